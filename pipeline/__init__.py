@@ -1,0 +1,1 @@
+"""Raw photos in, a clean labelled data set out."""

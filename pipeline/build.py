@@ -1,0 +1,236 @@
+"""build(): the one way a table is written, and the only file that meets Dask.
+
+One idea: a shard is named by how it is made (stage, version, schema, parameters) and from what (its part), so a run
+that finds the file has nothing to do, whoever made it and however that earlier run ended. The manifest comes last.
+"""
+
+import atexit
+import io
+import json
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dask import config as dask_config
+from distributed import Client, LocalCluster, as_completed
+
+from pipeline import progress, storage
+from pipeline.errors import UserError
+from pipeline.schema import digest
+from pipeline.table import Shard, Table, load
+
+log = logging.getLogger("refinery")
+Workers = int | str | None  # None: threads of this process; a number: processes; tcp://host:port: a cluster
+
+
+class ShardError(RuntimeError):
+    """A shard could not be made; the message names the shard, its table and its part."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    root: str
+    table: str
+    index: int
+    path: str
+    make: Callable[..., pa.Table]
+    part: Any
+    arguments: Mapping[str, Any]
+    schema: pa.Schema
+
+
+def build(
+    root: str,
+    name: str,
+    shard: Callable[..., pa.Table],
+    parts: Sequence[Any],
+    *,
+    schema: pa.Schema,
+    version: int = 1,
+    workers: Workers = None,
+    carry: Mapping[str, Any] | None = None,
+    **params: Any,
+) -> Table:
+    """The table whose shard i holds shard(parts[i], **params), made now or found.
+
+    parts and params name the table; what is in `carry` is passed on to `shard` as well but names nothing (a path, say,
+    to what a part already names by digest). Raises UserError for a user's mistake and ShardError for a fault, both
+    naming shard and part; shards that were finished stay, and the next run goes on from there.
+    """
+    making = digest(name, str(version), schema.to_string(), _canonical(params))
+    keys = [digest(making, _canonical(part)) for part in parts]
+    address = digest(making, *keys)
+    if found := load(root, name, address):
+        log.info("%s: found, %d rows", name, len(found))
+        return found
+    arguments = {**params, **(carry or {})}
+    paths = [f"{name}/{making}/{key}.parquet" for key in keys]
+    done = _known(root, name, set(paths))
+    jobs = {
+        path: _Job(root, name, i, path, shard, part, arguments, schema)
+        for i, (path, part) in enumerate(zip(paths, parts, strict=True))
+        if path not in done
+    }
+    done |= _run(list(jobs.values()), name, len(paths), workers)
+    return _finish(root, name, address, [done[p] for p in paths], params, parts, schema, version)
+
+
+def _finish(
+    root: str, name: str, address: str, shards: list[Shard], params: Any, parts: Any, schema: pa.Schema, version: int
+) -> Table:
+    manifest = {
+        "table": name,
+        "version": version,
+        "schema": {field.name: str(field.type) for field in schema},
+        "params": _named(params),
+        "inputs": sorted({s.path.rsplit("/", 1)[0] for s in _shards_in([parts, params])}),
+        "rows": sum(s.rows for s in shards),
+        "shards": [s._asdict() for s in shards],
+        "versions": {"pyarrow": pa.__version__, "format": 1},
+    }
+    storage.put_json(root, f"{name}/{address}.json", manifest)
+    return Table(root, name, address, manifest)
+
+
+def _known(root: str, name: str, wanted: set[str]) -> dict[str, Shard]:
+    """Wanted shards that are there already: those an earlier manifest lists, and those a stopped run left."""
+    there = wanted.intersection(storage.names(root, name))
+    known: dict[str, Shard] = {}
+    if not there:
+        return known
+    for manifest in (n for n in storage.names(root, name) if n.endswith(".json")):
+        for entry in (storage.get_json(root, manifest) or {}).get("shards", []):
+            if entry["path"] in there:
+                known[entry["path"]] = Shard(entry["path"], entry["digest"], entry["rows"])
+    for path in there - known.keys():
+        data = storage.get(root, path) or b""
+        try:
+            known[path] = Shard(path, _digest_bytes(data), pq.ParquetFile(io.BytesIO(data)).metadata.num_rows)
+        except pa.ArrowInvalid:
+            log.warning("%s: %s is damaged and is made anew", name, path)
+    return known
+
+
+def _make(job: _Job) -> Shard | UserError | ShardError:
+    """The shard, or what went wrong as a value: raised here, Dask would log it a second time."""
+    where = f"shard {job.index} of table {job.table} (from {_brief(job.part)})"
+    try:
+        table = job.make(job.part, **job.arguments).select(job.schema.names).cast(job.schema)
+        data = to_parquet(table)
+        storage.put(job.root, job.path, data)
+    except UserError as error:
+        return error
+    except Exception as error:
+        trace = "".join(traceback.format_exception(error))
+        log.debug("%s\n%s", where, trace)
+        return ShardError(f"{where} failed: {type(error).__name__}: {error}")
+    return Shard(job.path, _digest_bytes(data), table.num_rows)
+
+
+def to_parquet(table: pa.Table, *, row_group: int | None = None) -> memoryview:
+    """A table as the bytes of a Parquet file: pictures as they are, everything else in zstd."""
+    sink = pa.BufferOutputStream()
+    leaves = {f.name: f"{f.name}.list.element" if pa.types.is_nested(f.type) else f.name for f in table.schema}
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=row_group,
+        compression={leaf: "none" if name == "jpeg" else "zstd" for name, leaf in leaves.items()},
+        use_dictionary=[f.name for f in table.schema if pa.types.is_string(f.type)],
+    )
+    return memoryview(sink.getvalue())
+
+
+def _run(jobs: list[_Job], name: str, of: int, workers: Workers) -> dict[str, Shard]:
+    if not jobs:
+        return {}
+    made: dict[str, Shard] = {}
+    started = time.monotonic()
+    with progress.bar(name, done=of - len(jobs), of=of) as tick:
+        for shard in _results(jobs, workers):
+            made[shard.path] = shard
+            tick(shard.rows)
+    rows, seconds = sum(s.rows for s in made.values()), time.monotonic() - started
+    log.info("%s: %d of %d shards made, %d rows, %.1f s, %.0f rows/s", name, len(made), of, rows, seconds,
+             rows / max(seconds, 1e-9))  # fmt: skip
+    return made
+
+
+def _results(jobs: list[_Job], workers: Workers) -> Iterator[Shard]:
+    client = _client(workers)
+    futures = client.map(_make, jobs, pure=False, retries=0, batch_size=1000)
+    try:
+        for future in as_completed(futures):
+            result = future.result()
+            if isinstance(result, Exception):
+                raise result
+            yield result
+            future.release()
+    except BaseException:
+        client.cancel(futures, force=True)
+        raise
+
+
+@cache
+def _client(workers: Workers) -> Client:
+    """One Dask client for the life of this process: threads, worker processes on loopback, or a cluster elsewhere."""
+    dask_config.set({"distributed.worker.daemon": True, "distributed.comm.retry.count": 3})
+    options: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.ERROR}
+    if workers is None:
+        cluster = LocalCluster(n_workers=1, threads_per_worker=os.cpu_count() or 1, processes=False, **options)
+    elif isinstance(workers, int):
+        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", **options)
+    else:
+        try:
+            return Client(workers, timeout="10s")
+        except (OSError, ValueError) as error:
+            raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
+    client = Client(cluster)
+    atexit.register(lambda: (client.close(timeout=2), cluster.close(timeout=5)))
+    return client
+
+
+def _named(value: Any) -> Any:
+    """What of a value enters a name: plain values as they are, a shard by its digest, a model by its `named_by`."""
+    if isinstance(value, Shard):
+        return value.digest
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _named(v) for k, v in value.items()}
+    if isinstance(value, Iterable):
+        return [_named(v) for v in value]
+    if hasattr(value, "named_by"):
+        return _named(value.named_by)
+    raise TypeError(f"{type(value).__name__} cannot name a table: give plain values, or an object with named_by")
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(_named(value), sort_keys=True, ensure_ascii=True)
+
+
+def _shards_in(value: Any) -> Iterator[Shard]:
+    if isinstance(value, Shard):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _shards_in(value.values())
+    elif isinstance(value, Iterable) and not isinstance(value, str):
+        for item in value:
+            yield from _shards_in(item)
+
+
+def _digest_bytes(data: bytes | memoryview) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def _brief(part: Any) -> str:
+    text = ", ".join(s.path for s in _shards_in(part)) or repr(part)
+    return text if len(text) < 200 else text[:197] + "..."

@@ -1,0 +1,1 @@
+"""What leaves: labels, the refined data set, the account."""

@@ -1,0 +1,109 @@
+"""The columns of every table on one page, and the two ids that everything else refers to.
+
+photos, faces, embeddings and clusters hold the same rows in the same order, shard by shard;
+what a row has not got is null.
+"""
+
+from hashlib import blake2b
+
+import pyarrow as pa
+
+ID_BYTES = 10  # 80 bits: among 10^8 rows the chance of one collision is 4e-9
+
+PHOTOS = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("source", pa.string()),
+        ("key", pa.string()),
+        ("identity", pa.string()),
+        ("box", pa.list_(pa.float32(), 4)),  # x1, y1, x2, y2; relative to the photo when all are at most 1
+        ("file", pa.string()),  # relative to the source's path; "" is the path itself
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("modified", pa.int64()),  # of the file when it was indexed, nanoseconds
+        ("failure", pa.string()),  # a line that names no photo
+    ]
+)
+FACES = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("identity", pa.string()),
+        ("sha", pa.string()),  # SHA-256 of the photo's bytes
+        ("phash", pa.uint64()),  # perceptual hash of the whole photo
+        ("sketch", pa.binary()),  # small picture of the aligned face, for telling copies from lookalikes
+        ("jpeg", pa.binary()),  # 112x112
+        ("landmarks", pa.list_(pa.float32(), 10)),  # x, y of five points in the photo's pixels
+        ("score", pa.float32()),  # the detector's
+        ("others", pa.int16()),  # further faces seen
+        ("sharpness", pa.float32()),
+        ("exposure", pa.float32()),
+        ("yaw", pa.float32()),  # degrees
+        ("size_px", pa.float32()),  # see faces.quality.face_size
+        ("failure", pa.string()),  # "unreadable: ..." or "no_face: ..."
+    ]
+)
+FINDINGS = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("kind", pa.string()),
+        ("subject", pa.string()),
+        ("object", pa.string()),
+        ("score", pa.float32()),
+        ("second", pa.float32()),  # the same number as the second embedder sees it
+        ("evidence", pa.string()),
+    ]
+)
+DECISIONS = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("verdict", pa.string()),  # yes, no, unsure
+        ("who", pa.string()),
+        ("group", pa.string()),
+        ("at", pa.timestamp("us", tz="UTC")),
+        ("seconds", pa.float32()),
+    ]
+)
+LABELS = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("key", pa.string()),
+        ("claimed", pa.string()),
+        ("identity", pa.string()),  # null: removed
+        ("reason", pa.string()),  # "" when kept under the claimed name
+        ("score", pa.float32()),
+        ("finding_id", pa.string()),
+    ]
+)
+REFINED = pa.schema([("face_id", pa.string()), ("identity", pa.string()), ("label", pa.int64()), ("jpeg", pa.binary())])
+
+
+def embeddings(dim: int) -> pa.Schema:
+    """The columns of an embeddings table: unit vectors [dim] in half precision and the norm they had."""
+    return pa.schema(
+        [
+            ("face_id", pa.string()),
+            ("identity", pa.string()),
+            ("x", pa.list_(pa.float16(), dim)),
+            ("norm", pa.float32()),
+        ]
+    )
+
+
+def digest(*words: str, size: int = ID_BYTES) -> str:
+    """A BLAKE2b digest of words, 2 x size hex characters; the words' borders count."""
+    hasher = blake2b(digest_size=size)
+    for word in words:
+        raw = word.encode("utf-8", "surrogateescape")
+        hasher.update(len(raw).to_bytes(8, "little"))
+        hasher.update(raw)
+    return hasher.hexdigest()
+
+
+def face_id(source: str, key: str) -> str:
+    """The address of a photo: unique by construction, the same in every run and with every model."""
+    return digest("face", source, key)
+
+
+def finding_id(kind: str, subject: str, object: str | None = None) -> str:
+    """The address of a question, so that an answer given once still counts after any further run."""
+    return digest("finding", kind, subject, object or "")

@@ -1,0 +1,73 @@
+"""Table: a finished table, read. A table is a manifest that names shards; both are immutable.
+
+    ROOT/<table>/<address>.json            the manifest: rows, shards with their digests, parameters, inputs, versions
+    ROOT/<table>/<making>/<part>.parquet   a shard, named by how it is made and by what it is made from
+
+A shard that two tables have in common is one file, so a data set that grows by one per cent costs one per cent.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.errors import UserError
+
+
+class Shard(NamedTuple):
+    """One file of a table: its path under the root, the digest of its bytes, its rows. Named by its digest alone."""
+
+    path: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A finished table: `name` says which, `address` what it was made of."""
+
+    root: str
+    name: str
+    address: str
+    manifest: dict[str, Any] = field(repr=False, compare=False, hash=False)
+
+    @cached_property
+    def shards(self) -> list[Shard]:
+        """The table's shards in order."""
+        return [Shard(s["path"], s["digest"], s["rows"]) for s in self.manifest["shards"]]
+
+    def __len__(self) -> int:
+        return int(self.manifest["rows"])
+
+    def batches(self, columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
+        """The table shard by shard: never more than one in memory."""
+        for shard in self.shards:
+            yield read_shard(self.root, shard, columns)
+
+    def read(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """The whole table in memory."""
+        columns = None if columns is None else list(columns)
+        return pa.concat_tables(self.batches(columns))
+
+
+def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) -> pa.Table:
+    """The rows of one shard, the given columns or all.
+
+    Raises UserError when the file is missing or no Parquet.
+    """
+    files, base = storage.open_root(root)
+    try:
+        with files.open_input_file(f"{base}/{shard.path}") as stream:
+            return pq.ParquetFile(stream).read(None if columns is None else list(columns))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
+
+
+def load(root: str, name: str, address: str) -> Table | None:
+    """The table at an address, or None where there is none yet."""
+    manifest = storage.get_json(root, f"{name}/{address}.json")
+    return None if manifest is None else Table(root, name, address, manifest)

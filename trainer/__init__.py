@@ -1,0 +1,1 @@
+"""A refined table in, a model and its numbers out."""
