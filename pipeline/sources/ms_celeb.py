@@ -1,0 +1,210 @@
+"""MS-Celeb-1M as Microsoft published it: text files of tab-separated lines, a photo in base64 in the last column.
+
+Three layouts, told apart by their columns (published on msceleb.org/download):
+  faces   Freebase MID, image search rank, image URL, page URL, FaceID, face rectangle, face data   (cropped, aligned)
+  photos  MID, query, rank, image URL, page URL, image data                                         (whole pictures)
+  dev     MID, entity name, image URL, FaceID, face rectangle, face data                            (development set)
+One idea: a file is indexed by ranges of bytes and a photo is the range of its base64, so 90 GB are never held and never
+copied. The rectangle tells where the face was in the page's picture; in both layouts that have one (the development
+set, too, holds cropped and aligned faces) the data are the crop already, so no photo here has a box.
+"""
+
+import binascii
+import os
+import re
+from bisect import bisect_right, insort
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.sources import Changed, Photo, distinct, existing, read_bytes, stamp
+
+PART_BYTES = 1 << 28  # 90 GB make 350 parts
+LONGEST_LINE = 1 << 26  # the published ones stay under 1 MiB
+COLUMNS = {"faces": 7, "photos": 6, "dev": 6}
+CHUNK = 1 << 20
+
+
+class Part(NamedTuple):
+    """The lines of a file that begin within a range of bytes, and the file's size and modification time."""
+
+    root: str
+    file: str
+    layout: str
+    start: int
+    end: int
+    size: int
+    modified: int
+
+
+class Line(NamedTuple):
+    """A line as it was read, without its end; None is a line that is longer than any photo."""
+
+    offset: int
+    text: bytes | None
+
+
+def parts(path: str | Path, *, part_bytes: int = PART_BYTES) -> list[Part]:
+    """Ranges of one .tsv file, or of all in a folder.
+
+    Raises UserError when there is none, or one in which not a single line is as published.
+    """
+    root = existing(path)
+    found: list[Part] = []
+    for name in _files(root):
+        size, modified = stamp(root / name)
+        layout = _layout(root / name)
+        for start in range(0, size, part_bytes):
+            found.append(Part(str(root), name, layout, start, min(start + part_bytes, size), size, modified))
+    return found
+
+
+def index(part: Part) -> Iterator[Photo]:
+    """A photo for each line of a part, in their order; a malformed line gives a failure with its number.
+
+    Empty lines name nothing and are passed over. A key that comes twice in a part is made distinct.
+    """
+    yield from distinct(_photos(part))
+
+
+def _photos(part: Part) -> Iterator[Photo]:
+    path, first = Path(part.root, part.file), 0
+    for place, line in enumerate(_lines(path, part.start, part.end)):
+        if line.text == b"":
+            continue
+        columns = [] if line.text is None else line.text.split(b"\t")
+        if fault := _fault(part.layout, columns):
+            first = first or _line_number(path, line.offset, part.modified) - place
+            key, failure = f"{path.name}:line {first + place}", f"unreadable: line {first + place}: {fault}"
+            yield Photo(key, _mid(columns), part.file, line.offset, 0, part.modified, None, failure)
+        else:
+            offset = line.offset + len(line.text or b"") - len(columns[-1])
+            yield Photo(_key(part.layout, columns), _mid(columns), part.file, offset, len(columns[-1]), part.modified)
+
+
+def read(path: str | Path, photo: Photo) -> bytes:
+    """A photo's bytes, out of base64; raises Changed when its file vanished or is another than was indexed."""
+    try:
+        return binascii.a2b_base64(read_bytes(path, photo), strict_mode=True)
+    except binascii.Error as error:
+        raise Changed(f"{photo.key} is no base64 any more: {error}") from None
+
+
+def ignored(path: str | Path) -> dict[str, int]:
+    """How many entries of a folder of .tsv files are none."""
+    root = existing(path)
+    others = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
+    return {"no .tsv file": others} if others else {}
+
+
+def _files(root: Path) -> list[str]:
+    if root.is_file():
+        return [""]
+    try:
+        found = sorted(f.name for f in root.iterdir() if f.suffix.lower() == ".tsv" and not f.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"the folder {root} cannot be read ({error.strerror}): mend it") from None
+    if not found:
+        raise UserError(f"{root} holds no .tsv file: give a file of MS-Celeb-1M or the folder that holds them")
+    return found
+
+
+def _layout(path: Path) -> str:
+    """The layout of the first line that has one; the whole file is read only when none has."""
+    first = ""
+    for number, line in enumerate(_lines(path, 0, path.stat().st_size), start=1):
+        columns = [] if line.text is None else line.text.split(b"\t")
+        for layout in COLUMNS:
+            if not _fault(layout, columns) and _like(layout, columns):
+                return layout
+        first = first or (f"line {number}: {_fault('faces', columns)}" if line.text != b"" else "")
+    raise UserError(
+        f"{path} holds no line of MS-Celeb-1M ({first or 'it is empty'}): give the .tsv as it was published"
+    )
+
+
+def _like(layout: str, columns: list[bytes]) -> bool:
+    """Whether the columns hold what the layout says: alone what tells the two layouts of six columns apart."""
+    return layout == "faces" or (columns[2].strip().isdigit() if layout == "photos" else _is_rectangle(columns[4]))
+
+
+def _is_rectangle(text: bytes) -> bool:
+    try:
+        return len(binascii.a2b_base64(text.strip(), strict_mode=True)) == 16  # four float32
+    except binascii.Error:
+        return False
+
+
+def _fault(layout: str, columns: list[bytes]) -> str:
+    """What is wrong with a line, or nothing."""
+    if not columns:
+        return f"longer than {LONGEST_LINE >> 20} MiB"
+    if len(columns) != COLUMNS[layout]:
+        expected = f"{COLUMNS[layout]}" if len(columns) in COLUMNS.values() else "6 or 7"
+        return f"found {len(columns)} columns, expected {expected}"
+    if not columns[0].strip():
+        return "the first column, the MID, is empty"
+    try:
+        return "" if binascii.a2b_base64(columns[-1], strict_mode=True) else "the last column, the photo, is empty"
+    except binascii.Error as error:
+        return f"the last column, the photo, is no base64 ({error})"
+
+
+def _key(layout: str, columns: list[bytes]) -> str:
+    """The name that published lists of this data set use: MID/rank-FaceId-k, of whole pictures MID/rank."""
+    mid, text = _mid(columns), [_text(c) for c in columns]
+    if layout == "photos":
+        return f"{mid}/{text[2]}"
+    face = text[4 if layout == "faces" else 3]
+    face = f"FaceId-{face}" if face.isdigit() else face
+    return f"{mid}/{text[1]}-{face}" if layout == "faces" else f"{mid}/{face}"
+
+
+def _mid(columns: list[bytes]) -> str | None:
+    """The claimed identity, where a line says one: malformed ones only when it looks like a MID."""
+    mid = _text(columns[0]) if columns else ""
+    return mid if mid and (len(columns) in COLUMNS.values() or re.fullmatch(r"[mg][./]\w{1,32}", mid)) else None
+
+
+def _text(column: bytes) -> str:
+    return column.decode("utf-8", "replace").lstrip("\ufeff").strip()
+
+
+def _lines(path: Path, start: int, end: int) -> Iterator[Line]:
+    """The lines that begin at or after start and before end; no more than one is held."""
+    with open(path, "rb") as stream:
+        if start:
+            stream.seek(start - 1)
+            _skip_line(stream)
+        while (offset := stream.tell()) < end:
+            text = stream.readline(LONGEST_LINE)
+            if len(text) == LONGEST_LINE and not text.endswith(b"\n"):
+                _skip_line(stream)
+                yield Line(offset, None)
+            else:
+                yield Line(offset, text.rstrip(b"\r\n"))
+
+
+def _skip_line(stream: BinaryIO) -> None:
+    while (text := stream.readline(CHUNK)) and not text.endswith(b"\n"):
+        pass
+
+
+# A line's number takes counting all lines before it. So only malformed lines are numbered, once a part, and what was
+# counted is kept, (offset, lines before it) sorted: a process reads a file no more than once for its numbers.
+_COUNTED: dict[tuple[str, int], list[tuple[int, int]]] = {}
+_COUNTING = Lock()
+
+
+def _line_number(path: Path, offset: int, modified: int) -> int:
+    with _COUNTING:
+        marks = _COUNTED.setdefault((str(path), modified), [(0, 0)])
+        place, lines = marks[bisect_right(marks, (offset, offset)) - 1]
+        with open(path, "rb") as stream:
+            while place < offset and (text := os.pread(stream.fileno(), min(CHUNK, offset - place), place)):
+                lines += text.count(b"\n")
+                place += len(text)
+        insort(marks, (offset, lines))
+    return lines + 1
