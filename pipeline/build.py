@@ -13,13 +13,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask import config as dask_config
+from dask import compute, delayed
+from dask.callbacks import Callback
 from distributed import Client, LocalCluster, as_completed
 
 from pipeline import progress, storage
@@ -128,14 +129,14 @@ def _make(job: _Job) -> Shard | UserError | ShardError:
         storage.put(job.root, job.path, data)
     except UserError as error:
         return error
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, the shard is named)
         trace = "".join(traceback.format_exception(error))
         log.debug("%s\n%s", where, trace)
         return ShardError(f"{where} failed: {type(error).__name__}: {error}")
     return Shard(job.path, _digest_bytes(data), table.num_rows)
 
 
-def to_parquet(table: pa.Table, *, row_group: int | None = None) -> memoryview:
+def to_parquet(table: pa.Table, *, row_group: int = 65536) -> memoryview:
     """A table as the bytes of a Parquet file: pictures as they are, everything else in zstd."""
     sink = pa.BufferOutputStream()
     leaves = {f.name: f"{f.name}.list.element" if pa.types.is_nested(f.type) else f.name for f in table.schema}
@@ -155,16 +156,32 @@ def _run(jobs: list[_Job], name: str, of: int, workers: Workers) -> dict[str, Sh
     made: dict[str, Shard] = {}
     started = time.monotonic()
     with progress.bar(name, done=of - len(jobs), of=of) as tick:
-        for shard in _results(jobs, workers):
+
+        def done(shard: Shard) -> None:
             made[shard.path] = shard
             tick(shard.rows)
+
+        (_on_threads if workers is None else _on_cluster)(jobs, done, workers)
     rows, seconds = sum(s.rows for s in made.values()), time.monotonic() - started
     log.info("%s: %d of %d shards made, %d rows, %.1f s, %.0f rows/s", name, len(made), of, rows, seconds,
              rows / max(seconds, 1e-9))  # fmt: skip
     return made
 
 
-def _results(jobs: list[_Job], workers: Workers) -> Iterator[Shard]:
+def _on_threads(jobs: list[_Job], done: Callable[[Shard], None], _: Workers) -> None:
+    """Run jobs on threads of this process: the models release the interpreter's lock, and no port is opened."""
+
+    def finished(_key: Any, result: Shard | Exception, *_rest: Any) -> None:
+        if isinstance(result, Exception):
+            raise result
+        done(result)
+
+    tasks = [delayed(partial(_make, job), pure=False)() for job in jobs]
+    with Callback(posttask=finished):
+        compute(*tasks, scheduler="threads", num_workers=os.cpu_count() or 1)
+
+
+def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Workers) -> None:
     client = _client(workers)
     futures = client.map(_make, jobs, pure=False, retries=0, batch_size=1000)
     try:
@@ -172,7 +189,7 @@ def _results(jobs: list[_Job], workers: Workers) -> Iterator[Shard]:
             result = future.result()
             if isinstance(result, Exception):
                 raise result
-            yield result
+            done(result)
             future.release()
     except BaseException:
         client.cancel(futures, force=True)
@@ -181,18 +198,14 @@ def _results(jobs: list[_Job], workers: Workers) -> Iterator[Shard]:
 
 @cache
 def _client(workers: Workers) -> Client:
-    """One Dask client for the life of this process: threads, worker processes on loopback, or a cluster elsewhere."""
-    dask_config.set({"distributed.worker.daemon": True, "distributed.comm.retry.count": 3})
-    options: dict[str, Any] = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.ERROR}
-    if workers is None:
-        cluster = LocalCluster(n_workers=1, threads_per_worker=os.cpu_count() or 1, processes=False, **options)
-    elif isinstance(workers, int):
-        cluster = LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", **options)
-    else:
+    """One Dask client for the life of this process: worker processes on loopback, or a cluster elsewhere."""
+    if not isinstance(workers, int):
         try:
             return Client(workers, timeout="10s")
         except (OSError, ValueError) as error:
             raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
+    addresses = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
     atexit.register(lambda: (client.close(timeout=2), cluster.close(timeout=5)))
     return client

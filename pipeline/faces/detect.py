@@ -1,0 +1,164 @@
+"""Where the faces are: SCRFD (through insightface) or YuNet (through OpenCV), told apart by the file itself.
+
+A Detector holds a path and travels to workers; the network behind it is loaded once per thread.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import onnx
+from insightface.model_zoo.scrfd import SCRFD
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+from pipeline.faces import model_file
+from pipeline.faces.picture import Image
+
+INPUT_SIZES = (160, 320, 480, 640)  # pixels; a photo goes in at the smallest that holds it, a larger one is shrunk
+MIN_SCORES = {"scrfd": 0.5, "yunet": 0.6}  # the makers' own defaults
+OVERLAP = 0.4  # boxes that share more of their union are one face
+_networks = threading.local()
+
+
+class Faces(NamedTuple):
+    """The faces of one photo, in its pixels: boxes [n, 4] as x1, y1, x2, y2, scores [n], landmarks [n, 5, 2]."""
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A face detector in an ONNX file; calling it gives the Faces of a picture."""
+
+    model: str
+    min_score: float | None = None  # None: the maker's default
+
+    @property
+    def named_by(self) -> list[Any]:
+        """What of the detector names a table: the file's digest and the score, not where the file lies."""
+        return ["detector", model_file.digest_of(self.model), self.min_score, INPUT_SIZES]
+
+    def __call__(self, image: Image) -> Faces:
+        """The faces in a picture [h, w, 3].
+
+        A picture that shows none is looked at once more with a margin: faces that fill it are missed otherwise.
+        """
+        faces = self._look(image)
+        if len(faces.scores):
+            return faces
+        margin = max(image.shape[:2]) // 4
+        faces = self._look(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
+        return Faces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
+
+    def _look(self, image: Image) -> Faces:
+        kind, fixed = kind_of(self.model)
+        height, width = image.shape[:2]
+        longest = max(height, width)
+        side = fixed or next((s for s in INPUT_SIZES if s >= longest), INPUT_SIZES[-1])
+        scale = min(1.0, side / longest)
+        if scale < 1:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        canvas = np.zeros((side, side, 3), np.uint8)
+        canvas[: image.shape[0], : image.shape[1]] = image
+        min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
+        found = _network(self.model, kind)(canvas, min_score)
+        return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
+
+
+@cache
+def kind_of(path: str) -> tuple[str, int | None]:
+    """Whether a file is "scrfd" or "yunet", and the side of its input in pixels where that is fixed.
+
+    Raises UserError for a file that is no ONNX model, or one that is neither.
+    """
+    graph = model_file.graph(path)
+    outputs = [o.name for o in graph.output]
+    weights = {w.name for w in graph.initializer}
+    sides = [[d.dim_value for d in i.type.tensor_type.shape.dim] for i in graph.input if i.name not in weights]
+    fixed = int(sides[0][-1]) or None if sides and len(sides[0]) == 4 else None
+    if {"cls_8", "obj_8", "bbox_8", "kps_8"} <= set(outputs):
+        return "yunet", fixed
+    if len(outputs) in (9, 15):
+        return "scrfd", fixed
+    raise UserError(
+        f"{path} is no face detector with landmarks ({len(outputs)} outputs): give YuNet, or SCRFD with 9 outputs"
+    )
+
+
+def _network(path: str, kind: str) -> Callable[[Image, float], Faces]:
+    """The loaded network, one for each thread: both libraries keep state between calls."""
+    loaded: dict[str, Callable[[Image, float], Faces]] = _networks.__dict__.setdefault("loaded", {})
+    if path not in loaded:
+        loaded[path] = _yunet(path) if kind == "yunet" else _scrfd(path)
+    return loaded[path]
+
+
+def _yunet(path: str) -> Callable[[Image, float], Faces]:
+    networks: dict[int, cv2.FaceDetectorYN] = {}
+
+    def look(canvas: Image, min_score: float) -> Faces:
+        side = len(canvas)
+        network = networks.get(side) or networks.setdefault(side, _yunet_at(path, side))
+        network.setScoreThreshold(min_score)
+        _, rows = network.detect(canvas)
+        rows = np.zeros((0, 15), np.float32) if rows is None else rows
+        boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        return Faces(boxes, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
+
+    return look
+
+
+def _yunet_at(path: str, side: int) -> Any:
+    """OpenCV's YuNet for pictures of one size; OpenCV refuses a model of free size, so it gets it with the size set."""
+    model = onnx.load(path)
+    for place, value in enumerate((1, 3, side, side)):
+        model.graph.input[0].type.tensor_type.shape.dim[place].dim_value = value
+    data, none = np.frombuffer(model.SerializeToString(), np.uint8), np.zeros(0, np.uint8)
+    try:
+        return cv2.FaceDetectorYN.create("onnx", data, none, (side, side), 0.5, OVERLAP, 1000)
+    except cv2.error as error:
+        raise UserError(f"OpenCV cannot load the YuNet model {path} ({error.err}): give another") from None
+
+
+def _scrfd(path: str) -> Callable[[Image, float], Faces]:
+    # sessions of its own for every input size would each take all cores: one shared session, no static copies
+    network = SCRFD(model_file=path, session=model_file.session(path), static_shape_sessions=False)
+    network.nms_thresh = OVERLAP
+
+    def look(canvas: Image, min_score: float) -> Faces:
+        boxes, landmarks = network.detect(canvas, input_size=canvas.shape[1::-1], det_thresh=min_score)
+        return Faces(boxes[:, :4], boxes[:, 4], landmarks)
+
+    return look
+
+
+def meant(faces: Faces, *, width: int, height: int, box: tuple[float, ...] | None = None) -> int:
+    """The index of the face a photo is about: the one nearest the source's box, else the large and central one.
+
+    box: x1, y1, x2, y2, relative to width and height when all are at most 1, else in pixels. Without a box the rule is
+    InsightFace's: area less twice the squared distance from the photo's centre.
+    """
+    x1, y1, x2, y2 = faces.boxes.T
+    if box is not None:
+        near = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
+        overlap = _intersection_over_union(faces.boxes, near)
+        # a box from the source may be tight or wide, so when none overlaps the nearest centre decides
+        distance = np.hypot((x1 + x2) / 2 - (near[0] + near[2]) / 2, (y1 + y2) / 2 - (near[1] + near[3]) / 2)
+        return int(np.lexsort((distance, -overlap))[0])
+    away = ((x1 + x2) / 2 - width / 2) ** 2 + ((y1 + y2) / 2 - height / 2) ** 2
+    return int(np.argmax((x2 - x1) * (y2 - y1) - 2 * away))
+
+
+def _intersection_over_union(boxes: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    both = np.clip(high - low, 0, None).prod(1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
+    return np.asarray(both / np.maximum(areas - both, 1e-9))

@@ -1,0 +1,124 @@
+"""From faces to vectors: any ArcFace-kind ONNX model, asked the way the file itself says it wants to be asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+from pipeline.faces import model_file
+from pipeline.faces.align import SIZE
+from pipeline.schema import embeddings
+from pipeline.table import Shard, read_shard
+
+FLIPS = ("none", "add", "concatenate")
+NORMALISING = ({"Sub", "Mul"}, {"Sub", "Div"})  # nodes at a graph's start that say the input is raw 0..255
+
+
+class Layout(NamedTuple):
+    """How a model wants its faces: channels first or last, raw 0..255 or (x - 127.5) / 127.5, how many at once."""
+
+    channels_first: bool
+    raw: bool
+    batch: int | None
+    dim: int
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An embedding model in an ONNX file; calling it gives the vectors of a batch of faces."""
+
+    model: str
+    flip: str = "none"  # the mirrored face's vector is not used, added, or appended
+
+    def __post_init__(self) -> None:
+        if self.flip not in FLIPS:
+            raise UserError(f"flip {self.flip!r} is not known: give one of {', '.join(FLIPS)}")
+
+    @property
+    def named_by(self) -> list[Any]:
+        """What of the embedder names a table: the file's digest and the flip, not where the file lies."""
+        return ["embedder", model_file.digest_of(self.model), self.flip]
+
+    @property
+    def dim(self) -> int:
+        """The length of the vectors."""
+        return layout_of(self.model).dim * (2 if self.flip == "concatenate" else 1)
+
+    def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The vectors [n, dim] of aligned faces [n, 112, 112, 3] in BGR, as long as the model made them."""
+        x = self._run(faces)
+        if self.flip == "none":
+            return x
+        mirrored = self._run(faces[:, :, ::-1])
+        return x + mirrored if self.flip == "add" else np.concatenate([x, mirrored], axis=1)
+
+    def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        layout, network = layout_of(self.model), model_file.session(self.model)
+        x = faces[..., ::-1].astype(np.float32)
+        if not layout.raw:
+            x = (x - 127.5) / 127.5
+        if layout.channels_first:
+            x = x.transpose(0, 3, 1, 2)
+        name, step = network.get_inputs()[0].name, layout.batch or max(1, len(x))
+        done = []
+        for start in range(0, len(x), step):
+            chunk = x[start : start + step]
+            full = np.concatenate([chunk, np.zeros((step - len(chunk), *x.shape[1:]), np.float32)])
+            done.append(network.run(None, {name: np.ascontiguousarray(full)})[0][: len(chunk)])
+        return np.concatenate(done) if done else np.zeros((0, layout.dim), np.float32)
+
+
+@cache
+def layout_of(path: str) -> Layout:
+    """How the model in a file wants its faces and how long its vectors are, read from the file and from one trial.
+
+    A graph that begins by subtracting and scaling takes raw values (InsightFace's own rule: Sub and Mul among its first
+    eight nodes). Raises UserError for a model that takes anything but 112x112 colour faces or gives no vector each.
+    """
+    graph = model_file.graph(path)
+    network = model_file.session(path)
+    inputs, outputs = network.get_inputs(), network.get_outputs()
+    shape = [d if isinstance(d, int) else None for d in inputs[0].shape]
+    if len(inputs) != 1 or len(outputs) != 1 or shape[1:] not in ([3, SIZE, SIZE], [SIZE, SIZE, 3]):
+        raise UserError(
+            f"{path} is no embedder of {SIZE}x{SIZE} colour faces (its input is {inputs[0].name} {inputs[0].shape}, "
+            f"it has {len(outputs)} outputs): give an ArcFace-kind model"
+        )
+    first = {node.op_type for node in graph.node[:8]}
+    trial = np.zeros([1 if d is None else d for d in shape], np.float32)
+    vector = network.run(None, {inputs[0].name: trial})[0]
+    if vector.ndim != 2 or len(vector) != len(trial):
+        raise UserError(f"{path} gives {vector.shape} for {len(trial)} faces: an embedder gives one vector for each")
+    raw = any(nodes <= first for nodes in NORMALISING)
+    return Layout(shape[1] == 3, raw, shape[0], int(vector.shape[1]))
+
+
+def embed_shard(part: Shard, *, root: str, embedder: Embedder, batch: int) -> pa.Table:
+    """The embeddings of one shard of faces, row by row; null where there is no face."""
+    faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
+    there = np.array([j is not None for j in faces["jpeg"]], bool)
+    x = np.zeros((len(faces), embedder.dim), np.float16)
+    norm = np.zeros(len(faces), np.float32)
+    for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(there), batch):
+        vectors = embedder(pictures)
+        norm[rows] = np.linalg.norm(vectors, axis=1)
+        x[rows] = vectors / np.maximum(norm[rows], 1e-12)[:, None]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(x.ravel()), embedder.dim, mask=pa.array(~there))
+    return pa.table(
+        [faces["face_id"], faces["identity"], column, pa.array(norm, mask=~there)], schema=embeddings(embedder.dim)
+    )
+
+
+def _batches(
+    jpegs: pa.ChunkedArray, rows: NDArray[np.intp], size: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
+    for start in range(0, len(rows), size):
+        chosen = rows[start : start + size]
+        decoded = [cv2.imdecode(np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8), cv2.IMREAD_COLOR) for i in chosen]
+        yield chosen, np.stack(decoded)

@@ -1,0 +1,114 @@
+"""The faces table: each photo's bytes are read once, here, and only the aligned face is kept.
+
+A photo that gives no face keeps its row, with the reason in `failure`; nothing is dropped and nothing substituted.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.errors import UserError
+from pipeline.faces import quality
+from pipeline.faces.align import SIZE, warp
+from pipeline.faces.detect import Detector, Faces, meant
+from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.noise.duplicates import perceptual_hash, sketch
+from pipeline.sources import Changed, Photo, source
+from pipeline.table import Shard, read_shard
+
+JPEG_QUALITY = 95  # of faces cut from photos; those that come aligned keep their own bytes
+Row = dict[str, Any]
+
+
+class NoFace(ValueError):  # noqa: N818
+    """A picture in which no face can be found or aligned."""
+
+
+def extract_shard(
+    part: Shard, *, root: str, detector: Detector, aligned: bool, where: Mapping[str, tuple[str, str]]
+) -> pa.Table:
+    """The faces of one shard of photos, row by row.
+
+    aligned: the photos are aligned crops already and stay as they are; detection only reports.
+    where: kind and path of each source by its name.
+    """
+    photos = read_shard(root, part)
+    rows = [_row(photo, detector, aligned, where) for photo in photos.to_pylist()]
+    return pa.Table.from_pylist(rows, schema=schema.FACES)
+
+
+def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tuple[str, str]]) -> Row:
+    row: Row = {"face_id": photo["face_id"], "identity": photo["identity"]}
+    try:
+        if photo["failure"]:
+            raise Unreadable(photo["failure"].removeprefix("unreadable: "))
+        data = _read(photo, where)
+        row["sha"] = sha256(data).hexdigest()
+        image = decode(data)
+        row["phash"] = perceptual_hash(image)
+        row |= _as_it_is(data, image, detector) if aligned else _cut(image, detector, photo["box"])
+    except (Unreadable, Changed) as error:
+        row["failure"] = f"unreadable: {error}"
+    except NoFace as error:
+        row["failure"] = f"no_face: {error}"
+    return row
+
+
+def _read(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
+    kind, path = where[photo["source"]]
+    names = (name for name in Photo._fields if name not in ("failure",))
+    found: bytes = source(kind).read(path, Photo(**{name: photo[name] for name in names}))
+    return found
+
+
+def _cut(image: Image, detector: Detector, box: list[float] | None) -> Row:
+    faces = detector(image)
+    if not len(faces.scores):
+        raise NoFace("the detector finds none")
+    height, width = image.shape[:2]
+    i = meant(faces, width=width, height=height, box=None if box is None else tuple(box))
+    try:
+        face = warp(image, faces.landmarks[i])
+    except (ValueError, cv2.error) as error:
+        raise NoFace(f"the landmarks cannot be aligned ({error})") from None
+    return {"jpeg": to_jpeg(face)} | _measure(face) | _seen(faces, i)
+
+
+def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:
+    faces = detector(image)
+    if image.shape[:2] == (SIZE, SIZE):
+        face, jpeg = image, data
+    else:
+        face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+        jpeg = to_jpeg(face)
+    seen = _seen(faces, meant(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
+    return {"jpeg": jpeg} | _measure(face) | seen
+
+
+def _measure(face: Image) -> Row:
+    return {"sketch": sketch(face), "sharpness": quality.sharpness(face), "exposure": quality.exposure(face)}
+
+
+def _seen(faces: Faces, i: int) -> Row:
+    points: NDArray[np.float32] = faces.landmarks[i]
+    return {
+        "landmarks": points.ravel().tolist(),
+        "score": float(faces.scores[i]),
+        "others": min(len(faces.scores) - 1, 32767),
+        "yaw": quality.yaw(points),
+        "size_px": quality.face_size(points),
+    }
+
+
+def to_jpeg(face: Image) -> bytes:
+    """A face [h, w, 3] as JPEG bytes. Raises UserError when OpenCV was built without JPEG."""
+    done, data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise UserError("this OpenCV cannot write JPEG: install opencv-python from PyPI")
+    return bytes(data)

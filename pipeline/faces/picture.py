@@ -1,0 +1,81 @@
+"""From the bytes of a photo to its pixels, or to the reason why there are none.
+
+Whatever the web serves as a photo comes out as 8-bit BGR the right way up: EXIF orientation applied, CMYK and greyscale
+turned to colour, 16 bits to 8, alpha laid over grey, the first frame of an animation.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]  # [height, width, 3], BGR
+BACKDROP = 127.5  # what shows through transparent pixels: neither a dark nor a light edge around a face
+MAX_PIXELS = 1 << 27  # 134 megapixels, 400 MB decoded: no face photo needs more, a decompression bomb does
+
+
+class Unreadable(ValueError):  # noqa: N818
+    """The bytes are no whole picture; the message says why."""
+
+
+def decode(data: bytes) -> Image:
+    """The picture [height, width, 3] in 8-bit BGR that the bytes of a photo hold.
+
+    Raises Unreadable when they are empty, cut short, no picture, or more than MAX_PIXELS.
+    """
+    if not data:
+        raise Unreadable("the file is empty")
+    _whole(data)
+    flags = cv2.IMREAD_UNCHANGED if _may_have_alpha(data) else cv2.IMREAD_COLOR
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise Unreadable(f"no picture that can be decoded ({_looks_like(data)})")
+    if image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise Unreadable(f"{image.shape[1]}x{image.shape[0]} pixels are more than {MAX_PIXELS}")
+    return _bgr8(image)
+
+
+def _bgr8(image: NDArray[Any]) -> Image:
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        image = np.clip(image * 255.0, 0, 255).astype(np.uint8)
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+    if image.shape[2] == 4:
+        alpha = image[:, :, 3:].astype(np.float32) / 255
+        blended = image[:, :, :3] * alpha + BACKDROP * (1 - alpha)
+        return np.asarray(np.rint(blended), np.uint8)
+    return np.asarray(image, np.uint8)
+
+
+def _may_have_alpha(data: bytes) -> bool:
+    return data.startswith(b"\x89PNG") or (data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 0x10))
+
+
+def _whole(data: bytes) -> None:
+    """Raise Unreadable for a file that was cut short: decoders would fill the rest with grey and say nothing."""
+    if data.startswith(b"\xff\xd8"):
+        # within coded data FF is always stuffed, so an end marker after the last scan's start is the real end
+        short = data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    elif data.startswith(b"\x89PNG"):
+        short = b"IEND" not in data[-64:]
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        short = len(data) < int.from_bytes(data[4:8], "little") + 8
+    elif data.startswith(b"BM"):
+        short = len(data) < int.from_bytes(data[2:6], "little")
+    else:
+        short = False
+    if short:
+        raise Unreadable(f"cut short after {len(data)} bytes")
+
+
+def _looks_like(data: bytes) -> str:
+    head = data[:256].lstrip().lower()
+    if head.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "it is a web page"
+    return f"{len(data)} bytes that begin with {data[:8].hex(' ')}"

@@ -1,0 +1,41 @@
+"""How good a face is to judge by: sharpness, exposure, pose, size. Measures, no verdicts."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.faces.align import SIZE, TEMPLATE, similarity
+from pipeline.faces.picture import Image
+
+# tan(yaw) for one unit of nose offset per eye distance: eyes 63 mm apart, nose tip 33 mm before them (adult means)
+YAW_SLOPE = 63 / 33
+
+
+def sharpness(face: Image) -> float:
+    """The variance of the Laplacian over an aligned face [h, w, 3] in grey levels squared; under 50 looks blurred."""
+    return float(cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_32F).var())
+
+
+def exposure(face: Image) -> float:
+    """The mean brightness of an aligned face [h, w, 3]: 0 black, 1 white."""
+    return float(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY).mean() / 255)
+
+
+def yaw(landmarks: NDArray[np.floating]) -> float:
+    """The turn of the head in degrees from five landmarks [5, 2]; positive when the nose points to the photo's right.
+
+    The nose tip stands before the plane of the eyes, so its offset along the line between them grows with the turn.
+    """
+    left, right, nose = landmarks[0], landmarks[1], landmarks[2]
+    axis = right - left
+    length = float(np.hypot(*axis))
+    if length < 1e-6:
+        return 90.0
+    offset = float((nose - (left + right) / 2) @ axis) / length**2
+    return float(np.degrees(np.arctan(YAW_SLOPE * offset)))
+
+
+def face_size(landmarks: NDArray[np.floating]) -> float:
+    """The side in photo pixels of the square that becomes the 112x112 face: under 112 the face was enlarged."""
+    matrix = similarity(np.asarray(landmarks, np.float64), TEMPLATE)
+    return float(SIZE / np.hypot(matrix[0, 0], matrix[1, 0]))
