@@ -25,6 +25,7 @@ PART_BYTES = 1 << 28  # 90 GB make 350 parts
 LONGEST_LINE = 1 << 26  # the published ones stay under 1 MiB
 COLUMNS = {"faces": 7, "photos": 6, "dev": 6}
 CHUNK = 1 << 20
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class Part(NamedTuple):
@@ -146,10 +147,11 @@ def _fault(layout: str, columns: list[bytes]) -> str:
         return f"found {len(columns)} columns, expected {expected}"
     if not columns[0].strip():
         return "the first column, the MID, is empty"
-    try:
-        return "" if binascii.a2b_base64(columns[-1], strict_mode=True) else "the last column, the photo, is empty"
-    except binascii.Error as error:
-        return f"the last column, the photo, is no base64 ({error})"
+    if not (photo := columns[-1]):
+        return "the last column, the photo, is empty"
+    stray = photo.rstrip(b"=").translate(None, BASE64)  # decoding takes five times as long
+    whole = len(photo) % 4 == 0 and len(photo) - len(photo.rstrip(b"=")) < 3
+    return "" if whole and not stray else "the last column, the photo, is no base64"
 
 
 def _key(layout: str, columns: list[bytes]) -> str:
@@ -174,7 +176,7 @@ def _text(column: bytes) -> str:
 
 def _lines(path: Path, start: int, end: int) -> Iterator[Line]:
     """The lines that begin at or after start and before end; no more than one is held."""
-    with open(path, "rb") as stream:
+    with open(path, "rb", buffering=CHUNK) as stream:
         if start:
             stream.seek(start - 1)
             _skip_line(stream)

@@ -1,0 +1,146 @@
+"""RecordIO as dmlc and mxnet write it, byte for byte, and the image record header that mxnet puts before a photo.
+
+A record in a file: u32 magic, u32 (flag << 29 | length), payload, zeros to the next multiple of 4. A payload that holds
+the magic at a multiple of 4 is cut there into frames of flag 1 (first), 2 (between) and 3 (last); the magic itself is
+left out and put back by the reader (dmlc-core, recordio.h). So a magic at a multiple of 4 always begins a frame.
+Needs nothing but the standard library: whoever trains on the files can read them with it.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MAGIC = struct.pack("<I", 0xCED7230A)
+WHOLE, FIRST, BETWEEN, LAST = range(4)
+LENGTH_BITS = 29
+_FRAME = struct.Struct("<4sI")
+_HEADER = struct.Struct("<IfQQ")
+
+
+class Damaged(ValueError):  # noqa: N818  what a file is, as in "damaged at byte 12"
+    """Bytes that are no RecordIO; the message says where and what was expected."""
+
+
+class Header(NamedTuple):
+    """mxnet's IRHeader: flag 0 is one label kept in the header, flag n > 0 is n labels that follow it."""
+
+    labels: tuple[float, ...]  # as float32: whole numbers are exact up to 2^24
+    id: int = 0
+    id2: int = 0
+    flag: int = 0
+
+
+def pack(header: Header, payload: bytes) -> bytes:
+    """A record of a header and a payload, such as the bytes of a JPEG; ValueError when flag and labels disagree."""
+    if len(header.labels) != (header.flag or 1):
+        raise ValueError(f"{len(header.labels)} labels under flag {header.flag}: expected {header.flag or 1}")
+    if header.flag == 0:
+        return _HEADER.pack(0, header.labels[0], header.id, header.id2) + payload
+    labels = struct.pack(f"<{header.flag}f", *header.labels)
+    return _HEADER.pack(header.flag, 0.0, header.id, header.id2) + labels + payload
+
+
+def unpack(record: bytes) -> tuple[Header, bytes]:
+    """The header and the payload of a record; Damaged when it is too short for what its header says."""
+    if len(record) < _HEADER.size:
+        raise Damaged(f"a record of {len(record)} bytes has no image header of {_HEADER.size}")
+    flag, label, number, second = _HEADER.unpack_from(record)
+    start = _HEADER.size + 4 * flag
+    if len(record) < start:
+        raise Damaged(f"a record of {len(record)} bytes cannot hold the {flag} labels its header announces")
+    labels = struct.unpack_from(f"<{flag}f", record, _HEADER.size) if flag else (label,)
+    return Header(labels, number, second, flag), record[start:]
+
+
+def frame(record: bytes) -> bytes:
+    """A record as it stands in a file: cut at its aligned magics, with lengths and padding.
+
+    Raises ValueError for a record of 512 MiB or more, which the format cannot hold.
+    """
+    if len(record) >= 1 << LENGTH_BITS:
+        raise ValueError(f"a record of {len(record)} bytes: RecordIO holds less than {1 << LENGTH_BITS}")
+    cuts = list(_aligned_magics(record))
+    if not cuts:
+        return _one(WHOLE, record)
+    starts, ends = [0, *(c + 4 for c in cuts)], [*cuts, len(record)]
+    flags = [FIRST, *[BETWEEN] * (len(cuts) - 1), LAST]
+    return b"".join(_one(flag, record[a:b]) for flag, a, b in zip(flags, starts, ends, strict=True))
+
+
+def join(framed: bytes) -> bytes:
+    """The record that frames make, as frame() wrote them; Damaged when they are not one whole record."""
+    pieces: list[bytes] = []
+    place, flag = 0, FIRST
+    while flag in (FIRST, BETWEEN):
+        start, flag, length = _frame_at(framed[place : place + 8], place, began=bool(pieces))
+        pieces.append(framed[start : start + length])
+        place = _aligned(start + length)
+    if place != len(framed):
+        raise Damaged(f"a record of {place} bytes where {len(framed)} were expected")
+    return MAGIC.join(pieces)
+
+
+def extent(stream: int, offset: int, size: int) -> int:
+    """Where the record that begins at offset ends, padding included.
+
+    stream: a file descriptor; size: of its file in bytes. Reads the heads of frames alone. Damaged when there is none
+    at offset or the file ends before the record does.
+    """
+    flag, place = FIRST, offset
+    while flag in (FIRST, BETWEEN):
+        start, flag, length = _frame_at(os.pread(stream, 8, place), place, began=place > offset)
+        place = _aligned(start + length)
+        if place > size:
+            raise Damaged(f"the record at byte {offset} ends at byte {place}, the file at {size}")
+    return place
+
+
+def scan(stream: int, size: int) -> Iterator[tuple[int, int]]:
+    """Offset and end of every record of a file, in order; Damaged as soon as one is none."""
+    place = 0
+    while place < size:
+        end = extent(stream, place, size)
+        yield place, end
+        place = end
+
+
+def header_at(stream: int, offset: int, size: int) -> tuple[Header, bool]:
+    """The header of the record at offset, and whether a payload follows it; reads little more than the header."""
+    start, flag, length = _frame_at(os.pread(stream, 8, offset), offset, began=False)
+    if flag == FIRST:
+        header, payload = unpack(join(os.pread(stream, extent(stream, offset, size) - offset, offset)))
+        return header, bool(payload)
+    head = os.pread(stream, min(length, _HEADER.size), start)
+    labels = int.from_bytes(head[:4], "little") if len(head) == _HEADER.size else 0
+    wanted = min(length, _HEADER.size + 4 * labels)
+    header, _ = unpack(head + os.pread(stream, wanted - len(head), start + len(head)))
+    return header, length > wanted
+
+
+def _frame_at(head: bytes, place: int, *, began: bool) -> tuple[int, int, int]:
+    if len(head) < 8:
+        raise Damaged(f"the file ends within the head of the record at byte {place}")
+    magic, word = _FRAME.unpack(head)
+    flag, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
+    if magic != MAGIC:
+        raise Damaged(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
+    if flag not in ((BETWEEN, LAST) if began else (WHOLE, FIRST)):
+        raise Damaged(f"the record at byte {place} has the flag {flag}, which cannot stand there")
+    return place + 8, flag, length
+
+
+def _one(flag: int, payload: bytes) -> bytes:
+    return _FRAME.pack(MAGIC, flag << LENGTH_BITS | len(payload)) + payload + bytes(-len(payload) % 4)
+
+
+def _aligned(place: int) -> int:
+    return (place + 3) // 4 * 4
+
+
+def _aligned_magics(record: bytes) -> Iterator[int]:
+    place = record.find(MAGIC)
+    while place >= 0:
+        if place % 4 == 0:
+            yield place
+        place = record.find(MAGIC, place + 1)  # magics cannot overlap: its four bytes differ
