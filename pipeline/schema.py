@@ -74,7 +74,16 @@ LABELS = pa.schema(
         ("finding_id", pa.string()),
     ]
 )
-REFINED = pa.schema([("face_id", pa.string()), ("identity", pa.string()), ("label", pa.int64()), ("jpeg", pa.binary())])
+IDENTITIES = pa.schema([("label", pa.int64()), ("identity", pa.string()), ("photos", pa.int64())])
+REFINED = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("key", pa.string()),
+        ("identity", pa.string()),
+        ("label", pa.int64()),
+        ("jpeg", pa.binary()),
+    ]
+)
 
 
 def embeddings(dim: int) -> pa.Schema:

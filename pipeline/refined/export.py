@@ -1,0 +1,106 @@
+"""What leaves: the refined table as Parquet, InsightFace RecordIO, or folders of faces.
+
+An export is written beside its place and renamed when it is whole. Groups and other metadata never leave with it.
+"""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline import progress, storage
+from pipeline.errors import UserError
+from pipeline.sources.record_writer import Sample, write_record_io
+from pipeline.table import Table
+
+FORMATS = ("parquet", "recordio", "folder")
+LAYOUTS = ("identity_ranges", "plain")
+
+
+def export(table: Table, who: Table, out: str | Path, *, format: str, layout: str = "identity_ranges") -> int:
+    """Write a refined table to the folder `out`, which must be new or empty, and return the photos written.
+
+    who: the identities table; it goes along as identities.tsv (label, identity, photos).
+    layout: of RecordIO; with "identity_ranges" the table's order must be by label.
+    Raises UserError when `out` holds something already, cannot be written, or there is no room.
+    """
+    if format not in FORMATS:
+        raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
+    with _whole(Path(out)) as folder, progress.bar("export", of=len(table.shards)) as tick:
+        if format == "parquet":
+            _parquet(table, folder, tick)
+        elif format == "recordio":
+            names = who.read(["identity"])["identity"].to_pylist()
+            write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
+        else:
+            _folders(table, folder, tick)
+        lines = [f"{r['label']}\t{_one_line(r['identity'])}\t{r['photos']}\n" for r in who.read().to_pylist()]
+        (folder / "identities.tsv").write_text("label\tidentity\tphotos\n" + "".join(lines), "utf-8")
+    return len(table)
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder that takes the place of `out` when the block ends well, and is gone when it does not."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} holds something already: give a new folder, or empty it")
+    temporary = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if out.is_dir():
+            out.rmdir()
+        temporary.rename(out)
+    except OSError as error:
+        raise UserError(
+            f"cannot export to {out} ({error.strerror or error}): make room, or give another folder"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+    files = []
+    for i, shard in enumerate(table.shards):
+        name = f"part-{i:05d}.parquet"
+        (folder / name).write_bytes(storage.get(table.root, shard.path) or b"")
+        files.append({"path": name, "digest": shard.digest, "rows": shard.rows})
+        tick(shard.rows)
+    manifest = {"table": "refined", "rows": len(table), "schema": table.manifest["schema"], "shards": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def _samples(table: Table, tick: Callable[[int], None]) -> Iterator[Sample]:
+    for rows in table.batches(["label", "jpeg", "key"]):
+        for batch in rows.to_batches(max_chunksize=1024):
+            for row in batch.to_pylist():
+                yield Sample(row["label"], row["jpeg"], row["key"])
+        tick(len(rows))
+
+
+def _folders(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+    for rows in table.batches(["face_id", "identity", "label", "jpeg"]):
+        for batch in rows.to_batches(max_chunksize=1024):
+            for row in batch.to_pylist():
+                place = folder / safe_name(row["identity"], row["label"])
+                place.mkdir(exist_ok=True)
+                (place / f"{row['face_id']}{_suffix(row['jpeg'])}").write_bytes(row["jpeg"])
+        tick(len(rows))
+
+
+def safe_name(identity: str, label: int) -> str:
+    """A folder's name for an identity: one path component that stays inside, with the label when it had to change."""
+    name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", identity).lstrip(".")
+    name = name.encode()[:200].decode(errors="ignore")
+    return name if name == identity and "~" not in name else f"{name or 'identity'}~{label}"
+
+
+def _suffix(data: bytes) -> str:
+    return ".png" if data.startswith(b"\x89PNG") else ".webp" if data[:4] == b"RIFF" else ".jpg"
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\t\r\n]", " ", text)
