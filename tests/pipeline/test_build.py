@@ -90,7 +90,7 @@ def test_a_users_mistake_in_a_shard_stays_one_line(tmp_path: Path) -> None:
 
 
 def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=1, workers="tcp://127.0.0.1:9")
 
 
@@ -98,7 +98,8 @@ def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
 def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_path: Path) -> None:
     script = (
         "import sys; from tests.pipeline.test_build import *\n"
-        "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, times=2, carry={'log': sys.argv[2], 'pause': .1})"
+        "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, times=2,\n"
+        "      carry={'log': sys.argv[2], 'pause': .1})"
     )
     root, log = tmp_path / "killed", tmp_path / "log"
     started = subprocess.Popen([sys.executable, "-c", script, str(root), str(log)])

@@ -1,0 +1,62 @@
+"""Five points to 112x112: the transform against hand-computed cases and insightface's own template."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.faces.align import TEMPLATE, similarity, warp
+
+
+def test_a_quarter_turn_twice_as_large_by_hand() -> None:
+    # (x, y) -> (-2y + 10, 2x + 20): a turn by 90 degrees, scale 2, shift (10, 20)
+    src = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 2.0]])
+    dst = np.array([[10.0, 20.0], [10.0, 22.0], [8.0, 20.0], [6.0, 26.0]])
+    assert np.allclose(similarity(src, dst), [[0, -2, 10], [2, 0, 20]])
+
+
+def test_a_mirror_is_never_used() -> None:
+    mirrored = TEMPLATE * [-1, 1]
+    matrix = similarity(mirrored, TEMPLATE)
+    assert np.linalg.det(matrix[:, :2]) > 0
+
+
+def test_least_squares_no_small_change_fits_better() -> None:
+    rng = np.random.default_rng(0)
+    src = TEMPLATE * 1.7 + rng.normal(0, 3, (5, 2)) + 40
+    best = similarity(src, TEMPLATE)
+
+    def error(m: np.ndarray) -> float:
+        return float(((src @ m[:, :2].T + m[:, 2] - TEMPLATE) ** 2).sum())
+
+    a, b, x, y = best[0, 0], best[1, 0], best[0, 2], best[1, 2]
+    for change in 1e-3 * np.vstack([np.eye(4), -np.eye(4)]):
+        p, q, s, t = np.array([a, b, x, y]) + change * [1, 1, 100, 100]
+        assert error(np.array([[p, -q, s], [q, p, t]])) > error(best)
+
+
+def test_it_is_insightfaces_alignment() -> None:
+    from insightface.utils import face_align
+
+    assert np.allclose(face_align.arcface_dst, TEMPLATE, atol=1e-4)
+    points = np.array([[60, 80], [120, 70], [95, 110], [70, 145], [125, 135]], np.float32)
+    theirs = face_align.estimate_norm(points, 112)
+    assert np.allclose(similarity(points.astype(float), TEMPLATE), theirs, atol=1e-4)
+
+
+def test_points_that_coincide_are_refused() -> None:
+    with pytest.raises(ValueError, match="coincide"):
+        similarity(np.ones((5, 2)), TEMPLATE)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0, 8.0])
+def test_the_landmarks_of_the_warped_face_lie_on_the_template(scale: float) -> None:
+    points = TEMPLATE * scale + [30, 17]
+    image = np.zeros((int(140 * scale) + 60, int(140 * scale) + 60, 3), np.uint8)
+    for x, y in points:
+        cv2.circle(image, (round(x), round(y)), max(2, round(3 * scale)), (255, 255, 255), -1)
+    face = warp(image, points)[:, :, 0].astype(float)
+    for x, y in TEMPLATE:
+        window = face[round(y) - 6 : round(y) + 7, round(x) - 6 : round(x) + 7]
+        rows, columns = np.mgrid[-6:7, -6:7]
+        centre = np.array([(columns * window).sum(), (rows * window).sum()]) / window.sum()
+        assert np.hypot(*(centre - (x - round(x), y - round(y)))) < 1.0

@@ -1,0 +1,83 @@
+"""Detectors: chosen from the file, the face meant, and both real networks on real photos."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.faces.detect import Detector, Faces, kind_of, meant
+from pipeline.faces.model_file import resolve_model
+
+DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g")
+
+
+def faces(*boxes: tuple[float, float, float, float]) -> Faces:
+    n = len(boxes)
+    return Faces(np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
+
+
+def test_without_a_box_the_large_and_central_face_is_meant() -> None:
+    found = faces((0, 0, 40, 40), (80, 80, 120, 120), (85, 0, 115, 30))
+    assert meant(found, width=200, height=200) == 1
+
+
+def test_with_a_box_the_face_there_is_meant_relative_or_in_pixels() -> None:
+    found = faces((0, 0, 40, 40), (80, 80, 120, 120))
+    assert meant(found, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
+    assert meant(found, width=200, height=200, box=(5, 0, 45, 50)) == 0
+    assert meant(found, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"
+
+
+def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "d.onnx"
+    file.write_text("<html>not found</html>")
+    with pytest.raises(UserError, match=r"d\.onnx is no ONNX model .* give an ONNX file"):
+        kind_of(str(file))
+    with pytest.raises(UserError, match="is not there: give the path of an ONNX file"):
+        resolve_model(str(tmp_path / "none.onnx"))
+    with pytest.raises(UserError, match="is a folder"):
+        resolve_model(str(tmp_path))
+
+
+@pytest.mark.material
+def test_an_embedder_is_no_detector(material: Path) -> None:
+    with pytest.raises(UserError, match="is no face detector with landmarks"):
+        kind_of(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
+
+
+@pytest.mark.material
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_detector_finds_the_faces_of_real_photos_where_insightface_has_them(material: Path, name: str) -> None:
+    from insightface.data import get_image
+
+    detector = Detector(str(material / f"models/{name}.onnx"))
+    crowd = get_image("t1")
+    found = detector(crowd)
+    assert len(found.scores) == 6
+    photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
+    one = detector(photo)
+    points = one.landmarks[meant(one, width=250, height=250)]
+    # deep-funneled LFW has the eyes near (104, 113) and (148, 113)
+    assert np.hypot(*(points[0] - [104, 113])) < 14
+    assert np.hypot(*(points[1] - [148, 113])) < 14
+
+
+@pytest.mark.material
+@pytest.mark.parametrize("name", ["yunet_n_320_320", "scrfd_500m"])
+def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, name: str) -> None:
+    photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
+    tight = photo[88:170, 85:167]
+    found = Detector(str(material / f"models/{name}.onnx"))(tight)
+    assert len(found.scores) == 1
+    assert (found.landmarks[0] > 0).all()
+    assert (found.landmarks[0] < 82).all()
+
+
+@pytest.mark.material
+def test_scale_does_not_move_the_landmarks(material: Path) -> None:
+    photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
+    detector = Detector(str(material / "models/scrfd_500m.onnx"))
+    small, large = detector(photo), detector(cv2.resize(photo, None, fx=6, fy=6))
+    assert np.abs(large.landmarks[0] / 6 - small.landmarks[0]).max() < 4

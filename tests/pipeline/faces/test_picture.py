@@ -1,0 +1,107 @@
+"""Bytes to pixels: what the web serves as a photo comes out upright in 8-bit BGR, or with the reason why not."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.faces.picture import Unreadable, decode
+
+
+def scene(height: int = 40, width: int = 60) -> np.ndarray:
+    """A picture whose top left is red and whose bottom right is blue."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    image[: height // 2, : width // 2] = (0, 0, 255)
+    image[height // 2 :, width // 2 :] = (255, 0, 0)
+    return image
+
+
+def encoded(image: np.ndarray, suffix: str, *flags: int) -> bytes:
+    done, data = cv2.imencode(suffix, image, list(flags))
+    assert done
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
+def test_every_format_comes_out_as_it_went_in(suffix: str) -> None:
+    assert np.abs(decode(encoded(scene(), suffix)).astype(int) - scene()).mean() < 6
+
+
+def with_orientation(jpeg: bytes, orientation: int) -> bytes:
+    """A JPEG with an EXIF block that holds nothing but tag 0x0112."""
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+    body = b"Exif\0\0" + tiff
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_exif_orientation_is_applied(orientation: int, turns: int) -> None:
+    upright = np.rot90(scene(), turns)
+    image = decode(with_orientation(encoded(scene(), ".jpg", cv2.IMWRITE_JPEG_QUALITY, 100), orientation))
+    assert image.shape == upright.shape
+    assert np.abs(image.astype(int) - upright).mean() < 6
+
+
+def test_sixteen_bits_grey_and_alpha_become_eight_bit_colour() -> None:
+    deep = encoded(scene().astype(np.uint16) * 257, ".png")
+    assert np.array_equal(decode(deep), scene())
+    grey = np.arange(0, 200, dtype=np.uint8).reshape(10, 20)
+    assert np.array_equal(decode(encoded(grey, ".png")), np.repeat(grey[:, :, None], 3, 2))
+    alpha = np.dstack([scene(), np.full((40, 60), 255, np.uint8)])
+    alpha[5, 5, 3] = 0
+    image = decode(encoded(alpha, ".png"))
+    assert image[5, 5].tolist() == [128, 128, 128]  # rint(127.5) is even
+    assert np.array_equal(np.delete(image.reshape(-1, 3), 305, 0), np.delete(scene().reshape(-1, 3), 305, 0))
+
+
+def test_cmyk_jpeg_becomes_colour() -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    import io
+
+    out = io.BytesIO()
+    image_module.fromarray(scene()[:, :, ::-1]).convert("CMYK").save(out, "JPEG", quality=95)
+    assert np.abs(decode(out.getvalue()).astype(int) - scene()).mean() < 25
+
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    image_module = pytest.importorskip("PIL.Image")
+    import io
+
+    frames = [image_module.fromarray(np.full((20, 20, 3), v, np.uint8)) for v in (200, 20)]
+    for kind in ("WEBP", "PNG", "GIF"):
+        out = io.BytesIO()
+        frames[0].save(
+            out,
+            kind,
+            save_all=True,
+            append_images=frames[1:],
+            duration=100,
+            **({"lossless": True} if kind == "WEBP" else {}),
+        )
+        assert abs(int(decode(out.getvalue()).mean()) - 200) <= 2, kind
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"<!DOCTYPE html><html>no photo</html>", "it is a web page"),
+        (b"\0" * 100, "no picture that can be decoded"),
+        (encoded(scene(), ".jpg")[:-20], "cut short"),
+        (encoded(scene(), ".png")[:-30], "cut short"),
+        (encoded(scene(), ".webp")[:-5], "cut short"),
+        (encoded(scene(), ".bmp")[:-5], "cut short"),
+    ],
+)
+def test_what_is_no_whole_picture_says_why(data: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        decode(data)
+
+
+def test_every_cut_of_a_jpeg_is_noticed() -> None:
+    whole = encoded(scene(200, 200), ".jpg")
+    decode(whole)
+    for length in range(0, len(whole) - 1, 37):
+        with pytest.raises(Unreadable):
+            decode(whole[:length])

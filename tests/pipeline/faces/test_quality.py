@@ -1,0 +1,29 @@
+"""Measures of a face: each moves the way its name says, and the hand-computed cases hold."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.faces import quality
+from pipeline.faces.align import TEMPLATE
+
+
+def test_blur_lowers_sharpness_and_light_raises_exposure() -> None:
+    face = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
+    assert quality.sharpness(cv2.GaussianBlur(face, (0, 0), 2)) < quality.sharpness(face) / 10
+    assert quality.exposure(np.full((112, 112, 3), 51, np.uint8)) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_the_nose_between_the_eyes_is_no_turn_and_the_sign_follows_it() -> None:
+    straight = np.array([[0, 0], [10, 0], [5, 6], [1, 10], [9, 10]], float)
+    assert quality.yaw(straight) == pytest.approx(0)
+    right = straight.copy()
+    right[2, 0] = 8  # tan = 63/33 * 0.3
+    assert quality.yaw(right) == pytest.approx(np.degrees(np.arctan(63 / 33 * 0.3)))
+    left = straight.copy()
+    left[2, 0] = 2
+    assert quality.yaw(left) == pytest.approx(-quality.yaw(right))
+
+
+def test_size_is_the_side_of_the_square_that_is_cut() -> None:
+    assert quality.face_size(TEMPLATE * 2.5 + 9) == pytest.approx(280)
