@@ -14,6 +14,7 @@ from typing import NamedTuple
 MAGIC = struct.pack("<I", 0xCED7230A)
 WHOLE, FIRST, BETWEEN, LAST = range(4)
 LENGTH_BITS = 29
+PEEK = 72  # bytes: the head of a frame, the header and ten labels
 _FRAME = struct.Struct("<4sI")
 _HEADER = struct.Struct("<IfQQ")
 
@@ -29,6 +30,14 @@ class Header(NamedTuple):
     id: int = 0
     id2: int = 0
     flag: int = 0
+
+
+class Glance(NamedTuple):
+    """A record's header, whether a payload follows it, and where in the file the next record begins."""
+
+    header: Header
+    filled: bool
+    end: int
 
 
 def pack(header: Header, payload: bytes) -> bytes:
@@ -105,17 +114,23 @@ def scan(stream: int, size: int) -> Iterator[tuple[int, int]]:
         place = end
 
 
-def header_at(stream: int, offset: int, size: int) -> tuple[Header, bool]:
-    """The header of the record at offset, and whether a payload follows it; reads little more than the header."""
-    start, flag, length = _frame_at(os.pread(stream, 8, offset), offset, began=False)
+def glance(stream: int, offset: int, size: int) -> Glance:
+    """What a record is, from its first bytes: most take a single read of PEEK bytes.
+
+    stream: a file descriptor; size: of its file in bytes. Damaged as extent() and unpack() raise it.
+    """
+    head = os.pread(stream, PEEK, offset)
+    start, flag, length = _frame_at(head[:8], offset, began=False)
+    end = extent(stream, offset, size) if flag == FIRST else _aligned(start + length)
+    if end > size:
+        raise Damaged(f"the record at byte {offset} ends at byte {end}, the file at {size}")
     if flag == FIRST:
-        header, payload = unpack(join(os.pread(stream, extent(stream, offset, size) - offset, offset)))
-        return header, bool(payload)
-    head = os.pread(stream, min(length, _HEADER.size), start)
-    labels = int.from_bytes(head[:4], "little") if len(head) == _HEADER.size else 0
+        header, payload = unpack(join(os.pread(stream, end - offset, offset)))
+        return Glance(header, bool(payload), end)
+    labels = int.from_bytes(head[8:12], "little") if length >= _HEADER.size else 0
     wanted = min(length, _HEADER.size + 4 * labels)
-    header, _ = unpack(head + os.pread(stream, wanted - len(head), start + len(head)))
-    return header, length > wanted
+    record = head[8 : 8 + wanted] if wanted <= PEEK - 8 else os.pread(stream, wanted, start)
+    return Glance(unpack(record)[0], length > wanted, end)
 
 
 def _frame_at(head: bytes, place: int, *, began: bool) -> tuple[int, int, int]:

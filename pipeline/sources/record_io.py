@@ -66,8 +66,7 @@ def index(part: Part) -> Iterator[Photo]:
             number, offset = int(records.numbers[row]), int(records.offsets[row])
             key = part.prefix + titles.get(number, str(number))
             try:
-                header, filled = record_codec.header_at(stream.fileno(), offset, part.rec.size)
-                end = record_codec.extent(stream.fileno(), offset, part.rec.size)
+                header, filled, end = record_codec.glance(stream.fileno(), offset, part.rec.size)
             except Damaged as fault:
                 yield Photo(key, None, part.file, offset, 0, part.rec.modified, None, f"unreadable: {fault}")
                 continue

@@ -59,15 +59,11 @@ def records_of(rec: str, about: Stamp, others: Others) -> Records:
             else:
                 numbers, offsets = _indexed(idx, about.size)
                 _fits(idx, file, record_codec.extent(stream.fileno(), int(offsets[-1]), about.size), about.size)
-            zero = np.flatnonzero(numbers == 0)
-            header, filled = (
-                record_codec.header_at(stream.fileno(), int(offsets[zero[0]]), about.size)
-                if len(zero)
-                else (None, True)
-            )
+            zero = offsets[numbers == 0]
+            first = record_codec.glance(stream.fileno(), int(zero[0]), about.size) if len(zero) else None
         except Damaged as fault:
             raise UserError(f"{file} is damaged or cut off: {fault}: fetch or write it again") from None
-    return Records(offsets, numbers, header is not None and header.flag == 2 and not filled)
+    return Records(offsets, numbers, first is not None and first.header.flag == 2 and not first.filled)
 
 
 def _walked(stream: int, size: int) -> tuple[Int, Int]:
@@ -75,7 +71,7 @@ def _walked(stream: int, size: int) -> tuple[Int, Int]:
     offsets = np.fromiter((offset for offset, _ in record_codec.scan(stream, size)), np.int64)
     if not len(offsets):
         raise Damaged("it holds no record")
-    ids = np.array([record_codec.header_at(stream, int(o), size)[0].id % 2**63 for o in offsets], np.int64)
+    ids = np.array([record_codec.glance(stream, int(o), size).header.id % 2**63 for o in offsets], np.int64)
     return (ids if len(np.unique(ids)) == len(ids) else np.arange(len(ids))), offsets
 
 

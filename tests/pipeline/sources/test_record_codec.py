@@ -52,8 +52,8 @@ def test_headers(header, payload, tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(b"" + record_codec.frame(b"before") + record_codec.frame(record))
     with open(path, "rb") as stream:
-        found = record_codec.header_at(stream.fileno(), 16, path.stat().st_size)
-    assert found == (header, bool(payload))
+        found = record_codec.glance(stream.fileno(), 16, path.stat().st_size)
+    assert found == (header, bool(payload), path.stat().st_size)
 
 
 def test_a_header_by_hand():

@@ -40,7 +40,7 @@ def test_identity_ranges_by_hand(tmp_path):
     assert list(offsets) == [*range(1, 15), 0]
     with open(tmp_path / "train.rec", "rb") as stream:
         labels = {
-            n: record_codec.header_at(stream.fileno(), o, 10**9)[0].labels for n, o in offsets.items() if n % 11 == 0
+            n: record_codec.glance(stream.fileno(), o, 10**9).header.labels for n, o in offsets.items() if n % 11 == 0
         }
     assert labels == {0: (11.0, 15.0), 11: (1.0, 4.0)}
 
