@@ -1,6 +1,7 @@
-"""Where the faces are: SCRFD (through insightface) or YuNet (through OpenCV), told apart by the file itself.
+"""Where the faces are: SCRFD (through insightface) or YuNet, told apart by the file itself.
 
-A Detector holds a path and travels to workers; the network behind it is loaded once per thread.
+A Detector holds a path and travels to workers; the network behind it is loaded once per process. YuNet runs on
+onnxruntime, nearly twice as fast as in cv2.FaceDetectorYN, whose results it gives (a test holds the two side by side).
 """
 
 import threading
@@ -11,7 +12,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import onnx
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
@@ -21,6 +21,7 @@ from pipeline.faces.picture import Image
 
 INPUT_SIZES = (160, 320, 480, 640)  # pixels; a photo goes in at the smallest that holds it, a larger one is shrunk
 MIN_SCORES = {"scrfd": 0.5, "yunet": 0.6}  # the makers' own defaults
+YUNET_STRIDES = (8, 16, 32)
 OVERLAP = 0.4  # boxes that share more of their union are one face
 _networks = threading.local()
 
@@ -102,30 +103,39 @@ def _network(path: str, kind: str) -> Callable[[Image, float], Faces]:
 
 
 def _yunet(path: str) -> Callable[[Image, float], Faces]:
-    networks: dict[int, cv2.FaceDetectorYN] = {}
+    network = model_file.session(path)
+    name = network.get_inputs()[0].name
+    wanted = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in YUNET_STRIDES]
 
     def look(canvas: Image, min_score: float) -> Faces:
-        side = len(canvas)
-        network = networks.get(side) or networks.setdefault(side, _yunet_at(path, side))
-        network.setScoreThreshold(min_score)
-        _, rows = network.detect(canvas)
-        rows = np.zeros((0, 15), np.float32) if rows is None else rows
-        boxes = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
-        return Faces(boxes, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2))
+        blob = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32)  # BGR, 0..255, as YuNet was trained
+        outputs = [o[0] for o in network.run(wanted, {name: blob})]
+        scores = np.sqrt(np.clip(np.concatenate(outputs[0:3]) * np.concatenate(outputs[3:6]), 0, 1))[:, 0]
+        likely = np.flatnonzero(scores >= min_score)
+        points, strides = _priors(canvas.shape[0], canvas.shape[1])
+        points, strides = points[likely], strides[likely, None]
+        boxes, landmarks = (np.concatenate(outputs[i : i + 3])[likely] for i in (6, 9))
+        centre, half = (points + boxes[:, :2]) * strides, np.exp(boxes[:, 2:]) * strides / 2
+        found = np.concatenate([centre - half, centre + half], axis=1)
+        marks = (points[:, None] + landmarks.reshape(-1, 5, 2)) * strides[:, None]
+        best = _suppress(found, scores[likely])
+        return Faces(found[best], scores[likely][best], marks[best])
 
     return look
 
 
-def _yunet_at(path: str, side: int) -> Any:
-    """OpenCV's YuNet for pictures of one size; OpenCV refuses a model of free size, so it gets it with the size set."""
-    model = onnx.load(path)
-    for place, value in enumerate((1, 3, side, side)):
-        model.graph.input[0].type.tensor_type.shape.dim[place].dim_value = value
-    data, none = np.frombuffer(model.SerializeToString(), np.uint8), np.zeros(0, np.uint8)
-    try:
-        return cv2.FaceDetectorYN.create("onnx", data, none, (side, side), 0.5, OVERLAP, 1000)
-    except cv2.error as error:
-        raise UserError(f"OpenCV cannot load the YuNet model {path} ({error.err}): give another") from None
+@cache
+def _priors(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The grid points (x, y) [n, 2] that YuNet's outputs stand for, in strides, and the strides [n]."""
+    grids = [np.mgrid[: height // s, : width // s][::-1].reshape(2, -1).T for s in YUNET_STRIDES]
+    strides = np.repeat(YUNET_STRIDES, [len(g) for g in grids])
+    return np.concatenate(grids).astype(np.float32), strides.astype(np.float32)
+
+
+def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The boxes [k] that stay, best first, when of boxes that overlap only the best does."""
+    sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return np.asarray(cv2.dnn.NMSBoxes(sizes.tolist(), scores.tolist(), 0.0, OVERLAP), np.intp).ravel()
 
 
 def _scrfd(path: str) -> Callable[[Image, float], Faces]:

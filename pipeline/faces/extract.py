@@ -77,7 +77,7 @@ def _cut(image: Image, detector: Detector, box: list[float] | None) -> Row:
         face = warp(image, faces.landmarks[i])
     except (ValueError, cv2.error) as error:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
-    return {"jpeg": to_jpeg(face)} | _measure(face) | _seen(faces, i)
+    return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
 
 
 def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:
@@ -88,10 +88,11 @@ def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:
         face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         jpeg = to_jpeg(face)
     seen = _seen(faces, meant(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
-    return {"jpeg": jpeg} | _measure(face) | seen
+    return {"jpeg": jpeg} | measure(face) | seen
 
 
-def _measure(face: Image) -> Row:
+def measure(face: Image) -> Row:
+    """What an aligned face [112, 112, 3] says of itself: its sketch, sharpness and exposure."""
     return {"sketch": sketch(face), "sharpness": quality.sharpness(face), "exposure": quality.exposure(face)}
 
 

@@ -81,3 +81,18 @@ def test_scale_does_not_move_the_landmarks(material: Path) -> None:
     detector = Detector(str(material / "models/scrfd_500m.onnx"))
     small, large = detector(photo), detector(cv2.resize(photo, None, fx=6, fy=6))
     assert np.abs(large.landmarks[0] / 6 - small.landmarks[0]).max() < 4
+
+
+@pytest.mark.material
+def test_yunet_gives_what_opencvs_own_yunet_gives(material: Path) -> None:
+    path = str(material / "models/yunet_n_320_320.onnx")
+    ours, theirs = Detector(path), cv2.FaceDetectorYN.create(path, "", (320, 320), 0.6, 0.4, 1000)
+    people = sorted((material / "lfw_pairs/images").iterdir())[:40]
+    for photo in (cv2.imread(str(next(p.glob("*.jpg")))) for p in people):
+        canvas = np.zeros((320, 320, 3), np.uint8)
+        canvas[:250, :250] = photo
+        rows = theirs.detect(canvas)[1]
+        found = ours(photo)
+        assert np.allclose(found.scores, rows[:, 14], atol=1e-4)
+        assert np.allclose(found.landmarks.reshape(-1, 10), rows[:, 4:14], atol=0.02)
+        assert np.allclose(found.boxes[:, 2:] - found.boxes[:, :2], rows[:, 2:4], atol=0.02)

@@ -1,0 +1,103 @@
+"""The command line: every subcommand is a function of flows, and its options are that function's signature.
+
+Exit status: 0 done, 1 a fault of the program, 2 a mistake in what was given, 130 stopped by Ctrl-C.
+"""
+
+import functools
+import inspect
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+
+from flows import benchmark, take
+from flows.refine import Outcome, refine
+from pipeline.errors import UserError
+
+log = logging.getLogger("refinery")
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+def main() -> None:
+    """The console script."""
+    _speak()
+    try:
+        status = _app()(standalone_mode=False)
+    except UserError as error:
+        _stop(2, str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _stop(130, "stopped; what is finished stays, and the same command goes on from there")
+    except Exception as error:  # noqa: BLE001  the last line of defence: a fault is told in one line, too
+        if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
+            error.show()
+            sys.exit(2)
+        if os.environ.get("REFINERY_DEBUG"):
+            raise
+        _stop(1, f"a fault of the program, not yours: {error} (REFINERY_DEBUG=1 shows where)")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop(status: int, message: str) -> None:
+    sys.stderr.write(f"refinery: {' '.join(message.split())}\n")
+    sys.exit(status)
+
+
+def _speak() -> None:
+    """Log lines go to standard error, one line each; standard output is for results."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
+    log.propagate = False
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(add_completion=False, no_args_is_help=True, help="Cleans face-recognition data sets.",
+                      rich_markup_mode=None, pretty_exceptions_enable=False)  # fmt: skip
+    app.command("refine")(_command(refine.fn, run=refine))
+    app.command("labels")(_command(take.labels))
+    app.command("export")(_command(take.export))
+    app.command("clean")(_command(take.clean))
+    group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
+    group.command("refine")(_command(benchmark.refine))
+    group.callback()(lambda: None)
+    app.add_typer(group, name="benchmark")
+    return app
+
+
+def _command(function: Callable[..., Any], *, run: Callable[..., Any] | None = None) -> Callable[..., None]:
+    """A subcommand with a function's own signature and --json, which shows what the function returns."""
+
+    @functools.wraps(function)
+    def command(*, json: bool, **given: Any) -> None:  # noqa: A002
+        _show((run or function)(**given), as_json=json)
+
+    signature = inspect.signature(function)
+    option = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
+    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
+    command.__annotations__ = {**function.__annotations__, "json": AsJson, "return": None}
+    del command.__wrapped__  # type: ignore[attr-defined]
+    return command
+
+
+def _show(result: Any, *, as_json: bool) -> None:
+    if as_json:
+        value = result.as_json() if isinstance(result, Outcome) else asdict(result) if is_dataclass(result) else result
+        sys.stdout.write(json.dumps(value, indent=1, sort_keys=True) + "\n")  # type: ignore[arg-type]
+        return
+    console = Console(highlight=False)
+    rows = result.rows()
+    grid = Grid(*rows[0], box=None) if rows else None
+    for row in rows:
+        grid.add_row(*(str(v) for v in row.values()))  # type: ignore[union-attr]
+    if grid:
+        console.print(grid)
+    for line in result.lines():
+        console.print(line, soft_wrap=True)

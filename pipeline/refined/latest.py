@@ -1,0 +1,85 @@
+"""Which tables are a root's refinement now, and which no refinement refers to any more.
+
+One small file, ROOT/refinement.json, names the tables of the last finished run; everything else in a root is found
+through it. It is written last, so a run that was stopped leaves the earlier refinement in force.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from pipeline import storage
+from pipeline.errors import UserError
+from pipeline.refined.account import Account
+from pipeline.table import Table, load
+
+FILE = "refinement.json"
+OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([a-z_]+/)+\.[^/]*\.tmp")
+
+
+class Refinement(NamedTuple):
+    """A finished refinement: its tables by role, what was asked for, the thresholds used, and the account."""
+
+    tables: dict[str, Table]
+    params: dict[str, Any]
+    thresholds: dict[str, Any]
+    account: dict[str, Any]
+
+
+def publish(
+    root: str,
+    tables: Mapping[str, Table],
+    *,
+    params: Mapping[str, Any],
+    thresholds: Mapping[str, Any],
+    account: Account,
+) -> Refinement:
+    """Make these tables the root's refinement."""
+    value = {
+        "tables": {role: {"table": t.name, "address": t.address} for role, t in tables.items()},
+        "params": dict(params),
+        "thresholds": dict(thresholds),
+        "account": asdict(account),
+    }
+    storage.put_json(root, FILE, value)
+    return latest(root)
+
+
+def latest(root: str) -> Refinement:
+    """The root's refinement. Raises UserError when there is none yet or a table of it is gone."""
+    value = storage.get_json(root, FILE)
+    if value is None:
+        raise UserError(f"no finished refinement at {root}: run `refinery refine ... --root {root}` first")
+    tables = {}
+    for role, named in value["tables"].items():
+        table = load(root, named["table"], named["address"])
+        if table is None:
+            raise UserError(
+                f"the table {named['table']}/{named['address']} is gone from {root}: run the refinement again"
+            )
+        tables[role] = table
+    return Refinement(tables, value["params"], value["thresholds"], value["account"])
+
+
+def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
+    """Files of tables that the root's refinement does not refer to, and their sizes in bytes.
+
+    min_age: younger files belong, perhaps, to a run that is going on, and are left out. Only names that this program
+    gives are ever listed. Raises UserError when the root holds no finished refinement.
+    """
+    refers = {FILE}
+    for table in latest(root).tables.values():
+        refers.add(f"{table.name}/{table.address}.json")
+        refers.update(shard.path for shard in table.shards)
+    files, base = storage.open_root(root)
+    old = datetime.now(UTC) - min_age
+    found = {}
+    for name in storage.names(root, ""):
+        if name in refers or not OURS.fullmatch(name):
+            continue
+        info = files.get_file_info(f"{base}/{name}")
+        if info.mtime is None or info.mtime <= old:
+            found[name] = int(info.size or 0)
+    return found
