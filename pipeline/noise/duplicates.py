@@ -1,0 +1,104 @@
+"""The same picture twice: equal bytes, or two aligned faces that are one signal.
+
+Copies come cropped, rescaled and recompressed; aligned by their landmarks they show the same face again, a little
+shifted. So two small pictures of the aligned faces are registered on each other (ECC, Evangelidis and Psarakis, PAMI
+2008) and correlated: copies reach 0.99, another shot from the same second hardly 0.98.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Sketches = NDArray[np.uint8]  # [n, SIDE * SIDE]
+SIDE = 40  # pixels; the smallest at which copies and lookalikes part (32 overlaps a little, 56 adds nothing)
+MARGIN = 3  # pixels left out around: a copy that was cropped has nothing there
+BLUR = 0.8  # pixels; what recompression and rescaling change lies above
+COARSE = 8  # pixels; the first look, without registration
+ROUNDS = 20
+_ECC = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, 1e-4)
+
+
+def perceptual_hash(image: Image) -> int:
+    """64 bits that survive rescaling and recompression of a picture [h, w, 3], but not cropping.
+
+    The signs of the 64 lowest frequencies of a 32x32 grey version against their median (Zauner 2010, "pHash").
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return _bits(np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)))
+
+
+def sketch(face: Image) -> bytes:
+    """A small grey version of an aligned face [h, w, 3]: SIDE x SIDE bytes."""
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8).tobytes()
+
+
+def sketch_hash(row: Sketches) -> int:
+    """The perceptual hash of a sketch [SIDE * SIDE]: of the face, so it survives a crop of the photo."""
+    return _bits(cv2.resize(row.reshape(SIDE, SIDE), (32, 32), interpolation=cv2.INTER_AREA))
+
+
+def same_picture(a: Sketches, b: Sketches) -> float:
+    """The correlation -1..1 of two sketches [SIDE * SIDE] after the affine registration that makes it largest."""
+    one, two = (cv2.GaussianBlur(s.reshape(SIDE, SIDE).astype(np.float32), (0, 0), BLUR) for s in (a, b))
+    inner = np.ascontiguousarray(one[MARGIN:-MARGIN, MARGIN:-MARGIN])
+    start = np.array([[1, 0, MARGIN], [0, 1, MARGIN]], np.float32)
+    try:
+        value, _ = cv2.findTransformECC(inner, two, start, cv2.MOTION_AFFINE, _ECC, None, 1)
+    except cv2.error:  # it found no registration, as with two unlike pictures
+        return -1.0
+    return round(float(value), 4)
+
+
+def coarse(sketches: Sketches) -> NDArray[np.float64]:
+    """Unit vectors [n, COARSE^2] whose inner products are the correlations of unregistered, blocky sketches."""
+    if SIDE % COARSE:
+        raise ValueError(f"{SIDE} pixels do not divide into {COARSE} blocks")
+    side = SIDE // COARSE
+    blocks = sketches.reshape(-1, COARSE, side, COARSE, side).mean((2, 4), dtype=np.float64).reshape(len(sketches), -1)
+    blocks -= blocks.mean(1, keepdims=True)
+    return np.asarray(blocks / np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), 1e-9))
+
+
+def copies(
+    sketches: Sketches, alike: NDArray[np.bool_], *, min_coarse: float, least: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Pairs i < j of faces and their registered correlation, where it is at least `least`.
+
+    sketches [n, SIDE^2]; alike [n, n]: which pairs come into question at all, as their embeddings see them;
+    min_coarse: correlation below which a pair is not registered (it costs 3 ms).
+    """
+    c = np.round(coarse(sketches) @ coarse(sketches).T, 9)
+    i, j = np.nonzero(np.triu(alike & (c >= min_coarse), 1))
+    r = np.array([same_picture(sketches[a], sketches[b]) for a, b in zip(i, j, strict=True)], np.float64)
+    keep = r >= least if len(r) else np.empty(0, bool)
+    return i[keep], j[keep], r[keep]
+
+
+def near_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs i < j of 64-bit hashes that have two of their four 16-bit quarters in common; sorted, each once.
+
+    Two hashes that differ in few bits nearly always do, two others hardly ever; a value that more than 64 hashes share
+    (a black picture) says nothing and is passed over.
+    """
+    quarters = [(hashes >> np.uint64(16 * q)) & np.uint64(0xFFFF) for q in range(4)]
+    found = [np.empty((0, 2), np.int64)]
+    for p, q in combinations(range(4), 2):
+        key = (quarters[p] << np.uint64(16)) | quarters[q]
+        order = np.argsort(key, kind="stable")
+        _, start, size = np.unique(key[order], return_index=True, return_counts=True)
+        for at, n in zip(start[size > 1], size[size > 1], strict=True):
+            if n <= 64:
+                members = np.sort(order[at : at + n])
+                found.append(np.array(list(combinations(members.tolist(), 2)), np.int64))
+    pairs = np.unique(np.concatenate(found), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _bits(grey: NDArray[Any]) -> int:
+    low = cv2.dct(grey.astype(np.float32))[:9, :9].ravel()[1:65]
+    return int(np.packbits(low > np.median(low)).view(">u8")[0])
