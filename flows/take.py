@@ -68,7 +68,9 @@ def labels(root: Root, out: Annotated[Path, typer.Argument(metavar="OUT.tsv", he
         temporary.replace(out)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {out} ({error.strerror or error}): give a file in a folder that exists") from None
+        raise UserError(
+            f"cannot write {out} ({error.strerror or error}): give a file in a folder that exists"
+        ) from None
     return Taken("labels", str(out), len(table))
 
 
@@ -117,5 +119,3 @@ def parse_workers(text: str) -> int | str | None:
     if "://" in text:
         return text
     raise UserError(f"--workers {text}: give a number of processes, or an address like tcp://127.0.0.1:8786")
-
-

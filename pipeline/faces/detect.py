@@ -60,6 +60,18 @@ class Detector:
 
     def _look(self, image: Image) -> Faces:
         kind, fixed = kind_of(self.model)
+        canvas, scale = self._fit(image, fixed)
+        min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
+        found = _network(self.model, kind)(canvas, min_score)
+        return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
+
+    def blob(self, image: Image, fixed: int | None) -> NDArray[np.float32]:
+        """The tensor [1, 3, side, side] that the network sees of a picture [h, w, 3], for measuring the bare network."""
+        return np.ascontiguousarray(self._fit(image, fixed)[0].transpose(2, 0, 1)[None], np.float32)
+
+    @staticmethod
+    def _fit(image: Image, fixed: int | None) -> tuple[Image, float]:
+        """The picture in a corner of a square canvas that the network takes, and how much it was shrunk."""
         height, width = image.shape[:2]
         longest = max(height, width)
         side = fixed or next((s for s in INPUT_SIZES if s >= longest), INPUT_SIZES[-1])
@@ -69,9 +81,7 @@ class Detector:
             image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         canvas = np.zeros((side, side, 3), np.uint8)
         canvas[: image.shape[0], : image.shape[1]] = image
-        min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
-        found = _network(self.model, kind)(canvas, min_score)
-        return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
+        return canvas, scale
 
 
 @cache

@@ -59,19 +59,22 @@ class Embedder:
         mirrored = self._run(faces[:, :, ::-1])
         return x + mirrored if self.flip == "add" else np.concatenate([x, mirrored], axis=1)
 
+    def blob(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The tensor of faces [n, 112, 112, 3] in BGR as the model wants it."""
+        layout = layout_of(self.model)
+        x = faces[..., ::-1]
+        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2) if layout.channels_first else x).astype(np.float32)
+        return x if layout.raw else (x - 127.5) / 127.5
+
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         layout, network = layout_of(self.model), model_file.session(self.model)
-        x = faces[..., ::-1].astype(np.float32)
-        if not layout.raw:
-            x = (x - 127.5) / 127.5
-        if layout.channels_first:
-            x = x.transpose(0, 3, 1, 2)
+        x = self.blob(faces)
         name, step = network.get_inputs()[0].name, layout.batch or max(1, len(x))
         done = []
         for start in range(0, len(x), step):
             chunk = x[start : start + step]
             full = np.concatenate([chunk, np.zeros((step - len(chunk), *x.shape[1:]), np.float32)])
-            done.append(network.run(None, {name: np.ascontiguousarray(full)})[0][: len(chunk)])
+            done.append(network.run(None, {name: full})[0][: len(chunk)])
         return np.concatenate(done) if done else np.zeros((0, layout.dim), np.float32)
 
 
@@ -103,7 +106,7 @@ def layout_of(path: str) -> Layout:
 def embed_shard(part: Shard, *, root: str, embedder: Embedder, batch: int) -> pa.Table:
     """The embeddings of one shard of faces, row by row; null where there is no face."""
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
-    there = np.array([j is not None for j in faces["jpeg"]], bool)
+    there = np.asarray(faces["jpeg"].is_valid())
     x = np.zeros((len(faces), embedder.dim), np.float16)
     norm = np.zeros(len(faces), np.float32)
     for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(there), batch):

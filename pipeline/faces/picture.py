@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # [height, width, 3], BGR
 BACKDROP = 127.5  # what shows through transparent pixels: neither a dark nor a light edge around a face
+cv2.setNumThreads(
+    1
+)  # the shards of a table are what runs in parallel; OpenCV's own threads would only stand in their way
 MAX_PIXELS = 1 << 27  # 134 megapixels, 400 MB decoded: no face photo needs more, a decompression bomb does
 
 

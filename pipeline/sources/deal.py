@@ -68,8 +68,8 @@ def photos(
 
 
 def _default_shards(rows: int) -> int:
-    size = max(128, min(LARGEST, rows // AT_LEAST))
-    return 1 << max(0, (rows - 1) // size).bit_length()
+    size = max(128, min(LARGEST, -(-rows // AT_LEAST)))
+    return 1 << (-(-rows // size) - 1).bit_length()
 
 
 def index_shard(part: IndexPart) -> pa.Table:
