@@ -1,0 +1,146 @@
+"""What leaves: one global order in bounded passes, three formats, each whole and readable again."""
+
+import csv
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import schema
+from pipeline.build import build
+from pipeline.errors import UserError
+from pipeline.refined import order
+from pipeline.refined.export import export, safe_name
+from pipeline.sources import record_io
+from pipeline.table import Table
+
+NAMES = ["ann", "bob", "../../escape", "d/e", "zoe"]
+
+
+def jpeg(n: int) -> bytes:
+    picture = np.full((112, 112, 3), n, np.uint8)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+def labels_shard(part: int, *, each: int) -> pa.Table:
+    """Shard `part`: `each` photos of every name; each third is removed."""
+    rows = []
+    for i, name in enumerate(NAMES):
+        for k in range(each):
+            gone = k % 3 == 2
+            face = f"{part}-{i}-{k}"
+            rows.append({"face_id": face, "key": f"{name}/{face}.jpg", "claimed": name,
+                         "identity": None if gone else name, "reason": "outlier" if gone else ""})  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=schema.LABELS)
+
+
+def faces_shard(part: int, *, each: int) -> pa.Table:
+    """The faces of the same photos."""
+    rows = [
+        {"face_id": r["face_id"], "jpeg": jpeg(10 * part + i)}
+        for i, r in enumerate(labels_shard(part, each=each).to_pylist())
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.FACES)
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> tuple[str, Table, Table]:
+    root = str(tmp_path / "root")
+    labels = build(root, "labels", labels_shard, [0, 1, 2], schema=schema.LABELS, each=6)
+    return root, labels, build(root, "faces", faces_shard, [0, 1, 2], schema=schema.FACES, each=6)
+
+
+def made(tables: tuple[str, Table, Table], how: str, **more: int) -> tuple[Table, Table]:
+    root, labels, faces = tables
+    who = order.identities(root, labels)
+    return order.refined(root, labels, faces, who, order=how, **more), who
+
+
+def test_every_kept_face_is_there_once_with_its_own_picture_and_label(tables: tuple) -> None:
+    refined, who = made(tables, "shuffle")
+    pictures = {r["face_id"]: r["jpeg"] for r in tables[2].read().to_pylist()}
+    kept = {r["face_id"]: r for r in tables[1].read().to_pylist() if r["identity"] is not None}
+    names = dict(zip(who.read()["label"].to_pylist(), who.read()["identity"].to_pylist(), strict=True))
+    rows = refined.read().to_pylist()
+    assert sorted(r["face_id"] for r in rows) == sorted(kept)
+    for row in rows:
+        assert row["jpeg"] == pictures[row["face_id"]]
+        assert row["identity"] == kept[row["face_id"]]["identity"] == names[row["label"]]
+    assert sorted(names.values()) == list(names.values())
+    assert who.read()["photos"].to_pylist() == [12] * 5
+
+
+def test_the_shuffle_is_global_and_follows_the_seed(tables: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [r["face_id"] for r in made(tables, "shuffle")[0].read().to_pylist()]
+    assert first == [r["face_id"] for r in made(tables, "shuffle")[0].read().to_pylist()]
+    assert first != [r["face_id"] for r in made(tables, "shuffle", seed=1)[0].read().to_pylist()]
+    changes = sum(a[0] != b[0] for a, b in itertools.pairwise(first))
+    assert changes > len(first) / 2, "neighbours come from different shards"
+    monkeypatch.setattr(order, "SAMPLES_A_SHARD", 7)
+    monkeypatch.setattr(order, "TOGETHER", 2)
+    many, _ = made(tables, "shuffle")
+    assert len(many.shards) > 5
+    assert [r["face_id"] for r in many.read().to_pylist()] == first, "the order does not depend on the shards"
+
+
+def test_by_label_the_faces_of_an_identity_lie_together(tables: tuple) -> None:
+    labels = made(tables, "label")[0].read()["label"].to_pylist()
+    assert labels == sorted(labels)
+
+
+@pytest.mark.parametrize("layout", ["identity_ranges", "plain"])
+def test_recordio_is_read_back_with_the_same_pictures_and_labels(tables: tuple, tmp_path: Path, layout: str) -> None:
+    refined, who = made(tables, "label" if layout == "identity_ranges" else "shuffle")
+    out = tmp_path / "out"
+    assert export(refined, who, out, format="recordio", layout=layout) == 60
+    wanted = {r["key"]: (r["identity"], r["jpeg"]) for r in refined.read().to_pylist()}
+    found = {}
+    for part in record_io.parts(out):
+        for photo in record_io.index(part):
+            found[photo.key] = (photo.identity, record_io.read(out, photo))
+    assert found == wanted
+    assert (out / "property").read_text().strip() == "5,112,112"
+
+
+def test_parquet_is_plain_parquet_in_the_shuffled_order_without_groups(tables: tuple, tmp_path: Path) -> None:
+    refined, who = made(tables, "shuffle")
+    export(refined, who, tmp_path / "out", format="parquet")
+    read = pa.concat_tables([pq.read_table(p) for p in sorted((tmp_path / "out").glob("*.parquet"))])
+    assert read["face_id"].to_pylist() == refined.read()["face_id"].to_pylist()
+    assert read.schema.names == schema.REFINED.names
+    with open(tmp_path / "out/identities.tsv", newline="") as stream:
+        assert [r["identity"] for r in csv.DictReader(stream, delimiter="\t")] == sorted(NAMES)
+
+
+def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -> None:
+    refined, who = made(tables, "label")
+    export(refined, who, tmp_path / "a/out", format="folder")
+    files = list((tmp_path / "a").rglob("*.jpg"))
+    assert len(files) == 60
+    assert len({p.parent for p in files}) == 5
+    assert all(p.parent.parent == tmp_path / "a/out" for p in files)
+    assert safe_name("a/b", 3) != safe_name("a_b", 4)
+    assert safe_name("..", 1) == "identity~1"
+    assert safe_name("x~1", 2) != safe_name("x/", 1)
+
+
+def test_an_export_never_writes_over_what_is_there(tables: tuple, tmp_path: Path) -> None:
+    refined, who = made(tables, "shuffle")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something already"):
+        export(refined, who, tmp_path / "out", format="parquet")
+    with pytest.raises(UserError, match="no format is called zip"):
+        export(refined, who, tmp_path / "new", format="zip")
+
+
+def test_when_no_photo_stays_it_says_so(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    labels = build(root, "labels", labels_shard, [], schema=schema.LABELS, each=0)
+    faces = build(root, "faces", faces_shard, [], schema=schema.FACES, each=0)
+    with pytest.raises(UserError, match="no photo stays"):
+        order.refined(root, labels, faces, order.identities(root, labels))
