@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from flows import benchmark, take
-from flows.refine import Outcome, refine
+from flows.refine import refine
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
@@ -34,7 +34,7 @@ def main() -> None:
         _stop(2, str(error))
     except (KeyboardInterrupt, typer.Abort):
         _stop(130, "stopped; what is finished stays, and the same command goes on from there")
-    except Exception as error:  # noqa: BLE001  the last line of defence: a fault is told in one line, too
+    except Exception as error:  # the last line of defence: a fault is told in one line, too
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
             sys.exit(2)
@@ -76,7 +76,7 @@ def _command(function: Callable[..., Any], *, run: Callable[..., Any] | None = N
     """A subcommand with a function's own signature and --json, which shows what the function returns."""
 
     @functools.wraps(function)
-    def command(*, json: bool, **given: Any) -> None:  # noqa: A002
+    def command(*, json: bool, **given: Any) -> None:
         _show((run or function)(**given), as_json=json)
 
     signature = inspect.signature(function)
@@ -89,15 +89,14 @@ def _command(function: Callable[..., Any], *, run: Callable[..., Any] | None = N
 
 def _show(result: Any, *, as_json: bool) -> None:
     if as_json:
-        value = result.as_json() if isinstance(result, Outcome) else asdict(result) if is_dataclass(result) else result
-        sys.stdout.write(json.dumps(value, indent=1, sort_keys=True) + "\n")  # type: ignore[arg-type]
+        sys.stdout.write(json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
         return
     console = Console(highlight=False)
     rows = result.rows()
-    grid = Grid(*rows[0], box=None) if rows else None
-    for row in rows:
-        grid.add_row(*(str(v) for v in row.values()))  # type: ignore[union-attr]
-    if grid:
+    if rows:
+        grid = Grid(*rows[0], box=None)
+        for row in rows:
+            grid.add_row(*(str(v) for v in row.values()))
         console.print(grid)
     for line in result.lines():
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)

@@ -4,10 +4,10 @@ Prefect gives order, retries, history and artifacts; without its decorators the 
 because every stage is a table that is made once and then found.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from prefect import flow, task
@@ -23,19 +23,157 @@ from pipeline.faces.detect import Detector, kind_of
 from pipeline.faces.embed import BATCH, Embedder, embed_shard, layout_of
 from pipeline.faces.extract import extract_shard
 from pipeline.faces.model_file import resolve_model
+from pipeline.noise import stages
 from pipeline.refined.account import Account, account
+from pipeline.refined.labels import label
 from pipeline.refined.latest import publish
+from pipeline.sources import SOURCES
 from pipeline.sources.deal import Source, photos
 from pipeline.table import Table
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
-    """A storage that hiccups is tried again; what a user must mend is not."""
+    """A storage that hiccups is tried again; what a user must mend, and a fault of the program, is not."""
     return isinstance(state.result(raise_on_failure=False), OSError)
 
 
-stage = task(cache_policy=NO_CACHE, persist_result=False, retries=2, retry_delay_seconds=5,
-             retry_condition_fn=_worth_retrying)  # fmt: skip
+def stage(function: Callable[..., Any], *, name: str | None = None) -> Callable[..., Any]:
+    """A function as a Prefect task of the flow that is running; as it is where none runs."""
+    if FlowRunContext.get() is None:
+        return function
+    decorate = task(name=name or function.__name__, cache_policy=NO_CACHE, persist_result=False, retries=2,
+                    retry_delay_seconds=5, retry_condition_fn=_worth_retrying)  # fmt: skip
+    return decorate(function)
+
+
+class Models(NamedTuple):
+    """The models of a run, loaded once already to see that they are what they should be."""
+
+    detector: Detector
+    embedders: tuple[Embedder, ...]
+
+
+@flow(name="refine", validate_parameters=False, persist_result=False)
+def refine(
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE PATH...",
+            help="Pairs of image-folder, ms-celeb, record-io "
+            "or megaface and a path; NAME=PATH gives the source a name.",
+        ),
+    ],
+    root: Annotated[str, typer.Option(help="Where the tables go: a folder, s3://, gs://. Run again to go on.")],
+    detector: Annotated[str, typer.Option(help="ONNX file of a face detector: SCRFD or YuNet.")],
+    embedder: Annotated[str, typer.Option(help="ONNX file of an embedder: 112x112, ArcFace kind.")],
+    second_embedder: Annotated[
+        str,
+        typer.Option(
+            help="A second one, trained on other data: nothing is dropped, moved or merged unless both agree."
+        ),
+    ] = "",
+    test_set: Annotated[
+        list[str],
+        typer.Option(help="A .bin, a pairs.txt or a folder whose people must not stay; may be given several times."),
+    ] = [],  # noqa: B006  never changed; the command line reads it
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="The photos are aligned crops already: keep them.")
+    ] = False,
+    flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
+    min_faces: Annotated[int, typer.Option(help="Photos; an identity with fewer left is removed.")] = 2,
+    undecided: Annotated[str, typer.Option(help="What people should decide: keep or drop it.")] = "keep",
+    shards: Annotated[int, typer.Option(help="Shards; 0: by the number of photos.")] = 0,
+    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+) -> "Outcome":
+    """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
+    models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
+    taken, where = stage(photos)(root, _sources(source), shards=shards or None, workers=many)
+    faces = _faces(root, taken, where, models, aligned, many)
+    embeddings = _embeddings(root, faces, models, many)
+    tests = [_test_set(root, path, models, many) for path in test_set]
+    noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
+    labels, decisions = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, workers=many)
+    done = account(labels.batches(), ingested=len(taken))
+    tables = {
+        "photos": taken,
+        "faces": faces,
+        "labels": labels,
+        "decisions": decisions,
+        "calibration": noise.calibration,
+        "copies": noise.copies,
+        "clusters": noise.clusters,
+        "persons": noise.persons,
+        "findings": noise.findings,
+    }
+    tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)}
+    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where}
+    publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
+    _tell(done, root)
+    return Outcome(done, noise.thresholds, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
+
+
+def _check(detector: str, embedder: str, second: str, flip: str, undecided: str, min_faces: int) -> Models:
+    """Everything that can be wrong with what was given is told before any work is done."""
+    if undecided not in ("keep", "drop"):
+        raise UserError(f"--undecided {undecided}: give keep or drop")
+    if min_faces < 1:
+        raise UserError(f"--min-faces {min_faces}: give 1 or more")
+    finder = Detector(resolve_model(detector))
+    kind_of(finder.model)
+    embedders = tuple(Embedder(resolve_model(m), flip) for m in (embedder, second) if m)
+    for e in embedders:
+        layout_of(e.model)
+    return Models(finder, embedders)
+
+
+def _sources(given: Sequence[str]) -> list[Source]:
+    """Pairs of kind and path as the command line gives them; a source is called by its path's last part."""
+    if not given or len(given) % 2:
+        raise UserError(
+            f"give pairs of SOURCE and PATH (SOURCE is one of {', '.join(SOURCES)}), not {' '.join(given)!r}"
+        )
+    found = []
+    for kind, path in zip(given[::2], given[1::2], strict=True):
+        if kind not in SOURCES:
+            raise UserError(f"no source is called {kind}: give one of {', '.join(SOURCES)}")
+        name, _, rest = path.partition("=") if "=" in path and not Path(path).exists() else ("", "", path)
+        found.append(Source(name or Path(rest).absolute().name, kind, str(Path(rest).absolute())))
+    return found
+
+
+def _faces(root: str, taken: Table, where: Any, models: Models, aligned: bool, many: Workers) -> Table:
+    made: Table = stage(build, name="faces")(
+        root, "faces", extract_shard, taken.shards, schema=schema.FACES, detector=models.detector, aligned=aligned,
+        workers=many, carry={"root": root, "where": where},
+    )  # fmt: skip
+    return made
+
+
+def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[Table]:
+    embed, carry = stage(build, name="embeddings"), {"root": root, "batch": BATCH}
+    return [
+        embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
+              workers=many, carry=carry)
+        for e in models.embedders
+    ]  # fmt: skip
+
+
+def _test_set(root: str, path: str, models: Models, many: Workers) -> tuple[Table, list[Table]]:
+    """Faces and embeddings of a test set; pictures in a .bin are aligned crops by definition."""
+    given = Path(path).absolute()
+    taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=many)
+    faces = _faces(root, taken, where, models, given.suffix == ".bin", many)
+    return faces, _embeddings(root, faces, models, many)
+
+
+def _tell(done: Account, root: str) -> None:
+    """The account and the way to the result, on the run's page; nothing without a run."""
+    if FlowRunContext.get() is None:
+        return
+    create_table_artifact([{k: str(v) for k, v in row.items()} for row in done.rows()], key="account",
+                          description="Where every photo went")  # fmt: skip
+    link = root if "://" in root else Path(root).absolute().as_uri()
+    create_link_artifact(link, link_text="the refined tables", key="refinement")
 
 
 @dataclass(frozen=True)
@@ -47,10 +185,6 @@ class Outcome:
     tables: dict[str, str]
     root: str
 
-    def as_json(self) -> dict[str, Any]:
-        """The whole outcome as plain values."""
-        return asdict(self)
-
     def rows(self) -> list[dict[str, object]]:
         """The account."""
         return self.account.rows()
@@ -59,7 +193,7 @@ class Outcome:
         """The thresholds, and what to do next."""
         a = self.account
         return [
-            f"{a.identities_claimed} identities claimed, {a.identities_kept} kept; {a.moved} photos under another identity",
+            f"{a.identities_claimed} identities claimed, {a.identities_kept} kept, {a.moved} photos under another name",
             *[f"threshold {name}: {value}" for name, value in self.thresholds.items()],
             f"next: refinery labels {self.root} labels.tsv, or refinery export {self.root} OUT --format recordio",
         ]

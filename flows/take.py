@@ -84,9 +84,8 @@ def export(
 ) -> Taken:
     """Write the refined data set as Parquet (shuffled), InsightFace RecordIO or folders of faces."""
     if format not in exports.FORMATS or layout not in exports.LAYOUTS:
-        raise UserError(
-            f"--format {format} --layout {layout}: give one of {', '.join(exports.FORMATS)}; {', '.join(exports.LAYOUTS)}"
-        )
+        known = f"{', '.join(exports.FORMATS)}, and of {', '.join(exports.LAYOUTS)}"
+        raise UserError(f"--format {format} --layout {layout}: give one of {known}")
     tables = latest.latest(root).tables
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
     many = parse_workers(workers)
