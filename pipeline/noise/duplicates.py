@@ -19,6 +19,8 @@ MARGIN = 3  # pixels left out around: a copy that was cropped has nothing there
 BLUR = 0.8  # pixels; what recompression and rescaling change lies above
 COARSE = 8  # pixels; the first look, without registration
 ROUNDS = 20
+MIN_COARSE = 0.75  # blocky correlation; 99.6% of 556 copies tried (cropped to 70%, shrunk to 30%, JPEG 40) reach it
+SAME_PICTURE = 0.987  # the same copies reach 0.993, pairs of other shots, the 1,500 likest of 683 people, 0.979
 _ECC = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, 1e-4)
 
 
@@ -64,21 +66,6 @@ def coarse(sketches: Sketches) -> NDArray[np.float64]:
     return np.asarray(blocks / np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), 1e-9))
 
 
-def copies(
-    sketches: Sketches, alike: NDArray[np.bool_], *, min_coarse: float, least: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs i < j of faces and their registered correlation, where it is at least `least`.
-
-    sketches [n, SIDE^2]; alike [n, n]: which pairs come into question at all, as their embeddings see them;
-    min_coarse: correlation below which a pair is not registered (it costs 3 ms).
-    """
-    c = np.round(coarse(sketches) @ coarse(sketches).T, 9)
-    i, j = np.nonzero(np.triu(alike & (c >= min_coarse), 1))
-    r = np.array([same_picture(sketches[a], sketches[b]) for a, b in zip(i, j, strict=True)], np.float64)
-    keep = r >= least if len(r) else np.empty(0, bool)
-    return i[keep], j[keep], r[keep]
-
-
 def near_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs i < j of 64-bit hashes that have two of their four 16-bit quarters in common; sorted, each once.
 
@@ -86,7 +73,7 @@ def near_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[
     (a black picture) says nothing and is passed over.
     """
     quarters = [(hashes >> np.uint64(16 * q)) & np.uint64(0xFFFF) for q in range(4)]
-    found = [np.empty((0, 2), np.int64)]
+    found: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     for p, q in combinations(range(4), 2):
         key = (quarters[p] << np.uint64(16)) | quarters[q]
         order = np.argsort(key, kind="stable")

@@ -1,0 +1,178 @@
+"""A threshold for a false accept rate, measured on this data with these models.
+
+One idea: strangers are everywhere, pairs across names, so the curve of likeness against false accept rate can be read
+off any data set, however noisy; and what one person's photos look like is the upper part of the pairs within names.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.noise.columns import vectors
+from pipeline.noise.likeness import Calibration, Floats, Tail, View, likeness
+from pipeline.table import Shard, read_shard
+
+PRIOR = 10  # faces; the weight of "strangers lie evenly on the sphere" against the moments of few faces
+FEWEST_PAIRS = 5000  # of strangers, below which the curve is a normal distribution's
+RATES = np.geomspace(0.3, 0.01, 16)  # where the curve is measured: below, people under two names pass for strangers
+IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers, 300 MB while they are counted
+CALIBRATION = pa.schema(
+    [
+        ("embedder", pa.int8()),  # 0 the first, 1 the second, -1 their sum
+        ("weight", pa.float64()),
+        ("a", pa.float64()),
+        ("b", pa.float64()),
+        ("c", pa.float64()),
+        ("same", pa.float64()),
+        ("spread", pa.float64()),
+        ("share", pa.float64()),
+        ("mean", pa.list_(pa.float64())),
+        ("covariance", pa.list_(pa.float64())),
+    ]
+)
+
+
+def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Table:
+    """The calibration of a data set: part holds each embedder's embeddings, all shards of them.
+
+    IDENTITIES names are drawn by a hash of the name and FACES of each by face_id, so how the data is dealt to shards
+    does not matter, and memory does not grow with the data.
+    """
+    names: set[str] = set()
+    for shard in part[0]:
+        names.update(n for n in read_shard(root, shard, ["identity"])["identity"].unique().to_pylist() if n is not None)
+    drawn = set(sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES])
+    rows = [row for shards in zip(*part, strict=True) for row in _drawn(root, shards, drawn)]
+    rows.sort(key=lambda row: (row[0], row[1]))
+    _, codes = np.unique([row[0] for row in rows], return_inverse=True) if rows else (None, np.empty(0, np.int64))
+    x = [np.array([row[2][e] for row in rows]) for e in range(len(part))]
+    if not rows:
+        x = [np.zeros((0, read_shard(root, s[0], ["x"])["x"].type.list_size)) for s in part]
+    return to_table(calibrate(x, identity=codes))
+
+
+def _drawn(root: str, shards: Sequence[Shard], drawn: set[str]) -> list[tuple[str, str, list[NDArray[Any]]]]:
+    """Identity, face_id and each embedder's vector of the drawn faces in one shard."""
+    columns = ["face_id", "identity", "x"]
+    first = read_shard(root, shards[0], columns[:2])
+    wanted = np.array([n in drawn for n in first["identity"].to_pylist()], bool)
+    if not wanted.any():
+        return []
+    found = [vectors(read_shard(root, shard, columns[2:])["x"]) for shard in shards]
+    wanted &= np.logical_and.reduce([there for _, there in found])
+    faces: dict[str, list[tuple[str, int]]] = {}
+    for i in np.flatnonzero(wanted).tolist():
+        faces.setdefault(first["identity"][i].as_py(), []).append((first["face_id"][i].as_py(), i))
+    return [(name, face, [x[i] for x, _ in found]) for name, of in faces.items() for face, i in sorted(of)[:FACES]]
+
+
+def to_table(found: Calibration) -> pa.Table:
+    """A calibration as a table: a row for each embedder, and one, -1, for their sum."""
+    rows: list[dict[str, Any]] = [
+        {"embedder": e, "weight": w, **t._asdict(), "mean": v.mean, "covariance": v.covariance.ravel()}
+        for e, (v, w, t) in enumerate(zip(found.views, found.weights, found.tails, strict=True))
+    ]
+    rows.append({"embedder": -1, **found.tail._asdict()} | {k: getattr(found, k) for k in ("same", "spread", "share")})
+    return pa.Table.from_pylist(rows, schema=CALIBRATION)
+
+
+def from_table(table: pa.Table) -> Calibration:
+    """The calibration that to_table() wrote."""
+    *each, both = table.to_pylist()
+    views = tuple(
+        View(np.array(r["mean"]), np.array(r["covariance"]).reshape(len(r["mean"]), len(r["mean"]))) for r in each
+    )
+    tails = [Tail(r["a"], r["b"], r["c"]) for r in (*each, both)]
+    weights = tuple(r["weight"] for r in each)
+    return Calibration(views, weights, tuple(tails[:-1]), tails[-1], both["same"], both["spread"], both["share"])
+
+
+def read_calibration(root: str, shard: Shard) -> Calibration:
+    """The calibration in the one shard of a table of them."""
+    return from_table(read_shard(root, shard))
+
+
+def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibration:
+    """The calibration of a sample: x, for each embedder [n, d] unit rows of the same n faces; identity [n] codes.
+
+    Take a few faces of each of many identities, so that no one weighs more than others. Names need not be right:
+    strangers are pairs across names, of which a few in ten thousand are one person; the same person is the upper part
+    of a mixture fitted to the pairs within names.
+    """
+    views = tuple(view(rows) for rows in x)
+    i, j = np.triu_indices(len(identity), 1)
+    across = identity[i] != identity[j]
+    strangers = np.stack([likeness(rows, rows, v)[i[across], j[across]] for rows, v in zip(x, views, strict=True)], 1)
+    within = np.stack([likeness(rows, rows, v)[i[~across], j[~across]] for rows, v in zip(x, views, strict=True)], 1)
+    weights, same, spread, share = _weigh(strangers, within)
+    fused = strangers @ np.asarray(weights)
+    tails = tuple(fit_tail(strangers[:, e]) for e in range(len(x)))
+    return Calibration(views, weights, tails, fit_tail(fused), same, spread, share)
+
+
+def view(x: NDArray[Any]) -> View:
+    """Mean and covariance of unit rows x [n, d], drawn towards an even sphere when n is small."""
+    n, d = x.shape
+    x = np.asarray(x, np.float64)
+    mean = x.sum(0) / (n + PRIOR)
+    second = (x.T @ x + PRIOR * np.eye(d) / d) / (n + PRIOR)
+    return View(np.round(mean, 9), np.round(second - np.outer(mean, mean), 9))
+
+
+def fit_tail(z: Floats) -> Tail:
+    """The curve of strangers' likenesses z [n], read between FAR 0.3 and 0.01 and drawn on below.
+
+    What lies beyond is where one person under two names would be taken for strangers who look alike.
+    """
+    if len(z) < FEWEST_PAIRS:
+        mean, deviation = (float(z.mean()), float(z.std())) if len(z) > 30 else (0.0, 1.0)
+        return Tail(round(mean, 6), round(max(deviation, 0.5), 6), 0.1)
+    u = np.array([NormalDist().inv_cdf(1 - far) for far in RATES])
+    levels = np.quantile(z, 1 - RATES)
+    c, b, a = np.polyfit(u, levels, 2)
+    if c < 0:  # a curve that turns back would accept everybody in the end
+        (b, a), c = np.polyfit(u, levels, 1), 0.0
+    return Tail(round(float(a), 6), round(float(b), 6), round(float(c), 6))
+
+
+def _weigh(strangers: Floats, within: Floats) -> tuple[tuple[float, ...], float, float, float]:
+    """Weights of the embedders (Fisher's discriminant, strangers at unit deviation), and the same person's curve."""
+    dims = strangers.shape[1]
+    if len(strangers) < FEWEST_PAIRS or len(within) < 100:
+        return tuple(round(1 / dims, 6) for _ in range(dims)), 6.0, 1.5, 0.5
+    mean0, cov0 = strangers.mean(0), np.atleast_2d(np.cov(strangers.T))
+    mean1, cov1, share = _same(within, mean0, cov0)
+    weights = np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0)
+    weights /= np.sqrt(weights @ cov0 @ weights)
+    return (
+        tuple(round(float(w), 6) for w in weights),
+        round(float(weights @ mean1), 6),
+        round(float(np.sqrt(weights @ cov1 @ weights)), 6),
+        round(share, 6),
+    )
+
+
+def _same(within: Floats, mean0: Floats, cov0: Floats) -> tuple[Floats, Floats, float]:
+    """Mean, covariance and share of the pairs within names that are one person.
+
+    Expectation maximisation of two normal distributions, the strangers' one held fast.
+    """
+    top = within[within.sum(1) >= np.quantile(within.sum(1), 0.7)]
+    mean1, cov1, share = top.mean(0), np.atleast_2d(np.cov(top.T)) + np.eye(len(mean0)), 0.5
+    for _ in range(60):
+        odds = np.log(share / (1 - share)) + _log_normal(within, mean1, cov1) - _log_normal(within, mean0, cov0)
+        p = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        share = float(np.clip(p.mean(), 0.01, 0.99))
+        mean1 = p @ within / p.sum()
+        cov1 = (within - mean1).T @ ((within - mean1) * p[:, None]) / p.sum() + 1e-3 * np.eye(len(mean0))
+    return mean1, cov1, share
+
+
+def _log_normal(x: Floats, mean: Floats, cov: Floats) -> Floats:
+    d = x - mean
+    return np.asarray(-0.5 * (np.einsum("ni,ij,nj->n", d, np.linalg.inv(cov), d) + np.linalg.slogdet(cov)[1]))

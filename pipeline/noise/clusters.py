@@ -1,0 +1,177 @@
+"""Who is together within one name: average linkage, then everyone to the nearest robust centre.
+
+Average linkage asks of two groups how alike they are on the whole, so one lookalike photo does not chain two people
+together. How alike is enough follows from the number of pairs: a name of 100 photos has 4,950 chances to be wrong.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.noise.calibration import read_calibration
+from pipeline.noise.columns import runs, texts, views_of
+from pipeline.noise.likeness import Calibration, Floats, View, level, likeness, paired, together
+from pipeline.table import Shard, read_shard
+
+LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
+JOIN = 3e-3  # share of strangers that a face must beat to come to a centre; also what an outlier is not
+ABSORB = 3e-4  # the same for a whole group: it may be a second person, so it must be much less like a stranger
+LARGEST = 2000  # faces of a name that are linked pair by pair (32 MB); further ones join the nearest group
+Labels = NDArray[np.signedinteger[Any]]
+CLUSTERS = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("identity", pa.string()),
+        ("cluster", pa.int32()),  # 0 is the person
+        ("core", pa.float32()),  # likeness to the centre of the person's other faces, first embedder
+        ("second", pa.float32()),  # the same, second embedder
+    ]
+)
+
+
+def cluster_shard(
+    part: tuple[tuple[Shard, ...], Shard], *, root: str, calibration: Shard, link: float, join: float, absorb: float
+) -> pa.Table:
+    """The clusters of one shard; part: the embedders' shards, and the copies' shard. A copy has no vote: it goes where
+    its original goes."""
+    embeddings, copies = part
+    found = read_calibration(root, calibration)
+    x, there = views_of(root, embeddings)
+    rows = read_shard(root, copies, ["face_id", "identity", "copy_of"])
+    place = {face: i for i, face in enumerate(texts(rows["face_id"]))}
+    original = np.array([i if o is None else place[o] for i, o in enumerate(texts(rows["copy_of"]))], np.int64)
+    groups, core = np.full(len(there), -1, np.int64), np.full((len(x), len(there)), np.nan)
+    for _, start, end in runs(rows["identity"]):
+        voters = start + np.flatnonzero((there & (original == np.arange(len(there))))[start:end])
+        faces = start + np.flatnonzero(there[start:end])
+        if len(voters):
+            groups[voters] = cluster([e[voters] for e in x], found, link=link, join=join, absorb=absorb)
+            groups[faces] = groups[original[faces]]
+            member = (groups[faces] == 0) & (original[faces] == faces)
+            core[:, faces] = to_centre([e[faces] for e in x], member, found)
+    cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
+    cores += [pa.nulls(len(there), pa.float32())] * (2 - len(cores))
+    number = pa.array(groups, pa.int32(), mask=groups < 0)
+    return pa.table([rows["face_id"], rows["identity"], number, *cores], schema=CLUSTERS)
+
+
+def cluster(
+    x: Sequence[NDArray[Any]],
+    calibration: Calibration,
+    *,
+    link: float = LINK,
+    join: float = JOIN,
+    absorb: float = ABSORB,
+) -> Labels:
+    """The group [n] of each face of one name; 0 is the person, further groups follow by size, then by cohesion.
+
+    x: for each embedder [n, d] unit rows. link: false links to expect in the name, spread over its pairs; join and
+    absorb: the share of strangers that a single face, or a whole group, must beat to come to a centre afterwards.
+    """
+    n = len(x[0])
+    some = np.unique(np.linspace(0, n - 1, min(n, LARGEST)).astype(int))
+    tail = calibration.tail
+    pairs = together([e[some] for e in x], [e[some] for e in x], calibration)
+    labels: Labels = np.full(n, -1, np.int64)
+    labels[some] = average_linkage(pairs, level(tail, link / max(len(some) * (len(some) - 1) / 2, 1)))
+    if n == len(some):
+        labels = _by_cohesion(labels, pairs)
+    labels = ranked(labels)
+    for _ in range(2):
+        labels = _join(x, labels, calibration, level(tail, join), level(tail, absorb))
+    return labels
+
+
+def average_linkage(pairs: Floats, least: float) -> Labels:
+    """Groups [n] of n things whose likenesses are pairs [n, n]: the two most alike groups unite while they reach least.
+
+    The likeness of two groups is the mean over their pairs (UPGMA, Sokal and Michener 1958). A group is named by its
+    lowest member; of equal pairs the first unites first.
+    """
+    s = np.array(pairs, np.float64)
+    n = len(s)
+    np.fill_diagonal(s, -np.inf)
+    size, label = np.ones(n), np.arange(n)
+    best = s.max(1) if n > 1 else np.full(n, -np.inf)
+    while n and best[i := int(best.argmax())] >= least:
+        i, j = sorted((i, int(s[i].argmax())))
+        row = np.round((s[i] * size[i] + s[j] * size[j]) / (size[i] + size[j]), 9)
+        row[[i, j]] = -np.inf
+        stale = (s[:, i] >= best) | (s[:, j] >= best)  # whose nearest was one of the two
+        s[i], s[:, i], s[j], s[:, j] = row, row, -np.inf, -np.inf
+        stale[[i, j]] = True
+        best = np.maximum(best, row)
+        best[stale] = s[stale].max(1)
+        size[i] += size[j]
+        label[label == j] = i
+    return label
+
+
+def centre(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> Floats:
+    """The robust centre [d] of unit rows x [n, d]: the mean, then twice the mean of all but the farthest share."""
+    x = np.asarray(x, np.float64)
+    mean = x.mean(0)
+    for _ in range(rounds if len(x) >= 5 else 0):
+        order = np.argsort(-np.round(x @ mean, 9), kind="stable")
+        mean = x[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]].mean(0)
+    return np.asarray(mean / max(np.linalg.norm(mean), 1e-9))
+
+
+def to_centre(x: Sequence[NDArray[Any]], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
+    """How alike each face [n] is to the centre of the members, one array for each embedder.
+
+    A member is compared with the mean of the others, so that it does not vouch for itself; the only member of a group
+    has nobody to be like and gets nan.
+    """
+    return [_to_centre(np.asarray(e, np.float64), member, v) for e, v in zip(x, calibration.views, strict=True)]
+
+
+def _to_centre(x: Floats, member: NDArray[np.bool_], view: View) -> Floats:
+    z = likeness(x, centre(x[member])[None], view)[:, 0]
+    count = int(member.sum())
+    if count == 1:
+        z[member] = np.nan
+    elif count < 50:  # beyond, one face no longer moves the centre
+        others = x[member].sum(0) - x[member]
+        others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
+        z[member] = paired(x[member], others, view)
+    return z
+
+
+def _join(x: Sequence[NDArray[Any]], labels: Labels, calibration: Calibration, face: float, group: float) -> Labels:
+    """Groups that reach `group` unite with the person, single faces that reach `face` come to the likest group."""
+    sizes = np.bincount(labels)
+    groups = np.flatnonzero(sizes > 1)
+    if not len(groups):
+        return labels
+    centres = [np.stack([centre(e[labels == g]) for g in groups]) for e in x]
+    between = together([c[:1] for c in centres], centres, calibration)[0]
+    labels = np.where(np.isin(labels, groups[between >= group]), 0, labels)
+    to = together(x, centres, calibration)
+    move = (sizes[labels] == 1) & (to.max(1) >= face)
+    target = np.where(between[to.argmax(1)] >= group, 0, groups[to.argmax(1)])
+    return ranked(np.where(move, target, labels))
+
+
+def ranked(labels: Labels) -> Labels:
+    """Groups named 0, 1, ... by falling size, then by their own number; faces in no group (-1) are groups of one."""
+    labels = np.where(labels < 0, labels.max(initial=0) + 1 + np.arange(len(labels)), labels)
+    _, inverse, size = np.unique(labels, return_inverse=True, return_counts=True)
+    rank = np.empty(len(size), np.int64)
+    rank[np.argsort(-size, kind="stable")] = np.arange(len(size))
+    return rank[inverse]
+
+
+def _by_cohesion(labels: Labels, pairs: Floats) -> Labels:
+    """The same groups, numbered so that the more cohesive of two comes first."""
+    names, inverse, size = np.unique(labels, return_inverse=True, return_counts=True)
+    inside = np.zeros((len(names), len(labels)))
+    inside[inverse, np.arange(len(labels))] = 1
+    total = np.einsum("gi,ij,gj->g", inside, pairs, inside) if len(names) < len(labels) else np.zeros(len(names))
+    mean = np.round((total - inside @ np.diag(pairs)) / np.maximum(size * (size - 1), 1), 6)
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(-mean, kind="stable")] = np.arange(len(names))
+    return rank[inverse]

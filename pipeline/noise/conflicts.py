@@ -1,0 +1,129 @@
+"""One picture under two names, or in a training set and a test set: a contradiction, or a leak.
+
+The question is global, so it is asked of digests alone: equal bytes, or hashes of the aligned face that nearly agree.
+Only the few faces these bring together are looked at.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.noise.calibration import read_calibration
+from pipeline.noise.columns import texts, views_of
+from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hash
+from pipeline.noise.findings import findings, gathered
+from pipeline.noise.likeness import fuse, level, pairwise
+from pipeline.noise.pictures import sketch_rows
+from pipeline.table import Shard, read_shard
+
+Indices = NDArray[np.signedinteger[Any]]
+
+
+class Source(NamedTuple):
+    """The shards of a data set, or of a test set: its faces, its copies (of a test set: none), and its embeddings."""
+
+    faces: Sequence[Shard]
+    copies: Sequence[Shard]
+    embeddings: tuple[Sequence[Shard], ...]
+
+
+class _Digests(NamedTuple):
+    face: NDArray[np.object_]
+    identity: NDArray[np.object_]  # None throughout a test set
+    sha: NDArray[np.object_]
+    hash: NDArray[np.uint64]
+    norm: NDArray[np.float32]
+    place: Indices  # [n, 3]: source, shard, row
+
+
+def conflict_shard(
+    part: tuple[Source, Sequence[Source]], *, root: str, calibration: Shard, alike: float, least: float
+) -> pa.Table:
+    """Pictures under two names (conflict) and pictures of a test set (overlap); part: the data and the test sets.
+
+    alike: share of strangers that the two faces must beat; least: correlation of their sketches.
+    """
+    sources = [part[0], *part[1]]
+    found = read_calibration(root, calibration)
+    known = _digests(root, sources)
+    i, j = _together(known)
+    rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
+    i, j = inverse[: len(i)], inverse[len(i) :]
+    x, sketches = _fetch(root, sources, known.place[rows])
+    likely = (
+        fuse(pairwise(x, i, x, j, found), found.weights) >= level(found.tail, alike) if len(i) else np.empty(0, bool)
+    )
+    i, j = i[likely], j[likely]
+    equal = known.sha[rows][i] == known.sha[rows][j]
+    r = np.array([1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)])
+    keep = r >= least
+    return _as_findings(known, rows[i[keep]], rows[j[keep]], r[keep])
+
+
+def _digests(root: str, sources: Sequence[Source]) -> _Digests:
+    """Digests of all faces that are no copies within their name; test sets after the data."""
+    parts = []
+    for s, source in enumerate(sources):
+        for n, shard in enumerate(source.faces):
+            face = read_shard(root, shard, ["face_id", "identity", "sha", *([] if source.copies else ["sketch"])])
+            norm = read_shard(root, source.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
+            hashes, there = _hashes(root, face, source.copies[n] if source.copies else None)
+            at = np.flatnonzero(there & ~np.isnan(norm))
+            who = texts(face["identity"]) if s == 0 else np.full(len(face), None, object)
+            place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1)
+            parts.append((texts(face["face_id"])[at], who[at], texts(face["sha"])[at], hashes[at], norm[at], place))
+    return _Digests(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    if copies is None:
+        sketches, there = sketch_rows(face["sketch"])
+        return np.array([sketch_hash(s) if t else 0 for s, t in zip(sketches, there, strict=True)], np.uint64), there
+    rows = read_shard(root, copies, ["copy_of", "hash"])
+    there = rows["hash"].is_valid().to_numpy(zero_copy_only=False) & ~rows["copy_of"].is_valid().to_numpy(
+        zero_copy_only=False
+    )
+    return rows["hash"].fill_null(0).to_numpy(), there
+
+
+def _together(known: _Digests) -> tuple[Indices, Indices]:
+    """Pairs of different names, or of the data and a test set, whose bytes or hashes bring them together."""
+    i, j = near_hashes(known.hash)
+    _, first, inverse = np.unique(known.sha.astype(str), return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
+    pairs = np.unique(np.concatenate([np.stack([i, j], 1), np.stack([first[inverse[again]], again], 1)]), axis=0)
+    i, j = pairs[:, 0], pairs[:, 1]
+    ours = known.place[:, 0] == 0
+    keep = (ours[i] & ~ours[j]) | (ours[i] & ours[j] & (known.identity[i] != known.identity[j]))
+    return i[keep], j[keep]
+
+
+def _fetch(root: str, sources: Sequence[Source], place: Indices) -> tuple[list[NDArray[Any]], NDArray[np.uint8]]:
+    """Vectors of each embedder and sketches of the faces at the given places, shard by shard."""
+    x: list[list[Any]] = [[None] * len(place) for _ in sources[0].embeddings]
+    sketches: list[Any] = [None] * len(place)
+    for s, n in np.unique(place[:, :2], axis=0).tolist():
+        at = np.flatnonzero((place[:, 0] == s) & (place[:, 1] == n))
+        views, _ = views_of(root, [e[n] for e in sources[s].embeddings])
+        drawn, _ = sketch_rows(read_shard(root, sources[s].faces[n], ["sketch"])["sketch"])
+        for k, row in zip(at.tolist(), place[at, 2].tolist(), strict=True):
+            sketches[k] = drawn[row]
+            for e, view in enumerate(views):
+                x[e][k] = view[row]
+    return [np.array(e) for e in x], np.array(sketches)
+
+
+def _as_findings(known: _Digests, i: Indices, j: Indices, r: NDArray[np.float64]) -> pa.Table:
+    """Conflicts with the poorer picture as the subject; overlaps with ours."""
+    test = known.place[j, 0] > 0
+    swap = ~test & (
+        (known.norm[i] > known.norm[j]) | ((known.norm[i] == known.norm[j]) & (known.face[i] < known.face[j]))
+    )
+    one, two = known.face[np.where(swap, j, i)], known.face[np.where(swap, i, j)]
+    words = np.array(["equal bytes" if v >= 1 else f"the faces correlate {v:.3f} when registered" for v in r], object)
+    return gathered(
+        findings(kind, one[at], two[at], [r[at]], words[at]) for kind, at in (("conflict", ~test), ("overlap", test))
+    )

@@ -1,0 +1,169 @@
+"""Who the data set is about: the persons found under each name, and which of them are one.
+
+A person is a name's largest group, or a further group large enough to be somebody and not company: a name that two
+people carry gives two persons. One person under two names gives two persons that look like one.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.noise.calibration import read_calibration
+from pipeline.noise.clusters import centre, to_centre
+from pipeline.noise.columns import Mask, runs, texts, vectors, views_of
+from pipeline.noise.likeness import DECIMALS, Calibration, Floats, fuse, level, pairwise, together
+from pipeline.noise.neighbours import nearest
+from pipeline.table import Shard, read_shard
+
+SECOND_FACES = 3  # of a further group before it may be a second person: two photos can be one lookalike's
+SECOND_SHARE = 0.4  # of the largest group's size; smaller ones are company (a spouse, a co-star)
+DOUBT = 1e-4  # share of strangers that a person's faces must be more alike than, else people are asked if it is one
+NEIGHBOURS = 10  # nearest persons that are looked at; one person has not more names than that
+Centres = list[NDArray[np.float32]]  # for each embedder [persons, d], unit rows
+
+
+class Persons(NamedTuple):
+    """The persons of a data set, row by row: see persons_schema()."""
+
+    person: NDArray[np.object_]
+    identity: NDArray[np.object_]
+    cluster: NDArray[np.int64]
+    size: NDArray[np.int64]
+    centres: Centres
+
+
+def persons_schema(dims: Sequence[int]) -> pa.Schema:
+    """The columns of a persons table for embedders of the given dimensions."""
+    return pa.schema(
+        [
+            ("person", pa.string()),  # the identity's name; a second person: name~the first letters of its medoid
+            ("identity", pa.string()),
+            ("cluster", pa.int32()),
+            ("size", pa.int32()),  # faces that are no copies
+            ("of", pa.int32()),  # such faces under the name
+            ("medoid", pa.string()),  # the face likest to the centre
+            (
+                "cohesion",
+                pa.float32(),
+            ),  # mean likeness of a face to the others' centre; alone: of the name's likest pair
+            ("cohesion_second", pa.float32()),  # the same, second embedder
+            ("likeness", pa.float32()),  # of a further person to the name's first
+            ("second", pa.float32()),  # the same, second embedder
+            *((f"x{e}", pa.list_(pa.float32(), d)) for e, d in enumerate(dims)),
+        ]
+    )
+
+
+def person_shard(
+    part: tuple[tuple[Shard, ...], Shard, Shard], *, root: str, calibration: Shard, faces: int, share: float
+) -> pa.Table:
+    """The persons of one shard; part: the embedders' shards, the copies' and the clusters'.
+
+    faces and share: how many faces, and which share of the largest group, a further group needs to be a person.
+    """
+    embeddings, copies, clusters = part
+    found = read_calibration(root, calibration)
+    x, _ = views_of(root, embeddings)
+    rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
+    group = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)
+    group[read_shard(root, copies, ["copy_of"])["copy_of"].is_valid().to_numpy(zero_copy_only=False)] = -1
+    ids = texts(rows["face_id"])
+    made = [
+        row
+        for name, start, end in runs(rows["identity"])
+        for row in _persons(name, ids[start:end], [e[start:end] for e in x], group[start:end], found, faces, share)
+    ]
+    return pa.Table.from_pylist(made, schema=persons_schema([e.shape[1] for e in x]))
+
+
+def _persons(
+    name: str, ids: NDArray[np.object_], x: Sequence[NDArray[Any]], group: NDArray[np.int64], found: Calibration,
+    faces: int, share: float,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    sizes = np.bincount(group[group >= 0]) if (group >= 0).any() else np.empty(0, np.int64)
+    first = [centre(e[group == 0]) for e in x] if len(sizes) else []
+    for g, size in enumerate(sizes.tolist()):
+        if g and size < max(faces, share * sizes[0]):
+            break
+        at = np.flatnonzero(group == g)
+        own = [centre(e[at]) for e in x]
+        medoid = ids[at[fuse(_to(own, x, at, found), found.weights).argmax()]]
+        like = [float(z[0]) for z in _to(first, [c[None] for c in own], np.zeros(1, np.int64), found)] if g else []
+        yield {
+            "person": f"{name}~{medoid[:8]}" if g else name, "identity": name, "cluster": g, "size": size,
+            "of": int(sizes.sum()), "medoid": medoid,
+            **dict(zip(("cohesion", "cohesion_second"), _cohesion(x, group, at, found), strict=False)),
+            **dict(zip(("likeness", "second"), like, strict=False)),
+            **{f"x{e}": c.astype(np.float32) for e, c in enumerate(own)},
+        }  # fmt: skip
+
+
+def _cohesion(
+    x: Sequence[NDArray[Any]], group: NDArray[np.int64], at: NDArray[np.int64], found: Calibration
+) -> list[float | None]:
+    """How alike a person's faces are, in each embedder's view; of a lone one, the name's two likest. None: one face."""
+    if len(at) > 1:
+        z = to_centre([e[at] for e in x], np.ones(len(at), bool), found)
+        return [float(np.round(c.mean(), DECIMALS)) for c in z]
+    at = np.flatnonzero(group >= 0)[:500]  # of a name without two faces alike, the first are as good as any
+    if len(at) < 2:
+        return [None] * len(x)
+    pairs = together([e[at] for e in x], [e[at] for e in x], found)
+    np.fill_diagonal(pairs, -np.inf)
+    i, j = np.unravel_index(pairs.argmax(), pairs.shape)
+    return [float(z[0]) for z in pairwise(x, at[[i]], x, at[[j]], found)]
+
+
+def _to(middle: list[Floats], x: Sequence[NDArray[Any]], at: NDArray[np.int64], found: Calibration) -> list[Floats]:
+    return pairwise([c[None] for c in middle], np.zeros(len(at), np.int64), x, at, found)
+
+
+def read_persons(root: str, shards: Sequence[Shard], found: Calibration) -> Persons:
+    """All persons that others can be compared with: whose faces are alike beyond DOUBT, or who have but one face."""
+    rows = pa.concat_tables(read_shard(root, shard) for shard in shards)
+    rows = rows.filter(pa.array(comparable(rows, found)))
+    centres = [vectors(rows[c])[0].astype(np.float32) for c in rows.schema.names if c.startswith("x")]
+    number = rows["cluster"].to_numpy().astype(np.int64)
+    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres)
+
+
+def comparable(rows: pa.Table, found: Calibration) -> Mask:
+    """Which rows of persons are somebody: a doubtful person's centre is nobody's."""
+    size, of = rows["size"].to_numpy(), rows["of"].to_numpy()
+    z = [rows[c].to_numpy(zero_copy_only=False) for c in ("cohesion", "cohesion_second")[: len(found.views)]]
+    with np.errstate(invalid="ignore"):
+        sound = fuse(z, found.weights) >= level(found.tail, DOUBT)
+    return np.asarray(((size > 1) & sound) | (of == 1))
+
+
+def likest(
+    queries: Sequence[NDArray[Any]], gallery: Sequence[NDArray[Any]], calibration: Calibration, *, k: int = NEIGHBOURS
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Query and gallery rows (i, j) that are among each other's k nearest in any embedder; sorted, each once.
+
+    queries and gallery: for each embedder [n, d] and [m, d] unit rows. Candidates only: compare them with pairwise().
+    """
+    found = []
+    for q, g, v in zip(queries, gallery, calibration.views, strict=True):
+        _, rows = nearest(_centred(q, v.mean), _centred(g, v.mean), k)
+        i = np.repeat(np.arange(len(q)), k)
+        found.append(np.stack([i, rows.ravel()], 1)[rows.ravel() >= 0])
+    pairs = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _centred(x: NDArray[Any], mean: Floats) -> NDArray[np.float32]:
+    """Unit rows about the mean of strangers: what all faces have in common tells nobody apart."""
+    x = np.asarray(x, np.float32) - mean.astype(np.float32)
+    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def one_person(persons: Persons, calibration: Calibration) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
+    """Pairs of persons i < j that may be one, and their likeness in each embedder's view."""
+    i, j = likest(persons.centres, persons.centres, calibration, k=NEIGHBOURS + 1)
+    pairs = np.unique(np.sort(np.stack([i, j], 1)[i != j], axis=1), axis=0).reshape(-1, 2)
+    i, j = pairs[:, 0], pairs[:, 1]
+    return i, j, pairwise(persons.centres, i, persons.centres, j, calibration)

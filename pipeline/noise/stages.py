@@ -1,0 +1,101 @@
+"""The stages of finding noise in their order, each a table: calibration, copies, clusters, persons, findings."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from pipeline import schema
+from pipeline.build import Workers, build
+from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
+from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
+from pipeline.noise.conflicts import Source, conflict_shard
+from pipeline.noise.findings import gathered
+from pipeline.noise.identities import SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
+from pipeline.noise.misplaced import ALONE, stray_shard
+from pipeline.noise.outliers import suspect_shard
+from pipeline.noise.overlap import relation_shard
+from pipeline.noise.pictures import ALIKE, COPIES, copy_shard
+from pipeline.noise.policy import Rates, Thresholds, thresholds
+from pipeline.table import Shard, Table, read_shard
+
+ASK = 10.0  # findings reach this many times the rates at which the policy acts: the part that people are asked about
+Tests = Sequence[tuple[Table, Sequence[Table]]]
+
+
+class Noise(NamedTuple):
+    """What is known of a data set's noise: everything the labels need."""
+
+    calibration: Table
+    copies: Table
+    clusters: Table
+    persons: Table
+    findings: Table
+    thresholds: Thresholds
+
+
+def find(
+    root: str,
+    faces: Table,
+    embeddings: Sequence[Table],
+    *,
+    tests: Tests = (),
+    rates: Rates | None = None,
+    workers: Workers = None,
+) -> Noise:
+    """The noise of a data set: faces and their embeddings, one table for each embedder, the better one first.
+
+    tests: faces and embeddings, by the same embedders, of each test set.
+    """
+    rates = rates or Rates()
+    make = partial(build, root, workers=workers, carry={"root": root})
+    views = list(zip(*(t.shards for t in embeddings), strict=True))
+    calibration = make("calibration", calibration_shard, [tuple(t.shards for t in embeddings)], schema=CALIBRATION)
+    model = calibration.shards[0]
+    copies = make("copies", copy_shard, _beside(faces.shards, views), schema=COPIES, calibration=model, alike=ALIKE,
+                  least=rates.same_picture)  # fmt: skip
+    clusters = make("clusters", cluster_shard, _beside(views, copies.shards), schema=CLUSTERS, calibration=model,
+                    link=LINK, join=rates.outlier, absorb=ABSORB)  # fmt: skip
+    dims = [len(v.mean) for v in read_calibration(root, model).views]
+    persons = make("persons", person_shard, _beside(views, copies.shards, clusters.shards), calibration=model,
+                   schema=persons_schema(dims), faces=SECOND_FACES, share=SECOND_SHARE)  # fmt: skip
+    suspects = make("suspects", suspect_shard, _beside(faces.shards, copies.shards, clusters.shards, persons.shards),
+                    schema=schema.FINDINGS, calibration=model, odd=rates.odd, poor_px=rates.poor_px)  # fmt: skip
+    strays = make("strays", stray_shard, _beside(views, clusters.shards, persons.shards), schema=schema.FINDINGS,
+                  calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE)  # fmt: skip
+    relations = make("relations", relation_shard, [(tuple(persons.shards), _pooled(tests, len(embeddings)))],
+                     schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
+                     overlap=ASK * rates.overlap)  # fmt: skip
+    pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
+    conflicts = make("conflicts", conflict_shard, [pictures], schema=schema.FINDINGS, calibration=model, alike=ALIKE,
+                     least=rates.same_picture)  # fmt: skip
+    parts = tuple(shard for table in (suspects, strays, relations, conflicts) for shard in table.shards)
+    findings = make("findings", gather_shard, [parts], schema=schema.FINDINGS)
+    return Noise(calibration, copies, clusters, persons, findings, _limits(root, calibration, persons, tests, rates))
+
+
+def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
+    """All findings as one table."""
+    return gathered(read_shard(root, shard) for shard in part)
+
+
+def _beside(*columns: Sequence[Any]) -> list[tuple[Any, ...]]:
+    return list(zip(*columns, strict=True))
+
+
+def _pooled(tests: Tests, embedders: int) -> tuple[tuple[Shard, ...], ...]:
+    """The shards of all test sets' embeddings, for each embedder."""
+    return tuple(tuple(shard for _, views in tests for shard in views[e].shards) for e in range(embedders))
+
+
+def _source(faces: Table, copies: Table | None, embeddings: Sequence[Table]) -> Source:
+    none: list[Shard] = []
+    return Source(faces.shards, copies.shards if copies else none, tuple(t.shards for t in embeddings))
+
+
+def _limits(root: str, calibration: Table, persons: Table, tests: Tests, rates: Rates) -> Thresholds:
+    found = read_calibration(root, calibration.shards[0])
+    wanted = ["size", "of", "cohesion", "cohesion_second"]
+    many = sum(int(comparable(rows, found).sum()) for rows in persons.batches(wanted))
+    return thresholds(found, persons=many, tests=sum(len(views[0]) for _, views in tests), rates=rates)
