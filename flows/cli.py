@@ -22,6 +22,7 @@ from flows.refine import refine
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
+RUN: Callable[..., Any] = refine  # as a Prefect flow
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -53,7 +54,7 @@ def _speak() -> None:
     """Log lines go to standard error, one line each; standard output is for results."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)
+    log.handlers = [handler]
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
     log.propagate = False
 
@@ -61,7 +62,7 @@ def _speak() -> None:
 def _app() -> typer.Typer:
     app = typer.Typer(add_completion=False, no_args_is_help=True, help="Cleans face-recognition data sets.",
                       rich_markup_mode=None, pretty_exceptions_enable=False)  # fmt: skip
-    app.command("refine")(_command(refine.fn, run=refine))
+    app.command("refine")(_command(refine.fn, run=RUN))
     app.command("labels")(_command(take.labels))
     app.command("export")(_command(take.export))
     app.command("clean")(_command(take.clean))
@@ -83,7 +84,7 @@ def _command(function: Callable[..., Any], *, run: Callable[..., Any] | None = N
     option = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson)
     command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
     command.__annotations__ = {**function.__annotations__, "json": AsJson, "return": None}
-    del command.__wrapped__  # type: ignore[attr-defined]
+    del command.__wrapped__
     return command
 
 

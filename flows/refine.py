@@ -88,9 +88,10 @@ def refine(
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
     taken, where = stage(photos)(root, _sources(source), shards=shards or None, workers=many)
+    asked = [_test_photos(root, path, many) for path in test_set]
     faces = _faces(root, taken, where, models, aligned, many)
     embeddings = _embeddings(root, faces, models, many)
-    tests = [_test_set(root, path, models, many) for path in test_set]
+    tests = [_test_set(root, *test, models, many) for test in asked]
     noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
     labels, decisions = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, workers=many)
     done = account(labels.batches(), ingested=len(taken))
@@ -158,11 +159,17 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[
     ]  # fmt: skip
 
 
-def _test_set(root: str, path: str, models: Models, many: Workers) -> tuple[Table, list[Table]]:
-    """Faces and embeddings of a test set; pictures in a .bin are aligned crops by definition."""
+def _test_photos(root: str, path: str, many: Workers) -> tuple[Table, Any, bool]:
+    """The photos of a test set, where they lie, and whether they are aligned: those in a .bin are by definition."""
     given = Path(path).absolute()
     taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=many)
-    faces = _faces(root, taken, where, models, given.suffix == ".bin", many)
+    return taken, where, given.suffix == ".bin"
+
+
+def _test_set(
+    root: str, taken: Table, where: Any, aligned: bool, models: Models, many: Workers
+) -> tuple[Table, list[Table]]:
+    faces = _faces(root, taken, where, models, aligned, many)
     return faces, _embeddings(root, faces, models, many)
 
 
