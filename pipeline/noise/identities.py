@@ -19,7 +19,7 @@ from pipeline.noise.neighbours import nearest
 from pipeline.table import Shard, read_shard
 
 SECOND_FACES = 3  # of a further group before it may be a second person: two photos can be one lookalike's
-SECOND_SHARE = 0.4  # of the largest group's size; smaller ones are company (a spouse, a co-star)
+SECOND_SHARE = 0.5  # of the largest group's size; smaller ones are company (a spouse, a co-star)
 DOUBT = 1e-4  # share of strangers that a person's faces must be more alike than, else people are asked if it is one
 NEIGHBOURS = 10  # nearest persons that are looked at; one person has not more names than that
 Centres = list[NDArray[np.float32]]  # for each embedder [persons, d], unit rows
@@ -33,6 +33,7 @@ class Persons(NamedTuple):
     cluster: NDArray[np.int64]
     size: NDArray[np.int64]
     centres: Centres
+    means: Centres  # not unit: the length is the mean cosine of the person's faces to the centre
 
 
 def persons_schema(dims: Sequence[int]) -> pa.Schema:
@@ -52,7 +53,8 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
             ("cohesion_second", pa.float32()),  # the same, second embedder
             ("likeness", pa.float32()),  # of a further person to the name's first
             ("second", pa.float32()),  # the same, second embedder
-            *((f"x{e}", pa.list_(pa.float32(), d)) for e, d in enumerate(dims)),
+            *((f"length{e}", pa.float32()) for e in range(len(dims))),  # mean cosine of the faces to the centre
+            *((f"x{e}", pa.list_(pa.float32(), d)) for e, d in enumerate(dims)),  # the centre
         ]
     )
 
@@ -97,6 +99,7 @@ def _persons(
             "of": int(sizes.sum()), "medoid": medoid,
             **dict(zip(("cohesion", "cohesion_second"), _cohesion(x, group, at, found), strict=False)),
             **dict(zip(("likeness", "second"), like, strict=False)),
+            **{f"length{e}": float((x[e][at] @ c).mean()) for e, c in enumerate(own)},
             **{f"x{e}": c.astype(np.float32) for e, c in enumerate(own)},
         }  # fmt: skip
 
@@ -126,8 +129,9 @@ def read_persons(root: str, shards: Sequence[Shard], found: Calibration) -> Pers
     rows = pa.concat_tables(read_shard(root, shard) for shard in shards)
     rows = rows.filter(pa.array(comparable(rows, found)))
     centres = [vectors(rows[c])[0].astype(np.float32) for c in rows.schema.names if c.startswith("x")]
+    means = [c * rows[f"length{e}"].to_numpy()[:, None] for e, c in enumerate(centres)]
     number = rows["cluster"].to_numpy().astype(np.int64)
-    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres)
+    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres, means)
 
 
 def comparable(rows: pa.Table, found: Calibration) -> Mask:

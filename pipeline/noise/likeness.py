@@ -54,6 +54,11 @@ def level(tail: Tail, far: float) -> float:
     return round(tail.a + tail.b * u + tail.c * u * u, DECIMALS)
 
 
+def usual(calibration: Calibration, share: float) -> float:
+    """The likeness that all but a share of the pairs of one person's photos reach."""
+    return round(calibration.same + NormalDist().inv_cdf(share) * calibration.spread, DECIMALS)
+
+
 def rate(tail: Tail, likeness: float) -> float:
     """The share of strangers that reach a likeness: the inverse of level(), between 1e-15 and 0.5."""
     low, high = 0.0, 7.9
@@ -105,6 +110,29 @@ def pairwise(
         blocks = [paired(one[i[at : at + BLOCK]], two[j[at : at + BLOCK]], v) for at in range(0, len(i), BLOCK)]
         found.append(np.concatenate(blocks) if blocks else np.empty(0))
     return found
+
+
+def on_average(
+    a: Sequence[NDArray[Any]], i: NDArray[Any], b: Sequence[NDArray[Any]], j: NDArray[Any], calibration: Calibration
+) -> Floats:
+    """The mean likeness [n] of the faces behind row i [n] of a to those behind row j [n] of b, all embedders together.
+
+    a and b: for each embedder means [., d] of unit rows, of one row or of many, not made unit again: their inner
+    product is the mean cosine over all pairs. Faces' own deviations are taken to be the usual one.
+    """
+    found = []
+    for one, two, view in zip(a, b, calibration.views, strict=True):
+        mean, covariance = view
+        usual = np.sqrt((covariance**2).sum() + mean @ covariance @ mean)
+        cosines = [
+            np.einsum(
+                "nd,nd->n", one[i[at : at + BLOCK]].astype(np.float64), two[j[at : at + BLOCK]].astype(np.float64)
+            )
+            for at in range(0, len(i), BLOCK)
+        ]
+        offset = (one.astype(np.float64) @ mean)[i] + (two.astype(np.float64) @ mean)[j]
+        found.append((np.concatenate([np.empty(0), *cosines]) - offset / 2) / usual)
+    return fuse(found, calibration.weights)
 
 
 def _standard(x: NDArray[Any], view: View) -> tuple[Floats, Floats, Floats]:

@@ -4,7 +4,7 @@ A person is compared with every person of the test sets and with every single te
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from pipeline.noise.clusters import centre
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings, gathered
 from pipeline.noise.identities import Persons, likest, one_person, read_persons
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise
+from pipeline.noise.likeness import Calibration, Floats, fuse, level, on_average, pairwise, usual
 from pipeline.table import Shard, read_shard
 
 NEAREST = 3  # test entries that a person is compared with
@@ -28,41 +28,50 @@ def relation_shard(
     calibration: Shard,
     merge: float,
     overlap: float,
+    odd_pairs: float,
 ) -> pa.Table:
     """Which persons may be one (merge), and which are in a test set (overlap).
 
     part: the persons, and each embedder's embeddings of the test sets (no shards: no test set). merge and overlap:
-    strangers to expect above the likeness of a finding, among all that a person is compared with.
+    strangers to expect above the likeness of two centres, among all that a person is compared with; odd_pairs: the
+    photos behind the centres must on average be as alike as all but this share of the pairs of one person.
     """
     found = read_calibration(root, calibration)
     persons, tests = read_persons(root, part[0], found), part[1]
-    made = [_merges(persons, found, merge)]
+    made = [_merges(persons, found, merge, usual(found, odd_pairs))]
     if any(tests):
-        x, names = read_tests(root, tests)
-        made.append(_overlaps(persons, x, names, found, overlap))
+        made.append(_overlaps(persons, read_tests(root, tests), found, overlap, usual(found, odd_pairs)))
     return gathered(made)
 
 
-def _merges(persons: Persons, found: Calibration, rate: float) -> pa.Table:
+def _merges(persons: Persons, found: Calibration, rate: float, least: float) -> pa.Table:
     i, j, z = one_person(persons, found)
-    keep = fuse(z, found.weights) >= level(found.tail, rate / max(1, len(persons.person)))
+    pairs = on_average(persons.means, i, persons.means, j, found)
+    keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(persons.person)))) & (pairs >= least)
     keep &= persons.identity[i] != persons.identity[j]
-    i, j, z = i[keep], j[keep], [c[keep] for c in z]
+    i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
     swap = persons.person[i] > persons.person[j]
     i, j = np.where(swap, j, i), np.where(swap, i, j)
-    words = [f"likeness {a:.1f}; {m} and {n} faces"
-             for a, m, n in zip(z[0], persons.size[i], persons.size[j], strict=True)]  # fmt: skip
+    words = [f"likeness {a:.1f}, photo to photo {p:.1f}; {m} and {n} faces"
+             for a, p, m, n in zip(z[0], pairs, persons.size[i], persons.size[j], strict=True)]  # fmt: skip
     return findings("merge", persons.person[i], persons.person[j], z, words)
 
 
-def _overlaps(
-    persons: Persons, x: Sequence[NDArray[Any]], names: NDArray[np.object_], found: Calibration, rate: float
-) -> pa.Table:
-    i, j, z = in_tests(persons.centres, x, found)
-    keep = fuse(z, found.weights) >= level(found.tail, rate / max(1, len(names)))
-    i, j, z = i[keep], j[keep], [c[keep] for c in z]
-    words = [f"likeness {a:.1f}" for a in z[0]]
-    return findings("overlap", persons.person[i], names[j], z, words)
+class Gallery(NamedTuple):
+    """What persons are compared with: names [m], and for each embedder unit centres and means [m, d]."""
+
+    names: NDArray[np.object_]
+    centres: list[NDArray[np.float32]]
+    means: list[NDArray[np.float32]]
+
+
+def _overlaps(persons: Persons, tests: Gallery, found: Calibration, rate: float, least: float) -> pa.Table:
+    i, j, z = in_tests(persons.centres, tests.centres, found)
+    pairs = on_average(persons.means, i, tests.means, j, found)
+    keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(tests.names)))) & (pairs >= least)
+    i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
+    words = [f"likeness {a:.1f}, photo to photo {p:.1f}" for a, p in zip(z[0], pairs, strict=True)]
+    return findings("overlap", persons.person[i], tests.names[j], z, words)
 
 
 def in_tests(
@@ -79,8 +88,8 @@ def in_tests(
     return i[first], j[first], [c[first] for c in z]
 
 
-def read_tests(root: str, tests: tuple[Sequence[Shard], ...]) -> tuple[list[NDArray[np.float32]], NDArray[np.object_]]:
-    """Everything of the test sets to compare with, for each embedder [m, d], and what it is called [m].
+def read_tests(root: str, tests: tuple[Sequence[Shard], ...]) -> Gallery:
+    """Everything of the test sets to compare with; tests: for each embedder all shards of embeddings.
 
     Every photo, by its face_id where it has no name, and every named person's centre when there are several photos.
     """
@@ -89,14 +98,17 @@ def read_tests(root: str, tests: tuple[Sequence[Shard], ...]) -> tuple[list[NDAr
     for shards in zip(*tests, strict=True):
         x, there = views_of(root, shards)
         who = read_shard(root, shards[0], ["face_id", "identity"])
-        called = np.array([i if i is not None else f for f, i in zip(texts(who["face_id"]), texts(who["identity"]),
-                                                                     strict=True)], object)  # fmt: skip
-        names += called[there].tolist()
+        called = [i or f for f, i in zip(texts(who["face_id"]), texts(who["identity"]), strict=True)]
+        names += np.array(called, object)[there].tolist()
         for e, found in enumerate(x):
             rows[e].append(found[there].astype(np.float32))
-    x = [np.concatenate(r) for r in rows]
-    called = np.array(names, object)
-    several, inverse, count = np.unique(called.astype(str), return_inverse=True, return_counts=True)
-    middles = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
-    x = [np.concatenate([e, *(centre(e[at]).astype(np.float32)[None] for at in middles)]) for e in x]
-    return x, np.concatenate([called, several[count > 1].astype(object)])
+    photos = [np.concatenate(r) for r in rows]
+    several, inverse, count = np.unique(np.array(names, str), return_inverse=True, return_counts=True)
+    of = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
+    middle = [np.array([centre(e[at]) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
+    mean = [np.array([e[at].mean(0) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
+    return Gallery(
+        np.array([*names, *several[count > 1].tolist()], object),
+        [np.concatenate(pair) for pair in zip(photos, middle, strict=True)],
+        [np.concatenate(pair) for pair in zip(photos, mean, strict=True)],
+    )

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.findings import numbers
-from pipeline.noise.likeness import Calibration, Floats, fuse, level
+from pipeline.noise.likeness import Calibration, Floats, fuse, level, usual
 
 Thresholds = dict[str, float]
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -26,8 +26,11 @@ class Rates(NamedTuple):
     odd: float = 0.01  # a face of the person's group that one embedder finds no better than this is reported
     misplaced: float = 1e-4  # strangers to expect above the likeness of a move, among all persons of the data
     merge: float = 1e-4  # the same for a merge
-    overlap: float = 1e-3  # the same for a test identity, among all test entries
-    support: float = 1e-3  # a move, merge or overlap is seen by each embedder alone at least at this rate
+    overlap: float = 1e-4  # the same for a test identity, among all test entries
+    support: float = 1e-4  # a move, merge or overlap is seen by each embedder alone at least at this rate
+    odd_pairs: float = (
+        0.1  # the photos of two that are one are on average as alike as all but this share of one's pairs
+    )
     split: float = 1e-4  # a second person is less like the first than this, for each embedder
     mixed: float = 0.05  # the likest pair of a name without a person is less alike than this in each embedder's eyes
     poor_px: float = 12.0  # pixels; a face smaller than that in its photo shows nobody
@@ -47,6 +50,7 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
         "merge": level(calibration.tail, rates.merge / max(1, persons)),
         "overlap": level(calibration.tail, rates.overlap / max(1, tests)),
         "mixed": level(calibration.tail, rates.mixed),
+        "photo_to_photo": usual(calibration, rates.odd_pairs),
         "poor_px": rates.poor_px,
         "same_picture": rates.same_picture,
     }
