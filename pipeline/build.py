@@ -199,6 +199,7 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
 @cache
 def _client(workers: Workers) -> Client:
     """One Dask client for the life of this process: worker processes on loopback, or a cluster elsewhere."""
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # its comings and goings are not the user's
     if not isinstance(workers, int):
         try:
             return Client(workers, timeout="10s")

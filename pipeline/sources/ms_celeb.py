@@ -78,7 +78,9 @@ def _photos(part: Part) -> Iterator[Photo]:
         columns = [] if line.text is None else line.text.split(b"\t")
         if fault := _fault(part.layout, columns):
             first = first or _line_number(path, line.offset, part.modified) - place
-            key, failure = f"{path.name}:line {first + place}", f"unreadable: line {first + place}: {fault}"
+            named = len(columns) == COLUMNS[part.layout] and _mid(columns)
+            key = _key(part.layout, columns) if named else f"{path.name}:line {first + place}"
+            failure = f"unreadable: {path.name} line {first + place}: {fault}"
             yield Photo(key, _mid(columns), part.file, line.offset, 0, part.modified, None, failure)
         else:
             offset = line.offset + len(line.text or b"") - len(columns[-1])

@@ -82,9 +82,7 @@ def tsv(world: World, path: Path) -> Path:
 def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
     world.refine(tmp_path / "root", "ms-celeb", str(tsv(world, tmp_path / "faces.tsv")))
     found = {k.replace("-FaceId-0", ".jpg"): v for k, v in fates(tmp_path / "root").items()}
-    assert {k: v[0] for k, v in found.items()} == {k: v[0] for k, v in fates(refined).items()} or same(
-        found, fates(refined)
-    )
+    assert same(found, fates(refined))
 
 
 def same(a: dict, b: dict) -> bool:

@@ -67,13 +67,14 @@ def test_malformed_lines_are_told_with_their_number(tmp_path):
         found = photos(path, part_bytes)
         kept = [p for p in found if not p.failure]
         assert [ms_celeb.read(path, p) for p in kept] == [b"good", b"good"]
-        told = {p.key: (p.identity, p.failure) for p in found if p.failure}
-        assert told["a.tsv:line 2"] == ("m.02", "unreadable: line 2: found 3 columns, expected 6 or 7")
-        assert told["a.tsv:line 4"][1].startswith("unreadable: line 4: the last column, the photo, is no base64")
-        assert told["a.tsv:line 5"] == ("m.01", "unreadable: line 5: the last column, the photo, is empty")
-        assert told["a.tsv:line 6"] == (None, "unreadable: line 6: the first column, the MID, is empty")
-        assert told["a.tsv:line 7"] == (None, "unreadable: line 7: found 1 columns, expected 6 or 7")
+        told = {p.failure.split(": ")[1]: (p.identity, p.failure.split(": ", 2)[2]) for p in found if p.failure}
+        assert told["a.tsv line 2"] == ("m.02", "found 3 columns, expected 6 or 7")
+        assert told["a.tsv line 4"][1].startswith("the last column, the photo, is no base64")
+        assert told["a.tsv line 5"] == ("m.01", "the last column, the photo, is empty")
+        assert told["a.tsv line 6"] == (None, "the first column, the MID, is empty")
+        assert told["a.tsv line 7"] == (None, "found 1 columns, expected 6 or 7")
         assert len(found) == 7
+        assert sum(p.key.startswith("m.01/") for p in found) == 4, "where a line names its photo, so does the key"
 
 
 def test_no_line_is_lost_or_read_twice_however_a_file_is_cut(tmp_path):
@@ -97,7 +98,7 @@ def test_a_line_without_end_is_never_held(tmp_path, monkeypatch):
     path = put(tmp_path / "a.tsv", face("m.1", 1, 0, b"a"), b"m.2\t" + b"A" * (3 << 20), face("m.3", 1, 0, b"c"))
     found = photos(path)
     assert [p.key for p in found] == ["m.1/1-FaceId-0", "a.tsv:line 2", "m.3/1-FaceId-0"]
-    assert found[1].failure == "unreadable: line 2: longer than 1 MiB"
+    assert found[1].failure == "unreadable: a.tsv line 2: longer than 1 MiB"
 
 
 def test_a_folder_of_files(tmp_path):
