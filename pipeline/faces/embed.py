@@ -64,7 +64,7 @@ class Embedder:
         layout = layout_of(self.model)
         x = faces[..., ::-1]
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2) if layout.channels_first else x).astype(np.float32)
-        return x if layout.raw else (x - 127.5) / 127.5
+        return np.asarray(x if layout.raw else (x - 127.5) / 127.5, np.float32)
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         layout, network = layout_of(self.model), model_file.session(self.model)
