@@ -14,12 +14,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.columns import vectors
-from pipeline.noise.likeness import Calibration, Floats, Tail, View, likeness
+from pipeline.noise.likeness import Calibration, Floats, Tail, View, likeness, seen
 from pipeline.table import Shard, read_shard
 
 PRIOR = 10  # faces; the weight of "strangers lie evenly on the sphere" against the moments of few faces
 FEWEST_PAIRS = 5000  # of strangers, below which the curve is a normal distribution's
 RATES = np.geomspace(0.3, 0.01, 16)  # where the curve is measured: below, people under two names pass for strangers
+RIDGE = 1e-3  # added to variances, so that one model given twice is no singular case
 IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers, 300 MB while they are counted
 CALIBRATION = pa.schema(
     [
@@ -107,8 +108,8 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     views = tuple(view(rows) for rows in x)
     i, j = np.triu_indices(len(identity), 1)
     across = identity[i] != identity[j]
-    strangers = np.stack([likeness(rows, rows, v)[i[across], j[across]] for rows, v in zip(x, views, strict=True)], 1)
-    within = np.stack([likeness(rows, rows, v)[i[~across], j[~across]] for rows, v in zip(x, views, strict=True)], 1)
+    pairs = np.stack([likeness(s, s)[i, j] for s in (seen(rows, v) for rows, v in zip(x, views, strict=True))], 1)
+    strangers, within = pairs[across], pairs[~across]
     weights, same, spread, share = _weigh(strangers, within)
     fused = strangers @ np.asarray(weights)
     tails = tuple(fit_tail(strangers[:, e]) for e in range(len(x)))
@@ -145,7 +146,7 @@ def _weigh(strangers: Floats, within: Floats) -> tuple[tuple[float, ...], float,
     dims = strangers.shape[1]
     if len(strangers) < FEWEST_PAIRS or len(within) < 100:
         return tuple(round(1 / dims, 6) for _ in range(dims)), 6.0, 1.5, 0.5
-    mean0, cov0 = strangers.mean(0), np.atleast_2d(np.cov(strangers.T))
+    mean0, cov0 = strangers.mean(0), np.atleast_2d(np.cov(strangers.T)) + RIDGE * np.eye(dims)
     mean1, cov1, share = _same(within, mean0, cov0)
     weights = np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0)
     weights /= np.sqrt(weights @ cov0 @ weights)
@@ -169,7 +170,7 @@ def _same(within: Floats, mean0: Floats, cov0: Floats) -> tuple[Floats, Floats, 
         p = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         share = float(np.clip(p.mean(), 0.01, 0.99))
         mean1 = p @ within / p.sum()
-        cov1 = (within - mean1).T @ ((within - mean1) * p[:, None]) / p.sum() + 1e-3 * np.eye(len(mean0))
+        cov1 = (within - mean1).T @ ((within - mean1) * p[:, None]) / p.sum() + RIDGE * np.eye(len(mean0))
     return mean1, cov1, share
 
 

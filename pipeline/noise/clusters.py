@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import runs, texts, views_of
-from pipeline.noise.likeness import Calibration, Floats, View, level, likeness, paired, together
+from pipeline.noise.likeness import Calibration, Floats, Seen, level, likeness, middle, paired, some, together, views
 from pipeline.table import Shard, read_shard
 
 LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
 JOIN = 3e-3  # share of strangers that a face must beat to come to a centre; also what an outlier is not
 ABSORB = 3e-4  # the same for a whole group: it may be a second person, so it must be much less like a stranger
-LARGEST = 2000  # faces of a name that are linked pair by pair (32 MB); further ones join the nearest group
+LARGEST = 1000  # faces of a name that are linked pair by pair, about a second; further ones join the nearest group
 Labels = NDArray[np.signedinteger[Any]]
 CLUSTERS = pa.schema(
     [
@@ -51,7 +51,7 @@ def cluster_shard(
             groups[voters] = cluster([e[voters] for e in x], found, link=link, join=join, absorb=absorb)
             groups[faces] = groups[original[faces]]
             member = (groups[faces] == 0) & (original[faces] == faces)
-            core[:, faces] = to_centre([e[faces] for e in x], member, found)
+            core[:, faces] = to_centre(views([e[faces] for e in x], found), member)
     cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
     cores += [pa.nulls(len(there), pa.float32())] * (2 - len(cores))
     number = pa.array(groups, pa.int32(), mask=groups < 0)
@@ -72,16 +72,17 @@ def cluster(
     absorb: the share of strangers that a single face, or a whole group, must beat to come to a centre afterwards.
     """
     n = len(x[0])
-    some = np.unique(np.linspace(0, n - 1, min(n, LARGEST)).astype(int))
+    few = np.unique(np.linspace(0, n - 1, min(n, LARGEST)).astype(int))
     tail = calibration.tail
-    pairs = together([e[some] for e in x], [e[some] for e in x], calibration)
+    faces = views(x, calibration)
+    pairs = together([some(f, few) for f in faces], [some(f, few) for f in faces], calibration)
     labels: Labels = np.full(n, -1, np.int64)
-    labels[some] = average_linkage(pairs, level(tail, link / max(len(some) * (len(some) - 1) / 2, 1)))
-    if n == len(some):
+    labels[few] = average_linkage(pairs, level(tail, link / max(len(few) * (len(few) - 1) / 2, 1)))
+    if n == len(few):
         labels = _by_cohesion(labels, pairs)
     labels = ranked(labels)
     for _ in range(2):
-        labels = _join(x, labels, calibration, level(tail, join), level(tail, absorb))
+        labels = _join(faces, labels, calibration, level(tail, join), level(tail, absorb))
     return labels
 
 
@@ -110,50 +111,65 @@ def average_linkage(pairs: Floats, least: float) -> Labels:
     return label
 
 
-def centre(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> Floats:
-    """The robust centre [d] of unit rows x [n, d]: the mean, then twice the mean of all but the farthest share."""
-    x = np.asarray(x, np.float64)
-    mean = x.mean(0)
+def inner(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
+    """Which unit rows x [n, d] make the robust centre: twice, all but the share farthest from the mean of the former."""
+    keep = np.ones(len(x), bool)
     for _ in range(rounds if len(x) >= 5 else 0):
-        order = np.argsort(-np.round(x @ mean, 9), kind="stable")
-        mean = x[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]].mean(0)
+        order = np.argsort(-np.round(x @ np.asarray(x[keep], np.float64).mean(0), 9), kind="stable")
+        keep = np.zeros(len(x), bool)
+        keep[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]] = True
+    return keep
+
+
+def centre(x: NDArray[Any]) -> Floats:
+    """The robust centre [d] of unit rows x [n, d], a unit vector."""
+    mean = np.asarray(x[inner(x)], np.float64).mean(0)
     return np.asarray(mean / max(np.linalg.norm(mean), 1e-9))
 
 
-def to_centre(x: Sequence[NDArray[Any]], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
+def centres(faces: Seen, members: Sequence[NDArray[np.bool_]]) -> Seen:
+    """The robust centres of several groups, as seen; members: for each group which faces [n] are in it."""
+    weights = np.zeros((len(members), len(faces.x)))
+    for row, member in zip(weights, members, strict=True):
+        row[np.flatnonzero(member)[inner(faces.x[member])]] = 1
+    return middle(faces, weights)
+
+
+def to_centre(faces: Sequence[Seen], member: NDArray[np.bool_]) -> list[Floats]:
     """How alike each face [n] is to the centre of the members, one array for each embedder.
 
     A member is compared with the mean of the others, so that it does not vouch for itself; the only member of a group
     has nobody to be like and gets nan.
     """
-    return [_to_centre(np.asarray(e, np.float64), member, v) for e, v in zip(x, calibration.views, strict=True)]
+    return [_to_centre(f, member) for f in faces]
 
 
-def _to_centre(x: Floats, member: NDArray[np.bool_], view: View) -> Floats:
-    z = likeness(x, centre(x[member])[None], view)[:, 0]
+def _to_centre(faces: Seen, member: NDArray[np.bool_]) -> Floats:
+    z = likeness(faces, centres(faces, [member]))[:, 0]
     count = int(member.sum())
     if count == 1:
         z[member] = np.nan
     elif count < 50:  # beyond, one face no longer moves the centre
-        others = x[member].sum(0) - x[member]
-        others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
-        z[member] = paired(x[member], others, view)
+        own = some(faces, member)
+        z[member] = paired(own, middle(own, 1 - np.eye(count)))
     return z
 
 
-def _join(x: Sequence[NDArray[Any]], labels: Labels, calibration: Calibration, face: float, group: float) -> Labels:
+def _join(faces: Sequence[Seen], labels: Labels, calibration: Calibration, face: float, group: float) -> Labels:
     """Groups that reach `group` unite with the person, single faces that reach `face` come to the likest group."""
     sizes = np.bincount(labels)
     groups = np.flatnonzero(sizes > 1)
     if not len(groups):
         return labels
-    centres = [np.stack([centre(e[labels == g]) for g in groups]) for e in x]
-    between = together([c[:1] for c in centres], centres, calibration)[0]
+    middles = [centres(f, [labels == g for g in groups]) for f in faces]
+    between = together([some(m, np.array([0])) for m in middles], middles, calibration)[0]
     labels = np.where(np.isin(labels, groups[between >= group]), 0, labels)
-    to = together(x, centres, calibration)
-    move = (sizes[labels] == 1) & (to.max(1) >= face)
-    target = np.where(between[to.argmax(1)] >= group, 0, groups[to.argmax(1)])
-    return ranked(np.where(move, target, labels))
+    single = np.flatnonzero(sizes[labels] == 1)
+    to = together([some(f, single) for f in faces], middles, calibration)
+    best, high = to.argmax(1), to.max(1)
+    joins = high >= face
+    labels[single[joins]] = np.where(between[best] >= group, 0, groups[best])[joins]
+    return ranked(labels)
 
 
 def ranked(labels: Labels) -> Labels:

@@ -12,9 +12,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import centre, to_centre
+from pipeline.noise.clusters import centres, to_centre
 from pipeline.noise.columns import Mask, runs, texts, vectors, views_of
-from pipeline.noise.likeness import DECIMALS, Calibration, Floats, fuse, level, pairwise, together
+from pipeline.noise.likeness import (
+    DECIMALS,
+    Calibration,
+    Floats,
+    Seen,
+    fuse,
+    level,
+    likeness,
+    pairwise,
+    some,
+    together,
+    views,
+)
 from pipeline.noise.neighbours import nearest
 from pipeline.table import Shard, read_shard
 
@@ -85,43 +97,39 @@ def _persons(
     name: str, ids: NDArray[np.object_], x: Sequence[NDArray[Any]], group: NDArray[np.int64], found: Calibration,
     faces: int, share: float,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    sizes = np.bincount(group[group >= 0]) if (group >= 0).any() else np.empty(0, np.int64)
-    first = [centre(e[group == 0]) for e in x] if len(sizes) else []
-    for g, size in enumerate(sizes.tolist()):
-        if g and size < max(faces, share * sizes[0]):
-            break
-        at = np.flatnonzero(group == g)
-        own = [centre(e[at]) for e in x]
-        medoid = ids[at[fuse(_to(own, x, at, found), found.weights).argmax()]]
-        like = [float(z[0]) for z in _to(first, [c[None] for c in own], np.zeros(1, np.int64), found)] if g else []
+    """The rows of one name; group [n]: of its faces, -1 for those that do not count."""
+    voters = group >= 0
+    ids, group, seen = ids[voters], group[voters], views([e[voters] for e in x], found)
+    sizes = np.bincount(group)
+    large = [g for g, size in enumerate(sizes.tolist()) if g == 0 or size >= max(faces, share * sizes[0])]
+    members = [group == g for g in large] if len(group) else []
+    middles = [centres(s, members) for s in seen]
+    for row, member in enumerate(members):
+        at, own = np.flatnonzero(member), [some(m, np.array([row])) for m in middles]
+        medoid = ids[at[together([some(s, at) for s in seen], own, found)[:, 0].argmax()]]
+        like = [float(likeness(o, m)[0, 0]) for o, m in zip(own, middles, strict=True)] if row else []
         yield {
-            "person": f"{name}~{medoid[:8]}" if g else name, "identity": name, "cluster": g, "size": size,
-            "of": int(sizes.sum()), "medoid": medoid,
-            **dict(zip(("cohesion", "cohesion_second"), _cohesion(x, group, at, found), strict=False)),
+            "person": f"{name}~{medoid[:8]}" if row else name, "identity": name, "cluster": large[row],
+            "size": len(at), "of": len(group), "medoid": medoid,
+            **dict(zip(("cohesion", "cohesion_second"), _cohesion(seen, member, found), strict=False)),
             **dict(zip(("likeness", "second"), like, strict=False)),
-            **{f"length{e}": float((x[e][at] @ c).mean()) for e, c in enumerate(own)},
-            **{f"x{e}": c.astype(np.float32) for e, c in enumerate(own)},
+            **{f"length{e}": float((s.x[at] @ o.x[0]).mean()) for e, (s, o) in enumerate(zip(seen, own, strict=True))},
+            **{f"x{e}": o.x[0].astype(np.float32) for e, o in enumerate(own)},
         }  # fmt: skip
 
 
-def _cohesion(
-    x: Sequence[NDArray[Any]], group: NDArray[np.int64], at: NDArray[np.int64], found: Calibration
-) -> list[float | None]:
+def _cohesion(seen: Sequence[Seen], member: Mask, found: Calibration) -> list[float | None]:
     """How alike a person's faces are, in each embedder's view; of a lone one, the name's two likest. None: one face."""
-    if len(at) > 1:
-        z = to_centre([e[at] for e in x], np.ones(len(at), bool), found)
-        return [float(np.round(c.mean(), DECIMALS)) for c in z]
-    at = np.flatnonzero(group >= 0)[:500]  # of a name without two faces alike, the first are as good as any
-    if len(at) < 2:
-        return [None] * len(x)
-    pairs = together([e[at] for e in x], [e[at] for e in x], found)
+    if member.sum() > 1:
+        own = [some(s, member) for s in seen]
+        return [float(np.round(z.mean(), DECIMALS)) for z in to_centre(own, np.ones(int(member.sum()), bool))]
+    if len(member) < 2:
+        return [None] * len(seen)
+    few = [some(s, np.arange(min(len(member), 500))) for s in seen]  # none are alike: the first are as good as any
+    pairs = together(few, few, found)
     np.fill_diagonal(pairs, -np.inf)
     i, j = np.unravel_index(pairs.argmax(), pairs.shape)
-    return [float(z[0]) for z in pairwise(x, at[[i]], x, at[[j]], found)]
-
-
-def _to(middle: list[Floats], x: Sequence[NDArray[Any]], at: NDArray[np.int64], found: Calibration) -> list[Floats]:
-    return pairwise([c[None] for c in middle], np.zeros(len(at), np.int64), x, at, found)
+    return [float(likeness(some(s, np.array([i])), some(s, np.array([j])))[0, 0]) for s in few]
 
 
 def read_persons(root: str, shards: Sequence[Shard], found: Calibration) -> Persons:

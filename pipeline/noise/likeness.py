@@ -24,6 +24,16 @@ class View(NamedTuple):
     covariance: Floats
 
 
+class Seen(NamedTuple):
+    """Faces as one embedder sees them: unit rows [n, d], the same times the strangers' covariance [n, d], and the mean
+    and the deviation [n] of their cosines to strangers."""
+
+    x: Floats
+    through: Floats
+    mean: Floats
+    deviation: Floats
+
+
 class Tail(NamedTuple):
     """Likeness as a function of the normal quantile u of 1 - FAR: a + b u + c u^2."""
 
@@ -68,22 +78,41 @@ def rate(tail: Tail, likeness: float) -> float:
     return max(1 - NormalDist().cdf(low), 1e-15)
 
 
-def likeness(a: NDArray[Any], b: NDArray[Any], view: View) -> Floats:
-    """The likeness [n, m] of unit vectors a [n, d] and b [m, d]: their cosines in units of strangers.
+def seen(x: NDArray[Any], view: View) -> Seen:
+    """Unit rows x [n, d] as an embedder with this view of strangers sees them."""
+    x = np.asarray(x, np.float64)
+    through = x @ view.covariance
+    return Seen(x, through, x @ view.mean, _deviation(x, through))
+
+
+def some(faces: Seen, rows: NDArray[Any]) -> Seen:
+    """Some of the rows."""
+    return Seen(*(column[rows] for column in faces))
+
+
+def middle(faces: Seen, weights: NDArray[Any]) -> Seen:
+    """The unit means [m] of rows under weights [m, n]: seen without looking at strangers again, for all is linear."""
+    x, through, mean = (np.asarray(weights @ column) for column in faces[:3])
+    length = np.maximum(np.linalg.norm(x, axis=1), 1e-9)
+    x, through, mean = x / length[:, None], through / length[:, None], mean / length
+    return Seen(x, through, mean, _deviation(x, through))
+
+
+def likeness(a: Seen, b: Seen) -> Floats:
+    """The likeness [n, m] of n and m faces: their cosines in units of strangers.
 
     The mean of (c - m) / s over both sides, m and s being mean and deviation of the side's cosines to strangers. A
     centre of several faces is read like a face: its own s is larger, and that is all that differs.
     """
-    (a, ma, sa), (b, mb, sb) = _standard(a, view), _standard(b, view)
-    z = (a @ b.T) * (0.5 / sa[:, None] + 0.5 / sb[None]) - (0.5 * ma / sa)[:, None] - (0.5 * mb / sb)[None]
-    return np.round(z, DECIMALS)
+    offset = (0.5 * a.mean / a.deviation)[:, None] + (0.5 * b.mean / b.deviation)[None]
+    return np.round((a.x @ b.x.T) * (0.5 / a.deviation[:, None] + 0.5 / b.deviation[None]) - offset, DECIMALS)
 
 
-def paired(a: NDArray[Any], b: NDArray[Any], view: View) -> Floats:
-    """The likeness [n] of a [n, d] and b [n, d] row by row."""
-    (a, ma, sa), (b, mb, sb) = _standard(a, view), _standard(b, view)
-    cosines = np.einsum("nd,nd->n", a, b)
-    return np.asarray(np.round(0.5 * ((cosines - ma) / sa + (cosines - mb) / sb), DECIMALS))
+def paired(a: Seen, b: Seen) -> Floats:
+    """The likeness [n] of two lists of n faces, row by row."""
+    cosines = np.einsum("nd,nd->n", a.x, b.x)
+    z = 0.5 * ((cosines - a.mean) / a.deviation + (cosines - b.mean) / b.deviation)
+    return np.asarray(np.round(z, DECIMALS))
 
 
 def fuse(values: Sequence[NDArray[Any]], weights: Sequence[float]) -> Floats:
@@ -92,10 +121,14 @@ def fuse(values: Sequence[NDArray[Any]], weights: Sequence[float]) -> Floats:
     return np.asarray(np.round(total, DECIMALS))
 
 
-def together(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]], calibration: Calibration) -> Floats:
-    """The likeness [n, m] that all embedders see together; a and b: for each embedder [n, d] and [m, d] unit rows."""
-    each = [likeness(one, two, v) for one, two, v in zip(a, b, calibration.views, strict=True)]
-    return fuse(each, calibration.weights)
+def views(x: Sequence[NDArray[Any]], calibration: Calibration) -> list[Seen]:
+    """The same faces as each embedder sees them; x: for each embedder [n, d] unit rows."""
+    return [seen(rows, view) for rows, view in zip(x, calibration.views, strict=True)]
+
+
+def together(a: Sequence[Seen], b: Sequence[Seen], calibration: Calibration) -> Floats:
+    """The likeness [n, m] of n and m faces, seen by each embedder, in the eyes of all."""
+    return fuse([likeness(one, two) for one, two in zip(a, b, strict=True)], calibration.weights)
 
 
 def pairwise(
@@ -107,7 +140,8 @@ def pairwise(
     """
     found = []
     for one, two, v in zip(a, b, calibration.views, strict=True):
-        blocks = [paired(one[i[at : at + BLOCK]], two[j[at : at + BLOCK]], v) for at in range(0, len(i), BLOCK)]
+        parts = [slice(at, at + BLOCK) for at in range(0, len(i), BLOCK)]
+        blocks = [paired(seen(one[i[part]], v), seen(two[j[part]], v)) for part in parts]
         found.append(np.concatenate(blocks) if blocks else np.empty(0))
     return found
 
@@ -124,18 +158,13 @@ def on_average(
     for one, two, view in zip(a, b, calibration.views, strict=True):
         mean, covariance = view
         usual = np.sqrt((covariance**2).sum() + mean @ covariance @ mean)
-        cosines = [
-            np.einsum(
-                "nd,nd->n", one[i[at : at + BLOCK]].astype(np.float64), two[j[at : at + BLOCK]].astype(np.float64)
-            )
-            for at in range(0, len(i), BLOCK)
-        ]
-        offset = (one.astype(np.float64) @ mean)[i] + (two.astype(np.float64) @ mean)[j]
+        one, two = one.astype(np.float64), two.astype(np.float64)
+        parts = [slice(at, at + BLOCK) for at in range(0, len(i), BLOCK)]
+        cosines = [np.einsum("nd,nd->n", one[i[part]], two[j[part]]) for part in parts]
+        offset = (one @ mean)[i] + (two @ mean)[j]
         found.append((np.concatenate([np.empty(0), *cosines]) - offset / 2) / usual)
     return fuse(found, calibration.weights)
 
 
-def _standard(x: NDArray[Any], view: View) -> tuple[Floats, Floats, Floats]:
-    x = np.asarray(x, np.float64)
-    deviation = np.sqrt(np.maximum(np.einsum("nd,nd->n", x @ view.covariance, x), 1e-9))
-    return x, x @ view.mean, deviation
+def _deviation(x: Floats, through: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.maximum(np.einsum("nd,nd->n", x, through), 1e-9)))
