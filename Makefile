@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
+SELECT ?=
 READY := $(VENV)/.ready
 
 .PHONY: test lint install clean
@@ -15,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest
+	@$(VENV)/bin/python -m pytest $(SELECT)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check .

@@ -66,7 +66,7 @@ class Detector:
         return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
 
     def blob(self, image: Image, fixed: int | None) -> NDArray[np.float32]:
-        """The tensor [1, 3, side, side] that the network sees of a picture [h, w, 3], for measuring the bare network."""
+        """The tensor [1, 3, side, side] that the network sees of a picture [h, w, 3]: to measure the bare network."""
         return np.ascontiguousarray(self._fit(image, fixed)[0].transpose(2, 0, 1)[None], np.float32)
 
     @staticmethod
