@@ -34,6 +34,22 @@ def test_least_squares_no_small_change_fits_better() -> None:
         assert error(np.array([[p, -q, s], [q, p, t]])) > error(best)
 
 
+def by_singular_values(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+    """Umeyama's solution as he wrote it, for any dimension."""
+    a, b = src - src.mean(0), dst - dst.mean(0)
+    u, s, vt = np.linalg.svd(b.T @ a / len(a))
+    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    turn = (s * signs).sum() / ((a**2).sum() / len(a)) * u @ np.diag(signs) @ vt
+    return np.column_stack([turn, dst.mean(0) - turn @ src.mean(0)])
+
+
+def test_it_is_umeyamas_solution_also_for_mirrored_points() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        src = rng.normal(50, 30, (5, 2)) * rng.choice([1, -1], 2)
+        assert np.allclose(similarity(src, TEMPLATE), by_singular_values(src, TEMPLATE), atol=1e-9)
+
+
 def test_it_is_insightfaces_alignment() -> None:
     from insightface.utils import face_align
 
