@@ -22,6 +22,7 @@ from pipeline.faces.align import warp
 from pipeline.faces.detect import Detector, kind_of, meant
 from pipeline.faces.embed import BATCH, Embedder, layout_of
 from pipeline.faces.extract import measure, to_jpeg
+from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, Unreadable, decode
 from pipeline.sources import source
 
@@ -68,8 +69,8 @@ def refine(
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
 ) -> Rates:
     """Measure a refinement and its steps beside the bare onnxruntime rate of the same models, photos and threads."""
-    models = [Embedder(model_file.resolve_model(m)) for m in (embedder, second_embedder) if m]
-    finder = Detector(model_file.resolve_model(detector))
+    models = [Embedder(find_model(m, "embedder")) for m in (embedder, second_embedder) if m]
+    finder = Detector(find_model(detector, "detector"))
     pictures = list(_pictures(kind, path, sample))
     if not pictures:
         raise UserError(f"no photo in {path} can be read: give a source that holds some")

@@ -4,6 +4,7 @@ Prefect gives order, retries, history and artifacts; without its decorators the 
 because every stage is a table that is made once and then found.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +20,20 @@ from flows.take import parse_workers
 from pipeline import schema
 from pipeline.build import Workers, build
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector, kind_of
-from pipeline.faces.embed import BATCH, Embedder, embed_shard, layout_of
+from pipeline.faces.detect import Detector
+from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.extract import extract_shard
-from pipeline.faces.model_file import resolve_model
+from pipeline.faces.packs import find_model
 from pipeline.noise import stages
 from pipeline.refined.account import Account, account
 from pipeline.refined.labels import label
 from pipeline.refined.latest import publish
 from pipeline.sources import SOURCES
+from pipeline.sources import source as find_source
 from pipeline.sources.deal import Source, photos
 from pipeline.table import Table
+
+log = logging.getLogger("refinery")
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
@@ -64,8 +68,12 @@ def refine(
         ),
     ],
     root: Annotated[str, typer.Option(help="Where the tables go: a folder, s3://, gs://. Run again to go on.")],
-    detector: Annotated[str, typer.Option(help="ONNX file of a face detector: SCRFD or YuNet.")],
-    embedder: Annotated[str, typer.Option(help="ONNX file of an embedder: 112x112, ArcFace kind.")],
+    detector: Annotated[
+        str, typer.Option(help="Face detector: an ONNX file, SCRFD or YuNet, or an InsightFace pack (buffalo_l).")
+    ],
+    embedder: Annotated[
+        str, typer.Option(help="Embedder: an ONNX file, 112x112, ArcFace kind, or an InsightFace pack.")
+    ],
     second_embedder: Annotated[
         str,
         typer.Option(
@@ -88,6 +96,7 @@ def refine(
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
     taken, where = stage(photos)(root, _sources(source), shards=shards or None, workers=many)
+    ignored = _ignored(where)
     asked = [_test_photos(root, path, many) for path in test_set]
     faces = _faces(root, taken, where, models, aligned, many)
     embeddings = _embeddings(root, faces, models, many)
@@ -107,7 +116,7 @@ def refine(
         "findings": noise.findings,
     }
     tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)}
-    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where}
+    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where, "ignored": ignored}
     publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
     _tell(done, root)
     return Outcome(done, noise.thresholds, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
@@ -119,12 +128,8 @@ def _check(detector: str, embedder: str, second: str, flip: str, undecided: str,
         raise UserError(f"--undecided {undecided}: give keep or drop")
     if min_faces < 1:
         raise UserError(f"--min-faces {min_faces}: give 1 or more")
-    finder = Detector(resolve_model(detector))
-    kind_of(finder.model)
-    embedders = tuple(Embedder(resolve_model(m), flip) for m in (embedder, second) if m)
-    for e in embedders:
-        layout_of(e.model)
-    return Models(finder, embedders)
+    embedders = tuple(Embedder(find_model(m, "embedder"), flip) for m in (embedder, second) if m)
+    return Models(Detector(find_model(detector, "detector")), embedders)
 
 
 def _sources(given: Sequence[str]) -> list[Source]:
@@ -157,6 +162,17 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[
               workers=many, carry=carry)
         for e in models.embedders
     ]  # fmt: skip
+
+
+def _ignored(where: dict[str, tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """How many files of each source are no photos, by reason: said, so that nobody takes them for lost."""
+    found = {}
+    for name, (kind, path) in where.items():
+        count = getattr(find_source(kind), "ignored", None)
+        found[name] = count(path) if count else {}
+        for reason, files in found[name].items():
+            log.info("%s: %d files ignored (%s)", name, files, reason)
+    return found
 
 
 def _test_photos(root: str, path: str, many: Workers) -> tuple[Table, Any, bool]:

@@ -17,7 +17,7 @@ THREADS = 1  # per session: the shards of a table are what runs in parallel, and
 def resolve_model(name: str) -> str:
     """The absolute path of a model file.
 
-    Raises UserError when it is missing, and for the name of an InsightFace pack that is not on this machine.
+    Raises UserError when it is missing.
     """
     path = Path(name).expanduser()
     if path.is_file():

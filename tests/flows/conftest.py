@@ -61,6 +61,8 @@ def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempP
     photos = tmp_path_factory.mktemp("world") / "photos"
     for name in chosen:
         shutil.copytree(material / "noisy_lfw/photos" / name, photos / name)
+        (photos / name / "notes.txt").write_text("no photo")
+    (photos / ".hidden.jpg").write_bytes(b"no photo either")
     return World(photos, [r for r in truth if r["claimed"] in chosen], models)
 
 

@@ -149,6 +149,11 @@ def test_killed_and_run_again_gives_the_bytes_of_an_undisturbed_run(
     assert {n: (root / n).stat().st_mtime_ns for n in before} == before, "what was there is not made again"
 
 
+def test_files_that_are_no_photos_are_counted_and_said(world: World, refined: Path) -> None:
+    ignored = latest(str(refined)).params["ignored"]["photos"]
+    assert sorted(ignored.values()) == [1, 60], ignored
+
+
 def test_a_second_run_makes_nothing(world: World, refined: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in refined.rglob("*.parquet")}
     world.refine(refined)
