@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.columns import vectors
-from pipeline.noise.likeness import Calibration, Floats, Tail, View, likeness, seen
+from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, likeness, seen
 from pipeline.table import Shard, read_shard
 
 PRIOR = 10  # faces; the weight of "strangers lie evenly on the sphere" against the moments of few faces
@@ -108,12 +108,22 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     views = tuple(view(rows) for rows in x)
     i, j = np.triu_indices(len(identity), 1)
     across = identity[i] != identity[j]
-    pairs = np.stack([likeness(s, s)[i, j] for s in (seen(rows, v) for rows, v in zip(x, views, strict=True))], 1)
+    others = [_as_if_new(seen(rows, v), identity) for rows, v in zip(x, views, strict=True)]
+    pairs = np.stack([likeness(s, s)[i, j] for s in others], 1)
     strangers, within = pairs[across], pairs[~across]
     weights, same, spread, share = _weigh(strangers, within)
     fused = strangers @ np.asarray(weights)
     tails = tuple(fit_tail(strangers[:, e]) for e in range(len(x)))
     return Calibration(views, weights, tails, fit_tail(fused), same, spread, share)
+
+
+def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
+    """The faces that made a view, seen as if their own name had not been among the strangers, as new faces are."""
+    mine = np.where(identity[:, None] == identity[None], faces.x @ faces.x.T, 0.0)
+    n, own = len(identity) + PRIOR, np.array([np.sum(identity == i) for i in identity])
+    second = (n * (faces.deviation**2 + faces.mean**2) - (mine**2).sum(1)) / (n - own)
+    mean = (n * faces.mean - mine.sum(1)) / (n - own)
+    return faces._replace(mean=mean, deviation=np.sqrt(np.maximum(second - mean**2, 1e-9)))
 
 
 def view(x: NDArray[Any]) -> View:

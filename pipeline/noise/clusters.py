@@ -112,7 +112,7 @@ def average_linkage(pairs: Floats, least: float) -> Labels:
 
 
 def inner(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
-    """Which unit rows x [n, d] make the robust centre: twice, all but the share farthest from the mean of the former."""
+    """Which unit rows x [n, d] make the robust centre: twice, all but those farthest from the mean of the former."""
     keep = np.ones(len(x), bool)
     for _ in range(rounds if len(x) >= 5 else 0):
         order = np.argsort(-np.round(x @ np.asarray(x[keep], np.float64).mean(0), 9), kind="stable")

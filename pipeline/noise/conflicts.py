@@ -15,7 +15,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hash
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import fuse, level, pairwise
+from pipeline.noise.likeness import Floats, fuse, level, pairwise
 from pipeline.noise.pictures import sketch_rows
 from pipeline.table import Shard, read_shard
 
@@ -53,14 +53,13 @@ def conflict_shard(
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     i, j = inverse[: len(i)], inverse[len(i) :]
     x, sketches = _fetch(root, sources, known.place[rows])
-    likely = (
-        fuse(pairwise(x, i, x, j, found), found.weights) >= level(found.tail, alike) if len(i) else np.empty(0, bool)
-    )
-    i, j = i[likely], j[likely]
+    z = pairwise(x, i, x, j, found)
+    likely = fuse(z, found.weights) >= level(found.tail, alike) if len(i) else np.empty(0, bool)
+    i, j, z = i[likely], j[likely], [c[likely] for c in z]
     equal = known.sha[rows][i] == known.sha[rows][j]
     r = np.array([1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)])
     keep = r >= least
-    return _as_findings(known, rows[i[keep]], rows[j[keep]], r[keep])
+    return _as_findings(known, rows[i[keep]], rows[j[keep]], r[keep], [c[keep] for c in z])
 
 
 def _digests(root: str, sources: Sequence[Source]) -> _Digests:
@@ -116,14 +115,15 @@ def _fetch(root: str, sources: Sequence[Source], place: Indices) -> tuple[list[N
     return [np.array(e) for e in x], np.array(sketches)
 
 
-def _as_findings(known: _Digests, i: Indices, j: Indices, r: NDArray[np.float64]) -> pa.Table:
-    """Conflicts with the poorer picture as the subject; overlaps with ours."""
+def _as_findings(known: _Digests, i: Indices, j: Indices, r: Floats, z: list[Floats]) -> pa.Table:
+    """Conflicts with the poorer picture as the subject; overlaps with ours, and a likeness as any overlap has it."""
+    face, norm, words = known.face, known.norm, np.array([_words(v) for v in r], object)
     test = known.place[j, 0] > 0
-    swap = ~test & (
-        (known.norm[i] > known.norm[j]) | ((known.norm[i] == known.norm[j]) & (known.face[i] < known.face[j]))
-    )
-    one, two = known.face[np.where(swap, j, i)], known.face[np.where(swap, i, j)]
-    words = np.array(["equal bytes" if v >= 1 else f"the faces correlate {v:.3f} when registered" for v in r], object)
-    return gathered(
-        findings(kind, one[at], two[at], [r[at]], words[at]) for kind, at in (("conflict", ~test), ("overlap", test))
-    )
+    swap = ~test & ((norm[i] > norm[j]) | ((norm[i] == norm[j]) & (face[i] < face[j])))
+    one, two = face[np.where(swap, j, i)], face[np.where(swap, i, j)]
+    conflict = findings("conflict", one[~test], two[~test], [r[~test]], words[~test])
+    return gathered([conflict, findings("overlap", one[test], two[test], [c[test] for c in z], words[test])])
+
+
+def _words(r: float) -> str:
+    return "equal bytes" if r >= 1 else f"the faces correlate {r:.3f} when registered"

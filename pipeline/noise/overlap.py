@@ -29,18 +29,19 @@ def relation_shard(
     merge: float,
     overlap: float,
     odd_pairs: float,
+    odd_photo: float,
 ) -> pa.Table:
     """Which persons may be one (merge), and which are in a test set (overlap).
 
     part: the persons, and each embedder's embeddings of the test sets (no shards: no test set). merge and overlap:
-    strangers to expect above the likeness of two centres, among all that a person is compared with; odd_pairs: the
-    photos behind the centres must on average be as alike as all but this share of the pairs of one person.
+    strangers to expect above the likeness of two centres, among all that a person is compared with; odd_pairs and
+    odd_photo: the photos behind them must on average be as alike as all but this share of the pairs of one person.
     """
     found = read_calibration(root, calibration)
     persons, tests = read_persons(root, part[0], found), part[1]
     made = [_merges(persons, found, merge, usual(found, odd_pairs))]
     if any(tests):
-        made.append(_overlaps(persons, read_tests(root, tests), found, overlap, usual(found, odd_pairs)))
+        made.append(_overlaps(persons, read_tests(root, tests), found, overlap, usual(found, odd_photo)))
     return gathered(made)
 
 

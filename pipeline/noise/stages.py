@@ -66,7 +66,7 @@ def find(
                   calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE)  # fmt: skip
     relations = make("relations", relation_shard, [(tuple(persons.shards), _pooled(tests, len(embeddings)))],
                      schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
-                     overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs)  # fmt: skip
+                     overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo)  # fmt: skip
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
     conflicts = make("conflicts", conflict_shard, [pictures], schema=schema.FINDINGS, calibration=model, alike=ALIKE,
                      least=rates.same_picture)  # fmt: skip
