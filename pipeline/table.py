@@ -62,7 +62,8 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
     files, base = storage.open_root(root)
     try:
         with files.open_input_file(f"{base}/{shard.path}") as stream:
-            return pq.ParquetFile(stream).read(None if columns is None else list(columns))
+            columns = None if columns is None else list(columns)
+            return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are what runs in parallel
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
 

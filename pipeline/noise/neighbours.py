@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 65536  # rows of a search at a time: 128 MB of 512 float32
+SMALL = 1 << 22  # cosines; a search of fewer, as within a name, stays on one thread
 Floats = NDArray[np.float32]
 Indices = NDArray[np.signedinteger[Any]]
 
@@ -95,7 +96,13 @@ def _range(query: Floats, gallery: Floats, min_cosine: float) -> tuple[Indices, 
         return _range_by_rank(query, gallery, min_cosine)
     index = faiss.IndexFlatIP(gallery.shape[1])
     index.add(gallery)
-    limits, _, j = index.range_search(query, float(np.nextafter(np.float32(min_cosine), np.float32(-2))))
+    threads = faiss.omp_get_max_threads()
+    if len(query) * len(gallery) <= SMALL:
+        faiss.omp_set_num_threads(1)  # of this thread: a team for a product this small costs more than the product
+    try:
+        limits, _, j = index.range_search(query, float(np.nextafter(np.float32(min_cosine), np.float32(-2))))
+    finally:
+        faiss.omp_set_num_threads(threads)
     return np.repeat(np.arange(len(query)), np.diff(limits.astype(np.int64))), j
 
 

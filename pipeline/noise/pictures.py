@@ -4,7 +4,7 @@ Within a name pixels (the sketches) are compared pair by pair. Across names only
 equal hashes of the aligned face; the few pairs that agree are then looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,24 @@ def copy_shard(
 
 
 def copies(
-    sketches: Sketches, *, min_coarse: float = MIN_COARSE, least: float = SAME_PICTURE
+    sketches: Sketches,
+    *,
+    min_coarse: float = MIN_COARSE,
+    least: float = SAME_PICTURE,
+    likely: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs i < j of sketches [n, SIDE^2] and their registered correlation, where it is at least `least`.
 
-    min_coarse: blocky correlation below which a pair is not registered, which costs 3 ms.
+    min_coarse: blocky correlation below which a pair is not registered, which costs 3 ms. likely: which of the pairs
+    that reach it may be one picture at all, by what else is known of them.
     """
     blocks = coarse(sketches)
     i, j = pairs_above(blocks, min_cosine=min_coarse - 1e-4)
     look = np.round(np.einsum("nd,nd->n", blocks[i], blocks[j]), 9) >= min_coarse
     i, j = i[look], j[look]
+    if likely is not None:
+        look = likely(i, j)
+        i, j = i[look], j[look]
     r = np.array([same_picture(sketches[a], sketches[b]) for a, b in zip(i, j, strict=True)], np.float64)
     return i[r >= least], j[r >= least], r[r >= least]
 
@@ -102,15 +110,18 @@ def _within(
     """Pairs of one name that are one picture: i, j and the correlation."""
     if len(sha) < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-    i, j, r = copies(sketches, least=least)
-    likely = fuse(pairwise(x, i, x, j, found), found.weights) >= alike
+
+    def likely(i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.asarray(fuse(pairwise(x, i, x, j, found), found.weights) >= alike)
+
+    i, j, r = copies(sketches, least=least, likely=likely)
     _, first, inverse = np.unique(sha.astype(str), return_index=True, return_inverse=True)
     same = np.flatnonzero(first[inverse] != np.arange(len(sha)))
     ones = np.ones(len(same))
     return (
-        np.concatenate([i[likely], first[inverse[same]]]),
-        np.concatenate([j[likely], same]),
-        np.concatenate([r[likely], ones]),
+        np.concatenate([i, first[inverse[same]]]),
+        np.concatenate([j, same]),
+        np.concatenate([r, ones]),
     )
 
 
