@@ -15,7 +15,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
 from pipeline.noise.columns import runs, texts, views_of
 from pipeline.noise.findings import findings
-from pipeline.noise.identities import Persons, likest, read_persons
+from pipeline.noise.identities import Persons, comparable, likest, read_persons
 from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise
 from pipeline.table import Shard, read_shard
 
@@ -44,7 +44,7 @@ def stray_shard(
     x, _ = views_of(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     group = rows["cluster"].fill_null(-1).to_numpy()
-    strays = list(_strays(rows["identity"], group, _persons(root, here)))
+    strays = list(_strays(rows["identity"], group, _persons(root, here, found)))
     if not strays or not len(gallery.person):
         return schema.FINDINGS.empty_table()
     centres = [np.stack([centre(e[at]) for _, at in strays]) for e in x]
@@ -90,7 +90,8 @@ def _strays(
                 yield from ((name, some) for some in ([at] if len(at) >= TOGETHER else at[:, None]))
 
 
-def _persons(root: str, shard: Shard) -> set[tuple[str, int]]:
-    """Name and group of each person, doubtful ones too; a name's faces are nobody's when no two are alike."""
-    rows = read_shard(root, shard, ["identity", "cluster", "size", "of"]).to_pylist()
-    return {(r["identity"], r["cluster"]) for r in rows if r["size"] > 1 or r["of"] == 1}
+def _persons(root: str, shard: Shard, found: Calibration) -> set[tuple[str, int]]:
+    """Name and group of each person; the faces of a doubtful one may be anybody's."""
+    rows = read_shard(root, shard, ["identity", "cluster", "size", "of", "cohesion", "cohesion_second"])
+    sure = rows.filter(pa.array(comparable(rows, found)))
+    return set(zip(sure["identity"].to_pylist(), sure["cluster"].to_pylist(), strict=True))
