@@ -129,7 +129,9 @@ def _strangers(fates: Fates, home: Indices, names: dict[str, int], asked: dict[s
     outliers = fates.where(asked["outlier"].subject)
     stayed = fates.reason[outliers] == ""
     fates.drop(outliers[stayed], "outlier", asked["outlier"].row[stayed])
-    mixed = {names[s]: row for s, row in zip(asked["mixed"].subject, asked["mixed"].row.tolist(), strict=True)}
+    mixed = {
+        names[s]: row for s, row in zip(asked["mixed"].subject, asked["mixed"].row.tolist(), strict=True) if s in names
+    }
     rows = np.flatnonzero(np.isin(home, sorted(mixed)) & (fates.reason == ""))
     fates.drop(rows, "mixed", np.array([mixed[h] for h in home[rows].tolist()], np.int64))
 
@@ -144,10 +146,11 @@ def _unite(
     further[[names[p["person"]] for p in persons.to_pylist() if p["cluster"] > 0]] = True
     rows = findings.append_column("verdict", pa.array(verdicts, pa.string()))
     rows = rows.filter(pc.equal(rows["kind"], "merge")).to_pylist()
+    here = {name for name, number in names.items() if exists[number]}
     edges = [
         Edge(names[r["subject"]], names[r["object"]], r["score"] or 0.0, r["verdict"])
         for r in rows
-        if exists[names.get(r["subject"], 0)] and exists[names.get(r["object"], 0)]
+        if r["subject"] in here and r["object"] in here and r["subject"] != r["object"]
     ]
     group = unite(len(names), edges)
     first = np.lexsort((np.arange(len(names)), -size, further, group))
