@@ -118,9 +118,7 @@ def _yunet(path: str) -> Callable[[Image, float], Faces]:
     wanted = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in YUNET_STRIDES]
 
     def look(canvas: Image, min_score: float) -> Faces:
-        blob = np.ascontiguousarray(canvas.transpose(2, 0, 1))[None].astype(
-            np.float32
-        )  # BGR, 0..255, as it was trained
+        blob = np.stack(cv2.split(canvas))[None].astype(np.float32)  # BGR, 0..255, as it was trained
         outputs = [o[0] for o in network.run(wanted, {name: blob})]
         scores = np.sqrt(np.clip(np.concatenate(outputs[0:3]) * np.concatenate(outputs[3:6]), 0, 1))[:, 0]
         likely = np.flatnonzero(scores >= min_score)

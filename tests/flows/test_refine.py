@@ -64,7 +64,7 @@ def test_the_whole_of_noisy_lfw_against_known_truth(
         assert two_persons["parted"] >= 0.6 * two_persons["of"]
         assert min(found["duplicates"].values()) >= 0.95
         assert found["overlap"]["precision"] >= 0.97
-        assert found["overlap"]["recall"] >= (0.94 if detector.startswith("yunet") else 0.93)
+        assert found["overlap"]["recall"] >= 0.94
 
 
 def tsv(world: World, path: Path) -> Path:
