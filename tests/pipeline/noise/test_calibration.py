@@ -1,0 +1,91 @@
+"""Calibration on drawn strangers whose rates are known."""
+
+import numpy as np
+import pytest
+
+from pipeline.noise.calibration import calibrate, fit_tail, from_table, to_table, view
+from pipeline.noise.likeness import level, likeness, seen
+from tests.pipeline.noise.drawn import DIM, person, photos_of
+
+
+def drawn(rng, people: int = 300, noise: float = 0.3):
+    """Names of three photos each, of which some are strangers."""
+    rows = []
+    for _ in range(people):
+        x = photos_of(person(rng), 3, rng)
+        for k in range(3):
+            if rng.random() < noise:
+                x[k] = person(rng)
+        rows.append(x)
+    return np.concatenate(rows), np.repeat(np.arange(people), 3)
+
+
+def test_a_rate_asked_for_is_the_rate_that_other_strangers_meet():
+    rng = np.random.default_rng(0)
+    x, identity = drawn(rng)
+    found = calibrate([x], identity=identity)
+    others = seen(np.array([person(rng) for _ in range(1500)]), found.views[0])
+    z = likeness(others, others)[np.triu_indices(1500, 1)] * found.weights[0]
+    for far in (0.1, 0.01, 1e-3, 1e-4):
+        assert (z >= level(found.tail, far)).mean() == pytest.approx(far, rel=0.35)
+
+
+def test_one_person_under_two_names_does_not_bend_the_curve():
+    rng = np.random.default_rng(1)
+    x, identity = drawn(rng, noise=0.0)
+    double = np.concatenate([x, x[:30]]), np.concatenate([identity, identity[:30] + 1000])
+    clean, mixed = (calibrate([a], identity=b).tail for a, b in ((x, identity), double))
+    assert level(mixed, 1e-4) == pytest.approx(level(clean, 1e-4), rel=0.05)
+
+
+def test_the_curve_of_the_same_person_is_found_among_the_noise():
+    rng = np.random.default_rng(2)
+    x, identity = drawn(rng, noise=0.4)
+    found = calibrate([x], identity=identity)
+    assert found.share == pytest.approx(0.36, abs=0.08)  # both photos are theirs: 0.6 ^ 2
+    clean = photos_of(person(rng), 40, rng)
+    z = likeness(seen(clean, found.views[0]), seen(clean, found.views[0]))[np.triu_indices(40, 1)]
+    assert found.same == pytest.approx(z.mean() * found.weights[0], rel=0.1)
+
+
+def test_the_better_embedder_weighs_more():
+    rng = np.random.default_rng(3)
+    x, identity = drawn(rng, noise=0.2)
+    poor = x + rng.normal(size=x.shape) / np.sqrt(DIM)
+    poor /= np.linalg.norm(poor, axis=1, keepdims=True)
+    found = calibrate([x, poor], identity=identity)
+    assert found.weights[0] > 2 * found.weights[1]
+
+
+def test_one_embedder_given_twice_is_no_fault():
+    x, identity = drawn(np.random.default_rng(4))
+    found = calibrate([x, x], identity=identity)
+    assert found.weights[0] == pytest.approx(found.weights[1])
+
+
+@pytest.mark.parametrize("people", [0, 1, 5])
+def test_few_people_give_a_curve_all_the_same(people):
+    x, identity = drawn(np.random.default_rng(5), people) if people else (np.zeros((0, DIM)), np.zeros(0, int))
+    found = calibrate([x], identity=identity)
+    assert 2 < level(found.tail, 1e-3) < 6
+
+
+def test_few_faces_are_drawn_towards_an_even_sphere():
+    found = view(np.eye(DIM)[:1])
+    assert found.covariance[1, 1] == pytest.approx(5 / (1 + 5 * DIM))
+
+
+def test_a_curve_that_would_turn_back_is_made_straight():
+    tail = fit_tail(np.random.default_rng(0).uniform(-1, 1, 100_000))  # no tail at all
+    assert tail.c == 0
+    assert level(tail, 1e-6) > level(tail, 1e-3)
+
+
+def test_to_table_and_back():
+    x, identity = drawn(np.random.default_rng(6))
+    found = calibrate([x, x[:, ::-1]], identity=identity)
+    again = from_table(to_table(found))
+    assert again[1:] == found[1:]
+    assert all(
+        np.array_equal(a, b) for v, w in zip(again.views, found.views, strict=True) for a, b in zip(v, w, strict=True)
+    )

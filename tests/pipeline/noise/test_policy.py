@@ -1,0 +1,75 @@
+"""What the machine decides by itself, with one embedder and with two."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline import schema
+from pipeline.noise.findings import findings, gathered
+from pipeline.noise.likeness import Calibration
+from pipeline.noise.policy import Rates, judge, thresholds
+from tests.pipeline.noise.drawn import PLAIN, TWO
+
+# of normal strangers: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6, 4.75
+
+
+def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
+    limits = thresholds(calibration, persons=100, tests=100)
+    row = findings(kind, ["f"], [None], [np.array([v]) for v in z], [""])
+    return str(judge(row, limits, calibration)[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "z", "said"),
+    [
+        ("outlier", (1.0, 1.0), "yes"),
+        ("outlier", (3.0, 3.0), "no"),
+        ("outlier", (0.0, 4.0), "unsure"),  # their mean says outlier, the second embedder recognises the person
+        ("misplaced", (5.0, 5.0), "yes"),
+        ("misplaced", (8.0, 3.0), "unsure"),  # the second embedder does not see it
+        ("misplaced", (4.0, 4.0), "unsure"),
+        ("merge", (6.0, 4.0), "yes"),
+        ("merge", (3.0, 9.0), "unsure"),
+        ("overlap", (6.5, 3.2), "yes"),  # held to a lower bar than a merge
+        ("overlap", (9.0, 2.0), "unsure"),
+        ("split", (0.5, 0.5), "yes"),
+        ("split", (0.5, 4.0), "unsure"),
+        ("mixed", (1.0, 1.0), "yes"),
+        ("mixed", (1.0, 3.0), "unsure"),
+    ],
+)
+def test_both_embedders_must_agree(kind, z, said):
+    assert verdict(kind, *z) == said
+
+
+@pytest.mark.parametrize(("kind", "z", "said"), [("outlier", 1.0, "yes"), ("outlier", 3.0, "no"), ("merge", 5.0, "yes"),
+                                                 ("misplaced", 4.0, "unsure"), ("duplicate", 0.99, "yes"),
+                                                 ("duplicate", 0.98, "no"), ("poor", 9.0, "yes"), ("poor", 20.0, "no"),
+                                                 ("no_face", 1.0, "yes"), ("unreadable", 1.0, "yes"),
+                                                 ("conflict", 1.0, "unsure")])  # fmt: skip
+def test_with_one_embedder_its_own_word_counts(kind, z, said):
+    assert verdict(kind, z, calibration=PLAIN) == said
+
+
+def test_thresholds_rise_with_the_number_compared_and_are_all_told():
+    few, many = (thresholds(TWO, persons=n, tests=n) for n in (100, 100_000))
+    assert many["merge"] > few["merge"]
+    assert many["outlier"] == few["outlier"]
+    assert {"outlier", "misplaced", "merge", "overlap", "support_0", "support_1", "merge_photos"} <= set(many)
+    assert thresholds(PLAIN, persons=9, tests=0, rates=Rates(outlier=0.5))["outlier"] == pytest.approx(0)
+
+
+def test_a_finding_without_a_number_is_for_people():
+    assert verdict("outlier", np.nan, np.nan) == "unsure"
+
+
+def test_gathered_findings_come_once_in_one_order():
+    a = findings("outlier", ["x", "y"], ["p", "p"], [np.array([1.0, np.nan])], ["", ""])
+    b = findings("merge", ["q"], ["p"], [np.array([2.0]), np.array([3.0])], [""])
+    whole = gathered([a, b, a])
+    assert whole["kind"].to_pylist() == ["merge", "outlier", "outlier"]
+    assert sorted(whole["finding_id"].to_pylist()) == sorted(
+        [schema.finding_id("merge", "q", "p"), *a["finding_id"].to_pylist()]
+    )
+    assert whole.equals(gathered([b, a.take(pa.array([1, 0]))]))
+    assert gathered([]).num_rows == 0

@@ -1,0 +1,152 @@
+"""A drawn world with every kind of noise planted, through all stages: tables in, labels out."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from pipeline import schema
+from pipeline.noise.stages import find
+from pipeline.refined.labels import label
+from tests.pipeline.noise.drawn import person, photos_of, tables, unit
+
+PEOPLE = 60
+
+
+def poorer(x, rng):
+    """The same faces as a weaker embedder sees them."""
+    return [None if v is None else unit(v + rng.normal(size=v.shape) * 0.3 / np.sqrt(len(v))) for v in x]
+
+
+class World:
+    """Rows (key, identity, vector, picture) and what is true of each: the kind, and the person shown."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.who = [person(self.rng) for _ in range(PEOPLE)]
+        self.rows, self.truth = [], {}
+
+    def add(self, name, vectors, kind, shown=None, picture=None):
+        for x in vectors:
+            number = len(self.rows)
+            key = f"{name}/{number:05d}.jpg"
+            self.rows.append((key, name, x, number if picture is None else picture))
+            self.truth[key] = (kind, shown)
+
+    def photos(self, p, n):
+        return photos_of(self.who[p], n, self.rng)
+
+    def strangers(self, n):
+        return [person(self.rng) for _ in range(n)]
+
+
+def world(seed: int) -> World:
+    w = World(seed)
+    for name, p in [(f"p{p:02d}", p) for p in range(PEOPLE)] + [(f"q{p:02d}", p) for p in range(4)]:
+        w.add(name, w.photos(p, 8), "clean", p)  # the first four people have two names
+        w.add(name, w.strangers(3), "stranger")
+    for p in (10, 11, 12):
+        w.add(f"p{p}", photos_of(person(w.rng), 7, w.rng), "clean", 100 + p)  # these names are two people's
+    for p in (20, 21, 22, 23):
+        w.add(f"p{p}", w.photos(p + 10, 1), "flip", p + 10)  # these photos lie under a wrong name
+    for p in (40, 41, 42):
+        first = next(r for r in w.rows if r[1] == f"p{p}")
+        w.add(f"p{p}", [first[2]], "copy", p, first[3])
+    w.add("p50", photos_of(person(w.rng), 3, w.rng), "company")  # beside eight photos of the person
+    w.add("p51", [None], "no_face")
+    w.add("zz", w.strangers(4), "mixed")
+    w.add(None, w.strangers(1), "unnamed")
+    w.rows = sorted((w.rows[i] for i in w.rng.permutation(len(w.rows))), key=lambda r: (r[1] or "", r[0]))
+    w.tests = [(f"t{p}", f"T{p}", w.photos(p, 1)[0], 10**6 + p) for p in (0, 55)]
+    w.tests += [(f"t{k}", f"T{k}", person(w.rng), 10**6 + k) for k in range(100, 130)]
+    return w
+
+
+def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep"):
+    w = world(seed)
+    rows, tests = w.rows, w.tests
+    photos, faces, first = tables(f"{root}/a", rows)
+    t_faces, t_first = tables(f"{root}/a", tests, source="t")[1:]
+    embeddings, t_embeddings = [first], [t_first]
+    if both:
+        for given, known, source in ((rows, embeddings, "s2"), (tests, t_embeddings, "t2")):
+            x = poorer([r[2] for r in given], w.rng)
+            seen = [(r[0], r[1], v, r[3]) for r, v in zip(given, x, strict=True)]
+            known.append(tables(f"{root}/a", seen, source=source)[2])
+    noise = find(f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers)
+    found, _ = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers)
+    return found, noise, w.truth
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_every_planted_noise_meets_its_fate(tmp_path, both):
+    labels, noise, truth = refined(str(tmp_path), 0, both=both)
+    fate = {r["key"]: r for r in labels.read().to_pylist()}
+    assert set(fate) == set(truth)
+    reasons = defaultdict(Counter)
+    for key, (kind, _) in truth.items():
+        reasons[kind][fate[key]["reason"] if fate[key]["identity"] is None else "stays"] += 1
+    overlapping = {k for k in truth if fate[k]["reason"] == "overlap"}
+    assert {fate[k]["claimed"] for k in overlapping} == {"p00", "q00", "p55"}
+    assert reasons["stranger"]["stays"] <= 2
+    assert reasons["clean"]["outlier"] <= 2
+    assert reasons["copy"] == {"duplicate": 3}
+    assert reasons["company"] == {"outlier": 3}
+    assert reasons["no_face"] == {"no_face": 1}
+    assert reasons["unnamed"] == {"unnamed": 1}
+    persons = defaultdict(set)
+    for key, (kind, shown) in truth.items():
+        if kind in ("clean", "flip") and fate[key]["identity"]:
+            persons[fate[key]["identity"]].add(shown)
+    assert all(len(shown) == 1 for shown in persons.values())  # no identity holds two persons
+    homes = {shown: {i for i, s in persons.items() if shown in s} for shown in (1, 2, 3, 110, 111, 112, 30, 31, 32, 33)}
+    assert all(len(names) == 1 for names in homes.values())  # two names joined, two persons parted, flips home
+    assert noise.thresholds["outlier"] > 0
+
+
+def test_an_answer_is_found_again_and_the_undecided_go_when_told(tmp_path):
+    kept, noise, _ = refined(str(tmp_path), 1, both=True)
+    again, found, _ = refined(str(tmp_path), 1, both=True)
+    assert (again.address, found.findings.address) == (kept.address, noise.findings.address)
+    dropped = refined(str(tmp_path), 1, both=True, undecided="drop")[0].read()
+    assert dropped["identity"].null_count >= kept.read()["identity"].null_count
+
+
+@pytest.mark.slow
+def test_processes_make_the_same_bytes_as_threads(tmp_path):
+    one = refined(str(tmp_path / "1"), 2, both=True)
+    two = refined(str(tmp_path / "2"), 2, both=True, workers=2)
+    for a, b in zip((one[0], *one[1][:5]), (two[0], *two[1][:5]), strict=True):
+        assert [s.digest for s in a.shards] == [s.digest for s in b.shards]
+
+
+def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
+    photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", None, 1), ("a/2", "a", None, 2)])
+    noise = find(str(tmp_path), faces, [embeddings])
+    labels, _ = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2)
+    assert labels.read()["reason"].to_pylist() == ["no_face", "no_face"]
+
+
+def test_one_name_with_two_photos(tmp_path):
+    rng = np.random.default_rng(0)
+    x = photos_of(person(rng), 2, rng)
+    photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", x[0], 1), ("a/2", "a", x[1], 2)])
+    noise = find(str(tmp_path), faces, [embeddings])
+    labels, _ = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2)
+    assert labels.read()["identity"].to_pylist() == ["a", "a"]
+
+
+def test_a_picture_under_two_names_is_a_conflict_and_one_of_a_test_set_goes(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [(f"p{p}/{k}", f"p{p}", x, 100 * p + k) for p in range(40)
+            for k, x in enumerate(photos_of(person(rng), 5, rng))]  # fmt: skip
+    rows[0] = ("p0/0", "p0", rows[5][2], rows[5][3])  # the picture p1/0 also lies under p0
+    photos, faces, embeddings = tables(str(tmp_path), sorted(rows))
+    leak = [("t/0", "somebody", rows[30][2], rows[30][3])]
+    _, t_faces, t_embeddings = tables(str(tmp_path), leak, source="t")
+    noise = find(str(tmp_path), faces, [embeddings], tests=[(t_faces, [t_embeddings])])
+    found = {(r["kind"], r["subject"], r["object"]) for r in noise.findings.read().to_pylist()}
+    one, two, leaked = (schema.face_id("s", key) for key in ("p0/0", "p1/0", rows[30][0]))
+    assert ("conflict", one, two) in found or ("conflict", two, one) in found
+    assert ("overlap", leaked, schema.face_id("t", "t/0")) in found
+    assert len(photos) == 200
