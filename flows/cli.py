@@ -18,12 +18,23 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from flows import benchmark, take
-from flows.refine import refine
+from flows.refine import Outcome, refine
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
-RUN: Callable[..., Any] = refine  # as a Prefect flow
+STOPPED = "stopped; what is finished stays, and the same command goes on from there"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+
+
+def _as_flow(**given: Any) -> Outcome:
+    """A refinement as a Prefect flow, with a word before the seconds in which the server starts."""
+    if not os.environ.get("PREFECT_API_URL"):
+        log.info("starting a Prefect server for this run (up to half a minute the first time)")
+    outcome: Outcome = refine(**given)
+    return outcome
+
+
+RUN: Callable[..., Outcome] = _as_flow
 
 
 def main() -> None:
@@ -34,7 +45,7 @@ def main() -> None:
     except UserError as error:
         _stop(2, str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _stop(130, "stopped; what is finished stays, and the same command goes on from there")
+        _stop(130, STOPPED)
     except Exception as error:  # the last line of defence: a fault is told in one line, too
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
@@ -42,6 +53,8 @@ def main() -> None:
         if os.environ.get("REFINERY_DEBUG"):
             raise
         _stop(1, f"a fault of the program, not yours: {error} (REFINERY_DEBUG=1 shows where)")
+    if status == 130:  # what typer makes of Ctrl-C
+        _stop(130, STOPPED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

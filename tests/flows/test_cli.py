@@ -276,3 +276,13 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     assert states == ["Completed"]
     assert artifacts == ["account", "refinement"]
     assert {"photos", "faces", "embeddings", "noise", "label"} <= set(tasks)
+
+
+def test_ctrl_c_says_that_the_work_goes_on_from_there(refinery: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "RUN", interrupted)
+    status, _, err = refinery("refine", "image-folder", "x", "--root", "r", "--detector", "d", "--embedder", "e")
+    assert status == 130
+    assert err.splitlines()[-1] == "refinery: stopped; what is finished stays, and the same command goes on from there"
