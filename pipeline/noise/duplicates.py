@@ -18,10 +18,10 @@ SIDE = 40  # pixels; the smallest at which copies and lookalikes part (32 overla
 MARGIN = 3  # pixels left out around: a copy that was cropped has nothing there
 BLUR = 0.8  # pixels; what recompression and rescaling change lies above
 COARSE = 8  # pixels; the first look, without registration
-ROUNDS = 20
+ROUNDS, QUICK_ROUNDS = 20, 5  # of registration, at full and at half size
+MAYBE = 0.97  # correlation at half size; 490 copies reach 0.992, of a person's other likely pairs 1 in 500
 MIN_COARSE = 0.75  # blocky correlation; 99.6% of 556 copies tried (cropped to 70%, shrunk to 30%, JPEG 40) reach it
 SAME_PICTURE = 0.987  # the same copies reach 0.993, pairs of other shots, the 1,500 likest of 683 people, 0.979
-_ECC = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, 1e-4)
 
 
 def perceptual_hash(image: Image) -> int:
@@ -45,12 +45,23 @@ def sketch_hash(row: Sketches) -> int:
 
 
 def same_picture(a: Sketches, b: Sketches) -> float:
-    """The correlation -1..1 of two sketches [SIDE * SIDE] after the affine registration that makes it largest."""
-    one, two = (cv2.GaussianBlur(s.reshape(SIDE, SIDE).astype(np.float32), (0, 0), BLUR) for s in (a, b))
-    inner = np.ascontiguousarray(one[MARGIN:-MARGIN, MARGIN:-MARGIN])
-    start = np.array([[1, 0, MARGIN], [0, 1, MARGIN]], np.float32)
+    """The correlation -1..1 of two sketches [SIDE * SIDE] after the affine registration that makes it largest.
+
+    Registered at half the size first, where most other pictures are told apart at a quarter of the cost.
+    """
+    one, two = (s.reshape(SIDE, SIDE).astype(np.float32) for s in (a, b))
+    half = [cv2.resize(s, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA) for s in (one, two)]
+    quick = _registered(*half, margin=MARGIN // 2 + 1, rounds=QUICK_ROUNDS)
+    return quick if quick < MAYBE else _registered(one, two, margin=MARGIN, rounds=ROUNDS)
+
+
+def _registered(one: NDArray[Any], two: NDArray[Any], *, margin: int, rounds: int) -> float:
+    one, two = (cv2.GaussianBlur(s, (0, 0), BLUR) for s in (one, two))
+    inner = np.ascontiguousarray(one[margin:-margin, margin:-margin])
+    start = np.array([[1, 0, margin], [0, 1, margin]], np.float32)
+    until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
     try:
-        value, _ = cv2.findTransformECC(inner, two, start, cv2.MOTION_AFFINE, _ECC, None, 1)
+        value, _ = cv2.findTransformECC(inner, two, start, cv2.MOTION_AFFINE, until, None, 1)
     except cv2.error:  # it found no registration, as with two unlike pictures
         return -1.0
     return round(float(value), 4)

@@ -79,7 +79,7 @@ def copies(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Pairs i < j of sketches [n, SIDE^2] and their registered correlation, where it is at least `least`.
 
-    min_coarse: blocky correlation below which a pair is not registered, which costs 3 ms. likely: which of the pairs
+    min_coarse: blocky correlation below which a pair is not registered, which costs 1 ms. likely: which of the pairs
     that reach it may be one picture at all, by what else is known of them.
     """
     blocks = coarse(sketches)
