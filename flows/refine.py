@@ -25,6 +25,9 @@ from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.extract import extract_shard
 from pipeline.faces.packs import find_model
 from pipeline.noise import stages
+from pipeline.noise.clusters import ABSORB, JOIN, LINK
+from pipeline.noise.duplicates import MIN_COARSE
+from pipeline.noise.identities import DOUBT
 from pipeline.refined.account import Account, account
 from pipeline.refined.labels import label
 from pipeline.refined.latest import publish
@@ -34,6 +37,8 @@ from pipeline.sources.deal import Source, photos
 from pipeline.table import Table
 
 log = logging.getLogger("refinery")
+# what the stages ask for before any finding is judged, as false accept rates; min_coarse is a correlation of pixels
+RULES = {"far_link": LINK, "far_join": JOIN, "far_absorb": ABSORB, "far_doubt": DOUBT, "min_coarse": MIN_COARSE}
 
 
 def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
@@ -117,9 +122,10 @@ def refine(
     }
     tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)}
     params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where, "ignored": ignored}
-    publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
+    limits = noise.thresholds | RULES
+    publish(root, tables, params=params, thresholds=limits, account=done)
     _tell(done, root)
-    return Outcome(done, noise.thresholds, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
+    return Outcome(done, limits, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
 
 
 def _check(detector: str, embedder: str, second: str, flip: str, undecided: str, min_faces: int) -> Models:

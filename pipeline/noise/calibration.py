@@ -18,7 +18,7 @@ from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, liken
 from pipeline.table import Shard, read_shard
 
 # Faces a dimension: the weight of "strangers lie evenly on the sphere" against the faces seen. A face's own name is
-# among what is seen of strangers, and must not weigh much; from 2 to 10 nothing changes with real photos of 683 names.
+# among what is seen of strangers, and must not weigh much. From 2 to 10 noise F1 on 683 real names moves by 0.0007.
 PRIOR = 5.0
 FEWEST_PAIRS = 5000  # of strangers, below which the curve is a normal distribution's
 RATES = np.geomspace(0.3, 0.01, 16)  # where the curve is measured: below, people under two names pass for strangers

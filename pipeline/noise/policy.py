@@ -5,7 +5,7 @@ embedder nothing is dropped, moved or merged unless both, each by itself, see wh
 and belongs to people.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -101,8 +101,3 @@ def _below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bo
 
 def _above(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:
     return np.asarray(np.logical_and.reduce([z >= limits[f"{name}_{e}"] for e, z in enumerate(scores)]))
-
-
-def undecided(verdicts: NDArray[Any]) -> int:
-    """How many findings are left for people."""
-    return int((verdicts == "unsure").sum())
