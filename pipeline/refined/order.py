@@ -18,7 +18,6 @@ from pipeline.errors import UserError
 from pipeline.table import Shard, Table, read_shard
 
 PLACED = schema.REFINED.insert(0, pa.field("place", pa.uint64()))
-ORDERS = ("shuffle", "label")
 SAMPLES_A_SHARD = 16384  # about 130 MB of faces
 TOGETHER = 16  # shards of faces sorted as one
 SPREAD = 1 << 31  # places: the upper half of a uint64 says the label, the lower half a seeded hash
