@@ -12,6 +12,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
@@ -177,8 +178,9 @@ def _on_threads(jobs: list[_Job], done: Callable[[Shard], None], _: Workers) -> 
         done(result)
 
     tasks = [delayed(partial(_make, job), pure=False)() for job in jobs]
-    with Callback(posttask=finished):
-        compute(*tasks, scheduler="threads", num_workers=os.cpu_count() or 1)
+    # Dask's own pool would leave shards running when one fails; this one ends them before the error is told.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, Callback(posttask=finished):
+        compute(*tasks, scheduler="threads", pool=pool)
 
 
 def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Workers) -> None:
