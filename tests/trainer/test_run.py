@@ -1,0 +1,59 @@
+"""Runs, recipes and the learning rate: checked when made, replaced field by field."""
+
+import math
+from dataclasses import asdict, replace
+
+import pytest
+
+from pipeline.errors import UserError
+from trainer.recipes import RECIPES, recipe
+from trainer.run import Run, differing, from_dict, override
+from trainer.schedule import learning_rate
+
+
+def test_fields_are_replaced_by_what_was_typed() -> None:
+    run = override(recipe("casia_r50"), {"lr": "0.2", "steps": "10", "recompute": "yes", "loss": "cosface"})
+    assert (run.lr, run.steps, run.recompute, run.loss) == (0.2, 10, True, "cosface")
+    assert differing(run, replace(run, lr=0.3)) == ["lr 0.2 and 0.3"]
+
+
+def test_every_recipe_survives_a_checkpoint() -> None:
+    for make in RECIPES.values():
+        assert from_dict(asdict(make())) == make()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lr": "fast"}, "lr 'fast': expected a number"),
+        ({"steps": "1.5"}, "steps '1.5': expected a whole number"),
+        ({"steps": "0"}, "steps 0: expected 1 or more"),
+        ({"compile": "maybe"}, "compile 'maybe': expected true or false"),
+        ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adamw"),
+        ({"schedule": "steps"}, "schedule 'steps': expected constant"),
+        ({"input": "3x112x96"}, "input '3x112x96': expected 1 or 3 channels and a square"),
+        ({"sample_rate": "0"}, "sample_rate 0.0: expected more than 0"),
+        ({"accumulate": "5"}, "accumulate 5: expected a divisor of batch"),
+        ({"dropout": "1"}, "dropout 1.0: expected"),
+        ({"momentum": "1"}, "a run has no field momentum"),
+    ],
+)
+def test_what_cannot_be_is_one_line(given: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        override(Run(), given)
+
+
+def test_an_unknown_recipe_is_one_line() -> None:
+    with pytest.raises(UserError, match="no recipe is called r5000: give one of sample, casia_r50"):
+        recipe("r5000")
+
+
+def test_learning_rates_by_hand() -> None:
+    step = Run(lr=0.1, steps=30, schedule="step:10,20")
+    assert [learning_rate(step, s) for s in (0, 9, 10, 19, 20, 29)] == pytest.approx(
+        [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+    )
+    warm = Run(lr=0.1, steps=30, schedule="constant", warmup=4)
+    assert [learning_rate(warm, s) for s in (0, 1, 3, 4, 29)] == pytest.approx([0.025, 0.05, 0.1, 0.1, 0.1])
+    assert learning_rate(Run(lr=0.1, steps=100, schedule="polynomial"), 50) == pytest.approx(0.025)
+    assert learning_rate(Run(lr=0.1, steps=100, schedule="cosine"), 25) == pytest.approx(0.05 * (1 + math.sqrt(0.5)))

@@ -1,0 +1,34 @@
+"""Light changes that a camera, a web site or a printer makes to a face; who it is stays."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Face = NDArray[np.uint8]
+
+
+def change(face: Face, which: float, strength: float) -> Face:
+    """A face [s, s, c] changed in one way; which, strength: both 0..1 and drawn by the caller."""
+    ways = (_light, _blur, _grey, _compress)
+    return ways[min(int(which * len(ways)), len(ways) - 1)](np.ascontiguousarray(face), strength)
+
+
+def _light(face: Face, strength: float) -> Face:
+    return np.clip(face * (0.5 + strength) + 20 * (0.5 - strength), 0, 255).astype(np.uint8)  # half to one and a half
+
+
+def _blur(face: Face, strength: float) -> Face:
+    small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # as if the face had been small in its photo
+    shrunk = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
+    return cv2.resize(shrunk, face.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(face.shape)
+
+
+def _grey(face: Face, strength: float) -> Face:
+    grey = face.mean(axis=2, keepdims=True)
+    return (face + strength * (grey - face)).astype(np.uint8)
+
+
+def _compress(face: Face, strength: float) -> Face:
+    quality = int(70 - 55 * strength)
+    data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(face.shape)

@@ -1,0 +1,22 @@
+"""The learning rate of every update, as a pure function of its number: nothing to save, nothing to restore."""
+
+import math
+
+from trainer.run import Run
+
+
+def learning_rate(run: Run, step: int) -> float:
+    """The learning rate of update `step` (from 0): a linear rise over run.warmup updates, then run.schedule.
+
+    "polynomial" falls as (1 - progress)^2, as InsightFace's arcface_torch does; "cosine" by half a cosine (Loshchilov
+    and Hutter, arXiv 1608.03983, without restarts); "step:a,b" is divided by 10 at updates a and b.
+    """
+    if step < run.warmup:
+        return run.lr * (step + 1) / run.warmup
+    progress = (step - run.warmup) / max(1, run.steps - run.warmup)
+    if run.schedule == "polynomial":
+        return run.lr * (1 - progress) ** 2
+    if run.schedule == "cosine":
+        return run.lr * (1 + math.cos(math.pi * progress)) / 2
+    _, _, at = run.schedule.partition(":")
+    return float(run.lr * 0.1 ** sum(step >= int(a) for a in at.split(",") if a))
