@@ -14,21 +14,21 @@ def change(face: Face, which: float, strength: float) -> Face:
 
 
 def _light(face: Face, strength: float) -> Face:
-    return np.clip(face * (0.5 + strength) + 20 * (0.5 - strength), 0, 255).astype(np.uint8)  # half to one and a half
+    return np.asarray(np.clip(face * (0.5 + strength) + 20 * (0.5 - strength), 0, 255), np.uint8)  # half to one and a half
 
 
 def _blur(face: Face, strength: float) -> Face:
     small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # as if the face had been small in its photo
     shrunk = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
-    return cv2.resize(shrunk, face.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(face.shape)
+    return np.asarray(cv2.resize(shrunk, face.shape[1::-1]), np.uint8).reshape(face.shape)
 
 
 def _grey(face: Face, strength: float) -> Face:
     grey = face.mean(axis=2, keepdims=True)
-    return (face + strength * (grey - face)).astype(np.uint8)
+    return np.asarray(face + strength * (grey - face), np.uint8)
 
 
 def _compress(face: Face, strength: float) -> Face:
     quality = int(70 - 55 * strength)
     data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(face.shape)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), np.uint8).reshape(face.shape)
