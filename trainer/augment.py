@@ -14,7 +14,8 @@ def change(face: Face, which: float, strength: float) -> Face:
 
 
 def _light(face: Face, strength: float) -> Face:
-    return np.asarray(np.clip(face * (0.5 + strength) + 20 * (0.5 - strength), 0, 255), np.uint8)  # half to one and a half
+    lit = face * (0.5 + strength) + 20 * (0.5 - strength)  # half as bright to one and a half
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def _blur(face: Face, strength: float) -> Face:

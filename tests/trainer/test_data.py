@@ -128,7 +128,7 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no"):
         open_faces(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="neither Parquet files nor a [.]rec"):
+    with pytest.raises(UserError, match=r"neither Parquet files nor a \.rec"):
         open_faces(tmp_path / "empty")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/x.parquet").write_bytes(b"no parquet")
