@@ -18,12 +18,19 @@ PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
 
 
 def label(
-    root: str, photos: Table, noise: Noise, *, undecided: str, min_faces: int, workers: Workers = None
+    root: str,
+    photos: Table,
+    noise: Noise,
+    *,
+    undecided: str,
+    min_faces: int,
+    answers: Table | None = None,
+    workers: Workers = None,
 ) -> tuple[Table, Table]:
-    """The labels of all photos, shard by shard beside them, and the decisions that the policy made on the findings.
+    """The labels of all photos, shard by shard beside them, and the decisions made on the findings.
 
     undecided: what happens to photos that should go to people: "keep" or "drop". min_faces: an identity with fewer
-    photos left is removed as too_few.
+    photos left is removed as too_few. answers: decisions of people, which stand in place of the policy's.
     """
     part = (
         tuple(photos.shards),
@@ -33,8 +40,9 @@ def label(
     )
     run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
     limits = dict(sorted(noise.thresholds.items()))
+    people = {"answers": answers.shards} if answers else {}
     decisions = build(root, "decisions", decide_shard, list(noise.findings.shards), schema=schema.DECISIONS,
-                      calibration=noise.calibration.shards[0], limits=limits, **run)  # fmt: skip
+                      calibration=noise.calibration.shards[0], limits=limits, **people, **run)  # fmt: skip
     whole = build(root, "resolved", resolve_shard, [part], schema=schema.LABELS, decisions=decisions.shards,
                   undecided=undecided, min_faces=min_faces, **run)  # fmt: skip
     slices, start = [], 0
@@ -44,15 +52,21 @@ def label(
     return build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run), decisions
 
 
-def decide_shard(part: Shard, *, root: str, calibration: Shard, limits: Mapping[str, float]) -> pa.Table:
-    """The policy's decisions on one shard of findings. They carry no time: the same findings, the same decisions."""
+def decide_shard(
+    part: Shard, *, root: str, calibration: Shard, limits: Mapping[str, float], answers: Sequence[Shard] = ()
+) -> pa.Table:
+    """The decisions on one shard of findings: people's where there is one, else the policy's.
+
+    The policy's carry no time: the same findings, the same decisions.
+    """
     findings = read_shard(root, part)
     verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
-    n, when = len(findings), schema.DECISIONS.field("at").type
-    who = pa.array(["policy"] * n, pa.string())
-    nothing = (pa.nulls(n, pa.string()), pa.nulls(n, when), pa.nulls(n, pa.float32()))
-    verdict = pa.array(verdicts, pa.string())
-    return pa.table([findings["finding_id"], verdict, who, *nothing], schema=schema.DECISIONS)
+    people = {d["finding_id"]: d for shard in answers for d in read_shard(root, shard).to_pylist()}
+    rows = [
+        people.get(found) or {"finding_id": found, "verdict": verdict, "who": "policy"}
+        for found, verdict in zip(findings["finding_id"].to_pylist(), verdicts.tolist(), strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.DECISIONS)
 
 
 def resolve_shard(
