@@ -57,6 +57,8 @@ class _CrossEntropy(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
+        if grads[0] is None:  # nobody asks for the loss's gradient
+            return (None,) * 6
         probability, mine, column, slope = ctx.saved_tensors
         grad = probability * grads[0][:, None]
         at_own = grad.gather(1, column)[:, 0]

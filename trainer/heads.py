@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from trainer.cross_entropy import Margin
 from trainer.margins import combined, piecewise
+from trainer.unit import unit
 
 
 class Logits(NamedTuple):
@@ -50,7 +50,7 @@ class Combined:
     def on(self, x: Tensor, w: Tensor) -> Logits:
         """Of features [n, d] and weights [k, d] or [k, centres, d]."""
         # the scale is put on the features: scaling the matrix of cosines would hold it twice
-        x, w = F.normalize(x) * self.scale, F.normalize(w, dim=-1)
+        x, w = unit(x) * self.scale, unit(w)
         z = x @ w.T if w.ndim == 2 else (x @ w.flatten(0, 1).T).view(-1, *w.shape[:2]).max(2).values
         return Logits(z, self._margin, x.new_full((len(x),), self.scale))
 
@@ -84,7 +84,7 @@ class Piecewise:
         at_own = norm * w.norm(dim=1)[place.clamp(min=0)] if self.keep_weights else norm
         at_own = at_own.clamp(min=1e-12)
         softened = self.softened(step)
-        z = x @ (w if self.keep_weights else F.normalize(w)).T
+        z = x @ (w if self.keep_weights else unit(w)).T
         return Logits(
             z,
             lambda own: at_own * piecewise(own / at_own, self.m, softened=softened),

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.ranks import deal, rank, sum_over_ranks, total, whole, world_size
+from trainer.unit import unit
 
 # a cosine stays this far from 1, where its angle has no finite slope and the energy of two equal weights no end
 _INSIDE = 1e-6
@@ -49,7 +49,7 @@ class Intra:
 
     def __call__(self, x: Tensor, w: Tensor, place: Tensor) -> Tensor:
         """This rank's share: of x [n, d], those whose class is in w [k, d]."""
-        cosine = (F.normalize(x) * F.normalize(w)[place.clamp(min=0)]).sum(1)
+        cosine = (unit(x) * unit(w)[place.clamp(min=0)]).sum(1)
         angle = torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) / torch.pi
         return self.weight * torch.where(place >= 0, angle, 0).sum() / len(x)
 
@@ -69,7 +69,7 @@ class Inter:
 
     def __call__(self, w: Tensor, place: Tensor) -> Tensor:
         """This rank's share: the pairs whose second class is in w [k, d]."""
-        w, mine = F.normalize(w), place >= 0
+        w, mine = unit(w), place >= 0
         # each rank puts in the photos' classes that it owns; all then compare them with their own weights
         own = total(torch.where(mine[:, None], w[place.clamp(min=0)], 0))
         cosine = own @ w.T

@@ -23,7 +23,7 @@ class PartialFC(nn.Module):
     """This rank's rows [k, *row] of the classifier; `weight` is what the optimizer moves.
 
     `update` says what a sampled step moves. "sparse": only the chosen rows, with their own momentum and weight decay;
-    `weight` then holds just them, between `begin` and `end`, and the optimizer's state is swapped with it. "dense":
+    `weight` then is just them, anew for each update, and the optimizer's state is swapped with it. "dense":
     all rows; those not chosen have a gradient of zero but go on with their momentum and weight decay, which any
     optimizer can do, at the price of a full step. AdamW's count of steps, which corrects its bias, is one for all rows.
     """
@@ -64,9 +64,20 @@ class PartialFC(nn.Module):
         wanted[here] = True
         self.chosen = wanted.nonzero()[:, 0]
         if self.sparse:
-            self.weight.grad = None
-            self.weight.data = self.rows[self.chosen]
-            optimizer.state[self.weight].update({name: rows[self.chosen] for name, rows in self.kept.items()})
+            self._swap(nn.Parameter(self.rows[self.chosen]), optimizer)
+
+    def _swap(self, sample: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
+        """Let the optimizer move a sample of the rows, with their state, in place of the last one.
+
+        A new parameter, for autograd may still know the shape of the old one.
+        """
+        for group in optimizer.param_groups:
+            group["params"] = [sample if p is self.weight else p for p in group["params"]]
+        single = {name: value for name, value in optimizer.state.pop(self.weight, {}).items() if _is_single(value)}
+        rows = {name: value[self.chosen] for name, value in self.kept.items()}
+        if single or rows:
+            optimizer.state[sample] = single | rows
+        self.weight = sample
 
     def active(self) -> Tensor:
         """The rows [k, *row] that this update compares with."""
@@ -88,7 +99,9 @@ class PartialFC(nn.Module):
         if self.sparse and self.chosen is not None:
             self.rows[self.chosen] = self.weight.detach()
             for name, value in _rows_of(optimizer, self.weight).items():
-                self.kept.setdefault(name, torch.zeros_like(self.rows))[self.chosen] = value
+                if name not in self.kept:
+                    self.kept[name] = torch.zeros_like(self.rows)
+                self.kept[name][self.chosen] = value
         self.chosen = None
 
     def all_rows(self) -> Tensor:
@@ -113,6 +126,7 @@ class PartialFC(nn.Module):
             self.all_rows().copy_(state["weight"][self.mine])
         at, kept = self.weight.device, optimizer.state[self.weight]
         kept.clear()
+        self.kept.clear()
         for name, value in state.items():
             if not name.startswith("optimizer."):
                 continue

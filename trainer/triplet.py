@@ -8,10 +8,10 @@ costs 0.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from trainer.ranks import rank, sum_over_ranks, world_size
+from trainer.unit import unit
 
 # arccos has no finite slope at 1 and -1; a cosine is held this far inside
 _INSIDE = 1e-6
@@ -31,7 +31,7 @@ class Triplet:
 
     def __call__(self, x: Tensor, label: Tensor) -> Tensor:
         """This rank's share of the loss of all ranks' x [n, d]: its own photos are the anchors."""
-        x = F.normalize(x)
+        x = unit(x)
         each = len(x) // world_size()
         anchors = slice(rank() * each, (rank() + 1) * each)
         far = self._distance(x[anchors] @ x.T)

@@ -1,0 +1,36 @@
+"""Cleaning by sub-centres on points in the plane whose angles are known."""
+
+import numpy as np
+import pytest
+
+from trainer.subcenters import dominant_angles
+
+
+def at(*degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def test_angles_are_to_the_centre_that_most_photos_are_nearest_to() -> None:
+    centres = np.stack([at(0, 100, 200), at(30, 120, 240)]) * np.array([1, 2, 3])[None, :, None]
+    #     class 0 mostly at its centre of 100 degrees, one beside 0; class 1 at 30, one at 240
+    x = 5 * at(90, 110, 100, 10, 25, 45, 240)
+    found = dominant_angles(x, np.array([0, 0, 0, 0, 1, 1, 1]), centres)
+    assert found.dominant.tolist() == [1, 0]
+    assert found.angle.tolist() == pytest.approx([10, 10, 0, 90, 5, 15, 150], abs=0.05)
+    assert found.kept().tolist() == [True, True, True, False, True, True, False]
+    assert found.kept(max_angle=7).tolist() == [False, False, True, False, True, False, False]
+
+
+def test_one_centre_a_class_is_the_dominant_one() -> None:
+    found = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
+    assert found.dominant.tolist() == [0, 0]
+    assert found.angle.tolist() == pytest.approx([70, 70], abs=0.05)
+
+
+def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    x, label, centres = rng.normal(size=(50, 8)), rng.integers(0, 4, 50), rng.normal(size=(4, 3, 8))
+    whole = dominant_angles(x, label, centres)
+    monkeypatch.setattr("trainer.subcenters._BLOCK", 7)
+    np.testing.assert_allclose(dominant_angles(x, label, centres).angle, whole.angle, atol=1e-3)
