@@ -44,6 +44,8 @@ def test_semi_hard_is_the_nearest_of_those_further_or_else_the_furthest() -> Non
     found = semi_hard(far, same)
     assert found[0, 1] == 5  # further than .3: .5 and .4
     assert found[0, 2] == 4  # none is further than .9
+    tied = semi_hard(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
+    assert tied[0, 1] == 5  # as far is not further
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2, 3, 4, 5, 6, 7], [0] * 8])
