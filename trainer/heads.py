@@ -110,7 +110,7 @@ def logits(head: Head, x: Tensor, w: Tensor, place: Tensor, *, step: int) -> Log
     return head.on(x, w, place, step) if isinstance(head, Piecewise) else head.on(x, w)
 
 
-# scales and margins of the ArcFace paper (v3, section 3.2 and Table 2); AM-Softmax (arXiv 1801.05599): its section 4.2;
+# scales and margins of the ArcFace paper (v3, section 3.2 and Table 2); AM-Softmax (arXiv 1801.05599): s 30;
 # A-Softmax: m and lambda's course as its authors trained CASIA; L-Softmax: m of its best LFW figure (section 5.3) and,
 # as its own lambda falls too slowly for a short run to feel the margin, the course of A-Softmax down to 0
 HEADS: dict[str, Head] = {

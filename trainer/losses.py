@@ -59,7 +59,7 @@ class Inter:
     """weight times the mean energy |w_y - w_j|^-power between photos' classes y and all other classes j, norms 1.
 
     Minimum hyperspherical energy (Liu et al., arXiv 1805.09298, section 3.1, equations 1 and 2; power 0 is the
-    logarithm of the inverse distance), in the form for a batch (its section 3.6): classes without a photo in it are
+    logarithm of the inverse distance), in its form for mini-batches: classes without a photo in it are
     only the others. With `angle`, minus the mean angle / pi instead: the form in ArcFace v3, section 2.4, equation 6.
     """
 
@@ -86,7 +86,7 @@ class Inter:
 @dataclass(frozen=True)
 class Centre:
     """weight / 2 times the mean of |x - c_y|^2 (Wen et al., "A Discriminative Feature Learning Approach for Deep Face
-    Recognition", ECCV 2016, section 3.2, equations 2 to 4); weight and rate (lambda and alpha) as in its section 4.1.
+    Recognition", ECCV 2016, section 3.2, equations 2 to 4); weight and rate (lambda and alpha) as in its section 4.
     """
 
     weight: float = 0.003

@@ -40,7 +40,8 @@ def objective(
     """The objective of that name (see loss_names) for so many classes and features of length dim.
 
     sample_rate, update: see PartialFC. Negatives above filter_cosine are left out as probably the same person under
-    another name (Partial FC, CVPR 2022, section 3: conflicting classes); 1 leaves none out. Raises UserError.
+    another name (conflicting classes: CVPR 2022, arXiv 2203.15565, section 3; its published code makes their logit 0,
+    here they count nothing at all); 1 leaves none out. Raises UserError.
     """
     parsed = named(loss)
     if classes < world_size():

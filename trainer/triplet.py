@@ -22,7 +22,7 @@ class Triplet:
     """Mean over anchor-positive pairs of max(0, d(a, p) - d(a, n) + margin) with semi-hard n.
 
     d is the angle in radians (margin .35: ArcFace v3, Table 2), or with angle=False the squared distance (margin .2:
-    FaceNet, section 3.1). n is the nearest negative that is further than the positive (section 3.2); where all are
+    FaceNet). n is the nearest negative that is further than the positive (section 3.2); where all are
     nearer, the furthest: the very nearest lead to collapsed features early in training.
     """
 
