@@ -84,6 +84,17 @@ REFINED = pa.schema(
         ("jpeg", pa.binary()),
     ]
 )
+TEST_FACES = pa.schema([("face_id", pa.string()), ("identity", pa.string()), ("jpeg", pa.binary())])  # 112x112, or null
+PAIRS = pa.schema(
+    [
+        ("a", pa.string()),  # face_id
+        ("b", pa.string()),
+        ("same", pa.bool_()),
+        ("fold", pa.int8()),
+        ("unit", pa.string()),  # whom the pair hangs on, drawn as one by the bootstrap: the person of a
+        ("other", pa.string()),  # and the person of b, where every pair of the photos is asked
+    ]
+)
 
 
 def embeddings(dim: int) -> pa.Schema:
