@@ -18,7 +18,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from flows import benchmark, take
-from flows.refine import Outcome, refine
+from flows.bootstrap import bootstrap
+from flows.evaluate import evaluate
+from flows.experiment import experiment
+from flows.refine import refine
+from flows.train import run_recipe
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
@@ -26,15 +30,18 @@ STOPPED = "stopped; what is finished stays, and the same command goes on from th
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
-def _as_flow(**given: Any) -> Outcome:
-    """A refinement as a Prefect flow, with a word before the seconds in which the server starts."""
-    if not os.environ.get("PREFECT_API_URL"):
-        log.info("starting a Prefect server for this run (up to half a minute the first time)")
-    outcome: Outcome = refine(**given)
-    return outcome
+def as_flow(flow: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of a Prefect flow, with a word before the seconds in which the server starts."""
+
+    def run(**given: Any) -> Any:
+        if not os.environ.get("PREFECT_API_URL"):
+            log.info("starting a Prefect server for this run (up to half a minute the first time)")
+        return flow(**given)
+
+    return run
 
 
-RUN: Callable[..., Outcome] = _as_flow
+RUN: Callable[[Callable[..., Any]], Callable[..., Any]] = as_flow
 
 
 def main() -> None:
@@ -75,9 +82,13 @@ def _speak() -> None:
 def _app() -> typer.Typer:
     app = typer.Typer(add_completion=False, no_args_is_help=True, help="Cleans face-recognition data sets.",
                       rich_markup_mode=None, pretty_exceptions_enable=False)  # fmt: skip
-    app.command("refine")(_command(refine.fn, run=RUN))
+    app.command("refine")(_command(refine.fn, run=RUN(refine)))
     app.command("labels")(_command(take.labels))
     app.command("export")(_command(take.export))
+    app.command("train")(_command(run_recipe))
+    app.command("evaluate")(_command(evaluate))
+    app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
+    app.command("bootstrap")(_command(bootstrap.fn, run=RUN(bootstrap)))
     app.command("clean")(_command(take.clean))
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))

@@ -11,6 +11,7 @@ import typer
 
 from flows import pair_sets
 from flows.figures import Asked, Evaluation, Figure
+from flows.models import embedder_of, is_checkpoint
 from flows.pair_sets import Prepared
 from flows.refine import stage
 from flows.take import parse_workers
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
-CHECKPOINTS = (".pt", ".pth", ".ckpt")
 
 
 def evaluate(
@@ -90,7 +90,7 @@ def measure(
 
     They are kept in half precision, which moves a cosine by some 1e-5.
     """
-    batch = 128 if _is_checkpoint(embedder.model) else BATCH
+    batch = 128 if is_checkpoint(embedder.model) else BATCH
     table = stage(build, name="embeddings")(
         root, "embeddings", embed_shard, test.faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
         workers=workers, carry={"root": root, "batch": batch},
@@ -102,24 +102,6 @@ def measure(
         return verify(between(pairs, x), pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
     except UserError as error:
         raise UserError(f"{embedder.model} on {test.name}: {error}") from None
-
-
-def embedder_of(model: str, flip: str = "none") -> "Embedder | Trained":
-    """An embedder by its name: an ONNX file, an InsightFace pack, or a checkpoint of the trainer; loaded once to see.
-
-    Raises UserError for anything else.
-    """
-    if not _is_checkpoint(model):
-        return Embedder(find_model(model, "embedder"), flip)
-    from trainer.embedder import Embedder as Trained  # torch takes seconds, and an ONNX model needs none
-
-    found = Trained(str(Path(model).absolute()), flip)
-    found.dim  # noqa: B018  loads it
-    return found
-
-
-def _is_checkpoint(model: str) -> bool:
-    return Path(model).suffix in CHECKPOINTS
 
 
 def _named(models: Sequence[str], flip: str) -> "dict[str, Embedder | Trained]":

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from prefect import flow, task
@@ -16,6 +16,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
+from flows.models import embedder_of
 from flows.take import parse_workers
 from pipeline import schema
 from pipeline.build import Workers, build
@@ -35,6 +36,9 @@ from pipeline.sources import SOURCES
 from pipeline.sources import source as find_source
 from pipeline.sources.deal import Source, photos
 from pipeline.table import Table
+
+if TYPE_CHECKING:
+    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 # what the stages ask for before any finding is judged, as false accept rates; min_coarse is a correlation of pixels
@@ -59,7 +63,7 @@ class Models(NamedTuple):
     """The models of a run, loaded once already to see that they are what they should be."""
 
     detector: Detector
-    embedders: tuple[Embedder, ...]
+    embedders: "tuple[Embedder | Trained, ...]"
 
 
 @flow(name="refine", validate_parameters=False, persist_result=False)
@@ -77,7 +81,10 @@ def refine(
         str, typer.Option(help="Face detector: an ONNX file, SCRFD or YuNet, or an InsightFace pack (buffalo_l).")
     ],
     embedder: Annotated[
-        str, typer.Option(help="Embedder: an ONNX file, 112x112, ArcFace kind, or an InsightFace pack.")
+        str,
+        typer.Option(
+            help="Embedder: an ONNX file, 112x112, ArcFace kind, a checkpoint of `train`, or an InsightFace pack."
+        ),
     ],
     second_embedder: Annotated[
         str,
@@ -100,10 +107,10 @@ def refine(
 ) -> "Outcome":
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
-    taken, where = stage(photos)(root, _sources(source), shards=shards or None, workers=many)
+    taken, where = stage(photos)(root, sources(source), shards=shards or None, workers=many)
     ignored = _ignored(where)
     asked = [_test_photos(root, path, many) for path in test_set]
-    faces = _faces(root, taken, where, models, aligned, many)
+    faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many)
     embeddings = _embeddings(root, faces, models, many)
     tests = [_test_set(root, *test, models, many) for test in asked]
     noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
@@ -134,11 +141,11 @@ def _check(detector: str, embedder: str, second: str, flip: str, undecided: str,
         raise UserError(f"--undecided {undecided}: give keep or drop")
     if min_faces < 1:
         raise UserError(f"--min-faces {min_faces}: give 1 or more")
-    embedders = tuple(Embedder(find_model(m, "embedder"), flip) for m in (embedder, second) if m)
+    embedders = tuple(embedder_of(m, flip) for m in (embedder, second) if m)
     return Models(Detector(find_model(detector, "detector")), embedders)
 
 
-def _sources(given: Sequence[str]) -> list[Source]:
+def sources(given: Sequence[str]) -> list[Source]:
     """Pairs of kind and path as the command line gives them; a source is called by its path's last part."""
     if not given or len(given) % 2:
         raise UserError(
@@ -153,10 +160,13 @@ def _sources(given: Sequence[str]) -> list[Source]:
     return found
 
 
-def _faces(root: str, taken: Table, where: Any, models: Models, aligned: bool, many: Workers) -> Table:
+def faces_of(
+    root: str, taken: Table, where: Any, detector: Detector, *, aligned: bool, workers: Workers = None
+) -> Table:
+    """The faces table of photos; where: each source's kind and path; aligned: the photos are crops already."""
     made: Table = stage(build, name="faces")(
-        root, "faces", extract_shard, taken.shards, schema=schema.FACES, detector=models.detector, aligned=aligned,
-        workers=many, carry={"root": root, "where": where},
+        root, "faces", extract_shard, taken.shards, schema=schema.FACES, detector=detector, aligned=aligned,
+        workers=workers, carry={"root": root, "where": where},
     )  # fmt: skip
     return made
 
@@ -191,7 +201,7 @@ def _test_photos(root: str, path: str, many: Workers) -> tuple[Table, Any, bool]
 def _test_set(
     root: str, taken: Table, where: Any, aligned: bool, models: Models, many: Workers
 ) -> tuple[Table, list[Table]]:
-    faces = _faces(root, taken, where, models, aligned, many)
+    faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many)
     return faces, _embeddings(root, faces, models, many)
 
 

@@ -40,7 +40,7 @@ def label(
     )
     run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
     limits = dict(sorted(noise.thresholds.items()))
-    people = {"answers": answers.shards} if answers else {}
+    people: dict[str, Any] = {"answers": answers.shards} if answers else {}
     decisions = build(root, "decisions", decide_shard, list(noise.findings.shards), schema=schema.DECISIONS,
                       calibration=noise.calibration.shards[0], limits=limits, **people, **run)  # fmt: skip
     whole = build(root, "resolved", resolve_shard, [part], schema=schema.LABELS, decisions=decisions.shards,

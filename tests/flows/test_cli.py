@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.refine import refine
 from tests.flows.conftest import World
 
 COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
@@ -22,7 +21,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command in this process and without Prefect: status, standard output, standard error."""
-    monkeypatch.setattr(cli, "RUN", refine.fn)
+    monkeypatch.setattr(cli, "RUN", lambda flow: flow.fn)
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["refinery", *map(str, words)])
@@ -282,7 +281,7 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(refinery: Run, monkeypatch
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "RUN", interrupted)
+    monkeypatch.setattr(cli, "RUN", lambda _flow: interrupted)
     status, _, err = refinery("refine", "image-folder", "x", "--root", "r", "--detector", "d", "--embedder", "e")
     assert status == 130
     assert err.splitlines()[-1] == "refinery: stopped; what is finished stays, and the same command goes on from there"

@@ -1,0 +1,193 @@
+"""The training loop: it learns, it goes on where it was stopped, and ranks change nothing."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import UserError
+from pipeline.faces.embed import Embedder as OnnxEmbedder
+from tests.trainer import exported, trainings
+from trainer import checkpoint
+from trainer.embedder import Embedder
+from trainer.recipes import recipe
+from trainer.run import Run
+from trainer.train import Trained, train
+
+RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exported.parquet(tmp_path_factory.mktemp("data") / "export", 8, 8)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(RUN, data, tmp_path_factory.mktemp("trained") / "out", device="cpu", every=1)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(out / "last.pt").backbone
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_it_learns_and_leaves_a_model(trained: Trained) -> None:
+    out = trained.checkpoint.parent
+    found = trainings.losses(out)
+    assert np.mean(found[-5:]) < 0.5 * np.mean(found[:3])
+    assert (trained.photos, trained.classes, trained.steps) == (64, 8, 20)
+    assert {"last.pt", "model.onnx", "result.json", "log.jsonl", "tensorboard"} <= {p.name for p in out.iterdir()}
+    assert any((out / "tensorboard").iterdir())
+
+
+def test_a_finished_training_is_found_not_repeated(trained: Trained, data: Path) -> None:
+    out = trained.checkpoint.parent
+    before = {p: p.stat().st_mtime_ns for p in out.glob("*.pt")}
+    assert train(RUN, data, out, device="cpu") == trained
+    assert {p: p.stat().st_mtime_ns for p in out.glob("*.pt")} == before
+
+
+@pytest.mark.parametrize("flip", ["none", "add", "concatenate"])
+def test_a_checkpoint_embeds_like_its_onnx(trained: Trained, flip: str) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (9, 112, 112, 3), dtype=np.uint8)
+    ours, theirs = Embedder(str(trained.checkpoint), flip), OnnxEmbedder(str(trained.onnx), flip)
+    a, b = ours(faces), theirs(faces)
+    assert ours.dim == theirs.dim == a.shape[1]
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosine.min() > 1 - 1e-5
+    assert ours(faces[:0]).shape == (0, ours.dim)
+
+
+def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(data: Path, tmp_path: Path, trained: Trained) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    process = trainings.start(RUN, data, whole, keep_every=7)
+    assert process.wait() == 0, process.stdout and process.stdout.read()
+    process = trainings.start(RUN, data, broken, keep_every=7)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("step 9 of"):
+            process.send_signal(signal.SIGKILL)
+            break
+    assert process.wait() == -signal.SIGKILL
+    assert checkpoint.load(broken / "last.pt").seen == 7 * 16
+    assert trainings.start(RUN, data, broken, keep_every=7).wait() == 0
+    assert same(weights(whole), weights(broken))
+    assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
+
+
+def test_two_ranks_have_the_losses_of_one_and_one_goes_on_where_two_stopped(data: Path, tmp_path: Path) -> None:
+    run = replace(RUN, augment=0.5, sample_rate=0.5, optimizer="sgd", lr=0.02)
+    trainings.run_ranks(run, data, tmp_path / "one", ranks=1)
+    trainings.run_ranks(run, data, tmp_path / "two", ranks=2, keep_every=10)
+    one, two = trainings.losses(tmp_path / "one"), trainings.losses(tmp_path / "two")
+    assert len(one) == len(two) == 20
+    assert two == pytest.approx(one, abs=1e-5)
+    half = replace(run, steps=20)
+    stopped = tmp_path / "stopped"
+    shutil.copytree(tmp_path / "two", stopped)
+    kept = checkpoint.load(stopped / "last.pt")
+    assert kept.seen == 20 * 16
+    trainings.run_ranks(half, data, stopped, ranks=1)
+
+
+def test_sixteen_bits_accumulation_and_recomputing_train_too(data: Path, tmp_path: Path) -> None:
+    ways = {"precision": "bf16", "accumulate": 2, "recompute": True, "optimizer": "sgd", "input": "1x112x112"}
+    for name, value in ways.items():
+        run = replace(RUN, **{name: value, "steps": 12})
+        out = tmp_path / name
+        train(run, data, out, device="cpu", every=1)
+        found = trainings.losses(out)
+        assert np.mean(found[-3:]) < np.mean(found[:3]), name
+
+
+def test_recomputing_gives_the_same_gradient(data: Path, tmp_path: Path, trained: Trained) -> None:
+    run = replace(RUN, recompute=True)
+    train(run, data, tmp_path / "out", device="cpu", every=1)
+    assert trainings.losses(tmp_path / "out") == pytest.approx(trainings.losses(trained.checkpoint.parent), abs=1e-4)
+
+
+def test_another_run_or_other_data_in_the_same_folder_is_refused(trained: Trained, data: Path, tmp_path: Path) -> None:
+    out = trained.checkpoint.parent
+    with pytest.raises(UserError, match=r"holds another training \(backbone sample and mobilefacenet\)"):
+        train(replace(RUN, backbone="mobilefacenet"), data, out)
+    with pytest.raises(UserError, match="holds a training on other data"):
+        train(RUN, exported.parquet(tmp_path / "other", 7, 8), out)
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(data: Path, tmp_path: Path) -> None:
+    run = replace(RUN, lr=1e18, clip=0.0, warmup=0, optimizer="sgd")
+    with pytest.raises(UserError, match=r"no longer finite at step \d+: try a lower --lr"):
+        train(run, data, tmp_path / "out", device="cpu", every=1)
+
+
+@pytest.mark.parametrize("name", ["cut", "html", "empty", "pickle"])
+def test_what_is_no_checkpoint_is_one_line(trained: Trained, tmp_path: Path, name: str) -> None:
+    whole = trained.checkpoint.read_bytes()
+    bad = {"cut": whole[: len(whole) // 2], "html": b"<html>", "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR."}
+    file = tmp_path / "last.pt"
+    file.write_bytes(bad[name])
+    with pytest.raises(UserError, match="is no checkpoint, or was cut short"):
+        Embedder(str(file))(np.zeros((1, 112, 112, 3), np.uint8))
+
+
+def test_weights_of_another_network_are_one_line(trained: Trained, tmp_path: Path) -> None:
+    kept = checkpoint.load(trained.checkpoint)
+    file = tmp_path / "last.pt"
+    checkpoint.save(file, replace(kept, run=replace(kept.run, backbone="mobilefacenet")))
+    with pytest.raises(UserError, match="are not those of mobilefacenet"):
+        checkpoint.trained(file)
+
+
+def test_an_unknown_device_is_one_line(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no device cuda:99 here"):
+        train(RUN, data, tmp_path / "out", device="cuda:99")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
+def test_a_full_disk_leaves_the_last_good_checkpoint(trained: Trained, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    kept = checkpoint.load(trained.checkpoint)
+    size = trained.checkpoint.stat().st_size * 3 // 2
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        checkpoint.save(disk / "last.pt", kept)
+        with pytest.raises(UserError, match=r"no room left on the disk at a checkpoint .*last.pt is as it was"):
+            checkpoint.save(disk / "last.pt", replace(kept, seen=1))
+        assert checkpoint.load(disk / "last.pt").seen == kept.seen
+        assert [p.name for p in disk.iterdir()] == ["last.pt"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_no_room_is_told_by_its_number() -> None:
+    assert checkpoint._full(OSError(errno.ENOSPC, "no space"), Path("/"))
+
+
+def test_classes_of_one_photo_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [*exported.pictures(3, 6), (3, exported.pictures(1, 1)[0][1])]
+    exported.write(folder / "part-00000.parquet", rows)
+    with caplog.at_level("WARNING", logger="refinery"):
+        train(Run(**{**RUN.__dict__, "steps": 1}), folder, tmp_path / "out", device="cpu")
+    assert "1 classes have a single photo" in caplog.text
+
+
+def test_result_is_plain_json(trained: Trained) -> None:
+    value = json.loads((trained.checkpoint.parent / "result.json").read_text())
+    assert value["checkpoint"] == "last.pt"
+    assert value["loss"] == trained.loss

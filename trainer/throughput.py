@@ -1,0 +1,90 @@
+"""How much of a network's bare speed the training loop keeps: both measured in one run, turn by turn.
+
+The limit is forward, loss and backward on random faces that lie in memory already; the loop adds reading, decoding,
+moving, clipping and the optimizer's step. Turns alternate, so that a machine that slows down slows both.
+"""
+
+import itertools
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from trainer.data import Stream
+from trainer.embedder import to_input
+from trainer.parts import Parts, device_of, make
+from trainer.run import Run
+from trainer.shards import open_faces
+from trainer.train import KINDS, update
+
+
+class Throughput(NamedTuple):
+    """Images/s of the whole loop and of the bare network, and memory in bytes."""
+
+    backbone: str
+    device: str
+    loop: float
+    bare: float
+    peak: int  # of the process on a CPU, of torch on a GPU
+    model: int  # weights, gradients and the optimizer's state
+
+
+def throughput(run: Run, data: str | Path, *, turns: int = 3, device: str = "", threads: int = 2) -> Throughput:
+    """The throughput of one run on a data set; turns: of a few updates each, after one that warms up."""
+    faces = open_faces(data)
+    parts = make(run, int(faces.labels.max()) + 1, device_of(device))
+    stream = iter(Stream(faces, run, threads=threads))
+    steps = itertools.count()
+    drawn = torch.randint(0, 256, (run.batch, run.channels, run.size, run.size), dtype=torch.uint8).to(parts.device)
+    label = torch.randint(0, int(faces.labels.max()) + 1, (run.batch,)).to(parts.device)
+
+    def loop() -> None:
+        update(run, parts, stream, next(steps))
+
+    def bare() -> None:
+        _forward_backward(run, parts, drawn, label)
+
+    took = {loop: 0.0, bare: 0.0}
+    for turn in range(turns + 1):
+        for work in (loop, bare) if turn % 2 else (bare, loop):
+            took[work] += _timed(work, parts.device) * (turn > 0)
+    images = turns * run.batch
+    states = [p for o in parts.optimizers for p in _tensors(o)]
+    model = sum(p.numel() * p.element_size() for p in states)
+    return Throughput(run.backbone, str(parts.device), images / took[loop], images / took[bare], _peak(parts), model)
+
+
+def _forward_backward(run: Run, parts: Parts, drawn: torch.Tensor, label: torch.Tensor) -> None:
+    with torch.autocast(parts.device.type, KINDS[run.precision], enabled=run.precision != "fp32"):
+        embedding = parts.whole(to_input(drawn))
+    parts.objective.begin(label, 0, parts.optimizers[1])
+    parts.objective(embedding.to(torch.get_default_dtype()), label).backward()
+    parts.objective.end(parts.optimizers[1])
+    for optimizer in parts.optimizers:
+        optimizer.zero_grad(set_to_none=True)
+
+
+def _timed(work: Callable[[], None], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """Weights, as many again for their gradients, and the state the optimizer keeps."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    state = [t for s in optimizer.state.values() for t in s.values() if isinstance(t, torch.Tensor)]
+    return [*weights, *weights, *state]
+
+
+def _peak(parts: Parts) -> int:
+    if parts.device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(parts.device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

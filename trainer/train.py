@@ -1,0 +1,202 @@
+"""Training: one loop for a CPU, a GPU, and many ranks under torchrun; stopped anywhere, it goes on from its checkpoint.
+
+The backbone is copied to every rank (DistributedDataParallel), the classifier is cut up between them (Partial FC). A
+batch is the same photos in the same order whatever the number of ranks, and everything random is drawn from the seed
+and the step's number.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from pipeline.errors import UserError
+from trainer import checkpoint
+from trainer.checkpoint import Checkpoint
+from trainer.data import Stream
+from trainer.embedder import to_input
+from trainer.examine import examine
+from trainer.export import to_onnx
+from trainer.journal import Journal, log
+from trainer.parts import Parts, device_of, join_ranks, make
+from trainer.ranks import rank, world_size
+from trainer.run import Run, differing
+from trainer.schedule import learning_rate
+from trainer.shards import Faces, open_faces
+
+KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LAST, BEST, MODEL, RESULT = "last.pt", "best.pt", "model.onnx", "result.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training: its model as checkpoint and ONNX, its last loss, and the figures of its test sets."""
+
+    checkpoint: Path
+    onnx: Path
+    steps: int
+    classes: int
+    photos: int
+    loss: float
+    tests: dict[str, dict[str, float]]
+
+
+def train(
+    run: Run,
+    data: str | Path,
+    out: Path,
+    *,
+    tests: Mapping[str, Path] = MappingProxyType({}),
+    device: str = "",
+    threads: int = 2,
+    every: int = 50,
+    keep_every: int = 1000,
+) -> Trained:
+    """Train a run on a refined data set and return where its model lies; what was trained before is not trained again.
+
+    out: a new folder, or that of the same run, which goes on. tests: pair sets by name, measured at each checkpoint.
+    every, keep_every: updates between lines and between checkpoints. Raises UserError for data nothing can be learnt
+    from, another run's folder, a disk without room, or a loss that is no longer finite.
+    """
+    join_ranks()
+    faces = open_faces(data)
+    _warn_of_singles(faces)
+    parts = make(run, int(faces.labels.max()) + 1, device_of(device))
+    seen, best = _resume(run, faces, out, parts)
+    if seen >= run.steps * run.batch and (out / RESULT).exists():
+        return _found(out)
+    stream = iter(Stream(faces, run, rank(), world_size(), seen, threads))
+    out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(out, steps=run.steps, batch=run.batch, step=seen // run.batch) if rank() == 0 else None
+    loss, figures = float("nan"), {}
+    try:
+        for step in range(seen // run.batch, run.steps):
+            found, norm = update(run, parts, stream, step)
+            done = step + 1
+            if done % every == 0 or done in (1, run.steps) or done % keep_every == 0:
+                loss = _finite(found, run, done)
+                if journal:
+                    journal.write(done, loss=loss, lr=learning_rate(run, step), gradient=float(norm))
+            if done % keep_every == 0 or done == run.steps:
+                figures = examine(parts.net, run, tests) if rank() == 0 else {}
+                best = _keep(run, faces, out, parts, (done * run.batch, best, figures))
+                for name, numbers in figures.items():
+                    if journal:
+                        journal.tested(done, name, numbers)
+    finally:
+        if journal:
+            journal.close()
+    made = Trained(out / LAST, out / MODEL, run.steps, int(faces.labels.max()) + 1, len(faces.labels), loss, figures)
+    if rank() == 0:
+        to_onnx(parts.net.cpu().eval(), made.onnx, channels=run.channels, size=run.size)
+        _write(made, out)
+    return made
+
+
+def _write(made: Trained, out: Path) -> None:
+    """The outcome beside its model, last of all: where it lies, the training is finished."""
+    temporary = out / f".{RESULT}.tmp"
+    temporary.write_text(json.dumps(asdict(made) | {"checkpoint": LAST, "onnx": MODEL}, indent=1) + "\n")
+    temporary.replace(out / RESULT)
+
+
+def _found(out: Path) -> Trained:
+    value = json.loads((out / RESULT).read_text())
+    return Trained(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
+
+
+def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Tensor, Tensor]:
+    """One update on one batch: its mean loss over all ranks, and the gradient's norm before clipping."""
+    torch.manual_seed((run.seed * 1_000_003 + step) * world_size() + rank())  # dropout: by step, not by history
+    batch = next(stream)
+    faces, label = (torch.from_numpy(a).to(parts.device, non_blocking=True) for a in batch)
+    backbone, head = parts.optimizers
+    for optimizer in parts.optimizers:
+        optimizer.zero_grad(set_to_none=True)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(run, step)
+    parts.objective.begin(label, step, head)
+    total = torch.zeros((), device=parts.device)
+    pieces = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))
+    for i, (x, y) in enumerate(pieces):
+        more = i + 1 < len(pieces)
+        with parts.whole.no_sync() if more and isinstance(parts.whole, DistributedDataParallel) else nullcontext():
+            with torch.autocast(parts.device.type, KINDS[run.precision], enabled=run.precision != "fp32"):
+                embedding = parts.whole(to_input(x))
+            loss = parts.objective(embedding.to(torch.get_default_dtype()), y) / len(pieces)
+            parts.scaler.scale(loss).backward()
+        total += loss.detach()
+    parts.scaler.unscale_(backbone)
+    norm = torch.nn.utils.clip_grad_norm_(parts.net.parameters(), run.clip or float("inf"))
+    parts.scaler.step(backbone)
+    if list(parts.objective.parameters()):  # a triplet loss has none, and a scaler wants to see gradients
+        parts.scaler.step(head)
+    parts.scaler.update()
+    parts.objective.end(head)
+    return total, norm
+
+
+def _resume(run: Run, faces: Faces, out: Path, parts: Parts) -> tuple[int, float]:
+    """Photos seen and the best figure so far: of the checkpoint in the folder, or of nothing."""
+    if not (out / LAST).exists():
+        return 0, -1.0
+    found = checkpoint.load(out / LAST)
+    if changed := differing(found.run, run):
+        raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
+    if found.data != _digest(faces):
+        raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
+    checkpoint.fill(parts.net, found, where=out / LAST)
+    backbone, head = parts.optimizers
+    backbone.load_state_dict(found.optimizer)
+    parts.objective.load_whole_state(found.objective, head)
+    parts.scaler.load_state_dict(found.scaler)
+    return found.seen, found.best
+
+
+def _keep(run: Run, faces: Faces, out: Path, parts: Parts, progress: tuple[int, float, Any]) -> float:
+    """Write the checkpoint, and once more as the best one when it is; returns the best figure so far."""
+    seen, best, figures = progress
+    backbone, head = parts.optimizers
+    whole = parts.objective.whole_state(head)  # all ranks take part
+    if rank() > 0:
+        return best
+    first: dict[str, float] = next(iter(figures.values()), {})
+    now = next(iter(first.values()), -1.0)
+    state = {k: v.cpu() for k, v in parts.net.state_dict().items()}
+    kept = Checkpoint(run, _digest(faces), int(faces.labels.max()) + 1, seen, max(best, now), state,
+                      backbone.state_dict(), whole, parts.scaler.state_dict())  # fmt: skip
+    if now > best:
+        checkpoint.save(out / BEST, kept)
+    checkpoint.save(out / LAST, kept)
+    return max(best, now)
+
+
+def _finite(loss: Tensor, run: Run, step: int) -> float:
+    """The loss as a number; a CPU-GPU sync point."""
+    value = float(loss)
+    if value == value and abs(value) != float("inf"):
+        return value
+    advice = [f"a lower --lr than {run.lr}", "a longer --warmup", "a smaller scale or margin in --loss"]
+    advice += ["--precision bf16"] if run.precision == "fp16" else []
+    tried = ", ".join(advice)
+    raise UserError(f"the loss is no longer finite at step {step}: try {tried}; the last checkpoint is good")
+
+
+def _warn_of_singles(faces: Faces) -> None:
+    single = int((np.bincount(faces.labels) == 1).sum())
+    if single and rank() == 0:
+        log.warning("%s: %d classes have a single photo: nothing says what they have in common "
+                    "(refine with --min-faces 2 leaves them out)", faces.path, single)  # fmt: skip
+
+
+def _digest(faces: Faces) -> str:
+    return blake2b(faces.labels.tobytes(), digest_size=10).hexdigest()
