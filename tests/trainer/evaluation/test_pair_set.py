@@ -1,0 +1,123 @@
+"""Pair sets on disk: read as written, faces a few at a time, and every way they can be broken told in one line."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.errors import UserError
+from tests.trainer.evaluation.drawn import pair_set
+from trainer.evaluation.pair_set import faces, load_pairs
+from trainer.evaluation.verification import cosines
+
+PAIRS = [("f0", "f1", True, 0, "p0", None), ("f2", "f4", False, 1, "p1", None), ("f3", "f0", False, 9, None, None)]
+
+
+def embed(given: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Brightness as an angle: of faces i and j, (i - j) tenths of a radian apart; of any length."""
+    angle = (given.mean((1, 2, 3)) - 20) / 400
+    return np.stack([7 * np.cos(angle), 7 * np.sin(angle)], 1).astype(np.float32)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    found = load_pairs(pair_set(tmp_path, PAIRS))
+    assert found.a.tolist() == [0, 2, 3]
+    assert found.b.tolist() == [1, 4, 0]
+    assert found.same.tolist() == [True, False, False]
+    assert found.fold.tolist() == [0, 1, 9]
+    assert found.there.all()
+    assert found.missing == 0
+    assert found.unit is not None
+    assert len(set(found.unit.tolist())) == 3, "whom nobody names stands alone"
+
+
+def test_units_of_two_people(tmp_path: Path) -> None:
+    pairs = [("f0", "f1", True, 0, "ann", "ann"), ("f0", "f2", False, 0, "ann", "bob"), ("f2", "f1", False, 0, "bob", "ann"),
+             ("f4", "f3", False, 0, None, None)]  # fmt: skip
+    unit = load_pairs(pair_set(tmp_path, pairs)).unit
+    assert unit is not None
+    ann, bob = unit[1].tolist()
+    assert unit[:3].tolist() == [[ann, ann], [ann, bob], [bob, ann]]
+    assert unit[3][0] == unit[3][1]
+    assert len({ann, bob, int(unit[3][0])}) == 3
+    assert load_pairs(pair_set(tmp_path / "nobody", [(*p[:4], None, None) for p in pairs])).unit is None
+
+
+@pytest.mark.parametrize("batch", [1, 2, 64])
+def test_cosines_by_hand_and_the_missing_face(tmp_path: Path, batch: int) -> None:
+    pairs = load_pairs(pair_set(tmp_path, PAIRS, without=(3,)))
+    assert pairs.missing == 1
+    expected = [np.cos(0.1), np.cos(0.2), -1]
+    assert cosines(pairs, embed, batch=batch) == pytest.approx(expected, abs=1e-3)
+    seen = list(faces(pairs, batch=batch))
+    assert [r for rows, _ in seen for r in rows] == [0, 1, 2, 4]
+    assert max(len(rows) for rows, _ in seen) <= batch
+
+
+def test_only_faces_that_are_asked_about_are_embedded(tmp_path: Path) -> None:
+    pairs = load_pairs(pair_set(tmp_path, PAIRS[:1]))
+    assert [rows.tolist() for rows, _ in faces(pairs, batch=64)] == [[0, 1]]
+
+
+def test_many_pairs_are_multiplied_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = load_pairs(pair_set(tmp_path, PAIRS * 5))
+    whole = cosines(pairs, embed)
+    monkeypatch.setattr("trainer.evaluation.pair_set.PAIRS_AT_ONCE", 4)
+    assert np.array_equal(cosines(pairs, embed), whole)
+
+
+def test_a_set_without_any_face(tmp_path: Path) -> None:
+    pairs = load_pairs(pair_set(tmp_path, PAIRS, without=(0, 1, 2, 3, 4)))
+    assert cosines(pairs, embed).tolist() == [-1, -1, -1]
+
+
+def damage(folder: Path, how: str) -> None:
+    file = folder / ("pairs.parquet" if how in ("cut", "typed") else "faces.parquet")
+    if how == "gone":
+        file.unlink()
+    elif how == "cut":
+        file.write_bytes(file.read_bytes()[:-20])
+    elif how == "typed":
+        table = pq.read_table(file)
+        pq.write_table(table.set_column(2, "same", pa.array([1.5] * len(table))), file)
+    elif how == "column":
+        pq.write_table(pq.read_table(file).drop(["jpeg"]), file)
+    elif how == "picture":
+        table = pq.read_table(file)
+        pq.write_table(table.set_column(2, "jpeg", pa.array([b"no picture"] * len(table), pa.binary())), file)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("gone", "cannot read .*faces.parquet"),
+        ("cut", "cannot read .*pairs.parquet"),
+        ("typed", "pairs.parquet has no column same bool"),
+        ("column", "faces.parquet has no column jpeg binary"),
+        ("picture", "faces.parquet row 0 is no picture"),
+    ],
+)
+def test_a_broken_set_is_told_in_one_line(tmp_path: Path, how: str, words: str) -> None:
+    damage(pair_set(tmp_path, PAIRS), how)
+    with pytest.raises(UserError, match=words) as told:
+        cosines(load_pairs(tmp_path), embed)
+    assert "\n" not in str(told.value)
+
+
+def test_pairs_that_ask_nothing_or_about_nobody(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no pairs"):
+        load_pairs(pair_set(tmp_path, []))
+    with pytest.raises(UserError, match="asks about the face f9, which faces.parquet does not hold"):
+        load_pairs(pair_set(tmp_path, [*PAIRS, ("f0", "f9", True, 0, None, None)]))
+
+
+def test_faces_keep_their_pixels(tmp_path: Path) -> None:
+    pair_set(tmp_path, PAIRS)
+    first = pq.read_table(tmp_path / "faces.parquet", schema=schema.TEST_FACES)["jpeg"][0].as_py()
+    _, pictures = next(faces(load_pairs(tmp_path), batch=1))
+    assert np.array_equal(pictures[0], cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR))

@@ -1,0 +1,125 @@
+"""Every figure against one computed pair by pair and threshold by threshold; mistakes are told in one line."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from tests.trainer.evaluation.drawn import Answers, answers
+from trainer.evaluation.roc import best_threshold
+from trainer.evaluation.verification import verify
+
+SOME = [answers(60, 1), answers(61, 2, digits=1), answers(40, 3, digits=0), answers(400, 4), answers(33, 5, folds=3)]
+
+
+def thresholds(cosines: list[float]) -> list[float]:
+    """One below all, one above all, and one between each two."""
+    falling = sorted(set(cosines), reverse=True)
+    return [math.inf, *((a + b) / 2 for a, b in itertools.pairwise(falling)), -math.inf]
+
+
+def slow_accuracies(given: Answers) -> list[float]:
+    found = []
+    pairs = list(zip(*(a.tolist() for a in given), strict=True))
+    for k in sorted(set(given.fold.tolist())):
+        others = [(c, s) for c, s, f in pairs if f != k]
+        right = {t: sum((c >= t) == s for c, s in others) for t in thresholds([c for c, _ in others])}
+        best = [t for t, n in right.items() if n == max(right.values())]
+        t = best[len(best) // 2]
+        here = [(c >= t) == s for c, s, f in pairs if f == k]
+        found.append(sum(here) / len(here))
+    return found
+
+
+def slow_tar(given: Answers, far: float) -> float:
+    same, different = given.cosine[given.same].tolist(), given.cosine[~given.same].tolist()
+    allowed = [
+        t
+        for t in [math.inf, *set(same + different)]
+        if sum(d >= t for d in different) <= far * len(different) + 1e-9
+    ]
+    return sum(s >= min(allowed) for s in same) / len(same)
+
+
+def slow_eer(given: Answers) -> float:
+    """Walk the thresholds from strict to lax until false accepts overtake misses; a line between the last two."""
+    same, different = given.cosine[given.same].tolist(), given.cosine[~given.same].tolist()
+    far, miss = 0.0, 1.0
+    for t in sorted(set(same + different), reverse=True):
+        far2 = sum(d >= t for d in different) / len(different)
+        miss2 = sum(s < t for s in same) / len(same)
+        if far2 >= miss2:
+            # far + u (far2 - far) = miss + u (miss2 - miss)
+            u = (miss - far) / ((far2 - far) - (miss2 - miss))
+            return far + u * (far2 - far)
+        far, miss = far2, miss2
+    raise AssertionError
+
+
+@pytest.mark.parametrize("given", SOME)
+def test_every_figure_against_a_slow_reference(given: Answers) -> None:
+    found = verify(*given, samples=0)
+    accuracies = slow_accuracies(given)
+    assert found.accuracy == pytest.approx(sum(accuracies) / len(accuracies))
+    assert found.accuracy_sd == pytest.approx(np.std(accuracies))
+    same, different = given.cosine[given.same], given.cosine[~given.same]
+    wins = [(s > d) + (s == d) / 2 for s in same for d in different]
+    assert found.auc == pytest.approx(sum(wins) / len(wins))
+    assert found.eer == pytest.approx(slow_eer(given))
+    assert list(found.tar) == [f for f in (0.1, 0.01, 1e-3) if f * len(different) >= 1]
+    for far, tar in found.tar.items():
+        assert tar == pytest.approx(slow_tar(given, far))
+        assert (different >= found.cosine[far]).mean() <= far
+        assert (same >= found.cosine[far]).mean() == tar
+    assert (found.pairs, found.same) == (len(given.same), len(same))
+    assert set(found.interval) == set(found.figures)
+
+
+def test_by_hand() -> None:
+    cosine = np.array([0.9, 0.8, 0.4, 0.7, 0.25, 0.2])
+    same = np.array([True, True, True, False, False, False])
+    found = verify(cosine, same, np.array([0, 1, 2, 0, 1, 2]), fars=(1 / 3, 0.34, 0.1), samples=0)
+    # fold 0 by the others' .8 .4 | .25 .2, cut at .325: .9 right, .7 wrong. Fold 1 by .9 .4 | .7 .2: cut at .8 or at .3,
+    # three of four right; of two the lower, .3: both right. Fold 2 by .9 .8 | .7 .25, cut at .75: .4 wrong, .2 right.
+    assert found.accuracy == pytest.approx((0.5 + 1 + 0.5) / 3)
+    assert found.auc == pytest.approx(8 / 9)
+    assert found.tar == {1 / 3: 1.0, 0.34: 1.0}
+    assert found.eer == pytest.approx(1 / 3)
+    assert found.roc.far.tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
+    assert found.roc.tar.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1, 1, 1])
+
+
+def test_a_set_of_one_fold_takes_its_own_threshold() -> None:
+    cosine, same = np.array([0.9, 0.5, 0.6, 0.1]), np.array([True, True, False, False])
+    assert verify(cosine, same, np.zeros(4, int), samples=0).accuracy == 0.75
+
+
+def test_perfect_and_hopeless_models() -> None:
+    same = np.arange(20) < 10
+    fold = np.arange(20) % 10
+    perfect = verify(same - 0.5, same, fold, samples=50)
+    assert set(perfect.figures.values()) == {0.0, 1.0}
+    assert perfect.eer == 0
+    assert perfect.interval["accuracy"] == (1, 1)
+    assert best_threshold(same - 0.5, same) == 0
+    hopeless = verify(0.5 - same, same, fold, samples=0)
+    assert (hopeless.auc, hopeless.eer, hopeless.tar[0.1]) == (0, 1, 0)
+    nothing = verify(np.zeros(20), same, fold, samples=0)
+    assert (nothing.auc, nothing.eer) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cosine", "same", "words"),
+    [
+        ([], [], "no pairs"),
+        ([0.1, 0.2], [True, True], "all 2 pairs of the test set are of one person"),
+        ([0.1, 0.2], [False, False], "are of two people"),
+        ([0.1, math.nan], [True, False], "1 of 2 cosines are no numbers"),
+    ],
+)
+def test_what_cannot_be_verified_is_told_in_one_line(cosine: list, same: list, words: str) -> None:
+    with pytest.raises(UserError, match=words) as told:
+        verify(np.array(cosine, float), np.array(same, bool), np.zeros(len(same), int))
+    assert "\n" not in str(told.value)
