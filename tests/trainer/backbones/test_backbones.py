@@ -1,0 +1,138 @@
+"""Backbones: as large as published, of any shape asked for, and the same network however it is run."""
+
+import re
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.errors import UserError
+from trainer import backbones
+from trainer.backbones import BACKBONES, backbone, parameters_and_flops
+
+SMALL = ("iresnet18", "mobilefacenet", "sphere20", "greyface", "greyface_se", "sample")
+ROW = re.compile(r"\| (\w+) +\| (\d)x(\d+)x\d+ +\| (\d+) +\| ([\d.]+)M +\| ([\d.]+)G +\|")
+
+
+def faces(n: int = 4, channels: int = 3, size: int = 64) -> Tensor:
+    return torch.rand(n, channels, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_the_table_of_the_docstring_is_what_is_counted() -> None:
+    rows = ROW.findall(backbones.__doc__ or "")
+    assert [row[0] for row in rows] == list(BACKBONES)
+    for name, channels, size, embedding, millions, billions in rows:
+        parameters, flops = parameters_and_flops(name, embedding=int(embedding), channels=int(channels), size=int(size))
+        assert (f"{parameters / 1e6:.2f}", f"{flops / 1e9:.3f}") == (millions, billions), name
+
+
+@pytest.mark.parametrize(
+    ("name", "embedding", "millions", "billions"),
+    [
+        ("iresnet50", 512, 43.6, 6.3),  # arcface_torch: 43.59M, 6.33G with the norms' operations
+        ("iresnet100", 512, 65.2, 12.1),
+        ("mobilefacenet", 128, 1.0, 0.22),  # the paper: 0.99M, 221M
+    ],
+)
+def test_parameters_and_flops_are_the_published_ones(
+    name: str, embedding: int, millions: float, billions: float
+) -> None:
+    parameters, flops = parameters_and_flops(name, embedding=embedding)
+    assert parameters / 1e6 == pytest.approx(millions, abs=0.05)
+    assert flops / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+def test_flops_of_a_layer_by_hand() -> None:
+    # sphere20's first convolution is 3 -> 64, 3x3, to 56x56; a second channel less changes that layer alone
+    colour, grey = (parameters_and_flops("sphere20", channels=c) for c in (3, 1))
+    assert colour[0] - grey[0] == 2 * 64 * 9
+    assert colour[1] - grey[1] == 2 * 64 * 9 * 56 * 56
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_any_channels_size_and_embedding(name: str) -> None:
+    net = backbone(name, embedding=24, channels=1, size=72, dropout=0.1)
+    found = net(faces(channels=1, size=72))
+    assert found.shape == (4, 24)
+    found.square().sum().backward()
+    silent = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert not silent
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_recomputing_changes_neither_gradients_nor_state(name: str) -> None:
+    found = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        net = backbone(name, embedding=16, size=64, dropout=0.2)
+        net.recompute = recompute
+        net(faces()).square().mean().backward()
+        grads = {n: p.grad for n, p in net.named_parameters() if p.grad is not None}
+        found.append((grads, net.state_dict()))
+    for before, after in zip(*found, strict=True):
+        assert before.keys() == after.keys()
+        for key in before:
+            torch.testing.assert_close(before[key], after[key], rtol=1e-5, atol=1e-7, msg=key)
+
+
+def test_recomputing_keeps_less() -> None:
+    kept = []
+    for recompute in (False, True):
+        net = backbone("iresnet18", size=32)
+        net.recompute = recompute
+        total = 0
+
+        def pack(x: Tensor) -> Tensor:
+            nonlocal total
+            total += x.numel()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            net(faces(size=32))
+        kept.append(total)
+    # the weights of the head and the blocks' inputs stay
+    assert kept[1] < kept[0] / 3
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_channels_last_and_bf16_give_nearly_the_same(name: str) -> None:
+    torch.manual_seed(0)
+    net = backbone(name, embedding=32, size=64).eval()
+    with torch.no_grad():
+        expected = net(faces())
+        last = net.to(memory_format=torch.channels_last)(faces().contiguous(memory_format=torch.channels_last))
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = net(faces().contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, expected, rtol=1e-3, atol=1e-4)
+    assert torch.nn.functional.cosine_similarity(rough.float(), expected).min() > 0.99
+
+
+def test_a_head_stays_in_float32_under_autocast() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert backbone("iresnet18", size=32)(faces(size=32)).dtype == torch.float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recompute", [False, True])
+def test_a_compiled_network_is_the_same_network(recompute: bool) -> None:
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        net = backbone("sample", embedding=16, size=64)
+        net.recompute = recompute
+        run = torch.compile(net, backend="aot_eager_decomp_partition") if compiled else net
+        run(faces()).square().mean().backward()
+        found.append(({n: p.grad for n, p in net.named_parameters() if p.requires_grad}, net.state_dict()))
+    for before, after in zip(*found, strict=True):
+        for key in before:
+            torch.testing.assert_close(before[key], after[key], rtol=1e-3, atol=1e-5, msg=key)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"no backbone is called resnet50: give one of iresnet18, .*sample"):
+        backbone("resnet50")
+
+
+def test_a_face_too_small_is_refused() -> None:
+    with pytest.raises(UserError, match="16x16 are too small for mobilefacenet: give at least 32x32"):
+        backbone("mobilefacenet", size=16)

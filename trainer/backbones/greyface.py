@@ -1,0 +1,75 @@
+"""The small residual face network of the ArcFace-in-PyTorch tutorials: 18 layers, one grey channel of 128x128.
+
+Its block is BN-Conv-BN-PReLU-Conv-BN with the stride in the second convolution, as IResNet's, but followed by the same
+PReLU once more, and after an optional squeeze-and-excitation (Hu et al., arXiv 1709.01507, section 3). The stem is
+pooled to half the side, the head is BN-Dropout-FC-BN. Any number of channels and any size will do.
+"""
+
+from torch import Tensor, nn
+
+from trainer.backbones.staged import Head, Staged, halved
+
+WIDTHS = (64, 128, 256, 512)
+SQUEEZE = 16  # channels for each one that the squeeze leaves
+
+
+class Block(nn.Module):
+    """PReLU(x + BN-Conv-BN-PReLU-Conv-BN(x)), the two PReLUs being one with a single slope."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, excite: bool) -> None:
+        super().__init__()
+        self.prelu = nn.PReLU()
+        self.residual = nn.Sequential(
+            nn.BatchNorm2d(inputs),
+            nn.Conv2d(inputs, inputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(inputs),
+            self.prelu,
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            Excitation(outputs) if excite else nn.Identity(),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
+        found: Tensor = self.prelu(self.residual(x) + self.shortcut(x))
+        return found
+
+
+class Excitation(nn.Module):
+    """Each channel times a weight from 0 to 1 that the means of all channels decide."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weigh = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, channels // SQUEEZE, 1),
+            nn.PReLU(),
+            nn.Conv2d(channels // SQUEEZE, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [n, c, s, s] weighted."""
+        found: Tensor = x * self.weigh(x)
+        return found
+
+
+def greyface(*, embedding: int, channels: int, size: int, dropout: float, excite: bool = False) -> Staged:
+    """The network for faces [channels, size, size]; excite adds squeeze-and-excitation."""
+    blocks: list[nn.Module] = [
+        nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(), nn.MaxPool2d(2, 2))
+    ]
+    before = 64
+    for width in WIDTHS:
+        blocks += [Block(before, width, 1 if width == 64 else 2, excite), Block(width, width, 1, excite)]
+        before = width
+    net = Staged(blocks, Head(before, halved(size // 2, 3), embedding, dropout))
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.xavier_normal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return net

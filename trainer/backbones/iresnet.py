@@ -1,0 +1,57 @@
+"""IResNet: the residual network of ArcFace, for faces of 112x112.
+
+ArcFace (arXiv 1801.07698), section 3.1 and its published arcface_torch code: the stem keeps the full resolution, each
+block is BN-Conv-BN-PReLU-Conv-BN with the stride in its second convolution, and the head is BN-Dropout-FC-BN.
+Published: ResNet50 43.6M parameters and 6.3G multiply-adds, ResNet100 65.2M and 12.1G.
+"""
+
+from torch import Tensor, nn
+
+from trainer.backbones.staged import Head, Staged, halved
+
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
+WIDTHS = (64, 128, 256, 512)
+EPS = 1e-5
+SPREAD = 0.1  # standard deviation of the convolutions at the start, as arcface_torch has it
+
+
+class Block(nn.Module):
+    """x + BN-Conv-BN-PReLU-Conv-BN(x); the shortcut is a 1x1 convolution where the shape changes."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.BatchNorm2d(inputs, EPS),
+            nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs, EPS),
+            nn.PReLU(outputs),
+            nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs, EPS),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs, EPS)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
+        found: Tensor = self.residual(x) + self.shortcut(x)
+        return found
+
+
+def iresnet(depth: int, *, embedding: int, channels: int, size: int, dropout: float) -> Staged:
+    """IResNet of depth 18, 34, 50, 100 or 200 for faces [channels, size, size]."""
+    blocks: list[nn.Module] = [
+        nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64, EPS), nn.PReLU(64))
+    ]
+    before = 64
+    for width, count in zip(WIDTHS, BLOCKS[depth], strict=True):
+        for i in range(count):
+            blocks.append(Block(before, width, stride=1 if i else 2))
+            before = width
+    net = Staged(blocks, Head(before, halved(size, 4), embedding, dropout))
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, 0, SPREAD)
+    return net
