@@ -54,11 +54,9 @@ def evaluate(
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
 ) -> Evaluation:
     """Measure a model on test sets: accuracy by folds, TAR at FAR, AUC, EER, and the difference to other models."""
-    if draws < 0:
-        raise UserError(f"--draws {draws}: give 0 or more")
-    many = parse_workers(workers)
+    many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
     models = _named([model, *against], flip)
-    found = find_model(detector, "detector") if detector else ""
+    _check(test_set, draws, detector=found, aligned=aligned)
     tests = [pair_sets.prepare(root, path, detector=found, aligned=aligned, workers=many) for path in test_set]
     figures, spread, cosines = [], {}, {}
     for name, test in zip(_distinct(test_set, [t.name for t in tests]), tests, strict=True):
@@ -102,6 +100,16 @@ def measure(
         return verify(between(pairs, x), pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
     except UserError as error:
         raise UserError(f"{embedder.model} on {test.name}: {error}") from None
+
+
+def _check(test_sets: Sequence[str], draws: int, *, detector: str, aligned: bool) -> None:
+    """What is wrong with what was given is told before any photo is looked at."""
+    if draws < 0:
+        raise UserError(f"--draws {draws}: give 0 or more")
+    if len(set(test_sets)) < len(test_sets):
+        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
+    for path in test_sets:
+        pair_sets.check(path, detector=detector, aligned=aligned)
 
 
 def _named(models: Sequence[str], flip: str) -> "dict[str, Embedder | Trained]":

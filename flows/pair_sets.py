@@ -64,10 +64,8 @@ def prepare(
         raise UserError(f"a test set is prepared on a disk, and {root} is none: give a folder as root")
     given = Path(test_set).absolute()
     name = given.parent.name if given.name == "pairs.txt" else given.name if given.is_dir() else given.stem
-    listed = _listed(given)
-    aligned = aligned or given.suffix == ".bin" or (given.is_dir() and any(given.glob("*.bin")))
-    if not aligned and not detector:
-        raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
+    listed = check(test_set, detector=detector, aligned=aligned)
+    aligned = aligned or not detector or _is_bin(given)
     taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=workers)
     finder = Unseeing() if aligned else Detector(find_model(detector, "detector"))
     faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
@@ -80,9 +78,16 @@ def prepare(
     return Prepared(name, folder, faces)
 
 
-def _listed(given: Path) -> pa.Table | None:
-    """The pairs that a test set lists; None for folders of people, which list none."""
-    if given.is_dir() and not (given / "pairs.txt").is_file() and not any(given.glob("*.bin")):
+def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Table | None:
+    """The pairs that a test set lists, or None for folders of people, which list none: before any work is done.
+
+    Raises UserError as prepare does, but for what only the photos tell.
+    """
+    given = Path(test_set).absolute()
+    benchmark.parts(given)
+    if not (aligned or detector or _is_bin(given)):
+        raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
+    if given.is_dir() and not (given / "pairs.txt").is_file() and not _is_bin(given):
         return None
     asked = benchmark.pairs(given)
     same = [p.same for p in asked]
@@ -94,6 +99,11 @@ def _listed(given: Path) -> pa.Table | None:
     people = [key.rpartition("/")[0] or None for key in keys[0]]  # in a .bin photos have numbers, people no names
     columns = [a, b, same, [p.fold for p in asked], people, [None] * len(asked)]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.PAIRS, strict=True)], schema=schema.PAIRS)
+
+
+def _is_bin(given: Path) -> bool:
+    """Whether the photos lie in a .bin, aligned by definition."""
+    return given.suffix == ".bin" or (given.is_dir() and any(given.glob("*.bin")))
 
 
 def _every(given: Path, faces: Table) -> pa.Table:

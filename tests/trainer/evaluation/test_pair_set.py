@@ -37,8 +37,12 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 
 def test_units_of_two_people(tmp_path: Path) -> None:
-    pairs = [("f0", "f1", True, 0, "ann", "ann"), ("f0", "f2", False, 0, "ann", "bob"), ("f2", "f1", False, 0, "bob", "ann"),
-             ("f4", "f3", False, 0, None, None)]  # fmt: skip
+    pairs: list[tuple] = [
+        ("f0", "f1", True, 0, "ann", "ann"),
+        ("f0", "f2", False, 0, "ann", "bob"),
+        ("f2", "f1", False, 0, "bob", "ann"),
+        ("f4", "f3", False, 0, None, None),
+    ]
     unit = load_pairs(pair_set(tmp_path, pairs)).unit
     assert unit is not None
     ann, bob = unit[1].tolist()
@@ -112,7 +116,7 @@ def test_a_broken_set_is_told_in_one_line(tmp_path: Path, how: str, words: str) 
 def test_pairs_that_ask_nothing_or_about_nobody(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no pairs"):
         load_pairs(pair_set(tmp_path, []))
-    with pytest.raises(UserError, match="asks about the face f9, which faces.parquet does not hold"):
+    with pytest.raises(UserError, match=r"asks about the face f9, which faces.parquet does not hold"):
         load_pairs(pair_set(tmp_path, [*PAIRS, ("f0", "f9", True, 0, None, None)]))
 
 

@@ -36,9 +36,7 @@ def slow_accuracies(given: Answers) -> list[float]:
 def slow_tar(given: Answers, far: float) -> float:
     same, different = given.cosine[given.same].tolist(), given.cosine[~given.same].tolist()
     allowed = [
-        t
-        for t in [math.inf, *set(same + different)]
-        if sum(d >= t for d in different) <= far * len(different) + 1e-9
+        t for t in [math.inf, *set(same + different)] if sum(d >= t for d in different) <= far * len(different) + 1e-9
     ]
     return sum(s >= min(allowed) for s in same) / len(same)
 
@@ -81,8 +79,8 @@ def test_by_hand() -> None:
     cosine = np.array([0.9, 0.8, 0.4, 0.7, 0.25, 0.2])
     same = np.array([True, True, True, False, False, False])
     found = verify(cosine, same, np.array([0, 1, 2, 0, 1, 2]), fars=(1 / 3, 0.34, 0.1), samples=0)
-    # fold 0 by the others' .8 .4 | .25 .2, cut at .325: .9 right, .7 wrong. Fold 1 by .9 .4 | .7 .2: cut at .8 or at .3,
-    # three of four right; of two the lower, .3: both right. Fold 2 by .9 .8 | .7 .25, cut at .75: .4 wrong, .2 right.
+    # fold 0 by the others' .8 .4 | .25 .2, cut at .325: .9 right, .7 wrong. Fold 1 by .9 .4 | .7 .2, cut at .8 or .3,
+    # three of four right; of these the lower: both right. Fold 2 by .9 .8 | .7 .25, cut at .75: .4 wrong, .2 right.
     assert found.accuracy == pytest.approx((0.5 + 1 + 0.5) / 3)
     assert found.auc == pytest.approx(8 / 9)
     assert found.tar == {1 / 3: 1.0, 0.34: 1.0}
