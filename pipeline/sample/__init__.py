@@ -2,5 +2,6 @@
 
 from pipeline.sample.people import Person, person
 from pipeline.sample.portraits import Drawn, draw_people, portrait
+from pipeline.sample.world import WorldAccount, draw_world
 
-__all__ = ["Drawn", "Person", "draw_people", "person", "portrait"]
+__all__ = ["Drawn", "Person", "WorldAccount", "draw_people", "draw_world", "person", "portrait"]

@@ -1,0 +1,79 @@
+"""The bytes of a world's files: pictures drawn, copied as pictures get copied on the web, and files that are none."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.sample.casting import Photo, Picture
+from pipeline.sample.people import person
+from pipeline.sample.portraits import Drawn, portrait
+from pipeline.sample.scenery import scenery
+
+QUALITY = 92  # of the files: the drawing has been through the quality of its camera already
+PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
+
+
+def content(seed: int, photo: Photo) -> bytes:
+    """The bytes of one photo of the world of that seed: the same wherever and whenever they are made."""
+    rng = np.random.default_rng([41, seed, *photo.path.encode()])
+    if photo.picture is None:
+        return _junk(photo.junk, rng)
+    drawn = draw(seed, photo.picture)
+    if not photo.copy:
+        return encode(drawn.photo)
+    return _copy(drawn, rng)
+
+
+def draw(seed: int, picture: Picture) -> Drawn:
+    """A picture of the world of that seed, with its boxes and landmarks."""
+    rng = np.random.default_rng([42, seed, picture.person, picture.number])
+    company = [person(seed, number) for number in picture.company]
+    return portrait(person(seed, picture.person), rng, company=company)
+
+
+def encode(pixels: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
+    """A picture as JPEG."""
+    return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
+def _copy(drawn: Drawn, rng: np.random.Generator) -> bytes:
+    """The picture as it comes back: cut, made smaller (and sometimes larger again), brighter or darker, compressed."""
+    pixels = drawn.photo
+    if rng.random() < 0.6:
+        pixels = _cut(pixels, drawn, rng)
+    height, width = pixels.shape[:2]
+    if rng.random() < 0.6:
+        scale = float(rng.uniform(0.55, 0.95))
+        pixels = _resized(pixels, round(width * scale), round(height * scale))
+        if rng.random() < 0.35:  # a thumbnail blown up again
+            pixels = _resized(pixels, width, height)
+    if rng.random() < 0.4:
+        lighter = pixels * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-10, 10))
+        pixels = np.clip(lighter, 0, 255).astype(np.uint8)
+    return encode(pixels, int(rng.integers(35, 90)))
+
+
+def _cut(pixels: NDArray[np.uint8], drawn: Drawn, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A part of the picture: up to an eighth off each side, never of the face it is about."""
+    height, width = pixels.shape[:2]
+    x1, y1, x2, y2 = (float(v) for v in drawn.boxes[0])
+    most = np.minimum((max(x1, 0), max(y1, 0), max(width - x2, 0), max(height - y2, 0)), np.array([width, height] * 2) / 8)
+    left, top, right, bottom = (int(n) for n in most * rng.random(4))
+    return pixels[top : height - bottom, left : width - right]
+
+
+def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    smaller = width < pixels.shape[1]
+    return np.asarray(
+        cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), np.uint8
+    )
+
+
+def _junk(what: str, rng: np.random.Generator) -> bytes:
+    if what == "empty":
+        return b""
+    if what == "page":
+        return PAGE
+    light = np.clip(scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
+    whole = encode((255 * light).astype(np.uint8))
+    return whole[: len(whole) * 2 // 5] if what == "cut" else whole

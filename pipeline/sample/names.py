@@ -1,0 +1,29 @@
+"""Made-up names: people's, and the folders' that claim to show them."""
+
+import numpy as np
+
+FIRST = (
+    "Ada Ahmed Aino Alba Amara Anders Anouk Arjun Aron Asta Bao Beata Bilal Bruno Carla Chidi Clara Dario Dilan Dora "
+    "Edgar Efua Elif Emil Enzo Esra Fadi Farah Femi Flora Gita Goran Hana Hugo Ida Igor Ines Ivo Jana Jonas Kaito Kemal "
+    "Lena Liam Lucia Malik Mara Mateo Mila Naomi Nils Noor Olga Omar Paula Pavel Rana Rosa Sami Tara"
+).split()
+LAST = (
+    "Abara Adler Almeida Arslan Bakker Barros Bauer Berg Bianchi Blom Borg Castro Chandra Cruz Dahl Diallo Duarte Eder "
+    "Egger Engel Faber Falk Ferrari Fonseca Forss Gallo Garnier Gomes Haas Hansen Hoang Holm Ito Jansen Kaya Keller Khan "
+    "Kowal Kumar Lang Lindh Lopes Maier Marin Mensah Moreau Mori Nakata Novak Okafor Olsen Park Petrov Rahman Reis Rossi "
+    "Sato Silva Tanaka Vidal"
+).split()
+
+
+def person_name(seed: int, number: int) -> str:
+    """The name of a person, without spaces; no two numbers of a world share one."""
+    order = np.random.default_rng([21, seed]).permutation(len(FIRST) * len(LAST))
+    round_, place = divmod(number, len(order))
+    first, last = divmod(int(order[place]), len(LAST))
+    return f"{FIRST[first]}_{LAST[last]}" + (f"-{round_ + 1}" if round_ else "")
+
+
+def claimed_names(seed: int, count: int) -> list[str]:
+    """Names of folders as MS-Celeb-1M has them (m. and a number), sorted, all different."""
+    numbers = np.random.default_rng([22, seed]).choice(9_999_999, count, replace=False)
+    return [f"m.{n:07}" for n in sorted(int(n) + 1 for n in numbers)]

@@ -1,0 +1,168 @@
+"""The sample world on disk: noisy photos under claimed names, the truth beside them, groups, and a test set.
+
+One idea: every file is named and seeded by the plan, so files that are there are kept, missing ones are drawn, and
+neither a kill nor the number of workers changes a byte.
+"""
+
+import multiprocessing
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline import storage
+from pipeline.errors import UserError
+from pipeline.progress import bar
+from pipeline.sample import casting
+from pipeline.sample.casting import Photo, Picture, World
+from pipeline.sample.files import content
+from pipeline.sample.questions import PHOTOS_EACH, pairs_file
+
+DRAWING = 1  # goes up when the same seed draws something else: a world begun by another version is not continued
+BATCH = 12  # files a worker draws between two signs of life: about a second
+GROUPS = ("actors", "athletes", "musicians", "politicians")
+SCRIPT = "world.json"  # what was asked for; written before the first photo
+
+
+@dataclass(frozen=True)
+class WorldAccount:
+    """What lies in a world, and how long drawing took now: `drawn` is 0 when all of it was there."""
+
+    out: Path
+    photos: int
+    names: int
+    people: int
+    planted: dict[str, int]
+    test_people: int
+    test_photos: int
+    overlapping_names: int
+    drawn: int
+    seconds: float
+
+    def lines(self) -> list[str]:
+        """The account in words."""
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planted.items()))
+        made = f"{self.drawn} files drawn in {self.seconds:.0f} s" if self.drawn else "all there already"
+        return [f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({made})",
+                f"planted: {kinds}",
+                f"test set: {self.test_photos} photos of {self.test_people} people, {self.overlapping_names} names of whom "
+                "are also in the photos"]  # fmt: skip
+
+
+def draw_world(
+    out: Path, *, people: int = 80, photos: int = 1200, seed: int = 0, workers: int | None = None, noise: bool = True,
+    tested: int | None = None,
+) -> WorldAccount:  # fmt: skip
+    """Draw a world into a folder, or what is missing of it, and return its account.
+
+    photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
+    and test/ with a pairs.txt. workers: processes, by default one for each core. tested: how many people only the test
+    set shows, by default half as many. Raises UserError for a folder with another world in it and when the disk is full.
+    """
+    started = time.monotonic()
+    plan = casting.world(seed, people=people, photos=photos, noise=noise, tested=tested)
+    asked = {"drawing": DRAWING, "people": people, "photos": photos, "seed": seed, "noise": noise, "tested": len(plan.tested)}
+    if (there := storage.get_json(str(out), SCRIPT)) not in (None, asked):
+        raise UserError(f"{out} holds another world ({there}): give a folder that is empty or not there yet")
+    storage.put_json(str(out), SCRIPT, asked)
+    files = [*_photo_files(plan), *_test_files(plan)]
+    missing = [f for f in files if not (out / f[0]).exists()]
+    _draw_all(out, seed, missing, workers)
+    for name, text in _texts(plan).items():
+        storage.put(str(out), name, text.encode())
+    return _account(out, plan, len(missing), time.monotonic() - started)
+
+
+def _photo_files(plan: World) -> Iterator[tuple[str, Photo]]:
+    for photo in plan.photos:
+        yield f"photos/{photo.path}", photo
+
+
+def _test_files(plan: World) -> Iterator[tuple[str, Photo]]:
+    for person in plan.tested:
+        name = plan.name[person]
+        for i in range(PHOTOS_EACH):
+            path = f"{name}/{name}_{i + 1:04}.jpg"
+            # numbers far beyond those in photos/, so that somebody in both is drawn anew
+            yield f"test/{path}", Photo(path, name, "clean", Picture(person, 100_000 + i))
+
+
+def _draw_all(out: Path, seed: int, missing: Sequence[tuple[str, Photo]], workers: int | None) -> None:
+    batches = [missing[i : i + BATCH] for i in range(0, len(missing), BATCH)]
+    count = min(workers or len(os.sched_getaffinity(0)), len(batches))
+    with bar("draw", of=len(batches), unit="batches") as advance:
+        if count <= 1:
+            for batch in batches:
+                advance(_draw_batch(str(out), seed, batch))
+            return
+        _draw_apart(str(out), seed, batches, count, advance)
+
+
+def _draw_apart(
+    out: str, seed: int, batches: Iterable[Sequence[tuple[str, Photo]]], count: int, advance: Callable[[int], None]
+) -> None:
+    """Draw batches in processes of their own, started anew rather than forked: others may have threads running here."""
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(_draw_batch, out, seed, batch) for batch in batches]
+        try:
+            for done in as_completed(waiting):
+                advance(done.result())
+        except BrokenProcessPool:
+            raise UserError(f"a process that drew into {out} was ended from outside, perhaps for want of memory: run again "
+                            "with fewer workers; what is finished stays") from None  # fmt: skip
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _draw_batch(out: str, seed: int, batch: Sequence[tuple[str, Photo]]) -> int:
+    cv2.setNumThreads(1)  # the processes are what runs in parallel
+    for name, photo in batch:
+        storage.put(out, name, content(seed, photo))
+    return len(batch)
+
+
+def _texts(plan: World) -> dict[str, str]:
+    """The files beside the photos by their names."""
+    truth = [(p.path, p.claimed, plan.name[p.picture.person] if p.picture else "", p.kind, p.of or _source(plan, p))
+             for p in plan.photos]  # fmt: skip
+    who = [(name, " ".join(plan.name[p] for p in persons)) for name, persons in plan.persons.items()]
+    overlap = [(name, plan.name[p]) for name, p in plan.overlap.items()]
+    rng = np.random.default_rng([61, plan.seed])
+    groups = [(name, str(rng.choice(GROUPS)), plan.name[p[0]].replace("_", " ")) for name, p in plan.persons.items()]
+    return {
+        "truth.tsv": _table("\t", ("path", "claimed", "person", "kind", "of"), truth),
+        "identities.tsv": _table("\t", ("claimed", "persons"), who),
+        "overlap.tsv": _table("\t", ("claimed", "person"), overlap),
+        "groups.csv": _table(",", ("identity", "group", "name"), groups),
+        "test/pairs.txt": pairs_file(plan.seed, [plan.name[p] for p in plan.tested]),
+    }
+
+
+def _source(plan: World, photo: Photo) -> str:
+    """A name for the picture a photo is, as noisy_lfw names the LFW photo it took."""
+    if photo.picture is None:
+        return ""
+    name = plan.name[photo.picture.person]
+    return f"{name}/{name}_{photo.picture.number + 1:04}.jpg"
+
+
+def _table(separator: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(separator.join(row) + "\n" for row in (head, *rows))
+
+
+def _account(out: Path, plan: World, drawn: int, seconds: float) -> WorldAccount:
+    planted = Counter(p.kind for p in plan.photos if p.kind != "clean")
+    planted["in company"] = sum(bool(p.picture and p.picture.company) for p in plan.photos)
+    planted["same picture under two names"] = sum(p.kind == "flip" and bool(p.of) for p in plan.photos)
+    planted["two persons under one name"] = sum(len(p) > 1 for p in plan.persons.values())
+    planted["one person under two names"] = sum(n > 1 for n in Counter(p for v in plan.persons.values() for p in v).values())
+    people = {p.picture.person for p in plan.photos if p.picture}
+    return WorldAccount(out, len(plan.photos), len(plan.persons), len(people), dict(planted), len(plan.tested),
+                        len(plan.tested) * PHOTOS_EACH, len(plan.overlap), drawn, seconds)  # fmt: skip
