@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from flows import benchmark, take
+from flows import benchmark, benchmark_training, take
 from flows.bootstrap import bootstrap
 from flows.evaluate import evaluate
 from flows.experiment import experiment
@@ -92,6 +92,8 @@ def _app() -> typer.Typer:
     app.command("clean")(_command(take.clean))
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))
+    group.command("train")(_command(benchmark_training.train))
+    group.command("losses")(_command(benchmark_training.losses))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
     return app

@@ -165,7 +165,7 @@ def _gains(test: str, done: Mapping[str, Sequence[Verification]]) -> list[Gain]:
     found = []
     for than in (arm for arm in ARMS if arm != "after"):
         pairs = list(zip(done["after"], done[than], strict=True))
-        for figure in done["after"][0].figures:
+        for figure in (f for f in done["after"][0].figures if f != "EER"):  # of which less is better
             drawn = np.nanmean([a.draws[figure] - b.draws[figure] for a, b in pairs], axis=0)
             low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
             by = float(np.mean([compare(a, b)[figure].value for a, b in pairs]))

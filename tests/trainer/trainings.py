@@ -33,14 +33,31 @@ def start(run: Run, data: Path, out: Path, *, rank: int = 0, ranks: int = 1, por
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
 
 
-def run_ranks(run: Run, data: Path, out: Path, *, ranks: int, keep_every: int = 1000) -> None:
-    """A whole training on some ranks; fails with what they printed."""
+def ranks(run: Run, data: Path, out: Path, *, count: int, keep_every: int = 1000) -> list[subprocess.Popen[str]]:
+    """All ranks of a training as processes that meet on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    together = [start(run, data, out, rank=r, ranks=ranks, port=port, keep_every=keep_every) for r in range(ranks)]
+    return [start(run, data, out, rank=r, ranks=count, port=port, keep_every=keep_every) for r in range(count)]
+
+
+def run_ranks(run: Run, data: Path, out: Path, *, count: int, keep_every: int = 1000) -> None:
+    """A whole training on some ranks; fails with what they printed."""
+    together = ranks(run, data, out, count=count, keep_every=keep_every)
     said = [p.communicate(timeout=300)[0] for p in together]
-    assert [p.returncode for p in together] == [0] * ranks, "\n".join(said)
+    assert [p.returncode for p in together] == [0] * count, "\n".join(said)
+
+
+def kill_at(together: list[subprocess.Popen[str]], step: int) -> None:
+    """Kill all ranks when the first says that a step is done."""
+    said = together[0].stdout
+    assert said
+    for line in said:
+        if line.startswith(f"step {step} of"):
+            break
+    for process in together:
+        process.kill()
+    assert [p.wait() for p in together] == [-9] * len(together)
 
 
 def losses(out: Path) -> list[float]:

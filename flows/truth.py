@@ -1,0 +1,99 @@
+"""What a drawn world knows of itself: answers to what a refinement left undecided, and a score of what it found."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.refined.answers import Answer
+from pipeline.refined.latest import Refinement
+from pipeline.table import Table
+
+NO_NOISE = frozenset({"duplicate", "conflict", "overlap", "too_few"})  # reasons that do not say "not this person"
+WRONG = frozenset({"outlier", "flip"})  # kinds of photos whose label is wrong
+
+
+@dataclass(frozen=True)
+class Score:
+    """What was planted, what was found of it, and what was thrown away wrongly."""
+
+    planted: dict[str, int]  # photos by kind
+    stopped: dict[str, int]  # of them removed, or kept under the person they show
+    clean: int
+    clean_lost: int  # removed as if they were noise
+    kept: int
+    wrong_before: float  # share of wrong labels among the photos that show a known person
+    wrong_after: float  # share of the photos kept that show another person than most of their identity
+
+
+def read_truth(world: Path) -> dict[str, dict[str, str]]:
+    """A world's truth by the photo's key: claimed, person, kind, of."""
+    with open(world / "truth.tsv", newline="", encoding="utf-8") as stream:
+        return {row["path"]: row for row in csv.DictReader(stream, delimiter="\t")}
+
+
+def score(labels: Table, truth: Mapping[str, Mapping[str, str]]) -> Score:
+    """The score of labels against the truth; every photo must be in both."""
+    rows = {r["key"]: r for r in labels.read(["key", "identity", "reason"]).to_pylist()}
+    kept = {k: r["identity"] for k, r in rows.items() if r["identity"]}
+    votes: dict[str, Counter[str]] = {}
+    for key, identity in kept.items():
+        if truth[key]["kind"] in ("clean", "duplicate"):
+            votes.setdefault(identity, Counter())[truth[key]["person"]] += 1
+    owner = {identity: count.most_common(1)[0][0] for identity, count in votes.items()}
+    right = {key: owner.get(identity) == truth[key]["person"] for key, identity in kept.items()}
+    planted = Counter(t["kind"] for t in truth.values() if t["kind"] != "clean")
+    stopped = Counter(t["kind"] for k, t in truth.items() if t["kind"] != "clean" and _stopped(k, t, rows, right))
+    clean = [k for k, t in truth.items() if t["kind"] == "clean"]
+    lost = sum(rows[k]["identity"] is None and rows[k]["reason"] not in NO_NOISE for k in clean)
+    wrong = sum(planted[k] for k in WRONG)
+    return Score(dict(sorted(planted.items())), {k: stopped[k] for k in sorted(planted)}, len(clean), lost, len(kept),
+                 wrong / (wrong + len(clean)), sum(not r for r in right.values()) / max(1, len(kept)))  # fmt: skip
+
+
+def _stopped(
+    key: str, true: Mapping[str, str], rows: Mapping[str, Mapping[str, str | None]], right: Mapping[str, bool]
+) -> bool:
+    if true["kind"] == "duplicate":  # of a picture and its copy one must go
+        return rows[key]["identity"] is None or rows[true["of"]]["identity"] is None
+    return rows[key]["identity"] is None or (true["kind"] in WRONG and right[key])
+
+
+def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> list[Answer]:
+    """What somebody who knows everyone would answer to each finding that was left undecided."""
+    verdicts = done.tables["decisions"].read(["verdict"])["verdict"].to_pylist()
+    findings = done.tables["findings"].read(["finding_id", "kind", "subject", "object"]).to_pylist()
+    person = _people(done, truth)
+    given = []
+    for finding, verdict in zip(findings, verdicts, strict=True):
+        if verdict == "unsure" and (said := _answer(finding, person)):
+            given.append(Answer(finding["finding_id"], said, "truth"))
+    return given
+
+
+def _people(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Who is meant by a face's id and by a name: the person of the face, and of most of the name's clean photos."""
+    rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
+    meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
+    for person in done.tables["persons"].read(["person", "medoid"]).to_pylist():
+        meant[person["person"]] = meant[person["medoid"]]
+    return meant
+
+
+def _answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str | None:
+    """yes or no; None where the truth has nothing to say, as about which of two names a picture belongs to."""
+    subject = person.get(finding["subject"])
+    other = person.get(finding["object"], finding["object"])  # a person of a test set is called by its name
+    if finding["kind"] in ("misplaced", "merge", "overlap"):
+        return "yes" if subject == other else "no"
+    if finding["kind"] in ("outlier", "split"):
+        return "no" if subject == other else "yes"
+    return "no" if finding["kind"] == "mixed" else None
+
+
+def told(found: Score) -> Iterable[dict[str, object]]:
+    """The score as lines of a table."""
+    for kind, n in found.planted.items():
+        yield {"planted": kind, "photos": n, "found": found.stopped[kind], "share": f"{found.stopped[kind] / n:.1%}"}
+    yield {"planted": "clean", "photos": found.clean, "found": found.clean_lost, "share": "lost"}
