@@ -118,7 +118,7 @@ def _show(result: Any, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(asdict(result), indent=1, sort_keys=True) + "\n")
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     rows = result.rows()
     if rows:
         grid = Grid(*rows[0], box=None)

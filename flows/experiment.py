@@ -76,7 +76,7 @@ class Comparison:
     measured: list[Measured]
     gains: list[Gain]
     folder: str
-    models: dict[str, list[str]]  # by arm, in the order of the seeds
+    models: dict[str, list[str]]  # below the root, by arm, in the order of the seeds
 
     def rows(self) -> list[dict[str, Any]]:
         """A line for each test set and figure, a column for each arm and for each gain."""
@@ -139,7 +139,8 @@ def experiment(
         measured += _measured(test.name, done, photos)
         gains += _gains(test.name, done)
     folder = Path(root).absolute() / "experiments" / digest(*(m for made in models.values() for m in made), *test_set)
-    compared = Comparison(asdict(run), list(range(run.seed, run.seed + seeds)), measured, gains, str(folder), models)
+    below = {arm: [str(Path(m).relative_to(Path(root).absolute())) for m in made] for arm, made in models.items()}
+    compared = Comparison(asdict(run), list(range(run.seed, run.seed + seeds)), measured, gains, str(folder), below)
     _write(compared, folder)
     return compared
 
@@ -180,7 +181,8 @@ def _gains(test: str, done: Mapping[str, Sequence[Verification]]) -> list[Gain]:
 def _write(compared: Comparison, folder: Path) -> None:
     """The comparison as JSON and as a picture, and as a table on the run's page."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.json").write_text(json.dumps(asdict(compared), indent=1, sort_keys=True) + "\n")
+    kept = {k: v for k, v in asdict(compared).items() if k != "folder"}  # so that it says the same wherever it lies
+    (folder / "comparison.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     points = [Point(m.test_set, m.figure, m.arm, m.seeds, m.mean, m.low, m.high) for m in compared.measured]
     plot_arms(points, folder / "comparison.png")
     if FlowRunContext.get() is not None:
