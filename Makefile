@@ -1,11 +1,13 @@
-# make test sets everything up by itself, once, and runs the tests.
+# make demo runs the whole loop on drawn people, make test the tests; each sets everything up by itself, once.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
 SELECT ?=
 READY := $(VENV)/.ready
 
-.PHONY: test lint install clean
+OUT ?= demo
+
+.PHONY: demo test lint install clean
 
 install: $(READY)
 
@@ -14,6 +16,9 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about two minutes, once)"
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev]'
 	@touch $@
+
+demo: $(READY)
+	@$(VENV)/bin/refinery demo --out $(OUT)
 
 test: $(READY)
 	@$(VENV)/bin/python -m pytest $(SELECT)

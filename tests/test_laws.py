@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted(p for top in ("pipeline", "flows", "trainer") for p in (ROOT / top).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> tuple[str, ...]:
     """The full names of all modules that a file imports, wherever in it."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
@@ -44,6 +50,13 @@ def test_only_flows_knows_prefect_and_only_trainer_torch() -> None:
 def test_imports_run_one_way() -> None:
     assert not [p for p in users("flows") if not p.startswith("flows/")]
     assert not [p for p in users("trainer") if p.startswith("pipeline/")]
+
+
+def test_the_trainer_takes_from_the_pipeline_only_what_crosses_the_yard() -> None:
+    allowed = {"errors", "progress", "schema", "table", "sources", "sources.record_codec"}
+    taken = {i for p in FILES if p.is_relative_to(ROOT / "trainer") for i in imports(p) if i.startswith("pipeline")}
+    names = {i for i in taken if not any(i.startswith(f"pipeline.{a}.") for a in allowed)}
+    assert names - {"pipeline"} <= {f"pipeline.{a}" for a in allowed}
 
 
 def test_nothing_unpickles_with_plain_pickle() -> None:
