@@ -8,7 +8,7 @@ from pipeline.sample.fields import Field, bell, mottle, over, step, stretch
 from pipeline.sample.moments import Light
 from pipeline.sample.people import Person
 from pipeline.sample.skin import skin_colour
-from pipeline.sample.surfaces import CLOTH_WRAP, SKIN_WRAP, Part, along, around, lit, normals
+from pipeline.sample.surfaces import CLOTH_WRAP, Part, along, around, lit, normals
 
 ROWS, COLUMNS = 44, 56
 REACH = np.deg2rad(112)
@@ -39,8 +39,15 @@ def outfit(rng: np.random.Generator) -> Outfit:
         shirt = 0.55 + 0.25 * shirt
     has_tie = cut == "jacket" and rng.random() < 0.6
     striped = rng.random() < 0.3
-    return Outfit(cut, cloth + 0.01, np.asarray(shirt, np.float32), tie * 0.6 if has_tie else None,
-                  float(rng.uniform(9, 40)) if striped else 0.0, bool(rng.random() < 0.6), float(rng.uniform(0.02, 0.09)))  # fmt: skip
+    return Outfit(
+        cut=cut,
+        cloth=cloth + 0.01,
+        shirt=np.asarray(shirt, np.float32),
+        tie=tie * 0.6 if has_tie else None,
+        stripes=float(rng.uniform(9, 40)) if striped else 0.0,
+        across=bool(rng.random() < 0.6),
+        knit=float(rng.uniform(0.02, 0.09)),
+    )
 
 
 def bust(who: Person, worn: Outfit, light: Light, view: Field, per_mm: float, rng: np.random.Generator) -> Part:
@@ -48,15 +55,14 @@ def bust(who: Person, worn: Outfit, light: Light, view: Field, per_mm: float, rn
     points = _form(who)
     size = round(0.5 * AREA[0] * per_mm), round(0.5 * AREA[1] * per_mm)
     place = stretch(points, size)
-    x, y, front = place[..., 0], place[..., 1], place[..., 2] > -20
+    x, y, front = place[..., 0], place[..., 1], (place[..., 2] > -20).astype(np.float32)
     colours = np.empty((*size, 3), np.float32)
     colours[:] = skin_colour(who) * 0.96
     cloth = _dress(worn, x, y, front, colours, rng)
     under_chin = 0.4 + 0.6 * step(y, who.shape.chin_y + 2, who.shape.chin_y + 50)
     folds = 1 + 0.13 * mottle(rng, AREA, (70, 30), size) * cloth * step(y, 150, 200)
     normal = stretch(normals(points), size)
-    wrap = CLOTH_WRAP + (SKIN_WRAP - CLOTH_WRAP) * (1 - cloth[..., None])
-    return Part(points, lit(colours * folds[..., None], normal, light, view=view, wrap=wrap,
+    return Part(points, lit(colours * folds[..., None], normal, light, view=view, wrap=CLOTH_WRAP,
                             occlusion=np.maximum(under_chin, 0.85 * cloth)), -1.5)  # fmt: skip
 
 
@@ -83,7 +89,7 @@ def _dress(worn: Outfit, x: Field, y: Field, front: Field, colours: Field, rng: 
                 "shirt": up - 14 + 44 * np.clip(1 - side / 30, 0, 1) * front,
                 "jacket": up - 14 + 20 * np.clip(1 - side / 24, 0, 1) * front}[worn.cut]  # fmt: skip
     cloth = step(y, neckline - 1.5, neckline + 1.5)
-    weave = mottle(rng, AREA, (2.5, 2.5), x.shape)
+    weave = mottle(rng, AREA, (2.5, 2.5), (x.shape[0], x.shape[1]))
     over(colours, _woven(worn, x, y)[..., None] * worn.cloth * (1 + worn.knit * weave)[..., None], cloth)
     if worn.cut in ("crew", "vee"):
         colours *= (1 - 0.3 * cloth * np.exp(-(((y - neckline - 8) / 1.3) ** 2)))[..., None]  # the hem
@@ -99,7 +105,8 @@ def _dress(worn: Outfit, x: Field, y: Field, front: Field, colours: Field, rng: 
 def _woven(worn: Outfit, x: Field, y: Field) -> Field:
     if not worn.stripes:
         return np.ones_like(x)
-    return 1 + 0.35 * np.sign(np.sin((y if worn.across else x) * (2 * np.pi / worn.stripes)))
+    waves = np.sin((y if worn.across else x) * np.float32(2 * np.pi / worn.stripes))
+    return np.asarray(1 + 0.35 * np.sign(waves), np.float32)
 
 
 def _placket(x: Field, y: Field, neckline: Field, cloth: Field, colours: Field) -> None:

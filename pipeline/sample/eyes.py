@@ -11,7 +11,7 @@ from pipeline.sample.people import Person
 from pipeline.sample.skin import GAMMA, HAIR
 
 IRIS = (
-    np.array([[62, 36, 20], [84, 52, 28], [106, 80, 44], [92, 104, 72], [88, 118, 142], [120, 140, 150]], np.float32)
+    np.array([[62, 36, 20], [84, 52, 28], [106, 80, 44], [92, 104, 72], [84, 108, 128], [112, 126, 134]], np.float32)
     / 255
 )
 IRIS_RADIUS, PUPIL_RADIUS = 5.9, 2.35  # mm
@@ -20,7 +20,7 @@ WINDOW = (-30.0, 12.0)  # mm from the eyes' height: from above the highest brow 
 
 
 class Lids(NamedTuple):
-    """One eye in its window: along its length (-1 inner, 1 outer corner) and the edges of its lids, all [1, w] or [h, w]."""
+    """One eye in its window: along its length (-1 inner, 1 outer corner), the edges of its lids, what they leave."""
 
     along: Field
     arch: Field

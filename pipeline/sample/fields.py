@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating]  # float32 wherever there are pixels
 
 
 def bell(at: ArrayLike, centre: ArrayLike = 0.0, width: ArrayLike = 1.0) -> Field:

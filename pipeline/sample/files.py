@@ -57,7 +57,9 @@ def _cut(pixels: NDArray[np.uint8], drawn: Drawn, rng: np.random.Generator) -> N
     """A part of the picture: up to an eighth off each side, never of the face it is about."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in drawn.boxes[0])
-    most = np.minimum((max(x1, 0), max(y1, 0), max(width - x2, 0), max(height - y2, 0)), np.array([width, height] * 2) / 8)
+    most = np.minimum(
+        (max(x1, 0), max(y1, 0), max(width - x2, 0), max(height - y2, 0)), np.array([width, height] * 2) / 8
+    )
     left, top, right, bottom = (int(n) for n in most * rng.random(4))
     return pixels[top : height - bottom, left : width - right]
 

@@ -9,7 +9,7 @@ from pipeline.sample.head import Skull
 from pipeline.sample.moments import Light
 from pipeline.sample.people import Person
 from pipeline.sample.skin import hair_colour
-from pipeline.sample.surfaces import CLOTH_WRAP, ROUNDNESS, Part, lit, normals, unit
+from pipeline.sample.surfaces import CLOTH_WRAP, Part, around, lit, normals, power, unit
 
 ROWS, COLUMNS = 60, 100
 LENGTH = {"long": 190.0, "wavy": 165.0, "bob": 84.0}  # mm below the eyes; other hair ends on the head
@@ -50,7 +50,7 @@ def hair(who: Person, bare: Skull, light: Light, view: Field, per_mm: float) -> 
     occlusion = (0.55 + 0.45 * thickness) * (1 - 0.3 * step(y, 0, 150))
     normal, tangent = stretch(normals(shell.points), size), stretch(_downward(shell.points), size)
     normal[..., 0] += 0.18 * fine + 0.2 * locks
-    sent = lit(colour, unit(normal), light, view=view, occlusion=occlusion, wrap=CLOTH_WRAP)
+    sent = lit(colour, normal, light, view=view, occlusion=occlusion, wrap=CLOTH_WRAP)
     sent += (
         _sheen(tangent, fine, light, view, colour) * (occlusion * np.clip(normal @ light.key + 0.2, 0, 1))[..., None]
     )
@@ -64,8 +64,28 @@ def _grain(who: Person) -> tuple[tuple[float, float], ...]:
 
 
 def _shell(who: Person, bare: Skull) -> Shell:
-    """The head's form from the crown to the ears, then straight down, moved outward by the hair's thickness."""
+    """The bare head's form, moved outward by the hair's thickness; thinner towards the hairline."""
     thick = 2.5 if who.hair == "crop" else who.volume * (1.7 if who.hair == "curly" else 1.0)
+    y, z, width = _below_hair(who, bare)
+    up, out = -np.gradient(width[:, 0])[:, None], np.gradient(y[:, 0])[:, None]
+    length = np.hypot(up, out) + 1e-6
+    up, out = up / length, out / length
+    azimuth = np.linspace(-180, 180, COLUMNS, dtype=np.float32)[None]
+    lumps = _lumps(who)
+    depth = np.clip((_line(who, azimuth, y) - y) / 16, 0, 1) ** 0.6
+    if loose(who):
+        depth = np.maximum(depth, np.abs(azimuth) > 63)
+    off = 3.0 + (thick - 3.0) * depth if thick > 3 else thick + 0 * depth
+    scale = 1 + 0.022 * np.maximum(lumps, -1.2) * (0.3 + thick / 14) * depth
+    sideways, forwards = around(np.deg2rad(azimuth))
+    x = (width + 0.9 * off * out) * sideways * scale
+    z = (z + 0.85 * off * out) * forwards * scale
+    points = np.stack([x, y + off * up + 0 * azimuth, z], -1).astype(np.float32)
+    return Shell(points, np.tile(azimuth, (ROWS, 1)), np.tile(y, (1, COLUMNS)).astype(np.float32))
+
+
+def _below_hair(who: Person, bare: Skull) -> tuple[Field, Field, Field]:
+    """Height, depth and half width [ROWS, 1] of what the hair lies on: the head to the ears, then straight down."""
     down, hangs = LENGTH.get(who.hair, 78.0), loose(who)
     top = bare.profile[: int(np.argmax(bare.profile[:, 0] > 2))]
     below = np.linspace(3, down, 24, dtype=np.float32)
@@ -78,21 +98,7 @@ def _shell(who: Person, bare: Skull) -> Shell:
     width = np.r_[top[:, 2], top[-1, 2] + swing]
     at = np.linspace(0, len(y) - 1, ROWS)
     y, z, width = (np.interp(at, np.arange(len(y)), v).astype(np.float32)[:, None] for v in (y, z, width))
-    up, out = -np.gradient(width[:, 0])[:, None], np.gradient(y[:, 0])[:, None]
-    length = np.hypot(up, out) + 1e-6
-    up, out = up / length, out / length
-    azimuth = np.linspace(-180, 180, COLUMNS, dtype=np.float32)[None]
-    lumps = _lumps(who)
-    depth = np.clip((_line(who, azimuth, y) - y) / 16, 0, 1) ** 0.6
-    if hangs:
-        depth = np.maximum(depth, np.abs(azimuth) > 63)
-    off = 3.0 + (thick - 3.0) * depth if thick > 3 else thick + 0 * depth
-    scale = 1 + 0.022 * np.maximum(lumps, -1.2) * (0.3 + thick / 14) * depth
-    sine, cosine = np.sin(np.deg2rad(azimuth)), np.cos(np.deg2rad(azimuth))
-    x = (width + 0.9 * off * out) * np.sign(sine) * np.abs(sine) ** ROUNDNESS * scale
-    forward = (z + 0.85 * off * out) * np.sign(cosine) * np.abs(cosine) ** ROUNDNESS * scale
-    points = np.stack([x, y + off * up + 0 * azimuth, forward], -1).astype(np.float32)
-    return Shell(points, np.tile(azimuth, (ROWS, 1)), np.tile(y, (1, COLUMNS)).astype(np.float32))
+    return y, z, width
 
 
 def _lumps(who: Person) -> Field:
@@ -101,26 +107,26 @@ def _lumps(who: Person) -> Field:
     small, middle, large = (mottle(rng, AREA, g, (ROWS, COLUMNS)) for g in sizes)
     lumps = 0.8 * small + 0.6 * middle + 1.0 * large
     seam = step(np.abs(np.linspace(-1, 1, COLUMNS, dtype=np.float32)), 1, 0.9)  # both ends meet at the back
-    return lumps * seam
+    return np.asarray(lumps * seam, np.float32)
 
 
 def _line(who: Person, azimuth: Field, y: Field) -> Field:
     """How far down the hair reaches [h, w] in mm at angles in degrees, 0 in front."""
-    s, around = who.shape, np.abs(azimuth)
-    front = s.hairline_y + s.hair_peak * bell(around, 0, 9)
+    s, away = who.shape, np.abs(azimuth)
+    front = s.hairline_y + s.hair_peak * bell(away, 0, 9)
     if who.hair == "receding":
-        front = s.hairline_y - 14 - 12 * bell(around, 32, 12) + 10 * bell(around, 0, 12)
+        front = s.hairline_y - 12 - 14 * bell(away, 30, 13) - 0.5 * s.hair_peak * bell(away, 0, 9)
     elif who.hair == "fringe":
         front = -29 + 3 * np.sin(np.deg2rad(azimuth) * 9 + who.number) + 0 * front
     elif who.hair == "side":
         front = s.hairline_y + 14 * np.clip(azimuth * np.sign(who.parting) / 40, -0.4, 1)
-    temple = step(around, 38, 62)
+    temple = step(away, 38, 62)
     line = front * (1 - temple) - 28 * temple
     if loose(who):
         start = 57 + 7 * who.parting * np.sign(azimuth) + 9 * step(y, -10, 60)
-        return np.asarray(line + (400 - line) * step(around, start, start + 7), np.float32)
-    line = line + (SIDES[who.hair] + 10 - line) * step(around, 62, 70)
-    return np.asarray(line + (54 - line) * step(around, 108, 135) + 0 * y, np.float32)
+        return np.asarray(line + (400 - line) * step(away, start, start + 7), np.float32)
+    line = line + (SIDES[who.hair] + 10 - line) * step(away, 62, 70)
+    return np.asarray(line + (54 - line) * step(away, 108, 135) + 0 * y, np.float32)
 
 
 def _parting(who: Person, azimuth: Field, y: Field) -> Field:
@@ -137,5 +143,5 @@ def _sheen(tangent: Field, strands: Field, light: Light, view: Field, colour: Fi
     """The band of light across hair: a highlight of threads rather than of a surface (Kajiya and Kay 1989)."""
     halfway = light.key + view
     along = unit(tangent) @ (halfway / np.linalg.norm(halfway)) + 0.12 * strands
-    band = np.clip(1 - along * along, 0, 1) ** 24
+    band = power(np.clip(1 - along * along, 0, 1), 24)
     return np.asarray((0.14 * band)[..., None] * (0.35 * np.sqrt(colour) + 0.12) * light.tint, np.float32)

@@ -14,7 +14,7 @@ from pipeline.sample.mouth import corner_x, lips_mask, mouth
 from pipeline.sample.people import Person, Shape
 from pipeline.sample.relief import relief
 from pipeline.sample.skin import beard_mask, hair_colour, paint_mouth, skin, skin_colour, wrinkles
-from pipeline.sample.surfaces import Part, along, around, lit, normals, unit
+from pipeline.sample.surfaces import Part, along, around, lit, normals
 
 ROWS, COLUMNS = 92, 76  # of the grid: 3 mm in front
 REACH = np.deg2rad(132)  # how far round the face's surface goes
@@ -47,7 +47,7 @@ def skull(shape: Shape) -> Skull:
     sideways, forward = around(azimuth)
     y, z, width = (profile[:, i : i + 1] for i in range(3))
     # the jaw rises towards the ears
-    lifted = y - 45 * (1 - np.maximum(np.cos(azimuth), -0.2)) * step(y, 35, shape.chin_y + 2)
+    lifted = y - 45 * (1 - np.maximum(np.cos(azimuth), 0.05)) * step(y, 35, shape.chin_y + 2)
     return Skull(profile, azimuth, np.stack([width * sideways, lifted, z * forward], -1).astype(np.float32))
 
 
@@ -140,7 +140,7 @@ def head(who: Person, moment: Moment, on: Chart, light: Light, view: Field) -> t
 def _over_head(bare: Skull, drawn: Face, on: Chart, light: Light, view: Field) -> Field:
     """The lit colours of a face [rows, columns, 3] over the head's grid, about as finely as the chart is drawn."""
     per_mm = on.size[1] / 172
-    size = round(300 * per_mm), round(330 * per_mm)
+    size = round(300 * per_mm), round(240 * per_mm)  # the columns are closer in front
     place = stretch(bare.points[..., :2], size)
     front = step(np.cos(stretch(np.tile(bare.azimuth, (2, 1)), (2, size[1]))[:1]), 0.12, 0.5)
     down, right = np.gradient(drawn.heights, 1 / per_mm)
@@ -149,7 +149,15 @@ def _over_head(bare: Skull, drawn: Face, on: Chart, light: Light, view: Field) -
     normal[..., :2] -= normal[..., 2:] * slopes  # of the sum of a surface and a relief along z
     colours = on.look_up(drawn.colours, place[..., 0], place[..., 1])
     rest = on.look_up(np.dstack([drawn.gloss, drawn.occlusion, drawn.shadow]), place[..., 0], place[..., 1])
-    return lit(colours, unit(normal), light, view=view, gloss=rest[..., 0], occlusion=rest[..., 1], shadow=rest[..., 2])
+    open_to = stretch(np.tile(_under_jaw(bare), (1, 2)), (size[0], 2))[:, :1]
+    return lit(colours, normal, light, view=view, gloss=rest[..., 0] * open_to, occlusion=rest[..., 1] * open_to,
+               shadow=rest[..., 2] * open_to)  # fmt: skip
+
+
+def _under_jaw(bare: Skull) -> Field:
+    """The share of light [rows, 1] that the neck and the shoulders leave to the underside of the jaw."""
+    edge = int(np.argmax(bare.profile[:, 0]))
+    return 1 - 0.6 * step(np.arange(ROWS)[:, None], edge - 8, edge + 1)
 
 
 def _landmarks(s: Shape, moment: Moment, bare: Skull, points: Field) -> Field:
@@ -188,7 +196,7 @@ def ears(who: Person, light: Light, view: Field) -> Iterator[Part]:
             points = points[:, ::-1]
         bulge = normals(points)
         bulge *= np.sign(bulge[11, 8] @ np.array([side, 0, 0.6]) + 1e-6)
-        shown = lit(np.broadcast_to(colour, points.shape), bulge, light, view=view, gloss=0.1,
+        shown = lit(np.broadcast_to(colour, points.shape), bulge, light, view=view, gloss=np.full_like(radius, 0.1),
                     occlusion=np.clip(0.5 + 0.45 * radius, 0, 1)[:, :: -side])  # fmt: skip
         whole = step(radius, 1.02, 0.94)[:, ::-side]
         yield Part(points, stretch(np.dstack([shown, whole]).astype(np.float32), (66, 48)), -2.0)

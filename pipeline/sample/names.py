@@ -2,17 +2,19 @@
 
 import numpy as np
 
-FIRST = (
-    "Ada Ahmed Aino Alba Amara Anders Anouk Arjun Aron Asta Bao Beata Bilal Bruno Carla Chidi Clara Dario Dilan Dora "
-    "Edgar Efua Elif Emil Enzo Esra Fadi Farah Femi Flora Gita Goran Hana Hugo Ida Igor Ines Ivo Jana Jonas Kaito Kemal "
-    "Lena Liam Lucia Malik Mara Mateo Mila Naomi Nils Noor Olga Omar Paula Pavel Rana Rosa Sami Tara"
-).split()
-LAST = (
-    "Abara Adler Almeida Arslan Bakker Barros Bauer Berg Bianchi Blom Borg Castro Chandra Cruz Dahl Diallo Duarte Eder "
-    "Egger Engel Faber Falk Ferrari Fonseca Forss Gallo Garnier Gomes Haas Hansen Hoang Holm Ito Jansen Kaya Keller Khan "
-    "Kowal Kumar Lang Lindh Lopes Maier Marin Mensah Moreau Mori Nakata Novak Okafor Olsen Park Petrov Rahman Reis Rossi "
-    "Sato Silva Tanaka Vidal"
-).split()
+_FIRST = """
+Ada Ahmed Aino Alba Amara Anders Anouk Arjun Aron Asta Bao Beata Bilal Bruno Carla Chidi Clara Dario Dilan
+Dora Edgar Efua Elif Emil Enzo Esra Fadi Farah Femi Flora Gita Goran Hana Hugo Ida Igor Ines Ivo Jana Jonas
+Kaito Kemal Lena Liam Lucia Malik Mara Mateo Mila Naomi Nils Noor Olga Omar Paula Pavel Rana Rosa Sami Tara
+"""
+FIRST = tuple(_FIRST.split())
+_LAST = """
+Abara Adler Almeida Arslan Bakker Barros Bauer Berg Bianchi Blom Borg Castro Chandra Cruz Dahl Diallo Duarte
+Eder Egger Engel Faber Falk Ferrari Fonseca Forss Gallo Garnier Gomes Haas Hansen Hoang Holm Ito Jansen Kaya
+Keller Khan Kowal Kumar Lang Lindh Lopes Maier Marin Mensah Moreau Mori Nakata Novak Okafor Olsen Park
+Petrov Rahman Reis Rossi Sato Silva Tanaka Vidal
+"""
+LAST = tuple(_LAST.split())
 
 
 def person_name(seed: int, number: int) -> str:

@@ -16,13 +16,16 @@ from pipeline.sample.chart import chart
 from pipeline.sample.fields import Field
 from pipeline.sample.moments import Camera, Light, Moment, camera, light, moment
 from pipeline.sample.people import Person
-from pipeline.sample.raster import FAR, rasterise
+from pipeline.sample.raster import rasterise
 from pipeline.sample.scenery import scenery
 from pipeline.sample.surfaces import Part, turned
 
-FINER = 2  # pixels are drawn so much smaller, then averaged
+FINER = 1.5  # pixels are drawn so much smaller, then averaged
 FROM = 900.0  # mm from the camera to the head
 PIVOT = np.array([0, 60, -25], np.float32)  # where a head turns on its neck
+FAR = np.float32(-1e6)
+WIDEST = 1024  # OpenCV looks up no more than 32,767 places a line
+TONES = (np.linspace(0, 1, 8192) ** (1 / 2.2)).astype(np.float32)  # linear light to what a photo stores
 TO_US = np.array([0, 0, 1], np.float32)
 
 
@@ -105,7 +108,7 @@ def _project(points: Field, turn: Field, at: Place) -> Field:
     """Points [..., 3] in mm, turned about the neck, as pixels x, y and a depth in mm [..., 3]."""
     moved = (points - PIVOT) @ turn.T + PIVOT
     near = FROM / (FROM + 60 - moved[..., 2:])
-    return np.concatenate([moved[..., :2] * near * at.scale + np.float32((at.x, at.y)), moved[..., 2:]], -1)
+    return np.concatenate([moved[..., :2] * near * at.scale + np.array((at.x, at.y), np.float32), moved[..., 2:]], -1)
 
 
 def _portray(who: Person, at: Place, seen: Camera, lamp: Light, rng: np.random.Generator) -> Portrayed:
@@ -114,8 +117,8 @@ def _portray(who: Person, at: Place, seen: Camera, lamp: Light, rng: np.random.G
     here, view = turned(lamp, turn), TO_US @ turn
     detail = float(np.clip(1.5 * at.scale, 0.7, 1.6))
     on = chart(detail)
-    fine = Place(FINER * at.x + 0.5, FINER * at.y + 0.5, FINER * at.scale)
-    layers = _Layers(seen.height * FINER, seen.width * FINER)
+    fine = Place(FINER * (at.x + 0.5) - 0.5, FINER * (at.y + 0.5) - 0.5, FINER * at.scale)
+    layers = _Layers(round(seen.height * FINER), round(seen.width * FINER))
     face, marks = head.head(who, now, on, here, view)
     hairs = hair.hair(who, head.skull(who.shape), here, view, detail)
     worn = bust.bust(who, bust.outfit(rng), turned(lamp, body), TO_US @ body, detail, rng)
@@ -136,44 +139,41 @@ def _portray(who: Person, at: Place, seen: Camera, lamp: Light, rng: np.random.G
 
 def _box(face: Part, turn: Field, at: Place) -> Field:
     """The box round a face from the hairline to the chin, as face detectors draw it."""
-    columns = slice(head.COLUMNS // 6, -(head.COLUMNS // 6))
-    part = face.points[:, columns]
-    found = _project(part[part[..., 1] > -58], turn, at)
+    part = face.points[:, head.COLUMNS // 5 : -(head.COLUMNS // 5)]
+    y = part[..., 1]
+    found = _project(part[(y > -65) & (y < y.max() - 6)], turn, at)
     return np.concatenate([found[:, :2].min(0), found[:, :2].max(0)])
 
 
 class _Layers:
-    """A frame that parts of a person are put on, the nearer over the farther."""
+    """A frame that parts of a person are put on, the nearer over the farther: colours and share [pixels, 4]."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        self.colours = np.zeros((rows, columns, 3), np.float32)
-        self.share = np.zeros((rows, columns), np.float32)
-        self.depth = np.full((rows, columns), FAR, np.float32)
+        self.size = rows, columns
+        self.frame = np.zeros((rows * columns, 4), np.float32)
+        self.depth = np.full(rows * columns, FAR, np.float32)
 
     def put(self, part: Part, points: Field, *, inside: bool = False) -> None:
-        """Draw a part at its points [h, w, 3] in pixels; `inside`: its far side, darker."""
-        points[..., 2] += part.nudge
-        seen = rasterise(points, self.share.shape, inside=inside)
-        if seen is None:
+        """Draw a part at its points [h, w, 3] in pixels; `inside`: its far side, darker and behind all else."""
+        seen = rasterise(points, self.size, inside=inside)
+        depth = seen.depth + np.float32(part.nudge)
+        nearer = np.flatnonzero(depth > self.depth[seen.pixel])
+        pixel = seen.pixel[nearer]
+        colours = _sample(part, points.shape[:2], seen.column[nearer], seen.row[nearer])
+        if inside:
+            colours[:, :3] *= 0.45
+        if part.colours.shape[2] == 3:
+            self.frame[pixel] = colours
+            self.depth[pixel] = depth[nearer]
             return
-        window = (seen.rows, seen.columns)
-        finer = [(n - 1) / (m - 1) for n, m in zip(part.colours.shape[:2], points.shape[:2], strict=True)]
-        colours = cv2.remap(
-            part.colours, seen.column * np.float32(finer[1]), seen.row * np.float32(finer[0]), cv2.INTER_LINEAR
-        )
-        nearer = (seen.depth > self.depth[window]).astype(np.float32)
-        if colours.shape[2] == 4:
-            nearer *= colours[..., 3]
-        below, share, depth = self.colours[window], self.share[window], self.depth[window]
-        below += (colours[..., :3] * np.float32(0.45 if inside else 1) - below) * nearer[..., None]
-        share += (1 - share) * nearer
-        if not inside:
-            np.copyto(depth, seen.depth, where=nearer > 0.5)
+        share = colours[:, 3:].copy()
+        colours[:, 3] = 1
+        self.frame[pixel] += (colours - self.frame[pixel]) * share
 
     def glasses(self, who: Person, now: Moment, turn: Field, at: Place) -> None:
         """Draw the frame of a pair of glasses over the face."""
         around = np.linspace(0, 2 * np.pi, 40)
-        layer = np.zeros_like(self.share)
+        layer = np.zeros(self.size, np.float32)
         thick = max(2, round(2.2 * at.scale))
         for side in (-1, 1):
             across = 22 * np.sign(np.cos(around)) * np.abs(np.cos(around)) ** 0.7
@@ -184,7 +184,8 @@ class _Layers:
                 arm = [(side * (who.shape.eye_x + 22), -4, 94), (side * 78, -4, 5)]
                 self._line(layer, np.array(arm, np.float32), turn, at, thick)
         self._line(layer, np.array([(-9, -3, 108), (9, -3, 108)], np.float32), turn, at, thick)
-        self.colours *= (1 - 0.9 * layer)[..., None]
+        drawn = np.flatnonzero(layer)
+        self.frame[drawn, :3] *= (1 - 0.9 * layer.ravel()[drawn])[:, None]
 
     @staticmethod
     def _line(layer: Field, points: NDArray[np.floating], turn: Field, at: Place, thick: int) -> None:
@@ -193,15 +194,29 @@ class _Layers:
 
     def shrunk(self, rows: int, columns: int) -> tuple[Field, Field]:
         """Colours times share [rows, columns, 3] and share [rows, columns]."""
-        small = [cv2.resize(v, (columns, rows), interpolation=cv2.INTER_AREA) for v in (self.colours, self.share)]
-        return np.asarray(small[0], np.float32), np.asarray(small[1], np.float32)
+        small = cv2.resize(self.frame.reshape(*self.size, 4), (columns, rows), interpolation=cv2.INTER_AREA)
+        return np.asarray(small[..., :3], np.float32), np.asarray(small[..., 3], np.float32)
+
+
+def _sample(part: Part, grid: tuple[int, ...], column: Field, row: Field) -> Field:
+    """The colours of a part and 1, or its share, [n, 4] at columns and rows [n] of its grid."""
+    finer = [np.float32((n - 1) / (m - 1)) for n, m in zip(part.colours.shape[:2], grid, strict=True)]
+    lines = -(-len(column) // WIDEST)
+    places = np.zeros((2, lines * WIDEST), np.float32)
+    places[0, : len(column)], places[1, : len(row)] = column * finer[1], row * finer[0]
+    across, down = places.reshape(2, lines, WIDEST)
+    colours = part.colours
+    if colours.shape[2] == 3:
+        colours = cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA)
+    found = cv2.remap(colours, across, down, cv2.INTER_LINEAR) if lines else np.zeros((0, 4), np.float32)
+    return np.asarray(found, np.float32).reshape(-1, 4)[: len(column)]
 
 
 def _develop(picture: Field, seen: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Linear light as an 8-bit photo: exposure, a shoulder, gamma, blur, grain and JPEG."""
-    exposed = picture * np.float32(0.82 * seen.gain)
+    exposed = picture * np.float32(0.76 * seen.gain)
     exposed *= np.float32(1.3) / (1 + np.float32(0.42) * exposed)
-    shown = np.clip(exposed, 0, 1) ** np.float32(1 / 2.2)
+    shown = TONES[np.clip(exposed * (len(TONES) - 1), 0, len(TONES) - 1).astype(np.uint16)]
     shown = np.clip((shown - 0.5) * np.float32(seen.contrast) + np.float32(0.5), 0, 1)
     if seen.blur:
         shown = cv2.GaussianBlur(shown, (0, 0), seen.blur)

@@ -52,8 +52,8 @@ class WorldAccount:
         made = f"{self.drawn} files drawn in {self.seconds:.0f} s" if self.drawn else "all there already"
         return [f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({made})",
                 f"planted: {kinds}",
-                f"test set: {self.test_photos} photos of {self.test_people} people, {self.overlapping_names} names of whom "
-                "are also in the photos"]  # fmt: skip
+                f"test set: {self.test_photos} photos of {self.test_people} people",
+                f"in both: {self.overlapping_names} names"]  # fmt: skip
 
 
 def draw_world(
@@ -64,11 +64,18 @@ def draw_world(
 
     photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
     and test/ with a pairs.txt. workers: processes, by default one for each core. tested: how many people only the test
-    set shows, by default half as many. Raises UserError for a folder with another world in it and when the disk is full.
+    set shows, by default half as many. Raises UserError for a folder with another world in it, and for a full disk.
     """
     started = time.monotonic()
     plan = casting.world(seed, people=people, photos=photos, noise=noise, tested=tested)
-    asked = {"drawing": DRAWING, "people": people, "photos": photos, "seed": seed, "noise": noise, "tested": len(plan.tested)}
+    asked = {
+        "drawing": DRAWING,
+        "people": people,
+        "photos": photos,
+        "seed": seed,
+        "noise": noise,
+        "tested": len(plan.tested),
+    }
     if (there := storage.get_json(str(out), SCRIPT)) not in (None, asked):
         raise UserError(f"{out} holds another world ({there}): give a folder that is empty or not there yet")
     storage.put_json(str(out), SCRIPT, asked)
@@ -115,8 +122,8 @@ def _draw_apart(
             for done in as_completed(waiting):
                 advance(done.result())
         except BrokenProcessPool:
-            raise UserError(f"a process that drew into {out} was ended from outside, perhaps for want of memory: run again "
-                            "with fewer workers; what is finished stays") from None  # fmt: skip
+            raise UserError(f"a process that drew into {out} was ended from outside, perhaps for want of memory: run "
+                            "again with fewer workers; what is finished stays") from None  # fmt: skip
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -162,7 +169,9 @@ def _account(out: Path, plan: World, drawn: int, seconds: float) -> WorldAccount
     planted["in company"] = sum(bool(p.picture and p.picture.company) for p in plan.photos)
     planted["same picture under two names"] = sum(p.kind == "flip" and bool(p.of) for p in plan.photos)
     planted["two persons under one name"] = sum(len(p) > 1 for p in plan.persons.values())
-    planted["one person under two names"] = sum(n > 1 for n in Counter(p for v in plan.persons.values() for p in v).values())
+    planted["one person under two names"] = sum(
+        n > 1 for n in Counter(p for v in plan.persons.values() for p in v).values()
+    )
     people = {p.picture.person for p in plan.photos if p.picture}
     return WorldAccount(out, len(plan.photos), len(plan.persons), len(people), dict(planted), len(plan.tested),
                         len(plan.tested) * PHOTOS_EACH, len(plan.overlap), drawn, seconds)  # fmt: skip
