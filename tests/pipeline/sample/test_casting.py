@@ -1,0 +1,107 @@
+from collections import Counter, defaultdict
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.sample.casting import COMPANIONS, FEWEST_CLEAN, TESTED, world
+from pipeline.sample.names import claimed_names, person_name
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return world(5, people=80, photos=1200)
+
+
+def test_the_plan_follows_from_its_seed(plan):
+    assert plan == world(5, people=80, photos=1200)
+    assert plan.photos != world(6, people=80, photos=1200).photos
+
+
+def test_every_photo_has_its_place(plan):
+    assert len(plan.photos) == 1200
+    assert len({p.path for p in plan.photos}) == 1200
+    assert all(p.path.startswith(f"{p.claimed}/") for p in plan.photos)
+    numbers = defaultdict(list)
+    for photo in plan.photos:
+        numbers[photo.claimed].append(photo.path)
+    assert all(paths == [f"{name}/{i:04}.jpg" for i in range(1, len(paths) + 1)] for name, paths in numbers.items())
+    assert min(map(len, numbers.values())) >= 6
+
+
+def test_noise_is_about_as_planted_in_the_published_sets(plan):
+    share = {kind: n / 1200 for kind, n in Counter(p.kind for p in plan.photos).items()}
+    assert 0.2 < share["outlier"] < 0.34
+    assert 0.02 < share["flip"] < 0.08
+    assert 0.03 < share["duplicate"] < 0.07
+    assert 0.004 < share["junk"] < 0.03
+    assert 0.04 < sum(len(p.picture.company) for p in plan.photos if p.picture) / 1200 < 0.12
+
+
+def test_kinds_mean_what_they_say(plan):
+    clean = {p.path: p for p in plan.photos if p.kind == "clean"}
+    for photo in plan.photos:
+        who = photo.picture.person if photo.picture else None
+        here = who in plan.persons[photo.claimed]
+        assert here == (photo.kind in ("clean", "duplicate"))
+        assert (who is None) == (photo.kind == "junk") == bool(photo.junk)
+        if photo.kind == "duplicate":
+            assert clean[photo.of].claimed == photo.claimed
+            assert clean[photo.of].picture == photo.picture
+    conflicts = [p for p in plan.photos if p.kind == "flip" and p.of]
+    assert len(conflicts) > 5
+    assert all(clean[p.of].picture == p.picture and clean[p.of].claimed != p.claimed for p in conflicts)
+    fresh = [p.picture for p in plan.photos if p.picture and not p.copy]
+    assert len(set(fresh)) == len(fresh)
+
+
+def test_names_and_persons_are_mixed_up_both_ways(plan):
+    names = Counter(p for persons in plan.persons.values() for p in persons)
+    assert set(names) == set(range(80))
+    assert sum(n == 2 for n in names.values()) == 5
+    two = [name for name, persons in plan.persons.items() if len(persons) == 2]
+    assert len(two) == 5
+    for name in two:
+        shown = Counter(p.picture.person for p in plan.photos if p.claimed == name and p.kind == "clean")
+        assert len(shown) == 2
+        assert min(shown.values()) >= FEWEST_CLEAN
+
+
+def test_companions_come_three_to_six_times_and_strangers_once(plan):
+    strangers = defaultdict(list)
+    for photo in plan.photos:
+        if photo.kind == "outlier":
+            strangers[photo.picture.person].append(photo.claimed)
+    companions = {who: names for who, names in strangers.items() if who > COMPANIONS}
+    assert len(companions) > 5
+    # a photo in conflict may have taken the place of one
+    assert all(2 <= len(names) <= 6 and len(set(names)) == 1 for names in companions.values())
+    assert all(len(names) == 1 for who, names in strangers.items() if who < COMPANIONS)
+
+
+def test_the_test_set_shows_others_and_a_few_of_the_same(plan):
+    both = [p for p in plan.tested if p < TESTED]
+    assert len(plan.tested) == 45
+    assert len(both) == 5
+    assert plan.overlap == {name: p for name, persons in plan.persons.items() for p in persons if p in both}
+    assert len(set(plan.name.values())) == len(plan.name)
+
+
+def test_a_clean_world_is_clean():
+    plan = world(5, people=10, photos=100, noise=False)
+    assert {p.kind for p in plan.photos} == {"clean"}
+    assert sorted(plan.persons.values()) == [(i,) for i in range(10)]
+
+
+def test_too_few_photos_are_told():
+    with pytest.raises(UserError, match="found 30 photos of 6: ask for 36"):
+        world(0, people=6, photos=30)
+    with pytest.raises(UserError, match="2 people"):
+        world(0, people=1, photos=30)
+
+
+def test_names_are_never_shared():
+    assert len({person_name(3, i) for i in range(8000)}) == 8000
+    assert not any(" " in person_name(3, i) for i in range(100))
+    names = claimed_names(3, 500)
+    assert names == sorted(set(names))
+    assert all(len(n) == 9 and n.startswith("m.") for n in names)

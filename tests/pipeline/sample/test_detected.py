@@ -1,0 +1,56 @@
+"""What real detectors and a real recogniser make of drawn people."""
+
+import numpy as np
+import pytest
+
+from pipeline.faces.align import warp
+from pipeline.faces.detect import Detector
+from pipeline.faces.embed import Embedder
+from pipeline.sample import draw_people
+
+NEAR = 0.35  # of the distance between the eyes: landmarks that are off by less mean this face
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return list(draw_people(40, 2, seed=77))
+
+
+def looked_for(detector, photos):
+    """For each photo the landmarks nearest to the true ones, or None, and how far off in distances between the eyes."""
+    for one in photos:
+        marks = one.landmarks[0]
+        # turned faces have their eyes close together: the height of the face stands in
+        eyes = np.linalg.norm(marks[1] - marks[0])
+        unit = max(eyes, np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)) / 1.13)
+        found = detector(one.photo)
+        off = np.linalg.norm(found.landmarks - marks, axis=2).mean(1) / unit
+        best = int(off.argmin()) if len(off) else -1
+        yield (found.landmarks[best], off[best]) if len(off) and off[best] < NEAR else (None, np.inf)
+
+
+@pytest.mark.material
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["yunet_n_320_320.onnx", "scrfd_500m.onnx"])
+def test_detectors_find_the_faces_where_they_are_drawn(material, drawn, model):
+    off = np.array([o for _, o in looked_for(Detector(str(material / "models" / model)), drawn)])
+    assert (off < NEAR).mean() >= 0.95
+    assert np.median(off) < 0.12
+
+
+@pytest.mark.material
+@pytest.mark.slow
+def test_a_recogniser_tells_them_apart_but_not_without_mistakes(material):
+    photos = list(draw_people(20, 6, seed=78))
+    detector = Detector(str(material / "models/yunet_n_320_320.onnx"))
+    embed = Embedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
+    kept = [
+        (one, marks) for one, (marks, _) in zip(photos, looked_for(detector, photos), strict=True) if marks is not None
+    ]
+    x = embed(np.stack([warp(one.photo, marks) for one, marks in kept]))
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    who = np.array([one.people[0] for one, _ in kept])
+    one, two = np.triu_indices(len(x), 1)
+    cosine, same = (x @ x.T)[one, two], (who[:, None] == who)[one, two]
+    accepted = (cosine[same] > np.quantile(cosine[~same], 0.99)).mean()  # TAR at FAR 1e-2
+    assert 0.75 < accepted < 0.99

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from pipeline.faces.detect import Faces, meant
+from pipeline.sample import draw_people, person, portrait
+from pipeline.sample.people import FARTHEST, MEASURES, Shape, on_another_day
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return list(draw_people(4, 2, seed=1))
+
+
+@pytest.fixture(scope="module")
+def groups():
+    rng = np.random.default_rng
+    return [
+        portrait(person(1, i), rng([1, i]), company=[person(1, 90 + j) for j in range(1 + i % 2)]) for i in range(8)
+    ]
+
+
+def test_the_same_seed_draws_the_same_whatever_else_is_drawn(drawn):
+    again = list(draw_people(2, 2, seed=1))
+    assert all((a.photo == b.photo).all() for a, b in zip(drawn, again, strict=False))
+    other = next(draw_people(1, 1, seed=2))
+    assert other.photo.shape != drawn[0].photo.shape or (other.photo != drawn[0].photo).any()
+    assert person(1, 0).shape != person(2, 0).shape != person(2, 1).shape
+
+
+def test_photos_are_larger_than_the_face_and_eight_bit(drawn):
+    for one in drawn:
+        assert one.photo.dtype == np.uint8
+        assert all(250 <= side <= 400 for side in one.photo.shape[:2])
+        assert 20 < one.photo.mean() < 235
+        assert one.photo.std() > 15
+        x1, y1, x2, y2 = one.boxes[0]
+        assert 60 < x2 - x1 < 0.8 * one.photo.shape[1]
+        assert 60 < y2 - y1 < 0.8 * one.photo.shape[0]
+    assert [d.people for d in drawn] == [(i // 2,) for i in range(8)]
+
+
+def test_landmarks_lie_as_a_face_has_them(drawn, groups):
+    for one in [*drawn, *groups]:
+        assert one.landmarks.shape == (len(one.boxes), 5, 2)
+        for (x1, y1, x2, y2), marks in zip(one.boxes, one.landmarks, strict=True):
+            assert (marks > (x1, y1)).all()
+            assert (marks < (x2, y2)).all()
+            left, right, nose, corner, other = marks
+            eyes, mouth = (left + right) / 2, (corner + other) / 2
+            down, across = mouth - eyes, right - left
+            assert across[0] > 0
+            assert (other - corner)[0] > 0
+            assert down[1] > 0.7 * np.linalg.norm(across)
+            assert 0.2 < (nose - eyes) @ down / (down @ down) < 0.9
+
+
+def test_the_skin_is_where_the_landmarks_are(drawn):
+    """Between the eyes a drawn face has its skin's colour: the drawing and its truth lie on each other."""
+    for one in drawn:
+        left, right, nose, *_ = one.landmarks[0]
+        x, y = ((left + right + nose) / 3).round().astype(int)
+        blue, _, red = one.photo[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(0)
+        assert red > blue
+
+
+def test_of_several_people_the_photo_is_about_the_first(groups):
+    for one in groups:
+        height, width = one.photo.shape[:2]
+        faces = Faces(one.boxes, np.ones(len(one.boxes), np.float32), one.landmarks)
+        assert meant(faces, width=width, height=height) == 0
+    assert [len(one.people) for one in groups] == [2, 3] * 4
+
+
+def test_people_are_spread_about_the_measures():
+    shapes = np.array([person(3, i).shape for i in range(400)])
+    mean, _, sd = np.array([MEASURES[name] for name in Shape._fields]).T
+    assert list(MEASURES) == list(Shape._fields)
+    np.testing.assert_allclose(shapes.mean(0), mean, atol=0.2 * sd.max(), rtol=0)
+    assert (np.abs(shapes.mean(0) - mean) < 0.25 * sd).all()
+    more = np.abs([MEASURES[name][1] for name in Shape._fields])
+    assert (np.abs(shapes - mean) <= FARTHEST * sd + more + 1e-9).all()
+
+
+def test_another_day_changes_looks_but_not_the_bones():
+    who, rng = person(3, 5), np.random.default_rng(0)
+    days = [on_another_day(who, rng) for _ in range(60)]
+    assert len({(d.hair, d.beard, d.glasses) for d in days}) > 3
+    soft = {"cheek", "hairline_y"}
+    assert all(getattr(d.shape, f) == getattr(who.shape, f) for d in days for f in Shape._fields if f not in soft)

@@ -1,0 +1,168 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.faces.picture import Unreadable, decode
+from pipeline.sample import casting, draw_world
+from pipeline.sample.casting import Photo, Picture
+from pipeline.sample.files import _cut, content
+from pipeline.sample.portraits import Drawn
+from pipeline.sample.questions import pairs_file
+from pipeline.sources import benchmark, image_folder
+
+ASKED = {"people": 4, "photos": 24, "seed": 9, "tested": 2}
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    out = tmp_path_factory.mktemp("sample") / "world"
+    return out, draw_world(out, workers=2, **ASKED)
+
+
+def test_the_truth_is_told_of_every_photo(world):
+    out, account = world
+    truth = table(out / "truth.tsv")
+    assert {t["path"] for t in truth} == {str(p.relative_to(out / "photos")) for p in out.glob("photos/*/*")}
+    assert list(truth[0]) == ["path", "claimed", "person", "kind", "of"]
+    persons = {row["claimed"]: row["persons"].split() for row in table(out / "identities.tsv")}
+    assert all((t["person"] in persons[t["claimed"]]) == (t["kind"] in ("clean", "duplicate")) for t in truth)
+    assert {row["identity"] for row in table(out / "groups.csv")} == set(persons)
+    tested = {p.name for p in (out / "test").iterdir() if p.is_dir()}
+    overlap = table(out / "overlap.tsv")
+    assert overlap
+    assert all(row["person"] in tested and row["person"] in persons[row["claimed"]] for row in overlap)
+    assert account.photos == len(truth) == 24
+    assert account.drawn == 24 + account.test_photos == 48
+
+
+def test_the_pipeline_reads_photos_and_test_set(world):
+    out, _ = world
+    read = [p for part in image_folder.parts(out / "photos") for p in image_folder.index(part)]
+    assert len(read) == 24
+    pairs = benchmark.pairs(out / "test")
+    assert sum(p.same for p in pairs) * 2 == len(pairs) > 20
+    assert all((a.split("/")[0] == b.split("/")[0]) == same for a, b, same, _ in pairs)
+
+
+def test_any_process_draws_any_file_alike(world):
+    out, _ = world
+    plan = casting.world(9, people=4, photos=24, tested=2)
+    for photo in plan.photos[::7]:
+        assert (out / "photos" / photo.path).read_bytes() == content(9, photo)
+
+
+def test_what_is_missing_is_drawn_again_and_the_rest_kept(world):
+    out, _ = world
+    before = listing(out)
+    lost = [p for p in sorted(before) if p.endswith(".jpg")][3::17]
+    for name in [*lost, "truth.tsv"]:
+        (out / name).unlink()
+    kept = next(p for p in before if p.endswith(".jpg") and p not in lost)
+    written = (out / kept).stat().st_mtime_ns
+    assert draw_world(out, workers=1, **ASKED).drawn == len(lost)
+    assert listing(out) == before
+    assert (out / kept).stat().st_mtime_ns == written
+    assert draw_world(out, **ASKED).drawn == 0
+
+
+def test_another_world_is_not_drawn_over_this_one(world):
+    out, _ = world
+    before = listing(out)
+    with pytest.raises(UserError, match="another world"):
+        draw_world(out, **{**ASKED, "seed": 8})
+    assert listing(out) == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot write"):
+        draw_world(tmp_path / "file" / "world", workers=1, **ASKED)
+
+
+@pytest.mark.slow
+def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
+    out, _ = world
+    call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{ASKED!r})"
+    code = f"from pathlib import Path; from pipeline.sample import draw_world; {call}"
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as started:
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("w/photos/*/*.jpg"))) < 5:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.killpg(started.pid, signal.SIGKILL)
+    assert not (tmp_path / "w" / "truth.tsv").exists()
+    drawn = draw_world(tmp_path / "w", workers=1, **ASKED).drawn
+    assert 0 < drawn < 48
+    left = {n: b for n, b in listing(tmp_path / "w").items() if not n.endswith(".tmp")}
+    assert left == listing(out)
+
+
+@pytest.mark.parametrize("what", casting.JUNK)
+def test_junk_is_no_picture_or_shows_nobody(what):
+    data = content(1, Photo("m.1/0001.jpg", "m.1", "junk", None, junk=what))
+    if what == "nobody":
+        assert decode(data).shape == (260, 300, 3)
+    else:
+        with pytest.raises(Unreadable):
+            decode(data)
+
+
+def test_a_copy_is_the_same_picture_in_other_bytes():
+    picture = Picture(3, 0)
+    original = content(2, Photo("m.1/0001.jpg", "m.1", "clean", picture))
+    copies = [content(2, Photo(f"m.1/{i:04}.jpg", "m.1", "duplicate", picture, copy=1)) for i in range(2, 6)]
+    assert len({original, *copies}) == 5
+    whole = decode(original).mean((0, 1))
+    assert all(np.abs(decode(c).mean((0, 1)) - whole).max() < 60 for c in copies)
+
+
+def test_a_copy_never_loses_the_face():
+    y, x = np.mgrid[:200, :240]
+    pixels = np.stack([x, y, 0 * x], -1).astype(np.uint8)
+    drawn = Drawn(pixels, np.array([[10.0, 40, 230, 180]]), np.zeros((1, 5, 2)), (0,))
+    rng, cuts = np.random.default_rng(0), []
+    for _ in range(50):
+        part = _cut(pixels, drawn, rng)
+        left, top = part[0, 0, :2]
+        right, bottom = part[-1, -1, :2]
+        assert left <= 10
+        assert right >= 229
+        assert top <= 25
+        assert bottom >= 180
+        cuts.append(part.shape)
+    assert len(set(cuts)) > 20
+
+
+@pytest.mark.parametrize(("people", "folds", "most"), [(2, 1, 32), (6, 3, 32), (45, 10, 60)])
+def test_questions_come_in_folds_that_share_nobody(people, folds, most):
+    names = [f"P{i}" for i in range(people)]
+    head, *lines = pairs_file(4, names).splitlines()
+    count, each = map(int, head.split())
+    assert (count, each) == (folds, most)
+    assert len(lines) == 2 * folds * each
+    assert len(set(lines)) == len(lines)
+    asked = []
+    for i in range(folds):
+        rows = [line.split("\t") for line in lines[2 * each * i : 2 * each * (i + 1)]]
+        assert [len(r) for r in rows] == [3] * each + [4] * each
+        assert all(r[1] != r[2] for r in rows if len(r) == 3)
+        assert all(r[0] != r[2] for r in rows if len(r) == 4)
+        asked.append({r[0] for r in rows} | {r[2] for r in rows if len(r) == 4})
+    assert sum(map(len, asked)) == len(set().union(*asked)) <= people
