@@ -53,7 +53,7 @@ def outfit(rng: np.random.Generator) -> Outfit:
 def bust(who: Person, worn: Outfit, light: Light, view: Field, per_mm: float, rng: np.random.Generator) -> Part:
     """The body of a person from under the jaw to the chest, dressed."""
     points = _form(who)
-    size = round(0.5 * AREA[0] * per_mm), round(0.5 * AREA[1] * per_mm)
+    size = round(0.38 * AREA[0] * per_mm), round(0.42 * AREA[1] * per_mm)
     place = stretch(points, size)
     x, y, front = place[..., 0], place[..., 1], (place[..., 2] > -20).astype(np.float32)
     colours = np.empty((*size, 3), np.float32)

@@ -35,13 +35,14 @@ def hair(who: Person, bare: Skull, light: Light, view: Field, per_mm: float) -> 
     if who.hair == "bald":
         return None
     shell = _shell(who, bare)
-    size = round(0.6 * AREA[0] * per_mm), round(0.8 * AREA[1] * per_mm)
+    size = round(0.45 * AREA[0] * per_mm), round(0.65 * AREA[1] * per_mm)
     y, azimuth = stretch(shell.y, size), stretch(shell.azimuth, size)
     rng = who.draws(11)
     fine, locks, broad = (mottle(rng, AREA, g, size) for g in _grain(who))
     strands = 0.42 * fine + 0.28 * locks + 0.14 * broad
     line = _line(who, azimuth, y) + 2.2 * locks
-    share = np.clip((line - y) / 7 + 0.5 + 0.35 * fine, 0, 1)
+    frayed = 0.1 if who.hair == "curly" else 0.35
+    share = np.clip((line - y) / 7 + 0.5 + frayed * fine, 0, 1)
     if who.hair == "crop":
         share *= 0.9
     thickness = np.clip((line - y) / 16, 0, 1) ** 0.6

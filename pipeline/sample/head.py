@@ -140,7 +140,7 @@ def head(who: Person, moment: Moment, on: Chart, light: Light, view: Field) -> t
 def _over_head(bare: Skull, drawn: Face, on: Chart, light: Light, view: Field) -> Field:
     """The lit colours of a face [rows, columns, 3] over the head's grid, about as finely as the chart is drawn."""
     per_mm = on.size[1] / 172
-    size = round(300 * per_mm), round(240 * per_mm)  # the columns are closer in front
+    size = round(270 * per_mm), round(225 * per_mm)  # the columns are closer in front
     place = stretch(bare.points[..., :2], size)
     front = step(np.cos(stretch(np.tile(bare.azimuth, (2, 1)), (2, size[1]))[:1]), 0.12, 0.5)
     down, right = np.gradient(drawn.heights, 1 / per_mm)
