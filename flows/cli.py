@@ -17,8 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from flows import benchmark, benchmark_training, take
+from flows import benchmark, benchmark_training, sample_models, take
 from flows.bootstrap import bootstrap
+from flows.demo import demo
 from flows.evaluate import evaluate
 from flows.experiment import experiment
 from flows.refine import refine
@@ -82,6 +83,7 @@ def _speak() -> None:
 def _app() -> typer.Typer:
     app = typer.Typer(add_completion=False, no_args_is_help=True, help="Cleans face-recognition data sets.",
                       rich_markup_mode=None, pretty_exceptions_enable=False)  # fmt: skip
+    app.command("demo")(_command(demo.fn, run=RUN(demo)))
     app.command("refine")(_command(refine.fn, run=RUN(refine)))
     app.command("labels")(_command(take.labels))
     app.command("export")(_command(take.export))
@@ -96,6 +98,10 @@ def _app() -> typer.Typer:
     group.command("losses")(_command(benchmark_training.losses))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
+    drawn = typer.Typer(help="The drawn sample world and its two small models.", no_args_is_help=True)
+    drawn.command("world")(_command(sample_models.world))
+    drawn.command("models")(_command(sample_models.models))
+    app.add_typer(drawn, name="sample")
     return app
 
 

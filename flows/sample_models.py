@@ -1,0 +1,97 @@
+"""The sample world, and the two small models that see it, made again from nothing but seeds."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.arms import manifest
+from flows.refine import faces_of
+from flows.run_fields import with_fields
+from pipeline.faces.detect import Detector
+from pipeline.progress import bar
+from pipeline.refined.arms import as_claimed
+from pipeline.sample.portraits import draw_people
+from pipeline.sample.world import draw_world
+from pipeline.sources.deal import Source, photos
+from trainer.recipes import recipe as named
+from trainer.run import override
+
+log = logging.getLogger("refinery")
+SEED = 1000  # worlds for people to look at and tests have seeds below
+DETECTING = (
+    48,
+    12,
+)  # people, and photos of each, that the detector learns from: many faces matter less than many poses
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was made, and where."""
+
+    what: list[str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Nothing to show as a table."""
+        return []
+
+    def lines(self) -> list[str]:
+        """A line each."""
+        return self.what
+
+
+def world(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder, or one that was begun: it goes on.")],
+    people: Annotated[int, typer.Option(help="People with a name; strangers come on top.")] = 80,
+    photos: Annotated[int, typer.Option(help="Photos, noise included.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+    clean: Annotated[bool, typer.Option("--clean", help="Without any noise.")] = False,
+) -> Drawn:
+    """Draw people in photos with planted noise, the truth beside them, groups, and a test set."""
+    return Drawn(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
+
+
+def models(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the models and the photos they learn from.")],
+    people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 180,
+    photos_each: Annotated[int, typer.Option(help="Photos of each.")] = 12,
+    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1200,
+    **given: str,
+) -> Drawn:
+    """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores)."""
+    from trainer.train import train  # torch takes seconds to load
+
+    out.mkdir(parents=True, exist_ok=True)
+    detector = out / "detector.onnx"
+    if not detector.exists():
+        _detector(detector, steps=detector_steps)
+    draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
+    root = str(out.absolute() / "root")
+    taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
+    faces = faces_of(root, taken, where, Detector(str(detector.absolute())), aligned=False)
+    data = manifest(root, as_claimed(root, taken, faces), faces)
+    run = override(named("sample"), {name: text for name, text in given.items() if text})
+    made = train(run, data, out / "embedder")
+    shutil.copyfile(made.onnx, out / "embedder.onnx")
+    return Drawn([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
+
+
+def _detector(file: Path, *, steps: int) -> None:
+    from trainer.detection.network import to_onnx  # torch takes seconds to load
+    from trainer.detection.scenes import Photo
+    from trainer.detection.train import train_detector
+
+    people, each = DETECTING
+    drawn = []
+    with bar("draw", of=people, unit="people") as advance:
+        for number, photo in enumerate(draw_people(people, each, SEED), start=1):
+            drawn.append(Photo(photo.photo, photo.boxes, photo.landmarks))
+            if number % each == 0:
+                advance(each)
+    to_onnx(train_detector(drawn, seed=SEED, steps=steps), file)
+
+
+with_fields(models)
