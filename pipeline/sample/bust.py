@@ -74,7 +74,7 @@ def _form(who: Person) -> Field:
         (40, 44, neck - 4), (80, 46, neck - 3), (108, 48, neck), (124, 51, neck + 6), (136, 56, neck + 20),
         (147, 62, neck + 45), (160, 70, 0.68 * shoulder), (178, 79, 0.9 * shoulder), (205, 88, shoulder),
         (260, 96, shoulder + 5), (400, 104, shoulder + 8)])  # fmt: skip
-    y, z, width = (along(profile, ROWS)[:, i : i + 1] for i in range(3))
+    y, z, width = np.split(along(profile, ROWS), 3, axis=1)
     azimuth = REACH * np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None]
     sideways, forward = around(azimuth)
     # the neckline of the body lies lower in front than behind

@@ -1,6 +1,7 @@
 """A head: the bare form from its profile, with the face's chart laid over it, and the ears."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -39,6 +40,7 @@ class Face(NamedTuple):
     shadow: Field
 
 
+@lru_cache(maxsize=2)  # the face and the hair of one person ask for the same one
 def skull(shape: Shape) -> Skull:
     """The head of a shape without a face: cross-sections along a profile from the crown to under the chin."""
     profile = along(_profile(shape), ROWS)

@@ -115,7 +115,7 @@ def _portray(who: Person, at: Place, seen: Camera, lamp: Light, rng: np.random.G
     who, now = people.on_another_day(who, rng), moment(rng)
     turn, body = _turn(now.yaw, now.pitch, now.roll), _turn(0.35 * now.yaw, 0.2 * now.pitch, 0.3 * now.roll)
     here, view = turned(lamp, turn), TO_US @ turn
-    detail = float(np.clip(1.5 * at.scale, 0.7, 1.6))
+    detail = float(np.clip(1.35 * at.scale, 0.7, 1.5))
     on = chart(detail)
     fine = Place(FINER * (at.x + 0.5) - 0.5, FINER * (at.y + 0.5) - 0.5, FINER * at.scale)
     layers = _Layers(round(seen.height * FINER), round(seen.width * FINER))
