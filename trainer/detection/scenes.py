@@ -1,0 +1,130 @@
+"""Scenes to learn from: photos placed, scaled, turned and recoloured on a canvas, and what has no face.
+
+A scene shows one photo, or a grid of small ones; faces are never cut, so each is either there or not. What a detector takes
+for faces by mistake is made from the faces themselves: a head whose features are blurred away or out of their places.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]  # [h, w, 3] BGR
+MIRRORED = [1, 0, 2, 4, 3]  # left and right change places: eyes, nose, corners of the mouth
+SMALLEST, LARGEST = 20, 260  # pixels of a face's longer side
+TURN = 12.0  # degrees, either way
+ACROSS = (0.4, 0.4, 0.2)  # of the scenes: with one photo, with 2x2, with 3x3 small ones
+FACELESS = 0.2  # share of the photos shown without their faces
+
+
+class Photo(NamedTuple):
+    """A photo whose faces are known, in its pixels: boxes [k, 4] as x1, y1, x2, y2, landmarks [k, 5, 2]."""
+
+    picture: Picture
+    boxes: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+
+
+def scene(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> Photo:
+    """A square scene with one, four or nine of the photos."""
+    canvas = np.full((side, side, 3), (0, 127, rng.integers(256))[rng.integers(3)], np.uint8)
+    across = int(rng.choice((1, 2, 3), p=ACROSS))
+    cell = side // across
+    boxes: list[NDArray[np.float32]] = [np.zeros((0, 4), np.float32)]
+    landmarks: list[NDArray[np.float32]] = [np.zeros((0, 5, 2), np.float32)]
+    for y, x in np.ndindex(across, across):
+        photo = photos[int(rng.integers(len(photos)))]
+        if rng.random() < FACELESS:
+            photo = faceless(photo, rng)
+        placed = place(mirrored(photo) if rng.random() < 0.5 else photo, cell, rng, canvas=canvas[0, 0])
+        canvas[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = recoloured(placed.picture, rng)
+        corner = np.array([x * cell, y * cell], np.float32)
+        boxes.append(placed.boxes + np.tile(corner, 2))
+        landmarks.append(placed.landmarks + corner)
+    return Photo(canvas, np.concatenate(boxes), np.concatenate(landmarks))
+
+
+def mirrored(photo: Photo) -> Photo:
+    """The photo as a mirror shows it."""
+    width = photo.picture.shape[1]
+    boxes, landmarks = photo.boxes.copy(), photo.landmarks[:, MIRRORED].copy()
+    boxes[:, [0, 2]] = width - photo.boxes[:, [2, 0]]
+    landmarks[..., 0] = width - 1 - landmarks[..., 0]
+    return Photo(np.ascontiguousarray(photo.picture[:, ::-1]), boxes, landmarks)
+
+
+def place(photo: Photo, side: int, rng: np.random.Generator, *, canvas: Picture) -> Photo:
+    """The photo turned, scaled and shifted onto a square of the canvas's colour, with every face whole."""
+    height, width = photo.picture.shape[:2]
+    if len(photo.boxes):
+        low, high = photo.boxes[:, :2].min(0), photo.boxes[:, 2:].max(0)
+        face = (photo.boxes[:, 2:] - photo.boxes[:, :2]).max()
+    else:
+        low, high, face = np.array([0, 0]), np.array([width, height]), max(height, width) / 2
+    all_faces = (high - low).max() * 1.15  # turned, they take a little more room
+    largest = min(side / all_faces, LARGEST / face)
+    smallest = min(SMALLEST / face, largest)
+    scale = smallest * (largest / smallest) ** np.sqrt(rng.random())  # small ones are many in a scene of four
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), rng.uniform(-TURN, TURN), scale)
+    room = np.maximum(side - all_faces * scale, 0) / 2
+    matrix[:, 2] += side / 2 - (low + high) / 2 + rng.uniform(-room, room, 2)
+    picture = photo.picture
+    if scale < 0.5:  # bilinear sampling sees four pixels: shrink by averaging first, else it aliases
+        picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+        moved = cv2.warpAffine(picture, _of_half(matrix), (side, side), borderValue=canvas.tolist())
+    else:
+        moved = cv2.warpAffine(picture, matrix, (side, side), borderValue=canvas.tolist())
+    centres = _moved((photo.boxes[:, :2] + photo.boxes[:, 2:]) / 2, matrix)
+    half = (photo.boxes[:, 2:] - photo.boxes[:, :2]) / 2 * scale  # a slightly turned head's box is as large as before
+    boxes = np.concatenate([centres - half, centres + half], 1).astype(np.float32)
+    return Photo(np.asarray(moved, np.uint8), boxes, _moved(photo.landmarks, matrix))
+
+
+def faceless(photo: Photo, rng: np.random.Generator) -> Photo:
+    """The photo without its faces: their features blurred away, or cut into blocks that have changed places."""
+    picture = photo.picture.copy()
+    for box in photo.boxes:
+        x1, y1 = np.maximum(box[:2], 0).astype(int)
+        x2, y2 = box[2:].astype(int)
+        patch = picture[y1:y2, x1:x2]
+        if min(patch.shape[:2], default=0) < 8:
+            continue
+        if rng.random() < 0.5:
+            few = cv2.resize(patch, (3, 4), interpolation=cv2.INTER_AREA)  # skin and hair stay, features go
+            patch[:] = cv2.resize(few, patch.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        else:
+            h, w = patch.shape[0] // 4, patch.shape[1] // 4
+            blocks = [patch[i * h : i * h + h, j * w : j * w + w].copy() for i in range(4) for j in range(4)]
+            for at, block in zip(rng.permutation(16), blocks, strict=True):
+                i, j = divmod(int(at), 4)
+                patch[i * h : i * h + h, j * w : j * w + w] = block
+    return Photo(picture, photo.boxes[:0], photo.landmarks[:0])
+
+
+def recoloured(picture: Picture, rng: np.random.Generator) -> Picture:
+    """The picture under other light, by another camera: brightness, contrast, colour, blur, noise, compression."""
+    x = picture.astype(np.float32)
+    if rng.random() < 0.15:
+        x = np.repeat(x.mean(2, keepdims=True), 3, 2)
+    x = (x - 127.5) * rng.uniform(0.6, 1.3) + 127.5 + rng.uniform(-40, 40)
+    x *= rng.uniform(0.88, 1.12, 3).astype(np.float32)
+    if rng.random() < 0.25:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.8))
+    if rng.random() < 0.3:
+        x += rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(1, 8))
+    found = np.clip(x, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        packed = cv2.imencode(".jpg", found, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])[1]
+        found = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return found
+
+
+def _moved(points: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
+
+
+def _of_half(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same transform for a picture of half the size, whose pixel i has its centre at 2 i + 1/2."""
+    return np.asarray(matrix @ np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]), np.float64)
