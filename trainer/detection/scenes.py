@@ -1,7 +1,8 @@
 """Scenes to learn from: photos placed, scaled, turned and recoloured on a canvas, and what has no face.
 
 A scene shows one photo, or a grid of small ones; faces are never cut, so each is either there or not. What a detector
-takes for faces by mistake is made from the faces themselves: a head whose features are blurred away or out of their places.
+takes for faces by mistake is made from the faces themselves: a head whose features are blurred away or
+out of their places.
 """
 
 from collections.abc import Sequence
