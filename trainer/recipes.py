@@ -6,7 +6,7 @@ from trainer.run import Run
 
 def sample() -> Run:
     """The drawn world on a CPU in under a minute; scale and margin as a small set of small classes wants them."""
-    return Run(backbone="sample", embedding=128, loss="arcface:scale=16,m2=0.3", batch=64, steps=300, optimizer="adamw",
+    return Run(backbone="sample", embedding=128, loss="arcface:scale=16,m2=0.3", batch=64, steps=240, optimizer="adamw",
                lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=30, augment=0.3)  # fmt: skip
 
 

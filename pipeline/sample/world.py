@@ -63,8 +63,9 @@ def draw_world(
     """Draw a world into a folder, or what is missing of it, and return its account.
 
     photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
-    and test/ with a pairs.txt. workers: processes, by default one for each core. tested: how many people only the test
-    set shows, by default half as many. Raises UserError for a folder with another world in it, and for a full disk.
+    test/ (a folder a person), and pairs.txt, which asks about some of its pairs. workers: processes, by default one for
+    each core. tested: how many people only the test set shows, by default half as many. Raises UserError for a folder
+    with another world in it, and for a full disk.
     """
     started = time.monotonic()
     plan = casting.world(seed, people=people, photos=photos, noise=noise, tested=tested)
@@ -148,7 +149,7 @@ def _texts(plan: World) -> dict[str, str]:
         "identities.tsv": _table("\t", ("claimed", "persons"), who),
         "overlap.tsv": _table("\t", ("claimed", "person"), overlap),
         "groups.csv": _table(",", ("identity", "group", "name"), groups),
-        "test/pairs.txt": pairs_file(plan.seed, [plan.name[p] for p in plan.tested]),
+        "pairs.txt": pairs_file(plan.seed, [plan.name[p] for p in plan.tested]),
     }
 
 

@@ -56,7 +56,7 @@ def test_the_pipeline_reads_photos_and_test_set(world):
     out, _ = world
     read = [p for part in image_folder.parts(out / "photos") for p in image_folder.index(part)]
     assert len(read) == 24
-    pairs = benchmark.pairs(out / "test")
+    pairs = benchmark.pairs(out / "pairs.txt")
     assert sum(p.same for p in pairs) * 2 == len(pairs) > 20
     assert all((a.split("/")[0] == b.split("/")[0]) == same for a, b, same, _ in pairs)
 
