@@ -22,10 +22,7 @@ from trainer.run import override
 
 log = logging.getLogger("refinery")
 SEED = 1000  # worlds for people to look at and tests have seeds below
-DETECTING = (
-    48,
-    12,
-)  # people, and photos of each, that the detector learns from: many faces matter less than many poses
+POSES = 12  # photos that the detector sees of a person
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ def models(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the models and the photos they learn from.")],
     people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 180,
     photos_each: Annotated[int, typer.Option(help="Photos of each.")] = 12,
+    detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 48,
     detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1200,
     **given: str,
 ) -> Drawn:
@@ -67,7 +65,7 @@ def models(
     out.mkdir(parents=True, exist_ok=True)
     detector = out / "detector.onnx"
     if not detector.exists():
-        _detector(detector, steps=detector_steps)
+        _detector(detector, people=detector_people, steps=detector_steps)
     draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
     root = str(out.absolute() / "root")
     taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
@@ -79,18 +77,17 @@ def models(
     return Drawn([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
 
 
-def _detector(file: Path, *, steps: int) -> None:
+def _detector(file: Path, *, people: int, steps: int) -> None:
     from trainer.detection.network import to_onnx  # torch takes seconds to load
     from trainer.detection.scenes import Photo
     from trainer.detection.train import train_detector
 
-    people, each = DETECTING
     drawn = []
     with bar("draw", of=people, unit="people") as advance:
-        for number, photo in enumerate(draw_people(people, each, SEED), start=1):
+        for number, photo in enumerate(draw_people(people, POSES, SEED), start=1):
             drawn.append(Photo(photo.photo, photo.boxes, photo.landmarks))
-            if number % each == 0:
-                advance(each)
+            if number % POSES == 0:
+                advance(POSES)
     to_onnx(train_detector(drawn, seed=SEED, steps=steps), file)
 
 
