@@ -23,6 +23,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 
 log = logging.getLogger("refinery")
+DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every pair of 360 photos is asked each time
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def demo(
     done, account = label_again(root, latest(root), answers(root, given))
     if not (out / "refined").exists():
         export(root, out / "refined")
-    compared = experiment.fn(root, [test], seeds=seeds, detector=str(DETECTOR), seed=str(seed), steps=steps)
+    compared = experiment.fn(
+        root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=str(seed), steps=steps
+    )
     return Demo(score(done.tables["labels"], truth), len(given), account.kept, account.ingested, compared,
                 str(out.absolute()), time.monotonic() - started)  # fmt: skip
