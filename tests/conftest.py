@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("mxnet"):
             item.add_marker(pytest.mark.skip(reason="REFINERY_MXNET is not set"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Torch computes on one thread: several that wait for each other crawl where anything else is running."""
+    torch.set_num_threads(1)

@@ -16,7 +16,7 @@ from trainer.detection.network import MEAN, STD, Network, decode
 from trainer.detection.scenes import Photo, scene
 
 SIDE = 256  # pixels of a scene
-LR, WARMUP, DECAY, CLIP = 2e-3, 100, 0.02, 10.0
+LR, WARMUP, DECAY, CLIP = 2e-2, 100, 0.02, 10.0
 log = logging.getLogger("refinery")
 
 
