@@ -113,7 +113,10 @@ def losses(
             rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
             continue
         v = measure(root, embedder_of(str(made.checkpoint)), test)
-        far, (low, high) = "TAR@FAR=0.01", v.interval["TAR@FAR=0.01"]
+        far = "TAR@FAR=0.01"
+        if far not in v.figures:
+            raise UserError(f"{test_set} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
+        low, high = v.interval[far]
         rows.append({"loss": name, far: f"{v.figures[far]:.3f} [{low:.3f}, {high:.3f}]", "AUC": f"{v.auc:.4f}",
                      "accuracy": f"{v.accuracy:.4f}", "last loss": f"{made.loss:.3f}"})  # fmt: skip
     return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")
