@@ -1,0 +1,1 @@
+"""What people say about what the machine is not sure of."""
