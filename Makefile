@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
 SELECT ?=
+# two tests at a time, those of a module in one process; one at a time where -s shows what they print
+TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 2 --dist loadgroup --no-loadscope-reorder)
 READY := $(VENV)/.ready
 
 OUT ?= demo
@@ -21,7 +23,7 @@ demo: $(READY)
 	@$(VENV)/bin/refinery demo --out $(OUT)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest $(SELECT)
+	@$(VENV)/bin/python -m pytest $(TOGETHER) $(SELECT)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check .
