@@ -17,8 +17,10 @@ from flows.experiment import Comparison, experiment
 from flows.refine import refine
 from flows.take import export
 from flows.truth import Score, answers_from, read_truth, score, told
-from pipeline.refined.answers import answers, label_again
+from pipeline.refined.labels import label_again
 from pipeline.refined.latest import latest
+from pipeline.review import ledger
+from pipeline.review.votes import verdicts
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 
@@ -86,13 +88,15 @@ def demo(
     refine.fn(["image-folder", str(world / "photos")], root=root, detector=str(DETECTOR), embedder=str(EMBEDDER),
               test_set=[test])  # fmt: skip
     truth = read_truth(world)
-    given = answers_from(latest(root), truth)
-    log.info("%d findings are undecided: answered from the truth, as annotators would", len(given))
-    done, account = label_again(root, latest(root), answers(root, given))
+    ledger.append(root, answers_from(latest(root), truth))
+    said = verdicts(root)
+    log.info("%d findings are undecided: answered from the truth, as annotators would", len(said))
+    done = label_again(root, said)
     if not (out / "refined").exists():
         export(root, out / "refined")
     compared = experiment.fn(
         root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=str(seed), steps=steps
     )
-    return Demo(score(done.tables["labels"], truth), len(given), account.kept, account.ingested, compared,
+    account = done.account
+    return Demo(score(done.tables["labels"], truth), len(said), account["kept"], account["ingested"], compared,
                 str(out.absolute()), time.monotonic() - started)  # fmt: skip

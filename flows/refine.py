@@ -29,9 +29,10 @@ from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB, JOIN, LINK
 from pipeline.noise.duplicates import MIN_COARSE
 from pipeline.noise.identities import DOUBT
-from pipeline.refined.account import Account, account
+from pipeline.refined.account import Account
 from pipeline.refined.labels import label
 from pipeline.refined.latest import publish
+from pipeline.review.votes import verdicts
 from pipeline.sources import SOURCES
 from pipeline.sources import source as find_source
 from pipeline.sources.deal import Source, photos
@@ -114,23 +115,24 @@ def refine(
     embeddings = _embeddings(root, faces, models, many)
     tests = [_test_set(root, *test, models, many) for test in asked]
     noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
-    labels, decisions = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, workers=many)
-    done = account(labels.batches(), ingested=len(taken))
+    said = verdicts(root)
+    found = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, said=said, workers=many)
+    done = found.account
     tables = {
         "photos": taken,
         "faces": faces,
-        "labels": labels,
-        "decisions": decisions,
         "calibration": noise.calibration,
         "copies": noise.copies,
         "clusters": noise.clusters,
         "persons": noise.persons,
         "findings": noise.findings,
     }
-    tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)}
-    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where, "ignored": ignored}
+    tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)} | found.tables
+    tables |= {f"test_faces_{i}": t for i, (t, _) in enumerate(tests)}
+    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where,
+              "ignored": ignored, "rules": RULES}  # fmt: skip
     limits = noise.thresholds | RULES
-    publish(root, tables, params=params, thresholds=limits, account=done)
+    publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
     _tell(done, root)
     return Outcome(done, limits, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
 

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pipeline.refined.answers import Answer
-from pipeline.refined.latest import Refinement
+from pipeline.refined.latest import Refinement, findings_of
+from pipeline.review.about import about, medoids
 from pipeline.table import Table
 
 NO_NOISE = frozenset({"duplicate", "conflict", "overlap", "too_few"})  # reasons that do not say "not this person"
@@ -60,19 +61,19 @@ def _stopped(
     return rows[key]["identity"] is None or (true["kind"] in WRONG and right[key])
 
 
-def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> list[Answer]:
-    """What somebody who knows everyone would answer to each finding that was left undecided."""
+def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
+    """What somebody who knows everyone would answer to each finding that is undecided: rows for the ledger."""
     verdicts = done.tables["decisions"].read(["verdict"])["verdict"].to_pylist()
-    findings = done.tables["findings"].read(["finding_id", "kind", "subject", "object"]).to_pylist()
-    person = _people(done, truth)
-    given = []
-    for finding, verdict in zip(findings, verdicts, strict=True):
-        if verdict == "unsure" and (said := _answer(finding, person)):
-            given.append(Answer(finding["finding_id"], said, "truth"))
-    return given
+    findings = findings_of(done).read(["finding_id", "kind", "subject", "object"]).to_pylist()
+    person, medoid = who_is(done, truth), medoids(done)
+    return [
+        about(finding, medoid) | {"verdict": said, "who": "truth", "purpose": "truth", "answer_id": "truth"}
+        for finding, verdict in zip(findings, verdicts, strict=True)
+        if verdict == "unsure" and (said := right_answer(finding, person))
+    ]
 
 
-def _people(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Who is meant by a face's id and by a name: the person of the face, and of most of the name's clean photos."""
     rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
@@ -81,7 +82,7 @@ def _people(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[st
     return meant
 
 
-def _answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str | None:
+def right_answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str | None:
     """yes or no; None where the truth has nothing to say, as about which of two names a picture belongs to."""
     subject = person.get(finding["subject"])
     other = person.get(finding["object"], finding["object"])  # a person of a test set is called by its name

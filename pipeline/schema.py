@@ -63,6 +63,22 @@ DECISIONS = pa.schema(
         ("seconds", pa.float32()),
     ]
 )
+LEDGER = pa.schema(
+    [
+        *DECISIONS,
+        ("kind", pa.string()),  # of the finding, with its subject and object: an answer stands for itself
+        ("subject", pa.string()),
+        ("object", pa.string()),
+        ("face", pa.string()),  # a face of the subject when it was asked: who is meant when groups change their names
+        ("other", pa.string()),  # and one of the object
+        ("choice", pa.string()),  # what was chosen on the page
+        ("knows", pa.bool_()),  # whether the annotator knows the person
+        ("purpose", pa.string()),  # case, gold, audit; policy: the machine's view; list, truth: decides alone
+        ("expected", pa.string()),  # of gold: the known verdict
+        ("answer_id", pa.string()),
+    ]
+)
+ANSWERS = pa.schema([f for f in LEDGER if f.name not in ("choice", "knows", "purpose", "expected", "answer_id")])
 LABELS = pa.schema(
     [
         ("face_id", pa.string()),

@@ -1,7 +1,7 @@
 """The labels table: resolve() once over the whole data set, then dealt back to the shards of the photos."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,10 +11,20 @@ from pipeline.build import Workers, build
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
+from pipeline.refined.account import Account, account
+from pipeline.refined.answers import hear, implied, noise_of
+from pipeline.refined.latest import Refinement, latest, publish
 from pipeline.refined.resolve import resolve
 from pipeline.table import Shard, Table, read_shard
 
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
+
+
+class Labelled(NamedTuple):
+    """The tables of a labelling by role (labels, decisions; answers and heard where people spoke), and the account."""
+
+    tables: dict[str, Table]
+    account: Account
 
 
 def label(
@@ -24,24 +34,27 @@ def label(
     *,
     undecided: str,
     min_faces: int,
-    answers: Table | None = None,
+    said: pa.Table | None = None,
     workers: Workers = None,
-) -> tuple[Table, Table]:
-    """The labels of all photos, shard by shard beside them, and the decisions made on the findings.
+) -> Labelled:
+    """The labels of all photos, shard by shard beside them, and what they rest on.
 
     undecided: what happens to photos that should go to people: "keep" or "drop". min_faces: an identity with fewer
-    photos left is removed as too_few. answers: decisions of people, which stand in place of the policy's.
+    photos left is removed as too_few. said: verdicts of people (columns as ANSWERS), which stand in place of the
+    policy's.
     """
+    run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
+    answers, heard = hear(root, said, noise, workers=workers) if said is not None and len(said) else (None, None)
+    findings = heard or noise.findings
     part = (
         tuple(photos.shards),
         tuple(noise.clusters.shards),
         tuple(noise.persons.shards),
-        tuple(noise.findings.shards),
+        tuple(findings.shards),
     )
-    run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
     limits = dict(sorted(noise.thresholds.items()))
     people: dict[str, Any] = {"answers": answers.shards} if answers else {}
-    decisions = build(root, "decisions", decide_shard, list(noise.findings.shards), schema=schema.DECISIONS,
+    decisions = build(root, "decisions", decide_shard, list(findings.shards), schema=schema.DECISIONS,
                       calibration=noise.calibration.shards[0], limits=limits, **people, **run)  # fmt: skip
     whole = build(root, "resolved", resolve_shard, [part], schema=schema.LABELS, decisions=decisions.shards,
                   undecided=undecided, min_faces=min_faces, **run)  # fmt: skip
@@ -49,7 +62,24 @@ def label(
     for shard in photos.shards:
         slices.append((whole.shards[0], start, shard.rows))
         start += shard.rows
-    return build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run), decisions
+    made = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
+    said_tables = {"answers": answers, "heard": heard} if answers and heard else {}
+    return Labelled(
+        {"labels": made, "decisions": decisions, **said_tables}, account(made.batches(), ingested=len(photos))
+    )
+
+
+def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refinement:
+    """The root's refinement with what people said by now, published where it differs from before."""
+    done = latest(root)
+    noise = noise_of(done.tables, done.thresholds)
+    params = done.params
+    found = label(root, done.tables["photos"], noise, undecided=params["undecided"], min_faces=params["min_faces"],
+                  said=said, workers=workers)  # fmt: skip
+    tables = {role: t for role, t in done.tables.items() if role not in ("answers", "heard")} | found.tables
+    if {r: t.address for r, t in tables.items()} == {r: t.address for r, t in done.tables.items()}:
+        return done
+    return publish(root, tables, params=params, thresholds=done.thresholds, account=found.account)
 
 
 def decide_shard(
@@ -62,8 +92,11 @@ def decide_shard(
     findings = read_shard(root, part)
     verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
     people = {d["finding_id"]: d for shard in answers for d in read_shard(root, shard).to_pylist()}
+    people |= {found: row | {"finding_id": found} for found, row in implied(findings, people).items()}
     rows = [
-        people.get(found) or {"finding_id": found, "verdict": verdict, "who": "policy"}
+        {c: people[found][c] for c in schema.DECISIONS.names}
+        if found in people
+        else {"finding_id": found, "verdict": verdict, "who": "policy"}
         for found, verdict in zip(findings["finding_id"].to_pylist(), verdicts.tolist(), strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=schema.DECISIONS)

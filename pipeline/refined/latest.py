@@ -63,6 +63,11 @@ def latest(root: str) -> Refinement:
     return Refinement(tables, value["params"], value["thresholds"], value["account"])
 
 
+def findings_of(done: Refinement) -> Table:
+    """The findings that a refinement's decisions are about, row by row: the machine's, and what people said besides."""
+    return done.tables.get("heard", done.tables["findings"])
+
+
 def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
     """Files of tables that the root's refinement does not refer to, and their sizes in bytes.
 

@@ -74,7 +74,7 @@ def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep")
             seen = [(r[0], r[1], v, r[3]) for r, v in zip(given, x, strict=True)]
             known.append(tables(f"{root}/a", seen, source=source)[2])
     noise = find(f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers)
-    found, _ = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers)
+    found = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).tables["labels"]
     return found, noise, w.truth
 
 
@@ -123,7 +123,7 @@ def test_processes_make_the_same_bytes_as_threads(tmp_path):
 def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", None, 1), ("a/2", "a", None, 2)])
     noise = find(str(tmp_path), faces, [embeddings])
-    labels, _ = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2)
+    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).tables["labels"]
     assert labels.read()["reason"].to_pylist() == ["no_face", "no_face"]
 
 
@@ -132,7 +132,7 @@ def test_one_name_with_two_photos(tmp_path):
     x = photos_of(person(rng), 2, rng)
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", x[0], 1), ("a/2", "a", x[1], 2)])
     noise = find(str(tmp_path), faces, [embeddings])
-    labels, _ = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2)
+    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).tables["labels"]
     assert labels.read()["identity"].to_pylist() == ["a", "a"]
 
 
