@@ -5,6 +5,7 @@ an answer weighs the log of its odds of being right, and knowing the person halv
 annotators the model of Dawid & Skene (Applied Statistics 28, 1979) tells how each of them errs, gold included.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from math import exp, log
@@ -129,5 +130,7 @@ def _dawid_skene(
     votes += [(r["finding_id"], r["who"], r["verdict"]) for r in gold]
     known = pd.Series({r["finding_id"]: r["expected"] for r in gold}, dtype=object)
     table = pd.DataFrame(votes, columns=["task", "worker", "label"])
-    found: Any = DawidSkene(n_iter=100).fit(table, true_labels=known if len(known) else None).probas_
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas, about what crowd-kit will have to change
+        found: Any = DawidSkene(n_iter=100).fit(table, true_labels=known if len(known) else None).probas_
     return {f: float(found.loc[f, "yes"]) for f in asked if f in found.index} if "yes" in found.columns else {}
