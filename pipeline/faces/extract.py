@@ -48,7 +48,7 @@ def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tupl
     try:
         if photo["failure"]:
             raise Unreadable(photo["failure"].removeprefix("unreadable: "))
-        data = _read(photo, where)
+        data = read_photo(photo, where)
         row["sha"] = sha256(data).hexdigest()
         image = decode(data)
         row["phash"] = perceptual_hash(image)
@@ -60,7 +60,8 @@ def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tupl
     return row
 
 
-def _read(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
+def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
+    """The bytes of a row of photos. Raises Changed when they are not there any more."""
     kind, path = where[photo["source"]]
     names = (name for name in Photo._fields if name not in ("failure",))
     found: bytes = source(kind).read(path, Photo(**{name: photo[name] for name in names}))

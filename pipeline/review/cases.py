@@ -1,0 +1,194 @@
+"""Which findings need eyes: each with what is asked, how likely the machine is wrong, and how many photos hang on it.
+
+What an answer cannot change is not asked: a photo that goes for another reason, a name that goes as a whole.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.noise.calibration import read_calibration
+from pipeline.noise.findings import numbers
+from pipeline.noise.likeness import Calibration, Floats, fuse, rate
+from pipeline.noise.policy import judge
+from pipeline.refined.latest import Refinement, findings_of
+from pipeline.review.about import about
+from pipeline.review.odds import SAME, Own, holds, own_faces, wrong
+from pipeline.review.questions import GRID, PAIR
+from pipeline.schema import finding_id
+from pipeline.table import Table
+
+GONE = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")  # reasons that no answer changes
+ASKABLE = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
+Row = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """One thing worth asking."""
+
+    about: Row  # the finding: its id, kind, subject, object, and a face of either side
+    page: str
+    identity: str  # the name on whose page it stands
+    guess: str
+    words: str
+    wrong: float  # probability that what happens without an answer is wrong
+    photos: int  # whose fate hangs on it
+    same_means: str  # what "the same person" says of the finding
+    purpose: str = "case"
+    expected: str | None = None  # of gold
+    also: tuple[Row, ...] = ()  # further findings that the same answer is about
+
+
+class World(NamedTuple):
+    """What there is to ask about, small enough to hold: persons, and the faces that findings name."""
+
+    persons: dict[str, Row]  # by name: identity, cluster, size, medoid
+    identity: dict[str, str]  # of each face that a finding names
+    group: dict[str, int]  # its group in that name, -1: none
+    reason: dict[str, str]  # why it went, "" when it stays
+    medoids: dict[str, int]  # the faces of each person, by its middle face
+
+
+def cases(root: str, done: Refinement) -> list[Case]:
+    """Everything that could be asked of a refinement, in no order; `wrong` says what is worth it."""
+    findings = findings_of(done).read()
+    findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE)))
+    calibration = read_calibration(root, done.tables["calibration"].shards[0])
+    verdicts = judge(findings, done.thresholds, calibration)
+    p = holds(findings, verdicts, calibration, own(done, calibration), len(done.tables["persons"]))
+    risk = wrong(p, verdicts, keep=done.params["undecided"] == "keep")
+    rows, world = findings.to_pylist(), look(done, findings)
+    said = words(findings, calibration, len(world.persons))
+    medoid = {name: r["medoid"] for name, r in world.persons.items()}
+    made = [
+        Case(about(row, medoid), GRID if row["kind"] == "outlier" else PAIR, _home(row, world), str(v), text,
+             float(w), _photos(row, world), "yes" if row["kind"] in SAME else "no")
+        for row, v, text, w in zip(rows, verdicts, said, risk, strict=True)
+        if row["kind"] != "conflict"
+    ]  # fmt: skip
+    return _with_conflicts(_open(_grouped(made, world), world), [r for r in rows if r["kind"] == "conflict"], world)
+
+
+def own(done: Refinement, calibration: Calibration) -> Own:
+    """What one person's faces look like in this data."""
+    columns = ("core", "second")[: len(calibration.tails)]
+    rows = done.tables["clusters"].read(["cluster", *columns])
+    core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
+    total = core[0] if len(core) == 1 else fuse(core, calibration.weights)
+    return own_faces(total, rows["cluster"].fill_null(-1).to_numpy(), calibration)
+
+
+def look(done: Refinement, findings: pa.Table) -> World:
+    """What the findings name, gathered shard by shard."""
+    persons = {r["person"]: r for r in done.tables["persons"].read(
+        ["person", "identity", "cluster", "size", "of", "medoid"]).to_pylist()}  # fmt: skip
+    named = pa.array(sorted({f for c in ("subject", "object") for f in findings[c].to_pylist() if f}))
+    identity, group, reason = {}, {}, {}
+    for r in among(done.tables["clusters"], named, ["face_id", "identity", "cluster"]):
+        identity[r["face_id"]], group[r["face_id"]] = r["identity"], -1 if r["cluster"] is None else r["cluster"]
+    for r in among(done.tables["labels"], named, ["face_id", "identity", "reason"]):
+        reason[r["face_id"]] = "" if r["identity"] else r["reason"]
+    return World(persons, identity, group, reason, {r["medoid"]: r["size"] for r in persons.values()})
+
+
+def among(table: Table, faces: pa.Array, columns: Sequence[str]) -> Iterable[Row]:
+    """The rows of these faces, shard by shard."""
+    for shard in table.batches(columns):
+        yield from shard.filter(pc.is_in(shard["face_id"], value_set=faces)).to_pylist()
+
+
+def words(findings: pa.Table, calibration: Calibration, persons: int) -> list[str]:
+    """The machine's score of each finding in words that need no figures of likeness."""
+    scores = numbers(findings)[: len(calibration.tails)]
+    total: Floats = scores[0] if len(scores) == 1 else fuse(scores, calibration.weights)
+    return [
+        _words(k, z, calibration, persons) for k, z in zip(findings["kind"].to_pylist(), total.tolist(), strict=True)
+    ]
+
+
+def _words(kind: str, z: float, calibration: Calibration, persons: int) -> str:
+    if not np.isfinite(z):
+        return "the machine has nothing to compare with"
+    found = rate(calibration.tail, z)
+    if kind in SAME:
+        expected = found * persons
+        return f"of {min(10**6, round(1 / expected)):,} people met like this, one would be a chance lookalike" if (
+            expected < 0.5) else "a chance lookalike would be no surprise"  # fmt: skip
+    if found < 1e-6:
+        return "fewer than one stranger in a million looks this much like the person"
+    if found > 0.4:
+        return "no more like this person than any stranger"
+    return f"one stranger in {max(2, round(1 / max(found, 1e-9))):,} looks this much like the person"
+
+
+def _home(row: Row, world: World) -> str:
+    """The name on whose page a finding stands."""
+    if row["kind"] == "outlier":
+        return str(row["object"])
+    if row["subject"] in world.persons:
+        return str(world.persons[row["subject"]]["identity"])
+    return str(world.identity.get(row["subject"]) or row["subject"])
+
+
+def _photos(row: Row, world: World) -> int:
+    kind, subject, other = row["kind"], row["subject"], row["object"]
+    if kind in ("outlier", "misplaced"):
+        return 1
+    if kind == "split":
+        return world.medoids.get(other, 1)
+    sizes = [world.persons[s]["size"] for s in (subject, other) if s in world.persons]
+    if kind == "merge":
+        return int(min(sizes, default=1))
+    return int(world.persons[subject]["of" if kind == "mixed" else "size"]) if sizes else 1
+
+
+def _grouped(made: list[Case], world: World) -> list[Case]:
+    """Stray faces of one group that may be one and the same other person are one question."""
+    groups: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
+    for i, case in enumerate(made):
+        face, kind = case.about["subject"], case.about["kind"]
+        key = (case.identity, world.group.get(face, -1), case.about["object"]) if kind == "misplaced" else (i,)
+        groups[key].append(case)
+    found = []
+    for same in groups.values():
+        first = min(same, key=lambda c: (-c.wrong, c.about["finding_id"]))
+        also = tuple(c.about for c in same if c is not first)
+        found.append(first._replace(photos=sum(c.photos for c in same), also=also))
+    return found
+
+
+def _open(made: list[Case], world: World) -> list[Case]:
+    """Those that an answer can change: a face that goes elsewhere, or with its whole group, is asked about there."""
+    elsewhere = {a["subject"] for c in made if c.about["kind"] == "misplaced" and c.guess != "no"
+                 for a in (c.about, *c.also)}  # fmt: skip
+    parted = {(p["identity"], p["cluster"]) for p in world.persons.values() if p["cluster"] > 0}
+
+    def matters(case: Case) -> bool:
+        face = case.about["subject"]
+        if case.about["kind"] == "outlier":
+            there = (case.identity, world.group.get(face, -1))
+            return face not in elsewhere and there not in parted and world.reason.get(face) not in GONE
+        return case.about["kind"] in ("overlap", "merge", "mixed") or world.reason.get(face) not in GONE
+
+    return [case for case in made if matters(case)]
+
+
+def _with_conflicts(made: list[Case], conflicts: list[Row], world: World) -> list[Case]:
+    """One picture under two names is asked about under both: at least one of them is wrong."""
+    text = "the same picture also stands under the name {}"
+    found = {c.about["finding_id"]: c for c in made}
+    for row in conflicts:
+        for face, twin in ((row["subject"], row["object"]), (row["object"], row["subject"])):
+            name = world.identity.get(face)
+            if name is None or world.reason.get(face) in GONE or world.reason.get(twin) in GONE:
+                continue
+            key = finding_id("outlier", face, name)
+            there = {"finding_id": key, "kind": "outlier", "subject": face, "object": name, "face": face, "other": None}
+            case = found.get(key) or Case(there, GRID, name, "unsure", "", 0.5, 1, "no")
+            said = text.format(world.identity.get(twin, "of a test set"))
+            found[key] = case._replace(wrong=max(case.wrong, 0.5), words=said, guess="unsure")
+    return list(found.values())
