@@ -22,6 +22,7 @@ from pipeline.faces.detect import Detector
 from pipeline.faces.packs import find_model
 from pipeline.refined.arms import as_claimed
 from pipeline.refined.latest import latest
+from pipeline.refined.lock import only_one
 from pipeline.schema import digest
 from pipeline.sources.deal import photos
 from pipeline.table import Table
@@ -83,24 +84,26 @@ def bootstrap(
         raise UserError(f"--rounds {rounds}: give 1 or more")
     run = override(named(recipe), {name: text for name, text in given.items() if text})
     many, found = parse_workers(workers), find_model(detector, "detector")
-    taken, where = stage(photos)(root, sources(source), workers=many)
-    faces = faces_of(root, taken, where, Detector(found), aligned=aligned, workers=many)
-    labels = as_claimed(root, taken, faces, workers=many)
-    done: list[Round] = []
-    for number in range(rounds):
-        log.info("round %d: train on %d photos, then refine", number, _kept(labels))
-        first = replace(run, loss=SUB_CENTRES) if sub_centres and number == 0 else run
-        model = _model(root, first, labels, faces, device)
-        outcome = refine.fn(source, root, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces,
-                            workers=workers)  # fmt: skip
-        new = latest(root).tables["labels"]
-        changed = _changed(labels, new)
-        share = changed / max(1, len(new))
-        done.append(Round(number, _kept(labels), outcome.account.kept, changed, share, model))
-        log.info("round %d: %d of %d photos have another fate (%.1f%%)", number, changed, len(new), 100 * share)
-        labels = new
-        if share < stop_share:
-            break
+    claimed = sources(source)
+    with only_one(root):
+        taken, where = stage(photos)(root, claimed, workers=many)
+        faces = faces_of(root, taken, where, Detector(found), aligned=aligned, workers=many)
+        labels = as_claimed(root, taken, faces, workers=many)
+        done: list[Round] = []
+        for number in range(rounds):
+            log.info("round %d: train on %d photos, then refine", number, _kept(labels))
+            first = replace(run, loss=SUB_CENTRES) if sub_centres and number == 0 else run
+            model = _model(root, first, labels, faces, device)
+            outcome = refine.fn(source, root, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces,
+                                workers=workers)  # fmt: skip
+            new = latest(root).tables["labels"]
+            changed = _changed(labels, new)
+            share = changed / max(1, len(new))
+            done.append(Round(number, _kept(labels), outcome.account.kept, changed, share, model))
+            log.info("round %d: %d of %d photos have another fate (%.1f%%)", number, changed, len(new), 100 * share)
+            labels = new
+            if share < stop_share:
+                break
     return Rounds(done, outcome)
 
 

@@ -16,6 +16,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
+from flows.gpu import gpu
 from flows.models import embedder_of
 from flows.take import parse_workers
 from pipeline import schema
@@ -32,6 +33,7 @@ from pipeline.noise.identities import DOUBT
 from pipeline.refined.account import Account
 from pipeline.refined.labels import label
 from pipeline.refined.latest import publish
+from pipeline.refined.lock import only_one
 from pipeline.review.votes import verdicts
 from pipeline.sources import SOURCES
 from pipeline.sources import source as find_source
@@ -108,33 +110,35 @@ def refine(
 ) -> "Outcome":
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
-    taken, where = stage(photos)(root, sources(source), shards=shards or None, workers=many)
-    ignored = _ignored(where)
-    asked = [_test_photos(root, path, many) for path in test_set]
-    faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many)
-    embeddings = _embeddings(root, faces, models, many)
-    tests = [_test_set(root, *test, models, many) for test in asked]
-    noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
-    said = verdicts(root)
-    found = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, said=said, workers=many)
-    done = found.account
-    tables = {
-        "photos": taken,
-        "faces": faces,
-        "calibration": noise.calibration,
-        "copies": noise.copies,
-        "clusters": noise.clusters,
-        "persons": noise.persons,
-        "findings": noise.findings,
-    }
-    tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)} | found.tables
-    tables |= {f"test_faces_{i}": t for i, (t, _) in enumerate(tests)}
-    params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where,
-              "ignored": ignored, "rules": RULES}  # fmt: skip
-    limits = noise.thresholds | RULES
-    publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
-    _tell(done, root)
-    return Outcome(done, limits, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
+    given = sources(source)
+    with only_one(root):
+        taken, where = stage(photos)(root, given, shards=shards or None, workers=many)
+        ignored = _ignored(where)
+        asked = [_test_photos(root, path, many) for path in test_set]
+        faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many)
+        embeddings = _embeddings(root, faces, models, many)
+        tests = [_test_set(root, *test, models, many) for test in asked]
+        noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
+        said = verdicts(root)
+        found = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, said=said, workers=many)
+        done = found.account
+        tables = {
+            "photos": taken,
+            "faces": faces,
+            "calibration": noise.calibration,
+            "copies": noise.copies,
+            "clusters": noise.clusters,
+            "persons": noise.persons,
+            "findings": noise.findings,
+        }
+        tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)} | found.tables
+        tables |= {f"test_faces_{i}": t for i, (t, _) in enumerate(tests)}
+        params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where,
+                  "ignored": ignored, "rules": RULES}  # fmt: skip
+        limits = noise.thresholds | RULES
+        publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
+        _tell(done, root)
+        return Outcome(done, limits, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
 
 
 def _check(detector: str, embedder: str, second: str, flip: str, undecided: str, min_faces: int) -> Models:
@@ -175,11 +179,12 @@ def faces_of(
 
 def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[Table]:
     embed, carry = stage(build, name="embeddings"), {"root": root, "batch": BATCH}
-    return [
-        embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
-              workers=many, carry=carry)
-        for e in models.embedders
-    ]  # fmt: skip
+    with gpu():
+        return [
+            embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
+                  workers=many, carry=carry)
+            for e in models.embedders
+        ]  # fmt: skip
 
 
 def _ignored(where: dict[str, tuple[str, str]]) -> dict[str, dict[str, int]]:

@@ -32,8 +32,8 @@ def fates(root: Path | str) -> dict[str, tuple[str | None, str]]:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Every file under a root with its bytes; what a killed process left unfinished is not looked at."""
-    files = (p for p in root.rglob("*") if p.is_file() and not p.name.endswith(".tmp"))
+    """Every file under a root with its bytes; the lock, and what a killed process left unfinished, is not looked at."""
+    files = (p for p in root.rglob("*") if p.is_file() and not p.name.endswith((".tmp", ".lock")))
     return {str(p.relative_to(root)): p.read_bytes() for p in files}
 
 
