@@ -53,10 +53,10 @@ def world(
 
 def models(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the models and the photos they learn from.")],
-    people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 180,
+    people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
     photos_each: Annotated[int, typer.Option(help="Photos of each.")] = 12,
-    detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 48,
-    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1200,
+    detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 60,
+    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1600,
     **given: str,
 ) -> Drawn:
     """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores)."""
