@@ -1,0 +1,140 @@
+"""From cases to pages: who is shown beside whom."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.refined.latest import Refinement
+from pipeline.review.album import SHOWN, Place, everyone, of_tests, place_of, surest
+from pipeline.review.cases import Case, among
+from pipeline.review.gold import gold_for
+from pipeline.review.groups import GENERAL, Known
+from pipeline.review.questions import GRID, PAIR, Item, Question, question_id
+from pipeline.review.queue import CELLS
+
+import pyarrow as pa  # isort: skip
+
+
+class Sheet(NamedTuple):
+    """A page, who answers it, and all that is asked on it, gold included."""
+
+    group: str
+    question: Question
+    cases: tuple[Case, ...]
+
+
+class Faces(NamedTuple):
+    """What there is to show: persons by name, faces of groups, of names, of test people, and where faces are."""
+
+    persons: Mapping[str, Mapping[str, Any]]
+    sure: Mapping[Place, list[str]]
+    all: Mapping[str, list[str]]
+    tests: Mapping[str, list[str]]
+    place: Mapping[str, Place]
+
+
+def compose(
+    done: Refinement, cases: Sequence[Case], known: Mapping[str, Known], rounds: Mapping[str, int]
+) -> list[Sheet]:
+    """The pages for these cases, in their order; a name's suspects share pages.
+
+    known: group and title of identities; rounds: of findings that are asked again because two answers differ, how many
+    answered: each of those has a page of its own, so that it is the same page however many there are.
+    """
+    faces = _faces(done, cases)
+    again = [c for c in cases if c.about["finding_id"] in rounds]
+    usual = [c for c in cases if c.about["finding_id"] not in rounds]
+    grids: dict[str, list[Case]] = defaultdict(list)
+    for case in usual:
+        if case.page == GRID:
+            grids[case.identity].append(case)
+    sheets, begun = [], set()
+    for case in usual:
+        if case.page == PAIR:
+            sheets.append(_pair(case, faces, known, 0))
+        elif case.identity not in begun:
+            begun.add(case.identity)
+            some = grids[case.identity]
+            sheets += [_grid(some[i : i + CELLS], faces, known, 0) for i in range(0, len(some), CELLS)]
+    make = {GRID: lambda c, r: _grid([c], faces, known, r), PAIR: lambda c, r: _pair(c, faces, known, r)}
+    sheets += [make[c.page](c, rounds[c.about["finding_id"]]) for c in again]
+    return [s for s in sheets if s.question.left and (s.question.right or s.question.page == GRID)]
+
+
+def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
+    name = cells[0].identity
+    place = place_of(name, faces.persons) or (name, 0)
+    gold = None if round else gold_for(place, len(cells), faces.sure)
+    every = [*cells, gold] if gold else list(cells)
+    every.sort(key=lambda c: c.about["finding_id"])  # gold must not stand last
+    items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
+    left = tuple(faces.sure.get(place, ())[:SHOWN])
+    question = Question(question_id(GRID, items, round), GRID, _title(name, known), left, (), items)
+    return Sheet(_group(name, known), question, tuple(every))
+
+
+def _pair(case: Case, faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
+    a = case.about
+    left, right, one, two = _sides(case, faces)
+    item = Item(a["finding_id"], "", case.guess, case.words)
+    title = _title(case.identity, known)
+    if a["kind"] == "mixed":
+        title += " · is there one person whom most of these photos show?"
+    question = Question(question_id(PAIR, (item,), round), PAIR, title, tuple(left[:SHOWN]), tuple(right[:SHOWN]),
+                        (item,), _title(one, known), _title(two, known), case.same_means)  # fmt: skip
+    return Sheet(_group(case.identity, known), question, (case,))
+
+
+def _sides(case: Case, faces: Faces) -> tuple[list[str], list[str], str, str]:
+    """The faces of both sides of a pair, and what the sides are called."""
+    a, name = case.about, case.identity
+    if a["kind"] == "mixed":
+        some = faces.all.get(name, [])
+        return some[::2], some[1::2], name, name
+    if a["kind"] == "split":
+        sides = [faces.sure.get(faces.place.get(f, ("", 0)), [f]) for f in (a["subject"], a["object"])]
+        return sides[0], sides[1], name, f"other photos under {name}"
+    if a["kind"] == "misplaced":
+        strays = [a["subject"], *(b["subject"] for b in case.also)]
+        return strays, _person(a["object"], faces), f"photos under {name}", a["object"]
+    own = _person(a["subject"], faces) or [a["subject"]]
+    other = faces.tests.get(a["object"], []) if a["kind"] == "overlap" else _person(a["object"], faces)
+    return own, other, name, a["object"]
+
+
+def _person(person: str, faces: Faces) -> list[str]:
+    place = place_of(person, faces.persons)
+    return [] if place is None else list(faces.sure.get(place, ()))
+
+
+def _faces(done: Refinement, cases: Sequence[Case]) -> Faces:
+    """Everything that the pages of these cases may show, in one pass over the tables."""
+    columns = ["person", "identity", "cluster", "medoid"]
+    persons = {r["person"]: r for r in done.tables["persons"].read(columns).to_pylist()}
+    splits = {f for c in cases if c.about["kind"] == "split" for f in (c.about["subject"], c.about["object"])}
+    rows = among(done.tables["clusters"], pa.array(sorted(splits), pa.string()), ["face_id", "identity", "cluster"])
+    place = {r["face_id"]: (r["identity"], r["cluster"]) for r in rows if r["cluster"] is not None}
+    wanted = set(place.values()) | {(c.identity, 0) for c in cases}
+    wanted |= {p for c in cases for n in _named(c) if (p := place_of(n, persons))}
+    avoid = {c.about["face"] for c in cases if c.page == GRID}
+    mixed = {c.identity for c in cases if c.about["kind"] == "mixed"}
+    tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
+    return Faces(persons, surest(done, wanted, avoid=avoid), everyone(done, mixed) if mixed else {},
+                 of_tests(done, tests) if tests else {}, place)  # fmt: skip
+
+
+def _named(case: Case) -> Iterable[str]:
+    return (n for n in (case.identity, case.about["subject"], case.about["object"]) if n)
+
+
+def _group(name: str, known: Mapping[str, Known]) -> str:
+    return known[name].group if name in known else GENERAL
+
+
+def _title(name: str, known: Mapping[str, Known]) -> str:
+    return known[name].title if name in known else name
+
+
+def shown(sheets: Collection[Sheet]) -> set[str]:
+    """Every face that the pages show."""
+    return {f for s in sheets for f in (*s.question.left, *s.question.right, *(i.face for i in s.question.items)) if f}
