@@ -29,11 +29,15 @@ LOOK_S = 0.2
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
+class Busy(UserError):
+    """Somebody else is at work on the root."""
+
+
 @contextmanager
 def only_one(root: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Nobody else is inside with the same root, in this process or another; entering again from within is free.
 
-    wait_s: seconds to wait for one who is there already. Raises UserError, which names them, when they stay longer.
+    wait_s: seconds to wait for one who is there already. Raises Busy, which names them, when they stay longer.
     """
     files, base = storage.open_root(root)
     if not isinstance(files, fs.LocalFileSystem) or base in _held.get():
@@ -65,7 +69,7 @@ def _take(file: IO[str], root: str, wait_s: float) -> None:
         file.seek(0)
         who = file.read().strip() or "another process"
         if time.monotonic() >= until:
-            raise UserError(f"{root} is being refined already, by {who}: wait for it or stop it, then run again")
+            raise Busy(f"{root} is being refined already, by {who}: wait for it or stop it, then run again")
         if not told:
             log.info("%s is being refined by %s: waiting up to %.0f s", root, who, wait_s)
             told = True

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.refined.lock import FILE, only_one
+from pipeline.refined.lock import FILE, Busy, only_one
 
 HOLD = """
 import sys, time
@@ -41,7 +41,7 @@ def holder(root: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
 def test_the_second_ends_with_a_line_that_names_the_first(tmp_path: Path) -> None:
     root = tmp_path / "new/root"
     with holder(root, 60) as other:
-        with pytest.raises(UserError, match=f"process {other.pid} on ") as told, only_one(str(root), wait_s=0.3):
+        with pytest.raises(Busy, match=f"process {other.pid} on ") as told, only_one(str(root), wait_s=0.3):
             pytest.fail("two are inside")
         assert str(root) in str(told.value)
 
