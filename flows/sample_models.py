@@ -22,6 +22,7 @@ from trainer.run import override
 
 log = logging.getLogger("refinery")
 SEED = 1000  # worlds for people to look at and tests have seeds below
+STEPS = "480"  # updates of the embedder: twice the recipe's, whose trainings are to be compared and not used
 POSES = 12  # photos that the detector sees of a person
 
 
@@ -71,7 +72,7 @@ def models(
     taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
     faces = faces_of(root, taken, where, Detector(str(detector.absolute())), aligned=False)
     data = manifest(root, as_claimed(root, taken, faces), faces)
-    run = override(named("sample"), {name: text for name, text in given.items() if text})
+    run = override(named("sample"), {"steps": STEPS} | {name: text for name, text in given.items() if text})
     made = train(run, data, out / "embedder")
     shutil.copyfile(made.onnx, out / "embedder.onnx")
     return Drawn([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])

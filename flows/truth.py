@@ -12,6 +12,7 @@ from pipeline.review.about import about, medoids
 from pipeline.table import Table
 
 NO_NOISE = frozenset({"duplicate", "conflict", "overlap", "too_few"})  # reasons that do not say "not this person"
+MIXED = "mixed: "  # before a name: most of its photos do not show one person
 WRONG = frozenset({"outlier", "flip"})  # kinds of photos whose label is wrong
 
 
@@ -36,7 +37,12 @@ def read_truth(world: Path) -> dict[str, dict[str, str]]:
 
 def score(labels: Table, truth: Mapping[str, Mapping[str, str]]) -> Score:
     """The score of labels against the truth; every photo must be in both."""
-    rows = {r["key"]: r for r in labels.read(["key", "identity", "reason"]).to_pylist()}
+    return score_rows(labels.read(["key", "identity", "reason"]).to_pylist(), truth)
+
+
+def score_rows(labels: Iterable[Mapping[str, Any]], truth: Mapping[str, Mapping[str, str]]) -> Score:
+    """The same of labels as rows."""
+    rows = {r["key"]: r for r in labels}
     kept = {k: r["identity"] for k, r in rows.items() if r["identity"]}
     votes: dict[str, Counter[str]] = {}
     for key, identity in kept.items():
@@ -74,12 +80,16 @@ def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> li
 
 
 def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Who is meant by a face's id and by a name: the person of the face, and of most of the name's clean photos."""
+    """Who is meant by a face's id and by a name: the person of the face, and of the name's middle face; and which names
+    show nobody in most of their photos."""
     rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
     for person in done.tables["persons"].read(["person", "medoid"]).to_pylist():
         meant[person["person"]] = meant[person["medoid"]]
-    return meant
+    shown: dict[str, Counter[str]] = {}
+    for row in rows:
+        shown.setdefault(row["claimed"], Counter())[meant[row["face_id"]]] += 1
+    return meant | {MIXED + name: "" for name, of in shown.items() if 2 * of.most_common(1)[0][1] <= of.total()}
 
 
 def right_answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str | None:
@@ -90,7 +100,9 @@ def right_answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str |
         return "yes" if subject == other else "no"
     if finding["kind"] in ("outlier", "split"):
         return "no" if subject == other else "yes"
-    return "no" if finding["kind"] == "mixed" else None
+    if finding["kind"] == "mixed":
+        return "yes" if MIXED + finding["subject"] in person else "no"
+    return None
 
 
 def told(found: Score) -> Iterable[dict[str, object]]:

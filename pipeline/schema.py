@@ -75,10 +75,12 @@ LEDGER = pa.schema(
         ("knows", pa.bool_()),  # whether the annotator knows the person
         ("purpose", pa.string()),  # case, gold, audit; policy: the machine's view; list, truth: decides alone
         ("expected", pa.string()),  # of gold: the known verdict
+        ("belief", pa.float32()),  # of the machine's view: the probability that the finding holds
         ("answer_id", pa.string()),
     ]
 )
-ANSWERS = pa.schema([f for f in LEDGER if f.name not in ("choice", "knows", "purpose", "expected", "answer_id")])
+NOT_SETTLED = ("choice", "knows", "purpose", "expected", "belief", "answer_id")  # what belongs to one answer alone
+ANSWERS = pa.schema([f for f in LEDGER if f.name not in NOT_SETTLED])
 LABELS = pa.schema(
     [
         ("face_id", pa.string()),

@@ -1,4 +1,4 @@
-"""How far annotators agree: Krippendorff's alpha (Content Analysis, 2004), 1 for always, 0 for as often as by chance."""
+"""How far annotators agree: Krippendorff's alpha (Content Analysis, 2004), 1 for always, 0 for by chance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -29,17 +29,16 @@ ASKED = pa.schema(
         ("expected", pa.string()),
         ("same_means", pa.string()),
         ("guess", pa.string()),
-        ("round", pa.string()),  # of an audit: the labels from which it was drawn
     ]
 )
 
 
-def note(root: str, cases: Iterable[Case], groups: Mapping[str, str], round: str) -> None:
-    """Write down what is about to be asked; groups: of each identity."""
+def note(root: str, cases: Iterable[tuple[Case, str]]) -> None:
+    """Write down what is about to be asked, and which group is."""
     rows = [
-        {**about, "item": c.about["finding_id"], "group": groups.get(c.identity, ""), "page": c.page,
-         "purpose": c.purpose, "expected": c.expected, "same_means": c.same_means, "guess": c.guess, "round": round}
-        for c in cases for about in (c.about, *c.also)
+        {**about, "item": c.about["finding_id"], "group": group, "page": c.page,
+         "purpose": c.purpose, "expected": c.expected, "same_means": c.same_means, "guess": c.guess}
+        for c, group in cases for about in (c.about, *c.also)
     ]  # fmt: skip
     if not rows:
         return

@@ -4,7 +4,7 @@ What an answer cannot change is not asked: a photo that goes for another reason,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +17,14 @@ from pipeline.noise.likeness import Calibration, Floats, fuse, rate
 from pipeline.noise.policy import judge
 from pipeline.refined.latest import Refinement, findings_of
 from pipeline.review.about import about
-from pipeline.review.odds import SAME, Own, holds, own_faces, wrong
+from pipeline.review.odds import SAME, Own, holds, own_faces, stranger, wrong
 from pipeline.review.questions import GRID, PAIR
 from pipeline.schema import finding_id
-from pipeline.table import Table
+from pipeline.table import Table, read_shard
 
 GONE = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")  # reasons that no answer changes
 ASKABLE = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
+ODD = 0.01  # probability of being somebody else at which a face inside its person's group may be asked about
 Row = dict[str, Any]
 
 
@@ -38,6 +39,7 @@ class Case(NamedTuple):
     wrong: float  # probability that what happens without an answer is wrong
     photos: int  # whose fate hangs on it
     same_means: str  # what "the same person" says of the finding
+    belief: float  # the machine's probability that the finding holds
     purpose: str = "case"
     expected: str | None = None  # of gold
     also: tuple[Row, ...] = ()  # further findings that the same answer is about
@@ -58,19 +60,20 @@ def cases(root: str, done: Refinement) -> list[Case]:
     findings = findings_of(done).read()
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE)))
     calibration = read_calibration(root, done.tables["calibration"].shards[0])
-    verdicts = judge(findings, done.thresholds, calibration)
-    p = holds(findings, verdicts, calibration, own(done, calibration), len(done.tables["persons"]))
+    verdicts, usual = judge(findings, done.thresholds, calibration), own(done, calibration)
+    p = holds(findings, verdicts, calibration, usual, len(done.tables["persons"]))
     risk = wrong(p, verdicts, keep=done.params["undecided"] == "keep")
     rows, world = findings.to_pylist(), look(done, findings)
     said = words(findings, calibration, len(world.persons))
     medoid = {name: r["medoid"] for name, r in world.persons.items()}
     made = [
         Case(about(row, medoid), GRID if row["kind"] == "outlier" else PAIR, _home(row, world), str(v), text,
-             float(w), _photos(row, world), "yes" if row["kind"] in SAME else "no")
-        for row, v, text, w in zip(rows, verdicts, said, risk, strict=True)
+             float(w), _photos(row, world), "yes" if row["kind"] in SAME else "no", round(float(b), 4))
+        for row, v, text, w, b in zip(rows, verdicts, said, risk, p, strict=True)
         if row["kind"] != "conflict"
     ]  # fmt: skip
-    return _with_conflicts(_open(_grouped(made, world), world), [r for r in rows if r["kind"] == "conflict"], world)
+    made = [*_open(_grouped(made, world), world), *_inside(done, calibration, usual, {r["subject"] for r in rows})]
+    return _with_conflicts(made, [r for r in rows if r["kind"] == "conflict"], world)
 
 
 def own(done: Refinement, calibration: Calibration) -> Own:
@@ -146,6 +149,27 @@ def _photos(row: Row, world: World) -> int:
     return int(world.persons[subject]["of" if kind == "mixed" else "size"]) if sizes else 1
 
 
+def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Collection[str]) -> Iterator[Case]:
+    """Faces inside a person's group that the machine finds well enough to say nothing, and not so well as to be sure.
+
+    found: faces of which something was said.
+    """
+    tables = (done.tables["clusters"], done.tables["labels"])
+    for groups, labels in zip(*(t.shards for t in tables), strict=True):
+        rows = read_shard(tables[0].root, groups, ["face_id", "identity", "cluster", "core", "second"])
+        stays = read_shard(tables[1].root, labels, ["identity"])["identity"].is_valid()
+        rows = rows.filter(pc.and_(stays, pc.equal(rows["cluster"], 0)))
+        core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")]
+        total = core[0] if len(calibration.tails) == 1 else fuse(core, calibration.weights)
+        for i in np.flatnonzero(total < usual.mean).tolist():
+            face, name = rows["face_id"][i].as_py(), rows["identity"][i].as_py()
+            p = stranger(float(total[i]), calibration.tail, usual)
+            if p >= ODD and face not in found:
+                said = {"finding_id": finding_id("outlier", face, name), "kind": "outlier", "subject": face}
+                yield Case(said | {"object": name, "face": face, "other": None}, GRID, name, "no",
+                           _words("outlier", float(total[i]), calibration, 1), p, 1, "no", round(p, 4))  # fmt: skip
+
+
 def _grouped(made: list[Case], world: World) -> list[Case]:
     """Stray faces of one group that may be one and the same other person are one question."""
     groups: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
@@ -188,7 +212,7 @@ def _with_conflicts(made: list[Case], conflicts: list[Row], world: World) -> lis
                 continue
             key = finding_id("outlier", face, name)
             there = {"finding_id": key, "kind": "outlier", "subject": face, "object": name, "face": face, "other": None}
-            case = found.get(key) or Case(there, GRID, name, "unsure", "", 0.5, 1, "no")
+            case = found.get(key) or Case(there, GRID, name, "unsure", "", 0.5, 1, "no", 0.5)
             said = text.format(world.identity.get(twin, "of a test set"))
-            found[key] = case._replace(wrong=max(case.wrong, 0.5), words=said, guess="unsure")
+            found[key] = case._replace(wrong=max(case.wrong, 0.5), words=said, guess="unsure", belief=0.5)
     return list(found.values())

@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from scipy.stats import binomtest
 
+from pipeline import storage
 from pipeline.refined.latest import Refinement
 from pipeline.review.album import SHOWN, Place
+from pipeline.review.asked import verdict
 from pipeline.review.cases import Case
 from pipeline.review.questions import GRID, Verdict
 from pipeline.schema import digest, finding_id
 
 ONE_IN = 10  # cells of a grid, gold questions
+KEPT = 0.98  # the belief in a photo that was kept
 WORDS = "drawn at random"
+FILE = "asked/audit.json"
 
 
 def gold_for(page: Place, cells: int, sure: Mapping[Place, list[str]]) -> Case | None:
@@ -38,7 +42,7 @@ def gold_for(page: Place, cells: int, sure: Mapping[Place, list[str]]) -> Case |
     expected: Verdict = "yes" if stranger else "no"  # said of "this face is an outlier"
     about = {"finding_id": finding_id("gold", face, name), "kind": "outlier", "subject": face, "object": name,
              "face": face, "other": None}  # fmt: skip
-    return Case(about, GRID, name, "unsure", WORDS, 0.0, 0, "no", "gold", expected)
+    return Case(about, GRID, name, "unsure", WORDS, 0.0, 0, "no", 0.5, "gold", expected)
 
 
 def audit(done: Refinement, photos: int) -> list[Case]:
@@ -60,7 +64,47 @@ def _audited(row: Mapping[str, Any]) -> Case:
     found = finding_id(kind, row["face_id"], other)
     about = {"finding_id": found, "kind": kind, "subject": row["face_id"], "object": other, "face": row["face_id"],
              "other": None}  # fmt: skip
-    return Case(about, GRID, row["identity"], "unsure", WORDS, 0.0, 1, "yes" if moved else "no", "audit")
+    return _question(about, row["identity"], "yes" if moved else "no")
+
+
+def _question(about: dict[str, Any], identity: str, same_means: str) -> Case:
+    """An audited photo: the machine holds it to be right, or it would not be kept."""
+    belief = KEPT if same_means == "yes" else 1 - KEPT
+    return Case(about, GRID, identity, "unsure", WORDS, 0.0, 1, same_means, belief, "audit")
+
+
+class Sample(NamedTuple):
+    """An audit: the labels it was drawn from, how many photos were asked for, and the questions."""
+
+    labels: str
+    photos: int
+    cases: list[Case]
+
+    @property
+    def wrong_when(self) -> dict[str, str]:
+        """For each question the verdict that says "not this person"."""
+        return {c.about["finding_id"]: verdict("other", c.same_means) for c in self.cases}
+
+
+def in_force(root: str) -> Sample:
+    """The last audit that was drawn; an empty one before any."""
+    kept = storage.get_json(root, FILE) or {"labels": "", "photos": 0, "cases": []}
+    return Sample(kept["labels"], kept["photos"], [_question(*row) for row in kept["cases"]])
+
+
+def renewed(root: str, done: Refinement, photos: int, decided: Collection[str]) -> Sample:
+    """The audit in force; a new one when the last is answered and the labels are others since, or more is wanted.
+
+    decided: findings about which people have said all they will say.
+    """
+    now = in_force(root)
+    address = done.tables["labels"].address
+    if (address == now.labels and photos <= now.photos) or not set(now.wrong_when) <= set(decided):
+        return now
+    made = Sample(address, photos, audit(done, photos))
+    rows = [[c.about, c.identity, c.same_means] for c in made.cases]
+    storage.put_json(root, FILE, {"labels": address, "photos": photos, "cases": rows})
+    return made
 
 
 class Audit(NamedTuple):
@@ -72,14 +116,14 @@ class Audit(NamedTuple):
     high: float
 
 
-def estimate(sample: Collection[str], wrong_when: Mapping[str, str], verdicts: pa.Table) -> Audit | None:
+def estimate(wrong_when: Mapping[str, str], verdicts: pa.Table) -> Audit | None:
     """The share of wrong photos in a sample that people judged; None before anybody did.
 
-    sample: finding ids of one audit; wrong_when: the verdict that says "not this person" of each; verdicts: columns as
-    ANSWERS. A sample is drawn before its own answers are acted upon, so what they mend is still counted as noise.
+    wrong_when: for each finding of the sample the verdict that says "not this person"; verdicts: columns as ANSWERS.
+    A sample is drawn before its own answers are acted upon, so what they mend is still counted as noise.
     """
     said = dict(zip(*(verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True))
-    judged = [f for f in sample if said.get(f) in ("yes", "no")]
+    judged = [f for f in wrong_when if said.get(f) in ("yes", "no")]
     if not judged:
         return None
     wrong = sum(said[f] == wrong_when[f] for f in judged)

@@ -51,7 +51,7 @@ def holds(
     kind = np.asarray(findings["kind"].to_numpy(), object)
     p = np.where(verdicts == "yes", OFTEN, SELDOM)
     for i in np.flatnonzero(np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)):
-        p[i] = _stranger(float(total[i]), calibration.tail, own)
+        p[i] = stranger(float(total[i]), calibration.tail, own)
     for i in np.flatnonzero(np.isin(kind, SAME) & np.isfinite(total)):
         expected = rate(calibration.tail, float(total[i])) * max(1, persons)
         p[i] = TWINS / (TWINS + expected)
@@ -68,7 +68,7 @@ def wrong(p: Floats, verdicts: NDArray[np.object_], *, keep: bool) -> Floats:
     return np.where(acts, 1 - p, p)
 
 
-def _stranger(z: float, tail: Tail, own: Own) -> float:
+def stranger(z: float, tail: Tail, own: Own) -> float:
     """The probability that a face this like a person is somebody else."""
     theirs = own.outside * _density(tail, z)
     usual = NormalDist(own.mean, own.deviation).pdf(z)

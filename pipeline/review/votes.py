@@ -1,5 +1,9 @@
 """From answers to verdicts: votes weighed by what is known of each annotator, a further voice where two differ.
 
+The machine's view is where a vote begins, never where it ends: two people at the usual accuracy settle what the machine
+held to be open, three overrule what it was sure of. Without that, annotators of whom each errs once in twenty would
+bring more noise into what is nearly clean than they take out of it.
+
 An annotator's accuracy is what the gold questions say, with ten imagined right answers in ten and a half to begin with;
 an answer weighs the log of its odds of being right, and knowing the person halves the chance of error. With many
 annotators the model of Dawid & Skene (Applied Statistics 28, 1979) tells how each of them errs, gold included.
@@ -21,6 +25,7 @@ ASKED = ("case", "audit", *ALONE)  # purposes of answers about the data; gold is
 SURE = 0.8  # probability at which votes are a verdict: two of equal weight that differ are none, two of three are
 BEGIN = (9.0, 10.0)  # right answers of how many, before anything is known of an annotator
 LEAST, MOST = 0.55, 0.99  # accuracies: nobody is worth nothing, nobody is never wrong
+TRUST = 0.98  # the most that the machine is believed
 MANY = 5  # annotators from whom on Dawid & Skene's model is fitted ...
 PLENTY = 100  # ... when there are so many questions that two or more of them answered
 FURTHER = 2  # voices beyond the usual number before a question is left as undecidable
@@ -64,6 +69,7 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
     for row in _latest(r for r in rows if r["purpose"] in ASKED):
         by_finding[row["finding_id"]].append(row)
     believed = _dawid_skene(by_finding, rows, accuracy)
+    prior = {r["finding_id"]: r["belief"] for r in rows if r["purpose"] == "policy" and r["belief"] is not None}
     verdicts, disputed, waiting = [], [], []
     for finding, given in sorted(by_finding.items()):
         alone = [r for r in given if r["purpose"] in ALONE]
@@ -72,7 +78,8 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
             verdicts += [_said(alone, alone[-1]["verdict"])] if alone else []
             waiting += [finding] if people else []
             continue
-        said = _verdict(people, believed.get(finding, _probability(people, accuracy)), votes)
+        odds = believed[finding] if finding in believed else sum(weight(r, accuracy) for r in people)
+        said = _verdict(people, odds + _odds(prior.get(finding, 0.5), TRUST), votes)
         if said:
             verdicts.append(_said(people, said))
         else:
@@ -88,12 +95,14 @@ def weight(row: Row, accuracy: Mapping[str, float]) -> float:
     return log((1 - wrong) / wrong) * (1 if row["verdict"] == "yes" else -1)
 
 
-def _probability(people: list[Row], accuracy: Mapping[str, float]) -> float:
-    return 1 / (1 + exp(-sum(weight(r, accuracy) for r in people)))
+def _odds(p: float, most: float) -> float:
+    p = min(max(p, 1 - most), most)
+    return log(p / (1 - p))
 
 
-def _verdict(people: list[Row], yes: float, votes: int) -> str:
-    """yes, no or unsure; "" when one more voice is wanted."""
+def _verdict(people: list[Row], odds: float, votes: int) -> str:
+    """yes, no or unsure, from the log-odds of yes; "" when one more voice is wanted."""
+    yes = 1 / (1 + exp(-odds))
     if all(r["verdict"] == "unsure" for r in people):
         return "unsure"
     if max(yes, 1 - yes) >= SURE:
@@ -118,7 +127,7 @@ def _latest(rows: Iterable[Row]) -> list[Row]:
 def _dawid_skene(
     by_finding: Mapping[str, list[Row]], rows: list[Row], accuracy: Mapping[str, float]
 ) -> dict[str, float]:
-    """The probability of "yes" where the model can be fitted; nothing otherwise."""
+    """The log-odds of "yes" where the model can be fitted; nothing otherwise."""
     asked = {f: [r for r in g if r["verdict"] != "unsure" and r["purpose"] not in ALONE] for f, g in by_finding.items()}
     if len(accuracy) < MANY or sum(len(g) > 1 for g in asked.values()) < PLENTY:
         return {}
@@ -133,4 +142,6 @@ def _dawid_skene(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas, about what crowd-kit will have to change
         found: Any = DawidSkene(n_iter=100).fit(table, true_labels=known if len(known) else None).probas_
-    return {f: float(found.loc[f, "yes"]) for f in asked if f in found.index} if "yes" in found.columns else {}
+    if "yes" not in found.columns:
+        return {}
+    return {f: _odds(float(found.loc[f, "yes"]), 1 - 1e-9) for f in asked if f in found.index}

@@ -1,0 +1,129 @@
+"""What runs by itself: refine and ask; collect, export and ask on, until few enough labels can be wrong.
+
+Both flows do nothing twice: tables that are there are found, a question that was sent is not sent again, and an export
+is made only for labels that have none yet. Everything is given as plain values, so a schedule can hold it.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from prefect.context import FlowRunContext
+
+from flows import review, take
+from flows.refine import refine
+from pipeline.refined.account import Account
+from pipeline.refined.latest import latest
+from pipeline.refined.lock import Busy, only_one
+
+log = logging.getLogger("refinery")
+TARGET_NOISE = 0.005
+PLACE = ("url", "name")  # which questions, on which server: what collecting and counting need to know as well
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one run did."""
+
+    exported: str  # the folder of a data set that is new; "" when the labels are those of the last one
+    asked: bool
+    busy: bool = False  # another run is at work on the root: nothing was done
+
+
+@flow(name="scheduled-refinement", validate_parameters=False, persist_result=False)
+def refinement(
+    refining: dict[str, Any],
+    asking: dict[str, Any],
+    export: str = "",
+    format: str = "parquet",
+    target_noise: float = TARGET_NOISE,
+) -> Round:
+    """Refine, export what changed, ask people what is left; refining, asking: options of `refine`, `review send`."""
+    _speak()
+    root = str(refining["root"])
+    with only_one(root):
+        refine(**refining)
+        exported = export_changed(root, export, format=format)
+        return Round(exported, ask(root, asking, target_noise))
+
+
+@flow(name="scheduled-review", validate_parameters=False, persist_result=False)
+def reviewing(
+    root: str,
+    asking: dict[str, Any],
+    export: str = "",
+    format: str = "parquet",
+    target_noise: float = TARGET_NOISE,
+) -> Round:
+    """Collect what people answered, export what changed, ask on; nothing while the root is being refined."""
+    _speak()
+    try:
+        with only_one(root):
+            review.collect(root, **_place(asking))
+            exported = export_changed(root, export, format=format)
+            asked = ask(root, asking, target_noise)
+            _tell(root)
+            return Round(exported, asked)
+    except Busy as busy:
+        log.info("%s; answers wait on the server for the next time", busy)
+        return Round("", asked=False, busy=True)
+
+
+def ask(root: str, asking: dict[str, Any], target_noise: float) -> bool:
+    """Whether questions were sent: not any more once at most target_noise of the labels can be wrong (95 %)."""
+    upper = review.status(root, **_place(asking)).audit_upper
+    if upper is not None and upper < target_noise:
+        log.info("at most %.2f%% of the labels are wrong, %.2f%% was wanted: no more is asked", 100 * upper,
+                 100 * target_noise)  # fmt: skip
+        return False
+    review.send(root, **asking)
+    return True
+
+
+def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
+    """The folder of the data set as it is now, under `out`, if it is a new one; "" when it is there already.
+
+    One folder for each state of the labels; OUT/latest is a link to the newest that appears whole.
+    """
+    if not out:
+        return ""
+    labels = latest(root).tables["labels"].address
+    folder = Path(out).absolute() / f"{format}-{labels}"
+    new = not folder.exists()
+    if new:
+        taken = take.export(root, folder, format=format)
+        log.info("exported %d photos to %s", taken.photos, folder)
+    _link(folder)
+    return str(folder) if new else ""
+
+
+def _link(folder: Path) -> None:
+    """OUT/latest leads to the folder; at no moment does it lead nowhere."""
+    link, temporary = folder.with_name("latest"), folder.with_name(".latest.tmp")
+    if link.is_symlink() and link.readlink() == Path(folder.name):
+        return
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    temporary.replace(link)
+
+
+def _place(asking: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in asking.items() if k in PLACE}
+
+
+def _tell(root: str) -> None:
+    """The account on the run's page, beside what the status showed there; nothing without a run."""
+    if FlowRunContext.get() is None:
+        return
+    rows = Account(**latest(root).account).rows()
+    create_table_artifact([{k: str(v) for k, v in row.items()} for row in rows], key="account",
+                          description="Where every photo went")  # fmt: skip
+
+
+def _speak() -> None:
+    """Our lines of progress go to the run's page; in a process of its own no one else says so."""
+    log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())

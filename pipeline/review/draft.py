@@ -1,0 +1,59 @@
+"""What is to be asked now: the best of the queue, the audit, and what two annotators answered differently."""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from pipeline.refined.latest import Refinement
+from pipeline.review import ledger
+from pipeline.review.cases import cases
+from pipeline.review.compose import Sheet, compose
+from pipeline.review.gold import renewed
+from pipeline.review.groups import Known
+from pipeline.review.queue import BAND, cut, pages, seconds
+from pipeline.review.votes import settle
+
+
+class Terms(NamedTuple):
+    """How much may be asked: items that wait, minutes of annotators' time (0: no limit), votes, audit photos."""
+
+    budget: int = 500
+    minutes: float = 0.0
+    votes: int = 2
+    audit: int = 100
+
+
+class Draft(NamedTuple):
+    """The new pages; the items that still matter, new or not; how many are asked again."""
+
+    sheets: list[Sheet]
+    wanted: set[str]
+    again: int
+
+
+def draft(root: str, done: Refinement, there: Collection[str], known: Mapping[str, Known], terms: Terms) -> Draft:
+    """The pages that are to be sent; there: items that were sent before, known: groups and titles of identities."""
+    said = ledger.read(root)
+    settled = settle(said, votes=terms.votes)
+    answered = {*settled.verdicts["finding_id"].to_pylist(), *settled.disputed}
+    made, cost = cases(root, done), seconds(said)
+    chosen = cut(pages(made, cost), cost, answered=answered, budget=terms.budget, minutes=terms.minutes)
+    sample = renewed(root, done, terms.audit, answered)
+    drawn = [c for c in sample.cases if c.about["finding_id"] not in answered]
+    voices = _voices(said, settled.disputed)
+    again = {c.about["finding_id"]: c for c in (*sample.cases, *made) if c.about["finding_id"] in voices}
+    usual = {c.about["finding_id"]: c for c in (*drawn, *chosen) if c.about["finding_id"] not in there}
+    wanted = {c.about["finding_id"] for c in made if c.wrong >= BAND and c.about["finding_id"] not in answered}
+    wanted |= {c.about["finding_id"] for c in drawn} | set(voices)
+    sheets = compose(done, [*usual.values(), *again.values()], known, voices)
+    return Draft(sheets, wanted, len(again))
+
+
+def _voices(said: pa.Table, disputed: Collection[str]) -> dict[str, int]:
+    """How many annotators answered each disputed finding."""
+    who: dict[str, set[str]] = {f: set() for f in disputed}
+    for row in said.to_pylist():
+        if row["finding_id"] in who and row["purpose"] in ("case", "audit"):
+            who[row["finding_id"]].add(row["who"])
+    return {f: len(w) for f, w in who.items()}
