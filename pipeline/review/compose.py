@@ -4,15 +4,16 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.refined.latest import Refinement
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.refined.latest import Refinement, findings_of
 from pipeline.review.album import SHOWN, Place, everyone, of_tests, place_of, surest
 from pipeline.review.cases import Case, among
 from pipeline.review.gold import gold_for
 from pipeline.review.groups import GENERAL, Known
 from pipeline.review.questions import GRID, PAIR, Item, Question, question_id
 from pipeline.review.queue import CELLS
-
-import pyarrow as pa  # isort: skip
 
 
 class Sheet(NamedTuple):
@@ -31,6 +32,7 @@ class Faces(NamedTuple):
     all: Mapping[str, list[str]]
     tests: Mapping[str, list[str]]
     place: Mapping[str, Place]
+    alike: Mapping[str, set[str]]  # names that may be one person, as far as anything was found
 
 
 def compose(
@@ -64,7 +66,7 @@ def compose(
 def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
     name = cells[0].identity
     place = place_of(name, faces.persons) or (name, 0)
-    gold = None if round else gold_for(place, len(cells), faces.sure)
+    gold = None if round else gold_for(place, len(cells), faces.sure, faces.alike.get(name, ()))
     every = [*cells, gold] if gold else list(cells)
     every.sort(key=lambda c: c.about["finding_id"])  # gold must not stand last
     items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
@@ -120,7 +122,17 @@ def _faces(done: Refinement, cases: Sequence[Case]) -> Faces:
     mixed = {c.identity for c in cases if c.about["kind"] == "mixed"}
     tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
     return Faces(persons, surest(done, wanted, avoid=avoid), everyone(done, mixed) if mixed else {},
-                 of_tests(done, tests) if tests else {}, place)  # fmt: skip
+                 of_tests(done, tests) if tests else {}, place, _alike(done, persons))  # fmt: skip
+
+
+def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for rows in findings_of(done).batches(["kind", "subject", "object"]):
+        for row in rows.filter(pc.equal(rows["kind"], "merge")).to_pylist():
+            names = [str(persons[n]["identity"]) if n in persons else n for n in (row["subject"], row["object"])]
+            found[names[0]].add(names[1])
+            found[names[1]].add(names[0])
+    return found
 
 
 def _named(case: Case) -> Iterable[str]:

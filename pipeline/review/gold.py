@@ -26,17 +26,18 @@ WORDS = "drawn at random"
 FILE = "asked/audit.json"
 
 
-def gold_for(page: Place, cells: int, sure: Mapping[Place, list[str]]) -> Case | None:
+def gold_for(page: Place, cells: int, sure: Mapping[Place, list[str]], alike: Collection[str] = ()) -> Case | None:
     """A gold question for a page of so many cells, or none: about one in ONE_IN of all cells, by a hash of the page.
 
-    sure: the surest faces of groups, those after the first SHOWN not being shown.
+    sure: the surest faces of groups, those after the first SHOWN not being shown; alike: names that may be the same
+    person as the page's, from which no stranger is taken.
     """
     name = page[0]
     chance = int(digest("gold", name), 16)
     spare = sure.get(page, [])[SHOWN:]
     if chance % ONE_IN >= cells or not spare:
         return None
-    others = sorted(p for p, faces in sure.items() if p[0] != name and faces)
+    others = sorted(p for p, faces in sure.items() if p[0] != name and p[1] == 0 and p[0] not in alike and faces)
     stranger = (chance // ONE_IN) % 2 == 1 and bool(others)
     face = sure[others[chance // (2 * ONE_IN) % len(others)]][0] if stranger else spare[0]
     expected: Verdict = "yes" if stranger else "no"  # said of "this face is an outlier"

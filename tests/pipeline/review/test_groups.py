@@ -1,0 +1,57 @@
+"""Groups and rosters: the user's own words, and one clear line when they do not add up."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.review.groups import read_groups, read_roster
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_groups_and_what_to_show(tmp_path, kind):
+    rows = [{"identity": "m.1", "group": "Asian", "name": "Ann", "born": "1970"},
+            {"identity": "m.2", "group": "", "name": "", "born": ""}]  # fmt: skip
+    path = tmp_path / f"groups.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("identity,group,name,born\n" + "".join(",".join(r.values()) + "\n" for r in rows))
+    found = read_groups(path)
+    assert found["m.1"] == ("Asian", "Ann · 1970 · m.1")
+    assert found["m.2"] == ("general", "m.2")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,group\nx,y\n", "no columns identity and group"),
+        ("", "no columns identity and group"),
+        ("identity,group\n,African\n", "row 2: no identity"),
+        ("identity,group\na,x\na,y\n", "row 3: a has two groups, x and y"),
+    ],
+)
+def test_groups_that_do_not_add_up(tmp_path, text, said):
+    path = tmp_path / "groups.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_groups(path)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "groups.parquet").write_text("no parquet")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
+    for name in ("groups.parquet", "binary.csv", "nowhere.csv"):
+        with pytest.raises(UserError, match=f"cannot read the groups in .*{name}"):
+            read_groups(tmp_path / name)
+    with pytest.raises(UserError, match="cannot read the roster"):
+        read_roster(tmp_path / "nowhere.csv")
+
+
+def test_a_roster(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text("group,annotator\nAsian,a@x\nAsian,b@x\n,c@x\n")
+    assert read_roster(path) == {"Asian": ["a@x", "b@x"], "general": ["c@x"]}
+    path.write_text("who\na\n")
+    with pytest.raises(UserError, match="no columns group and annotator"):
+        read_roster(path)
