@@ -138,9 +138,11 @@ def test_gold_is_known_and_looks_like_the_rest(done, every):
     gold = [(s, c) for s in sheets for c in s.cases if c.purpose == "gold"]
     cells = sum(len(s.cases) for s in sheets)
     assert 0.02 < len(gold) / cells < 0.2
-    identity = {r["face_id"]: r["identity"] for r in done[1].tables["labels"].read(["face_id", "identity"]).to_pylist()}
+    rows = done[1].tables["labels"].read(["face_id", "key"]).to_pylist()
+    person = {r["face_id"]: done[2][r["key"]] for r in rows}
     for sheet, case in gold:
-        assert case.expected == ("no" if identity[case.about["subject"]] == sheet.cases[0].identity else "yes")
+        same = person[case.about["subject"]] == person[sheet.question.left[0]]
+        assert case.expected == ("no" if same else "yes")
         assert case.about["subject"] not in sheet.question.left
     assert {c.expected for _, c in gold} == {"yes", "no"}
     assert gold_for(("nobody", 0), 20, {}) is None
