@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pipeline.review.questions import CHOICES, GRID, PAIR, Question
 from pipeline.schema import digest
 
-TITLES = {GRID: "who does not belong?", PAIR: "are these the same person?"}
+TITLES = {GRID: "who does not belong?", PAIR: "the same person?"}
 CELL, SAME, KNOWS = "cell_", "same", "knows"  # the names under which answers come back; a cell's ends with its place
 SHOWS, TITLE = "face_", "title"  # and what they belong to
 KEYS = "1234567890qwtiopasgjkzxcvb"  # of the cells, in order: without those that Label Studio or a browser needs
@@ -69,8 +69,7 @@ PAGES = {
         choice="single-radio" required="true" requiredMessage="Please answer for every face."/>
     </View>
   </Repeater>
-</View>
-""",
+</View>""",
     PAIR: f"""<View>
   {STYLE}
   <Text name="{TITLE}" value="$title" valueType="text"/>
@@ -103,8 +102,7 @@ PAGES = {
       </Repeater>
     </View>
   </View>
-</View>
-""",
+</View>""",
 }
 
 
@@ -135,8 +133,8 @@ def data_of(question: Question, pictures: Mapping[str, str], faces: Mapping[str,
         "seal": seal(question.page, question.id, (item.id for item in question.items)),
     }
     if question.page == PAIR:
-        data |= {"right": [side[f] for f in question.right], "words": question.items[0].words,
-                 "left_name": question.left_name or "one", "right_name": question.right_name or "the other"}  # fmt: skip
+        data |= {"right": [side[f] for f in question.right], "words": question.items[0].words}
+        data |= {"left_name": question.left_name or "one", "right_name": question.right_name or "the other"}
     return data
 
 

@@ -1,0 +1,157 @@
+"""What is new, what is there and what was answered: the logic of sending and collecting, in our own words.
+
+Everything is looked for by ids that stand in the tasks' own data before it is sent, so a send that was killed, or that
+the server answered with an error although it did the work, is completed by the next one and doubles nothing.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.review import pages
+from pipeline.review.projects import Cursor, Mark
+from pipeline.review.questions import Answer, Question
+from pipeline.review.showing import shown
+
+if TYPE_CHECKING:
+    from pipeline.review.label_studio import Studio
+
+log = logging.getLogger("refinery")
+BATCH = 20  # questions that travel together; inside the tasks, their pictures are about 10 MB
+Pictures = Callable[[Sequence[str]], Mapping[str, bytes]]
+
+
+class Sent(NamedTuple):
+    """How many questions were sent now, were there already, and were withdrawn unanswered."""
+
+    new: int
+    there: int
+    withdrawn: int
+
+
+class Task(NamedTuple):
+    """A question that is on the server; whole: as it was sent, as far as answers are concerned."""
+
+    id: int
+    question: str
+    items: tuple[str, ...]
+    answered: bool
+    whole: bool
+
+
+class Project(NamedTuple):
+    """A project of ours; key: its id and the time of its making, which no project of another server has, too."""
+
+    id: int
+    key: str
+    mark: Mark
+    row: Any
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms questions are sent: see `label_studio.send`."""
+
+    wanted: frozenset[str]
+    votes: int
+    media: Path | None
+    annotators: tuple[str, ...]
+
+
+def send_page(studio: "Studio", mark: Mark, questions: Sequence[Question], pictures: Pictures, terms: Terms) -> Sent:
+    """Have these questions, all of one page, in the project of that mark."""
+    ours = [p for p in studio.projects(mark.name) if p.mark == mark]
+    if not ours and not questions:
+        return Sent(0, 0, 0)
+    project = studio.put_right(ours[0], terms.votes) if ours else studio.make(mark, terms.votes)
+    there = [t for p in ours for t in studio.tasks(p.id)]
+    dead = [t for t in there if not t.answered and (not t.whole or terms.wanted.isdisjoint(t.items))]
+    gone = {t.id for t in dead if studio.withdraw(t.id)}
+    known = {t.question for t in there if t.whole and t.id not in gone}
+    new = [q for q in questions if q.id not in known]
+    if new:
+        _send(studio, project, new, pictures, terms)
+    return Sent(len(new), len(questions) - len(new), len(gone))
+
+
+def _send(studio: "Studio", project: Project, new: Sequence[Question], pictures: Pictures, terms: Terms) -> None:
+    if terms.media is not None:
+        studio.show_from(project.id, terms.media)
+    for i in range(0, len(new), BATCH):
+        batch = new[i : i + BATCH]
+        faces = {f for q in batch for f in (*q.left, *q.right, *(item.face for item in q.items)) if f}
+        show = shown(faces, pictures(sorted(faces)), terms.media)
+        machine = [{"model_version": "machine", "result": pages.guessed(q)} for q in batch]
+        data = [pages.data_of(q, show.whole, show.face) for q in batch]
+        studio.add(project.id, [{"data": d, "predictions": [m]} for d, m in zip(data, machine, strict=True)])
+        log.info("%s: %d of %d new questions sent", project.mark.title(), i + len(batch), len(new))
+    _only_once(studio, project.id)
+    studio.assign(project.id, terms.annotators)
+
+
+def _only_once(studio: "Studio", project: int) -> None:
+    """Withdraw what is there twice: the server may have done what a program asked for before it was killed."""
+    by_question: dict[str, list[Task]] = defaultdict(list)
+    for task in studio.tasks(project):
+        by_question[task.question].append(task)
+    for same in by_question.values():
+        same.sort(key=lambda t: (not t.whole, not t.answered, t.id))
+        for task in same[1:]:
+            if not task.answered:
+                studio.withdraw(task.id)
+
+
+def read_project(
+    studio: "Studio", project: Project, cursor: Cursor, people: Mapping[int, str]
+) -> tuple[list[Answer], str]:
+    """The answers of a project that the cursor does not know, and the cursor that knows them as text."""
+    answers: list[Answer] = []
+    read: dict[int, datetime] = {}
+    edited = strange = 0
+    for task in studio.answered(project.id, cursor.begin()):
+        whole = pages.sealed(task.data)
+        for given in task.annotations or []:
+            at = _time(given["updated_at"])
+            if given.get("was_cancelled") or cursor.knows(given["id"], at):
+                continue
+            read[given["id"]] = at
+            if not whole:
+                edited += 1
+                continue
+            said = pages.read(task.data, given.get("result") or [])
+            strange += said.strange
+            answers += _answers(task.data, said, given, project.key, at, people)
+    if edited:
+        log.info("%s: %d answers left out: somebody edited their tasks on the server", project.row.title, edited)
+    if strange:
+        log.info("%s: %d choices left out: they were made on a page that is not ours", project.row.title, strange)
+    return answers, cursor.write(read)
+
+
+def _answers(
+    data: Mapping[str, Any], said: pages.Said, given: Mapping[str, Any], key: str, at: datetime,
+    people: Mapping[int, str],
+) -> Iterable[Answer]:  # fmt: skip
+    by = given.get("completed_by")
+    by = by.get("id") if isinstance(by, Mapping) else by
+    who = people.get(by, f"user {by}") if isinstance(by, int) else "nobody"
+    seconds = float(given.get("lead_time") or 0.0) / len(data["items"])
+    for item, choice in said.choices.items():
+        yield Answer(item, choice, who, said.knows, at, seconds, data["question"], f"{key}/{given['id']}")
+
+
+def task_of(row: Any) -> Task:
+    """A task as the server lists it."""
+    data = row.data
+    items = tuple(str(i["id"]) for i in data.get("items") or [] if isinstance(i, Mapping) and "id" in i)
+    answered = bool((row.total_annotations or 0) > 0 or getattr(row, "draft_exists", False))
+    return Task(row.id, str(data["question"]), items, answered, pages.sealed(data))
+
+
+def _time(value: Any) -> datetime:
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return at.astimezone(UTC)
