@@ -16,12 +16,14 @@ from prefect.context import FlowRunContext
 
 from flows import review, take
 from flows.refine import refine
+from pipeline.errors import UserError
 from pipeline.refined.account import Account
 from pipeline.refined.latest import latest
 from pipeline.refined.lock import Busy, only_one
 
 log = logging.getLogger("refinery")
 TARGET_NOISE = 0.005
+TURN_S = 60.0  # seconds a review waits for a refinement to end: both may be due at the same minute, and both be short
 PLACE = ("url", "name")  # which questions, on which server: what collecting and counting need to know as well
 
 
@@ -46,9 +48,10 @@ def refinement(
     _speak()
     root = str(refining["root"])
     with only_one(root):
+        before = _photos(root)
         refine(**refining)
         exported = export_changed(root, export, format=format)
-        return Round(exported, ask(root, asking, target_noise))
+        return Round(exported, ask(root, asking, target_noise, anyway=_photos(root) != before))
 
 
 @flow(name="scheduled-review", validate_parameters=False, persist_result=False)
@@ -62,7 +65,7 @@ def reviewing(
     """Collect what people answered, export what changed, ask on; nothing while the root is being refined."""
     _speak()
     try:
-        with only_one(root):
+        with only_one(root, wait_s=TURN_S):
             review.collect(root, **_place(asking))
             exported = export_changed(root, export, format=format)
             asked = ask(root, asking, target_noise)
@@ -73,15 +76,28 @@ def reviewing(
         return Round("", asked=False, busy=True)
 
 
-def ask(root: str, asking: dict[str, Any], target_noise: float) -> bool:
-    """Whether questions were sent: not any more once at most target_noise of the labels can be wrong (95 %)."""
+def ask(root: str, asking: dict[str, Any], target_noise: float, *, anyway: bool = False) -> bool:
+    """Whether questions were sent: not any more once the labels are clean enough; anyway: photos are new."""
     upper = review.status(root, **_place(asking)).audit_upper
-    if upper is not None and upper < target_noise:
-        log.info("at most %.2f%% of the labels are wrong, %.2f%% was wanted: no more is asked", 100 * upper,
+    if clean_enough(upper, target_noise) and not anyway:
+        log.info("the upper bound of wrong labels is %.2f%%, under %.2f%%: no more is asked", 100 * (upper or 0),
                  100 * target_noise)  # fmt: skip
         return False
     review.send(root, **asking)
     return True
+
+
+def clean_enough(upper: float | None, target_noise: float) -> bool:
+    """Whether the audit's upper 95% bound of wrong labels is under the target; it is not while there is no audit."""
+    return upper is not None and upper < target_noise
+
+
+def _photos(root: str) -> str:
+    """The address of the photos that the root's refinement is of; "" where there is none yet."""
+    try:
+        return latest(root).tables["photos"].address
+    except UserError:
+        return ""
 
 
 def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
@@ -106,9 +122,14 @@ def _link(folder: Path) -> None:
     link, temporary = folder.with_name("latest"), folder.with_name(".latest.tmp")
     if link.is_symlink() and link.readlink() == Path(folder.name):
         return
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(folder.name)
-    temporary.replace(link)
+    try:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(folder.name)
+        temporary.replace(link)
+    except OSError as error:
+        raise UserError(
+            f"cannot make {link} a link to {folder.name} ({error.strerror}): move away what is there"
+        ) from None
 
 
 def _place(asking: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prefect.deployments import run_deployment
@@ -33,9 +34,9 @@ def listen(port: int, deployment: str, *, rest_s: float = REST_S) -> Iterator[in
         server = ThreadingHTTPServer(("127.0.0.1", port), _door(rung))
     except OSError as error:
         raise UserError(f"--webhook-port {port}: {error.strerror}: give another port") from None
-    threads = [threading.Thread(target=server.serve_forever, daemon=True),
-               threading.Thread(target=_collect, args=(deployment, rung, ended, rest_s), daemon=True)]  # fmt: skip
-    for thread in threads:
+    here = copy_context()  # which Prefect server is meant, a new thread would not know
+    collect = threading.Thread(target=here.run, args=(_collect, deployment, rung, ended, rest_s), daemon=True)
+    for thread in (threading.Thread(target=server.serve_forever, daemon=True), collect):
         thread.start()
     log.info("a webhook is awaited on http://127.0.0.1:%d", server.server_port)
     try:
@@ -63,12 +64,14 @@ def _door(rung: threading.Event) -> type[BaseHTTPRequestHandler]:
         """POST rings; anything else is not known here."""
 
         def do_POST(self) -> None:
-            self.rfile.read(min(MOST, int(self.headers.get("Content-Length") or 0)))
+            length = self.headers.get("Content-Length") or "0"
+            if length.isdigit():
+                self.rfile.read(min(MOST, int(length)))
             known = _known(self.headers.get(HEADER, ""))
-            self.send_response(202 if known else 401)
+            self.send_response(400 if not length.isdigit() else 202 if known else 401)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            if known:
+            if known and length.isdigit():
                 rung.set()
 
         def log_message(self, format: str, *args: object) -> None:
@@ -79,4 +82,4 @@ def _door(rung: threading.Event) -> type[BaseHTTPRequestHandler]:
 
 def _known(given: str) -> bool:
     secret = os.environ.get(SECRET, "")
-    return not secret or hmac.compare_digest(given.encode(), secret.encode())
+    return not secret or hmac.compare_digest(given.encode("latin-1"), secret.encode())  # latin-1: as headers come
