@@ -17,12 +17,13 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from flows import benchmark, benchmark_training, sample_models, take
+from flows import benchmark, benchmark_review, benchmark_training, review, sample_models, take
 from flows.bootstrap import bootstrap
 from flows.demo import demo
 from flows.evaluate import evaluate
 from flows.experiment import experiment
 from flows.refine import refine
+from flows.serve import serve
 from flows.train import run_recipe
 from pipeline.errors import UserError
 
@@ -91,11 +92,18 @@ def _app() -> typer.Typer:
     app.command("evaluate")(_command(evaluate))
     app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
     app.command("bootstrap")(_command(bootstrap.fn, run=RUN(bootstrap)))
+    app.command("serve")(_command(serve))
     app.command("clean")(_command(take.clean))
+    people = typer.Typer(help="What people say about what the machine is not sure of.", no_args_is_help=True)
+    people.command("send")(_command(review.send.fn, run=RUN(review.send)))
+    people.command("collect")(_command(review.collect.fn, run=RUN(review.collect)))
+    people.command("status")(_command(review.status.fn, run=RUN(review.status)))
+    app.add_typer(people, name="review")
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))
     group.command("train")(_command(benchmark_training.train))
     group.command("losses")(_command(benchmark_training.losses))
+    group.command("review")(_command(benchmark_review.review))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
     drawn = typer.Typer(help="The drawn sample world and its two small models.", no_args_is_help=True)

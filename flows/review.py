@@ -75,9 +75,13 @@ def send(
         sent = label_studio.send(server, called, g, questions, lambda faces: {f: seen[f] for f in faces if f in seen},
                                  wanted=now.wanted, votes=votes, media=_media(root, server.url),
                                  annotators=who.get(g, []))  # fmt: skip
-        queues.append(Queue(g, sent.new, sent.there, sent.withdrawn))
+        queues.append((g, sent))
     of = Counter(c.purpose for c, _ in every)
-    return Sent(queues, len(every), of["gold"], now.again, of["audit"], server.url)
+    left: Counter[str] = Counter()
+    for project in label_studio.counts(server, called):
+        left[project.group] += project.questions - project.finished
+    rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
+    return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
 
 
 def _remember(root: str, every: list[Case], done: Refinement) -> None:

@@ -10,9 +10,9 @@ class Queue:
     """What was done with one group's questions."""
 
     group: str
-    new: int
-    there: int
+    new: int  # pages
     withdrawn: int
+    waiting: int  # for one more answer at least
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Sent:
 
     def rows(self) -> list[dict[str, Any]]:
         """A line a group."""
-        return [{"group": q.group, "new pages": q.new, "there": q.there, "withdrawn": q.withdrawn} for q in self.queues]
+        return [
+            {"group": q.group, "new pages": q.new, "withdrawn": q.withdrawn, "waiting": q.waiting} for q in self.queues
+        ]
 
     def lines(self) -> list[str]:
         """What was sent, and what to do next."""

@@ -72,7 +72,7 @@ def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round
     items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
     left = tuple(faces.sure.get(place, ())[:SHOWN])
     question = Question(question_id(GRID, items, round), GRID, _title(name, known), left, (), items)
-    return Sheet(_group(name, known), question, tuple(every))
+    return Sheet(_group(name, faces, known), question, tuple(every))
 
 
 def _pair(case: Case, faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
@@ -84,7 +84,7 @@ def _pair(case: Case, faces: Faces, known: Mapping[str, Known], round: int) -> S
         title += " · is there one person whom most of these photos show?"
     question = Question(question_id(PAIR, (item,), round), PAIR, title, tuple(left[:SHOWN]), tuple(right[:SHOWN]),
                         (item,), _title(one, known), _title(two, known), case.same_means)  # fmt: skip
-    return Sheet(_group(case.identity, known), question, (case,))
+    return Sheet(_group(case.identity, faces, known), question, (case,))
 
 
 def _sides(case: Case, faces: Faces) -> tuple[list[str], list[str], str, str]:
@@ -139,8 +139,10 @@ def _named(case: Case) -> Iterable[str]:
     return (n for n in (case.identity, case.about["subject"], case.about["object"]) if n)
 
 
-def _group(name: str, known: Mapping[str, Known]) -> str:
-    return known[name].group if name in known else GENERAL
+def _group(name: str, faces: Faces, known: Mapping[str, Known]) -> str:
+    """A name's group; a further person found under a name is for those who know the name's."""
+    claimed = str(faces.persons[name]["identity"]) if name in faces.persons else name
+    return known[claimed].group if claimed in known else GENERAL
 
 
 def _title(name: str, known: Mapping[str, Known]) -> str:

@@ -57,7 +57,7 @@ def _context(photo: Mapping[str, Any], landmarks: list[float], where: Mapping[st
         return None
     points = np.array(landmarks, np.float32).reshape(5, 2)
     middle = points.mean(0)
-    half = 1.3 * np.abs(points - middle).max() + 1
+    half = 1.9 * np.abs(points - middle).max() + 1
     scale = SIDE / image.shape[0]
     small = cv2.resize(image, (max(1, round(image.shape[1] * scale)), SIDE), interpolation=cv2.INTER_AREA)
     corner, far = ((middle - half) * scale).astype(int).tolist(), ((middle + half) * scale).astype(int).tolist()
