@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ from pipeline.refined.export import FORMATS
 log = logging.getLogger("refinery")
 # of a deployment's runs one at a time; one that is due while another goes on is left out, the next one is soon
 ALONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+Z = 1.96  # of a 95 % interval
 FILES = ("detector", "embedder", "second_embedder", "groups", "roster")  # options that may name a file
 
 
@@ -98,6 +100,7 @@ def deployments(
     if own["format"] not in FORMATS:
         raise UserError(f"--format {own['format']}: give one of {', '.join(FORMATS)}")
     refining, asking = split(given)
+    _tell_small_audit(int(asking.get("audit", 0)), float(own["target_noise"]))
     return (
         _deployment(refinement, "refine", refine_cron, {"refining": refining, "asking": asking, **own}),
         _deployment(reviewing, "review", review_cron, {"root": refining["root"], "asking": asking, **own}),
@@ -122,6 +125,14 @@ def _deployment(flow: Any, name: str, cron: str, parameters: dict[str, Any]) -> 
         said = str(error).strip().splitlines()[-1]
         raise UserError(f'--{name}-cron "{cron}": {said}; give five fields like "0 3 * * *"') from None
     return made
+
+
+def _tell_small_audit(audit: int, target_noise: float) -> None:
+    """Said at once, not after weeks: even an audit without a fault has an upper bound, z² / (n + z²) of Wilson's."""
+    least = ceil(Z**2 * (1 - target_noise) / target_noise) if target_noise > 0 else 0
+    if 0 < audit < least:
+        log.warning("--audit %d cannot show less than %.2f%% of wrong labels: it takes %d, until then it is asked on",
+                    audit, 100 * target_noise, least)  # fmt: skip
 
 
 def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
