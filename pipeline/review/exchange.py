@@ -71,7 +71,7 @@ def send_page(studio: "Studio", mark: Mark, questions: Sequence[Question], pictu
     there = [t for p in ours for t in studio.tasks(p.id)]
     dead = [t for t in there if not t.answered and (not t.whole or terms.wanted.isdisjoint(t.items))]
     gone = {t.id for t in dead if studio.withdraw(t.id)}
-    known = {t.question for t in there if t.whole and t.id not in gone}
+    known = {t.question for t in _only_once(studio, [t for t in there if t.id not in gone]) if t.whole}
     new = [q for q in questions if q.id not in known]
     if new:
         _send(studio, project, new, pictures, terms)
@@ -89,20 +89,20 @@ def _send(studio: "Studio", project: Project, new: Sequence[Question], pictures:
         data = [pages.data_of(q, show.whole, show.face) for q in batch]
         studio.add(project.id, [{"data": d, "predictions": [m]} for d, m in zip(data, machine, strict=True)])
         log.info("%s: %d of %d new questions sent", project.mark.title(), i + len(batch), len(new))
-    _only_once(studio, project.id)
+    _only_once(studio, studio.tasks(project.id))
     studio.assign(project.id, terms.annotators)
 
 
-def _only_once(studio: "Studio", project: int) -> None:
-    """Withdraw what is there twice: the server may have done what a program asked for before it was killed."""
+def _only_once(studio: "Studio", tasks: Sequence[Task]) -> list[Task]:
+    """The tasks without those that are there twice: the server may have done what a killed program asked for."""
     by_question: dict[str, list[Task]] = defaultdict(list)
-    for task in studio.tasks(project):
+    for task in tasks:
         by_question[task.question].append(task)
+    kept = []
     for same in by_question.values():
         same.sort(key=lambda t: (not t.whole, not t.answered, t.id))
-        for task in same[1:]:
-            if not task.answered:
-                studio.withdraw(task.id)
+        kept += [same[0], *(t for t in same[1:] if t.answered or not studio.withdraw(t.id))]
+    return kept
 
 
 def read_project(

@@ -183,9 +183,13 @@ def sealed(data: Any) -> bool:
 
 
 def _choices(at: int) -> list[dict[str, str]]:
-    """The choices of a cell; beyond the last key the mouse remains."""
+    """The choices of a cell; beyond the last key the mouse remains.
+
+    The value, which is not shown, differs from cell to cell: Label Studio names its buttons by it, and a browser takes
+    buttons of one name for one group, of which a click on one that is chosen already would take the choice away.
+    """
     key = KEYS[at : at + 1]
-    return [{"value": words, "alias": choice} | ({"hotkey": f"{with_}{key}"} if key else {})
+    return [{"value": f"{at + 1} {words}", "html": words, "alias": choice} | ({"hotkey": with_ + key} if key else {})
             for choice, (words, with_) in WORDS.items()]  # fmt: skip
 
 

@@ -12,19 +12,22 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from pipeline.review.pages import TITLES
-from pipeline.review.questions import GRID
+from pipeline.review.questions import GRID, PAIR
 
 LONGEST = 50  # characters of a title, Label Studio's limit
 LINE = "face-refinery review: "  # what the mark's line begins with
 LATE = timedelta(minutes=2)  # an answer shows up later than one that was given after it by this much at most
-KEYS = {
+HOW = {
     GRID: "The faces on top are the person, as far as can be told. For each face below say whether it is the same "
     "person; what is chosen already is the machine's view, which is often wrong here. The number or letter beside a "
     "choice is its key: 1 says that the first face is someone else, shift+1 that it is this person.",
-    "pair": "Say whether both sides show the same person: 1 yes, 2 no, 3 cannot tell. What is chosen already is the "
+    PAIR: "Say whether both sides show the same person: 1 yes, 2 no, 3 cannot tell. What is chosen already is the "
     "machine's view, which is often wrong here.",
 }
-ALWAYS = " y or n: whether you know the person. ctrl+enter submits and brings the next question."
+ALWAYS = (
+    " A key pressed again takes the choice back. y or n: whether you know the person. ctrl+enter submits and brings "
+    "the next question; escape closes this note."
+)
 
 
 class Mark(NamedTuple):
@@ -50,7 +53,7 @@ class Mark(NamedTuple):
 
     def instruction(self) -> str:
         """How to answer, for annotators."""
-        return KEYS[self.page] + ALWAYS
+        return HOW[self.page] + ALWAYS
 
     @classmethod
     def read(cls, description: str, title: str) -> "Mark | None":

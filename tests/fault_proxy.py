@@ -1,0 +1,94 @@
+"""A small HTTP proxy before a real server, which fails, answers slowly or forgets to say that it did the work."""
+
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+import httpx
+
+HOP = {"transfer-encoding", "connection", "content-encoding", "content-length", "date", "server"}
+
+
+@dataclass
+class Fault:
+    """What happens to the next requests of a method whose path matches.
+
+    status: what is answered instead; after: the server did the work all the same; seconds: how long it takes first.
+    """
+
+    path: str
+    method: str = "GET"
+    times: int = 1
+    status: int = 0
+    after: bool = False
+    seconds: float = 0.0
+    body: bytes = b'{"detail": "a fault of the test"}'
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Proxy:
+    """Forwards every request to a server; `faults` are used up one by one, `seen` is what was asked."""
+
+    def __init__(self, target: str) -> None:
+        self.faults: list[Fault] = []
+        self.seen: list[str] = []
+        self.web = httpx.Client(base_url=target, timeout=60, trust_env=False)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> "Proxy":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.web.close()
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault that this request meets."""
+        for fault in self.faults:
+            if fault.times and fault.method == method and re.search(fault.path, path):
+                fault.times -= 1
+                return fault
+        return None
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_one(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                proxy.seen.append(f"{self.command} {self.path}")
+                fault = proxy.take(self.command, self.path)
+                time.sleep(fault.seconds if fault else 0)
+                reply = None
+                if not (fault and fault.status and not fault.after):
+                    headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding")}
+                    reply = proxy.web.request(self.command, self.path, content=body, headers=headers)
+                if fault and fault.status:
+                    status, said, told = fault.status, fault.body, {"content-type": "application/json", **fault.headers}
+                else:
+                    assert reply is not None
+                    status, said = reply.status_code, reply.content
+                    told = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
+                try:
+                    self.send_response(status)
+                    for name, value in told.items():
+                        self.send_header(name, value)
+                    self.send_header("content-length", str(len(said)))
+                    self.end_headers()
+                    self.wfile.write(said)
+                except OSError:  # who asked is gone
+                    self.close_connection = True
+
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_one
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handler
