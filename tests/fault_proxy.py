@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -41,7 +42,7 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def __enter__(self) -> "Proxy":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -86,7 +87,7 @@ class Proxy:
                 except OSError:  # who asked is gone
                     self.close_connection = True
 
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_one
+            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_one  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

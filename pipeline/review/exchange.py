@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline.review import pages
 from pipeline.review.projects import Cursor, Mark
 from pipeline.review.questions import Answer, Question
-from pipeline.review.showing import shown
+from pipeline.review.showing import shown, wanted
 
 if TYPE_CHECKING:
     from pipeline.review.label_studio import Studio
@@ -83,10 +83,10 @@ def _send(studio: "Studio", project: Project, new: Sequence[Question], pictures:
         studio.show_from(project.id, terms.media)
     for i in range(0, len(new), BATCH):
         batch = new[i : i + BATCH]
-        faces = {f for q in batch for f in (*q.left, *q.right, *(item.face for item in q.items)) if f}
-        show = shown(faces, pictures(sorted(faces)), terms.media)
+        faces = wanted(batch)
+        show = shown(faces, pictures(sorted(faces.whole | faces.alone)), terms.media)
         machine = [{"model_version": "machine", "result": pages.guessed(q)} for q in batch]
-        data = [pages.data_of(q, show.whole, show.face) for q in batch]
+        data = [pages.data_of(q, show.whole, show.alone) for q in batch]
         studio.add(project.id, [{"data": d, "predictions": [m]} for d, m in zip(data, machine, strict=True)])
         log.info("%s: %d of %d new questions sent", project.mark.title(), i + len(batch), len(new))
     _only_once(studio, studio.tasks(project.id))

@@ -132,9 +132,9 @@ class Studio:
         )  # fmt: skip
         self.ask(lambda c: c.users.whoami(), "this token", patience=BEGIN)
 
-    def ask(self, call: Callable[[Any], T], what: str, **more: float) -> T:
+    def ask(self, call: Callable[[Any], T], what: str, *, patience: float | None = None) -> T:
         """What a request that may be repeated returns. Raises Gone where the server does not know what it is about."""
-        return patiently(lambda _: call(self.client), url=self.url, fault=ApiError, what=what, **more)
+        return patiently(lambda _: call(self.client), url=self.url, fault=ApiError, what=what, patience=patience)
 
     def projects(self, name: str) -> list[Project]:
         """The projects of a review, the oldest first."""
@@ -223,7 +223,7 @@ class Studio:
         """Delete a task, unless somebody answers it at this moment; whether it is gone."""
         try:
             now = self.ask(lambda c: c.tasks.get(str(task)), f"task {task}")
-            if now.annotations or now.drafts:
+            if now.annotations or now.draft_exists:
                 return False
             self.ask(lambda c: c.tasks.delete(str(task)), f"task {task}")
         except Gone:

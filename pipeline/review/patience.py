@@ -22,14 +22,15 @@ class Gone(UserError):  # noqa: N818  an error only for who did not expect it
 
 
 def patiently(
-    call: Callable[[bool], T], *, url: str, fault: type[Exception], what: str = "", patience: float = PATIENCE
+    call: Callable[[bool], T], *, url: str, fault: type[Exception], what: str = "", patience: float | None = None
 ) -> T:
     """What the call returns, tried again for a while when it fails in a way that can pass.
 
     call: is told whether it is tried again, for what must not be done twice may have been done although it failed.
-    fault: the errors that carry a status_code, headers and a body; what: the request in words. Raises Gone on 404, and
-    UserError on what does not pass.
+    fault: the errors that carry a status_code, headers and a body; what: the request in words; patience: in seconds.
+    Raises Gone on 404, and UserError on what does not pass.
     """
+    patience = PATIENCE if patience is None else patience
     started, pause, again = time.monotonic(), FIRST, False
     while True:
         try:
@@ -43,14 +44,9 @@ def patiently(
         if time.monotonic() - started + wait > patience and (again or wait > patience):
             raise told from None
         if not again:
-            log.info("%s; trying again", str(told).split(":", 1)[0] if url not in str(told) else _short(told, url))
+            log.info("%s does not do its work at the moment; trying again for up to %.0f s", url, patience)
         time.sleep(min(wait, patience))
         pause, again = min(2 * pause, LONGEST), True
-
-
-def _short(told: UserError, url: str) -> str:
-    before, after = str(told).split(url, 1)
-    return before + url + after.split(":", 1)[0]
 
 
 def _passes(error: Any) -> bool:

@@ -4,7 +4,7 @@ A picture is the aligned face, a square as high as the picture, and to its right
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -14,27 +14,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.review.questions import GRID, Question
 
 SIDE = 112  # pixels of the grey square for a face that cannot be shown
 QUALITY = 88
 
 
+class Wanted(NamedTuple):
+    """Faces that are shown with the photo around them, and those that are shown alone, by face_id."""
+
+    whole: frozenset[str]
+    alone: frozenset[str]
+
+
 class Shown(NamedTuple):
-    """Addresses of pictures by face_id: with the photo around the face, and the face alone."""
+    """Addresses of their pictures."""
 
     whole: dict[str, str]
-    face: dict[str, str]
+    alone: dict[str, str]
 
 
-def shown(faces: set[str], pictures: Mapping[str, bytes], media: Path | None) -> Shown:
-    """Addresses for the pictures (JPEG bytes by face_id); a face without one is a grey square.
+def wanted(questions: Iterable[Question]) -> Wanted:
+    """In a grid the sure faces stand alone, so that they all fit beside each other; all others show their photo."""
+    whole, alone = set[str](), set[str]()
+    for question in questions:
+        (alone if question.page == GRID else whole).update(question.left)
+        whole.update(question.right, (item.face for item in question.items if item.face))
+    return Wanted(frozenset(whole), frozenset(alone))
 
-    media: a folder, named by what is in the pictures, so that each is written once; None puts them into the address.
+
+def shown(faces: Wanted, pictures: Mapping[str, bytes], media: Path | None) -> Shown:
+    """Addresses for pictures (JPEG bytes by face_id); a face without one is a grey square.
+
+    media: a folder, where a picture is named by its content, so that each is written once; None puts it into the
+    address.
     """
-    whole = {f: pictures.get(f) or _grey() for f in faces}
-    return Shown(
-        {f: _address(p, media) for f, p in whole.items()}, {f: _address(_left(p), media) for f, p in whole.items()}
-    )
+    whole = {f: pictures.get(f) or _grey() for f in faces.whole | faces.alone}
+    alone = {f: _address(_left(whole[f]), media) for f in faces.alone}
+    return Shown({f: _address(whole[f], media) for f in faces.whole}, alone)
 
 
 def _address(picture: bytes, media: Path | None) -> str:

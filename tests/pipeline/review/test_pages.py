@@ -1,6 +1,6 @@
 """The pages as templates, their data, and how answers read."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -26,7 +26,7 @@ def chosen(name, choice):
 
 @pytest.mark.parametrize("page", [GRID, PAIR])
 def test_a_page_is_well_formed_and_asks_under_the_names_that_answers_are_read_by(page):
-    tree = ElementTree.fromstring(pages.PAGES[page])
+    tree = ET.fromstring(pages.PAGES[page])
     asked = {tag.get("name").replace("{{at}}", "0") for tag in tree.iter("Choices")}
     expected = {GRID: {pages.KNOWS, f"{pages.CELL}0"}, PAIR: {pages.KNOWS, pages.SAME}}[page]
     assert asked == expected
@@ -36,7 +36,7 @@ def test_a_page_is_well_formed_and_asks_under_the_names_that_answers_are_read_by
 
 def test_what_the_template_shows_is_in_the_data():
     for question in (grid("a"), pair("b")):
-        tree, filled = ElementTree.fromstring(pages.PAGES[question.page]), data(question)
+        tree, filled = ET.fromstring(pages.PAGES[question.page]), data(question)
         for tag in tree.iter():
             for attribute in ("value", "on"):
                 at = tag.get(attribute, "")
@@ -48,7 +48,7 @@ def test_what_the_template_shows_is_in_the_data():
 
 def test_every_choice_of_the_pages_is_one_that_answers_know():
     assert tuple(sorted(pages.WORDS)) == tuple(sorted(CHOICES[GRID]))
-    tree = ElementTree.fromstring(pages.PAGES[PAIR])
+    tree = ET.fromstring(pages.PAGES[PAIR])
     choices = [tag.get("alias") for group in tree.iter("Choices") if group.get("name") == pages.SAME for tag in group]
     assert tuple(choices) == CHOICES[PAIR]
 
