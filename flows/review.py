@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ from pipeline.review import label_studio, ledger
 from pipeline.review.agreement import Agreement, by_annotator, by_group
 from pipeline.review.asked import note, notes, understood
 from pipeline.review.cases import Case
-from pipeline.review.compose import shown
+from pipeline.review.compose import Sheet, shown
 from pipeline.review.draft import Terms, draft
 from pipeline.review.gold import estimate, in_force
 from pipeline.review.groups import Known, propose, read_groups, read_roster
@@ -29,6 +30,7 @@ from pipeline.review.pictures import pictures
 from pipeline.review.votes import settle
 
 log = logging.getLogger("refinery")
+OPINION = " · another opinion"
 CURSOR = "asked/cursor.json"
 LOCAL = "http://127.0.0.1:8080"
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")]
@@ -70,18 +72,25 @@ def send(
     _remember(root, [c for c, _ in every], done)
     seen = pictures(done, shown(now.sheets))
     queues = []
-    for g in sorted({s.group for s in now.sheets} | set(there)):
-        questions = [s.question for s in now.sheets if s.group == g]
-        sent = label_studio.send(server, called, g, questions, lambda faces: {f: seen[f] for f in faces if f in seen},
-                                 wanted=now.wanted, votes=votes, media=_media(root, server.url),
-                                 annotators=who.get(g, []))  # fmt: skip
+    for sheets, g, more in _queues(now.sheets, there):
+        sent = label_studio.send(server, called, g, [s.question for s in sheets],
+                                 lambda faces: {f: seen[f] for f in faces if f in seen}, wanted=now.wanted,
+                                 votes=1 if more else votes, media=_media(root, server.url),
+                                 annotators=who.get(g.removesuffix(OPINION), []))  # fmt: skip
         queues.append((g, sent))
-    of = Counter(c.purpose for c, _ in every)
     left: Counter[str] = Counter()
     for project in label_studio.counts(server, called):
         left[project.group] += project.questions - project.finished
     rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
     return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
+
+
+def _queues(sheets: Sequence[Sheet], there: Collection[str]) -> Iterator[tuple[list[Sheet], str, bool]]:
+    """The pages of each group, and, where answers differ, those on which one more is wanted, on pages of their own:
+    a page is finished with as many answers as its project asks for."""
+    groups = {(s.group, s.again) for s in sheets} | {(g.removesuffix(OPINION), g.endswith(OPINION)) for g in there}
+    for g, again in sorted(groups):
+        yield [s for s in sheets if (s.group, s.again) == (g, again)], g + OPINION * again, again
 
 
 def _remember(root: str, every: list[Case], done: Refinement) -> None:

@@ -12,7 +12,7 @@ from pipeline.review.about import about, medoids
 from pipeline.table import Table
 
 NO_NOISE = frozenset({"duplicate", "conflict", "overlap", "too_few"})  # reasons that do not say "not this person"
-MIXED = "mixed: "  # before a name: most of its photos do not show one person
+MIXED = "mixed: "  # before a name: nobody is in its photos more often than everybody else
 WRONG = frozenset({"outlier", "flip"})  # kinds of photos whose label is wrong
 
 
@@ -81,7 +81,7 @@ def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> li
 
 def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Who is meant by a face's id and by a name: the person of the face, and of the name's middle face; and which names
-    show nobody in most of their photos."""
+    are nobody's."""
     rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
     for person in done.tables["persons"].read(["person", "medoid"]).to_pylist():
@@ -89,7 +89,13 @@ def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str
     shown: dict[str, Counter[str]] = {}
     for row in rows:
         shown.setdefault(row["claimed"], Counter())[meant[row["face_id"]]] += 1
-    return meant | {MIXED + name: "" for name, of in shown.items() if 2 * of.most_common(1)[0][1] <= of.total()}
+    return meant | {MIXED + name: "" for name, of in shown.items() if not _somebody(of)}
+
+
+def _somebody(of: Counter[str]) -> bool:
+    """Whether a name has a person: one seen twice at least, and more often than anybody else."""
+    first, second = (*of.most_common(2), ("", 0))[:2]
+    return first[1] > max(1, second[1])
 
 
 def right_answer(finding: Mapping[str, str], person: Mapping[str, str]) -> str | None:

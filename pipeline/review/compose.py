@@ -22,6 +22,7 @@ class Sheet(NamedTuple):
     group: str
     question: Question
     cases: tuple[Case, ...]
+    again: bool = False  # two answers differ, one more is wanted
 
 
 class Faces(NamedTuple):
@@ -33,17 +34,23 @@ class Faces(NamedTuple):
     tests: Mapping[str, list[str]]
     place: Mapping[str, Place]
     alike: Mapping[str, set[str]]  # names that may be one person, as far as anything was found
+    there: Collection[str]  # items that were sent before
 
 
 def compose(
-    done: Refinement, cases: Sequence[Case], known: Mapping[str, Known], rounds: Mapping[str, int]
+    done: Refinement,
+    cases: Sequence[Case],
+    known: Mapping[str, Known],
+    rounds: Mapping[str, int],
+    there: Collection[str] = (),
 ) -> list[Sheet]:
     """The pages for these cases, in their order; a name's suspects share pages.
 
     known: group and title of identities; rounds: of findings that are asked again because two answers differ, how many
-    answered: each of those has a page of its own, so that it is the same page however many there are.
+    answers: each of those has a page of its own, so that it is the same page however many there are. there: items that
+    were sent before, of which no gold is to be another.
     """
-    faces = _faces(done, cases)
+    faces = _faces(done, cases, there)
     again = [c for c in cases if c.about["finding_id"] in rounds]
     usual = [c for c in cases if c.about["finding_id"] not in rounds]
     grids: dict[str, list[Case]] = defaultdict(list)
@@ -57,17 +64,18 @@ def compose(
         elif case.identity not in begun:
             begun.add(case.identity)
             some = grids[case.identity]
-            sheets += [_grid(some[i : i + CELLS], faces, known, 0) for i in range(0, len(some), CELLS)]
+            sheets += [_grid(some[i : i + CELLS], faces, known, 0, gold=i == 0) for i in range(0, len(some), CELLS)]
     make = {GRID: lambda c, r: _grid([c], faces, known, r), PAIR: lambda c, r: _pair(c, faces, known, r)}
-    sheets += [make[c.page](c, rounds[c.about["finding_id"]]) for c in again]
+    sheets += [make[c.page](c, rounds[c.about["finding_id"]])._replace(again=True) for c in again]
     return [s for s in sheets if s.question.left and (s.question.right or s.question.page == GRID)]
 
 
-def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
+def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round: int, *, gold: bool = False) -> Sheet:
     name = cells[0].identity
     place = place_of(name, faces.persons) or (name, 0)
-    gold = None if round else gold_for(place, len(cells), faces.sure, faces.alike.get(name, ()))
-    every = [*cells, gold] if gold else list(cells)
+    known_one = gold_for(place, cells, faces.sure, faces.alike.get(name, ())) if gold else None
+    new = known_one is not None and known_one.about["finding_id"] not in faces.there
+    every = [*cells, known_one] if known_one and new else list(cells)
     every.sort(key=lambda c: c.about["finding_id"])  # gold must not stand last
     items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
     left = tuple(faces.sure.get(place, ())[:SHOWN])
@@ -81,7 +89,7 @@ def _pair(case: Case, faces: Faces, known: Mapping[str, Known], round: int) -> S
     item = Item(a["finding_id"], "", case.guess, case.words)
     title = _title(case.identity, known)
     if a["kind"] == "mixed":
-        title += " · is there one person whom most of these photos show?"
+        title += " · is there one person whom several of these photos show?"
     question = Question(question_id(PAIR, (item,), round), PAIR, title, tuple(left[:SHOWN]), tuple(right[:SHOWN]),
                         (item,), _title(one, known), _title(two, known), case.same_means)  # fmt: skip
     return Sheet(_group(case.identity, faces, known), question, (case,))
@@ -109,7 +117,7 @@ def _person(person: str, faces: Faces) -> list[str]:
     return [] if place is None else list(faces.sure.get(place, ()))
 
 
-def _faces(done: Refinement, cases: Sequence[Case]) -> Faces:
+def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> Faces:
     """Everything that the pages of these cases may show, in one pass over the tables."""
     columns = ["person", "identity", "cluster", "medoid"]
     persons = {r["person"]: r for r in done.tables["persons"].read(columns).to_pylist()}
@@ -122,7 +130,7 @@ def _faces(done: Refinement, cases: Sequence[Case]) -> Faces:
     mixed = {c.identity for c in cases if c.about["kind"] == "mixed"}
     tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
     return Faces(persons, surest(done, wanted, avoid=avoid), everyone(done, mixed) if mixed else {},
-                 of_tests(done, tests) if tests else {}, place, _alike(done, persons))  # fmt: skip
+                 of_tests(done, tests) if tests else {}, place, _alike(done, persons), there)  # fmt: skip
 
 
 def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:

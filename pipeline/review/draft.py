@@ -46,14 +46,14 @@ def draft(root: str, done: Refinement, there: Collection[str], known: Mapping[st
     usual = {c.about["finding_id"]: c for c in (*drawn, *chosen) if c.about["finding_id"] not in there}
     wanted = {c.about["finding_id"] for c in made if c.wrong >= BAND and c.about["finding_id"] not in answered}
     wanted |= {c.about["finding_id"] for c in drawn} | set(voices)
-    sheets = compose(done, [*usual.values(), *again.values()], known, voices)
+    sheets = compose(done, [*usual.values(), *again.values()], known, voices, there)
     return Draft(sheets, wanted, len(again))
 
 
 def _voices(said: pa.Table, disputed: Collection[str]) -> dict[str, int]:
-    """How many annotators answered each disputed finding."""
-    who: dict[str, set[str]] = {f: set() for f in disputed}
+    """How many answers were given to each disputed finding: with each one, asking again is another question."""
+    answers: dict[str, set[str]] = {f: set() for f in disputed}
     for row in said.to_pylist():
-        if row["finding_id"] in who and row["purpose"] in ("case", "audit"):
-            who[row["finding_id"]].add(row["who"])
-    return {f: len(w) for f, w in who.items()}
+        if row["finding_id"] in answers and row["purpose"] in ("case", "audit"):
+            answers[row["finding_id"]].add(row["answer_id"])
+    return {f: len(a) for f, a in answers.items()}

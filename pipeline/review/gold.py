@@ -5,7 +5,7 @@ suspects, in nothing unlike them. The audit says how much noise is left where no
 that stay, whatever the machine thinks of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
@@ -26,16 +26,18 @@ WORDS = "drawn at random"
 FILE = "asked/audit.json"
 
 
-def gold_for(page: Place, cells: int, sure: Mapping[Place, list[str]], alike: Collection[str] = ()) -> Case | None:
-    """A gold question for a page of so many cells, or none: about one in ONE_IN of all cells, by a hash of the page.
+def gold_for(
+    page: Place, cells: Sequence[Case], sure: Mapping[Place, list[str]], alike: Collection[str] = ()
+) -> Case | None:
+    """A gold question for a page of these cells, or none: about one in ONE_IN of all cells, by a hash of the page.
 
     sure: the surest faces of groups, those after the first SHOWN not being shown; alike: names that may be the same
     person as the page's, from which no stranger is taken.
     """
     name = page[0]
-    chance = int(digest("gold", name), 16)
+    chance = int(digest("gold", name, *sorted(c.about["finding_id"] for c in cells)), 16)
     spare = sure.get(page, [])[SHOWN:]
-    if chance % ONE_IN >= cells or not spare:
+    if chance % ONE_IN >= len(cells) or not spare:
         return None
     others = sorted(p for p, faces in sure.items() if p[0] != name and p[1] == 0 and p[0] not in alike and faces)
     stranger = (chance // ONE_IN) % 2 == 1 and bool(others)

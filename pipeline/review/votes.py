@@ -10,7 +10,7 @@ annotators the model of Dawid & Skene (Applied Statistics 28, 1979) tells how ea
 """
 
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from math import exp, log
 from typing import Any, NamedTuple
@@ -28,7 +28,8 @@ LEAST, MOST = 0.55, 0.99  # accuracies: nobody is worth nothing, nobody is never
 TRUST = 0.98  # the most that the machine is believed
 MANY = 5  # annotators from whom on Dawid & Skene's model is fitted ...
 PLENTY = 100  # ... when there are so many questions that two or more of them answered
-FURTHER = 2  # voices beyond the usual number before a question is left as undecidable
+FURTHER = 2  # voices beyond the usual number before a question is left as undecidable ...
+TIRED = 5  # ... or answers beyond it, should the same annotators be asked again
 
 Row = Mapping[str, Any]
 
@@ -68,6 +69,7 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
     by_finding: dict[str, list[Row]] = defaultdict(list)
     for row in _latest(r for r in rows if r["purpose"] in ASKED):
         by_finding[row["finding_id"]].append(row)
+    answers = Counter(r["finding_id"] for r in rows if r["purpose"] in ASKED)
     believed = _dawid_skene(by_finding, rows, accuracy)
     prior = {r["finding_id"]: r["belief"] for r in rows if r["purpose"] == "policy" and r["belief"] is not None}
     verdicts, disputed, waiting = [], [], []
@@ -79,7 +81,8 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
             waiting += [finding] if people else []
             continue
         odds = believed[finding] if finding in believed else sum(weight(r, accuracy) for r in people)
-        said = _verdict(people, odds + _odds(prior.get(finding, 0.5), TRUST), votes)
+        enough = len(people) >= votes + FURTHER or answers[finding] >= votes + TIRED
+        said = _verdict(people, odds + _odds(prior.get(finding, 0.5), TRUST), enough=enough)
         if said:
             verdicts.append(_said(people, said))
         else:
@@ -100,14 +103,14 @@ def _odds(p: float, most: float) -> float:
     return log(p / (1 - p))
 
 
-def _verdict(people: list[Row], odds: float, votes: int) -> str:
+def _verdict(people: list[Row], odds: float, *, enough: bool) -> str:
     """yes, no or unsure, from the log-odds of yes; "" when one more voice is wanted."""
     yes = 1 / (1 + exp(-odds))
     if all(r["verdict"] == "unsure" for r in people):
         return "unsure"
     if max(yes, 1 - yes) >= SURE:
         return "yes" if yes > 0.5 else "no"
-    return "unsure" if len(people) >= votes + FURTHER else ""
+    return "unsure" if enough else ""
 
 
 def _said(given: list[Row], verdict: str) -> dict[str, Any]:

@@ -145,7 +145,8 @@ def test_gold_is_known_and_looks_like_the_rest(done, every):
         assert case.expected == ("no" if same else "yes")
         assert case.about["subject"] not in sheet.question.left
     assert {c.expected for _, c in gold} == {"yes", "no"}
-    assert gold_for(("nobody", 0), 20, {}) is None
+    some = [c for c in every if c.page == GRID][:20]
+    assert gold_for(("nobody", 0), some, {}) is None
 
 
 def test_an_audit_draws_from_what_is_kept_and_stays_until_it_is_answered(done):
