@@ -81,6 +81,7 @@ def send(
     left: Counter[str] = Counter()
     for project in label_studio.counts(server, called):
         left[project.group] += project.questions - project.finished
+    of = Counter(c.purpose for c, _ in every)
     rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
     return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
 
