@@ -18,6 +18,7 @@ from trainer.run import Run
 
 FLIPS = ("none", "add", "concatenate")
 MEAN = STD = 127.5
+torch.get_num_threads()  # settles the count of the thread that loads this and may train: torch asks late and once
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Embedder:
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The vectors [n, dim] of aligned faces [n, 112, 112, 3] in BGR, as long as the network made them."""
         net, run = _loaded(self.model)
+        _compute_on_one_thread()
         return embed(net, run, faces, flip=self.flip, precision=self.precision)
 
 
@@ -76,6 +78,16 @@ def _coloured(face: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
         return face[..., ::-1]
     weights = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green and red in luma (ITU-R BT.601)
     return np.asarray(np.rint(face @ weights)[..., None], np.uint8)
+
+
+def _compute_on_one_thread() -> None:
+    """The calling thread computes alone from now on: shards are what runs in parallel, as with the ONNX embedder.
+
+    A team of threads a shard is cores x cores threads on a CPU, which wait for each other; and sums would depend on the
+    machine's cores.
+    """
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
 
 
 @cache

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,23 @@ def test_a_checkpoint_embeds_like_its_onnx(trained: Trained, flip: str) -> None:
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     assert cosine.min() > 1 - 1e-5
     assert ours(faces[:0]).shape == (0, ours.dim)
+
+
+def test_an_embedder_computes_on_one_thread_and_leaves_the_others_theirs(trained: Trained) -> None:
+    faces = np.zeros((2, 112, 112, 3), np.uint8)
+
+    def threads() -> tuple[int, int]:
+        before = torch.get_num_threads()
+        Embedder(str(trained.checkpoint))(faces)
+        return before, torch.get_num_threads()
+
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(threads).result() == (2, 1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(data: Path, tmp_path: Path, trained: Trained) -> None:
