@@ -18,10 +18,12 @@ KEYS = "1234567890qwtiopasgjkzxcvb"  # of the cells, in order: without those tha
 WORDS = {"other": ("someone else", ""), "same": ("this person", "shift+"), "unusable": ("no usable face", "alt+"),
          "unsure": ("cannot tell", "shift+alt+")}  # fmt: skip
 
-# Label Studio keeps room beside a page for regions and relations, which these pages do not have: the faces get it.
+# Label Studio keeps room beside a page for regions and relations, which these pages do not have: the faces get it. A
+# click on what is chosen already would only take the keyboard away.
 STYLE = """<Style>
 .lsf-sidepanels { padding-left: 0 !important; padding-right: 0 !important; }
 .lsf-sidepanels__wrapper, .lsf-toolbar { display: none !important; }
+.lsf-choice .ant-radio-wrapper-checked { pointer-events: none; }
 .lsf-richtext__line { font-size: 22px; font-weight: 600; }
 .lsf-hint { font-size: 12px; top: 0; margin-left: 8px; padding: 0 5px; border: 1px solid #999; border-radius: 4px; }
 .face .lsf-object { padding: 0; display: block; }
