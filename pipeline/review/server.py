@@ -65,16 +65,17 @@ def install(venv: Path) -> Path:
     ready = venv / f".ready-{VERSION}"
     if ready.exists():
         return program
-    with _alone(venv):
-        if not ready.exists():
-            log.info("installing Label Studio %s in %s: 1 GB, some minutes, once", VERSION, venv)
-            try:
+    try:
+        with _alone(venv):
+            if not ready.exists():
+                log.info("installing Label Studio %s in %s: 1 GB, some minutes, once", VERSION, venv)
                 environments.create(venv, with_pip=True, clear=not program.exists(), symlinks=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                raise UserError(f"cannot make a virtual environment in {venv}: {error}") from None
-            _pip(venv)
-            ready.touch()
-            log.info("Label Studio is installed")
+                _pip(venv)
+                ready.touch()
+                log.info("Label Studio is installed")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError(f"cannot make a virtual environment in {venv} ({error}): set REFINERY_LABEL_STUDIO to a folder "
+                        "that can be written to, with 1 GB of room") from None  # fmt: skip
     return program
 
 
@@ -86,18 +87,20 @@ def start(folder: Path, *, port: int, venv: Path) -> Local:
     """
     program = install(venv)
     _free(port)
-    folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    token, password = _secret(folder / "token"), _secret(folder / "password")
-    url = f"http://127.0.0.1:{port}"
+    folder, url = folder.absolute(), f"http://127.0.0.1:{port}"
     first = not (folder / "data" / "label_studio.sqlite3").exists()
     log.info("starting Label Studio at %s%s", url, " (half a minute or more the first time)" if first else "")
-    with open(folder / "server.log", "ab") as written:
-        process = subprocess.Popen(  # noqa: S603  the program that `install` put there
-            [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
-            env=_surroundings(folder, url, token, password), stdin=subprocess.DEVNULL, stdout=written, stderr=written,
-            cwd=folder, start_new_session=True,
-        )  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        token, password = _secret(folder / "token"), _secret(folder / "password")
+        with open(folder / "server.log", "ab") as written:
+            process = subprocess.Popen(  # noqa: S603  the program that `install` put there
+                [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
+                env=_surroundings(folder, url, token, password), stdin=subprocess.DEVNULL, stdout=written,
+                stderr=written, cwd=folder, start_new_session=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"cannot start a server in {folder}: {error.strerror or error}") from None
     local = Local(url, token, password, process)
     try:
         _wait(local, folder / "server.log")
