@@ -16,9 +16,10 @@ from prefect.context import FlowRunContext
 
 from flows import review, take
 from flows.refine import refine
+from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.refined.account import Account
-from pipeline.refined.latest import latest
+from pipeline.refined.latest import FILE, latest
 from pipeline.refined.lock import Busy, only_one
 
 log = logging.getLogger("refinery")
@@ -62,8 +63,11 @@ def reviewing(
     format: str = "parquet",
     target_noise: float = TARGET_NOISE,
 ) -> Round:
-    """Collect what people answered, export what changed, ask on; nothing while the root is being refined."""
+    """Collect what people answered, export what changed, ask on; nothing before or while the root is refined."""
     _speak()
+    if not _photos(root):
+        log.info("%s is not refined yet: nobody was asked anything", root)
+        return Round("", asked=False)
     try:
         with only_one(root, wait_s=TURN_S):
             review.collect(root, **_place(asking))
@@ -94,10 +98,7 @@ def clean_enough(upper: float | None, target_noise: float) -> bool:
 
 def _photos(root: str) -> str:
     """The address of the photos that the root's refinement is of; "" where there is none yet."""
-    try:
-        return latest(root).tables["photos"].address
-    except UserError:
-        return ""
+    return latest(root).tables["photos"].address if storage.get_json(root, FILE) else ""
 
 
 def export_changed(root: str, out: str, *, format: str = "parquet") -> str:

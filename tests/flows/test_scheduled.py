@@ -23,7 +23,7 @@ def refined(root: str, shards: int) -> str:
     labels = build(root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, each=EACH)
     faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, each=EACH)
     found = account(labels.batches(), ingested=len(labels))
-    publish(root, {"labels": labels, "faces": faces}, params={}, thresholds={}, account=found)
+    publish(root, {"photos": labels, "labels": labels, "faces": faces}, params={}, thresholds={}, account=found)
     return labels.address
 
 
@@ -71,9 +71,16 @@ def test_a_review_leaves_a_root_alone_that_is_being_refined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("flows.scheduled.TURN_S", 0.1)
+    refined(str(tmp_path), 1)
     with holder(tmp_path, 60) as other, caplog.at_level("INFO", logger="refinery"):
         done = reviewing.fn(str(tmp_path), {"url": "http://127.0.0.1:9"})
         assert done.busy
         assert not done.asked
         assert f"by process {other.pid}" in caplog.text
         assert "answers wait on the server" in caplog.text
+
+
+def test_before_the_first_refinement_a_review_does_nothing(tmp_path: Path) -> None:
+    done = reviewing.fn(str(tmp_path / "root"), {"url": "http://127.0.0.1:9"})
+    assert (done.asked, done.busy, done.exported) == (False, False, "")
+    assert not (tmp_path / "root").exists()

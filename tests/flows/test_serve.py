@@ -33,7 +33,7 @@ GIVEN = {"source": ["image-folder", "/p"], "root": "/r", "detector": "d", "embed
 OWN = {"export": "/out", "format": "parquet", "target_noise": 0.01}
 EVERY = "* * * * *"
 SECRET = "between the two of us"
-WHO = ("ann@example.org", "bob@example.org")
+WHO = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough to overrule the machine
 
 
 def test_each_option_goes_to_the_flow_that_knows_it() -> None:
@@ -154,27 +154,29 @@ def tables(root: Path) -> dict[str, int]:
     return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
 
 
-def call_back(studio: Local, port: int) -> None:
-    """Have Label Studio tell of every answer."""
+def call_back(studio: Local, name: str, port: int) -> None:
+    """Have Label Studio tell of every answer, as someone sets it in each project's settings."""
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
-    asked = {"url": f"http://127.0.0.1:{port}/", "headers": {"X-Refinery-Secret": SECRET}, "send_payload": True,
-             "send_for_all_actions": False, "actions": ["ANNOTATION_CREATED"]}  # fmt: skip
-    web.post("/api/webhooks/", json=asked).raise_for_status()
+    for project in web.get("/api/projects/").json()["results"]:
+        if name in project["title"]:
+            asked = {"project": project["id"], "url": f"http://127.0.0.1:{port}/", "send_payload": True,
+                     "headers": {"X-Refinery-Secret": SECRET}, "send_for_all_actions": False,
+                     "actions": ["ANNOTATION_CREATED"]}  # fmt: skip
+            web.post("/api/webhooks/", json=asked).raise_for_status()
 
 
-def answer(studio: Local, name: str) -> int:
-    """Two annotators find that nobody belongs and no two are the same; how many answers that are."""
-    count = 0
+def answer(studio: Local, name: str) -> list[str]:
+    """All annotators find that everybody belongs and all are the same: the ids of what they submitted."""
+    submitted = []
     for email in WHO:
         annotator = Annotator(studio.url, email)
         for project in annotator.web.get("/api/projects/").json()["results"]:
             for task in annotator.tasks(project["id"]) if name in project["title"] else []:
                 items = task["data"]["items"]
                 grid = task["data"]["page"] == "grid"
-                said = {f"cell_{i}": "other" for i in range(len(items))} if grid else {"same": "different"}
-                annotator.answer(task["id"], said)
-                count += len(items)
-    return count
+                said = {f"cell_{i}": "same" for i in range(len(items))} if grid else {"same": "same"}
+                submitted.append(str(annotator.answer(task["id"], said)))
+    return sorted(submitted)
 
 
 @pytest.mark.slow
@@ -184,7 +186,6 @@ def test_for_some_minutes_by_itself(label_server: Local, tmp_path: Path) -> None
     name, root, out = "by itself", tmp_path / "root", tmp_path / "out"
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "30", "--audit", "5", "--name", name)
     with serving(tmp_path, tmp_path / "world/photos", label_server, *words) as served:
-        call_back(label_server, served.webhook)
         served.wait("the first refinement", lambda: served.runs("scheduled-refinement"))
         first, made = (out / "latest").resolve(), tables(root)
         before = served.said.read_text().count("shards made")
@@ -198,16 +199,18 @@ def test_for_some_minutes_by_itself(label_server: Local, tmp_path: Path) -> None
         assert served.said.read_text().count("shards made") == before
         assert [p.name for p in out.iterdir() if not p.is_symlink()] == [first.name]
 
-        count = answer(label_server, name)
-        assert count > 0
-        served.wait("the answers", lambda: heard(root) == count)
+        call_back(label_server, name, served.webhook)
+        given = answer(label_server, name)
+        assert given
+        served.wait("the answers", lambda: heard(root) == given)
         served.wait("an export of what changed", lambda: (out / "latest").resolve() != first)
-        assert [r for r in served.runs("scheduled-review") if not r["auto_scheduled"]], "the webhook started one"
+        served.wait("what the webhook started",
+                    lambda: [r for r in served.runs("scheduled-review") if not r["auto_scheduled"]])  # fmt: skip
 
         now, times = (out / "latest").resolve(), len(served.runs("scheduled-refinement"))
         served.wait("a refinement after the answers", lambda: len(served.runs("scheduled-refinement")) > times + 1)
         assert (out / "latest").resolve() == now, "answers hold when everything is refined again"
-        assert heard(root) == count
+        assert heard(root) == given
         artifacts = httpx.post(f"{served.api}/artifacts/latest/filter", json={}).json()
         assert {"account", "queue", "agreement", "audit", "refinement"} <= {a["key"] for a in artifacts}
     with serving(tmp_path, tmp_path / "world/photos", label_server, "--name", name) as served:
@@ -218,6 +221,8 @@ def test_for_some_minutes_by_itself(label_server: Local, tmp_path: Path) -> None
         assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
 
 
-def heard(root: Path) -> int:
-    """How many of the annotators' answers the ledger holds."""
-    return sum(r["who"] in WHO for r in ledger.read(str(root)).to_pylist())
+def heard(root: Path) -> list[str]:
+    """What the ledger holds of the annotators, by the ids of what they submitted; each once for each finding."""
+    rows = [r for r in ledger.read(str(root), every=True).to_pylist() if r["who"] in WHO]
+    assert len({(r["answer_id"], r["finding_id"]) for r in rows}) == len(rows), "nothing is kept twice"
+    return sorted({r["answer_id"].rsplit("/", 1)[1] for r in rows})
