@@ -123,6 +123,8 @@ class Studio:
         parts = httpx.URL(server.url) if "://" in server.url else None
         if parts is None or parts.scheme not in ("http", "https") or not parts.host:
             raise UserError(f"{server.url} is no address: give --url like http://127.0.0.1:8080")
+        if not server.token.isascii() or not server.token.isprintable() or len(server.token.split()) != 1:
+            raise UserError(f"the token for {server.url} is no token: copy it again into LABEL_STUDIO_API_KEY")
         self.url = server.url.rstrip("/")
         # a proxy for the world outside must not be asked for what is on this machine
         web = httpx.Client(timeout=SLOW, follow_redirects=True, trust_env=parts.host not in OWN)
@@ -184,9 +186,13 @@ class Studio:
     def show_from(self, project: int, media: Path) -> None:
         """Let a project's pages show pictures from a folder."""
 
+        try:
+            media.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the folder {media}: {error.strerror or error}") from None
+
         def show(_: bool) -> None:
             local = self.client.import_storage.local
-            media.mkdir(parents=True, exist_ok=True)
             if str(media) not in {s.path for s in local.list(project=project)}:
                 local.create(project=project, path=str(media), title="faces", use_blob_urls=False)
 
