@@ -30,7 +30,6 @@ from trainer.recipes import recipe as named
 from trainer.run import Run, override
 
 log = logging.getLogger("refinery")
-SUB_CENTRES = "subcenter"
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,7 @@ def bootstrap(
     if rounds < 1:
         raise UserError(f"--rounds {rounds}: give 1 or more")
     run = override(named(recipe), {name: text for name, text in given.items() if text})
+    centred = replace(run, loss=_with_centres(run.loss)) if sub_centres else run
     many, found = parse_workers(workers), find_model(detector, "detector")
     claimed = sources(source)
     with only_one(root):
@@ -92,7 +92,7 @@ def bootstrap(
         done: list[Round] = []
         for number in range(rounds):
             log.info("round %d: train on %d photos, then refine", number, _kept(labels))
-            first = replace(run, loss=SUB_CENTRES) if sub_centres and number == 0 else run
+            first = centred if number == 0 else run
             model = _model(root, first, labels, faces, device)
             outcome = refine.fn(source, root, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces,
                                 workers=workers)  # fmt: skip
@@ -115,6 +115,12 @@ def _model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str
     out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
     made = stage(train)(run, data, out, device=device)
     return str(made.onnx)
+
+
+def _with_centres(loss: str) -> str:
+    from trainer.loss_names import with_centres  # torch takes seconds to load
+
+    return with_centres(loss)
 
 
 def _kept(labels: Table) -> int:

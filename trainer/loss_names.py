@@ -37,7 +37,7 @@ class Named:
 
 def named(loss: str) -> Named:
     """The parts of a loss by its name. Raises UserError for a name, a setting or a combination that is not there."""
-    first, *further = re.split(r"\+(?=[a-z])", loss)
+    first, *further = _parts(loss)
     head = _value(first, HEADS | TRIPLETS, "head")
     terms = [_value(text, TERMS, "term") for text in further]
     if len({type(t) for t in terms}) < len(terms):
@@ -54,6 +54,23 @@ def named(loss: str) -> Named:
         added=tuple(t for t in terms if isinstance(t, Intra | Inter)),
         centre=next((t for t in terms if isinstance(t, Centre)), None),
     )
+
+
+def with_centres(loss: str, centres: int = 3) -> str:
+    """The same loss with so many centres a class (3 is sub-centre ArcFace's own K), its settings kept.
+
+    Raises UserError where it compares no cosines with a margin.
+    """
+    if not isinstance(named(loss).head, Combined):
+        raise UserError(f"loss {loss} has no sub-centres: give one with a margin on cosines, such as arcface")
+    head, *further = _parts(loss)
+    found = "+".join([f"{head}{',' if ':' in head else ':'}centres={centres}", *further])
+    named(found)
+    return found
+
+
+def _parts(loss: str) -> list[str]:
+    return re.split(r"\+(?=[a-z])", loss)
 
 
 def _value(text: str, known: dict[str, Any], kind: str) -> Any:

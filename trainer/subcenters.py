@@ -5,10 +5,19 @@ Faces", ECCV 2020, section 3.3), the clean photos of a class gather at one domin
 dropped. It is here to be compared with the pipeline, which asks more than one question of a photo.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+from trainer import checkpoint
+from trainer.data import decode
+from trainer.embedder import to_input
+from trainer.run import Run
+from trainer.shards import Content, open_faces
 
 _BLOCK = 65_536  # photos at a time: [65536, 3, 512] float32 are 400 MB
 
@@ -47,3 +56,40 @@ def _cosines(x: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[n
     unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     cosine: NDArray[np.float32] = np.einsum("nd,nkd->nk", unit.astype(np.float32), centres)
     return cosine
+
+
+class Cleaned(NamedTuple):
+    """The photos [n] of a data set by what they are called there, and their angles."""
+
+    names: list[str]
+    angles: Angles
+
+
+def clean(trained: str | Path, data: str | Path) -> Cleaned:
+    """The angles of the photos that a checkpoint was trained on, each to its class's dominant centre.
+
+    Raises UserError when the checkpoint is of other classes, or of a loss that keeps no cosines.
+    """
+    kept, faces = checkpoint.load(trained), open_faces(data)
+    centres = kept.objective.get("weight")
+    if centres is None or len(centres) != int(faces.labels.max()) + 1 or centres.shape[-1] != kept.run.embedding:
+        raise UserError(f"{trained} holds no class centres of {data}: give the data it was trained on")
+    net, run = checkpoint.trained(trained)
+    contents = [faces.read(c) for c in range(len(faces.rows))]
+    x = np.concatenate([_embedded(net, run, c) for c in contents])
+    label = np.concatenate([c.label for c in contents])
+    return Cleaned([n for c in contents for n in c.name], dominant_angles(x, label, centres.numpy()))
+
+
+@torch.inference_mode()
+def _embedded(net: torch.nn.Module, run: Run, content: Content) -> NDArray[np.floating]:
+    pictures = [_picture(j, n, run) for j, n in zip(content.jpeg, content.name, strict=True)]
+    x = to_input(torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2)))
+    return np.asarray(net(x).numpy())
+
+
+def _picture(jpeg: bytes, name: str, run: Run) -> NDArray[np.uint8]:
+    face = decode(jpeg, size=run.size, channels=run.channels)
+    if face is None:  # the training would have stopped at it
+        raise UserError(f"{name} is no picture that can be decoded: refine or export the data set again")
+    return face

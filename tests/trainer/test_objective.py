@@ -12,7 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.errors import UserError
 from tests.trainer.two_ranks import on_two_ranks
-from trainer.loss_names import named
+from trainer.heads import Combined
+from trainer.loss_names import named, with_centres
 from trainer.margins import margin_logits
 from trainer.objective import LOSSES, Objective, objective
 from trainer.ranks import rank, world_size
@@ -281,3 +282,13 @@ def test_names_that_do_not_fit_are_told_apart(name: str, message: str) -> None:
 def test_a_filter_needs_cosines(name: str) -> None:
     with pytest.raises(UserError, match="compares no cosines"):
         objective(name, classes=CLASSES, dim=DIM, filter_cosine=0.4)
+
+
+def test_a_loss_with_sub_centres_keeps_its_settings() -> None:
+    found = named(with_centres("arcface:scale=16,m2=0.3+focal")).head
+    assert isinstance(found, Combined)
+    assert (found.scale, found.m2, found.centres) == (16, 0.3, 3)
+    assert with_centres("cosface", 2) == "cosface:centres=2"
+    for loss in ("softmax", "a_softmax", "triplet", "arcface+intra"):
+        with pytest.raises(UserError, match=loss.split("+")[0]):
+            with_centres(loss)

@@ -1,9 +1,16 @@
 """Cleaning by sub-centres on points in the plane whose angles are known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from trainer.subcenters import dominant_angles
+from pipeline.errors import UserError
+from tests.trainer import exported
+from trainer.run import Run
+from trainer.shards import open_faces
+from trainer.subcenters import clean, dominant_angles
+from trainer.train import train
 
 
 def at(*degrees: float) -> np.ndarray:
@@ -34,3 +41,16 @@ def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = dominant_angles(x, label, centres)
     monkeypatch.setattr("trainer.subcenters._BLOCK", 7)
     np.testing.assert_allclose(dominant_angles(x, label, centres).angle, whole.angle, atol=1e-3)
+
+
+def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(tmp_path: Path) -> None:
+    data = exported.parquet(tmp_path / "data", 4, 8)
+    run = Run(backbone="sample", embedding=16, input="3x48x48", loss="arcface:scale=16,m2=0.3,centres=3", batch=16,
+              steps=25, optimizer="adamw", lr=2e-3)  # fmt: skip
+    made = train(run, data, tmp_path / "out", device="cpu")
+    found, faces = clean(made.checkpoint, data), open_faces(data)
+    assert sorted(found.names) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
+    assert found.angles.dominant.shape == (4,)
+    assert np.median(found.angles.angle) < 60  # before any training about 90
+    with pytest.raises(UserError, match="holds no class centres of"):
+        clean(made.checkpoint, exported.parquet(tmp_path / "other", 5, 4))
