@@ -33,6 +33,7 @@ from pipeline.review.votes import settle
 
 log = logging.getLogger("refinery")
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of all that can be asked
+NEARLY = 0.85  # of all questions
 ORDERS = 5  # random ones, of which the mean is shown
 
 
@@ -86,36 +87,43 @@ def review(
     band = sum(c.wrong >= BAND for c in ordered)
     at = sorted({round(s * len(ordered)) for s in SHARES} | {band})
     curves: dict[str, list[Point]] = {}
-    with bar("review", of=len(wrong) * len(at) * (1 + ORDERS), unit="labellings") as tick:
+    with bar("review", of=len(wrong) * (1 + ORDERS), unit="curves") as tick:
         for rate in wrong:
             said = stage.answers(rate, seed)
-            curves[f"ordered, {rate:.0%} wrong"] = [_tick(stage.point(ordered[:n], said), tick) for n in at]
             rng = np.random.default_rng(seed)
-            orders = [rng.permutation(len(ordered)) for _ in range(ORDERS)]
-            curves[f"random, {rate:.0%} wrong"] = [
-                _mean([_tick(stage.point([ordered[i] for i in o[:n]], said), tick) for o in orders]) for n in at
-            ]
-    told = [_reached(curves[f"ordered, {r:.0%} wrong"], curves[f"random, {r:.0%} wrong"], r) for r in wrong]
+            drawn = []
+            orders = [list(range(len(ordered))), *(rng.permutation(len(ordered)).tolist() for _ in range(ORDERS))]
+            for order in orders:
+                drawn.append([stage.point([ordered[i] for i in order[:n]], said) for n in at])
+                tick(len(at))
+            curves[f"ordered, {rate:.0%} wrong"] = drawn[0]
+            curves[f"random, {rate:.0%} wrong"] = [_mean(points) for points in zip(*drawn[1:], strict=True)]
+    told = [line for r in wrong
+            for line in _reached(curves[f"ordered, {r:.0%} wrong"], curves[f"random, {r:.0%} wrong"], r)]  # fmt: skip
     return Curves({k: [p._asdict() for p in v] for k, v in curves.items()}, band, len(ordered), told)
-
-
-def _tick(point: Point, tick: Any) -> Point:
-    tick(1)
-    return point
 
 
 def _mean(points: Sequence[Point]) -> Point:
     return Point(points[0].asked, *(float(np.mean(column)) for column in list(zip(*points, strict=True))[1:]))
 
 
-def _reached(ordered: Sequence[Point], random: Sequence[Point], rate: float) -> str:
-    """After how many questions the queue is where the random order is after asking nine tenths of all."""
-    goal = next(p for p in random if p.asked >= 0.9 * random[-1].asked)
-    first = next((p for p in ordered if p.noise <= goal.noise), None)
+def _reached(ordered: Sequence[Point], random: Sequence[Point], rate: float) -> list[str]:
+    """After how many questions the queue is where the random order is when nearly all are asked."""
+    late = next(p for p in random if p.asked >= NEARLY * random[-1].asked)
+    return [
+        _needed("wrong labels", [(p.asked, p.noise) for p in ordered], late.asked, late.noise, rate),
+        _needed("F1", [(p.asked, -p.f1) for p in ordered], late.asked, -late.f1, rate),
+    ]
+
+
+def _needed(what: str, ordered: Sequence[tuple[int, float]], asked: int, goal: float, rate: float) -> str:
+    begin, shown = ordered[0][1], f"{goal:.3%}" if goal >= 0 else f"{-goal:.4f}"
+    if goal >= begin:
+        return f"{what}, answers {rate:.0%} wrong: {asked} questions in random order take it nowhere ({shown})"
+    first = next((n for n, value in ordered if value <= goal + 1e-9), None)
     if first is None:
-        return f"{rate:.0%} wrong: the queue never reaches {goal.noise:.3%}"
-    times = f"{goal.asked / max(1, first.asked):.1f} times as many"
-    return f"{rate:.0%} wrong: {goal.noise:.3%} takes {first.asked} in order, {goal.asked:.0f} at random: {times}"
+        return f"{what}, answers {rate:.0%} wrong: the queue never reaches {shown}, random order does after {asked}"
+    return f"{what}, answers {rate:.0%} wrong: {shown} takes {first} questions in order, {asked} at random"
 
 
 class Stage(NamedTuple):

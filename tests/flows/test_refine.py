@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from flows import take
+from flows.benchmark_review import review
 from pipeline.refined.latest import latest
 from pipeline.sources import record_io
 from tests.flows.conftest import World, fates, tree
@@ -65,6 +66,25 @@ def test_the_whole_of_noisy_lfw_against_known_truth(
         assert min(found["duplicates"].values()) >= 0.95
         assert found["overlap"]["precision"] >= 0.97
         assert found["overlap"]["recall"] >= 0.94
+
+
+@pytest.mark.slow
+def test_a_third_of_the_questions_is_enough_in_the_queues_order(
+    material: Path, models: dict, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Refined with the weaker embedder alone, so that there is something left to ask; annotators err."""
+    root = tmp_path_factory.getbasetemp() / "noisy-yunet_n_320_320"  # faces and vectors may be there already
+    weaker = {"detector": models["detector"], "embedder": models["second_embedder"]}
+    World(material / "noisy_lfw/photos", [], weaker).refine(root)
+    found = review(str(root), material / "noisy_lfw")
+    print("\n".join(found.lines()))  # noqa: T201
+    for rate in ("5%", "10%"):
+        ordered, drawn = (found.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
+        late = next(p for p in drawn if p["asked"] >= 0.85 * drawn[-1]["asked"])
+        assert late["f1"] > drawn[0]["f1"]
+        assert 3 * next(p["asked"] for p in ordered if p["f1"] >= late["f1"]) <= late["asked"]
+        if late["noise"] < drawn[0]["noise"]:
+            assert 3 * next(p["asked"] for p in ordered if p["noise"] <= late["noise"]) <= late["asked"]
 
 
 def tsv(world: World, path: Path) -> Path:

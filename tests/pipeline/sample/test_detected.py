@@ -1,4 +1,6 @@
-"""What real detectors and a real recogniser make of drawn people."""
+"""What real detectors, a real recogniser and the sample detector make of drawn people."""
+
+import sys
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from pipeline.faces.align import warp
 from pipeline.faces.detect import Detector
 from pipeline.faces.embed import Embedder
 from pipeline.sample import draw_people
+from pipeline.sample.models import DETECTOR
 
 NEAR = 0.35  # of the distance between the eyes: landmarks that are off by less mean this face
 
@@ -36,6 +39,20 @@ def test_detectors_find_the_faces_where_they_are_drawn(material, drawn, model):
     off = np.array([o for _, o in looked_for(Detector(str(material / "models" / model)), drawn)])
     assert (off < NEAR).mean() >= 0.95
     assert np.median(off) < 0.12
+
+
+@pytest.mark.slow
+def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
+    """People of another seed than those it learned from."""
+    detector = Detector(str(DETECTOR))
+    off = np.array([o for _, o in looked_for(detector, drawn)])
+    more = np.mean([len(detector(one.photo).scores) - len(one.boxes) for one in drawn])
+    with capsys.disabled():
+        sys.stdout.write(f"\nsample detector: {(off < NEAR).mean():.3f} of {len(off)} faces found, landmarks "
+                         f"{np.median(off):.3f} off, {more:+.3f} faces a photo too many\n")  # fmt: skip
+    assert (off < NEAR).mean() >= 0.95
+    assert np.median(off) < 0.12
+    assert abs(more) < 0.1
 
 
 @pytest.mark.material
