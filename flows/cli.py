@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from flows import benchmark, benchmark_review, benchmark_training, review, sample_models, take
+from flows import benchmark, benchmark_review, benchmark_training, label_server, review, sample_models, take
 from flows.bootstrap import bootstrap
 from flows.demo import demo
 from flows.evaluate import evaluate
@@ -95,6 +95,7 @@ def _app() -> typer.Typer:
     app.command("serve")(_command(serve))
     app.command("clean")(_command(take.clean))
     people = typer.Typer(help="What people say about what the machine is not sure of.", no_args_is_help=True)
+    people.command("serve")(_command(label_server.serve))
     people.command("send")(_command(review.send.fn, run=RUN(review.send)))
     people.command("collect")(_command(review.collect.fn, run=RUN(review.collect)))
     people.command("status")(_command(review.status.fn, run=RUN(review.status)))

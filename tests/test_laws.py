@@ -35,7 +35,12 @@ def users(library: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("library", "only"),
-    [("dask", "pipeline/build.py"), ("distributed", "pipeline/build.py"), ("faiss", "pipeline/noise/neighbours.py")],
+    [
+        ("dask", "pipeline/build.py"),
+        ("distributed", "pipeline/build.py"),
+        ("faiss", "pipeline/noise/neighbours.py"),
+        ("label_studio_sdk", "pipeline/review/label_studio.py"),
+    ],
 )
 def test_a_heavy_library_is_met_in_one_file(library: str, only: str) -> None:
     assert users(library) == {only}
