@@ -4,22 +4,25 @@ One refines and asks; the other, more often, collects what people answered and a
 the options of `refine` and of `review send`, so whatever those commands learn, this one has.
 """
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from prefect import serve as serve_here
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
+from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
 from flows import review
@@ -80,14 +83,30 @@ def serve(
     given |= {"source": source, "root": root, "detector": detector, "embedder": embedder}
     own = {"export": export, "format": format, "target_noise": target_noise}
     both = deployments(_placed(given), own, refine_cron=refine_cron, review_cron=review_cron)
-    with prefect_server() as url, ExitStack() as stack:
+    names = [f"{d.flow_name}/{d.name}" for d in both]
+    signal.signal(signal.SIGTERM, _as_ctrl_c)  # from here on there is something to tidy up
+    with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         _allow_one_gpu()
-        names = [f"{d.flow_name}/{d.name}" for d in both]
         if webhook_port:
             stack.enter_context(listen(webhook_port, names[1]))
+        runner = _runner(both)
         log.info("%s: served on %s until Ctrl-C", " and ".join(names), url.removesuffix("/api"))
-        serve_here(*both, print_starting_message=False)
+        asyncio.run(runner.start())
     return Served(names)
+
+
+def _runner(both: Sequence[RunnerDeployment]) -> Runner:
+    """What starts the runs as they fall due, each in a process of its own; the deployments are on the server then."""
+    runner = Runner()
+    # Prefect's own way with this signal leaves the schedules on and a traceback behind
+    runner.handle_sigterm = _as_ctrl_c  # type: ignore[method-assign]
+    for deployment in both:
+        runner.add_deployment(deployment)
+    return runner
+
+
+def _as_ctrl_c(*_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def deployments(

@@ -125,7 +125,7 @@ class Served(NamedTuple):
 @contextmanager
 def serving(folder: Path, photos: Path, studio: Local, *words: str) -> Iterator[Served]:
     """The command as a user types it, with a Prefect server of its own; ended by a friendly signal."""
-    port, webhook, said = free_port(), free_port(), folder / "said.txt"
+    port, webhook, said = free_port(), free_port(), folder / f"said-{time.monotonic_ns()}.txt"
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
         "PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_API_PORT": str(port),
@@ -134,14 +134,16 @@ def serving(folder: Path, photos: Path, studio: Local, *words: str) -> Iterator[
     given = ["image-folder", photos, "--root", folder / "root", "--detector", DETECTOR, "--embedder", EMBEDDER,
              "--export", folder / "out", "--url", studio.url, "--webhook-port", webhook, *words]  # fmt: skip
     command = [sys.executable, "-c", "from flows.cli import main; main()", "serve", *map(str, given)]
-    with open(said, "ab") as written:
+    with open(said, "wb") as written:
         process = subprocess.Popen(command, env=environment, stdout=written, stderr=written, start_new_session=True)
     try:
         served = Served(process, f"http://127.0.0.1:{port}/api", said, webhook)
         served.wait("it serves", lambda: "until Ctrl-C" in said.read_text())
         yield served
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        assert process.wait(60) == 0
+        assert "Traceback" not in said.read_text()
+        assert "stopped; served until now" in said.read_text()
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{served.api}/health")
     finally:
