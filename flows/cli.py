@@ -17,7 +17,16 @@ import typer
 from rich.console import Console
 from rich.table import Table as Grid
 
-from flows import benchmark, benchmark_review, benchmark_training, label_server, review, sample_models, take
+from flows import (
+    benchmark,
+    benchmark_cleaning,
+    benchmark_review,
+    benchmark_training,
+    label_server,
+    review,
+    sample_models,
+    take,
+)
 from flows.bootstrap import bootstrap
 from flows.demo import demo
 from flows.evaluate import evaluate
@@ -104,6 +113,7 @@ def _app() -> typer.Typer:
     group.command("refine")(_command(benchmark.refine))
     group.command("train")(_command(benchmark_training.train))
     group.command("losses")(_command(benchmark_training.losses))
+    group.command("cleaning")(_command(benchmark_cleaning.cleaning))
     group.command("review")(_command(benchmark_review.review))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
