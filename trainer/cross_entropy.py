@@ -21,12 +21,12 @@ def cross_entropy(logits: Tensor, place: Tensor, margin: Margin, ceiling: Tensor
     """The loss [n] of each photo, the same on all ranks; its gradient with regard to this rank's columns only.
 
     logits [n, k] of this rank's classes are used up. place [n] is the column of a photo's class, -1 where another rank
-    has it; margin maps the own logits [n] to what stands in their place (it may carry gradients of its own, such as
+    has it, and k may be 0; margin maps the own logits [n] to what stands in their place (it may carry gradients of its own, such as
     with regard to features' norms). Negatives above ceiling [n] are left out: they count nothing and get no gradient.
     """
     mine, column = place >= 0, place.clamp(min=0)[:, None]
     with torch.enable_grad():
-        own = logits.detach().gather(1, column)[:, 0].requires_grad_()
+        own = _at(logits.detach(), column).requires_grad_()
         target = margin(own)
         # what a step of the own logit counts; with it, autograd needs no second matrix for the few replaced logits
         (slope,) = torch.autograd.grad(target.sum(), own, retain_graph=True)
@@ -43,8 +43,9 @@ class _CrossEntropy(Function):
         if ceiling is not None:
             z.masked_fill_(z > ceiling[:, None], -torch.inf)
         # a row without a class here writes back what stands there: no boolean indexing, which would wait for the GPU
-        z.scatter_(1, column, torch.where(mine[:, None], target[:, None], z.gather(1, column)))
-        top = max_over_ranks(z.amax(1))
+        if z.shape[1]:
+            z.scatter_(1, column, torch.where(mine, target, _at(z, column))[:, None])
+        top = max_over_ranks(z.amax(1) if z.shape[1] else z.new_full((len(z),), -torch.inf))
         z.sub_(top[:, None]).exp_()
         own = torch.where(mine, target - top, 0)
         sums, own = sum_over_ranks(torch.stack([z.sum(1), own]))
@@ -61,7 +62,13 @@ class _CrossEntropy(Function):
             return (None,) * 6
         probability, mine, column, slope = ctx.saved_tensors
         grad = probability * grads[0][:, None]
-        at_own = grad.gather(1, column)[:, 0]
+        at_own = _at(grad, column)
         of_target = torch.where(mine, at_own - grads[0], 0)
-        grad.scatter_(1, column, torch.where(mine, of_target * slope, at_own)[:, None])
+        if grad.shape[1]:
+            grad.scatter_(1, column, torch.where(mine, of_target * slope, at_own)[:, None])
         return grad, of_target, None, None, None, None
+
+
+def _at(z: Tensor, column: Tensor) -> Tensor:
+    """Of each row of z [n, k] what stands at column [n, 1]; 0 where there are no columns."""
+    return z.gather(1, column)[:, 0] if z.shape[1] else z.new_zeros(len(z))

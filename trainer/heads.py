@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainer.cross_entropy import Margin
 from trainer.margins import combined, piecewise
+from trainer.ranks import own_rows
 from trainer.unit import unit
 
 
@@ -51,7 +52,7 @@ class Combined:
         """Of features [n, d] and weights [k, d] or [k, centres, d]."""
         # the scale is put on the features: scaling the matrix of cosines would hold it twice
         x, w = unit(x) * self.scale, unit(w)
-        z = x @ w.T if w.ndim == 2 else (x @ w.flatten(0, 1).T).view(-1, *w.shape[:2]).max(2).values
+        z = x @ w.T if w.ndim == 2 else (x @ w.flatten(0, 1).T).view(len(x), *w.shape[:2]).max(2).values
         return Logits(z, self._margin, x.new_full((len(x),), self.scale))
 
     def _margin(self, own: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class Piecewise:
     def on(self, x: Tensor, w: Tensor, place: Tensor, step: int) -> Logits:
         """Of features [n, d] and weights [k, d], photos' classes being at place [n] among them, at an update."""
         norm = x.norm(dim=1)
-        at_own = norm * w.norm(dim=1)[place.clamp(min=0)] if self.keep_weights else norm
+        at_own = norm * own_rows(w.norm(dim=1), place) if self.keep_weights else norm
         at_own = at_own.clamp(min=1e-12)
         softened = self.softened(step)
         z = x @ (w if self.keep_weights else unit(w)).T

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer.ranks import deal, rank, sum_over_ranks, total, whole, world_size
+from trainer.ranks import deal, own_rows, rank, sum_over_ranks, total, whole, world_size
 from trainer.unit import unit
 
 # a cosine stays this far from 1, where its angle has no finite slope and the energy of two equal weights no end
@@ -49,7 +49,7 @@ class Intra:
 
     def __call__(self, x: Tensor, w: Tensor, place: Tensor) -> Tensor:
         """This rank's share: of x [n, d], those whose class is in w [k, d]."""
-        cosine = (unit(x) * unit(w)[place.clamp(min=0)]).sum(1)
+        cosine = (unit(x) * own_rows(unit(w), place)).sum(1)
         angle = torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) / torch.pi
         return self.weight * torch.where(place >= 0, angle, 0).sum() / len(x)
 
@@ -71,14 +71,14 @@ class Inter:
         """This rank's share: the pairs whose second class is in w [k, d]."""
         w, mine = unit(w), place >= 0
         # each rank puts in the photos' classes that it owns; all then compare them with their own weights
-        own = total(torch.where(mine[:, None], w[place.clamp(min=0)], 0))
+        own = total(torch.where(mine[:, None], own_rows(w, place), 0))
         cosine = own @ w.T
         if self.angle:
             pair = -torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) / torch.pi
         else:
             squared = (2 - 2 * cosine).clamp(min=2 * _INSIDE)
             pair = -squared.log() / 2 if self.power == 0 else squared ** (-self.power / 2)
-        itself = torch.zeros_like(pair, dtype=torch.bool).scatter_(1, place.clamp(min=0)[:, None], mine[:, None])
+        itself = torch.arange(len(w), device=w.device) == place[:, None]
         others = sum_over_ranks(torch.tensor(len(w), device=w.device)) - 1
         return self.weight * pair.masked_fill(itself, 0).sum() / (len(place) * others.clamp(min=1))
 

@@ -59,8 +59,7 @@ class PartialFC(nn.Module):
         label = gather(label)
         here = label[(label >= self.mine.start) & (label < self.mine.stop)] - self.mine.start
         keys = torch.from_numpy(_drawn(self.mine, (self.seed, step), lambda rng, n: rng.random(n, np.float32)))
-        # never none at all: an empty matrix has no largest logit
-        wanted = (keys <= max(self.sample_rate, float(keys.min()))).to(label.device)
+        wanted = (keys <= self.sample_rate).to(label.device)  # perhaps none here: then other ranks own the batch's
         wanted[here] = True
         self.chosen = wanted.nonzero()[:, 0]
         if self.sparse:
@@ -91,6 +90,8 @@ class PartialFC(nn.Module):
         here = (local >= 0) & (label < self.mine.stop)
         if self.chosen is None:
             return torch.where(here, local, -1)
+        if not len(self.chosen):
+            return torch.full_like(label, -1)
         at = torch.searchsorted(self.chosen, local).clamp(max=len(self.chosen) - 1)
         return torch.where(here & (self.chosen[at] == local), at, -1)
 

@@ -58,6 +58,12 @@ def sum_of_shares(x: Tensor) -> Tensor:
     return y
 
 
+def own_rows(w: Tensor, place: Tensor) -> Tensor:
+    """The rows of w [k, d] at place [n]: [n, d], of any value where place is -1; k may be 0."""
+    # a sum over no rows is zeros that belong to w's graph: a backward pass that others wait for takes place here, too
+    return w[place.clamp(min=0)] if len(w) else w.sum(0).expand(len(place), *w.shape[1:])
+
+
 def sum_over_ranks(x: Tensor) -> Tensor:
     """x, now in place the sum over ranks; without gradient."""
     if world_size() > 1:

@@ -21,9 +21,9 @@ from trainer.ranks import rank, world_size
 CLASSES, PIXELS, DIM = 11, 6, 4  # an odd number of classes: ranks own 6 and 5
 
 
-def batch(step: int, size: int = 16) -> tuple[Tensor, Tensor]:
+def batch(step: int, size: int = 16, people: int = CLASSES) -> tuple[Tensor, Tensor]:
     made = torch.Generator().manual_seed(step)
-    label = torch.randint(CLASSES, (size,), generator=made)
+    label = torch.randint(people, (size,), generator=made)
     person = torch.randn(CLASSES, PIXELS, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
     return person[label] + 0.3 * torch.randn(size, PIXELS, generator=made, dtype=torch.float64), label
 
@@ -35,8 +35,11 @@ class Case:
     loss: str
     settings: dict[str, Any]
     optimizer: str = "sgd"
+    people: int = CLASSES  # of whom there are photos
 
 
+# each kind of head and of term, where the second of two ranks has no class to compare with
+EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter")
 CASES = {
     **{name: Case(name, {}) for name in LOSSES},
     "sampled sparse": Case("arcface", {"sample_rate": 0.4}),
@@ -45,6 +48,7 @@ CASES = {
     "sampled with terms": Case("norm_softmax+intra+inter+ohem", {"sample_rate": 0.4}),
     "filtered": Case("arcface", {"filter_cosine": 0.2}),
     "adamw": Case("softmax", {}, "adamw"),
+    **{f"nothing on a rank: {loss}": Case(loss, {"sample_rate": 0.01}, people=3) for loss in EMPTY},
 }
 # what differs in what a checkpoint holds
 RESUMED = [name for name in CASES if name not in LOSSES or name in ("softmax+centre", "subcenter", "triplet")]
@@ -58,6 +62,7 @@ class Training:
         self.net: nn.Module = nn.Linear(PIXELS, DIM).double()
         if world_size() > 1:
             self.net = DistributedDataParallel(self.net)
+        self.people = case.people
         self.objective = objective(case.loss, classes=CLASSES, dim=DIM, seed=5, **case.settings).double()
         self.optimizers = [self._optimizer(case, m) for m in (self.net, self.objective) if list(m.parameters())]
 
@@ -70,7 +75,7 @@ class Training:
     def train(self, steps: range) -> list[float]:
         losses = []
         for step in steps:
-            micro = [self._part(*batch(2 * step + i)) for i in range(2)]
+            micro = [self._part(*batch(2 * step + i, people=self.people)) for i in range(2)]
             self.objective.begin(torch.cat([label for _, label in micro]), step, self.optimizers[-1])
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
