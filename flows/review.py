@@ -51,7 +51,7 @@ def send(
     budget: Annotated[int, typer.Option(help="Items that wait for an answer at most; best first.")] = 500,
     minutes: Annotated[float, typer.Option(help="Of annotators' time that they take at most; 0: no limit.")] = 0.0,
     votes: Annotated[int, typer.Option(help="Annotators that answer each question; a third when two differ.")] = 2,
-    audit: Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")] = 100,
+    audit: Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")] = 200,
     roster: Annotated[str, typer.Option(help="CSV: group, annotator; who is assigned where the server can.")] = "",
     name: Name = "",
 ) -> Sent:

@@ -21,7 +21,7 @@ class Terms(NamedTuple):
     budget: int = 500
     minutes: float = 0.0
     votes: int = 2
-    audit: int = 100
+    audit: int = 200
 
 
 class Draft(NamedTuple):
