@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +31,7 @@ from pipeline.review.votes import settle
 
 log = logging.getLogger("refinery")
 OPINION = " · another opinion"
+PROPOSED = "asked/proposed.json"
 CURSOR = "asked/cursor.json"
 LOCAL = "http://127.0.0.1:8080"
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")]
@@ -62,7 +63,7 @@ def send(
     who = read_roster(roster) if roster else {}
     done, server, called = latest(root), server_of(root, url), name or Path(root).absolute().name
     if propose_groups:
-        known |= {i: Known(p.group, i) for i, p in propose(root, done, known).items()}
+        known |= _proposed(root, done, known)
     ledger.agree(root, votes=votes)
     there = label_studio.asked(server, called)
     now = draft(root, done, {i for items in there.values() for i in items}, known,
@@ -84,6 +85,15 @@ def send(
     of = Counter(c.purpose for c, _ in every)
     rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
     return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
+
+
+def _proposed(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Known]:
+    """Groups for identities without one; with each vote's share they are written down for who wants to look."""
+    found = propose(root, done, known)
+    storage.put_json(root, PROPOSED, {i: p._asdict() for i, p in found.items()})
+    for group, n in Counter(p.group for p in found.values()).most_common():
+        log.info("%d identities without a group go to %s, as most of their likest neighbours do", n, group)
+    return {i: Known(p.group, i) for i, p in found.items()}
 
 
 def _queues(sheets: Sequence[Sheet], there: Collection[str]) -> Iterator[tuple[list[Sheet], str, bool]]:
