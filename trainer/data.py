@@ -2,6 +2,7 @@
 
 Chunks are shuffled whole, some are held in memory, and their photos are shuffled among each other; so the disk is read
 in long pieces. The place in this order is one number, the photos seen, and it is all that a checkpoint has to keep.
+A triplet loss gets groups of a person's photos, as many as a window in memory holds of each.
 Every rank reads the chunks and decodes only its own share of a batch: reading costs a hundredth of decoding.
 """
 
@@ -18,8 +19,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.augment import change
+from trainer.loss_names import named
 from trainer.run import Run
 from trainer.shards import Content, Faces, Int
+from trainer.triplet import Triplet
 
 BUFFER = 32_768  # photos shuffled among each other: about 250 MB, twice while the next ones are read
 AHEAD = 4  # batches decoded before they are asked for
@@ -39,8 +42,18 @@ class Window(NamedTuple):
     order: Int
 
 
-def windows(rows: Int, *, seed: int, seen: int = 0, buffer: int = BUFFER) -> Iterator[Window]:
+class Together(NamedTuple):
+    """Up to `photos` of a person shall follow one another; labels [n]: of all photos, chunk after chunk."""
+
+    labels: Int
+    photos: int
+
+
+def windows(
+    rows: Int, *, seed: int, seen: int = 0, buffer: int = BUFFER, together: Together | None = None
+) -> Iterator[Window]:
     """The windows of an endless stream over chunks of `rows` photos each, from photo `seen` on; epoch after epoch."""
+    first = np.cumsum(rows) - rows
     epoch, skip = divmod(seen, int(rows.sum()))
     for e in count(epoch):
         order = np.random.default_rng([seed, e]).permutation(len(rows))
@@ -51,8 +64,24 @@ def windows(rows: Int, *, seed: int, seen: int = 0, buffer: int = BUFFER) -> Ite
             left = max(0, skip)
             skip -= len(photos)
             if left < len(photos):
-                yield Window(chunks, np.random.default_rng([seed, e, w]).permutation(photos)[left:])
+                rng = np.random.default_rng([seed, e, w])
+                if together:
+                    label = together.labels[first[chunks][photos[:, 0]] + photos[:, 1]]
+                    photos = photos[_by_person(label, together.photos, rng)]
+                else:
+                    photos = rng.permutation(photos)
+                yield Window(chunks, photos[left:])
         skip = 0
+
+
+def _by_person(label: Int, photos: int, rng: np.random.Generator) -> Int:
+    """An order [n] of photos in which up to so many of a person follow one another, and people are mixed."""
+    order = rng.permutation(len(label))
+    order = order[np.argsort(label[order], kind="stable")]
+    ordered = label[order]
+    number = np.arange(len(label)) - np.searchsorted(ordered, ordered)  # of a photo among its person's
+    group = np.cumsum(number % photos == 0) - 1
+    return order[np.argsort(rng.permutation(len(label))[group], kind="stable")]
 
 
 @dataclass(frozen=True)
@@ -96,8 +125,11 @@ class Stream:
 
     def _read(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Content]], Int]]:
         """The windows, each being read while the one before it is used."""
+        head = named(self.run.loss).head
+        photos = head.photos if isinstance(head, Triplet) else 1
+        together = Together(self.data.labels, photos) if photos > 1 else None
         earlier: tuple[list[Future[Content]], Int] | None = None
-        for chunks, order in windows(self.data.rows, seed=self.run.seed, seen=self.seen):
+        for chunks, order in windows(self.data.rows, seed=self.run.seed, seen=self.seen, together=together):
             coming = [reader.submit(self.data.read, int(c)) for c in chunks], order
             if earlier:
                 yield earlier

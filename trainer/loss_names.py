@@ -112,5 +112,7 @@ def _check(text: str, value: Any) -> None:
         value.m >= 1 and value.base >= 0 and value.least >= 0 and value.gamma >= 0
     ):
         raise UserError(f"{text}: expected m at least 1, and base, gamma and least at least 0")
+    if isinstance(value, Triplet) and value.photos < 1:
+        raise UserError(f"{text}: photos is {value.photos}, expected 1 or more of each person in a batch")
     if isinstance(value, HardExamples) and not 0 < value.share <= 1:
         raise UserError(f"{text}: share is {value.share}, expected more than 0, at most 1")

@@ -23,11 +23,13 @@ class Triplet:
 
     d is the angle in radians (margin .35: ArcFace v3, Table 2), or with angle=False the squared distance (margin .2:
     FaceNet). n is the nearest negative that is further than the positive (section 3.2); where all are
-    nearer, the furthest: the very nearest lead to collapsed features early in training.
+    nearer, the furthest: the very nearest lead to collapsed features early in training. Batches are drawn with up to
+    `photos` of a person (some 40 of 1,800 in FaceNet, section 3.2; 4 make pairs of everyone in small ones).
     """
 
     margin: float = 0.35
     angle: bool = True
+    photos: int = 4
 
     def __call__(self, x: Tensor, label: Tensor) -> Tensor:
         """This rank's share of the loss of all ranks' x [n, d]: its own photos are the anchors."""

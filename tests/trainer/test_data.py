@@ -1,7 +1,7 @@
 """The order of the photos: every photo once an epoch, the same for any number of ranks, threads and stops."""
 
 from collections import Counter
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UserError
 from tests.trainer import exported
-from trainer.data import Stream, decode, windows
+from trainer.data import Stream, Together, decode, windows
 from trainer.run import Run
 from trainer.shards import open_faces
 
@@ -42,6 +42,39 @@ def test_from_any_photo_on_it_is_the_same_stream(seen: int) -> None:
     assert flat(seen, 30) == flat(0, seen + 30)[seen:]
 
 
+@pytest.mark.parametrize("seen", [0, 24, 61])
+def test_photos_of_a_person_come_together_and_each_once_from_any_photo_on(seen: int) -> None:
+    rows = np.array([5, 7, 3, 8, 1])
+    labels = np.random.default_rng(0).integers(0, 6, 24)
+    together = Together(labels, 3)
+
+    def flat(start: int, n: int) -> list[int]:
+        found = windows(rows, seed=1, seen=start, buffer=100, together=together)
+        photos = (int(np.cumsum(rows)[w.chunks[c]] - rows[w.chunks[c]] + r) for w in found for c, r in w.order)
+        return list(islice(photos, n))
+
+    epochs = flat(0, 120)
+    assert all(sorted(epochs[i : i + 24]) == list(range(24)) for i in range(0, 120, 24))
+    assert epochs[:24] != epochs[24:48]
+    assert flat(seen, 40) == epochs[seen : seen + 40]
+    runs = [len(list(group)) for _, group in groupby(labels[epochs[:24]])]
+    assert sum(n >= 3 for n in runs) >= sum(n // 3 for n in np.bincount(labels)) - 2  # two groups may meet
+    assert len(runs) >= len(set(labels))
+
+
+def test_a_triplet_loss_finds_pairs_where_there_are_many_people(tmp_path: Path) -> None:
+    faces = open_faces(exported.parquet(tmp_path / "data", 40, 4))
+
+    def pairs(loss: str) -> float:
+        batches = islice(Stream(faces, Run(batch=12, seed=3, loss=loss)), 10)
+        return float(np.mean([sum(n > 1 for n in Counter(b.label.tolist()).values()) for b in batches]))
+
+    assert pairs("triplet") > 2.5  # three groups of four fill a batch
+    assert pairs("triplet:photos=2") > 4
+    assert pairs("arcface") < 2.5
+    assert pairs("triplet:photos=1") == pairs("arcface")
+
+
 def test_a_window_holds_no_more_than_the_buffer_and_one_chunk() -> None:
     rows = np.full(100, 10)
     lengths = [len(w.order) for w in islice(windows(rows, seed=0, buffer=64), 30)]
@@ -65,9 +98,10 @@ def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> No
     assert Counter(y for _, y in found) == dict.fromkeys(range(6), 8)
 
 
-def test_ranks_share_a_batch_and_a_stop_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["arcface", "triplet"])
+def test_ranks_share_a_batch_and_a_stop_changes_nothing(tmp_path: Path, loss: str) -> None:
     faces = open_faces(exported.parquet(tmp_path / "data"))
-    run = Run(batch=12, seed=3, augment=0.5)
+    run = Run(batch=12, seed=3, augment=0.5, loss=loss)
     whole = list(islice(Stream(faces, run, threads=2), 6))
     halves = [list(islice(Stream(faces, run, rank, 2), 6)) for rank in (0, 1)]
     later = list(islice(Stream(faces, run, seen=24), 4))
