@@ -28,7 +28,7 @@ class Checkpoint:
     """A stopped training: the run, the data it is of, photos seen, and the state of everything that learns."""
 
     run: Run
-    data: str  # digest of the labels
+    data: str  # digest of the labels and of where the pictures lie
     classes: int
     seen: int
     best: float  # of the first test set; below 0: not measured yet

@@ -21,8 +21,9 @@ def cross_entropy(logits: Tensor, place: Tensor, margin: Margin, ceiling: Tensor
     """The loss [n] of each photo, the same on all ranks; its gradient with regard to this rank's columns only.
 
     logits [n, k] of this rank's classes are used up. place [n] is the column of a photo's class, -1 where another rank
-    has it, and k may be 0; margin maps the own logits [n] to what stands in their place (it may carry gradients of its own, such as
-    with regard to features' norms). Negatives above ceiling [n] are left out: they count nothing and get no gradient.
+    has it, and k may be 0; margin maps the own logits [n] to what stands in their place (it may carry gradients of its
+    own, such as with regard to features' norms). Negatives above ceiling [n] are left out: they count nothing and get
+    no gradient.
     """
     mine, column = place >= 0, place.clamp(min=0)[:, None]
     with torch.enable_grad():

@@ -13,17 +13,21 @@ log = logging.getLogger("refinery")
 
 
 class Journal:
-    """The numbers of one training as it goes; rank 0 keeps it, other ranks have none."""
+    """The numbers of one training as it goes; rank 0 keeps it, the others' has no place (None) and says nothing."""
 
-    def __init__(self, out: Path, *, steps: int, batch: int, step: int) -> None:
+    def __init__(self, out: Path | None, *, steps: int, batch: int, step: int) -> None:
         self.steps, self.batch, self.first = steps, batch, step
         self.started = self.last = time.monotonic()
         self.at = step
-        self.lines = open(out / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115  closed by close()
-        self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step or None)
+        self.out = out
+        if out:
+            self.lines = open(out / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115  closed by close()
+            self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step or None)
 
     def write(self, step: int, **numbers: float) -> None:
         """Loss and the like after `step` updates, with images/s since the last line and the time that is left."""
+        if not self.out:
+            return
         now = time.monotonic()
         rate = (step - self.at) * self.batch / max(now - self.last, 1e-9)
         left = (self.steps - step) * (now - self.started) / max(1, step - self.first)
@@ -34,14 +38,17 @@ class Journal:
 
     def tested(self, step: int, name: str, numbers: dict[str, float]) -> None:
         """The figures of a test set after `step` updates."""
+        if not self.out:
+            return
         said = ", ".join(f"{what} {value:.4f}" for what, value in numbers.items())
         log.info("step %d of %d  %s: %s", step, self.steps, name, said)
         self._keep({"step": step, **{f"{name}/{what}": value for what, value in numbers.items()}})
 
     def close(self) -> None:
         """Everything to the disk."""
-        self.lines.close()
-        self.board.close()
+        if self.out:
+            self.lines.close()
+            self.board.close()
 
     def _keep(self, row: dict[str, Any]) -> None:
         self.lines.write(json.dumps(row) + "\n")

@@ -34,7 +34,7 @@ def make(run: Run, classes: int, device: torch.device) -> Parts:
     if world_size() > 1:
         net = synchronise(net)
     net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    judge = objective(run.loss, classes=classes, dim=run.embedding, sample_rate=run.sample_rate,
+    judge = objective(run.loss, classes=classes, dim=run.embedding, sample_rate=run.sample_rate, update=run.update,
                       filter_cosine=run.filter_cosine, seed=run.seed).to(device, torch.get_default_dtype())  # fmt: skip
     optimizers = (_optimizer(run, net), _optimizer(run, judge))
     whole: nn.Module = torch.compile(net) if run.compile else net  # type: ignore[assignment]

@@ -13,6 +13,7 @@ from pipeline.errors import UserError
 
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
+UPDATES = ("sparse", "dense")
 SCHEDULES = ("constant", "polynomial", "cosine", "step")
 
 
@@ -29,6 +30,9 @@ class Run:
     input: str = _says("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
     loss: str = _says("arcface", "Head and further terms, as in norm_softmax+intra or arcface:scale=32,m2=0.4+focal.")
     sample_rate: float = _says(1.0, "Share of the classes that a step of Partial FC compares with.")
+    update: str = _says(
+        "sparse", "What a sampled step moves: sparse, the classes in it; dense, all, by momentum and weight decay."
+    )
     filter_cosine: float = _says(1.0, "Negatives above this cosine are left out as mislabelled; 1 leaves none out.")
     batch: int = _says(512, "Photos of one update, over all ranks.")
     accumulate: int = _says(1, "Parts that a rank cuts its share of a batch into, one after the other.")
@@ -51,6 +55,7 @@ class Run:
     def __post_init__(self) -> None:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
+        _check(self.update in UPDATES, "update", self.update, f"one of {', '.join(UPDATES)}")
         known = re.fullmatch(r"constant|polynomial|cosine|step:\d+(,\d+)*", self.schedule)
         _check(bool(known), "schedule", self.schedule, "constant, polynomial, cosine, or step:20000,28000")
         square = re.fullmatch(r"([13])x(\d+)x\2", self.input)

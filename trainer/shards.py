@@ -7,6 +7,7 @@ their turn comes. Nothing here knows in which order that is.
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,12 @@ class ParquetFaces:
         """Photos in each chunk."""
         return np.array([n for *_, n in self.groups], np.int64)
 
+    @cached_property
+    def digest(self) -> str:
+        """Of labels and of the files' sizes and footers, which say where each picture starts and ends."""
+        ends = [f"{f.name} {f.stat().st_size}".encode() + _footer(f) for f in self.files]
+        return blake2b(b"".join([self.labels.tobytes(), *ends]), digest_size=10).hexdigest()
+
     def read(self, chunk: int) -> Content:
         """One row group."""
         file, group, _ = self.groups[chunk]
@@ -97,6 +104,11 @@ class RecordFaces:
         """Photos in each chunk."""
         whole, rest = divmod(len(self.labels), RECORDS_A_CHUNK)
         return np.array([RECORDS_A_CHUNK] * whole + [rest] * (rest > 0), np.int64)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of labels and of where each record starts and ends."""
+        return blake2b(b"".join(a.tobytes() for a in self.places), digest_size=10).hexdigest()
 
     def read(self, chunk: int) -> Content:
         """One run of records."""
@@ -176,6 +188,15 @@ def _parquet(file: Path) -> pq.ParquetFile:
     if missing := {"label", "jpeg", "key"} - set(found.schema_arrow.names):
         raise UserError(f"{file} has no column {', '.join(sorted(missing))}: expected a refined table")
     return found
+
+
+def _footer(file: Path) -> bytes:
+    """The metadata at a Parquet file's end, whose last 8 bytes are its length and "PAR1"."""
+    with open(file, "rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(-8 - length, os.SEEK_END)
+        return stream.read(length)
 
 
 def _column(rows: pa.Table) -> Int:

@@ -7,9 +7,8 @@ and the step's number.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,10 +27,11 @@ from trainer.examine import examine
 from trainer.export import to_onnx
 from trainer.journal import Journal, log
 from trainer.parts import Parts, device_of, join_ranks, make
-from trainer.ranks import rank, world_size
+from trainer.ranks import max_over_ranks, rank, world_size
 from trainer.run import Run, differing
 from trainer.schedule import learning_rate
 from trainer.shards import Faces, open_faces
+from trainer.stopping import leave, told_to_stop
 
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LAST, BEST, MODEL, RESULT = "last.pt", "best.pt", "model.onnx", "result.json"
@@ -65,7 +65,8 @@ def train(
 
     out: a new folder, or that of the same run, which goes on. tests: pair sets by name, measured at each checkpoint.
     every, keep_every: updates between lines and between checkpoints. Raises UserError for data nothing can be learnt
-    from, another run's folder, a disk without room, or a loss that is no longer finite.
+    from, another run's folder, a disk without room, or a loss that is no longer finite. SIGINT and SIGTERM take effect
+    after the update that they meet (on several ranks: after that of the next line), when a checkpoint is written.
     """
     join_ranks()
     faces = open_faces(data)
@@ -76,30 +77,38 @@ def train(
         return _found(out)
     stream = iter(Stream(faces, run, rank(), world_size(), seen, threads))
     out.mkdir(parents=True, exist_ok=True)
-    journal = Journal(out, steps=run.steps, batch=run.batch, step=seen // run.batch) if rank() == 0 else None
-    loss, figures = float("nan"), {}
-    try:
+    journal = Journal(out if rank() == 0 else None, steps=run.steps, batch=run.batch, step=seen // run.batch)
+    loss, figures, stop, done = float("nan"), {}, 0, seen // run.batch
+    with told_to_stop() as told, closing(journal):
         for step in range(seen // run.batch, run.steps):
             found, norm = update(run, parts, stream, step)
             done = step + 1
-            if done % every == 0 or done in (1, run.steps) or done % keep_every == 0:
+            keeps, says = done % keep_every == 0 or done == run.steps, done % every == 0
+            stop = _agreed(told, parts.device) if says or world_size() == 1 else 0
+            if says or keeps or stop or done == 1:
                 loss = _finite(found, run, done)
-                if journal:
-                    journal.write(done, loss=loss, lr=learning_rate(run, step), gradient=float(norm))
-            if done % keep_every == 0 or done == run.steps:
-                figures = examine(parts.net, run, tests) if rank() == 0 else {}
+                journal.write(done, loss=loss, lr=learning_rate(run, step), gradient=float(norm))
+            if keeps or stop:
+                figures = examine(parts.net, run, tests) if rank() == 0 and keeps else {}
                 best = _keep(run, faces, out, parts, (done * run.batch, best, figures))
                 for name, numbers in figures.items():
-                    if journal:
-                        journal.tested(done, name, numbers)
-    finally:
-        if journal:
-            journal.close()
+                    journal.tested(done, name, numbers)
+            if stop:
+                break
     made = Trained(out / LAST, out / MODEL, run.steps, int(faces.labels.max()) + 1, len(faces.labels), loss, figures)
-    if rank() == 0:
+    if rank() == 0 and done == run.steps:
         to_onnx(parts.net.cpu().eval(), made.onnx, channels=run.channels, size=run.size)
         _write(made, out)
+    if stop:
+        log.info("stopped at step %d of %d: the same command goes on from there", done, run.steps)
+        leave(stop)
     return made
+
+
+def _agreed(told: list[int], device: torch.device) -> int:
+    """The signal to stop at which any rank has got, or 0: all ranks write a checkpoint together, or none does."""
+    number = told[0] if told else 0
+    return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
 def _write(made: Trained, out: Path) -> None:
@@ -119,7 +128,7 @@ def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Te
     torch.manual_seed((run.seed * 1_000_003 + step) * world_size() + rank())  # dropout: by step, not by history
     batch = next(stream)
     faces, label = (torch.from_numpy(a).to(parts.device, non_blocking=True) for a in batch)
-    backbone, head = parts.optimizers
+    _, head = parts.optimizers
     for optimizer in parts.optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
@@ -135,14 +144,34 @@ def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Te
             loss = parts.objective(embedding.to(torch.get_default_dtype()), y) / len(pieces)
             parts.scaler.scale(loss).backward()
         total += loss.detach()
-    parts.scaler.unscale_(backbone)
-    norm = torch.nn.utils.clip_grad_norm_(parts.net.parameters(), run.clip or float("inf"))
-    parts.scaler.step(backbone)
-    if list(parts.objective.parameters()):  # a triplet loss has none, and a scaler wants to see gradients
-        parts.scaler.step(head)
-    parts.scaler.update()
+    norm = move(run, parts)
     parts.objective.end(head)
     return total, norm
+
+
+def move(run: Run, parts: Parts) -> Tensor:
+    """The optimizers' step with the gradients there are; returns their norm in the backbone, before clipping.
+
+    With loss scaling (fp16) backbone and classifier move together or, where any rank's gradients are not finite, stay.
+    """
+    # a triplet loss has no weights, and a scaler wants to see gradients
+    moved = [o for o in parts.optimizers if any(True for _ in _gradients(o))]
+    if parts.scaler.is_enabled():
+        wrong = torch.stack([~g.isfinite().all() for o in moved for g in _gradients(o)]).any()
+        wrong = max_over_ranks(wrong.float()) > 0
+        for optimizer in moved:  # the scaler asks each optimizer's gradients alone: what one has, all shall have
+            max(_gradients(optimizer), key=torch.Tensor.numel).masked_fill_(wrong, float("inf"))
+    for optimizer in moved:
+        parts.scaler.unscale_(optimizer)
+    norm = torch.nn.utils.clip_grad_norm_(parts.net.parameters(), run.clip or float("inf"))
+    for optimizer in moved:
+        parts.scaler.step(optimizer)
+    parts.scaler.update()
+    return norm
+
+
+def _gradients(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    return (p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None)
 
 
 def _resume(run: Run, faces: Faces, out: Path, parts: Parts) -> tuple[int, float]:
@@ -152,7 +181,7 @@ def _resume(run: Run, faces: Faces, out: Path, parts: Parts) -> tuple[int, float
     found = checkpoint.load(out / LAST)
     if changed := differing(found.run, run):
         raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
-    if found.data != _digest(faces):
+    if found.data != faces.digest:
         raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
     checkpoint.fill(parts.net, found, where=out / LAST)
     backbone, head = parts.optimizers
@@ -172,7 +201,7 @@ def _keep(run: Run, faces: Faces, out: Path, parts: Parts, progress: tuple[int, 
     first: dict[str, float] = next(iter(figures.values()), {})
     now = next(iter(first.values()), -1.0)
     state = {k: v.cpu() for k, v in parts.net.state_dict().items()}
-    kept = Checkpoint(run, _digest(faces), int(faces.labels.max()) + 1, seen, max(best, now), state,
+    kept = Checkpoint(run, faces.digest, int(faces.labels.max()) + 1, seen, max(best, now), state,
                       backbone.state_dict(), whole, parts.scaler.state_dict())  # fmt: skip
     if now > best:
         checkpoint.save(out / BEST, kept)
@@ -196,7 +225,3 @@ def _warn_of_singles(faces: Faces) -> None:
     if single and rank() == 0:
         log.warning("%s: %d classes have a single photo: nothing says what they have in common "
                     "(refine with --min-faces 2 leaves them out)", faces.path, single)  # fmt: skip
-
-
-def _digest(faces: Faces) -> str:
-    return blake2b(faces.labels.tobytes(), digest_size=10).hexdigest()

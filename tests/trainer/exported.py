@@ -39,10 +39,10 @@ def write(file: Path, rows: list[tuple[int, bytes]], *, group: int = 8) -> None:
     pq.write_table(pa.table(columns, schema=schema.REFINED), file, row_group_size=group)
 
 
-def record_io(folder: Path, classes: int = 6, each: int = 8) -> Path:
+def record_io(folder: Path, classes: int = 6, each: int = 8, *, seed: int = 0) -> Path:
     """A folder as `refinery export --format recordio` writes it."""
     folder.mkdir(parents=True)
-    rows = sorted(pictures(classes, each), key=lambda r: r[0])
+    rows = sorted(pictures(classes, each, seed=seed), key=lambda r: r[0])
     samples = (Sample(label, jpeg, f"p{label}/{i}") for i, (label, jpeg) in enumerate(rows))
     write_record_io(folder, samples, layout="identity_ranges", names=[f"p{i}" for i in range(classes)])
     return folder

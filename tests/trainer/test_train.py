@@ -4,7 +4,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +20,13 @@ from pipeline.errors import UserError
 from pipeline.faces.embed import Embedder as OnnxEmbedder
 from tests.trainer import exported, trainings
 from trainer import checkpoint
+from trainer.data import Stream
 from trainer.embedder import Embedder
+from trainer.parts import make
 from trainer.recipes import recipe
 from trainer.run import Run
-from trainer.train import Trained, train
+from trainer.shards import open_faces
+from trainer.train import Trained, move, train, update
 
 RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)
 SMALL = replace(RUN, input="3x48x48", batch=8)  # what runs in processes of its own, several times
@@ -98,6 +104,65 @@ def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(data: Path, tmp
     assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_was_learnt_and_the_same_command_goes_on(
+    data: Path, tmp_path: Path, number: int, status: int
+) -> None:
+    program = [sys.executable, "-c", "from flows import cli; cli.main()", "train", "sample", "--data", str(data)]
+    fields = ["--input", "3x48x48", "--batch", "8", "--steps", "40", "--every", "1", "--device", "cpu", "--out"]
+
+    def start(out: Path) -> subprocess.Popen[str]:
+        threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen([*program, *fields, str(out)], env=threads, stderr=subprocess.PIPE, text=True)
+
+    stopped = start(tmp_path / "stopped")
+    assert stopped.stderr
+    for line in stopped.stderr:
+        if "step 3 of 40" in line:
+            stopped.send_signal(number)
+            break
+    last = stopped.stderr.readlines()[-1]
+    assert stopped.wait(60) == status
+    assert "stopped" in last
+    assert "Traceback" not in last
+    seen = checkpoint.load(tmp_path / "stopped/last.pt").seen
+    assert 3 * 8 <= seen < 40 * 8
+    assert not (tmp_path / "stopped/result.json").exists()
+    for out in ("stopped", "whole"):
+        assert start(tmp_path / out).wait(120) == 0
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    assert len(trainings.losses(tmp_path / "stopped")) == 40
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_backbone_and_classifier_move_together_or_not_at_all(data: Path, which: int) -> None:
+    run = replace(SMALL, precision="fp16", optimizer="sgd")
+    parts = make(run, 8, torch.device("cpu"))
+    stream = iter(Stream(open_faces(data), run))
+    update(run, parts, stream, 0)
+
+    def values() -> list[torch.Tensor]:
+        return [p.detach().clone() for o in parts.optimizers for g in o.param_groups for p in g["params"]]
+
+    before, scale = values(), parts.scaler.get_scale()
+    grads = [p.grad for p in parts.optimizers[which].param_groups[0]["params"] if p.grad is not None]
+    grads[-1].view(-1)[0] = torch.inf
+    move(run, parts)
+    assert all(torch.equal(a, b) for a, b in zip(before, values(), strict=True))
+    assert parts.scaler.get_scale() == scale / 2
+    for step in range(1, 12):  # the scale falls to where nothing overflows
+        update(run, parts, stream, step)
+    assert not any(torch.equal(a, b) for a, b in zip(before, values(), strict=True) if a.ndim > 1)
+
+
+def test_what_a_sampled_step_moves_is_a_field_of_the_run() -> None:
+    for way in ("sparse", "dense"):
+        fc = make(replace(SMALL, sample_rate=0.5, update=way), 8, torch.device("cpu")).objective.fc
+        assert fc is not None
+        assert fc.sparse == (way == "sparse")
+
+
 def test_two_ranks_have_the_losses_of_one_and_one_goes_on_where_two_stopped(tmp_path: Path) -> None:
     data = exported.parquet(tmp_path / "data", 8, 8)
     run = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
@@ -134,6 +199,17 @@ def test_another_run_or_other_data_in_the_same_folder_is_refused(trained: Traine
         train(replace(RUN, backbone="mobilefacenet"), data, out)
     with pytest.raises(UserError, match="holds a training on other data"):
         train(RUN, exported.parquet(tmp_path / "other", 7, 8), out)
+    assert train(RUN, shutil.copytree(data, tmp_path / "copy"), out, device="cpu").steps == RUN.steps
+
+
+@pytest.mark.parametrize("make_data", [exported.parquet, exported.record_io])
+def test_other_pictures_under_the_same_labels_are_other_data(make_data: Callable[..., Path], tmp_path: Path) -> None:
+    """Photos by photo the labels are equal; only what the pictures show differs."""
+    one, other, copy = (tmp_path / name for name in ("one", "other", "copy"))
+    make_data(one), make_data(other, seed=7), make_data(copy)
+    faces, others = open_faces(one), open_faces(other)
+    assert np.array_equal(np.bincount(faces.labels), np.bincount(others.labels))
+    assert faces.digest == open_faces(copy).digest != others.digest
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice(data: Path, tmp_path: Path) -> None:
