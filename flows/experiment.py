@@ -141,7 +141,7 @@ def experiment(
     folder = Path(root).absolute() / "experiments" / digest(*(m for made in models.values() for m in made), *test_set)
     below = {arm: [str(Path(m).relative_to(Path(root).absolute())) for m in made] for arm, made in models.items()}
     compared = Comparison(asdict(run), list(range(run.seed, run.seed + seeds)), measured, gains, str(folder), below)
-    _write(compared, folder)
+    _write(compared, folder, sorted({f"{t.faces.name}/{t.faces.address}" for t in tests}))
     return compared
 
 
@@ -178,10 +178,12 @@ def _gains(test: str, done: Mapping[str, Sequence[Verification]]) -> list[Gain]:
     return found
 
 
-def _write(compared: Comparison, folder: Path) -> None:
-    """The comparison as JSON and as a picture, and as a table on the run's page."""
+def _write(compared: Comparison, folder: Path, tables: list[str]) -> None:
+    """The comparison as JSON and as a picture, and as a table on the run's page; tables: what it rests on."""
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {k: v for k, v in asdict(compared).items() if k != "folder"}  # so that it says the same wherever it lies
+    kept = {k: v for k, v in asdict(compared).items() if k != "folder"} | {
+        "tables": tables
+    }  # so that it says the same wherever it lies
     (folder / "comparison.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     points = [Point(m.test_set, m.figure, m.arm, m.seeds, m.mean, m.low, m.high) for m in compared.measured]
     plot_arms(points, folder / "comparison.png")

@@ -98,7 +98,7 @@ def train(
     made = Trained(out / LAST, out / MODEL, run.steps, int(faces.labels.max()) + 1, len(faces.labels), loss, figures)
     if rank() == 0 and done == run.steps:
         to_onnx(parts.net.cpu().eval(), made.onnx, channels=run.channels, size=run.size)
-        _write(made, out)
+        _write(made, out, Path(data))
     if stop:
         log.info("stopped at step %d of %d: the same command goes on from there", done, run.steps)
         leave(stop)
@@ -111,15 +111,20 @@ def _agreed(told: list[int], device: torch.device) -> int:
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
-def _write(made: Trained, out: Path) -> None:
-    """The outcome beside its model, last of all: where it lies, the training is finished."""
+def _write(made: Trained, out: Path, data: Path) -> None:
+    """The outcome beside its model, last of all: where it lies, the training is finished.
+
+    Where the data is a root's table, it is named, so that it stays as long as the training does.
+    """
+    table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
     temporary = out / f".{RESULT}.tmp"
-    temporary.write_text(json.dumps(asdict(made) | {"checkpoint": LAST, "onnx": MODEL}, indent=1) + "\n")
+    temporary.write_text(json.dumps(asdict(made) | table | {"checkpoint": LAST, "onnx": MODEL}, indent=1) + "\n")
     temporary.replace(out / RESULT)
 
 
 def _found(out: Path) -> Trained:
     value = json.loads((out / RESULT).read_text())
+    value.pop("tables", None)
     return Trained(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
 
 

@@ -1,11 +1,12 @@
-"""Which tables are a root's refinement now, and which no refinement refers to any more.
+"""Which tables are a root's refinement now, and which nothing refers to any more.
 
 One small file, ROOT/refinement.json, names the tables of the last finished run; everything else in a root is found
-through it. It is written last, so a run that was stopped leaves the earlier refinement in force.
+through it, or is named by a training or an experiment that rests on it. It is written last, so a run that was stopped
+leaves the earlier refinement in force.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from pipeline.table import Table, load
 
 FILE = "refinement.json"
 OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([a-z_]+/)+\.[^/]*\.tmp")
+
+HOLDERS = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 
 
 class Refinement(NamedTuple):
@@ -69,22 +72,33 @@ def findings_of(done: Refinement) -> Table:
 
 
 def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
-    """Files of tables that the root's refinement does not refer to, and their sizes in bytes.
+    """Files of tables that nothing finished in the root refers to, and their sizes in bytes.
 
+    The refinement refers to its tables, a training to what it learnt from, an experiment to its test sets' faces: they
+    and whatever else they need can be made again from those. Models and figures are never listed.
     min_age: younger files belong, perhaps, to a run that is going on, and are left out. Only names that this program
     gives are ever listed. Raises UserError when the root holds no finished refinement.
     """
+    names = list(storage.names(root, ""))
     refers = {FILE}
-    for table in latest(root).tables.values():
+    for table in [*latest(root).tables.values(), *_held(root, names)]:
         refers.add(f"{table.name}/{table.address}.json")
         refers.update(shard.path for shard in table.shards)
     files, base = storage.open_root(root)
     old = datetime.now(UTC) - min_age
     found = {}
-    for name in storage.names(root, ""):
+    for name in names:
         if name in refers or not OURS.fullmatch(name):
             continue
         info = files.get_file_info(f"{base}/{name}")
         if info.mtime is None or info.mtime <= old:
             found[name] = int(info.size or 0)
     return found
+
+
+def _held(root: str, names: Iterable[str]) -> Iterator[Table]:
+    """The tables that finished trainings and experiments name."""
+    for holder in filter(HOLDERS.fullmatch, names):
+        for named in (storage.get_json(root, holder) or {}).get("tables", []):
+            if table := load(root, *named.split("/")):
+                yield table

@@ -1,6 +1,7 @@
 """The whole loop on a small drawn world: what it found adds up, and a second run finds everything there."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +9,12 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 
+from flows.benchmark_training import losses
 from flows.bootstrap import bootstrap
 from flows.demo import Demo, demo
 from flows.experiment import experiment
 from flows.refine import refine
+from flows.take import clean
 from flows.truth import read_truth, score
 from pipeline.refined.latest import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
@@ -78,6 +81,37 @@ def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCapture
     assert files() == before
     assert "shards made" not in caplog.text
     assert replace(again, seconds=0) == replace(small.made, seconds=0)
+
+
+def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_are_there(
+    small: Small, tmp_path: Path
+) -> None:
+    root = shutil.copytree(small.out / "root", tmp_path / "root")
+    source = ["image-folder", str(small.out / "world/photos")]
+    refine.fn(source, root=str(root), detector=str(DETECTOR), embedder=str(EMBEDDER))  # another one, without a test set
+
+    def held() -> set[Path]:
+        return {p for name in ("refined", "faces", "trainings", "experiments") for p in (root / name).rglob("*.*")}
+
+    before = held()
+    assert clean(str(root), min_age=0).files.keys() >= {"claims", "random", "embeddings"}
+    assert held() == before
+    for folder in ("trainings", "experiments"):
+        shutil.rmtree(root / folder)
+    assert clean(str(root), min_age=0).files.keys() == {"refined", "faces"}
+    assert latest(str(root)).tables["faces"].read(["jpeg"]).num_rows == PHOTOS
+
+
+def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:
+    given = {"detector": str(DETECTOR), "loss": ["norm_softmax_20", "triplet+centre"], "steps": "6", "device": "cpu"}
+    root, test = str(small.out / "root"), str(small.out / "world/test")
+    first = losses(root, test, **given)
+    assert [row["loss"] for row in first.rows()] == given["loss"]
+    assert all(0 <= float(row["accuracy"]) <= 1 and "[" in row["TAR@FAR=0.01"] for row in first.rows())
+    with caplog.at_level("INFO", logger="refinery"):
+        assert losses(root, test, **given) == first
+    assert "step 1 of" not in caplog.text
+    assert "shards made" not in caplog.text
 
 
 def test_the_comparison_says_nothing_of_where_it_was_made(small: Small) -> None:
