@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.arms import manifest
-from flows.bootstrap import bootstrap
+from flows.bootstrap import FIRST_SHARE, bootstrap
 from flows.flagged import flagged
 from flows.refine import refine
 from flows.run_fields import with_fields
@@ -57,6 +57,7 @@ def cleaning(
     root: Annotated[str, typer.Option(help="Where tables and models go: a new folder, or one to go on in.")],
     recipe: Annotated[str, typer.Option(help="What bootstrapping and sub-centres train.")] = "sample",
     rounds: Annotated[int, typer.Option(help="Of bootstrapping.")] = 2,
+    first_share: Annotated[float, typer.Option(help="As for bootstrap.")] = FIRST_SHARE,
     device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
     **given: str,
 ) -> Ways:
@@ -65,8 +66,8 @@ def cleaning(
     source = ["image-folder", str(world / "photos")]
     ways: dict[str, list[Label]] = {}
     for sub_centres in (False, True):
-        made = bootstrap.fn(source, root, str(DETECTOR), recipe, rounds, stop_share=0.0, sub_centres=sub_centres,
-                            device=device, **given)  # type: ignore[arg-type]  # fmt: skip
+        made = bootstrap.fn(source, root, str(DETECTOR), recipe, rounds, first_share=first_share, stop_share=0.0,
+                            sub_centres=sub_centres, device=device, **given)  # type: ignore[arg-type]  # fmt: skip
         first = ", round 0 with sub-centres" if sub_centres else ""
         ways[f"bootstrapping, {len(made.rounds)} rounds{first}"] = _labels(latest(root).tables["labels"])
     refine.fn(source, root, str(DETECTOR), str(EMBEDDER))

@@ -40,10 +40,28 @@ def test_every_way_is_scored_and_found_the_second_time(
 
 
 def test_round_0_with_sub_centres_and_every_later_one_without(world: Path, tmp_path: Path) -> None:
-    given = {"rounds": 2, "stop_share": 0.0, "sub_centres": True, "device": "cpu", **STEPS, "steps": "40"}
+    given = {
+        "rounds": 2,
+        "stop_share": 0.0,
+        "sub_centres": True,
+        "device": "cpu",
+        **STEPS,
+        "steps": "40",
+        "first_share": 1.0,
+    }
     made = bootstrap.fn(["image-folder", str(world / "photos")], str(tmp_path), str(DETECTOR), "sample", **given)
     classifiers = [checkpoint.load(Path(r.model).with_name("last.pt")).objective["weight"].ndim for r in made.rounds]
     assert classifiers == [3, 2]
+
+
+def test_round_0_is_shorter_and_one_that_leaves_nothing_is_told(world: Path, tmp_path: Path) -> None:
+    source = ["image-folder", str(world / "photos")]
+    with pytest.raises(UserError, match=r"round 1: no photo is left to learn from: give more --steps"):
+        bootstrap.fn(source, str(tmp_path), str(DETECTOR), "sample", rounds=2, stop_share=0.0, **STEPS)
+    (first,) = (tmp_path / "bootstrap").iterdir()
+    assert checkpoint.load(first / "last.pt").run.steps == 4
+    with pytest.raises(UserError, match="--first-share 0: give more than 0"):
+        bootstrap.fn(source, str(tmp_path), str(DETECTOR), "sample", first_share=0)
 
 
 def test_sub_centres_of_a_loss_that_has_none_are_refused_before_any_work(world: Path, tmp_path: Path) -> None:
