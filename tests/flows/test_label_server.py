@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,17 @@ print(*serve(sys.argv[1], int(sys.argv[2])).lines())
 """
 
 
+@contextmanager
+def ended(running: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]":
+    """A process that does not outlive the test, whatever that finds."""
+    try:
+        yield running
+    finally:
+        if running.poll() is None:
+            running.terminate()
+            running.communicate(timeout=60)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: signal.Signals) -> None:
     port, folder = free_port(), tmp_path / "review" / "server"
@@ -31,7 +44,7 @@ def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: sig
     if empty.exists():  # a database that was made before, as making one takes half a minute
         shutil.copytree(empty, folder)
     command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    with ended(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as running:
         assert running.stderr is not None
         told = []
         for line in running.stderr:
