@@ -100,7 +100,7 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list.")] = False,
     min_age: Annotated[float, typer.Option(help="Minutes; younger files may belong to a run that goes on.")] = 60.0,
 ) -> Cleaned:
-    """List and remove the tables that the root's refinement does not refer to."""
+    """List and remove the tables that nothing finished in the root refers to."""
     found = latest.unreferenced(root, min_age=timedelta(minutes=min_age))
     if not dry_run:
         for name in found:
