@@ -29,7 +29,7 @@ LOOK_S = 0.2
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
-class Busy(UserError):
+class Busy(UserError):  # noqa: N818
     """Somebody else is at work on the root."""
 
 
