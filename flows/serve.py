@@ -84,7 +84,9 @@ def serve(
     own = {"export": export, "format": format, "target_noise": target_noise}
     both = deployments(_placed(given), own, refine_cron=refine_cron, review_cron=review_cron)
     names = [f"{d.flow_name}/{d.name}" for d in both]
-    signal.signal(signal.SIGTERM, _as_ctrl_c)  # from here on there is something to tidy up
+    # from here on there is something to tidy up; a job in the background ignores Ctrl-C, and with it what stands for it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         _allow_one_gpu()
         if webhook_port:

@@ -19,8 +19,9 @@ from tests.label_server import free_port
 
 pytestmark = pytest.mark.server
 SERVE = """
-import logging, sys
+import logging, signal, sys
 from flows.label_server import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as from a terminal: a background job ignores Ctrl-C
 logging.basicConfig(level="INFO", format="%(message)s")
 print(*serve(sys.argv[1], int(sys.argv[2])).lines())
 """

@@ -101,7 +101,7 @@ def test_flat_when_asked(tmp_path):
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     put(tmp_path / "Ann" / "1.jpg")
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in (tmp_path, *(p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-")))):
         folder.chmod(0o755)
     (tmp_path / "Ann").chmod(0)
     try:
