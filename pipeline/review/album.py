@@ -54,15 +54,13 @@ def _chosen(rows: pa.Table, usable: Mask, x: NDArray[np.floating], places: Colle
 def _unlike(best: Sequence[int], x: NDArray[np.floating]) -> list[int]:
     """Rows in the order in which they are shown; best: from the likest to the person."""
     pool = list(best[: max(SHOWN + SPARE, len(best) // 2)])
-    taken = [pool.pop(0)]
-    vectors_ = x.astype(np.float32)
-    nearest = np.full(len(x), -1.0, np.float32)
-    while pool and len(taken) < SHOWN + SPARE:
-        nearest[pool] = np.maximum(nearest[pool], vectors_[pool] @ vectors_[taken[-1]])
-        least = min(pool, key=lambda i: (float(nearest[i]), i))
-        pool.remove(least)
-        taken.append(least)
-    return taken
+    seen = x[pool].astype(np.float32)
+    taken, nearest = [0], seen @ seen[0]
+    while len(taken) < min(SHOWN + SPARE, len(pool)):
+        nearest[taken] = np.inf
+        taken.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, seen @ seen[taken[-1]])
+    return [pool[i] for i in taken]
 
 
 def everyone(done: Refinement, names: Collection[str]) -> dict[str, list[str]]:
