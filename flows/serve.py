@@ -142,9 +142,8 @@ def _deployment(flow: Any, name: str, cron: str, parameters: dict[str, Any]) -> 
             name, cron=cron or None, parameters=parameters, paused=False, concurrency_limit=ALONE,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )  # fmt: skip
-    except ValueError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise UserError(f'--{name}-cron "{cron}": {said}; give five fields like "0 3 * * *"') from None
+    except ValueError:
+        raise UserError(f'--{name}-cron "{cron}" is no schedule: give five fields like "0 3 * * *"') from None
     return made
 
 
