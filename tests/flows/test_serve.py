@@ -67,7 +67,10 @@ def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_nee
 
 @pytest.mark.parametrize(
     ("own", "cron", "message"),
-    [({"format": "zip"}, EVERY, "--format zip: give one of"), ({}, "at noon", '--review-cron "at noon" is no schedule')],
+    [
+        ({"format": "zip"}, EVERY, "--format zip: give one of"),
+        ({}, "at noon", '--review-cron "at noon" is no schedule'),
+    ],
 )
 def test_a_mistake_is_one_line(own: dict[str, Any], cron: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
