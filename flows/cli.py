@@ -27,6 +27,7 @@ from flows import (
     sample_models,
     take,
 )
+from flows.apply_list import apply_list
 from flows.bootstrap import bootstrap
 from flows.demo import demo
 from flows.evaluate import evaluate
@@ -97,6 +98,7 @@ def _app() -> typer.Typer:
     app.command("refine")(_command(refine.fn, run=RUN(refine)))
     app.command("labels")(_command(take.labels))
     app.command("export")(_command(take.export))
+    app.command("apply-list")(_command(apply_list))
     app.command("train")(_command(run_recipe))
     app.command("evaluate")(_command(evaluate))
     app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
