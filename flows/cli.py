@@ -32,6 +32,7 @@ from flows.bootstrap import bootstrap
 from flows.demo import demo
 from flows.evaluate import evaluate
 from flows.experiment import experiment
+from flows.find import find
 from flows.refine import refine
 from flows.serve import serve
 from flows.train import run_recipe
@@ -101,6 +102,7 @@ def _app() -> typer.Typer:
     app.command("apply-list")(_command(apply_list))
     app.command("train")(_command(run_recipe))
     app.command("evaluate")(_command(evaluate))
+    app.command("find")(_command(find))
     app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
     app.command("bootstrap")(_command(bootstrap.fn, run=RUN(bootstrap)))
     app.command("serve")(_command(serve))

@@ -69,6 +69,15 @@ def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
 
 
 def _cut(image: Image, detector: Detector, box: list[float] | None) -> Row:
+    face, faces, i = the_face(image, detector, box)
+    return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
+
+
+def the_face(image: Image, detector: Detector, box: list[float] | None = None) -> tuple[Image, Faces, int]:
+    """The aligned face [112, 112, 3] a picture is about, all faces seen in it, and which of them it is.
+
+    Raises NoFace when there is none, or none that can be aligned.
+    """
     faces = detector(image)
     if not len(faces.scores):
         raise NoFace("the detector finds none")
@@ -78,7 +87,7 @@ def _cut(image: Image, detector: Detector, box: list[float] | None) -> Row:
         face = warp(image, faces.landmarks[i])
     except (ValueError, cv2.error) as error:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
-    return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
+    return face, faces, i
 
 
 def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:

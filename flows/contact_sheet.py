@@ -1,0 +1,50 @@
+"""A sheet of faces to look at: the one that was asked about, and those that may be the same person, best first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.faces.picture import Image
+
+ACROSS = 6
+SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey: told apart by all eyes, and by the line's width
+WORDS = 22  # letters under a face
+
+
+class Tile(NamedTuple):
+    """A face [112, 112, 3] in BGR, two lines of text under it, and whether it is taken for the same person."""
+
+    face: Image
+    first: str
+    second: str
+    same: bool
+
+
+def draw_sheet(asked: Image, tiles: Sequence[Tile], file: Path) -> None:
+    """Write the sheet as the picture that the file's suffix names. Raises UserError when it cannot be written."""
+    from matplotlib.figure import Figure
+
+    down = 1 + -(-len(tiles) // ACROSS)
+    canvas = Figure(figsize=(1.5 * ACROSS, 1.85 * down), layout="constrained")
+    axes = canvas.subplots(down, ACROSS, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    axes[0][0].imshow(asked[..., ::-1])
+    axes[0][0].set_title("asked", fontsize=8)
+    words = "blue, thick: the same person\nat the rate asked for\n\nrank and cosine\nname"
+    axes[0][1].text(0, 0.5, words, fontsize=8, va="center", in_layout=False)
+    for tile, axis in zip(tiles, axes[1:].flat, strict=False):
+        axis.imshow(tile.face[..., ::-1])
+        axis.axis("on")
+        axis.set(xticks=[], yticks=[])
+        second = tile.second if len(tile.second) <= WORDS else f"…{tile.second[1 - WORDS :]}"
+        axis.set_xlabel(f"{tile.first}\n{second}".replace("$", r"\$"), fontsize=7)
+        for spine in axis.spines.values():
+            spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)
+    try:
+        canvas.savefig(file, dpi=110)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot write {file} ({error}): give --sheet a .png, .jpg or .svg in a folder that is there"
+        ) from None
