@@ -134,7 +134,7 @@ def refine(
         tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)} | found.tables
         tables |= {f"test_faces_{i}": t for i, (t, _) in enumerate(tests)}
         params = {"min_faces": min_faces, "undecided": undecided, "aligned": aligned, "sources": where,
-                  "ignored": ignored, "rules": RULES}  # fmt: skip
+                  "test_sets": [Path(p).name for p in test_set], "ignored": ignored, "rules": RULES}  # fmt: skip
         limits = noise.thresholds | RULES
         publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
         _tell(done, root)

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.refined import export as exports
 from pipeline.refined import latest, order
+from pipeline.refined.card import write_card
 
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="Where the refinement's tables lie: a folder, s3://, gs://.")]
 COLUMNS = ("key", "claimed", "identity", "reason", "score")
@@ -86,13 +88,18 @@ def export(
     if format not in exports.FORMATS or layout not in exports.LAYOUTS:
         known = f"{', '.join(exports.FORMATS)}, and of {', '.join(exports.LAYOUTS)}"
         raise UserError(f"--format {format} --layout {layout}: give one of {known}")
-    tables = latest.latest(root).tables
+    done = latest.latest(root)
+    tables = done.tables
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
     many = parse_workers(workers)
     who = order.identities(root, tables["labels"], workers=many)
     table = order.refined(root, tables["labels"], tables["faces"], who, order="label" if by_label else "shuffle",
                           seed=seed, workers=many)  # fmt: skip
-    return Taken(f"{format} data set", str(out), exports.export(table, who, out, format=format, layout=layout))
+    again = f"refinery export ROOT OUT --format {format}"
+    again += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"
+    card = partial(write_card, done, photos=len(table), identities=len(who), command=again)
+    photos = exports.export(table, who, out, format=format, layout=layout, card=card)
+    return Taken(f"{format} data set", str(out), photos)
 
 
 def clean(

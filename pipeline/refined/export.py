@@ -20,10 +20,19 @@ FORMATS = ("parquet", "recordio", "folder")
 LAYOUTS = ("identity_ranges", "plain")
 
 
-def export(table: Table, who: Table, out: str | Path, *, format: str, layout: str = "identity_ranges") -> int:
+def export(
+    table: Table,
+    who: Table,
+    out: str | Path,
+    *,
+    format: str,
+    layout: str = "identity_ranges",
+    card: Callable[[Path], None] | None = None,
+) -> int:
     """Write a refined table to the folder `out`, which must be new or empty, and return the photos written.
 
-    who: the identities table; it goes along as identities.tsv (label, identity, photos).
+    who: the identities table; it goes along as identities.tsv (label, identity, photos). card: writes what goes beside
+    the data into the folder.
     layout: of RecordIO; with "identity_ranges" the table's order must be by label.
     Raises UserError when `out` holds something already, cannot be written, or there is no room.
     """
@@ -39,6 +48,8 @@ def export(table: Table, who: Table, out: str | Path, *, format: str, layout: st
             _folders(table, folder, tick)
         lines = [f"{r['label']}\t{_one_line(r['identity'])}\t{r['photos']}\n" for r in who.read().to_pylist()]
         (folder / "identities.tsv").write_text("label\tidentity\tphotos\n" + "".join(lines), "utf-8")
+        if card:
+            card(folder)
     return len(table)
 
 

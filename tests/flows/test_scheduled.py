@@ -18,12 +18,19 @@ from tests.pipeline.refined.test_lock import holder
 EACH = 6
 
 
+def photos_shard(part: int, *, each: int) -> pa.Table:
+    """The photos of the same labels."""
+    rows = labels_shard(part, each=each).to_pylist()
+    return pa.Table.from_pylist([r | {"source": "s", "identity": r["claimed"]} for r in rows], schema=schema.PHOTOS)
+
+
 def refined(root: str, shards: int) -> str:
     """A root whose refinement has so many shards of labels; their address."""
     labels = build(root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, each=EACH)
     faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, each=EACH)
     found = account(labels.batches(), ingested=len(labels))
-    publish(root, {"photos": labels, "labels": labels, "faces": faces}, params={}, thresholds={}, account=found)
+    photos = build(root, "photos", photos_shard, list(range(shards)), schema=schema.PHOTOS, each=EACH)
+    publish(root, {"photos": photos, "labels": labels, "faces": faces}, params={}, thresholds={}, account=found)
     return labels.address
 
 
