@@ -11,7 +11,9 @@ from pipeline.refined.latest import Refinement
 from pipeline.review.asked import notes
 from pipeline.review.label_studio import Studio
 from pipeline.review.pages import CELL, SAME
+from pipeline.review.questions import PAIR
 from pipeline.schema import digest
+from tests.flows.browser import stream, submitted
 from tests.label_server import Annotator, connection
 
 
@@ -60,6 +62,27 @@ def chosen(data: Mapping[str, Any], oracle: Oracle, who: str, wrong: float) -> d
     if "right" in data:
         return {SAME: oracle.choice(ids[0], who, wrong)}
     return {f"{CELL}{at}": oracle.choice(i, who, wrong) for at, i in enumerate(ids)}
+
+
+def answer_on_the_page(
+    page: Any, local: Any, review: str, oracle: Oracle, who: str, *, kind: str, wrong: float
+) -> None:
+    """Answer the first question of a kind (grid or pair) as this annotator in a browser."""
+    project = next(p for p in Studio(connection(local)).projects(review) if p.mark.page == kind)
+    task = Annotator(local.url, who).web.get(f"/api/projects/{project.id}/next").json()
+    stream(page, local.url, project.id)
+    ids = [i["id"] for i in task["data"]["items"]]
+    choices = [oracle.choice(i, who, wrong) for i in ids]
+    if kind == PAIR:
+        page.keyboard.press({"same": "1", "different": "2"}[choices[0]])
+    else:
+        words = {"same": "this person", "other": "someone else"}
+        assert page.locator(".cell").count() == len(ids)
+        for at, choice in enumerate(choices):
+            page.locator(".cell").nth(at).get_by_text(words[choice]).click(force=True)
+    page.keyboard.press("y")
+    page.keyboard.press("Control+Enter")
+    submitted(page)
 
 
 def annotator_id(annotator: Annotator) -> int:

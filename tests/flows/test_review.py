@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,13 +16,15 @@ from flows.truth import Score, read_truth, score
 from pipeline.refined.latest import latest
 from pipeline.review import ledger
 from pipeline.review.label_studio import Studio
+from pipeline.review.questions import GRID, PAIR
 from pipeline.review.server import Local
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.flows.reviewers import Oracle, answer
+from tests.flows.browser import browser, logged_in, shots
+from tests.flows.reviewers import Oracle, answer, answer_on_the_page
 from tests.label_server import connection, label_server
 
-__all__ = ["label_server"]
+__all__ = ["browser", "label_server", "shots"]
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("label-studio")]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
@@ -69,7 +71,10 @@ def items(local: Local, review: str) -> Counter[str]:
     return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
 
 
-def test_people_make_it_better(drawn: Drawn, label_server: Local, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_make_it_better(
+    drawn: Drawn, label_server: Local, browser: Any, shots: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One page of each kind is answered in a browser, the rest through the server's interface."""
     groups, name = str(drawn.world / "groups.csv"), "better"
     before = drawn.score()
     where = {"url": label_server.url, "name": name}
@@ -77,6 +82,12 @@ def test_people_make_it_better(drawn: Drawn, label_server: Local, capsys: pytest
     for _ in range(3):  # the first round, what it changed, and further opinions
         send.fn(drawn.root, groups=groups, budget=400, audit=40, **where)
         oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
+        if not pages:
+            ann = logged_in(browser, label_server.url, ANNOTATORS[0])
+            for kind in (GRID, PAIR):
+                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, wrong=0.05)
+                ann.screenshot(path=shots / f"review-{kind}.png")
+            ann.context.close()
         order = (THIRD, *ANNOTATORS) if pages else ANNOTATORS
         pages += [answer(label_server, name, oracle, who, wrong=0.05) for who in order]
         found = collect.fn(drawn.root, **where)
@@ -88,6 +99,8 @@ def test_people_make_it_better(drawn: Drawn, label_server: Local, capsys: pytest
             f"{before.clean_lost} -> {after.clean_lost} of {before.clean}; {found.settled} settled; pages {pages}\n"
             + "\n".join(said.lines()) + "\n"
         )  # fmt: skip
+    clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
+    assert len(clicked) == 2, "only in the browser it was said that the person is known"
     assert after.wrong_after < before.wrong_after
     assert after.clean_lost <= before.clean_lost
     assert found.disputed == 0

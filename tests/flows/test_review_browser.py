@@ -1,7 +1,5 @@
 """Both pages answered as an annotator does it: a browser, the keys, the mouse, submit."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,35 +9,12 @@ import pytest
 from pipeline.review.label_studio import Server, Studio, collect, send
 from pipeline.review.questions import GRID, PAIR, Question
 from pipeline.review.server import Local
-from tests.label_server import PASSWORD, Annotator, connection, label_server
+from tests.flows.browser import browser, logged_in, shots, stream, submitted
+from tests.label_server import connection, label_server
 from tests.pipeline.review.paged import grid, ids, pair, pictures
 
-__all__ = ["label_server"]
+__all__ = ["browser", "label_server", "shots"]
 pytestmark = pytest.mark.server
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots are kept."""
-    given = os.environ.get("REFINERY_SCREENSHOTS")
-    folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -49,32 +24,16 @@ def server(label_server: Local) -> Server:
 
 @pytest.fixture(scope="module")
 def mary(browser: Any, server: Server) -> Iterator[Any]:
-    """The page of an annotator who is logged in."""
-    Annotator(server.url, "mary@example.org")
-    page = browser.new_context(viewport=SIZE).new_page()
-    page.goto(f"{server.url}/user/login")
-    page.fill("input[name=email]", "mary@example.org")
-    page.fill("input[name=password]", PASSWORD)
-    page.click("button[type=submit]")
-    page.wait_for_url("**/")
+    page = logged_in(browser, server.url, "mary@example.org")
     yield page
     page.context.close()
 
 
 def opened(mary: Any, server: Server, name: str, page: str, *questions: Question, media: Path | None = None) -> None:
-    """Send questions and open the project as annotators do, to answer one after the other."""
+    """Send questions and open their project."""
     assert send(server, name, "all", questions, pictures, wanted=ids(*questions), media=media).new == len(questions)
     (project,) = [p for p in Studio(server).projects(name) if p.mark.page == page]
-    mary.goto(f"{server.url}/projects/{project.id}/data?labeling=1")
-    mary.wait_for_selector("text=ctrl+enter submits")  # how to answer is said first
-    mary.keyboard.press("Escape")
-    mary.wait_for_selector("text=ctrl+enter submits", state="detached")
-    shown = "[...document.querySelectorAll('.face')].map(f => f.querySelector('img'))"
-    mary.wait_for_function(f"{shown}.length && {shown}.every(i => i && i.complete && i.naturalWidth)")
-
-
-def submitted(mary: Any) -> None:
-    mary.wait_for_selector("text=Annotation saved successfully")
+    stream(mary, server.url, project.id)
 
 
 def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
