@@ -64,15 +64,13 @@ def chosen(data: Mapping[str, Any], oracle: Oracle, who: str, wrong: float) -> d
     return {f"{CELL}{at}": oracle.choice(i, who, wrong) for at, i in enumerate(ids)}
 
 
-def answer_on_the_page(
-    page: Any, local: Any, review: str, oracle: Oracle, who: str, *, kind: str, wrong: float
-) -> None:
-    """Answer the first question of a kind (grid or pair) as this annotator in a browser."""
+def answer_on_the_page(page: Any, local: Any, review: str, oracle: Oracle, who: str, *, kind: str, shot: Path) -> None:
+    """Answer the first question of a kind (grid or pair) as this annotator in a browser; shot: how it looked then."""
     project = next(p for p in Studio(connection(local)).projects(review) if p.mark.page == kind)
     task = Annotator(local.url, who).web.get(f"/api/projects/{project.id}/next").json()
     stream(page, local.url, project.id)
     ids = [i["id"] for i in task["data"]["items"]]
-    choices = [oracle.choice(i, who, wrong) for i in ids]
+    choices = [oracle.choice(i, who, 0.05) for i in ids]
     if kind == PAIR:
         page.keyboard.press({"same": "1", "different": "2"}[choices[0]])
     else:
@@ -81,6 +79,7 @@ def answer_on_the_page(
         for at, choice in enumerate(choices):
             page.locator(".cell").nth(at).get_by_text(words[choice]).click(force=True)
     page.keyboard.press("y")
+    page.screenshot(path=shot)
     page.keyboard.press("Control+Enter")
     submitted(page)
 

@@ -85,8 +85,8 @@ def test_people_make_it_better(
         if not pages:
             ann = logged_in(browser, label_server.url, ANNOTATORS[0])
             for kind in (GRID, PAIR):
-                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, wrong=0.05)
-                ann.screenshot(path=shots / f"review-{kind}.png")
+                shot = shots / f"review-{kind}.png"
+                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, shot=shot)
             ann.context.close()
         order = (THIRD, *ANNOTATORS) if pages else ANNOTATORS
         pages += [answer(label_server, name, oracle, who, wrong=0.05) for who in order]
