@@ -4,10 +4,12 @@ Whatever the web serves as a photo comes out as 8-bit BGR the right way up: EXIF
 turned to colour, 16 bits to 8, alpha laid over grey, the first frame of an animation.
 """
 
+import io
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # [height, width, 3], BGR
@@ -30,6 +32,7 @@ def decode(data: bytes) -> Image:
     if not data:
         raise Unreadable("the file is empty")
     _whole(data)
+    _small_enough(data)
     flags = cv2.IMREAD_UNCHANGED if _may_have_alpha(data) else cv2.IMREAD_COLOR
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -37,9 +40,20 @@ def decode(data: bytes) -> Image:
         image = None
     if image is None:
         raise Unreadable(f"no picture that can be decoded ({_looks_like(data)})")
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise Unreadable(f"{image.shape[1]}x{image.shape[0]} pixels are more than {MAX_PIXELS}")
     return _bgr8(image)
+
+
+def _small_enough(data: bytes) -> None:
+    """Raise Unreadable for more than MAX_PIXELS, from what the file says of itself: decoding them would fill memory."""
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+    except PIL.Image.DecompressionBombError:
+        raise Unreadable(f"it has more than {MAX_PIXELS} pixels") from None
+    except (OSError, ValueError, SyntaxError):  # not a format that Pillow knows: OpenCV says what it is
+        return
+    if width * height > MAX_PIXELS:
+        raise Unreadable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
 
 
 def _bgr8(image: NDArray[Any]) -> Image:

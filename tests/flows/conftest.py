@@ -72,3 +72,21 @@ def refined(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("refined") / "root"
     world.refine(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def few(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Sixteen of these names, for what is done several times over."""
+    names = sorted({row["claimed"] for row in world.truth})[::4][:16]
+    photos = tmp_path_factory.mktemp("few") / "photos"
+    for name in names:
+        shutil.copytree(world.photos / name, photos / name)
+    return World(photos, [r for r in world.truth if r["claimed"] in names], world.models)
+
+
+@pytest.fixture(scope="session")
+def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of an undisturbed refinement of a few names, in shards enough to be stopped between."""
+    root = tmp_path_factory.mktemp("few-refined") / "root"
+    few.refine(root, shards=8)
+    return root

@@ -1,6 +1,7 @@
 """Bytes to pixels: what the web serves as a photo comes out upright in 8-bit BGR, or with the reason why not."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -97,6 +98,15 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
 def test_what_is_no_whole_picture_says_why(data: bytes, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
         decode(data)
+
+
+@pytest.mark.parametrize(("side", "reason"), [(12_000, "12000x12000 pixels are more"), (60_000, "has more than")])
+def test_a_bomb_is_known_by_its_head_and_never_decoded(side: int, reason: str) -> None:
+    """What lies behind the head is nothing: who decodes first finds no picture."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = [struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)), struct.pack(">I", 0) + b"IEND"]
+    with pytest.raises(Unreadable, match=reason):
+        decode(b"\x89PNG\r\n\x1a\n" + chunks[0] + b"\0\0\0\4IDAT\0\0\0\0\0\0\0\0" + chunks[1] + b"\xaeB`\x82")
 
 
 def test_every_cut_of_a_jpeg_is_noticed() -> None:
