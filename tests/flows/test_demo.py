@@ -108,6 +108,7 @@ def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCa
     first = losses(root, test, **given)
     assert [row["loss"] for row in first.rows()] == given["loss"]
     assert all(0 <= float(row["accuracy"]) <= 1 and "[" in row["TAR@FAR=0.01"] for row in first.rows())
+    caplog.clear()
     with caplog.at_level("INFO", logger="refinery"):
         assert losses(root, test, **given) == first
     assert "step 1 of" not in caplog.text
