@@ -1,0 +1,131 @@
+"""Identification beside a slow reference: every pair, every distractor, one after the other."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+from trainer.evaluation import identification
+from trainer.evaluation.identification import Identification, identify, refined
+
+Rows = NDArray[np.float32]
+
+
+def unit(x: NDArray[np.floating]) -> Rows:
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
+
+
+def drawn(seed: int, *, people: int = 7, distractors: int = 300, d: int = 8) -> tuple[Rows, NDArray[np.int64], Rows]:
+    """People of one to six photos in no order, and strangers."""
+    rng = np.random.default_rng(seed)
+    person = np.repeat(np.arange(people), rng.integers(1, 7, people))
+    rng.shuffle(person)
+    centres = rng.normal(size=(people, d))
+    return unit(centres[person] + rng.normal(0, 1.2, (len(person), d))), person, unit(rng.normal(size=(distractors, d)))
+
+
+def slowly(x: Rows, person: NDArray[np.int64], distractors: Rows) -> dict[tuple[int, int], int]:
+    """The rank of every mate of every probe."""
+    found = {}
+    for probe in range(len(x)):
+        for mate in range(len(x)):
+            if mate != probe and person[mate] == person[probe]:
+                near = x[probe] @ x[mate]
+                found[probe, mate] = 1 + sum(bool(x[probe] @ d >= near) for d in distractors if d.any())
+    return found
+
+
+def blocks(rows: Rows, of: int = 37) -> list[Rows]:
+    return [rows[i : i + of] for i in range(0, len(rows), of)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ranks_are_those_of_the_slow_reference(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identification, "PROBES", 5)
+    x, person, distractors = drawn(seed)
+    found = identify(x, person, blocks(distractors), sizes=(10, 100, 1000))
+    assert found.sizes == (10, 100, 300)
+    for size in found.sizes:
+        ranks = np.array(list(slowly(x, person, distractors[:size]).values()))
+        assert found.pairs == len(ranks)
+        expected = [(ranks <= k).mean() for k in range(1, identification.RANKS + 1)]
+        assert found.cmc(size) == pytest.approx(expected)
+        value, low, high = found.rank(1, size, samples=100)
+        assert value == pytest.approx(expected[0])
+        assert low <= value <= high
+
+
+def test_a_mate_beyond_the_ranks_is_no_longer_counted_and_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, person, distractors = drawn(5)
+    whole = identify(x, person, [distractors]).cmc(300)
+    monkeypatch.setattr(identification, "RANKS", 20)
+    monkeypatch.setattr(identification, "DISTRACTORS", 16)
+    assert identify(x, person, [distractors]).cmc(300) == pytest.approx(whole[:20])
+    assert 0 < whole[19] < 1
+
+
+def test_true_accepts_at_a_false_accept_rate_by_hand() -> None:
+    x, person, distractors = drawn(6)
+    found = identify(x, person, blocks(distractors), tail=2000)
+    several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
+    impostors = np.sort([x[p] @ d for p in several for d in distractors])[::-1]
+    mates = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
+    assert found.impostors == len(impostors)
+    for far in (1e-3, 1e-2, 0.1):
+        threshold = impostors[int(far * len(impostors))]
+        value, low, high = found.tar(far, samples=50) or (0, 0, 0)
+        assert value == pytest.approx((mates > threshold).mean())
+        assert (impostors > threshold).mean() <= far
+        assert low <= value <= high
+    assert found.tar(1e-6) is None, "of so few impostors none may pass"
+    assert identify(x, person, [distractors], tail=10).tar(0.1) is None, "more than were kept"
+
+
+def test_a_distractor_that_can_never_match_does_not() -> None:
+    x, person, distractors = drawn(7)
+    left_out = distractors.copy()
+    left_out[::3], left_out[1::3] = 0, np.nan
+    found = identify(x, person, blocks(left_out))
+    ranks = np.array(list(slowly(x, person, distractors[2::3]).values()))
+    assert found.cmc(300)[0] == pytest.approx((ranks == 1).mean())
+    assert found.impostors == identify(x, person, [distractors]).impostors
+
+
+def test_noisy_probes_become_the_centre_of_the_others() -> None:
+    x, person, _ = drawn(8)
+    noisy = np.zeros(len(x), bool)
+    rows = np.flatnonzero(person == np.bincount(person).argmax())
+    noisy[rows[0]] = True
+    alone = np.flatnonzero(person == person.min())
+    noisy[alone] = True
+    found = refined(x, person, noisy)
+    assert np.array_equal(found[~noisy], x[~noisy])
+    assert np.array_equal(found[alone], x[alone]), "nothing clean to put in their place"
+    centre = unit(x[rows[1:]].mean(0, keepdims=True))[0]
+    assert found[rows[0]] @ centre == pytest.approx(1, abs=1e-6)
+    assert not np.array_equal(found[rows[0]], centre)
+    assert np.array_equal(found, refined(x, person, noisy))
+
+
+@pytest.mark.parametrize(
+    ("person", "distractors", "message"),
+    [
+        ([0, 1, 2], np.ones((2, 4)), "none of 3 people has two photos"),
+        ([0, 0, 1], np.ones((2, 5)), "vectors of 5, the probes of 4"),
+        ([0, 0, 1], np.ones((0, 4)), "there are no distractors"),
+    ],
+)
+def test_a_mistake_is_one_line(person: list[int], distractors: Rows, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        identify(np.eye(3, 4), np.array(person), [distractors])
+
+
+def test_the_order_of_people_and_of_blocks_changes_nothing() -> None:
+    x, person, distractors = drawn(9)
+
+    def figures(found: Identification) -> tuple[float, ...]:
+        return (*found.cmc(300), *(found.tar(0.01) or ()))
+
+    order = np.random.default_rng(0).permutation(len(x))
+    one = figures(identify(x, person, [distractors]))
+    assert figures(identify(x[order], person[order], blocks(distractors[::-1], 11))) == pytest.approx(one)
