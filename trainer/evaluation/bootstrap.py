@@ -6,6 +6,7 @@ chapter 8). Where all pairs of some photos are asked, a pair hangs on two people
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +39,18 @@ def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def share(
+    hits: NDArray[Any], trials: NDArray[Any], *, samples: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """What part of all trials were hits, with the interval over sets of units (people, say) drawn whole.
+
+    hits and trials: [units], of each. nan without any trial.
+    """
+    made, of = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    if not of.sum():
+        return float("nan"), float("nan"), float("nan")
+    with np.errstate(invalid="ignore"):
+        draws = [(w @ made) / (w @ of) for w in weights(np.arange(len(of)), samples=samples, seed=seed)]
+    return float(made.sum() / of.sum()), *interval(np.array(draws, np.float64))

@@ -49,8 +49,8 @@ class Identification:
 
     def rank(self, k: int, size: int, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float]:
         """Rank-k identification among so many distractors, with a 95% interval over drawn people."""
-        hits = self.hits[self.sizes.index(size)][:, k - 1]
-        return self._drawn(hits.astype(np.float64), samples, seed)
+        hits = self.hits[self.sizes.index(size)][:, k - 1].astype(np.float64)
+        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
 
     def tar(self, far: float, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
         """The true accept rate at a false accept rate, with a 95% interval over drawn people; the threshold is kept.
@@ -61,13 +61,8 @@ class Identification:
         if passing < 1 or passing >= len(self.strangers):
             return None
         accepted = self.same > self.strangers[passing]  # the first that must not pass
-        return self._drawn(np.bincount(self.owner, accepted, self.people), samples, seed)
-
-    def _drawn(self, hits: NDArray[np.float64], samples: int, seed: int) -> tuple[float, float, float]:
-        trials = self.trials.astype(np.float64)
-        weights = bootstrap.weights(np.arange(self.people), samples=samples, seed=seed)
-        draws = np.array([(w @ hits) / (w @ trials) for w in weights])
-        return float(hits.sum() / trials.sum()), *bootstrap.interval(draws)
+        hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
+        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
 
 
 class _Mates:

@@ -1,0 +1,118 @@
+"""Templates beside slow references: pooled by hand, compared pair by pair, searched one by one."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from pipeline.errors import UserError
+from trainer.evaluation.templates import Templates, one_to_many, one_to_one, pool
+
+Rows = NDArray[np.float32]
+
+
+def drawn(seed: int, *, subjects: int = 12, spread: float = 0.9) -> tuple[Rows, Rows, Rows, Rows]:
+    """Faces with template, medium and subject; every subject has three templates of one to three media."""
+    rng = np.random.default_rng(seed)
+    centres, rows = rng.normal(size=(subjects, 6)), []
+    for subject in range(subjects):
+        for t in range(3):
+            for medium in range(rng.integers(1, 4)):
+                for _ in range(rng.integers(1, 4)):
+                    rows.append((3 * subject + t + 100, 10 * t + medium, subject))
+    template, medium, subject = np.array(rows)[rng.permutation(len(rows))].T
+    x = centres[subject] + rng.normal(0, spread, (len(rows), 6))
+    return np.asarray(x, np.float32), template, medium, subject
+
+
+def slowly(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
+    found = {}
+    for t in sorted(set(template.tolist())):
+        media = {m: x[(template == t) & (medium == m)].mean(0) for m in set(medium[template == t].tolist())}
+        total = sum(media.values())
+        found[t] = total / np.linalg.norm(total)
+    return found
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("weighed", [True, False])
+def test_media_are_pooled_before_templates(norm: bool, weighed: bool) -> None:
+    x, template, medium, subject = drawn(0)
+    score = np.random.default_rng(1).random(len(x)) if weighed else None
+    found = pool(x, template, medium, subject=subject, score=score, norm=norm)
+    given = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
+    expected = slowly(given if score is None else given * score[:, None], template, medium)
+    assert found.ids.tolist() == list(expected)
+    assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
+    assert found.subject.tolist() == [(t - 100) // 3 for t in expected]
+
+
+def test_faces_that_were_not_found_are_left_out_and_templates_of_them_alone() -> None:
+    x, template, medium, _ = drawn(1)
+    gone = template == template[0]
+    gone[np.flatnonzero(template == template[np.flatnonzero(~gone)[0]])[0]] = True
+    x[gone] = np.nan
+    found = pool(x, template, medium)
+    expected = slowly(x[~gone], template[~gone], medium[~gone])
+    assert found.ids.tolist() == list(expected)
+    assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
+    with pytest.raises(UserError, match=f"asks about template {template[0]}, which has no media"):
+        found.rows(np.array([found.ids[0], template[0]]), "the list")
+
+
+def test_the_curve_is_that_of_scikit_learn_and_few_impostors_are_told() -> None:
+    x, template, medium, subject = drawn(2)
+    templates = pool(x, template, medium, subject=subject)
+    a, b = np.triu_indices(len(templates.ids), 1)
+    same = templates.subject[a] == templates.subject[b]
+    order = np.random.default_rng(0).permutation(len(a))  # the order of the pairs says nothing
+    found = one_to_one(templates, templates.ids[a[order]], templates.ids[b[order]], same[order], fars=(1e-3, 0.01, 0.1))
+    cosine = np.array([float(templates.x[i] @ templates.x[j]) for i, j in zip(a, b, strict=True)], np.float32)
+    far, tar, _ = roc_curve(same, cosine, drop_intermediate=False)
+    for rate, made in found.tar.items():
+        assert made.value == pytest.approx(tar[far <= rate].max())
+        assert made.low <= made.value <= made.high
+        assert made.trials == same.sum()
+        assert bool(made.warning) == (rate * (~same).sum() < 10)
+    assert 0.2 < found.tar[0.01].value < 1
+
+
+def test_searches_beside_one_by_one() -> None:
+    x, template, medium, subject = drawn(3)
+    every = pool(x, template, medium, subject=subject)
+    enrolled = (every.ids % 3 == 0) & (every.subject % 2 == 0)  # every other subject, one template each
+    asked = ~(every.ids % 3 == 0)
+    gallery, probes = (Templates(every.ids[m], every.x[m], every.subject[m]) for m in (enrolled, asked))
+    found = one_to_many(probes, gallery, samples=50)
+    places, mates, tops = [], [], []
+    for row, who in zip(probes.x, probes.subject, strict=True):
+        cosines = {int(s): float(row @ g) for s, g in zip(gallery.subject, gallery.x, strict=True)}
+        if who in cosines:
+            places.append(1 + sum(c > cosines[who] for s, c in cosines.items() if s != who))
+            mates.append(cosines[who])
+        else:
+            tops.append(max(cosines.values()))
+    assert (found.mated, found.others) == (len(places), len(tops))
+    for k, rate in found.ranks.items():
+        assert rate.value == pytest.approx(np.mean(np.array(places) <= k))
+    for fpir, rate in found.tpir.items():
+        threshold = min(t for t in [*tops, np.inf] if np.mean(np.array(tops) > t) <= fpir)
+        assert rate.value == pytest.approx(np.mean(np.array(mates) > threshold))
+        assert rate.low <= rate.value <= rate.high
+    assert found.tpir[0.01].warning
+    assert 0.1 < found.ranks[1].value < 1
+
+
+@pytest.mark.parametrize(
+    ("subjects", "message"), [([0, 0], "holds subject 0 twice"), ([8, 9], "no probe shows anybody of the gallery")]
+)
+def test_a_gallery_that_is_none(subjects: list[int], message: str) -> None:
+    gallery = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array(subjects))
+    with pytest.raises(UserError, match=message):
+        one_to_many(Templates(np.array([3]), np.ones((1, 2), np.float32), np.array([1])), gallery)
+
+
+def test_pairs_of_one_kind_say_nothing() -> None:
+    templates = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array([0, 1]))
+    with pytest.raises(UserError, match="all 1 template pairs are of two people"):
+        one_to_one(templates, np.array([1]), np.array([2]), np.array([False]))
