@@ -33,6 +33,7 @@ from flows.demo import demo
 from flows.evaluate import evaluate
 from flows.experiment import experiment
 from flows.find import find
+from flows.megaface import megaface
 from flows.refine import refine
 from flows.serve import serve
 from flows.train import run_recipe
@@ -102,6 +103,7 @@ def _app() -> typer.Typer:
     app.command("apply-list")(_command(apply_list))
     app.command("train")(_command(run_recipe))
     app.command("evaluate")(_command(evaluate))
+    app.command("megaface")(_command(megaface))
     app.command("find")(_command(find))
     app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
     app.command("bootstrap")(_command(bootstrap.fn, run=RUN(bootstrap)))

@@ -1,0 +1,125 @@
+"""MegaFace made of real photos with known noise: the noise is found, listed, and costs what it is said to cost."""
+
+import csv
+import re
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from flows.megaface import DISTRACTORS, PROBES, MegaFace, megaface
+from pipeline.errors import UserError
+from pipeline.refined.latest import latest
+from tests.flows.conftest import World
+
+pytestmark = [pytest.mark.material, pytest.mark.slow]
+
+
+class Planted(NamedTuple):
+    """A tree in MegaFace's layout, its refinement, and what is noise in it, by the lists' names."""
+
+    root: str
+    probes: set[str]
+    distractors: set[str]
+    copies: int
+
+
+@pytest.fixture(scope="module")
+def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
+        truth = [r for r in csv.DictReader(stream, delimiter="\t") if r["kind"] in ("clean", "outlier", "flip")]
+    folder = tmp_path_factory.mktemp("megaface")
+    photos, tree = material / "noisy_lfw/photos", folder / "tree"
+    by_name = defaultdict(list)
+    for row in truth:
+        by_name[row["claimed"]].append(row)
+    clean = {n: [r for r in rows if r["kind"] == "clean"] for n, rows in by_name.items()}
+    one = [n for n in by_name if len({r["person"] for r in clean[n]}) == 1]  # a name of two people is another story
+    actors = sorted(n for n in one if 5 <= len(clean[n]) <= 9 and len(clean[n]) < len(by_name[n]))[:44]
+    people = {r["person"] for n in actors for r in by_name[n]}
+    wrong, leaked = set(), set()
+
+    def put(row: dict, place: Path) -> str:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(photos / row["path"], place)
+        return place.name
+
+    strangers = [r for n, rows in by_name.items() if n not in actors for r in rows if r["person"] not in people][:160]
+    for number, row in enumerate(strangers):
+        put(row, tree / f"{number % 40:03}/{1000 + number % 40}@N00/{number}_0.jpg")
+    for i, name in enumerate(actors):
+        first, *rows = clean[name]
+        if i % 2:  # one photo of every second actor is found among the distractors
+            leaked.add(f"9/777@N0{i}/1_0.jpg")
+            put(first, tree / f"9/777@N0{i}/1_0.jpg")
+        for k, row in enumerate([*rows, *(r for r in by_name[name] if r["kind"] != "clean")]):
+            file = put(row, tree / name.replace(".", "_") / f"{name.replace('.', '_')}_{k}.jpg")
+            wrong |= {file} if row["kind"] != "clean" else set()
+    put(strangers[0], tree / "99/99@N00/again_0.jpg")
+    root = str(folder / "root")
+    World(tree, [], models).refine(root, "megaface", str(tree))
+    return Planted(root, wrong, leaked, 1)
+
+
+@pytest.fixture(scope="module")
+def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFace:
+    out = tmp_path_factory.mktemp("lists")
+    for name, photos in ((PROBES, planted.probes), (DISTRACTORS, planted.distractors)):
+        (out / name).write_text("#a head\n" + "".join(f"{p}\n" for p in [*sorted(photos)[1:], "else/where_1.jpg"]))
+    return megaface(planted.root, out / "ours", published=str(out), draws=100)
+
+
+def listed(found: MegaFace, name: str) -> set[str]:
+    head, *lines = Path(found.out, name).read_text().splitlines()
+    assert head.startswith("#")
+    assert lines == sorted(lines)
+    return set(lines)
+
+
+def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFace) -> None:
+    probes, distractors = listed(found, PROBES), listed(found, DISTRACTORS)
+    assert planted.probes
+    assert planted.distractors
+    assert len(probes & planted.probes) >= 0.95 * len(planted.probes)
+    assert len(probes - planted.probes) <= 0.03 * found.probes
+    assert distractors <= planted.distractors
+    assert len(distractors) >= 0.9 * len(planted.distractors)
+    assert found.copies == planted.copies
+    assert (found.noisy_probes, found.noisy_distractors) == (len(probes), len(distractors))
+
+
+def test_identification_is_far_better_on_the_refined_lists(found: MegaFace) -> None:
+    """As in Table 6 of the ArcFace paper: noise in probes and distractors costs many points of rank-1."""
+    rank_1 = [r for r in found.figures if r["figure"] == "rank-1"]
+    before, after = (float(rank_1[-1][column].split()[0]) for column in ("as it came", "refined"))
+    assert after > 0.97
+    assert before < after - 0.1
+    assert rank_1[0]["distractors"] == 10
+
+
+def test_a_published_list_is_compared_with(planted: Planted, found: MegaFace) -> None:
+    agreed = found.published[DISTRACTORS]
+    assert agreed.both + agreed.ours_only == found.noisy_distractors
+    assert agreed.both + agreed.theirs_only == len(planted.distractors) - 1
+    assert agreed.both > agreed.ours_only
+    agreed = found.published[PROBES]
+    assert agreed.both + agreed.ours_only == found.noisy_probes
+    assert agreed.theirs_only <= 0.05 * len(planted.probes)
+
+
+def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -> None:
+    probes = sorted(p for p in Path(latest(planted.root).params["sources"]["tree"][1]).iterdir() if "@" not in str(p))
+    for folder in probes[-3:]:
+        shutil.copytree(folder, tmp_path / "tree" / folder.name)
+    World(tmp_path / "tree", [], models).refine(tmp_path / "root", "megaface", str(tmp_path / "tree"))
+    with pytest.raises(UserError, match="holds no unnamed photo with a face"):
+        megaface(str(tmp_path / "root"), tmp_path)
+    with pytest.raises(UserError, match=re.escape(f"cannot read the published list {tmp_path}/{PROBES}")):
+        megaface(planted.root, tmp_path, published=str(tmp_path))
+    with pytest.raises(UserError, match="--rate 2"):
+        megaface(planted.root, tmp_path, rate=2)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write the lists"):
+        megaface(planted.root, tmp_path / "file/out")
