@@ -3,8 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
 SELECT ?=
-# two tests at a time, those of a module in one process; one at a time where -s shows what they print
-TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 2 --dist loadgroup --no-loadscope-reorder)
+# three at a time, for some wait for servers, those of a module in one process; one at a time where -s shows what they print
+TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadgroup --no-loadscope-reorder)
 READY := $(VENV)/.ready
 
 OUT ?= demo
