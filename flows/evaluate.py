@@ -2,9 +2,9 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -21,14 +21,24 @@ from pipeline.errors import UserError
 from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
+from pipeline.refined.latest import findings_of, latest
 from trainer.evaluation.compare import compare
-from trainer.evaluation.pair_set import between, load_pairs
+from trainer.evaluation.pair_set import between, load_pairs, without
 from trainer.evaluation.verification import Verification, verify
 
 if TYPE_CHECKING:
     from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
+FEWEST = 10  # pairs of two people that may pass, below which a rate says little
+
+
+class Question(NamedTuple):
+    """A test set by the name it is shown under, and who of it is left out."""
+
+    name: str
+    test: Prepared
+    leave_out: frozenset[str]
 
 
 def evaluate(
@@ -49,6 +59,9 @@ def evaluate(
     detector: Annotated[str, typer.Option(help="As for refine; needed unless the photos are aligned.")] = "",
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are aligned crops already.")] = False,
     flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
+    without_overlap: Annotated[
+        str, typer.Option(help="A refinement's root: measure without the people it found in both sets, too.")
+    ] = "",
     draws: Annotated[int, typer.Option(help="Test sets drawn for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
@@ -57,17 +70,23 @@ def evaluate(
     many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
     models = _named([model, *against], flip)
     _check(test_set, draws, detector=found, aligned=aligned)
+    known = _in_both(without_overlap) if without_overlap else frozenset()
     tests = [pair_sets.prepare(root, path, detector=found, aligned=aligned, workers=many) for path in test_set]
-    figures, spread, cosines = [], {}, {}
+    asked = []
     for name, test in zip(_distinct(test_set, [t.name for t in tests]), tests, strict=True):
+        asked.append(Question(name, test, frozenset()))
+        if without_overlap:
+            asked.append(Question(f"{name} without overlap", test, known))
+    figures, spread, cosines = [], {}, {}
+    for name, test, leave_out in asked:
         done = {}
         for title, embedder in models.items():
-            done[title] = measure(root, embedder, test, draws=draws, seed=seed, workers=many)
+            done[title] = measure(root, embedder, test, leave_out=leave_out, draws=draws, seed=seed, workers=many)
             log.info("%s: %s verified", name, title)
         figures += _figures(name, done)
         spread[name] = {title: v.accuracy_sd for title, v in done.items()}
         cosines[name] = {title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in done.items()}
-    return Evaluation([_asked(*t) for t in zip(spread, tests, strict=True)], figures, spread, cosines, draws)
+    return Evaluation([_asked(q) for q in asked], figures, spread, cosines, draws)
 
 
 def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None) -> Path:
@@ -80,13 +99,15 @@ def measure(
     embedder: "Embedder | Trained",
     test: Prepared,
     *,
+    leave_out: Collection[str] = (),
     draws: int = 1000,
     seed: int = 0,
     workers: Workers = None,
 ) -> Verification:
     """A model's verification of a prepared test set; its vectors are a table like any other, made once.
 
-    They are kept in half precision, which moves a cosine by some 1e-5.
+    They are kept in half precision, which moves a cosine by some 1e-5. leave_out: people and photos (identities and
+    face_ids) whose pairs are not asked.
     """
     batch = 128 if is_checkpoint(embedder.model) else BATCH
     table = stage(build, name="embeddings")(
@@ -96,6 +117,7 @@ def measure(
     x = vectors(table.read(["x"])["x"])[0].astype(np.float32)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     pairs = load_pairs(test.folder)
+    pairs = without(pairs, leave_out) if leave_out else pairs
     try:
         return verify(between(pairs, x), pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
     except UserError as error:
@@ -128,7 +150,7 @@ def _figures(test: str, done: dict[str, Verification]) -> list[Figure]:
     """Each model's own figures, and how much more each of the first's is than every other model's."""
     first, *others = done
     found = [
-        Figure(test, name, title, "", value, *_limits(*v.interval[name]))
+        Figure(test, name, title, "", value, *_limits(*v.interval[name]), _few(name, v))
         for title, v in done.items()
         for name, value in v.figures.items()
     ]
@@ -142,6 +164,26 @@ def _limits(low: float, high: float) -> tuple[float | None, float | None]:
     return (None, None) if math.isnan(low) else (low, high)
 
 
-def _asked(name: str, test: Prepared) -> Asked:
+def _few(figure: str, found: Verification) -> str:
+    """What to hold against a true accept rate: that hardly any pair of two people may pass at its rate."""
+    passing = float(figure.partition("FAR=")[2] or "inf") * (found.pairs - found.same)
+    return f"{passing:.3g} of the pairs of two people may pass: too few to say" if passing < FEWEST else ""
+
+
+def _asked(question: Question) -> Asked:
+    name, test, leave_out = question
     pairs = load_pairs(test.folder)
+    pairs = without(pairs, leave_out) if leave_out else pairs
     return Asked(name, str(test.folder), len(pairs.same), int(pairs.same.sum()), pairs.missing)
+
+
+def _in_both(root: str) -> frozenset[str]:
+    """Who of a refinement's test sets is in its training data: identities and, of unnamed photos, face_ids."""
+    done = latest(root)
+    if not any(role.startswith("test_faces_") for role in done.tables):
+        raise UserError(f"{root} was refined without a test set, so nobody looked for who is in both: refine it with "
+                        "--test-set")  # fmt: skip
+    found = findings_of(done).read(["kind", "object"]).to_pylist()
+    verdicts = done.tables["decisions"].read(["verdict"])["verdict"].to_pylist()
+    return frozenset(str(f["object"]) for f, v in zip(found, verdicts, strict=True)
+                     if f["kind"] == "overlap" and v == "yes")  # fmt: skip

@@ -18,11 +18,12 @@ class Figure:
     value: float
     low: float | None  # None: nothing was drawn
     high: float | None
+    warning: str = ""  # what to hold against it
 
     def __str__(self) -> str:
         shown = "+.4f" if self.against else ".4f"
         limits = "" if self.low is None else f" [{self.low:{shown}}, {self.high:{shown}}]"
-        return f"{self.value:{shown}}{limits}"
+        return f"{self.value:{shown}}{limits}{'!' if self.warning else ''}"
 
 
 @dataclass(frozen=True)
@@ -69,4 +70,6 @@ class Evaluation:
             for model, found in models.items()
         ]
         less = [LESS] if any(f.against for f in self.figures) else []
-        return [*asked, *limits, READ.format(draws=self.draws), *less]
+        few = sorted({(f.test_set, f.figure, f.warning) for f in self.figures if f.warning})
+        warnings = [f"! {test}, {figure}: {warning}" for test, figure, warning in few]
+        return [*asked, *limits, READ.format(draws=self.draws), *less, *warnings]

@@ -8,12 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from flows import pair_sets
 from flows.evaluate import evaluate, measure, prepare
 from flows.models import embedder_of
+from pipeline import schema
+from pipeline.build import build
 from pipeline.errors import UserError
+from pipeline.refined.account import Account
+from pipeline.refined.latest import publish
 from tests.flows.test_cli import Run, refinery, said
 from tests.pipeline.faces.test_embed import model
 from tests.trainer.exported import pictures
@@ -270,6 +276,47 @@ def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.material
+def found_in_both(_part: int) -> pa.Table:
+    rows = [("overlap", "m.1", "P00"), ("overlap", "m.2", "P01"), ("merge", "m.1", "P02")]
+    return pa.Table.from_pylist(
+        [{"finding_id": s, "kind": k, "subject": s, "object": o} for k, s, o in rows], schema=schema.FINDINGS
+    )
+
+
+def decided(_part: int) -> pa.Table:
+    return pa.Table.from_pylist([{"verdict": v} for v in ("yes", "no", "yes")], schema=schema.DECISIONS)
+
+
+def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str) -> None:
+    root = str(tmp_path / "refined")
+    tables = {"findings": build(root, "findings", found_in_both, [0], schema=schema.FINDINGS),
+              "decisions": build(root, "decisions", decided, [0], schema=schema.DECISIONS)}  # fmt: skip
+    publish(root, tables, params={}, thresholds={}, account=Account(0, 0, {}, 0, 0, 0))
+    given = {"root": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
+    folder = str(lfw(tmp_path / "lfw"))
+    with pytest.raises(UserError, match="was refined without a test set"):
+        evaluate(embedder, [folder], **given)
+    publish(root, tables | {"test_faces_0": tables["findings"]}, params={}, thresholds={},
+            account=Account(0, 0, {}, 0, 0, 0))  # fmt: skip
+    found = evaluate(embedder, [folder], **given)
+    assert [(t.test_set, t.pairs) for t in found.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
+    values = {f.test_set: f.value for f in found.figures if f.figure == "AUC"}
+    made = pair_sets.prepare(str(tmp_path / "root"), folder, aligned=True)
+    pairs = load_pairs(made.folder)
+    kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
+    cosine = cosines(pairs, embedder_of(embedder))[kept]
+    assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
+
+
+def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedder: str) -> None:
+    folder = people(tmp_path / "people", 6, 4)  # 240 pairs of two people
+    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    warned = {f.figure: bool(f.warning) for f in found.figures}
+    assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}
+    assert "! people, TAR@FAR=0.01: 2.4 of the pairs of two people may pass: too few to say" in found.lines()
+    assert [r[found.figures[0].model][-1] for r in found.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
+
+
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
     found = evaluate(models[0], [str(material / "lfw_pairs")], [models[1]], str(tmp_path),

@@ -4,8 +4,8 @@ A folder of two files (columns in pipeline.schema): faces.parquet, a row a photo
 and pairs.parquet. Faces are decoded a few at a time; only vectors are held for all of them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -58,6 +58,22 @@ def load_pairs(folder: str | Path) -> PairSet:
     a, b = (_rows(asked[c], ids, folder) for c in ("a", "b"))
     same, fold = (asked[c].to_numpy() for c in ("same", "fold"))
     return PairSet(folder, a, b, same.astype(bool), fold.astype(np.int64), _units(asked), np.concatenate(there))
+
+
+def without(pairs: PairSet, names: Collection[str]) -> PairSet:
+    """The questions about nobody of these: people by identity, photos by face_id.
+
+    Raises UserError when nothing is left.
+    """
+    about = _open(pairs.folder / "faces.parquet", schema.TEST_FACES).read(["face_id", "identity"], use_threads=False)
+    gone = np.zeros(len(about), bool)
+    for column in ("face_id", "identity"):
+        gone |= np.asarray(pc.is_in(about[column], value_set=pa.array(sorted(names), pa.string())))
+    kept = ~(gone[pairs.a] | gone[pairs.b])
+    if not kept.any():
+        raise UserError(f"all {len(kept)} pairs of {pairs.folder.name} are about people found in the training data")
+    unit = None if pairs.unit is None else pairs.unit[kept]
+    return replace(pairs, a=pairs.a[kept], b=pairs.b[kept], same=pairs.same[kept], fold=pairs.fold[kept], unit=unit)
 
 
 def faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
