@@ -1,0 +1,83 @@
+"""How the page looks and what its search does: a style sheet and a script, both written into the page.
+
+Every control is the browser's own, so a keyboard reaches all of them; nothing is asked of any network.
+"""
+
+STYLE = """
+:root { --ink:#1b1b1b; --soft:#565656; --line:#d5d5d5; --blue:#005a8e; }
+* { box-sizing:border-box; }
+body { margin:0 auto; max-width:1180px; padding:0 16px 60px; font:16px/1.5 system-ui,sans-serif; color:var(--ink);
+  background:#fff; overflow-wrap:anywhere; }
+h1 { margin:.8em 0 .2em; } h2 { margin:2em 0 .4em; border-top:1px solid var(--line); padding-top:.8em; }
+a { color:var(--blue); } .soft, figcaption { color:var(--soft); font-size:.9em; }
+.skip { position:absolute; left:-999px; } .skip:focus { left:8px; top:8px; background:#fff; padding:8px; z-index:2; }
+nav ul { display:flex; flex-wrap:wrap; gap:4px 18px; padding:0; list-style:none; }
+:focus-visible { outline:3px solid var(--blue); outline-offset:2px; }
+.charts { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr)); gap:18px; }
+figure { margin:0; min-width:0; } figure.wide { grid-column:1/-1; }
+figure svg { width:100%; height:auto; display:block; }
+.scroll { overflow-x:auto; } table { border-collapse:collapse; font-size:.92em; }
+th, td { text-align:left; padding:3px 12px 3px 0; border-bottom:1px solid var(--line); vertical-align:top;
+  overflow-wrap:break-word; }
+td.n, th.n { text-align:right; font-variant-numeric:tabular-nums; }
+.controls { display:flex; flex-wrap:wrap; gap:10px 16px; align-items:end; margin:.6em 0; padding:8px 0; }
+.controls label { display:flex; flex-direction:column; font-size:.9em; color:var(--soft); }
+input, select { font:inherit; padding:6px 8px; border:1px solid #777; border-radius:4px; max-width:100%; }
+.cards { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr)); gap:12px; padding:0;
+  list-style:none; }
+.cards li { border:1px solid var(--line); border-radius:6px; padding:10px; min-width:0; content-visibility:auto;
+  contain-intrinsic-size:350px 230px; }
+.cards li[hidden] { display:none; }
+.cards h3 { font-size:1em; margin:0 0 .3em; } .cards p { margin:.3em 0 0; font-size:.88em; }
+.sides { display:flex; flex-wrap:wrap; gap:10px; } .sides div { min-width:0; }
+.sides .faces { display:flex; flex-wrap:wrap; gap:3px; }
+.sides img, .none { width:64px; height:64px; border-radius:3px; }
+.none { display:inline-flex; background:#e8e8e8; color:var(--soft); font-size:.7em; align-items:center;
+  justify-content:center; text-align:center; }
+.verdict { font-weight:400; } .verdict::before { content:"\\25CF "; } .yes::before { color:#d55e00; }
+.no::before { content:"\\25CB "; color:#0072b2; } .unsure::before { content:"\\25D0 "; color:#7f6000; }
+"""
+
+SCRIPT = """
+"use strict";
+(() => {
+  const by = id => document.getElementById(id);
+  const clear = node => { while (node.firstChild) node.firstChild.remove(); };
+  const cards = [...document.querySelectorAll("#cards li")];
+  const name = by("name"), kind = by("kind"), verdict = by("verdict");
+  const fold = text => text.toLocaleLowerCase();
+  const filter = () => {
+    const asked = fold(name.value.trim());
+    let shown = 0;
+    for (const card of cards) {
+      const fits = (!kind.value || card.dataset.kind === kind.value)
+        && (!verdict.value || card.dataset.verdict === verdict.value)
+        && (!asked || fold(card.dataset.names).includes(asked));
+      card.hidden = !fits;
+      shown += fits;
+    }
+    by("shown").textContent = shown + " of " + cards.length + " shown";
+  };
+  for (const control of [kind, verdict]) if (control) control.addEventListener("change", filter);
+  if (name) { name.addEventListener("input", filter); filter(); }
+  const search = by("identity");
+  if (!search) return;
+  const rows = JSON.parse(by("identities").textContent);
+  const list = () => {
+    const asked = fold(search.value.trim()), body = by("found");
+    const hits = rows.filter(row => !asked || fold(row[0]).includes(asked));
+    clear(body);
+    for (const row of hits.slice(0, 40)) {
+      const line = body.insertRow();
+      row.forEach((value, i) => {
+        const cell = line.insertCell();
+        cell.textContent = value;
+        if (i > 0 && i < 6) cell.className = "n";
+      });
+    }
+    by("hits").textContent = hits.length + " of " + rows.length + " names" + (hits.length > 40 ? ", 40 shown" : "");
+  };
+  search.addEventListener("input", list);
+  list();
+})();
+"""
