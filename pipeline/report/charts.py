@@ -152,13 +152,8 @@ def shares(name: str, title: str, rows: Sequence[Share], what: str) -> Chart:
 def curves(calibration: Calibration, limits: Mapping[str, float]) -> Chart:
     """Likeness by false accept rate, of each embedder and of both, with the thresholds read off them."""
     figure, axis = axes()
-    tails = {"embedder": calibration.tails[0]}
-    if len(calibration.tails) > 1:
-        tails = {
-            "first embedder": calibration.tails[0],
-            "second embedder": calibration.tails[1],
-            "both": calibration.tail,
-        }
+    each = {f"embedder {i}": tail for i, tail in enumerate(calibration.tails, start=1)}
+    tails = {**each, "weighted, as thresholds are read": calibration.tail}
     for (title, tail), colour, dash in zip(tails.items(), (BLUE, ORANGE, "black"), DASHES, strict=False):
         axis.plot(RATES, [level(tail, r) for r in RATES], dash, color=colour, label=title)
     for i, name in enumerate(n for n in ("outlier", "merge", "misplaced", "overlap") if n in limits):

@@ -16,7 +16,7 @@ nav ul { display:flex; flex-wrap:wrap; gap:4px 18px; padding:0; list-style:none;
 .charts { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr)); gap:18px; }
 figure { margin:0; min-width:0; } figure.wide { grid-column:1/-1; }
 figure svg { width:100%; height:auto; display:block; }
-.scroll { overflow-x:auto; } table { border-collapse:collapse; font-size:.92em; }
+.scroll { overflow-x:auto; } table { min-width:480px; border-collapse:collapse; font-size:.92em; }
 th, td { text-align:left; padding:3px 12px 3px 0; border-bottom:1px solid var(--line); vertical-align:top;
   overflow-wrap:break-word; }
 td.n, th.n { text-align:right; font-variant-numeric:tabular-nums; }

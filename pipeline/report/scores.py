@@ -109,9 +109,9 @@ def measure(x: Floats, names: NDArray[np.int64]) -> Apart:
     degrees = np.degrees(np.arccos(values))
     strangers = np.sort(values[~same])
     far = np.geomspace(1e-4, 1, 33)
-    at = np.ceil((1 - far) * len(strangers)).astype(int).clip(0, max(0, len(strangers) - 1))
-    level = strangers[at] if len(strangers) else np.zeros(len(far))
-    tar = np.array([(values[same] >= v).mean() for v in level], np.float64)
+    passing = np.floor(far * len(strangers) + 1e-9).astype(int)  # strangers that may pass; the next one must not
+    level = np.append(-np.inf, strangers)[len(strangers) - passing]
+    tar = np.array([(values[same] > v).mean() for v in level], np.float64)
     mine, others = (np.histogram(degrees[m].clip(0, 119.99), DEGREES)[0] for m in (same, ~same))
     return Apart(mine, others, far, tar, _cmc(cosine, names), len(x), len(values))
 
@@ -124,7 +124,7 @@ def _cmc(cosine: Floats, names: NDArray[np.int64]) -> Floats:
 
 
 def band(done: Refinement, calibration: Calibration) -> tuple[float, float] | None:
-    """The likenesses between which a face is neither surely the person nor surely somebody else: less alike than usual."""
+    """The likenesses, under the usual one, at which a face is neither surely the person nor surely somebody else."""
     usual = own(done, calibration)
     unsure = [z for z in BINS.tolist() if z < usual.mean and BAND < stranger(z, calibration.tail, usual) < 1 - BAND]
     return (unsure[0], unsure[-1]) if unsure else None

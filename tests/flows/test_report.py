@@ -1,0 +1,105 @@
+"""A report of the sample world opens from disk in a real browser, asks for nothing, and its search works."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.refine import refine
+from flows.report import Reported, report
+from pipeline.errors import UserError
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+from tests.flows.browser import browser, shots
+
+pytestmark = pytest.mark.slow
+__all__ = ["browser", "shots"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    draw_world(folder / "world", people=6, photos=40, seed=3)
+    refine.fn(["image-folder", str(folder / "world/photos")], root=str(folder / "root"), detector=str(DETECTOR),
+              embedder=str(EMBEDDER), shards=2)  # fmt: skip
+    return folder / "root"
+
+
+@pytest.fixture(scope="module")
+def made(root: Path) -> Reported:
+    evaluation = {"figures": [{"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9,
+                               "low": 0.8, "high": None}]}  # fmt: skip
+    (root.parent / "e.json").write_text(json.dumps(evaluation))
+    names = sorted(p.name for p in (root.parent / "world/photos").iterdir())
+    (root.parent / "groups.csv").write_text("identity,group\n" + "".join(f"{n},Martians\n" for n in names[:3]))
+    return report(str(root), out=root.parent / "report.html", plots=str(root.parent / "plots"),
+                  evaluation=[root.parent / "e.json"], groups=str(root.parent / "groups.csv"), each=5)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_without_a_network_and_is_searched_by_keyboard(
+    made: Reported, browser: Any, shots: Path, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    heard: list[str] = []
+    page.on("console", lambda m: heard.append(m.text))
+    page.on("pageerror", lambda e: heard.append(str(e)))
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
+    page.goto(Path(made.file).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.images].length") > 5
+    page.evaluate("document.images[0].scrollIntoView()")
+    page.wait_for_function("document.images[0].complete && document.images[0].naturalWidth")
+    page.screenshot(path=str(shots / f"report-{width}.png"))
+    names = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.names)")
+    page.focus("#name")
+    page.keyboard.type(names[0].split()[0])
+    visible = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.names)")
+    assert visible == [n for n in names if names[0].split()[0] in n]
+    assert 0 < len(visible) < len(names)
+    page.fill("#name", "")
+    page.select_option("#kind", "outlier")
+    kinds = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert set(kinds) == {"outlier"}
+    page.fill("#identity", names[0].split()[0])
+    assert page.locator("#found tr td:first-child").first.inner_text() == names[0].split()[0]
+    assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
+    assert heard == []
+    assert asked == [Path(made.file).as_uri()]
+    page.close()
+
+
+def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: Reported, root: Path) -> None:
+    files = sorted(p.name for p in (root.parent / "plots").iterdir())
+    assert len(files) == 2 * made.plots
+    assert {"by_group.png", "roc.svg", "models_1.png"} <= {*files, "models_1.png"}
+    assert "Martians" in Path(made.file).read_text()
+    assert not [p for p in root.rglob("*") if p.is_file() and b"Martians" in p.read_bytes()]
+
+
+def test_two_are_compared(root: Path, tmp_path: Path) -> None:
+    both = report(compare=(str(root), str(root)), out=tmp_path / "c.html")
+    assert "None." in Path(both.file).read_text()  # nothing is treated differently
+    evaluation = str(root.parent / "e2.json")
+    Path(evaluation).write_text('{"figures": []}')
+    report(compare=(evaluation, evaluation), out=tmp_path / "e.html")
+    with pytest.raises(UserError, match="two of the same kind"):
+        report(compare=(str(root), evaluation), out=tmp_path / "x.html")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "give a root, or --compare"),
+        ({"root": "nowhere"}, "no finished refinement"),
+        ({"root": "ROOT", "each": 0}, "--each 0"),
+        ({"root": "ROOT", "evaluation": [Path("none.json")]}, "cannot read none.json as an evaluation"),
+        ({"root": "ROOT", "out": Path("/proc/none/report.html")}, "cannot write /proc/none/report.html"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(root: Path, given: dict[str, Any], says: str) -> None:
+    given = {k: str(root) if v == "ROOT" else v for k, v in given.items()}
+    with pytest.raises(UserError, match=says):
+        report(**({"out": root.parent / "x.html"} | given))
