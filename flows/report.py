@@ -16,7 +16,7 @@ from flows.report_figures import differences, experiments, is_evaluation, models
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
 from pipeline.refined.latest import Refinement, latest
-from pipeline.report import charts, page, scores
+from pipeline.report import bands, charts, page, scores
 from pipeline.report.counts import by_group, by_size, count
 from pipeline.report.gallery import gather
 from pipeline.report.page import Section
@@ -99,7 +99,7 @@ def _shown(root: str, evaluations: Sequence[Path], groups: str, each: int, most_
     tried, results = experiments(root), models(evaluations)
     found = gather(done, calibration, each=each, most_bytes=most_bytes)
     log.info("report: %d faces read", len(found.pictures))
-    went = charts.where_it_went(counted.flow)
+    went = bands.where_it_went(counted.flow)
     words = people(root, done)
     sections = [
         Section("went", "What came in, and where it went", page.drawn([went]) + page.reasons(counted.flow)),

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.refined.latest import Refinement, latest
-from pipeline.report import charts, page
+from pipeline.report import bands, charts, page
 from pipeline.report.charts import Chart, Measured
 from pipeline.report.counts import count
 from pipeline.report.page import Section
@@ -66,7 +66,7 @@ def differences(a: str, b: str) -> tuple[list[Section], list[Chart]]:
     one, two = latest(a), latest(b)
     drawn = []
     for name, done in (("a", one), ("b", two)):
-        chart = charts.where_it_went(count(done).flow)
+        chart = bands.where_it_went(count(done).flow)
         drawn.append(chart._replace(name=f"{chart.name}_{name}", title=f"{chart.title}: {name.upper()}"))
     keys = sorted({*one.thresholds, *two.thresholds})
     limits = [(k, *(f"{d.thresholds[k]:g}" if k in d.thresholds else "" for d in (one, two))) for k in keys]

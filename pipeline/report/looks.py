@@ -34,8 +34,8 @@ input, select { font:inherit; padding:6px 8px; border:1px solid #777; border-rad
 .sides img, .none { width:64px; height:64px; border-radius:3px; }
 .none { display:inline-flex; background:#e8e8e8; color:var(--soft); font-size:.7em; align-items:center;
   justify-content:center; text-align:center; }
-.verdict { font-weight:400; } .verdict::before { content:"\\25CF "; } .yes::before { color:#d55e00; }
-.no::before { content:"\\25CB "; color:#0072b2; } .unsure::before { content:"\\25D0 "; color:#7f6000; }
+.verdict { font-weight:400; } .verdict::before { content:"\\25CF\\00a0"; } .yes::before { color:#d55e00; }
+.no::before { content:"\\25CB\\00a0"; color:#0072b2; } .unsure::before { content:"\\25D0\\00a0"; color:#7f6000; }
 """
 
 SCRIPT = """
