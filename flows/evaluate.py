@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 import typer
 
-from flows import pair_sets
+from flows import pair_sets, template_sets
 from flows.figures import Asked, Evaluation, Figure
 from flows.models import embedder_of, is_checkpoint
 from flows.pair_sets import Prepared
@@ -22,6 +22,7 @@ from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
+from pipeline.sources import ijb
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import between, load_pairs, without
 from trainer.evaluation.verification import Verification, verify
@@ -47,7 +48,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TEST_SET...",
-            help="A .bin, a pairs.txt or its folder, or folders of people (then all pairs of their photos).",
+            help="A .bin, a pairs.txt or its folder, folders of people (then all pairs of their photos), "
+            "or IJB-B or IJB-C (meta/ and loose_crop/).",
         ),
     ],
     against: Annotated[
@@ -58,6 +60,8 @@ def evaluate(
     ] = "evaluation",
     detector: Annotated[str, typer.Option(help="As for refine; needed unless the photos are aligned.")] = "",
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are aligned crops already.")] = False,
+    by_norm: Annotated[bool, typer.Option(help="In templates a face weighs by its vector's length.")] = True,
+    by_score: Annotated[bool, typer.Option(help="In templates a face weighs by the detector's score.")] = True,
     flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
     without_overlap: Annotated[
         str, typer.Option(help="A refinement's root: measure without the people it found in both sets, too.")
@@ -69,6 +73,8 @@ def evaluate(
     """Measure a model on test sets: accuracy by folds, TAR at FAR, AUC, EER, and the difference to other models."""
     many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
     models = _named([model, *against], flip)
+    ijbs = [path for path in test_set if ijb.recognise(path)]
+    test_set = [path for path in test_set if path not in ijbs]
     _check(test_set, draws, detector=found, aligned=aligned)
     known = _in_both(without_overlap) if without_overlap else frozenset()
     tests = [pair_sets.prepare(root, path, detector=found, aligned=aligned, workers=many) for path in test_set]
@@ -86,7 +92,13 @@ def evaluate(
         figures += _figures(name, done)
         spread[name] = {title: v.accuracy_sd for title, v in done.items()}
         cosines[name] = {title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in done.items()}
-    return Evaluation([_asked(q) for q in asked], figures, spread, cosines, draws)
+    shown = [_asked(q) for q in asked]
+    for path in ijbs:
+        of, what = template_sets.measure(root, models, path, norm=by_norm, detector_score=by_score, draws=draws,
+                                         seed=seed, workers=many)  # fmt: skip
+        figures += of
+        shown.append(what)
+    return Evaluation(shown, figures, spread, cosines, draws)
 
 
 def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None) -> Path:
