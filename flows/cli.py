@@ -35,6 +35,7 @@ from flows.experiment import experiment
 from flows.find import find
 from flows.megaface import megaface
 from flows.refine import refine
+from flows.report import report
 from flows.serve import serve
 from flows.train import run_recipe
 from pipeline.errors import UserError
@@ -104,6 +105,7 @@ def _app() -> typer.Typer:
     app.command("train")(_command(run_recipe))
     app.command("evaluate")(_command(evaluate))
     app.command("megaface")(_command(megaface))
+    app.command("report")(_command(report))
     app.command("find")(_command(find))
     app.command("experiment")(_command(experiment.fn, run=RUN(experiment)))
     app.command("bootstrap")(_command(bootstrap.fn, run=RUN(bootstrap)))
