@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from flows import (
     benchmark,
     benchmark_cleaning,
+    benchmark_megaface,
     benchmark_review,
     benchmark_training,
     label_server,
@@ -122,6 +123,7 @@ def _app() -> typer.Typer:
     group.command("train")(_command(benchmark_training.train))
     group.command("losses")(_command(benchmark_training.losses))
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))
+    group.command("megaface")(_command(benchmark_megaface.megaface))
     group.command("review")(_command(benchmark_review.review))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
