@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
 SELECT ?=
-# three at a time, for some wait for servers, those of a module in one process; one at a time where -s shows what they print
+# three at a time, for some wait for servers, each on one thread, those of a module in one process; one at a time where
+# -s shows what they print
 TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadgroup --no-loadscope-reorder)
 READY := $(VENV)/.ready
 
@@ -23,7 +24,7 @@ demo: $(READY)
 	@$(VENV)/bin/refinery demo --out $(OUT)
 
 test: $(READY)
-	@$(VENV)/bin/python -m pytest $(TOGETHER) $(SELECT)
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m pytest $(TOGETHER) $(SELECT)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check .
