@@ -5,7 +5,7 @@ EXTRA ?= cpu
 SELECT ?=
 # three at a time, for some wait for servers, each on one thread, those of a module in one process; one at a time where
 # -s shows what they print
-TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadgroup --no-loadscope-reorder)
+TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadfile --no-loadscope-reorder)
 READY := $(VENV)/.ready
 
 OUT ?= demo

@@ -16,18 +16,11 @@ def material() -> Path:
     return Path(folder)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is not for everywhere is skipped; what shares fixtures stays in one process.
-
-    The tests against the real mxnet install 430 MB of their own: they run where REFINERY_MXNET is set. A module's tests
-    run one after another where several processes share the work, unless they name a group of their own.
-    """
+    """The tests against the real mxnet install 430 MB of their own: they run where REFINERY_MXNET is set."""
     for item in items:
         if item.get_closest_marker("mxnet") and not os.environ.get("REFINERY_MXNET"):
             item.add_marker(pytest.mark.skip(reason="REFINERY_MXNET is not set"))
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 
 @pytest.fixture(autouse=True, scope="session")

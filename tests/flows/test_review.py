@@ -26,7 +26,7 @@ from tests.label_server import connection, label_server
 
 __all__ = ["browser", "label_server", "shots"]
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("label-studio")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
 ANNOTATORS = ("ann@example.org", "bob@example.org")
 THIRD = "cat@example.org"
