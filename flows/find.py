@@ -115,6 +115,8 @@ def find(
         raise UserError(f"--top {top} --far {far:g}: give 1 or more, and a share between 0 and 0.5")
     if bool(detector) != bool(embedder) and not aligned:
         raise UserError("give --detector and --embedder together, or neither for drawn people")
+    if not embedder:
+        log.warning("with the small models of drawn people, blind to real faces: give --detector and --embedder")
     finder = Detector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = embedder_of(embedder or str(EMBEDDER), flip)
     face, many = _face(photo, finder, aligned)

@@ -73,13 +73,13 @@ def test_intervals_of_independent_pairs_hold_the_truth_as_often_as_they_say() ->
 
 @pytest.mark.slow
 def test_where_all_pairs_are_asked_only_drawing_people_tells_the_truth() -> None:
-    truth = verify(*world(250, 5, 1000)[0], samples=0, fars=(0.1,)).figures
+    truth = verify(*world(500, 5, 1000)[0], samples=0, fars=(0.1,)).figures
     names = ("TAR@FAR=0.1", "AUC", "EER")
     inside = {kind: dict.fromkeys(names, 0) for kind in ("people", "pairs")}
     for seed in range(60):
         given, unit = world(30, 5, seed)
         for kind, drawn in (("people", unit), ("pairs", None)):
-            found = verify(*given, unit=drawn, samples=100, fars=(0.1,))
+            found = verify(*given, unit=drawn, samples=200, fars=(0.1,))
             for name in names:
                 low, high = found.interval[name]
                 inside[kind][name] += low <= truth[name] <= high
