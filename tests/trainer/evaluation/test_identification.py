@@ -129,3 +129,23 @@ def test_the_order_of_people_and_of_blocks_changes_nothing() -> None:
     order = np.random.default_rng(0).permutation(len(x))
     one = figures(identify(x, person, [distractors]))
     assert figures(identify(x[order], person[order], blocks(distractors[::-1], 11))) == pytest.approx(one)
+
+
+def test_a_stranger_as_near_as_the_mate_comes_before_it() -> None:
+    x = np.array([[1, 0], [0.6, 0.8]], np.float32)
+    found = identify(x, np.zeros(2, int), [np.array([[0.6, -0.8]], np.float32)])
+    assert found.cmc(1)[:2].tolist() == [0.5, 1]  # of the first one's mate there is no telling; the second's is nearer
+
+
+def test_who_can_never_match_does_not_beat_even_a_mate_that_looks_away() -> None:
+    x = np.array([[1, 0], [-0.6, 0.8]], np.float32)
+    found = identify(x, np.zeros(2, int), [np.zeros((3, 2), np.float32)])
+    assert found.cmc(3)[0] == 1
+
+
+def test_as_many_strangers_pass_as_the_rate_allows_and_no_more() -> None:
+    same, strangers = (np.array(v, np.float32) for v in ([0.55, 0.65, 0.75, 0.85], [0.9, 0.8, 0.7, 0.6, 0.5]))
+    one = np.array([4])
+    found = Identification(1, 2, 4, (10,), 20, one, np.zeros((1, 1, 1), int), same, np.zeros(4, int), strangers)
+    shares = {far: (found.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
+    assert shares == {0.04: None, 0.05: 0.25, 0.1: 0.5, 0.15: 0.75, 0.2: 1, 0.25: None}
