@@ -22,6 +22,7 @@ class Rates(NamedTuple):
     """What the policy asks for: shares of strangers, where nothing else is said."""
 
     outlier: float = 3e-3  # an outlier is no more like the person than the likest of this share of strangers
+    odd_own: float = 0.05  # ... and less than all but this share of one's own pairs: a weak model knows no strangers apart
     contrary: float = 1e-4  # ... and in neither embedder's eyes as like as this
     odd: float = 0.01  # a face of the person's group that one embedder finds no better than this is reported
     misplaced: float = 1e-4  # strangers to expect above the likeness of a move, among all persons of the data
@@ -47,7 +48,7 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
     """
     rates = rates or Rates()
     found: Thresholds = {
-        "outlier": level(calibration.tail, rates.outlier),
+        "outlier": min(level(calibration.tail, rates.outlier), usual(calibration, rates.odd_own)),
         "misplaced": level(calibration.tail, rates.misplaced / max(1, persons)),
         "merge": level(calibration.tail, rates.merge / max(1, persons)),
         "overlap": level(calibration.tail, rates.overlap / max(1, tests)),
@@ -70,7 +71,7 @@ def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> N
     """
     kind = np.asarray(findings["kind"].to_numpy(), object)
     scores = numbers(findings)[: len(calibration.tails)]
-    total = scores[0] if len(scores) == 1 else fuse(scores, calibration.weights)
+    total = fuse(scores, calibration.weights)
     verdict = np.full(len(kind), "unsure", object)
     for name, (yes, no) in _rules(total, scores, limits).items():
         verdict[(kind == name) & yes] = "yes"

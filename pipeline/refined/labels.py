@@ -54,7 +54,7 @@ def label(
     )
     limits = dict(sorted(noise.thresholds.items()))
     people: dict[str, Any] = {"answers": answers.shards} if answers else {}
-    decisions = build(root, "decisions", decide_shard, list(findings.shards), schema=schema.DECISIONS,
+    decisions = build(root, "decisions", decide_shard, list(findings.shards), schema=schema.DECISIONS, version=2,
                       calibration=noise.calibration.shards[0], limits=limits, **people, **run)  # fmt: skip
     whole = build(root, "resolved", resolve_shard, [part], schema=schema.LABELS, decisions=decisions.shards,
                   undecided=undecided, min_faces=min_faces, **run)  # fmt: skip

@@ -53,7 +53,7 @@ def to_person(done: Refinement, calibration: Calibration) -> Histogram:
     )
     for rows, labels in zip(*tables, strict=True):
         core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
-        total = core[0] if len(core) == 1 else fuse(core, calibration.weights)
+        total = fuse(core, calibration.weights)
         said = zip(*(labels[c].to_pylist() for c in ("claimed", "identity", "reason")), strict=True)
         fate = np.array(["kept" if i == c else "removed" if i is None else "moved" for c, i, _ in said], object)
         for name in ("kept", "moved", "removed"):

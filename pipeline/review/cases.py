@@ -81,7 +81,7 @@ def own(done: Refinement, calibration: Calibration) -> Own:
     columns = ("core", "second")[: len(calibration.tails)]
     rows = done.tables["clusters"].read(["cluster", *columns])
     core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
-    total = core[0] if len(core) == 1 else fuse(core, calibration.weights)
+    total = fuse(core, calibration.weights)
     return own_faces(total, rows["cluster"].fill_null(-1).to_numpy(), calibration)
 
 
@@ -107,7 +107,7 @@ def among(table: Table, faces: pa.Array, columns: Sequence[str]) -> Iterable[Row
 def words(findings: pa.Table, calibration: Calibration, persons: int) -> list[str]:
     """The machine's score of each finding in words that need no figures of likeness."""
     scores = numbers(findings)[: len(calibration.tails)]
-    total: Floats = scores[0] if len(scores) == 1 else fuse(scores, calibration.weights)
+    total: Floats = fuse(scores, calibration.weights)
     return [
         _words(k, z, calibration, persons) for k, z in zip(findings["kind"].to_pylist(), total.tolist(), strict=True)
     ]
@@ -160,7 +160,7 @@ def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Colle
         stays = read_shard(tables[1].root, labels, ["identity"])["identity"].is_valid()
         rows = rows.filter(pc.and_(stays, pc.equal(rows["cluster"], 0)))
         core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")]
-        total = core[0] if len(calibration.tails) == 1 else fuse(core, calibration.weights)
+        total = fuse(core[: len(calibration.tails)], calibration.weights)
         for i in np.flatnonzero(total < usual.mean).tolist():
             face, name = rows["face_id"][i].as_py(), rows["identity"][i].as_py()
             p = stranger(float(total[i]), calibration.tail, usual)

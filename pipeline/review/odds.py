@@ -47,7 +47,7 @@ def holds(
 ) -> Floats:
     """The probability [n] that each finding is right; verdicts [n]: the policy's; persons: among whom one may meet."""
     scores = numbers(findings)[: len(calibration.tails)]
-    total = scores[0] if len(scores) == 1 else fuse(scores, calibration.weights)
+    total = fuse(scores, calibration.weights)
     kind = np.asarray(findings["kind"].to_numpy(), object)
     p = np.where(verdicts == "yes", OFTEN, SELDOM)
     for i in np.flatnonzero(np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import schema
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import Calibration
+from pipeline.noise.likeness import Calibration, Tail
 from pipeline.noise.policy import Rates, judge, thresholds
 from tests.pipeline.noise.drawn import PLAIN, TWO
 
@@ -49,6 +49,20 @@ def test_both_embedders_must_agree(kind, z, said):
                                                  ("conflict", 1.0, "unsure")])  # fmt: skip
 def test_with_one_embedder_its_own_word_counts(kind, z, said):
     assert verdict(kind, z, calibration=PLAIN) == said
+
+
+def test_one_embedder_is_weighed_as_its_curve_was_measured():
+    half = PLAIN._replace(weights=(0.5,), tails=(Tail(0, 2, 0),))  # strangers deviate by two
+    assert verdict("outlier", 5.0, calibration=half) == "yes"  # 2.5 of the weighted scale, on which 2.75 was asked
+    assert verdict("outlier", 6.0, calibration=half) == "no"
+    assert verdict("merge", 9.0, calibration=half) == "unsure"
+
+
+def test_a_model_that_hardly_knows_people_from_strangers_drops_no_more_than_its_share():
+    weak = PLAIN._replace(same=2.5, spread=0.5)
+    limits = thresholds(weak, persons=100, tests=100)
+    assert limits["outlier"] == pytest.approx(2.5 - 1.645 * 0.5, abs=1e-3)
+    assert verdict("outlier", 2.0, calibration=weak) == "no"
 
 
 def test_thresholds_rise_with_the_number_compared_and_are_all_told():
