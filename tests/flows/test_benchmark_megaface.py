@@ -14,7 +14,7 @@ def test_a_small_trial_shows_what_was_planted() -> None:
     assert list(rank_1.values()) == sorted(rank_1.values(), reverse=True)
     assert 0.3 < rank_1[3000] < rank_1[10] < (1 - WRONG) ** 2 + 0.05
     assert found.peak_gb > 0
-    assert f"({found.seconds / found.faiss_seconds:.2f} times that)" in found.lines()[1]
+    assert f"(the above is {found.seconds / found.faiss_seconds:.2f} times that, " in found.lines()[1]
 
 
 def test_distractors_are_the_same_in_any_blocks() -> None:

@@ -89,15 +89,14 @@ class _Mates:
         inside = at < self.start[low + 1 : high + 1]
         return np.where(inside, self.cosine[np.minimum(at, len(self.cosine) - 1)], np.float32(np.inf))
 
-    def count(self, low: int, high: int, cosines: Floats) -> None:
-        """Strangers [probes, strangers] that are at least as near as mates beat them."""
-        row, column = np.nonzero(cosines >= self.least(low, high)[:, None])
+    def count(self, low: int, high: int, row: NDArray[np.intp], cosine: Floats) -> None:
+        """Strangers beat the mates that they are at least as near as: of which probe [n], from low on, how near [n]."""
         if not len(row):
             return
         first, last = self.start[low], self.start[high]
         lengths = np.diff(self.start[low : high + 1])
         keys = np.repeat(np.arange(high - low), lengths) * 4.0 + self.cosine[first:last]  # rows apart, rising in each
-        place = np.searchsorted(keys, row * 4.0 + cosines[row, column], side="right")
+        place = np.searchsorted(keys, row * 4.0 + cosine, side="right")
         reached = np.bincount(place, minlength=last - first + 1)[:0:-1].cumsum()[::-1]  # by all rows from here on
         behind = np.append(reached, 0)[self.start[low + 1 : high + 1] - first]
         self.beaten[first:last] += (reached - np.repeat(behind, lengths)).astype(np.int32)
@@ -149,10 +148,15 @@ def identify(
     found, seen, asked = {}, 0, sorted(set(sizes))
     for block, never in _cut(distractors, asked, x.shape[1]):
         for low in range(0, n, PROBES):
-            cosines = x[low : low + PROBES] @ block.T
+            high = min(low + PROBES, n)
+            cosines = x[low:high] @ block.T
             cosines[:, never] = -2
-            mates.count(low, min(low + PROBES, n), cosines)
-            strangers.add(cosines.ravel())
+            least = mates.least(low, high)
+            at = np.flatnonzero(cosines >= np.minimum(least, strangers.least)[:, None])
+            row, near = at // len(block), cosines.ravel()[at]
+            strangers.add(near)
+            beating = near >= least[row]
+            mates.count(low, high, row[beating], near[beating])
         seen += len(block)
         if seen in asked:
             found[seen] = _hits(mates, people)
