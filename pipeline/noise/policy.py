@@ -22,7 +22,7 @@ class Rates(NamedTuple):
     """What the policy asks for: shares of strangers, where nothing else is said."""
 
     outlier: float = 3e-3  # an outlier is no more like the person than the likest of this share of strangers
-    odd_own: float = 0.05  # ... and less than all but this share of one's own pairs: a weak model knows no strangers apart
+    odd_own: float = 0.05  # ... and less than all but this share of one person's pairs: weak models part nobody
     contrary: float = 1e-4  # ... and in neither embedder's eyes as like as this
     odd: float = 0.01  # a face of the person's group that one embedder finds no better than this is reported
     misplaced: float = 1e-4  # strangers to expect above the likeness of a move, among all persons of the data
