@@ -24,7 +24,7 @@ from pipeline.faces.detect import Detector, Faces
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image
 from pipeline.schema import face_id
-from pipeline.sources import benchmark
+from pipeline.sources import benchmark, pair_lists
 from pipeline.sources.deal import Source, photos
 from pipeline.sources.questions import all_pairs
 from pipeline.table import Table
@@ -55,7 +55,7 @@ class Unseeing:
 def prepare(
     root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None
 ) -> Prepared:
-    """A .bin, a pairs.txt with its folders, or folders of people without one (then every pair of their photos).
+    """A .bin, a list of pairs with its folders, or folders of people without one (then every pair of their photos).
 
     detector: a model's path; not needed for a .bin, nor when the photos are aligned already. Raises UserError for a
     test set that is none, and for pairs of one kind only.
@@ -63,7 +63,7 @@ def prepare(
     if "://" in root:
         raise UserError(f"a test set is prepared on a disk, and {root} is none: give a folder as root")
     given = Path(test_set).absolute()
-    name = given.parent.name if given.name == "pairs.txt" else given.name if given.is_dir() else given.stem
+    name = _name(given)
     listed = check(test_set, detector=detector, aligned=aligned)
     aligned = aligned or not detector or _is_bin(given)
     taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=workers)
@@ -87,7 +87,7 @@ def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Tab
     benchmark.parts(given)
     if not (aligned or detector or _is_bin(given)):
         raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
-    if given.is_dir() and not (given / "pairs.txt").is_file() and not _is_bin(given):
+    if not _is_bin(given) and pair_lists.find(given) is None:
         return None
     asked = benchmark.pairs(given)
     same = [p.same for p in asked]
@@ -96,9 +96,18 @@ def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Tab
         raise UserError(f"all {len(same)} pairs of {given} are of {kind}: it takes pairs of both kinds to tell apart")
     keys = ([p.a for p in asked], [p.b for p in asked])
     a, b = ([face_id(given.name, key) for key in side] for side in keys)
-    people = [key.rpartition("/")[0] or None for key in keys[0]]  # in a .bin photos have numbers, people no names
+    people = [p.who or p.a.rpartition("/")[0] or None for p in asked]  # in a .bin photos have numbers, people no names
     columns = [a, b, same, [p.fold for p in asked], people, [None] * len(asked)]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.PAIRS, strict=True)], schema=schema.PAIRS)
+
+
+def _name(given: Path) -> str:
+    """What a test set is shown as: LFW's list and CFP's splits are called by the folder they belong to."""
+    if given.name == "pairs.txt":
+        return given.parent.name
+    if given.parent.name == "Split":
+        return f"{given.parents[2].name} {given.name}"
+    return given.name if given.is_dir() else given.stem
 
 
 def _is_bin(given: Path) -> bool:

@@ -195,7 +195,7 @@ def test_plain_and_flat_folders_and_folders_of_bins(tmp_path):
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "1.jpg").write_bytes(b"1")
     assert [(p.key, p.identity) for p in photos(tmp_path / "flat")] == [("1.jpg", None)]
-    with pytest.raises(UserError, match=r"no \.bin and no pairs\.txt"):
+    with pytest.raises(UserError, match=r"no \.bin and no list of pairs"):
         benchmark.pairs(tmp_path / "flat")
     (tmp_path / "bins").mkdir()
     for name in ("cfp_fp", "lfw"):
@@ -209,7 +209,7 @@ def test_plain_and_flat_folders_and_folders_of_bins(tmp_path):
 
 def test_wrong_paths_are_told(tmp_path):
     (tmp_path / "a.zip").write_text("")
-    for name, words in {"none": "is not there", "": "holds no photo", "a.zip": "no pairs.txt of LFW"}.items():
+    for name, words in {"none": "is not there", "": "holds no photo", "a.zip": "neither a .bin nor a list"}.items():
         with pytest.raises(UserError, match=words):
             benchmark.parts(tmp_path / name)
 
