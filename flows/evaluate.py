@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import numpy as np
 import typer
 
-from flows import pair_sets, template_sets
+from flows import pair_sets, template_sets, videos
 from flows.figures import Asked, Evaluation, Figure
 from flows.models import embedder_of, is_checkpoint
 from flows.pair_sets import Prepared
@@ -22,7 +22,7 @@ from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
-from pipeline.sources import ijb
+from pipeline.sources import ijb, video_lists
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import between, load_pairs, without
 from trainer.evaluation.verification import Verification, verify
@@ -48,8 +48,8 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TEST_SET...",
-            help="A .bin, a pairs.txt or its folder, folders of people (then all pairs of their photos), "
-            "or IJB-B or IJB-C (meta/ and loose_crop/).",
+            help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP; folders of people (then all pairs "
+            "of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID.",
         ),
     ],
     against: Annotated[
@@ -74,8 +74,11 @@ def evaluate(
     many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
     models = _named([model, *against], flip)
     ijbs = [path for path in test_set if ijb.recognise(path)]
-    test_set = [path for path in test_set if path not in ijbs]
+    clips = [path for path in test_set if video_lists.recognise(path)]
+    test_set = [path for path in test_set if path not in ijbs and path not in clips]
     _check(test_set, draws, detector=found, aligned=aligned)
+    for path in clips:
+        videos.check(path, detector=found, aligned=aligned)
     known = _in_both(without_overlap) if without_overlap else frozenset()
     tests = [pair_sets.prepare(root, path, detector=found, aligned=aligned, workers=many) for path in test_set]
     asked = []
@@ -83,22 +86,41 @@ def evaluate(
         asked.append(Question(name, test, frozenset()))
         if without_overlap:
             asked.append(Question(f"{name} without overlap", test, known))
-    figures, spread, cosines = [], {}, {}
+    figures: list[Figure] = []
+    spread: dict[str, dict[str, float]] = {}
+    cosines: dict[str, dict[str, dict[str, float]]] = {}
     for name, test, leave_out in asked:
         done = {}
         for title, embedder in models.items():
             done[title] = measure(root, embedder, test, leave_out=leave_out, draws=draws, seed=seed, workers=many)
             log.info("%s: %s verified", name, title)
         figures += _figures(name, done)
-        spread[name] = {title: v.accuracy_sd for title, v in done.items()}
-        cosines[name] = {title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in done.items()}
+        _told(name, done, spread, cosines)
     shown = [_asked(q) for q in asked]
     for path in ijbs:
         of, what = template_sets.measure(root, models, path, norm=by_norm, detector_score=by_score, draws=draws,
                                          seed=seed, workers=many)  # fmt: skip
         figures += of
         shown.append(what)
+    for path in clips:
+        seen = videos.measure(root, models, path, detector=found, aligned=aligned, draws=draws, seed=seed, workers=many)
+        figures += seen.figures
+        if seen.verified:
+            figures += _figures(seen.asked.test_set, seen.verified)
+            _told(seen.asked.test_set, seen.verified, spread, cosines)
+        shown.append(seen.asked)
     return Evaluation(shown, figures, spread, cosines, draws)
+
+
+def _told(
+    name: str,
+    done: dict[str, Verification],
+    spread: dict[str, dict[str, float]],
+    cosines: dict[str, dict[str, dict[str, float]]],
+) -> None:
+    """What is shown of verifications beside their figures: the folds' deviation, and the thresholds."""
+    spread[name] = {title: v.accuracy_sd for title, v in done.items()}
+    cosines[name] = {title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in done.items()}
 
 
 def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None) -> Path:

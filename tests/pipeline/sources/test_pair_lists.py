@@ -81,7 +81,7 @@ def test_cfp_in_both_its_splits(tmp_path):
     found = keys(split / "FP")
     assert len(found) == 12
     assert found["002/profile/01.jpg"] == "002"
-    with pytest.raises(UserError, match="asks two kinds of questions: give one of .*FF, .*FP"):
+    with pytest.raises(UserError, match=r"asks two kinds of questions: give one of .*FF, .*FP"):
         benchmark.parts(folder)
 
 
@@ -131,5 +131,5 @@ def test_a_split_that_is_none(tmp_path, text, told):
     with pytest.raises(UserError, match=rf"02/diff\.txt line 1: {told}"):
         benchmark.pairs(split)
     (split / "02/diff.txt").unlink()
-    with pytest.raises(UserError, match="holds no diff.txt"):
+    with pytest.raises(UserError, match=r"holds no diff\.txt"):
         benchmark.pairs(split)
