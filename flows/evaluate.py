@@ -2,14 +2,14 @@
 
 import logging
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 
-from flows import pair_sets, template_sets, videos
+from flows import pair_sets, strangers, template_sets, videos
 from flows.figures import Asked, Evaluation, Figure
 from flows.models import embedder_of, is_checkpoint
 from flows.pair_sets import Prepared
@@ -22,7 +22,7 @@ from pipeline.faces.embed import BATCH, Embedder, embed_shard
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
-from pipeline.sources import ijb, video_lists
+from pipeline.sources import devkit, ijb, video_lists
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import between, load_pairs, without
 from trainer.evaluation.verification import Verification, verify
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
+# how a kind is recognised, in this order; whatever is none of the others lists pairs, or is folders of people
+KINDS: dict[str, Callable[[str], bool]] = {
+    "results": devkit.is_results,
+    "templates": ijb.recognise,
+    "videos": video_lists.recognise,
+    "megaface": strangers.recognise,
+    "pairs": lambda _path: True,
+}
 FEWEST = 10  # pairs of two people that may pass, below which a rate says little
 
 
@@ -43,13 +51,19 @@ class Question(NamedTuple):
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file, an InsightFace pack, or a checkpoint.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="An ONNX file, an InsightFace pack, a checkpoint, or a folder of --features."
+        ),
+    ],
     test_set: Annotated[
         list[str],
         typer.Argument(
             metavar="TEST_SET...",
             help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP; folders of people (then all pairs "
-            "of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID.",
+            "of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's probes "
+            "and distractors, or a .json of its development kit's results.",
         ),
     ],
     against: Annotated[
@@ -66,61 +80,91 @@ def evaluate(
     without_overlap: Annotated[
         str, typer.Option(help="A refinement's root: measure without the people it found in both sets, too.")
     ] = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="What the test sets are, when their files do not tell: pairs, templates, videos, megaface or results."
+        ),
+    ] = "",
+    features: Annotated[
+        str, typer.Option(help="A folder for vectors of MegaFace's photos, as its development kit reads them.")
+    ] = "",
     draws: Annotated[int, typer.Option(help="Test sets drawn for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
 ) -> Evaluation:
     """Measure a model on test sets: accuracy by folds, TAR at FAR, AUC, EER, and the difference to other models."""
     many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
-    models = _named([model, *against], flip)
-    ijbs = [path for path in test_set if ijb.recognise(path)]
-    clips = [path for path in test_set if video_lists.recognise(path)]
-    test_set = [path for path in test_set if path not in ijbs and path not in clips]
-    _check(test_set, draws, detector=found, aligned=aligned)
-    for path in clips:
-        videos.check(path, detector=found, aligned=aligned)
-    known = _in_both(without_overlap) if without_overlap else frozenset()
-    tests = [pair_sets.prepare(root, path, detector=found, aligned=aligned, workers=many) for path in test_set]
-    asked = []
-    for name, test in zip(_distinct(test_set, [t.name for t in tests]), tests, strict=True):
-        asked.append(Question(name, test, frozenset()))
-        if without_overlap:
-            asked.append(Question(f"{name} without overlap", test, known))
-    figures: list[Figure] = []
-    spread: dict[str, dict[str, float]] = {}
-    cosines: dict[str, dict[str, dict[str, float]]] = {}
-    for name, test, leave_out in asked:
-        done = {}
-        for title, embedder in models.items():
-            done[title] = measure(root, embedder, test, leave_out=leave_out, draws=draws, seed=seed, workers=many)
-            log.info("%s: %s verified", name, title)
-        figures += _figures(name, done)
-        _told(name, done, spread, cosines)
-    shown = [_asked(q) for q in asked]
-    for path in ijbs:
-        of, what = template_sets.measure(root, models, path, norm=by_norm, detector_score=by_score, draws=draws,
-                                         seed=seed, workers=many)  # fmt: skip
-        figures += of
-        shown.append(what)
-    for path in clips:
-        seen = videos.measure(root, models, path, detector=found, aligned=aligned, draws=draws, seed=seed, workers=many)
-        figures += seen.figures
-        if seen.verified:
-            figures += _figures(seen.asked.test_set, seen.verified)
-            _told(seen.asked.test_set, seen.verified, spread, cosines)
-        shown.append(seen.asked)
-    return Evaluation(shown, figures, spread, cosines, draws)
+    given = _sorted(test_set, kind)
+    stored = {Path(m).name: strangers.Stored(m) for m in (model, *against) if strangers.is_stored(m)}
+    models = _named([m for m in (model, *against) if not strangers.is_stored(m)], flip)
+    _check(given, draws, detector=found, aligned=aligned, models=len(models), stored=bool(stored))
+    faces: dict[str, Any] = {"detector": found, "aligned": aligned}
+    drawn: dict[str, Any] = {"draws": draws, "seed": seed, "workers": many}
+    told = Evaluation([], [], {}, {}, draws)
+    known = _in_both(without_overlap) if without_overlap else None
+    for question in _questions(root, given["pairs"], known, workers=many, **faces):
+        name, test, leave_out = question
+        done = {title: measure(root, m, test, leave_out=leave_out, **drawn) for title, m in models.items()}
+        _add(told, _asked(question), _figures(name, done), done)
+    for path in given["templates"]:
+        of, asked = template_sets.measure(root, models, path, norm=by_norm, detector_score=by_score, **drawn)
+        _add(told, asked, of)
+    for path in given["videos"]:
+        seen = videos.measure(root, models, path, **faces, **drawn)
+        of = _figures(seen.asked.test_set, seen.verified) if seen.verified else seen.figures
+        _add(told, seen.asked, of, seen.verified)
+    for path in given["megaface"]:
+        of, both = strangers.measure(root, {**models, **stored}, path, features=features, **faces, **drawn)
+        told.figures.extend(of)
+        told.test_sets.extend(both)
+    for path in given["results"]:
+        of = [Figure(Path(path).stem, k, "development kit", "", v, None, None) for k, v in devkit.results(path).items()]
+        _add(told, Asked(Path(path).stem, path, 0, 0, 0), of)
+    return told
 
 
-def _told(
-    name: str,
-    done: dict[str, Verification],
-    spread: dict[str, dict[str, float]],
-    cosines: dict[str, dict[str, dict[str, float]]],
+def _sorted(test_sets: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """The test sets by what they are, as given or as their files say."""
+    if kind and kind not in KINDS:
+        raise UserError(f"--kind {kind}: give one of {', '.join(KINDS)}")
+    if len(set(test_sets)) < len(test_sets):
+        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
+    found: dict[str, list[str]] = {k: [] for k in KINDS}
+    for path in test_sets:
+        found[kind or next(k for k, is_one in KINDS.items() if is_one(path))].append(path)
+    return found
+
+
+def _questions(
+    root: str,
+    test_sets: Sequence[str],
+    known: frozenset[str] | None,
+    *,
+    detector: str,
+    aligned: bool,
+    workers: Workers,
+) -> Iterator[Question]:
+    """The pairs of each test set; known: those about people in the training data are left out, too."""
+    tests = [pair_sets.prepare(root, p, detector=detector, aligned=aligned, workers=workers) for p in test_sets]
+    for name, test in zip(_distinct(test_sets, [t.name for t in tests]), tests, strict=True):
+        yield Question(name, test, frozenset())
+        if known is not None:
+            yield Question(f"{name} without overlap", test, known)
+
+
+def _add(
+    told: Evaluation, asked: Asked, figures: Sequence[Figure], verified: Mapping[str, Verification] | None = None
 ) -> None:
-    """What is shown of verifications beside their figures: the folds' deviation, and the thresholds."""
-    spread[name] = {title: v.accuracy_sd for title, v in done.items()}
-    cosines[name] = {title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in done.items()}
+    """What was asked and found; of verifications the folds' deviation and the thresholds, too."""
+    told.test_sets.append(asked)
+    told.figures.extend(figures)
+    if verified:
+        told.accuracy_sd[asked.test_set] = {title: v.accuracy_sd for title, v in verified.items()}
+        told.cosines[asked.test_set] = {
+            title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in verified.items()
+        }
+    log.info("%s: measured", asked.test_set)
 
 
 def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None) -> Path:
@@ -158,14 +202,21 @@ def measure(
         raise UserError(f"{embedder.model} on {test.name}: {error}") from None
 
 
-def _check(test_sets: Sequence[str], draws: int, *, detector: str, aligned: bool) -> None:
+def _check(
+    given: Mapping[str, Sequence[str]], draws: int, *, detector: str, aligned: bool, models: int, stored: bool
+) -> None:
     """What is wrong with what was given is told before any photo is looked at."""
     if draws < 0:
         raise UserError(f"--draws {draws}: give 0 or more")
-    if len(set(test_sets)) < len(test_sets):
-        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
-    for path in test_sets:
+    if stored and any(given[k] for k in ("pairs", "templates", "videos")):
+        raise UserError("a folder of --features holds vectors of MegaFace's photos: with it, give MegaFace only")
+    for path in given["pairs"]:
         pair_sets.check(path, detector=detector, aligned=aligned)
+    for path in given["videos"]:
+        videos.check(path, detector=detector, aligned=aligned)
+    if given["megaface"] and models and not (detector or aligned):
+        raise UserError(f"{given['megaface'][0]} holds photos that are not aligned: give --detector, or --aligned if "
+                        "they are")  # fmt: skip
 
 
 def _named(models: Sequence[str], flip: str) -> "dict[str, Embedder | Trained]":

@@ -76,20 +76,20 @@ def megaface(
     """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
     if not 0 < rate < 0.5:
         raise UserError(f"--rate {rate:g}: give a share between 0 and 0.5")
-    theirs = {name: _listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
+    theirs = {name: listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
     done = latest(root)
     x, person, keys, noisy = _probes(done)
     strangers = find_known(done, rate=rate)
     if not strangers.faces:
         raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
     known = {a.key for a in strangers.accused}
-    ours = {PROBES: sorted(_short(k, 1) for k, wrong in zip(keys, noisy, strict=True) if wrong),
-            DISTRACTORS: sorted(_short(k, 3) for k in known)}  # fmt: skip
+    ours = {PROBES: sorted(as_listed(k, 1) for k, wrong in zip(keys, noisy, strict=True) if wrong),
+            DISTRACTORS: sorted(as_listed(k, 3) for k in known)}  # fmt: skip
     _write(out, ours)
     log.info("%d probes, %d distractors: identification as they came, then refined", len(x), strangers.faces)
     before = identify(x, person, (v for _, v in _blocks(done)))
     after = identify(refined(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
-    there = {PROBES: {_short(k, 1) for k in keys}, DISTRACTORS: {_short(k, 3) for k, _ in _keys(done)}}
+    there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
     return MegaFace(len(x), strangers.faces, int(noisy.sum()), len(known), len(strangers.copies),
                     list(_figures(before, after, draws)),
                     {name: _agreed(set(ours[name]), found & there[name]) for name, found in theirs.items()},
@@ -148,7 +148,7 @@ def _shown(value: tuple[float, float, float]) -> str:
     return "{:.4f} [{:.4f}, {:.4f}]".format(*value)
 
 
-def _short(key: str, parts: int) -> str:
+def as_listed(key: str, parts: int) -> str:
     """A photo as the published lists name it: a probe by its file, a distractor by photographer and file."""
     return "/".join(PurePosixPath(key).parts[-parts:])
 
@@ -162,7 +162,8 @@ def _write(out: Path, lists: dict[str, list[str]]) -> None:
         raise UserError(f"cannot write the lists to {out} ({error.strerror or error}): give another folder") from None
 
 
-def _listed(file: Path) -> set[str]:
+def listed(file: Path) -> set[str]:
+    """The photos of a published list of noise. Raises UserError for one that cannot be read."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

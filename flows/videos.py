@@ -86,8 +86,7 @@ def measure(
             found = _searched(means, lists)
             lost = sum(v not in means for videos in lists.sought.values() for v in videos)
             value, low, high = mean_average_precision(found, samples=draws, seed=seed)
-            limits = (low, high) if draws else (None, None)
-            figures.append(Figure(name, f"mAP@{K}", title, "", value, *limits))
+            figures.append(Figure(name, f"mAP@{K}", title, "", value, low if draws else None, high if draws else None))
         log.info("%s: %s, %d videos", name, title, len(means))
     questions = len(lists.pairs) or sum(map(len, lists.sought.values()))
     one = sum(p.same for p in lists.pairs) or questions

@@ -17,7 +17,8 @@ from pipeline.errors import UserError
 from trainer.evaluation import bootstrap
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
-FARS = (1e-4, 1e-5, 1e-6)
+FARS = (1e-4, 1e-5, 1e-6, 1e-9)  # the last is Trillion-Pairs'
+FPR = 1e-3  # of searches that may find a stranger, as Trillion-Pairs asks for
 RANKS = 1000  # of a mate that is further behind it is only known that it is
 PROBES, DISTRACTORS = 512, 8192  # compared at a time: 16 MB of cosines
 TAIL = 1 << 20  # likest strangers that are kept: what the lowest false accept rates are read off
@@ -42,6 +43,8 @@ class Identification:
     same: Floats = field(repr=False)
     owner: NDArray[np.int64] = field(repr=False)  # the person of each pair of `same`
     strangers: Floats = field(repr=False)
+    best: Floats = field(repr=False)  # the likest stranger of each probe [probes]
+    probe: NDArray[np.int64] = field(repr=False)  # the probe of each pair of `same`
 
     def cmc(self, size: int) -> NDArray[np.float64]:
         """The share of pairs found up to each rank [RANKS] among so many distractors."""
@@ -64,6 +67,19 @@ class Identification:
         hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
         return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
 
+    def first(self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
+        """Mates that come first and above the cosine which a share fpr of the probes finds a stranger at, or None.
+
+        As Trillion-Pairs measures identification: a search that finds a stranger is a false positive.
+        """
+        passing = int(fpr * self.probes * (1 + 1e-9))
+        if passing < 1:
+            return None
+        threshold = -np.partition(-self.best, passing)[passing]
+        accepted = self.same > np.maximum(threshold, self.best[self.probe])
+        hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
+        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
+
 
 class _Mates:
     """Each probe's mates by rising cosine, one after the other for all probes, and how many strangers beat each."""
@@ -79,6 +95,7 @@ class _Mates:
             lengths += [len(rows) - 1] * len(rows)
         self.cosine, self.owner = np.concatenate(cosines), np.concatenate(owners)
         self.start = np.concatenate([[0], np.cumsum(lengths)])
+        self.probe = np.repeat(np.arange(len(lengths)), lengths)
         self.beaten = np.zeros(len(self.cosine), np.int32)
 
     def least(self, low: int, high: int) -> Floats:
@@ -146,11 +163,13 @@ def identify(
     people, n = int(codes.max()) + 1, len(x)
     trials = np.bincount(mates.owner, minlength=people)
     found, seen, asked = {}, 0, sorted(set(sizes))
+    best: Floats = np.full(n, -2, np.float32)
     for block, never in _cut(distractors, asked, x.shape[1]):
         for low in range(0, n, PROBES):
             high = min(low + PROBES, n)
             cosines = x[low:high] @ block.T
             cosines[:, never] = -2
+            np.maximum(best[low:high], cosines.max(1), out=best[low:high])
             least = mates.least(low, high)
             at = np.flatnonzero(cosines >= np.minimum(least, strangers.least)[:, None])
             row, near = at // len(block), cosines.ravel()[at]
@@ -165,7 +184,7 @@ def identify(
     found.setdefault(seen, _hits(mates, people))
     kept = tuple(sorted(found))
     return Identification(people, n, len(mates.cosine), kept, n * seen, trials, np.stack([found[s] for s in kept]),
-                          mates.cosine, mates.owner, strangers.shrink())  # fmt: skip
+                          mates.cosine, mates.owner, strangers.shrink(), best, mates.probe)  # fmt: skip
 
 
 def refined(
