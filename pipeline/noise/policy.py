@@ -22,7 +22,8 @@ class Rates(NamedTuple):
     """What the policy asks for: shares of strangers, where nothing else is said."""
 
     outlier: float = 3e-3  # an outlier is no more like the person than the likest of this share of strangers
-    odd_own: float = 0.05  # ... and less than all but this share of one person's pairs: weak models part nobody
+    odd_own: float = 0.05  # ... and less than all but this share of one person's pairs: a weak model drops less
+    lenient: float = 0.025  # ... but no more like the person than the likest of this share of strangers, ever
     contrary: float = 1e-4  # ... and in neither embedder's eyes as like as this
     odd: float = 0.01  # a face of the person's group that one embedder finds no better than this is reported
     misplaced: float = 1e-4  # strangers to expect above the likeness of a move, among all persons of the data
@@ -48,7 +49,7 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
     """
     rates = rates or Rates()
     found: Thresholds = {
-        "outlier": min(level(calibration.tail, rates.outlier), usual(calibration, rates.odd_own)),
+        "outlier": _outlier(calibration, rates),
         "misplaced": level(calibration.tail, rates.misplaced / max(1, persons)),
         "merge": level(calibration.tail, rates.merge / max(1, persons)),
         "overlap": level(calibration.tail, rates.overlap / max(1, tests)),
@@ -62,6 +63,12 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
         for name in ("contrary", "support", "leak", "split", "mixed"):
             found[f"{name}_{e}"] = level(tail, getattr(rates, name))
     return found
+
+
+def _outlier(calibration: Calibration, rates: Rates) -> float:
+    """As strict as asked where the model tells one person from strangers, and as lenient as allowed where it does not."""
+    strict, lenient = (level(calibration.tail, rate) for rate in (rates.outlier, max(rates.lenient, rates.outlier)))
+    return min(strict, max(lenient, usual(calibration, rates.odd_own)))
 
 
 def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> NDArray[np.object_]:

@@ -58,11 +58,14 @@ def test_one_embedder_is_weighed_as_its_curve_was_measured():
     assert verdict("merge", 9.0, calibration=half) == "unsure"
 
 
-def test_a_model_that_hardly_knows_people_from_strangers_drops_no_more_than_its_share():
+def test_a_model_that_hardly_knows_people_from_strangers_drops_less():
     weak = PLAIN._replace(same=2.5, spread=0.5)
     limits = thresholds(weak, persons=100, tests=100)
-    assert limits["outlier"] == pytest.approx(2.5 - 1.645 * 0.5, abs=1e-3)
+    assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # all but 5% of the pairs would be 1.68
+    better = thresholds(PLAIN._replace(same=3.2, spread=0.5), persons=100, tests=100)
+    assert better["outlier"] == pytest.approx(3.2 - 1.645 * 0.5, abs=1e-3)
     assert verdict("outlier", 2.0, calibration=weak) == "no"
+    assert limits["outlier"] == thresholds(weak, persons=9, tests=9, rates=Rates(odd_own=0.01))["outlier"], "no lower"
 
 
 def test_thresholds_rise_with_the_number_compared_and_are_all_told():
