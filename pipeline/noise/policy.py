@@ -66,7 +66,7 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
 
 
 def _outlier(calibration: Calibration, rates: Rates) -> float:
-    """As strict as asked where the model tells one person from strangers, and as lenient as allowed where it does not."""
+    """As strict as asked where the model knows one person from strangers, as lenient as allowed where it does not."""
     strict, lenient = (level(calibration.tail, rate) for rate in (rates.outlier, max(rates.lenient, rates.outlier)))
     return min(strict, max(lenient, usual(calibration, rates.odd_own)))
 
