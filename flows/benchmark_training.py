@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from pipeline.refined.latest import latest
 from pipeline.schema import digest
 from trainer.recipes import recipe as named
 from trainer.run import Run, override
+
+if TYPE_CHECKING:
+    from trainer.train import Trained
 
 log = logging.getLogger("refinery")
 NETWORKS = ["iresnet18", "iresnet50", "mobilefacenet"]
@@ -96,7 +99,6 @@ def losses(
 ) -> LossTable:
     """Train the same recipe with every loss on the refined data, and compare them on a test set."""
     from trainer.objective import LOSSES  # torch takes seconds to load
-    from trainer.train import train as fit
 
     run = override(named(recipe), {name: text for name, text in given.items() if text})
     done = latest(root)
@@ -104,11 +106,8 @@ def losses(
     test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
     rows = []
     for name in loss or LOSSES:
-        this = replace(run, loss=name)
-        out = Path(root).absolute() / "trainings" / digest(data.stem, str(this))
-        log.info("%s: train %d updates", name, run.steps)
         try:
-            made = fit(this, data, out, device=device)
+            made = fitted(root, replace(run, loss=name), data, device)
         except UserError as error:  # one that does not converge has its line like the others
             rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
             continue
@@ -123,3 +122,11 @@ def losses(
 
 
 with_fields(losses)
+
+
+def fitted(root: str, run: Run, data: Path, device: str = "") -> "Trained":
+    """A run trained on data, in a folder of the root that is named by both: made once."""
+    from trainer.train import train as fit
+
+    log.info("%s: train %d updates", run.loss, run.steps)
+    return fit(run, data, Path(root).absolute() / "trainings" / digest(data.stem, str(run)), device=device)

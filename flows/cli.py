@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from flows import (
     benchmark,
     benchmark_cleaning,
+    benchmark_figures,
     benchmark_megaface,
     benchmark_review,
     benchmark_training,
@@ -121,6 +122,7 @@ def _app() -> typer.Typer:
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))
     group.command("train")(_command(benchmark_training.train))
+    group.command("figures")(_command(benchmark_figures.figures))
     group.command("losses")(_command(benchmark_training.losses))
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))
     group.command("megaface")(_command(benchmark_megaface.megaface))

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from flows import pair_sets, strangers, template_sets, videos
-from flows.figures import Asked, Evaluation, Figure
+from flows.figures import POINTS, Asked, Evaluation, Figure
 from flows.models import embedder_of, is_checkpoint
 from flows.pair_sets import Prepared
 from flows.refine import stage
@@ -25,6 +25,7 @@ from pipeline.refined.latest import findings_of, latest
 from pipeline.sources import devkit, ijb, video_lists
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import between, load_pairs, without
+from trainer.evaluation.roc import at_far
 from trainer.evaluation.verification import Verification, verify
 
 if TYPE_CHECKING:
@@ -164,7 +165,16 @@ def _add(
         told.cosines[asked.test_set] = {
             title: {f"FAR={f:g}": c for f, c in v.cosine.items()} for title, v in verified.items()
         }
+        told.rocs[asked.test_set] = {title: _curve(v) for title, v in verified.items()}
     log.info("%s: measured", asked.test_set)
+
+
+def _curve(found: Verification) -> list[list[float]]:
+    """False and true accept rates, evenly apart in the logarithm of the first."""
+    far, tar = found.roc.far, found.roc.tar
+    lowest = 1 / max(1, found.pairs - found.same)
+    at = np.unique([at_far(found.roc, rate) for rate in np.geomspace(lowest, 1, POINTS)])
+    return [[round(float(v), 9) for v in far[at]], [round(float(v), 6) for v in tar[at]]]
 
 
 def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None) -> Path:

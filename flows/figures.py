@@ -1,8 +1,9 @@
 """The figures of an evaluation as plain values: what the table of `refinery evaluate` and its JSON are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+POINTS = 120
 READ = "[ ]: 95% interval over {draws} drawn test sets; ±: standard deviation over the folds"
 LESS = "less: the first model's figure less that model's, on the same drawn test sets"
 
@@ -39,13 +40,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of models on test sets; accuracy_sd and cosines (thresholds) are by test set and model."""
+    """The figures of models on test sets; accuracy_sd, cosines (thresholds) and rocs are by test set and model.
+
+    rocs: false and true accept rates of verifications, at most POINTS of them.
+    """
 
     test_sets: list[Asked]
     figures: list[Figure]
     accuracy_sd: dict[str, dict[str, float]]
     cosines: dict[str, dict[str, dict[str, float]]]
     draws: int
+    rocs: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
 
     def rows(self) -> list[dict[str, Any]]:
         """A line for each test set and figure: a column for each model, one for each difference."""

@@ -38,24 +38,39 @@ def experiments(root: str) -> list[Chart]:
 
 
 def models(files: Sequence[Path]) -> list[Chart]:
-    """The figures of evaluations, one picture for each test set, and models told apart by their files if need be."""
+    """The figures of evaluations, one picture for each test set, then ROCs; models told apart by their files if need
+    be."""
     rows: dict[str, list[Measured]] = {}
+    rocs: dict[str, dict[str, list[list[float]]]] = {}
     for file in files:
-        for f in _evaluation(file):
-            who = f["model"] if len(files) == 1 else f"{file.stem}: {f['model']}"
+        found, curves = _evaluation(file)
+        for f in found:
             what = f"{f['figure']} less {f['against']}" if f["against"] else f["figure"]
-            rows.setdefault(f["test_set"], []).append(Measured(what, who, f["value"], f["low"], f["high"]))
+            rows.setdefault(f["test_set"], []).append(
+                Measured(what, _who(file, files, f["model"]), f["value"], f["low"], f["high"])
+            )
+        for test, of in curves.items():
+            rocs.setdefault(test, {}).update({_who(file, files, model): curve for model, curve in of.items()})
     for name in rows:
         order = list(dict.fromkeys(r.panel for r in rows[name]))
         rows[name].sort(key=lambda r: order.index(r.panel))
-    return [charts.intervals(f"models_{i}", f"Models on {name}", some) for i, (name, some) in enumerate(rows.items())]
+    shown = [charts.intervals(f"models_{i}", f"Models on {n}", some) for i, (n, some) in enumerate(rows.items())]
+    return shown + [charts.rocs(f"roc_{i}", f"ROC on {n}", of) for i, (n, of) in enumerate(rocs.items())]
 
 
-def _evaluation(file: Path) -> list[dict[str, Any]]:
+def _who(file: Path, files: Sequence[Path], model: str) -> str:
+    return model if len(files) == 1 else f"{file.stem}: {model}"
+
+
+def _evaluation(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, list[list[float]]]]]:
+    """Figures and ROCs of an evaluation; one that was printed by an older version has none of the latter."""
     try:
-        found = json.loads(file.read_text("utf-8"))["figures"]
-        return [{k: f[k] for k in ("test_set", "figure", "model", "against", "value", "low", "high")} for f in found]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = json.loads(file.read_text("utf-8"))
+        kept = ("test_set", "figure", "model", "against", "value", "low", "high")
+        curves = {str(t): {str(m): [[float(v) for v in side] for side in (c[0], c[1])] for m, c in of.items()}
+                  for t, of in said.get("rocs", {}).items()}  # fmt: skip
+        return [{k: f[k] for k in kept} for f in said["figures"]], curves
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
             f"cannot read {file} as an evaluation ({error}): give what `refinery evaluate ... --json` printed"
         ) from None

@@ -161,6 +161,18 @@ def told_apart(found: Mapping[str, Apart]) -> list[Chart]:
             Chart("cmc", "CMC of the refinement's own vectors", f"{ranks}.", cmc)]  # fmt: skip
 
 
+def rocs(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]]) -> Chart:
+    """ROCs of models on one test set; curves: false and true accept rates of each model."""
+    figure, axis = axes()
+    told = []
+    for i, (model, (far, tar)) in enumerate(curves.items()):
+        axis.plot(far, tar, DASHES[i % 4], color=(BLUE, ORANGE, GREEN, RED, PURPLE, GREY)[i % 6], label=safe(model))
+        told += [f"{model}: TAR {tar[0]:.3f} at FAR {far[0]:.1e}"] if len(far) else []
+    axis.set(xscale="log", xlabel="false accept rate", ylabel="true accept rate")
+    axis.legend(frameon=False, fontsize=8)
+    return Chart(name, title, f"{title}. {'; '.join(told)}.", figure)
+
+
 class Measured(NamedTuple):
     """A figure with its interval: of what (a model, an arm), on which test set."""
 

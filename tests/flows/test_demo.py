@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 
+from flows import benchmark_figures
 from flows.benchmark_training import losses
 from flows.bootstrap import bootstrap
 from flows.demo import Demo, demo
@@ -113,6 +114,22 @@ def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCa
         assert losses(root, test, **given) == first
     assert "step 1 of" not in caplog.text
     assert "shards made" not in caplog.text
+
+
+def test_the_papers_figures_are_drawn_of_what_was_trained(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark_figures, "TOY_STEPS", 2)
+    root, test = str(small.out / "root"), str(small.out / "world/test")
+    given = {"detector": str(DETECTOR), "steps": "2", "device": "cpu"}
+    found = benchmark_figures.figures(root, tmp_path / "figures", test_set=test, **given)
+    table = {row["loss"]: row for row in found.rows()}
+    assert set(table) == set(benchmark_figures.TABLE)
+    assert not table["triplet"]["W-EC"], "a triplet loss has no weights"
+    assert 0 < float(table["arcface"]["W-EC"]) < 180
+    names = {f.stem for f in (tmp_path / "figures").glob("*.png")}
+    assert names == {"figure_3_norm_softmax", "figure_3_arcface", "figure_4", "figure_6", "figure_7", "figure_8_cmc",
+                     "figure_8_roc"}  # fmt: skip
 
 
 def test_the_comparison_says_nothing_of_where_it_was_made(small: Small) -> None:

@@ -29,7 +29,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(root: Path) -> Reported:
     evaluation = {"figures": [{"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9,
-                               "low": 0.8, "high": None}]}  # fmt: skip
+                               "low": 0.8, "high": None}],
+                  "rocs": {"t": {"m": [[0.001, 0.1, 1], [0.2, 0.7, 1]]}}}  # fmt: skip
     (root.parent / "e.json").write_text(json.dumps(evaluation))
     names = sorted(p.name for p in (root.parent / "world/photos").iterdir())
     (root.parent / "groups.csv").write_text("identity,group\n" + "".join(f"{n},Martians\n" for n in names[:3]))
