@@ -22,8 +22,10 @@ from flows import (
     benchmark_cleaning,
     benchmark_figures,
     benchmark_megaface,
+    benchmark_noise,
     benchmark_review,
     benchmark_training,
+    benchmark_world,
     label_server,
     review,
     sample_models,
@@ -122,6 +124,8 @@ def _app() -> typer.Typer:
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))
     group.command("train")(_command(benchmark_training.train))
+    group.command("world")(_command(benchmark_world.world))
+    group.command("noise")(_command(benchmark_noise.noise))
     group.command("figures")(_command(benchmark_figures.figures))
     group.command("losses")(_command(benchmark_training.losses))
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from flows.take import Root
 from pipeline.errors import UserError
 from pipeline.noise.columns import vectors
-from pipeline.noise.distractors import RATE, find_known, unnamed
+from pipeline.noise.distractors import RATE, answered, find_known, unnamed
 from pipeline.refined.latest import Refinement, latest
 from trainer.evaluation.identification import FARS, Identification, identify, refined
 
@@ -45,6 +45,7 @@ class MegaFace:
     noisy_probes: int
     noisy_distractors: int
     copies: int
+    answered: int
     figures: list[dict[str, Any]]
     published: dict[str, Agreed]
     out: str
@@ -60,7 +61,7 @@ class MegaFace:
         shown = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
         return [
             f"{self.noisy_probes} of {self.probes} probes are not the person of their name",
-            f"{shown}; {self.copies} files came before",
+            f"{shown} (people answered about {self.answered}); {self.copies} files came before",
             *beside,
             f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBES}, {DISTRACTORS}",
         ]
@@ -82,7 +83,10 @@ def megaface(
     strangers = find_known(done, rate=rate)
     if not strangers.faces:
         raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
-    known = {a.key for a in strangers.accused}
+    people = answered(done)  # have the last word
+    known = {a.key for a in strangers.accused if people.get(a.key) != "no"} | {
+        k for k, v in people.items() if v == "yes"
+    }
     ours = {PROBES: sorted(as_listed(k, 1) for k, wrong in zip(keys, noisy, strict=True) if wrong),
             DISTRACTORS: sorted(as_listed(k, 3) for k in known)}  # fmt: skip
     _write(out, ours)
@@ -90,7 +94,7 @@ def megaface(
     before = identify(x, person, (v for _, v in _blocks(done)))
     after = identify(refined(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
     there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
-    return MegaFace(len(x), strangers.faces, int(noisy.sum()), len(known), len(strangers.copies),
+    return MegaFace(len(x), strangers.faces, int(noisy.sum()), len(known), len(strangers.copies), len(people),
                     list(_figures(before, after, draws)),
                     {name: _agreed(set(ours[name]), found & there[name]) for name, found in theirs.items()},
                     str(out))  # fmt: skip

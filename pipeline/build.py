@@ -27,7 +27,7 @@ from distributed import Client, LocalCluster, as_completed
 from pipeline import progress, storage
 from pipeline.errors import UserError
 from pipeline.schema import digest
-from pipeline.table import Shard, Table, load
+from pipeline.table import FORMAT, Shard, Table, load
 
 log = logging.getLogger("refinery")
 Workers = int | str | None  # None: threads of this process; a number: processes; tcp://host:port: a cluster
@@ -96,7 +96,7 @@ def _finish(
         "inputs": sorted({s.path.rsplit("/", 1)[0] for s in _shards_in([parts, params])}),
         "rows": sum(s.rows for s in shards),
         "shards": [s._asdict() for s in shards],
-        "versions": {"pyarrow": pa.__version__, "format": 1},
+        "versions": {"pyarrow": pa.__version__, "format": FORMAT},
     }
     storage.put_json(root, f"{name}/{address}.json", manifest)
     return Table(root, name, address, manifest)

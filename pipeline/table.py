@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.errors import UserError
 
+FORMAT = 1  # of manifests; a root that a newer version wrote says a larger one
+
 
 class Shard(NamedTuple):
     """One file of a table: its path under the root, the digest of its bytes, its rows. Named by its digest alone."""
@@ -69,6 +71,19 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
 
 
 def load(root: str, name: str, address: str) -> Table | None:
-    """The table at an address, or None where there is none yet."""
+    """The table at an address, or None where there is none yet.
+
+    Raises UserError for one that a newer version wrote.
+    """
     manifest = storage.get_json(root, f"{name}/{address}.json")
-    return None if manifest is None else Table(root, name, address, manifest)
+    if manifest is None:
+        return None
+    readable(root, manifest.get("versions", {}).get("format", FORMAT))
+    return Table(root, name, address, manifest)
+
+
+def readable(root: str, written: int) -> None:
+    """Raises UserError for what a newer version wrote: what it means cannot be known here."""
+    if written > FORMAT:
+        formats = f"format {written}, this one reads {FORMAT}"
+        raise UserError(f"{root} was written by a newer version of refinery ({formats}): update, or give another root")

@@ -1,23 +1,26 @@
 """Strangers that are none: unnamed photos which show a person of the data, and the same file twice among them.
 
 What MegaFace's refinement looks for in its million distractors. A distractor is compared with the centres of all
-persons; the threshold is a share of strangers, so what is asked for is how many are accused wrongly.
+persons; the threshold is a share of strangers, so what is asked for is how many are accused wrongly. Those that may be
+a person are findings, too, so that people are asked about the uncertain ones; labels do not rest on them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline import schema
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import vectors
+from pipeline.noise.columns import texts, vectors, views_of
+from pipeline.noise.findings import findings
 from pipeline.noise.identities import Persons, read_persons
 from pipeline.noise.likeness import Calibration, fuse, level
 from pipeline.noise.overlap import in_tests
-from pipeline.refined.latest import Refinement
-from pipeline.table import read_shard
+from pipeline.refined.latest import Refinement, findings_of
+from pipeline.table import Shard, Table, read_shard
 
 RATE = 1e-5  # distractors, of each, to be accused wrongly: ten in a million
 SUPPORT = 1e-3  # each embedder by itself sees the likeness at this rate
@@ -37,6 +40,50 @@ class Strangers(NamedTuple):
     faces: int
     accused: list[Accused]
     copies: dict[str, str]
+
+
+def known_shard(
+    part: tuple[Shard, ...], *, root: str, calibration: Shard, persons: Sequence[Shard], rate: float
+) -> pa.Table:
+    """Whom the unnamed faces of one shard may show (misplaced); part: the embedders' shards; persons: all of them.
+
+    rate: strangers to expect above the likeness, among all persons.
+    """
+    found = read_calibration(root, calibration)
+    gallery = _main(read_persons(root, persons, found))
+    x, there = views_of(root, part)
+    rows = read_shard(root, part[0], ["face_id", "identity"])
+    at = np.flatnonzero(there & np.asarray(rows["identity"].is_null()))
+    if not len(at) or not len(gallery.person):
+        return schema.FINDINGS.empty_table()
+    i, j, z = in_tests([v[at] for v in x], gallery.centres, found)
+    keep = fuse(z, found.weights) >= level(found.tail, rate / len(gallery.person))
+    words = [f"likeness {likeness:.1f} of an unnamed photo" for likeness in z[0][keep]]
+    return findings(
+        "misplaced", texts(rows["face_id"])[at[i[keep]]], gallery.person[j[keep]], [c[keep] for c in z], words
+    )
+
+
+def has_unnamed(embeddings: Table) -> bool:
+    """Whether there is an unnamed photo at all."""
+    return any(rows["identity"].null_count for rows in embeddings.batches(["identity"]))
+
+
+def answered(done: Refinement) -> dict[str, str]:
+    """What people said of unnamed photos, by key: yes to showing a person of the data, or no to everybody asked."""
+    said: dict[str, str] = {}
+    decided = done.tables["decisions"].batches(["verdict", "who"])
+    for rows, verdicts in zip(findings_of(done).batches(["kind", "subject"]), decided, strict=True):
+        for row, by in zip(rows.to_pylist(), verdicts.to_pylist(), strict=True):
+            if row["kind"] == "misplaced" and by["who"] != "policy" and by["verdict"] in ("yes", "no"):
+                said[row["subject"]] = "yes" if "yes" in (by["verdict"], said.get(row["subject"])) else "no"
+    photos = done.tables["photos"].batches(["face_id", "key", "identity"]) if said else ()
+    return {
+        row["key"]: said[row["face_id"]]
+        for rows in photos
+        for row in rows.filter(rows["identity"].is_null()).to_pylist()
+        if row["face_id"] in said
+    }
 
 
 def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:

@@ -1,16 +1,18 @@
 """The stages of finding noise in their order, each a table: calibration, copies, clusters, persons, findings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from pipeline import schema
-from pipeline.build import Workers, build
+from pipeline.build import Workers
+from pipeline.build import build as build_table
 from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
 from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
 from pipeline.noise.conflicts import Source, conflict_shard
+from pipeline.noise.distractors import has_unnamed, known_shard
 from pipeline.noise.findings import gathered
 from pipeline.noise.identities import SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
 from pipeline.noise.misplaced import ALONE, stray_shard
@@ -43,10 +45,11 @@ def find(
     tests: Tests = (),
     rates: Rates | None = None,
     workers: Workers = None,
+    build: Callable[..., Table] = build_table,
 ) -> Noise:
     """The noise of a data set: faces and their embeddings, one table for each embedder, the better one first.
 
-    tests: faces and embeddings, by the same embedders, of each test set.
+    tests: faces and embeddings, by the same embedders, of each test set. build: what makes a table, to be watched.
     """
     rates = rates or Rates()
     make = partial(build, root, workers=workers, carry={"root": root})
@@ -70,7 +73,11 @@ def find(
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
     conflicts = make("conflicts", conflict_shard, [pictures], schema=schema.FINDINGS, calibration=model, alike=ALIKE,
                      least=rates.same_picture)  # fmt: skip
-    parts = tuple(shard for table in (suspects, strays, relations, conflicts) for shard in table.shards)
+    made = [suspects, strays, relations, conflicts]
+    if has_unnamed(embeddings[0]):
+        made.append(make("known", known_shard, views, schema=schema.FINDINGS, calibration=model,
+                         persons=persons.shards, rate=ASK * rates.misplaced))  # fmt: skip
+    parts = tuple(shard for table in made for shard in table.shards)
     findings = make("findings", gather_shard, [parts], schema=schema.FINDINGS)
     return Noise(calibration, copies, clusters, persons, findings, _limits(root, calibration, persons, tests, rates))
 

@@ -1,13 +1,14 @@
 """The labels table: resolve() once over the whole data set, then dealt back to the shards of the photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schema, storage
-from pipeline.build import Workers, build
+from pipeline.build import Workers
+from pipeline.build import build as build_table
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
@@ -36,12 +37,13 @@ def label(
     min_faces: int,
     said: pa.Table | None = None,
     workers: Workers = None,
+    build: Callable[..., Table] = build_table,
 ) -> Labelled:
     """The labels of all photos, shard by shard beside them, and what they rest on.
 
     undecided: what happens to photos that should go to people: "keep" or "drop". min_faces: an identity with fewer
     photos left is removed as too_few. said: verdicts of people (columns as ANSWERS), which stand in place of the
-    policy's.
+    policy's. build: what makes a table, to be watched.
     """
     run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
     answers, heard = hear(root, said, noise, workers=workers) if said is not None and len(said) else (None, None)

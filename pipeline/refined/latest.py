@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.refined.account import Account
-from pipeline.table import Table, load
+from pipeline.table import FORMAT, Table, load, readable
 
 FILE = "refinement.json"
 OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([a-z_]+/)+\.[^/]*\.tmp")
@@ -45,6 +45,7 @@ def publish(
         "params": dict(params),
         "thresholds": dict(thresholds),
         "account": asdict(account),
+        "format": FORMAT,
     }
     storage.put_json(root, FILE, value)
     return latest(root)
@@ -55,6 +56,7 @@ def latest(root: str) -> Refinement:
     value = storage.get_json(root, FILE)
     if value is None:
         raise UserError(f"no finished refinement at {root}: run `refinery refine ... --root {root}` first")
+    readable(root, value.get("format", FORMAT))
     tables = {}
     for role, named in value["tables"].items():
         table = load(root, named["table"], named["address"])

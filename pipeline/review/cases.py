@@ -130,8 +130,8 @@ def _words(kind: str, z: float, calibration: Calibration, persons: int) -> str:
 
 def _home(row: Row, world: World) -> str:
     """The name on whose page a finding stands."""
-    if row["kind"] == "outlier":
-        return str(row["object"])
+    if row["kind"] == "outlier" or (row["kind"] == "misplaced" and not world.identity.get(row["subject"])):
+        return str(row["object"])  # an unnamed photo stands on the page of the name that it may belong to
     if row["subject"] in world.persons:
         return str(world.persons[row["subject"]]["identity"])
     return str(world.identity.get(row["subject"]) or row["subject"])
@@ -175,7 +175,8 @@ def _grouped(made: list[Case], world: World) -> list[Case]:
     groups: dict[tuple[Any, ...], list[Case]] = defaultdict(list)
     for i, case in enumerate(made):
         face, kind = case.about["subject"], case.about["kind"]
-        key = (case.identity, world.group.get(face, -1), case.about["object"]) if kind == "misplaced" else (i,)
+        group = world.group.get(face, -1)
+        key = (case.identity, group, case.about["object"]) if kind == "misplaced" and group >= 0 else (i,)
         groups[key].append(case)
     found = []
     for same in groups.values():
@@ -196,7 +197,8 @@ def _open(made: list[Case], world: World) -> list[Case]:
         if case.about["kind"] == "outlier":
             there = (case.identity, world.group.get(face, -1))
             return face not in elsewhere and there not in parted and world.reason.get(face) not in GONE
-        return case.about["kind"] in ("overlap", "merge", "mixed") or world.reason.get(face) not in GONE
+        unnamed = case.about["kind"] == "misplaced" and world.reason.get(face) == "unnamed"
+        return case.about["kind"] in ("overlap", "merge", "mixed") or unnamed or world.reason.get(face) not in GONE
 
     return [case for case in made if matters(case)]
 

@@ -106,7 +106,8 @@ def _sides(case: Case, faces: Faces) -> tuple[list[str], list[str], str, str]:
         return sides[0], sides[1], name, f"other photos under {name}"
     if a["kind"] == "misplaced":
         strays = [a["subject"], *(b["subject"] for b in case.also)]
-        return strays, _person(a["object"], faces), f"photos under {name}", a["object"]
+        under = f"photos under {name}" if name != a["object"] else "a photo without a name"
+        return strays, _person(a["object"], faces), under, a["object"]
     own = _person(a["subject"], faces) or [a["subject"]]
     other = faces.tests.get(a["object"], []) if a["kind"] == "overlap" else _person(a["object"], faces)
     return own, other, name, a["object"]

@@ -11,7 +11,12 @@ import pytest
 
 from flows.megaface import DISTRACTORS, PROBES, MegaFace, megaface
 from pipeline.errors import UserError
+from pipeline.refined.labels import label_again
 from pipeline.refined.latest import latest
+from pipeline.review import ledger
+from pipeline.review.cases import cases
+from pipeline.review.compose import compose
+from pipeline.review.votes import verdicts
 from tests.flows.conftest import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -107,6 +112,33 @@ def test_a_published_list_is_compared_with(planted: Planted, found: MegaFace) ->
     agreed = found.published[PROBES]
     assert agreed.both + agreed.ours_only == found.noisy_probes
     assert agreed.theirs_only <= 0.05 * len(planted.probes)
+
+
+def test_people_are_asked_about_distractors_and_have_the_last_word(
+    planted: Planted, found: MegaFace, tmp_path: Path
+) -> None:
+    root = str(tmp_path / "root")
+    shutil.copytree(planted.root, root)
+    done = latest(root)
+    rows = done.tables["photos"].read(["face_id", "key", "identity"]).to_pylist()
+    unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
+    about_them = [c for c in cases(root, done) if c.about["subject"] in unnamed]
+    assert about_them
+    assert len({c.about["subject"] for c in about_them}) == len(about_them), "each is a question of its own"
+    sheets = compose(done, about_them, {}, {})
+    assert {s.question.left_name for s in sheets} == {"a photo without a name"}
+    listed_now = listed(found, DISTRACTORS)
+    short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
+    said = {f: "no" if short[f] in listed_now else "yes" for f in (c.about["subject"] for c in about_them)}
+    ledger.append(root, [c.about | {"verdict": said[c.about["subject"]], "who": "ann", "purpose": "case",
+                                    "answer_id": c.about["finding_id"]} for c in about_them])  # fmt: skip
+    again = label_again(root, verdicts(root))
+    assert again.account["kept"] == done.account["kept"], "labels do not rest on strangers"
+    after = megaface(root, tmp_path / "lists", draws=0)
+    expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
+    expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
+    assert listed(after, DISTRACTORS) == expected != listed_now
+    assert after.answered == len(said)
 
 
 def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from pipeline import storage
 from pipeline.build import ShardError, build
 from pipeline.errors import UserError
+from pipeline.refined.latest import latest
 from pipeline.table import load, read_shard
 
 SCHEMA = pa.schema([("name", pa.string()), ("x", pa.list_(pa.float16(), 2)), ("jpeg", pa.binary())])
@@ -50,6 +51,19 @@ def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
     assert len(first) == 6
     assert sorted(Path(log).read_text().split()) == ["1", "2", "3"]
     assert first.read(["name"])["name"].to_pylist() == ["1-0", "1-1", "2-0", "2-1", "3-0", "3-1"]
+
+
+def test_what_a_newer_version_wrote_is_refused_in_one_line(tmp_path: Path) -> None:
+    made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+    file = tmp_path / f"t/{made.address}.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps(said | {"versions": said["versions"] | {"format": 2}}))
+    told = r"was written by a newer version of refinery \(format 2, this one reads 1\): update, or give another root"
+    with pytest.raises(UserError, match=told):
+        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+    storage.put_json(str(tmp_path), "refinement.json", {"tables": {}, "format": 2})
+    with pytest.raises(UserError, match=told):
+        latest(str(tmp_path))
 
 
 def test_what_two_tables_share_is_made_once(tmp_path: Path) -> None:

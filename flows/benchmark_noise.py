@@ -1,0 +1,159 @@
+"""The noise stages and resolve on a drawn world: time beside the limits of disk and BLAS, and what was found."""
+
+import logging
+import resource
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from flows.take import Root, parse_workers
+from pipeline import storage
+from pipeline.build import Workers, build
+from pipeline.errors import UserError
+from pipeline.noise import stages
+from pipeline.noise.clusters import LARGEST
+from pipeline.refined.labels import label
+from pipeline.table import Table, load
+
+log = logging.getLogger("refinery")
+SQUARE = 2048  # of the product that the rate of BLAS is taken from
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Seconds of each stage, the limits, and how good the labels are."""
+
+    stages: list[dict[str, Any]]
+    found: list[dict[str, Any]]
+    photos: int
+    seconds: float
+    reading: float
+    products: float
+    peak_gb: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a stage."""
+        return self.stages
+
+    def lines(self) -> list[str]:
+        """What it took beside the limits, and what was found."""
+        limit = max(self.reading, self.products)
+        times = f"{self.seconds:.1f} s, {self.seconds / limit:.1f} times the larger limit"
+        limits = f"reading the embeddings once {self.reading:.1f} s, the same products by BLAS {self.products:.1f} s"
+        said = [", ".join(f"{k} {v}" for k, v in row.items()) for row in self.found]
+        memory = f"at most {self.peak_gb:.2f} GB of memory in this process"
+        return [f"{self.photos} photos in {times}; {memory}", f"limits: {limits}", *said]
+
+
+class _Timed:
+    """build(), and how long each table took."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def __call__(self, root: str, name: str, *arguments: Any, **options: Any) -> Table:
+        start = time.monotonic()
+        made = build(root, name, *arguments, **options)
+        self.rows.append({"stage": name, "seconds": f"{time.monotonic() - start:.1f}", "rows": len(made)})
+        return made
+
+
+def noise(
+    root: Root,
+    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+) -> Cleaned:
+    """All noise stages and resolve on a world that `benchmark world` drew: time, memory, precision and recall."""
+    photos, faces, embeddings, truth = (_only(root, name) for name in ("photos", "faces", "embeddings", "truth"))
+    many: Workers = parse_workers(workers)
+    start = time.monotonic()
+    sizes, dim = _read(embeddings)
+    reading = time.monotonic() - start
+    timed, start = _Timed(), time.monotonic()
+    found = stages.find(root, faces, [embeddings], workers=many, build=timed)
+    labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
+    seconds = time.monotonic() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    products = _flops(sizes, dim, len(found.persons)) / _blas()
+    return Cleaned(timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products, peak)
+
+
+def _only(root: str, name: str) -> Table:
+    names = [n for n in storage.names(root, name) if n.endswith(".json")]
+    found = load(root, name, names[0].split("/")[-1].removesuffix(".json")) if len(names) == 1 else None
+    if found is None:
+        raise UserError(f"{root} holds {len(names)} tables called {name}: give a root of `refinery benchmark world`")
+    return found
+
+
+def _read(embeddings: Table) -> tuple[NDArray[np.int64], int]:
+    """Photos of each name, and the length of the vectors; every vector is read."""
+    counts: Counter[str] = Counter()
+    dim = 0
+    for rows in embeddings.batches(["identity", "x"]):
+        dim = rows["x"].type.list_size
+        counts.update({e["values"]: e["counts"] for e in rows["identity"].value_counts().to_pylist()})
+    return np.array(list(counts.values()), np.int64), dim
+
+
+def _flops(sizes: NDArray[np.int64], dim: int, persons: int) -> float:
+    """Of the products that cannot be avoided: photos of a name with each other, and persons with persons."""
+    linked = np.minimum(sizes, LARGEST).astype(np.float64)
+    return float(2 * dim * ((linked**2).sum() + float(persons) ** 2))
+
+
+def _blas() -> float:
+    """Floating point operations a second of a large product in single precision."""
+    x = np.random.default_rng(0).standard_normal((SQUARE, SQUARE)).astype(np.float32)
+    x @ x
+    start = time.monotonic()
+    for _ in range(3):
+        x @ x
+    return 3 * 2 * float(SQUARE) ** 3 / (time.monotonic() - start)
+
+
+def _judged(labels: Table, truth: Table) -> list[dict[str, Any]]:
+    """Precision and recall of what was removed or moved, and of copies, against the truth."""
+    owner = _owners(labels, truth)
+    tally: Counter[str] = Counter()
+    kinds: Counter[tuple[str, bool]] = Counter()
+    for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["person", "kind"]), strict=True):
+        kept = np.asarray(said["identity"].is_valid())
+        names = np.asarray(said["identity"].to_numpy(), object)
+        reason, kind = (np.asarray(c.to_numpy(), object) for c in (said["reason"], true["kind"]))
+        person = true["person"].to_numpy()
+        right = np.array([k and owner.get(n) == p for k, n, p in zip(kept, names, person.tolist(), strict=True)], bool)
+        copied = reason == "duplicate"
+        wrong = np.isin(kind, ("stranger", "flip", "companion"))
+        stopped = wrong & (~kept | right)
+        lost = (kind == "clean") & ~kept & ~copied
+        tally.update({"wrong": int(wrong.sum()), "stopped": int(stopped.sum()), "lost": int(lost.sum()),
+                      "clean": int((kind == "clean").sum()), "copies": int((kind == "copy").sum()),
+                      "copies found": int(((kind == "copy") & ~kept).sum()), "dropped as copies": int(copied.sum()),
+                      "kept": int(kept.sum()), "kept wrongly": int((kept & ~right).sum())})  # fmt: skip
+        for k, s in zip(kind[wrong].tolist(), stopped[wrong].tolist(), strict=True):
+            kinds[k, s] += 1
+    precision = tally["stopped"] / max(1, tally["stopped"] + tally["lost"])
+    recall = tally["stopped"] / max(1, tally["wrong"])
+    rows: list[dict[str, Any]] = [{"wrong labels: precision": f"{precision:.4f}", "recall": f"{recall:.4f}",
+                                   "F1": f"{2 * precision * recall / max(1e-12, precision + recall):.4f}"}]  # fmt: skip
+    rows += [{f"{k}: recall": f"{kinds[k, True] / max(1, kinds[k, True] + kinds[k, False]):.4f}"}
+             for k in sorted({k for k, _ in kinds})]  # fmt: skip
+    rows.append({"copies: recall": f"{tally['copies found'] / max(1, tally['copies']):.4f}",
+                 "clean photos lost": f"{tally['lost'] / max(1, tally['clean']):.4f}",
+                 "wrong among kept": f"{tally['kept wrongly'] / max(1, tally['kept']):.4f}"})  # fmt: skip
+    return rows
+
+
+def _owners(labels: Table, truth: Table) -> dict[str, int]:
+    """The person whom most photos of each identity that stays show."""
+    votes: dict[str, Counter[int]] = {}
+    for said, true in zip(labels.batches(["identity"]), truth.batches(["person"]), strict=True):
+        for name, person in zip(said["identity"].to_pylist(), true["person"].to_pylist(), strict=True):
+            if name is not None:
+                votes.setdefault(name, Counter())[person] += 1
+    return {name: count.most_common(1)[0][0] for name, count in votes.items()}

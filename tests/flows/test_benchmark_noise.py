@@ -1,0 +1,64 @@
+"""A drawn world of embeddings: the same whoever draws it, its noise where the truth says, and found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.benchmark_noise import noise
+from flows.benchmark_world import World, world
+from pipeline.errors import UserError
+from pipeline.noise.columns import vectors
+from tests.pipeline.test_build import tree
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return world(str(tmp_path_factory.mktemp("world")), identities=60, faces=1500, dim=128)
+
+
+def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: World) -> None:
+    tables = (drawn.photos, drawn.faces, drawn.embeddings, drawn.truth)
+    ids = [t.read(["face_id"])["face_id"].to_pylist() for t in tables]
+    assert all(i == ids[0] for i in ids)
+    assert len(set(ids[0])) == len(ids[0])
+    assert abs(len(ids[0]) - 1500) < 60
+    truth = drawn.truth.read().to_pylist()
+    names = [t["identity"] for t in truth]
+    assert names == sorted(names)
+    x = vectors(drawn.embeddings.read(["x"])["x"])[0].astype(np.float32)
+    assert np.allclose(np.linalg.norm(x, axis=1), 1, atol=2e-3)
+    clean = [i for i, t in enumerate(truth) if t["kind"] == "clean"]
+    one, two = np.array(clean[:-1]), np.array(clean[1:])
+    person = np.array([t["person"] for t in truth])
+    cosine = np.einsum("nd,nd->n", x[one], x[two])
+    assert cosine[person[one] == person[two]].mean() > 0.5
+    assert abs(cosine[person[one] != person[two]].mean()) < 0.1
+    kinds = {row["kind"]: row["photos"] for row in drawn.rows()}
+    assert kinds["stranger"] / len(truth) == pytest.approx(0.15, abs=0.04)
+    assert kinds["copy"] > 5
+
+
+def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: World, tmp_path: Path) -> None:
+    again = world(str(tmp_path / "again"), identities=60, faces=1500, dim=128, workers="2")
+    assert tree(Path(again.root)) == tree(Path(drawn.root))
+    other = world(str(tmp_path / "other"), identities=60, faces=1500, dim=128, seed=1)
+    assert other.truth.read() != drawn.truth.read()
+
+
+def test_what_was_planted_is_found_beside_the_limits(drawn: World, tmp_path: Path) -> None:
+    here = world(str(tmp_path / "w"), identities=60, faces=1500, dim=128)
+    found = noise(here.root)
+    assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
+    judged = {k: float(v) for row in found.found for k, v in row.items()}
+    assert judged["F1"] > 0.95
+    assert judged["copies: recall"] > 0.9
+    assert judged["clean photos lost"] < 0.02
+    assert min(found.seconds, found.reading, found.products, found.peak_gb) > 0
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give 2 names, 2 photos a name, 8 numbers"):
+        world(str(tmp_path), identities=1)
+    with pytest.raises(UserError, match="holds 0 tables called photos"):
+        noise(str(tmp_path))
