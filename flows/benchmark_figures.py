@@ -23,7 +23,7 @@ from pipeline.faces.packs import find_model
 from pipeline.refined.latest import latest
 from pipeline.report import charts
 from pipeline.report.charts import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Chart
-from trainer.evaluation.angles import Angles, angles, histogram
+from trainer.evaluation.angles import Angles, angles, histogram, target_logits
 from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
 from trainer.recipes import recipe as named
@@ -36,8 +36,9 @@ log = logging.getLogger("refinery")
 TABLE = ("norm_softmax", "arcface", "norm_softmax+intra", "norm_softmax+inter", "triplet")  # Table 3's rows
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY, SKY, YELLOW)
 TOY_PEOPLE, TOY_STEPS = 8, 300
-CURVES = {"softmax": (1, 0, 0), "SphereFace": (1.35, 0, 0), "ArcFace": (1, 0.5, 0), "CosFace": (1, 0, 0.35),
-          "CM1": (1, 0.3, 0.2), "CM2": (0.9, 0.4, 0.15)}  # fmt: skip
+Margin = tuple[float, float, float]
+CURVES: dict[str, Margin] = {"softmax": (1, 0, 0), "SphereFace": (1.35, 0, 0), "ArcFace": (1, 0.5, 0),
+                             "CosFace": (1, 0, 0.35), "CM1": (1, 0.3, 0.2), "CM2": (0.9, 0.4, 0.15)}  # fmt: skip
 BATCH = 64
 Rows = NDArray[np.float32]
 
@@ -188,15 +189,10 @@ def _circle(loss: str, x: Rows, label: NDArray[np.int64], weights: Rows | None) 
 
 
 def _target_logits() -> Chart:
-    import torch
-
-    from trainer.margins import combined
-
     figure, axis = charts.axes()
     degrees = np.linspace(0, 180, 361)
-    cosine = torch.cos(torch.from_numpy(np.radians(degrees)))
     for (name, margin), colour, dash in zip(CURVES.items(), COLOURS, DASHES * 2, strict=False):
-        axis.plot(degrees, combined(cosine, *margin).numpy(), dash, color=colour, label=f"{name} {margin}")
+        axis.plot(degrees, target_logits(degrees, margin), dash, color=colour, label=f"{name} {margin}")
     axis.set(xlabel="angle between a face and its class's weight, degrees", ylabel="target logit")
     axis.legend(frameon=False, fontsize=8)
     words = "cos(m1 t + m2) - m3 for (m1, m2, m3) of each loss; all lie below the softmax's cosine."

@@ -60,4 +60,4 @@ def stream(page: Any, url: str, project: int) -> None:
 
 def submitted(page: Any) -> None:
     """Wait until the server has the answer."""
-    page.wait_for_selector("text=Annotation saved successfully")
+    page.wait_for_selector("text=Annotation saved successfully", timeout=90_000)

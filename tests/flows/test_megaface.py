@@ -130,7 +130,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     listed_now = listed(found, DISTRACTORS)
     short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
     said = {f: "no" if short[f] in listed_now else "yes" for f in (c.about["subject"] for c in about_them)}
-    ledger.append(root, [c.about | {"verdict": said[c.about["subject"]], "who": "ann", "purpose": "case",
+    ledger.append(root, [c.about | {"verdict": said[c.about["subject"]], "who": "truth", "purpose": "truth",
                                     "answer_id": c.about["finding_id"]} for c in about_them])  # fmt: skip
     again = label_again(root, verdicts(root))
     assert again.account["kept"] == done.account["kept"], "labels do not rest on strangers"

@@ -51,13 +51,14 @@ def test_the_door_stays_open_when_no_run_can_be_started(
 ) -> None:
     monkeypatch.delenv(SECRET, raising=False)
     with caplog.at_level("INFO", logger="refinery"), listen(0, "flow/name", rest_s=0.05) as port:
-        for told in (1, 2):
+        for _ in range(2):
+            before = caplog.text.count("the schedule will do")  # a thread of an earlier door may say so late
             assert post(port, {}) == 202
             for _ in range(200):
-                if caplog.text.count("the schedule will do") == told:
+                if caplog.text.count("the schedule will do") > before:
                     break
                 time.sleep(0.1)
-            assert caplog.text.count("the schedule will do") == told
+            assert caplog.text.count("the schedule will do") > before
 
 
 def test_a_taken_port_is_one_line() -> None:

@@ -81,6 +81,15 @@ def histogram(
     return edges, same, different
 
 
+def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:
+    """What a softmax puts in the place of the cosine at these angles [n], for the margins m1, m2, m3 (Figure 4)."""
+    import torch
+
+    from trainer.margins import combined
+
+    return np.asarray(combined(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)
+
+
 def _drawn(n: int, pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     step = 1 << 16
     if n * (n - 1) // 2 <= pairs:

@@ -58,7 +58,7 @@ def test_the_pipeline_reads_photos_and_test_set(world):
     assert len(read) == 24
     pairs = benchmark.pairs(out / "pairs.txt")
     assert sum(p.same for p in pairs) * 2 == len(pairs) > 20
-    assert all((a.split("/")[0] == b.split("/")[0]) == same for a, b, same, _ in pairs)
+    assert all((p.a.split("/")[0] == p.b.split("/")[0]) == p.same for p in pairs)
 
 
 def test_any_process_draws_any_file_alike(world):

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from trainer.evaluation import angles as module
-from trainer.evaluation.angles import angles, histogram
+from trainer.evaluation.angles import angles, histogram, target_logits
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,3 +56,11 @@ def test_every_pair_is_in_the_histogram_once() -> None:
 def test_mistakes(label: list[int], weights: np.ndarray | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         angles(np.eye(2), np.array(label), weights)
+
+
+def test_target_logits_are_the_margins_of_the_papers() -> None:
+    degrees = np.array([0.0, 30, 60, 90])
+    t = np.radians(degrees)
+    assert target_logits(degrees, (1, 0, 0)) == pytest.approx(np.cos(t))
+    assert target_logits(degrees, (1, 0.5, 0))[1:] == pytest.approx(np.cos(t + 0.5)[1:], abs=1e-6)
+    assert target_logits(degrees, (0.9, 0.4, 0.15))[1:] == pytest.approx(np.cos(0.9 * t + 0.4)[1:] - 0.15, abs=1e-6)
