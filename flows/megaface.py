@@ -61,7 +61,7 @@ class MegaFace:
         shown = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
         return [
             f"{self.noisy_probes} of {self.probes} probes are not the person of their name",
-            f"{shown} (people answered about {self.answered}); {self.copies} files came before",
+            f"{shown} (people answered about {self.answered}); {self.copies} show a picture again",
             *beside,
             f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBES}, {DISTRACTORS}",
         ]
@@ -120,7 +120,7 @@ def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[s
 
 
 def _blocks(done: Refinement) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    for keys, _, x in unnamed(done):
+    for keys, x in unnamed(done):
         yield keys, np.asarray(x[0], np.float32)
 
 

@@ -15,7 +15,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hash
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import Floats, fuse, level, pairwise
+from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise
 from pipeline.noise.pictures import sketch_rows
 from pipeline.table import Shard, read_shard
 
@@ -50,6 +50,37 @@ def conflict_shard(
     found = read_calibration(root, calibration)
     known = _digests(root, sources)
     i, j = _together(known)
+    ours = known.place[:, 0] == 0
+    across = (ours[i] & ~ours[j]) | (ours[i] & ours[j] & (known.identity[i] != known.identity[j]))
+    return _as_findings(known, *_looked_at(root, sources, known, i[across], j[across], found, alike, least))
+
+
+def unnamed_copies(
+    root: str, source: Source, found: Calibration, *, alike: float, least: float
+) -> list[tuple[str, str]]:
+    """Pairs of unnamed faces, by face_id, that are one picture: equal bytes, or one face recompressed or cropped.
+
+    alike and least as for conflict_shard.
+    """
+    known = _digests(root, [source])
+    nobodys = np.array([name is None for name in known.identity], bool)
+    i, j = _together(known)
+    both = nobodys[i] & nobodys[j]
+    i, j, *_ = _looked_at(root, [source], known, i[both], j[both], found, alike, least)
+    return [(str(a), str(b)) for a, b in zip(known.face[i], known.face[j], strict=True)]
+
+
+def _looked_at(
+    root: str,
+    sources: Sequence[Source],
+    known: _Digests,
+    i: Indices,
+    j: Indices,
+    found: Calibration,
+    alike: float,
+    least: float,
+) -> tuple[Indices, Indices, Floats, list[Floats]]:
+    """Those of the pairs that are one picture, the correlation of their sketches and each embedder's likeness."""
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     i, j = inverse[: len(i)], inverse[len(i) :]
     x, sketches = _fetch(root, sources, known.place[rows])
@@ -59,7 +90,7 @@ def conflict_shard(
     equal = known.sha[rows][i] == known.sha[rows][j]
     r = np.array([1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)])
     keep = r >= least
-    return _as_findings(known, rows[i[keep]], rows[j[keep]], r[keep], [c[keep] for c in z])
+    return rows[i[keep]], rows[j[keep]], r[keep], [c[keep] for c in z]
 
 
 def _digests(root: str, sources: Sequence[Source]) -> _Digests:
@@ -89,15 +120,12 @@ def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np
 
 
 def _together(known: _Digests) -> tuple[Indices, Indices]:
-    """Pairs of different names, or of the data and a test set, whose bytes or hashes bring them together."""
+    """Pairs whose bytes or hashes bring them together."""
     i, j = near_hashes(known.hash)
     _, first, inverse = np.unique(known.sha.astype(str), return_index=True, return_inverse=True)
     again = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
     pairs = np.unique(np.concatenate([np.stack([i, j], 1), np.stack([first[inverse[again]], again], 1)]), axis=0)
-    i, j = pairs[:, 0], pairs[:, 1]
-    ours = known.place[:, 0] == 0
-    keep = (ours[i] & ~ours[j]) | (ours[i] & ours[j] & (known.identity[i] != known.identity[j]))
-    return i[keep], j[keep]
+    return pairs[:, 0], pairs[:, 1]
 
 
 def _fetch(root: str, sources: Sequence[Source], place: Indices) -> tuple[list[NDArray[Any]], NDArray[np.uint8]]:

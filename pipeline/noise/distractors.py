@@ -1,4 +1,4 @@
-"""Strangers that are none: unnamed photos which show a person of the data, and the same file twice among them.
+"""Strangers that are none: unnamed photos which show a person of the data, and the same picture twice among them.
 
 What MegaFace's refinement looks for in its million distractors. A distractor is compared with the centres of all
 persons; the threshold is a share of strangers, so what is asked for is how many are accused wrongly. Those that may be
@@ -10,15 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, vectors, views_of
+from pipeline.noise.conflicts import Source, unnamed_copies
 from pipeline.noise.findings import findings
 from pipeline.noise.identities import Persons, read_persons
 from pipeline.noise.likeness import Calibration, fuse, level
+from pipeline.noise.neighbours import connected
 from pipeline.noise.overlap import in_tests
+from pipeline.noise.pictures import ALIKE
 from pipeline.refined.latest import Refinement, findings_of
 from pipeline.table import Shard, Table, read_shard
 
@@ -35,7 +39,7 @@ class Accused(NamedTuple):
 
 
 class Strangers(NamedTuple):
-    """What was found among unnamed photos: how many have a face, who is accused, keys of copies and of what."""
+    """What was found among unnamed photos: how many have a face, who is accused, copies' keys and of what."""
 
     faces: int
     accused: list[Accused]
@@ -87,36 +91,48 @@ def answered(done: Refinement) -> dict[str, str]:
 
 
 def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:
-    """The unnamed photos of a refinement that show one of its persons, and those whose file came before."""
+    """The unnamed photos of a refinement that show one of its persons, and those that show a picture again."""
     root = done.tables["photos"].root
     found = read_calibration(root, done.tables["calibration"].shards[0])
     persons = _main(read_persons(root, done.tables["persons"].shards, found))
     accused: list[Accused] = []
-    copies: dict[str, str] = {}
-    first: dict[str, str] = {}
     faces = 0
-    for keys, sha, x in unnamed(done):
+    for keys, x in unnamed(done):
         faces += len(keys)
         if len(keys) and len(persons.person):
             accused += _accused(keys, x, persons, found, rate)
-        for key, digest in zip(keys, sha, strict=True):
-            if digest is not None and first.setdefault(digest, key) != key:
-                copies[key] = first[digest]
-    return Strangers(faces, sorted(accused), copies)
+    return Strangers(faces, sorted(accused), _copies(done, found))
 
 
-def unnamed(done: Refinement) -> Iterator[tuple[list[str], list[str | None], list[NDArray[np.floating]]]]:
-    """Keys [n], digests of the files [n] and each embedder's vectors [n, d] of unnamed faces, shard by shard."""
+def _copies(done: Refinement, found: Calibration) -> dict[str, str]:
+    """Keys of unnamed photos that show a picture again, and of the one that stands for it: the first of their keys."""
     roles = sorted(r for r in done.tables if r.startswith("embeddings_"))
-    tables = [done.tables[r] for r in ("photos", "faces", *roles)]
-    for photos, faces, *embedded in zip(*(t.shards for t in tables), strict=True):
+    of = Source(done.tables["faces"].shards, done.tables["copies"].shards, tuple(done.tables[r].shards for r in roles))
+    least = done.thresholds["same_picture"]
+    pairs = unnamed_copies(done.tables["photos"].root, of, found, alike=ALIKE, least=least)
+    ids = sorted({face for pair in pairs for face in pair})
+    key: dict[str, str] = {}
+    for rows in done.tables["photos"].batches(["face_id", "key"]) if ids else ():
+        here = rows.filter(pc.is_in(rows["face_id"], value_set=pa.array(ids)))
+        key |= dict(zip(here["face_id"].to_pylist(), here["key"].to_pylist(), strict=True))
+    order = sorted(key.values())
+    place = {k: i for i, k in enumerate(order)}
+    ends = np.array([[place[key[face]] for face in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    group = connected(len(order), ends[:, 0], ends[:, 1])
+    first = [int(np.flatnonzero(group == g)[0]) for g in group]
+    return {order[i]: order[f] for i, f in enumerate(first) if f != i}
+
+
+def unnamed(done: Refinement) -> Iterator[tuple[list[str], list[NDArray[np.floating]]]]:
+    """Keys [n] and each embedder's vectors [n, d] of unnamed faces, shard by shard."""
+    roles = sorted(r for r in done.tables if r.startswith("embeddings_"))
+    tables = [done.tables[r] for r in ("photos", *roles)]
+    for photos, *embedded in zip(*(t.shards for t in tables), strict=True):
         rows = read_shard(tables[0].root, photos, ["key", "identity"])
         x = [vectors(read_shard(tables[0].root, shard, ["x"])["x"]) for shard in embedded]
         there = np.logical_and.reduce([np.asarray(rows["identity"].is_null()), *(seen for _, seen in x)])
         if there.any():
-            sha = read_shard(tables[0].root, faces, ["sha"])["sha"]
-            keep = pa.array(there)
-            yield rows["key"].filter(keep).to_pylist(), sha.filter(keep).to_pylist(), [v[there] for v, _ in x]
+            yield rows["key"].filter(pa.array(there)).to_pylist(), [v[there] for v, _ in x]
 
 
 def _main(persons: Persons) -> Persons:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import pytest
 
 from flows.megaface import DISTRACTORS, PROBES, MegaFace, megaface
@@ -63,9 +64,13 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
             file = put(row, tree / name.replace(".", "_") / f"{name.replace('.', '_')}_{k}.jpg")
             wrong |= {file} if row["kind"] != "clean" else set()
     put(strangers[0], tree / "99/99@N00/again_0.jpg")
+    again = tree / "98/98@N00/smaller_0.jpg"
+    again.parent.mkdir(parents=True)
+    photo = cv2.imread(str(photos / strangers[1]["path"]))
+    cv2.imwrite(str(again), cv2.resize(photo, None, fx=0.8, fy=0.8), [cv2.IMWRITE_JPEG_QUALITY, 60])
     root = str(folder / "root")
     World(tree, [], models).refine(root, "megaface", str(tree))
-    return Planted(root, wrong, leaked, 1)
+    return Planted(root, wrong, leaked, 2)
 
 
 @pytest.fixture(scope="module")
