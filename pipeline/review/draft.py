@@ -9,7 +9,7 @@ from pipeline.refined.latest import Refinement
 from pipeline.review import ledger
 from pipeline.review.cases import cases
 from pipeline.review.compose import Sheet, compose
-from pipeline.review.gold import renewed
+from pipeline.review.gold import asked_before, renewed
 from pipeline.review.groups import Known
 from pipeline.review.queue import BAND, cut, pages, seconds
 from pipeline.review.votes import settle
@@ -42,7 +42,8 @@ def draft(root: str, done: Refinement, there: Collection[str], known: Mapping[st
     sample = renewed(root, done, terms.audit, answered)
     drawn = [c for c in sample.cases if c.about["finding_id"] not in answered]
     voices = _voices(said, settled.disputed)
-    again = {c.about["finding_id"]: c for c in (*sample.cases, *made) if c.about["finding_id"] in voices}
+    audited = asked_before(said, voices)  # by now another sample may be drawn, and the machine see no case
+    again = {c.about["finding_id"]: c for c in (*audited, *sample.cases, *made) if c.about["finding_id"] in voices}
     usual = {c.about["finding_id"]: c for c in (*drawn, *chosen) if c.about["finding_id"] not in there}
     wanted = {c.about["finding_id"] for c in made if c.wrong >= BAND and c.about["finding_id"] not in answered}
     wanted |= {c.about["finding_id"] for c in drawn} | set(voices)

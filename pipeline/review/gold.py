@@ -70,6 +70,17 @@ def _audited(row: Mapping[str, Any]) -> Case:
     return _question(about, row["identity"], "yes" if moved else "no")
 
 
+def asked_before(said: pa.Table, wanted: Collection[str]) -> list[Case]:
+    """The audit's questions among these findings, as the ledger tells them: said, rows as in the ledger."""
+    rows = {r["finding_id"]: r for r in said.to_pylist() if r["purpose"] == "audit" and r["finding_id"] in wanted}
+    columns = ("finding_id", "kind", "subject", "object", "face", "other")
+    return [
+        _question({c: row[c] for c in columns}, row["object"], "yes" if row["kind"] == "misplaced" else "no")
+        for row in rows.values()
+        if row["kind"] in ("outlier", "misplaced")
+    ]
+
+
 def _question(about: dict[str, Any], identity: str, same_means: str) -> Case:
     """An audited photo: the machine holds it to be right, or it would not be kept."""
     belief = KEPT if same_means == "yes" else 1 - KEPT

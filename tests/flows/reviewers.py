@@ -77,7 +77,9 @@ def answer_on_the_page(page: Any, local: Any, review: str, oracle: Oracle, who: 
         words = {"same": "this person", "other": "someone else"}
         assert page.locator(".cell").count() == len(ids)
         for at, choice in enumerate(choices):
-            page.locator(".cell").nth(at).get_by_text(words[choice]).click(force=True)
+            option = page.locator(".cell").nth(at).get_by_text(words[choice])
+            option.evaluate("e => e.scrollIntoView({block: 'center'})")  # a bar lies over the lower edge of the page
+            option.click(force=True)
     page.keyboard.press("y")
     page.screenshot(path=shot)
     page.keyboard.press("Control+Enter")

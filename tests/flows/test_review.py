@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.server, pytest.mark.slow]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
 ANNOTATORS = ("ann@example.org", "bob@example.org")
 THIRD = "cat@example.org"
+FOURTH = "dan@example.org"
 
 
 class Drawn(NamedTuple):
@@ -79,7 +80,7 @@ def test_people_make_it_better(
     before = drawn.score()
     where = {"url": label_server.url, "name": name}
     pages: list[int] = []
-    for _ in range(3):  # the first round, what it changed, and further opinions
+    for _ in range(4):  # the first round, what it changed, and further opinions
         send.fn(drawn.root, groups=groups, budget=400, audit=40, **where)
         oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
         if not pages:
@@ -88,7 +89,7 @@ def test_people_make_it_better(
                 shot = shots / f"review-{kind}.png"
                 answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, shot=shot)
             ann.context.close()
-        order = (THIRD, *ANNOTATORS) if pages else ANNOTATORS
+        order = (THIRD, FOURTH, *ANNOTATORS) if pages else ANNOTATORS
         pages += [answer(label_server, name, oracle, who, wrong=0.05) for who in order]
         found = collect.fn(drawn.root, **where)
     after = drawn.score()
@@ -103,7 +104,7 @@ def test_people_make_it_better(
     assert len(clicked) == 2, "only in the browser it was said that the person is known"
     assert after.wrong_after < before.wrong_after
     assert after.clean_lost <= before.clean_lost
-    assert found.disputed == 0
+    assert found.disputed <= 2, "all but those of a name with one sure face, which cannot stand beside itself again"
     assert said.audit_upper is not None
     assert all(g["alpha"] is None or g["alpha"] > 0.5 for g in said.groups)
     assert {a["name"] for a in said.annotators} >= set(ANNOTATORS)
