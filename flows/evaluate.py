@@ -11,14 +11,13 @@ import typer
 
 from flows import pair_sets, strangers, template_sets, videos
 from flows.figures import POINTS, Asked, Evaluation, Figure
-from flows.models import embedder_of, is_checkpoint
+from flows.models import embedder_of
 from flows.pair_sets import Prepared
-from flows.refine import stage
+from flows.refine import embedded
 from flows.take import parse_workers
-from pipeline import schema
-from pipeline.build import Workers, build
+from pipeline.build import Workers
 from pipeline.errors import UserError
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.embed import Embedder
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
@@ -197,11 +196,7 @@ def measure(
     They are kept in half precision, which moves a cosine by some 1e-5. leave_out: people and photos (identities and
     face_ids) whose pairs are not asked.
     """
-    batch = 128 if is_checkpoint(embedder.model) else BATCH
-    table = stage(build, name="embeddings")(
-        root, "embeddings", embed_shard, test.faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
-        workers=workers, carry={"root": root, "batch": batch},
-    )  # fmt: skip
+    table = embedded(root, test.faces, embedder, workers=workers)
     x = vectors(table.read(["x"])["x"])[0].astype(np.float32)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     pairs = load_pairs(test.folder)

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
 from flows.gpu import gpu
-from flows.models import embedder_of
+from flows.models import embedder_of, is_checkpoint
 from flows.take import parse_workers
 from pipeline import schema
 from pipeline.build import Workers, build
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
+MANY = 128  # faces at a time for a checkpoint
 # what the stages ask for before any finding is judged, as false accept rates; min_coarse is a correlation of pixels
 RULES = {"far_link": LINK, "far_join": JOIN, "far_absorb": ABSORB, "far_doubt": DOUBT, "min_coarse": MIN_COARSE}
 
@@ -185,6 +186,16 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[
                   workers=many, carry=carry)
             for e in models.embedders
         ]  # fmt: skip
+
+
+def embedded(root: str, faces: Table, embedder: "Embedder | Trained", *, workers: Workers = None) -> Table:
+    """The embeddings table of faces by one model that is measured; a checkpoint takes larger batches."""
+    carry = {"root": root, "batch": MANY if is_checkpoint(embedder.model) else BATCH}
+    made: Table = stage(build, name="embeddings")(
+        root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
+        workers=workers, carry=carry,
+    )  # fmt: skip
+    return made
 
 
 def _ignored(where: dict[str, tuple[str, str]]) -> dict[str, dict[str, int]]:

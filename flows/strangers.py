@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from flows.figures import Asked, Figure
 from flows.megaface import DISTRACTORS, PROBES, as_listed, listed
-from flows.models import is_checkpoint
 from flows.pair_sets import Unseeing
-from flows.refine import faces_of, stage
-from pipeline import schema
-from pipeline.build import Workers, build
+from flows.refine import embedded, faces_of, stage
+from pipeline.build import Workers
 from pipeline.errors import UserError
 from pipeline.faces.detect import Detector
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.embed import Embedder
 from pipeline.noise.columns import vectors
 from pipeline.sources import devkit
 from pipeline.sources.deal import Source, photos
@@ -80,14 +78,8 @@ def measure(
     figures: list[Figure] = []
     asked: dict[str, Asked] = {}
     for title, model in models.items():
-        if isinstance(model, Stored):
-            table, stored = None, model
-        else:
-            stored = None
-            table = stage(build, name="embeddings")(
-                root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(model.dim), embedder=model,
-                workers=workers, carry={"root": root, "batch": 128 if is_checkpoint(model.model) else BATCH},
-            )  # fmt: skip
+        stored = model if isinstance(model, Stored) else None
+        table = None if isinstance(model, Stored) else embedded(root, faces, model, workers=workers)
         found = _Vectors(taken, table, stored)
         keys, x, person = found.probes()
         if features and table is not None:

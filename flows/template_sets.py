@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.figures import Asked, Figure
-from flows.models import is_checkpoint
+from flows.refine import embedded
 from pipeline import schema
 from pipeline.build import Workers, build
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.embed import Embedder
 from pipeline.noise.columns import vectors
 from pipeline.schema import face_id
 from pipeline.sources import ijb
@@ -45,10 +45,7 @@ def measure(
                   carry={"folder": str(folder)})  # fmt: skip
     found: list[Figure] = []
     for title, embedder in models.items():
-        table = build(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim),
-                      embedder=embedder, workers=workers,
-                      carry={"root": root, "batch": 128 if is_checkpoint(embedder.model) else BATCH})  # fmt: skip
-        x = _faces(table, lists)
+        x = _faces(embedded(root, faces, embedder, workers=workers), lists)
         templates = pool(x, lists.template, lists.medium, score=lists.score if detector_score else None, norm=norm)
         log.info("%s: %s, %d templates", lists.name, title, len(templates.ids))
         found += _figures(lists, title, templates, draws=draws, seed=seed)

@@ -13,14 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.figures import Asked, Figure
-from flows.models import is_checkpoint
 from flows.pair_sets import Unseeing
-from flows.refine import faces_of, stage
-from pipeline import schema
-from pipeline.build import Workers, build
+from flows.refine import embedded, faces_of, stage
+from pipeline.build import Workers
 from pipeline.errors import UserError
 from pipeline.faces.detect import Detector
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.embed import Embedder
 from pipeline.noise.columns import vectors
 from pipeline.sources import video_lists
 from pipeline.sources.deal import Source, photos
@@ -71,11 +69,7 @@ def measure(
     figures: list[Figure] = []
     lost = 0
     for title, embedder in models.items():
-        table = stage(build, name="embeddings")(
-            root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
-            workers=workers, carry={"root": root, "batch": 128 if is_checkpoint(embedder.model) else BATCH},
-        )  # fmt: skip
-        means = pooled(table)
+        means = pooled(embedded(root, faces, embedder, workers=workers))
         if lists.pairs:
             cosines = _cosines(means, lists)
             lost = int((cosines == -1).sum())
@@ -118,6 +112,8 @@ def _searched(means: Mapping[str, NDArray[np.float32]], lists: Videos) -> NDArra
     number = {name: i for i, name in enumerate(owner[0].tolist())}
     x = np.stack([means[v] for v, _ in gallery])
     asked = [p for p in lists.sought if any(v in means for v in lists.known.get(p, []))]
+    if not asked:
+        raise UserError(f"no video of {lists.frames} that {video_lists.KNOWN} names shows a face of anybody sought")
     queries = np.stack([np.sum([means[v] for v in lists.known[p] if v in means], axis=0) for p in asked])
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
     there = np.array([len(lists.sought[p]) for p in asked])

@@ -112,6 +112,14 @@ def test_a_video_without_a_face_is_told(tmp_path: Path, embedder: str) -> None:
     assert found.test_sets[0].missing == 2
 
 
+def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str) -> None:
+    folder = iqiyi(tmp_path)
+    for frame in (folder / "frames").glob("IQIYI_*0/*"):
+        frame.write_bytes(b"<html>")
+    with pytest.raises(UserError, match="shows a face of anybody sought"):
+        evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True)
+
+
 @pytest.mark.parametrize(
     ("file", "text", "told"),
     [
