@@ -17,6 +17,7 @@ from pipeline.build import Workers, build
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.noise.clusters import LARGEST
+from pipeline.noise.misplaced import stray_groups
 from pipeline.refined.labels import label
 from pipeline.table import Table, load
 
@@ -68,7 +69,7 @@ def noise(
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
 ) -> Cleaned:
     """All noise stages and resolve on a world that `benchmark world` drew: time, memory, precision and recall."""
-    photos, faces, embeddings, truth = (_only(root, name) for name in ("photos", "faces", "embeddings", "truth"))
+    photos, faces, embeddings, truth = (only(root, name) for name in ("photos", "faces", "embeddings", "truth"))
     many: Workers = parse_workers(workers)
     start = time.monotonic()
     sizes, dim = _read(embeddings)
@@ -78,11 +79,12 @@ def noise(
     labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
     seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    products = _flops(sizes, dim, len(found.persons)) / _blas()
+    products = _products(found, root, sizes, dim)
     return Cleaned(timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products, peak)
 
 
-def _only(root: str, name: str) -> Table:
+def only(root: str, name: str) -> Table:
+    """The one table of that name that `benchmark world` left in a root."""
     names = [n for n in storage.names(root, name) if n.endswith(".json")]
     found = load(root, name, names[0].split("/")[-1].removesuffix(".json")) if len(names) == 1 else None
     if found is None:
@@ -95,20 +97,29 @@ def _read(embeddings: Table) -> tuple[NDArray[np.int64], int]:
     counts: Counter[str] = Counter()
     dim = 0
     for rows in embeddings.batches(["identity", "x"]):
-        dim = rows["x"].type.list_size
+        dim = rows["x"].type.byte_width // 2
         counts.update({e["values"]: e["counts"] for e in rows["identity"].value_counts().to_pylist()})
     return np.array(list(counts.values()), np.int64), dim
 
 
-def _flops(sizes: NDArray[np.int64], dim: int, persons: int) -> float:
-    """Of the products that cannot be avoided: photos of a name with each other, and persons with persons."""
+def _products(found: stages.Noise, root: str, sizes: NDArray[np.int64], dim: int) -> float:
+    """Seconds of BLAS for the products that the stages ask for, each once and as large as BLAS likes them best.
+
+    In double precision every photo with the strangers' covariance, and photos of a name with each other; in single
+    precision persons, and whoever strayed, with all persons.
+    """
+    model, persons = found.calibration.shards[0], len(found.persons)
+    strayed = sum(
+        stray_groups(root, c, p, model) for c, p in zip(found.clusters.shards, found.persons.shards, strict=True)
+    )
     linked = np.minimum(sizes, LARGEST).astype(np.float64)
-    return float(2 * dim * ((linked**2).sum() + float(persons) ** 2))
+    double = 2 * dim * (float(sizes.sum()) * dim + float((linked**2).sum()))
+    return double / _blas(np.float64) + 2 * dim * float(persons) * (persons + strayed) / _blas(np.float32)
 
 
-def _blas() -> float:
-    """Floating point operations a second of a large product in single precision."""
-    x = np.random.default_rng(0).standard_normal((SQUARE, SQUARE)).astype(np.float32)
+def _blas(precision: type[np.floating[Any]]) -> float:
+    """Floating point operations a second of a large product."""
+    x = np.random.default_rng(0).standard_normal((SQUARE, SQUARE)).astype(precision)
     x @ x
     start = time.monotonic()
     for _ in range(3):
@@ -118,7 +129,7 @@ def _blas() -> float:
 
 def _judged(labels: Table, truth: Table) -> list[dict[str, Any]]:
     """Precision and recall of what was removed or moved, and of copies, against the truth."""
-    owner = _owners(labels, truth)
+    owner = owners(labels, truth)
     tally: Counter[str] = Counter()
     kinds: Counter[tuple[str, bool]] = Counter()
     for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["person", "kind"]), strict=True):
@@ -149,7 +160,7 @@ def _judged(labels: Table, truth: Table) -> list[dict[str, Any]]:
     return rows
 
 
-def _owners(labels: Table, truth: Table) -> dict[str, int]:
+def owners(labels: Table, truth: Table) -> dict[str, int]:
     """The person whom most photos of each identity that stays show."""
     votes: dict[str, Counter[int]] = {}
     for said, true in zip(labels.batches(["identity"]), truth.batches(["person"]), strict=True):

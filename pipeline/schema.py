@@ -121,7 +121,7 @@ def embeddings(dim: int) -> pa.Schema:
         [
             ("face_id", pa.string()),
             ("identity", pa.string()),
-            ("x", pa.list_(pa.float16(), dim)),
+            ("x", pa.binary(2 * dim)),  # float16, little-endian: np.frombuffer(x, "<f2")
             ("norm", pa.float32()),
         ]
     )

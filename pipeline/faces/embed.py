@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
+from pipeline.noise.columns import packed
 from pipeline.schema import embeddings
 from pipeline.table import Shard, read_shard
 
@@ -113,10 +114,8 @@ def embed_shard(part: Shard, *, root: str, embedder: Embedder, batch: int) -> pa
         vectors = embedder(pictures)
         norm[rows] = np.linalg.norm(vectors, axis=1)
         x[rows] = vectors / np.maximum(norm[rows], 1e-12)[:, None]
-    column = pa.FixedSizeListArray.from_arrays(pa.array(x.ravel()), embedder.dim, mask=pa.array(~there))
-    return pa.table(
-        [faces["face_id"], faces["identity"], column, pa.array(norm, mask=~there)], schema=embeddings(embedder.dim)
-    )
+    columns = [faces["face_id"], faces["identity"], packed(x, there), pa.array(norm, mask=~there)]
+    return pa.table(columns, schema=embeddings(embedder.dim))
 
 
 def _batches(

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.columns import vectors
-from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, likeness, seen
+from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen
 from pipeline.table import Shard, read_shard
 
 # Faces a dimension: the weight of "strangers lie evenly on the sphere" against the faces seen. A face's own name is
@@ -55,7 +55,7 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
     _, codes = np.unique([row[0] for row in rows], return_inverse=True) if rows else (None, np.empty(0, np.int64))
     x = [np.array([row[2][e] for row in rows]) for e in range(len(part))]
     if not rows:
-        x = [np.zeros((0, read_shard(root, s[0], ["x"])["x"].type.list_size)) for s in part]
+        x = [vectors(read_shard(root, s[0], ["x"])["x"])[0][:0] for s in part]
     return to_table(calibrate(x, identity=codes))
 
 
@@ -110,7 +110,7 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     views = tuple(view(rows) for rows in x)
     i, j = np.triu_indices(len(identity), 1)
     across = identity[i] != identity[j]
-    others = [_as_if_new(seen(rows, v), identity) for rows, v in zip(x, views, strict=True)]
+    others = [_as_if_new(doubled(seen(rows, v)), identity) for rows, v in zip(x, views, strict=True)]
     pairs = np.stack([likeness(s, s)[i, j] for s in others], 1)
     strangers, within = pairs[across], pairs[~across]
     weights, same, spread, share = _weigh(strangers, within)
@@ -122,7 +122,7 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
 def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
     """The faces that made a view, seen as if their own name had not been among the strangers, as new faces are."""
     mine = np.where(identity[:, None] == identity[None], faces.x @ faces.x.T, 0.0)
-    n, own = len(identity) + PRIOR * faces.x.shape[1], np.array([np.sum(identity == i) for i in identity])
+    n, own = len(identity) + PRIOR * faces.x.shape[1], (identity[:, None] == identity[None]).sum(1)
     second = (n * (faces.deviation**2 + faces.mean**2) - (mine**2).sum(1)) / (n - own)
     mean = (n * faces.mean - mine.sum(1)) / (n - own)
     return faces._replace(mean=mean, deviation=np.sqrt(np.maximum(second - mean**2, 1e-9)))

@@ -9,17 +9,35 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import runs, texts, views_of
-from pipeline.noise.likeness import Calibration, Floats, Seen, level, likeness, middle, paired, some, together, views
+from pipeline.noise.columns import runs, views_of
+from pipeline.noise.likeness import (
+    Calibration,
+    Floats,
+    Seen,
+    View,
+    doubled,
+    level,
+    likeness,
+    middle,
+    some,
+    to_others,
+    together,
+)
+from pipeline.noise.pictures import against, as_seen
 from pipeline.table import Shard, read_shard
 
 LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
 JOIN = 3e-3  # share of strangers that a face must beat to come to a centre; also what an outlier is not
 ABSORB = 3e-4  # the same for a whole group: it may be a second person, so it must be much less like a stranger
 LARGEST = 1000  # faces of a name that are linked pair by pair, about a second; further ones join the nearest group
+MANY = 50  # faces of a person of which one no longer moves the centre
+ROUND = 1e-9  # what the arithmetic of a tree may lose
 Labels = NDArray[np.signedinteger[Any]]
 CLUSTERS = pa.schema(
     [
@@ -40,18 +58,21 @@ def cluster_shard(
     embeddings, copies = part
     found = read_calibration(root, calibration)
     x, there = views_of(root, embeddings)
-    rows = read_shard(root, copies, ["face_id", "identity", "copy_of"])
-    place = {face: i for i, face in enumerate(texts(rows["face_id"]))}
-    original = np.array([i if o is None else place[o] for i, o in enumerate(texts(rows["copy_of"]))], np.int64)
+    rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *against(len(x))])
+    views = as_seen(x, rows)
+    original = pc.index_in(rows["copy_of"], value_set=rows["face_id"].combine_chunks(), skip_nulls=True)
+    copied = np.asarray(original.is_valid())
+    original = np.where(copied, original.fill_null(0).to_numpy(), np.arange(len(there)))
     groups, core = np.full(len(there), -1, np.int64), np.full((len(x), len(there)), np.nan)
     for _, start, end in runs(rows["identity"]):
-        voters = start + np.flatnonzero((there & (original == np.arange(len(there))))[start:end])
         faces = start + np.flatnonzero(there[start:end])
-        if len(voters):
-            groups[voters] = cluster([e[voters] for e in x], found, link=link, join=join, absorb=absorb)
+        votes = ~copied[faces]
+        if votes.any():
+            name = [doubled(some(v, faces)) for v in views]
+            voters = name if votes.all() else [some(v, votes) for v in name]
+            groups[faces[votes]] = cluster(voters, found, link=link, join=join, absorb=absorb)
             groups[faces] = groups[original[faces]]
-            member = (groups[faces] == 0) & (original[faces] == faces)
-            core[:, faces] = to_centre(views([e[faces] for e in x], found), member)
+            core[:, faces] = to_centre(name, (groups[faces] == 0) & votes, found)
     cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
     cores += [pa.nulls(len(there), pa.float32())] * (2 - len(cores))
     number = pa.array(groups, pa.int32(), mask=groups < 0)
@@ -59,7 +80,7 @@ def cluster_shard(
 
 
 def cluster(
-    x: Sequence[NDArray[Any]],
+    faces: Sequence[Seen],
     calibration: Calibration,
     *,
     link: float = LINK,
@@ -68,21 +89,23 @@ def cluster(
 ) -> Labels:
     """The group [n] of each face of one name; 0 is the person, further groups follow by size, then by cohesion.
 
-    x: for each embedder [n, d] unit rows. link: false links to expect in the name, spread over its pairs; join and
+    faces: as each embedder sees them. link: false links to expect in the name, spread over its pairs; join and
     absorb: the share of strangers that a single face, or a whole group, must beat to come to a centre afterwards.
     """
-    n = len(x[0])
+    n = len(faces[0].mean)
     few = np.unique(np.linspace(0, n - 1, min(n, LARGEST)).astype(int))
     tail = calibration.tail
-    faces = views(x, calibration)
-    pairs = together([some(f, few) for f in faces], [some(f, few) for f in faces], calibration)
+    linked = faces if n == len(few) else [some(f, few) for f in faces]
+    pairs = together(linked, linked, calibration)
     labels: Labels = np.full(n, -1, np.int64)
     labels[few] = average_linkage(pairs, level(tail, link / max(len(few) * (len(few) - 1) / 2, 1)))
     if n == len(few):
         labels = _by_cohesion(labels, pairs)
     labels = ranked(labels)
     for _ in range(2):
-        labels = _join(faces, labels, calibration, level(tail, join), level(tail, absorb))
+        before, labels = labels, _join(faces, labels, calibration, level(tail, join), level(tail, absorb))
+        if np.array_equal(before, labels):
+            break
     return labels
 
 
@@ -90,32 +113,23 @@ def average_linkage(pairs: Floats, least: float) -> Labels:
     """Groups [n] of n things whose likenesses are pairs [n, n]: the two most alike groups unite while they reach least.
 
     The likeness of two groups is the mean over their pairs (UPGMA, Sokal and Michener 1958). A group is named by its
-    lowest member; of equal pairs the first unites first.
+    lowest member.
     """
-    s = np.array(pairs, np.float64)
-    n = len(s)
-    np.fill_diagonal(s, -np.inf)
-    size, label = np.ones(n), np.arange(n)
-    best = s.max(1) if n > 1 else np.full(n, -np.inf)
-    while n and best[i := int(best.argmax())] >= least:
-        i, j = sorted((i, int(s[i].argmax())))
-        row = np.round((s[i] * size[i] + s[j] * size[j]) / (size[i] + size[j]), 9)
-        row[[i, j]] = -np.inf
-        stale = (s[:, i] >= best) | (s[:, j] >= best)  # whose nearest was one of the two
-        s[i], s[:, i], s[j], s[:, j] = row, row, -np.inf, -np.inf
-        stale[[i, j]] = True
-        best = np.maximum(best, row)
-        best[stale] = s[stale].max(1)
-        size[i] += size[j]
-        label[label == j] = i
-    return label
+    if len(pairs) < 2:
+        return np.zeros(len(pairs), np.int64)
+    apart = squareform(pairs, checks=False)
+    top = apart.max()
+    tree = linkage(top - apart, "average")  # distances that average as the likenesses do
+    flat = fcluster(tree, top - least + ROUND, "distance")
+    _, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
+    return np.asarray(first[inverse], np.int64)
 
 
 def inner(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
     """Which unit rows x [n, d] make the robust centre: twice, all but those farthest from the mean of the former."""
     keep = np.ones(len(x), bool)
     for _ in range(rounds if len(x) >= 5 else 0):
-        order = np.argsort(-np.round(x @ np.asarray(x[keep], np.float64).mean(0), 9), kind="stable")
+        order = np.argsort(-np.round(x @ (keep.astype(np.float64) @ x / keep.sum()), 9), kind="stable")
         keep = np.zeros(len(x), bool)
         keep[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]] = True
     return keep
@@ -127,31 +141,30 @@ def centre(x: NDArray[Any]) -> Floats:
     return np.asarray(mean / max(np.linalg.norm(mean), 1e-9))
 
 
-def centres(faces: Seen, members: Sequence[NDArray[np.bool_]]) -> Seen:
+def centres(faces: Seen, members: Sequence[NDArray[np.bool_]], view: View) -> Seen:
     """The robust centres of several groups, as seen; members: for each group which faces [n] are in it."""
     weights = np.zeros((len(members), len(faces.x)))
     for row, member in zip(weights, members, strict=True):
         row[np.flatnonzero(member)[inner(faces.x[member])]] = 1
-    return middle(faces, weights)
+    return middle(faces, weights, view)
 
 
-def to_centre(faces: Sequence[Seen], member: NDArray[np.bool_]) -> list[Floats]:
+def to_centre(faces: Sequence[Seen], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
     """How alike each face [n] is to the centre of the members, one array for each embedder.
 
     A member is compared with the mean of the others, so that it does not vouch for itself; the only member of a group
     has nobody to be like and gets nan.
     """
-    return [_to_centre(f, member) for f in faces]
+    return [_to_centre(f, member, v) for f, v in zip(faces, calibration.views, strict=True)]
 
 
-def _to_centre(faces: Seen, member: NDArray[np.bool_]) -> Floats:
-    z = likeness(faces, centres(faces, [member]))[:, 0]
+def _to_centre(faces: Seen, member: NDArray[np.bool_], view: View) -> Floats:
+    z = likeness(faces, centres(faces, [member], view))[:, 0]
     count = int(member.sum())
     if count == 1:
         z[member] = np.nan
-    elif count < 50:  # beyond, one face no longer moves the centre
-        own = some(faces, member)
-        z[member] = paired(own, middle(own, 1 - np.eye(count)))
+    elif count < MANY:
+        z[member] = to_others(some(faces, member), view)
     return z
 
 
@@ -161,7 +174,8 @@ def _join(faces: Sequence[Seen], labels: Labels, calibration: Calibration, face:
     groups = np.flatnonzero(sizes > 1)
     if not len(groups):
         return labels
-    middles = [centres(f, [labels == g for g in groups]) for f in faces]
+    members = [labels == g for g in groups]
+    middles = [centres(f, members, v) for f, v in zip(faces, calibration.views, strict=True)]
     between = together([some(m, np.array([0])) for m in middles], middles, calibration)[0]
     labels = np.where(np.isin(labels, groups[between >= group]), 0, labels)
     single = np.flatnonzero(sizes[labels] == 1)
@@ -184,10 +198,8 @@ def ranked(labels: Labels) -> Labels:
 def _by_cohesion(labels: Labels, pairs: Floats) -> Labels:
     """The same groups, numbered so that the more cohesive of two comes first."""
     names, inverse, size = np.unique(labels, return_inverse=True, return_counts=True)
-    inside = np.zeros((len(names), len(labels)))
-    inside[inverse, np.arange(len(labels))] = 1
-    total = np.einsum("gi,ij,gj->g", inside, pairs, inside) if len(names) < len(labels) else np.zeros(len(names))
-    mean = np.round((total - inside @ np.diag(pairs)) / np.maximum(size * (size - 1), 1), 6)
+    mine = np.einsum("ij,ij->i", pairs, inverse[:, None] == inverse[None]) - np.diag(pairs)
+    mean = np.round(np.bincount(inverse, mine) / np.maximum(size * (size - 1), 1), 6)
     rank = np.empty(len(names), np.int64)
     rank[np.argsort(-mean, kind="stable")] = np.arange(len(names))
     return rank[inverse]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, views_of
-from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hash
+from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hashes
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise
+from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise, views
 from pipeline.noise.pictures import sketch_rows
 from pipeline.table import Shard, read_shard
 
@@ -31,12 +31,23 @@ class Source(NamedTuple):
 
 
 class _Digests(NamedTuple):
-    face: NDArray[np.object_]
-    identity: NDArray[np.object_]  # None throughout a test set
-    sha: NDArray[np.object_]
+    """What is known of every face, in 36 bytes: numbers that stand for its name and its bytes, and where it lies."""
+
+    name: Indices  # of the claimed identity; -1 for none, and throughout a test set
+    sha: NDArray[np.uint64]  # the first 64 bits
     hash: NDArray[np.uint64]
     norm: NDArray[np.float32]
-    place: Indices  # [n, 3]: source, shard, row
+    place: NDArray[np.int32]  # [n, 3]: source, shard, row
+
+
+class _Looked(NamedTuple):
+    """Pairs that are one picture, row by row: ids and places of both, correlation, each embedder's likeness."""
+
+    one: NDArray[np.object_]
+    two: NDArray[np.object_]
+    places: tuple[Indices, Indices]  # rows of the digests
+    r: Floats
+    z: list[Floats]
 
 
 def conflict_shard(
@@ -51,8 +62,8 @@ def conflict_shard(
     known = _digests(root, sources)
     i, j = _together(known)
     ours = known.place[:, 0] == 0
-    across = (ours[i] & ~ours[j]) | (ours[i] & ours[j] & (known.identity[i] != known.identity[j]))
-    return _as_findings(known, *_looked_at(root, sources, known, i[across], j[across], found, alike, least))
+    across = (ours[i] & ~ours[j]) | (ours[i] & ours[j] & (known.name[i] != known.name[j]))
+    return _as_findings(known, _looked_at(root, sources, known, i[across], j[across], found, alike, least))
 
 
 def unnamed_copies(
@@ -63,11 +74,10 @@ def unnamed_copies(
     alike and least as for conflict_shard.
     """
     known = _digests(root, [source])
-    nobodys = np.array([name is None for name in known.identity], bool)
     i, j = _together(known)
-    both = nobodys[i] & nobodys[j]
-    i, j, *_ = _looked_at(root, [source], known, i[both], j[both], found, alike, least)
-    return [(str(a), str(b)) for a, b in zip(known.face[i], known.face[j], strict=True)]
+    both = (known.name[i] < 0) & (known.name[j] < 0)
+    seen = _looked_at(root, [source], known, i[both], j[both], found, alike, least)
+    return [(str(a), str(b)) for a, b in zip(seen.one, seen.two, strict=True)]
 
 
 def _looked_at(
@@ -79,78 +89,100 @@ def _looked_at(
     found: Calibration,
     alike: float,
     least: float,
-) -> tuple[Indices, Indices, Floats, list[Floats]]:
-    """Those of the pairs that are one picture, the correlation of their sketches and each embedder's likeness."""
+) -> _Looked:
+    """Those of the pairs that are one picture."""
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    i, j = inverse[: len(i)], inverse[len(i) :]
-    x, sketches = _fetch(root, sources, known.place[rows])
-    z = pairwise(x, i, x, j, found)
-    likely = fuse(z, found.weights) >= level(found.tail, alike) if len(i) else np.empty(0, bool)
-    i, j, z = i[likely], j[likely], [c[likely] for c in z]
-    equal = known.sha[rows][i] == known.sha[rows][j]
-    r = np.array([1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)])
+    a, b = inverse[: len(i)], inverse[len(i) :]
+    ids, sha, x, sketches = _fetch(root, sources, known.place[rows])
+    faces = views(x, found)
+    z = pairwise(faces, a, faces, b)
+    equal = sha[a] == sha[b]
+    r = np.full(len(a), -1.0)
+    for k in np.flatnonzero(fuse(z, found.weights) >= level(found.tail, alike)).tolist() if len(a) else ():
+        r[k] = 1.0 if equal[k] else same_picture(sketches[a[k]], sketches[b[k]])
     keep = r >= least
-    return rows[i[keep]], rows[j[keep]], r[keep], [c[keep] for c in z]
+    return _Looked(ids[a[keep]], ids[b[keep]], (i[keep], j[keep]), r[keep], [c[keep] for c in z])
 
 
 def _digests(root: str, sources: Sequence[Source]) -> _Digests:
     """Digests of all faces that are no copies within their name; test sets after the data."""
     parts = []
+    names: dict[str, int] = {}
     for s, source in enumerate(sources):
         for n, shard in enumerate(source.faces):
-            face = read_shard(root, shard, ["face_id", "identity", "sha", *([] if source.copies else ["sketch"])])
+            face = read_shard(root, shard, ["identity", "sha", *([] if source.copies else ["sketch"])])
             norm = read_shard(root, source.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
             hashes, there = _hashes(root, face, source.copies[n] if source.copies else None)
             at = np.flatnonzero(there & ~np.isnan(norm))
-            who = texts(face["identity"]) if s == 0 else np.full(len(face), None, object)
-            place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1)
-            parts.append((texts(face["face_id"])[at], who[at], texts(face["sha"])[at], hashes[at], norm[at], place))
+            name = _numbered(face["identity"], names) if s == 0 else np.full(len(face), -1)
+            place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1).astype(np.int32)
+            sha = _first_bits(face["sha"].take(pa.array(at)))
+            parts.append((name[at].astype(np.int32), sha, hashes[at], norm[at], place))
     return _Digests(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _numbered(column: pa.ChunkedArray, names: dict[str, int]) -> Indices:
+    """A number for each name, the same in every shard; -1 for null."""
+    coded = column.combine_chunks().dictionary_encode()
+    numbers = np.array([names.setdefault(name, len(names)) for name in coded.dictionary.to_pylist()] + [-1], np.int64)
+    return np.asarray(numbers[coded.indices.fill_null(-1).to_numpy()])
+
+
+def _first_bits(column: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """The first 64 bits of SHA-256 digests in hexadecimal."""
+    words = column.combine_chunks().cast(pa.binary()).to_numpy(zero_copy_only=False).astype("S16")
+    return np.frombuffer(bytes.fromhex(words.tobytes().decode()), ">u8").astype(np.uint64)
 
 
 def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     if copies is None:
         sketches, there = sketch_rows(face["sketch"])
-        return np.array([sketch_hash(s) if t else 0 for s, t in zip(sketches, there, strict=True)], np.uint64), there
+        return sketch_hashes(sketches), there
     rows = read_shard(root, copies, ["copy_of", "hash"])
-    there = rows["hash"].is_valid().to_numpy(zero_copy_only=False) & ~rows["copy_of"].is_valid().to_numpy(
-        zero_copy_only=False
-    )
+    there = np.asarray(rows["hash"].is_valid()) & ~np.asarray(rows["copy_of"].is_valid())
     return rows["hash"].fill_null(0).to_numpy(), there
 
 
 def _together(known: _Digests) -> tuple[Indices, Indices]:
     """Pairs whose bytes or hashes bring them together."""
     i, j = near_hashes(known.hash)
-    _, first, inverse = np.unique(known.sha.astype(str), return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(known.sha, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
     pairs = np.unique(np.concatenate([np.stack([i, j], 1), np.stack([first[inverse[again]], again], 1)]), axis=0)
     return pairs[:, 0], pairs[:, 1]
 
 
-def _fetch(root: str, sources: Sequence[Source], place: Indices) -> tuple[list[NDArray[Any]], NDArray[np.uint8]]:
-    """Vectors of each embedder and sketches of the faces at the given places, shard by shard."""
+def _fetch(
+    root: str, sources: Sequence[Source], place: Indices
+) -> tuple[NDArray[np.object_], NDArray[np.object_], list[NDArray[Any]], NDArray[np.uint8]]:
+    """Ids, digests of bytes, vectors of each embedder and sketches of the faces at some places, shard by shard."""
+    ids, sha = np.empty(len(place), object), np.empty(len(place), object)
     x: list[list[Any]] = [[None] * len(place) for _ in sources[0].embeddings]
     sketches: list[Any] = [None] * len(place)
-    for s, n in np.unique(place[:, :2], axis=0).tolist():
-        at = np.flatnonzero((place[:, 0] == s) & (place[:, 1] == n))
-        views, _ = views_of(root, [e[n] for e in sources[s].embeddings])
-        drawn, _ = sketch_rows(read_shard(root, sources[s].faces[n], ["sketch"])["sketch"])
-        for k, row in zip(at.tolist(), place[at, 2].tolist(), strict=True):
-            sketches[k] = drawn[row]
-            for e, view in enumerate(views):
-                x[e][k] = view[row]
-    return [np.array(e) for e in x], np.array(sketches)
+    order = np.lexsort(place.T[::-1])
+    edges = np.flatnonzero((np.diff(place[order, :2], axis=0) != 0).any(1)) + 1
+    for at in np.split(order, edges) if len(place) else ():
+        s, n = place[at[0], :2].tolist()
+        rows = read_shard(root, sources[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(place[at, 2]))
+        ids[at], sha[at] = texts(rows["face_id"]), texts(rows["sha"])
+        found, _ = views_of(root, [e[n] for e in sources[s].embeddings])
+        drawn, _ = sketch_rows(rows["sketch"])
+        for k, row, sketch in zip(at.tolist(), place[at, 2].tolist(), drawn, strict=True):
+            sketches[k] = sketch.copy()
+            for e, view in enumerate(found):
+                x[e][k] = view[row].copy()
+    return ids, sha, [np.array(e) if e else np.zeros((0, 0)) for e in x], np.array(sketches, np.uint8)
 
 
-def _as_findings(known: _Digests, i: Indices, j: Indices, r: Floats, z: list[Floats]) -> pa.Table:
+def _as_findings(known: _Digests, seen: _Looked) -> pa.Table:
     """Conflicts with the poorer picture as the subject; overlaps with ours, and a likeness as any overlap has it."""
-    face, norm, words = known.face, known.norm, np.array([_words(v) for v in r], object)
-    test = known.place[j, 0] > 0
-    swap = ~test & ((norm[i] > norm[j]) | ((norm[i] == norm[j]) & (face[i] < face[j])))
-    one, two = face[np.where(swap, j, i)], face[np.where(swap, i, j)]
-    conflict = findings("conflict", one[~test], two[~test], [r[~test]], words[~test])
-    return gathered([conflict, findings("overlap", one[test], two[test], [c[test] for c in z], words[test])])
+    words = np.array([_words(v) for v in seen.r], object)
+    i, j = seen.places
+    norm, test = known.norm, known.place[j, 0] > 0
+    swap = ~test & ((norm[i] > norm[j]) | ((norm[i] == norm[j]) & (seen.one < seen.two).astype(bool)))
+    one, two = np.where(swap, seen.two, seen.one), np.where(swap, seen.one, seen.two)
+    conflict = findings("conflict", one[~test], two[~test], [seen.r[~test]], words[~test])
+    return gathered([conflict, findings("overlap", one[test], two[test], [c[test] for c in seen.z], words[test])])
 
 
 def _words(r: float) -> str:

@@ -19,7 +19,7 @@ from pipeline.noise.columns import texts, vectors, views_of
 from pipeline.noise.conflicts import Source, unnamed_copies
 from pipeline.noise.findings import findings
 from pipeline.noise.identities import Persons, read_persons
-from pipeline.noise.likeness import Calibration, fuse, level
+from pipeline.noise.likeness import Calibration, fuse, level, some, views
 from pipeline.noise.neighbours import connected
 from pipeline.noise.overlap import in_tests
 from pipeline.noise.pictures import ALIKE
@@ -54,13 +54,13 @@ def known_shard(
     rate: strangers to expect above the likeness, among all persons.
     """
     found = read_calibration(root, calibration)
-    gallery = _main(read_persons(root, persons, found))
+    gallery = _main(read_persons(root, persons, calibration))
     x, there = views_of(root, part)
     rows = read_shard(root, part[0], ["face_id", "identity"])
     at = np.flatnonzero(there & np.asarray(rows["identity"].is_null()))
     if not len(at) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
-    i, j, z = in_tests([v[at] for v in x], gallery.centres, found)
+    i, j, z = in_tests(views([v[at] for v in x], found), gallery.centres, found)
     keep = fuse(z, found.weights) >= level(found.tail, rate / len(gallery.person))
     words = [f"likeness {likeness:.1f} of an unnamed photo" for likeness in z[0][keep]]
     return findings(
@@ -93,8 +93,8 @@ def answered(done: Refinement) -> dict[str, str]:
 def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:
     """The unnamed photos of a refinement that show one of its persons, and those that show a picture again."""
     root = done.tables["photos"].root
-    found = read_calibration(root, done.tables["calibration"].shards[0])
-    persons = _main(read_persons(root, done.tables["persons"].shards, found))
+    model = done.tables["calibration"].shards[0]
+    found, persons = read_calibration(root, model), _main(read_persons(root, done.tables["persons"].shards, model))
     accused: list[Accused] = []
     faces = 0
     for keys, x in unnamed(done):
@@ -139,13 +139,13 @@ def _main(persons: Persons) -> Persons:
     """The first person of each name: a further one may be nobody that a name stands for."""
     main = persons.cluster == 0
     columns = (persons.person[main], persons.identity[main], persons.cluster[main], persons.size[main])
-    return Persons(*columns, [c[main] for c in persons.centres], [m[main] for m in persons.means])
+    return Persons(*columns, [some(c, main) for c in persons.centres], [n[main] for n in persons.lengths])
 
 
 def _accused(
     keys: list[str], x: list[NDArray[np.floating]], persons: Persons, found: Calibration, rate: float
 ) -> Iterator[Accused]:
-    i, j, z = in_tests(x, persons.centres, found)
+    i, j, z = in_tests(views(x, found), persons.centres, found)
     many = max(1, len(persons.person))
     sure = fuse(z, found.weights) >= level(found.tail, rate / many)
     for one, tail in zip(z, found.tails, strict=True):

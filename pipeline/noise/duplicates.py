@@ -5,6 +5,7 @@ shifted. So two small pictures of the aligned faces are registered on each other
 2008) and correlated: copies reach 0.99, another shot from the same second hardly 0.98.
 """
 
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,9 @@ Sketches = NDArray[np.uint8]  # [n, SIDE * SIDE]
 SIDE = 40  # pixels; the smallest at which copies and lookalikes part (32 overlaps a little, 56 adds nothing)
 MARGIN = 3  # pixels left out around: a copy that was cropped has nothing there
 BLUR = 0.8  # pixels; what recompression and rescaling change lies above
+HASHED = 32  # pixels; of the picture that a perceptual hash is of
+SHARED = 64  # hashes that may have a part in common and still say something
+BLOCK = 8192  # sketches at a time: 52 MB
 COARSE = 8  # pixels; the first look, without registration
 ROUNDS, QUICK_ROUNDS = 20, 5  # of registration, at full and at half size
 MAYBE = 0.97  # correlation at half size; 490 copies reach 0.992, of a person's other likely pairs 1 in 500
@@ -30,7 +34,9 @@ def perceptual_hash(image: Image) -> int:
     The signs of the 64 lowest frequencies of a 32x32 grey version against their median (Zauner 2010, "pHash").
     """
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return _bits(np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)))
+    low = cv2.dct(cv2.resize(grey, (HASHED, HASHED), interpolation=cv2.INTER_AREA).astype(np.float32))
+    low = low[:9, :9].ravel()[1:65]
+    return int(np.packbits(low > np.median(low)).view(">u8")[0])
 
 
 def sketch(face: Image) -> bytes:
@@ -39,9 +45,25 @@ def sketch(face: Image) -> bytes:
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8).tobytes()
 
 
-def sketch_hash(row: Sketches) -> int:
-    """The perceptual hash of a sketch [SIDE * SIDE]: of the face, so it survives a crop of the photo."""
-    return _bits(cv2.resize(row.reshape(SIDE, SIDE), (32, 32), interpolation=cv2.INTER_AREA))
+def sketch_hashes(sketches: Sketches) -> NDArray[np.uint64]:
+    """The perceptual hash [n] of each sketch [n, SIDE * SIDE]: of the face, so it survives a crop of the photo.
+
+    Shrinking and the cosine transform are linear, so both are one matrix, and all sketches one product.
+    """
+    found = np.empty(len(sketches), np.uint64)
+    for at in range(0, len(sketches), BLOCK):
+        low = np.round(sketches[at : at + BLOCK].astype(np.float32) @ _frequencies(), 2)
+        bits = low > np.median(low, axis=1, keepdims=True)
+        found[at : at + BLOCK] = np.packbits(bits, axis=1).view(">u8")[:, 0]
+    return found
+
+
+@cache
+def _frequencies() -> NDArray[np.float32]:
+    """What a flat sketch is multiplied by to give its 64 lowest frequencies [SIDE * SIDE, 64], the mean left out."""
+    shrink = cv2.resize(np.eye(SIDE, dtype=np.float32), (SIDE, HASHED), interpolation=cv2.INTER_AREA)
+    lowest = cv2.dct(np.eye(HASHED, dtype=np.float32), flags=cv2.DCT_ROWS).T[:9] @ shrink
+    return np.ascontiguousarray(np.kron(lowest, lowest)[1:65].T, np.float32)
 
 
 def same_picture(a: Sketches, b: Sketches) -> float:
@@ -67,36 +89,40 @@ def _registered(one: NDArray[Any], two: NDArray[Any], *, margin: int, rounds: in
     return round(float(value), 4)
 
 
-def coarse(sketches: Sketches) -> NDArray[np.float64]:
+def coarse(sketches: Sketches) -> NDArray[np.float32]:
     """Unit vectors [n, COARSE^2] whose inner products are the correlations of unregistered, blocky sketches."""
+    found = np.empty((len(sketches), COARSE**2), np.float32)
+    for at in range(0, len(sketches), BLOCK):
+        blocks = (sketches[at : at + BLOCK].astype(np.float32) @ _blocks()).astype(np.float64)  # sums, exact so far
+        blocks -= blocks.mean(1, keepdims=True)
+        found[at : at + BLOCK] = blocks / np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), 1e-9)
+    return found
+
+
+@cache
+def _blocks() -> NDArray[np.float32]:
+    """What a flat sketch is multiplied by to give the sums of its COARSE x COARSE blocks."""
     if SIDE % COARSE:
         raise ValueError(f"{SIDE} pixels do not divide into {COARSE} blocks")
-    side = SIDE // COARSE
-    blocks = sketches.reshape(-1, COARSE, side, COARSE, side).mean((2, 4), dtype=np.float64).reshape(len(sketches), -1)
-    blocks -= blocks.mean(1, keepdims=True)
-    return np.asarray(blocks / np.maximum(np.linalg.norm(blocks, axis=1, keepdims=True), 1e-9))
+    one = np.repeat(np.eye(COARSE, dtype=np.float32), SIDE // COARSE, axis=0)
+    return np.ascontiguousarray(np.kron(one, one), np.float32)
 
 
 def near_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs i < j of 64-bit hashes that have two of their four 16-bit quarters in common; sorted, each once.
 
-    Two hashes that differ in few bits nearly always do, two others hardly ever; a value that more than 64 hashes share
-    (a black picture) says nothing and is passed over.
+    Two hashes that differ in few bits nearly always do, two others hardly ever; a value that more than SHARED
+    hashes share (a black picture) says nothing and is passed over.
     """
     quarters = [(hashes >> np.uint64(16 * q)) & np.uint64(0xFFFF) for q in range(4)]
     found: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     for p, q in combinations(range(4), 2):
-        key = (quarters[p] << np.uint64(16)) | quarters[q]
+        key = ((quarters[p] << np.uint64(16)) | quarters[q]).astype(np.uint32)
         order = np.argsort(key, kind="stable")
-        _, start, size = np.unique(key[order], return_index=True, return_counts=True)
-        for at, n in zip(start[size > 1], size[size > 1], strict=True):
-            if n <= 64:
-                members = np.sort(order[at : at + n])
-                found.append(np.array(list(combinations(members.tolist(), 2)), np.int64))
+        start = np.flatnonzero(np.append(True, np.diff(key[order]) != 0)) if len(key) else np.empty(0, np.int64)
+        size = np.diff(np.append(start, len(key)))
+        for n in range(2, SHARED + 1):
+            members = order[start[size == n][:, None] + np.arange(n)]
+            found += [members[:, [a, b]] for a, b in combinations(range(n), 2)] if len(members) else []
     pairs = np.unique(np.concatenate(found), axis=0)
     return pairs[:, 0], pairs[:, 1]
-
-
-def _bits(grey: NDArray[Any]) -> int:
-    low = cv2.dct(grey.astype(np.float32))[:9, :9].ravel()[1:65]
-    return int(np.packbits(low > np.median(low)).view(">u8")[0])

@@ -5,6 +5,7 @@ people carry gives two persons. One person under two names gives two persons tha
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,22 +13,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import centres, to_centre
+from pipeline.noise.clusters import MANY, centres
 from pipeline.noise.columns import Mask, runs, texts, vectors, views_of
 from pipeline.noise.likeness import (
     DECIMALS,
     Calibration,
     Floats,
     Seen,
+    doubled,
     fuse,
     level,
     likeness,
     pairwise,
+    seen,
     some,
+    to_others,
     together,
-    views,
 )
 from pipeline.noise.neighbours import nearest
+from pipeline.noise.pictures import against, as_seen
 from pipeline.table import Shard, read_shard
 
 SECOND_FACES = 3  # of a further group before it may be a second person: two photos can be one lookalike's
@@ -44,8 +48,12 @@ class Persons(NamedTuple):
     identity: NDArray[np.object_]
     cluster: NDArray[np.int64]
     size: NDArray[np.int64]
-    centres: Centres
-    means: Centres  # not unit: the length is the mean cosine of the person's faces to the centre
+    centres: list[Seen]
+    lengths: list[NDArray[np.float32]]  # for each embedder the mean cosine of the person's faces to the centre
+
+    def means(self) -> Centres:
+        """For each embedder the means [persons, d] of the persons' faces: unlike the centres no unit vectors."""
+        return [c.x * n[:, None] for c, n in zip(self.centres, self.lengths, strict=True)]
 
 
 def persons_schema(dims: Sequence[int]) -> pa.Schema:
@@ -82,64 +90,93 @@ def person_shard(
     found = read_calibration(root, calibration)
     x, _ = views_of(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
+    known = read_shard(root, copies, ["copy_of", *against(len(x))])
     group = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)
-    group[read_shard(root, copies, ["copy_of"])["copy_of"].is_valid().to_numpy(zero_copy_only=False)] = -1
-    ids = texts(rows["face_id"])
-    made = [
-        row
-        for name, start, end in runs(rows["identity"])
-        for row in _persons(name, ids[start:end], [e[start:end] for e in x], group[start:end], found, faces, share)
-    ]
-    return pa.Table.from_pylist(made, schema=persons_schema([e.shape[1] for e in x]))
+    group[np.asarray(known["copy_of"].is_valid())] = -1
+    ids, faces_seen = texts(rows["face_id"]), as_seen(x, known)
+    made: list[dict[str, Any]] = []
+    for name, start, end in runs(rows["identity"]):
+        at = start + np.flatnonzero(group[start:end] >= 0)
+        of_name = [doubled(some(s, at)) for s in faces_seen]
+        made += _persons(name, ids[at], of_name, group[at], found, faces, share) if len(at) else []
+    columns = persons_schema([e.shape[1] for e in x])
+    if not made:
+        return columns.empty_table()
+    return pa.table([_column([row.get(field.name) for row in made], field.type) for field in columns], schema=columns)
+
+
+def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(values), kind.value_type), kind.list_size)
+    return pa.array(values, kind)
 
 
 def _persons(
-    name: str, ids: NDArray[np.object_], x: Sequence[NDArray[Any]], group: NDArray[np.int64], found: Calibration,
+    name: str, ids: NDArray[np.object_], seen: Sequence[Seen], group: NDArray[np.int64], found: Calibration,
     faces: int, share: float,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The rows of one name; group [n]: of its faces, -1 for those that do not count."""
-    voters = group >= 0
-    ids, group, seen = ids[voters], group[voters], views([e[voters] for e in x], found)
+    """The rows of one name; group [n]: of its faces."""
     sizes = np.bincount(group)
     large = [g for g, size in enumerate(sizes.tolist()) if g == 0 or size >= max(faces, share * sizes[0])]
-    members = [group == g for g in large] if len(group) else []
-    middles = [centres(s, members) for s in seen]
+    members = [group == g for g in large]
+    middles = [centres(s, members, v) for s, v in zip(seen, found.views, strict=True)]
     for row, member in enumerate(members):
         at, own = np.flatnonzero(member), [some(m, np.array([row])) for m in middles]
-        medoid = ids[at[together([some(s, at) for s in seen], own, found)[:, 0].argmax()]]
+        faces_of = [some(s, at) for s in seen]
+        z = [likeness(s, o)[:, 0] for s, o in zip(faces_of, own, strict=True)]
+        medoid = ids[at[fuse(z, found.weights).argmax()]]
         like = [float(likeness(o, m)[0, 0]) for o, m in zip(own, middles, strict=True)] if row else []
         yield {
             "person": f"{name}~{medoid[:8]}" if row else name, "identity": name, "cluster": large[row],
             "size": len(at), "of": len(group), "medoid": medoid,
-            **dict(zip(("cohesion", "cohesion_second"), _cohesion(seen, member, found), strict=False)),
+            **dict(zip(("cohesion", "cohesion_second"), _cohesion(seen, faces_of, z, found), strict=False)),
             **dict(zip(("likeness", "second"), like, strict=False)),
-            **{f"length{e}": float((s.x[at] @ o.x[0]).mean()) for e, (s, o) in enumerate(zip(seen, own, strict=True))},
+            **{f"length{e}": float((s.x @ o.x[0]).mean()) for e, (s, o) in enumerate(zip(faces_of, own, strict=True))},
             **{f"x{e}": o.x[0].astype(np.float32) for e, o in enumerate(own)},
         }  # fmt: skip
 
 
-def _cohesion(seen: Sequence[Seen], member: Mask, found: Calibration) -> list[float | None]:
-    """How alike a person's faces are, in each embedder's view; of a lone one, the name's two likest. None: one face."""
-    if member.sum() > 1:
-        own = [some(s, member) for s in seen]
-        return [float(np.round(z.mean(), DECIMALS)) for z in to_centre(own, np.ones(int(member.sum()), bool))]
-    if len(member) < 2:
+def _cohesion(
+    seen: Sequence[Seen], faces: Sequence[Seen], z: Sequence[Floats], found: Calibration
+) -> list[float | None]:
+    """How alike a person's faces are, in each embedder's view; of a lone one, the name's two likest. None: one face.
+
+    seen: all faces of the name; z: the likeness of the person's to their centre, which many faces do not move.
+    """
+    if len(z[0]) > 1:
+        alike = z if len(z[0]) >= MANY else [to_others(f, v) for f, v in zip(faces, found.views, strict=True)]
+        return [float(np.round(a.mean(), DECIMALS)) for a in alike]
+    if len(seen[0].mean) < 2:
         return [None] * len(seen)
-    few = [some(s, np.arange(min(len(member), 500))) for s in seen]  # none are alike: the first are as good as any
+    first = np.arange(min(len(seen[0].mean), 500))  # none are alike: the first are as good as any
+    few = [some(s, first) for s in seen]
     pairs = together(few, few, found)
     np.fill_diagonal(pairs, -np.inf)
     i, j = np.unravel_index(pairs.argmax(), pairs.shape)
     return [float(likeness(some(s, np.array([i])), some(s, np.array([j])))[0, 0]) for s in few]
 
 
-def read_persons(root: str, shards: Sequence[Shard], found: Calibration) -> Persons:
-    """All persons that others can be compared with: whose faces are alike beyond DOUBT, or who have but one face."""
-    rows = pa.concat_tables(read_shard(root, shard) for shard in shards)
-    rows = rows.filter(pa.array(comparable(rows, found)))
-    centres = [vectors(rows[c])[0].astype(np.float32) for c in rows.schema.names if c.startswith("x")]
-    means = [c * rows[f"length{e}"].to_numpy()[:, None] for e, c in enumerate(centres)]
+def read_persons(root: str, shards: Sequence[Shard], model: Shard) -> Persons:
+    """All persons that others can be compared with: whose faces are alike beyond DOUBT, or who have but one face.
+
+    model: the shard of the calibration. A process keeps the last ones it read: every shard of a stage asks for them.
+    """
+    return _read_persons(root, tuple(shards), model)
+
+
+@lru_cache(maxsize=1)
+def _read_persons(root: str, shards: tuple[Shard, ...], model: Shard) -> Persons:
+    found = read_calibration(root, model)
+    rows = pa.concat_tables(_comparable(read_shard(root, shard), found) for shard in shards)
+    names = [c for c in rows.schema.names if c.startswith("x")]
+    centres = [seen(vectors(rows[c])[0], v) for c, v in zip(names, found.views, strict=True)]
+    lengths = [rows[f"length{e}"].to_numpy() for e in range(len(centres))]
     number = rows["cluster"].to_numpy().astype(np.int64)
-    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres, means)
+    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres, lengths)
+
+
+def _comparable(rows: pa.Table, found: Calibration) -> pa.Table:
+    return rows.filter(pa.array(comparable(rows, found)))
 
 
 def comparable(rows: pa.Table, found: Calibration) -> Mask:
@@ -152,19 +189,20 @@ def comparable(rows: pa.Table, found: Calibration) -> Mask:
 
 
 def likest(
-    queries: Sequence[NDArray[Any]], gallery: Sequence[NDArray[Any]], calibration: Calibration, *, k: int = NEIGHBOURS
+    queries: Sequence[Seen], gallery: Sequence[Seen], calibration: Calibration, *, k: int = NEIGHBOURS
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Query and gallery rows (i, j) that are among each other's k nearest in any embedder; sorted, each once.
 
-    queries and gallery: for each embedder [n, d] and [m, d] unit rows. Candidates only: compare them with pairwise().
+    Candidates only: compare them with pairwise().
     """
     found = []
     for q, g, v in zip(queries, gallery, calibration.views, strict=True):
-        _, rows = nearest(_centred(q, v.mean), _centred(g, v.mean), k)
-        i = np.repeat(np.arange(len(q)), k)
-        found.append(np.stack([i, rows.ravel()], 1)[rows.ravel() >= 0])
-    pairs = np.unique(np.concatenate(found), axis=0) if found else np.empty((0, 2), np.int64)
-    return pairs[:, 0], pairs[:, 1]
+        _, rows = nearest(_centred(q.x, v.mean), _centred(g.x, v.mean), k)
+        i = np.repeat(np.arange(len(rows)), k)
+        found.append((i * len(g.x) + rows.ravel())[rows.ravel() >= 0])
+    pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    i, j = np.divmod(pairs, max(1, len(gallery[0].x)))
+    return i, j
 
 
 def _centred(x: NDArray[Any], mean: Floats) -> NDArray[np.float32]:
@@ -178,4 +216,4 @@ def one_person(persons: Persons, calibration: Calibration) -> tuple[NDArray[np.i
     i, j = likest(persons.centres, persons.centres, calibration, k=NEIGHBOURS + 1)
     pairs = np.unique(np.sort(np.stack([i, j], 1)[i != j], axis=1), axis=0).reshape(-1, 2)
     i, j = pairs[:, 0], pairs[:, 1]
-    return i, j, pairwise(persons.centres, i, persons.centres, j, calibration)
+    return i, j, pairwise(persons.centres, i, persons.centres, j)

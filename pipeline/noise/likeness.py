@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+LEAST = 1e-9  # what a length or a variance is taken for when it vanishes
 BLOCK = 16384  # pairs compared at a time: 128 MB of 512 float64 on both sides
 DECIMALS = 6  # likenesses are rounded, so that the order in which a BLAS adds never changes a byte
 
@@ -25,11 +26,10 @@ class View(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Faces as one embedder sees them: unit rows [n, d], the same times the strangers' covariance [n, d], and the mean
-    and the deviation [n] of their cosines to strangers."""
+    """Faces as one embedder sees them: unit rows [n, d] of any float type, and the mean and the deviation [n] of their
+    cosines to strangers."""
 
-    x: Floats
-    through: Floats
+    x: NDArray[Any]
     mean: Floats
     deviation: Floats
 
@@ -79,10 +79,14 @@ def rate(tail: Tail, likeness: float) -> float:
 
 
 def seen(x: NDArray[Any], view: View) -> Seen:
-    """Unit rows x [n, d] as an embedder with this view of strangers sees them."""
-    x = np.asarray(x, np.float64)
-    through = x @ view.covariance
-    return Seen(x, through, x @ view.mean, _deviation(x, through))
+    """Unit rows x [n, d] as an embedder with this view of strangers sees them, worked out in bounded memory."""
+    mean, deviation = np.empty(len(x)), np.empty(len(x))
+    for at in range(0, len(x), BLOCK):
+        block = np.asarray(x[at : at + BLOCK], np.float64)
+        mean[at : at + BLOCK] = block @ view.mean
+        variance = np.einsum("nd,nd->n", block @ view.covariance, block)
+        deviation[at : at + BLOCK] = np.sqrt(np.maximum(variance, LEAST))
+    return Seen(x, mean, deviation)
 
 
 def some(faces: Seen, rows: NDArray[Any]) -> Seen:
@@ -90,12 +94,32 @@ def some(faces: Seen, rows: NDArray[Any]) -> Seen:
     return Seen(*(column[rows] for column in faces))
 
 
-def middle(faces: Seen, weights: NDArray[Any]) -> Seen:
-    """The unit means [m] of rows under weights [m, n]: seen without looking at strangers again, for all is linear."""
-    x, through, mean = (np.asarray(weights @ column) for column in faces[:3])
-    length = np.maximum(np.linalg.norm(x, axis=1), 1e-9)
-    x, through, mean = x / length[:, None], through / length[:, None], mean / length
-    return Seen(x, through, mean, _deviation(x, through))
+def doubled(faces: Seen) -> Seen:
+    """The same rows in double precision, once for many comparisons."""
+    return faces._replace(x=np.asarray(faces.x, np.float64))
+
+
+def middle(faces: Seen, weights: NDArray[Any], view: View) -> Seen:
+    """The unit means [m] of rows under weights [m, n], as seen."""
+    x = np.asarray(weights @ np.asarray(faces.x, np.float64))
+    return seen(x / np.maximum(np.linalg.norm(x, axis=1), LEAST)[:, None], view)
+
+
+def to_others(faces: Seen, view: View) -> Floats:
+    """How alike each of several faces [n] is to the unit mean of the others: paired() of both, without making them.
+
+    All is linear or quadratic in the sum of the faces, so the strangers are looked at once and not for every mean.
+    """
+    x = np.asarray(faces.x, np.float64)
+    total = x.sum(0)
+    through = view.covariance @ total
+    along, own = x @ total, np.einsum("nd,nd->n", x, x)
+    length = np.sqrt(np.maximum(total @ total - 2 * along + own, LEAST))
+    variance = (total @ through - 2 * (x @ through) + faces.deviation**2) / length**2
+    others = (faces.mean.sum() - faces.mean) / length
+    z = ((along - own) / length - others) / np.sqrt(np.maximum(variance, LEAST))
+    z += ((along - own) / length - faces.mean) / faces.deviation
+    return np.asarray(np.round(0.5 * z, DECIMALS))
 
 
 def likeness(a: Seen, b: Seen) -> Floats:
@@ -105,12 +129,13 @@ def likeness(a: Seen, b: Seen) -> Floats:
     centre of several faces is read like a face: its own s is larger, and that is all that differs.
     """
     offset = (0.5 * a.mean / a.deviation)[:, None] + (0.5 * b.mean / b.deviation)[None]
-    return np.round((a.x @ b.x.T) * (0.5 / a.deviation[:, None] + 0.5 / b.deviation[None]) - offset, DECIMALS)
+    cosines = np.asarray(a.x, np.float64) @ np.asarray(b.x, np.float64).T
+    return np.round(cosines * (0.5 / a.deviation[:, None] + 0.5 / b.deviation[None]) - offset, DECIMALS)
 
 
 def paired(a: Seen, b: Seen) -> Floats:
     """The likeness [n] of two lists of n faces, row by row."""
-    cosines = np.einsum("nd,nd->n", a.x, b.x)
+    cosines = np.einsum("nd,nd->n", np.asarray(a.x, np.float64), np.asarray(b.x, np.float64))
     z = 0.5 * ((cosines - a.mean) / a.deviation + (cosines - b.mean) / b.deviation)
     return np.asarray(np.round(z, DECIMALS))
 
@@ -131,19 +156,13 @@ def together(a: Sequence[Seen], b: Sequence[Seen], calibration: Calibration) -> 
     return fuse([likeness(one, two) for one, two in zip(a, b, strict=True)], calibration.weights)
 
 
-def pairwise(
-    a: Sequence[NDArray[Any]], i: NDArray[Any], b: Sequence[NDArray[Any]], j: NDArray[Any], calibration: Calibration
-) -> list[Floats]:
-    """The likeness [n] of rows i [n] of a and j [n] of b in each embedder's view, in bounded memory.
-
-    a and b: for each embedder [., d] unit rows.
-    """
-    found = []
-    for one, two, v in zip(a, b, calibration.views, strict=True):
-        parts = [slice(at, at + BLOCK) for at in range(0, len(i), BLOCK)]
-        blocks = [paired(seen(one[i[part]], v), seen(two[j[part]], v)) for part in parts]
-        found.append(np.concatenate(blocks) if blocks else np.empty(0))
-    return found
+def pairwise(a: Sequence[Seen], i: NDArray[Any], b: Sequence[Seen], j: NDArray[Any]) -> list[Floats]:
+    """The likeness [n] of rows i [n] of a and j [n] of b in each embedder's view, in bounded memory."""
+    parts = [slice(at, at + BLOCK) for at in range(0, len(i), BLOCK)]
+    return [
+        np.concatenate([np.empty(0), *(paired(some(one, i[part]), some(two, j[part])) for part in parts)])
+        for one, two in zip(a, b, strict=True)
+    ]
 
 
 def on_average(
@@ -164,7 +183,3 @@ def on_average(
         offset = (one @ mean)[i] + (two @ mean)[j]
         found.append((np.concatenate([np.empty(0), *cosines]) - offset / 2) / usual)
     return fuse(found, calibration.weights)
-
-
-def _deviation(x: Floats, through: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.maximum(np.einsum("nd,nd->n", x, through), 1e-9)))

@@ -3,20 +3,21 @@
 A stray group is asked for as a whole: five photos of a co-star find their name when one would not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
-from pipeline.noise.columns import runs, texts, views_of
+from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings
 from pipeline.noise.identities import Persons, comparable, likest, read_persons
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise
+from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, pairwise, seen
 from pipeline.table import Shard, read_shard
 
 NEAREST = 5  # persons that a stray group is compared with
@@ -40,37 +41,50 @@ def stray_shard(
     """
     embeddings, clusters, here = part
     found = read_calibration(root, calibration)
-    gallery = read_persons(root, persons, found)
+    gallery = read_persons(root, persons, calibration)
     x, _ = views_of(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
-    group = rows["cluster"].fill_null(-1).to_numpy()
-    strays = list(_strays(rows["identity"], group, _persons(root, here, found)))
-    if not strays or not len(gallery.person):
+    face, stray = strays(rows["identity"], rows["cluster"].fill_null(-1).to_numpy(), _persons(root, here, found))
+    if not len(face) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
-    centres = [np.stack([centre(e[at]) for _, at in strays]) for e in x]
-    names = np.array([name for name, _ in strays], object)
+    start = np.flatnonzero(np.append(True, np.diff(stray) > 0))
+    size = np.diff(np.append(start, len(stray)))
+    centres = [seen(_centres(e[face], start, size), v) for e, v in zip(x, found.views, strict=True)]
     least = level(found.tail, rate / len(gallery.person))
-    query, best, z = whose(centres, names, gallery, found, least=least)
-    size = np.array([len(at) for _, at in strays])[query]
-    face = np.concatenate([strays[q][1] for q in query]) if len(query) else np.empty(0, np.int64)
-    each = np.repeat(np.arange(len(query)), size)
-    own = fuse(pairwise(x, face, gallery.centres, best[each], found), found.weights) >= level(found.tail, alone)
-    face, each = face[own], each[own]
-    words = [f"likeness {z[0][k]:.1f}" + (f" of a group of {size[k]}" if size[k] > 1 else "") for k in each]
-    return findings("misplaced", texts(rows["face_id"])[face], gallery.person[best[each]], [c[each] for c in z], words)
+    query, best, z = whose(centres, texts(rows["identity"].take(pa.array(face[start]))), gallery, found, least=least)
+    each = np.repeat(np.arange(len(query)), size[query])
+    at = np.concatenate([np.empty(0, np.int64), *(np.arange(start[q], start[q] + size[q]) for q in query)])
+    mine, other = face[at], best[each]
+    views = [seen(e[mine], v) for e, v in zip(x, found.views, strict=True)]
+    own = fuse(pairwise(views, np.arange(len(mine)), gallery.centres, other), found.weights) >= level(found.tail, alone)
+    mine, each, other = mine[own], each[own], other[own]
+    words = [
+        f"likeness {z[0][k]:.1f}" + (f" of a group of {size[query[k]]}" if size[query[k]] > 1 else "") for k in each
+    ]
+    return findings("misplaced", texts(rows["face_id"].take(pa.array(mine))), gallery.person[other],
+                    [c[each] for c in z], words)  # fmt: skip
+
+
+def _centres(x: NDArray[Any], start: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The robust centre of each stray group of faces x [n, d], which lie together; of a single face itself."""
+    one = np.asarray(x[start], np.float64)
+    one /= np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-9)
+    for row in np.flatnonzero(size > 1).tolist():
+        one[row] = centre(x[start[row] : start[row] + size[row]])
+    return one
 
 
 def whose(
-    centres: Sequence[NDArray[Any]], names: NDArray[np.object_], gallery: Persons, found: Calibration, *, least: float
+    centres: Sequence[Seen], names: NDArray[np.object_], gallery: Persons, found: Calibration, *, least: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """For the stray groups that are like a person of another name: group, person, and each embedder's likeness.
 
-    centres: for each embedder [n, d]; names [n]: under which name a group strayed.
+    centres: of the groups [n], as each embedder sees them; names [n]: under which name a group strayed.
     """
     i, j = likest(centres, gallery.centres, found, k=NEAREST)
     other = gallery.identity[j] != names[i]
     i, j = i[other], j[other]
-    z = pairwise(centres, i, gallery.centres, j, found)
+    z = pairwise(centres, i, gallery.centres, j)
     total = fuse(z, found.weights)
     order = np.lexsort((j, -total, i))
     first = order[np.append(True, np.diff(i[order]) > 0)] if len(order) else order
@@ -78,20 +92,39 @@ def whose(
     return i[first], j[first], [c[first] for c in z]
 
 
-def _strays(
-    identity: pa.ChunkedArray, group: NDArray[Any], persons: set[tuple[str, int]]
-) -> Iterator[tuple[str, NDArray[np.signedinteger[Any]]]]:
-    """Name and rows of each group that is no person of its name; face by face where a group may be chance."""
-    for name, start, end in runs(identity):
-        inside = group[start:end]
-        for g in range(inside.max(initial=-1) + 1):
-            at = start + np.flatnonzero(inside == g)
-            if (name, g) not in persons:
-                yield from ((name, some) for some in ([at] if len(at) >= TOGETHER else at[:, None]))
+def stray_groups(root: str, clusters: Shard, persons: Shard, model: Shard) -> int:
+    """How many stray groups one shard has; model: the shard of the calibration."""
+    rows = read_shard(root, clusters, ["identity", "cluster"])
+    sure = _persons(root, persons, read_calibration(root, model))
+    _, group = strays(rows["identity"], rows["cluster"].fill_null(-1).to_numpy(), sure)
+    return int(group.max(initial=-1)) + 1
 
 
-def _persons(root: str, shard: Shard, found: Calibration) -> set[tuple[str, int]]:
+def strays(
+    identity: pa.ChunkedArray, group: NDArray[Any], persons: pa.Table
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The faces that are of no person of their name, by row, and the number of the stray group that each is of.
+
+    group [n]: of each face under its name, -1 for none; persons: identity and cluster. The faces of a group lie
+    together; those of one of fewer than TOGETHER faces may have met by chance, and each is a group of its own.
+    """
+    names = identity.combine_chunks().dictionary_encode()
+    code = names.indices.fill_null(-1).to_numpy()
+    many = int(group.max(initial=0)) + 1
+    of_person = pc.index_in(persons["identity"], value_set=names.dictionary).fill_null(-1).to_numpy()
+    key = code.astype(np.int64) * many + group
+    stray = (
+        (code >= 0) & (group >= 0) & ~np.isin(key, of_person.astype(np.int64) * many + persons["cluster"].to_numpy())
+    )
+    face = np.flatnonzero(stray)
+    face = face[np.argsort(key[face], kind="stable")]
+    _, inverse, size = np.unique(key[face], return_inverse=True, return_counts=True)
+    alone = (size < TOGETHER)[inverse]
+    begins = np.append(True, np.diff(inverse) > 0)[: len(face)] | alone
+    return face, np.cumsum(begins) - 1
+
+
+def _persons(root: str, shard: Shard, found: Calibration) -> pa.Table:
     """Name and group of each person; the faces of a doubtful one may be anybody's."""
     rows = read_shard(root, shard, ["identity", "cluster", "size", "of", "cohesion", "cohesion_second"])
-    sure = rows.filter(pa.array(comparable(rows, found)))
-    return set(zip(sure["identity"].to_pylist(), sure["cluster"].to_pylist(), strict=True))
+    return rows.filter(pa.array(comparable(rows, found)))

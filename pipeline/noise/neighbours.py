@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 65536  # rows of a search at a time: 128 MB of 512 float32
-SMALL = 1 << 22  # cosines; a search of fewer, as within a name, stays on one thread
 Floats = NDArray[np.float32]
 Indices = NDArray[np.signedinteger[Any]]
 
@@ -36,26 +35,6 @@ def nearest(queries: NDArray[Any], gallery: NDArray[Any], k: int) -> tuple[Float
             order = np.lexsort((names, -both), axis=1)[:, :k]
             best[:], where[:] = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
     return cosines, rows
-
-
-def pairs_above(x: NDArray[Any], y: NDArray[Any] | None = None, *, min_cosine: float) -> tuple[Indices, Indices]:
-    """The rows i of x and j of y whose cosine is at least min_cosine, sorted by (i, j).
-
-    x [n, d], y [m, d], unit rows. Without y the pairs lie within x, each once, with i < j.
-    """
-    within, y = y is None, x if y is None else y
-    left, right = [], []
-    for at in range(0, len(x), BLOCK):
-        query = _rows(x, at)
-        for start in range(at if within else 0, len(y), BLOCK):
-            i, j = _range(query, _rows(y, start), min_cosine)
-            left.append(i + at)
-            right.append(j + start)
-    i, j = (np.concatenate(part) if part else np.empty(0, np.int64) for part in (left, right))
-    if within:
-        i, j = i[i < j], j[i < j]
-    order = np.lexsort((j, i))
-    return i[order], j[order]
 
 
 def connected(n: int, i: NDArray[Any], j: NDArray[Any]) -> Indices:
@@ -89,35 +68,3 @@ def _knn(query: Floats, gallery: Floats, k: int) -> tuple[Floats, Indices]:
 
 def _gpu() -> Any:
     return faiss.StandardGpuResources()
-
-
-def _range(query: Floats, gallery: Floats, min_cosine: float) -> tuple[Indices, Indices]:
-    if faiss.get_num_gpus() > 0:
-        return _range_by_rank(query, gallery, min_cosine)
-    index = faiss.IndexFlatIP(gallery.shape[1])
-    index.add(gallery)
-    threads = faiss.omp_get_max_threads()
-    if len(query) * len(gallery) <= SMALL:
-        faiss.omp_set_num_threads(1)  # of this thread: a team for a product this small costs more than the product
-    try:
-        limits, _, j = index.range_search(query, float(np.nextafter(np.float32(min_cosine), np.float32(-2))))
-    finally:
-        faiss.omp_set_num_threads(threads)
-    return np.repeat(np.arange(len(query)), np.diff(limits.astype(np.int64))), j
-
-
-def _range_by_rank(query: Floats, gallery: Floats, min_cosine: float) -> tuple[Indices, Indices]:
-    """faiss has no range search on the GPU: nearest neighbours, four times as many until the last is too far."""
-    left: list[Indices] = []
-    right: list[Indices] = []
-    todo: Indices = np.arange(len(query))
-    k = min(64, len(gallery))
-    while len(todo) and k:
-        cosines, rows = _knn(query[todo], gallery, k)
-        full = (cosines[:, -1] >= min_cosine) & (k < len(gallery))
-        keep = (cosines >= min_cosine) & ~full[:, None]
-        left.append(np.repeat(todo, keep.sum(1)))
-        right.append(rows[keep])
-        todo, k = todo[full], min(4 * k, len(gallery))
-    none = np.empty(0, np.int64)
-    return np.concatenate([none, *left]), np.concatenate([none, *right])

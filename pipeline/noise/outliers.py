@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts
@@ -60,8 +61,8 @@ def _copied(copy: pa.Table) -> pa.Table:
 
 def _outliers(where: pa.Table, who: pa.Table, found: Calibration, odd: float) -> pa.Table:
     """Faces outside the person's group, and faces inside that one embedder finds odd, of names that have a person."""
-    size = dict(zip(who["person"].to_pylist(), who["size"].to_pylist(), strict=True))
-    has = np.array([size.get(n, 0) > 1 for n in where["identity"].to_pylist()], bool)
+    several = who.filter(pc.greater(who["size"], 1))["person"].combine_chunks()
+    has = np.asarray(pc.is_in(where["identity"], value_set=several))
     group = where["cluster"].fill_null(-1).to_numpy()
     z = [where[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[: len(found.tails)]]
     with np.errstate(invalid="ignore"):

@@ -15,7 +15,7 @@ from pipeline.noise.clusters import centre
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings, gathered
 from pipeline.noise.identities import Persons, likest, one_person, read_persons
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, on_average, pairwise, usual
+from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, usual
 from pipeline.table import Shard, read_shard
 
 NEAREST = 3  # test entries that a person is compared with
@@ -38,16 +38,17 @@ def relation_shard(
     odd_photo: the photos behind them must on average be as alike as all but this share of the pairs of one person.
     """
     found = read_calibration(root, calibration)
-    persons, tests = read_persons(root, part[0], found), part[1]
+    persons, tests = read_persons(root, part[0], calibration), part[1]
     made = [_merges(persons, found, merge, usual(found, odd_pairs))]
     if any(tests):
-        made.append(_overlaps(persons, read_tests(root, tests), found, overlap, usual(found, odd_photo)))
+        made.append(_overlaps(persons, read_tests(root, tests, found), found, overlap, usual(found, odd_photo)))
     return gathered(made)
 
 
 def _merges(persons: Persons, found: Calibration, rate: float, least: float) -> pa.Table:
     i, j, z = one_person(persons, found)
-    pairs = on_average(persons.means, i, persons.means, j, found)
+    means = persons.means()
+    pairs = on_average(means, i, means, j, found)
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(persons.person)))) & (pairs >= least)
     keep &= persons.identity[i] != persons.identity[j]
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
@@ -59,16 +60,16 @@ def _merges(persons: Persons, found: Calibration, rate: float, least: float) -> 
 
 
 class Gallery(NamedTuple):
-    """What persons are compared with: names [m], and for each embedder unit centres and means [m, d]."""
+    """What persons are compared with: names [m], and for each embedder unit centres as seen and means [m, d]."""
 
     names: NDArray[np.object_]
-    centres: list[NDArray[np.float32]]
+    centres: list[Seen]
     means: list[NDArray[np.float32]]
 
 
 def _overlaps(persons: Persons, tests: Gallery, found: Calibration, rate: float, least: float) -> pa.Table:
     i, j, z = in_tests(persons.centres, tests.centres, found)
-    pairs = on_average(persons.means, i, tests.means, j, found)
+    pairs = on_average(persons.means(), i, tests.means, j, found)
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(tests.names)))) & (pairs >= least)
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
     words = [f"likeness {a:.1f}, photo to photo {p:.1f}" for a, p in zip(z[0], pairs, strict=True)]
@@ -76,20 +77,20 @@ def _overlaps(persons: Persons, tests: Gallery, found: Calibration, rate: float,
 
 
 def in_tests(
-    centres: Sequence[NDArray[Any]], tests: Sequence[NDArray[Any]], found: Calibration
+    centres: Sequence[Seen], tests: Sequence[Seen], found: Calibration
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """For each person its likest test entry: rows of both, and each embedder's likeness.
 
-    centres and tests: for each embedder [n, d] and [m, d] unit rows.
+    centres and tests: as each embedder sees them.
     """
     i, j = likest(centres, tests, found, k=NEAREST)
-    z = pairwise(centres, i, tests, j, found)
+    z = pairwise(centres, i, tests, j)
     order = np.lexsort((j, -fuse(z, found.weights), i))
     first = order[np.append(True, np.diff(i[order]) > 0)] if len(order) else order
     return i[first], j[first], [c[first] for c in z]
 
 
-def read_tests(root: str, tests: tuple[Sequence[Shard], ...]) -> Gallery:
+def read_tests(root: str, tests: tuple[Sequence[Shard], ...], calibration: Calibration) -> Gallery:
     """Everything of the test sets to compare with; tests: for each embedder all shards of embeddings.
 
     Every photo, by its face_id where it has no name, and every named person's centre when there are several photos.
@@ -110,6 +111,6 @@ def read_tests(root: str, tests: tuple[Sequence[Shard], ...]) -> Gallery:
     mean = [np.array([e[at].mean(0) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
     return Gallery(
         np.array([*names, *several[count > 1].tolist()], object),
-        [np.concatenate(pair) for pair in zip(photos, middle, strict=True)],
+        [seen(np.concatenate(both), v) for *both, v in zip(photos, middle, calibration.views, strict=True)],
         [np.concatenate(pair) for pair in zip(photos, mean, strict=True)],
     )

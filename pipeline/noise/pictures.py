@@ -4,7 +4,7 @@ Within a name pixels (the sketches) are compared pair by pair. Across names only
 equal hashes of the aligned face; the few pairs that agree are then looked at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import runs, texts, views_of
-from pipeline.noise.duplicates import MIN_COARSE, SAME_PICTURE, coarse, same_picture, sketch_hash
-from pipeline.noise.likeness import fuse, level, pairwise
-from pipeline.noise.neighbours import connected, pairs_above
+from pipeline.noise.columns import runs, views_of
+from pipeline.noise.duplicates import MIN_COARSE, SIDE, coarse, same_picture, sketch_hashes
+from pipeline.noise.likeness import Seen, fuse, level, pairwise, seen
+from pipeline.noise.neighbours import connected
 from pipeline.table import Shard, read_shard
 
 Sketches = NDArray[np.uint8]
+Indices = NDArray[np.signedinteger[Any]]
+COMPARED = 1 << 22  # pairs of one name compared at a time: 16 MB
 ALIKE = 1e-3  # share of strangers that two faces must beat before they are looked at as one picture
 COPIES = pa.schema(
     [
@@ -28,8 +30,13 @@ COPIES = pa.schema(
         ("correlation", pa.float32()),  # with the likest of the copies; 1 for equal bytes
         ("hash", pa.uint64()),  # of the sketch
         ("norm", pa.float32()),  # of the first embedding: it falls with blur, and says which copy is best
+        ("mean", pa.float64()),  # of the face's cosines to strangers, first embedder; worked out once for all stages
+        ("deviation", pa.float64()),
+        ("second_mean", pa.float64()),  # the same, second embedder
+        ("second_deviation", pa.float64()),
     ]
 )
+STRANGERS = (("mean", "deviation"), ("second_mean", "second_deviation"))
 
 
 def copy_shard(
@@ -44,85 +51,90 @@ def copy_shard(
     rows = read_shard(root, faces, ["face_id", "identity", "sha", "sketch"])
     norm = read_shard(root, embeddings[0], ["norm"])["norm"].to_numpy()
     x, there = views_of(root, embeddings)
+    views = [seen(e, v) for e, v in zip(x, found.views, strict=True)]
     sketches, drawn = sketch_rows(rows["sketch"])
-    there &= drawn
-    ids, sha = texts(rows["face_id"]), texts(rows["sha"])
-    copy_of, correlation = np.full(len(ids), None, object), np.full(len(ids), np.nan)
+    usable, blocks, limit = there & drawn, coarse(sketches), level(found.tail, alike)
+    sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+    pairs: list[tuple[Indices, Indices, NDArray[np.float64]]] = []
     for _, start, end in runs(rows["identity"]):
-        at = start + np.flatnonzero(there[start:end])
-        i, j, r = _within([e[at] for e in x], sketches[at], sha[at], found, level(found.tail, alike), least)
-        group = connected(len(at), i, j)
-        best = _best(group, norm[at])
-        other = best != np.arange(len(at))
-        copy_of[at[other]] = ids[at[best[other]]]
-        np.fmax.at(correlation, at[np.concatenate([i, j])], np.concatenate([r, r]))
-    hashes = np.array([sketch_hash(s) if t else 0 for s, t in zip(sketches, drawn, strict=True)], np.uint64)
+        at = start + np.flatnonzero(usable[start:end])
+        if len(at) > 1:
+            i, j = _candidates(blocks[at], sha[at])
+            i, j = at[i], at[j]
+            likely = (sha[i] == sha[j]) | (fuse(pairwise(views, i, views, j), found.weights) >= limit)
+            pairs.append(_registered(sketches, sha, i[likely], j[likely], least))
+    copy_of, correlation = np.full(len(there), -1, np.int64), np.full(len(there), np.nan)
+    if pairs:
+        i, j, r = (np.concatenate(column) for column in zip(*pairs, strict=True))
+        best = _best(connected(len(there), i, j), norm)
+        other = best != np.arange(len(there))
+        copy_of[other] = best[other]
+        np.fmax.at(correlation, np.concatenate([i, j]), np.concatenate([r, r]))
+    strangers = [pa.array(c, pa.float64(), mask=~there) for v in views for c in v[1:]]
+    strangers += [pa.nulls(len(there), pa.float64())] * (4 - len(strangers))
     return pa.table(
         [
             rows["face_id"],
             rows["identity"],
-            pa.array(copy_of, pa.string()),
+            rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
             pa.array(correlation, pa.float32(), from_pandas=True),
-            pa.array(hashes, pa.uint64(), mask=~drawn),
+            pa.array(sketch_hashes(sketches), pa.uint64(), mask=~drawn),
             pa.array(norm, pa.float32(), from_pandas=True),
+            *strangers,
         ],
         schema=COPIES,
     )
 
 
-def copies(
-    sketches: Sketches,
-    *,
-    min_coarse: float = MIN_COARSE,
-    least: float = SAME_PICTURE,
-    likely: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]] | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs i < j of sketches [n, SIDE^2] and their registered correlation, where it is at least `least`.
+def against(embedders: int) -> list[str]:
+    """The columns of COPIES that say how each of so many embedders sees a face against strangers."""
+    return [column for names in STRANGERS[:embedders] for column in names]
 
-    min_coarse: blocky correlation below which a pair is not registered, which costs 1 ms. likely: which of the pairs
-    that reach it may be one picture at all, by what else is known of them.
-    """
-    blocks = coarse(sketches)
-    i, j = pairs_above(blocks, min_cosine=min_coarse - 1e-4)
-    look = np.round(np.einsum("nd,nd->n", blocks[i], blocks[j]), 9) >= min_coarse
-    i, j = i[look], j[look]
-    if likely is not None:
-        look = likely(i, j)
-        i, j = i[look], j[look]
-    r = np.array([same_picture(sketches[a], sketches[b]) for a, b in zip(i, j, strict=True)], np.float64)
+
+def as_seen(x: Sequence[NDArray[Any]], rows: pa.Table) -> list[Seen]:
+    """Faces x, for each embedder [n, d], as seen: with what rows of COPIES say of them."""
+    return [
+        Seen(e, *(rows[c].to_numpy(zero_copy_only=False) for c in names))
+        for e, names in zip(x, STRANGERS, strict=False)
+    ]
+
+
+def _candidates(blocks: NDArray[np.float32], sha: Indices) -> tuple[Indices, Indices]:
+    """Pairs i < j of one name that may be one picture: of equal bytes, or of like blocks."""
+    found = []
+    step = max(1, COMPARED // len(blocks))
+    for at in range(0, len(blocks), step):
+        alike = blocks[at : at + step] @ blocks.T >= MIN_COARSE
+        alike |= sha[at : at + step, None] == sha[None]
+        i, j = np.nonzero(alike)
+        found.append(np.stack([i + at, j])[:, i + at < j])
+    i, j = np.concatenate(found, axis=1)
+    return i, j
+
+
+def _registered(
+    sketches: Sketches, sha: Indices, i: Indices, j: Indices, least: float
+) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Those of the pairs that are one picture, and their correlation."""
+    equal = (sha[i] == sha[j]).tolist()
+    r = np.array([1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)],
+                 np.float64)  # fmt: skip
     return i[r >= least], j[r >= least], r[r >= least]
 
 
 def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, NDArray[np.bool_]]:
     """The sketches of a column [n, SIDE^2], zeros for null, and which are there [n]."""
-    found = column.to_pylist()
-    side = next((len(s) for s in found if s is not None), 0)
-    rows = np.zeros((len(found), side), np.uint8)
-    for i, raw in enumerate(found):
-        if raw is not None:
-            rows[i] = np.frombuffer(raw, np.uint8)
-    return rows, np.array([s is not None for s in found], bool)
-
-
-def _within(
-    x: Sequence[NDArray[Any]], sketches: Sketches, sha: NDArray[Any], found: Any, alike: float, least: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Pairs of one name that are one picture: i, j and the correlation."""
-    if len(sha) < 2:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
-
-    def likely(i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.asarray(fuse(pairwise(x, i, x, j, found), found.weights) >= alike)
-
-    i, j, r = copies(sketches, least=least, likely=likely)
-    _, first, inverse = np.unique(sha.astype(str), return_index=True, return_inverse=True)
-    same = np.flatnonzero(first[inverse] != np.arange(len(sha)))
-    ones = np.ones(len(same))
-    return (
-        np.concatenate([i, first[inverse[same]]]),
-        np.concatenate([j, same]),
-        np.concatenate([r, ones]),
-    )
+    there = np.asarray(column.is_valid())
+    found = column.drop_null().combine_chunks()
+    if not len(found):
+        return np.zeros((len(there), SIDE * SIDE), np.uint8), there
+    edges = np.frombuffer(found.buffers()[1], np.int32)[found.offset :][: len(found) + 1]
+    drawn = np.frombuffer(found.buffers()[2], np.uint8)[edges[0] : edges[-1]].reshape(len(found), -1)
+    if there.all():
+        return drawn, there
+    rows = np.zeros((len(there), drawn.shape[1]), np.uint8)
+    rows[there] = drawn
+    return rows, there
 
 
 def _best(group: NDArray[np.int64], norm: NDArray[Any]) -> NDArray[np.int64]:

@@ -58,8 +58,8 @@ def find(
     model = calibration.shards[0]
     copies = make("copies", copy_shard, _beside(faces.shards, views), schema=COPIES, calibration=model, alike=ALIKE,
                   least=rates.same_picture)  # fmt: skip
-    clusters = make("clusters", cluster_shard, _beside(views, copies.shards), schema=CLUSTERS, calibration=model,
-                    link=LINK, join=rates.outlier, absorb=ABSORB)  # fmt: skip
+    clusters = make("clusters", cluster_shard, _beside(views, copies.shards), schema=CLUSTERS, version=2,
+                    calibration=model, link=LINK, join=rates.outlier, absorb=ABSORB)  # fmt: skip
     dims = [len(v.mean) for v in read_calibration(root, model).views]
     persons = make("persons", person_shard, _beside(views, copies.shards, clusters.shards), calibration=model,
                    schema=persons_schema(dims), faces=SECOND_FACES, share=SECOND_SHARE)  # fmt: skip

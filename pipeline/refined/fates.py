@@ -22,8 +22,12 @@ class Fates:
 
     def where(self, ids: Sequence[str]) -> Indices:
         """The rows of faces by id, -1 for a face that is not here."""
-        found = pc.index_in(pa.array(ids, pa.string()), value_set=self.faces.combine_chunks())
-        return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+        coded = pa.array(ids, pa.string()).dictionary_encode()
+        asked = pc.index_in(self.faces, value_set=coded.dictionary).fill_null(-1).to_numpy()  # the shorter is hashed
+        row = np.full(len(coded.dictionary) + 1, -1, np.int64)
+        there = np.flatnonzero(asked >= 0)
+        row[asked[there]] = there
+        return np.asarray(row[coded.indices.fill_null(-1).to_numpy()])
 
     def move(self, at: Indices, person: Indices, reason: str, finding: Indices) -> None:
         """The rows go to other persons, for this reason."""

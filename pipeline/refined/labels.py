@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import schema, storage
@@ -18,6 +20,7 @@ from pipeline.refined.latest import Refinement, latest, publish
 from pipeline.refined.resolve import resolve
 from pipeline.table import Shard, Table, read_shard
 
+ACCOUNTED = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
 
 
@@ -67,7 +70,7 @@ def label(
     made = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
     said_tables = {"answers": answers, "heard": heard} if answers and heard else {}
     return Labelled(
-        {"labels": made, "decisions": decisions, **said_tables}, account(made.batches(), ingested=len(photos))
+        {"labels": made, "decisions": decisions, **said_tables}, account(made.batches(ACCOUNTED), ingested=len(photos))
     )
 
 
@@ -93,15 +96,19 @@ def decide_shard(
     """
     findings = read_shard(root, part)
     verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
+    ids = findings["finding_id"]
+    decided = pa.table({"finding_id": ids, "verdict": pa.array(verdicts, pa.string()),
+                        "who": pa.array(["policy"]).take(pa.array(np.zeros(len(ids), np.int32)))})  # fmt: skip
+    for field in list(schema.DECISIONS)[3:]:
+        decided = decided.append_column(field, pa.nulls(len(ids), field.type))
     people = {d["finding_id"]: d for shard in answers for d in read_shard(root, shard).to_pylist()}
-    people |= {found: row | {"finding_id": found} for found, row in implied(findings, people).items()}
-    rows = [
-        {c: people[found][c] for c in schema.DECISIONS.names}
-        if found in people
-        else {"finding_id": found, "verdict": verdict, "who": "policy"}
-        for found, verdict in zip(findings["finding_id"].to_pylist(), verdicts.tolist(), strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=schema.DECISIONS)
+    people |= {found: row | {"finding_id": found} for found, row in implied(findings, people).items()} if people else {}
+    there = pc.is_in(ids, value_set=pa.array(sorted(people), pa.string()))
+    said = [{c: people[found][c] for c in schema.DECISIONS.names} for found in ids.filter(there).to_pylist()]
+    both = pa.concat_tables([decided.filter(pc.invert(there)).cast(schema.DECISIONS),
+                             pa.Table.from_pylist(said, schema=schema.DECISIONS)])  # fmt: skip
+    order = np.argsort(np.asarray(there), kind="stable")  # of the rows: first those that only the policy speaks of
+    return both.take(pa.array(np.argsort(order)))
 
 
 def resolve_shard(

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.identities import likest, read_persons
+from pipeline.noise.likeness import some
 from pipeline.refined.latest import Refinement
 
 GENERAL = "general"
@@ -88,14 +89,14 @@ class Proposal(NamedTuple):
 
 def propose(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Proposal]:
     """Groups for identities that have none, by vote of the NEIGHBOURS likest persons that have one."""
-    found = read_calibration(root, done.tables["calibration"].shards[0])
-    persons = read_persons(root, done.tables["persons"].shards, found)
+    model = done.tables["calibration"].shards[0]
+    found, persons = read_calibration(root, model), read_persons(root, done.tables["persons"].shards, model)
     has = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
     if not has.any() or has.all():
         return {}
     k = min(NEIGHBOURS, int(has.sum()))
-    i, j = likest([c[~has] for c in persons.centres[:1]], [c[has] for c in persons.centres[:1]],
-                  found._replace(views=found.views[:1]), k=k)  # fmt: skip
+    centres = persons.centres[0]
+    i, j = likest([some(centres, ~has)], [some(centres, has)], found._replace(views=found.views[:1]), k=k)
     asking, voting = persons.identity[~has], persons.identity[has]
     votes: dict[str, Counter[str]] = {}
     for one, other in zip(asking[i].tolist(), voting[j].tolist(), strict=True):

@@ -53,7 +53,7 @@ def tables(
             | {"sha": f"{number:064x}", "sketch": sketch(picture(number)) if there else None}
             | {"size_px": 90.0 if there else None, "failure": None if there else "no_face: none"}
         )
-        vector = None if x is None else np.asarray(x, np.float16)
+        vector = None if x is None else np.asarray(x, np.float16).tobytes()
         made["embeddings"].append(base | {"x": vector, "norm": 10.0 if there else None})
     kinds = [("photos", schema.PHOTOS), ("faces", schema.FACES), ("embeddings", schema.embeddings(DIM))]
     return tuple(  # type: ignore[return-value]

@@ -16,6 +16,7 @@ from pipeline.noise.likeness import (
     rate,
     seen,
     some,
+    to_others,
     usual,
 )  # fmt: skip
 from tests.pipeline.noise.drawn import DIM, EVEN, PLAIN, person, photos_of, unit
@@ -39,16 +40,26 @@ def test_a_centre_is_seen_as_if_it_were_a_face():
     x = photos_of(person(rng), 4, rng)
     a = rng.normal(size=(DIM, DIM))
     view = View(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
-    direct, linear = seen(unit(x[:3].sum(0))[None], view), middle(seen(x, view), np.array([[1, 1, 1, 0]]))
+    direct, linear = seen(unit(x[:3].sum(0))[None], view), middle(seen(x, view), np.array([[1, 1, 1, 0]]), view)
     for one, two in zip(direct, linear, strict=True):
         assert np.allclose(one, two)
+
+
+def test_to_others_is_the_likeness_to_the_mean_of_the_others():
+    rng = np.random.default_rng(0)
+    x = photos_of(person(rng), 5, rng)
+    a = rng.normal(size=(DIM, DIM))
+    view = View(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
+    faces = seen(x, view)
+    assert np.allclose(to_others(faces, view), paired(faces, middle(faces, 1 - np.eye(5), view)), atol=2e-6)
 
 
 def test_pairwise_is_the_matrix_at_the_pairs(monkeypatch):
     monkeypatch.setattr("pipeline.noise.likeness.BLOCK", 3)
     x = unit(np.random.default_rng(0).normal(size=(5, DIM)))
     i, j = np.triu_indices(5, 1)
-    assert np.array_equal(pairwise([x], i, [x], j, PLAIN)[0], likeness(seen(x, EVEN), seen(x, EVEN))[i, j])
+    faces = seen(x, EVEN)
+    assert np.array_equal(pairwise([faces], i, [faces], j)[0], likeness(faces, faces)[i, j])
 
 
 def test_on_average_is_the_mean_over_all_pairs():

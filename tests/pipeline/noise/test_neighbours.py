@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.noise import neighbours
-from pipeline.noise.neighbours import connected, nearest, pairs_above
+from pipeline.noise.neighbours import connected, nearest
 from tests.pipeline.noise.drawn import unit
 
 
@@ -28,23 +28,6 @@ def test_nearest_of_a_gallery_smaller_than_k_is_filled_up():
     cosines, rows = nearest(np.eye(3), np.eye(3)[:2], 3)
     assert rows.tolist() == [[0, 1, -1], [1, 0, -1], [0, 1, -1]]
     assert cosines[0, 2] == -np.inf
-
-
-@pytest.mark.usefixtures("block")
-def test_pairs_above_within_and_across():
-    x = unit(np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1], [1, 1], [-1, 0], [-1, 0.1], [1, 0.2]]))
-    i, j = pairs_above(x, min_cosine=0.95)
-    slow = [(a, b) for a in range(8) for b in range(a + 1, 8) if x[a] @ x[b] >= 0.95]
-    assert list(zip(i.tolist(), j.tolist(), strict=True)) == slow
-    i, j = pairs_above(x[:2], x[2:], min_cosine=0.9)
-    assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 5), (1, 5)]
-
-
-def test_the_search_by_rank_that_a_gpu_needs_finds_the_same():
-    x = unit(np.random.default_rng(1).normal(size=(300, 3))).astype(np.float32)
-    for least in (0.5, 0.99):
-        a, b = neighbours._range(x, x, least), neighbours._range_by_rank(x, x, least)
-        assert set(zip(*(v.tolist() for v in a), strict=True)) == set(zip(*(v.tolist() for v in b), strict=True))
 
 
 def test_connected_names_each_component_by_its_lowest_node():
