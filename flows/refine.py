@@ -77,7 +77,7 @@ def refine(
         typer.Argument(
             metavar="SOURCE PATH...",
             help="Pairs of image-folder, ms-celeb, record-io "
-            "or megaface and a path; NAME=PATH gives the source a name.",
+            "or megaface and a path; NAME=PATH gives the source a name. Of megaface the paths may be options.",
         ),
     ],
     root: Annotated[str, typer.Option(help="Where the tables go: a folder, s3://, gs://. Run again to go on.")],
@@ -96,6 +96,8 @@ def refine(
             help="A second one, trained on other data: nothing is dropped, moved or merged unless both agree."
         ),
     ] = "",
+    probes: Annotated[str, typer.Option(help="Of megaface: the probes, FaceScrub's folders of people.")] = "",
+    gallery: Annotated[str, typer.Option(help="Of megaface: the distractors.")] = "",
     test_set: Annotated[
         list[str],
         typer.Option(help="A .bin, a pairs.txt or a folder whose people must not stay; may be given several times."),
@@ -111,7 +113,7 @@ def refine(
 ) -> "Outcome":
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
-    given = sources(source)
+    given = sources(_megaface(source, probes, gallery))
     with only_one(root):
         taken, where = stage(photos)(root, given, shards=shards or None, workers=many)
         ignored = _ignored(where)
@@ -152,6 +154,17 @@ def _check(detector: str, embedder: str, second: str, flip: str, undecided: str,
     return Models(Detector(find_model(detector, "detector")), embedders)
 
 
+def _megaface(given: Sequence[str], probes: str, gallery: str) -> list[str]:
+    """The pairs of kind and path, those that two options give among them."""
+    if not probes and not gallery:
+        return list(given)
+    if not (probes and gallery):
+        raise UserError(f"--{'probes' if probes else 'gallery'} alone: give --probes and --gallery, or one source with "
+                        "both")  # fmt: skip
+    rest = given[1:] if len(given) % 2 and given[0] == "megaface" else given
+    return [*rest, "megaface", probes, "megaface", gallery]
+
+
 def sources(given: Sequence[str]) -> list[Source]:
     """Pairs of kind and path as the command line gives them; a source is called by its path's last part."""
     if not given or len(given) % 2:
@@ -183,7 +196,7 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[
     with gpu():
         return [
             embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
-                  workers=many, carry=carry)
+                  workers=many, carry=carry, wants="GPU")
             for e in models.embedders
         ]  # fmt: skip
 
@@ -193,7 +206,7 @@ def embedded(root: str, faces: Table, embedder: "Embedder | Trained", *, workers
     carry = {"root": root, "batch": MANY if is_checkpoint(embedder.model) else BATCH}
     made: Table = stage(build, name="embeddings")(
         root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
-        workers=workers, carry=carry,
+        workers=workers, carry=carry, wants="GPU",
     )  # fmt: skip
     return made
 

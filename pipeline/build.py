@@ -11,18 +11,20 @@ import logging
 import os
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import blake2b
+from queue import Empty, Queue
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dask import compute, delayed
 from dask.callbacks import Callback
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, Future, KilledWorker, LocalCluster
 
 from pipeline import progress, storage
 from pipeline.errors import UserError
@@ -31,6 +33,10 @@ from pipeline.table import FORMAT, Shard, Table, load
 
 log = logging.getLogger("refinery")
 Workers = int | str | None  # None: threads of this process; a number: processes; tcp://host:port: a cluster
+
+
+STUCK_S = 300.0  # without any shard from a cluster before those that are missing are begun again; doubled every time
+ANSWER_S = 30.0  # for a worker to hand over a result, which is small
 
 
 class ShardError(RuntimeError):
@@ -47,6 +53,7 @@ class _Job:
     part: Any
     arguments: Mapping[str, Any]
     schema: pa.Schema
+    wants: str
 
 
 def build(
@@ -59,12 +66,14 @@ def build(
     version: int = 1,
     workers: Workers = None,
     carry: Mapping[str, Any] | None = None,
+    wants: str = "",
     **params: Any,
 ) -> Table:
     """The table whose shard i holds shard(parts[i], **params), made now or found.
 
     parts and params name the table; what is in `carry` is passed on to `shard` as well but names nothing (a path, say,
-    to what a part already names by digest). Raises UserError for a user's mistake and ShardError for a fault, both
+    to what a part already names by digest). wants: a Dask resource, GPU, on whose workers it is made where there are
+    such. Raises UserError for a user's mistake and ShardError for a fault, both
     naming shard and part; shards that were finished stay, and the next run goes on from there.
     """
     making = digest(name, str(version), schema.to_string(), _canonical(params))
@@ -77,7 +86,7 @@ def build(
     paths = [f"{name}/{making}/{key}.parquet" for key in keys]
     done = _known(root, name, set(paths))
     jobs = {
-        path: _Job(root, name, i, path, shard, part, arguments, schema)
+        path: _Job(root, name, i, path, shard, part, arguments, schema, wants)
         for i, (path, part) in enumerate(zip(paths, parts, strict=True))
         if path not in done
     }
@@ -184,18 +193,73 @@ def _on_threads(jobs: list[_Job], done: Callable[[Shard], None], _: Workers) -> 
 
 
 def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Workers) -> None:
+    """Run jobs on a Dask cluster whose workers may die, hang or come back: a shard that does not come is begun again.
+
+    A shard is the same whoever makes it and appears whole, so it does no harm that two make it; the first one counts.
+    """
     client = _client(workers)
-    futures = client.map(_make, jobs, pure=False, retries=0, batch_size=1000)
+    ended: Queue[Future] = Queue()
+    begun: dict[str, tuple[_Job, Future]] = {}
+    waiting = {job.path: job for job in jobs}
+
+    def begin(these: list[_Job]) -> None:
+        keys = [f"{job.table}-{job.index}-{uuid.uuid4().hex[:8]}" for job in these]
+        placed = _placed(client, these[0].wants)
+        futures = client.map(_make, these, key=keys, retries=0, batch_size=1000, resources=placed)
+        for job, future in zip(these, futures, strict=True):
+            begun[future.key] = job, future
+            future.add_done_callback(ended.put)
+
+    begin(jobs)
+    patience = STUCK_S
     try:
-        for future in as_completed(futures):
-            result = future.result()
-            if isinstance(result, Exception):
-                raise result
-            done(result)
-            future.release()
-    except BaseException:
-        client.cancel(futures, force=True)
-        raise
+        while waiting:
+            try:
+                future = ended.get(timeout=patience)
+            except Empty:
+                there = len(client.scheduler_info()["workers"])
+                log.warning("%s: nothing came for %.0f s from %d workers; %d shards are begun again", jobs[0].table,
+                            patience, there, len(waiting))  # fmt: skip
+                begin(list(waiting.values()))
+                patience *= 2
+                continue
+            job, _ = begun.pop(future.key)
+            if job.path in waiting:
+                shard = _outcome(future, job, client)
+                if shard is None:
+                    begin([job])
+                else:
+                    del waiting[job.path]
+                    done(shard)
+    finally:
+        left = [future for _, future in begun.values()]
+        if left:
+            client.cancel(left, force=True)
+
+
+def _outcome(future: Future, job: _Job, client: Client) -> Shard | None:
+    """The shard, or None when it is lost with its worker; what was wrong is raised."""
+    try:
+        result = future.result(timeout=ANSWER_S)
+    except KilledWorker:
+        where = f"shard {job.index} of table {job.table} (from {_brief(job.part)})"
+        raise ShardError(
+            f"{where}: one worker after the other died while making it: give them more memory, or make more --shards"
+        ) from None
+    except (CancelledError, TimeoutError, OSError):
+        if client.status != "running":
+            raise UserError(f"the Dask scheduler at {client.scheduler.address} went away: start one and run again; "
+                            "what is finished stays") from None  # fmt: skip
+        return None
+    if isinstance(result, Exception):
+        raise result
+    return result  # type: ignore[no-any-return]
+
+
+def _placed(client: Client, wanted: str) -> dict[str, Any] | None:
+    """The resource that jobs ask for, a GPU, where any worker offers it."""
+    workers = client.scheduler_info()["workers"].values() if wanted else ()
+    return {wanted: 1} if any(w.get("resources", {}).get(wanted) for w in workers) else None
 
 
 @cache

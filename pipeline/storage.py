@@ -6,15 +6,48 @@ store by one put.
 
 import errno
 import json
+import logging
 import os
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 from pyarrow import fs
 
 from pipeline.errors import UserError
+
+log = logging.getLogger("refinery")
+
+PATIENCE_S = 120.0  # for storage that is away for a while: a server that restarts, a network that stumbles
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN,
+           errno.ENETUNREACH, errno.ECONNREFUSED, errno.ECONNRESET, errno.EAGAIN, errno.EBUSY}  # fmt: skip
+AWAY = ("NETWORK_CONNECTION", "SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "REQUEST_TIMEOUT", "curlCode")
+Done = TypeVar("Done")
+
+
+def patiently(root: str, do: Callable[[], Done]) -> Done:
+    """What `do` gives, tried again for PATIENCE_S while the storage is away.
+
+    Raises what a user must mend at once, and the OSError of a storage that stays away.
+    """
+    until, wait = time.monotonic() + PATIENCE_S, 0.5
+    while True:
+        try:
+            return do()
+        except OSError as error:
+            passing = error.errno in PASSING or any(word in str(error) for word in AWAY)
+            if not passing or time.monotonic() + wait > until:
+                raise
+            log.warning("%s does not answer (%s): tried again in %.1f s", root, _first_line(error), wait)
+            time.sleep(wait)
+            wait = min(2 * wait, 15.0)
+
+
+def _first_line(error: OSError) -> str:
+    return str(error).partition("\n")[0][:200]
 
 
 def open_root(root: str) -> tuple[fs.FileSystem, str]:
@@ -35,17 +68,22 @@ def put(root: str, name: str, data: bytes | memoryview) -> None:
 
     Raises UserError when there is no room or no permission; what was there before stays as it was.
     """
-    files, base = open_root(root)
-    path = f"{base}/{name}"
+    path = f"{open_root(root)[1]}/{name}"
     try:
-        if isinstance(files, fs.LocalFileSystem):
-            _put_local(Path(path), data)
-        else:
-            files.create_dir(path.rsplit("/", 1)[0], recursive=True)
-            with files.open_output_stream(path) as stream:
-                stream.write(data)
+        patiently(root, lambda: _put(root, path, data))
     except OSError as error:
         raise UserError(_say(error, path)) from error
+
+
+def _put(root: str, path: str, data: bytes | memoryview) -> None:
+    files, _ = open_root(root)
+    if isinstance(files, fs.LocalFileSystem):
+        _put_local(Path(path), data)
+        return
+    if not isinstance(files, fs.S3FileSystem):  # which has no folders, and would be asked of each one above
+        files.create_dir(path.rsplit("/", 1)[0], recursive=True)
+    with files.open_output_stream(path) as stream:
+        stream.write(data)
 
 
 def _put_local(path: Path, data: bytes | memoryview) -> None:
@@ -69,6 +107,18 @@ def _say(error: OSError, path: str) -> str:
 
 def get(root: str, name: str) -> bytes | None:
     """The bytes of one file under a root, or None where there is none."""
+    return _asked(root, name, lambda: _get(root, name))
+
+
+def _asked(root: str, name: str, do: Callable[[], Done]) -> Done:
+    try:
+        return patiently(root, do)
+    except OSError as error:
+        raise UserError(f"cannot read {root}/{name} ({_first_line(error)}): see that it is there and may be read, and "
+                        "run again; what is finished stays") from None  # fmt: skip
+
+
+def _get(root: str, name: str) -> bytes | None:
     files, base = open_root(root)
     path = f"{base}/{name}"
     if files.get_file_info(path).type != fs.FileType.File:
@@ -103,11 +153,11 @@ def names(root: str, folder: str) -> list[str]:
     """The names of all files under a folder of a root, relative to the root, sorted."""
     files, base = open_root(root)
     selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
-    found = files.get_file_info(selector)
+    found = _asked(root, folder, lambda: files.get_file_info(selector))
     return sorted(i.path[len(base) :].lstrip("/") for i in found if i.type == fs.FileType.File)
 
 
 def remove(root: str, name: str) -> None:
     """Delete one file under a root."""
     files, base = open_root(root)
-    files.delete_file(f"{base}/{name}")
+    _asked(root, name, lambda: files.delete_file(f"{base}/{name}"))

@@ -61,13 +61,17 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
 
     Raises UserError when the file is missing or no Parquet.
     """
-    files, base = storage.open_root(root)
+    columns = None if columns is None else list(columns)
     try:
-        with files.open_input_file(f"{base}/{shard.path}") as stream:
-            columns = None if columns is None else list(columns)
-            return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are what runs in parallel
+        return storage.patiently(root, lambda: _read(root, shard, columns))
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
+
+
+def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
+    files, base = storage.open_root(root)
+    with files.open_input_file(f"{base}/{shard.path}") as stream:
+        return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are what runs in parallel
 
 
 def load(root: str, name: str, address: str) -> Table | None:

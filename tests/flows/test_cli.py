@@ -169,6 +169,8 @@ def test_models_that_are_none(refinery: Run, world: World, material: Path, tmp_p
         (["image-folder", "x", "--min-faces", "0"], "give 1 or more"),
         (["image-folder", "x", "--flip", "both"], "none, add, concatenate"),
         (["image-folder", "x", "--workers", "many"], "give a number of processes"),
+        (["megaface", "--probes", "x"], "--probes alone: give --probes and --gallery"),
+        (["megaface", "y", "--gallery", "x"], "--gallery alone"),
     ],
 )
 def test_options_that_cannot_be(refinery: Run, models: dict, tmp_path: Path, words: list, expected: str) -> None:

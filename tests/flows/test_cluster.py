@@ -1,0 +1,211 @@
+"""A cluster of real worker processes that die and hang in the middle of the work, on a path and on an object store."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from distributed import get_worker
+from moto.server import ThreadedMotoServer
+
+from flows import benchmark_world
+from flows.benchmark_noise import only
+from flows.benchmark_world import world
+from pipeline import build as builder
+from pipeline import storage
+from pipeline.build import ShardError, build
+from pipeline.errors import UserError
+from pipeline.noise import stages
+from pipeline.refined.labels import label
+from tests.cluster import Cluster, cluster, when
+from tests.label_server import free_port
+from tests.pipeline.test_build import tree
+
+pytestmark = pytest.mark.slow
+WHO = pa.schema([("who", pa.string())])
+
+
+@pytest.fixture
+def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Four workers, and a run that does not wait minutes for one that hangs."""
+    monkeypatch.setattr(builder, "STUCK_S", 4.0)
+    with cluster(tmp_path / "cluster", 4) as made:
+        yield made
+        builder._client(made.address).close(timeout=2)
+
+
+def drawn(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small drawn world in eight shards."""
+    monkeypatch.setattr(benchmark_world, "FACES_A_SHARD", 200)
+    world(root, identities=60, faces=1600, dim=64)
+
+
+def clean(root: str, workers: str | None = None) -> None:
+    """All noise stages and the labels."""
+    faces, embeddings, photos = (only(root, name) for name in ("faces", "embeddings", "photos"))
+    found = stages.find(root, faces, [embeddings], workers=workers)
+    label(root, photos, found, undecided="keep", min_faces=2, workers=workers)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Every file of a run that nobody disturbed."""
+    root = tmp_path_factory.mktemp("undisturbed") / "root"
+    with pytest.MonkeyPatch.context() as patched:
+        drawn(str(root), patched)
+    clean(str(root))
+    return tree(root)
+
+
+def disturbed(root: str, four: Cluster) -> None:
+    """The same run on the cluster; when a few shards of clusters are there, two workers die and one hangs."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            clean(root, four.address)
+        except BaseException as error:  # noqa: BLE001  told below
+            failed.append(error)
+
+    running = threading.Thread(target=run)
+    running.start()
+    when(lambda: failed or len([n for n in storage.names(root, "clusters") if n.endswith(".parquet")]) >= 2)
+    for worker in four.workers[:2]:
+        worker.kill()
+    four.workers[2].send_signal(signal.SIGSTOP)
+    running.join(timeout=240)
+    assert not running.is_alive()
+    assert not failed, failed
+
+
+def test_two_die_and_one_hangs_and_the_bytes_are_the_same(
+    undisturbed: dict[str, bytes], four: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    drawn(str(root), monkeypatch)
+    disturbed(str(root), four)
+    assert four.workers[3].poll() is None
+    assert {n: b for n, b in tree(root).items() if not n.endswith(".tmp")} == undisturbed
+
+
+class Store:
+    """An S3-compatible store on loopback that can go away and come back with what it holds."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.come()
+
+    def come(self) -> None:
+        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
+        self.server.start()
+
+    def go(self) -> None:
+        self.server.stop()
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A store, and the environment by which everything finds it."""
+    made = Store()
+    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1",
+                        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": made.url,
+                        "AWS_EC2_METADATA_DISABLED": "true"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    bucket = boto3.resource("s3", endpoint_url=made.url).Bucket("faces")
+    bucket.create()
+    yield made
+    bucket.objects.all().delete()
+    bucket.delete()
+    made.go()
+
+
+@pytest.mark.usefixtures("store")
+def test_the_same_on_an_object_store(
+    undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builder, "STUCK_S", 6.0)
+    root = "s3://faces/root"
+    drawn(root, monkeypatch)
+    with cluster(tmp_path / "cluster", 4) as four:
+        disturbed(root, four)
+        builder._client(four.address).close(timeout=2)
+    assert {name: storage.get(root, name) for name in storage.names(root, "")} == undisturbed
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(store: Store) -> None:
+    made = build("s3://faces/away", "t", slow, list(range(3)), schema=WHO, pause=0.1)
+    store.go()
+    threading.Timer(4.0, store.come).start()
+    start = time.monotonic()
+    assert made.read().num_rows == 3
+    assert time.monotonic() - start > 2
+    store.go()
+    threading.Timer(4.0, store.come).start()
+    assert len(build("s3://faces/away", "t", slow, list(range(6)), schema=WHO, pause=0.1)) == 6
+
+
+def test_a_store_that_stays_away_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "PATIENCE_S", 2.0)
+    store.go()
+    try:
+        with pytest.raises(UserError, match="cannot"):
+            build("s3://faces/away", "t", slow, [1], schema=WHO, pause=0.0)
+    finally:
+        store.come()
+
+
+def slow(part: int, *, pause: float) -> pa.Table:
+    """Who made it, after a pause."""
+    time.sleep(pause)
+    return pa.table({"who": [f"{part}"]})
+
+
+def who(part: int) -> pa.Table:
+    """The worker's name."""
+    del part
+    return pa.table({"who": [str(get_worker().name)]})
+
+
+def deadly(part: int) -> pa.Table:
+    """The end of whatever process makes it."""
+    os._exit(part)
+
+
+def test_what_wants_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 2) as few:
+        without = build(str(tmp_path / "a"), "t", who, list(range(4)), schema=WHO, workers=few.address, wants="GPU")
+        assert len(without) == 4
+        few.add(1, "--resources", "GPU=1")
+        client = builder._client(few.address)
+        client.wait_for_workers(3)
+        made = build(str(tmp_path / "b"), "t", who, list(range(12)), schema=WHO, workers=few.address, wants="GPU")
+        assert set(made.read()["who"].to_pylist()) == {"w2"}
+        everyone = build(str(tmp_path / "c"), "t", who, list(range(40)), schema=WHO, workers=few.address)
+        assert len(set(everyone.read()["who"].to_pylist())) > 1
+        client.close(timeout=2)
+
+
+def test_a_shard_that_no_worker_survives_is_named(tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 5) as five:
+        client = builder._client(five.address)
+        client.wait_for_workers(5)
+        with pytest.raises(
+            ShardError, match=r"shard 0 of table t \(from 3\): one worker after the other died .* memory"
+        ):
+            build(str(tmp_path / "r"), "t", deadly, [3], schema=WHO, workers=five.address)
+        client.close(timeout=2)
+
+
+def test_a_scheduler_that_goes_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(tmp_path / "cluster", 1) as one:
+        client = builder._client(one.address)
+        threading.Timer(2.0, one.scheduler.kill).start()
+        with pytest.raises(UserError, match=r"the Dask scheduler at tcp://.* went away"):
+            build(str(tmp_path / "r"), "t", slow, list(range(8)), schema=WHO, workers=one.address, pause=1.0)
+        client.close(timeout=2)
