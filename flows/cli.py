@@ -23,6 +23,7 @@ from flows import (
     benchmark_figures,
     benchmark_megaface,
     benchmark_noise,
+    benchmark_peers,
     benchmark_review,
     benchmark_training,
     benchmark_world,
@@ -126,6 +127,7 @@ def _app() -> typer.Typer:
     group.command("train")(_command(benchmark_training.train))
     group.command("world")(_command(benchmark_world.world))
     group.command("noise")(_command(benchmark_noise.noise))
+    group.command("peers")(_command(benchmark_peers.peers))
     group.command("figures")(_command(benchmark_figures.figures))
     group.command("losses")(_command(benchmark_training.losses))
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))

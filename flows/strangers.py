@@ -71,15 +71,16 @@ def measure(
     """
     name = Path(path).absolute().name
     taken, where = stage(photos)(root, [Source(name, "megaface", str(Path(path).absolute()))], workers=workers)
-    aligned = aligned or not detector
-    finder = Unseeing() if aligned else Detector(detector)
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
+    faces = None
+    if any(not isinstance(m, Stored) for m in models.values()):  # stored vectors need no faces
+        finder = Unseeing() if aligned else Detector(detector)
+        faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
     noise = {n: listed(Path(path, n)) for n in (PROBES, DISTRACTORS) if Path(path, n).is_file()}
     figures: list[Figure] = []
     asked: dict[str, Asked] = {}
     for title, model in models.items():
         stored = model if isinstance(model, Stored) else None
-        table = None if isinstance(model, Stored) else embedded(root, faces, model, workers=workers)
+        table = embedded(root, faces, model, workers=workers) if faces and not isinstance(model, Stored) else None
         found = _Vectors(taken, table, stored)
         keys, x, person = found.probes()
         if features and table is not None:

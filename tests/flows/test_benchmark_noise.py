@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from flows.benchmark_noise import noise
+from flows.benchmark_peers import SETTINGS, Data, peers
 from flows.benchmark_world import World, world
 from pipeline.errors import UserError
 from pipeline.noise.columns import vectors
@@ -62,3 +63,31 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         world(str(tmp_path), identities=1)
     with pytest.raises(UserError, match="holds 0 tables called photos"):
         noise(str(tmp_path))
+
+
+def test_peers_are_measured_on_the_same_world(drawn: World) -> None:
+    found = {row["method"]: row for row in peers(drawn.root).rows()}
+    assert list(found) == ["refinery", "dbscan", "cleanlab", "neighbours"]
+    f1 = {method: float(row["F1"]) for method, row in found.items()}
+    assert f1["refinery"] > 0.9
+    assert all(0 < value <= 1 for value in f1.values())
+    assert min(float(row["CPU seconds"]) for row in found.values()) > 0
+    with pytest.raises(UserError, match="--only nobody: give some of refinery, dbscan"):
+        peers(drawn.root, only_these="nobody")
+
+
+def test_what_peers_keep_by_hand() -> None:
+    east, north = np.eye(8, dtype=np.float32)[:2]
+    data = Data(np.stack([east, east, north, north, north, east]), np.array([0, 0, 0, 1, 1, 1]))
+    for method in ("dbscan", "neighbours"):
+        run, _ = SETTINGS[method]
+        assert run(data, 0.5).tolist() == [True, True, False, True, True, False]
+    for name in (data.name, 1 - data.name):  # the names in whatever order
+        assert SETTINGS["cleanlab"][0](data._replace(name=name), 16.0).tolist() == [
+            True,
+            True,
+            False,
+            True,
+            True,
+            False,
+        ]

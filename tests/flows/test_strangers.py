@@ -87,7 +87,8 @@ def test_vectors_go_to_the_kit_and_come_back(tmp_path: Path, embedder: str) -> N
     assert np.frombuffer(data[:16], "<i4").tolist() == [3, 1, 4, 5]
     lists = json.loads((stored / f"megaface_features_list.json_{STRANGERS}_1").read_text())
     assert len(lists["path"]) == STRANGERS
-    again = evaluate(str(stored), [str(tree)], root=str(tmp_path / "root"), draws=0)
+    again = evaluate(str(stored), [str(tree)], root=str(tmp_path / "fresh"), draws=0)
+    assert not (tmp_path / "fresh/faces").exists(), "vectors that are there need no faces"
     assert [f.value for f in again.figures] == [f.value for f in first.figures]
     assert [f.model for f in again.figures] == ["colour"] * len(first.figures)
 
