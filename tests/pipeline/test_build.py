@@ -1,5 +1,6 @@
 """Tables: made once, found again, whole or not there, the same bytes whoever makes them."""
 
+import errno
 import json
 import os
 import shutil
@@ -182,3 +183,24 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> Non
         assert table.read().num_rows == 1
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_what_passes_is_tried_again_and_what_must_be_mended_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    tries: list[int] = []
+
+    def fails(number: int, times: int) -> str:
+        tries.append(number)
+        if len(tries) <= times:
+            raise OSError(number, os.strerror(number))
+        return "done"
+
+    assert storage.patiently("root", lambda: fails(errno.ESTALE, 2)) == "done"
+    assert len(tries) == 3
+    tries.clear()
+    with pytest.raises(OSError, match="No space left"):
+        storage.patiently("root", lambda: fails(errno.ENOSPC, 1))
+    assert len(tries) == 1
+    monkeypatch.setattr(storage, "PATIENCE_S", 0.0)
+    with pytest.raises(OSError, match="Stale"):
+        storage.patiently("root", lambda: fails(errno.ESTALE, 99))

@@ -76,12 +76,12 @@ def test_where_all_pairs_are_asked_only_drawing_people_tells_the_truth() -> None
     truth = verify(*world(500, 5, 1000)[0], samples=0, fars=(0.1,)).figures
     names = ("TAR@FAR=0.1", "AUC", "EER")
     inside = {kind: dict.fromkeys(names, 0) for kind in ("people", "pairs")}
-    for seed in range(60):
+    for seed in range(30):
         given, unit = world(30, 5, seed)
         for kind, drawn in (("people", unit), ("pairs", None)):
             found = verify(*given, unit=drawn, samples=200, fars=(0.1,))
             for name in names:
                 low, high = found.interval[name]
                 inside[kind][name] += low <= truth[name] <= high
-    assert all(n >= 52 for n in inside["people"].values()), inside
-    assert all(n <= 48 for n in inside["pairs"].values()), inside
+    assert all(n >= 26 for n in inside["people"].values()), inside
+    assert all(n <= 24 for n in inside["pairs"].values()), inside
