@@ -211,12 +211,13 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
             future.add_done_callback(ended.put)
 
     begin(jobs)
-    patience = STUCK_S
+    patience = STUCK_S if isinstance(workers, str) else None  # here, the other processes share what one waits for
     try:
         while waiting:
             try:
                 future = ended.get(timeout=patience)
             except Empty:
+                assert patience is not None  # noqa: S101  it ran out
                 there = len(client.scheduler_info()["workers"])
                 log.warning("%s: nothing came for %.0f s from %d workers; %d shards are begun again", jobs[0].table,
                             patience, there, len(waiting))  # fmt: skip
