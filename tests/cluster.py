@@ -41,8 +41,9 @@ def cluster(folder: Path, workers: int, *words: str, **environment: str) -> Iter
     """A cluster that ends with the block; words: options of the workers; environment: added to this process's."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    # a worker that hangs is forgotten after a minute, and one that imports on a busy machine is not
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE),
-               "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "10s", **environment}  # fmt: skip
+               "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s", **environment}  # fmt: skip
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
                "--no-dashboard", "--no-jupyter"]  # fmt: skip
     with open(folder / "scheduler.log", "wb") as log:

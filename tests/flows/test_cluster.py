@@ -26,7 +26,12 @@ from tests.cluster import Cluster, cluster, when
 from tests.label_server import free_port
 from tests.pipeline.test_build import tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "REFINERY_EVERYTHING" not in os.environ, reason="a cluster wants a machine with nothing else to do"
+    ),
+]
 WHO = pa.schema([("who", pa.string())])
 
 
