@@ -16,7 +16,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import faiss
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from flows.take import Root, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.noise.columns import vectors
+from pipeline.noise.neighbours import by_lists, nearest
 from pipeline.refined.labels import label
 from pipeline.table import Table
 
@@ -209,15 +209,9 @@ def _cleanlab(data: Data, scale: float) -> Mask:
 
 def _neighbours(data: Data, least: float) -> Mask:
     """Photos whose cosine reaches `least` are one; of each name its largest component stays."""
-    n, dim = data.x.shape
-    if n <= EXACT:
-        index = faiss.IndexFlatIP(dim)
-    else:
-        index = faiss.index_factory(dim, f"IVF{LISTS * int(n**0.5)},Flat", faiss.METRIC_INNER_PRODUCT)
-        index.train(data.x[:: max(1, n // (40 * index.nlist))])
-        index.nprobe = PROBES
-    index.add(data.x)
-    cosines, rows = index.search(data.x, NEIGHBOURS)
+    n = len(data.name)
+    lists = LISTS * int(n**0.5) if n > EXACT else 0
+    cosines, rows = by_lists(data.x, NEIGHBOURS, lists, PROBES) if lists else nearest(data.x, data.x, NEIGHBOURS)
     near = (cosines >= least) & (rows >= 0)
     one, two = np.repeat(np.arange(n), near.sum(1)), rows[near]
     component = connected_components(coo_matrix((np.ones(len(one), bool), (one, two)), shape=(n, n)))[1]
