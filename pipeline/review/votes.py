@@ -62,7 +62,8 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
     """The verdicts that the ledger's answers give.
 
     votes: how many annotators are wanted for each question. Those that answered "cannot tell" have no weight; when
-    nobody else answered, the verdict is "unsure". Of one annotator's answers to the same question the last one counts.
+    nobody else answered, the verdict is "unsure". Of one annotator's answers to the same question the last one counts;
+    once somebody was asked again, what all of them say is the verdict, however little is known of how well they see.
     """
     rows = ledger.to_pylist()
     accuracy = accuracies(rows)
@@ -82,7 +83,10 @@ def settle(ledger: pa.Table, *, votes: int = 2) -> Settled:
             continue
         odds = believed[finding] if finding in believed else sum(weight(r, accuracy) for r in people)
         enough = len(people) >= votes + FURTHER or answers[finding] >= votes + TIRED
-        said = _verdict(people, odds + _odds(prior.get(finding, 0.5), TRUST), enough=enough)
+        again = answers[finding] > len(given)  # somebody was asked twice: there is nobody else to ask
+        total = odds + _odds(prior.get(finding, 0.5), TRUST)
+        said = _agreed(people) if again else ""
+        said = said or _verdict(people, total, enough=enough)
         if said:
             verdicts.append(_said(people, said))
         else:
@@ -101,6 +105,12 @@ def weight(row: Row, accuracy: Mapping[str, float]) -> float:
 def _odds(p: float, most: float) -> float:
     p = min(max(p, 1 - most), most)
     return log(p / (1 - p))
+
+
+def _agreed(people: list[Row]) -> str:
+    """What all say; "" when they do not, or cannot tell."""
+    found = {r["verdict"] for r in people}
+    return str(found.pop()) if len(found) == 1 and found != {"unsure"} else ""
 
 
 def _verdict(people: list[Row], odds: float, *, enough: bool) -> str:

@@ -102,10 +102,10 @@ def test_people_make_it_better(
         )  # fmt: skip
     clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
     assert len(clicked) == 2, "only in the browser it was said that the person is known"
-    assert after.wrong_after < before.wrong_after
-    assert after.clean_lost <= before.clean_lost
-    # some are of names with one sure face, which cannot stand beside itself again; others came in the last round
-    assert found.disputed <= found.settled // 15
+    assert after.wrong_after < before.wrong_after / 2
+    # one more: of a name whose person is another to the machine people rightly say that its own photos are "other"
+    assert after.clean_lost <= before.clean_lost + 1
+    assert found.disputed == 0
     assert said.audit_upper is not None
     assert all(g["alpha"] is None or g["alpha"] > 0.5 for g in said.groups)
     assert {a["name"] for a in said.annotators} >= set(ANNOTATORS)

@@ -91,3 +91,13 @@ def test_many_annotators_are_told_apart_without_gold():
     wrong = np.mean([said[f] != ("yes" if yes else "no") for f, yes in truth.items() if f in said])
     assert len(said) > 300
     assert wrong < 0.6 * np.mean([majority[f] != yes for f, yes in truth.items()])
+
+
+def test_who_agree_and_were_asked_again_are_believed_though_they_have_proved_little():
+    machine = row("a", "unsure", "policy", purpose="policy", belief=0.5)
+    gold = [row(f"g{i}", "no", w, kind="gold", purpose="gold", expected="yes") for w in "vw" for i in range(9)]
+    two = [*gold, machine, row("a", "yes", "v", at=1), row("a", "yes", "w", at=2)]
+    assert settled(*two)[1].disputed == ["a"]
+    said, found = settled(*two, row("a", "yes", "v", at=3))
+    assert (said["a"], found.disputed) == ("yes", [])
+    assert settled(*two, row("a", "no", "v", at=3))[1].disputed == ["a"], "who changed their mind does not agree"
