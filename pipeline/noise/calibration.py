@@ -6,14 +6,16 @@ off any data set, however noisy; and what one person's photos look like is the u
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import groupby, islice
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.noise.columns import vectors
+from pipeline.noise.columns import texts, vectors
 from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen
 from pipeline.table import Shard, read_shard
 
@@ -49,8 +51,8 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
     names: set[str] = set()
     for shard in part[0]:
         names.update(n for n in read_shard(root, shard, ["identity"])["identity"].unique().to_pylist() if n is not None)
-    drawn = set(sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES])
-    rows = [row for shards in zip(*part, strict=True) for row in _drawn(root, shards, drawn)]
+    drawn = sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
+    rows = [row for shards in zip(*part, strict=True) for row in _drawn(root, shards, pa.array(drawn, pa.string()))]
     rows.sort(key=lambda row: (row[0], row[1]))
     _, codes = np.unique([row[0] for row in rows], return_inverse=True) if rows else (None, np.empty(0, np.int64))
     x = [np.array([row[2][e] for row in rows]) for e in range(len(part))]
@@ -59,19 +61,19 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
     return to_table(calibrate(x, identity=codes))
 
 
-def _drawn(root: str, shards: Sequence[Shard], drawn: set[str]) -> list[tuple[str, str, list[NDArray[Any]]]]:
+def _drawn(root: str, shards: Sequence[Shard], drawn: pa.Array) -> list[tuple[str, str, list[NDArray[Any]]]]:
     """Identity, face_id and each embedder's vector of the drawn faces in one shard."""
-    columns = ["face_id", "identity", "x"]
-    first = read_shard(root, shards[0], columns[:2])
-    wanted = np.array([n in drawn for n in first["identity"].to_pylist()], bool)
+    first = read_shard(root, shards[0], ["face_id", "identity"])
+    wanted = np.asarray(pc.is_in(first["identity"], value_set=drawn))
     if not wanted.any():
         return []
-    found = [vectors(read_shard(root, shard, columns[2:])["x"]) for shard in shards]
+    found = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     wanted &= np.logical_and.reduce([there for _, there in found])
-    faces: dict[str, list[tuple[str, int]]] = {}
-    for i in np.flatnonzero(wanted).tolist():
-        faces.setdefault(first["identity"][i].as_py(), []).append((first["face_id"][i].as_py(), i))
-    return [(name, face, [x[i] for x, _ in found]) for name, of in faces.items() for face, i in sorted(of)[:FACES]]
+    at = np.flatnonzero(wanted)
+    names, faces = (texts(first[c].take(pa.array(at))) for c in ("identity", "face_id"))
+    order = sorted(range(len(at)), key=lambda n: (names[n], faces[n]))
+    chosen = [n for _, of in groupby(order, key=lambda n: names[n]) for n in islice(of, FACES)]
+    return [(names[n], faces[n], [x[at[n]] for x, _ in found]) for n in chosen]
 
 
 def to_table(found: Calibration) -> pa.Table:

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from scipy.cluster.hierarchy import linkage
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import runs, views_of
@@ -115,13 +114,18 @@ def average_linkage(pairs: Floats, least: float) -> Labels:
     The likeness of two groups is the mean over their pairs (UPGMA, Sokal and Michener 1958). A group is named by its
     lowest member.
     """
-    if len(pairs) < 2:
-        return np.zeros(len(pairs), np.int64)
-    apart = squareform(pairs, checks=False)
+    n = len(pairs)
+    if n < 2:
+        return np.zeros(n, np.int64)
+    apart = pairs[~np.tri(n, dtype=bool)]
     top = apart.max()
     tree = linkage(top - apart, "average")  # distances that average as the likenesses do
-    flat = fcluster(tree, top - least + ROUND, "distance")
-    _, first, inverse = np.unique(flat, return_index=True, return_inverse=True)
+    united = np.flatnonzero(tree[:, 2] <= top - least + ROUND)
+    up: Labels = np.arange(2 * n - 1)
+    up[tree[united, :2].astype(np.int64)] = n + united[:, None]  # who united, to what came of them
+    while not np.array_equal(up, up[up]):
+        up = up[up]
+    _, first, inverse = np.unique(up[:n], return_index=True, return_inverse=True)
     return np.asarray(first[inverse], np.int64)
 
 

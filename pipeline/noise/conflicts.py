@@ -4,7 +4,7 @@ The question is global, so it is asked of digests alone: equal bytes, or hashes 
 Only the few faces these bring together are looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, views_of
-from pipeline.noise.duplicates import near_hashes, same_picture, sketch_hashes
+from pipeline.noise.duplicates import SIDE, near_hashes, same_picture, sketch_hashes
 from pipeline.noise.findings import findings, gathered
 from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise, views
 from pipeline.noise.pictures import sketch_rows
 from pipeline.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
+TOGETHER = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB of two faces each
 
 
 class Source(NamedTuple):
@@ -90,16 +91,25 @@ def _looked_at(
     alike: float,
     least: float,
 ) -> _Looked:
-    """Those of the pairs that are one picture."""
+    """Those of the pairs that are one picture: of faces that are alike first, which few are, then by their pixels."""
+    limit = level(found.tail, alike)
+    z = [np.empty(0)] * len(found.views)
+    likely = np.zeros(len(i), bool)
+    for at in range(0, len(i), TOGETHER):
+        part = slice(at, at + TOGETHER)
+        rows, inverse = np.unique(np.concatenate([i[part], j[part]]), return_inverse=True)
+        faces = views(_vectors(root, sources, known.place[rows]), found)
+        a, b = np.split(inverse, 2)
+        new = pairwise(faces, a, faces, b)
+        likely[part] = fuse(new, found.weights) >= limit
+        z = [np.concatenate([c, n[likely[part]]]) for c, n in zip(z, new, strict=True)]
+    i, j = i[likely], j[likely]
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    a, b = inverse[: len(i)], inverse[len(i) :]
-    ids, sha, x, sketches = _fetch(root, sources, known.place[rows])
-    faces = views(x, found)
-    z = pairwise(faces, a, faces, b)
-    equal = sha[a] == sha[b]
-    r = np.full(len(a), -1.0)
-    for k in np.flatnonzero(fuse(z, found.weights) >= level(found.tail, alike)).tolist() if len(a) else ():
-        r[k] = 1.0 if equal[k] else same_picture(sketches[a[k]], sketches[b[k]])
+    ids, sha, sketches = _pictures(root, sources, known.place[rows])
+    a, b = np.split(inverse, 2)
+    equal = (sha[a] == sha[b]).astype(bool).tolist()
+    r = np.array([1.0 if e else same_picture(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)],
+                 np.float64)  # fmt: skip
     keep = r >= least
     return _Looked(ids[a[keep]], ids[b[keep]], (i[keep], j[keep]), r[keep], [c[keep] for c in z])
 
@@ -152,26 +162,38 @@ def _together(known: _Digests) -> tuple[Indices, Indices]:
     return pairs[:, 0], pairs[:, 1]
 
 
-def _fetch(
-    root: str, sources: Sequence[Source], place: Indices
-) -> tuple[NDArray[np.object_], NDArray[np.object_], list[NDArray[Any]], NDArray[np.uint8]]:
-    """Ids, digests of bytes, vectors of each embedder and sketches of the faces at some places, shard by shard."""
-    ids, sha = np.empty(len(place), object), np.empty(len(place), object)
-    x: list[list[Any]] = [[None] * len(place) for _ in sources[0].embeddings]
-    sketches: list[Any] = [None] * len(place)
+def _shards(place: Indices) -> Iterator[tuple[int, int, Indices]]:
+    """Source and number of each shard that holds some of the places [n, 3], and which of them it holds."""
     order = np.lexsort(place.T[::-1])
     edges = np.flatnonzero((np.diff(place[order, :2], axis=0) != 0).any(1)) + 1
     for at in np.split(order, edges) if len(place) else ():
         s, n = place[at[0], :2].tolist()
+        yield s, n, at
+
+
+def _vectors(root: str, sources: Sequence[Source], place: Indices) -> list[NDArray[Any]]:
+    """For each embedder the vectors [n, d] of the faces at some places [n, 3]."""
+    x: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sources[0].embeddings)
+    for s, n, at in _shards(place):
+        found, _ = views_of(root, [e[n] for e in sources[s].embeddings])
+        for e, rows in enumerate(found):
+            if not len(x[e]):
+                x[e] = np.empty((len(place), rows.shape[1]), rows.dtype)
+            x[e][at] = rows[place[at, 2]]
+    return x
+
+
+def _pictures(
+    root: str, sources: Sequence[Source], place: Indices
+) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.uint8]]:
+    """Ids, digests of bytes and sketches of the faces at some places [n, 3]."""
+    ids, sha = np.empty(len(place), object), np.empty(len(place), object)
+    sketches = np.zeros((len(place), SIDE * SIDE), np.uint8)
+    for s, n, at in _shards(place):
         rows = read_shard(root, sources[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(place[at, 2]))
         ids[at], sha[at] = texts(rows["face_id"]), texts(rows["sha"])
-        found, _ = views_of(root, [e[n] for e in sources[s].embeddings])
-        drawn, _ = sketch_rows(rows["sketch"])
-        for k, row, sketch in zip(at.tolist(), place[at, 2].tolist(), drawn, strict=True):
-            sketches[k] = sketch.copy()
-            for e, view in enumerate(found):
-                x[e][k] = view[row].copy()
-    return ids, sha, [np.array(e) if e else np.zeros((0, 0)) for e in x], np.array(sketches, np.uint8)
+        sketches[at], _ = sketch_rows(rows["sketch"])
+    return ids, sha, sketches
 
 
 def _as_findings(known: _Digests, seen: _Looked) -> pa.Table:

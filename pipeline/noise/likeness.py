@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 LEAST = 1e-9  # what a length or a variance is taken for when it vanishes
-BLOCK = 16384  # pairs compared at a time: 128 MB of 512 float64 on both sides
+BLOCK = 2048  # rows worked on at a time: 8 MB of 512 float64, so that the memory is soon used again
 DECIMALS = 6  # likenesses are rounded, so that the order in which a BLAS adds never changes a byte
 
 

@@ -52,7 +52,7 @@ def test_it_opens_without_a_network_and_is_searched_by_keyboard(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("[...document.images].length") > 5
     page.evaluate("document.images[0].scrollIntoView()")
-    page.evaluate("document.images[0].decode()")  # wait_for_function evaluates a string, which the page's policy forbids
+    page.evaluate("document.images[0].decode()")  # wait_for_function would evaluate a string, which the page forbids
     page.screenshot(path=str(shots / f"report-{width}.png"))
     names = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.names)")
     page.focus("#name")

@@ -86,3 +86,10 @@ def test_a_hash_that_many_share_says_nothing():
     i, _ = near_hashes(np.zeros(65, np.uint64))
     assert len(i) == 0
     assert len(near_hashes(np.zeros(4, np.uint64))[0]) == 6
+
+
+def test_hashes_that_meet_by_chance_are_too_far_apart():
+    base, half = 0x1234_5678_9ABC_DEF0, 0x5555
+    hashes = np.array([base, base ^ (half << 16) ^ 0x3, base ^ (half << 16) ^ half], np.uint64)
+    i, j = near_hashes(hashes)  # 10, 16 and 8 bits apart, each pair with two quarters in common
+    assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 1), (1, 2)]
