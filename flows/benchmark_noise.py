@@ -1,13 +1,14 @@
 """The noise stages and resolve on a drawn world: time beside the limits of disk and BLAS, and what was found."""
 
 import logging
-import resource
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+import psutil
 import typer
 from numpy.typing import NDArray
 
@@ -47,8 +48,38 @@ class Cleaned:
         times = f"{self.seconds:.1f} s, {self.seconds / limit:.1f} times the larger limit"
         limits = f"reading the embeddings once {self.reading:.1f} s, the same products by BLAS {self.products:.1f} s"
         said = [", ".join(f"{k} {v}" for k, v in row.items()) for row in self.found]
-        memory = f"at most {self.peak_gb:.2f} GB of memory in this process"
+        memory = f"at most {self.peak_gb:.2f} GB of memory, workers included"
         return [f"{self.photos} photos in {times}; {memory}", f"limits: {limits}", *said]
+
+
+class _Memory:
+    """The most that this process and its children hold at a time, looked at twice a second."""
+
+    def __enter__(self) -> "_Memory":
+        self.peak = 0
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        here = psutil.Process()
+        over = False
+        while not over:
+            self.peak = max(self.peak, sum(map(_held, [here, *here.children(recursive=True)])))
+            over = self._over.wait(0.5)
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes of memory that a process alone would give back; 0 for one that has just ended."""
+    try:
+        return int(process.memory_full_info().uss)
+    except psutil.Error:
+        return 0
 
 
 class _Timed:
@@ -75,12 +106,13 @@ def noise(
     sizes, dim = _read(embeddings)
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
-    found = stages.find(root, faces, [embeddings], workers=many, build=timed)
-    labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
-    seconds = time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    with _Memory() as memory:
+        found = stages.find(root, faces, [embeddings], workers=many, build=timed)
+        labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
+        seconds = time.monotonic() - start
     products = _products(found, root, sizes, dim)
-    return Cleaned(timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products, peak)
+    return Cleaned(timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products,
+                   memory.peak / 1e9)  # fmt: skip
 
 
 def only(root: str, name: str) -> Table:
