@@ -1,17 +1,16 @@
 """The noise stages and resolve on a drawn world: time beside the limits of disk and BLAS, and what was found."""
 
 import logging
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import psutil
 import typer
 from numpy.typing import NDArray
 
+from flows.alone import Memory
 from flows.take import Root, parse_workers
 from pipeline import storage
 from pipeline.build import Workers, build
@@ -52,36 +51,6 @@ class Cleaned:
         return [f"{self.photos} photos in {times}; {memory}", f"limits: {limits}", *said]
 
 
-class _Memory:
-    """The most that this process and its children hold at a time, looked at twice a second."""
-
-    def __enter__(self) -> "_Memory":
-        self.peak = 0
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
-        self._watch.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watch.join()
-
-    def _look(self) -> None:
-        here = psutil.Process()
-        over = False
-        while not over:
-            self.peak = max(self.peak, sum(map(_held, [here, *here.children(recursive=True)])))
-            over = self._over.wait(0.5)
-
-
-def _held(process: psutil.Process) -> int:
-    """Bytes of memory that a process alone would give back; 0 for one that has just ended."""
-    try:
-        return int(process.memory_full_info().uss)
-    except psutil.Error:
-        return 0
-
-
 class _Timed:
     """build(), and how long each table took."""
 
@@ -106,7 +75,7 @@ def noise(
     sizes, dim = _read(embeddings)
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
-    with _Memory() as memory:
+    with Memory() as memory:
         found = stages.find(root, faces, [embeddings], workers=many, build=timed)
         labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
         seconds = time.monotonic() - start

@@ -10,9 +10,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from flows.alone import alone
 from flows.benchmark_noise import only, owners
 from flows.take import Root, parse_workers
 from pipeline.errors import UserError
@@ -83,8 +82,7 @@ def peers(
     found = []
     for method in methods:
         before = _cpu()
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            setting, stopped, lost, seconds, peak = pool.submit(_measured, method, root, workers, kind).result()
+        (setting, stopped, lost, seconds), _, peak = alone(_judged, method, root, workers, kind)
         precision, recall = stopped / max(1, stopped + lost), stopped / max(1, int(np.isin(kind, WRONG).sum()))
         f1 = 2 * precision * recall / max(1e-12, precision + recall)
         found.append({"method": method, "setting": setting, "seconds": f"{seconds:.1f}",
@@ -103,8 +101,8 @@ def _kinds(truth: Table) -> NDArray[np.str_]:
     return np.concatenate([np.array(t["kind"].to_pylist(), "U9") for t in truth.batches(["kind"])])
 
 
-def _measured(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tuple[str, int, int, float, float]:
-    """The setting, wrong labels that were found, clean photos lost, seconds and the peak of memory in GB."""
+def _judged(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tuple[str, int, int, float]:
+    """The setting, wrong labels that were found, clean photos lost, and seconds."""
     start, setting = time.monotonic(), ""
     wrong = np.isin(kind, WRONG)
     if method == "refinery":
@@ -119,8 +117,7 @@ def _measured(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> t
         start = time.monotonic()
         gone = lost = ~run(data, best)
         seconds, setting = read + time.monotonic() - start, f"{best:g}"
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1e6
-    return setting, int((gone & wrong).sum()), int((lost & (kind == "clean")).sum()), seconds, peak
+    return setting, int((gone & wrong).sum()), int((lost & (kind == "clean")).sum()), seconds
 
 
 def _f1(gone: Mask, kind: NDArray[np.str_]) -> float:
