@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ import onnxruntime
 import typer
 
 from flows import refine as flow
+from flows.alone import alone
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import warp
@@ -24,40 +25,45 @@ from pipeline.faces.embed import BATCH, Embedder, layout_of
 from pipeline.faces.extract import measure, to_jpeg
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.schema import digest
 from pipeline.sources import source
 
 FEW = 64  # photos that the bare networks see: 80 MB of tensors
 THREADS = os.cpu_count() or 1
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Photos per second of each step alone and of the whole, on all cores, beside what the bare models allow."""
+class Whole(NamedTuple):
+    """A refinement from nothing: the photos of it, on how many workers, and what the bare models alone allow there."""
 
     photos: int
-    threads: int
-    steps: dict[str, float]
-    whole: float
+    workers: int
+    seconds: float
     limit: float
-    machine: str
+    peak_gb: float
 
-    @property
-    def share(self) -> float:
-        """The whole's rate over the limit's."""
-        return self.whole / self.limit
+    def line(self) -> str:
+        """Its rate beside the limit."""
+        rate = self.photos / self.seconds
+        share = f"{rate:.1f}/s, {rate / self.limit:.0%} of the {self.limit:.1f}/s that the bare models allow"
+        return f"{self.photos} photos on {self.workers}: {share}; at most {self.peak_gb:.2f} GB"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Photos per second of each step alone on all cores, and whole refinements beside what the bare models allow."""
+
+    steps: dict[str, float]
+    wholes: list[Whole]
+    machine: str
 
     def rows(self) -> list[dict[str, Any]]:
         """Each step's rate and time."""
-        every = {**self.steps, "limit: bare models": self.limit, "whole refinement": self.whole}
-        return [{"step": k, "photos/s": f"{v:.1f}", "ms a photo and thread": f"{1000 * self.threads / v:.2f}"}
-                for k, v in every.items()]  # fmt: skip
+        return [{"step": k, "photos/s": f"{v:.1f}", "ms a photo and thread": f"{1000 * THREADS / v:.2f}"}
+                for k, v in self.steps.items()]  # fmt: skip
 
     def lines(self) -> list[str]:
-        """The answer in one line."""
-        return [
-            f"{self.photos} photos, {self.threads} threads, {self.machine}",
-            f"the whole refinement runs at {self.share:.0%} of the rate that the bare models allow",
-        ]
+        """A line for each refinement."""
+        return [f"{THREADS} threads, {self.machine}", *(w.line() for w in self.wholes)]
 
 
 def refine(
@@ -67,22 +73,70 @@ def refine(
     embedder: Annotated[str, typer.Option(help="ONNX file: ArcFace kind.")],
     second_embedder: Annotated[str, typer.Option(help="ONNX file: a second opinion.")] = "",
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
-) -> Rates:
-    """Measure a refinement and its steps beside the bare onnxruntime rate of the same models, photos and threads."""
+    photos: Annotated[list[int], typer.Option(help="How many photos to refine, made of the given ones by changing them "
+                                              "again and again; default: the given ones.")] = [],  # noqa: B006  only read
+    workers: Annotated[list[int], typer.Option(help="Worker processes; default: threads.")] = [],  # noqa: B006
+) -> Rates:  # fmt: skip
+    """Measure refinements and their steps beside the bare onnxruntime rate of the same models, photos and threads."""
     models = [Embedder(find_model(m, "embedder")) for m in (embedder, second_embedder) if m]
     finder = Detector(find_model(detector, "detector"))
     pictures = list(_pictures(kind, path, sample))
     if not pictures:
         raise UserError(f"no photo in {path} can be read: give a source that holds some")
     decoded = [image for data in pictures if (image := _decoded(data)) is not None]
-    before = _bare(finder, models, decoded)
+    many = sorted({w or THREADS for w in workers or [0]})
+    before = {n: _bare(finder, models, decoded, n) for n in many}
     steps = _steps(finder, models, pictures, decoded)
-    photos, seconds = _whole(kind, path, detector, embedder, second_embedder)
-    after = _bare(finder, models, decoded)  # a machine's speed drifts: the limit is measured on both sides
-    bare = {k: (before[k] + after[k]) / 2 for k in before}
-    limit = 1 / sum(1 / rate for rate in bare.values())
-    return Rates(photos, THREADS, {**bare, **steps}, photos / seconds, limit, f"{platform.machine()}, "
-                 f"onnxruntime {onnxruntime.__version__} {model_file.providers()[0]}")  # fmt: skip
+    taken = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in photos or [0]:
+            made = repeat(kind, path, Path(folder, str(size)), size) if size else None
+            for n in many:
+                given = ("image-folder", str(made)) if made else (kind, path)
+                asked = (*given, detector, embedder, second_embedder, str(n) if workers else "")
+                taken[size, n] = alone(_whole, *asked)
+    after = {n: _bare(finder, models, decoded, n) for n in many}  # a machine's speed drifts: measured on both sides
+    bare = {n: {k: (before[n][k] + after[n][k]) / 2 for k in before[n]} for n in many}
+    wholes = [Whole(done.result, n, done.seconds, 1 / sum(1 / rate for rate in bare[n].values()), done.peak_gb)
+              for (_, n), done in taken.items()]  # fmt: skip
+    return Rates({**bare[many[-1]], **steps}, wholes, f"{platform.machine()}, onnxruntime {onnxruntime.__version__} "
+                 f"{model_file.providers()[0]}")  # fmt: skip
+
+
+def repeat(kind: str, path: str, out: Path, photos: int) -> Path:
+    """A folder of so many photos made of a source's: turned, scaled and lit otherwise, under further names each round.
+
+    Raises UserError for a source without a photo that can be read.
+    """
+    module = source(kind)
+    made, turn = 0, 0
+    while made < photos:
+        before = made
+        for part in module.parts(path):
+            for photo in module.index(part):
+                image = _decoded(module.read(path, photo)) if photo.failure is None and made < photos else None
+                if image is not None:
+                    folder = out / f"{digest('name', photo.identity or '')[:12]}-{turn}"
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / f"{made}.jpg").write_bytes(to_jpeg(_changed(image, made) if turn else image))
+                    made += 1
+        if made == before:
+            raise UserError(f"no photo in {path} can be read: give a source that holds some")
+        turn += 1
+    return out
+
+
+def _changed(image: Image, seed: int) -> Image:
+    """A picture [h, w, 3] as if taken again: mirrored, turned a little, nearer or farther, lighter or darker."""
+    random = np.random.default_rng(seed)
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-12, 12), random.uniform(0.85, 1.15))
+    moved = cv2.warpAffine(
+        image[:, :: random.choice((-1, 1))], matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(
+        cv2.convertScaleAbs(moved, alpha=random.uniform(0.7, 1.3), beta=random.uniform(-20, 20)), np.uint8
+    )
 
 
 def _pictures(kind: str, path: str, sample: int) -> Iterator[bytes]:
@@ -96,17 +150,17 @@ def _pictures(kind: str, path: str, sample: int) -> Iterator[bytes]:
                 return
 
 
-def _rate(work: Callable[[Any], object], items: Sequence[Any], *, each: int = 1) -> float:
-    """Photos per second when all threads work through the items, `each` photos an item."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, items[:THREADS]))  # models load and memory is touched before the clock starts
+def _rate(work: Callable[[Any], object], items: Sequence[Any], *, each: int = 1, threads: int = THREADS) -> float:
+    """Photos per second when so many threads work through the items, `each` photos an item."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, items[:threads]))  # models load and memory is touched before the clock starts
         started = time.perf_counter()
         list(pool.map(work, items))
         return len(items) * each / (time.perf_counter() - started)
 
 
-def _bare(finder: Detector, models: Sequence[Embedder], decoded: Sequence[Image]) -> dict[str, float]:
-    """The bare networks on tensors of the same photos, ready in memory.
+def _bare(finder: Detector, models: Sequence[Embedder], decoded: Sequence[Image], threads: int) -> dict[str, float]:
+    """The bare networks, on so many threads, on tensors of the same photos, ready in memory.
 
     Of real photos, because a network takes up to twice as long for them as for zeros. A few of them, again and again.
     """
@@ -114,14 +168,14 @@ def _bare(finder: Detector, models: Sequence[Embedder], decoded: Sequence[Image]
     network = model_file.session(finder.model)
     name = network.get_inputs()[0].name
     feeds = [{name: finder.blob(image, kinds[1])} for image in some]
-    rates = {"bare detect": _rate(lambda x: network.run(None, x), _repeat(feeds, len(decoded)))}
+    rates = {"bare detect": _rate(lambda x: network.run(None, x), _repeat(feeds, len(decoded)), threads=threads)}
     faces = [warp(image, finder(image).landmarks[0]) for image in some if len(finder(image).scores)]
     for i, model in enumerate(models, 1):
         run, step = model_file.session(model.model), layout_of(model.model).batch or BATCH
         batches = [np.stack(_repeat(faces, len(faces) + step)[at : at + step]) for at in range(0, len(faces), step)]
         inputs = [{run.get_inputs()[0].name: model.blob(b)} for b in batches]
         turns = _repeat(inputs, max(2 * THREADS, len(decoded) // step))
-        rates[f"bare embed {i}"] = _rate(lambda x, run=run: run.run(None, x), turns, each=step)  # type: ignore[misc]
+        rates[f"bare embed {i}"] = _rate(lambda x, run=run: run.run(None, x), turns, each=step, threads=threads)  # type: ignore[misc]
     return rates
 
 
@@ -162,10 +216,9 @@ def _face(data: bytes) -> Image:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
-def _whole(kind: str, path: str, detector: str, embedder: str, second: str) -> tuple[int, float]:
-    """Photos and seconds of a refinement from nothing, in a root of its own."""
+def _whole(kind: str, path: str, detector: str, embedder: str, second: str, workers: str) -> int:
+    """How many photos a refinement from nothing took in, in a root of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        outcome = flow.refine.fn([kind, path], root=str(Path(folder, "root")), detector=detector, embedder=embedder,
-                                 second_embedder=second)  # fmt: skip
-        return outcome.account.ingested, time.perf_counter() - started
+        done = flow.refine.fn([kind, path], root=str(Path(folder, "root")), detector=detector, embedder=embedder,
+                              second_embedder=second, workers=workers)  # fmt: skip
+        return done.account.ingested

@@ -1,8 +1,11 @@
 """The benchmark prints every step beside the bare models; nothing is asserted about how fast they are."""
 
+from pathlib import Path
+
 import pytest
 
 from flows import benchmark
+from pipeline.errors import UserError
 from tests.flows.conftest import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -11,10 +14,34 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World) -> None:
     given = {k: world.models[k] for k in ("detector", "embedder")}
     found = benchmark.refine("image-folder", str(world.photos), **given, sample=40)
-    assert found.photos == len(world.truth)
+    (whole,) = found.wholes
+    assert whole.photos == len(world.truth)
     assert {"bare detect", "bare embed 1", "decode", "detect", "align", "embed 1"} == set(found.steps)
-    assert all(rate > 0 for rate in found.steps.values())
+    assert min(*found.steps.values(), whole.seconds, whole.peak_gb) > 0
     bare = 1 / found.steps["bare detect"] + 1 / found.steps["bare embed 1"]
-    assert found.limit == pytest.approx(1 / bare)
-    assert [r["step"] for r in found.rows()][-2:] == ["limit: bare models", "whole refinement"]
-    assert f"{found.whole / found.limit:.0%}" in found.lines()[-1]
+    assert whole.limit == pytest.approx(1 / bare)
+    assert f"{whole.photos / whole.seconds / whole.limit:.0%}" in found.lines()[-1]
+
+
+def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(world: World) -> None:
+    given = {k: world.models[k] for k in ("detector", "embedder")}
+    found = benchmark.refine("image-folder", str(world.photos), **given, sample=20, photos=[30], workers=[2, 1])
+    assert [(w.photos, w.workers) for w in found.wholes] == [(30, 1), (30, 2)]
+
+
+def test_photos_made_of_others_are_other_pictures_under_other_names(world: World, tmp_path: Path) -> None:
+    many = len(world.truth) + 40
+    out = benchmark.repeat("image-folder", str(world.photos), tmp_path / "more", many)
+    files = sorted(out.rglob("*.jpg"))
+    again = benchmark.repeat("image-folder", str(world.photos), tmp_path / "again", many)
+    assert len({f.read_bytes() for f in files}) >= many - 5  # the world has copies of its own
+    assert [f.read_bytes() for f in files] == [f.read_bytes() for f in sorted(again.rglob("*.jpg"))]
+    assert {f.parent.name[-2:] for f in files} == {"-0", "-1"}
+    with pytest.raises(UserError, match=r"no photo in .* can be read"):
+        benchmark.repeat("image-folder", str(_broken(tmp_path)), tmp_path / "none", 5)
+
+
+def _broken(folder: Path) -> Path:
+    (folder / "broken/name").mkdir(parents=True)
+    (folder / "broken/name/a.jpg").write_bytes(b"no picture")
+    return folder / "broken"
