@@ -29,7 +29,6 @@ FACES = pa.schema(
         ("face_id", pa.string()),
         ("identity", pa.string()),
         ("sha", pa.string()),  # SHA-256 of the photo's bytes
-        ("phash", pa.uint64()),  # perceptual hash of the whole photo
         ("sketch", pa.binary()),  # small picture of the aligned face, for telling copies from lookalikes
         ("jpeg", pa.binary()),  # 112x112
         ("landmarks", pa.list_(pa.float32(), 10)),  # x, y of five points in the photo's pixels

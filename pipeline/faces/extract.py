@@ -18,7 +18,7 @@ from pipeline.faces import quality
 from pipeline.faces.align import SIZE, warp
 from pipeline.faces.detect import Detector, Faces, meant
 from pipeline.faces.picture import Image, Unreadable, decode
-from pipeline.noise.duplicates import perceptual_hash, sketch
+from pipeline.noise.duplicates import sketch
 from pipeline.sources import Changed, Photo, source
 from pipeline.table import Shard, read_shard
 
@@ -51,7 +51,6 @@ def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tupl
         data = read_photo(photo, where)
         row["sha"] = sha256(data).hexdigest()
         image = decode(data)
-        row["phash"] = perceptual_hash(image)
         row |= _as_it_is(data, image, detector) if aligned else _cut(image, detector, photo["box"])
     except (Unreadable, Changed) as error:
         row["failure"] = f"unreadable: {error}"

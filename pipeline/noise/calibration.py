@@ -5,6 +5,7 @@ off any data set, however noisy; and what one person's photos look like is the u
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby, islice
 from statistics import NormalDist
@@ -88,17 +89,19 @@ def to_table(found: Calibration) -> pa.Table:
 
 def from_table(table: pa.Table) -> Calibration:
     """The calibration that to_table() wrote."""
-    *each, both = table.to_pylist()
-    views = tuple(
-        View(np.array(r["mean"]), np.array(r["covariance"]).reshape(len(r["mean"]), len(r["mean"]))) for r in each
+    *each, both = table.drop_columns(["mean", "covariance"]).to_pylist()
+    means, covariances = (
+        [column[e].values.to_numpy() for e in range(len(each))] for column in (table["mean"], table["covariance"])
     )
+    views = tuple(View(m, c.reshape(len(m), len(m))) for m, c in zip(means, covariances, strict=True))
     tails = [Tail(r["a"], r["b"], r["c"]) for r in (*each, both)]
     weights = tuple(r["weight"] for r in each)
     return Calibration(views, weights, tuple(tails[:-1]), tails[-1], both["same"], both["spread"], both["share"])
 
 
+@lru_cache(maxsize=4)
 def read_calibration(root: str, shard: Shard) -> Calibration:
-    """The calibration in the one shard of a table of them."""
+    """The calibration in the one shard of a table of them; a process keeps it, for every shard of a stage asks."""
     return from_table(read_shard(root, shard))
 
 

@@ -29,17 +29,6 @@ MIN_COARSE = 0.75  # blocky correlation; 99.6% of 556 copies tried (cropped to 7
 SAME_PICTURE = 0.987  # the same copies reach 0.993, pairs of other shots, the 1,500 likest of 683 people, 0.979
 
 
-def perceptual_hash(image: Image) -> int:
-    """64 bits that survive rescaling and recompression of a picture [h, w, 3], but not cropping.
-
-    The signs of the 64 lowest frequencies of a 32x32 grey version against their median (Zauner 2010, "pHash").
-    """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    low = cv2.dct(cv2.resize(grey, (HASHED, HASHED), interpolation=cv2.INTER_AREA).astype(np.float32))
-    low = low[:9, :9].ravel()[1:65]
-    return int(np.packbits(low > np.median(low)).view(">u8")[0])
-
-
 def sketch(face: Image) -> bytes:
     """A small grey version of an aligned face [h, w, 3]: SIDE x SIDE bytes."""
     grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
@@ -49,6 +38,7 @@ def sketch(face: Image) -> bytes:
 def sketch_hashes(sketches: Sketches) -> NDArray[np.uint64]:
     """The perceptual hash [n] of each sketch [n, SIDE * SIDE]: of the face, so it survives a crop of the photo.
 
+    64 bits, the signs of the 64 lowest frequencies of a 32x32 version against their median (Zauner 2010, "pHash").
     Shrinking and the cosine transform are linear, so both are one matrix, and all sketches one product.
     """
     found = np.empty(len(sketches), np.uint64)

@@ -115,3 +115,15 @@ def test_every_cut_of_a_jpeg_is_noticed() -> None:
     for length in range(0, len(whole) - 1, 37):
         with pytest.raises(Unreadable):
             decode(whole[:length])
+
+
+@pytest.mark.parametrize("flags", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
+@pytest.mark.parametrize("before", [b"", b"\xff\xff", b"\xff\xfe\x00\x04no"])
+def test_a_jpeg_that_says_it_is_vast_is_never_decoded(flags: tuple[int, ...], before: bytes) -> None:
+    """Whatever stands before the head, a comment or filling."""
+    small = encoded(scene(16, 24), ".jpg", *flags)
+    frame = small.index(struct.pack(">HH", 16, 24)) - 5
+    decode(small[:frame] + before + small[frame:])
+    vast = small[:frame] + before + small[frame : frame + 5] + struct.pack(">HH", 60_000, 60_000) + small[frame + 9 :]
+    with pytest.raises(Unreadable, match=r"60000x60000|has more than"):
+        decode(vast)

@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.noise.duplicates import (
     COARSE,
+    HASHED,
     MIN_COARSE,
     SAME_PICTURE,
     SIDE,
     coarse,
     near_hashes,
-    perceptual_hash,
     same_picture,
     sketch,
     sketch_hashes,
@@ -21,6 +21,13 @@ from tests.pipeline.noise.drawn import picture
 
 def drawn(face):
     return np.frombuffer(sketch(face), np.uint8)
+
+
+def perceptual_hash(image):
+    """Of a picture [h, w, 3], step by step: shrunk, transformed, and the signs taken."""
+    small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (HASHED, HASHED), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(small.astype(np.float32))[:9, :9].ravel()[1:65]
+    return int(np.packbits(low > np.median(low)).view(">u8")[0])
 
 
 def copied(face, *, shift=0.0, scale=1.0, quality=60):
