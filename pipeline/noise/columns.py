@@ -19,7 +19,7 @@ def vectors(column: pa.ChunkedArray) -> tuple[NDArray[Any], Mask]:
     A column of bytes holds half precision numbers, as packed() has them; one of lists of one length whatever it says.
     """
     there = np.asarray(column.is_valid())
-    found = column.drop_null().combine_chunks()
+    found = present(column)
     if pa.types.is_fixed_size_binary(column.type):
         d = column.type.byte_width // 2
         flat = np.frombuffer(found.buffers()[1], np.float16, len(found) * d, found.offset * 2 * d)
@@ -30,6 +30,12 @@ def vectors(column: pa.ChunkedArray) -> tuple[NDArray[Any], Mask]:
     x = np.zeros((len(there), d), flat.dtype)
     x[there] = flat.reshape(-1, d)
     return x, there
+
+
+def present(column: pa.ChunkedArray) -> pa.Array:
+    """The values of a column that are there, in one piece; what is in one already is not copied."""
+    column = column.drop_null() if column.null_count else column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def packed(x: NDArray[np.float16], there: Mask | None = None) -> pa.Array:

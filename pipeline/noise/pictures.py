@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import runs, views_of
+from pipeline.noise.columns import present, runs, views_of
 from pipeline.noise.duplicates import MIN_COARSE, SIDE, coarse, same_picture, sketch_hashes
 from pipeline.noise.likeness import Seen, fuse, level, pairwise, seen
 from pipeline.noise.neighbours import connected
@@ -125,7 +125,7 @@ def _registered(
 def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, NDArray[np.bool_]]:
     """The sketches of a column [n, SIDE^2], zeros for null, and which are there [n]."""
     there = np.asarray(column.is_valid())
-    found = column.drop_null().combine_chunks()
+    found = present(column)
     if not len(found):
         return np.zeros((len(there), SIDE * SIDE), np.uint8), there
     edges = np.frombuffer(found.buffers()[1], np.int32)[found.offset :][: len(found) + 1]
