@@ -74,7 +74,8 @@ def _drawn(root: str, shards: Sequence[Shard], drawn: pa.Array) -> list[tuple[st
     names, faces = (texts(first[c].take(pa.array(at))) for c in ("identity", "face_id"))
     order = sorted(range(len(at)), key=lambda n: (names[n], faces[n]))
     chosen = [n for _, of in groupby(order, key=lambda n: names[n]) for n in islice(of, FACES)]
-    return [(names[n], faces[n], [x[at[n]] for x, _ in found]) for n in chosen]
+    # copied: a row of the shard's vectors would keep all of them in memory
+    return [(names[n], faces[n], [x[at[n]].copy() for x, _ in found]) for n in chosen]
 
 
 def to_table(found: Calibration) -> pa.Table:
