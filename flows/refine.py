@@ -32,12 +32,12 @@ from pipeline.noise.duplicates import MIN_COARSE
 from pipeline.noise.identities import DOUBT
 from pipeline.refined.account import Account
 from pipeline.refined.labels import label
-from pipeline.refined.latest import publish
+from pipeline.refined.latest import former, publish
 from pipeline.refined.lock import only_one
 from pipeline.review.votes import verdicts
 from pipeline.sources import SOURCES
 from pipeline.sources import source as find_source
-from pipeline.sources.deal import Source, photos
+from pipeline.sources.deal import Source, alike, photos
 from pipeline.table import Table
 
 if TYPE_CHECKING:
@@ -115,11 +115,12 @@ def refine(
     models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
     given = sources(_megaface(source, probes, gallery))
     with only_one(root):
+        old = former(root)
         taken, where = stage(photos)(root, given, shards=shards or None, workers=many)
         ignored = _ignored(where)
         asked = [_test_photos(root, path, many) for path in test_set]
-        faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many)
-        embeddings = _embeddings(root, faces, models, many)
+        faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many, old=old.get("photos"))
+        embeddings = _embeddings(root, faces, models, many, old=old.get("faces"))
         tests = [_test_set(root, *test, models, many) for test in asked]
         noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
         said = verdicts(root)
@@ -181,22 +182,27 @@ def sources(given: Sequence[str]) -> list[Source]:
 
 
 def faces_of(
-    root: str, taken: Table, where: Any, detector: Detector, *, aligned: bool, workers: Workers = None
-) -> Table:
-    """The faces table of photos; where: each source's kind and path; aligned: the photos are crops already."""
+    root: str, taken: Table, where: Any, detector: Detector, *, aligned: bool, workers: Workers = None,
+    old: Table | None = None,
+) -> Table:  # fmt: skip
+    """The faces table of photos; where: each source's kind and path; aligned: the photos are crops already.
+
+    old: the photos of a former run, whose faces need not be looked for again.
+    """
     made: Table = stage(build, name="faces")(
         root, "faces", extract_shard, taken.shards, schema=schema.FACES, detector=detector, aligned=aligned,
-        workers=workers, carry={"root": root, "where": where},
+        workers=workers, carry={"root": root, "where": where}, before=alike(taken, old),
     )  # fmt: skip
     return made
 
 
-def _embeddings(root: str, faces: Table, models: Models, many: Workers) -> list[Table]:
+def _embeddings(root: str, faces: Table, models: Models, many: Workers, old: Table | None = None) -> list[Table]:
+    """Each embedder's embeddings of faces; old: the faces of a former run, which need not be embedded again."""
     embed, carry = stage(build, name="embeddings"), {"root": root, "batch": BATCH}
     with gpu():
         return [
             embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
-                  workers=many, carry=carry, wants="GPU")
+                  workers=many, carry=carry, wants="GPU", before=alike(faces, old))
             for e in models.embedders
         ]  # fmt: skip
 

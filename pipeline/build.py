@@ -14,7 +14,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import blake2b
 from queue import Empty, Queue
@@ -70,29 +70,45 @@ def build(
     workers: Workers = None,
     carry: Mapping[str, Any] | None = None,
     wants: str = "",
+    before: Sequence[Sequence[Any]] = (),
     **params: Any,
 ) -> Table:
     """The table whose shard i holds shard(parts[i], **params), made now or found.
 
     parts and params name the table; what is in `carry` is passed on to `shard` as well but names nothing (a path, say,
     to what a part already names by digest). wants: a Dask resource, GPU, on whose workers it is made where there are
-    such. Raises UserError for a user's mistake and ShardError for a fault, both
-    naming shard and part; shards that were finished stay, and the next run goes on from there.
+    such. before: for each part those of former runs that resemble it: which of them were made into shards just so,
+    `shard` is told as before=((part, its shard), ...), and may take rows over from there.
+
+    Raises UserError for a user's mistake and ShardError for a fault, both naming shard and part; shards that were
+    finished stay, and the next run goes on from there.
     """
     making = digest(name, str(version), schema.to_string(), _canonical(params))
     keys = [digest(making, _canonical(part)) for part in parts]
     address = digest(making, *keys)
+
+    def path_of(key: str) -> str:
+        return f"{name}/{making}/{key}.parquet"
+
     if found := load(root, name, address):
         log.info("%s: found, %d rows", name, len(found))
         return found
     arguments = {**params, **(carry or {})}
-    paths = [f"{name}/{making}/{key}.parquet" for key in keys]
+    paths = [path_of(key) for key in keys]
     done = _known(root, name, set(paths))
     jobs = {
         path: _Job(root, name, i, path, shard, part, arguments, schema, wants)
         for i, (path, part) in enumerate(zip(paths, parts, strict=True))
         if path not in done
     }
+    if before:
+        resembling = {
+            path: {path_of(digest(making, _canonical(p))): p for p in before[jobs[path].index]} for path in jobs
+        }
+        there = _known(root, name, {made for each in resembling.values() for made in each})
+        for path, each in resembling.items():
+            told = tuple((p, there[made]) for made, p in each.items() if made in there)
+            jobs[path] = replace(jobs[path], arguments={**arguments, "before": told})
     done |= _run(list(jobs.values()), name, len(paths), workers)
     return _finish(root, name, address, [done[p] for p in paths], params, parts, schema, version)
 

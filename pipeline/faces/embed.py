@@ -1,6 +1,6 @@
 """From faces to vectors: any ArcFace-kind ONNX model, asked the way the file itself says it wants to be asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
-from pipeline.noise.columns import packed
+from pipeline.noise.columns import packed, vectors
 from pipeline.schema import embeddings
 from pipeline.table import Shard, read_shard
 
@@ -104,18 +105,36 @@ def layout_of(path: str) -> Layout:
     return Layout(shape[1] == 3, raw, shape[0], int(vector.shape[1]))
 
 
-def embed_shard(part: Shard, *, root: str, embedder: Embedder, batch: int) -> pa.Table:
-    """The embeddings of one shard of faces, row by row; null where there is no face."""
+def embed_shard(
+    part: Shard, *, root: str, embedder: Embedder, batch: int, before: Sequence[tuple[Shard, Shard]] = ()
+) -> pa.Table:
+    """The embeddings of one shard of faces, row by row; null where there is no face.
+
+    before: shards of faces of a former run and the embeddings made of them just so; the same picture is not embedded
+    again (a vector does not depend on what else is in its batch; on a GPU not beyond rounding).
+    """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
     there = np.asarray(faces["jpeg"].is_valid())
     x = np.zeros((len(faces), embedder.dim), np.float16)
     norm = np.zeros(len(faces), np.float32)
-    for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(there), batch):
-        vectors = embedder(pictures)
-        norm[rows] = np.linalg.norm(vectors, axis=1)
-        x[rows] = vectors / np.maximum(norm[rows], 1e-12)[:, None]
+    left = there.copy()
+    for then, vectors_then in before:
+        now, at = _same_pictures(faces, read_shard(root, then, ["face_id", "jpeg"]))
+        made = read_shard(root, vectors_then, ["x", "norm"])
+        x[now], norm[now], left[now] = vectors(made["x"])[0][at], made["norm"].to_numpy()[at], False
+    for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(left), batch):
+        found = embedder(pictures)
+        norm[rows] = np.linalg.norm(found, axis=1)
+        x[rows] = found / np.maximum(norm[rows], 1e-12)[:, None]
     columns = [faces["face_id"], faces["identity"], packed(x, there), pa.array(norm, mask=~there)]
     return pa.table(columns, schema=embeddings(embedder.dim))
+
+
+def _same_pictures(now: pa.Table, then: pa.Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of two tables of faces that are the same face and the same picture."""
+    at = pc.index_in(now["face_id"], value_set=then["face_id"].combine_chunks())
+    same = np.flatnonzero(pc.equal(now["jpeg"], then["jpeg"].take(at)).fill_null(False))
+    return same, at.take(pa.array(same)).to_numpy()
 
 
 def _batches(

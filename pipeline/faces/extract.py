@@ -3,7 +3,7 @@
 A photo that gives no face keeps its row, with the reason in `failure`; nothing is dropped and nothing substituted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -31,16 +31,42 @@ class NoFace(ValueError):  # noqa: N818
 
 
 def extract_shard(
-    part: Shard, *, root: str, detector: Detector, aligned: bool, where: Mapping[str, tuple[str, str]]
+    part: Shard,
+    *,
+    root: str,
+    detector: Detector,
+    aligned: bool,
+    where: Mapping[str, tuple[str, str]],
+    before: Sequence[tuple[Shard, Shard]] = (),
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
     aligned: the photos are aligned crops already and stay as they are; detection only reports.
-    where: kind and path of each source by its name.
+    where: kind and path of each source by its name. before: shards of photos of a former run and the faces made of
+    them just so; a photo that is still the same file is not looked at again.
     """
-    photos = read_shard(root, part)
-    rows = [_row(photo, detector, aligned, where) for photo in photos.to_pylist()]
+    photos = read_shard(root, part).to_pylist()
+    known = _known(root, photos, before)
+    rows = [known.get(photo["face_id"]) or _row(photo, detector, aligned, where) for photo in photos]
     return pa.Table.from_pylist(rows, schema=schema.FACES)
+
+
+def _known(root: str, photos: Sequence[Row], before: Sequence[tuple[Shard, Shard]]) -> dict[str, Row]:
+    """The rows of faces that a former run made of these very photos, by face_id; what was unreadable is tried again."""
+    now = {photo["face_id"]: photo for photo in photos}
+    known = {}
+    for then, faces in before:
+        same = [_file(now.get(photo["face_id"])) == _file(photo) for photo in read_shard(root, then).to_pylist()]
+        if any(same):
+            for row in read_shard(root, faces).filter(pa.array(same)).to_pylist():
+                if not (row["failure"] or "").startswith("unreadable"):
+                    known[row["face_id"]] = row | {"identity": now[row["face_id"]]["identity"]}
+    return known
+
+
+def _file(photo: Row | None) -> Row | None:
+    """A row of photos without the name that it claims, which no face depends on."""
+    return photo and {name: value for name, value in photo.items() if name != "identity"}
 
 
 def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tuple[str, str]]) -> Row:

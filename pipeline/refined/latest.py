@@ -68,6 +68,14 @@ def latest(root: str) -> Refinement:
     return Refinement(tables, value["params"], value["thresholds"], value["account"])
 
 
+def former(root: str) -> dict[str, Table]:
+    """The tables of the root's refinement that are still there, by role; none where there is no refinement yet."""
+    value = storage.get_json(root, FILE) or {"tables": {}}
+    readable(root, value.get("format", FORMAT))
+    found = {role: load(root, named["table"], named["address"]) for role, named in value["tables"].items()}
+    return {role: table for role, table in found.items() if table is not None}
+
+
 def findings_of(done: Refinement) -> Table:
     """The findings that a refinement's decisions are about, row by row: the machine's, and what people said besides."""
     return done.tables.get("heard", done.tables["findings"])

@@ -72,6 +72,12 @@ def _default_shards(rows: int) -> int:
     return 1 << (-(-rows // size) - 1).bit_length()
 
 
+def alike(new: Table, old: Table | None) -> list[list[Shard]]:
+    """For each shard of a table that is dealt like photos, those of an older one that the same names are dealt to."""
+    n, m = len(new.shards), len(old.shards) if old else 0
+    return [old.shards[i * m // n : -(-(i + 1) * m // n)] if old else [] for i in range(n)]
+
+
 def index_shard(part: IndexPart) -> pa.Table:
     """The photos of one part of a source with the number that deals them, sorted by it."""
     module = source(part.kind)
@@ -97,13 +103,14 @@ def _columns(chunk: list[Photo], part: IndexPart) -> pa.Table:
             "length": [p.length for p in chunk],
             "modified": [p.modified for p in chunk],
             "failure": pa.array([p.failure for p in chunk], pa.string()),
-            "deal": pa.array([_deal(n or p.key) for n, p in zip(names, chunk, strict=True)], pa.uint32()),
+            "deal": pa.array([_deal(p.identity or p.key) for p in chunk], pa.uint32()),
         },
         schema=INDEX,
     )
 
 
 def _deal(name: str) -> int:
+    """Where a name is dealt, from 0 to 2^32; the source is left out of it, so that a further source moves nobody."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
