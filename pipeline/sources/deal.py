@@ -57,7 +57,7 @@ def photos(
     parts = [
         IndexPart(s.name, s.kind, len(sources) > 1, part) for s in sources for part in source(s.kind).parts(s.path)
     ]
-    index = build(root, "index", index_shard, parts, schema=INDEX, workers=workers)
+    index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds some")
     of = shards or _default_shards(len(index))
