@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from flows import (
     benchmark,
     benchmark_cleaning,
+    benchmark_device,
     benchmark_figures,
     benchmark_megaface,
     benchmark_noise,
@@ -125,6 +126,7 @@ def _app() -> typer.Typer:
     group = typer.Typer(help="Measure on this machine, beside a limit in the same run.", no_args_is_help=True)
     group.command("refine")(_command(benchmark.refine))
     group.command("train")(_command(benchmark_training.train))
+    group.command("device")(_command(benchmark_device.device))
     group.command("world")(_command(benchmark_world.world))
     group.command("noise")(_command(benchmark_noise.noise))
     group.command("peers")(_command(benchmark_peers.peers))

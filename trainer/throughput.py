@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from trainer.data import Stream
@@ -47,6 +48,32 @@ def throughput(run: Run, data: str | Path, *, turns: int = 3, device: str = "", 
     def bare() -> None:
         _forward_backward(run, parts, drawn, label)
 
+    return _in_turns(run, parts, loop, bare, turns)
+
+
+def with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") -> Throughput:
+    """Whole updates with so many classes (loop) beside the bare network with the fewest that a classifier can have.
+
+    On drawn faces that lie in memory already: what reading costs is throughput()'s question. turns as there.
+    """
+    parts, few = make(run, classes, device_of(device)), make(run, 2, device_of(device))
+    random = np.random.default_rng(run.seed)
+    faces = random.integers(0, 256, (run.batch, run.channels, run.size, run.size), np.uint8)
+    batches = ((faces, random.integers(0, classes, run.batch)) for _ in itertools.count())
+    steps = itertools.count()
+    drawn = torch.from_numpy(faces).to(parts.device)
+    label = torch.arange(run.batch, device=parts.device) % 2
+
+    def loop() -> None:
+        update(run, parts, batches, next(steps))
+
+    def bare() -> None:
+        _forward_backward(run, few, drawn, label)
+
+    return _in_turns(run, parts, loop, bare, turns)
+
+
+def _in_turns(run: Run, parts: Parts, loop: Callable[[], None], bare: Callable[[], None], turns: int) -> Throughput:
     took = {loop: 0.0, bare: 0.0}
     for turn in range(turns + 1):
         for work in (loop, bare) if turn % 2 else (bare, loop):
