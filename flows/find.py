@@ -232,7 +232,7 @@ def _identity(photo_rows: Any, label_rows: Any, i: int) -> str:
 def _hit(rank: int, row: dict[str, Any], tail: Tail, limit: float) -> Hit:
     needed = row["cosine"] + (limit - row["likeness"]) / row["slope"]
     return Hit(rank, row["photo"], row["identity"], row["cosine"], needed, row["likeness"],
-               rate(tail, row["likeness"]), row["likeness"] >= limit)  # fmt: skip
+               float(rate(tail, np.array([row["likeness"]]))[0]), row["likeness"] >= limit)  # fmt: skip
 
 
 def _tile(hit: Hit, row: dict[str, Any]) -> Tile:

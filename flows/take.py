@@ -64,9 +64,8 @@ def labels(root: Root, out: Annotated[Path, typer.Argument(metavar="OUT.tsv", he
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(COLUMNS)
             for rows in table.batches(COLUMNS):
-                for row in rows.to_pylist():
-                    row["score"] = "" if row["score"] is None else f"{row['score']:.4f}"
-                    writer.writerow([row[c] if row[c] is not None else "" for c in COLUMNS])
+                *words, score = (rows[c].to_pylist() for c in COLUMNS)
+                writer.writerows(zip(*words, ("" if s is None else f"{s:.4f}" for s in score), strict=True))
         temporary.replace(out)
     except OSError as error:
         temporary.unlink(missing_ok=True)

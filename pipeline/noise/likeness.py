@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 LEAST = 1e-9  # what a length or a variance is taken for when it vanishes
@@ -69,13 +70,14 @@ def usual(calibration: Calibration, share: float) -> float:
     return round(calibration.same + NormalDist().inv_cdf(share) * calibration.spread, DECIMALS)
 
 
-def rate(tail: Tail, likeness: float) -> float:
-    """The share of strangers that reach a likeness: the inverse of level(), between 1e-15 and 0.5."""
-    low, high = 0.0, 7.9
+def rate(tail: Tail, likeness: NDArray[np.floating[Any]]) -> Floats:
+    """The share of strangers that reach each likeness [n]: the inverse of level(), between 1e-15 and 0.5."""
+    low, high = np.zeros_like(likeness), np.full_like(likeness, 7.9)
     for _ in range(40):
         u = (low + high) / 2
-        low, high = (u, high) if tail.a + tail.b * u + tail.c * u * u < likeness else (low, u)
-    return max(1 - NormalDist().cdf(low), 1e-15)
+        short = tail.a + tail.b * u + tail.c * u * u < likeness
+        low, high = np.where(short, u, low), np.where(short, high, u)
+    return np.asarray(np.maximum(ndtr(-low), 1e-15))
 
 
 def seen(x: NDArray[Any], view: View) -> Seen:

@@ -63,19 +63,20 @@ def count(done: Refinement) -> Counts:
         done.tables["labels"].batches(["claimed", "identity", "reason"]),
     )
     for photos, labels in zip(*tables, strict=True):
-        columns = (photos["source"], labels["claimed"], labels["identity"], labels["reason"])
-        for source, claimed, identity, reason in zip(*(c.to_pylist() for c in columns), strict=True):
+        rows = labels.append_column("source", photos["source"])
+        alike = rows.group_by(["source", "claimed", "identity", "reason"]).aggregate([([], "count_all")])
+        for source, claimed, identity, reason, n in zip(*(c.to_pylist() for c in alike.columns), strict=True):
             claimed = claimed or ""
-            came[claimed] += 1
+            came[claimed] += n
             if identity is None:
-                removed[claimed][reason] += 1
-                flow[source, "removed", reason] += 1
+                removed[claimed][reason] += n
+                flow[source, "removed", reason] += n
             elif identity == claimed:
-                stayed[claimed] += 1
-                flow[source, STAYS, ""] += 1
+                stayed[claimed] += n
+                flow[source, STAYS, ""] += n
             else:
-                joined[identity] += 1
-                flow[source, "moved", reason] += 1
+                joined[identity] += n
+                flow[source, "moved", reason] += n
     fates = [
         Fate(n, came[n], stayed[n], came[n] - stayed[n] - gone.total(), joined[n], dict(sorted(gone.items())))
         for n, gone in ((n, removed.get(n, Counter())) for n in sorted({*came, *joined}))

@@ -82,8 +82,8 @@ def _sample(done: Refinement, column: str) -> tuple[Floats, NDArray[np.int64]]:
         x, there = vectors(embedded["x"])
         said = zip(labels["face_id"].to_pylist(), labels[column].to_pylist(), there, strict=True)
         for i, (face, name, has) in enumerate(said):
-            if has and name in drawn:
-                rows[name] = sorted([*rows[name], (_hash(face), x[i])], key=lambda r: r[0])[:FACES]
+            if has and name in drawn:  # copied, for a view would keep the whole shard in memory
+                rows[name] = sorted([*rows[name], (_hash(face), x[i].copy())], key=lambda r: r[0])[:FACES]
     kept = [(code, v) for code, name in enumerate(sorted(rows)) for _, v in rows[name]]
     if not kept:
         return np.zeros((0, 1)), np.zeros(0, np.int64)
@@ -126,5 +126,6 @@ def _cmc(cosine: Floats, names: NDArray[np.int64]) -> Floats:
 def band(done: Refinement, calibration: Calibration) -> tuple[float, float] | None:
     """The likenesses, under the usual one, at which a face is neither surely the person nor surely somebody else."""
     usual = own(done, calibration)
-    unsure = [z for z in BINS.tolist() if z < usual.mean and BAND < stranger(z, calibration.tail, usual) < 1 - BAND]
+    p = stranger(BINS, calibration.tail, usual)
+    unsure = BINS[(usual.mean > BINS) & (p > BAND) & (p < 1 - BAND)].tolist()
     return (unsure[0], unsure[-1]) if unsure else None

@@ -108,15 +108,14 @@ def words(findings: pa.Table, calibration: Calibration, persons: int) -> list[st
     """The machine's score of each finding in words that need no figures of likeness."""
     scores = numbers(findings)[: len(calibration.tails)]
     total: Floats = fuse(scores, calibration.weights)
-    return [
-        _words(k, z, calibration, persons) for k, z in zip(findings["kind"].to_pylist(), total.tolist(), strict=True)
-    ]
+    far = np.where(np.isfinite(total), rate(calibration.tail, total), np.nan)
+    return [_words(k, f, persons) for k, f in zip(findings["kind"].to_pylist(), far.tolist(), strict=True)]
 
 
-def _words(kind: str, z: float, calibration: Calibration, persons: int) -> str:
-    if not np.isfinite(z):
+def _words(kind: str, found: float, persons: int) -> str:
+    """found: the share of strangers that are as alike; nan when there is nothing to be like."""
+    if np.isnan(found):
         return "the machine has nothing to compare with"
-    found = rate(calibration.tail, z)
     if kind in SAME:
         expected = found * persons
         return f"of {min(10**6, round(1 / expected)):,} people met like this, one would be a chance lookalike" if (
@@ -161,13 +160,15 @@ def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Colle
         rows = rows.filter(pc.and_(stays, pc.equal(rows["cluster"], 0)))
         core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")]
         total = fuse(core[: len(calibration.tails)], calibration.weights)
-        for i in np.flatnonzero(total < usual.mean).tolist():
-            face, name = rows["face_id"][i].as_py(), rows["identity"][i].as_py()
-            p = stranger(float(total[i]), calibration.tail, usual)
-            if p >= ODD and face not in found:
+        odd = np.where(total < usual.mean, stranger(total, calibration.tail, usual), 0)
+        at = np.flatnonzero(odd >= ODD)
+        chosen, far = rows.take(pa.array(at)), rate(calibration.tail, total[at])
+        columns = (chosen["face_id"].to_pylist(), chosen["identity"].to_pylist(), odd[at].tolist(), far.tolist())
+        for face, name, p, share in zip(*columns, strict=True):
+            if face not in found:
                 said = {"finding_id": finding_id("outlier", face, name), "kind": "outlier", "subject": face}
                 yield Case(said | {"object": name, "face": face, "other": None}, GRID, name, "no",
-                           _words("outlier", float(total[i]), calibration, 1), p, 1, "no", round(p, 4))  # fmt: skip
+                           _words("outlier", share, 1), p, 1, "no", round(p, 4))  # fmt: skip
 
 
 def _grouped(made: list[Case], world: World) -> list[Case]:

@@ -4,7 +4,6 @@ Strangers are as alike as the calibration's curve says, faces of one person as t
 puts the two beside each other. Where the embedders contradict each other half the belief is given up.
 """
 
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,11 +49,10 @@ def holds(
     total = fuse(scores, calibration.weights)
     kind = np.asarray(findings["kind"].to_numpy(), object)
     p = np.where(verdicts == "yes", OFTEN, SELDOM)
-    for i in np.flatnonzero(np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)):
-        p[i] = stranger(float(total[i]), calibration.tail, own)
-    for i in np.flatnonzero(np.isin(kind, SAME) & np.isfinite(total)):
-        expected = rate(calibration.tail, float(total[i])) * max(1, persons)
-        p[i] = TWINS / (TWINS + expected)
+    apart = np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)
+    p[apart] = stranger(total[apart], calibration.tail, own)
+    same = np.isin(kind, SAME) & np.isfinite(total)
+    p[same] = TWINS / (TWINS + rate(calibration.tail, total[same]) * max(1, persons))
     p[(verdicts == "unsure") & ~np.isfinite(total)] = 0.5
     unsure = (verdicts == "unsure") & (kind != "mixed")  # of a name without a person, "no" is never said
     p[unsure] = 0.25 + 0.5 * p[unsure]
@@ -68,16 +66,17 @@ def wrong(p: Floats, verdicts: NDArray[np.object_], *, keep: bool) -> Floats:
     return np.where(acts, 1 - p, p)
 
 
-def stranger(z: float, tail: Tail, own: Own) -> float:
-    """The probability that a face this like a person is somebody else."""
+def stranger(z: NDArray[np.floating[Any]], tail: Tail, own: Own) -> Floats:
+    """The probability [n] that faces this like a person [n] are somebody else."""
     theirs = own.outside * _density(tail, z)
-    usual = NormalDist(own.mean, own.deviation).pdf(z)
-    hard = (tail.a <= z <= own.mean) / max(own.mean - tail.a, 1e-3)  # a photo of a person may be like anything
+    usual = np.exp(-0.5 * ((z - own.mean) / own.deviation) ** 2) / (own.deviation * np.sqrt(2 * np.pi))
+    # a photo of a person may be like anything
+    hard = ((tail.a <= z) & (z <= own.mean)) / max(own.mean - tail.a, 1e-3)
     persons = (1 - own.outside) * ((1 - HARD) * usual + HARD * hard)
-    return theirs / max(theirs + persons, 1e-12)
+    return np.asarray(theirs / np.maximum(theirs + persons, 1e-12))
 
 
-def _density(tail: Tail, z: float) -> float:
+def _density(tail: Tail, z: NDArray[np.floating[Any]]) -> Floats:
     """Of strangers' likeness; under their median, where the curve ends, as far above it."""
-    z = max(z, 2 * tail.a - z)
-    return max(rate(tail, z - STEP) - rate(tail, z + STEP), 1e-12) / (2 * STEP)
+    z = np.maximum(z, 2 * tail.a - z)
+    return np.asarray(np.maximum(rate(tail, z - STEP) - rate(tail, z + STEP), 1e-12) / (2 * STEP))

@@ -72,8 +72,9 @@ def test_on_average_is_the_mean_over_all_pairs():
 
 def test_level_and_rate_are_inverse():
     tail = Tail(0.1, 0.9, 0.05)
-    for far in (0.4, 0.01, 1e-4, 1e-9):
-        assert rate(tail, level(tail, far)) == pytest.approx(far, rel=1e-3)
+    fars = [0.4, 0.01, 1e-4, 1e-9]
+    assert rate(tail, np.array([level(tail, far) for far in fars])) == pytest.approx(fars, rel=1e-3)
+    assert rate(tail, np.array([-5.0, 50.0])).tolist() == [0.5, pytest.approx(1e-15)]
     assert level(Tail(0, 1, 0), 0.001) == pytest.approx(3.0902, abs=1e-4)
 
 

@@ -50,7 +50,7 @@ def test_stray_faces_of_one_group_are_one_question(every):
 def test_belief_falls_with_likeness():
     own = Own(6.0, 1.5, 0.3)
     z = np.linspace(-3, 8, 40)
-    p = [stranger(float(v), Tail(0, 1, 0), own) for v in z]
+    p = stranger(z, Tail(0, 1, 0), own)
     assert p[0] > 0.95
     assert p[-1] < 0.001
     assert all(a >= b - 1e-9 for a, b in pairwise(p))
