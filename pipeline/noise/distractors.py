@@ -60,7 +60,7 @@ def known_shard(
     at = np.flatnonzero(there & np.asarray(rows["identity"].is_null()))
     if not len(at) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
-    i, j, z = in_tests(views([v[at] for v in x], found), gallery.centres, found)
+    i, j, z = in_tests(views([v[at] for v in x], found), gallery, found)
     keep = fuse(z, found.weights) >= level(found.tail, rate / len(gallery.person))
     words = [f"likeness {likeness:.1f} of an unnamed photo" for likeness in z[0][keep]]
     return findings(
@@ -138,14 +138,16 @@ def unnamed(done: Refinement) -> Iterator[tuple[list[str], list[NDArray[np.float
 def _main(persons: Persons) -> Persons:
     """The first person of each name: a further one may be nobody that a name stands for."""
     main = persons.cluster == 0
-    columns = (persons.person[main], persons.identity[main], persons.cluster[main], persons.size[main])
-    return Persons(*columns, [some(c, main) for c in persons.centres], [n[main] for n in persons.lengths])
+    person, identity, cluster, size, shard = (column[main] for column in persons[:5])
+    around, lengths = ([a[main] for a in of_each] for of_each in (persons.around, persons.lengths))
+    centres = [some(c, main) for c in persons.centres]
+    return Persons(person, identity, cluster, size, shard, centres, around, lengths)
 
 
 def _accused(
     keys: list[str], x: list[NDArray[np.floating]], persons: Persons, found: Calibration, rate: float
 ) -> Iterator[Accused]:
-    i, j, z = in_tests(views(x, found), persons.centres, found)
+    i, j, z = in_tests(views(x, found), persons, found)
     many = max(1, len(persons.person))
     sure = fuse(z, found.weights) >= level(found.tail, rate / many)
     for one, tail in zip(z, found.tails, strict=True):

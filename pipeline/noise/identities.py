@@ -20,6 +20,7 @@ from pipeline.noise.likeness import (
     Calibration,
     Floats,
     Seen,
+    View,
     doubled,
     fuse,
     level,
@@ -48,12 +49,14 @@ class Persons(NamedTuple):
     identity: NDArray[np.object_]
     cluster: NDArray[np.int64]
     size: NDArray[np.int64]
+    shard: NDArray[np.int64]  # the number of the shard that says so
     centres: list[Seen]
+    around: list[NDArray[np.float32]]  # the centres about the mean of strangers: see likest()
     lengths: list[NDArray[np.float32]]  # for each embedder the mean cosine of the person's faces to the centre
 
-    def means(self) -> Centres:
-        """For each embedder the means [persons, d] of the persons' faces: unlike the centres no unit vectors."""
-        return [c.x * n[:, None] for c, n in zip(self.centres, self.lengths, strict=True)]
+    def means(self, rows: NDArray[np.int64]) -> Centres:
+        """For each embedder the means [n, d] of the faces of some persons [n]: unlike the centres no unit vectors."""
+        return [c.x[rows] * n[rows, None] for c, n in zip(self.centres, self.lengths, strict=True)]
 
 
 def persons_schema(dims: Sequence[int]) -> pa.Schema:
@@ -167,12 +170,15 @@ def read_persons(root: str, shards: Sequence[Shard], model: Shard) -> Persons:
 @lru_cache(maxsize=1)
 def _read_persons(root: str, shards: tuple[Shard, ...], model: Shard) -> Persons:
     found = read_calibration(root, model)
-    rows = pa.concat_tables(_comparable(read_shard(root, shard), found) for shard in shards)
+    of_shards = [_comparable(read_shard(root, shard), found) for shard in shards]
+    rows, shard = pa.concat_tables(of_shards), np.repeat(np.arange(len(shards)), [len(r) for r in of_shards])
     names = [c for c in rows.schema.names if c.startswith("x")]
     centres = [seen(vectors(rows[c])[0], v) for c, v in zip(names, found.views, strict=True)]
     lengths = [rows[f"length{e}"].to_numpy() for e in range(len(centres))]
     number = rows["cluster"].to_numpy().astype(np.int64)
-    return Persons(texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), centres, lengths)
+    around = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
+    columns = texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), shard
+    return Persons(*columns, centres, around, lengths)
 
 
 def _comparable(rows: pa.Table, found: Calibration) -> pa.Table:
@@ -189,31 +195,34 @@ def comparable(rows: pa.Table, found: Calibration) -> Mask:
 
 
 def likest(
-    queries: Sequence[Seen], gallery: Sequence[Seen], calibration: Calibration, *, k: int = NEIGHBOURS
+    queries: Sequence[NDArray[np.float32]], gallery: Sequence[NDArray[np.float32]], *, k: int = NEIGHBOURS
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Query and gallery rows (i, j) that are among each other's k nearest in any embedder; sorted, each once.
+    """Query and gallery rows (i, j) of which j is among the k nearest to i in any embedder; sorted, each once.
 
-    Candidates only: compare them with pairwise().
+    queries and gallery: for each embedder rows [n, d] that about_strangers() gave. Candidates only: compare them with
+    pairwise().
     """
     found = []
-    for q, g, v in zip(queries, gallery, calibration.views, strict=True):
-        _, rows = nearest(_centred(q.x, v.mean), _centred(g.x, v.mean), k)
+    for q, g in zip(queries, gallery, strict=True):
+        _, rows = nearest(q, g, k)
         i = np.repeat(np.arange(len(rows)), k)
-        found.append((i * len(g.x) + rows.ravel())[rows.ravel() >= 0])
+        found.append((i * len(g) + rows.ravel())[rows.ravel() >= 0])
     pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-    i, j = np.divmod(pairs, max(1, len(gallery[0].x)))
+    i, j = np.divmod(pairs, max(1, len(gallery[0])))
     return i, j
 
 
-def _centred(x: NDArray[Any], mean: Floats) -> NDArray[np.float32]:
+def about_strangers(x: NDArray[Any], view: View) -> NDArray[np.float32]:
     """Unit rows about the mean of strangers: what all faces have in common tells nobody apart."""
-    x = np.asarray(x, np.float32) - mean.astype(np.float32)
+    x = np.asarray(x, np.float32) - view.mean.astype(np.float32)
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-def one_person(persons: Persons, calibration: Calibration) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
-    """Pairs of persons i < j that may be one, and their likeness in each embedder's view."""
-    i, j = likest(persons.centres, persons.centres, calibration, k=NEIGHBOURS + 1)
+def one_person(persons: Persons, mine: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
+    """Pairs of persons i < j that may be one, one of the two among some rows, and their likeness in each embedder's
+    view."""
+    i, j = likest([a[mine] for a in persons.around], persons.around, k=NEIGHBOURS + 1)
+    i = mine[i]
     pairs = np.unique(np.sort(np.stack([i, j], 1)[i != j], axis=1), axis=0).reshape(-1, 2)
     i, j = pairs[:, 0], pairs[:, 1]
     return i, j, pairwise(persons.centres, i, persons.centres, j)

@@ -16,7 +16,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings
-from pipeline.noise.identities import Persons, comparable, likest, read_persons
+from pipeline.noise.identities import Persons, about_strangers, comparable, likest, read_persons
 from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, pairwise, seen
 from pipeline.table import Shard, read_shard
 
@@ -81,7 +81,8 @@ def whose(
 
     centres: of the groups [n], as each embedder sees them; names [n]: under which name a group strayed.
     """
-    i, j = likest(centres, gallery.centres, found, k=NEAREST)
+    about = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
+    i, j = likest(about, gallery.around, k=NEAREST)
     other = gallery.identity[j] != names[i]
     i, j = i[other], j[other]
     z = pairwise(centres, i, gallery.centres, j)

@@ -4,6 +4,7 @@ A person is compared with every person of the test sets and with every single te
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,15 +15,15 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.identities import Persons, likest, one_person, read_persons
-from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, usual
+from pipeline.noise.identities import Persons, about_strangers, likest, one_person, read_persons
+from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, some, usual
 from pipeline.table import Shard, read_shard
 
 NEAREST = 3  # test entries that a person is compared with
 
 
 def relation_shard(
-    part: tuple[Sequence[Shard], tuple[Sequence[Shard], ...]],
+    part: tuple[int, Sequence[Shard], tuple[Sequence[Shard], ...]],
     *,
     root: str,
     calibration: Shard,
@@ -31,24 +32,28 @@ def relation_shard(
     odd_pairs: float,
     odd_photo: float,
 ) -> pa.Table:
-    """Which persons may be one (merge), and which are in a test set (overlap).
+    """Which persons of one shard may be another (merge), and which are in a test set (overlap).
 
-    part: the persons, and each embedder's embeddings of the test sets (no shards: no test set). merge and overlap:
-    strangers to expect above the likeness of two centres, among all that a person is compared with; odd_pairs and
-    odd_photo: the photos behind them must on average be as alike as all but this share of the pairs of one person.
+    part: the number of the shard, all shards of persons, and each embedder's embeddings of the test sets (no shards:
+    no test set). merge and overlap: strangers to expect above the likeness of two centres, among all that a person is
+    compared with; odd_pairs and odd_photo: the photos behind them must on average be as alike as all but this share of
+    the pairs of one person.
     """
-    found = read_calibration(root, calibration)
-    persons, tests = read_persons(root, part[0], calibration), part[1]
-    made = [_merges(persons, found, merge, usual(found, odd_pairs))]
+    number, shards, tests = part
+    found, persons = read_calibration(root, calibration), read_persons(root, shards, calibration)
+    mine = np.flatnonzero(persons.shard == number)
+    made = [_merges(persons, mine, found, merge, usual(found, odd_pairs))]
     if any(tests):
-        made.append(_overlaps(persons, read_tests(root, tests, found), found, overlap, usual(found, odd_photo)))
+        gallery = read_tests(root, tuple(map(tuple, tests)), calibration)
+        made.append(_overlaps(persons, mine, gallery, found, overlap, usual(found, odd_photo)))
     return gathered(made)
 
 
-def _merges(persons: Persons, found: Calibration, rate: float, least: float) -> pa.Table:
-    i, j, z = one_person(persons, found)
-    means = persons.means()
-    pairs = on_average(means, i, means, j, found)
+def _merges(persons: Persons, mine: NDArray[np.int64], found: Calibration, rate: float, least: float) -> pa.Table:
+    i, j, z = one_person(persons, mine)
+    rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
+    means, (one, two) = persons.means(rows), np.split(at, 2)
+    pairs = on_average(means, one, means, two, found)
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(persons.person)))) & (pairs >= least)
     keep &= persons.identity[i] != persons.identity[j]
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
@@ -64,12 +69,17 @@ class Gallery(NamedTuple):
 
     names: NDArray[np.object_]
     centres: list[Seen]
+    around: list[NDArray[np.float32]]  # the centres about the mean of strangers
     means: list[NDArray[np.float32]]
 
 
-def _overlaps(persons: Persons, tests: Gallery, found: Calibration, rate: float, least: float) -> pa.Table:
-    i, j, z = in_tests(persons.centres, tests.centres, found)
-    pairs = on_average(persons.means(), i, tests.means, j, found)
+def _overlaps(
+    persons: Persons, mine: NDArray[np.int64], tests: Gallery, found: Calibration, rate: float, least: float
+) -> pa.Table:
+    i, j, z = in_tests([some(c, mine) for c in persons.centres], tests, found)
+    rows, at = np.unique(j, return_inverse=True)
+    pairs = on_average(persons.means(mine), i, [m[rows] for m in tests.means], at, found)
+    i = mine[i]
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(tests.names)))) & (pairs >= least)
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
     words = [f"likeness {a:.1f}, photo to photo {p:.1f}" for a, p in zip(z[0], pairs, strict=True)]
@@ -77,21 +87,25 @@ def _overlaps(persons: Persons, tests: Gallery, found: Calibration, rate: float,
 
 
 def in_tests(
-    centres: Sequence[Seen], tests: Sequence[Seen], found: Calibration
+    centres: Sequence[Seen], tests: Gallery | Persons, found: Calibration
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """For each person its likest test entry: rows of both, and each embedder's likeness.
 
-    centres and tests: as each embedder sees them.
+    centres: of persons, as each embedder sees them.
     """
-    i, j = likest(centres, tests, found, k=NEAREST)
-    z = pairwise(centres, i, tests, j)
+    about = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
+    i, j = likest(about, tests.around, k=NEAREST)
+    z = pairwise(centres, i, tests.centres, j)
     order = np.lexsort((j, -fuse(z, found.weights), i))
     first = order[np.append(True, np.diff(i[order]) > 0)] if len(order) else order
     return i[first], j[first], [c[first] for c in z]
 
 
-def read_tests(root: str, tests: tuple[Sequence[Shard], ...], calibration: Calibration) -> Gallery:
+@lru_cache(maxsize=1)
+def read_tests(root: str, tests: tuple[tuple[Shard, ...], ...], model: Shard) -> Gallery:
     """Everything of the test sets to compare with; tests: for each embedder all shards of embeddings.
+
+    model: the shard of the calibration. A process keeps the last ones it read: every shard of a stage asks for them.
 
     Every photo, by its face_id where it has no name, and every named person's centre when there are several photos.
     """
@@ -109,8 +123,11 @@ def read_tests(root: str, tests: tuple[Sequence[Shard], ...], calibration: Calib
     of = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
     middle = [np.array([centre(e[at]) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
     mean = [np.array([e[at].mean(0) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
+    views = read_calibration(root, model).views
+    centres = [seen(np.concatenate(both), v) for *both, v in zip(photos, middle, views, strict=True)]
     return Gallery(
         np.array([*names, *several[count > 1].tolist()], object),
-        [seen(np.concatenate(both), v) for *both, v in zip(photos, middle, calibration.views, strict=True)],
+        centres,
+        [about_strangers(c.x, v) for c, v in zip(centres, views, strict=True)],
         [np.concatenate(pair) for pair in zip(photos, mean, strict=True)],
     )

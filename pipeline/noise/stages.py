@@ -67,7 +67,8 @@ def find(
                     schema=schema.FINDINGS, calibration=model, odd=rates.odd, poor_px=rates.poor_px)  # fmt: skip
     strays = make("strays", stray_shard, _beside(views, clusters.shards, persons.shards), schema=schema.FINDINGS,
                   calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE)  # fmt: skip
-    relations = make("relations", relation_shard, [(tuple(persons.shards), _pooled(tests, len(embeddings)))],
+    every = tuple(persons.shards), _pooled(tests, len(embeddings))
+    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=2,
                      schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
                      overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo)  # fmt: skip
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]

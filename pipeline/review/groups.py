@@ -15,9 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.noise.calibration import read_calibration
 from pipeline.noise.identities import likest, read_persons
-from pipeline.noise.likeness import some
 from pipeline.refined.latest import Refinement
 
 GENERAL = "general"
@@ -90,13 +88,12 @@ class Proposal(NamedTuple):
 def propose(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Proposal]:
     """Groups for identities that have none, by vote of the NEIGHBOURS likest persons that have one."""
     model = done.tables["calibration"].shards[0]
-    found, persons = read_calibration(root, model), read_persons(root, done.tables["persons"].shards, model)
+    persons = read_persons(root, done.tables["persons"].shards, model)
     has = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
     if not has.any() or has.all():
         return {}
     k = min(NEIGHBOURS, int(has.sum()))
-    centres = persons.centres[0]
-    i, j = likest([some(centres, ~has)], [some(centres, has)], found._replace(views=found.views[:1]), k=k)
+    i, j = likest([persons.around[0][~has]], [persons.around[0][has]], k=k)
     asking, voting = persons.identity[~has], persons.identity[has]
     votes: dict[str, Counter[str]] = {}
     for one, other in zip(asking[i].tolist(), voting[j].tolist(), strict=True):
