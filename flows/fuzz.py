@@ -1,6 +1,6 @@
-"""One target under atheris, which owns the process: python -m flows.fuzz TARGET [libFuzzer's options] [CORPUS... | FILE].
+"""One target under atheris, which owns the process: python -m flows.fuzz TARGET [OPTION...] [CORPUS... | FILE].
 
-With a FILE the target gets that input once, which is how a finding is repeated.
+The options are libFuzzer's. With a FILE the target gets that input once, which is how a finding is repeated.
 """
 
 import sys

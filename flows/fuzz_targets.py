@@ -1,8 +1,8 @@
 """What must hold of every reader of outside bytes, whatever the bytes: a target each, for a fuzzer and for tests alike.
 
 One idea: an input is an archive of the few small files that a reader meets together, each behind a line such as
-`-- train.idx --`, and a target gets a folder with them. It returns when all is well and lets UserError through, which is
-how a reader refuses in one line. Whatever else it raises is a finding.
+`-- train.idx --`, and a target gets a folder with them. It returns when all is well and lets UserError through, which
+is how a reader refuses in one line. Whatever else it raises is a finding.
 """
 
 import re

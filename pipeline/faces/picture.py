@@ -71,7 +71,9 @@ def _bgr8(image: NDArray[Any]) -> Image:
 
 
 def _may_have_alpha(data: bytes) -> bool:
-    return data.startswith(b"\x89PNG") or (data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 0x10))
+    return data.startswith(b"\x89PNG") or (
+        data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20:21] and data[20] & 0x10)
+    )
 
 
 def _whole(data: bytes) -> None:

@@ -64,7 +64,12 @@ def read_lists(path: str | Path) -> Ijb:
             f"{meta / name}_name_5pts_score.txt has no line for {lost[:80]}, which {name}_face_tid_mid.txt names"
         )
     numbers = np.array([[float(v) for v in points[row[0]]] for row in faces], np.float32)
-    pairs = _rows(meta / f"{name}_template_pair_label.txt", 3, "two templates and 0 or 1", _counted)
+    pairs = _rows(meta / f"{name}_template_pair_label.txt", 3, "two templates and 0 or 1", _counted, 0)
+    odd = next((row for row in pairs if float(row[2]) not in (0, 1)), None)
+    if odd is not None:
+        raise UserError(
+            f"{meta / name}_template_pair_label.txt says {odd[2]} of {odd[0]} and {odd[1]}: expected 0 or 1"
+        )
     galleries = {f.stem.rpartition("_")[2]: _subjects(f) for f in sorted(meta.glob(f"{name}_1N_gallery_*.csv"))}
     probes = _subjects(meta / f"{name}_1N_probe_mixed.csv") if galleries else {}
     return Ijb(name, [row[0] for row in faces], _column(faces, 1), _column(faces, 2), numbers[:, :10], numbers[:, 10],
@@ -102,7 +107,7 @@ def cut_shard(part: list[list[Any]], *, folder: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema.FACES)
 
 
-def _rows(file: Path, columns: int, what: str, is_right: Callable[[str], bool]) -> list[list[str]]:
+def _rows(file: Path, columns: int, what: str, is_right: Callable[[str], bool], names: int = 1) -> list[list[str]]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -110,7 +115,7 @@ def _rows(file: Path, columns: int, what: str, is_right: Callable[[str], bool]) 
     rows = []
     for number, line in enumerate(lines, start=1):
         words = line.split()
-        if words and (len(words) != columns or not all(map(is_right, words[1:]))):
+        if words and (len(words) != columns or not all(map(is_right, words[names:]))):
             raise UserError(f"{file} line {number}: expected {what}, found {line[:60]!r}")
         rows += [words] if words else []
     if not rows:
