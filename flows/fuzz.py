@@ -3,10 +3,15 @@
 The options are libFuzzer's. With a FILE the target gets that input once, which is how a finding is repeated.
 """
 
+import os
 import sys
+import traceback
+from hashlib import sha256
+from pathlib import Path
 
 import atheris
 
+FOUND = 77  # libFuzzer's own exit status
 READERS = ["pipeline", "pickletools", "csv", "json", "http", "email", "PIL"]  # whose branches are counted
 
 
@@ -15,7 +20,17 @@ def main(arguments: list[str]) -> None:
     with atheris.instrument_imports(include=READERS):
         from flows.fuzz_targets import attempt
     name, *options = arguments
-    atheris.Setup([sys.argv[0], *options], lambda data: attempt(name, data))
+    prefix = next((o.partition("=")[2] for o in options if o.startswith("-artifact_prefix=")), "")
+
+    def once(data: bytes) -> None:
+        try:
+            attempt(name, data)
+        except Exception:  # noqa: BLE001  a finding, whatever it is; leaving in an orderly way may take for ever
+            traceback.print_exc()
+            Path(f"{prefix}crash-{sha256(data).hexdigest()[:16]}").write_bytes(data)
+            os._exit(FOUND)
+
+    atheris.Setup([sys.argv[0], *options], once)
     atheris.Fuzz()
 
 
