@@ -22,6 +22,7 @@ from flows import (
     benchmark_cleaning,
     benchmark_device,
     benchmark_figures,
+    benchmark_fuzz,
     benchmark_megaface,
     benchmark_noise,
     benchmark_peers,
@@ -135,6 +136,7 @@ def _app() -> typer.Typer:
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))
     group.command("megaface")(_command(benchmark_megaface.megaface))
     group.command("review")(_command(benchmark_review.review))
+    group.command("fuzz")(_command(benchmark_fuzz.fuzz))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
     drawn = typer.Typer(help="The drawn sample world and its two small models.", no_args_is_help=True)

@@ -16,10 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prefect.deployments import run_deployment
 
 from pipeline.errors import UserError
+from pipeline.sources import number
 
 log = logging.getLogger("refinery")
 HEADER, SECRET = "X-Refinery-Secret", "REFINERY_WEBHOOK_SECRET"
 MOST = 1 << 20  # bytes of a body that are read and thrown away
+PATIENCE_S = 30.0  # with who says that a body comes and sends none
 REST_S = 10.0  # seconds between two collects; people answer faster than that
 
 
@@ -31,7 +33,7 @@ def listen(port: int, deployment: str, *, rest_s: float = REST_S) -> Iterator[in
     """
     rung, ended = threading.Event(), threading.Event()
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), _door(rung))
+        server = ThreadingHTTPServer(("127.0.0.1", port), door(rung))
     except OSError as error:
         raise UserError(f"--webhook-port {port}: {error.strerror}: give another port") from None
     here = copy_context()  # which Prefect server is meant, a new thread would not know
@@ -59,19 +61,23 @@ def _collect(deployment: str, rung: threading.Event, ended: threading.Event, res
         ended.wait(rest_s)
 
 
-def _door(rung: threading.Event) -> type[BaseHTTPRequestHandler]:
+def door(rung: threading.Event) -> type[BaseHTTPRequestHandler]:
+    """What answers at the port: an event that is set when someone rings who may."""
+
     class Door(BaseHTTPRequestHandler):
         """POST rings; anything else is not known here."""
 
+        timeout = PATIENCE_S
+
         def do_POST(self) -> None:
-            length = self.headers.get("Content-Length") or "0"
-            if length.isdigit():
-                self.rfile.read(min(MOST, int(length)))
+            length = number(self.headers.get("Content-Length") or "0")
+            if length is not None:
+                self.rfile.read(min(MOST, length))
             known = _known(self.headers.get(HEADER, ""))
-            self.send_response(400 if not length.isdigit() else 202 if known else 401)
+            self.send_response(400 if length is None else 202 if known else 401)
             self.send_header("Content-Length", "0")
             self.end_headers()
-            if known and length.isdigit():
+            if known and length is not None:
                 rung.set()
 
         def log_message(self, format: str, *args: object) -> None:

@@ -137,7 +137,7 @@ def get_json(root: str, name: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{root}/{name} is no JSON ({error}): remove it and run again") from None
     if not isinstance(value, dict):
         raise UserError(f"{root}/{name} holds no JSON object: remove it and run again")

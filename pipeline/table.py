@@ -9,6 +9,7 @@ A shard that two tables have in common is one file, so a data set that grows by 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -64,7 +65,7 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
     columns = None if columns is None else list(columns)
     try:
         return storage.patiently(root, lambda: _read(root, shard, columns))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
 
 
@@ -77,13 +78,25 @@ def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
 def load(root: str, name: str, address: str) -> Table | None:
     """The table at an address, or None where there is none yet.
 
-    Raises UserError for one that a newer version wrote.
+    Raises UserError for one that a newer version wrote, or that is no manifest.
     """
     manifest = storage.get_json(root, f"{name}/{address}.json")
     if manifest is None:
         return None
-    readable(root, manifest.get("versions", {}).get("format", FORMAT))
+    try:
+        readable(root, manifest.get("versions", {}).get("format", FORMAT))
+        shards, rows = [Shard(s["path"], s["digest"], s["rows"]) for s in manifest["shards"]], manifest["rows"]
+        whole = rows == sum(s.rows for s in shards) and all(_below(s.path) for s in shards)
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise UserError(f"{root}/{name}/{address}.json is no manifest of a table: remove it and run again")
     return Table(root, name, address, manifest)
+
+
+def _below(path: str) -> bool:
+    """Whether a path stays under the root it is told from."""
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def readable(root: str, written: int) -> None:

@@ -52,7 +52,7 @@ class ParquetFaces:
     @cached_property
     def labels(self) -> Int:
         """The label of every photo."""
-        columns = [_column(_parquet(f).read(["label"], use_threads=False)) for f in self.files]
+        columns = [_column(_rows(f, ["label"])) for f in self.files]
         return np.concatenate(columns) if columns else np.zeros(0, np.int64)
 
     @cached_property
@@ -69,7 +69,7 @@ class ParquetFaces:
     def read(self, chunk: int) -> Content:
         """One row group."""
         file, group, _ = self.groups[chunk]
-        rows = _parquet(self.files[file]).read_row_group(group, ["label", "jpeg", "key"], use_threads=False)
+        rows = _rows(self.files[file], ["label", "jpeg", "key"], group)
         return Content(_column(rows), rows["jpeg"].to_pylist(), rows["key"].to_pylist())
 
 
@@ -89,7 +89,7 @@ class RecordFaces:
                 for offset in _offsets(self.path, stream.fileno(), size):
                     header, filled, end = record_codec.glance(stream.fileno(), offset, size)
                     if filled:
-                        found.append((offset, end, int(header.labels[0])))
+                        found.append((offset, end, _label(header.labels[0], offset)))
             except Damaged as fault:
                 raise UserError(f"{self.path} is damaged or cut off: {fault}: export it again") from None
         return tuple(np.array(found, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
@@ -145,7 +145,9 @@ def _shards(place: Path) -> tuple[Path, ...]:
 
         try:
             listed = [s["path"] for s in loads(place.read_text())["shards"]]
-        except (JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+            if not all(isinstance(name, str) for name in listed):
+                raise TypeError(listed)
+        except (JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
             raise UserError(f"{place} is no manifest of a table: give the one in ROOT/refined") from None
         base = place.parent if not listed or (place.parent / listed[0]).exists() else place.parent.parent
         return tuple(base / name for name in listed)
@@ -160,9 +162,10 @@ def _check(faces: Faces) -> None:
     labels = faces.labels
     if not len(labels):
         raise UserError(f"{faces.path} holds no photo: nothing can be learnt from it")
-    counts = np.bincount(labels) if labels.min() >= 0 else np.zeros(1, np.int64)
-    if not counts.all():
-        wrong = int(labels.min()) if labels.min() < 0 else int(counts.argmin())
+    below = labels[(labels >= 0) & (labels < len(labels))]  # without a gap, there is none beyond
+    counts = np.bincount(below, minlength=1)
+    if len(below) < len(labels) or not counts.all():
+        wrong = int(labels.min()) if labels.min() < 0 else int(counts.argmin()) if not counts.all() else len(counts)
         raise UserError(f"the labels in {faces.path} are not 0, 1, 2... without a gap (label {wrong}): export it again")
     if len(counts) < 2:
         raise UserError(f"{faces.path} holds one class: telling people apart takes two or more")
@@ -175,15 +178,24 @@ def _offsets(file: Path, stream: int, size: int) -> list[int]:
     if not listed.is_file():
         return [offset for offset, _ in record_codec.scan(stream, size)]
     try:
-        return sorted(int(line.split("\t")[1]) for line in listed.read_text().splitlines() if line.strip())
+        found = sorted(int(line.split("\t")[1]) for line in listed.read_text().splitlines() if line.strip())
+        if found and not 0 <= found[0] <= found[-1] < 1 << 62:
+            raise ValueError("no file is so long")
+        return found
     except (ValueError, IndexError):
         raise UserError(f"{listed} is no index of records: remove it, and the .rec is walked through") from None
+
+
+def _label(value: float, offset: int) -> int:
+    if not abs(value) < 1 << 53 or not value.is_integer():
+        raise Damaged(f"the record at byte {offset} has the label {value}, which is no number of an identity")
+    return int(value)
 
 
 def _parquet(file: Path) -> pq.ParquetFile:
     try:
         found = pq.ParquetFile(file)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"cannot read {file} ({error}): export the data set again") from None
     if missing := {"label", "jpeg", "key"} - set(found.schema_arrow.names):
         raise UserError(f"{file} has no column {', '.join(sorted(missing))}: expected a refined table")
@@ -197,6 +209,20 @@ def _footer(file: Path) -> bytes:
         length = int.from_bytes(stream.read(4), "little")
         stream.seek(-8 - length, os.SEEK_END)
         return stream.read(length)
+
+
+def _rows(file: Path, columns: list[str], group: int | None = None) -> pa.Table:
+    """Columns of a file or of one row group, checked to be what they are said to be."""
+    found = _parquet(file)
+    try:
+        groups = range(found.num_row_groups) if group is None else [group]
+        rows = found.read_row_groups(list(groups), columns, use_threads=False)
+        rows.validate(full=True)
+        if rows["label"].null_count:
+            raise ValueError("a photo has no label")
+        return rows.set_column(rows.column_names.index("label"), "label", rows["label"].cast(pa.int64()))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"cannot read {file} ({error}): export the data set again") from None
 
 
 def _column(rows: pa.Table) -> Int:

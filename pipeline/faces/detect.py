@@ -22,6 +22,7 @@ from pipeline.faces.picture import Image
 INPUT_SIZES = (160, 320, 480, 640)  # pixels; a photo goes in at the smallest that holds it, a larger one is shrunk
 MIN_SCORES = {"scrfd": 0.5, "yunet": 0.6}  # the makers' own defaults
 YUNET_STRIDES = (8, 16, 32)
+STRIP = 4  # times longer than wide: no face fills such a picture, and a margin around it could fill the memory
 OVERLAP = 0.4  # boxes that share more of their union are one face
 _networks = threading.local()
 
@@ -54,7 +55,10 @@ class Detector:
         faces = self._look(image)
         if len(faces.scores):
             return faces
-        margin = max(image.shape[:2]) // 4
+        longest, shortest = max(image.shape[:2]), min(image.shape[:2])
+        if longest > STRIP * shortest:
+            return faces
+        margin = longest // 4
         faces = self._look(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
         return Faces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
 

@@ -91,7 +91,9 @@ def _bgr8(image: NDArray[Any]) -> Image:
 
 
 def _may_have_alpha(data: bytes) -> bool:
-    return data.startswith(b"\x89PNG") or (data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 0x10))
+    return data.startswith(b"\x89PNG") or (
+        data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20:21] and data[20] & 0x10)
+    )
 
 
 def _whole(data: bytes) -> None:
@@ -100,7 +102,7 @@ def _whole(data: bytes) -> None:
         # within coded data FF is always stuffed, so an end marker after the last scan's start is the real end
         short = data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
     elif data.startswith(b"\x89PNG"):
-        short = b"IEND" not in data[-64:]
+        short = not _ends(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         short = len(data) < int.from_bytes(data[4:8], "little") + 8
     elif data.startswith(b"BM"):
@@ -109,6 +111,16 @@ def _whole(data: bytes) -> None:
         short = False
     if short:
         raise Unreadable(f"cut short after {len(data)} bytes")
+
+
+def _ends(png: bytes) -> bool:
+    """Whether a PNG's chunks follow one another up to the last: decoders make room for any length that one claims."""
+    place = 8
+    while (length := int.from_bytes(png[place : place + 4], "big")) <= len(png) - place - 12:
+        if png[place + 4 : place + 8] == b"IEND":
+            return True
+        place += length + 12
+    return False
 
 
 def _looks_like(data: bytes) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.review.label_studio import Studio
 
 log = logging.getLogger("refinery")
+LONGEST_S = 1e6  # seconds with a page: above, a clock was wrong
+SOME_YEAR, NO_YEAR = 2000, 9000  # between which an answer was given
 BATCH = 20  # questions that travel together; inside the tasks, their pictures are about 10 MB
 Pictures = Callable[[Sequence[str]], Mapping[str, bytes]]
 
@@ -111,24 +113,29 @@ def read_project(
     """The answers of a project that the cursor does not know, and the cursor that knows them as text."""
     answers: list[Answer] = []
     read: dict[int, datetime] = {}
-    edited = strange = 0
+    edited = strange = foreign = 0
     for task in studio.answered(project.id, cursor.begin()):
         whole = pages.sealed(task.data)
         for given in task.annotations or []:
-            at = _time(given["updated_at"])
+            at = _time(given)
+            if at is None:
+                foreign += 1
+                continue
             if given.get("was_cancelled") or cursor.knows(given["id"], at):
                 continue
             read[given["id"]] = at
             if not whole:
                 edited += 1
                 continue
-            said = pages.read(task.data, given.get("result") or [])
+            said = pages.read(task.data, given.get("result"))
             strange += said.strange
             answers += _answers(task.data, said, given, project.key, at, people)
     if edited:
         log.info("%s: %d answers left out: somebody edited their tasks on the server", project.row.title, edited)
     if strange:
         log.info("%s: %d choices left out: they were made on a page that is not ours", project.row.title, strange)
+    if foreign:
+        log.info("%s: %d answers left out: they have no id or no time", project.row.title, foreign)
     return answers, cursor.write(read)
 
 
@@ -139,19 +146,27 @@ def _answers(
     by = given.get("completed_by")
     by = by.get("id") if isinstance(by, Mapping) else by
     who = people.get(by, f"user {by}") if isinstance(by, int) else "nobody"
-    seconds = float(given.get("lead_time") or 0.0) / len(data["items"])
+    took = given.get("lead_time")
+    seconds = took / len(data["items"]) if isinstance(took, int | float) and 0 <= took < LONGEST_S else 0.0
     for item, choice in said.choices.items():
         yield Answer(item, choice, who, said.knows, at, seconds, data["question"], f"{key}/{given['id']}")
 
 
 def task_of(row: Any) -> Task:
     """A task as the server lists it."""
-    data = row.data
-    items = tuple(str(i["id"]) for i in data.get("items") or [] if isinstance(i, Mapping) and "id" in i)
+    data, items = row.data, row.data.get("items")
+    items = tuple(
+        str(i["id"]) for i in (items if isinstance(items, list) else []) if isinstance(i, Mapping) and "id" in i
+    )
     answered = bool((row.total_annotations or 0) > 0 or getattr(row, "draft_exists", False))
     return Task(row.id, str(data["question"]), items, answered, pages.sealed(data))
 
 
-def _time(value: Any) -> datetime:
-    at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    return at.astimezone(UTC)
+def _time(given: Any) -> datetime | None:
+    """When an annotation was given; None for what is none of a Label Studio's."""
+    try:
+        value = given["updated_at"]
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        return at.astimezone(UTC) if isinstance(given["id"], int) and SOME_YEAR < at.year < NO_YEAR else None
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -56,7 +56,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
         else:
             with open(path, newline="", encoding="utf-8-sig") as stream:
                 rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeError, csv.Error, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise UserError(f"cannot read the groups in {path} ({error}): give a CSV or Parquet file") from None
     if not rows or not {"identity", "group"} <= set(rows[0]):
         raise UserError(f"{path} has no columns identity and group: they say who is asked about whom")
@@ -74,7 +74,7 @@ def read_roster(path: str | Path) -> dict[str, list[str]]:
         raise UserError(f"{path} has no columns group and annotator: they say who annotates for which group")
     found: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault((row["group"] or GENERAL).strip(), []).append((row["annotator"] or "").strip())
+        found.setdefault((row["group"] or "").strip() or GENERAL, []).append((row["annotator"] or "").strip())
     return found
 
 

@@ -16,6 +16,7 @@ from pipeline.refined.latest import Refinement
 from pipeline.review import ledger
 from pipeline.review.about import about, medoids
 from pipeline.schema import ID_BYTES, finding_id
+from pipeline.sources import number as number_of
 
 SAYS = ("right", "wrong", "same", "stay", "go")
 PHOTO = re.compile(r"\.(jpe?g|png|webp|bmp)$", re.IGNORECASE)
@@ -132,7 +133,8 @@ def _line(file: Path, number: int, words: list[str], says: str, classes: Sequenc
 
 
 def _named(word: str, classes: Sequence[str]) -> str:
-    return classes[int(word)] if word.isascii() and word.isdigit() and int(word) < len(classes) else word
+    at = number_of(word)
+    return (classes[at] or word) if at is not None and at < len(classes) else word
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:

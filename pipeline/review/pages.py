@@ -153,22 +153,30 @@ def guessed(question: Question) -> list[dict[str, Any]]:
             for at, item in enumerate(question.items) if item.guess in view]  # fmt: skip
 
 
-def read(data: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> Said:
+def read(data: Mapping[str, Any], results: Any) -> Said:
     """What results of an annotation say of the items of a task; the data must be `sealed`."""
     names = {SAME: data["items"][0]["id"]} if data["page"] == PAIR else {
         f"{CELL}{at}": item["id"] for at, item in enumerate(data["items"])
     }  # fmt: skip
     choices, knows, strange = {}, None, 0
-    for result in results:
-        name, value = result.get("from_name"), result.get("value") or {}
-        chosen = value.get("choices") or [None] if isinstance(value, Mapping) else [None]
-        if name == KNOWS and chosen[0] in ("yes", "no"):
-            knows = chosen[0] == "yes"
-        elif name in names and chosen[0] in CHOICES[data["page"]]:
-            choices[names[name]] = chosen[0]
+    for result in results if isinstance(results, list) else [results]:
+        name, chosen = _choice(result)
+        if name == KNOWS and chosen in ("yes", "no"):
+            knows = chosen == "yes"
+        elif name in names and chosen in CHOICES[data["page"]]:
+            choices[names[name]] = chosen
         else:
             strange += 1
     return Said(choices, knows, strange)
+
+
+def _choice(result: Any) -> tuple[str, str]:
+    """The name and the first choice of a result; empty words where it is none of ours."""
+    try:
+        name, chosen = result["from_name"], result["value"]["choices"][0]
+    except (KeyError, TypeError, IndexError):
+        return "", ""
+    return (name, chosen) if isinstance(name, str) and isinstance(chosen, str) else ("", "")
 
 
 def seal(page: str, question: str, items: Iterable[str]) -> str:
@@ -179,8 +187,9 @@ def seal(page: str, question: str, items: Iterable[str]) -> str:
 def sealed(data: Any) -> bool:
     """Whether a task's data is still what was sent, as far as answers are concerned; False for tasks of others."""
     try:
-        return bool(data["seal"] == seal(data["page"], data["question"], [item["id"] for item in data["items"]]))
-    except (KeyError, TypeError, AttributeError):
+        whole = data["seal"] == seal(data["page"], data["question"], [item["id"] for item in data["items"]])
+        return bool(whole and data["items"] and data["page"] in PAGES)
+    except (KeyError, TypeError, AttributeError, UnicodeEncodeError):
         return False
 
 

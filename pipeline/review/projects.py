@@ -7,7 +7,7 @@ that was given earlier may show up later.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -61,9 +61,11 @@ class Mark(NamedTuple):
         for line in description.split("\n"):
             if line.startswith(LINE):
                 try:
-                    return cls(**json.loads(line.removeprefix(LINE)))
-                except (ValueError, TypeError):
+                    mark = cls(**json.loads(line.removeprefix(LINE)))
+                except (ValueError, TypeError, RecursionError):
                     continue
+                if all(isinstance(word, str) for word in mark) and mark.page in TITLES:
+                    return mark
         parts = title.split(" · ")
         if len(parts) >= 3:
             pages = {t: page for page, t in TITLES.items()}
@@ -98,8 +100,13 @@ class Cursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
-        """A cursor from its text; from the beginning where there is none."""
-        if not text:
+        """A cursor from its text; from the beginning where there is none: what is read twice is kept once."""
+        try:
+            value = json.loads(text)
+            at, *seen = (
+                datetime.fromisoformat(t).astimezone(UTC) for t in (value["at"], *(t for _, t in value["seen"]))
+            )
+            at - LATE  # there is no such time in the year 1
+            return cls(at, {int(i): t for (i, _), t in zip(value["seen"], seen, strict=True)})
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(None, {})
-        value = json.loads(text)
-        return cls(datetime.fromisoformat(value["at"]), {i: datetime.fromisoformat(t) for i, t in value["seen"]})

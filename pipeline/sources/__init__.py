@@ -71,6 +71,21 @@ def existing(path: str | Path) -> Path:
     return found
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there: none is under a name that a list gives and that is too long for any file."""
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for such names
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, in the same way."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def number(word: str) -> int | None:
+    """A whole number as lists write it, in at most nine digits; None for any other word."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else None
+
+
 def stamp(path: Path) -> Stamp:
     """Size in bytes and modification time of a file; UserError when it cannot be read."""
     try:

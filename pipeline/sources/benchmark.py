@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo, existing, image_folder, pair_lists, read_bytes, stamp
+from pipeline.sources import Changed, Photo, existing, image_folder, is_file, is_folder, pair_lists, read_bytes, stamp
 from pipeline.sources.pair_lists import FOLDS, Listed
 from pipeline.sources.verification_bin import Bin, load
 
@@ -150,19 +150,18 @@ def _photo_root(root: Path, listed: Listed | None) -> tuple[Path, str]:
     folder, first = listed.folder, listed.questions[0].a
     above = first.partition("/")[0] if "/" in first else ""
     for below in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
-        if (folder / below / above).is_dir() if above else _is_photo(folder / below, first):
+        if is_folder(folder / below / above) if above else _is_photo(folder / below, first):
             return folder, below
-    raise UserError(f"{listed.file} asks about {above or first}, and no folder beside it is called so: put the photos "
-                    "there" if above else f"{listed.file} asks about {first}, which is in no folder beside it: put the "
-                    "photos there")  # fmt: skip
+    where = "and no folder beside it is called so" if above else "which is in no folder beside it"
+    raise UserError(f"{listed.file} asks about {(above or first)[:80]}, {where}: put the photos there")
 
 
 def _is_photo(folder: Path, name: str) -> bool:
-    return (folder / name).is_file() or any((folder / f"{name}{suffix}").is_file() for suffix in image_folder.SUFFIXES)
+    return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in image_folder.SUFFIXES)
 
 
 def _found(question: pair_lists.Question, there: dict[str, str]) -> Pair:
     for name in (question.a, question.b):
         if name not in there:
-            raise UserError(f"{question.place} asks about {name}, which is not there: a test set must be whole")
+            raise UserError(f"{question.place} asks about {name[:80]}, which is not there: a test set must be whole")
     return Pair(there[question.a], there[question.b], question.same, question.fold, question.who)

@@ -77,7 +77,7 @@ def results(file: str | Path) -> dict[str, float]:
         figures = {f"rank-{k}": float(rates[ranks == k - 1][0]) for k in (1, 10) if (ranks == k - 1).any()}
         below = false <= 1e-6 * (1 + 1e-9)
         return figures | ({"TAR@FAR=1e-06": float(true[below].max())} if below.any() else {})
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise UserError(
             f"cannot read {file} as results of the development kit ({error}): expected cmc and roc"
         ) from None

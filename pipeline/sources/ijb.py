@@ -10,11 +10,12 @@ The points are given, so no detector looks at these photos: a face is cut by wha
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from pipeline.errors import UserError
 from pipeline.faces.align import warp
 from pipeline.faces.extract import to_jpeg
 from pipeline.faces.picture import Unreadable, decode
+from pipeline.sources import number as number_of
 
 PHOTOS_A_SHARD = 2048
 Numbers = NDArray[np.int64]
@@ -53,17 +55,21 @@ def read_lists(path: str | Path) -> Ijb:
     """All lists of a set. Raises UserError for a list that is missing, or a line that is none of it."""
     meta = Path(path, "meta")
     name = next(iter(sorted(meta.glob("*_face_tid_mid.txt")))).name.removesuffix("_face_tid_mid.txt")
-    faces = _rows(meta / f"{name}_face_tid_mid.txt", 3, "a photo, its template and medium")
-    points = {
-        row[0]: row[1:] for row in _rows(meta / f"{name}_name_5pts_score.txt", 12, "a photo, ten points, a score")
-    }
+    faces = _rows(meta / f"{name}_face_tid_mid.txt", 3, "a photo, its template and medium", _counted)
+    scored = _rows(meta / f"{name}_name_5pts_score.txt", 12, "a photo, ten points, a score", _measured)
+    points = {row[0]: row[1:] for row in scored}
     lost = next((row[0] for row in faces if row[0] not in points), None)
     if lost is not None:
         raise UserError(
-            f"{meta / name}_name_5pts_score.txt has no line for {lost}, which {name}_face_tid_mid.txt names"
+            f"{meta / name}_name_5pts_score.txt has no line for {lost[:80]}, which {name}_face_tid_mid.txt names"
         )
     numbers = np.array([[float(v) for v in points[row[0]]] for row in faces], np.float32)
-    pairs = _rows(meta / f"{name}_template_pair_label.txt", 3, "two templates and 0 or 1")
+    pairs = _rows(meta / f"{name}_template_pair_label.txt", 3, "two templates and 0 or 1", _counted, 0)
+    odd = next((row for row in pairs if float(row[2]) not in (0, 1)), None)
+    if odd is not None:
+        raise UserError(
+            f"{meta / name}_template_pair_label.txt says {odd[2]} of {odd[0]} and {odd[1]}: expected 0 or 1"
+        )
     galleries = {f.stem.rpartition("_")[2]: _subjects(f) for f in sorted(meta.glob(f"{name}_1N_gallery_*.csv"))}
     probes = _subjects(meta / f"{name}_1N_probe_mixed.csv") if galleries else {}
     return Ijb(name, [row[0] for row in faces], _column(faces, 1), _column(faces, 2), numbers[:, :10], numbers[:, 10],
@@ -89,19 +95,19 @@ def cut_shard(part: list[list[Any]], *, folder: str) -> pa.Table:
     for photo, _, _, points in part:
         row: dict[str, Any] = {"face_id": schema.face_id("ijb", photo), "landmarks": points}
         try:
-            if Path(photo).is_absolute() or ".." in Path(photo).parts:
+            if Path(photo).is_absolute() or ".." in Path(photo).parts or "\0" in photo:
                 raise Unreadable("its name leads out of the folder")
             image = decode(Path(folder, photo).read_bytes())
             row["jpeg"] = to_jpeg(warp(image, np.array(points, np.float64).reshape(5, 2)))
         except (OSError, Unreadable) as error:
             row["failure"] = f"unreadable: {error}"
-        except ValueError as error:
+        except (ValueError, cv2.error) as error:
             row["failure"] = f"no_face: {error}"
         rows.append(row)
     return pa.Table.from_pylist(rows, schema=schema.FACES)
 
 
-def _rows(file: Path, columns: int, what: str) -> list[list[str]]:
+def _rows(file: Path, columns: int, what: str, is_right: Callable[[str], bool], names: int = 1) -> list[list[str]]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -109,7 +115,7 @@ def _rows(file: Path, columns: int, what: str) -> list[list[str]]:
     rows = []
     for number, line in enumerate(lines, start=1):
         words = line.split()
-        if words and (len(words) != columns or not _numeric(words[1:])):
+        if words and (len(words) != columns or not all(map(is_right, words[names:]))):
             raise UserError(f"{file} line {number}: expected {what}, found {line[:60]!r}")
         rows += [words] if words else []
     if not rows:
@@ -117,11 +123,17 @@ def _rows(file: Path, columns: int, what: str) -> list[list[str]]:
     return rows
 
 
-def _numeric(words: Iterable[str]) -> bool:
+def _measured(word: str) -> bool:
+    """Whether a word is a number that a picture may have in it."""
     try:
-        return all(np.isfinite(float(word)) for word in words)
+        return abs(float(word)) < 1e9
     except ValueError:
         return False
+
+
+def _counted(word: str) -> bool:
+    """Whether a word is a whole number; some lists write them as 1.0."""
+    return _measured(word) and float(word).is_integer()
 
 
 def _column(rows: list[list[str]], i: int) -> Numbers:
@@ -133,17 +145,23 @@ def _subjects(file: Path) -> dict[int, int]:
     try:
         with open(file, newline="", encoding="utf-8") as stream:
             rows = list(csv.reader(stream))[1:]
-        found = {int(row[0]): int(row[1]) for row in rows if row}
-    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
+        found = {_whole(row[0]): _whole(row[1]) for row in rows if row}
+    except (OSError, UnicodeDecodeError, ValueError, IndexError, csv.Error) as error:
         raise UserError(f"cannot read {file} ({error}): expected a head, then template, subject and photo") from None
     if not found:
         raise UserError(f"{file} lists no template: the set is not whole")
     return found
 
 
+def _whole(word: str) -> int:
+    if (found := number_of(word.strip())) is None:
+        raise ValueError(f"{word[:40]!r} is no number of a template or subject")
+    return found
+
+
 def _stamp(file: Path) -> tuple[int, int]:
     try:
         found = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # the latter for names that no file has
         return -1, 0
     return found.st_size, found.st_mtime_ns

@@ -107,7 +107,7 @@ def _box(path: Path) -> Box | None:
             found = (x, y, x + width, y + height)
         else:
             found = _around([(float(p["x"]), float(p["y"])) for p in about["landmarks"].values()])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
     return found if all(map(math.isfinite, found)) and found[0] < found[2] and found[1] < found[3] else None
 
@@ -145,7 +145,7 @@ def _paths(path: Path, text: str) -> list[str]:
     try:
         about: Any = json.loads(text)
         return [str(name) for name in about["path"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} holds no list of photos under path ({error}): mend it or remove it") from None
 
 
@@ -156,6 +156,8 @@ def _boxes(file: str, text: str) -> dict[str, Box]:
         try:
             name, corners, *_ = line.rsplit(" ", 2)
             x1, y1, x2, y2 = (float(word) for word in corners.split(","))
+            if not all(map(math.isfinite, (x1, y1, x2, y2))):
+                raise ValueError(corners)
         except ValueError:
             raise UserError(f"{file} line {number}: expected a photo, x1,y1,x2,y2 and landmarks, "
                             f"found {line[:60]!r}: mend it or remove it") from None  # fmt: skip

@@ -13,7 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources import number as number_of
 
+MOST_FOLDS = 100
 FOLDS = 10  # where a list says nothing of folds: same and different pairs are each cut into so many in a row
 PAIRED_LINES = ("pairs_CALFW.txt", "pairs_CPLFW.txt")
 
@@ -61,7 +63,7 @@ def find(root: Path) -> Listed | None:
     if one.suffix != ".txt":
         raise UserError(f"{one} is neither a .bin nor a list of pairs (.txt): give one of these, or a folder")
     head = one.read_text("utf-8", "replace").split("\n", 1)[0].split()
-    is_lfw = not one.name.endswith("_pair.txt") and all(word.isdigit() for word in head)
+    is_lfw = not one.name.endswith("_pair.txt") and all(number_of(word) is not None for word in head)
     return Listed(one, one.parent, list(_lfw(one) if is_lfw else _lines(one)))
 
 
@@ -73,9 +75,9 @@ def photo_folder(root: Path) -> Path:
 def _lfw(file: Path) -> Iterator[Question]:
     """LFW's head says how many folds there are (one when it does not) and how many pairs of each kind a fold has."""
     rows = _rows(file)
-    head = [int(w) for w in rows[0][1]] if rows and all(w.isdigit() for w in rows[0][1]) else []
-    folds, each = (head if len(head) == 2 else [1, *head]) if len(head) in (1, 2) else (0, 0)
-    if not folds or not each or len(rows) - 1 != 2 * folds * each:
+    head = [number_of(word) or 0 for word in rows[0][1]] if rows else []
+    folds, each = head if len(head) == 2 else (1, head[0]) if len(head) == 1 else (0, 0)
+    if not 0 < folds <= MOST_FOLDS or not each or len(rows) - 1 != 2 * folds * each:
         raise UserError(f"{file} is no pairs.txt of LFW: expected a head such as 10 300 and "
                         f"{2 * folds * each or 6000} pairs, found {max(0, len(rows) - 1)}")  # fmt: skip
     for i, (number, words) in enumerate(rows[1:]):
@@ -89,10 +91,16 @@ def _named(file: Path, number: int, words: list[str]) -> tuple[str, str, bool]:
         middle, other = (between[0], first) if len(words) == 3 else (between[0], between[1])
         if len(words) not in (3, 4):
             raise ValueError
-        return f"{first}/{first}_{int(middle):04}", f"{other}/{other}_{int(last):04}", len(words) == 3
+        return f"{first}/{first}_{_photo(middle)}", f"{other}/{other}_{_photo(last)}", len(words) == 3
     except (ValueError, IndexError):
         raise UserError(f"{file} line {number}: expected a name and two numbers or two names with a number each, "
                         f"found {' '.join(words)[:60]!r}") from None  # fmt: skip
+
+
+def _photo(word: str) -> str:
+    if (found := number_of(word)) is None:
+        raise ValueError(word)
+    return f"{found:04}"
 
 
 def _paired_lines(file: Path) -> Iterator[Question]:
@@ -112,9 +120,10 @@ def _paired_lines(file: Path) -> Iterator[Question]:
 
 
 def _photo_and_number(file: Path, number: int, words: list[str]) -> tuple[str, int]:
-    if len(words) < 2 or not words[-1].isdigit():
+    said = number_of(words[-1])
+    if len(words) < 2 or said is None or said > MOST_FOLDS:
         raise UserError(f"{file} line {number}: expected a photo and a number, found {' '.join(words)[:60]!r}")
-    return " ".join(words[:-1]), int(words[-1])
+    return " ".join(words[:-1]), said
 
 
 def _lines(file: Path) -> Iterator[Question]:
@@ -171,6 +180,8 @@ def _numbered(file: Path) -> dict[int, str]:
         rows = {int(words[0]): PurePosixPath(words[1]).parts for _, words in _rows(file)}
     except (OSError, ValueError, IndexError) as error:
         raise UserError(f"cannot read {file} as CFP's list of photos ({error}): expected a number and a path") from None
+    if not all(rows.values()):
+        raise UserError(f"{file} lists a photo without a path: expected a number and a path in each line")
     return {number: "/".join(parts[-3:]) for number, parts in rows.items()}
 
 

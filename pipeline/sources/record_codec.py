@@ -138,6 +138,8 @@ def _frame_at(head: bytes, place: int, *, began: bool) -> tuple[int, int, int]:
         raise Damaged(f"the file ends within the head of the record at byte {place}")
     magic, word = _FRAME.unpack(head)
     flag, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
+    if place % 4:  # frames are padded, so what looks like one there is inside another
+        raise Damaged(f"no record begins at byte {place}, which is no multiple of 4")
     if magic != MAGIC:
         raise Damaged(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
     if flag not in ((BETWEEN, LAST) if began else (WHOLE, FIRST)):

@@ -55,7 +55,8 @@ def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
 def index(part: Part) -> Iterator[Photo]:
     """A photo for each record of a part that is one; a record that cannot be read gives a failure.
 
-    A key is the record's number, or its name in the .lst; names that come twice there have the number added.
+    A key is the record's number, or its name in the .lst; where names come twice there, or one is another's number, all
+    have their number added.
     """
     file = Path(part.root, part.file)
     records = records_of(str(file), part.rec, part.others)

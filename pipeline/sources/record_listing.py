@@ -29,7 +29,7 @@ class Records(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The lines of a .lst: a record's number -> where its line begins; told apart by their last column or not."""
+    """The lines of a .lst: a record's number -> where its line begins; whether their last column tells them apart."""
 
     numbers: Int
     starts: Int
@@ -116,7 +116,7 @@ def titles_of(file: Path, others: Others, numbers: Int) -> dict[int, str]:
         for number, row in zip(numbers.tolist(), where.tolist(), strict=True):
             if len(names.numbers) and names.numbers[row] == number:
                 stream.seek(int(names.starts[row]))
-                title = stream.readline().decode("utf-8", "replace").rstrip("\r\n").rsplit("\t", 1)[-1]
+                title = _title(_columns(stream.readline()))
                 titles[number] = title if names.distinct else f"{title}#{number}"
     return titles
 
@@ -124,19 +124,33 @@ def titles_of(file: Path, others: Others, numbers: Int) -> dict[int, str]:
 @lru_cache(maxsize=2)
 def _names(lst: str, others: Others) -> Names:  # noqa: ARG001  stamps, for the cache alone
     """Where each line of a .lst begins, if its lines are mxnet's: number, labels, path."""
-    numbers, starts, hashes, place = [], [], [], 0
+    numbers, starts, hashes, place, distinct = [], [], [], 0, True
     with open(lst, "rb") as stream:
         for line in stream:
-            columns = line.strip().split(b"\t")
-            if len(columns) < 3 or not columns[0].isdigit() or not _is_number(columns[1]):
+            columns = _columns(line)
+            if len(columns) < 3 or not _is_id(columns[0]) or not _is_number(columns[1]):
                 return Names(np.empty(0, np.int64), np.empty(0, np.int64), distinct=True)
             numbers.append(int(columns[0]))
             starts.append(place)
-            hashes.append(hash(columns[-1]))
+            title = _title(columns)
+            hashes.append(hash(title))
+            distinct &= not title.lstrip("-").isdecimal() or title == str(numbers[-1])  # it may be another's number
             place += len(line)
     order = np.argsort(np.array(numbers, np.int64), kind="stable")
-    distinct = len(np.unique(np.array(hashes, np.int64))) == len(hashes)
+    distinct &= len(np.unique(np.array(hashes, np.int64))) == len(hashes)
     return Names(np.array(numbers, np.int64)[order], np.array(starts, np.int64)[order], distinct)
+
+
+def _columns(line: bytes) -> list[bytes]:
+    return line.strip().split(b"\t")
+
+
+def _title(columns: list[bytes]) -> str:
+    return columns[-1].decode("utf-8", "replace")
+
+
+def _is_id(text: bytes) -> bool:
+    return text.isdigit() and len(text) < 19  # what an int64 holds
 
 
 def _is_number(text: bytes) -> bool:

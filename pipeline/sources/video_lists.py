@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources import is_folder
+from pipeline.sources import number as number_of
 
+MOST_SPLITS = 100
 SPLITS, KNOWN, SOUGHT = "splits.txt", "train_gt.txt", "val_gt.txt"
 FRAMES = ("", "aligned_images_DB", "frame_images_DB")  # where YouTube Faces keeps them
 
@@ -59,12 +62,13 @@ def _pairs(file: Path) -> list[VideoPair]:
     for number, line in enumerate(_lines(file), start=1):
         words = [word.strip() for word in line.split(",")]
         videos = [word for word in words if "/" in word]
-        if number == 1 and not words[0].isdigit():
+        split = number_of(words[0])
+        if number == 1 and split is None:
             continue  # the head
-        if len(videos) != 2 or not words[0].isdigit() or words[-1] not in ("0", "1"):
+        if len(videos) != 2 or split is None or not 0 < split <= MOST_SPLITS or words[-1] not in ("0", "1"):
             raise UserError(f"{file} line {number}: expected split, number, person/video twice and 1 or 0, "
                             f"found {line[:80]!r}")  # fmt: skip
-        found.append(VideoPair(videos[0], videos[1], words[-1] == "1", int(words[0]) - 1))
+        found.append(VideoPair(videos[0], videos[1], words[-1] == "1", split - 1))
     if not found:
         raise UserError(f"{file} lists no pairs of videos")
     return found
@@ -76,7 +80,7 @@ def _people(file: Path) -> dict[str, list[str]]:
         person, *videos = line.split()
         if not videos:
             raise UserError(f"{file} line {number}: expected a person and videos, found {line[:80]!r}")
-        found[person] = [video.removesuffix(".mp4") for video in videos]
+        found.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
     if not found:
         raise UserError(f"{file} lists nobody")
     return found
@@ -87,13 +91,15 @@ def _lines(file: Path) -> list[str]:
 
 
 def _frames(root: Path, below: Iterable[str], first: str) -> Path:
-    found = next((root / b for b in below if (root / b / first).is_dir()), None)
+    found = next((root / b for b in below if is_folder(root / b / first)), None)
     if found is None:
-        raise UserError(f"{root} holds no folder {first}: a video's frames lie in a folder of its name")
+        raise UserError(f"{root} holds no folder {first[:80]}: a video's frames lie in a folder of its name")
     return found
 
 
 def _whole(file: Path, frames: Path, videos: Iterable[str]) -> None:
-    lost = next((v for v in videos if not (frames / v).is_dir()), None)
+    lost = next((v for v in videos if not is_folder(frames / v)), None)
     if lost is not None:
-        raise UserError(f"{file} names the video {lost}, of which {frames} holds no frames: a test set must be whole")
+        raise UserError(
+            f"{file} names the video {lost[:80]}, of which {frames} holds no frames: a test set must be whole"
+        )
