@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows.annotators import Annotator
 from pipeline.errors import UserError
 from pipeline.review import exchange, label_studio
 from pipeline.review.label_studio import Server, Studio, asked, collect, counts, send
@@ -17,7 +18,7 @@ from pipeline.review.projects import Mark
 from pipeline.review.questions import GRID, PAIR
 from pipeline.review.server import Local
 from tests.fault_proxy import Fault, Proxy
-from tests.label_server import Annotator, begin, connection
+from tests.label_server import begin, connection
 from tests.pipeline.review.paged import grid, ids, pair, pictures
 
 pytestmark = pytest.mark.server
