@@ -32,7 +32,7 @@ def digests(root: Path) -> Digests:
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         name = path.relative_to(root).as_posix()
         if not name.startswith(NOT_TABLES) and path.suffix not in (".tmp", ".lock"):
-            found[name] = _digest(path.read_bytes())
+            found[name] = digest_of(path.read_bytes())
     return found
 
 
@@ -156,5 +156,6 @@ def otherwise(root: Path, twin: Path) -> list[str]:
     return wrong if rows[0] == rows[1] else [*wrong, "the ledgers differ"]
 
 
-def _digest(data: bytes) -> str:
-    return blake2b(data, digest_size=16).hexdigest()  # as a manifest has it
+def digest_of(data: bytes) -> str:
+    """A file's digest as manifests and the ledger have it."""
+    return blake2b(data, digest_size=16).hexdigest()

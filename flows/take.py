@@ -110,6 +110,7 @@ def clean(
     min_age: Annotated[float, typer.Option(help="Minutes; younger files may belong to a run that goes on.")] = 60.0,
 ) -> Cleaned:
     """List and remove the tables that nothing finished in the root refers to."""
+    latest.latest(root)  # where there is none, no lock is made either
     with nullcontext() if dry_run else only_one(root):  # a long run's first shards are older than any age given here
         found = latest.unreferenced(root, min_age=timedelta(minutes=min_age))
         if not dry_run:
