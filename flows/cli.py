@@ -27,6 +27,7 @@ from flows import (
     benchmark_noise,
     benchmark_peers,
     benchmark_review,
+    benchmark_soak,
     benchmark_training,
     benchmark_world,
     label_server,
@@ -137,6 +138,7 @@ def _app() -> typer.Typer:
     group.command("megaface")(_command(benchmark_megaface.megaface))
     group.command("review")(_command(benchmark_review.review))
     group.command("fuzz")(_command(benchmark_fuzz.fuzz))
+    group.command("soak")(_command(benchmark_soak.soak))
     group.callback()(lambda: None)
     app.add_typer(group, name="benchmark")
     drawn = typer.Typer(help="The drawn sample world and its two small models.", no_args_is_help=True)

@@ -61,30 +61,33 @@ def send(
         raise UserError(f"--budget {budget} --votes {votes} --audit {audit}: give 0 or more, and 1 vote at least")
     known = read_groups(groups) if groups else {}
     who = read_roster(roster) if roster else {}
-    done, server, called = latest(root), server_of(root, url), name or Path(root).absolute().name
-    if propose_groups:
-        known |= _proposed(root, done, known)
-    ledger.agree(root, votes=votes)
-    there = label_studio.asked(server, called)
-    now = draft(root, done, {i for items in there.values() for i in items}, known,
-                Terms(budget, minutes, votes, audit))  # fmt: skip
-    every = [(c, s.group) for s in now.sheets for c in s.cases]
-    note(root, every)
-    _remember(root, [c for c, _ in every], done)
-    seen = pictures(done, shown(now.sheets))
-    queues = []
-    for sheets, g, more in _queues(now.sheets, there):
-        sent = label_studio.send(server, called, g, [s.question for s in sheets],
-                                 lambda faces: {f: seen[f] for f in faces if f in seen}, wanted=now.wanted,
-                                 votes=1 if more else votes, media=_media(root, server.url),
-                                 annotators=who.get(g.removesuffix(OPINION), []))  # fmt: skip
-        queues.append((g, sent))
-    left: Counter[str] = Counter()
-    for project in label_studio.counts(server, called):
-        left[project.group] += project.questions - project.finished
-    of = Counter(c.purpose for c, _ in every)
-    rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
-    return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
+    latest(root)  # where there is none, no lock is made either
+    server, called = server_of(root, url), name or Path(root).absolute().name
+    with only_one(root):  # two who send at once would ask everything twice
+        done = latest(root)
+        if propose_groups:
+            known |= _proposed(root, done, known)
+        ledger.agree(root, votes=votes)
+        there = label_studio.asked(server, called)
+        now = draft(root, done, {i for items in there.values() for i in items}, known,
+                    Terms(budget, minutes, votes, audit))  # fmt: skip
+        every = [(c, s.group) for s in now.sheets for c in s.cases]
+        note(root, every)
+        _remember(root, [c for c, _ in every], done)
+        seen = pictures(done, shown(now.sheets))
+        queues = []
+        for sheets, g, more in _queues(now.sheets, there):
+            sent = label_studio.send(server, called, g, [s.question for s in sheets],
+                                     lambda faces: {f: seen[f] for f in faces if f in seen}, wanted=now.wanted,
+                                     votes=1 if more else votes, media=_media(root, server.url),
+                                     annotators=who.get(g.removesuffix(OPINION), []))  # fmt: skip
+            queues.append((g, sent))
+        left: Counter[str] = Counter()
+        for project in label_studio.counts(server, called):
+            left[project.group] += project.questions - project.finished
+        of = Counter(c.purpose for c, _ in every)
+        rows = [Queue(g, sent.new, sent.withdrawn, left[g]) for g, sent in queues]
+        return Sent(rows, len(every), of["gold"], now.again, of["audit"], server.url)
 
 
 def _proposed(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Known]:

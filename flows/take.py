@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -15,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.refined import export as exports
 from pipeline.refined import latest, order
 from pipeline.refined.card import write_card
+from pipeline.refined.lock import only_one
 
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="Where the refinement's tables lie: a folder, s3://, gs://.")]
 COLUMNS = ("key", "claimed", "identity", "reason", "score")
@@ -107,10 +109,12 @@ def clean(
     min_age: Annotated[float, typer.Option(help="Minutes; younger files may belong to a run that goes on.")] = 60.0,
 ) -> Cleaned:
     """List and remove the tables that nothing finished in the root refers to."""
-    found = latest.unreferenced(root, min_age=timedelta(minutes=min_age))
-    if not dry_run:
-        for name in found:
-            storage.remove(root, name)
+    latest.latest(root)  # where there is none, no lock is made either
+    with nullcontext() if dry_run else only_one(root):  # a long run's first shards are older than any age given here
+        found = latest.unreferenced(root, min_age=timedelta(minutes=min_age))
+        if not dry_run:
+            for name in found:
+                storage.remove(root, name)
     by_table = Counter(name.split("/", 1)[0] for name in found)
     return Cleaned(not dry_run, dict(sorted(by_table.items())), sum(found.values()))
 

@@ -17,8 +17,8 @@ from pipeline.refined.account import Account
 from pipeline.table import FORMAT, Table, load, readable
 
 FILE = "refinement.json"
-OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([a-z_]+/)+\.[^/]*\.tmp")
-
+# a manifest, a shard, and what a killed run left half-written beside any file of ours (see storage.put)
+OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
 HOLDERS = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 
 

@@ -110,7 +110,22 @@ def _only_once(studio: "Studio", tasks: Sequence[Task]) -> list[Task]:
 def read_project(
     studio: "Studio", project: Project, cursor: Cursor, people: Mapping[int, str]
 ) -> tuple[list[Answer], str]:
-    """The answers of a project that the cursor does not know, and the cursor that knows them as text."""
+    """The answers of a project that the cursor does not know, and the cursor that knows them as text.
+
+    All of them where the server's clock went back: who keeps them knows which are new.
+    """
+    of = project.row.total_annotations_number or 0
+    answers, read = _read(studio, project, cursor, people)
+    if cursor.misses(read, of):
+        log.info("%s: more answers than their times tell: all are read again", project.row.title)
+        answers, read = _read(studio, project, Cursor(None, {}), people)
+    return answers, cursor.write(read, of)
+
+
+def _read(
+    studio: "Studio", project: Project, cursor: Cursor, people: Mapping[int, str]
+) -> tuple[list[Answer], dict[int, datetime]]:
+    """The answers that the cursor does not know, and the times of all annotations that were read."""
     answers: list[Answer] = []
     read: dict[int, datetime] = {}
     edited = strange = foreign = 0
@@ -136,7 +151,7 @@ def read_project(
         log.info("%s: %d choices left out: they were made on a page that is not ours", project.row.title, strange)
     if foreign:
         log.info("%s: %d answers left out: they have no id or no time", project.row.title, foreign)
-    return answers, cursor.write(read)
+    return answers, read
 
 
 def _answers(

@@ -6,7 +6,7 @@ identities, or two identities a line. Of people's answers and a list's, people's
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from pipeline.sources import number as number_of
 
 SAYS = ("right", "wrong", "same", "stay", "go")
 PHOTO = re.compile(r"\.(jpe?g|png|webp|bmp)$", re.IGNORECASE)
+AFTER = timedelta(microseconds=1)  # what the ledger tells apart
 Row = dict[str, Any]
 
 
@@ -76,7 +77,9 @@ def take_in(root: str, rows: Iterable[Mapping[str, Any]], *, who: str, files: Se
     source = f"list/{_digest(files)}"
     there = ledger.read(root)
     said = set(zip(*(there[c].to_pylist() for c in ("answer_id", "finding_id")), strict=True))
-    named = {"who": who, "purpose": "list", "answer_id": source, "at": datetime.now(UTC)}
+    lists = [r["at"] for r in there.select(["at", "purpose"]).to_pylist() if r["purpose"] == "list"]
+    now = max([datetime.now(UTC), *(at + AFTER for at in lists)])  # the last list counts, whatever the clock says
+    named = {"who": who, "purpose": "list", "answer_id": source, "at": now}
     return ledger.append(root, ({**r, **named} for r in rows if (source, r["finding_id"]) not in said))
 
 

@@ -2,11 +2,12 @@
 
 The mark is a line in the project's description, which survives a new title; the title serves where somebody removed
 the description. The cursor is a time of the server's own clock, and what was read shortly before it, because an answer
-that was given earlier may show up later.
+that was given earlier may show up later. As clocks are put right, it counts besides: where the server has more answers
+than were read, all of them are read again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -75,10 +76,13 @@ class Mark(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Up to when answers were read, and the ids and times of those read just before."""
+    """Up to when answers were read, the ids and times of those read just before; the newest id; how many answers there
+    were on the server then."""
 
     at: datetime | None
     seen: Mapping[int, datetime]
+    last: int = 0
+    of: int = 0
 
     def begin(self) -> datetime | None:
         """From when on answers have to be looked at again."""
@@ -89,14 +93,22 @@ class Cursor(NamedTuple):
         begin = self.begin()
         return begin is not None and (at < begin or self.seen.get(annotation) == at)
 
-    def write(self, read: Mapping[int, datetime]) -> str:
-        """The cursor after these answers were read, too, as text."""
+    def misses(self, read: Iterable[int], of: int) -> bool:
+        """Whether answers came that are none of those read by time: their times are of a clock that went back.
+
+        of: how many the server has now; those that were skipped among them, for which everything is read again, too.
+        """
+        return self.at is not None and of - self.of > sum(i > self.last for i in read)
+
+    def write(self, read: Mapping[int, datetime], of: int | None = None) -> str:
+        """The cursor after these answers were read, too, as text; of: how many the server has by now."""
         every = {**self.seen, **read}
         at = max([*every.values(), *([self.at] if self.at else [])], default=None)
         if at is None:
             return ""
         recent = sorted((i, t.isoformat()) for i, t in every.items() if t >= at - LATE)
-        return json.dumps({"at": at.isoformat(), "seen": recent})
+        last = max([self.last, *read])
+        return json.dumps({"at": at.isoformat(), "seen": recent, "last": last, "of": self.of if of is None else of})
 
     @classmethod
     def read(cls, text: str) -> "Cursor":
@@ -107,6 +119,7 @@ class Cursor(NamedTuple):
                 datetime.fromisoformat(t).astimezone(UTC) for t in (value["at"], *(t for _, t in value["seen"]))
             )
             at - LATE  # there is no such time in the year 1
-            return cls(at, {int(i): t for (i, _), t in zip(value["seen"], seen, strict=True)})
+            known = {int(i): t for (i, _), t in zip(value["seen"], seen, strict=True)}
+            return cls(at, known, int(value.get("last", 0)), int(value.get("of", 0)))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return cls(None, {})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.label_server import PASSWORD, Annotator
+from flows.annotators import PASSWORD, Annotator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1280, "height": 900}

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
+from flows.annotators import Oracle, answer
 from flows.refine import refine
 from flows.review import OPINION, collect, send, status
 from flows.take import export
@@ -21,7 +22,7 @@ from pipeline.review.server import Local
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from tests.flows.browser import browser, logged_in, shots
-from tests.flows.reviewers import Oracle, answer, answer_on_the_page
+from tests.flows.reviewers import answer_on_the_page
 from tests.label_server import connection, label_server
 
 __all__ = ["browser", "label_server", "shots"]
@@ -90,7 +91,7 @@ def test_people_make_it_better(
                 answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, shot=shot)
             ann.context.close()
         order = (THIRD, FOURTH, *ANNOTATORS) if pages else ANNOTATORS
-        pages += [answer(label_server, name, oracle, who, wrong=0.05) for who in order]
+        pages += [len(answer(connection(label_server), name, oracle, who, wrong=0.05)) for who in order]
         found = collect.fn(drawn.root, **where)
     after = drawn.score()
     said = status.fn(drawn.root, **where)
@@ -155,7 +156,7 @@ def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: Local) ->
     assert items(label_server, "twice") == first
     oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
     for who in ANNOTATORS:
-        answer(label_server, "twice", oracle, who, wrong=0.0, at_most=12)
+        answer(connection(label_server), "twice", oracle, who, wrong=0.0, at_most=12)
     given = collect.fn(drawn.root, **where).new
     assert given
     assert collect.fn(drawn.root, **where).new == 0

@@ -1,11 +1,16 @@
 """A review's user mistakes end in one line, before anything is written."""
 
+from functools import partial
+
 import pytest
 
+from flows import review
 from flows.review import collect, send, server_of, status
 from pipeline.errors import UserError
 from pipeline.refined.latest import latest
+from pipeline.refined.lock import Busy, only_one
 from pipeline.review.draft import Terms, draft
+from tests.pipeline.refined.test_lock import holder
 from tests.pipeline.review.refined import refined
 
 
@@ -46,6 +51,16 @@ def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
     refined(str(tmp_path))
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
         step.fn(str(tmp_path), url="http://127.0.0.1:9")
+    assert not (tmp_path / "asked").exists()
+
+
+def test_two_who_send_at_once_take_turns(tmp_path, monkeypatch):
+    """Both would find the same questions not asked yet; the second says who is there before it looks."""
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    monkeypatch.setattr(review, "only_one", partial(only_one, wait_s=0.1))
+    refined(str(tmp_path))
+    with holder(tmp_path, 60) as other, pytest.raises(Busy, match=f"process {other.pid}"):
+        send.fn(str(tmp_path), url="http://127.0.0.1:9")
     assert not (tmp_path / "asked").exists()
 
 

@@ -18,6 +18,7 @@ import yaml
 from prefect.flows import load_flow_from_entrypoint
 
 from flows import review
+from flows.annotators import Annotator
 from flows.refine import refine
 from flows.serve import deployments, serve, split
 from pipeline.errors import UserError
@@ -25,7 +26,7 @@ from pipeline.review import ledger
 from pipeline.review.server import Local
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.label_server import Annotator, free_port, label_server
+from tests.label_server import free_port, label_server
 
 __all__ = ["label_server"]
 GIVEN = {"source": ["image-folder", "/p"], "root": "/r", "detector": "d", "embedder": "e", "aligned": True,

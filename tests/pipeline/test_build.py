@@ -17,6 +17,7 @@ from pipeline import storage
 from pipeline.build import ShardError, build
 from pipeline.errors import UserError
 from pipeline.refined.latest import latest
+from pipeline.refined.lock import only_one
 from pipeline.table import load, read_shard
 
 SCHEMA = pa.schema([("name", pa.string()), ("x", pa.list_(pa.float16(), 2)), ("jpeg", pa.binary())])
@@ -181,6 +182,29 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> Non
         assert not [n for n in storage.names(str(disk), "t") if not n.endswith(".parquet")]
         table = build(str(disk), "t", squares, [1], schema=SCHEMA, times=1)
         assert table.read().num_rows == 1
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
+def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """As the system makes it after a fault of the disk: in the middle, and before there is anything to find."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2)
+        before = tree(disk)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(UserError, match="Read-only file system: give a root that can be written to"):
+            build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2)
+        with pytest.raises(UserError, match="Read-only file system"), only_one(str(disk / "new")):
+            pytest.fail("there is no such root")
+        assert build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2).read().num_rows == 4, "found, not made"
+        assert tree(disk) == before
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2).read().num_rows == 6
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 

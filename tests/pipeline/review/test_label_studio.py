@@ -5,19 +5,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from flows.annotators import Annotator
 from pipeline.errors import UserError
 from pipeline.review import exchange, label_studio
 from pipeline.review.label_studio import Server, Studio, asked, collect, counts, send
-from pipeline.review.projects import Mark
+from pipeline.review.projects import Cursor, Mark
 from pipeline.review.questions import GRID, PAIR
 from pipeline.review.server import Local
 from tests.fault_proxy import Fault, Proxy
-from tests.label_server import Annotator, begin, connection
+from tests.label_server import begin, connection
 from tests.pipeline.review.paged import grid, ids, pair, pictures
 
 pytestmark = pytest.mark.server
@@ -127,6 +129,26 @@ def test_the_answers_of_two_annotators_come_once_each(server, ada, grace):
     assert collect(server, "votes", cursor) == ([], cursor)
     assert len(collect(server, "votes", {})[0]) == 5
     assert [(q.answered, q.finished, q.answers) for q in counts(server, "votes")] == [(1, 1, 2), (1, 0, 1)]
+
+
+def test_answers_given_after_the_servers_clock_was_put_back_come_in(server, ada, grace):
+    """The cursor stands where the clock was wrong, an hour ahead; then it was put right."""
+    one, two = grid("a", cells=1), grid("b", cells=1)
+    post(server, "clock", one, two)
+    ada.answer(tasks(server, "clock")[one.id].id, {"cell_0": "same"})
+    _, cursor = collect(server, "clock", {})
+    ((key, text),) = cursor.items()
+    kept = Cursor.read(text)
+    assert kept.at is not None
+    ahead = kept._replace(
+        at=kept.at + timedelta(hours=1), seen={i: t + timedelta(hours=1) for i, t in kept.seen.items()}
+    )
+    cursor = {key: ahead.write({})}
+    assert collect(server, "clock", cursor)[0] == []
+    grace.answer(tasks(server, "clock")[two.id].id, {"cell_0": "other"})
+    answers, cursor = collect(server, "clock", cursor)
+    assert ("b.0", "other", grace.email) in [(a.item, a.choice, a.who) for a in answers]
+    assert collect(server, "clock", cursor)[0] == []
 
 
 @pytest.mark.parametrize("batch", [1, 3])

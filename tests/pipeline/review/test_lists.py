@@ -1,6 +1,7 @@
 """Published lists against a drawn refinement: what they say happens, once, and people have the last word."""
 
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from flows.apply_list import apply_list
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refined.latest import Refinement, latest
-from pipeline.review import ledger
+from pipeline.review import ledger, lists
 from pipeline.review.lists import Line, read_lists
 from pipeline.review.votes import verdicts
 from tests.pipeline.review.refined import refined
@@ -73,6 +74,26 @@ def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: P
     for who in ("ann", "bob"):
         ledger.append(path, [given | {"who": who, "purpose": "case", "verdict": "no", "answer_id": f"1/{who}"}])
     label_again(path, verdicts(path))
+    assert fates(path)[key] == (key[:3], "")
+
+
+def test_the_last_list_counts_though_the_clock_went_back(
+    root: tuple[str, Refinement, Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, _, _ = root
+    key = next(k for k, (identity, reason) in fates(path).items() if identity == k[:3] and not reason)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=1)
+
+    with monkeypatch.context() as clock:
+        clock.setattr(lists, "datetime", Ahead)
+        apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong")
+    assert fates(path)[key] == (None, "outlier")
+    every = [k for k in fates(path) if k[:3] == key[:3]]
+    apply_list(path, [written(tmp_path / "right.txt", every)], says="right")
     assert fates(path)[key] == (key[:3], "")
 
 

@@ -40,5 +40,16 @@ def test_a_cursor_knows_what_was_read_and_nothing_else():
     assert Cursor.read(later.write({})) == later
 
 
+def test_a_cursor_misses_what_a_clock_that_went_back_hides():
+    cursor = Cursor.read(Cursor.read("").write({1: NOON, 2: NOON}, 2))
+    assert not cursor.misses([], 2)
+    assert not cursor.misses([3], 3)
+    assert not cursor.misses([2], 2), "a change is no new answer"
+    assert cursor.misses([], 3)
+    assert cursor.misses([2], 3)
+    assert not cursor.misses([], 1), "somebody deleted one"
+    assert not Cursor.read("").misses([], 5), "everything is read anyway"
+
+
 def test_a_cursor_of_nothing_is_empty():
     assert Cursor.read("").write({}) == ""
