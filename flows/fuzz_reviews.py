@@ -78,7 +78,9 @@ def _answers(folder: Path) -> None:
 
 
 def _collected(cursor: Cursor, rows: list[Any]) -> None:
-    project = exchange.Project(1, "1@a", Mark("a", "b", GRID), SimpleNamespace(title="a"))
+    many = sum(len(row.annotations or []) for row in rows)
+    row = SimpleNamespace(title="a", total_annotations_number=many)
+    project = exchange.Project(1, "1@a", Mark("a", "b", GRID), row)
     studio = cast("Studio", SimpleNamespace(answered=lambda _project, _since: rows))
     found, written = exchange.read_project(studio, project, cursor, {1: "ann@example.org"})
     items = {item["id"] for row in rows if pages.sealed(row.data) for item in row.data["items"]}

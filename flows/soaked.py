@@ -279,6 +279,8 @@ def _twin(bench: Bench, expected: Expected) -> Path:
     shutil.rmtree(twin, ignore_errors=True)
     shutil.copytree(bench.out / "undisturbed", twin)
     shutil.copytree(bench.reviewed / "asked", twin / "asked")
+    (twin / "review/server").mkdir(parents=True)
+    shutil.copyfile(bench.reviewed / "review/server/token", twin / "review/server/token")
     (twin / "asked/cursor.json").unlink()
     (twin / FILE).write_bytes(expected.refinement)
     views = [r for r in ledger.read(str(bench.reviewed), every=True).to_pylist() if r["purpose"] == "policy"]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from trainer.data import Stream
 from trainer.embedder import to_input
@@ -20,6 +21,8 @@ from trainer.parts import Parts, device_of, make
 from trainer.run import Run
 from trainer.shards import open_faces
 from trainer.train import KINDS, update
+
+BLOCK = 65536  # rows of a product at a time
 
 
 class Throughput(NamedTuple):
@@ -71,6 +74,22 @@ def with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") ->
         _forward_backward(run, few, drawn, label)
 
     return _in_turns(run, parts, loop, bare, turns)
+
+
+def product(a: NDArray[np.float32], b: NDArray[np.float32]) -> Callable[[], None]:
+    """What multiplies rows a [n, d] with all rows b [m, d], a block of b at a time, on the GPU where there is one; both
+    lie there already."""
+    at = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    one, other = torch.from_numpy(a).to(at), torch.from_numpy(b).to(at)
+    blocks = [other[i : i + BLOCK] for i in range(0, len(other), BLOCK)]
+
+    def multiply() -> None:
+        for block in blocks:
+            one @ block.T
+        if at.type == "cuda":
+            torch.cuda.synchronize(at)
+
+    return multiply
 
 
 def _in_turns(run: Run, parts: Parts, loop: Callable[[], None], bare: Callable[[], None], turns: int) -> Throughput:
