@@ -60,7 +60,7 @@ def index(part: Part) -> Iterator[Photo]:
     """
     file = Path(part.root, part.file)
     records = records_of(str(file), part.rec, part.others)
-    titles = titles_of(file, part.others, records.numbers[part.first : part.end])
+    titles = titles_of(file, part.rec, part.others, records.numbers[part.first : part.end])
     who = identity_names(str(file.parent), part.others)
     with open(file, "rb") as stream:
         for row in range(part.first, part.end):

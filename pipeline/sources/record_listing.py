@@ -4,6 +4,7 @@ One idea: a number and an offset a record, 16 bytes, so that the largest publish
 .lst and are read where they lie.
 """
 
+import re
 from array import array
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.sources import Stamp, record_codec
 from pipeline.sources.record_codec import Damaged
 
 Int = NDArray[np.int64]
+NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as a record without a line of its own is called
 Others = tuple[tuple[str, int, int], ...]  # name, size and modification time of each file beside a .rec
 
 
@@ -29,11 +31,13 @@ class Records(NamedTuple):
 
 
 class Names(NamedTuple):
-    """The lines of a .lst: a record's number -> where its line begins; whether their last column tells them apart."""
+    """The lines of a .lst: a record's number -> where its line begins; whether their last column tells them apart, and
+    which numbers it consists of."""
 
     numbers: Int
     starts: Int
     distinct: bool
+    called: Int
 
 
 def companions(file: Path) -> list[Path]:
@@ -103,7 +107,7 @@ def _fits(idx: Path, file: Path, end: int, size: int) -> None:
                         "fetch both again, or remove the .idx")  # fmt: skip
 
 
-def titles_of(file: Path, others: Others, numbers: Int) -> dict[int, str]:
+def titles_of(file: Path, rec: Stamp, others: Others, numbers: Int) -> dict[int, str]:
     """What the .lst calls the records of these numbers; nothing for a .lst that is not mxnet's."""
     lst = _beside(others, file, ".lst")
     if lst is None:
@@ -112,33 +116,43 @@ def titles_of(file: Path, others: Others, numbers: Int) -> dict[int, str]:
     where = np.searchsorted(names.numbers, numbers)
     where[where == len(names.numbers)] = 0
     titles: dict[int, str] = {}
+    distinct = names.distinct and not _taken(str(file), rec, str(lst), others)
     with open(lst, "rb") as stream:
         for number, row in zip(numbers.tolist(), where.tolist(), strict=True):
             if len(names.numbers) and names.numbers[row] == number:
                 stream.seek(int(names.starts[row]))
                 title = _title(_columns(stream.readline()))
-                titles[number] = title if names.distinct else f"{title}#{number}"
+                titles[number] = title if distinct else f"{title}#{number}"
     return titles
+
+
+@lru_cache(maxsize=2)
+def _taken(file: str, rec: Stamp, lst: str, others: Others) -> bool:
+    """Whether a record has for its title the number of one that is not listed, which is called by it."""
+    names = _names(lst, others)
+    return bool(np.isin(np.setdiff1d(records_of(file, rec, others).numbers, names.numbers), names.called).any())
 
 
 @lru_cache(maxsize=2)
 def _names(lst: str, others: Others) -> Names:  # noqa: ARG001  stamps, for the cache alone
     """Where each line of a .lst begins, if its lines are mxnet's: number, labels, path."""
-    numbers, starts, hashes, place, distinct = [], [], [], 0, True
+    numbers, starts, hashes, called, place = [], [], [], [], 0
     with open(lst, "rb") as stream:
         for line in stream:
             columns = _columns(line)
             if len(columns) < 3 or not _is_id(columns[0]) or not _is_number(columns[1]):
-                return Names(np.empty(0, np.int64), np.empty(0, np.int64), distinct=True)
+                none = np.empty(0, np.int64)
+                return Names(none, none, distinct=True, called=none)
             numbers.append(int(columns[0]))
             starts.append(place)
             title = _title(columns)
             hashes.append(hash(title))
-            distinct &= not title.lstrip("-").isdecimal() or title == str(numbers[-1])  # it may be another's number
+            called += [int(title)] if NUMBER.fullmatch(title) else []
             place += len(line)
     order = np.argsort(np.array(numbers, np.int64), kind="stable")
-    distinct &= len(np.unique(np.array(hashes, np.int64))) == len(hashes)
-    return Names(np.array(numbers, np.int64)[order], np.array(starts, np.int64)[order], distinct)
+    distinct = len(np.unique(np.array(hashes, np.int64))) == len(hashes)
+    listed, lines = (np.array(column, np.int64)[order] for column in (numbers, starts))
+    return Names(listed, lines, distinct, np.array(called, np.int64))
 
 
 def _columns(line: bytes) -> list[bytes]:

@@ -58,6 +58,14 @@ def test_names_that_come_twice_in_the_lst_have_their_number_added(tmp_path):
     assert [p.key for p in photos(tmp_path)] == ["x#0", "x#1"]
 
 
+def test_a_name_that_is_the_number_of_a_record_without_a_line_has_its_own_number_added(tmp_path):
+    write_record_io(tmp_path, [Sample(0, b"a", "1"), Sample(1, b"b", "2"), Sample(2, b"c", "3")], layout="plain")
+    assert [p.key for p in photos(tmp_path)] == ["1", "2", "3"]
+    lines = (tmp_path / "train.lst").read_text().splitlines(keepends=True)
+    (tmp_path / "train.lst").write_text("".join(lines[:2]))
+    assert [p.key for p in photos(tmp_path)] == ["1#0", "2#1", "2"]
+
+
 def test_a_lst_of_another_kind_is_left_alone(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain")
     (tmp_path / "train.lst").write_text("1\t/a/b.jpg\t0\n")
