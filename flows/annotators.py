@@ -90,7 +90,7 @@ def answer(
 ) -> list[Given]:  # fmt: skip
     """Answer all that this annotator may still answer, through the server's interface; the pages that were answered."""
     annotator = Annotator(server.url, who)
-    found = []
+    found: list[Given] = []
     for project, task in _open(Studio(server), annotator, review):
         if len(found) >= at_most:
             break

@@ -31,7 +31,7 @@ def digests(root: Path) -> Digests:
     found = {}
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         name = path.relative_to(root).as_posix()
-        if not name.startswith(NOT_TABLES) and path.suffix not in (".tmp", ".lock"):
+        if not name.startswith(NOT_TABLES) and not name.endswith((".tmp", ".lock")):
             found[name] = digest_of(path.read_bytes())
     return found
 
@@ -83,7 +83,7 @@ def _no_parquet(path: Path, digest: str) -> Iterator[str]:
 
 def unaccounted(root: str, keys: Iterable[str]) -> list[str]:
     """Photos that the labels lack or have twice, and an account that does not add up."""
-    done, wanted = latest(root), Counter(keys)
+    done, wanted = latest(root), Counter(list(keys))  # of a mapping, its keys
     there = Counter(done.tables["labels"].read(["key"])["key"].to_pylist())
     wrong = [f"photo {key}: {there[key]} times" for key in wanted | there if there[key] != wanted[key]]
     account = done.account
@@ -149,9 +149,8 @@ def otherwise(root: Path, twin: Path) -> list[str]:
         wrong += [f"table {role} differs" for role in mine.keys() | theirs.keys() if mine.get(role) != theirs.get(role)]
         wrong += [] if wrong else [f"{FILE} differs"]
     a, b = digests(root), digests(twin)
-    for table in latest(str(twin)).tables.values():
-        names = [f"{table.name}/{table.address}.json", *(s.path for s in table.shards)]
-        wrong += [f"{n} differs" for n in names if a.get(n) != b.get(n)]
+    for table in latest(str(twin)).tables.values():  # their manifests may name other inputs that hold the same bytes
+        wrong += [f"{s.path} differs" for s in table.shards if a.get(s.path) != b.get(s.path)]
     rows: list[list[dict[str, Any]]] = [ledger.read(str(r)).to_pylist() for r in (root, twin)]
     return wrong if rows[0] == rows[1] else [*wrong, "the ledgers differ"]
 

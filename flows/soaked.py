@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -185,13 +186,12 @@ def refinement(bench: Bench, expected: Mapping[str, Expected], kills: int) -> No
     for step, (files, _, seconds) in expected.items():
         for blows in range(PATIENT + 1):
             left = len(files) - len(intact.digests(root))
-            blow = drawn(bench.rng, seconds=seconds, files=left)
+            blow: Blow | None = drawn(bench.rng, seconds=seconds, files=left)
             apart = ("--workers", "2") if bench.rng.random() < APART else ()
             if blows == PATIENT or not bench.goes_on("refine", kills):
                 blow, apart = None, ()
             ended = bench.run("refine", [*_words(bench, step, root), *apart], root, blow)
             found = intact.digests(root)
-            made.half_written += len(intact.half_written(root))
             wrong = [*intact.unlike(found, files), *intact.broken(root, found)]
             made.tell("different", wrong, f"{step}, after {blow}")
             if not ended.status:
@@ -199,6 +199,7 @@ def refinement(bench: Bench, expected: Mapping[str, Expected], kills: int) -> No
         made.tell("different", intact.differ(found, files), f"{step}, done")
         made.tell("unaccounted", intact.unaccounted(str(root), _keys(bench, step)), step)
         made.tell("doubled", intact.doubled(str(root)), step)
+    made.half_written += len(intact.half_written(root))
     bench.run("refine", ["clean", str(root), "--min-age", "0"], root)
     made.tell("other", [f"{n} is left" for n in intact.half_written(root)], "clean")
     made.tell("unaccounted", intact.unaccounted(str(root), _keys(bench, step)), "clean")
@@ -227,7 +228,7 @@ def label_studio(bench: Bench) -> Iterator[Server]:
 
 def review(bench: Bench, expected: Mapping[str, Expected], server: Server, kills: int) -> None:
     """One review from its first question to its last answer, each command killed again and again until it is done."""
-    root, name, made = str(bench.reviewed), f"soak {bench.made.reviews} {time.time_ns()}", bench.made
+    root, name, made = str(bench.reviewed), f"soak {uuid.uuid4().hex[:8]}", bench.made
     _begin(bench, expected[REVIEWED])
     given: list[Given] = []
     where = ("--url", server.url, "--name", name)
@@ -240,6 +241,7 @@ def review(bench: Bench, expected: Mapping[str, Expected], server: Server, kills
         _stubbornly(bench, ["review", "collect", root, *where], kills)
         made.tell("lost", intact.lost(root, given), f"review, round {turn}")
         made.tell("doubled", intact.doubled(root), f"review, round {turn}")
+    made.half_written += len(intact.half_written(bench.reviewed))
     twin = _twin(bench, expected[REVIEWED])
     bench.run("review", ["review", "collect", str(twin), *where], twin)
     made.tell("different", intact.otherwise(bench.reviewed, twin), "review, against one undisturbed collect")
@@ -264,7 +266,6 @@ def _stubbornly(bench: Bench, words: Sequence[str], kills: int) -> None:
         last = blows == PATIENT // 2 or not bench.goes_on("review", kills)
         ended = bench.run("review", words, bench.reviewed, None if last else blow)
         where = f"{words[1]}, after {blow}"
-        bench.made.half_written += len(intact.half_written(bench.reviewed))
         bench.made.tell("lost", intact.unread(str(bench.reviewed)), where)
         bench.made.tell("different", list(intact.broken(bench.reviewed, intact.digests(bench.reviewed))), where)
         if not ended.status:
@@ -278,6 +279,8 @@ def _twin(bench: Bench, expected: Expected) -> Path:
     shutil.rmtree(twin, ignore_errors=True)
     shutil.copytree(bench.out / "undisturbed", twin)
     shutil.copytree(bench.reviewed / "asked", twin / "asked")
+    (twin / "review/server").mkdir(parents=True)
+    shutil.copyfile(bench.reviewed / "review/server/token", twin / "review/server/token")
     (twin / "asked/cursor.json").unlink()
     (twin / FILE).write_bytes(expected.refinement)
     views = [r for r in ledger.read(str(bench.reviewed), every=True).to_pylist() if r["purpose"] == "policy"]

@@ -71,6 +71,18 @@ def test_nothing_unpickles_with_plain_pickle() -> None:
                 assert node.attr not in ("load", "loads"), path
 
 
+def test_the_clock_on_the_wall_is_asked_where_a_wrong_one_does_no_harm() -> None:
+    """Clocks jump. Who holds a lock is told with a time, leftovers have an age, a list is newer than those before."""
+    asked = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "time_ns"), ("date", "today")}
+    found = {
+        str(p.relative_to(ROOT))
+        for p in FILES
+        for node in ast.walk(ast.parse(p.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in asked
+    }
+    assert found == {"pipeline/refined/lock.py", "pipeline/refined/latest.py", "pipeline/review/lists.py"}
+
+
 def test_no_room_without_a_name() -> None:
     nameless = {"utils", "util", "common", "helpers", "helper", "base", "manager", "config", "misc", "types"}
     assert not [p for p in FILES if p.stem in nameless]
