@@ -21,8 +21,8 @@ def soak(
     kills: Annotated[int, typer.Option(help="Of refinements.")] = 150,
     review_kills: Annotated[int, typer.Option(help="Of a review's commands; 0: without a Label Studio.")] = 60,
     minutes: Annotated[float, typer.Option(help="It ends after these, however many kills it were; 0: never.")] = 0.0,
-    people: Annotated[int, typer.Option(help="In the drawn world.")] = 12,
-    photos: Annotated[int, typer.Option(help="Of them, noise included.")] = 120,
+    people: Annotated[int, typer.Option(help="In the drawn world.")] = 24,
+    photos: Annotated[int, typer.Option(help="Of them, noise included.")] = 360,
     seed: Annotated[int, typer.Option(help="Of the world, and of the kills' moments and signals.")] = 0,
 ) -> Soak:
     """Kill refinements and reviews at random and start them again: nothing may be lost, doubled or different."""

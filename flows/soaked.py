@@ -192,7 +192,6 @@ def refinement(bench: Bench, expected: Mapping[str, Expected], kills: int) -> No
                 blow, apart = None, ()
             ended = bench.run("refine", [*_words(bench, step, root), *apart], root, blow)
             found = intact.digests(root)
-            made.half_written += len(intact.half_written(root))
             wrong = [*intact.unlike(found, files), *intact.broken(root, found)]
             made.tell("different", wrong, f"{step}, after {blow}")
             if not ended.status:
@@ -200,6 +199,7 @@ def refinement(bench: Bench, expected: Mapping[str, Expected], kills: int) -> No
         made.tell("different", intact.differ(found, files), f"{step}, done")
         made.tell("unaccounted", intact.unaccounted(str(root), _keys(bench, step)), step)
         made.tell("doubled", intact.doubled(str(root)), step)
+    made.half_written += len(intact.half_written(root))
     bench.run("refine", ["clean", str(root), "--min-age", "0"], root)
     made.tell("other", [f"{n} is left" for n in intact.half_written(root)], "clean")
     made.tell("unaccounted", intact.unaccounted(str(root), _keys(bench, step)), "clean")
@@ -241,6 +241,7 @@ def review(bench: Bench, expected: Mapping[str, Expected], server: Server, kills
         _stubbornly(bench, ["review", "collect", root, *where], kills)
         made.tell("lost", intact.lost(root, given), f"review, round {turn}")
         made.tell("doubled", intact.doubled(root), f"review, round {turn}")
+    made.half_written += len(intact.half_written(bench.reviewed))
     twin = _twin(bench, expected[REVIEWED])
     bench.run("review", ["review", "collect", str(twin), *where], twin)
     made.tell("different", intact.otherwise(bench.reviewed, twin), "review, against one undisturbed collect")
@@ -265,7 +266,6 @@ def _stubbornly(bench: Bench, words: Sequence[str], kills: int) -> None:
         last = blows == PATIENT // 2 or not bench.goes_on("review", kills)
         ended = bench.run("review", words, bench.reviewed, None if last else blow)
         where = f"{words[1]}, after {blow}"
-        bench.made.half_written += len(intact.half_written(bench.reviewed))
         bench.made.tell("lost", intact.unread(str(bench.reviewed)), where)
         bench.made.tell("different", list(intact.broken(bench.reviewed, intact.digests(bench.reviewed))), where)
         if not ended.status:

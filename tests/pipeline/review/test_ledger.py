@@ -1,5 +1,9 @@
 """The ledger: whatever came in is there once and for good."""
 
+import os
+import shutil
+import subprocess
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -62,3 +66,23 @@ def test_cleaning_a_root_never_lists_the_ledger(tmp_path):
     names = [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()]
     assert len(names) == 2
     assert not [n for n in names if OURS.fullmatch(n)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
+def test_answers_that_find_no_room_are_there_once_when_there_is_room(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        given = [row(f"finding {i}", "yes", "w", at=i, answer_id=f"answer {i}") for i in range(3)]
+        append(str(disk), given[:1])
+        (disk / "others").write_bytes(bytes(48 << 10))
+        with pytest.raises(UserError, match="no room left on the disk"):
+            append(str(disk), [row(f"{i:0200}", "yes", f"{i * 7:0200}", answer_id=f"{i * 3:0200}") for i in range(900)])
+        assert len(read(str(disk), every=True)) == 1
+        (disk / "others").unlink()
+        assert append(str(disk), given) == 2
+        assert len(read(str(disk), every=True)) == 3
+    finally:
+        subprocess.run(["umount", disk], check=True)
