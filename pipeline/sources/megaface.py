@@ -161,5 +161,6 @@ def _boxes(file: str, text: str) -> dict[str, Box]:
         except ValueError:
             raise UserError(f"{file} line {number}: expected a photo, x1,y1,x2,y2 and landmarks, "
                             f"found {line[:60]!r}: mend it or remove it") from None  # fmt: skip
-        boxes[_plain(name)] = (x1, y1, x2, y2)
+        if x1 < x2 and y1 < y2:  # one without a size says no more than none
+            boxes[_plain(name)] = (x1, y1, x2, y2)
     return boxes

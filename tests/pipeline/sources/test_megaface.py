@@ -56,7 +56,8 @@ def test_boxes_of_distractors(tmp_path, text, box):
 def test_boxes_of_probes_in_either_spelling(tmp_path):
     put(tmp_path / "Daniel Radcliffe" / "Daniel Radcliffe_14684.jpg")
     put(tmp_path / "A_B" / "A_B_1.png")
-    put(tmp_path / "facescrub_face_info.txt", "Daniel_Radcliffe/Daniel_Radcliffe_14684.jpg 175,113,310,248 1,2,3,4\n")
+    put(tmp_path / "facescrub_face_info.txt", "Daniel_Radcliffe/Daniel_Radcliffe_14684.jpg 175,113,310,248 1,2,3,4\n"
+        "A_B/A_B_1.png 1,2,30,0 1,2,3,4\n")  # fmt: skip
     found = photos(tmp_path)
     assert found["Daniel Radcliffe/Daniel Radcliffe_14684.jpg"].box == (175, 113, 310, 248)
     assert found["A_B/A_B_1.png"].box is None
