@@ -16,8 +16,8 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces import quality
 from pipeline.faces.align import SIZE, warp
-from pipeline.faces.detect import Detector, Faces, meant
-from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.faces.detect import INPUT_SIZES, Detector, Faces, meant
+from pipeline.faces.picture import Image, Unreadable, decode, shrinks
 from pipeline.noise.duplicates import sketch
 from pipeline.sources import Changed, Photo, source
 from pipeline.table import Shard, read_shard
@@ -76,8 +76,7 @@ def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tupl
             raise Unreadable(photo["failure"].removeprefix("unreadable: "))
         data = read_photo(photo, where)
         row["sha"] = sha256(data).hexdigest()
-        image = decode(data)
-        row |= _as_it_is(data, image, detector) if aligned else _cut(image, detector, photo["box"])
+        row |= _as_it_is(data, decode(data), detector) if aligned else _cut(data, detector, photo["box"])
     except (Unreadable, Changed) as error:
         row["failure"] = f"unreadable: {error}"
     except NoFace as error:
@@ -93,13 +92,21 @@ def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
     return found
 
 
-def _cut(image: Image, detector: Detector, box: list[float] | None) -> Row:
-    face, faces, i = the_face(image, detector, box)
+def _cut(data: bytes, detector: Detector, box: list[float] | None) -> Row:
+    """A large photo is decoded no larger than the detector sees it, and once more where its face needs all pixels."""
+    shrink = shrinks(data, INPUT_SIZES[-1])
+    face, faces, i = the_face(decode(data, shrink), detector, box, shrink=shrink)
+    if shrink > 1 and quality.face_size(faces.landmarks[i]) < shrink * SIZE:
+        face = _aligned(decode(data), faces, i)
     return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
 
 
-def the_face(image: Image, detector: Detector, box: list[float] | None = None) -> tuple[Image, Faces, int]:
+def the_face(
+    image: Image, detector: Detector, box: list[float] | None = None, *, shrink: int = 1
+) -> tuple[Image, Faces, int]:
     """The aligned face [112, 112, 3] a picture is about, all faces seen in it, and which of them it is.
+
+    shrink: how many times larger the photo is whose pixels the box and the faces are told in.
 
     Raises NoFace when there is none, or none that can be aligned.
     """
@@ -107,12 +114,16 @@ def the_face(image: Image, detector: Detector, box: list[float] | None = None) -
     if not len(faces.scores):
         raise NoFace("the detector finds none")
     height, width = image.shape[:2]
-    i = meant(faces, width=width, height=height, box=None if box is None else tuple(box))
+    whole = Faces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
+    i = meant(whole, width=width * shrink, height=height * shrink, box=None if box is None else tuple(box))
+    return _aligned(image, faces, i), whole, i
+
+
+def _aligned(image: Image, faces: Faces, i: int) -> Image:
     try:
-        face = warp(image, faces.landmarks[i])
+        return warp(image, faces.landmarks[i])
     except (ValueError, cv2.error) as error:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
-    return face, faces, i
 
 
 def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:

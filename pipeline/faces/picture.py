@@ -20,6 +20,8 @@ cv2.setNumThreads(
 )  # the shards of a table are what runs in parallel; OpenCV's own threads would only stand in their way
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG that begin a frame
 SEGMENTS = {0xC4, 0xCC, 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE}  # those that may stand before it, each with its length
+SHRUNK = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
+          8: cv2.IMREAD_REDUCED_COLOR_8}  # fmt: skip
 MAX_PIXELS = 1 << 27  # 134 megapixels, 400 MB decoded: no face photo needs more, a decompression bomb does
 
 
@@ -27,8 +29,10 @@ class Unreadable(ValueError):  # noqa: N818
     """The bytes are no whole picture; the message says why."""
 
 
-def decode(data: bytes) -> Image:
+def decode(data: bytes, shrink: int = 1) -> Image:
     """The picture [height, width, 3] in 8-bit BGR that the bytes of a photo hold.
+
+    shrink: 1, or what `shrinks` gave: each side comes out so many times shorter, rounded up.
 
     Raises Unreadable when they are empty, cut short, no picture, or more than MAX_PIXELS.
     """
@@ -36,7 +40,7 @@ def decode(data: bytes) -> Image:
         raise Unreadable("the file is empty")
     _whole(data)
     _small_enough(data)
-    flags = cv2.IMREAD_UNCHANGED if _may_have_alpha(data) else cv2.IMREAD_COLOR
+    flags = cv2.IMREAD_UNCHANGED if _may_have_alpha(data) else SHRUNK[shrink]
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
@@ -44,6 +48,15 @@ def decode(data: bytes) -> Image:
     if image is None:
         raise Unreadable(f"no picture that can be decoded ({_looks_like(data)})")
     return _bgr8(image)
+
+
+def shrinks(data: bytes, side: int) -> int:
+    """How many times smaller a JPEG may be decoded with its longer side still of so many pixels: 1, 2, 4 or 8.
+
+    A JPEG's blocks are of 8x8 frequencies, and the lower ones alone make the smaller picture, in a part of the time.
+    """
+    longest = max(_jpeg_size(data) or (0,))
+    return max(n for n in SHRUNK if n == 1 or longest >= n * side)
 
 
 def _small_enough(data: bytes) -> None:
