@@ -20,6 +20,7 @@ from rich.table import Table as Grid
 from flows import (
     benchmark,
     benchmark_cleaning,
+    benchmark_cluster,
     benchmark_device,
     benchmark_figures,
     benchmark_fuzz,
@@ -137,6 +138,7 @@ def _app() -> typer.Typer:
     group.command("cleaning")(_command(benchmark_cleaning.cleaning))
     group.command("megaface")(_command(benchmark_megaface.megaface))
     group.command("review")(_command(benchmark_review.review))
+    group.command("cluster")(_command(benchmark_cluster.cluster))
     group.command("fuzz")(_command(benchmark_fuzz.fuzz))
     group.command("soak")(_command(benchmark_soak.soak))
     group.callback()(lambda: None)

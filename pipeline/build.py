@@ -216,7 +216,7 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
 
     A shard is the same whoever makes it and appears whole, so it does no harm that two make it; the first one counts.
     """
-    client = _client(workers)
+    client = connect(workers)
     ended: Queue[Future] = Queue()
     begun: dict[str, tuple[_Job, Future]] = {}
     waiting = {job.path: job for job in jobs}
@@ -283,7 +283,7 @@ def _placed(client: Client, wanted: str) -> dict[str, Any] | None:
 
 
 @cache
-def _client(workers: Workers) -> Client:
+def connect(workers: Workers) -> Client:
     """One Dask client for the life of this process: worker processes on loopback, or a cluster elsewhere."""
     logging.getLogger("distributed").setLevel(logging.ERROR)  # its comings and goings are not the user's
     if not isinstance(workers, int):

@@ -42,4 +42,4 @@ def no_workers_left() -> Iterator[None]:
         client.close(timeout=5)
         if cluster is not None:
             cluster.close(timeout=10)
-    builder._client.cache_clear()
+    builder.connect.cache_clear()

@@ -1,7 +1,6 @@
 """A cluster of real worker processes that die and hang in the middle of the work, on a path and on an object store."""
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -14,15 +13,12 @@ from distributed import get_worker
 from moto.server import ThreadedMotoServer
 
 from flows import benchmark_world
-from flows.benchmark_noise import only
-from flows.benchmark_world import world
+from flows.benchmark_cluster import cluster
+from flows.dask_processes import dask_processes
 from pipeline import build as builder
 from pipeline import storage
 from pipeline.build import ShardError, build
 from pipeline.errors import UserError
-from pipeline.noise import stages
-from pipeline.refined.labels import label
-from tests.cluster import Cluster, cluster, when
 from tests.label_server import free_port
 from tests.pipeline.test_build import tree
 
@@ -35,67 +31,25 @@ pytestmark = [
 WHO = pa.schema([("who", pa.string())])
 
 
-@pytest.fixture
-def four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """Four workers, and a run that does not wait minutes for one that hangs."""
-    monkeypatch.setattr(builder, "STUCK_S", 4.0)
-    with cluster(tmp_path / "cluster", 4) as made:
-        yield made
-        builder._client(made.address).close(timeout=2)
-
-
-def drawn(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small drawn world in eight shards."""
     monkeypatch.setattr(benchmark_world, "FACES_A_SHARD", 200)
-    world(root, identities=60, faces=1600, dim=64)
 
 
-def clean(root: str, workers: str | None = None) -> None:
-    """All noise stages and the labels."""
-    faces, embeddings, photos = (only(root, name) for name in ("faces", "embeddings", "photos"))
-    found = stages.find(root, faces, [embeddings], workers=workers)
-    label(root, photos, found, undecided="keep", min_faces=2, workers=workers)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Every file of a run that nobody disturbed."""
-    root = tmp_path_factory.mktemp("undisturbed") / "root"
-    with pytest.MonkeyPatch.context() as patched:
-        drawn(str(root), patched)
-    clean(str(root))
-    return tree(root)
-
-
-def disturbed(root: str, four: Cluster) -> None:
-    """The same run on the cluster; when a few shards of clusters are there, two workers die and one hangs."""
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            clean(root, four.address)
-        except BaseException as error:  # noqa: BLE001  told below
-            failed.append(error)
-
-    running = threading.Thread(target=run)
-    running.start()
-    when(lambda: failed or len([n for n in storage.names(root, "clusters") if n.endswith(".parquet")]) >= 2)
-    for worker in four.workers[:2]:
-        worker.kill()
-    four.workers[2].send_signal(signal.SIGSTOP)
-    running.join(timeout=240)
-    assert not running.is_alive()
-    assert not failed, failed
-
-
-def test_two_die_and_one_hangs_and_the_bytes_are_the_same(
-    undisturbed: dict[str, bytes], four: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tmp_path / "root"
-    drawn(str(root), monkeypatch)
-    disturbed(str(root), four)
-    assert four.workers[3].poll() is None
-    assert {n: b for n, b in tree(root).items() if not n.endswith(".tmp")} == undisturbed
+def test_two_die_and_one_hangs_and_the_bytes_are_the_same(tmp_path: Path) -> None:
+    found = cluster(str(tmp_path / "out"), identities=60, faces=1600, dim=64, patience=4)
+    assert found.runs["undisturbed"][1:] == (0, 0)
+    assert found.runs["disturbed"][1:] == (2, 1)
+    assert found.files > 80
+    made = [tree(tmp_path / "out" / run) for run in found.runs]
+    assert made[0] == {name: data for name, data in made[1].items() if not name.endswith(".tmp")}
+    (line,) = found.lines()
+    assert "have the same bytes" in line
+    with pytest.raises(UserError, match="is not empty"):
+        cluster(str(tmp_path / "out"))
+    with pytest.raises(UserError, match="one worker at least must stay"):
+        cluster(str(tmp_path / "other"), workers=3)
 
 
 class Store:
@@ -131,16 +85,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.mark.usefixtures("store")
-def test_the_same_on_an_object_store(
-    undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(builder, "STUCK_S", 6.0)
-    root = "s3://faces/root"
-    drawn(root, monkeypatch)
-    with cluster(tmp_path / "cluster", 4) as four:
-        disturbed(root, four)
-        builder._client(four.address).close(timeout=2)
-    assert {name: storage.get(root, name) for name in storage.names(root, "")} == undisturbed
+def test_the_same_on_an_object_store() -> None:
+    found = cluster("s3://faces/out", identities=60, faces=1600, dim=64, patience=6)
+    assert found.runs["disturbed"][1:] == (2, 1)
+    assert found.files > 80
 
 
 def test_a_store_that_is_away_for_a_while_is_waited_for(store: Store) -> None:
@@ -183,11 +131,11 @@ def deadly(part: int) -> pa.Table:
 
 
 def test_what_wants_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
-    with cluster(tmp_path / "cluster", 2) as few:
+    with dask_processes(tmp_path / "cluster", 2) as few:
         without = build(str(tmp_path / "a"), "t", who, list(range(4)), schema=WHO, workers=few.address, wants="GPU")
         assert len(without) == 4
         few.add(1, "--resources", "GPU=1")
-        client = builder._client(few.address)
+        client = builder.connect(few.address)
         client.wait_for_workers(3)
         made = build(str(tmp_path / "b"), "t", who, list(range(12)), schema=WHO, workers=few.address, wants="GPU")
         assert set(made.read()["who"].to_pylist()) == {"w2"}
@@ -197,8 +145,8 @@ def test_what_wants_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
 
 
 def test_a_shard_that_no_worker_survives_is_named(tmp_path: Path) -> None:
-    with cluster(tmp_path / "cluster", 5) as five:
-        client = builder._client(five.address)
+    with dask_processes(tmp_path / "cluster", 5) as five:
+        client = builder.connect(five.address)
         client.wait_for_workers(5)
         with pytest.raises(
             ShardError, match=r"shard 0 of table t \(from 3\): one worker after the other died .* memory"
@@ -208,8 +156,8 @@ def test_a_shard_that_no_worker_survives_is_named(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_goes_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with cluster(tmp_path / "cluster", 1) as one:
-        client = builder._client(one.address)
+    with dask_processes(tmp_path / "cluster", 1) as one:
+        client = builder.connect(one.address)
         threading.Timer(2.0, one.scheduler.kill).start()
         with pytest.raises(UserError, match=r"the Dask scheduler at tcp://.* went away"):
             build(str(tmp_path / "r"), "t", slow, list(range(8)), schema=WHO, workers=one.address, pause=1.0)
