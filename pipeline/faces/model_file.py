@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 
 from pipeline.errors import UserError
+from pipeline.faces.prelu import in_blocks
 
 THREADS = 1  # per session: the shards of a table are what runs in parallel, and one thread gives one order of summing
 
@@ -41,13 +42,15 @@ def digest_of(path: str) -> str:
 
 @cache
 def graph(path: str) -> Any:
-    """The ONNX graph of a file. Raises UserError when the file is no ONNX model."""
+    """The ONNX graph of a file, its weights left out. Raises UserError when the file is no ONNX model."""
     try:
         model = onnx.load(path, load_external_data=False)
         if not model.graph.input or not model.graph.output:
             raise ValueError("no graph with inputs and outputs")
     except Exception as error:  # noqa: BLE001  protobuf and onnx raise a dozen kinds for a file that is not theirs
         raise UserError(f"{path} is no ONNX model ({_brief(error)}): give an ONNX file") from None
+    for weights in model.graph.initializer:
+        weights.ClearField("raw_data")
     return model.graph
 
 
@@ -60,12 +63,17 @@ def providers() -> list[str]:
 
 @cache
 def session(path: str) -> Any:
-    """The onnxruntime session of a model file, shared by the threads of this process."""
+    """The onnxruntime session of a model file, shared by the threads of this process.
+
+    On a CPU without PRelu, which is slow there; what the model gives is the same to the bit.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
+    where = providers()
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers())
+        model = in_blocks(path) if where[0] == "CPUExecutionProvider" else None
+        return onnxruntime.InferenceSession(model or path, options, providers=where)
     except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds for a broken model
         raise UserError(f"onnxruntime cannot load {path} ({_brief(error)}): give another model") from None
 
