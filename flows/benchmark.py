@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -33,19 +34,24 @@ THREADS = os.cpu_count() or 1
 
 
 class Whole(NamedTuple):
-    """A refinement from nothing: the photos of it, on how many workers, and what the bare models alone allow there."""
+    """A refinement from nothing: the photos of it, on how many workers, and what the bare models alone allow there.
+
+    limit: of the files as they are; ours: of the sessions that run here, in which a CPU has other operators for PRelu.
+    """
 
     photos: int
     workers: int
     seconds: float
     limit: float
+    ours: float
     peak_gb: float
 
     def line(self) -> str:
         """Its rate beside the limit."""
         rate = self.photos / self.seconds
         share = f"{rate:.1f}/s, {rate / self.limit:.0%} of the {self.limit:.1f}/s that the bare models allow"
-        return f"{self.photos} photos on {self.workers}: {share}; at most {self.peak_gb:.2f} GB"
+        ours = f"{rate / self.ours:.0%} of the {self.ours:.1f}/s that they allow as they are run here"
+        return f"{self.photos} photos on {self.workers}: {share}, {ours}; at most {self.peak_gb:.2f} GB"
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,15 @@ def refine(
                 taken[size, n] = alone(_whole, *asked)
     after = {n: _bare(finder, models, decoded, n) for n in many}  # a machine's speed drifts: measured on both sides
     bare = {n: {k: (before[n][k] + after[n][k]) / 2 for k in before[n]} for n in many}
-    wholes = [Whole(done.result, n, done.seconds, 1 / sum(1 / rate for rate in bare[n].values()), done.peak_gb)
+    wholes = [Whole(done.result, n, done.seconds, _both(bare[n], "bare"), _both(bare[n], "ours"), done.peak_gb)
               for (_, n), done in taken.items()]  # fmt: skip
     return Rates({**bare[many[-1]], **steps}, wholes, f"{platform.machine()}, onnxruntime {onnxruntime.__version__} "
                  f"{model_file.providers()[0]}")  # fmt: skip
+
+
+def _both(rates: dict[str, float], which: str) -> float:
+    """Photos per second through all models one after the other, of their rates as files or as ours."""
+    return 1 / sum(1 / rate for name, rate in rates.items() if name.startswith(which))
 
 
 def repeat(kind: str, path: str, out: Path, photos: int) -> Path:
@@ -127,13 +138,20 @@ def repeat(kind: str, path: str, out: Path, photos: int) -> Path:
 
 
 def _changed(image: Image, seed: int) -> Image:
-    """A picture [h, w, 3] as if taken again: mirrored, turned a little, nearer or farther, lighter or darker."""
+    """A picture [h, w, 3] as if taken again: mirrored, turned, nearer or farther, bent a little, lighter or darker.
+
+    Bent in waves of some pixels, for a turned picture is still the same one, and a set of copies takes other work.
+    """
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-12, 12), random.uniform(0.85, 1.15))
     moved = cv2.warpAffine(
         image[:, :: random.choice((-1, 1))], matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
     )
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    wave, (one, two) = 0.02 * max(height, width), random.uniform(0, 2 * np.pi, 2).astype(np.float32)
+    length = np.float32(8 * np.pi / max(height, width))
+    moved = cv2.remap(moved, x + wave * np.sin(length * y + one), y + wave * np.sin(length * x + two), cv2.INTER_LINEAR)
     return np.asarray(
         cv2.convertScaleAbs(moved, alpha=random.uniform(0.7, 1.3), beta=random.uniform(-20, 20)), np.uint8
     )
@@ -160,23 +178,34 @@ def _rate(work: Callable[[Any], object], items: Sequence[Any], *, each: int = 1,
 
 
 def _bare(finder: Detector, models: Sequence[Embedder], decoded: Sequence[Image], threads: int) -> dict[str, float]:
-    """The bare networks, on so many threads, on tensors of the same photos, ready in memory.
+    """The bare networks, on so many threads, on tensors of the same photos in memory: files as they are, and ours.
 
     Of real photos, because a network takes up to twice as long for them as for zeros. A few of them, again and again.
     """
     some, kinds = decoded[:FEW], kind_of(finder.model)
-    network = model_file.session(finder.model)
-    name = network.get_inputs()[0].name
-    feeds = [{name: finder.blob(image, kinds[1])} for image in some]
-    rates = {"bare detect": _rate(lambda x: network.run(None, x), _repeat(feeds, len(decoded)), threads=threads)}
-    faces = [warp(image, finder(image).landmarks[0]) for image in some if len(finder(image).scores)]
-    for i, model in enumerate(models, 1):
-        run, step = model_file.session(model.model), layout_of(model.model).batch or BATCH
-        batches = [np.stack(_repeat(faces, len(faces) + step)[at : at + step]) for at in range(0, len(faces), step)]
-        inputs = [{run.get_inputs()[0].name: model.blob(b)} for b in batches]
-        turns = _repeat(inputs, max(2 * THREADS, len(decoded) // step))
-        rates[f"bare embed {i}"] = _rate(lambda x, run=run: run.run(None, x), turns, each=step, threads=threads)  # type: ignore[misc]
+    rates = {}
+    for which, load in (("bare", _as_it_is), ("ours", model_file.session)):
+        network = load(finder.model)
+        name = network.get_inputs()[0].name
+        feeds = _repeat([{name: finder.blob(image, kinds[1])} for image in some], len(decoded))
+        rates[f"{which} detect"] = _rate(lambda x, run=network: run.run(None, x), feeds, threads=threads)  # type: ignore[misc]
+        faces = [warp(image, finder(image).landmarks[0]) for image in some if len(finder(image).scores)]
+        for i, model in enumerate(models, 1):
+            run, step = load(model.model), layout_of(model.model).batch or BATCH
+            batches = [np.stack(_repeat(faces, len(faces) + step)[at : at + step]) for at in range(0, len(faces), step)]
+            inputs = [{run.get_inputs()[0].name: model.blob(b)} for b in batches]
+            turns = _repeat(inputs, max(2 * THREADS, len(decoded) // step))
+            embed = _rate(lambda x, run=run: run.run(None, x), turns, each=step, threads=threads)  # type: ignore[misc]
+            rates[f"{which} embed {i}"] = embed
     return rates
+
+
+@cache
+def _as_it_is(path: str) -> Any:
+    """An onnxruntime session of a file as anybody would make it, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = model_file.THREADS
+    return onnxruntime.InferenceSession(path, options, providers=model_file.providers())
 
 
 def _repeat(items: Sequence[Any], n: int) -> list[Any]:

@@ -4,7 +4,6 @@ One idea: a shard is named by how it is made (stage, version, schema, parameters
 that finds the file has nothing to do, whoever made it and however that earlier run ended. The manifest comes last.
 """
 
-import atexit
 import io
 import json
 import logging
@@ -17,6 +16,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import blake2b
+from multiprocessing.util import Finalize
 from queue import Empty, Queue
 from typing import Any
 
@@ -229,7 +229,7 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
             begun[future.key] = job, future
             future.add_done_callback(ended.put)
 
-    begin(jobs)
+    begin(sorted(jobs, key=_rows, reverse=True))  # the largest first: the last ones to end are small
     patience = STUCK_S if isinstance(workers, str) else None  # here, the other processes share what one waits for
     try:
         while waiting:
@@ -255,6 +255,10 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
         left = [future for _, future in begun.values()]
         if left:
             client.cancel(left, force=True)
+
+
+def _rows(job: _Job) -> int:
+    return max((shard.rows for shard in _shards_in(job.part)), default=0)
 
 
 def _outcome(future: Future, job: _Job, client: Client) -> Shard | None:
@@ -295,7 +299,8 @@ def connect(workers: Workers) -> Client:
     config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in MEMORY.items()})
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
-    atexit.register(lambda: (client.close(timeout=2), cluster.close(timeout=5)))
+    # before multiprocessing ends its processes, where this one is such a process itself: nannies would raise them again
+    Finalize(None, lambda: (client.close(timeout=2), cluster.close(timeout=5)), exitpriority=10)
     return client
 
 

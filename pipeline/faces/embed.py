@@ -18,7 +18,7 @@ from pipeline.noise.columns import packed, vectors
 from pipeline.schema import embeddings
 from pipeline.table import Shard, read_shard
 
-BATCH = 8 if model_file.providers()[0] == "CPUExecutionProvider" else 256  # on a CPU what fits its cache is fastest
+BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256  # on a CPU what fits its cache is fastest
 FLIPS = ("none", "add", "concatenate")
 NORMALISING = ({"Sub", "Mul"}, {"Sub", "Div"})  # nodes at a graph's start that say the input is raw 0..255
 

@@ -16,11 +16,15 @@ def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World)
     found = benchmark.refine("image-folder", str(world.photos), **given, sample=40)
     (whole,) = found.wholes
     assert whole.photos == len(world.truth)
-    assert {"bare detect", "bare embed 1", "decode", "detect", "align", "embed 1"} == set(found.steps)
+    ours = {"ours detect", "ours embed 1", "decode", "detect", "align", "embed 1"}
+    assert {"bare detect", "bare embed 1", *ours} == set(found.steps)
     assert min(*found.steps.values(), whole.seconds, whole.peak_gb) > 0
     bare = 1 / found.steps["bare detect"] + 1 / found.steps["bare embed 1"]
     assert whole.limit == pytest.approx(1 / bare)
-    assert f"{whole.photos / whole.seconds / whole.limit:.0%}" in found.lines()[-1]
+    own = 1 / found.steps["ours detect"] + 1 / found.steps["ours embed 1"]
+    assert whole.ours == pytest.approx(1 / own)
+    for limit in (whole.limit, whole.ours):
+        assert f"{whole.photos / whole.seconds / limit:.0%} of the {limit:.1f}/s" in found.lines()[-1]
 
 
 def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(world: World) -> None:
