@@ -164,8 +164,8 @@ def _folder(
     taken, where = photos(root, [Source(Path(folder).absolute().name, "benchmark", str(Path(folder).absolute()))],
                           workers=workers)  # fmt: skip
     faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
-    table = build(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(model.dim), embedder=model,
-                  workers=workers, carry={"root": root, "batch": BATCH})  # fmt: skip
+    table = build(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(model.dim), version=2,
+                  embedder=model, workers=workers, carry={"root": root, "batch": BATCH})  # fmt: skip
     x, names = _sample(table)
     if not len(x):
         raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")

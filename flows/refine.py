@@ -201,7 +201,7 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers, old: Tab
     embed, carry = stage(build, name="embeddings"), {"root": root, "batch": BATCH}
     with gpu():
         return [
-            embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), embedder=e,
+            embed(root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(e.dim), version=2, embedder=e,
                   workers=many, carry=carry, wants="GPU", before=alike(faces, old))
             for e in models.embedders
         ]  # fmt: skip
@@ -211,8 +211,8 @@ def embedded(root: str, faces: Table, embedder: "Embedder | Trained", *, workers
     """The embeddings table of faces by one model that is measured; a checkpoint takes larger batches."""
     carry = {"root": root, "batch": MANY if is_checkpoint(embedder.model) else BATCH}
     made: Table = stage(build, name="embeddings")(
-        root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim), embedder=embedder,
-        workers=workers, carry=carry, wants="GPU",
+        root, "embeddings", embed_shard, faces.shards, schema=schema.embeddings(embedder.dim), version=2,
+        embedder=embedder, workers=workers, carry=carry, wants="GPU",
     )  # fmt: skip
     return made
 

@@ -65,7 +65,7 @@ def providers() -> list[str]:
 def session(path: str) -> Any:
     """The onnxruntime session of a model file, shared by the threads of this process.
 
-    On a CPU without PRelu, which is slow there; what the model gives is the same to the bit.
+    On a CPU without PRelu, which is slow there; what the model gives is the same but for rounding.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS

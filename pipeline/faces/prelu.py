@@ -3,7 +3,8 @@
 onnxruntime 1.32 takes PRelu element by element, with a branch for each, and turns the tensors around it out of and back
 into the blocks of channels in which it convolves: two thirds of the time of a MobileFaceNet on real faces. With the
 slopes s of the channels, PRelu(x) = Relu(x) - s * Relu(-x); -1 and -s as convolutions of each channel with one weight
-stay in blocks, and one of the two terms is always zero, so that not a bit of the result changes.
+stay in blocks, and one of the two terms is always zero, so that no bit of it changes. (Batch normalisation beside it
+may then be taken in blocks too, and round otherwise: an IResNet's vectors change by a few millionths of their length.)
 """
 
 from pathlib import Path

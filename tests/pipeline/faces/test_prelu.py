@@ -1,4 +1,4 @@
-"""Models without PRelu: not a bit of what they give changes, and what cannot be done without stays."""
+"""Models without PRelu: what they give stays the same, and what cannot be done without stays."""
 
 from pathlib import Path
 
