@@ -184,6 +184,7 @@ def identity_names(folder: str, others: Others) -> tuple[str, ...]:
     names = tuple(Path(folder, "names.txt").read_text("utf-8", "replace").splitlines())
     classes = Path(folder, "property").read_text("utf-8", "replace").split(",")[0] if "property" in beside else ""
     if len(set(names)) < len(names) or classes.strip() not in ("", str(len(names))):
-        raise UserError(f"{folder}/names.txt holds {len(set(names))} different names for {classes or len(names)} "
-                        "identities: mend it or remove it")  # fmt: skip
+        of = repr(classes[:20]) if classes.strip() else len(names)
+        raise UserError(f"{folder}/names.txt holds {len(set(names))} different names for {of} identities: mend it or "
+                        "remove it")  # fmt: skip
     return names

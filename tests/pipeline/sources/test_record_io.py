@@ -49,7 +49,10 @@ def test_names_txt_gives_identities(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain", names=["Ann", "Bob\n", "Zoë", "D"])
     assert [p.identity for p in photos(tmp_path)][::3] == ["Ann", "Bob%0A", "Zoë", "D"]
     (tmp_path / "names.txt").write_text("Ann\nBob\n")
-    with pytest.raises(UserError, match=r"names\.txt holds 2 different names for 4 identities"):
+    with pytest.raises(UserError, match=r"names\.txt holds 2 different names for '4' identities"):
+        record_io.parts(tmp_path)
+    (tmp_path / "property").write_text("4" * 3000)
+    with pytest.raises(UserError, match=r"different names for '4{20}' identities"):
         record_io.parts(tmp_path)
 
 
