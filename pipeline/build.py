@@ -39,6 +39,7 @@ STUCK_S = 300.0  # without any shard from a cluster before those that are missin
 # How worker processes keep memory they are done with. Dask has them give back every 64 kB at once, which also makes
 # every larger array a system call and its first touch page faults: a third of the time of stages of many small arrays.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
+SILENCE = {"DASK_LOGGING__DISTRIBUTED": "error"}  # workers that load a module of flows get handlers from Prefect
 ANSWER_S = 30.0  # for a worker to hand over a result, which is small
 
 
@@ -296,7 +297,7 @@ def connect(workers: Workers) -> Client:
         except (OSError, ValueError) as error:
             raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
     addresses = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
-    config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in MEMORY.items()})
+    config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in (MEMORY | SILENCE).items()})
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
     # before multiprocessing ends its processes, where this one is such a process itself: nannies would raise them again
