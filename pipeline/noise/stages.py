@@ -56,8 +56,8 @@ def find(
     views = list(zip(*(t.shards for t in embeddings), strict=True))
     calibration = make("calibration", calibration_shard, [tuple(t.shards for t in embeddings)], schema=CALIBRATION)
     model = calibration.shards[0]
-    copies = make("copies", copy_shard, _beside(faces.shards, views), schema=COPIES, calibration=model, alike=ALIKE,
-                  least=rates.same_picture)  # fmt: skip
+    copies = make("copies", copy_shard, _beside(faces.shards, views), schema=COPIES, version=2, calibration=model,
+                  alike=ALIKE, least=rates.same_picture)  # fmt: skip
     clusters = make("clusters", cluster_shard, _beside(views, copies.shards), schema=CLUSTERS, version=2,
                     calibration=model, link=LINK, join=rates.outlier, absorb=ABSORB)  # fmt: skip
     dims = [len(v.mean) for v in read_calibration(root, model).views]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.noise.likeness import (
+    BLOCK,
+    FEW,
     Tail,
     View,
     fuse,
@@ -33,6 +35,16 @@ def test_a_face_that_everyone_resembles_is_like_nobody_in_particular():
     # cosine 0; the one side expects 0.5 +- 0.1, the other 0 +- 0.2: ((0 - 0.5) / 0.1 + 0) / 2
     assert likeness(common, other)[0, 0] == pytest.approx(-2.5)
     assert paired(common, other)[0] == pytest.approx(-2.5)
+
+
+def test_many_faces_are_seen_as_each_by_itself():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(DIM, 3 * DIM))
+    view = View(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
+    x = unit(rng.normal(size=(BLOCK + FEW, DIM)))
+    together, alone = seen(x, view), [seen(x[i : i + 1], view) for i in range(0, len(x), 97)]
+    assert np.allclose(together.mean[::97], [a.mean[0] for a in alone])
+    assert np.allclose(together.deviation[::97], [a.deviation[0] for a in alone], rtol=1e-10)
 
 
 def test_a_centre_is_seen_as_if_it_were_a_face():
