@@ -14,7 +14,7 @@ import pytest
 from flows import cli
 from tests.flows.conftest import World
 
-COMMAND = [sys.executable, "-c", "from flows.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from flows.console import main; main()"]
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -46,6 +46,11 @@ def said(run: tuple[int, str, str]) -> str:
 def options(models: dict[str, str], root: Path, **more: object) -> list[object]:
     given = {"root": root, **models, **more}
     return [w for k, v in given.items() for w in (f"--{k.replace('_', '-')}", v)]
+
+
+def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None:
+    code = "import sys, flows.console; print([m for m in ('prefect', 'torch', 'pyarrow') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
 @pytest.mark.material
