@@ -66,8 +66,11 @@ def report(
         raise UserError("give a root, or --compare A B: the one is shown, the other are held beside each other")
     if each < 1 or megabytes < 0:
         raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
-    sections, made, shown, faces, title, lead = _compared(*compare) if any(compare) else _shown(
-        root, evaluation, groups, each, int(megabytes * MEGABYTE))  # fmt: skip
+    sections, made, shown, faces, title, lead = (
+        _compared(*compare, each, int(megabytes * MEGABYTE))
+        if any(compare)
+        else _shown(root, evaluation, groups, each, int(megabytes * MEGABYTE))
+    )
     text = page.page(title, lead, sections)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -156,12 +159,12 @@ def _people(found: People) -> str:
     )
 
 
-def _compared(a: str, b: str) -> Made:
+def _compared(a: str, b: str, each: int, most_bytes: int) -> Made:
     if is_evaluation(a) != is_evaluation(b):
         raise UserError(f"{a} and {b} are a root and an evaluation: give two of the same kind")
     title, lead = "Two compared", f"A: {a}; B: {b}"
     if is_evaluation(a):
         made = models([Path(a), Path(b)])
         return [Section("models", "Models compared", page.drawn(made))], made, 0, 0, title, lead
-    sections, made = differences(a, b)
-    return sections, made, 0, 0, title, lead
+    sections, made, found = differences(a, b, each=each, most_bytes=most_bytes)
+    return sections, made, len(found.entries), len(found.pictures), title, lead

@@ -1,21 +1,20 @@
 """What a report shows of trainings, evaluations, and a second refinement."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import storage
 from pipeline.errors import UserError
-from pipeline.refined.latest import Refinement, latest
+from pipeline.refined.latest import latest
 from pipeline.report import bands, charts, page
 from pipeline.report.charts import Chart, Measured
 from pipeline.report.counts import count
+from pipeline.report.differing import Differing, differing
 from pipeline.report.page import Section
 
 MOST = 6  # experiments on a page
-FIRST = ("face_id", "claimed", "identity", "reason")
 
 
 def is_evaluation(path: str) -> bool:
@@ -30,32 +29,44 @@ def experiments(root: str) -> list[Chart]:
     for i, name in enumerate(sorted(found)[:MOST], start=1):
         rows = [Measured(f"{m['test_set']} {m['figure']}", m["arm"], m["mean"], m["low"], m["high"])
                 for m in (storage.get_json(root, name) or {}).get("measured", [])]  # fmt: skip
-        order = list(dict.fromkeys(r.panel for r in rows))
-        rows.sort(key=lambda r: order.index(r.panel))
         if rows:
-            made.append(charts.intervals(f"experiment_{i}", f"Before, after and at random: experiment {i}", rows))
+            title = f"Before, after and at random: experiment {i}"
+            made.append(charts.intervals(f"experiment_{i}", title, _in_order(rows)))
     return made
 
 
 def models(files: Sequence[Path]) -> list[Chart]:
-    """The figures of evaluations, one picture for each test set, then ROCs; models told apart by their files if need
-    be."""
+    """The figures of evaluations and the differences between models, a picture of either for each test set, then ROCs.
+
+    Models are told apart by their files if need be.
+    """
     rows: dict[str, list[Measured]] = {}
+    apart: dict[str, list[Measured]] = {}
     rocs: dict[str, dict[str, list[list[float]]]] = {}
     for file in files:
         found, curves = _evaluation(file)
         for f in found:
-            what = f"{f['figure']} less {f['against']}" if f["against"] else f["figure"]
-            rows.setdefault(f["test_set"], []).append(
-                Measured(what, _who(file, files, f["model"]), f["value"], f["low"], f["high"])
-            )
-        for test, of in curves.items():
-            rocs.setdefault(test, {}).update({_who(file, files, model): curve for model, curve in of.items()})
-    for name in rows:
-        order = list(dict.fromkeys(r.panel for r in rows[name]))
-        rows[name].sort(key=lambda r: order.index(r.panel))
-    shown = [charts.intervals(f"models_{i}", f"Models on {n}", some) for i, (n, some) in enumerate(rows.items())]
-    return shown + [charts.rocs(f"roc_{i}", f"ROC on {n}", of) for i, (n, of) in enumerate(rocs.items())]
+            who = _who(file, files, f["model"])
+            if f["against"]:
+                who = f"{who} less {f['against']}"
+            of = apart if f["against"] else rows
+            of.setdefault(f["test_set"], []).append(Measured(f["figure"], who, f["value"], f["low"], f["high"]))
+        for test, drawn in curves.items():
+            rocs.setdefault(test, {}).update({_who(file, files, model): curve for model, curve in drawn.items()})
+    shown = [charts.intervals(f"models_{i}", f"Models on {n}", _in_order(r)) for i, (n, r) in enumerate(rows.items())]
+    shown += [charts.intervals(f"apart_{i}", f"Differences between models on {n}", _in_order(r))
+              for i, (n, r) in enumerate(apart.items())]  # fmt: skip
+    for i, (name, some) in enumerate(rocs.items()):
+        order = [r.who for r in rows.get(name, [])]  # the same colours as above
+        in_order = dict(sorted(some.items(), key=lambda c: order.index(c[0]) if c[0] in order else len(order)))
+        shown.append(charts.rocs(f"roc_{i}", f"ROC on {name}", in_order))
+    return shown
+
+
+def _in_order(rows: list[Measured]) -> list[Measured]:
+    """What is of one figure, together."""
+    order = list(dict.fromkeys(r.panel for r in rows))
+    return sorted(rows, key=lambda r: order.index(r.panel))
 
 
 def _who(file: Path, files: Sequence[Path], model: str) -> str:
@@ -76,9 +87,10 @@ def _evaluation(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, l
         ) from None
 
 
-def differences(a: str, b: str) -> tuple[list[Section], list[Chart]]:
-    """Two refinements beside each other: where photos went, what they decide differently, and the thresholds."""
+def differences(a: str, b: str, *, each: int, most_bytes: int) -> tuple[list[Section], list[Chart], Differing]:
+    """Two refinements beside each other: where photos went, which go elsewhere, with faces, and the thresholds."""
     one, two = latest(a), latest(b)
+    found = differing(one, two, each=each, most_bytes=most_bytes)
     drawn = []
     for name, done in (("a", one), ("b", two)):
         chart = bands.where_it_went(count(done).flow)
@@ -90,32 +102,7 @@ def differences(a: str, b: str) -> tuple[list[Section], list[Chart]]:
                for r in sorted({*one.account["removed"], *two.account["removed"]})]  # fmt: skip
     sections = [
         Section("went", "Where photos went", page.drawn(drawn) + page.table(("photos", "A", "B"), counts)),
-        Section("changed", "Photos that they treat differently", _changed(one, two)),
+        Section("changed", "Photos that they treat differently", page.differing(found)),
         Section("limits", "Thresholds", page.table(("threshold", "A", "B"), limits)),
     ]
-    return sections, drawn
-
-
-def _changed(one: Refinement, two: Refinement) -> str:
-    """Photos by what becomes of them in A and in B, where that differs; one table's fates are held at a time."""
-    first = _fates(one)
-    pairs: Counter[tuple[str, str]] = Counter()
-    seen = 0
-    for rows in two.tables["labels"].batches(FIRST):
-        for row in rows.to_pylist():
-            seen += row["face_id"] in first
-            before = first.get(row["face_id"], "not there")
-            pairs[before, _fate(row)] += 1
-    pairs.update({("in A alone", ""): len(first) - seen} if len(first) > seen else {})
-    rows_ = [(x, y, n) for (x, y), n in pairs.most_common() if x != y]
-    return page.table(("in A", "in B", "photos"), rows_)
-
-
-def _fates(done: Refinement) -> dict[str, str]:
-    return {r["face_id"]: _fate(r) for t in done.tables["labels"].batches(FIRST) for r in t.to_pylist()}
-
-
-def _fate(row: dict[str, Any]) -> str:
-    if row["identity"] is None:
-        return f"removed: {row['reason']}"
-    return "kept" if row["identity"] == row["claimed"] else f"moved: {row['reason']}"
+    return sections, drawn, found

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.report.charts import FATES, GREY, Chart, axes, safe
+from pipeline.report.charts import FATES, GREY, SMALL, Chart, axes, safe
 
 
 def where_it_went(flow: Mapping[tuple[str, str, str], int]) -> Chart:
@@ -35,18 +35,19 @@ def where_it_went(flow: Mapping[tuple[str, str, str], int]) -> Chart:
             high = column[key] / total
             axis.add_patch(_box(at, tops[at][key], high, FATES.get(key.split(":")[0], GREY)))
             words = f"{safe(key.split(': ')[-1])} {column[key]:,.0f} ({high:.1%})"
-            axis.text(at + 0.05, tops[at][key] - high / 2, words, va="center", fontsize=8)
+            axis.text(at + 0.05, tops[at][key] - high / 2, words, va="center", fontsize=SMALL)
     axis.set(xlim=(-0.05, 2.75), ylim=(min(min(t.values(), default=0) for t in tops) - 0.08, 1.03))
     told = ", ".join(f"{k} {n:,.0f}" for k, n in columns[2].items())
     return Chart("where_it_went", "Where every photo went", f"Of {total:,} photos: {told}.", figure)
 
 
 def _stack(order: Sequence[str], column: Mapping[str, float], total: int) -> dict[str, float]:
-    """The upper edge of each box of a column; thin boxes still leave room for their words."""
+    """The upper edge of each box of a column; thin boxes lie in the middle of the room that their words take."""
     top, found = 1.0, {}
     for key in order:
-        found[key] = top
-        top -= max(column[key] / total, 0.045) + 0.02
+        room = max(column[key] / total, 0.045)
+        found[key] = top - (room - column[key] / total) / 2
+        top -= room + 0.02
     return found
 
 

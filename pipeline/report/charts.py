@@ -27,6 +27,7 @@ FATES = {STAYS: BLUE, "moved": GREEN, "removed": RED}
 DASHES = ("-", "--", ":", "-.")
 RATES = np.geomspace(1e-7, 0.3, 60)
 SIZE = (7.2, 3.6)  # inches; pages scale it
+SMALL = 9  # points: on a page as wide as a laptop's a drawing is about as many pixels wide as it has points
 
 
 class Chart(NamedTuple):
@@ -44,7 +45,8 @@ def svg(chart: Chart) -> str:
 
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.name}):
-        chart.figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+        plain = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        chart.figure.savefig(stream, format="svg", transparent=True, metadata=plain)
     text = stream.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{chart.name}-\1"', text)  # two drawings on a page share no name
@@ -88,9 +90,9 @@ def shares(name: str, title: str, rows: Sequence[Share], what: str) -> Chart:
     removed, moved = (np.array([getattr(r, c) for r in rows]) / photos for c in ("removed", "moved"))
     axis.bar(x, removed, color=RED, label="removed")
     axis.bar(x, moved, bottom=removed, color=GREEN, label="moved to another name", hatch="//", edgecolor="white")
-    axis.set_xticks(x, [f"{safe(r.name, 16)}\n{r.photos:,}" for r in rows], fontsize=8)
+    axis.set_xticks(x, [f"{safe(r.name, 16)}\n{r.photos:,}" for r in rows], fontsize=SMALL)
     axis.set(xlabel=f"{what}; below: photos", ylabel="share of photos")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=SMALL)
     told = "; ".join(f"{r.name}: {a:.1%} removed, {b:.1%} moved" for r, a, b in zip(rows, removed, moved, strict=True))
     return Chart(name, title, f"{title}. {told}.", figure)
 
@@ -103,12 +105,11 @@ def curves(calibration: Calibration, limits: Mapping[str, float]) -> Chart:
     for (title, tail), colour, dash in zip(tails.items(), (BLUE, ORANGE, "black"), DASHES, strict=False):
         axis.plot(RATES, [level(tail, r) for r in RATES], dash, color=colour, label=title)
     for i, name in enumerate(n for n in ("outlier", "merge", "misplaced", "overlap") if n in limits):
-        axis.axhline(limits[name], color=(RED, GREEN, PURPLE, SKY)[i], linestyle=DASHES[i], linewidth=1)
-        axis.annotate(f"{name} {limits[name]:.2f}", (0.3, limits[name]), fontsize=7, va="bottom", ha="right",
-                      xytext=(-70 * (i % 3), 0), textcoords="offset points")  # fmt: skip
+        axis.axhline(limits[name], color=(RED, GREEN, PURPLE, SKY)[i], linestyle=DASHES[i], linewidth=1,
+                     label=f"threshold: {name} {limits[name]:.2f}")  # fmt: skip
     axis.set(xscale="log", xlabel="false accept rate: share of strangers that look at least this alike",
              ylabel="likeness")  # fmt: skip
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=SMALL)
     told = ", ".join(f"{k} {v:.2f}" for k, v in limits.items())
     return Chart("calibration", "Calibration, and the thresholds chosen on it",
                  f"Likeness falls as the false accept rate rises. Thresholds: {told}.", figure)  # fmt: skip
@@ -123,8 +124,11 @@ def likenesses(found: Histogram, limits: Mapping[str, float], band: tuple[float,
     if band:
         axis.axvspan(*band, color=YELLOW, alpha=0.3, label="uncertain: people are asked")
     axis.axvline(limits["outlier"], color="black", linestyle="--", linewidth=1, label="threshold for an outlier")
-    axis.set(xlabel="likeness of a face to the person of its name", ylabel="faces")
-    axis.legend(frameon=False, fontsize=8)
+    seen = np.flatnonzero(sum(found.counts.values()))
+    ends = (found.edges[seen[0]], found.edges[seen[-1] + 1]) if len(seen) else found.edges[[0, -1]]
+    axis.set(xlabel="likeness of a face to the person of its name", ylabel="faces",
+             xlim=(min(ends[0], limits["outlier"]) - 1, max(ends[1], limits["outlier"]) + 1))  # fmt: skip
+    axis.legend(frameon=False, fontsize=SMALL)
     told = ", ".join(f"{k} {v.sum():,}" for k, v in found.counts.items())
     return Chart("likeness", "Likeness of faces to the person of their name",
                  f"Histogram; {told}; outlier threshold {limits['outlier']:.2f}.", figure)  # fmt: skip
@@ -137,7 +141,7 @@ def angles(found: Mapping[str, Apart]) -> Chart:
         for counts, colour, what in ((a.same, BLUE, "one name"), (a.other, RED, "two names")):
             axis.stairs(counts / max(1, counts.sum()), DEGREES, color=colour, linestyle=dash, label=f"{what}, {title}")
     axis.set(xlabel="angle between two faces, degrees", ylabel="share of pairs")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=SMALL)
     told = "; ".join(f"{t}: {a.faces:,} faces, {a.pairs:,} pairs" for t, a in found.items())
     return Chart("angles", "Angles between faces of one name and of two",
                  f"Histograms of a sample drawn by hash. {told}.", figure)  # fmt: skip
@@ -151,9 +155,9 @@ def told_apart(found: Mapping[str, Apart]) -> list[Chart]:
         one.plot(a.far, a.tar, dash, color=colour, label=title)
         two.plot(range(1, len(a.cmc) + 1), a.cmc, dash, color=colour, marker="o", markersize=3, label=title)
     one.set(xscale="log", xlabel="FAR", ylabel="TAR")
-    two.set(xlabel="rank", ylabel="share of probes whose mate is found")
+    two.set(xlabel="rank", ylabel="share of probes whose mate is found", xticks=[1, 5, 10, 15, 20])
     for axis in (one, two):
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=SMALL)
     middle = len(next(iter(found.values())).far) // 4
     words = "; ".join(f"{t}: TAR {a.tar[middle]:.3f} at FAR {a.far[middle]:.0e}" for t, a in found.items())
     ranks = "; ".join(f"{t}: rank-1 {a.cmc[0]:.3f}" for t, a in found.items())
@@ -169,7 +173,7 @@ def rocs(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]])
         axis.plot(far, tar, DASHES[i % 4], color=(BLUE, ORANGE, GREEN, RED, PURPLE, GREY)[i % 6], label=safe(model))
         told += [f"{model}: TAR {tar[0]:.3f} at FAR {far[0]:.1e}"] if len(far) else []
     axis.set(xscale="log", xlabel="false accept rate", ylabel="true accept rate")
-    axis.legend(frameon=False, fontsize=8)
+    axis.legend(frameon=False, fontsize=SMALL)
     return Chart(name, title, f"{title}. {'; '.join(told)}.", figure)
 
 
@@ -184,17 +188,23 @@ class Measured(NamedTuple):
 
 
 def intervals(name: str, title: str, rows: Sequence[Measured]) -> Chart:
-    """Figures with their intervals, a line each."""
+    """Figures with their intervals, a line each, and what they are in numbers beside it."""
     who = list(dict.fromkeys(r.who for r in rows))
-    figure, axis = axes((7.2, 1.2 + 0.26 * len(rows)))
+    figure, axis = axes((7.2, 1.2 + 0.26 * len(rows) + 0.2 * len(who)))
     colours = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
     for y, row in enumerate(rows):
         i = who.index(row.who)
         low, high = (row.value if v is None else v for v in (row.low, row.high))
         axis.plot([low, high], [y, y], color=colours[i % 6], linewidth=2)
-        axis.plot(row.value, y, "osD^vP"[i % 6], color=colours[i % 6])
-    axis.set_yticks(range(len(rows)), [f"{safe(r.panel, 46)}  {safe(r.who, 22)}" for r in rows], fontsize=7)
+        axis.plot(row.value, y, "osD^vP"[i % 6], color=colours[i % 6],
+                  label=safe(row.who, 70) if row.who not in {r.who for r in rows[:y]} else None)  # fmt: skip
+        said = f"{row.value:.3f}" if row.low is None else f"{row.value:.3f} [{low:.3f}, {high:.3f}]"
+        axis.text(1.02, y, said, transform=axis.get_yaxis_transform(), va="center", fontsize=SMALL)
+    panels = [r.panel if i == 0 or rows[i - 1].panel != r.panel else "" for i, r in enumerate(rows)]
+    axis.set_yticks(range(len(rows)), [safe(p, 46) for p in panels], fontsize=SMALL)
+    axis.tick_params("y", length=0)
     axis.invert_yaxis()
     axis.set_xlabel("value, with its 95% interval")
+    figure.legend(loc="outside upper left", frameon=False, fontsize=SMALL)
     told = "; ".join(f"{r.panel}, {r.who}: {r.value:.4f}" for r in rows[:24])
     return Chart(name, title, f"{title}. {told}.", figure)

@@ -1,28 +1,24 @@
 """Faces for every kind of finding: the suspect beside its person, both sides of a merge, a copy beside its original.
 
-Of each kind some are shown: half of them where the machine was least sure, half as they come. Faces are read for those
-alone, made small, and counted against a budget in bytes.
+Of each kind some are shown: half of them where the machine was least sure, half as they come.
 """
 
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.faces.picture import Unreadable, decode
 from pipeline.noise.likeness import Calibration
 from pipeline.refined.latest import Refinement, findings_of
+from pipeline.report.thumbnails import thumbnails
 from pipeline.review.cases import among, own
 from pipeline.review.odds import holds
-from pipeline.table import Table, read_shard
+from pipeline.table import Table
 
 Row = dict[str, Any]
-SIDE, QUALITY = 80, 78  # pixels of a face on the page: 2 KB
 STRIP = 4  # faces that stand for a person
 NO_PICTURE = ("unreadable", "no_face")
 DOUBTED = 24  # photos shown of those that went and were perhaps right
@@ -71,13 +67,13 @@ def gather(done: Refinement, calibration: Calibration, *, each: int, most_bytes:
     shown = _chosen(np.asarray(table["kind"].to_numpy(), object), belief, each)
     lost = [i for i in np.argsort(belief, kind="stable").tolist() if dropped[i]][:DOUBTED]
     rows = {i: table.slice(i, 1).to_pylist()[0] for i in {*shown, *lost}}
-    sides = _sides(done, list(rows.values()))
+    sides = sides_of(done, list(rows.values()))
     made = {i: Entry(r["kind"], str(verdicts[i]), str(policy[i]), sides[r["finding_id"]][0], r["evidence"] or "",
                      float(belief[i]), sides[r["finding_id"]][1]) for i, r in rows.items()}  # fmt: skip
     entries, missed = [made[i] for i in shown], [made[i] for i in lost]
     wanted = [f for e in _in_turn([*entries, *missed]) for s in e.sides for f in s.faces]
     expected = float((1 - belief[dropped]).sum())
-    return Gallery(entries, dict(counts), missed, expected, _pictures(done, wanted, most_bytes))
+    return Gallery(entries, dict(counts), missed, expected, thumbnails([done], wanted, most_bytes))
 
 
 def _dropped(done: Refinement, table: pa.Table) -> Any:
@@ -109,17 +105,17 @@ def _in_turn(entries: Sequence[Entry]) -> Iterable[Entry]:
     return [e for _, e in sorted(order, key=lambda o: o[0])]
 
 
-def _sides(done: Refinement, rows: Sequence[Row]) -> dict[str, tuple[tuple[str, ...], tuple[Side, ...]]]:
+def sides_of(done: Refinement, rows: Sequence[Row]) -> dict[str, tuple[tuple[str, ...], tuple[Side, ...]]]:
     """For each finding the names it is about, and its faces."""
     persons = {r["person"]: (r["identity"], r["cluster"]) for r in
                done.tables["persons"].read(["person", "identity", "cluster"]).to_pylist()}  # fmt: skip
-    named = pa.array(sorted({w for r in rows for w in (r["subject"], r["object"]) if w}))
+    named = pa.array(sorted({w for r in rows for w in (r["subject"], r["object"]) if w}), pa.string())
     place = {r["face_id"]: (r["identity"], r["cluster"]) for r in
              among(done.tables["clusters"], named, ["face_id", "identity", "cluster"])}  # fmt: skip
     groups = {persons[w] for r in rows for w in (r["subject"], r["object"]) if w in persons} | set(place.values())
     groups |= {(identity, 0) for identity, _ in place.values()}
     groups |= {(w, c) for r in rows if r["kind"] == "mixed" for w in [r["subject"]] for c in range(8)}
-    strips = _strips(done.tables["clusters"], groups)
+    strips = strips_of(done.tables["clusters"], groups)
     tests = _test_faces(done, {r["object"] for r in rows if r["kind"] == "overlap" and r["object"]})
     return {r["finding_id"]: _shown(r, persons, place, strips | tests) for r in rows}
 
@@ -157,7 +153,7 @@ def _shown(
     return names, () if kind in NO_PICTURE else (Side(home, (subject,)),)
 
 
-def _strips(clusters: Table, groups: set[tuple[str, int]]) -> dict[Any, tuple[str, ...]]:
+def strips_of(clusters: Table, groups: set[tuple[str, int]]) -> dict[Any, tuple[str, ...]]:
     """The faces most like the person, of each group of faces by name and number."""
     best: dict[Any, list[tuple[float, str]]] = defaultdict(list)
     names = pa.array(sorted({n for n, _ in groups if n}), pa.string())
@@ -178,38 +174,3 @@ def _test_faces(done: Refinement, names: set[str]) -> dict[Any, tuple[str, ...]]
                 for key in {name, face} & names:
                     found[key] = (*found.get(key, ()), face)[:STRIP]
     return found
-
-
-def _pictures(done: Refinement, faces: Sequence[str], most_bytes: int) -> dict[str, str]:
-    """Small pictures of the faces, the first ones first, until the budget is spent."""
-    order = list(dict.fromkeys(faces))[: most_bytes // 1000]  # none is smaller: what could never fit is not read
-    values = pa.array(order, pa.string())
-    made: dict[str, str] = {}
-    for role in ["faces", *sorted(r for r in done.tables if r.startswith("test_faces_"))]:
-        for ids, shard in zip(
-            done.tables[role].batches(["face_id"]), range(len(done.tables[role].shards)), strict=True
-        ):
-            if pc.any(pc.is_in(ids["face_id"], value_set=values)).as_py():
-                made |= _small(done.tables[role], shard, values)
-    found, spent = {}, 0
-    for face in order:
-        spent += len(made.get(face, ""))
-        if spent <= most_bytes and face in made:
-            found[face] = made[face]
-    return found
-
-
-def _small(table: Table, shard: int, wanted: pa.Array) -> dict[str, str]:
-    rows = read_shard(table.root, table.shards[shard], ["face_id", "jpeg"])
-    rows = rows.filter(pc.is_in(rows["face_id"], value_set=wanted))
-    return {f: address(j) for f, j in zip(rows["face_id"].to_pylist(), rows["jpeg"].to_pylist(), strict=True) if j}
-
-
-def address(jpeg: bytes) -> str:
-    """A face as an address that holds it, made small; empty for what is no picture."""
-    try:
-        face = cv2.resize(decode(jpeg), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    except Unreadable:
-        return ""
-    data = bytes(cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
-    return "data:image/jpeg;base64," + b64encode(data).decode()

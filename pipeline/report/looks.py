@@ -13,15 +13,20 @@ a { color:var(--blue); } .soft, figcaption { color:var(--soft); font-size:.9em; 
 .skip { position:absolute; left:-999px; } .skip:focus { left:8px; top:8px; background:#fff; padding:8px; z-index:2; }
 nav ul { display:flex; flex-wrap:wrap; gap:4px 18px; padding:0; list-style:none; }
 :focus-visible { outline:3px solid var(--blue); outline-offset:2px; }
-.charts { display:grid; grid-template-columns:repeat(auto-fit,minmax(min(100%,520px),1fr)); gap:18px; }
+.charts { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr)); gap:18px; }
 figure { margin:0; min-width:0; } figure.wide { grid-column:1/-1; }
-figure svg { width:100%; height:auto; display:block; }
-.scroll { overflow-x:auto; } table { min-width:480px; border-collapse:collapse; font-size:.92em; }
+figure svg { width:100%; min-width:540px; height:auto; display:block; }
+.scroll { overflow-x:auto; } table { border-collapse:collapse; font-size:.92em; }
+div.scroll { background:linear-gradient(90deg,#fff 24px,#fff0) 0 0/48px 100% no-repeat local,
+  linear-gradient(270deg,#fff 24px,#fff0) 100% 0/48px 100% no-repeat local,
+  linear-gradient(90deg,#0003,#0000) 0 0/10px 100% no-repeat scroll,
+  linear-gradient(270deg,#0003,#0000) 100% 0/10px 100% no-repeat scroll; }
+td.words, #found td:last-child { min-width:11em; }
 th, td { text-align:left; padding:3px 12px 3px 0; border-bottom:1px solid var(--line); vertical-align:top;
   overflow-wrap:break-word; }
 td.n, th.n { text-align:right; font-variant-numeric:tabular-nums; }
 .controls { display:flex; flex-wrap:wrap; gap:10px 16px; align-items:end; margin:.6em 0; padding:8px 0; }
-.controls label { display:flex; flex-direction:column; font-size:.9em; color:var(--soft); }
+.controls label { display:flex; flex-direction:column; max-width:100%; font-size:.9em; color:var(--soft); }
 input, select { font:inherit; padding:6px 8px; border:1px solid #777; border-radius:4px; max-width:100%; }
 .cards { display:grid; grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr)); gap:12px; padding:0;
   list-style:none; }
@@ -51,7 +56,7 @@ SCRIPT = """
     let shown = 0;
     for (const card of cards) {
       const fits = (!kind.value || card.dataset.kind === kind.value)
-        && (!verdict.value || card.dataset.verdict === verdict.value)
+        && (!verdict || !verdict.value || card.dataset.verdict === verdict.value)
         && (!asked || fold(card.dataset.names).includes(asked));
       card.hidden = !fits;
       shown += fits;

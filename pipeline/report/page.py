@@ -4,6 +4,7 @@ Whatever came from outside is escaped, and a content policy in the page's head f
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -11,10 +12,12 @@ from typing import NamedTuple
 from pipeline.refined.card import MEANING
 from pipeline.report.charts import Chart, svg
 from pipeline.report.counts import Fate
-from pipeline.report.gallery import Entry, Gallery
+from pipeline.report.differing import Differing
+from pipeline.report.gallery import Entry, Gallery, Side
 from pipeline.report.looks import SCRIPT, STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+SENTENCE = 20  # letters in a table's cell that take some width also on a narrow page
 LISTED = 20000  # names that can be searched for in the page, the most changed first: a megabyte
 KINDS = {
     "outlier": "a photo that is not the person of its name",
@@ -57,7 +60,8 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
 def drawn(charts: Iterable[Chart]) -> str:
     """Charts beside each other; those higher than usual take a line for themselves."""
     made = "".join(
-        f'<figure class="{"wide" if c.figure.get_size_inches()[1] > 4 else ""}">{svg(c)}'
+        f'<figure class="{"wide" if c.figure.get_size_inches()[1] > 4 else ""}">'
+        f'<div class="scroll" tabindex="0">{svg(c)}</div>'
         f"<figcaption>{escape(c.title)}</figcaption></figure>"
         for c in charts
     )
@@ -65,14 +69,18 @@ def drawn(charts: Iterable[Chart]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; numbers to the right."""
+    """A table; numbers, and what is over them, to the right."""
+    rows = list(rows)
 
-    def cell(value: object, tag: str = "td") -> str:
+    def cell(value: object) -> str:
         number = isinstance(value, int | float)
-        return f"<{tag}{' class=n' if number else ''}>{escape(f'{value:,}' if number else str(value))}</{tag}>"
+        kind = " class=n" if number else " class=words" if len(str(value)) > SENTENCE else ""
+        return f"<td{kind}>{escape(f'{value:,}' if number else str(value))}</td>"
 
     body = "".join(f"<tr>{''.join(cell(v) for v in row)}</tr>" for row in rows)
-    top = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
+    numbers = [isinstance(v, int | float) for v in rows[0]] if rows else []
+    top = "".join(f'<th scope="col"{" class=n" if n else ""}>{escape(h)}</th>'
+                  for h, n in zip(head, numbers, strict=False))  # fmt: skip
     return (
         f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
         if body
@@ -110,20 +118,55 @@ def lost(found: Gallery) -> str:
     return f'<p>{words}</p><ul class="cards">{cards}</ul>'
 
 
+def differing(found: Differing) -> str:
+    """Photos that two refinements treat differently: how many in which way, and some of them with their faces."""
+    shown = Counter(e.pair for e in found.entries)
+    rows = [(*pair, n, shown[pair]) for pair, n in found.counts]
+    kinds = list(dict.fromkeys(e.pair for e in found.entries))
+    options = "".join(f"<option>{escape(_difference(k))}</option>" for k in kinds)
+    cards = "".join(
+        _item({"kind": _difference(e.pair), "names": " ".join(e.names)},
+              f"in A {escape(e.pair[0])}, in B {escape(e.pair[1])}", e.sides, e.names, "", found.pictures)
+        for e in sorted(found.entries, key=lambda e: kinds.index(e.pair))
+    )  # fmt: skip
+    controls = (
+        '<div class="controls"><label>Name contains<input id="name" type="search" autocomplete="off"></label>'
+        f'<label>In A, in B<select id="kind"><option value="">all</option>{options}</select></label>'
+        f'<output id="shown" class="soft"></output></div><ul id="cards" class="cards">{cards}</ul>'
+    )
+    return table(("in A", "in B", "photos", "shown"), rows) + (controls if cards else "")
+
+
+def _difference(pair: tuple[str, str]) -> str:
+    return f"{pair[0]} / {pair[1]}"
+
+
 def _card(entry: Entry, pictures: dict[str, str]) -> str:
     said = {"yes": "holds", "no": "does not", "unsure": "undecided"}[entry.verdict]
-    sides = "".join(
+    by = "" if entry.verdict == "unsure" else f", says {entry.who}"
+    head = f'{escape(entry.kind)} <span class="verdict {entry.verdict}">{said}{by}</span>'
+    data = {"kind": entry.kind, "verdict": entry.verdict, "names": " ".join(entry.names)}
+    return _item(data, head, entry.sides, entry.names, entry.words, pictures)
+
+
+def _item(
+    data: dict[str, str],
+    head: str,
+    sides: Sequence[Side],
+    names: Sequence[str],
+    words: str,
+    pictures: dict[str, str],
+) -> str:
+    """A card; data: what it is filtered by, head: its HTML."""
+    shown = "".join(
         f'<div><div class="faces">{"".join(_face(f, s.words, pictures) for f in s.faces)}</div>'
         f'<span class="soft">{escape(s.words)}</span></div>'
-        for s in entry.sides
+        for s in sides
     )
-    about = escape(" ".join(entry.names))
-    by = "" if entry.verdict == "unsure" else f", says {entry.who}"
+    kept = "".join(f' data-{k}="{escape(v)}"' for k, v in data.items())
     return (
-        f'<li data-kind="{escape(entry.kind)}" data-verdict="{entry.verdict}" data-names="{about}">'
-        f'<h3>{escape(entry.kind)} <span class="verdict {entry.verdict}">{said}{by}</span></h3>'
-        f'<div class="sides">{sides}</div><p>{escape(" · ".join(entry.names))}</p>'
-        f'<p class="soft">{escape(entry.words)}</p></li>'
+        f'<li{kept}><h3>{head}</h3><div class="sides">{shown}</div><p>{escape(" · ".join(names))}</p>'
+        f'<p class="soft">{escape(words)}</p></li>'
     )
 
 

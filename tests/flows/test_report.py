@@ -1,6 +1,7 @@
 """A report of the sample world opens from disk in a real browser, asks for nothing, and its search works."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 from flows.refine import refine
 from flows.report import Reported, report
 from pipeline.errors import UserError
+from pipeline.refined.latest import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from tests.flows.browser import browser, shots
+from tests.pipeline.report.repeated import repeat
 
 pytestmark = pytest.mark.slow
 __all__ = ["browser", "shots"]
@@ -38,18 +41,35 @@ def made(root: Path) -> Reported:
                   evaluation=[root.parent / "e.json"], groups=str(root.parent / "groups.csv"), each=5)  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_it_opens_without_a_network_and_is_searched_by_keyboard(
-    made: Reported, browser: Any, shots: Path, width: int
-) -> None:
+@pytest.fixture(scope="module")
+def both(root: Path) -> Reported:
+    """The refinement beside one that keeps no name, for none has a hundred photos."""
+    other = root.parent / "other"
+    refine.fn(["image-folder", str(root.parent / "world/photos")], root=str(other), detector=str(DETECTOR),
+              embedder=str(EMBEDDER), shards=3, min_faces=100)  # fmt: skip
+    return report(compare=(str(root), str(other)), out=root.parent / "both.html", each=5)
+
+
+def opened(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
+    """The page of a file, what it says on the console, and what it asks a network for."""
     page = browser.new_page(viewport={"width": width, "height": 900})
     heard: list[str] = []
     page.on("console", lambda m: heard.append(m.text))
     page.on("pageerror", lambda e: heard.append(str(e)))
     asked: list[str] = []
     page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
-    page.goto(Path(made.file).as_uri())
+    page.goto(Path(file).as_uri())
+    return page, heard, asked
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_without_a_network_and_is_searched_by_keyboard(
+    made: Reported, browser: Any, shots: Path, width: int
+) -> None:
+    page, heard, asked = opened(browser, made.file, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    smallest = "Math.min(...[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().width))"
+    assert page.evaluate(smallest) > 500, "a drawing's text would be too small to read: it is scrolled instead"
     assert page.evaluate("[...document.images].length") > 5
     page.evaluate("document.images[0].scrollIntoView()")
     page.evaluate("document.images[0].decode()")  # wait_for_function would evaluate a string, which the page forbids
@@ -80,6 +100,35 @@ def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: R
     assert not [p for p in root.rglob("*") if p.is_file() and b"Martians" in p.read_bytes()]
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_two_treat_differently_is_shown_and_searched(
+    both: Reported, browser: Any, shots: Path, width: int
+) -> None:
+    page, heard, asked = opened(browser, both.file, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#changed").scroll_into_view_if_needed()
+    page.screenshot(path=str(shots / f"compared-{width}.png"))
+    kinds = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert "kept / removed: too_few" in kinds
+    assert len(kinds) == both.findings
+    assert page.locator("#cards li img").count() >= both.faces > 0
+    page.select_option("#kind", "kept / removed: too_few")
+    visible = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert set(visible) == {"kept / removed: too_few"}
+    assert 0 < len(visible) <= 5
+    assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
+    assert heard == []
+    assert asked == [Path(both.file).as_uri()]
+    page.close()
+
+
+def test_the_budget_holds_for_two_as_well(root: Path, both: Reported, tmp_path: Path) -> None:
+    few = report(compare=(str(root), str(root.parent / "other")), out=tmp_path / "f.html", each=1, megabytes=0.02)
+    assert 0 < few.faces < both.faces
+    assert few.findings < both.findings
+    assert Path(few.file).stat().st_size < Path(both.file).stat().st_size
+
+
 def test_two_are_compared(root: Path, tmp_path: Path) -> None:
     both = report(compare=(str(root), str(root)), out=tmp_path / "c.html")
     assert "None." in Path(both.file).read_text()  # nothing is treated differently
@@ -104,3 +153,16 @@ def test_a_mistake_is_told_in_one_line(root: Path, given: dict[str, Any], says: 
     given = {k: str(root) if v == "ROOT" else v for k, v in given.items()}
     with pytest.raises(UserError, match=says):
         report(**({"out": root.parent / "x.html"} | given))
+
+
+def test_ten_thousand_names_take_less_than_half_a_minute_and_25_megabytes(root: Path, tmp_path: Path) -> None:
+    done = latest(str(root))
+    large = str(tmp_path / "large")
+    repeat(done, large, 1 + 10_000 // done.account["identities_claimed"])
+    begun = time.process_time()  # of the one processor that it takes: what else runs here does not count
+    alone = report(large, out=tmp_path / "large.html")
+    report(compare=(large, large), out=tmp_path / "both.html")
+    spent = time.process_time() - begun
+    assert latest(large).account["identities_claimed"] > 10_000
+    assert spent < 30
+    assert 0.5 < alone.megabytes < 25
