@@ -61,9 +61,9 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="TEST_SET...",
-            help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP; folders of people (then all pairs "
-            "of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's probes "
-            "and distractors, or a .json of its development kit's results.",
+            help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all "
+            "pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's "
+            "probes and distractors, or a .json of its development kit's results.",
         ),
     ],
     against: Annotated[

@@ -1,8 +1,9 @@
-"""How test sets list their verification questions: LFW, CALFW and CPLFW, CFP, and a line for each pair.
+"""How test sets list their verification questions: LFW, CALFW and CPLFW, CFP, AgeDB, and a line for each pair.
 
     pairs.txt                       LFW: a head, then name n m, or name n other m
     pairs_CALFW.txt, pairs_CPLFW.txt    two lines a pair: photo, and 0 or (CALFW) the fold, (CPLFW) 1
     Protocol/Split/FP, FF           CFP: folders of same.txt and diff.txt, whose numbers Pair_list_F/_P.txt spell out
+    *_protocol_30_years.mat         AgeDB's own (see agedb)
     *_pair.txt                      photo photo 1, or 0: how AgeDB-30 and others are handed on as photos
 
 A reader gives the photos as paths below the folder of photos, with or without their suffix.
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources import agedb
 from pipeline.sources import number as number_of
 
 MOST_FOLDS = 100
@@ -54,12 +56,15 @@ def find(root: Path) -> Listed | None:
         file = root if root.is_file() and root.name == name else root / name
         if file.is_file():
             return Listed(file, file.parent, list(_lfw(file) if name == "pairs.txt" else _paired_lines(file)))
-    files = [root] if root.is_file() else sorted(root.glob("*_pair.txt"))
+    protocols = agedb.recognise(root)
+    files = protocols or ([root] if root.is_file() else sorted(root.glob("*_pair.txt")))
     if len(files) > 1:
         raise UserError(f"{root} holds {len(files)} lists of pairs: give one of {', '.join(f.name for f in files)}")
     if not files:
         return None
     one = files[0]
+    if protocols:
+        return Listed(one, one.parent, [Question(*q, str(one), agedb.person(q.a)) for q in agedb.read(one)])
     if one.suffix != ".txt":
         raise UserError(f"{one} is neither a .bin nor a list of pairs (.txt): give one of these, or a folder")
     head = one.read_text("utf-8", "replace").split("\n", 1)[0].split()
