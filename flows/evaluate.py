@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from flows import pair_sets, strangers, template_sets, videos
+from flows import handed_in, pair_sets, strangers, template_sets, videos
 from flows.figures import POINTS, Asked, Evaluation, Figure
 from flows.models import embedder_of
 from flows.pair_sets import Prepared
@@ -21,7 +21,7 @@ from pipeline.faces.embed import Embedder
 from pipeline.faces.packs import find_model
 from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
-from pipeline.sources import devkit, ijb, video_lists
+from pipeline.sources import devkit, ijb, trillion_pairs, video_lists
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import between, load_pairs, without
 from trainer.evaluation.roc import at_far
@@ -35,6 +35,7 @@ log = logging.getLogger("refinery")
 KINDS: dict[str, Callable[[str], bool]] = {
     "results": devkit.is_results,
     "templates": ijb.recognise,
+    "trillion-pairs": trillion_pairs.recognise,
     "videos": video_lists.recognise,
     "megaface": strangers.recognise,
     "pairs": lambda _path: True,
@@ -63,7 +64,7 @@ def evaluate(
             metavar="TEST_SET...",
             help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all "
             "pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's "
-            "probes and distractors, or a .json of its development kit's results.",
+            "probes and distractors, or a .json of its development kit's results; Trillion-Pairs' testdata_lmk.txt.",
         ),
     ],
     against: Annotated[
@@ -83,11 +84,16 @@ def evaluate(
     kind: Annotated[
         str,
         typer.Option(
-            help="What the test sets are, when their files do not tell: pairs, templates, videos, megaface or results."
+            help="What the test sets are, when their files do not tell: pairs, templates, videos, megaface, "
+            "trillion-pairs or results."
         ),
     ] = "",
     features: Annotated[
-        str, typer.Option(help="A folder for vectors of MegaFace's photos, as its development kit reads them.")
+        str,
+        typer.Option(
+            help="A folder for vectors of MegaFace's photos, as its development kit reads them, or of "
+            "Trillion-Pairs', as they are handed in."
+        ),
     ] = "",
     draws: Annotated[int, typer.Option(help="Test sets drawn for the intervals.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
@@ -98,7 +104,7 @@ def evaluate(
     given = _sorted(test_set, kind)
     stored = {Path(m).name: strangers.Stored(m) for m in (model, *against) if strangers.is_stored(m)}
     models = _named([m for m in (model, *against) if not strangers.is_stored(m)], flip)
-    _check(given, draws, detector=found, aligned=aligned, models=len(models), stored=bool(stored))
+    _check(given, draws, features=features, detector=found, aligned=aligned, models=len(models), stored=bool(stored))
     faces: dict[str, Any] = {"detector": found, "aligned": aligned}
     drawn: dict[str, Any] = {"draws": draws, "seed": seed, "workers": many}
     told = Evaluation([], [], {}, {}, draws)
@@ -118,6 +124,8 @@ def evaluate(
         of, both = strangers.measure(root, {**models, **stored}, path, features=features, **faces, **drawn)
         told.figures.extend(of)
         told.test_sets.extend(both)
+    for path in given["trillion-pairs"]:
+        told.test_sets.append(handed_in.write(root, models, path, features=features, workers=many))
     for path in given["results"]:
         of = [Figure(Path(path).stem, k, "development kit", "", v, None, None) for k, v in devkit.results(path).items()]
         _add(told, Asked(Path(path).stem, path, 0, 0, 0), of)
@@ -208,12 +216,22 @@ def measure(
 
 
 def _check(
-    given: Mapping[str, Sequence[str]], draws: int, *, detector: str, aligned: bool, models: int, stored: bool
+    given: Mapping[str, Sequence[str]],
+    draws: int,
+    *,
+    features: str,
+    detector: str,
+    aligned: bool,
+    models: int,
+    stored: bool,
 ) -> None:
     """What is wrong with what was given is told before any photo is looked at."""
     if draws < 0:
         raise UserError(f"--draws {draws}: give 0 or more")
-    if stored and any(given[k] for k in ("pairs", "templates", "videos")):
+    if given["trillion-pairs"] and not features:
+        raise UserError(f"whom the photos of {given['trillion-pairs'][0]} show was never published: give --features, "
+                        "a folder for the file of vectors that is handed in")  # fmt: skip
+    if stored and any(given[k] for k in ("pairs", "templates", "videos", "trillion-pairs")):
         raise UserError("a folder of --features holds vectors of MegaFace's photos: with it, give MegaFace only")
     for path in given["pairs"]:
         pair_sets.check(path, detector=detector, aligned=aligned)

@@ -7,7 +7,7 @@ trial says a list, {"path": [...]}; results come as {"cmc": [ranks from 0, rates
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,21 @@ def write(file: Path, x: NDArray[Any]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(HEAD.pack(len(x), 1, 4, FLOAT32) + np.asarray(x, "<f4").tobytes())
+    except OSError as error:
+        raise UserError(f"cannot write {file} ({error.strerror or error}): give another folder") from None
+
+
+def write_all(file: Path, blocks: Iterable[NDArray[Any]], *, rows: int, dim: int) -> None:
+    """Vectors [rows, dim], given block by block, in one file, as Trillion-Pairs takes them: the same head and numbers.
+
+    Raises UserError where it cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "wb") as stream:
+            stream.write(HEAD.pack(rows, dim, 4 * dim, FLOAT32))
+            for block in blocks:
+                stream.write(np.ascontiguousarray(block, "<f4").tobytes())
     except OSError as error:
         raise UserError(f"cannot write {file} ({error.strerror or error}): give another folder") from None
 

@@ -28,6 +28,7 @@ from pipeline.faces.picture import Unreadable, decode
 from pipeline.sources import number as number_of
 
 PHOTOS_A_SHARD = 2048
+FURTHEST = 1e9  # pixels: no picture has a point there
 Numbers = NDArray[np.int64]
 
 
@@ -85,7 +86,7 @@ def parts(path: str | Path, lists: Ijb) -> list[list[list[Any]]]:
     for photo, points in zip(lists.photos, lists.points.tolist(), strict=True):
         if photo not in seen:
             seen.add(photo)
-            rows.append([photo, *_stamp(Path(path, "loose_crop", photo)), points])
+            rows.append([photo, *stamp(Path(path, "loose_crop", photo)), points])
     return [rows[i : i + PHOTOS_A_SHARD] for i in range(0, len(rows), PHOTOS_A_SHARD)]
 
 
@@ -126,7 +127,7 @@ def _rows(file: Path, columns: int, what: str, is_right: Callable[[str], bool], 
 def _measured(word: str) -> bool:
     """Whether a word is a number that a picture may have in it."""
     try:
-        return abs(float(word)) < 1e9
+        return abs(float(word)) < FURTHEST
     except ValueError:
         return False
 
@@ -159,7 +160,8 @@ def _whole(word: str) -> int:
     return found
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def stamp(file: Path) -> tuple[int, int]:
+    """A photo's size in bytes and time of change; -1 and 0 for one that is not there."""
     try:
         found = file.stat()
     except (OSError, ValueError):  # the latter for names that no file has
