@@ -70,7 +70,8 @@ def _in_order(rows: list[Measured]) -> list[Measured]:
 
 
 def _who(file: Path, files: Sequence[Path], model: str) -> str:
-    return model if len(files) == 1 else f"{file.stem}: {model}"
+    distinct = len({f.stem for f in files}) == len(files)
+    return model if len(files) == 1 else f"{file.stem if distinct else file}: {model}"
 
 
 def _evaluation(file: Path) -> tuple[list[dict[str, Any]], dict[str, dict[str, list[list[float]]]]]:

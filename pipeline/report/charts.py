@@ -25,6 +25,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#7f7f7f")  # fmt: skip
 FATES = {STAYS: BLUE, "moved": GREEN, "removed": RED}
 DASHES = ("-", "--", ":", "-.")
+WHOLE = 80  # letters of a model's name in a legend: two that begin alike are told apart
 RATES = np.geomspace(1e-7, 0.3, 60)
 SIZE = (7.2, 3.6)  # inches; pages scale it
 SMALL = 9  # points: on a page as wide as a laptop's a drawing is about as many pixels wide as it has points
@@ -170,7 +171,9 @@ def rocs(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]])
     figure, axis = axes()
     told = []
     for i, (model, (far, tar)) in enumerate(curves.items()):
-        axis.plot(far, tar, DASHES[i % 4], color=(BLUE, ORANGE, GREEN, RED, PURPLE, GREY)[i % 6], label=safe(model))
+        axis.plot(
+            far, tar, DASHES[i % 4], color=(BLUE, ORANGE, GREEN, RED, PURPLE, GREY)[i % 6], label=safe(model, WHOLE)
+        )
         told += [f"{model}: TAR {tar[0]:.3f} at FAR {far[0]:.1e}"] if len(far) else []
     axis.set(xscale="log", xlabel="false accept rate", ylabel="true accept rate")
     axis.legend(frameon=False, fontsize=SMALL)
@@ -197,7 +200,7 @@ def intervals(name: str, title: str, rows: Sequence[Measured]) -> Chart:
         low, high = (row.value if v is None else v for v in (row.low, row.high))
         axis.plot([low, high], [y, y], color=colours[i % 6], linewidth=2)
         axis.plot(row.value, y, "osD^vP"[i % 6], color=colours[i % 6],
-                  label=safe(row.who, 70) if row.who not in {r.who for r in rows[:y]} else None)  # fmt: skip
+                  label=safe(row.who, WHOLE) if row.who not in {r.who for r in rows[:y]} else None)  # fmt: skip
         said = f"{row.value:.3f}" if row.low is None else f"{row.value:.3f} [{low:.3f}, {high:.3f}]"
         axis.text(1.02, y, said, transform=axis.get_yaxis_transform(), va="center", fontsize=SMALL)
     panels = [r.panel if i == 0 or rows[i - 1].panel != r.panel else "" for i, r in enumerate(rows)]

@@ -135,6 +135,13 @@ def test_two_are_compared(root: Path, tmp_path: Path) -> None:
     evaluation = str(root.parent / "e2.json")
     Path(evaluation).write_text('{"figures": []}')
     report(compare=(evaluation, evaluation), out=tmp_path / "e.html")
+    figure = {"test_set": "t", "figure": "EER", "model": "m", "against": "", "value": 0.1, "low": None, "high": None}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "e.json").write_text(json.dumps({"figures": [figure]}))
+    files = (str(tmp_path / "one/e.json"), str(tmp_path / "two/e.json"))
+    text = Path(report(compare=files, out=tmp_path / "e.html").file).read_text()
+    assert f"EER, {files[0]}: m: 0.1000; EER, {files[1]}: m: 0.1000" in text, "models are told apart by their files"
     with pytest.raises(UserError, match="two of the same kind"):
         report(compare=(str(root), evaluation), out=tmp_path / "x.html")
 
