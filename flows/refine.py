@@ -190,7 +190,7 @@ def faces_of(
     old: the photos of a former run, whose faces need not be looked for again.
     """
     made: Table = stage(build, name="faces")(
-        root, "faces", extract_shard, taken.shards, schema=schema.FACES, version=2, detector=detector, aligned=aligned,
+        root, "faces", extract_shard, taken.shards, schema=schema.FACES, version=3, detector=detector, aligned=aligned,
         workers=workers, carry={"root": root, "where": where}, before=alike(taken, old),
     )  # fmt: skip
     return made

@@ -19,11 +19,13 @@ from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.picture import Image
 
-INPUT_SIZES = (160, 320, 480, 640)  # pixels; a photo goes in at the smallest that holds it, a larger one is shrunk
+LARGEST = 640  # pixels that the longer side of a photo goes in with; a larger photo is shrunk
+STEP = 64  # pixels; each side of the input is a multiple of it: what is added around a photo costs as much as a photo
 MIN_SCORES = {"scrfd": 0.5, "yunet": 0.6}  # the makers' own defaults
 YUNET_STRIDES = (8, 16, 32)
 STRIP = 4  # times longer than wide: no face fills such a picture, and a margin around it could fill the memory
 OVERLAP = 0.4  # boxes that share more of their union are one face
+Size = tuple[int, int]  # height, width
 _networks = threading.local()
 
 
@@ -33,6 +35,9 @@ class Faces(NamedTuple):
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     landmarks: NDArray[np.float32]
+
+
+Look = Callable[[Image, Size, float], Faces]  # a picture no larger than the size, the size, the least score
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Detector:
     @property
     def named_by(self) -> list[Any]:
         """What of the detector names a table: the file's digest and the score, not where the file lies."""
-        return ["detector", model_file.digest_of(self.model), self.min_score, INPUT_SIZES]
+        return ["detector", model_file.digest_of(self.model), self.min_score, STEP, LARGEST]
 
     def __call__(self, image: Image) -> Faces:
         """The faces in a picture [h, w, 3].
@@ -64,28 +69,36 @@ class Detector:
 
     def _look(self, image: Image) -> Faces:
         kind, fixed = kind_of(self.model)
-        canvas, scale = self._fit(image, fixed)
+        shrunk, scale, size = self._fit(image, fixed)
         min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
-        found = _network(self.model, kind)(canvas, min_score)
+        found = _network(self.model, kind)(shrunk, size, min_score)
         return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
 
     def blob(self, image: Image, fixed: int | None) -> NDArray[np.float32]:
-        """The tensor [1, 3, side, side] that the network sees of a picture [h, w, 3]: to measure the bare network."""
-        return np.ascontiguousarray(self._fit(image, fixed)[0].transpose(2, 0, 1)[None], np.float32)
+        """The tensor [1, 3, h, w] that the network sees of a picture [h, w, 3]: to measure the bare network."""
+        shrunk, _, size = self._fit(image, fixed)
+        return _laid(shrunk, np.empty((1, 3, *size), np.float32))
 
     @staticmethod
-    def _fit(image: Image, fixed: int | None) -> tuple[Image, float]:
-        """The picture in a corner of a square canvas that the network takes, and how much it was shrunk."""
-        height, width = image.shape[:2]
-        longest = max(height, width)
-        side = fixed or next((s for s in INPUT_SIZES if s >= longest), INPUT_SIZES[-1])
-        scale = min(1.0, side / longest)
+    def _fit(image: Image, fixed: int | None) -> tuple[Image, float, Size]:
+        """The picture no larger than the network takes, how much it was shrunk, and height and width of the input."""
+        longest, most = max(image.shape[:2]), fixed or LARGEST
+        scale = min(1.0, most / longest)
         if scale < 1:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        canvas = np.zeros((side, side, 3), np.uint8)
-        canvas[: image.shape[0], : image.shape[1]] = image
-        return canvas, scale
+            width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
+            image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        if fixed:
+            return image, scale, (fixed, fixed)
+        return image, scale, (-(-image.shape[0] // STEP) * STEP, -(-image.shape[1] // STEP) * STEP)
+
+
+def _laid(image: Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The picture [h, w, 3] in the corner of a tensor [1, 3, >= h, >= w], zeros around it."""
+    height, width = image.shape[:2]
+    out[:, :, height:], out[:, :, :, width:] = 0, 0
+    for channel, values in zip(out[0], cv2.split(image), strict=True):  # far faster than to transpose
+        channel[:height, :width] = values
+    return out
 
 
 @cache
@@ -108,25 +121,30 @@ def kind_of(path: str) -> tuple[str, int | None]:
     )
 
 
-def _network(path: str, kind: str) -> Callable[[Image, float], Faces]:
+def _network(path: str, kind: str) -> Look:
     """The loaded network, one for each thread: both libraries keep state between calls."""
-    loaded: dict[str, Callable[[Image, float], Faces]] = _networks.__dict__.setdefault("loaded", {})
+    loaded: dict[str, Look] = _networks.__dict__.setdefault("loaded", {})
     if path not in loaded:
         loaded[path] = _yunet(path) if kind == "yunet" else _scrfd(path)
     return loaded[path]
 
 
-def _yunet(path: str) -> Callable[[Image, float], Faces]:
+def _yunet(path: str) -> Look:
     network = model_file.session(path)
     name = network.get_inputs()[0].name
     wanted = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in YUNET_STRIDES]
 
-    def look(canvas: Image, min_score: float) -> Faces:
-        blob = np.stack(cv2.split(canvas))[None].astype(np.float32)  # BGR, 0..255, as it was trained
+    room = np.empty(0, np.float32)  # kept: to touch so much fresh memory for each photo takes as long as to fill it
+
+    def look(image: Image, size: Size, min_score: float) -> Faces:
+        nonlocal room
+        if room.size < (needed := 3 * size[0] * size[1]):
+            room = np.empty(needed, np.float32)
+        blob = _laid(image, room[:needed].reshape(1, 3, *size))  # BGR, 0..255, as it was trained
         outputs = [o[0] for o in network.run(wanted, {name: blob})]
         scores = np.sqrt(np.clip(np.concatenate(outputs[0:3]) * np.concatenate(outputs[3:6]), 0, 1))[:, 0]
         likely = np.flatnonzero(scores >= min_score)
-        points, strides = _priors(canvas.shape[0], canvas.shape[1])
+        points, strides = _priors(*size)
         points, strides = points[likely], strides[likely, None]
         boxes, landmarks = (np.concatenate(outputs[i : i + 3])[likely] for i in (6, 9))
         centre, half = (points + boxes[:, :2]) * strides, np.exp(boxes[:, 2:]) * strides / 2
@@ -152,13 +170,15 @@ def _suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArra
     return np.asarray(cv2.dnn.NMSBoxes(sizes.tolist(), scores.tolist(), 0.0, OVERLAP), np.intp).ravel()
 
 
-def _scrfd(path: str) -> Callable[[Image, float], Faces]:
+def _scrfd(path: str) -> Look:
     # sessions of its own for every input size would each take all cores: one shared session, no static copies
     network = SCRFD(model_file=path, session=model_file.session(path), static_shape_sessions=False)
     network.nms_thresh = OVERLAP
 
-    def look(canvas: Image, min_score: float) -> Faces:
-        boxes, landmarks = network.detect(canvas, input_size=canvas.shape[1::-1], det_thresh=min_score)
+    def look(image: Image, size: Size, min_score: float) -> Faces:
+        canvas = np.zeros((*size, 3), np.uint8)
+        canvas[: image.shape[0], : image.shape[1]] = image
+        boxes, landmarks = network.detect(canvas, input_size=size[::-1], det_thresh=min_score)
         return Faces(boxes[:, :4], boxes[:, 4], landmarks)
 
     return look

@@ -16,7 +16,7 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces import quality
 from pipeline.faces.align import SIZE, warp
-from pipeline.faces.detect import INPUT_SIZES, Detector, Faces, meant
+from pipeline.faces.detect import LARGEST, Detector, Faces, meant
 from pipeline.faces.picture import Image, Unreadable, decode, shrinks
 from pipeline.noise.duplicates import sketch
 from pipeline.sources import Changed, Photo, source
@@ -94,7 +94,7 @@ def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
 
 def _cut(data: bytes, detector: Detector, box: list[float] | None) -> Row:
     """A large photo is decoded no larger than the detector sees it, and once more where its face needs all pixels."""
-    shrink = shrinks(data, INPUT_SIZES[-1])
+    shrink = shrinks(data, LARGEST)
     face, faces, i = the_face(decode(data, shrink), detector, box, shrink=shrink)
     if shrink > 1 and quality.face_size(faces.landmarks[i]) < shrink * SIZE:
         face = _aligned(decode(data), faces, i)

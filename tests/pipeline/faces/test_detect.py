@@ -75,6 +75,37 @@ def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, na
     assert (found.landmarks[0] < 82).all()
 
 
+@pytest.mark.parametrize(
+    ("photo", "fixed", "seen"),
+    [((250, 250), None, (256, 256)), ((427, 640), None, (448, 640)), ((250, 250), 320, (320, 320)),
+     ((1200, 1920), None, (448, 640))],
+)  # fmt: skip
+def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
+    photo: tuple[int, int], fixed: int | None, seen: tuple[int, int]
+) -> None:
+    image = np.random.default_rng(0).integers(1, 255, (*photo, 3), np.uint8)
+    blob = Detector("none").blob(image, fixed)
+    assert blob.shape == (1, 3, *seen)
+    height, width = (round(side * min(1, 640 / max(photo))) for side in photo)
+    if height == photo[0]:
+        assert np.array_equal(blob[0, :, :height, :width], image.transpose(2, 0, 1))
+    assert (blob[:, :, :height, :width] > 0).all()
+    assert not blob[:, :, height:].any()
+    assert not blob[:, :, :, width:].any()
+
+
+@pytest.mark.material
+@pytest.mark.parametrize("name", ["yunet_n_dynamic", "scrfd_500m"])
+def test_what_was_seen_before_leaves_no_trace_in_photos_of_other_sizes(material: Path, name: str) -> None:
+    photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
+    detector, sizes = Detector(str(material / f"models/{name}.onnx")), [photo, photo[:, 30:], photo[20:240]]
+    first = [detector(image) for image in sizes]
+    again = [detector(image) for image in reversed(sizes)][::-1]
+    for one, two in zip(first, again, strict=True):
+        assert len(one.scores)
+        assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
 @pytest.mark.material
 def test_scale_does_not_move_the_landmarks(material: Path) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
