@@ -13,7 +13,7 @@ YAW_SLOPE = 63 / 33
 
 def sharpness(face: Image) -> float:
     """The variance of the Laplacian over an aligned face [h, w, 3] in grey levels squared; under 50 looks blurred."""
-    edges = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_32F)
+    edges = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_16S)  # exact, and faster than floats
     return float(cv2.meanStdDev(edges)[1][0, 0] ** 2)
 
 
