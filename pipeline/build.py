@@ -26,7 +26,7 @@ from dask import compute, config, delayed
 from dask.callbacks import Callback
 from distributed import Client, Future, KilledWorker, LocalCluster
 
-from pipeline import progress, storage
+from pipeline import heap, progress, storage
 from pipeline.errors import UserError
 from pipeline.schema import digest
 from pipeline.table import FORMAT, Shard, Table, load
@@ -36,9 +36,6 @@ Workers = int | str | None  # None: threads of this process; a number: processes
 
 
 STUCK_S = 300.0  # without any shard from a cluster before those that are missing are begun again; doubled every time
-# How worker processes keep memory they are done with. Dask has them give back every 64 kB at once, which also makes
-# every larger array a system call and its first touch page faults: a third of the time of stages of many small arrays.
-MEMORY = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
 SILENCE = {"DASK_LOGGING__DISTRIBUTED": "error"}  # workers that load a module of flows get handlers from Prefect
 ANSWER_S = 30.0  # for a worker to hand over a result, which is small
 
@@ -153,6 +150,7 @@ def _known(root: str, name: str, wanted: set[str]) -> dict[str, Shard]:
 def _make(job: _Job) -> Shard | UserError | ShardError:
     """The shard, or what went wrong as a value: raised here, Dask would log it a second time."""
     where = f"shard {job.index} of table {job.table} (from {_brief(job.part)})"
+    heap.turn_to(job.table)
     try:
         table = job.make(job.part, **job.arguments).select(job.schema.names).cast(job.schema)
         data = to_parquet(table)
@@ -297,7 +295,7 @@ def connect(workers: Workers) -> Client:
         except (OSError, ValueError) as error:
             raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
     addresses = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
-    config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in (MEMORY | SILENCE).items()})
+    config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in (heap.ENVIRONMENT | SILENCE).items()})
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
     # before multiprocessing ends its processes, where this one is such a process itself: nannies would raise them again
