@@ -64,9 +64,12 @@ class Embedder:
     def blob(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The tensor of faces [n, 112, 112, 3] in BGR as the model wants it."""
         layout = layout_of(self.model)
-        x = faces[..., ::-1]
-        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2) if layout.channels_first else x).astype(np.float32)
-        return np.asarray(x if layout.raw else (x - 127.5) / 127.5, np.float32)
+        pixels = faces[..., ::-1].transpose(0, 3, 1, 2) if layout.channels_first else faces[..., ::-1]
+        x: NDArray[np.float32] = np.ascontiguousarray(pixels).astype(np.float32)
+        if not layout.raw:
+            x -= 127.5
+            x /= 127.5
+        return x
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         layout, network = layout_of(self.model), model_file.session(self.model)
@@ -75,8 +78,9 @@ class Embedder:
         done = []
         for start in range(0, len(x), step):
             chunk = x[start : start + step]
-            full = np.concatenate([chunk, np.zeros((step - len(chunk), *x.shape[1:]), np.float32)])
-            done.append(network.run(None, {name: full})[0][: len(chunk)])
+            if missing := step - len(chunk):
+                chunk = np.concatenate([chunk, np.zeros((missing, *x.shape[1:]), np.float32)])
+            done.append(network.run(None, {name: chunk})[0][: step - missing])
         return np.concatenate(done) if done else np.zeros((0, layout.dim), np.float32)
 
 
