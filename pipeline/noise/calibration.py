@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.columns import texts, vectors
-from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen
+from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen, some
 from pipeline.table import Shard, read_shard
 
 # Faces a dimension: the weight of "strangers lie evenly on the sphere" against the faces seen. A face's own name is
@@ -26,7 +26,8 @@ PRIOR = 5.0
 FEWEST_PAIRS = 5000  # of strangers, below which the curve is a normal distribution's
 RATES = np.geomspace(0.3, 0.01, 16)  # where the curve is measured: below, people under two names pass for strangers
 RIDGE = 1e-3  # added to variances, so that one model given twice is no singular case
-IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers, 300 MB while they are counted
+IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers, 110 MB while they are counted
+ROWS = 256  # faces compared with all others at a time: 7 MB
 CALIBRATION = pa.schema(
     [
         ("embedder", pa.int8()),  # 0 the first, 1 the second, -1 their sum
@@ -114,23 +115,45 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     of a mixture fitted to the pairs within names.
     """
     views = tuple(view(rows) for rows in x)
-    i, j = np.triu_indices(len(identity), 1)
-    across = identity[i] != identity[j]
     others = [_as_if_new(doubled(seen(rows, v)), identity) for rows, v in zip(x, views, strict=True)]
-    pairs = np.stack([likeness(s, s)[i, j] for s in others], 1)
-    strangers, within = pairs[across], pairs[~across]
+    strangers, within = _pairs(others, identity)
     weights, same, spread, share = _weigh(strangers, within)
-    fused = strangers @ np.asarray(weights)
-    tails = tuple(fit_tail(strangers[:, e]) for e in range(len(x)))
-    return Calibration(views, weights, tails, fit_tail(fused), same, spread, share)
+    tails = tuple(fit_tail(column.copy()) for column in strangers.T)
+    return Calibration(views, weights, tails, fit_tail(strangers @ np.asarray(weights)), same, spread, share)
+
+
+def _pairs(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Floats, Floats]:
+    """How alike the faces of each pair are to each embedder, across names [n, e] and within them [m, e].
+
+    Some rows at a time: the square of all faces would be four times as large as what is kept of it.
+    """
+    n, each = len(identity), np.bincount(identity)
+    inner = int((each * (each - 1) // 2).sum())
+    found = np.empty((n * (n - 1) // 2 - inner, len(faces))), np.empty((inner, len(faces)))
+    ends = [0, 0]
+    for at in range(0, n, ROWS):
+        rows, rest = slice(at, at + ROWS), slice(at, n)
+        later = np.arange(at, n)[None] > np.arange(at, min(at + ROWS, n))[:, None]
+        pairs = np.stack([likeness(some(f, rows), some(f, rest))[later] for f in faces], 1)
+        same = (identity[rows, None] == identity[None, rest])[later]
+        for which, chosen in enumerate((~same, same)):
+            part = pairs[chosen]
+            found[which][ends[which] : ends[which] + len(part)] = part
+            ends[which] += len(part)
+    return found
 
 
 def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
     """The faces that made a view, seen as if their own name had not been among the strangers, as new faces are."""
-    mine = np.where(identity[:, None] == identity[None], faces.x @ faces.x.T, 0.0)
-    n, own = len(identity) + PRIOR * faces.x.shape[1], (identity[:, None] == identity[None]).sum(1)
-    second = (n * (faces.deviation**2 + faces.mean**2) - (mine**2).sum(1)) / (n - own)
-    mean = (n * faces.mean - mine.sum(1)) / (n - own)
+    sums = np.empty((3, len(identity)))  # over the faces of one's name: how many, their cosines, and the squares of these
+    for at in range(0, len(identity), ROWS):
+        rows = slice(at, at + ROWS)
+        same = identity[rows, None] == identity[None]
+        mine = np.where(same, faces.x[rows] @ faces.x.T, 0.0)
+        sums[:, rows] = same.sum(1), mine.sum(1), (mine**2).sum(1)
+    n, (own, first, squares) = len(identity) + PRIOR * faces.x.shape[1], sums
+    second = (n * (faces.deviation**2 + faces.mean**2) - squares) / (n - own)
+    mean = (n * faces.mean - first) / (n - own)
     return faces._replace(mean=mean, deviation=np.sqrt(np.maximum(second - mean**2, 1e-9)))
 
 
@@ -144,7 +167,7 @@ def view(x: NDArray[Any]) -> View:
 
 
 def fit_tail(z: Floats) -> Tail:
-    """The curve of strangers' likenesses z [n], read between FAR 0.3 and 0.01 and drawn on below.
+    """The curve of strangers' likenesses z [n], read between FAR 0.3 and 0.01 and drawn on below; z is sorted a little.
 
     What lies beyond is where one person under two names would be taken for strangers who look alike.
     """
@@ -152,7 +175,7 @@ def fit_tail(z: Floats) -> Tail:
         mean, deviation = (float(z.mean()), float(z.std())) if len(z) > 30 else (0.0, 1.0)
         return Tail(round(mean, 6), round(max(deviation, 0.5), 6), 0.1)
     u = np.array([NormalDist().inv_cdf(1 - far) for far in RATES])
-    levels = np.quantile(z, 1 - RATES)
+    levels = np.quantile(z, 1 - RATES, overwrite_input=True)
     c, b, a = np.polyfit(u, levels, 2)
     if c < 0:  # a curve that turns back would accept everybody in the end
         (b, a), c = np.polyfit(u, levels, 1), 0.0
@@ -164,7 +187,9 @@ def _weigh(strangers: Floats, within: Floats) -> tuple[tuple[float, ...], float,
     dims = strangers.shape[1]
     if len(strangers) < FEWEST_PAIRS or len(within) < 100:
         return tuple(round(1 / dims, 6) for _ in range(dims)), 6.0, 1.5, 0.5
-    mean0, cov0 = strangers.mean(0), np.atleast_2d(np.cov(strangers.T)) + RIDGE * np.eye(dims)
+    mean0 = strangers.mean(0)
+    parts = (strangers[at : at + FEWEST_PAIRS] - mean0 for at in range(0, len(strangers), FEWEST_PAIRS))
+    cov0 = sum(part.T @ part for part in parts) / (len(strangers) - 1) + RIDGE * np.eye(dims)
     mean1, cov1, share = _same(within, mean0, cov0)
     weights = np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0)
     weights /= np.sqrt(weights @ cov0 @ weights)
