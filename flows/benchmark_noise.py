@@ -11,7 +11,7 @@ import typer
 from numpy.typing import NDArray
 
 from flows.alone import Memory
-from flows.take import Root, parse_workers
+from flows.take import Root, parse_memory, parse_workers
 from pipeline import storage
 from pipeline.build import Workers, build
 from pipeline.errors import UserError
@@ -67,21 +67,26 @@ class _Timed:
 def noise(
     root: Root,
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+    memory: Annotated[
+        str,
+        typer.Option(help="For searches among all persons, like 8GB; default: as much as they like."),
+    ] = "",
 ) -> Cleaned:
     """All noise stages and resolve on a world that `benchmark world` drew: time, memory, precision and recall."""
     photos, faces, embeddings, truth = (only(root, name) for name in ("photos", "faces", "embeddings", "truth"))
     many: Workers = parse_workers(workers)
+    most = parse_memory(memory)
     start = time.monotonic()
     sizes, dim = _read(embeddings)
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
-    with Memory() as memory:
-        found = stages.find(root, faces, [embeddings], workers=many, build=timed)
+    with Memory() as held:
+        found = stages.find(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
         labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
         seconds = time.monotonic() - start
     products = _products(found, root, sizes, dim)
     return Cleaned(timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products,
-                   memory.peak / 1e9)  # fmt: skip
+                   held.peak / 1e9)  # fmt: skip
 
 
 def only(root: str, name: str) -> Table:

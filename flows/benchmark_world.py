@@ -237,14 +237,14 @@ def _vectors(drawn: Drawn, of: Plan) -> NDArray[np.float32]:
             one = np.random.default_rng([of.seed, 5, person])
             centres[row] = one.standard_normal(of.dim, np.float32)
             added[row] = ADDED * np.exp(one.normal(0, OF_PERSON))
-    x = (centres[inverse] + (added[inverse] * photo)[:, None] * noise) * _spectrum(of.dim)
+    x = (centres[inverse] + (added[inverse] * photo)[:, None] * noise) * spectrum(of.dim)
     copies = np.flatnonzero(drawn.copy_of >= 0)
-    x[copies] = x[drawn.copy_of[copies]] + 0.1 * noise[copies] * _spectrum(of.dim)
+    x[copies] = x[drawn.copy_of[copies]] + 0.1 * noise[copies] * spectrum(of.dim)
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
 @cache
-def _spectrum(dim: int) -> NDArray[np.float32]:
+def spectrum(dim: int) -> NDArray[np.float32]:
     """How far faces spread in each dimension."""
     return np.asarray(1 / (1 + np.arange(dim) / KNEE), np.float32)
 

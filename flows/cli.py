@@ -28,6 +28,7 @@ from flows import (
     benchmark_noise,
     benchmark_peers,
     benchmark_review,
+    benchmark_search,
     benchmark_soak,
     benchmark_training,
     benchmark_world,
@@ -132,6 +133,7 @@ def _app() -> typer.Typer:
     group.command("device")(_command(benchmark_device.device))
     group.command("world")(_command(benchmark_world.world))
     group.command("noise")(_command(benchmark_noise.noise))
+    group.command("search")(_command(benchmark_search.search))
     group.command("peers")(_command(benchmark_peers.peers))
     group.command("figures")(_command(benchmark_figures.figures))
     group.command("losses")(_command(benchmark_training.losses))

@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.errors import UserError
-from pipeline.noise.neighbours import by_lists, nearest
+from pipeline.noise.neighbours import described, nearest
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -81,7 +81,11 @@ def _neighbours(data: Data, least: float) -> Mask:
     """Photos whose cosine reaches `least` are one; of each name its largest component stays."""
     n = len(data.name)
     lists = LISTS * int(n**0.5) if n > EXACT else 0
-    cosines, rows = by_lists(data.x, NEIGHBOURS, lists, PROBES) if lists else nearest(data.x, data.x, NEIGHBOURS)
+    if lists:
+        index = described(data.x, f"IVF{lists},Flat", f"nprobe={PROBES}", train_rows=40 * lists)
+        cosines, rows = index.search(data.x, NEIGHBOURS)
+    else:
+        cosines, rows = nearest(data.x, data.x, NEIGHBOURS)
     near = (cosines >= least) & (rows >= 0)
     one, two = np.repeat(np.arange(n), near.sum(1)), rows[near]
     component = connected_components(coo_matrix((np.ones(len(one), bool), (one, two)), shape=(n, n)))[1]

@@ -18,7 +18,7 @@ from prefect.context import FlowRunContext
 
 from flows.gpu import gpu
 from flows.models import embedder_of, is_checkpoint
-from flows.take import parse_workers
+from flows.take import parse_memory, parse_workers
 from pipeline import schema
 from pipeline.build import Workers, build
 from pipeline.errors import UserError
@@ -110,9 +110,14 @@ def refine(
     undecided: Annotated[str, typer.Option(help="What people should decide: keep or drop it.")] = "keep",
     shards: Annotated[int, typer.Option(help="Shards; 0: by the number of photos.")] = 0,
     workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+    memory: Annotated[
+        str,
+        typer.Option(help="For searches among all persons, like 8GB; default: as much as they like."),
+    ] = "",
 ) -> "Outcome":
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
-    models, many = _check(detector, embedder, second_embedder, flip, undecided, min_faces), parse_workers(workers)
+    many, most = parse_workers(workers), parse_memory(memory)
+    models = _check(detector, embedder, second_embedder, flip, undecided, min_faces)
     given = sources(_megaface(source, probes, gallery))
     with only_one(root):
         old = former(root)
@@ -122,7 +127,7 @@ def refine(
         faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many, old=old.get("photos"))
         embeddings = _embeddings(root, faces, models, many, old=old.get("faces"))
         tests = [_test_set(root, *test, models, many) for test in asked]
-        noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many)
+        noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many, memory_bytes=most)
         said = verdicts(root)
         found = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, said=said, workers=many)
         done = found.account

@@ -1,6 +1,7 @@
 """What is taken out of a finished refinement: the labels, the data set, and the files no one needs any more."""
 
 import csv
+import re
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -128,3 +129,13 @@ def parse_workers(text: str) -> int | str | None:
     if "://" in text:
         return text
     raise UserError(f"--workers {text}: give a number of processes, or an address like tcp://127.0.0.1:8786")
+
+
+def parse_memory(text: str) -> int | None:
+    """Bytes of a size as the command line gives it, 8GB or 500MB; nothing: as much as it takes."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT])B?", text.strip().upper(), re.ASCII)
+    if found is None or float(found[1]) == 0:
+        raise UserError(f"--memory {text}: give a size like 8GB or 500MB")
+    return int(float(found[1]) * 1000 ** ("KMGT".index(found[2]) + 1))

@@ -6,6 +6,7 @@ a person are findings, too, so that people are asked about the uncertain ones; l
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -47,20 +48,26 @@ class Strangers(NamedTuple):
 
 
 def known_shard(
-    part: tuple[Shard, ...], *, root: str, calibration: Shard, persons: Sequence[Shard], rate: float
+    part: tuple[Shard, ...],
+    *,
+    root: str,
+    calibration: Shard,
+    persons: Sequence[Shard],
+    rate: float,
+    memory_bytes: int | None = None,
 ) -> pa.Table:
     """Whom the unnamed faces of one shard may show (misplaced); part: the embedders' shards; persons: all of them.
 
-    rate: strangers to expect above the likeness, among all persons.
+    rate: strangers to expect above the likeness, among all persons; memory_bytes: of the blocks of the search.
     """
     found = read_calibration(root, calibration)
-    gallery = _main(read_persons(root, persons, calibration))
+    gallery = _main(root, tuple(persons), calibration)
     x, there = views_of(root, part)
     rows = read_shard(root, part[0], ["face_id", "identity"])
     at = np.flatnonzero(there & np.asarray(rows["identity"].is_null()))
     if not len(at) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
-    i, j, z = in_tests(views([v[at] for v in x], found), gallery, found)
+    i, j, z = in_tests(views([v[at] for v in x], found), gallery, found, memory_bytes=memory_bytes)
     keep = fuse(z, found.weights) >= level(found.tail, rate / len(gallery.person))
     words = [f"likeness {likeness:.1f} of an unnamed photo" for likeness in z[0][keep]]
     return findings(
@@ -94,7 +101,7 @@ def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:
     """The unnamed photos of a refinement that show one of its persons, and those that show a picture again."""
     root = done.tables["photos"].root
     model = done.tables["calibration"].shards[0]
-    found, persons = read_calibration(root, model), _main(read_persons(root, done.tables["persons"].shards, model))
+    found, persons = read_calibration(root, model), _main(root, tuple(done.tables["persons"].shards), model)
     accused: list[Accused] = []
     faces = 0
     for keys, x in unnamed(done):
@@ -135,11 +142,13 @@ def unnamed(done: Refinement) -> Iterator[tuple[list[str], list[NDArray[np.float
             yield rows["key"].filter(pa.array(there)).to_pylist(), [v[there] for v, _ in x]
 
 
-def _main(persons: Persons) -> Persons:
-    """The first person of each name: a further one may be nobody that a name stands for."""
+@lru_cache(maxsize=1)
+def _main(root: str, shards: tuple[Shard, ...], model: Shard) -> Persons:
+    """The first person of each name: a further one may be nobody that a name stands for. Kept: every shard asks."""
+    persons = read_persons(root, shards, model)
     main = persons.cluster == 0
     person, identity, cluster, size, shard = (column[main] for column in persons[:5])
-    around, lengths = ([a[main] for a in of_each] for of_each in (persons.around, persons.lengths))
+    around, lengths = [a[main] for a in persons.around], [a[main] for a in persons.lengths]
     centres = [some(c, main) for c in persons.centres]
     return Persons(person, identity, cluster, size, shard, centres, around, lengths)
 

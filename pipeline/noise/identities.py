@@ -31,7 +31,7 @@ from pipeline.noise.likeness import (
     to_others,
     together,
 )
-from pipeline.noise.neighbours import nearest
+from pipeline.noise.neighbours import Index, indexed, nearest
 from pipeline.noise.pictures import against, as_seen
 from pipeline.table import Shard, read_shard
 
@@ -51,7 +51,7 @@ class Persons(NamedTuple):
     size: NDArray[np.int64]
     shard: NDArray[np.int64]  # the number of the shard that says so
     centres: list[Seen]
-    around: list[NDArray[np.float32]]  # the centres about the mean of strangers: see likest()
+    around: list[Index]  # the centres about the mean of strangers: see likest()
     lengths: list[NDArray[np.float32]]  # for each embedder the mean cosine of the person's faces to the centre
 
     def means(self, rows: NDArray[np.int64]) -> Centres:
@@ -176,7 +176,7 @@ def _read_persons(root: str, shards: tuple[Shard, ...], model: Shard) -> Persons
     centres = [seen(vectors(rows[c])[0], v) for c, v in zip(names, found.views, strict=True)]
     lengths = [rows[f"length{e}"].to_numpy() for e in range(len(centres))]
     number = rows["cluster"].to_numpy().astype(np.int64)
-    around = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
+    around = [indexed(about_strangers(c.x, v)) for c, v in zip(centres, found.views, strict=True)]
     columns = texts(rows["person"]), texts(rows["identity"]), number, rows["size"].to_numpy(), shard
     return Persons(*columns, centres, around, lengths)
 
@@ -195,16 +195,20 @@ def comparable(rows: pa.Table, found: Calibration) -> Mask:
 
 
 def likest(
-    queries: Sequence[NDArray[np.float32]], gallery: Sequence[NDArray[np.float32]], *, k: int = NEIGHBOURS
+    queries: Sequence[NDArray[np.float32]],
+    gallery: Sequence[Index],
+    *,
+    k: int = NEIGHBOURS,
+    memory_bytes: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Query and gallery rows (i, j) of which j is among the k nearest to i in any embedder; sorted, each once.
 
     queries and gallery: for each embedder rows [n, d] that about_strangers() gave. Candidates only: compare them with
-    pairwise().
+    pairwise(). memory_bytes: of the blocks of the search.
     """
     found = []
     for q, g in zip(queries, gallery, strict=True):
-        _, rows = nearest(q, g, k)
+        _, rows = nearest(q, g, k, memory_bytes=memory_bytes)
         i = np.repeat(np.arange(len(rows)), k)
         found.append((i * len(g) + rows.ravel())[rows.ravel() >= 0])
     pairs = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
@@ -215,13 +219,16 @@ def likest(
 def about_strangers(x: NDArray[Any], view: View) -> NDArray[np.float32]:
     """Unit rows about the mean of strangers: what all faces have in common tells nobody apart."""
     x = np.asarray(x, np.float32) - view.mean.astype(np.float32)
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9), np.float32)
+    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), np.float32(1e-9))
+    return x
 
 
-def one_person(persons: Persons, mine: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
+def one_person(
+    persons: Persons, mine: NDArray[np.int64], *, memory_bytes: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """Pairs of persons i < j that may be one, one of the two among some rows, and their likeness in each embedder's
     view."""
-    i, j = likest([a[mine] for a in persons.around], persons.around, k=NEIGHBOURS + 1)
+    i, j = likest([a.x[mine] for a in persons.around], persons.around, k=NEIGHBOURS + 1, memory_bytes=memory_bytes)
     i = mine[i]
     pairs = np.unique(np.sort(np.stack([i, j], 1)[i != j], axis=1), axis=0).reshape(-1, 2)
     i, j = pairs[:, 0], pairs[:, 1]

@@ -33,11 +33,13 @@ def stray_shard(
     persons: Sequence[Shard],
     rate: float,
     alone: float,
+    memory_bytes: int | None = None,
 ) -> pa.Table:
     """Whose the stray faces of one shard are (misplaced); part: the embedders' shards, the clusters' and the persons'.
 
     persons: all of them; rate: strangers to expect above the likeness of a group, among all persons; alone: share of
-    strangers that each face of the group must beat by itself, for a small group may have met by chance.
+    strangers that each face of the group must beat by itself, for a small group may have met by chance. memory_bytes:
+    of the blocks of the search.
     """
     embeddings, clusters, here = part
     found = read_calibration(root, calibration)
@@ -51,7 +53,8 @@ def stray_shard(
     size = np.diff(np.append(start, len(stray)))
     centres = [seen(_centres(e[face], start, size), v) for e, v in zip(x, found.views, strict=True)]
     least = level(found.tail, rate / len(gallery.person))
-    query, best, z = whose(centres, texts(rows["identity"].take(pa.array(face[start]))), gallery, found, least=least)
+    names = texts(rows["identity"].take(pa.array(face[start])))
+    query, best, z = whose(centres, names, gallery, found, least=least, memory_bytes=memory_bytes)
     each = np.repeat(np.arange(len(query)), size[query])
     at = np.concatenate([np.empty(0, np.int64), *(np.arange(start[q], start[q] + size[q]) for q in query)])
     mine, other = face[at], best[each]
@@ -75,14 +78,20 @@ def _centres(x: NDArray[Any], start: NDArray[np.int64], size: NDArray[np.int64])
 
 
 def whose(
-    centres: Sequence[Seen], names: NDArray[np.object_], gallery: Persons, found: Calibration, *, least: float
+    centres: Sequence[Seen],
+    names: NDArray[np.object_],
+    gallery: Persons,
+    found: Calibration,
+    *,
+    least: float,
+    memory_bytes: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """For the stray groups that are like a person of another name: group, person, and each embedder's likeness.
 
     centres: of the groups [n], as each embedder sees them; names [n]: under which name a group strayed.
     """
     about = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
-    i, j = likest(about, gallery.around, k=NEAREST)
+    i, j = likest(about, gallery.around, k=NEAREST, memory_bytes=memory_bytes)
     other = gallery.identity[j] != names[i]
     i, j = i[other], j[other]
     z = pairwise(centres, i, gallery.centres, j)

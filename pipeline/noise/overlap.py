@@ -17,6 +17,7 @@ from pipeline.noise.columns import texts, views_of
 from pipeline.noise.findings import findings, gathered
 from pipeline.noise.identities import Persons, about_strangers, likest, one_person, read_persons
 from pipeline.noise.likeness import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, some, usual
+from pipeline.noise.neighbours import Index, indexed
 from pipeline.table import Shard, read_shard
 
 NEAREST = 3  # test entries that a person is compared with
@@ -31,26 +32,36 @@ def relation_shard(
     overlap: float,
     odd_pairs: float,
     odd_photo: float,
+    memory_bytes: int | None = None,
 ) -> pa.Table:
     """Which persons of one shard may be another (merge), and which are in a test set (overlap).
 
     part: the number of the shard, all shards of persons, and each embedder's embeddings of the test sets (no shards:
     no test set). merge and overlap: strangers to expect above the likeness of two centres, among all that a person is
     compared with; odd_pairs and odd_photo: the photos behind them must on average be as alike as all but this share of
-    the pairs of one person.
+    the pairs of one person. memory_bytes: of the blocks of the searches.
     """
     number, shards, tests = part
     found, persons = read_calibration(root, calibration), read_persons(root, shards, calibration)
     mine = np.flatnonzero(persons.shard == number)
-    made = [_merges(persons, mine, found, merge, usual(found, odd_pairs))]
+    made = [_merges(persons, mine, found, rate=merge, least=usual(found, odd_pairs), memory_bytes=memory_bytes)]
     if any(tests):
         gallery = read_tests(root, tuple(map(tuple, tests)), calibration)
-        made.append(_overlaps(persons, mine, gallery, found, overlap, usual(found, odd_photo)))
+        least = usual(found, odd_photo)
+        made.append(_overlaps(persons, mine, gallery, found, rate=overlap, least=least, memory_bytes=memory_bytes))
     return gathered(made)
 
 
-def _merges(persons: Persons, mine: NDArray[np.int64], found: Calibration, rate: float, least: float) -> pa.Table:
-    i, j, z = one_person(persons, mine)
+def _merges(
+    persons: Persons,
+    mine: NDArray[np.int64],
+    found: Calibration,
+    *,
+    rate: float,
+    least: float,
+    memory_bytes: int | None,
+) -> pa.Table:
+    i, j, z = one_person(persons, mine, memory_bytes=memory_bytes)
     rows, at = np.unique(np.concatenate([i, j]), return_inverse=True)
     means, (one, two) = persons.means(rows), np.split(at, 2)
     pairs = on_average(means, one, means, two, found)
@@ -69,14 +80,21 @@ class Gallery(NamedTuple):
 
     names: NDArray[np.object_]
     centres: list[Seen]
-    around: list[NDArray[np.float32]]  # the centres about the mean of strangers
+    around: list[Index]  # the centres about the mean of strangers
     means: list[NDArray[np.float32]]
 
 
 def _overlaps(
-    persons: Persons, mine: NDArray[np.int64], tests: Gallery, found: Calibration, rate: float, least: float
+    persons: Persons,
+    mine: NDArray[np.int64],
+    tests: Gallery,
+    found: Calibration,
+    *,
+    rate: float,
+    least: float,
+    memory_bytes: int | None,
 ) -> pa.Table:
-    i, j, z = in_tests([some(c, mine) for c in persons.centres], tests, found)
+    i, j, z = in_tests([some(c, mine) for c in persons.centres], tests, found, memory_bytes=memory_bytes)
     rows, at = np.unique(j, return_inverse=True)
     pairs = on_average(persons.means(mine), i, [m[rows] for m in tests.means], at, found)
     i = mine[i]
@@ -87,14 +105,14 @@ def _overlaps(
 
 
 def in_tests(
-    centres: Sequence[Seen], tests: Gallery | Persons, found: Calibration
+    centres: Sequence[Seen], tests: Gallery | Persons, found: Calibration, *, memory_bytes: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Floats]]:
     """For each person its likest test entry: rows of both, and each embedder's likeness.
 
-    centres: of persons, as each embedder sees them.
+    centres: of persons, as each embedder sees them; memory_bytes: of the blocks of the search.
     """
     about = [about_strangers(c.x, v) for c, v in zip(centres, found.views, strict=True)]
-    i, j = likest(about, tests.around, k=NEAREST)
+    i, j = likest(about, tests.around, k=NEAREST, memory_bytes=memory_bytes)
     z = pairwise(centres, i, tests.centres, j)
     order = np.lexsort((j, -fuse(z, found.weights), i))
     first = order[np.append(True, np.diff(i[order]) > 0)] if len(order) else order
@@ -128,6 +146,6 @@ def read_tests(root: str, tests: tuple[tuple[Shard, ...], ...], model: Shard) ->
     return Gallery(
         np.array([*names, *several[count > 1].tolist()], object),
         centres,
-        [about_strangers(c.x, v) for c, v in zip(centres, views, strict=True)],
+        [indexed(about_strangers(c.x, v)) for c, v in zip(centres, views, strict=True)],
         [np.concatenate(pair) for pair in zip(photos, mean, strict=True)],
     )

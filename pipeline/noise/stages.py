@@ -14,8 +14,9 @@ from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
 from pipeline.noise.conflicts import Source, conflict_shard
 from pipeline.noise.distractors import has_unnamed, known_shard
 from pipeline.noise.findings import gathered
-from pipeline.noise.identities import SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
-from pipeline.noise.misplaced import ALONE, stray_shard
+from pipeline.noise.identities import NEIGHBOURS, SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
+from pipeline.noise.memory import Search, blocks_bytes
+from pipeline.noise.misplaced import ALONE, NEAREST, stray_shard
 from pipeline.noise.outliers import suspect_shard
 from pipeline.noise.overlap import relation_shard
 from pipeline.noise.pictures import ALIKE, COPIES, copy_shard
@@ -45,11 +46,13 @@ def find(
     tests: Tests = (),
     rates: Rates | None = None,
     workers: Workers = None,
+    memory_bytes: int | None = None,
     build: Callable[..., Table] = build_table,
 ) -> Noise:
     """The noise of a data set: faces and their embeddings, one table for each embedder, the better one first.
 
-    tests: faces and embeddings, by the same embedders, of each test set. build: what makes a table, to be watched.
+    tests: faces and embeddings, by the same embedders, of each test set. memory_bytes: for the searches among all
+    persons, which take it in smaller blocks and find the same. build: what makes a table, to be watched.
     """
     rates = rates or Rates()
     make = partial(build, root, workers=workers, carry={"root": root})
@@ -65,22 +68,34 @@ def find(
                    schema=persons_schema(dims), faces=SECOND_FACES, share=SECOND_SHARE)  # fmt: skip
     suspects = make("suspects", suspect_shard, _beside(faces.shards, copies.shards, clusters.shards, persons.shards),
                     schema=schema.FINDINGS, calibration=model, odd=rates.odd, poor_px=rates.poor_px)  # fmt: skip
+    many, strayed = _counted(root, model, persons)
+    test_photos = sum(len(t) for _, (t, *_) in tests)
+
+    def search(stage: str, queries: int, k: int, tests: int = 0) -> dict[str, Any]:
+        blocks = blocks_bytes(Search(stage, queries, many, tests, tuple(dims)), k, memory_bytes=memory_bytes,
+                              workers=workers)  # fmt: skip
+        return {"root": root, "memory_bytes": blocks}
+
     strays = make("strays", stray_shard, _beside(views, clusters.shards, persons.shards), schema=schema.FINDINGS,
-                  calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE)  # fmt: skip
+                  version=2, calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE,
+                  carry=search("strays", strayed, NEAREST))  # fmt: skip
     every = tuple(persons.shards), _pooled(tests, len(embeddings))
-    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=2,
+    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=3,
                      schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
-                     overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo)  # fmt: skip
+                     overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo,
+                     carry=search("relations", many, NEIGHBOURS + 1, test_photos))  # fmt: skip
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
     conflicts = make("conflicts", conflict_shard, [pictures], schema=schema.FINDINGS, calibration=model, alike=ALIKE,
                      least=rates.same_picture)  # fmt: skip
     made = [suspects, strays, relations, conflicts]
     if has_unnamed(embeddings[0]):
-        made.append(make("known", known_shard, views, schema=schema.FINDINGS, calibration=model,
-                         persons=persons.shards, rate=ASK * rates.misplaced))  # fmt: skip
+        made.append(make("known", known_shard, views, schema=schema.FINDINGS, version=2, calibration=model,
+                         persons=persons.shards, rate=ASK * rates.misplaced,
+                         carry=search("known", len(embeddings[0]), NEAREST)))  # fmt: skip
     parts = tuple(shard for table in made for shard in table.shards)
     findings = make("findings", gather_shard, [parts], schema=schema.FINDINGS)
-    return Noise(calibration, copies, clusters, persons, findings, _limits(root, calibration, persons, tests, rates))
+    return Noise(calibration, copies, clusters, persons, findings,
+                 thresholds(read_calibration(root, model), persons=many, tests=test_photos, rates=rates))  # fmt: skip
 
 
 def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
@@ -102,8 +117,12 @@ def _source(faces: Table, copies: Table | None, embeddings: Sequence[Table]) -> 
     return Source(faces.shards, copies.shards if copies else none, tuple(t.shards for t in embeddings))
 
 
-def _limits(root: str, calibration: Table, persons: Table, tests: Tests, rates: Rates) -> Thresholds:
-    found = read_calibration(root, calibration.shards[0])
-    wanted = ["size", "of", "cohesion", "cohesion_second"]
-    many = sum(int(comparable(rows, found).sum()) for rows in persons.batches(wanted))
-    return thresholds(found, persons=many, tests=sum(len(views[0]) for _, views in tests), rates=rates)
+def _counted(root: str, model: Shard, persons: Table) -> tuple[int, int]:
+    """How many persons there are to compare with, and at most how many faces are none of theirs."""
+    found, many, faces = read_calibration(root, model), 0, 0
+    for rows in persons.batches(["cluster", "size", "of", "cohesion", "cohesion_second"]):
+        somebody = comparable(rows, found)
+        first, of, size = (rows[c].to_numpy() for c in ("cluster", "of", "size"))
+        many += int(somebody.sum())
+        faces += int(of[first == 0].sum()) - int(size[somebody].sum())
+    return many, faces

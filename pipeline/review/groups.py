@@ -93,7 +93,7 @@ def propose(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str
     if not has.any() or has.all():
         return {}
     k = min(NEIGHBOURS, int(has.sum()))
-    i, j = likest([persons.around[0][~has]], [persons.around[0][has]], k=k)
+    i, j = likest([persons.around[0].x[~has]], [persons.around[0][has]], k=k)
     asking, voting = persons.identity[~has], persons.identity[has]
     votes: dict[str, Counter[str]] = {}
     for one, other in zip(asking[i].tolist(), voting[j].tolist(), strict=True):

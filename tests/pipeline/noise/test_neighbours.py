@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.noise import neighbours
-from pipeline.noise.neighbours import connected, nearest
+from pipeline.noise.neighbours import block_rows, connected, indexed, nearest
 from tests.pipeline.noise.drawn import unit
+from tests.pipeline.noise.test_codes import spread
 
 
 @pytest.fixture(params=[65536, 7])
@@ -39,3 +40,55 @@ def test_connected_goes_along_a_long_chain():
     n = 5000
     order = np.random.default_rng(0).permutation(n)
     assert set(connected(n, order[:-1], order[1:]).tolist()) == {0}
+
+
+@pytest.fixture
+def gallery(monkeypatch):
+    monkeypatch.setattr(neighbours, "MANY", 1000)
+    return indexed(spread(20_000, 256, 0, knee=24))
+
+
+def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
+    near = unit(gallery.x[:500] + 0.7 * spread(500, 256, 1, knee=24))  # photos of persons
+    queries = np.concatenate([near, spread(500, 256, 2, knee=24)]).astype(np.float32)  # and of strangers
+    cosines, rows = nearest(queries, gallery, 5)
+    exact, right = nearest(queries, gallery.x, 5)
+    assert gallery.codes is not None
+    assert gallery.codes.pairs <= 64  # it is no exact search in disguise
+    assert (rows[:500, 0] == right[:500, 0]).mean() >= 0.998
+    assert (rows[:, 0] == right[:, 0]).mean() >= 0.99
+    same = rows == right
+    assert np.allclose(cosines[same], exact[same], atol=1e-6)
+    assert (np.diff(cosines, axis=1) <= 0).all()
+
+
+def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch):
+    queries = spread(300, 256, 3, knee=24)
+    _, rows = nearest(queries, gallery, 5)
+    neighbours.faiss.omp_set_num_threads(1)
+    again = indexed(gallery.x)
+    assert np.array_equal(nearest(queries, again, 5)[1], rows)
+    assert np.array_equal(nearest(queries, again, 5, memory_bytes=1)[1], rows)
+    neighbours.faiss.omp_set_num_threads(3)
+    monkeypatch.setattr(neighbours, "CODED", 37)
+    assert np.array_equal(nearest(queries, again, 5)[1], rows)
+
+
+def test_a_part_of_a_gallery_is_a_gallery_of_that_part(gallery):
+    few = gallery[np.arange(20)]
+    assert few.codes is None  # too few to be worth it
+    assert nearest(gallery.x[7:8], few, 1)[1].tolist() == [[7]]
+
+
+def test_a_small_gallery_is_searched_exactly():
+    x = spread(300, 128, 0)
+    assert indexed(x).codes is None
+    assert np.array_equal(nearest(x, indexed(x), 5)[1], nearest(x, x, 5)[1])
+
+
+def test_blocks_shrink_to_the_memory_and_no_further_than_is_of_use():
+    assert block_rows(512, 5, 0, None) == 65536
+    assert block_rows(512, 5, 0, 10**12) == 65536
+    assert block_rows(512, 5, 0, 100 * 10**6) == 10**8 // (8 * 512 + 64 * 5)
+    assert block_rows(512, 5, 80, 50 * 10**6) == 5 * 10**7 // (4 * 512 + 88 * 80 + 64 * 64)
+    assert block_rows(512, 5, 0, 1) == 256

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import schema
+from pipeline.noise import codes, identities, neighbours
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
 from tests.pipeline.noise.drawn import person, photos_of, tables, unit
@@ -62,7 +63,7 @@ def world(seed: int) -> World:
     return w
 
 
-def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep"):
+def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep", memory_bytes=None):
     w = world(seed)
     rows, tests = w.rows, w.tests
     photos, faces, first = tables(f"{root}/a", rows)
@@ -73,7 +74,9 @@ def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep")
             x = poorer([r[2] for r in given], w.rng)
             seen = [(r[0], r[1], v, r[3]) for r, v in zip(given, x, strict=True)]
             known.append(tables(f"{root}/a", seen, source=source)[2])
-    noise = find(f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers)
+    noise = find(
+        f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers, memory_bytes=memory_bytes
+    )
     found = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).tables["labels"]
     return found, noise, w.truth
 
@@ -118,6 +121,23 @@ def test_processes_make_the_same_bytes_as_threads(tmp_path):
     two = refined(str(tmp_path / "2"), 2, both=True, workers=2)
     for a, b in zip((one[0], *one[1][:5]), (two[0], *two[1][:5]), strict=True):
         assert [s.digest for s in a.shards] == [s.digest for s in b.shards]
+
+
+def test_memory_changes_no_byte_and_no_name(tmp_path):
+    usual, little = (refined(str(tmp_path / str(m)), 2, both=True, memory_bytes=m) for m in (None, 1))
+    for a, b in zip((usual[0], *usual[1][:5]), (little[0], *little[1][:5]), strict=True):
+        assert (a.address, [s.digest for s in a.shards]) == (b.address, [s.digest for s in b.shards])
+
+
+def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypatch):
+    exact = refined(str(tmp_path / "exact"), 2, both=False)[1].findings
+    monkeypatch.setattr(neighbours, "MANY", 10)
+    monkeypatch.setattr(codes, "ERROR", 1.0)
+    monkeypatch.setattr(neighbours, "LEAST", 4)
+    identities._read_persons.cache_clear()
+    coded = refined(str(tmp_path / "coded"), 2, both=False, memory_bytes=1)[1].findings
+    assert len(exact) > 5
+    assert coded.read() == exact.read()
 
 
 def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
