@@ -52,11 +52,10 @@ class Asked(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Centres of persons [m, d], photos [n, d], and how strangers look."""
+    """Centres of persons [m, d] and photos [n, d]."""
 
     centres: Vectors
     photos: Vectors
-    found: Calibration
 
 
 class Answer(NamedTuple):
@@ -87,7 +86,7 @@ class Searched:
 
 def search(
     persons: Annotated[int, typer.Option(help="Centres to look in.")] = 100_000,
-    queries: Annotated[int, typer.Option(help="Photos to look for.")] = 50_000,
+    queries: Annotated[int, typer.Option(help="Photos to look for.")] = 10_000,
     dim: Annotated[int, typer.Option(help="Length of the vectors.")] = 512,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     memory: Annotated[str, typer.Option(help="For our searches, like 8GB; default: as much as they like.")] = "",
@@ -100,13 +99,15 @@ def search(
     coming = Search("search", queries, persons, 0, (dim,))
     each = blocks_bytes(coming, NEAREST, memory_bytes=asked.memory_bytes, workers=1)
     asked = asked._replace(memory_bytes=each)
-    (exact, query, best), _, peak = alone(_exactly, asked)
+    strangers = alone(calibration, asked).result
+    (exact, query, best), _, peak = alone(_exactly, asked, strangers)
     found = [_row(EXACT, exact, exact, (query, best), peak)]
     for name, kind, setting in [(OURS, "", ""), *(() if only_ours else PEERS)]:
-        answer, _, peak = alone(_answer, asked, kind, setting)
+        answer, _, peak = alone(_answer, asked, strangers, kind, setting)
         found.append(_row(name, answer, exact, (query, best), peak))
     size = f"{queries:,} photos, {STRANGERS:.0%} of them of strangers, among {persons:,} persons of {dim} numbers"
-    return Searched(found, f"{size}; {len(query):,} findings", f"estimated: {coming.held_bytes() / GB:.2f} GB held")
+    held = f"a stage that reads so many persons is expected to hold {coming.held_bytes() / GB:.2f} GB"
+    return Searched(found, f"{size}; {len(query):,} findings", held)
 
 
 def _row(name: str, answer: Answer, exact: Answer, findings: tuple[Rows, Rows], peak: float) -> dict[str, Any]:
@@ -121,25 +122,25 @@ def _row(name: str, answer: Answer, exact: Answer, findings: tuple[Rows, Rows], 
     }  # fmt: skip
 
 
-def _exactly(asked: Asked) -> tuple[Answer, Rows, Rows]:
+def _exactly(asked: Asked, found: Calibration) -> tuple[Answer, Rows, Rows]:
     """The exact neighbours, and the findings: which photo is whose."""
     drawn = draw(asked)
-    gallery, about = (about_strangers(x, drawn.found.views[0]) for x in (drawn.centres, drawn.photos))
+    gallery, about = (about_strangers(x, found.views[0]) for x in (drawn.centres, drawn.photos))
     answer = _timed(lambda: gallery, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
     names = np.array([f"m.{i:07}" for i in range(asked.persons)], object)
-    number, centres = np.zeros(len(names), np.int64), seen(drawn.centres, drawn.found.views[0])
+    number, centres = np.zeros(len(names), np.int64), seen(drawn.centres, found.views[0])
     people = Persons(names, names, number, number, number, [centres], [Index(gallery)], [])
-    least = level(drawn.found.tail, ASK * Rates().misplaced / asked.persons)
+    least = level(found.tail, ASK * Rates().misplaced / asked.persons)
     stray = np.full(len(about), "", object)
-    query, best, _ = whose([seen(drawn.photos, drawn.found.views[0])], stray, people, drawn.found, least=least,
+    query, best, _ = whose([seen(drawn.photos, found.views[0])], stray, people, found, least=least,
                            memory_bytes=asked.memory_bytes)  # fmt: skip
     return answer, query, best
 
 
-def _answer(asked: Asked, kind: str, setting: str) -> Answer:
+def _answer(asked: Asked, found: Calibration, kind: str, setting: str) -> Answer:
     """The neighbours by codes, or by one of faiss's kinds of index."""
     drawn = draw(asked)
-    gallery, about = (about_strangers(x, drawn.found.views[0]) for x in (drawn.centres, drawn.photos))
+    gallery, about = (about_strangers(x, found.views[0]) for x in (drawn.centres, drawn.photos))
     if not kind:
         ready: Callable[[], Index] = lambda: indexed(gallery)  # noqa: E731
         return _timed(ready, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
@@ -160,7 +161,7 @@ def _cpu() -> float:
 
 
 def draw(asked: Asked) -> Drawn:
-    """Persons, photos of which some show one of them, and the calibration on photos of others."""
+    """Persons, and photos of which some show one of them."""
     _, queries, dim, seed, _ = asked
     rng = np.random.default_rng([seed, 0])
     people, added = _people(asked.persons, dim, rng)
@@ -168,10 +169,15 @@ def draw(asked: Asked) -> Drawn:
     who = rng.integers(0, asked.persons, queries)
     whom = np.where((np.arange(queries) < STRANGERS * queries)[:, None], np.float32(0), people[who])
     photo = np.exp(rng.normal(0, OF_PHOTO, queries)).astype(np.float32)
-    photos = _unit(whom, (added[who] * photo)[:, None], rng)
-    others, their = _people(IDENTITIES, dim, rng)
-    sample, name = _unit(others.repeat(FACES, 0), their.repeat(FACES)[:, None], rng), np.arange(IDENTITIES)
-    return Drawn(centres, photos, calibrate([sample], identity=name.repeat(FACES)))
+    return Drawn(centres, _unit(whom, (added[who] * photo)[:, None], rng))
+
+
+def calibration(asked: Asked) -> Calibration:
+    """How strangers look, from photos of other people."""
+    rng = np.random.default_rng([asked.seed, 1])
+    others, added = _people(IDENTITIES, asked.dim, rng)
+    photos, names = _unit(others.repeat(FACES, 0), added.repeat(FACES)[:, None], rng), np.arange(IDENTITIES)
+    return calibrate([photos], identity=names.repeat(FACES))
 
 
 def _people(n: int, dim: int, rng: np.random.Generator) -> tuple[Vectors, Vectors]:

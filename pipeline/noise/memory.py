@@ -12,9 +12,9 @@ from pipeline.build import Workers
 from pipeline.noise.neighbours import MANY, block_bytes, block_rows
 
 log = logging.getLogger("refinery")
-# Copies of a gallery of float32 while it is read: of persons what was read, the centres, and these about strangers; of
-# test sets the photos twice and their means as well
-PERSONS, TESTS = 3, 5
+# How many times the float32 of a gallery a process takes while it reads it: what was read, what of it counts, the
+# centres, these about strangers, and their squares; measured on 20,000 persons and 138,000 test photos of 512 numbers
+PERSONS, TESTS = 5, 4
 BIG = 10**9  # pairs from which a search is told of
 GB = 1e9
 

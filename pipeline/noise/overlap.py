@@ -76,12 +76,21 @@ def _merges(
 
 
 class Gallery(NamedTuple):
-    """What persons are compared with: names [m], and for each embedder unit centres as seen and means [m, d]."""
+    """What persons are compared with: single photos, then people of several; for each embedder centres as seen."""
 
     names: NDArray[np.object_]
     centres: list[Seen]
     around: list[Index]  # the centres about the mean of strangers
-    means: list[NDArray[np.float32]]
+    several: Sequence[NDArray[np.float32]]  # for each embedder the means of the people's photos, no unit vectors
+
+    def means(self, rows: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """For each embedder the means [n, d] of the photos behind some rows [n]: a single photo is its own."""
+        found = []
+        for centres, several in zip(self.centres, self.several, strict=True):
+            x, first = centres.x[rows], len(self.names) - len(several)
+            x[rows >= first] = several[rows[rows >= first] - first]
+            found.append(x)
+        return found
 
 
 def _overlaps(
@@ -96,7 +105,7 @@ def _overlaps(
 ) -> pa.Table:
     i, j, z = in_tests([some(c, mine) for c in persons.centres], tests, found, memory_bytes=memory_bytes)
     rows, at = np.unique(j, return_inverse=True)
-    pairs = on_average(persons.means(mine), i, [m[rows] for m in tests.means], at, found)
+    pairs = on_average(persons.means(mine), i, tests.means(rows), at, found)
     i = mine[i]
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(tests.names)))) & (pairs >= least)
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
@@ -136,16 +145,13 @@ def read_tests(root: str, tests: tuple[tuple[Shard, ...], ...], model: Shard) ->
         names += np.array(called, object)[there].tolist()
         for e, found in enumerate(x):
             rows[e].append(found[there].astype(np.float32))
-    photos = [np.concatenate(r) for r in rows]
+    photos = [np.concatenate(rows.pop(0)) for _ in tests]
     several, inverse, count = np.unique(np.array(names, str), return_inverse=True, return_counts=True)
     of = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
     middle = [np.array([centre(e[at]) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
     mean = [np.array([e[at].mean(0) for at in of], np.float32).reshape(len(of), e.shape[1]) for e in photos]
     views = read_calibration(root, model).views
     centres = [seen(np.concatenate(both), v) for *both, v in zip(photos, middle, views, strict=True)]
-    return Gallery(
-        np.array([*names, *several[count > 1].tolist()], object),
-        centres,
-        [indexed(about_strangers(c.x, v)) for c, v in zip(centres, views, strict=True)],
-        [np.concatenate(pair) for pair in zip(photos, mean, strict=True)],
-    )
+    del photos  # a million of them are 2 GB, and the centres hold them too
+    around = [indexed(about_strangers(c.x, v)) for c, v in zip(centres, views, strict=True)]
+    return Gallery(np.array([*names, *several[count > 1].tolist()], object), centres, around, mean)
