@@ -15,9 +15,9 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 SAMPLE = 20_000  # rows that the axes are taken from: 0.3 s on one core
-STEP = 16  # quarter bytes, by which codes grow
-# The deviation that cosines of strangers may be off by, in units of their own. A quarter more of it loses one finding in
-# two hundred among 100,000 drawn persons of 512 numbers (`refinery benchmark search`), this next to none.
+STEP = 16  # pairs of numbers, 4 bits each, by which codes grow
+# The deviation that cosines of strangers may be off by, in units of their own. A quarter more of it loses one finding
+# in two hundred among 100,000 drawn persons of 512 numbers (`refinery benchmark search`), this next to none.
 ERROR = 0.25
 
 
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
 def layout(x: NDArray[Any]) -> Layout | None:
     """The shortest codes for unit rows x [n, d] that are off by less than ERROR; None: they would be no gain.
 
-    A code of m pairs costs as much to compare as some 2 m numbers, measured with 512.
+    A code of m pairs takes as long to compare as 1.2 m numbers do in a product, measured with 512.
     """
     few = np.asarray(x[:: max(1, len(x) // SAMPLE)], np.float64)
     variance, axes = np.linalg.eigh(few.T @ few / len(few))
