@@ -145,7 +145,7 @@ def _pairs(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Floats, Float
 
 def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
     """The faces that made a view, seen as if their own name had not been among the strangers, as new faces are."""
-    sums = np.empty((3, len(identity)))  # over the faces of one's name: how many, their cosines, and the squares of these
+    sums = np.empty((3, len(identity)))  # of the faces of one's name: how many, their cosines, these squared
     for at in range(0, len(identity), ROWS):
         rows = slice(at, at + ROWS)
         same = identity[rows, None] == identity[None]

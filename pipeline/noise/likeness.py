@@ -98,7 +98,7 @@ def seen(x: NDArray[Any], view: View) -> Seen:
     return Seen(x, mean, deviation)
 
 
-def some(faces: Seen, rows: NDArray[Any]) -> Seen:
+def some(faces: Seen, rows: NDArray[Any] | slice) -> Seen:
     """Some of the rows."""
     return Seen(*(column[rows] for column in faces))
 
