@@ -80,8 +80,8 @@ def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> li
 
 
 def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Who is meant by a face's id and by a name: the person of the face, and of the name's middle face; and which names
-    are nobody's."""
+    """Who is meant by a face's id and by a name: the person of the face, and of the name's middle face (of most of
+    its photos, where the machine sees nobody); and which names are nobody's."""
     rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
     for person in done.tables["persons"].read(["person", "medoid"]).to_pylist():
@@ -89,6 +89,8 @@ def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str
     shown: dict[str, Counter[str]] = {}
     for row in rows:
         shown.setdefault(row["claimed"], Counter())[meant[row["face_id"]]] += 1
+    found = findings_of(done).read(["kind", "subject"]).to_pylist()
+    meant |= {f["subject"]: shown[f["subject"]].most_common(1)[0][0] for f in found if f["kind"] == "mixed"}
     return meant | {MIXED + name: "" for name, of in shown.items() if not _somebody(of)}
 
 

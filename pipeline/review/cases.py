@@ -24,6 +24,7 @@ from pipeline.table import Table, read_shard
 
 GONE = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")  # reasons that no answer changes
 ASKABLE = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
+EVEN = 0.5  # the belief that a photo is not the person whom only people saw among a name's photos
 ODD = 0.01  # probability of being somebody else at which a face inside its person's group may be asked about
 Row = dict[str, Any]
 
@@ -72,7 +73,10 @@ def cases(root: str, done: Refinement) -> list[Case]:
         for row, v, text, w, b in zip(rows, verdicts, said, risk, p, strict=True)
         if row["kind"] != "conflict"
     ]  # fmt: skip
-    made = [*_open(_grouped(made, world), world), *_inside(done, calibration, usual, {r["subject"] for r in rows})]
+    named = {r["subject"] for r in rows}
+    people = [c for c in _seen_by_people(done) if c.about["subject"] not in named]
+    made = [*_open([*_grouped(made, world), *people], world)]
+    made += _inside(done, calibration, usual, named | {c.about["subject"] for c in people})
     return _with_conflicts(made, [r for r in rows if r["kind"] == "conflict"], world)
 
 
@@ -169,6 +173,27 @@ def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Colle
                 said = {"finding_id": finding_id("outlier", face, name), "kind": "outlier", "subject": face}
                 yield Case(said | {"object": name, "face": face, "other": None}, GRID, name, "no",
                            _words("outlier", share, 1), p, 1, "no", round(p, 4))  # fmt: skip
+
+
+def nobody(done: Refinement) -> list[str]:
+    """Names in which no two photos are alike, so that nothing can be said to be unlike them."""
+    rows = done.tables["persons"].read(["person", "cluster", "size"])
+    return list(rows.filter(pc.and_(pc.equal(rows["cluster"], 0), pc.equal(rows["size"], 1)))["person"].to_pylist())
+
+
+def _seen_by_people(done: Refinement) -> Iterator[Case]:
+    """All photos that stay of names in which people see a person and the machine sees nobody: which of them are it?"""
+    verdicts = done.tables["decisions"].read(["verdict"])["verdict"]
+    rows = findings_of(done).read(["kind", "subject"]).append_column("verdict", verdicts)
+    denied = rows.filter(pc.and_(pc.equal(rows["kind"], "mixed"), pc.equal(rows["verdict"], "no")))
+    names = pa.array(sorted(set(denied["subject"].to_pylist()) & set(nobody(done))), pa.string())
+    for shard in done.tables["labels"].batches(["face_id", "claimed", "identity"]) if len(names) else ():
+        own = pc.and_(pc.equal(shard["identity"], shard["claimed"]), pc.is_in(shard["claimed"], value_set=names))
+        for row in shard.filter(own.fill_null(False)).to_pylist():
+            face, name = row["face_id"], row["claimed"]
+            said = {"finding_id": finding_id("outlier", face, name), "kind": "outlier", "subject": face}
+            yield Case(said | {"object": name, "face": face, "other": None}, GRID, name, "unsure",
+                       "no two photos of this name are alike to the machine", EVEN, 1, "no", EVEN)  # fmt: skip
 
 
 def _grouped(made: list[Case], world: World) -> list[Case]:

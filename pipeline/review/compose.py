@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.refined.latest import Refinement, findings_of
 from pipeline.review.album import SHOWN, Place, everyone, of_tests, place_of, surest
-from pipeline.review.cases import Case, among
+from pipeline.review.cases import Case, among, nobody
 from pipeline.review.gold import gold_for
 from pipeline.review.groups import GENERAL, Known
 from pipeline.review.questions import GRID, PAIR, Item, Question, question_id
@@ -34,6 +34,7 @@ class Faces(NamedTuple):
     tests: Mapping[str, list[str]]
     place: Mapping[str, Place]
     alike: Mapping[str, set[str]]  # names that may be one person, as far as anything was found
+    unknown: Collection[str]  # names in which no two photos are alike
     there: Collection[str]  # items that were sent before
 
 
@@ -78,8 +79,10 @@ def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round
     every = [*cells, known_one] if known_one and new else list(cells)
     every.sort(key=lambda c: c.about["finding_id"])  # gold must not stand last
     items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
-    left = tuple(faces.sure.get(place, ())[:SHOWN])
-    question = Question(question_id(GRID, items, round), GRID, _title(name, known), left, (), items)
+    left, title = tuple(faces.sure.get(place, ())[:SHOWN]), _title(name, known)
+    if name in faces.unknown:
+        left, title = tuple(faces.all.get(name, ())[:SHOWN]), f"{title} · the one whom several of these photos show"
+    question = Question(question_id(GRID, items, round), GRID, title, left, (), items)
     return Sheet(_group(name, faces, known), question, tuple(every))
 
 
@@ -128,20 +131,25 @@ def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> F
     wanted = set(place.values()) | {(c.identity, 0) for c in cases}
     wanted |= {p for c in cases for n in _named(c) if (p := place_of(n, persons))}
     avoid = {c.about["face"] for c in cases if c.page == GRID}
-    mixed = {c.identity for c in cases if c.about["kind"] == "mixed"}
+    alike, mixed = _alike(done, persons)
+    unknown = mixed & set(nobody(done))
+    shown = {c.identity for c in cases if c.about["kind"] == "mixed" or (c.page == GRID and c.identity in unknown)}
+    wanted -= {(name, 0) for name in unknown}
     tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
-    return Faces(persons, surest(done, wanted, avoid=avoid), everyone(done, mixed) if mixed else {},
-                 of_tests(done, tests) if tests else {}, place, _alike(done, persons), there)  # fmt: skip
+    return Faces(persons, surest(done, wanted, avoid=avoid), everyone(done, shown) if shown else {},
+                 of_tests(done, tests) if tests else {}, place, alike, unknown, there)  # fmt: skip
 
 
-def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, set[str]], set[str]]:
+    """Names that may be one person, and names in which nobody was found."""
+    found, unknown = defaultdict[str, set[str]](set), set[str]()
     for rows in findings_of(done).batches(["kind", "subject", "object"]):
+        unknown.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())
         for row in rows.filter(pc.equal(rows["kind"], "merge")).to_pylist():
             names = [str(persons[n]["identity"]) if n in persons else n for n in (row["subject"], row["object"])]
             found[names[0]].add(names[1])
             found[names[1]].add(names[0])
-    return found
+    return found, unknown
 
 
 def _named(case: Case) -> Iterable[str]:

@@ -40,7 +40,9 @@ def draft(root: str, done: Refinement, there: Collection[str], known: Mapping[st
     made, cost = cases(root, done), seconds(said)
     chosen = cut(pages(made, cost), cost, answered=answered, budget=terms.budget, minutes=terms.minutes)
     sample = renewed(root, done, terms.audit, answered)
-    drawn = [c for c in sample.cases if c.about["finding_id"] not in answered]
+    believed = {c.about["finding_id"]: c.belief for c in made}
+    drawn = [c._replace(belief=believed.get(c.about["finding_id"], c.belief)) for c in sample.cases
+             if c.about["finding_id"] not in answered]  # fmt: skip
     voices = _voices(said, settled.disputed)
     audited = asked_before(said, voices)  # by now another sample may be drawn, and the machine see no case
     again = {c.about["finding_id"]: c for c in (*audited, *sample.cases, *made) if c.about["finding_id"] in voices}

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.noise.likeness import Tail
+from pipeline.refined.labels import label_again
 from pipeline.review.cases import cases
 from pipeline.review.compose import compose, shown
 from pipeline.review.draft import Terms, draft
@@ -45,6 +46,26 @@ def test_nothing_is_asked_that_an_answer_cannot_change(done, every):
 def test_stray_faces_of_one_group_are_one_question(every):
     asked = [(c.identity, c.about["object"]) for c in every if c.about["kind"] == "misplaced"]
     assert len(asked) == len(set(asked))
+
+
+def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_about(tmp_path):
+    root = str(tmp_path)
+    before = refined(root)[0]
+    (asked,) = [c for c in cases(root, before) if c.about["kind"] == "mixed"]
+    name = asked.identity
+    assert name == "zz"
+    assert not [c for c in cases(root, before) if c.identity == name and c.page == GRID]
+    said = [{**asked.about, "verdict": "no", "who": who, "purpose": "case", "answer_id": who} for who in ("a", "b")]
+    append(root, said)
+    done = label_again(root, settle(read(root)).verdicts)
+    kept = {r["face_id"] for r in done.tables["labels"].read().to_pylist() if r["identity"] == name}
+    which = [c for c in cases(root, done) if c.identity == name and c.page == GRID]
+    assert {c.about["face"] for c in which} == kept
+    assert len(which) == 4
+    assert [p for p in pages(which, GUESSED) if len(p.cases) == 4], "on one page, beside each other"
+    (sheet,) = compose(done, which, {}, {})
+    assert set(sheet.question.left) == kept
+    assert "several of these photos" in sheet.question.title
 
 
 def test_belief_falls_with_likeness():
