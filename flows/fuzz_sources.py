@@ -15,6 +15,7 @@ from flows.fuzz_rules import Target, holds, is_text, nothing_but_reading
 from pipeline.faces.extract import to_jpeg
 from pipeline.sources import (
     Photo,
+    agedb,
     benchmark,
     devkit,
     ijb,
@@ -23,6 +24,7 @@ from pipeline.sources import (
     pair_lists,
     record_codec,
     record_io,
+    trillion_pairs,
     verification_bin,
     video_lists,
 )
@@ -30,6 +32,7 @@ from pipeline.sources.record_writer import Sample, write_record_io
 
 PICTURE = to_jpeg(np.full((40, 30, 3), 99, np.uint8))
 CFP = [f"Data/Images/{p}/{kind}/01.jpg" for p in "12" for kind in ("frontal", "profile")]
+AGES = "04_FINAL_protocol_30_years.mat"
 PROBE, DISTRACTOR = "facescrub/Ann/Ann_1.png", "1/23@N4/5_0.jpg"
 KNOWN = pickle.dumps(([b"\xff\xd8a", b"b"], [True]), 0)  # text: bytes through functions of ours
 
@@ -111,6 +114,32 @@ def _pairs(folder: Path) -> None:
             holds({pair.a, pair.b} <= there, "pairs are of photos that were found below the set's folder")
 
 
+def _agedb(folder: Path) -> None:
+    """The protocol alone, and as a set whose photos are there, as far as their names are names of files."""
+    (folder / "03_Protocol_Images").mkdir()
+    asked = agedb.read(folder / AGES)
+    for question in asked:
+        is_text(question.a, question.b)
+        for name in (question.a, question.b):
+            holds("/" not in name and "\0" not in name, "a photo lies in its folder")
+            if len(name.encode()) < 200:
+                (folder / "03_Protocol_Images" / f"{name}.jpg").write_bytes(b"\xff\xd8")
+    there = {photo.key for photo in _photos(benchmark, folder)}
+    pairs = benchmark.pairs(folder)
+    holds([p.same for p in pairs] == [q.same for q in asked], "answers in their order")
+    holds({k for p in pairs for k in (p.a, p.b)} <= there, "pairs are of photos that were found below the set's folder")
+
+
+def _trillion_pairs(folder: Path) -> None:
+    (folder / "1.jpg").write_bytes(PICTURE)
+    lines = (folder / trillion_pairs.LIST).read_bytes().split(b"\n")
+    parts = trillion_pairs.parts(folder)
+    cut = [row for part in parts for row in trillion_pairs.cut_shard(part, folder=str(folder)).to_pylist()]
+    holds(len(cut) == sum(bool(line.decode().split()) for line in lines), "every line is a face or a failure")
+    for row in cut:
+        holds((row["jpeg"] is None) == (row["failure"] is not None), "a face or a reason")
+
+
 def _templates(folder: Path) -> None:
     (folder / "loose_crop").mkdir(exist_ok=True)
     (folder / "loose_crop/1.jpg").write_bytes(PICTURE)
@@ -180,6 +209,8 @@ TARGETS = {
         ),
         _pairs,
     ),
+    "agedb": Target((AGES,), _agedb),
+    "trillion-pairs": Target((trillion_pairs.LIST,), _trillion_pairs),
     "templates": Target(
         (
             "meta/a_face_tid_mid.txt",

@@ -6,18 +6,17 @@ photo's name begins with its person's, up to the first underscore. Moschoglou et
 collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
 """
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources.matlab import Array, load
 
 PATTERN = "*_protocol_*_years.mat"
-MOST_BYTES = 64_000_000  # of a protocol: 6,000 pairs take a fraction of it
+MOST_BYTES = 32 << 20  # of a protocol: 6,000 pairs take a fraction of it
 PHOTOS = 2
+NOTHING = Array((0, 0), [])
 
 
 class Asked(NamedTuple):
@@ -39,11 +38,12 @@ def recognise(root: Path) -> list[Path]:
 def read(file: Path) -> list[Asked]:
     """The pairs of a protocol. Raises UserError for a file that is none."""
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise ValueError("it is too large for one")
-        return [pair for fold, split in enumerate(_splits(file)) for pair in _pairs(split, fold)]
-    except Exception as error:  # noqa: BLE001  what a broken file makes of scipy's reader is not told beforehand
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        found = load(file, "splits", most_bytes=MOST_BYTES)
+        if found is None or not found.values:
+            raise ValueError("it holds no splits")
+        return [pair for fold, split in enumerate(found.values) for pair in _pairs(split, fold)]
+    except (OSError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:120]
         raise UserError(f"cannot read {file} as a protocol of AgeDB ({reason}): fetch it again, or give its pairs as "
                         "a *_pair.txt") from None  # fmt: skip
 
@@ -53,27 +53,24 @@ def person(photo: str) -> str:
     return photo.partition("_")[0]
 
 
-def _splits(file: Path) -> list[Any]:
-    from scipy.io import loadmat
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = loadmat(file, variable_names=["splits"]).get("splits")
-    if not isinstance(found, np.ndarray) or not found.size:
-        raise ValueError("it holds no splits")
-    return [cell.item() for cell in found.ravel()]  # a record each
+def _pairs(split: object, fold: int) -> Iterator[Asked]:
+    photos, same, *_ = (*_fields(split, f"fold {fold + 1}"), NOTHING, NOTHING)
+    if photos.shape != (PHOTOS, len(same.values)) or not all(one in (1, -1) for one in same.values):
+        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(same.values)} answers")
+    names = [_name(photo) for photo in photos.values]  # the two of a pair beside each other
+    for first, second, one in zip(names[::PHOTOS], names[1::PHOTOS], same.values, strict=True):
+        yield Asked(first, second, one == 1, fold)
 
 
-def _pairs(split: Any, fold: int) -> Iterator[Asked]:
-    photos, same = np.asarray(split[0], object), np.asarray(split[1]).ravel()
-    if photos.shape != (PHOTOS, len(same)) or not np.isin(same, (1, -1)).all():
-        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(same)} answers")
-    for first, second, one in zip(*photos, same.tolist(), strict=True):
-        yield Asked(_name(first), _name(second), one == 1, fold)
+def _name(photo: object) -> str:
+    text = _fields(photo, "a photo")[0].values
+    if len(text) != 1 or not isinstance(text[0], str) or not text[0] or "/" in text[0] or "\0" in text[0]:
+        raise ValueError(f"{str(text)[:40]!r} is no photo")
+    return text[0]
 
 
-def _name(record: Any) -> str:
-    name = str(np.asarray(record.item()[0]).item())
-    if not name or "/" in name or "\0" in name:
-        raise ValueError(f"{name[:40]!r} is no photo")
-    return name
+def _fields(found: object, what: str) -> tuple[Array, ...]:
+    """The fields of an array that is one record."""
+    if isinstance(found, Array) and len(found.values) == 1 and isinstance(record := found.values[0], tuple):
+        return record
+    raise ValueError(f"{what} is no record")
