@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
 from pipeline.faces.embed import BATCH, Embedder
+from pipeline.faces.halve import halve
 from pipeline.noise.neighbours import nearest
 from trainer.run import Run
 
@@ -55,6 +56,7 @@ def device(
     sample_rate: Annotated[float, typer.Option(help="Share of the classes in a step of Partial FC.")] = 0.1,
     precision: Annotated[str, typer.Option(help="Of training: fp32, bf16 or fp16.")] = "fp32",
     turns: Annotated[int, typer.Option(help="Updates that are measured.")] = 5,
+    half: Annotated[bool, typer.Option("--half", help="Embed in half precision (refinery halve), too.")] = False,
 ) -> Device:
     """Embedding, exact search, and training with Partial FC, on the GPU where there is one."""
     if min([faces, gallery, turns, *classes]) < 2:
@@ -63,10 +65,11 @@ def device(
         )
     run = Run(backbone=backbone, batch=batch, sample_rate=sample_rate, precision=precision, optimizer="sgd")
     asked: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
-        *((f"embed, {name}", _embedding, (name, faces)) for name in network),
+        *((f"embed, {name}{', half precision' * halved}", _embedding, (name, faces, halved))
+          for name in network for halved in (False, True)[: 1 + half]),
         (f"the {NEAREST} nearest of {gallery:,}", _searching, (gallery,)),
         *((f"train {backbone}, {n:,} classes", _training, (run, n, turns)) for n in classes),
-    ]
+    ]  # fmt: skip
     found = []
     for what, measure, given in asked:
         log.info("%s", what)
@@ -77,7 +80,7 @@ def device(
     return Device(_name(), found)
 
 
-def _embedding(name: str, faces: int) -> tuple[float, float, str, int]:
+def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:
     """Faces a second through an Embedder, from pixels to vectors, beside the network on one batch again and again."""
     from trainer.checkpoint import network  # torch takes seconds to load
     from trainer.export import to_onnx
@@ -85,6 +88,8 @@ def _embedding(name: str, faces: int) -> tuple[float, float, str, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, f"{name}.onnx"))
         to_onnx(network(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
+        if halved:
+            halve(path, path)
         embedder = Embedder(path)
         pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
         session = model_file.session(path)

@@ -43,6 +43,7 @@ from flows.demo import demo
 from flows.evaluate import evaluate
 from flows.experiment import experiment
 from flows.find import find
+from flows.halve import halve
 from flows.megaface import megaface
 from flows.refine import refine
 from flows.report import report
@@ -114,6 +115,7 @@ def _app() -> typer.Typer:
     app.command("apply-list")(_command(apply_list))
     app.command("train")(_command(run_recipe))
     app.command("evaluate")(_command(evaluate))
+    app.command("halve")(_command(halve))
     app.command("megaface")(_command(megaface))
     app.command("report")(_command(report))
     app.command("find")(_command(find))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from flows import handed_in, pair_sets, strangers, template_sets, videos
 from flows.figures import POINTS, Asked, Evaluation, Figure
@@ -23,7 +24,7 @@ from pipeline.noise.columns import vectors
 from pipeline.refined.latest import findings_of, latest
 from pipeline.sources import devkit, ijb, trillion_pairs, video_lists
 from trainer.evaluation.compare import compare
-from trainer.evaluation.pair_set import between, load_pairs, without
+from trainer.evaluation.pair_set import PairSet, between, load_pairs, without
 from trainer.evaluation.roc import at_far
 from trainer.evaluation.verification import Verification, verify
 
@@ -199,20 +200,30 @@ def measure(
     seed: int = 0,
     workers: Workers = None,
 ) -> Verification:
-    """A model's verification of a prepared test set; its vectors are a table like any other, made once.
+    """A model's verification of a prepared test set.
 
-    They are kept in half precision, which moves a cosine by some 1e-5. leave_out: people and photos (identities and
-    face_ids) whose pairs are not asked.
+    leave_out: people and photos (identities and face_ids) whose pairs are not asked.
+    """
+    pairs = load_pairs(test.folder)
+    pairs = without(pairs, leave_out) if leave_out else pairs
+    cosine = cosines(root, embedder, test, pairs, workers=workers)
+    try:
+        return verify(cosine, pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
+    except UserError as error:
+        raise UserError(f"{embedder.model} on {test.name}: {error}") from None
+
+
+def cosines(
+    root: str, embedder: "Embedder | Trained", test: Prepared, pairs: PairSet, *, workers: Workers = None
+) -> NDArray[np.float32]:
+    """The cosine of every pair [n]; the vectors are a table like any other, made once.
+
+    They are kept in half precision, which moves a cosine by some 1e-5.
     """
     table = embedded(root, test.faces, embedder, workers=workers)
     x = vectors(table.read(["x"])["x"])[0].astype(np.float32)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    pairs = load_pairs(test.folder)
-    pairs = without(pairs, leave_out) if leave_out else pairs
-    try:
-        return verify(between(pairs, x), pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
-    except UserError as error:
-        raise UserError(f"{embedder.model} on {test.name}: {error}") from None
+    return between(pairs, x)
 
 
 def _check(
