@@ -41,7 +41,10 @@ def read(file: Path) -> list[Asked]:
         found = load(file, "splits", most_bytes=MOST_BYTES)
         if found is None or not found.values:
             raise ValueError("it holds no splits")
-        return [pair for fold, split in enumerate(found.values) for pair in _pairs(split, fold)]
+        pairs = [pair for fold, split in enumerate(found.values) for pair in _pairs(split, fold)]
+        if not pairs:
+            raise ValueError("it asks about no pair")
+        return pairs
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"cannot read {file} as a protocol of AgeDB ({reason}): fetch it again, or give its pairs as "

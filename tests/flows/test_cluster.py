@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pytest
 from distributed import get_worker
@@ -128,6 +129,30 @@ def who(part: int) -> pa.Table:
 def deadly(part: int) -> pa.Table:
     """The end of whatever process makes it."""
     os._exit(part)
+
+
+def greedy(part: int, *, folder: str) -> pa.Table:
+    """The part's number; the first time that the second is made it takes more and more memory."""
+    told = Path(folder, "told")
+    if part == 1 and not told.exists():
+        told.touch()
+        held = []
+        while len(held) < 40:
+            held.append(np.ones(5_000_000))  # 40 MB
+            time.sleep(0.1)
+    return pa.table({"who": [f"{part}"]})
+
+
+def test_a_worker_that_runs_out_of_memory_is_begun_again(tmp_path: Path) -> None:
+    limited = ("--nanny", "--memory-limit", "600MB")
+    with dask_processes(tmp_path / "cluster", 2, *limited) as two:
+        client = builder.connect(two.address)
+        client.wait_for_workers(2)
+        given = {"schema": WHO, "workers": two.address, "folder": str(tmp_path)}
+        made = build(str(tmp_path / "r"), "t", greedy, list(range(6)), **given)
+        assert made.read()["who"].to_pylist() == list("012345")
+        client.close(timeout=2)
+    assert any("exceeded 95% memory budget" in log.read_text() for log in (tmp_path / "cluster").glob("w*.log"))
 
 
 def test_what_wants_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
     [
         ({"labels": np.array([[1.0, 0, 1, -1, -1, -1]])}, "fold 1 has"),
         ({"labels": np.array([[1.0, -1]])}, r"fold 1 has \(2, 6\) photos and 2 answers"),
+        ({"indices": np.empty((2, 0), object), "labels": np.ones((1, 0))}, "it asks about no pair"),
         ({"indices": np.ones((2, 6))}, "a photo is no record"),
         ({"indices": cells([["a"] * 6, ["b"] * 6])}, "a photo is no record"),
         ({"indices": cells([[record(name=2.0)] * 6] * 2)}, r"\[2\.0\]' is no photo"),
