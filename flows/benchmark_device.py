@@ -89,7 +89,7 @@ def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, 
         path = str(Path(folder, f"{name}.onnx"))
         to_onnx(network(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
         if halved:
-            halve(path, path)
+            halve(path, path := str(Path(folder, "half.onnx")))
         embedder = Embedder(path)
         pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
         session = model_file.session(path)

@@ -12,7 +12,7 @@ from flows.models import is_checkpoint
 from flows.pair_sets import prepare
 from flows.take import parse_workers
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder
+from pipeline.faces.embed import Embedder, layout_of
 from pipeline.faces.halve import halve as write
 from pipeline.faces.packs import find_model
 from trainer.evaluation.pair_set import load_pairs
@@ -67,7 +67,8 @@ def halve(
         raise UserError(f"{out} is the model itself: give another file")
     sizes = Path(whole.model).stat().st_size, write(whole.model, out)
     half = Embedder(str(out.absolute()))
-    half.dim  # noqa: B018  loads it
+    if layout_of(half.model) != layout_of(whole.model):  # a graph that tells by its first nodes how it wants its faces
+        raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")
     if not test_set:
         return Halved(str(out), *sizes, 0, None, None, {})
     many = parse_workers(workers)

@@ -66,11 +66,9 @@ def report(
         raise UserError("give a root, or --compare A B: the one is shown, the other are held beside each other")
     if each < 1 or megabytes < 0:
         raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
-    sections, made, shown, faces, title, lead = (
-        _compared(*compare, each, int(megabytes * MEGABYTE))
-        if any(compare)
-        else _shown(root, evaluation, groups, each, int(megabytes * MEGABYTE))
-    )
+    most = int(megabytes * MEGABYTE)
+    done = _compared(*compare, each, most) if any(compare) else _shown(root, evaluation, groups, each, most)
+    sections, made, shown, faces, title, lead = done
     text = page.page(title, lead, sections)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.refined.latest import Refinement, findings_of
 from pipeline.review.about import about, medoids
+from pipeline.review.cases import nobody
 from pipeline.table import Table
 
 NO_NOISE = frozenset({"duplicate", "conflict", "overlap", "too_few"})  # reasons that do not say "not this person"
@@ -84,13 +85,12 @@ def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str
     its photos, where the machine sees nobody); and which names are nobody's."""
     rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
-    for person in done.tables["persons"].read(["person", "medoid"]).to_pylist():
-        meant[person["person"]] = meant[person["medoid"]]
+    persons = {p["person"]: p for p in done.tables["persons"].read(["person", "cluster", "size", "medoid"]).to_pylist()}
+    meant |= {name: meant[p["medoid"]] for name, p in persons.items()}
     shown: dict[str, Counter[str]] = {}
     for row in rows:
         shown.setdefault(row["claimed"], Counter())[meant[row["face_id"]]] += 1
-    found = findings_of(done).read(["kind", "subject"]).to_pylist()
-    meant |= {f["subject"]: shown[f["subject"]].most_common(1)[0][0] for f in found if f["kind"] == "mixed"}
+    meant |= {name: shown[name].most_common(1)[0][0] for name in nobody(persons)}
     return meant | {MIXED + name: "" for name, of in shown.items() if not _somebody(of)}
 
 

@@ -48,7 +48,7 @@ def graph(path: str) -> Any:
         if not model.graph.input or not model.graph.output:
             raise ValueError("no graph with inputs and outputs")
     except Exception as error:  # noqa: BLE001  protobuf and onnx raise a dozen kinds for a file that is not theirs
-        raise UserError(f"{path} is no ONNX model ({_brief(error)}): give an ONNX file") from None
+        raise UserError(f"{path} is no ONNX model ({brief(error)}): give an ONNX file") from None
     for weights in model.graph.initializer:
         weights.ClearField("raw_data")
     return model.graph
@@ -75,8 +75,9 @@ def session(path: str) -> Any:
         model = in_blocks(path) if where[0] == "CPUExecutionProvider" else None
         return onnxruntime.InferenceSession(model or path, options, providers=where)
     except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds for a broken model
-        raise UserError(f"onnxruntime cannot load {path} ({_brief(error)}): give another model") from None
+        raise UserError(f"onnxruntime cannot load {path} ({brief(error)}): give another model") from None
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
+    """What an error says, in part of a line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -4,7 +4,7 @@ What an answer cannot change is not asked: a photo that goes for another reason,
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +59,9 @@ class World(NamedTuple):
 def cases(root: str, done: Refinement) -> list[Case]:
     """Everything that could be asked of a refinement, in no order; `wrong` says what is worth it."""
     findings = findings_of(done).read()
+    decided = done.tables["decisions"].read(["verdict"])["verdict"]
+    denied = pc.and_(pc.equal(findings["kind"], "mixed"), pc.equal(decided, "no"))
+    seen = findings.filter(denied)["subject"].to_pylist()  # by people: of a name without a person policy never says no
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE)))
     calibration = read_calibration(root, done.tables["calibration"].shards[0])
     verdicts, usual = judge(findings, done.thresholds, calibration), own(done, calibration)
@@ -74,7 +77,7 @@ def cases(root: str, done: Refinement) -> list[Case]:
         if row["kind"] != "conflict"
     ]  # fmt: skip
     named = {r["subject"] for r in rows}
-    people = [c for c in _seen_by_people(done) if c.about["subject"] not in named]
+    people = [c for c in _seen_by_people(done, nobody(world.persons) & {*seen}) if c.about["subject"] not in named]
     made = [*_open([*_grouped(made, world), *people], world)]
     made += _inside(done, calibration, usual, named | {c.about["subject"] for c in people})
     return _with_conflicts(made, [r for r in rows if r["kind"] == "conflict"], world)
@@ -175,20 +178,16 @@ def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Colle
                            _words("outlier", share, 1), p, 1, "no", round(p, 4))  # fmt: skip
 
 
-def nobody(done: Refinement) -> list[str]:
-    """Names in which no two photos are alike, so that nothing can be said to be unlike them."""
-    rows = done.tables["persons"].read(["person", "cluster", "size"])
-    return list(rows.filter(pc.and_(pc.equal(rows["cluster"], 0), pc.equal(rows["size"], 1)))["person"].to_pylist())
+def nobody(persons: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Names in which no two photos are alike, so that nothing can be said to be unlike them; persons: by name."""
+    return {name for name, p in persons.items() if p["cluster"] == 0 and p["size"] == 1}
 
 
-def _seen_by_people(done: Refinement) -> Iterator[Case]:
+def _seen_by_people(done: Refinement, names: Collection[str]) -> Iterator[Case]:
     """All photos that stay of names in which people see a person and the machine sees nobody: which of them are it?"""
-    verdicts = done.tables["decisions"].read(["verdict"])["verdict"]
-    rows = findings_of(done).read(["kind", "subject"]).append_column("verdict", verdicts)
-    denied = rows.filter(pc.and_(pc.equal(rows["kind"], "mixed"), pc.equal(rows["verdict"], "no")))
-    names = pa.array(sorted(set(denied["subject"].to_pylist()) & set(nobody(done))), pa.string())
-    for shard in done.tables["labels"].batches(["face_id", "claimed", "identity"]) if len(names) else ():
-        own = pc.and_(pc.equal(shard["identity"], shard["claimed"]), pc.is_in(shard["claimed"], value_set=names))
+    wanted = pa.array(sorted(names), pa.string())
+    for shard in done.tables["labels"].batches(["face_id", "claimed", "identity"]) if names else ():
+        own = pc.and_(pc.equal(shard["identity"], shard["claimed"]), pc.is_in(shard["claimed"], value_set=wanted))
         for row in shard.filter(own.fill_null(False)).to_pylist():
             face, name = row["face_id"], row["claimed"]
             said = {"finding_id": finding_id("outlier", face, name), "kind": "outlier", "subject": face}

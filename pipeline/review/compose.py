@@ -123,7 +123,7 @@ def _person(person: str, faces: Faces) -> list[str]:
 
 def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> Faces:
     """Everything that the pages of these cases may show, in one pass over the tables."""
-    columns = ["person", "identity", "cluster", "medoid"]
+    columns = ["person", "identity", "cluster", "size", "medoid"]
     persons = {r["person"]: r for r in done.tables["persons"].read(columns).to_pylist()}
     splits = {f for c in cases if c.about["kind"] == "split" for f in (c.about["subject"], c.about["object"])}
     rows = among(done.tables["clusters"], pa.array(sorted(splits), pa.string()), ["face_id", "identity", "cluster"])
@@ -132,7 +132,7 @@ def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> F
     wanted |= {p for c in cases for n in _named(c) if (p := place_of(n, persons))}
     avoid = {c.about["face"] for c in cases if c.page == GRID}
     alike, mixed = _alike(done, persons)
-    unknown = mixed & set(nobody(done))
+    unknown = mixed & nobody(persons)
     shown = {c.identity for c in cases if c.about["kind"] == "mixed" or (c.page == GRID and c.identity in unknown)}
     wanted -= {(name, 0) for name in unknown}
     tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
@@ -141,15 +141,15 @@ def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> F
 
 
 def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, set[str]], set[str]]:
-    """Names that may be one person, and names in which nobody was found."""
-    found, unknown = defaultdict[str, set[str]](set), set[str]()
+    """Names that may be one person, by name, and names of which nobody can be sure who they are."""
+    found, mixed = defaultdict[str, set[str]](set), set[str]()
     for rows in findings_of(done).batches(["kind", "subject", "object"]):
-        unknown.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())
+        mixed.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())
         for row in rows.filter(pc.equal(rows["kind"], "merge")).to_pylist():
             names = [str(persons[n]["identity"]) if n in persons else n for n in (row["subject"], row["object"])]
             found[names[0]].add(names[1])
             found[names[1]].add(names[0])
-    return found, unknown
+    return found, mixed
 
 
 def _named(case: Case) -> Iterable[str]:

@@ -29,11 +29,7 @@ def place(folder: str | Path, kind: str, photo: str, name: str) -> Path:
 
 def write(file: Path, x: NDArray[Any]) -> None:
     """One vector [d]. Raises UserError where it cannot be written."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(HEAD.pack(len(x), 1, 4, FLOAT32) + np.asarray(x, "<f4").tobytes())
-    except OSError as error:
-        raise UserError(f"cannot write {file} ({error.strerror or error}): give another folder") from None
+    write_all(file, [x], rows=len(x), dim=1)
 
 
 def write_all(file: Path, blocks: Iterable[NDArray[Any]], *, rows: int, dim: int) -> None:

@@ -44,6 +44,26 @@ def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_
     assert Embedder(str(tmp_path / "half.onnx")).named_by != Embedder(str(EMBEDDER)).named_by
 
 
+def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.faces.halve.LARGEST", 1000)
+    with pytest.raises(UserError, match="is larger than"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+    monkeypatch.undo()
+
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("an operator of its own\nand more")
+
+    monkeypatch.setattr("onnxruntime.transformers.float16.convert_float_to_float16", fails)
+    with pytest.raises(UserError, match=r"cannot be halved \(an operator of its own\)"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+    monkeypatch.undo()
+    monkeypatch.setattr("flows.halve.layout_of", lambda model: model)
+    with pytest.raises(UserError, match="would be given its faces otherwise"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+
+
 def test_what_cannot_be_halved_is_one_line(tmp_path: Path) -> None:
     halve(str(EMBEDDER), tmp_path / "half.onnx")
     for model, out, told in (
