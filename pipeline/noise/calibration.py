@@ -4,12 +4,12 @@ One idea: strangers are everywhere, pairs across names, so the curve of likeness
 off any data set, however noisy; and what one person's photos look like is the upper part of the pairs within names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import groupby, islice
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,9 @@ PRIOR = 5.0
 FEWEST_PAIRS = 5000  # of strangers, below which the curve is a normal distribution's
 RATES = np.geomspace(0.3, 0.01, 16)  # where the curve is measured: below, people under two names pass for strangers
 RIDGE = 1e-3  # added to variances, so that one model given twice is no singular case
-IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers, 110 MB while they are counted
-ROWS = 256  # faces compared with all others at a time: 7 MB
+IDENTITIES, FACES = 1200, 3  # of each identity: 6.5 million pairs of strangers
+ROWS = 128  # faces compared with all others at a time: 4 MB
+KEPT = 0.35  # share of the pairs of strangers, the likest, that are kept for the curve
 CALIBRATION = pa.schema(
     [
         ("embedder", pa.int8()),  # 0 the first, 1 the second, -1 their sum
@@ -42,6 +43,14 @@ CALIBRATION = pa.schema(
         ("covariance", pa.list_(pa.float64())),
     ]
 )
+
+
+class Strangers(NamedTuple):
+    """Pairs of strangers in short: how many, and mean [e] and covariance [e, e] of how alike they are to embedders."""
+
+    n: int
+    mean: Floats
+    covariance: Floats
 
 
 def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Table:
@@ -116,31 +125,61 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     """
     views = tuple(view(rows) for rows in x)
     others = [_as_if_new(doubled(seen(rows, v)), identity) for rows, v in zip(x, views, strict=True)]
-    strangers, within = _pairs(others, identity)
+    strangers, within = _moments(others, identity)
     weights, same, spread, share = _weigh(strangers, within)
-    tails = tuple(fit_tail(column.copy()) for column in strangers.T)
-    return Calibration(views, weights, tails, fit_tail(strangers @ np.asarray(weights)), same, spread, share)
+    ways = np.vstack([np.eye(len(x)), weights])
+    *tails, tail = (fit_tail(z, strangers.n) for z in _upper(others, identity, strangers.n, ways))
+    return Calibration(views, weights, tuple(tails), tail, same, spread, share)
 
 
-def _pairs(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Floats, Floats]:
-    """How alike the faces of each pair are to each embedder, across names [n, e] and within them [m, e].
+def _pairs(faces: Sequence[Seen], identity: NDArray[Any]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """How alike the faces of each pair are to each embedder [n, e], and whether they are under one name [n].
 
-    Some rows at a time: the square of all faces would be four times as large as what is kept of it.
+    Some rows at a time, and anew each time they are asked for: all of them would fill ten times as much memory as the
+    rest of the stage, and take longer to sort than to make.
     """
-    n, each = len(identity), np.bincount(identity)
-    inner = int((each * (each - 1) // 2).sum())
-    found = np.empty((n * (n - 1) // 2 - inner, len(faces))), np.empty((inner, len(faces)))
-    ends = [0, 0]
+    n = len(identity)
     for at in range(0, n, ROWS):
         rows, rest = slice(at, at + ROWS), slice(at, n)
         later = np.arange(at, n)[None] > np.arange(at, min(at + ROWS, n))[:, None]
-        pairs = np.stack([likeness(some(f, rows), some(f, rest))[later] for f in faces], 1)
-        same = (identity[rows, None] == identity[None, rest])[later]
-        for which, chosen in enumerate((~same, same)):
-            part = pairs[chosen]
-            found[which][ends[which] : ends[which] + len(part)] = part
-            ends[which] += len(part)
-    return found
+        alike = np.stack([likeness(some(f, rows), some(f, rest))[later] for f in faces], 1)
+        yield alike, (identity[rows, None] == identity[None, rest])[later]
+
+
+def _moments(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Strangers, Floats]:
+    """The strangers in short, and how alike the faces of each pair within a name are to each embedder [m, e]."""
+    n, total, squares = 0, np.zeros(len(faces)), np.zeros((len(faces), len(faces)))
+    within: list[Floats] = [np.empty((0, len(faces)))]
+    for alike, same in _pairs(faces, identity):
+        strangers = alike[~same]
+        n, total = n + len(strangers), total + strangers.sum(0)
+        squares = squares + strangers.T @ strangers
+        within.append(alike[same])
+    mean = total / max(n, 1)
+    return Strangers(n, mean, (squares - n * np.outer(mean, mean)) / max(n - 1, 1)), np.concatenate(within)
+
+
+def _upper(faces: Sequence[Seen], identity: NDArray[Any], n: int, ways: Floats) -> Iterator[Floats]:
+    """The likenesses, weighted in each of several ways [k, e], of the likest of the n pairs of strangers.
+
+    At least the share RATES[0] of them. What the first rows show tells how alike that is; where they mislead, it is
+    tried again with less.
+    """
+    share = KEPT if n >= FEWEST_PAIRS else 1.0
+    while True:
+        least: Floats = np.full(len(ways), -np.inf)
+        found: list[list[Floats]] = [[np.empty(0)] for _ in ways]
+        for alike, same in _pairs(faces, identity):
+            each = (alike[~same] @ ways.T).T
+            if share < 1 and np.isinf(least[0]) and each.size:
+                least = np.asarray(np.quantile(each, 1 - share, axis=1))
+            for kept, z, floor in zip(found, each, least, strict=True):
+                kept.append(z[z >= floor])
+        if share == 1 or min(sum(map(len, kept)) for kept in found) > RATES[0] * n + 1:
+            break
+        share = min(1.0, 1.5 * share)
+    while found:
+        yield np.concatenate(found.pop(0))
 
 
 def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
@@ -166,30 +205,32 @@ def view(x: NDArray[Any]) -> View:
     return View(np.round(mean, 9), np.round(second - np.outer(mean, mean), 9))
 
 
-def fit_tail(z: Floats) -> Tail:
-    """The curve of strangers' likenesses z [n], read between FAR 0.3 and 0.01 and drawn on below; z is sorted a little.
+def fit_tail(z: Floats, of: int) -> Tail:
+    """The curve of strangers' likenesses, read between FAR 0.3 and 0.01 and drawn on below; z is sorted on the way.
 
-    What lies beyond is where one person under two names would be taken for strangers who look alike.
+    z: of so many likenesses the largest, all of them when they are fewer than FEWEST_PAIRS. What lies beyond 0.01 is
+    where one person under two names would be taken for strangers who look alike.
     """
-    if len(z) < FEWEST_PAIRS:
-        mean, deviation = (float(z.mean()), float(z.std())) if len(z) > 30 else (0.0, 1.0)
+    if of < FEWEST_PAIRS:
+        mean, deviation = (float(z.mean()), float(z.std())) if of > 30 else (0.0, 1.0)
         return Tail(round(mean, 6), round(max(deviation, 0.5), 6), 0.1)
     u = np.array([NormalDist().inv_cdf(1 - far) for far in RATES])
-    levels = np.quantile(z, 1 - RATES, overwrite_input=True)
+    place = (of - 1) * (1 - RATES) - (of - len(z))  # in z, were it sorted
+    low = place.astype(int)
+    z.partition(np.unique([low, low + 1]))
+    levels = z[low] + (place - low) * (z[low + 1] - z[low])
     c, b, a = np.polyfit(u, levels, 2)
     if c < 0:  # a curve that turns back would accept everybody in the end
         (b, a), c = np.polyfit(u, levels, 1), 0.0
     return Tail(round(float(a), 6), round(float(b), 6), round(float(c), 6))
 
 
-def _weigh(strangers: Floats, within: Floats) -> tuple[tuple[float, ...], float, float, float]:
+def _weigh(strangers: Strangers, within: Floats) -> tuple[tuple[float, ...], float, float, float]:
     """Weights of the embedders (Fisher's discriminant, strangers at unit deviation), and the same person's curve."""
-    dims = strangers.shape[1]
-    if len(strangers) < FEWEST_PAIRS or len(within) < 100:
+    dims = within.shape[1]
+    if strangers.n < FEWEST_PAIRS or len(within) < 100:
         return tuple(round(1 / dims, 6) for _ in range(dims)), 6.0, 1.5, 0.5
-    mean0 = strangers.mean(0)
-    parts = (strangers[at : at + FEWEST_PAIRS] - mean0 for at in range(0, len(strangers), FEWEST_PAIRS))
-    cov0 = sum(part.T @ part for part in parts) / (len(strangers) - 1) + RIDGE * np.eye(dims)
+    mean0, cov0 = strangers.mean, strangers.covariance + RIDGE * np.eye(dims)
     mean1, cov1, share = _same(within, mean0, cov0)
     weights = np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0)
     weights /= np.sqrt(weights @ cov0 @ weights)

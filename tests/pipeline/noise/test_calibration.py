@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.noise.calibration import calibrate, fit_tail, from_table, to_table, view
-from pipeline.noise.likeness import level, likeness, seen
+from pipeline.noise.calibration import ROWS, _as_if_new, calibrate, fit_tail, from_table, to_table, view
+from pipeline.noise.likeness import doubled, level, likeness, seen
 from tests.pipeline.noise.drawn import DIM, person, photos_of
 
 
@@ -76,9 +76,21 @@ def test_few_faces_are_drawn_towards_an_even_sphere():
 
 
 def test_a_curve_that_would_turn_back_is_made_straight():
-    tail = fit_tail(np.random.default_rng(0).uniform(-1, 1, 100_000))  # no tail at all
+    tail = fit_tail(np.random.default_rng(0).uniform(-1, 1, 100_000), 100_000)  # no tail at all
     assert tail.c == 0
     assert level(tail, 1e-6) > level(tail, 1e-3)
+
+
+@pytest.mark.parametrize("first", [0.0, 2.0])
+def test_a_curve_is_read_off_all_strangers_whatever_the_first_are_like(first):
+    rng = np.random.default_rng(7)
+    x, identity = drawn(rng, people=400)
+    x[: 3 * ROWS] += first * person(rng)  # the faces that are compared first, and with all others, look much alike
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    views = [view(x)]
+    z = likeness(*[_as_if_new(doubled(seen(x, views[0])), identity)] * 2)
+    z = z[np.triu(identity[:, None] != identity[None], 1)]
+    assert calibrate([x], identity=identity).tails[0] == fit_tail(z, len(z))
 
 
 def test_to_table_and_back():
