@@ -148,7 +148,8 @@ def _pairs(faces: Sequence[Seen], identity: NDArray[Any]) -> Iterator[tuple[Floa
 
 def _moments(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Strangers, Floats]:
     """The strangers in short, and how alike the faces of each pair within a name are to each embedder [m, e]."""
-    n, total, squares = 0, np.zeros(len(faces)), np.zeros((len(faces), len(faces)))
+    n, total = 0, np.zeros(len(faces))
+    squares: Floats = np.zeros((len(faces), len(faces)))
     within: list[Floats] = [np.empty((0, len(faces)))]
     for alike, same in _pairs(faces, identity):
         strangers = alike[~same]
