@@ -137,7 +137,7 @@ def _face(photo: Path, detector: Detector, aligned: bool) -> tuple[Image, int]:
         image = decode(photo.read_bytes())
         if aligned:
             return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8), 1
-        face, faces, _ = the_face(image, detector)
+        face, faces, _ = the_face(image, detector(image))
         return face, len(faces.scores)
     except OSError as error:
         raise UserError(f"cannot read {photo} ({error.strerror or error}): give a photo") from None

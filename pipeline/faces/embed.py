@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces import model_file
+from pipeline.faces.ahead import ahead
 from pipeline.faces.align import SIZE
 from pipeline.noise.columns import packed, vectors
 from pipeline.schema import embeddings
@@ -144,7 +145,11 @@ def _same_pictures(now: pa.Table, then: pa.Table) -> tuple[NDArray[np.intp], NDA
 def _batches(
     jpegs: pa.ChunkedArray, rows: NDArray[np.intp], size: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    for start in range(0, len(rows), size):
+    """Rows, so many at a time, and their pictures [n, 112, 112, 3]; the next ones are decoded meanwhile."""
+
+    def decoded(start: int) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
         chosen = rows[start : start + size]
-        decoded = [cv2.imdecode(np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8), cv2.IMREAD_COLOR) for i in chosen]
-        yield chosen, np.stack(decoded)
+        data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in chosen]
+        return chosen, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
+
+    return ahead(decoded, range(0, len(rows), size))

@@ -5,7 +5,8 @@ A photo that gives no face keeps its row, with the reason in `failure`; nothing 
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -15,16 +16,41 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces import quality
+from pipeline.faces.ahead import ahead
 from pipeline.faces.align import SIZE, warp
 from pipeline.faces.detect import LARGEST, Detector, Faces, meant
-from pipeline.faces.picture import Image, Unreadable, decode, shrinks
+from pipeline.faces.picture import Image, Unreadable, decode, pixels, shrinks
 from pipeline.noise.duplicates import sketch
 from pipeline.sources import Changed, Photo, source
 from pipeline.table import Shard, read_shard
 
 JPEG_QUALITY = 95  # of faces cut from photos; those that come aligned keep their own bytes
 ROWS = 128  # faces turned to columns at a time: as Python's objects they take twice as much memory
+LARGE = 1 << 24  # pixels, 50 MB; of larger photos a worker holds one at a time
 Row = dict[str, Any]
+
+
+class Opened(NamedTuple):
+    """A photo that is read, and its row so far.
+
+    image: decoded, so many times smaller than it is; None: it is LARGE. box: of the face that is meant. aligned: the
+    photo is an aligned crop already.
+    """
+
+    row: Row
+    data: bytes
+    image: Image | None
+    shrink: int
+    box: Sequence[float] | None
+    aligned: bool
+
+
+class Seen(NamedTuple):
+    """A photo, its pixels, and the faces that a detector finds in them."""
+
+    photo: Opened
+    image: Image
+    faces: Faces
 
 
 class NoFace(ValueError):  # noqa: N818
@@ -48,11 +74,11 @@ def extract_shard(
     """
     photos = read_shard(root, part).to_pylist()
     known = _known(root, photos, before)
+    opened = ahead(lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, where), photos)
+    rows = ahead(_finished, (_looked_at(photo, detector) for photo in opened))
     made = [schema.FACES.empty_table()]
-    for at in range(0, len(photos), ROWS):
-        some = photos[at : at + ROWS]
-        rows = [known.get(photo["face_id"]) or _row(photo, detector, aligned, where) for photo in some]
-        made.append(pa.Table.from_pylist(rows, schema=schema.FACES))
+    while some := list(islice(rows, ROWS)):
+        made.append(pa.Table.from_pylist(some, schema=schema.FACES))
     return pa.concat_tables(made)
 
 
@@ -74,19 +100,47 @@ def _file(photo: Row | None) -> Row | None:
     return photo and {name: value for name, value in photo.items() if name != "identity"}
 
 
-def _row(photo: Row, detector: Detector, aligned: bool, where: Mapping[str, tuple[str, str]]) -> Row:
+def _opened(photo: Row, known: Row | None, aligned: bool, where: Mapping[str, tuple[str, str]]) -> Row | Opened:
+    """A photo read and decoded, or its row where there is nothing to look at."""
+    if known:
+        return known
     row: Row = {"face_id": photo["face_id"], "identity": photo["identity"]}
     try:
         if photo["failure"]:
             raise Unreadable(photo["failure"].removeprefix("unreadable: "))
         data = read_photo(photo, where)
         row["sha"] = sha256(data).hexdigest()
-        row |= _as_it_is(data, decode(data), detector) if aligned else _cut(data, detector, photo["box"])
+        shrink = 1 if aligned else shrinks(data, LARGEST)  # it is decoded no larger than the detector sees it
+        image = decode(data, shrink) if pixels(data) <= LARGE * shrink**2 else None
     except (Unreadable, Changed) as error:
-        row["failure"] = f"unreadable: {error}"
+        return row | {"failure": f"unreadable: {error}"}
+    return Opened(row, data, image, shrink, None if aligned else photo["box"], aligned)
+
+
+def _looked_at(photo: Row | Opened, detector: Detector) -> Row | Seen:
+    """A photo and the faces in it, or its row; a large photo is decoded here, and done with before the next one."""
+    if isinstance(photo, dict):
+        return photo
+    if photo.image is not None:
+        return Seen(photo, photo.image, detector(photo.image))
+    try:
+        image = decode(photo.data, photo.shrink)
+    except Unreadable as error:
+        return photo.row | {"failure": f"unreadable: {error}"}
+    return _finished(Seen(photo, image, detector(image)))
+
+
+def _finished(seen: Row | Seen) -> Row:
+    """The row of faces of a photo."""
+    if isinstance(seen, dict):
+        return seen
+    row = seen.photo.row
+    try:
+        return row | (_as_it_is(*seen) if seen.photo.aligned else _cut(*seen))
+    except Unreadable as error:
+        return row | {"failure": f"unreadable: {error}"}
     except NoFace as error:
-        row["failure"] = f"no_face: {error}"
-    return row
+        return row | {"failure": f"no_face: {error}"}
 
 
 def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
@@ -97,25 +151,24 @@ def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
     return found
 
 
-def _cut(data: bytes, detector: Detector, box: list[float] | None) -> Row:
-    """A large photo is decoded no larger than the detector sees it, and once more where its face needs all pixels."""
-    shrink = shrinks(data, LARGEST)
-    face, faces, i = the_face(decode(data, shrink), detector, box, shrink=shrink)
-    if shrink > 1 and quality.face_size(faces.landmarks[i]) < shrink * SIZE:
-        face = _aligned(decode(data), faces, i)
+def _cut(photo: Opened, image: Image, found: Faces) -> Row:
+    """What is kept of a photo, which is decoded once more where its face needs all pixels."""
+    face, faces, i = the_face(image, found, photo.box, shrink=photo.shrink)
+    if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
+        face = _aligned(decode(photo.data), faces, i)
     return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
 
 
 def the_face(
-    image: Image, detector: Detector, box: list[float] | None = None, *, shrink: int = 1
+    image: Image, faces: Faces, box: Sequence[float] | None = None, *, shrink: int = 1
 ) -> tuple[Image, Faces, int]:
-    """The aligned face [112, 112, 3] a picture is about, all faces seen in it, and which of them it is.
+    """The aligned face [112, 112, 3] a picture is about, all faces of the photo, and which of them it is.
 
-    shrink: how many times larger the photo is whose pixels the box and the faces are told in.
+    faces: those that a detector finds in the picture. shrink: how many times larger the photo is, in whose pixels the
+    box is told and the faces are given back.
 
     Raises NoFace when there is none, or none that can be aligned.
     """
-    faces = detector(image)
     if not len(faces.scores):
         raise NoFace("the detector finds none")
     height, width = image.shape[:2]
@@ -131,10 +184,9 @@ def _aligned(image: Image, faces: Faces, i: int) -> Image:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
 
 
-def _as_it_is(data: bytes, image: Image, detector: Detector) -> Row:
-    faces = detector(image)
+def _as_it_is(photo: Opened, image: Image, faces: Faces) -> Row:
     if image.shape[:2] == (SIZE, SIZE):
-        face, jpeg = image, data
+        face, jpeg = image, photo.data
     else:
         face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         jpeg = to_jpeg(face)

@@ -61,19 +61,31 @@ def shrinks(data: bytes, side: int) -> int:
 
 def _small_enough(data: bytes) -> None:
     """Raise Unreadable for more than MAX_PIXELS, from what the file says of itself: decoding them would fill memory."""
-    try:
-        width, height = _jpeg_size(data) or _size(data)
-    except PIL.Image.DecompressionBombError:
-        raise Unreadable(f"it has more than {MAX_PIXELS} pixels") from None
-    except (OSError, ValueError, SyntaxError):  # not a format that Pillow knows: OpenCV says what it is
-        return
+    width, height = _size(data) or (0, 0)
     if width * height > MAX_PIXELS:
         raise Unreadable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    with PIL.Image.open(io.BytesIO(data)) as picture:
-        return picture.size
+def pixels(data: bytes) -> int:
+    """How many pixels a photo says it has, without decoding it; MAX_PIXELS where that cannot be told.
+
+    Raises Unreadable for far too many.
+    """
+    width, height = _size(data) or (MAX_PIXELS, 1)
+    return width * height
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a file says; None: it is not of a format that Pillow knows, OpenCV says what it is."""
+    try:
+        if size := _jpeg_size(data):
+            return size
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except PIL.Image.DecompressionBombError:
+        raise Unreadable(f"it has more than {MAX_PIXELS} pixels") from None
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
