@@ -128,7 +128,7 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     strangers, within = _moments(others, identity)
     weights, same, spread, share = _weigh(strangers, within)
     ways = np.vstack([np.eye(len(x)), weights])
-    *tails, tail = (fit_tail(z, strangers.n) for z in _upper(others, identity, strangers.n, ways))
+    *tails, tail = (fit_tail(_upper(others, identity, strangers.n, way), strangers.n) for way in ways)
     return Calibration(views, weights, tuple(tails), tail, same, spread, share)
 
 
@@ -160,27 +160,25 @@ def _moments(faces: Sequence[Seen], identity: NDArray[Any]) -> tuple[Strangers, 
     return Strangers(n, mean, (squares - n * np.outer(mean, mean)) / max(n - 1, 1)), np.concatenate(within)
 
 
-def _upper(faces: Sequence[Seen], identity: NDArray[Any], n: int, ways: Floats) -> Iterator[Floats]:
-    """The likenesses, weighted in each of several ways [k, e], of the likest of the n pairs of strangers.
+def _upper(faces: Sequence[Seen], identity: NDArray[Any], n: int, weights: Floats) -> Floats:
+    """The weighted likenesses of the likest of the n pairs of strangers, at least the share RATES[0] of them.
 
-    At least the share RATES[0] of them. What the first rows show tells how alike that is; where they mislead, it is
-    tried again with less.
+    What the first rows show tells how alike that is; where they mislead, it is tried again with less.
     """
     share = KEPT if n >= FEWEST_PAIRS else 1.0
+    found = np.empty(n)  # room for all; of what is never filled the system makes no memory
     while True:
-        least: Floats = np.full(len(ways), -np.inf)
-        found: list[list[Floats]] = [[np.empty(0)] for _ in ways]
+        least, end = -np.inf, 0
         for alike, same in _pairs(faces, identity):
-            each = (alike[~same] @ ways.T).T
-            if share < 1 and np.isinf(least[0]) and each.size:
-                least = np.asarray(np.quantile(each, 1 - share, axis=1))
-            for kept, z, floor in zip(found, each, least, strict=True):
-                kept.append(z[z >= floor])
-        if share == 1 or min(sum(map(len, kept)) for kept in found) > RATES[0] * n + 1:
-            break
+            z = alike[~same] @ weights
+            if share < 1 and np.isinf(least) and len(z):
+                least = float(np.quantile(z, 1 - share))
+            upper = z[z >= least]
+            found[end : end + len(upper)] = upper
+            end += len(upper)
+        if share == 1 or end > RATES[0] * n + 1:
+            return found[:end]
         share = min(1.0, 1.5 * share)
-    while found:
-        yield np.concatenate(found.pop(0))
 
 
 def _as_if_new(faces: Seen, identity: NDArray[Any]) -> Seen:
