@@ -102,7 +102,7 @@ def _put_local(path: Path, data: bytes | memoryview) -> None:
 def _say(error: OSError, path: str) -> str:
     if error.errno == errno.ENOSPC:
         return f"no room left on the disk while writing {path}: free some and run again; what is finished stays"
-    return f"cannot write {path}: {error.strerror or error}: give a root that can be written to"
+    return f"cannot write {path}: {error.strerror or error}: give a place that can be written to"
 
 
 def get(root: str, name: str) -> bytes | None:

@@ -197,7 +197,7 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
         build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2)
         before = tree(disk)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with pytest.raises(UserError, match="Read-only file system: give a root that can be written to"):
+        with pytest.raises(UserError, match="Read-only file system: give a place that can be written to"):
             build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2)
         with pytest.raises(UserError, match="Read-only file system"), only_one(str(disk / "new")):
             pytest.fail("there is no such root")
