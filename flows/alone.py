@@ -25,7 +25,17 @@ class Measured(NamedTuple):
 class Memory:
     """The most bytes that this process and its children hold at a time, those that they share not counted."""
 
-    peak = 0
+    def __init__(self) -> None:
+        self._looks: list[tuple[float, int]] = []
+
+    @property
+    def peak(self) -> int:
+        """The most of them so far."""
+        return self.until(time.time())
+
+    def until(self, moment: float) -> int:
+        """The most of them up to a moment, in seconds since 1970."""
+        return max((held for at, held in self._looks if at <= moment), default=0)
 
     def __enter__(self) -> Self:
         self._over = threading.Event()
@@ -40,7 +50,7 @@ class Memory:
     def _look(self) -> None:
         here, over = psutil.Process(), False
         while not over:
-            self.peak = max(self.peak, sum(map(_held, [here, *here.children(recursive=True)])))
+            self._looks.append((time.time(), sum(map(_held, [here, *here.children(recursive=True)]))))
             over = self._over.wait(LOOK_S)
 
 

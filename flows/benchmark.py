@@ -17,7 +17,7 @@ import onnxruntime
 import typer
 
 from flows import refine as flow
-from flows.alone import alone
+from flows.alone import Memory, alone
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import warp
@@ -37,6 +37,8 @@ class Whole(NamedTuple):
     """A refinement from nothing: the photos of it, on how many workers, and what the bare models alone allow there.
 
     limit: of the files as they are; ours: of the sessions that run here, in which a CPU has other operators for PRelu.
+    photos_gb: the most memory until the last photo was embedded; peak_gb: until the end, of which the noise stages hold
+    more the more persons there are.
     """
 
     photos: int
@@ -44,6 +46,7 @@ class Whole(NamedTuple):
     seconds: float
     limit: float
     ours: float
+    photos_gb: float
     peak_gb: float
 
     def line(self) -> str:
@@ -51,7 +54,11 @@ class Whole(NamedTuple):
         rate = self.photos / self.seconds
         share = f"{rate:.1f}/s, {rate / self.limit:.0%} of the {self.limit:.1f}/s that the bare models allow"
         ours = f"{rate / self.ours:.0%} of the {self.ours:.1f}/s that they allow as they are run here"
-        return f"{self.photos} photos on {self.workers}: {share}, {ours}; at most {self.peak_gb:.2f} GB"
+        return f"{self.photos} photos on {self.workers}: {share}, {ours}; {self.memory()}"
+
+    def memory(self) -> str:
+        """The most that it held, photo by photo and after that."""
+        return f"at most {self.photos_gb:.2f} GB until all are embedded, {self.peak_gb:.2f} GB in all"
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,10 @@ def refine(
                 taken[size, n] = alone(_whole, *asked)
     after = {n: _bare(finder, models, decoded, n) for n in many}  # a machine's speed drifts: measured on both sides
     bare = {n: {k: (before[n][k] + after[n][k]) / 2 for k in before[n]} for n in many}
-    wholes = [Whole(done.result, n, done.seconds, _both(bare[n], "bare"), _both(bare[n], "ours"), done.peak_gb)
-              for (_, n), done in taken.items()]  # fmt: skip
+    wholes = [
+        Whole(done.result[0], n, done.seconds, _both(bare[n], "bare"), _both(bare[n], "ours"), *done.result[1:])
+        for (_, n), done in taken.items()
+    ]
     return Rates({**bare[many[-1]], **steps}, wholes, f"{platform.machine()}, onnxruntime {onnxruntime.__version__} "
                  f"{model_file.providers()[0]}")  # fmt: skip
 
@@ -245,9 +254,11 @@ def _face(data: bytes) -> Image:
     return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
-def _whole(kind: str, path: str, detector: str, embedder: str, second: str, workers: str) -> int:
-    """How many photos a refinement from nothing took in, in a root of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = flow.refine.fn([kind, path], root=str(Path(folder, "root")), detector=detector, embedder=embedder,
+def _whole(kind: str, path: str, detector: str, embedder: str, second: str, workers: str) -> tuple[int, float, float]:
+    """How many photos a refinement from nothing, in a root of its own, took in; GB until all were embedded, and in all."""
+    with tempfile.TemporaryDirectory() as folder, Memory() as held:
+        root = Path(folder, "root")
+        done = flow.refine.fn([kind, path], root=str(root), detector=detector, embedder=embedder,
                               second_embedder=second, workers=workers)  # fmt: skip
-        return done.account.ingested
+        embedded = max(manifest.stat().st_mtime for manifest in (root / "embeddings").glob("*.json"))
+        return done.account.ingested, held.until(embedded) / 1e9, held.peak / 1e9

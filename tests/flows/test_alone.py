@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from flows.alone import alone
+from flows.alone import LOOK_S, Memory, alone
 
 
 def holding(megabytes):
@@ -25,6 +25,17 @@ def test_it_runs_elsewhere_and_the_memory_of_its_children_counts():
     assert elsewhere != os.getpid()
     assert seconds >= 2
     assert 0.4 <= peak < 1
+
+
+def test_memory_up_to_a_moment_is_not_that_after_it():
+    with Memory() as held:
+        time.sleep(0.1)
+        before = time.time()
+        most = np.ones(300_000_000, np.uint8)
+        time.sleep(1.5 * LOOK_S)
+    assert held.until(before - 60) == 0
+    assert held.until(before) + 250_000_000 < held.peak
+    assert len(most)
 
 
 def failing():
