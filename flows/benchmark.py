@@ -255,7 +255,7 @@ def _face(data: bytes) -> Image:
 
 
 def _whole(kind: str, path: str, detector: str, embedder: str, second: str, workers: str) -> tuple[int, float, float]:
-    """How many photos a refinement from nothing, in a root of its own, took in; GB until all were embedded, and in all."""
+    """How many photos a refinement from nothing in its own root took in; GB until all were embedded, and in all."""
     with tempfile.TemporaryDirectory() as folder, Memory() as held:
         root = Path(folder, "root")
         done = flow.refine.fn([kind, path], root=str(root), detector=detector, embedder=embedder,
