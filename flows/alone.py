@@ -25,17 +25,10 @@ class Measured(NamedTuple):
 class Memory:
     """The most bytes that this process and its children hold at a time, those that they share not counted."""
 
-    def __init__(self) -> None:
-        self._looks: list[tuple[float, int]] = []
-
-    @property
-    def peak(self) -> int:
-        """The most of them so far."""
-        return self.until(time.time())
-
-    def until(self, moment: float) -> int:
-        """The most of them up to a moment, in seconds since 1970."""
-        return max((held for at, held in self._looks if at <= moment), default=0)
+    def __init__(self, begun: Callable[[], bool] = lambda: False) -> None:
+        """begun: whether what happens from then on is another part of the work."""
+        self.peak = self.before = 0  # in all, and until it had begun
+        self._begun = begun
 
     def __enter__(self) -> Self:
         self._over = threading.Event()
@@ -50,7 +43,9 @@ class Memory:
     def _look(self) -> None:
         here, over = psutil.Process(), False
         while not over:
-            self._looks.append((time.time(), sum(map(_held, [here, *here.children(recursive=True)]))))
+            self.peak = max(self.peak, sum(map(_held, [here, *here.children(recursive=True)])))
+            if not self._begun():
+                self.before = self.peak
             over = self._over.wait(LOOK_S)
 
 

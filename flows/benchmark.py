@@ -256,9 +256,9 @@ def _face(data: bytes) -> Image:
 
 def _whole(kind: str, path: str, detector: str, embedder: str, second: str, workers: str) -> tuple[int, float, float]:
     """How many photos a refinement from nothing in its own root took in; GB until all were embedded, and in all."""
-    with tempfile.TemporaryDirectory() as folder, Memory() as held:
+    with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
-        done = flow.refine.fn([kind, path], root=str(root), detector=detector, embedder=embedder,
-                              second_embedder=second, workers=workers)  # fmt: skip
-        embedded = max(manifest.stat().st_mtime for manifest in (root / "embeddings").glob("*.json"))
-        return done.account.ingested, held.until(embedded) / 1e9, held.peak / 1e9
+        with Memory(lambda: any((root / "embeddings").glob("*.json"))) as held:
+            done = flow.refine.fn([kind, path], root=str(root), detector=detector, embedder=embedder,
+                                  second_embedder=second, workers=workers)  # fmt: skip
+        return done.account.ingested, held.before / 1e9, held.peak / 1e9

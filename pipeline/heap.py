@@ -5,6 +5,7 @@ faults: a third of the time of stages of many small arrays. Kept for good it wou
 """
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,12 +13,20 @@ import pyarrow as pa
 
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}  # bytes; read as a process starts
 _last = ""
+_forget: list[Callable[[], object]] = []
+
+
+def between_tables(forget: Callable[[], object]) -> None:
+    """Have something called whenever this process turns to another table, to let go of what one table alone needs."""
+    _forget.append(forget)
 
 
 def turn_to(table: str) -> None:
     """Give back what the shards of another table left, when this process begins with shards of this one."""
     global _last
     if _last not in ("", table):
+        for forget in _forget:
+            forget()
         pa.default_memory_pool().release_unused()
         if trim := _malloc_trim():
             trim(0)

@@ -15,6 +15,7 @@ import numpy as np
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
+from pipeline import heap
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.picture import Image
@@ -127,6 +128,14 @@ def _network(path: str, kind: str) -> Look:
     if path not in loaded:
         loaded[path] = _yunet(path) if kind == "yunet" else _scrfd(path)
     return loaded[path]
+
+
+def _forget_networks() -> None:
+    global _networks
+    _networks = threading.local()
+
+
+heap.between_tables(_forget_networks)
 
 
 def _yunet(path: str) -> Look:

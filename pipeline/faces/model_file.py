@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 import onnxruntime
 
+from pipeline import heap
 from pipeline.errors import UserError
 from pipeline.faces.prelu import in_blocks
 
@@ -76,6 +77,9 @@ def session(path: str) -> Any:
         return onnxruntime.InferenceSession(model or path, options, providers=where)
     except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds for a broken model
         raise UserError(f"onnxruntime cannot load {path} ({brief(error)}): give another model") from None
+
+
+heap.between_tables(session.cache_clear)  # a model is one table's matter, and the largest thing in a worker
 
 
 def brief(error: Exception) -> str:

@@ -27,14 +27,15 @@ def test_it_runs_elsewhere_and_the_memory_of_its_children_counts():
     assert 0.4 <= peak < 1
 
 
-def test_memory_up_to_a_moment_is_not_that_after_it():
-    with Memory() as held:
-        time.sleep(0.1)
-        before = time.time()
+def test_memory_before_something_has_begun_is_told_apart():
+    begun = []
+    with Memory(lambda: bool(begun)) as held:
+        time.sleep(1.5 * LOOK_S)
+        begun.append(True)
         most = np.ones(300_000_000, np.uint8)
         time.sleep(1.5 * LOOK_S)
-    assert held.until(before - 60) == 0
-    assert held.until(before) + 250_000_000 < held.peak
+    assert 0 < held.before
+    assert held.before + 250_000_000 < held.peak
     assert len(most)
 
 
