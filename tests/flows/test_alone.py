@@ -34,7 +34,7 @@ def test_memory_before_something_has_begun_is_told_apart():
         begun.append(True)
         most = np.ones(300_000_000, np.uint8)
         time.sleep(1.5 * LOOK_S)
-    assert 0 < held.before
+    assert held.before > 0
     assert held.before + 250_000_000 < held.peak
     assert len(most)
 
