@@ -85,10 +85,19 @@ def main() -> None:
             sys.exit(2)
         if os.environ.get("REFINERY_DEBUG"):
             raise
+        if _by_ctrl_c(error):
+            _stop(130, STOPPED)
         _stop(1, f"a fault of the program, not yours: {error} (REFINERY_DEBUG=1 shows where)")
     if status == 130:  # what typer makes of Ctrl-C
         _stop(130, STOPPED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _by_ctrl_c(error: BaseException | None) -> bool:
+    """Whether an error only followed from Ctrl-C, which Prefect's server of the same terminal obeys at once."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _stop(status: int, message: str) -> None:
