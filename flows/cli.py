@@ -11,9 +11,11 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from threading import Thread
 from typing import Annotated, Any
 
 import typer
+from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 from rich.table import Table as Grid
 
@@ -45,6 +47,7 @@ from flows.experiment import experiment
 from flows.find import find
 from flows.halve import halve
 from flows.megaface import megaface
+from flows.prefect_server import run_server
 from flows.refine import refine
 from flows.report import report
 from flows.serve import serve
@@ -60,8 +63,11 @@ def as_flow(flow: Callable[..., Any]) -> Callable[..., Any]:
     """A call of a Prefect flow, with a word before the seconds in which the server starts."""
 
     def run(**given: Any) -> Any:
-        if not os.environ.get("PREFECT_API_URL"):
+        if not PREFECT_API_URL.value():
             log.info("starting a Prefect server for this run (up to half a minute the first time)")
+            starting = Thread(target=run_server, daemon=True)
+            starting.start()
+            starting.join()
         return flow(**given)
 
     return run

@@ -5,6 +5,7 @@ One of our own listens on loopback only, and goes when the command that wanted i
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,20 @@ def prefect_server() -> Iterator[str]:
     finally:
         os.environ.pop("PREFECT_API_URL", None)
         _end(process)
+
+
+def run_server() -> None:
+    """Start the server that Prefect runs for a process without one, deaf to Ctrl-C: for a thread of its own.
+
+    Ctrl-C in a terminal would end it beside us, and its clients would ask it again and again for more than a minute.
+    """
+    from prefect.server.api.server import SubprocessASGIServer  # takes seconds to load, and not every command needs it
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and so of what it starts
+    try:
+        SubprocessASGIServer().start()
+    except Exception as error:  # noqa: BLE001  the flow tries once more, and says what is wrong
+        log.debug("no Prefect server: %s", error)
 
 
 def _start(port: int) -> subprocess.Popen[bytes]:

@@ -13,6 +13,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import blake2b
@@ -26,7 +27,7 @@ from dask import compute, config, delayed
 from dask.callbacks import Callback
 from distributed import Client, Future, KilledWorker, LocalCluster
 
-from pipeline import heap, progress, storage
+from pipeline import ctrl_c, heap, progress, storage
 from pipeline.errors import UserError
 from pipeline.schema import digest
 from pipeline.table import FORMAT, Shard, Table, load
@@ -254,6 +255,9 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
         left = [future for _, future in begun.values()]
         if left:
             client.cancel(left, force=True)
+            with suppress(Empty):  # Dask tells of each, and complains of those it cannot tell of as the client goes
+                for _ in left:
+                    ended.get(timeout=1.0)
 
 
 def _rows(job: _Job) -> int:
@@ -296,11 +300,19 @@ def connect(workers: Workers) -> Client:
             raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
     addresses = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
     config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in (heap.ENVIRONMENT | SILENCE).items()})
+    config.set({"distributed.worker.preload": [ctrl_c.__name__]})
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
     # before multiprocessing ends its processes, where this one is such a process itself: nannies would raise them again
-    Finalize(None, lambda: (client.close(timeout=2), cluster.close(timeout=5)), exitpriority=10)
+    Finalize(None, _leave, (client, cluster), exitpriority=10)
     return client
+
+
+def _leave(client: Client, cluster: LocalCluster) -> None:
+    """End the worker processes as this one ends; an impatient Ctrl-C would only leave them behind."""
+    ctrl_c.ignore()
+    client.close(timeout=2)
+    cluster.close(timeout=5)
 
 
 def _named(value: Any) -> Any:

@@ -4,9 +4,11 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -282,6 +284,29 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     assert states == ["Completed"]
     assert artifacts == ["account", "refinement"]
     assert {"photos", "faces", "embeddings", "noise", "label"} <= set(tasks)
+
+
+@pytest.mark.material
+@pytest.mark.slow
+def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of_theirs(
+    world: World, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    given = [str(w) for w in options(world.models, tmp_path / "root", workers=2, shards=8)]
+    command = [*COMMAND, "refine", "image-folder", str(world.photos), *given]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
+        assert begun.stderr is not None
+        assert any("faces: 1 of 8" in line for line in begun.stderr)
+        os.killpg(begun.pid, signal.SIGINT)
+        try:
+            _, err = begun.communicate(timeout=45)  # a server that is asked in vain is asked for more than a minute
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(begun.pid, signal.SIGKILL)
+    last = "refinery: stopped; what is finished stays, and the same command goes on from there"
+    assert err.splitlines()[-1] == last
+    assert [line for line in err.splitlines()[:-1] if " of 8 shards, " not in line] == []
+    assert begun.returncode == 130
 
 
 @pytest.mark.parametrize("gone", [False, True])
