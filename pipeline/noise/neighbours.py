@@ -21,7 +21,7 @@ from pipeline.noise.codes import layout
 BLOCK = 65536  # rows of a search at a time: 128 MB of 512 float32
 CODED = 8192  # the same by codes, which need tables for each query: 80 MB
 LEAST = 256  # rows at a time, however little memory there is
-MANY = 20_000  # rows of a gallery from which on codes pay: to make them takes 0.6 s
+MANY = 5_000  # rows of a gallery from which on codes pay: half as fast again, twice from 10,000 on
 SHORTLIST = 64  # rows that are compared in full for each query; on 100,000 rows half as many lose three times as much
 Floats = NDArray[np.float32]
 Indices = NDArray[np.signedinteger[Any]]

@@ -77,10 +77,10 @@ def find(
         return {"root": root, "memory_bytes": blocks}
 
     strays = make("strays", stray_shard, _beside(views, clusters.shards, persons.shards), schema=schema.FINDINGS,
-                  version=2, calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE,
+                  version=3, calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE,
                   carry=search("strays", strayed, NEAREST))  # fmt: skip
     every = tuple(persons.shards), _pooled(tests, len(embeddings))
-    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=3,
+    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=4,
                      schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
                      overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo,
                      carry=search("relations", many, NEIGHBOURS + 1, test_photos))  # fmt: skip
@@ -89,7 +89,7 @@ def find(
                      least=rates.same_picture)  # fmt: skip
     made = [suspects, strays, relations, conflicts]
     if has_unnamed(embeddings[0]):
-        made.append(make("known", known_shard, views, schema=schema.FINDINGS, version=2, calibration=model,
+        made.append(make("known", known_shard, views, schema=schema.FINDINGS, version=3, calibration=model,
                          persons=persons.shards, rate=ASK * rates.misplaced,
                          carry=search("known", len(embeddings[0]), NEAREST)))  # fmt: skip
     parts = tuple(shard for table in made for shard in table.shards)
