@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from dask import compute, config, delayed
 from dask.callbacks import Callback
 from distributed import Client, Future, KilledWorker, LocalCluster
+from threadpoolctl import threadpool_limits
 
 from pipeline import ctrl_c, heap, progress, storage
 from pipeline.errors import UserError
@@ -165,6 +166,17 @@ def _make(job: _Job) -> Shard | UserError | ShardError:
     return Shard(job.path, _digest_bytes(data), table.num_rows)
 
 
+def _make_in_worker(job: _Job) -> Shard | UserError | ShardError:
+    _one_thread()
+    return _make(job)
+
+
+@cache
+def _one_thread() -> None:
+    """Have BLAS compute on one thread in this process from now on: see _on_threads()."""
+    threadpool_limits(1, "blas")
+
+
 def to_parquet(table: pa.Table) -> memoryview:
     """A table as the bytes of a Parquet file: pictures as they are, everything else in zstd."""
     sink = pa.BufferOutputStream()
@@ -206,8 +218,9 @@ def _on_threads(jobs: list[_Job], done: Callable[[Shard], None], _: Workers) -> 
         done(result)
 
     tasks = [delayed(partial(_make, job), pure=False)() for job in jobs]
-    # Dask's own pool would leave shards running when one fails; this one ends them before the error is told.
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, Callback(posttask=finished):
+    # Dask's own pool would leave shards running when one fails; this one ends them before the error is told. And BLAS
+    # on one thread, as in a worker process: on several it adds in another order, and each shard has a thread already.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool, Callback(posttask=finished):
         compute(*tasks, scheduler="threads", pool=pool)
 
 
@@ -224,7 +237,7 @@ def _on_cluster(jobs: list[_Job], done: Callable[[Shard], None], workers: Worker
     def begin(these: list[_Job]) -> None:
         keys = [f"{job.table}-{job.index}-{uuid.uuid4().hex[:8]}" for job in these]
         placed = _placed(client, these[0].wants)
-        futures = client.map(_make, these, key=keys, retries=0, batch_size=1000, resources=placed)
+        futures = client.map(_make_in_worker, these, key=keys, retries=0, batch_size=1000, resources=placed)
         for job, future in zip(these, futures, strict=True):
             begun[future.key] = job, future
             future.add_done_callback(ended.put)

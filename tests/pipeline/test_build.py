@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from dask import config
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline import storage
-from pipeline.build import ShardError, build
+from pipeline.build import ShardError, build, connect
 from pipeline.errors import UserError
 from pipeline.refined.latest import latest
 from pipeline.refined.lock import only_one
@@ -94,6 +96,24 @@ def test_one_two_and_four_processes_give_the_bytes_that_threads_give(tmp_path: P
         build(str(root), "t", squares, list(range(9)), schema=SCHEMA, times=3, workers=workers)
         trees.append(tree(root))
     assert trees[0] == trees[1] == trees[2] == trees[3]
+
+
+def blas_threads(part: int = 0, **_: object) -> pa.Table:
+    """A shard of how many threads numpy's and scipy's BLAS have; that of faiss, in OpenMP, finds candidates alone."""
+    numbers = [lib["num_threads"] for lib in threadpool_info() if lib.get("threading_layer") == "pthreads"]
+    return pa.table({"threads": pa.array(numbers, pa.int32())})
+
+
+def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
+    """On several it adds in another order, and the bytes of a table would depend on the number of cores."""
+    three = {"distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS": 3}
+    with threadpool_limits(3, "blas"), config.set(three):
+        connect.cache_clear()  # the workers of other tests began with one
+        for name, workers in (("threads", None), ("processes", 1)):
+            made = build(str(tmp_path), name, blas_threads, [1, 2], workers=workers,
+                         schema=pa.schema([("threads", pa.int32())]))  # fmt: skip
+            assert set(made.read()["threads"].to_pylist()) == {1}
+        assert set(blas_threads()["threads"].to_pylist()) == {3}
 
 
 def test_a_failing_shard_names_itself_and_its_part_and_the_others_stay(tmp_path: Path) -> None:
