@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.ahead import IDLE, ahead
 from pipeline.errors import UserError
 
 FORMAT = 1  # of manifests; a root that a newer version wrote says a larger one
@@ -67,6 +68,15 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
         return storage.patiently(root, lambda: _read(root, shard, columns))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
+
+
+def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of each shard, in order, as read_shard() gives them: for the one shard that is made of many.
+
+    The next ones are read meanwhile, for nothing else is made beside it.
+    """
+    columns = None if columns is None else list(columns)
+    return ahead(lambda shard: read_shard(root, shard, columns), shards, threads=IDLE, each=1)
 
 
 def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.ahead import ahead
 from pipeline.errors import UserError
 from pipeline.faces import model_file
-from pipeline.faces.ahead import ahead
 from pipeline.faces.align import SIZE
 from pipeline.noise.columns import packed, vectors
 from pipeline.schema import embeddings
@@ -152,4 +152,4 @@ def _batches(
         data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in chosen]
         return chosen, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
 
-    return ahead(decoded, range(0, len(rows), size))
+    return ahead(decoded, range(0, len(rows), size), threads=model_file.HELPERS)

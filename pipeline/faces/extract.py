@@ -14,11 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import schema
+from pipeline.ahead import ahead
 from pipeline.errors import UserError
 from pipeline.faces import quality
-from pipeline.faces.ahead import ahead
 from pipeline.faces.align import SIZE, warp
 from pipeline.faces.detect import LARGEST, Detector, Faces, meant
+from pipeline.faces.model_file import HELPERS
 from pipeline.faces.picture import Image, Unreadable, decode, pixels, shrinks
 from pipeline.noise.duplicates import sketch
 from pipeline.sources import Changed, Photo, source
@@ -74,8 +75,8 @@ def extract_shard(
     """
     photos = read_shard(root, part).to_pylist()
     known = _known(root, photos, before)
-    opened = ahead(lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, where), photos)
-    rows = ahead(_finished, (_looked_at(photo, detector) for photo in opened))
+    opened = ahead(lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, where), photos, threads=HELPERS)
+    rows = ahead(_finished, (_looked_at(photo, detector) for photo in opened), threads=HELPERS)
     made = [schema.FACES.empty_table()]
     while some := list(islice(rows, ROWS)):
         made.append(pa.Table.from_pylist(some, schema=schema.FACES))

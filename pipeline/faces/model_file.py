@@ -62,6 +62,9 @@ def providers() -> list[str]:
     return [p for p in wanted if p in there]
 
 
+HELPERS = 1 if providers()[0] == "CPUExecutionProvider" else 4  # threads beside a model; a CPU is busy with it as well
+
+
 @cache
 def session(path: str) -> Any:
     """The onnxruntime session of a model file, shared by the threads of this process.

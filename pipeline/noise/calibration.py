@@ -5,7 +5,7 @@ off any data set, however noisy; and what one person's photos look like is the u
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import groupby, islice
 from statistics import NormalDist
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.ahead import IDLE, ahead
 from pipeline.noise.columns import texts, vectors
 from pipeline.noise.likeness import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen, some
-from pipeline.table import Shard, read_shard
+from pipeline.table import Shard, read_shard, read_shards
 
 # Faces a dimension: the weight of "strangers lie evenly on the sphere" against the faces seen. A face's own name is
 # among what is seen of strangers, and must not weigh much. From 2 to 10 noise F1 on 683 real names moves by 0.0007.
@@ -60,10 +61,11 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
     does not matter, and memory does not grow with the data.
     """
     names: set[str] = set()
-    for shard in part[0]:
-        names.update(n for n in read_shard(root, shard, ["identity"])["identity"].unique().to_pylist() if n is not None)
+    for table in read_shards(root, part[0], ["identity"]):
+        names.update(n for n in table["identity"].unique().to_pylist() if n is not None)
     drawn = sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
-    rows = [row for shards in zip(*part, strict=True) for row in _drawn(root, shards, pa.array(drawn, pa.string()))]
+    chosen = partial(_drawn, root, drawn=pa.array(drawn, pa.string()))
+    rows = [row for some in ahead(chosen, zip(*part, strict=True), threads=IDLE, each=1) for row in some]
     rows.sort(key=lambda row: (row[0], row[1]))
     _, codes = np.unique([row[0] for row in rows], return_inverse=True) if rows else (None, np.empty(0, np.int64))
     x = [np.array([row[2][e] for row in rows]) for e in range(len(part))]

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.ahead import IDLE, ahead
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.columns import texts, views_of
 from pipeline.noise.duplicates import SIDE, near_hashes, same_picture, sketch_hashes
@@ -118,17 +119,24 @@ def _digests(root: str, sources: Sequence[Source]) -> _Digests:
     """Digests of all faces that are no copies within their name; test sets after the data."""
     parts = []
     names: dict[str, int] = {}
-    for s, source in enumerate(sources):
-        for n, shard in enumerate(source.faces):
-            face = read_shard(root, shard, ["identity", "sha", *([] if source.copies else ["sketch"])])
-            norm = read_shard(root, source.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
-            hashes, there = _hashes(root, face, source.copies[n] if source.copies else None)
-            at = np.flatnonzero(there & ~np.isnan(norm))
-            name = _numbered(face["identity"], names) if s == 0 else np.full(len(face), -1)
-            place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1).astype(np.int32)
-            sha = _first_bits(face["sha"].take(pa.array(at)))
-            parts.append((name[at].astype(np.int32), sha, hashes[at], norm[at], place))
+    every = [(s, n) for s, source in enumerate(sources) for n in range(len(source.faces))]
+    for identity, known in ahead(lambda at: _digested(root, sources, *at), every, threads=IDLE, each=1):
+        name = known.name if identity is None else _numbered(identity, names).astype(np.int32)
+        parts.append(known._replace(name=name))
     return _Digests(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _digested(root: str, sources: Sequence[Source], s: int, n: int) -> tuple[pa.ChunkedArray | None, _Digests]:
+    """The digests of shard n of source s, without names, and of the data the identities that these are numbers of."""
+    source = sources[s]
+    face = read_shard(root, source.faces[n], ["identity", "sha", *([] if source.copies else ["sketch"])])
+    norm = read_shard(root, source.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
+    hashes, there = _hashes(root, face, source.copies[n] if source.copies else None)
+    at = np.flatnonzero(there & ~np.isnan(norm))
+    rows = face.select(["identity", "sha"]).take(pa.array(at))
+    place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1).astype(np.int32)
+    known = _Digests(np.full(len(at), -1, np.int32), _first_bits(rows["sha"]), hashes[at], norm[at], place)
+    return rows["identity"] if s == 0 else None, known
 
 
 def _numbered(column: pa.ChunkedArray, names: dict[str, int]) -> Indices:

@@ -21,7 +21,7 @@ from pipeline.noise.outliers import suspect_shard
 from pipeline.noise.overlap import relation_shard
 from pipeline.noise.pictures import ALIKE, COPIES, copy_shard
 from pipeline.noise.policy import Rates, Thresholds, thresholds
-from pipeline.table import Shard, Table, read_shard
+from pipeline.table import Shard, Table, read_shards
 
 ASK = 10.0  # findings reach this many times the rates at which the policy acts: the part that people are asked about
 Tests = Sequence[tuple[Table, Sequence[Table]]]
@@ -100,7 +100,7 @@ def find(
 
 def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
     """All findings as one table."""
-    return gathered(read_shard(root, shard) for shard in part)
+    return gathered(read_shards(root, part))
 
 
 def _beside(*columns: Sequence[Any]) -> list[tuple[Any, ...]]:

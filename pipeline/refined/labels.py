@@ -18,7 +18,7 @@ from pipeline.refined.account import Account, account
 from pipeline.refined.answers import hear, implied, noise_of
 from pipeline.refined.latest import Refinement, latest, publish
 from pipeline.refined.resolve import resolve
-from pipeline.table import Shard, Table, read_shard
+from pipeline.table import Shard, Table, read_shard, read_shards
 
 ACCOUNTED = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
@@ -131,7 +131,7 @@ def resolve_shard(
 
 
 def _read(root: str, shards: Sequence[Shard], columns: Sequence[str]) -> pa.Table:
-    return pa.concat_tables(read_shard(root, shard, columns) for shard in shards)
+    return pa.concat_tables(read_shards(root, shards, columns))
 
 
 def slice_shard(part: tuple[Shard, int, int], *, root: str) -> pa.Table:
