@@ -3,10 +3,13 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow.compute as pc
 import typer
 from numpy.typing import NDArray
 
@@ -163,7 +166,52 @@ def _judged(labels: Table, truth: Table) -> list[dict[str, Any]]:
     rows.append({"copies: recall": f"{tally['copies found'] / max(1, tally['copies']):.4f}",
                  "clean photos lost": f"{tally['lost'] / max(1, tally['clean']):.4f}",
                  "wrong among kept": f"{tally['kept wrongly'] / max(1, tally['kept']):.4f}"})  # fmt: skip
-    return rows
+    return rows + _names(labels, truth)
+
+
+def _names(labels: Table, truth: Table) -> list[dict[str, Any]]:
+    """Precision and recall of whole names: people under two of them who were united, and two under one who were parted.
+
+    A name is known by its clean photos, its second person by theirs: whom they show, and the identity that most of
+    them came to. Parting photos from a name is right where they show somebody else than those that stay.
+    """
+    shows: dict[tuple[str, str], int] = {}
+    became: dict[tuple[str, str], str] = {}
+    for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["identity", "person", "kind"]),
+                          strict=True):  # fmt: skip
+        rows = true.append_column("to", said["identity"])
+        parted = pc.and_(pc.equal(said["reason"], "split"), rows["to"].is_valid())
+        for kind, those in (("clean", pc.equal(rows["kind"], "clean")), ("second", pc.equal(rows["kind"], "second")),
+                            ("parted", parted), ("stays", pc.and_not(rows["to"].is_valid(), parted))):  # fmt: skip
+            counted = rows.filter(those).group_by(["identity", "person", "to"]).aggregate([([], "count_all")])
+            for row in sorted(counted.to_pylist(), key=lambda row: (row["count_all"], row["to"] or "")):
+                shows[row["identity"], kind] = row["person"]
+                if row["to"] is not None:
+                    became[row["identity"], kind] = row["to"]
+    clean, second, gone = (
+        {n: whose for (n, kind), whose in shows.items() if kind == k} for k in ("clean", "second", "parted")
+    )
+    same, united = _pairs(clean), _pairs({n: to for (n, kind), to in became.items() if kind == "clean"})
+    planted = set(second) & set(clean)
+    right = {n for n, whose in gone.items() if shows.get((n, "stays")) != whose}
+    apart = {n for n in planted if len({became.get((n, kind)) for kind in ("clean", "second")} - {None}) == 2}
+    return [
+        {f"{what}: precision": f"{len(good) / max(1, len(said)):.4f}", "recall": f"{len(found) / len(of):.4f}",
+         "planted": len(of)}
+        for what, good, said, found, of in (
+            ("people under two names", same & united, united, same & united, same),
+            ("names of two people", right, gone, apart, planted),
+        )
+        if of
+    ]  # fmt: skip
+
+
+def _pairs(of: Mapping[str, Hashable]) -> set[tuple[str, str]]:
+    """Pairs of names that are of one and the same."""
+    names: dict[Hashable, list[str]] = {}
+    for name in sorted(of):
+        names.setdefault(of[name], []).append(name)
+    return {pair for several in names.values() for pair in combinations(several, 2)}
 
 
 def owners(labels: Table, truth: Table) -> dict[str, int]:

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from flows.benchmark_noise import noise
+from flows.benchmark_noise import _names, noise
 from flows.benchmark_peers import peers
 from flows.benchmark_world import World, world
 from flows.peers import SETTINGS, Data
@@ -57,6 +58,32 @@ def test_what_was_planted_is_found_beside_the_limits(drawn: World, tmp_path: Pat
     assert judged["copies: recall"] > 0.9
     assert judged["clean photos lost"] < 0.02
     assert min(found.seconds, found.reading, found.products, found.peak_gb) > 0
+
+
+class Rows(list):
+    """Tables as they come shard by shard."""
+
+    def batches(self, columns):
+        return (pa.table({c: rows[c] for c in columns}) for rows in self)
+
+
+def test_names_that_are_united_or_parted_by_hand() -> None:
+    """a and b are one person's, c and d two persons'; e shows 5 and a second person 6, f 7 alone."""
+    claimed, person = "aabbccddeeefff", [1, 1, 1, 1, 3, 3, 4, 4, 5, 5, 6, 7, 7, 7]
+    kept = [*"aaaaccddee", "e~1", "f", "f", "f~1"]
+    kind = ["clean"] * 10 + ["second", "clean", "clean", "clean"]
+    reason = ["split" if "~" in to else "" for to in kept]
+    labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
+    truth = Rows([{"identity": pa.array(list(claimed)), "person": pa.array(person), "kind": pa.array(kind)}])
+    one, two = _names(labels, truth)
+    assert one == {"people under two names: precision": "1.0000", "recall": "1.0000", "planted": 1}
+    assert two == {"names of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
+    kept[6:8] = "cc"  # d is united with c, and the second person of e goes, with what f was parted into
+    kept[10], kept[13], reason[10], reason[13] = None, "f", "outlier", ""
+    labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
+    one, two = _names(labels, truth)
+    assert (one["people under two names: precision"], one["recall"]) == ("0.5000", "1.0000")
+    assert (two["names of two people: precision"], two["recall"]) == ("0.0000", "0.0000")
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
