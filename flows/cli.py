@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _by_ctrl_c(error: BaseException | None) -> bool:
-    """Whether an error only followed from Ctrl-C, which Prefect's server of the same terminal obeys at once."""
+    """Whether an error only followed from Ctrl-C, as when a Prefect server of the same terminal obeyed it, too."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
