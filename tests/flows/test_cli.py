@@ -297,7 +297,7 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of
     command = [*COMMAND[:-1], heeds + COMMAND[-1], "refine", "image-folder", str(world.photos), *given]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
         assert begun.stderr is not None
-        assert any("faces: 1 of 8" in line for line in begun.stderr)
+        assert any("faces: " in line for line in begun.stderr)  # of an empty shard nothing is said
         os.killpg(begun.pid, signal.SIGINT)
         try:
             _, err = begun.communicate(timeout=45)  # a server that is asked in vain is asked for more than a minute
