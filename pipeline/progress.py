@@ -16,8 +16,15 @@ log = logging.getLogger("refinery")
 def bar(what: str, *, of: int, done: int = 0, unit: str = "shards") -> Iterator[Callable[[int], None]]:
     """A function to call after each finished unit, with the rows it held, for as long as the work lasts."""
     if sys.stderr.isatty():
-        columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-                   TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+        columns = (
+            TextColumn("{task.description:12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
             task = shown.add_task(what, total=of, completed=done, rate="")
             started, rows = time.monotonic(), 0

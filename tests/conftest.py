@@ -1,6 +1,8 @@
-"""What all tests share: where the real photos and models lie, when they are there."""
+"""What all tests share: the real photos and models, where there are any, and a small world made of them."""
 
+import csv
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 import torch
 from distributed import Client
 
-from pipeline import build as builder
+from pipeline.tables import build as builder
+from tests.builders.small_world import World
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,61 @@ def material() -> Path:
     if not folder:
         pytest.skip("REFINERY_MATERIAL is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def models(material: Path) -> dict[str, str]:
+    """Detector and both embedders, as options of a refinement."""
+    return {
+        "detector": str(material / "models/yunet_n_320_320.onnx"),
+        "embedder": str(material / "models/arcface_mobilefacenet_ms1m.onnx"),
+        "second_embedder": str(material / "models/arcface_mobilefacenet_casia.onnx"),
+    }
+
+
+@pytest.fixture(scope="session")
+def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Sixty names of noisy_lfw, those with junk, duplicates and two persons first."""
+    with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
+        truth = list(csv.DictReader(stream, delimiter="\t"))
+    special = {"junk": 3, "duplicate": 2, "flip": 1}
+    weight: dict[str, int] = {}
+    for row in truth:
+        weight[row["claimed"]] = max(weight.get(row["claimed"], 0), special.get(row["kind"], 0))
+    sizes = {name: sum(r["claimed"] == name for r in truth) for name in weight}
+    chosen = set(sorted((n for n in weight if sizes[n] <= 8), key=lambda n: (-weight[n], n))[:60])
+    photos = tmp_path_factory.mktemp("world") / "photos"
+    for name in chosen:
+        shutil.copytree(material / "noisy_lfw/photos" / name, photos / name)
+        (photos / name / "notes.txt").write_text("no photo")
+    (photos / ".hidden.jpg").write_bytes(b"no photo either")
+    return World(photos, [r for r in truth if r["claimed"] in chosen], models)
+
+
+@pytest.fixture(scope="session")
+def refined(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of an undisturbed refinement of the small world."""
+    root = tmp_path_factory.mktemp("refined") / "root"
+    world.refine(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def few(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Sixteen of these names, for what is done several times over."""
+    names = sorted({row["claimed"] for row in world.truth})[::4][:16]
+    photos = tmp_path_factory.mktemp("few") / "photos"
+    for name in names:
+        shutil.copytree(world.photos / name, photos / name)
+    return World(photos, [r for r in world.truth if r["claimed"] in names], world.models)
+
+
+@pytest.fixture(scope="session")
+def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of an undisturbed refinement of a few names, in shards enough to be stopped between."""
+    root = tmp_path_factory.mktemp("few-refined") / "root"
+    few.refine(root, shards=8)
+    return root
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

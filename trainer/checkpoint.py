@@ -81,8 +81,10 @@ def fill(net: nn.Module, checkpoint: Checkpoint, *, where: str | Path) -> None:
     try:
         net.load_state_dict(checkpoint.backbone)
     except RuntimeError:
-        raise UserError(f"the weights in {where} are not those of {checkpoint.run.backbone} with an embedding of "
-                        f"{checkpoint.run.embedding}: it is another network's checkpoint") from None  # fmt: skip
+        raise UserError(
+            f"the weights in {where} are not those of {checkpoint.run.backbone} with an embedding of "
+            f"{checkpoint.run.embedding}: it is another network's checkpoint"
+        ) from None
 
 
 def trained(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:

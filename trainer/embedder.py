@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer import checkpoint
-from trainer.data import fit
+from trainer.data.batches import fit
 from trainer.run import Run
 
 FLIPS = ("none", "add", "concatenate")

@@ -36,8 +36,14 @@ def to_onnx(net: nn.Module, path: str | Path, *, channels: int, size: int) -> fl
     drawn = torch.Generator().manual_seed(0)
     faces = torch.rand(TRIAL, channels, size, size, generator=drawn, dtype=torch.float32) * 2 - 1
     with written(path) as temporary:
-        export_graph(net, faces[:2], temporary, inputs=["data"], outputs=["embedding"],
-                     free={"data": {0: "n"}, "embedding": {0: "n"}})  # fmt: skip
+        export_graph(
+            net,
+            faces[:2],
+            temporary,
+            inputs=["data"],
+            outputs=["embedding"],
+            free={"data": {0: "n"}, "embedding": {0: "n"}},
+        )
         worst = _worst_cosine(net, faces, temporary)
         if not worst >= MIN_COSINE:
             raise UserError(
@@ -59,8 +65,16 @@ def export_graph(
     """Trace a network and write its graph; free names the axes that may change. Batch norms fold into convolutions."""
     with _quiet(), torch.inference_mode():
         # the tracing exporter: the other one needs onnxscript, and these networks do not branch on their input
-        torch.onnx.export(net, (example,), str(path), input_names=inputs, output_names=outputs, dynamic_axes=free,
-                          opset_version=OPSET, dynamo=False)  # fmt: skip
+        torch.onnx.export(
+            net,
+            (example,),
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=free,
+            opset_version=OPSET,
+            dynamo=False,
+        )
 
 
 def plain(net: nn.Module) -> nn.Module:

@@ -6,32 +6,73 @@ from trainer.run import Run
 
 def sample() -> Run:
     """The drawn world on a CPU in under a minute; scale and margin as a small set of small classes wants them."""
-    return Run(backbone="sample", embedding=128, loss="arcface:scale=16,m2=0.3", batch=64, steps=240, optimizer="adamw",
-               lr=2e-3, weight_decay=0.02, schedule="cosine", warmup=30, augment=0.3)  # fmt: skip
+    return Run(
+        backbone="sample",
+        embedding=128,
+        loss="arcface:scale=16,m2=0.3",
+        batch=64,
+        steps=240,
+        optimizer="adamw",
+        lr=2e-3,
+        weight_decay=0.02,
+        schedule="cosine",
+        warmup=30,
+        augment=0.3,
+    )
 
 
 def casia_r50() -> Run:
     """ArcFace v3 section 3.1 on CASIA-WebFace: 32K iterations of 512, lr .1 divided by 10 at 20K and 28K."""
-    return Run(backbone="iresnet50", loss="arcface", batch=512, steps=32_000, lr=0.1, schedule="step:20000,28000",
-               dropout=0.4, precision="bf16")  # fmt: skip
+    return Run(
+        backbone="iresnet50",
+        loss="arcface",
+        batch=512,
+        steps=32_000,
+        lr=0.1,
+        schedule="step:20000,28000",
+        dropout=0.4,
+        precision="bf16",
+    )
 
 
 def ms1m_r50() -> Run:
     """The ms1m recipe with ResNet50: 180K iterations of 512, lr .1 divided by 10 at 100K and 160K (ArcFace v3, 3.1)."""
-    return Run(backbone="iresnet50", loss="arcface", batch=512, steps=180_000, lr=0.1, schedule="step:100000,160000",
-               precision="bf16")  # fmt: skip
+    return Run(
+        backbone="iresnet50",
+        loss="arcface",
+        batch=512,
+        steps=180_000,
+        lr=0.1,
+        schedule="step:100000,160000",
+        precision="bf16",
+    )
 
 
 def ms1m_r100() -> Run:
     """ArcFace v3 section 3.1 on MS1MV2, whose ResNet100 gave the paper's best figures."""
-    return Run(backbone="iresnet100", loss="arcface", batch=512, steps=180_000, lr=0.1, schedule="step:100000,160000",
-               precision="bf16", recompute=True)  # fmt: skip
+    return Run(
+        backbone="iresnet100",
+        loss="arcface",
+        batch=512,
+        steps=180_000,
+        lr=0.1,
+        schedule="step:100000,160000",
+        precision="bf16",
+        recompute=True,
+    )
 
 
 def amsoftmax_r20() -> Run:
     """AM-Softmax (arXiv 1801.05599) section 4.2: 20 layers, batch 256, lr .1 divided at 16K, 24K, 28K, s 30, m .35."""
-    return Run(backbone="sphere20", loss="cosface:scale=30,m3=0.35", batch=256, steps=30_000, lr=0.1,
-               schedule="step:16000,24000,28000", clip=0.0)  # fmt: skip
+    return Run(
+        backbone="sphere20",
+        loss="cosface:scale=30,m3=0.35",
+        batch=256,
+        steps=30_000,
+        lr=0.1,
+        schedule="step:16000,24000,28000",
+        clip=0.0,
+    )
 
 
 RECIPES = {f.__name__: f for f in (sample, casia_r50, ms1m_r50, ms1m_r100, amsoftmax_r20)}

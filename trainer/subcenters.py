@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer import checkpoint
-from trainer.data import decode
+from trainer.data.batches import decode
+from trainer.data.shards import Content, open_faces
 from trainer.embedder import to_input
 from trainer.run import Run
-from trainer.shards import Content, open_faces
 
 _BLOCK = 65_536  # photos at a time: [65536, 3, 512] float32 are 400 MB
 

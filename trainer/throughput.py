@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer.data import Stream
+from trainer.data.batches import Stream
+from trainer.data.shards import open_faces
 from trainer.embedder import to_input
-from trainer.parts import Parts, device_of, make
+from trainer.learner import Parts, device_of, make
 from trainer.run import Run
-from trainer.shards import open_faces
 from trainer.train import KINDS, update
 
 BLOCK = 65536  # rows of a product at a time

@@ -21,17 +21,17 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint
-from trainer.data import Stream
+from trainer.data.batches import Stream
+from trainer.data.shards import Faces, open_faces
+from trainer.distributed.ranks import max_over_ranks, rank, world_size
 from trainer.embedder import to_input
-from trainer.examine import examine
 from trainer.export import to_onnx
-from trainer.journal import Journal, log
-from trainer.parts import Parts, device_of, join_ranks, make
-from trainer.ranks import max_over_ranks, rank, world_size
+from trainer.learner import Parts, device_of, join_ranks, make
 from trainer.run import Run, differing
 from trainer.schedule import learning_rate
-from trainer.shards import Faces, open_faces
-from trainer.stopping import leave, told_to_stop
+from trainer.stop_signal import leave, told_to_stop
+from trainer.training_log import Journal, log
+from trainer.validation import examine
 
 KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LAST, BEST, MODEL, RESULT = "last.pt", "best.pt", "model.onnx", "result.json"
@@ -206,8 +206,17 @@ def _keep(run: Run, faces: Faces, out: Path, parts: Parts, progress: tuple[int, 
     first: dict[str, float] = next(iter(figures.values()), {})
     now = next(iter(first.values()), -1.0)
     state = {k: v.cpu() for k, v in parts.net.state_dict().items()}
-    kept = Checkpoint(run, faces.digest, int(faces.labels.max()) + 1, seen, max(best, now), state,
-                      backbone.state_dict(), whole, parts.scaler.state_dict())  # fmt: skip
+    kept = Checkpoint(
+        run,
+        faces.digest,
+        int(faces.labels.max()) + 1,
+        seen,
+        max(best, now),
+        state,
+        backbone.state_dict(),
+        whole,
+        parts.scaler.state_dict(),
+    )
     if now > best:
         checkpoint.save(out / BEST, kept)
     checkpoint.save(out / LAST, kept)
@@ -228,5 +237,9 @@ def _finite(loss: Tensor, run: Run, step: int) -> float:
 def _warn_of_singles(faces: Faces) -> None:
     single = int((np.bincount(faces.labels) == 1).sum())
     if single and rank() == 0:
-        log.warning("%s: %d classes have a single photo: nothing says what they have in common "
-                    "(refine with --min-faces 2 leaves them out)", faces.path, single)  # fmt: skip
+        log.warning(
+            "%s: %d classes have a single photo: nothing says what they have in common "
+            "(refine with --min-faces 2 leaves them out)",
+            faces.path,
+            single,
+        )

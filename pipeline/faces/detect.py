@@ -15,10 +15,10 @@ import numpy as np
 from insightface.model_zoo.scrfd import SCRFD
 from numpy.typing import NDArray
 
-from pipeline import heap
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.picture import Image
+from pipeline.tables import worker_process
 
 LARGEST = 640  # pixels that the longer side of a photo goes in with; a larger photo is shrunk
 STEP = 64  # pixels; each side of the input is a multiple of it: what is added around a photo costs as much as a photo
@@ -135,7 +135,7 @@ def _forget_networks() -> None:
     _networks = threading.local()
 
 
-heap.between_tables(_forget_networks)
+worker_process.between_tables(_forget_networks)
 
 
 def _yunet(path: str) -> Look:

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.ahead import ahead
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
-from pipeline.noise.columns import packed, vectors
 from pipeline.schema import embeddings
-from pipeline.table import Shard, read_shard
+from pipeline.tables.columns import packed, vectors
+from pipeline.tables.prefetch import ahead
+from pipeline.tables.table import Shard, read_shard
 
 BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256  # on a CPU what fits its cache is fastest
 FLIPS = ("none", "add", "concatenate")

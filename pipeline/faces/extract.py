@@ -14,16 +14,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.ahead import ahead
 from pipeline.errors import UserError
 from pipeline.faces import quality
 from pipeline.faces.align import SIZE, warp
 from pipeline.faces.detect import LARGEST, Detector, Faces, meant
 from pipeline.faces.model_file import HELPERS
 from pipeline.faces.picture import Image, Unreadable, decode, pixels, shrinks
-from pipeline.noise.duplicates import sketch
+from pipeline.faces.sketch import sketch
 from pipeline.sources import Changed, Photo, source
-from pipeline.table import Shard, read_shard
+from pipeline.tables.prefetch import ahead
+from pipeline.tables.table import Shard, read_shard
 
 JPEG_QUALITY = 95  # of faces cut from photos; those that come aligned keep their own bytes
 ROWS = 128  # faces turned to columns at a time: as Python's objects they take twice as much memory

@@ -9,9 +9,9 @@ from typing import Any
 import onnx
 import onnxruntime
 
-from pipeline import heap
 from pipeline.errors import UserError
 from pipeline.faces.prelu import in_blocks
+from pipeline.tables import worker_process
 
 THREADS = 1  # per session: the shards of a table are what runs in parallel, and one thread gives one order of summing
 
@@ -82,7 +82,7 @@ def session(path: str) -> Any:
         raise UserError(f"onnxruntime cannot load {path} ({brief(error)}): give another model") from None
 
 
-heap.between_tables(session.cache_clear)  # a model is one table's matter, and the largest thing in a worker
+worker_process.between_tables(session.cache_clear)  # a model is one table's matter, and the largest thing in a worker
 
 
 def brief(error: Exception) -> str:

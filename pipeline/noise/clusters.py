@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import runs, views_of
-from pipeline.noise.likeness import (
+from pipeline.noise.copies import against, as_seen
+from pipeline.noise.score_norm import (
     Calibration,
     Floats,
     Seen,
@@ -28,8 +28,8 @@ from pipeline.noise.likeness import (
     to_others,
     together,
 )
-from pipeline.noise.pictures import against, as_seen
-from pipeline.table import Shard, read_shard
+from pipeline.tables.columns import runs, views_of
+from pipeline.tables.table import Shard, read_shard
 
 LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
 JOIN = 3e-3  # share of strangers that a face must beat to come to a centre; also what an outlier is not

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.ahead import IDLE, ahead
+from pipeline.faces.sketch import SIDE, near_hashes, same_picture, sketch_hashes
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.columns import texts, views_of
-from pipeline.noise.duplicates import SIDE, near_hashes, same_picture, sketch_hashes
+from pipeline.noise.copies import sketch_rows
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, pairwise, views
-from pipeline.noise.pictures import sketch_rows
-from pipeline.table import Shard, read_shard
+from pipeline.noise.score_norm import Calibration, Floats, fuse, level, pairwise, views
+from pipeline.tables.columns import texts, views_of
+from pipeline.tables.prefetch import IDLE, ahead
+from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
 TOGETHER = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB of two faces each
@@ -109,8 +109,9 @@ def _looked_at(
     ids, sha, sketches = _pictures(root, sources, known.place[rows])
     a, b = np.split(inverse, 2)
     equal = (sha[a] == sha[b]).astype(bool).tolist()
-    r = np.array([1.0 if e else same_picture(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)],
-                 np.float64)  # fmt: skip
+    r = np.array(
+        [1.0 if e else same_picture(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)], np.float64
+    )
     keep = r >= least
     return _Looked(ids[a[keep]], ids[b[keep]], (i[keep], j[keep]), r[keep], [c[keep] for c in z])
 

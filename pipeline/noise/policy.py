@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.findings import numbers
-from pipeline.noise.likeness import Calibration, Floats, fuse, level, usual
+from pipeline.noise.score_norm import Calibration, Floats, fuse, level, usual
 
 Thresholds = dict[str, float]
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -98,9 +98,11 @@ def _rules(total: Floats, scores: list[Floats], limits: Thresholds) -> dict[str,
             "outlier": ((total < limits["outlier"]) & _below(scores, limits, "contrary"), total >= limits["outlier"]),
             "mixed": (_below(scores, limits, "mixed"), never),
             "split": (_below(scores, limits, "split"), never),
-            **{name: ((total >= limits[name]) & _above(scores, limits, alone), never)
-               for name, alone in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))},
-        }  # fmt: skip
+            **{
+                name: ((total >= limits[name]) & _above(scores, limits, alone), never)
+                for name, alone in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))
+            },
+        }
 
 
 def _below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:

@@ -7,21 +7,21 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline import schema
-from pipeline.build import Workers
-from pipeline.build import build as build_table
 from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
 from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
 from pipeline.noise.conflicts import Source, conflict_shard
-from pipeline.noise.distractors import has_unnamed, known_shard
+from pipeline.noise.copies import ALIKE, COPIES, copy_shard
 from pipeline.noise.findings import gathered
-from pipeline.noise.identities import NEIGHBOURS, SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
-from pipeline.noise.memory import Search, blocks_bytes
-from pipeline.noise.misplaced import ALONE, NEAREST, stray_shard
-from pipeline.noise.outliers import suspect_shard
-from pipeline.noise.overlap import relation_shard
-from pipeline.noise.pictures import ALIKE, COPIES, copy_shard
+from pipeline.noise.known import has_unnamed, known_shard
+from pipeline.noise.persons import NEIGHBOURS, SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
 from pipeline.noise.policy import Rates, Thresholds, thresholds
-from pipeline.table import Shard, Table, read_shards
+from pipeline.noise.relations import relation_shard
+from pipeline.noise.search.search_memory import Search, blocks_bytes
+from pipeline.noise.strays import ALONE, NEAREST, stray_shard
+from pipeline.noise.suspects import suspect_shard
+from pipeline.tables.build import Workers
+from pipeline.tables.build import build as build_table
+from pipeline.tables.table import Shard, Table, read_shards
 
 ASK = 10.0  # findings reach this many times the rates at which the policy acts: the part that people are asked about
 Tests = Sequence[tuple[Table, Sequence[Table]]]
@@ -59,43 +59,116 @@ def find(
     views = list(zip(*(t.shards for t in embeddings), strict=True))
     calibration = make("calibration", calibration_shard, [tuple(t.shards for t in embeddings)], schema=CALIBRATION)
     model = calibration.shards[0]
-    copies = make("copies", copy_shard, _beside(faces.shards, views), schema=COPIES, version=2, calibration=model,
-                  alike=ALIKE, least=rates.same_picture)  # fmt: skip
-    clusters = make("clusters", cluster_shard, _beside(views, copies.shards), schema=CLUSTERS, version=2,
-                    calibration=model, link=LINK, join=rates.outlier, absorb=ABSORB)  # fmt: skip
+    copies = make(
+        "copies",
+        copy_shard,
+        _beside(faces.shards, views),
+        schema=COPIES,
+        version=2,
+        calibration=model,
+        alike=ALIKE,
+        least=rates.same_picture,
+    )
+    clusters = make(
+        "clusters",
+        cluster_shard,
+        _beside(views, copies.shards),
+        schema=CLUSTERS,
+        version=2,
+        calibration=model,
+        link=LINK,
+        join=rates.outlier,
+        absorb=ABSORB,
+    )
     dims = [len(v.mean) for v in read_calibration(root, model).views]
-    persons = make("persons", person_shard, _beside(views, copies.shards, clusters.shards), calibration=model,
-                   schema=persons_schema(dims), faces=SECOND_FACES, share=SECOND_SHARE)  # fmt: skip
-    suspects = make("suspects", suspect_shard, _beside(faces.shards, copies.shards, clusters.shards, persons.shards),
-                    schema=schema.FINDINGS, calibration=model, odd=rates.odd, poor_px=rates.poor_px)  # fmt: skip
+    persons = make(
+        "persons",
+        person_shard,
+        _beside(views, copies.shards, clusters.shards),
+        calibration=model,
+        schema=persons_schema(dims),
+        faces=SECOND_FACES,
+        share=SECOND_SHARE,
+    )
+    suspects = make(
+        "suspects",
+        suspect_shard,
+        _beside(faces.shards, copies.shards, clusters.shards, persons.shards),
+        schema=schema.FINDINGS,
+        calibration=model,
+        odd=rates.odd,
+        poor_px=rates.poor_px,
+    )
     many, strayed = _counted(root, model, persons)
     test_photos = sum(len(t) for _, (t, *_) in tests)
 
     def search(stage: str, queries: int, k: int, tests: int = 0) -> dict[str, Any]:
-        blocks = blocks_bytes(Search(stage, queries, many, tests, tuple(dims)), k, memory_bytes=memory_bytes,
-                              workers=workers)  # fmt: skip
+        blocks = blocks_bytes(
+            Search(stage, queries, many, tests, tuple(dims)), k, memory_bytes=memory_bytes, workers=workers
+        )
         return {"root": root, "memory_bytes": blocks}
 
-    strays = make("strays", stray_shard, _beside(views, clusters.shards, persons.shards), schema=schema.FINDINGS,
-                  version=3, calibration=model, persons=persons.shards, rate=ASK * rates.misplaced, alone=ALONE,
-                  carry=search("strays", strayed, NEAREST))  # fmt: skip
+    strays = make(
+        "strays",
+        stray_shard,
+        _beside(views, clusters.shards, persons.shards),
+        schema=schema.FINDINGS,
+        version=3,
+        calibration=model,
+        persons=persons.shards,
+        rate=ASK * rates.misplaced,
+        alone=ALONE,
+        carry=search("strays", strayed, NEAREST),
+    )
     every = tuple(persons.shards), _pooled(tests, len(embeddings))
-    relations = make("relations", relation_shard, [(i, *every) for i in range(len(persons.shards))], version=4,
-                     schema=schema.FINDINGS, calibration=model, merge=ASK * rates.merge,
-                     overlap=ASK * rates.overlap, odd_pairs=rates.odd_pairs, odd_photo=rates.odd_photo,
-                     carry=search("relations", many, NEIGHBOURS + 1, test_photos))  # fmt: skip
+    relations = make(
+        "relations",
+        relation_shard,
+        [(i, *every) for i in range(len(persons.shards))],
+        version=4,
+        schema=schema.FINDINGS,
+        calibration=model,
+        merge=ASK * rates.merge,
+        overlap=ASK * rates.overlap,
+        odd_pairs=rates.odd_pairs,
+        odd_photo=rates.odd_photo,
+        carry=search("relations", many, NEIGHBOURS + 1, test_photos),
+    )
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
-    conflicts = make("conflicts", conflict_shard, [pictures], schema=schema.FINDINGS, calibration=model, alike=ALIKE,
-                     least=rates.same_picture)  # fmt: skip
+    conflicts = make(
+        "conflicts",
+        conflict_shard,
+        [pictures],
+        schema=schema.FINDINGS,
+        calibration=model,
+        alike=ALIKE,
+        least=rates.same_picture,
+    )
     made = [suspects, strays, relations, conflicts]
     if has_unnamed(embeddings[0]):
-        made.append(make("known", known_shard, views, schema=schema.FINDINGS, version=3, calibration=model,
-                         persons=persons.shards, rate=ASK * rates.misplaced,
-                         carry=search("known", len(embeddings[0]), NEAREST)))  # fmt: skip
+        made.append(
+            make(
+                "known",
+                known_shard,
+                views,
+                schema=schema.FINDINGS,
+                version=3,
+                calibration=model,
+                persons=persons.shards,
+                rate=ASK * rates.misplaced,
+                carry=search("known", len(embeddings[0]), NEAREST),
+            )
+        )
     parts = tuple(shard for table in made for shard in table.shards)
     findings = make("findings", gather_shard, [parts], schema=schema.FINDINGS)
-    return Noise(calibration, copies, clusters, persons, findings,
-                 thresholds(read_calibration(root, model), persons=many, tests=test_photos, rates=rates))  # fmt: skip
+    return Noise(
+        calibration,
+        copies,
+        clusters,
+        persons,
+        findings,
+        thresholds(read_calibration(root, model), persons=many, tests=test_photos, rates=rates),
+    )
 
 
 def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:

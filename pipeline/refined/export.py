@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import progress, storage
+from pipeline import progress
 from pipeline.errors import UserError
-from pipeline.sources.record_writer import Sample, write_record_io
-from pipeline.table import Table
+from pipeline.sources.record_io.writer import Sample, write_record_io
+from pipeline.tables import storage
+from pipeline.tables.table import Table
 
 FORMATS = ("parquet", "recordio", "folder")
 LAYOUTS = ("identity_ranges", "plain")

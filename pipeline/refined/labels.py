@@ -8,17 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import schema, storage
-from pipeline.build import Workers
-from pipeline.build import build as build_table
+from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
 from pipeline.refined.account import Account, account
-from pipeline.refined.answers import hear, implied, noise_of
-from pipeline.refined.latest import Refinement, latest, publish
 from pipeline.refined.resolve import resolve
-from pipeline.table import Shard, Table, read_shard, read_shards
+from pipeline.refined.verdicts import hear, implied, noise_of
+from pipeline.refinement import Refinement, latest, publish
+from pipeline.tables import storage
+from pipeline.tables.build import Workers
+from pipeline.tables.build import build as build_table
+from pipeline.tables.table import Shard, Table, read_shard, read_shards
 
 ACCOUNTED = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
@@ -59,10 +60,29 @@ def label(
     )
     limits = dict(sorted(noise.thresholds.items()))
     people: dict[str, Any] = {"answers": answers.shards} if answers else {}
-    decisions = build(root, "decisions", decide_shard, list(findings.shards), schema=schema.DECISIONS, version=2,
-                      calibration=noise.calibration.shards[0], limits=limits, **people, **run)  # fmt: skip
-    whole = build(root, "resolved", resolve_shard, [part], schema=schema.LABELS, decisions=decisions.shards,
-                  undecided=undecided, min_faces=min_faces, **run)  # fmt: skip
+    decisions = build(
+        root,
+        "decisions",
+        decide_shard,
+        list(findings.shards),
+        schema=schema.DECISIONS,
+        version=2,
+        calibration=noise.calibration.shards[0],
+        limits=limits,
+        **people,
+        **run,
+    )
+    whole = build(
+        root,
+        "resolved",
+        resolve_shard,
+        [part],
+        schema=schema.LABELS,
+        decisions=decisions.shards,
+        undecided=undecided,
+        min_faces=min_faces,
+        **run,
+    )
     slices, start = [], 0
     for shard in photos.shards:
         slices.append((whole.shards[0], start, shard.rows))
@@ -79,8 +99,15 @@ def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refine
     done = latest(root)
     noise = noise_of(done.tables, done.thresholds)
     params = done.params
-    found = label(root, done.tables["photos"], noise, undecided=params["undecided"], min_faces=params["min_faces"],
-                  said=said, workers=workers)  # fmt: skip
+    found = label(
+        root,
+        done.tables["photos"],
+        noise,
+        undecided=params["undecided"],
+        min_faces=params["min_faces"],
+        said=said,
+        workers=workers,
+    )
     tables = {role: t for role, t in done.tables.items() if role not in ("answers", "heard")} | found.tables
     if {r: t.address for r, t in tables.items()} == {r: t.address for r, t in done.tables.items()}:
         return done
@@ -97,16 +124,22 @@ def decide_shard(
     findings = read_shard(root, part)
     verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
     ids = findings["finding_id"]
-    decided = pa.table({"finding_id": ids, "verdict": pa.array(verdicts, pa.string()),
-                        "who": pa.array(["policy"]).take(pa.array(np.zeros(len(ids), np.int32)))})  # fmt: skip
+    decided = pa.table(
+        {
+            "finding_id": ids,
+            "verdict": pa.array(verdicts, pa.string()),
+            "who": pa.array(["policy"]).take(pa.array(np.zeros(len(ids), np.int32))),
+        }
+    )
     for field in list(schema.DECISIONS)[3:]:
         decided = decided.append_column(field, pa.nulls(len(ids), field.type))
     people = {d["finding_id"]: d for shard in answers for d in read_shard(root, shard).to_pylist()}
     people |= {found: row | {"finding_id": found} for found, row in implied(findings, people).items()} if people else {}
     there = pc.is_in(ids, value_set=pa.array(sorted(people), pa.string()))
     said = [{c: people[found][c] for c in schema.DECISIONS.names} for found in ids.filter(there).to_pylist()]
-    both = pa.concat_tables([decided.filter(pc.invert(there)).cast(schema.DECISIONS),
-                             pa.Table.from_pylist(said, schema=schema.DECISIONS)])  # fmt: skip
+    both = pa.concat_tables(
+        [decided.filter(pc.invert(there)).cast(schema.DECISIONS), pa.Table.from_pylist(said, schema=schema.DECISIONS)]
+    )
     order = np.argsort(np.asarray(there), kind="stable")  # of the rows: first those that only the policy speaks of
     return both.take(pa.array(np.argsort(order)))
 

@@ -9,13 +9,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.refined.fates import Fates, Indices
-from pipeline.refined.unite import Edge, unite
+from pipeline.refined.merge_persons import Edge, unite
+from pipeline.refined.photo_fates import Fates, Indices
 
 KINDS = (
-    "unreadable", "no_face", "poor", "duplicate", "split", "misplaced", "outlier", "mixed", "merge", "conflict",
+    "unreadable",
+    "no_face",
+    "poor",
+    "duplicate",
+    "split",
+    "misplaced",
+    "outlier",
+    "mixed",
+    "merge",
+    "conflict",
     "overlap",
-)  # fmt: skip
+)
 
 
 class _Asked(NamedTuple):

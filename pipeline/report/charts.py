@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.noise.likeness import Calibration, level
+from pipeline.noise.score_norm import Calibration, level
 from pipeline.report.counts import STAYS, Share
 from pipeline.report.scores import DEGREES, Apart, Histogram
 
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#7f7f7f")  # fmt: skip
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#f0e442",
+    "#7f7f7f",
+)
 FATES = {STAYS: BLUE, "moved": GREEN, "removed": RED}
 DASHES = ("-", "--", ":", "-.")
 WHOLE = 80  # letters of a model's name in a legend: two that begin alike are told apart
@@ -52,9 +60,12 @@ def svg(chart: Chart) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{chart.name}-\1"', text)  # two drawings on a page share no name
     text = re.sub(r'href="#([^"]+)"', rf'href="#{chart.name}-\1"', text).replace("url(#", f"url(#{chart.name}-")
-    return re.sub(r'<svg [^>]*?(viewBox="[^"]+")[^>]*>',
-                  rf'<svg role="img" aria-label="{escape(chart.words)}" \1 xmlns:xlink="http://www.w3.org/1999/xlink">',
-                  text, count=1)  # fmt: skip
+    return re.sub(
+        r'<svg [^>]*?(viewBox="[^"]+")[^>]*>',
+        rf'<svg role="img" aria-label="{escape(chart.words)}" \1 xmlns:xlink="http://www.w3.org/1999/xlink">',
+        text,
+        count=1,
+    )
 
 
 def write(charts: Sequence[Chart], folder: Path) -> None:
@@ -106,33 +117,58 @@ def curves(calibration: Calibration, limits: Mapping[str, float]) -> Chart:
     for (title, tail), colour, dash in zip(tails.items(), (BLUE, ORANGE, "black"), DASHES, strict=False):
         axis.plot(RATES, [level(tail, r) for r in RATES], dash, color=colour, label=title)
     for i, name in enumerate(n for n in ("outlier", "merge", "misplaced", "overlap") if n in limits):
-        axis.axhline(limits[name], color=(RED, GREEN, PURPLE, SKY)[i], linestyle=DASHES[i], linewidth=1,
-                     label=f"threshold: {name} {limits[name]:.2f}")  # fmt: skip
-    axis.set(xscale="log", xlabel="false accept rate: share of strangers that look at least this alike",
-             ylabel="likeness")  # fmt: skip
+        axis.axhline(
+            limits[name],
+            color=(RED, GREEN, PURPLE, SKY)[i],
+            linestyle=DASHES[i],
+            linewidth=1,
+            label=f"threshold: {name} {limits[name]:.2f}",
+        )
+    axis.set(
+        xscale="log", xlabel="false accept rate: share of strangers that look at least this alike", ylabel="likeness"
+    )
     axis.legend(frameon=False, fontsize=SMALL)
     told = ", ".join(f"{k} {v:.2f}" for k, v in limits.items())
-    return Chart("calibration", "Calibration, and the thresholds chosen on it",
-                 f"Likeness falls as the false accept rate rises. Thresholds: {told}.", figure)  # fmt: skip
+    return Chart(
+        "calibration",
+        "Calibration, and the thresholds chosen on it",
+        f"Likeness falls as the false accept rate rises. Thresholds: {told}.",
+        figure,
+    )
 
 
 def likenesses(found: Histogram, limits: Mapping[str, float], band: tuple[float, float] | None) -> Chart:
     """How alike faces are to their name's person, by what became of them, and the band in which people are asked."""
     figure, axis = axes()
     for (name, counts), dash in zip(found.counts.items(), DASHES, strict=False):
-        axis.stairs(counts, found.edges, color=FATES[name], linestyle=dash, fill=name == STAYS, alpha=0.45 if
-                    name == STAYS else 1, linewidth=1.6, label=f"{name} ({counts.sum():,})")  # fmt: skip
+        axis.stairs(
+            counts,
+            found.edges,
+            color=FATES[name],
+            linestyle=dash,
+            fill=name == STAYS,
+            alpha=0.45 if name == STAYS else 1,
+            linewidth=1.6,
+            label=f"{name} ({counts.sum():,})",
+        )
     if band:
         axis.axvspan(*band, color=YELLOW, alpha=0.3, label="uncertain: people are asked")
     axis.axvline(limits["outlier"], color="black", linestyle="--", linewidth=1, label="threshold for an outlier")
     seen = np.flatnonzero(sum(found.counts.values()))
     ends = (found.edges[seen[0]], found.edges[seen[-1] + 1]) if len(seen) else found.edges[[0, -1]]
-    axis.set(xlabel="likeness of a face to the person of its name", ylabel="faces",
-             xlim=(min(ends[0], limits["outlier"]) - 1, max(ends[1], limits["outlier"]) + 1))  # fmt: skip
+    axis.set(
+        xlabel="likeness of a face to the person of its name",
+        ylabel="faces",
+        xlim=(min(ends[0], limits["outlier"]) - 1, max(ends[1], limits["outlier"]) + 1),
+    )
     axis.legend(frameon=False, fontsize=SMALL)
     told = ", ".join(f"{k} {v.sum():,}" for k, v in found.counts.items())
-    return Chart("likeness", "Likeness of faces to the person of their name",
-                 f"Histogram; {told}; outlier threshold {limits['outlier']:.2f}.", figure)  # fmt: skip
+    return Chart(
+        "likeness",
+        "Likeness of faces to the person of their name",
+        f"Histogram; {told}; outlier threshold {limits['outlier']:.2f}.",
+        figure,
+    )
 
 
 def angles(found: Mapping[str, Apart]) -> Chart:
@@ -144,8 +180,12 @@ def angles(found: Mapping[str, Apart]) -> Chart:
     axis.set(xlabel="angle between two faces, degrees", ylabel="share of pairs")
     axis.legend(frameon=False, fontsize=SMALL)
     told = "; ".join(f"{t}: {a.faces:,} faces, {a.pairs:,} pairs" for t, a in found.items())
-    return Chart("angles", "Angles between faces of one name and of two",
-                 f"Histograms of a sample drawn by hash. {told}.", figure)  # fmt: skip
+    return Chart(
+        "angles",
+        "Angles between faces of one name and of two",
+        f"Histograms of a sample drawn by hash. {told}.",
+        figure,
+    )
 
 
 def told_apart(found: Mapping[str, Apart]) -> list[Chart]:
@@ -162,8 +202,10 @@ def told_apart(found: Mapping[str, Apart]) -> list[Chart]:
     middle = len(next(iter(found.values())).far) // 4
     words = "; ".join(f"{t}: TAR {a.tar[middle]:.3f} at FAR {a.far[middle]:.0e}" for t, a in found.items())
     ranks = "; ".join(f"{t}: rank-1 {a.cmc[0]:.3f}" for t, a in found.items())
-    return [Chart("roc", "ROC of the refinement's own vectors", f"{words}.", roc),
-            Chart("cmc", "CMC of the refinement's own vectors", f"{ranks}.", cmc)]  # fmt: skip
+    return [
+        Chart("roc", "ROC of the refinement's own vectors", f"{words}.", roc),
+        Chart("cmc", "CMC of the refinement's own vectors", f"{ranks}.", cmc),
+    ]
 
 
 def rocs(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]]) -> Chart:
@@ -199,8 +241,13 @@ def intervals(name: str, title: str, rows: Sequence[Measured]) -> Chart:
         i = who.index(row.who)
         low, high = (row.value if v is None else v for v in (row.low, row.high))
         axis.plot([low, high], [y, y], color=colours[i % 6], linewidth=2)
-        axis.plot(row.value, y, "osD^vP"[i % 6], color=colours[i % 6],
-                  label=safe(row.who, WHOLE) if row.who not in {r.who for r in rows[:y]} else None)  # fmt: skip
+        axis.plot(
+            row.value,
+            y,
+            "osD^vP"[i % 6],
+            color=colours[i % 6],
+            label=safe(row.who, WHOLE) if row.who not in {r.who for r in rows[:y]} else None,
+        )
         said = f"{row.value:.3f}" if row.low is None else f"{row.value:.3f} [{low:.3f}, {high:.3f}]"
         axis.text(1.02, y, said, transform=axis.get_yaxis_transform(), va="center", fontsize=SMALL)
     panels = [r.panel if i == 0 or rows[i - 1].panel != r.panel else "" for i, r in enumerate(rows)]

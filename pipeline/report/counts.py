@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.refined.latest import Refinement
+from pipeline.refinement import Refinement
 
 SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # photos of a name, where a bar of the chart by size begins
 STAYS = "kept"  # under the claimed name

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.noise.likeness import Calibration
-from pipeline.refined.latest import Refinement, findings_of
+from pipeline.noise.score_norm import Calibration
+from pipeline.refinement import Refinement, findings_of
 from pipeline.report.thumbnails import thumbnails
-from pipeline.review.cases import among, own
-from pipeline.review.odds import holds
-from pipeline.table import Table
+from pipeline.review.questions.belief import holds
+from pipeline.review.questions.cases import among, own
+from pipeline.tables.table import Table
 
 Row = dict[str, Any]
 STRIP = 4  # faces that stand for a person
@@ -68,8 +68,18 @@ def gather(done: Refinement, calibration: Calibration, *, each: int, most_bytes:
     lost = [i for i in np.argsort(belief, kind="stable").tolist() if dropped[i]][:DOUBTED]
     rows = {i: table.slice(i, 1).to_pylist()[0] for i in {*shown, *lost}}
     sides = sides_of(done, list(rows.values()))
-    made = {i: Entry(r["kind"], str(verdicts[i]), str(policy[i]), sides[r["finding_id"]][0], r["evidence"] or "",
-                     float(belief[i]), sides[r["finding_id"]][1]) for i, r in rows.items()}  # fmt: skip
+    made = {
+        i: Entry(
+            r["kind"],
+            str(verdicts[i]),
+            str(policy[i]),
+            sides[r["finding_id"]][0],
+            r["evidence"] or "",
+            float(belief[i]),
+            sides[r["finding_id"]][1],
+        )
+        for i, r in rows.items()
+    }
     entries, missed = [made[i] for i in shown], [made[i] for i in lost]
     wanted = [f for e in _in_turn([*entries, *missed]) for s in e.sides for f in s.faces]
     expected = float((1 - belief[dropped]).sum())
@@ -107,11 +117,15 @@ def _in_turn(entries: Sequence[Entry]) -> Iterable[Entry]:
 
 def sides_of(done: Refinement, rows: Sequence[Row]) -> dict[str, tuple[tuple[str, ...], tuple[Side, ...]]]:
     """For each finding the names it is about, and its faces."""
-    persons = {r["person"]: (r["identity"], r["cluster"]) for r in
-               done.tables["persons"].read(["person", "identity", "cluster"]).to_pylist()}  # fmt: skip
+    persons = {
+        r["person"]: (r["identity"], r["cluster"])
+        for r in done.tables["persons"].read(["person", "identity", "cluster"]).to_pylist()
+    }
     named = pa.array(sorted({w for r in rows for w in (r["subject"], r["object"]) if w}), pa.string())
-    place = {r["face_id"]: (r["identity"], r["cluster"]) for r in
-             among(done.tables["clusters"], named, ["face_id", "identity", "cluster"])}  # fmt: skip
+    place = {
+        r["face_id"]: (r["identity"], r["cluster"])
+        for r in among(done.tables["clusters"], named, ["face_id", "identity", "cluster"])
+    }
     groups = {persons[w] for r in rows for w in (r["subject"], r["object"]) if w in persons} | set(place.values())
     groups |= {(identity, 0) for identity, _ in place.values()}
     groups |= {(w, c) for r in rows if r["kind"] == "mixed" for w in [r["subject"]] for c in range(8)}
@@ -139,8 +153,10 @@ def _shown(
         claimed = [person(home)] if kind == "misplaced" and home != other else []
         return names, (Side(f"the photo, claimed as {home}", (subject,)), *claimed, person(other or home))
     if kind == "split":
-        each = [Side(f"{w} of {home}", tuple(dict.fromkeys([f, *strips.get(place.get(f), ())]))[:STRIP])
-                for w, f in (("one person", subject), ("another", other))]  # fmt: skip
+        each = [
+            Side(f"{w} of {home}", tuple(dict.fromkeys([f, *strips.get(place.get(f), ())]))[:STRIP])
+            for w, f in (("one person", subject), ("another", other))
+        ]
         return names, tuple(each)
     if kind in ("duplicate", "conflict"):
         words = ("goes", "stays") if kind == "duplicate" else (home, there)

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from pipeline.refined.card import MEANING
+from pipeline.refined.data_card import MEANING
+from pipeline.report.assets import SCRIPT, STYLE
 from pipeline.report.charts import Chart, svg
 from pipeline.report.counts import Fate
-from pipeline.report.differing import Differing
+from pipeline.report.differences import Differing
 from pipeline.report.gallery import Entry, Gallery, Side
-from pipeline.report.looks import SCRIPT, STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 SENTENCE = 20  # letters in a table's cell that take some width also on a narrow page
@@ -79,8 +79,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
     body = "".join(f"<tr>{''.join(cell(v) for v in row)}</tr>" for row in rows)
     numbers = [isinstance(v, int | float) for v in rows[0]] if rows else []
-    top = "".join(f'<th scope="col"{" class=n" if n else ""}>{escape(h)}</th>'
-                  for h, n in zip(head, numbers, strict=False))  # fmt: skip
+    top = "".join(
+        f'<th scope="col"{" class=n" if n else ""}>{escape(h)}</th>' for h, n in zip(head, numbers, strict=False)
+    )
     return (
         f'<div class="scroll" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
         if body
@@ -91,8 +92,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def gallery(found: Gallery) -> str:
     """The findings with their faces, and what filters them."""
     kinds = sorted({k for k, _ in found.counts}, key=lambda k: (list(KINDS).index(k) if k in KINDS else 99, k))
-    rows = [(k, KINDS.get(k, ""), *(found.counts.get((k, v), 0) for v in ("yes", "no", "unsure")),
-             sum(e.kind == k for e in found.entries)) for k in kinds]  # fmt: skip
+    rows = [
+        (
+            k,
+            KINDS.get(k, ""),
+            *(found.counts.get((k, v), 0) for v in ("yes", "no", "unsure")),
+            sum(e.kind == k for e in found.entries),
+        )
+        for k in kinds
+    ]
     order = {k: i for i, k in enumerate(kinds)}
     cards = "".join(_card(e, found.pictures) for e in sorted(found.entries, key=lambda e: order[e.kind]))
     options = "".join(f"<option>{escape(k)}</option>" for k in kinds)
@@ -125,10 +133,16 @@ def differing(found: Differing) -> str:
     kinds = list(dict.fromkeys(e.pair for e in found.entries))
     options = "".join(f"<option>{escape(_difference(k))}</option>" for k in kinds)
     cards = "".join(
-        _item({"kind": _difference(e.pair), "names": " ".join(e.names)},
-              f"in A {escape(e.pair[0])}, in B {escape(e.pair[1])}", e.sides, e.names, "", found.pictures)
+        _item(
+            {"kind": _difference(e.pair), "names": " ".join(e.names)},
+            f"in A {escape(e.pair[0])}, in B {escape(e.pair[1])}",
+            e.sides,
+            e.names,
+            "",
+            found.pictures,
+        )
         for e in sorted(found.entries, key=lambda e: kinds.index(e.pair))
-    )  # fmt: skip
+    )
     controls = (
         '<div class="controls"><label>Name contains<input id="name" type="search" autocomplete="off"></label>'
         f'<label>In A, in B<select id="kind"><option value="">all</option>{options}</select></label>'
@@ -185,8 +199,10 @@ def names(fates: Sequence[Fate]) -> str:
     ]
     data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     more = f" The {LISTED:,} most changed of {len(fates):,} are listed." if len(fates) > LISTED else ""
-    head = "".join(f"<th scope=col{' class=n' if 0 < i < 6 else ''}>{h}</th>" for i, h in enumerate(
-        ("name", "came", "stayed", "to another", "from others", "removed", "why")))  # fmt: skip
+    head = "".join(
+        f"<th scope=col{' class=n' if 0 < i < 6 else ''}>{h}</th>"
+        for i, h in enumerate(("name", "came", "stayed", "to another", "from others", "removed", "why"))
+    )
     return (
         f"<p>The most changed first.{more}</p><div class=controls><label>Name contains"
         '<input id="identity" type="search" autocomplete="off"></label><output id="hits" class="soft"></output></div>'
@@ -198,6 +214,8 @@ def names(fates: Sequence[Fate]) -> str:
 def reasons(flow: dict[tuple[str, str, str], int]) -> str:
     """Where photos went, as a table with the meaning of each reason."""
     total = max(1, sum(flow.values()))
-    rows = [(source, fate, reason, MEANING.get(reason, "") if fate == "removed" else "", n, f"{n / total:.1%}")
-            for (source, fate, reason), n in flow.items()]  # fmt: skip
+    rows = [
+        (source, fate, reason, MEANING.get(reason, "") if fate == "removed" else "", n, f"{n / total:.1%}")
+        for (source, fate, reason), n in flow.items()
+    ]
     return table(("source", "photos", "reason", "meaning", "how many", "share"), rows)

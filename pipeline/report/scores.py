@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.noise.columns import vectors
-from pipeline.noise.likeness import Calibration, Floats, fuse
-from pipeline.refined.latest import Refinement
-from pipeline.review.cases import own
-from pipeline.review.odds import stranger
-from pipeline.review.queue import BAND
+from pipeline.noise.score_norm import Calibration, Floats, fuse
+from pipeline.refinement import Refinement
+from pipeline.review.questions.belief import stranger
+from pipeline.review.questions.cases import own
+from pipeline.review.questions.queue import BAND
+from pipeline.tables.columns import vectors
 
 NAMES, FACES = 400, 4  # of the sample: 1.3 million pairs
 BINS = np.linspace(-8, 20, 113)  # of likeness

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.faces.picture import Unreadable, decode
-from pipeline.refined.latest import Refinement
-from pipeline.table import Table, read_shard
+from pipeline.refinement import Refinement
+from pipeline.tables.table import Table, read_shard
 
 SIDE, QUALITY = 80, 78  # pixels of a face on the page: 2 KB
 LEAST = 1000  # bytes: no face is smaller

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.noise.identities import likest, read_persons
-from pipeline.refined.latest import Refinement
+from pipeline.noise.persons import likest, read_persons
+from pipeline.refinement import Refinement
 
 GENERAL = "general"
 NEIGHBOURS = 10  # persons with a known group that vote

@@ -66,8 +66,10 @@ class _Folder(NamedTuple):
 def world(seed: int, *, people: int, photos: int, noise: bool = True, tested: int | None = None) -> World:
     """The plan of a world of so many people and photos. Raises UserError when the photos do not suffice."""
     if people < 2 or photos < FEWEST * people:
-        raise UserError(f"a world needs 2 people and {FEWEST} photos of each, found {photos} photos of {people}: "
-                        f"ask for {FEWEST * max(2, people)} photos or more")  # fmt: skip
+        raise UserError(
+            f"a world needs 2 people and {FEWEST} photos of each, found {photos} photos of {people}: "
+            f"ask for {FEWEST * max(2, people)} photos or more"
+        )
     rng = np.random.default_rng([31, seed])
     persons = _persons(rng, people, noise)
     names = claimed_names(seed, len(persons))

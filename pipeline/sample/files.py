@@ -5,9 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.sample.casting import Photo, Picture
+from pipeline.sample.drawing.portraits import Drawn, portrait
+from pipeline.sample.drawing.scenery import scenery
 from pipeline.sample.people import person
-from pipeline.sample.portraits import Drawn, portrait
-from pipeline.sample.scenery import scenery
 
 QUALITY = 92  # of the files: the drawing has been through the quality of its camera already
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"

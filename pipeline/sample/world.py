@@ -17,13 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import storage
 from pipeline.errors import UserError
 from pipeline.progress import bar
 from pipeline.sample import casting
 from pipeline.sample.casting import Photo, Picture, World
 from pipeline.sample.files import content
-from pipeline.sample.questions import PHOTOS_EACH, pairs_file
+from pipeline.sample.test_pairs import PHOTOS_EACH, pairs_file
+from pipeline.tables import storage
 
 DRAWING = 1  # goes up when the same seed draws something else: a world begun by another version is not continued
 BATCH = 12  # files a worker draws between two signs of life: about a second
@@ -50,16 +50,24 @@ class WorldAccount:
         """The account in words."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planted.items()))
         made = f"{self.drawn} files drawn in {self.seconds:.0f} s" if self.drawn else "all there already"
-        return [f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({made})",
-                f"planted: {kinds}",
-                f"test set: {self.test_photos} photos of {self.test_people} people",
-                f"in both: {self.overlapping_names} names"]  # fmt: skip
+        return [
+            f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({made})",
+            f"planted: {kinds}",
+            f"test set: {self.test_photos} photos of {self.test_people} people",
+            f"in both: {self.overlapping_names} names",
+        ]
 
 
 def draw_world(
-    out: Path, *, people: int = 80, photos: int = 1200, seed: int = 0, workers: int | None = None, noise: bool = True,
+    out: Path,
+    *,
+    people: int = 80,
+    photos: int = 1200,
+    seed: int = 0,
+    workers: int | None = None,
+    noise: bool = True,
     tested: int | None = None,
-) -> WorldAccount:  # fmt: skip
+) -> WorldAccount:
     """Draw a world into a folder, or what is missing of it, and return its account.
 
     photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
@@ -123,8 +131,10 @@ def _draw_apart(
             for done in as_completed(waiting):
                 advance(done.result())
         except BrokenProcessPool:
-            raise UserError(f"a process that drew into {out} was ended from outside, perhaps for want of memory: run "
-                            "again with fewer workers; what is finished stays") from None  # fmt: skip
+            raise UserError(
+                f"a process that drew into {out} was ended from outside, perhaps for want of memory: run "
+                "again with fewer workers; what is finished stays"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -138,8 +148,10 @@ def _draw_batch(out: str, seed: int, batch: Sequence[tuple[str, Photo]]) -> int:
 
 def _texts(plan: World) -> dict[str, str]:
     """The files beside the photos by their names."""
-    truth = [(p.path, p.claimed, plan.name[p.picture.person] if p.picture else "", p.kind, p.of or _source(plan, p))
-             for p in plan.photos]  # fmt: skip
+    truth = [
+        (p.path, p.claimed, plan.name[p.picture.person] if p.picture else "", p.kind, p.of or _source(plan, p))
+        for p in plan.photos
+    ]
     who = [(name, " ".join(plan.name[p] for p in persons)) for name, persons in plan.persons.items()]
     overlap = [(name, plan.name[p]) for name, p in plan.overlap.items()]
     rng = np.random.default_rng([61, plan.seed])
@@ -174,5 +186,15 @@ def _account(out: Path, plan: World, drawn: int, seconds: float) -> WorldAccount
         n > 1 for n in Counter(p for v in plan.persons.values() for p in v).values()
     )
     people = {p.picture.person for p in plan.photos if p.picture}
-    return WorldAccount(out, len(plan.photos), len(plan.persons), len(people), dict(planted), len(plan.tested),
-                        len(plan.tested) * PHOTOS_EACH, len(plan.overlap), drawn, seconds)  # fmt: skip
+    return WorldAccount(
+        out,
+        len(plan.photos),
+        len(plan.persons),
+        len(people),
+        dict(planted),
+        len(plan.tested),
+        len(plan.tested) * PHOTOS_EACH,
+        len(plan.overlap),
+        drawn,
+        seconds,
+    )

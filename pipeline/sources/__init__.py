@@ -15,12 +15,13 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 
 Box = tuple[float, float, float, float]
-SOURCES = {  # the names on the command line
-    "image-folder": "image_folder",
-    "ms-celeb": "ms_celeb",
-    "record-io": "record_io",
-    "megaface": "megaface",
+SOURCES = {  # the names on the command line, and the modules that read them
+    "image-folder": "formats.image_folder",
+    "ms-celeb": "formats.ms_celeb",
+    "record-io": "record_io.reader",
+    "megaface": "formats.megaface",
 }
+TEST_SET = {"benchmark": "test_sets.photo_sets"}  # the name is part of every table address of a test set
 
 
 class Photo(NamedTuple):
@@ -56,9 +57,10 @@ def source(kind: str) -> ModuleType:
 
     Raises UserError for any other name.
     """
-    if kind not in SOURCES and kind != "benchmark":
+    modules = SOURCES | TEST_SET
+    if kind not in modules:
         raise UserError(f"no source is called {kind}: give one of {', '.join(SOURCES)}")
-    return import_module(f"pipeline.sources.{SOURCES.get(kind, kind)}")
+    return import_module(f"pipeline.sources.{modules[kind]}")
 
 
 def existing(path: str | Path) -> Path:

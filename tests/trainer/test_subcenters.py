@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from tests.trainer import exported
+from tests.builders import exported_faces
+from trainer.data.shards import open_faces
 from trainer.run import Run
-from trainer.shards import open_faces
 from trainer.subcenters import clean, dominant_angles
 from trainer.train import train
 
@@ -44,13 +44,21 @@ def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(tmp_path: Path) -> None:
-    data = exported.parquet(tmp_path / "data", 4, 8)
-    run = Run(backbone="sample", embedding=16, input="3x48x48", loss="arcface:scale=16,m2=0.3,centres=3", batch=16,
-              steps=25, optimizer="adamw", lr=2e-3)  # fmt: skip
+    data = exported_faces.parquet(tmp_path / "data", 4, 8)
+    run = Run(
+        backbone="sample",
+        embedding=16,
+        input="3x48x48",
+        loss="arcface:scale=16,m2=0.3,centres=3",
+        batch=16,
+        steps=25,
+        optimizer="adamw",
+        lr=2e-3,
+    )
     made = train(run, data, tmp_path / "out", device="cpu")
     found, faces = clean(made.checkpoint, data), open_faces(data)
     assert sorted(found.names) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
     assert found.angles.dominant.shape == (4,)
     assert np.median(found.angles.angle) < 60  # before any training about 90
     with pytest.raises(UserError, match="holds no class centres of"):
-        clean(made.checkpoint, exported.parquet(tmp_path / "other", 5, 4))
+        clean(made.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))

@@ -18,14 +18,14 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.faces.embed import Embedder as OnnxEmbedder
-from tests.trainer import exported, trainings
+from tests.builders import exported_faces, trainings
 from trainer import checkpoint
-from trainer.data import Stream
+from trainer.data.batches import Stream
+from trainer.data.shards import open_faces
 from trainer.embedder import Embedder
-from trainer.parts import make
+from trainer.learner import make
 from trainer.recipes import recipe
 from trainer.run import Run
-from trainer.shards import open_faces
 from trainer.train import Trained, move, train, update
 
 RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)
@@ -34,7 +34,7 @@ SMALL = replace(RUN, input="3x48x48", batch=8)  # what runs in processes of its 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return exported.parquet(tmp_path_factory.mktemp("data") / "export", 8, 8)
+    return exported_faces.parquet(tmp_path_factory.mktemp("data") / "export", 8, 8)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(data: Path, tmp
 
 @pytest.mark.slow
 def test_a_signal_keeps_what_was_learnt_and_the_same_command_goes_on(data: Path, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "from flows import cli; cli.main()", "train", "sample", "--data", str(data)]
+    program = [sys.executable, "-c", "from flows.cli import app; app.main()", "train", "sample", "--data", str(data)]
     fields = ["--input", "3x48x48", "--batch", "8", "--steps", "40", "--every", "1", "--device", "cpu", "--out"]
 
     def start(out: Path) -> subprocess.Popen[str]:
@@ -162,7 +162,7 @@ def test_what_a_sampled_step_moves_is_a_field_of_the_run() -> None:
 
 
 def test_two_ranks_have_the_losses_of_one_and_one_goes_on_where_two_stopped(tmp_path: Path) -> None:
-    data = exported.parquet(tmp_path / "data", 8, 8)
+    data = exported_faces.parquet(tmp_path / "data", 8, 8)
     run = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
     trainings.run_ranks(run, data, tmp_path / "one", count=1)
     trainings.run_ranks(run, data, tmp_path / "two", count=2, keep_every=10)
@@ -196,11 +196,11 @@ def test_another_run_or_other_data_in_the_same_folder_is_refused(trained: Traine
     with pytest.raises(UserError, match=r"holds another training \(backbone sample and mobilefacenet\)"):
         train(replace(RUN, backbone="mobilefacenet"), data, out)
     with pytest.raises(UserError, match="holds a training on other data"):
-        train(RUN, exported.parquet(tmp_path / "other", 7, 8), out)
+        train(RUN, exported_faces.parquet(tmp_path / "other", 7, 8), out)
     assert train(RUN, shutil.copytree(data, tmp_path / "copy"), out, device="cpu").steps == RUN.steps
 
 
-@pytest.mark.parametrize("make_data", [exported.parquet, exported.record_io])
+@pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])
 def test_other_pictures_under_the_same_labels_are_other_data(make_data: Callable[..., Path], tmp_path: Path) -> None:
     """Photos by photo the labels are equal; only what the pictures show differs."""
     one, other, copy = (tmp_path / name for name in ("one", "other", "copy"))
@@ -264,8 +264,8 @@ def test_no_room_is_told_by_its_number() -> None:
 def test_classes_of_one_photo_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    rows = [*exported.pictures(3, 6), (3, exported.pictures(1, 1)[0][1])]
-    exported.write(folder / "part-00000.parquet", rows)
+    rows = [*exported_faces.pictures(3, 6), (3, exported_faces.pictures(1, 1)[0][1])]
+    exported_faces.write(folder / "part-00000.parquet", rows)
     with caplog.at_level("WARNING", logger="refinery"):
         train(Run(**{**RUN.__dict__, "steps": 1}), folder, tmp_path / "out", device="cpu")
     assert "1 classes have a single photo" in caplog.text

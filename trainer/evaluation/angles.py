@@ -85,7 +85,7 @@ def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, flo
     """What a softmax puts in the place of the cosine at these angles [n], for the margins m1, m2, m3 (Figure 4)."""
     import torch
 
-    from trainer.margins import combined
+    from trainer.losses.margins import combined
 
     return np.asarray(combined(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.evaluation import bootstrap
+from trainer.evaluation import intervals
 from trainer.evaluation.verification import Verification
 
 
@@ -35,7 +35,7 @@ def compare(one: Verification, other: Verification) -> dict[str, Difference]:
     if one.drawn != other.drawn:
         raise ValueError("the two models were not verified on the same pairs with the same seed and samples")
     return {
-        name: Difference(value - other.figures[name], *bootstrap.interval(one.draws[name] - other.draws[name]))
+        name: Difference(value - other.figures[name], *intervals.interval(one.draws[name] - other.draws[name]))
         for name, value in one.figures.items()
     }
 
@@ -61,7 +61,7 @@ def over_seeds(a: Sequence[float], b: Sequence[float], *, paired: bool = False) 
     return Difference(value, value - wide, value + wide)
 
 
-def t_quantile(freedom: float, *, level: float = bootstrap.LEVEL) -> float:
+def t_quantile(freedom: float, *, level: float = intervals.LEVEL) -> float:
     """The number that Student's t stays within, either side of 0, with this probability.
 
     With t = sqrt(freedom) tan(angle) the density is cos(angle)^(freedom - 1), which is summed up to the level.

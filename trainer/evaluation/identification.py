@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from trainer.evaluation import bootstrap
+from trainer.evaluation import intervals
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 FARS = (1e-4, 1e-5, 1e-6, 1e-9)  # the last is Trillion-Pairs'
@@ -53,7 +53,7 @@ class Identification:
     def rank(self, k: int, size: int, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float]:
         """Rank-k identification among so many distractors, with a 95% interval over drawn people."""
         hits = self.hits[self.sizes.index(size)][:, k - 1].astype(np.float64)
-        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
+        return intervals.share(hits, self.trials, samples=samples, seed=seed)
 
     def tar(self, far: float, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
         """The true accept rate at a false accept rate, with a 95% interval over drawn people; the threshold is kept.
@@ -65,7 +65,7 @@ class Identification:
             return None
         accepted = self.same > self.strangers[passing]  # the first that must not pass
         hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
-        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
+        return intervals.share(hits, self.trials, samples=samples, seed=seed)
 
     def first(self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
         """Mates that come first and above the cosine which a share fpr of the probes finds a stranger at, or None.
@@ -78,7 +78,7 @@ class Identification:
         threshold = -np.partition(-self.best, passing)[passing]
         accepted = self.same > np.maximum(threshold, self.best[self.probe])
         hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
-        return bootstrap.share(hits, self.trials, samples=samples, seed=seed)
+        return intervals.share(hits, self.trials, samples=samples, seed=seed)
 
 
 class _Mates:
@@ -183,8 +183,20 @@ def identify(
         raise UserError("there are no distractors: give a gallery that holds some")
     found.setdefault(seen, _hits(mates, people))
     kept = tuple(sorted(found))
-    return Identification(people, n, len(mates.cosine), kept, n * seen, trials, np.stack([found[s] for s in kept]),
-                          mates.cosine, mates.owner, strangers.shrink(), best, mates.probe)  # fmt: skip
+    return Identification(
+        people,
+        n,
+        len(mates.cosine),
+        kept,
+        n * seen,
+        trials,
+        np.stack([found[s] for s in kept]),
+        mates.cosine,
+        mates.owner,
+        strangers.shrink(),
+        best,
+        mates.probe,
+    )
 
 
 def refined(
@@ -225,8 +237,9 @@ def _cut(blocks: Iterable[NDArray[Any]], ends: Sequence[int], dim: int) -> Itera
     at = 0
     for block in blocks:
         if block.ndim != 2 or block.shape[1] != dim:
-            raise UserError(f"the distractors are vectors of {block.shape[-1]}, the probes of {dim}: take both from "
-                            "the same model")  # fmt: skip
+            raise UserError(
+                f"the distractors are vectors of {block.shape[-1]}, the probes of {dim}: take both from the same model"
+            )
         start = 0
         while start < len(block):
             end = min([start + DISTRACTORS, len(block), *(e - at + start for e in ends if e > at)])

@@ -131,8 +131,10 @@ def _rows(names: pa.ChunkedArray, ids: pa.ChunkedArray, folder: Path) -> NDArray
     rows = pc.index_in(names, value_set=ids)
     if rows.null_count:
         name = names.filter(rows.is_null())[0].as_py()
-        raise UserError(f"{folder / 'pairs.parquet'} asks about the face {name}, which faces.parquet does not hold: "
-                        "make the test set anew")  # fmt: skip
+        raise UserError(
+            f"{folder / 'pairs.parquet'} asks about the face {name}, which faces.parquet does not hold: "
+            "make the test set anew"
+        )
     return np.asarray(rows.to_numpy(), np.intp)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from trainer.evaluation import bootstrap
+from trainer.evaluation import intervals
 
 K = 100
 AT_ONCE = 512  # people searched at a time
@@ -47,7 +47,7 @@ def mean_average_precision(
 ) -> tuple[float, float, float]:
     """The mean of average precisions [q], people without a video left out, with a 95% interval over drawn people."""
     there = found[~np.isnan(found)]
-    return bootstrap.share(there, np.ones(len(there)), samples=samples, seed=seed)
+    return intervals.share(there, np.ones(len(there)), samples=samples, seed=seed)
 
 
 def _blocks(

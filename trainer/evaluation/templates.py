@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from pipeline.errors import UserError
-from trainer.evaluation import bootstrap
+from trainer.evaluation import intervals
 from trainer.evaluation.roc import Roc, at_far, rank, rates
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -157,7 +157,7 @@ def one_to_many(
     trials = np.bincount(who)
 
     def rate(hit: NDArray[np.bool_], passing: float = np.inf) -> Rate:
-        value = bootstrap.share(np.bincount(who, hit.astype(float)), trials, samples=samples, seed=seed)
+        value = intervals.share(np.bincount(who, hit.astype(float)), trials, samples=samples, seed=seed)
         return Rate(*value, int(mated.sum()), _few(passing))
 
     others = -np.sort(-top[~mated])
@@ -196,7 +196,7 @@ def _sums(x: NDArray[Any], group: NDArray[np.intp], n: int) -> Vectors:
 
 
 def _wilson(value: float, trials: int, passing: float) -> Rate:
-    interval = binomtest(round(value * trials), trials).proportion_ci(bootstrap.LEVEL, method="wilson")
+    interval = binomtest(round(value * trials), trials).proportion_ci(intervals.LEVEL, method="wilson")
     return Rate(value, float(interval.low), float(interval.high), trials, _few(passing))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from trainer.evaluation import bootstrap
+from trainer.evaluation import intervals
 from trainer.evaluation.pair_set import PairSet, between, faces
 from trainer.evaluation.roc import Roc, area, at_far, equal_error, rank, rates, right
 
@@ -83,7 +83,7 @@ def verify(
     unit = np.arange(len(same)) if unit is None else unit
     drawn = [
         _figures(rates(ranking, w), _by_fold(hit, fold, w), asked)
-        for w in bootstrap.weights(unit, samples=samples, seed=seed)
+        for w in intervals.weights(unit, samples=samples, seed=seed)
     ]
     figures = _figures(roc, by_fold, asked)
     draws = {name: np.array([d[name] for d in drawn], np.float64) for name in figures}
@@ -96,7 +96,7 @@ def verify(
         eer=figures["EER"],
         tar={far: figures[f"TAR@FAR={far:g}"] for far in asked},
         cosine={far: float(roc.cosine[at_far(roc, far)]) for far in asked},
-        interval={name: bootstrap.interval(d) for name, d in draws.items()},
+        interval={name: intervals.interval(d) for name, d in draws.items()},
         roc=roc,
         draws=draws,
         drawn=_digest(same, fold, unit, np.array([samples, seed])),

@@ -77,9 +77,13 @@ def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, na
 
 @pytest.mark.parametrize(
     ("photo", "fixed", "seen"),
-    [((250, 250), None, (256, 256)), ((427, 640), None, (448, 640)), ((250, 250), 320, (320, 320)),
-     ((1200, 1920), None, (448, 640))],
-)  # fmt: skip
+    [
+        ((250, 250), None, (256, 256)),
+        ((427, 640), None, (448, 640)),
+        ((250, 250), 320, (320, 320)),
+        ((1200, 1920), None, (448, 640)),
+    ],
+)
 def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
     photo: tuple[int, int], fixed: int | None, seen: tuple[int, int]
 ) -> None:

@@ -12,8 +12,8 @@ import pytest
 from pipeline.faces import extract
 from pipeline.faces.detect import Detector, Faces
 from pipeline.faces.picture import Image, decode
-from pipeline.sources.deal import Source, photos
-from pipeline.table import Shard
+from pipeline.sources.index import Source, photos
+from pipeline.tables.table import Shard
 
 
 @pytest.fixture
@@ -138,8 +138,10 @@ def test_a_detector_that_fails_is_told_and_not_waited_for(tmp_path: Path) -> Non
 
 
 @pytest.mark.material
-@pytest.mark.parametrize(("side", "around", "decoded"), [(1000, 0, [1]), (1400, 0, [2]), (2800, 0, [4]), (5200, 0, [8]),
-                                                          (2800, 1100, [4, 1])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("side", "around", "decoded"),
+    [(1000, 0, [1]), (1400, 0, [2]), (2800, 0, [4]), (5200, 0, [8]), (2800, 1100, [4, 1])],
+)
 def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_same(
     tmp_path: Path, material: Path, detector: Detector, sizes: list[int], side: int, around: int, decoded: list[int]
 ) -> None:

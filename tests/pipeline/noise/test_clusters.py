@@ -5,8 +5,8 @@ import pytest
 
 from pipeline.noise import clusters
 from pipeline.noise.clusters import average_linkage, centre, cluster, inner, ranked, to_centre
-from pipeline.noise.likeness import views
-from tests.pipeline.noise.drawn import PLAIN, TWO, person, photos_of, unit
+from pipeline.noise.score_norm import views
+from tests.builders.drawn_vectors import PLAIN, TWO, person, photos_of, unit
 
 
 def test_average_linkage_by_hand():
@@ -22,8 +22,9 @@ def slow_linkage(pairs, least):
     while len(groups) > 1:
         best = max(
             (round(np.mean([pairs[i, j] for i in a for j in b]), 9), -min(a), -min(b))
-            for k, a in enumerate(groups) for b in groups[k + 1 :]
-        )  # fmt: skip
+            for k, a in enumerate(groups)
+            for b in groups[k + 1 :]
+        )
         if best[0] < least:
             break
         a, b = (next(g for g in groups if min(g) == -m) for m in best[1:])

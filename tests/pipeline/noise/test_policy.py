@@ -6,9 +6,9 @@ import pytest
 
 from pipeline import schema
 from pipeline.noise.findings import findings, gathered
-from pipeline.noise.likeness import Calibration, Tail
 from pipeline.noise.policy import Rates, judge, thresholds
-from tests.pipeline.noise.drawn import PLAIN, TWO
+from pipeline.noise.score_norm import Calibration, Tail
+from tests.builders.drawn_vectors import PLAIN, TWO
 
 # of normal strangers: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6, 4.75
 
@@ -42,11 +42,22 @@ def test_both_embedders_must_agree(kind, z, said):
     assert verdict(kind, *z) == said
 
 
-@pytest.mark.parametrize(("kind", "z", "said"), [("outlier", 1.0, "yes"), ("outlier", 3.0, "no"), ("merge", 5.0, "yes"),
-                                                 ("misplaced", 4.0, "unsure"), ("duplicate", 0.99, "yes"),
-                                                 ("duplicate", 0.98, "no"), ("poor", 9.0, "yes"), ("poor", 20.0, "no"),
-                                                 ("no_face", 1.0, "yes"), ("unreadable", 1.0, "yes"),
-                                                 ("conflict", 1.0, "unsure")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "z", "said"),
+    [
+        ("outlier", 1.0, "yes"),
+        ("outlier", 3.0, "no"),
+        ("merge", 5.0, "yes"),
+        ("misplaced", 4.0, "unsure"),
+        ("duplicate", 0.99, "yes"),
+        ("duplicate", 0.98, "no"),
+        ("poor", 9.0, "yes"),
+        ("poor", 20.0, "no"),
+        ("no_face", 1.0, "yes"),
+        ("unreadable", 1.0, "yes"),
+        ("conflict", 1.0, "unsure"),
+    ],
+)
 def test_with_one_embedder_its_own_word_counts(kind, z, said):
     assert verdict(kind, z, calibration=PLAIN) == said
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline import schema
-from pipeline.noise import codes, identities, neighbours
+from pipeline.noise import persons as noise_persons
+from pipeline.noise.search import neighbours, pq_codes
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
-from tests.pipeline.noise.drawn import person, photos_of, tables, unit
+from tests.builders.drawn_vectors import person, photos_of, tables, unit
 
 PEOPLE = 60
 
@@ -132,9 +133,9 @@ def test_memory_changes_no_byte_and_no_name(tmp_path):
 def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypatch):
     exact = refined(str(tmp_path / "exact"), 2, both=False)[1].findings
     monkeypatch.setattr(neighbours, "MANY", 10)
-    monkeypatch.setattr(codes, "ERROR", 1.0)
+    monkeypatch.setattr(pq_codes, "ERROR", 1.0)
     monkeypatch.setattr(neighbours, "LEAST", 4)
-    identities._read_persons.cache_clear()
+    noise_persons._read_persons.cache_clear()
     coded = refined(str(tmp_path / "coded"), 2, both=False, memory_bytes=1)[1].findings
     assert len(exact) > 5
     assert coded.read() == exact.read()
@@ -158,8 +159,9 @@ def test_one_name_with_two_photos(tmp_path):
 
 def test_a_picture_under_two_names_is_a_conflict_and_one_of_a_test_set_goes(tmp_path):
     rng = np.random.default_rng(0)
-    rows = [(f"p{p}/{k}", f"p{p}", x, 100 * p + k) for p in range(40)
-            for k, x in enumerate(photos_of(person(rng), 5, rng))]  # fmt: skip
+    rows = [
+        (f"p{p}/{k}", f"p{p}", x, 100 * p + k) for p in range(40) for k, x in enumerate(photos_of(person(rng), 5, rng))
+    ]
     rows[0] = ("p0/0", "p0", rows[5][2], rows[5][3])  # the picture p1/0 also lies under p0
     photos, faces, embeddings = tables(str(tmp_path), sorted(rows))
     leak = [("t/0", "somebody", rows[30][2], rows[30][3])]

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import schema
-from pipeline.build import build
 from pipeline.errors import UserError
-from pipeline.refined import order
+from pipeline.refined import shuffle
 from pipeline.refined.export import export, safe_name
-from pipeline.sources import record_io
-from pipeline.table import Table
+from pipeline.sources.record_io import reader
+from pipeline.tables.build import build
+from pipeline.tables.table import Table
 
 NAMES = ["ann", "bob", "../../escape", "d/e", "zoe"]
 
@@ -33,8 +33,15 @@ def labels_shard(part: int, *, each: int) -> pa.Table:
         for k in range(each):
             gone = k % 3 == 2
             face = f"{part}-{i}-{k}"
-            rows.append({"face_id": face, "key": f"{name}/{face}.jpg", "claimed": name,
-                         "identity": None if gone else name, "reason": "outlier" if gone else ""})  # fmt: skip
+            rows.append(
+                {
+                    "face_id": face,
+                    "key": f"{name}/{face}.jpg",
+                    "claimed": name,
+                    "identity": None if gone else name,
+                    "reason": "outlier" if gone else "",
+                }
+            )
     return pa.Table.from_pylist(rows, schema=schema.LABELS)
 
 
@@ -56,8 +63,8 @@ def tables(tmp_path: Path) -> tuple[str, Table, Table]:
 
 def made(tables: tuple[str, Table, Table], how: str, **more: int) -> tuple[Table, Table]:
     root, labels, faces = tables
-    who = order.identities(root, labels)
-    return order.refined(root, labels, faces, who, order=how, **more), who
+    who = shuffle.identities(root, labels)
+    return shuffle.refined(root, labels, faces, who, order=how, **more), who
 
 
 def test_every_kept_face_is_there_once_with_its_own_picture_and_label(tables: tuple) -> None:
@@ -80,8 +87,8 @@ def test_the_shuffle_is_global_and_follows_the_seed(tables: tuple, monkeypatch: 
     assert first != [r["face_id"] for r in made(tables, "shuffle", seed=1)[0].read().to_pylist()]
     changes = sum(a[0] != b[0] for a, b in itertools.pairwise(first))
     assert changes > len(first) / 2, "neighbours come from different shards"
-    monkeypatch.setattr(order, "SAMPLES_A_SHARD", 7)
-    monkeypatch.setattr(order, "TOGETHER", 2)
+    monkeypatch.setattr(shuffle, "SAMPLES_A_SHARD", 7)
+    monkeypatch.setattr(shuffle, "TOGETHER", 2)
     many, _ = made(tables, "shuffle")
     assert len(many.shards) > 5
     assert [r["face_id"] for r in many.read().to_pylist()] == first, "the order does not depend on the shards"
@@ -99,9 +106,9 @@ def test_recordio_is_read_back_with_the_same_pictures_and_labels(tables: tuple, 
     assert export(refined, who, out, format="recordio", layout=layout) == 60
     wanted = {r["key"]: (r["identity"], r["jpeg"]) for r in refined.read().to_pylist()}
     found = {}
-    for part in record_io.parts(out):
-        for photo in record_io.index(part):
-            found[photo.key] = (photo.identity, record_io.read(out, photo))
+    for part in reader.parts(out):
+        for photo in reader.index(part):
+            found[photo.key] = (photo.identity, reader.read(out, photo))
     assert found == wanted
     assert (out / "property").read_text().strip() == "5,112,112"
 
@@ -143,4 +150,4 @@ def test_when_no_photo_stays_it_says_so(tmp_path: Path) -> None:
     labels = build(root, "labels", labels_shard, [], schema=schema.LABELS, each=0)
     faces = build(root, "faces", faces_shard, [], schema=schema.FACES, each=0)
     with pytest.raises(UserError, match="no photo stays"):
-        order.refined(root, labels, faces, order.identities(root, labels))
+        shuffle.refined(root, labels, faces, shuffle.identities(root, labels))

@@ -10,13 +10,13 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.refined.latest import Refinement, findings_of
+from pipeline.refinement import Refinement, findings_of
 from pipeline.report import charts, page, scores
 from pipeline.report.counts import Share, by_group, by_size, count
 from pipeline.report.gallery import Entry, Gallery, Side, gather
-from tests.pipeline.noise.drawn import person, photos_of
-from tests.pipeline.report.repeated import repeat
-from tests.pipeline.review.refined import refined
+from tests.builders.drawn_refinement import refined
+from tests.builders.drawn_vectors import person, photos_of
+from tests.builders.repeated_refinement import repeat
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ from pipeline.review.groups import read_groups, read_roster
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_groups_and_what_to_show(tmp_path, kind):
-    rows = [{"identity": "m.1", "group": "Asian", "name": "Ann", "born": "1970"},
-            {"identity": "m.2", "group": "", "name": "", "born": ""}]  # fmt: skip
+    rows = [
+        {"identity": "m.1", "group": "Asian", "name": "Ann", "born": "1970"},
+        {"identity": "m.2", "group": "", "name": "", "born": ""},
+    ]
     path = tmp_path / f"groups.{kind}"
     if kind == "parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)

@@ -48,8 +48,10 @@ def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
     off = np.array([o for _, o in looked_for(detector, drawn)])
     more = np.mean([len(detector(one.photo).scores) - len(one.boxes) for one in drawn])
     with capsys.disabled():
-        sys.stdout.write(f"\nsample detector: {(off < NEAR).mean():.3f} of {len(off)} faces found, landmarks "
-                         f"{np.median(off):.3f} off, {more:+.3f} faces a photo too many\n")  # fmt: skip
+        sys.stdout.write(
+            f"\nsample detector: {(off < NEAR).mean():.3f} of {len(off)} faces found, landmarks "
+            f"{np.median(off):.3f} off, {more:+.3f} faces a photo too many\n"
+        )
     assert (off < NEAR).mean() >= 0.95
     assert np.median(off) < 0.12
     assert abs(more) < 0.1

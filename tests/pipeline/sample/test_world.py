@@ -13,10 +13,11 @@ from pipeline.errors import UserError
 from pipeline.faces.picture import Unreadable, decode
 from pipeline.sample import casting, draw_world
 from pipeline.sample.casting import Photo, Picture
+from pipeline.sample.drawing.portraits import Drawn
 from pipeline.sample.files import _cut, content
-from pipeline.sample.portraits import Drawn
-from pipeline.sample.questions import pairs_file
-from pipeline.sources import benchmark, image_folder
+from pipeline.sample.test_pairs import pairs_file
+from pipeline.sources.formats import image_folder
+from pipeline.sources.test_sets import photo_sets
 
 ASKED = {"people": 4, "photos": 24, "seed": 9, "tested": 2}
 
@@ -56,7 +57,7 @@ def test_the_pipeline_reads_photos_and_test_set(world):
     out, _ = world
     read = [p for part in image_folder.parts(out / "photos") for p in image_folder.index(part)]
     assert len(read) == 24
-    pairs = benchmark.pairs(out / "pairs.txt")
+    pairs = photo_sets.pairs(out / "pairs.txt")
     assert sum(p.same for p in pairs) * 2 == len(pairs) > 20
     assert all((p.a.split("/")[0] == p.b.split("/")[0]) == p.same for p in pairs)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.trainer.evaluation.drawn import answers
+from tests.builders.drawn_answers import answers
 from trainer.evaluation.compare import compare, over_seeds, t_quantile
 from trainer.evaluation.verification import verify
 

@@ -88,8 +88,12 @@ def test_first_above_the_cosine_at_which_few_searches_find_a_stranger() -> None:
     likest = {p: max(x[p] @ d for d in distractors) for p in several}
     for fpr in (0.1, 0.3):
         threshold = sorted(likest.values(), reverse=True)[int(fpr * len(several))]
-        hits = [x[p] @ x[q] > max(threshold, likest[p]) for p in several for q in several
-                if p != q and person[p] == person[q]]  # fmt: skip
+        hits = [
+            x[p] @ x[q] > max(threshold, likest[p])
+            for p in several
+            for q in several
+            if p != q and person[p] == person[q]
+        ]
         value, low, high = found.first(fpr, samples=50) or (0, 0, 0)
         assert value == pytest.approx(np.mean(hits))
         assert low <= value <= high
@@ -162,7 +166,19 @@ def test_who_can_never_match_does_not_beat_even_a_mate_that_looks_away() -> None
 def test_as_many_strangers_pass_as_the_rate_allows_and_no_more() -> None:
     same, strangers = (np.array(v, np.float32) for v in ([0.55, 0.65, 0.75, 0.85], [0.9, 0.8, 0.7, 0.6, 0.5]))
     one = np.array([4])
-    found = Identification(1, 2, 4, (10,), 20, one, np.zeros((1, 1, 1), int), same, np.zeros(4, int), strangers,
-                           np.zeros(2, np.float32), np.zeros(4, int))  # fmt: skip
+    found = Identification(
+        1,
+        2,
+        4,
+        (10,),
+        20,
+        one,
+        np.zeros((1, 1, 1), int),
+        same,
+        np.zeros(4, int),
+        strangers,
+        np.zeros(2, np.float32),
+        np.zeros(4, int),
+    )
     shares = {far: (found.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
     assert shares == {0.04: None, 0.05: 0.25, 0.1: 0.5, 0.15: 0.75, 0.2: 1, 0.25: None}

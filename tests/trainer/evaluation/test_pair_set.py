@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.errors import UserError
-from tests.trainer.evaluation.drawn import pair_set
+from tests.builders.drawn_answers import pair_set
 from trainer.evaluation.pair_set import faces, load_pairs
 from trainer.evaluation.verification import cosines
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from tests.trainer.evaluation.drawn import Answers, answers
+from tests.builders.drawn_answers import Answers, answers
 from trainer.evaluation.roc import best_threshold
 from trainer.evaluation.verification import verify
 

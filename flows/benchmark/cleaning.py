@@ -1,0 +1,130 @@
+"""Ways to clean without a pretrained model beside the pipeline with one, on a drawn world whose truth is known.
+
+Bootstrapping is the pipeline with models that it trains itself. Sub-centres: one training on the claims with three
+centres a class, then what lies far from its class's dominant centre is dropped. All see the same faces.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.run_options import with_fields
+from flows.refine.flow import refine
+from flows.refine.self_training import FIRST_SHARE, bootstrap
+from flows.sample.known_truth import read_truth, score_rows
+from flows.sample.label_noise_score import flagged
+from flows.train.training_sets import manifest
+from pipeline.refined.comparison_sets import as_claimed
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.schema import digest
+from pipeline.tables.table import Table
+from trainer.recipes import recipe as named
+from trainer.run import Run, override
+
+if TYPE_CHECKING:
+    from trainer.subcenters import Cleaned
+
+PAPER = 75.0  # degrees from the dominant centre: sub-centre ArcFace's own limit
+Label = Mapping[str, Any]
+Truth = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """A line for each way of cleaning."""
+
+    ways: list[dict[str, Any]]
+    recipe: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The lines."""
+        return self.ways
+
+    def lines(self) -> list[str]:
+        """What was trained, and what the columns say."""
+        return [
+            f"trained on the noisy photos: {self.recipe}",
+            "precision, recall, F1: of photos with a wrong label; wrong: share of those kept; lost: share of the clean",
+        ]
+
+
+def cleaning(
+    world: Annotated[Path, typer.Argument(metavar="WORLD", help="A folder of `refinery sample world`.")],
+    root: Annotated[str, typer.Option(help="Where tables and models go: a new folder, or one to go on in.")],
+    recipe: Annotated[str, typer.Option(help="What bootstrapping and sub-centres train.")] = "sample",
+    rounds: Annotated[int, typer.Option(help="Of bootstrapping.")] = 2,
+    first_share: Annotated[float, typer.Option(help="As for bootstrap.")] = FIRST_SHARE,
+    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
+    **given: str,
+) -> Ways:
+    """Clean a drawn world with the shipped model, with models trained on its noise, and by sub-centres; score each."""
+    run, truth = override(named(recipe), {name: text for name, text in given.items() if text}), read_truth(world)
+    source = ["image-folder", str(world / "photos")]
+    ways: dict[str, list[Label]] = {}
+    for sub_centres in (False, True):
+        made = bootstrap.fn(
+            source,
+            root,
+            str(DETECTOR),
+            recipe,
+            rounds,
+            first_share=first_share,
+            stop_share=0.0,
+            sub_centres=sub_centres,
+            device=device,
+            **given,  # type: ignore[arg-type]
+        )
+        first = ", round 0 with sub-centres" if sub_centres else ""
+        ways[f"bootstrapping, {len(made.rounds)} rounds{first}"] = _labels(latest(root).tables["labels"])
+    refine.fn(source, root, str(DETECTOR), str(EMBEDDER))
+    tables = latest(root).tables
+    claims = as_claimed(root, tables["photos"], tables["faces"])
+    claimed, found = _labels(claims), _sub_centres(root, run, claims, tables["faces"], device)
+    best = max(range(5, 180, 5), key=lambda a: flagged(_dropped(claimed, found, a), truth).f1)
+    ways |= {
+        f"sub-centres, {PAPER:g} degrees": _dropped(claimed, found, PAPER),
+        f"sub-centres, {best} degrees (best, seen from the truth)": _dropped(claimed, found, best),
+    }
+    ways = {"nothing": claimed, "the pipeline, shipped model": _labels(tables["labels"])} | ways
+    return Ways([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
+
+
+def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) -> "Cleaned":
+    """Each trained photo's angle to the dominant centre of its class."""
+    from trainer.losses.names import with_centres  # torch takes seconds to load, and only who trains needs it
+    from trainer.subcenters import clean
+    from trainer.train import train
+
+    run, data = replace(run, loss=with_centres(run.loss)), manifest(root, claims, faces)
+    out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(run))
+    return clean(train(run, data, out, device=device).checkpoint, data)
+
+
+def _dropped(labels: Iterable[Label], found: "Cleaned", max_angle: float) -> list[Label]:
+    """The labels without what lies further than that from its class's dominant centre."""
+    gone = {key for key, stays in zip(found.names, found.angles.kept(max_angle), strict=True) if not stays}
+    return [{**r, "identity": None, "reason": "outlier"} if r["key"] in gone else r for r in labels]
+
+
+def _line(way: str, labels: list[Label], truth: Truth) -> dict[str, Any]:
+    found, how = score_rows(labels, truth), flagged(labels, truth)
+    return {
+        "cleaned by": way,
+        "kept": found.kept,
+        "F1": f"{how.f1:.3f}",
+        "precision": f"{how.precision:.3f}",
+        "recall": f"{how.recall:.3f}",
+        "wrong": f"{found.wrong_after:.1%}",
+        "lost": f"{found.clean_lost / max(1, found.clean):.1%}",
+    }
+
+
+def _labels(table: Table) -> list[Label]:
+    return list(table.read(["key", "identity", "reason"]).to_pylist())
+
+
+with_fields(cleaning)

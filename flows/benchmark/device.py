@@ -1,0 +1,152 @@
+"""What a graphics card, or this processor, does: embedding, searching and training beside the bare networks on it."""
+
+import logging
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from flows.benchmark.measured_process import alone
+from pipeline.errors import UserError
+from pipeline.faces import model_file
+from pipeline.faces.align import SIZE
+from pipeline.faces.embed import BATCH, Embedder
+from pipeline.faces.half_precision import halve
+from pipeline.noise.search.neighbours import nearest
+from trainer.run import Run
+
+log = logging.getLogger("refinery")
+NETWORKS = ["iresnet50", "iresnet100"]
+CLASSES = [100_000, 1_000_000]
+DIM, NEAREST = 512, 5
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Device:
+    """Rates on one device, ours beside the bare ones of the same run."""
+
+    device: str
+    measured: list[dict[str, Any]]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line for each measurement."""
+        return self.measured
+
+    def lines(self) -> list[str]:
+        """Where it was measured."""
+        return [self.device, "bare: the same network, or the product alone, on tensors that are there already"]
+
+
+def device(
+    network: Annotated[list[str], typer.Option(help="A backbone to embed with; may be repeated.")] = NETWORKS,
+    faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
+    gallery: Annotated[int, typer.Option(help="Vectors to search; a hundredth as many are looked for.")] = 1_000_000,
+    classes: Annotated[list[int], typer.Option(help="Of a training; may be repeated.")] = CLASSES,
+    backbone: Annotated[str, typer.Option(help="The backbone to train.")] = "iresnet50",
+    batch: Annotated[int, typer.Option(help="Photos of one update.")] = 128,
+    sample_rate: Annotated[float, typer.Option(help="Share of the classes in a step of Partial FC.")] = 0.1,
+    precision: Annotated[str, typer.Option(help="Of training: fp32, bf16 or fp16.")] = "fp32",
+    turns: Annotated[int, typer.Option(help="Updates that are measured.")] = 5,
+    half: Annotated[bool, typer.Option("--half", help="Embed in half precision (refinery halve), too.")] = False,
+) -> Device:
+    """Embedding, exact search, and training with Partial FC, on the GPU where there is one."""
+    if min([faces, gallery, turns, *classes]) < 2:
+        raise UserError(
+            f"--faces {faces} --gallery {gallery} --turns {turns} --classes {classes}: give 2 or more of each"
+        )
+    run = Run(backbone=backbone, batch=batch, sample_rate=sample_rate, precision=precision, optimizer="sgd")
+    asked: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
+        *(
+            (f"embed, {name}{', half precision' * halved}", _embedding, (name, faces, halved))
+            for name in network
+            for halved in (False, True)[: 1 + half]
+        ),
+        (f"the {NEAREST} nearest of {gallery:,}", _searching, (gallery,)),
+        *((f"train {backbone}, {n:,} classes", _training, (run, n, turns)) for n in classes),
+    ]
+    found = []
+    for what, measure, given in asked:
+        log.info("%s", what)
+        (ours, bare, unit, memory), _, peak = alone(measure, *given)
+        rates = {"a second": f"{ours:.1f} {unit}", "bare": f"{bare:.1f}", "share": f"{ours / bare:.1%}"}
+        held = {"memory GB": f"{peak:.2f}", "on the card": f"{memory / GB:.2f}" if memory else "-"}
+        found.append({"what": what, **rates, **held})
+    return Device(_name(), found)
+
+
+def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:
+    """Faces a second through an Embedder, from pixels to vectors, beside the network on one batch again and again."""
+    from trainer.checkpoint import network  # torch takes seconds to load
+    from trainer.export import to_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, f"{name}.onnx"))
+        to_onnx(network(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
+        if halved:
+            halve(path, path := str(Path(folder, "half.onnx")))
+        embedder = Embedder(path)
+        pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
+        session = model_file.session(path)
+        feed = {session.get_inputs()[0].name: embedder.blob(pixels)}
+        turns = max(2, faces // BATCH)
+        ours, bare = _rates(lambda: embedder(pixels), lambda: session.run(None, feed), turns)
+    return ours * BATCH, bare * BATCH, "faces", 0
+
+
+def _searching(gallery: int) -> tuple[float, float, str, int]:
+    """Queries a second against unit vectors, beside the bare product of the same matrices."""
+    from trainer.throughput import product  # torch takes seconds to load
+
+    random = np.random.default_rng(0)
+    found, queries = (_unit(random, n) for n in (gallery, max(2, gallery // 100)))
+    ours, limit = _rates(lambda: nearest(queries, found, NEAREST), product(queries, found), 1)
+    return ours * len(queries), limit * len(queries), "queries", 0
+
+
+def _training(run: Run, classes: int, turns: int) -> tuple[float, float, str, int]:
+    """Photos a second of whole updates with so many classes, beside the network with two."""
+    from trainer.throughput import with_classes
+
+    t = with_classes(run, classes, turns=turns)
+    return t.loop, t.bare, "photos", t.peak if t.device.startswith("cuda") else 0
+
+
+def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
+    x = random.standard_normal((n, DIM), np.float32)
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
+
+
+def _rates(ours: Callable[[], object], bare: Callable[[], object], turns: int) -> tuple[float, float]:
+    """How often a second each runs, in turns, after one that warms up."""
+    took = {ours: 0.0, bare: 0.0}
+    for turn in range(turns + 1):
+        for work in (ours, bare) if turn % 2 else (bare, ours):
+            start = time.perf_counter()
+            work()
+            took[work] += (time.perf_counter() - start) * (turn > 0)
+    return turns / took[ours], turns / took[bare]
+
+
+def _name() -> str:
+    """The cards that the driver knows, else the processor, and what runs on them."""
+    providers = ", ".join(model_file.providers())
+    try:
+        cards = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],  # noqa: S607  where it is differs
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return f"no GPU; {platform.machine()}; onnxruntime: {providers}"
+    return f"{cards.replace(chr(10), '; ')}; onnxruntime: {providers}"

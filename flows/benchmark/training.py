@@ -1,0 +1,148 @@
+"""Training measured on this machine: the loop beside the bare network, and every loss beside the others."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.run_options import with_fields
+from flows.evaluate.flow import measure
+from flows.evaluate.pair_sets import prepare
+from flows.refine.models import embedder_of
+from flows.train.training_sets import manifest
+from pipeline.errors import UserError
+from pipeline.faces.packs import find_model
+from pipeline.refinement import latest
+from pipeline.schema import digest
+from trainer.recipes import recipe as named
+from trainer.run import Run, override
+
+if TYPE_CHECKING:
+    from trainer.train import Trained
+
+log = logging.getLogger("refinery")
+NETWORKS = ["iresnet18", "iresnet50", "mobilefacenet"]
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images/s of the loop and of the bare network, turn by turn in one run."""
+
+    device: str
+    batch: int
+    networks: list[dict[str, Any]]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a network."""
+        return [{k: f"{v:.1f}" if isinstance(v, float) else v for k, v in n.items()} for n in self.networks]
+
+    def lines(self) -> list[str]:
+        """What is measured beside what."""
+        return [
+            f"on {self.device}, {self.batch} photos an update",
+            "loop: read, decode, train; bare: forward, loss and backward on random faces in memory",
+            "memory: the most the process has held so far; model: weights, gradients and the optimizer's state",
+        ]
+
+
+def train(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")],
+    network: Annotated[list[str], typer.Option(help="A backbone; may be repeated.")] = NETWORKS,
+    batch: Annotated[int, typer.Option(help="Photos of one update.")] = 16,
+    turns: Annotated[int, typer.Option(help="Updates of each kind that are measured.")] = 5,
+    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
+    threads: Annotated[int, typer.Option(help="Threads that decode.")] = 2,
+    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
+) -> Rates:
+    """Images per second of the training loop beside the bare network's, in one run."""
+    from trainer.throughput import throughput  # torch takes seconds to load
+
+    found = []
+    for name in network:
+        log.info("%s: %d updates of the loop and of the bare network, in turns", name, turns)
+        run = Run(backbone=name, batch=batch, precision=precision, optimizer="sgd")
+        t = throughput(run, data, turns=turns, device=device, threads=threads)
+        found.append(
+            {
+                "network": name,
+                "loop images/s": t.loop,
+                "bare images/s": t.bare,
+                "share": t.loop / t.bare,
+                "memory MB": t.peak // MB,
+                "model MB": t.model // MB,
+                "device": t.device,
+            }
+        )
+    shown = [{k: v for k, v in n.items() if k != "device"} | {"share": f"{n['share']:.1%}"} for n in found]
+    return Rates(str(found[0]["device"]), batch, shown)
+
+
+@dataclass(frozen=True)
+class LossTable:
+    """What every loss is worth with the same recipe."""
+
+    losses: list[dict[str, Any]]
+    test_set: str
+    run: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a loss."""
+        return self.losses
+
+    def lines(self) -> list[str]:
+        """How it was made."""
+        return [f"{self.run}; test set {self.test_set}; [ ]: 95% interval over test sets drawn from its people"]
+
+
+def losses(
+    root: Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")],
+    test_set: Annotated[str, typer.Option(help="A .bin, pairs.txt or folder of people.")],
+    recipe: Annotated[str, typer.Option(help="What is trained, with each loss in turn.")] = "sample",
+    detector: Annotated[str, typer.Option(help="Detector for a test set that is not aligned.")] = "",
+    loss: Annotated[list[str], typer.Option(help="A loss; may be repeated; default: all of them.")] = [],  # noqa: B006
+    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
+    **given: str,
+) -> LossTable:
+    """Train the same recipe with every loss on the refined data, and compare them on a test set."""
+    from trainer.losses.objective import LOSSES  # torch takes seconds to load
+
+    run = override(named(recipe), {name: text for name, text in given.items() if text})
+    done = latest(root)
+    data = manifest(root, done.tables["labels"], done.tables["faces"])
+    test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
+    rows = []
+    for name in loss or LOSSES:
+        try:
+            made = fitted(root, replace(run, loss=name), data, device)
+        except UserError as error:  # one that does not converge has its line like the others
+            rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
+            continue
+        v = measure(root, embedder_of(str(made.checkpoint)), test)
+        far = "TAR@FAR=0.01"
+        if far not in v.figures:
+            raise UserError(f"{test_set} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
+        low, high = v.interval[far]
+        rows.append(
+            {
+                "loss": name,
+                far: f"{v.figures[far]:.3f} [{low:.3f}, {high:.3f}]",
+                "AUC": f"{v.auc:.4f}",
+                "accuracy": f"{v.accuracy:.4f}",
+                "last loss": f"{made.loss:.3f}",
+            }
+        )
+    return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")
+
+
+with_fields(losses)
+
+
+def fitted(root: str, run: Run, data: Path, device: str = "") -> "Trained":
+    """A run trained on data, in a folder of the root that is named by both: made once."""
+    from trainer.train import train as fit
+
+    log.info("%s: train %d updates", run.loss, run.steps)
+    return fit(run, data, Path(root).absolute() / "trainings" / digest(data.stem, str(run)), device=device)

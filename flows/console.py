@@ -1,8 +1,0 @@
-"""The console script. Worker processes load the module of the command that starts them, so it imports when it runs."""
-
-
-def main() -> None:
-    """What `refinery` does: see flows.cli."""
-    from flows.cli import main as run
-
-    run()

@@ -1,0 +1,199 @@
+"""MegaFace refined: which probes are mislabelled, which distractors show probe people, and what that does to rank-1.
+
+Reads a refinement of FaceScrub and the distractors (`refinery refine megaface ...`), writes the two lists in the form
+that InsightFace published theirs in, and measures identification with and without them.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from flows.refine.take_out import Root
+from pipeline.errors import UserError
+from pipeline.noise.known import RATE, answered, find_known, unnamed
+from pipeline.refinement import Refinement, latest
+from pipeline.tables.columns import vectors
+from trainer.evaluation.identification import FARS, Identification, identify, refined
+
+log = logging.getLogger("refinery")
+PROBES, DISTRACTORS = "facescrub_noises.txt", "megaface_noises.txt"
+WRONG = frozenset({"outlier", "mixed", "misplaced", "split"})  # reasons that say "not the person of this name"
+HEAD = "# found by refinery; a photo a line\n"
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A list beside a published one, photos of this data only."""
+
+    both: int
+    ours_only: int
+    theirs_only: int
+
+
+@dataclass(frozen=True)
+class MegaFace:
+    """What was found, and what the figures are with and without it."""
+
+    probes: int
+    distractors: int
+    noisy_probes: int
+    noisy_distractors: int
+    copies: int
+    answered: int
+    figures: list[dict[str, Any]]
+    published: dict[str, Agreed]
+    out: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a figure: as it came, and refined."""
+        return self.figures
+
+    def lines(self) -> list[str]:
+        """What was found, beside a published list where one was given."""
+        beside = [
+            f"{name}: {a.both} photos in both lists, {a.ours_only} in ours only, {a.theirs_only} in theirs only"
+            for name, a in self.published.items()
+        ]
+        shown = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
+        return [
+            f"{self.noisy_probes} of {self.probes} probes are not the person of their name",
+            f"{shown} (people answered about {self.answered}); {self.copies} show a picture again",
+            *beside,
+            f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBES}, {DISTRACTORS}",
+        ]
+
+
+def megaface(
+    root: Root,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the two lists.")],
+    published: Annotated[str, typer.Option(help=f"A folder with {PROBES} and {DISTRACTORS} to compare with.")] = "",
+    rate: Annotated[float, typer.Option(help="The share of distractors that may be accused wrongly.")] = RATE,
+    draws: Annotated[int, typer.Option(help="Sets of people drawn for the intervals.")] = 1000,
+) -> MegaFace:
+    """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
+    if not 0 < rate < 0.5:
+        raise UserError(f"--rate {rate:g}: give a share between 0 and 0.5")
+    theirs = {name: listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
+    done = latest(root)
+    x, person, keys, noisy = _probes(done)
+    strangers = find_known(done, rate=rate)
+    if not strangers.faces:
+        raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
+    people = answered(done)  # have the last word
+    known = {a.key for a in strangers.accused if people.get(a.key) != "no"} | {
+        k for k, v in people.items() if v == "yes"
+    }
+    ours = {
+        PROBES: sorted(as_listed(k, 1) for k, wrong in zip(keys, noisy, strict=True) if wrong),
+        DISTRACTORS: sorted(as_listed(k, 3) for k in known),
+    }
+    _write(out, ours)
+    log.info("%d probes, %d distractors: identification as they came, then refined", len(x), strangers.faces)
+    before = identify(x, person, (v for _, v in _blocks(done)))
+    after = identify(refined(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
+    there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
+    return MegaFace(
+        len(x),
+        strangers.faces,
+        int(noisy.sum()),
+        len(known),
+        len(strangers.copies),
+        len(people),
+        list(_figures(before, after, draws)),
+        {name: _agreed(set(ours[name]), found & there[name]) for name, found in theirs.items()},
+        str(out),
+    )
+
+
+def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[str], NDArray[np.bool_]]:
+    """Vectors, people and keys of the named photos with a face, and which are not the person of their name."""
+    x, person, keys, noisy = [], [], [], []
+    tables = (done.tables["labels"].batches(), done.tables["embeddings_0"].batches(["x"]))
+    for labels, embedded in zip(*tables, strict=True):
+        found, there = vectors(embedded["x"])
+        for i, row in enumerate(labels.to_pylist()):
+            if there[i] and row["claimed"] is not None:
+                x.append(found[i].astype(np.float32))
+                person.append(row["claimed"])
+                keys.append(row["key"])
+                noisy.append(row["reason"] in WRONG)
+    if not x:
+        raise UserError(
+            "the refinement holds no named photo with a face: refine FaceScrub and the distractors together"
+        )
+    return np.array(x), np.unique(person, return_inverse=True)[1], keys, np.array(noisy)
+
+
+def _blocks(done: Refinement) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    for keys, x in unnamed(done):
+        yield keys, np.asarray(x[0], np.float32)
+
+
+def _keys(done: Refinement) -> Iterator[tuple[str, None]]:
+    for keys, _ in _blocks(done):
+        yield from ((k, None) for k in keys)
+
+
+def _without(x: NDArray[np.float32], keys: list[str], known: set[str]) -> NDArray[np.float32]:
+    """The vectors, those of listed distractors zero: they can never match."""
+    return np.where(np.array([k in known for k in keys])[:, None], np.float32(0), x)
+
+
+def _figures(before: Identification, after: Identification, draws: int) -> Iterator[dict[str, Any]]:
+    for size in before.sizes:
+        for k in (1, 10):
+            yield {
+                "figure": f"rank-{k}",
+                "distractors": size,
+                "pairs": before.pairs,
+                "as it came": _shown(before.rank(k, size, samples=draws)),
+                "refined": _shown(after.rank(k, size, samples=draws)),
+            }
+    for far in FARS:
+        one, two = before.tar(far, samples=draws), after.tar(far, samples=draws)
+        if one and two:
+            few = far * before.impostors < 10
+            yield {
+                "figure": f"TAR@FAR={far:g}",
+                "distractors": before.sizes[-1],
+                "pairs": before.pairs,
+                "as it came": _shown(one),
+                "refined": _shown(two) + (" (few impostors)" if few else ""),
+            }
+
+
+def _shown(value: tuple[float, float, float]) -> str:
+    return "{:.4f} [{:.4f}, {:.4f}]".format(*value)
+
+
+def as_listed(key: str, parts: int) -> str:
+    """A photo as the published lists name it: a probe by its file, a distractor by photographer and file."""
+    return "/".join(PurePosixPath(key).parts[-parts:])
+
+
+def _write(out: Path, lists: dict[str, list[str]]) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, photos in lists.items():
+            (out / name).write_text(HEAD + "".join(f"{p}\n" for p in photos), "utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write the lists to {out} ({error.strerror or error}): give another folder") from None
+
+
+def listed(file: Path) -> set[str]:
+    """The photos of a published list of noise. Raises UserError for one that cannot be read."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the published list {file} ({error}): give a folder with both lists") from None
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def _agreed(ours: set[str], theirs: set[str]) -> Agreed:
+    return Agreed(len(ours & theirs), len(ours - theirs), len(theirs - ours))

@@ -1,0 +1,281 @@
+"""Who is this? The photos of a set ranked by their likeness to the face in one photo, with a sheet to look at.
+
+The set is a refinement's root, or any folder of photos, whose faces and vectors are then kept like any other table. The
+threshold is a false accept rate measured on the set itself, as everywhere else.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from flows.find.contact_sheet import Tile, draw_sheet
+from flows.refine.flow import faces_of
+from flows.refine.models import embedder_of
+from flows.refine.take_out import parse_workers
+from pipeline import schema
+from pipeline.errors import UserError
+from pipeline.faces.align import SIZE
+from pipeline.faces.detect import Detector
+from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.extract import NoFace, the_face
+from pipeline.faces.packs import find_model
+from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.noise.calibration import FACES, IDENTITIES, calibrate, read_calibration
+from pipeline.noise.score_norm import Tail, View, level, likeness, rate, seen
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sources.index import Source, photos
+from pipeline.tables.build import Workers, build
+from pipeline.tables.columns import vectors
+from pipeline.tables.table import Table, read_shard
+
+if TYPE_CHECKING:
+    from trainer.embedder import Embedder as Trained
+
+log = logging.getLogger("refinery")
+ENOUGH = 100  # names in a set whose strangers are pairs across names; with fewer, every photo counts as a name
+
+
+class Gallery(NamedTuple):
+    """A set to look in: three tables with the same rows, how strangers look to its model, and what became of photos."""
+
+    photos: Table
+    faces: Table
+    embeddings: Table
+    view: View
+    tail: Tail
+    labels: Table | None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A photo that may show the same person; needed: the cosine that this pair takes at the rate asked for."""
+
+    rank: int
+    photo: str
+    identity: str
+    cosine: float
+    needed: float
+    likeness: float
+    far: float  # the share of strangers that look at least as alike
+    same: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found, best first."""
+
+    photo: str
+    faces: int  # seen in the photo
+    searched: int
+    threshold: float
+    far: float
+    hits: list[Hit]
+    sheet: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a photo."""
+        return [
+            {
+                "rank": h.rank,
+                "photo": h.photo,
+                "identity": h.identity,
+                "cosine": f"{h.cosine:.3f}",
+                "needed": f"{h.needed:.3f}",
+                "strangers as alike": f"{h.far:.1e}",
+                "same": "yes" if h.same else "",
+            }
+            for h in self.hits
+        ]
+
+    def lines(self) -> list[str]:
+        """What was asked, what the threshold means, where to look."""
+        many = f", the one that it is about of {self.faces}" if self.faces > 1 else ""
+        means = f"of strangers a share of {self.far:g} looks as alike (here {self.far * self.searched:.2g} photos)"
+        return [
+            f"the face in {self.photo}{many}, among {self.searched} photos with a face",
+            f"same: {means}; likeness {self.threshold:.2f}, the cosine that takes for each pair is under needed",
+            f"to look at: {self.sheet}",
+        ]
+
+
+def find(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person.")],
+    where: Annotated[str, typer.Argument(metavar="ROOT|FOLDER", help="A refinement's root, or a folder of photos.")],
+    detector: Annotated[str, typer.Option(help="As for refine; default: the one for drawn people.")] = "",
+    embedder: Annotated[str, typer.Option(help="As for refine, and the same as its; default as above.")] = "",
+    root: Annotated[str, typer.Option(help="Where faces and vectors of a folder are kept.")] = "evaluation",
+    aligned: Annotated[bool, typer.Option("--aligned", help="All photos are aligned crops already.")] = False,
+    flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
+    top: Annotated[int, typer.Option(help="Photos to show.")] = 24,
+    far: Annotated[float, typer.Option(help="The share of strangers that may pass for the same person.")] = 1e-4,
+    sheet: Annotated[Path, typer.Option(help="The picture to write.")] = Path("found.png"),
+    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+) -> Found:
+    """Rank the photos of a set by their likeness to a face, with a calibrated threshold and a contact sheet."""
+    if top < 1 or not 0 < far < 0.5:
+        raise UserError(f"--top {top} --far {far:g}: give 1 or more, and a share between 0 and 0.5")
+    if bool(detector) != bool(embedder) and not aligned:
+        raise UserError("give --detector and --embedder together, or neither for drawn people")
+    if not embedder:
+        log.warning("with the small models of drawn people, blind to real faces: give --detector and --embedder")
+    finder = Detector(find_model(detector, "detector") if detector else str(DETECTOR))
+    model = embedder_of(embedder or str(EMBEDDER), flip)
+    face, many = _face(photo, finder, aligned)
+    if "://" in where or Path(where, "refinement.json").exists():
+        gallery = _refined(where, model)
+    else:
+        gallery = _folder(root, where, finder, model, aligned=aligned, workers=parse_workers(workers))
+    limit = level(gallery.tail, far)
+    best, searched = _ranked(gallery, model(face[None])[0], top)
+    hits = [_hit(rank, row, gallery.tail, limit) for rank, row in enumerate(best, start=1)]
+    draw_sheet(face, [_tile(h, row) for h, row in zip(hits, best, strict=True)], sheet)
+    return Found(str(photo), many, searched, limit, far, hits, str(sheet))
+
+
+def _face(photo: Path, detector: Detector, aligned: bool) -> tuple[Image, int]:
+    """The face to look for, and how many the photo shows."""
+    try:
+        image = decode(photo.read_bytes())
+        if aligned:
+            return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8), 1
+        face, faces, _ = the_face(image, detector(image))
+        return face, len(faces.scores)
+    except OSError as error:
+        raise UserError(f"cannot read {photo} ({error.strerror or error}): give a photo") from None
+    except (Unreadable, NoFace) as error:
+        raise UserError(
+            f"{photo} shows no face to look for ({error}): give another photo, or another --detector"
+        ) from None
+
+
+def _refined(root: str, model: "Embedder | Trained") -> Gallery:
+    done = latest(root)
+    table = done.tables["embeddings_0"]
+    if table.manifest["params"]["embedder"] != model.named_by:
+        raise UserError(
+            f"the vectors of {root} are not of {model.model}: give --embedder and --flip as refine had them"
+        )
+    found = read_calibration(root, done.tables["calibration"].shards[0])
+    return Gallery(
+        done.tables["photos"], done.tables["faces"], table, found.views[0], found.tails[0], done.tables["labels"]
+    )
+
+
+def _folder(
+    root: str, folder: str, finder: Detector, model: "Embedder | Trained", *, aligned: bool, workers: Workers
+) -> Gallery:
+    taken, where = photos(
+        root, [Source(Path(folder).absolute().name, "benchmark", str(Path(folder).absolute()))], workers=workers
+    )
+    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
+    table = build(
+        root,
+        "embeddings",
+        embed_shard,
+        faces.shards,
+        schema=schema.embeddings(model.dim),
+        version=2,
+        embedder=model,
+        workers=workers,
+        carry={"root": root, "batch": BATCH},
+    )
+    x, names = _sample(table)
+    if not len(x):
+        raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")
+    found = calibrate([x], identity=names)
+    return Gallery(taken, faces, table, found.views[0], found.tails[0], None)
+
+
+def _sample(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Faces to measure strangers on: a few of each name, or where few are named, each for itself."""
+    rows: list[str] = []
+    x: list[NDArray[Any]] = []
+    counts: dict[str, int] = {}
+    named = len({n for t in table.batches(["identity"]) for n in t["identity"].unique().to_pylist()} - {None})
+    for part in table.batches(["identity", "x"]):
+        values, there = vectors(part["x"])
+        for i, name in zip(np.flatnonzero(there).tolist(), part["identity"].filter(there).to_pylist(), strict=True):
+            name = name if named >= ENOUGH and name is not None else f"{len(rows)}~"
+            counts[name] = counts.get(name, 0) + 1
+            if counts[name] <= FACES and len(rows) < FACES * IDENTITIES:
+                rows.append(name)
+                x.append(values[i])
+    return np.array(x), np.unique(rows, return_inverse=True)[1] if rows else np.zeros(0, np.int64)
+
+
+def _ranked(gallery: Gallery, vector: NDArray[np.float32], top: int) -> tuple[list[dict[str, Any]], int]:
+    """The rows of the best, and among how many photos with a face they were found; one shard in memory at a time."""
+    query = seen((vector / np.linalg.norm(vector))[None], gallery.view)
+    best: list[dict[str, Any]] = []
+    searched = 0
+    for photo_rows, face_shard, embedded, label_rows in _shards(gallery):
+        x, there = vectors(embedded["x"])
+        at = np.flatnonzero(there)
+        searched += len(at)
+        others = seen(x[at].astype(np.float64), gallery.view)
+        alike = likeness(query, others)[0]
+        slope = 0.5 / query.deviation[0] + 0.5 / others.deviation
+        for i in np.argsort(-alike, kind="stable")[:top].tolist():
+            best.append(
+                {
+                    "likeness": float(alike[i]),
+                    "cosine": float(query.x[0] @ others.x[i]),
+                    "slope": float(slope[i]),
+                    "photo": photo_rows["key"][at[i]].as_py(),
+                    "shard": face_shard,
+                    "row": int(at[i]),
+                    "identity": _identity(photo_rows, label_rows, int(at[i])),
+                }
+            )
+        best = sorted(best, key=lambda r: (-r["likeness"], r["photo"]))[:top]
+    for row in best:
+        row["jpeg"] = read_shard(gallery.faces.root, row["shard"], ["jpeg"])["jpeg"][row["row"]].as_py()
+    return best, searched
+
+
+def _shards(gallery: Gallery) -> Iterator[tuple[Any, Any, Any, Any]]:
+    labels = (
+        gallery.labels.batches(["identity", "reason"]) if gallery.labels else iter([None] * len(gallery.faces.shards))
+    )
+    yield from zip(
+        gallery.photos.batches(["key", "identity"]),
+        gallery.faces.shards,
+        gallery.embeddings.batches(["x"]),
+        labels,
+        strict=True,
+    )
+
+
+def _identity(photo_rows: Any, label_rows: Any, i: int) -> str:
+    """The claimed name, and what became of it where it is another."""
+    claimed = photo_rows["identity"][i].as_py() or ""
+    if label_rows is None:
+        return claimed
+    now, reason = label_rows["identity"][i].as_py(), label_rows["reason"][i].as_py()
+    return claimed if now == claimed else f"{claimed} -> {now or reason}"
+
+
+def _hit(rank: int, row: dict[str, Any], tail: Tail, limit: float) -> Hit:
+    needed = row["cosine"] + (limit - row["likeness"]) / row["slope"]
+    return Hit(
+        rank,
+        row["photo"],
+        row["identity"],
+        row["cosine"],
+        needed,
+        row["likeness"],
+        float(rate(tail, np.array([row["likeness"]]))[0]),
+        row["likeness"] >= limit,
+    )
+
+
+def _tile(hit: Hit, row: dict[str, Any]) -> Tile:
+    return Tile(decode(row["jpeg"]), f"{hit.rank}  {hit.cosine:.2f}", hit.identity or hit.photo, hit.same)

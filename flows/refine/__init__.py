@@ -1,0 +1,1 @@
+"""From photos to a refined data set, and what is written out of it."""

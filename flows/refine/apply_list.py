@@ -1,0 +1,72 @@
+"""A published list taken in: others' cleaning as decisions in the ledger, which people may still overrule."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.refine.take_out import Root
+from pipeline.errors import UserError
+from pipeline.refined.account import Account
+from pipeline.refined.labels import label_again
+from pipeline.refinement import latest
+from pipeline.review.answers.lists import SAYS, decide, read_lists, take_in
+from pipeline.review.answers.votes import verdicts
+from pipeline.root_lock import only_one
+
+log = logging.getLogger("refinery")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a list said, and where every photo is with it."""
+
+    known: int
+    unknown: int
+    decisions: int
+    new: int
+    account: Account
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The account."""
+        return self.account.rows()
+
+    def lines(self) -> list[str]:
+        """What was taken in."""
+        return [
+            f"{self.known} names of the list are in the data, {self.unknown} are not",
+            f"{self.decisions} decisions, {self.new} of them new; labels are made with them",
+        ]
+
+
+def apply_list(
+    root: Root,
+    file: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Lists that say one thing together.")],
+    says: Annotated[
+        str,
+        typer.Option(
+            help="What a line is: right (photos that are right, all others are not; an identity beside one gives "
+            "it that name), wrong (photos that are not), same (two identities of one person), stay (identities kept, "
+            "the others overlap test sets), go (identities to remove)."
+        ),
+    ],
+    who: Annotated[str, typer.Option(help="Whose list it is; default: the file's name.")] = "",
+    classes: Annotated[
+        str, typer.Option(help="For lists that number identities: a file whose line i is identity i.")
+    ] = "",
+) -> Applied:
+    """Take a published clean list in as decisions: kept in the ledger under its name, overruled by people's answers."""
+    if says not in SAYS:
+        raise UserError(f"--says {says}: give one of {', '.join(SAYS)}")
+    lines = read_lists(file, says=says, classes=Path(classes) if classes else None)
+    with only_one(root):
+        listed = decide(latest(root), lines, says=says)
+        if not listed.known:
+            hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"
+            raise UserError(f"{file[0]} names nothing of {root}, {lines[0].name} for one: {hint}")
+        new = take_in(root, listed.rows, who=who or f"list {file[0].name}", files=file)
+        log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.rows), new)
+        done = label_again(root, verdicts(root))
+    return Applied(listed.known, listed.unknown, len(listed.rows), new, Account(**done.account))

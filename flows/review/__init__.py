@@ -1,0 +1,1 @@
+"""Questions to annotators in Label Studio, and their answers back."""

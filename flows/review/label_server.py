@@ -1,0 +1,59 @@
+"""`refinery review serve`: a Label Studio for people who have none, in the foreground until Ctrl-C."""
+
+import logging
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import UserError
+from pipeline.review.label_studio import server
+
+log = logging.getLogger("refinery")
+Root = Annotated[str, typer.Argument(metavar="ROOT", help="The refinement's folder; the server's data lies under it.")]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that was there and is not any more."""
+
+    url: str
+    folder: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Nothing to show as a table."""
+        return []
+
+    def lines(self) -> list[str]:
+        """Where its data stays."""
+        return [f"the server at {self.url} was stopped; its data stays in {self.folder}"]
+
+
+def serve(root: Root, port: Annotated[int, typer.Option(help="On this machine only.")] = 8080) -> Served:
+    """Run a local Label Studio for a review, with an account and a token; the first time it is installed (1 GB)."""
+    if "://" in root:
+        raise UserError(f"{root} is no folder of this machine: a local server keeps its data in one")
+    folder = Path(root).absolute() / "review" / "server"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
+    local = server.start(folder, port=port, venv=server.environment())
+    try:
+        for line in _welcome(local):
+            log.info("%s", line)
+        status = local.process.wait()
+    except KeyboardInterrupt:
+        return Served(local.url, str(folder))
+    finally:
+        local.stop()
+    raise UserError(f"Label Studio ended by itself (status {status}): see {folder / 'server.log'}")
+
+
+def _welcome(local: server.Local) -> list[str]:
+    return [
+        f"Label Studio is at {local.url}; it can be reached from this machine only",
+        f"account: {server.ACCOUNT}, its password is in {local.password}",
+        f"further annotators make their accounts at {local.url}/user/signup",
+        f"for programs: export LABEL_STUDIO_API_KEY=$(cat {local.token})",
+        "Ctrl-C ends it; questions and answers stay",
+    ]

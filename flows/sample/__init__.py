@@ -1,0 +1,1 @@
+"""The drawn sample world: the demo, its models, its known truth."""

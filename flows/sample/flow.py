@@ -1,0 +1,114 @@
+"""The whole loop on people that are drawn: nothing to fetch, nothing to label, and the truth is known.
+
+Draw a noisy world, refine it with the two small models that come along, answer from the truth what people would be
+asked, train the same recipe on the data before, after, and less as much at random, and compare.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from prefect import flow
+
+from flows.refine.flow import refine
+from flows.refine.take_out import export
+from flows.sample.known_truth import Score, answers_from, read_truth, score, told
+from flows.train.experiment import Comparison, experiment
+from pipeline.refined.labels import label_again
+from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import verdicts
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+
+log = logging.getLogger("refinery")
+DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every pair of 360 photos is asked each time
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The finished loop."""
+
+    score: Score
+    asked: int
+    kept: int
+    ingested: int
+    comparison: Comparison
+    folder: str
+    seconds: float
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What was planted and what was found of it."""
+        return [dict(row) for row in told(self.score)]
+
+    def lines(self) -> list[str]:
+        """What came of it, where everything lies, what to run next."""
+        s, world, root = self.score, f"{self.folder}/world", f"{self.folder}/root"
+        lost = f"{s.clean_lost} of {s.clean} ({s.clean_lost / max(1, s.clean):.1%})"
+        return [
+            f"{self.ingested} photos, {self.kept} kept; clean photos lost: {lost}",
+            f"wrong labels: {s.wrong_before:.1%} before, {s.wrong_after:.1%} after",
+            f"{self.asked} findings were left undecided and answered from the truth, as annotators would",
+            "",
+            *self._figures(),
+            *self.comparison.lines(),
+            "",
+            f"photos and truth: {world}; tables: {root}; refined data set: {self.folder}/refined",
+            f"all of it in {self.seconds:.0f} s",
+            f"next: refinery experiment {root} --test-set {world}/test --seeds 3 --detector {DETECTOR}",
+            f"      refinery labels {root} labels.tsv",
+            "      refinery refine image-folder YOUR_PHOTOS --root ROOT --detector scrfd.onnx --embedder arcface.onnx",
+        ]
+
+    def _figures(self) -> list[str]:
+        rows = self.comparison.rows()
+        widths = {c: max(len(c), *(len(str(r.get(c, ""))) for r in rows)) for c in rows[0]}
+        shown = [{c: c for c in widths}, *rows]
+        return ["  ".join(str(r.get(c, "")).ljust(w) for c, w in widths.items()).rstrip() for r in shown]
+
+
+@flow(name="demo", validate_parameters=False, persist_result=False)
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes; run again to find it all there.")] = Path("demo"),
+    people: Annotated[int, typer.Option(help="People in the world.")] = 80,
+    photos: Annotated[int, typer.Option(help="Photos of them, noise included.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Of the world and of the trainings.")] = 0,
+    seeds: Annotated[int, typer.Option(help="Trainings of each arm.")] = 1,
+    steps: Annotated[str, typer.Option(help="Updates of each training; default: the recipe's.")] = "",
+) -> Demo:
+    """Draw a noisy world, refine it, train before and after, compare: the whole loop in minutes, offline."""
+    started = time.monotonic()
+    world, root = out.absolute() / "world", str(out.absolute() / "root")
+    log.info("draw %d people in %d photos, with a test set", people, photos)
+    draw_world(world, people=people, photos=photos, seed=seed)
+    test = str(world / "test")
+    refine.fn(
+        ["image-folder", str(world / "photos")],
+        root=root,
+        detector=str(DETECTOR),
+        embedder=str(EMBEDDER),
+        test_set=[test],
+    )
+    truth = read_truth(world)
+    ledger.append(root, answers_from(latest(root), truth))
+    said = verdicts(root)
+    log.info("%d findings are undecided: answered from the truth, as annotators would", len(said))
+    done = label_again(root, said)
+    if not (out / "refined").exists():
+        export(root, out / "refined")
+    compared = experiment.fn(
+        root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=str(seed), steps=steps
+    )
+    account = done.account
+    return Demo(
+        score(done.tables["labels"], truth),
+        len(said),
+        account["kept"],
+        account["ingested"],
+        compared,
+        str(out.absolute()),
+        time.monotonic() - started,
+    )

@@ -1,0 +1,95 @@
+"""The sample world, and the two small models that see it, made again from nothing but seeds."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.run_options import with_fields
+from flows.refine.flow import faces_of
+from flows.train.training_sets import manifest
+from pipeline.faces.detect import Detector
+from pipeline.progress import bar
+from pipeline.refined.comparison_sets import as_claimed
+from pipeline.sample.drawing.portraits import draw_people
+from pipeline.sample.world import draw_world
+from pipeline.sources.index import Source, photos
+from trainer.recipes import recipe as named
+from trainer.run import override
+
+log = logging.getLogger("refinery")
+SEED = 1000  # worlds for people to look at and tests have seeds below
+STEPS = "480"  # updates of the embedder: twice the recipe's, whose trainings are to be compared and not used
+POSES = 12  # photos that the detector sees of a person
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was made, and where."""
+
+    what: list[str]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Nothing to show as a table."""
+        return []
+
+    def lines(self) -> list[str]:
+        """A line each."""
+        return self.what
+
+
+def world(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder, or one that was begun: it goes on.")],
+    people: Annotated[int, typer.Option(help="People with a name; strangers come on top.")] = 80,
+    photos: Annotated[int, typer.Option(help="Photos, noise included.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+    clean: Annotated[bool, typer.Option("--clean", help="Without any noise.")] = False,
+) -> Drawn:
+    """Draw people in photos with planted noise, the truth beside them, groups, and a test set."""
+    return Drawn(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
+
+
+def models(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the models and the photos they learn from.")],
+    people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
+    photos_each: Annotated[int, typer.Option(help="Photos of each.")] = 12,
+    detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 60,
+    detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1600,
+    **given: str,
+) -> Drawn:
+    """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores)."""
+    from trainer.train import train  # torch takes seconds to load
+
+    out.mkdir(parents=True, exist_ok=True)
+    detector = out / "detector.onnx"
+    if not detector.exists():
+        _detector(detector, people=detector_people, steps=detector_steps)
+    draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
+    root = str(out.absolute() / "root")
+    taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
+    faces = faces_of(root, taken, where, Detector(str(detector.absolute())), aligned=False)
+    data = manifest(root, as_claimed(root, taken, faces), faces)
+    run = override(named("sample"), {"steps": STEPS} | {name: text for name, text in given.items() if text})
+    made = train(run, data, out / "embedder")
+    shutil.copyfile(made.onnx, out / "embedder.onnx")
+    return Drawn([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
+
+
+def _detector(file: Path, *, people: int, steps: int) -> None:
+    from trainer.sample_detector.network import to_onnx  # torch takes seconds to load
+    from trainer.sample_detector.scenes import Photo
+    from trainer.sample_detector.train import train_detector
+
+    drawn = []
+    with bar("draw", of=people, unit="people") as advance:
+        for number, photo in enumerate(draw_people(people, POSES, SEED), start=1):
+            drawn.append(Photo(photo.photo, photo.boxes, photo.landmarks))
+            if number % POSES == 0:
+                advance(POSES)
+    to_onnx(train_detector(drawn, seed=SEED, steps=steps), file)
+
+
+with_fields(models)

@@ -1,0 +1,1 @@
+"""Cleaning and review on a schedule."""

@@ -1,0 +1,1 @@
+"""Train a model, and compare the data before and after refinement."""

@@ -1,0 +1,1 @@
+"""Nearest neighbours among all persons, and the memory that a search takes."""

@@ -1,0 +1,84 @@
+"""The data sets that a refined one is compared with: everything as it was claimed, and as much of it left at random.
+
+If training on the refined set is better than on the claims, it may be for the cleaning, or only for being smaller; the
+random arm, of exactly the refined set's size, tells the two apart.
+"""
+
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.errors import UserError
+from pipeline.tables.build import Workers, build
+from pipeline.tables.table import Shard, Table, read_shard
+
+
+def as_claimed(root: str, photos: Table, faces: Table, *, workers: Workers = None) -> Table:
+    """Labels that keep every photo with a face under the name it came with: what nobody has cleaned."""
+    pairs = list(zip(photos.shards, faces.shards, strict=True))
+    return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, carry={"root": root})
+
+
+def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
+    """One shard of claims; part: its photos and faces."""
+    photos = read_shard(root, part[0], ["face_id", "key", "identity"])
+    there = read_shard(root, part[1], ["jpeg"])["jpeg"].is_valid()
+    missing = pc.if_else(photos["identity"].is_valid(), "no_face", "unnamed")
+    n = len(photos)
+    columns = [
+        photos["face_id"],
+        photos["key"],
+        photos["identity"],
+        pc.if_else(there, photos["identity"], None),
+        pc.if_else(pc.and_(there, photos["identity"].is_valid()), "", missing),
+        pa.nulls(n, pa.float32()),
+        pa.nulls(n, pa.string()),
+    ]
+    return pa.table(columns, schema=schema.LABELS)
+
+
+def at_random(root: str, claims: Table, *, keep: int, seed: int, workers: Workers = None) -> Table:
+    """Of such labels exactly `keep` photos, chosen by the seed; the others are removed for no reason but chance.
+
+    Raises UserError when fewer than that have a name and a face.
+    """
+    drawn = np.concatenate([_draw(rows, seed)[1] for rows in claims.batches(["face_id", "identity"])])
+    if keep > len(drawn):
+        raise UserError(f"{keep} photos cannot be left of {len(drawn)}: the refined set is larger than the claims")
+    limit = int(np.partition(drawn, keep - 1)[keep - 1]) if keep else -1
+    return build(
+        root,
+        "random",
+        random_shard,
+        claims.shards,
+        schema=schema.LABELS,
+        workers=workers,
+        limit=limit,
+        seed=seed,
+        carry={"root": root},
+    )
+
+
+def random_shard(part: Shard, *, limit: int, seed: int, root: str) -> pa.Table:
+    """One shard of claims with what was drawn above the limit removed."""
+    rows = read_shard(root, part)
+    at, drawn = _draw(rows, seed)
+    gone = np.zeros(len(rows), bool)
+    gone[at[drawn > limit]] = True
+    mask = pa.array(gone)
+    identity, reason = pc.if_else(mask, None, rows["identity"]), pc.if_else(mask, "random", rows["reason"])
+    at_identity, at_reason = rows.schema.get_field_index("identity"), rows.schema.get_field_index("reason")
+    rows = rows.set_column(at_identity, "identity", identity)
+    return rows.set_column(at_reason, "reason", reason).cast(schema.LABELS)
+
+
+def _draw(rows: pa.Table, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Which rows have an identity, and a number of 62 bits for each: by seed and face, never by place."""
+    at = np.flatnonzero(rows["identity"].is_valid())
+    ids = rows["face_id"].take(pa.array(at)).to_pylist()
+    raw = b"".join(blake2b(f"{seed}:{face}".encode(), digest_size=8).digest() for face in ids)
+    return at, (np.frombuffer(raw, ">u8") >> 2).astype(np.int64)

@@ -1,0 +1,1 @@
+"""The ledger of answers, and how votes become verdicts."""

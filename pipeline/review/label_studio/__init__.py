@@ -1,0 +1,1 @@
+"""Questions as Label Studio tasks, and the answers read back."""

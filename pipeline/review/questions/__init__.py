@@ -1,0 +1,1 @@
+"""Which questions people are asked, in which order, and with which photos."""

@@ -1,0 +1,1 @@
+"""Published layouts of training photos, one module each."""

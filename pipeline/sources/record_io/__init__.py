@@ -1,0 +1,1 @@
+"""InsightFace RecordIO (train.rec), read and written without mxnet."""

@@ -1,0 +1,1 @@
+"""Published test sets and their lists of verification questions."""

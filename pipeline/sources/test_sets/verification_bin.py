@@ -1,0 +1,200 @@
+"""InsightFace's verification .bin without running what a pickle may run: photos and answers, or an error.
+
+One idea: every name a pickle may ask for is answered by a small class of our own that only keeps bytes, so neither
+numpy nor anything else is called with what a stranger wrote. Written by Python 2 or 3, photos as bytes or as arrays.
+"""
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import UserError
+
+FAULTS = (
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    ImportError,
+)
+OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
+HASHING = ("DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET")  # of nested tuples takes for ever
+COPIES = 8  # times the size of a file, in bytes made while it is read: nobody has each photo that often in a test set
+
+
+class Bin(NamedTuple):
+    """The photos of a .bin, the two of each pair in a row, and for each pair whether it is one person."""
+
+    photos: list[bytes]
+    same: list[bool]
+
+
+def load(path: Path) -> Bin:
+    """What a .bin holds; UserError when it cannot be read or holds anything else."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): mend it or leave it out") from None
+    try:
+        _survey(data)
+        reader = _Unpickler(data)
+        photos, same = reader.load()
+        found = Bin([reader.photo(p) for p in reader.items(photos)], [reader.truth(s) for s in reader.items(same)])
+    except FAULTS as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{path} is no verification .bin: {reason}: fetch it again from where you trust it") from None
+    if len(found.photos) != 2 * len(found.same) or not found.same:
+        raise UserError(f"{path} holds {len(found.photos)} photos for {len(found.same)} pairs: expected two a pair")
+    return found
+
+
+def _survey(data: bytes) -> None:
+    """Refuse a pickle that would make the unpickler reserve more memory than its own bytes take, or hash for ever.
+
+    Walks the opcodes as pickletools.genops does, which stops at the strings of Python 2 that are no ASCII.
+    """
+    stream = io.BytesIO(data)
+    while code := stream.read(1):
+        opcode = OPCODES.get(code.decode("latin1"))
+        if opcode is None:
+            raise ValueError(f"byte {stream.tell() - 1} is no pickle")
+        if opcode.name in HASHING:
+            raise ValueError(f"byte {stream.tell() - 1} fills a dictionary or a set, which no photo needs")
+        if opcode.name == "STRING":
+            stream.readline()
+            continue
+        argument = opcode.arg.reader(stream) if opcode.arg else None
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
+            raise ValueError(f"byte {stream.tell()} keeps a thing under number {argument}")
+        if opcode.name == "STOP":
+            return
+    raise ValueError("it is cut off")
+
+
+class _Type:
+    """numpy.dtype: the name alone."""
+
+    def __init__(self, name: Any = b"", *_: Any) -> None:
+        self.name = name.decode() if isinstance(name, bytes) else name if isinstance(name, str) else "object"
+
+    def __setstate__(self, state: Any) -> None:
+        """Byte order and the like: nothing that single bytes and truth would need."""
+
+
+class _Array:
+    """numpy.ndarray, or one number of numpy: type and bytes."""
+
+    def __init__(self, *_: Any) -> None:
+        self.type: Any = None
+        self.data: Any = b""
+
+    def __setstate__(self, state: Any) -> None:
+        _, _, self.type, _, self.data = state
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _frombuffer(data: Any, type: Any, *_: Any) -> _Array:
+    found = _Array()
+    found.type, found.data = type, data
+    return found
+
+
+def _scalar(type: Any, data: Any) -> _Array:
+    return _frombuffer(data, type)
+
+
+class _Function:
+    """A function of ours in the hands of a pickle, which may call it and not change it."""
+
+    __slots__ = ("_do",)
+
+    def __init__(self, do: Callable[..., Any]) -> None:
+        self._do = do
+
+    def __call__(self, *given: Any) -> Any:
+        return self._do(*given)
+
+    def __setstate__(self, _: Any) -> None:
+        raise pickle.UnpicklingError("it would change a function")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads one pickle; what it copies is counted, for a pickle of a megabyte could ask for a terabyte of copies."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data), encoding="bytes")
+        self.left = COPIES * len(data)
+        arrays = {
+            (f"numpy.{core}.{module}", name): _Function(do)
+            for core in ("core", "_core")
+            for module, name, do in (
+                ("multiarray", "_reconstruct", _reconstruct),
+                ("multiarray", "scalar", _scalar),
+                ("numeric", "_frombuffer", _frombuffer),
+            )
+        }
+        self.admitted: dict[tuple[str, str], Any] = arrays | {
+            ("builtins", "bytes"): _Function(lambda *given: self.raw(given[0]) if given else b""),
+            ("builtins", "bytearray"): _Function(self.encode),
+            ("_codecs", "encode"): _Function(self.encode),
+            ("numpy", "ndarray"): _Array,
+            ("numpy", "dtype"): _Type,
+            ("numpy", "bool_"): _Type,
+        }
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.admitted:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no photo needs")
+        return self.admitted[module, name]
+
+    def encode(self, text: Any, encoding: Any = b"latin1") -> bytes:
+        if encoding not in (b"latin1", "latin1"):
+            raise pickle.UnpicklingError("bytes in another encoding than latin1")
+        return self.raw(text)
+
+    def raw(self, data: Any) -> bytes:
+        if isinstance(data, bytes):
+            return data
+        if not isinstance(data, str | bytearray):
+            raise TypeError(f"a {type(data).__name__} where bytes were expected")
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError(f"it makes more than {COPIES} times its own size")
+        return data.encode("latin1") if isinstance(data, str) else bytes(data)
+
+    def photo(self, photo: Any) -> bytes:
+        if isinstance(photo, _Array):
+            if photo.type.name not in ("u1", "i1", "uint8"):
+                raise TypeError(f"a photo as an array of {photo.type.name}")
+            return self.raw(photo.data)
+        return self.raw(photo)
+
+    def items(self, values: Any) -> list[Any]:
+        if isinstance(values, _Array) and not isinstance(values.data, list):
+            kind, data = values.type.name, self.raw(values.data)
+            if kind[:1] not in "biu?":
+                raise TypeError(f"answers as an array of {kind}")
+            size = int(kind[1:] or 1)
+            return [any(data[i : i + size]) for i in range(0, len(data), size)]
+        found = values.data if isinstance(values, _Array) else values
+        if isinstance(found, list | tuple):
+            return list(found)
+        raise TypeError(f"a {type(found).__name__} where a list was expected")
+
+    def truth(self, answer: Any) -> bool:
+        if isinstance(answer, _Array):
+            return any(self.raw(answer.data))
+        if isinstance(answer, bool | int):
+            return bool(answer)
+        raise TypeError(f"a {type(answer).__name__} where yes or no was expected")

@@ -1,0 +1,1 @@
+"""Immutable, content-addressed tables: how one is built, named, stored and read."""

@@ -1,0 +1,63 @@
+"""Annotators before a real browser: headless Chromium on Label Studio's own pages."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.simulated_annotators import PASSWORD, Annotator
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SIZE = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots are kept."""
+    given = os.environ.get("REFINERY_SCREENSHOTS")
+    folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def logged_in(browser: Any, url: str, email: str) -> Any:
+    """The page of an annotator who is logged in."""
+    Annotator(url, email)
+    page = browser.new_context(viewport=SIZE).new_page()
+    page.goto(f"{url}/user/login")
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/")
+    return page
+
+
+def stream(page: Any, url: str, project: int) -> None:
+    """Open a project as annotators do, to answer one question after the other; return when its pictures are there."""
+    page.goto(f"{url}/projects/{project}/data?labeling=1")
+    page.wait_for_selector("text=ctrl+enter submits")  # how to answer is said first
+    page.keyboard.press("Escape")
+    page.wait_for_selector("text=ctrl+enter submits", state="detached")
+    shown = "[...document.querySelectorAll('.face')].map(f => f.querySelector('img'))"
+    page.wait_for_function(f"{shown}.length && {shown}.every(i => i && i.complete && i.naturalWidth)")
+
+
+def submitted(page: Any) -> None:
+    """Wait until the server has the answer."""
+    page.wait_for_selector("text=Annotation saved successfully", timeout=90_000)

@@ -1,0 +1,32 @@
+"""An annotator of the drawn world at a browser, for tests of a review."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.review.label_studio.client import Studio
+from pipeline.review.questions.question import PAIR
+from tests.builders.browser import stream, submitted
+from tests.builders.label_server import connection
+from tests.chaos.simulated_annotators import Annotator, Oracle
+
+
+def answer_on_the_page(page: Any, local: Any, review: str, oracle: Oracle, who: str, *, kind: str, shot: Path) -> None:
+    """Answer the first question of a kind (grid or pair) as this annotator in a browser; shot: how it looked then."""
+    project = next(p for p in Studio(connection(local)).projects(review) if p.mark.page == kind)
+    task = Annotator(local.url, who).web.get(f"/api/projects/{project.id}/next").json()
+    stream(page, local.url, project.id)
+    ids = [i["id"] for i in task["data"]["items"]]
+    choices = [oracle.choice(i, who, 0.05) for i in ids]
+    if kind == PAIR:
+        page.keyboard.press({"same": "1", "different": "2"}[choices[0]])
+    else:
+        words = {"same": "this person", "other": "someone else"}
+        assert page.locator(".cell").count() == len(ids)
+        for at, choice in enumerate(choices):
+            option = page.locator(".cell").nth(at).get_by_text(words[choice])
+            option.evaluate("e => e.scrollIntoView({block: 'center'})")  # a bar lies over the lower edge of the page
+            option.click(force=True)
+    page.keyboard.press("y")
+    page.screenshot(path=shot)
+    page.keyboard.press("Control+Enter")
+    submitted(page)

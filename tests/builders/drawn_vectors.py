@@ -1,0 +1,67 @@
+"""Drawn persons: unit vectors with planted noise, and the tables that the stages read."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.faces.sketch import sketch
+from pipeline.noise.score_norm import Calibration, Tail, View
+from pipeline.tables.build import build
+from pipeline.tables.table import Table
+
+DIM = 64
+# strangers lie evenly on the sphere: a cosine of strangers deviates by 1/8, so likeness is eight times the cosine
+EVEN = View(np.zeros(DIM), np.eye(DIM) / DIM)
+PLAIN = Calibration((EVEN,), (1.0,), (Tail(0, 1, 0),), Tail(0, 1, 0), 5.6, 0.5, 0.5)
+TWO = Calibration((EVEN, EVEN), (0.5, 0.5), (Tail(0, 1, 0),) * 2, Tail(0, 1, 0), 5.6, 0.5, 0.5)
+
+
+def unit(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def person(rng: np.random.Generator) -> NDArray[np.floating]:
+    return unit(rng.normal(size=DIM))
+
+
+def photos_of(who: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.floating]:
+    """n photos of a person: cosines of about 0.7 among each other."""
+    return unit(who + rng.normal(size=(n, DIM)) * 0.65 / np.sqrt(DIM))
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    """A smooth random picture, as a face is, [112, 112, 3]."""
+    small = np.random.default_rng(seed).uniform(0, 255, (9, 9, 3)).astype(np.float32)
+    return np.clip(cv2.resize(small, (112, 112), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
+
+
+def tables(
+    root: str, rows: Sequence[tuple[str, str | None, NDArray[np.floating] | None, int]], *, source: str = "s"
+) -> tuple[Table, Table, Table]:
+    """photos, faces and embeddings of rows (key, identity, vector or no face, number of the picture), a shard each."""
+    made: dict[str, list[dict[str, object]]] = {"photos": [], "faces": [], "embeddings": []}
+    for key, identity, x, number in rows:
+        base = {"face_id": schema.face_id(source, key), "identity": identity}
+        there = x is not None
+        made["photos"].append(base | {"source": source, "key": key, "file": key})
+        made["faces"].append(
+            base
+            | {"sha": f"{number:064x}", "sketch": sketch(picture(number)) if there else None}
+            | {"size_px": 90.0 if there else None, "failure": None if there else "no_face: none"}
+        )
+        vector = None if x is None else np.asarray(x, np.float16).tobytes()
+        made["embeddings"].append(base | {"x": vector, "norm": 10.0 if there else None})
+    kinds = [("photos", schema.PHOTOS), ("faces", schema.FACES), ("embeddings", schema.embeddings(DIM))]
+    return tuple(  # type: ignore[return-value]
+        build(root, kind, of_named, [f"{source}:{kind}"], schema=columns, carry={"rows": made[kind], "kind": columns})
+        for kind, columns in kinds
+    )
+
+
+def of_named(part: str, *, rows: list[dict[str, object]], kind: pa.Schema) -> pa.Table:
+    del part
+    return pa.Table.from_pylist(rows, schema=kind)

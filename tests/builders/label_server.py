@@ -1,0 +1,54 @@
+"""A real Label Studio for tests."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.review.label_studio import server
+from pipeline.review.label_studio.client import Server
+from pipeline.review.label_studio.server import Local
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def begin(folder: Path, port: int = 0) -> Local:
+    """A server with an empty database: a copy of one that was made before, as making one takes half a minute."""
+    venv = server.environment()
+    empty = venv / f"empty-{server.VERSION}"
+    if empty.exists() and not folder.exists():
+        shutil.copytree(empty, folder)
+        folder.chmod(0o700)
+    local = server.start(folder, port=port or free_port(), venv=venv)
+    if not empty.exists():
+        local.stop()
+        making = venv / f".empty-{os.getpid()}"
+        shutil.copytree(folder, making)
+        (making / "server.log").unlink()
+        try:
+            making.rename(empty)
+        except OSError:  # another process was faster
+            shutil.rmtree(making)
+        local = server.start(folder, port=port or free_port(), venv=venv)
+    return local
+
+
+def connection(local: Local) -> Server:
+    """The address and the token of a local server."""
+    return Server(local.url, local.token.read_text().strip())
+
+
+@pytest.fixture(scope="session")
+def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """One real Label Studio for a session of tests; each test takes a review name of its own."""
+    local = begin(tmp_path_factory.mktemp("label-studio") / "review" / "server")
+    yield local
+    local.stop()

@@ -1,0 +1,40 @@
+"""Questions and pictures for tests: small, told apart by their colour."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import cv2
+import numpy as np
+
+from pipeline.review.questions.question import GRID, PAIR, Item, Question, question_id
+
+
+def pictures(faces: Sequence[str]) -> dict[str, bytes]:
+    """A face with the photo beside it: a square and a stripe of colours that its id gives."""
+    return {f: _drawn(f) for f in faces}
+
+
+def grid(name: str, cells: int = 3, guess: str = "yes") -> Question:
+    """Who does not belong to a name?"""
+    items = tuple(Item(f"{name}.{i}", f"{name}-{i}", guess, "unlike the others") for i in range(cells))
+    left = tuple(f"{name}-sure-{i}" for i in range(4))
+    return Question(question_id(GRID, items), GRID, name, left, (), items)
+
+
+def pair(name: str, guess: str = "no", same_means: str = "yes") -> Question:
+    """Are these the same person?"""
+    items = (Item(f"{name}.pair", "", guess, "as like as two of one person"),)
+    left, right = tuple(f"{name}-one-{i}" for i in range(2)), tuple(f"{name}-two-{i}" for i in range(2))
+    return Question(question_id(PAIR, items), PAIR, name, left, right, items, "one", "the other", same_means)
+
+
+def ids(*questions: Question) -> set[str]:
+    """All that is asked."""
+    return {item.id for q in questions for item in q.items}
+
+
+def _drawn(face: str) -> bytes:
+    colours = np.frombuffer(blake2b(face.encode(), digest_size=6).digest(), np.uint8).reshape(2, 3)
+    image = np.repeat(colours.repeat((112, 80), axis=0)[None], 112, axis=0)
+    cv2.circle(image, (56, 56), 34, (255, 255, 255), -1)
+    return bytes(cv2.imencode(".jpg", np.ascontiguousarray(image))[1])

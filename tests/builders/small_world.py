@@ -1,0 +1,33 @@
+"""A small real world for the flows: some people of noisy_lfw with their planted noise, and the real models."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows.refine.flow import Outcome, refine
+from pipeline.refinement import latest
+
+
+@dataclass(frozen=True)
+class World:
+    """Photos in folders, what is true of them, and the models' paths as options of a refinement."""
+
+    photos: Path
+    truth: list[dict[str, str]]
+    models: dict[str, str] = field(repr=False)
+
+    def refine(self, root: Path | str, *source: str, **more: Any) -> Outcome:
+        """A refinement without Prefect."""
+        return refine.fn(list(source) or ["image-folder", str(self.photos)], root=str(root), **{**self.models, **more})
+
+
+def fates(root: Path | str) -> dict[str, tuple[str | None, str]]:
+    """Each photo's identity and reason by its key."""
+    rows = latest(str(root)).tables["labels"].read().to_pylist()
+    return {r["key"]: (r["identity"], r["reason"]) for r in rows}
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file under a root with its bytes; the lock, and what a killed process left unfinished, is not looked at."""
+    files = (p for p in root.rglob("*") if p.is_file() and not p.name.endswith((".tmp", ".lock")))
+    return {str(p.relative_to(root)): p.read_bytes() for p in files}

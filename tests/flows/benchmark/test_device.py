@@ -1,0 +1,26 @@
+"""The measurements of a device run anywhere; their figures are printed, never asserted."""
+
+import pytest
+
+from flows.benchmark.device import device
+from pipeline.errors import UserError
+
+
+@pytest.mark.slow
+def test_every_rate_stands_beside_its_bare_one() -> None:
+    found = device(
+        ["sample"], faces=16, gallery=2000, classes=[50, 500], backbone="sample", batch=4, turns=2, half=True
+    )
+    whats = [row["what"] for row in found.rows()]
+    training = [f"train sample, {n} classes" for n in (50, 500)]
+    assert whats == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", *training]
+    for row in found.rows():
+        ours, bare = float(row["a second"].split()[0]), float(row["bare"])
+        assert min(ours, bare, float(row["memory GB"])) > 0
+        assert float(row["share"].rstrip("%")) == pytest.approx(100 * ours / bare, rel=0.1)
+    assert "onnxruntime" in found.lines()[0]
+
+
+def test_nothing_to_measure_is_one_line() -> None:
+    with pytest.raises(UserError, match="give 2 or more of each"):
+        device(classes=[1])

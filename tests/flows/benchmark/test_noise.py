@@ -1,0 +1,121 @@
+"""A drawn world of embeddings: the same whoever draws it, its noise where the truth says, and found."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows.benchmark.noise import _names, noise
+from flows.benchmark.peer_methods import SETTINGS, Data
+from flows.benchmark.peers import peers
+from flows.benchmark.world import World, world
+from pipeline.errors import UserError
+from pipeline.tables.columns import vectors
+from tests.pipeline.tables.test_build import tree
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return world(str(tmp_path_factory.mktemp("world")), identities=60, faces=1500, dim=128)
+
+
+def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: World) -> None:
+    tables = (drawn.photos, drawn.faces, drawn.embeddings, drawn.truth)
+    ids = [t.read(["face_id"])["face_id"].to_pylist() for t in tables]
+    assert all(i == ids[0] for i in ids)
+    assert len(set(ids[0])) == len(ids[0])
+    assert abs(len(ids[0]) - 1500) < 60
+    truth = drawn.truth.read().to_pylist()
+    names = [t["identity"] for t in truth]
+    assert names == sorted(names)
+    x = vectors(drawn.embeddings.read(["x"])["x"])[0].astype(np.float32)
+    assert np.allclose(np.linalg.norm(x, axis=1), 1, atol=2e-3)
+    clean = [i for i, t in enumerate(truth) if t["kind"] == "clean"]
+    one, two = np.array(clean[:-1]), np.array(clean[1:])
+    person = np.array([t["person"] for t in truth])
+    cosine = np.einsum("nd,nd->n", x[one], x[two])
+    assert cosine[person[one] == person[two]].mean() > 0.5
+    assert abs(cosine[person[one] != person[two]].mean()) < 0.1
+    kinds = {row["kind"]: row["photos"] for row in drawn.rows()}
+    assert kinds["stranger"] / len(truth) == pytest.approx(0.15, abs=0.04)
+    assert kinds["copy"] > 5
+
+
+def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: World, tmp_path: Path) -> None:
+    again = world(str(tmp_path / "again"), identities=60, faces=1500, dim=128, workers="2")
+    assert tree(Path(again.root)) == tree(Path(drawn.root))
+    other = world(str(tmp_path / "other"), identities=60, faces=1500, dim=128, seed=1)
+    assert other.truth.read() != drawn.truth.read()
+
+
+def test_what_was_planted_is_found_beside_the_limits(drawn: World, tmp_path: Path) -> None:
+    here = world(str(tmp_path / "w"), identities=60, faces=1500, dim=128)
+    found = noise(here.root)
+    assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
+    judged = {k: float(v) for row in found.found for k, v in row.items()}
+    assert judged["F1"] > 0.95
+    assert judged["copies: recall"] > 0.9
+    assert judged["clean photos lost"] < 0.02
+    assert min(found.seconds, found.reading, found.products, found.peak_gb) > 0
+
+
+class Rows(list):
+    """Tables as they come shard by shard."""
+
+    def batches(self, columns):
+        return (pa.table({c: rows[c] for c in columns}) for rows in self)
+
+
+def test_names_that_are_united_or_parted_by_hand() -> None:
+    """a and b are one person's, c and d two persons'; e shows 5 and a second person 6, f 7 alone."""
+    claimed, person = "aabbccddeeefff", [1, 1, 1, 1, 3, 3, 4, 4, 5, 5, 6, 7, 7, 7]
+    kept = [*"aaaaccddee", "e~1", "f", "f", "f~1"]
+    kind = ["clean"] * 10 + ["second", "clean", "clean", "clean"]
+    reason = ["split" if "~" in to else "" for to in kept]
+    labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
+    truth = Rows([{"identity": pa.array(list(claimed)), "person": pa.array(person), "kind": pa.array(kind)}])
+    one, two = _names(labels, truth)
+    assert one == {"people under two names: precision": "1.0000", "recall": "1.0000", "planted": 1}
+    assert two == {"names of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
+    kept[6:8] = "cc"  # d is united with c, and the second person of e goes, with what f was parted into
+    kept[10], kept[13], reason[10], reason[13] = None, "f", "outlier", ""
+    labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
+    one, two = _names(labels, truth)
+    assert (one["people under two names: precision"], one["recall"]) == ("0.5000", "1.0000")
+    assert (two["names of two people: precision"], two["recall"]) == ("0.0000", "0.0000")
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give 2 names, 2 photos a name, 8 numbers"):
+        world(str(tmp_path), identities=1)
+    with pytest.raises(UserError, match="holds 0 tables called photos"):
+        noise(str(tmp_path))
+
+
+def test_peers_are_measured_on_the_same_world(drawn: World) -> None:
+    found = {row["method"]: row for row in peers(drawn.root).rows()}
+    assert list(found) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]
+    f1 = {method: float(row["F1"]) for method, row in found.items()}
+    assert min(f1["refinery"], f1["clusters"]) > 0.9
+    assert all(0 < value <= 1 for value in f1.values())
+    assert min(float(row["CPU seconds"]) for row in found.values()) > 0
+    with pytest.raises(UserError, match="--only nobody: give some of refinery, clusters, dbscan"):
+        peers(drawn.root, only_these="nobody")
+
+
+def test_what_peers_keep_by_hand() -> None:
+    east, north = np.eye(8, dtype=np.float32)[:2]
+    data = Data(np.stack([east, east, north, north, north, east]), np.array([0, 0, 0, 1, 1, 1]))
+    for method in ("dbscan", "neighbours"):
+        run, _ = SETTINGS[method]
+        assert run(data, 0.5).tolist() == [True, True, False, True, True, False]
+    for name in (data.name, 1 - data.name):  # the names in whatever order
+        assert SETTINGS["cleanlab"][0](data._replace(name=name), 16.0).tolist() == [
+            True,
+            True,
+            False,
+            True,
+            True,
+            False,
+        ]

@@ -1,0 +1,33 @@
+"""A small search by every method: what is measured is there, and codes find what they should."""
+
+import pytest
+
+from flows.benchmark.search import EXACT, OURS, PEERS, search
+from pipeline.errors import UserError
+
+
+@pytest.mark.slow
+def test_every_search_is_measured_beside_the_exact_one():
+    found = search(persons=2000, queries=200, dim=64)
+    rows = {row["search"]: row for row in found.rows()}
+    assert list(rows) == [EXACT, OURS, *(name for name, _, _ in PEERS)]
+    assert {float(rows[m]["nearest"]) for m in (EXACT, OURS, "faiss flat")} == {1}  # so few are searched exactly
+    assert float(rows["faiss IVF, 64 of 1024 lists"]["nearest"]) < 1
+    assert all(float(row["GB"]) > 0 for row in rows.values())
+    assert found.lines()[0].startswith("200 photos, 50% of them of strangers, among 2,000 persons of 64 numbers")
+
+
+@pytest.mark.slow
+def test_codes_find_what_there_is_to_find():
+    found = search(persons=20_000, queries=400, dim=256, only_ours=True)
+    exact, coded = found.rows()
+    assert float(coded["findings"]) >= 0.99
+    assert float(coded["nearest"]) >= 0.98
+    assert float(coded["5 nearest"]) < float(exact["5 nearest"]) == 1  # it is no exact search in disguise
+
+
+def test_mistakes_are_one_line():
+    with pytest.raises(UserError, match="give 10 of both, and 8 numbers"):
+        search(persons=1)
+    with pytest.raises(UserError, match="--memory much: give a size"):
+        search(memory="much")

@@ -1,0 +1,352 @@
+"""Evaluations of small models on drawn test sets, from the photos to the figures; mistakes before any work."""
+
+import json
+import math
+import pickle
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from flows.evaluate import pair_sets
+from flows.evaluate.flow import evaluate, measure, prepare
+from flows.refine.models import embedder_of
+from pipeline import schema
+from pipeline.errors import UserError
+from pipeline.refined.account import Account
+from pipeline.refinement import publish
+from pipeline.tables.build import build
+from tests.builders.exported_faces import pictures
+from tests.flows.cli.test_app import Run, refinery, said
+from tests.pipeline.faces.test_embed import model
+from trainer.evaluation.pair_set import load_pairs
+from trainer.evaluation.verification import cosines
+
+__all__ = ["refinery"]
+
+
+def people(folder: Path, n: int = 12, each: int = 4) -> Path:
+    """Folders of aligned pictures in LFW's naming; each person a pattern with noise."""
+    counts = dict.fromkeys(range(n), 0)
+    for label, jpeg in pictures(n, each):
+        counts[label] += 1
+        (folder / f"P{label:02}").mkdir(parents=True, exist_ok=True)
+        (folder / f"P{label:02}/P{label:02}_{counts[label]:04}.jpg").write_bytes(jpeg)
+    return folder
+
+
+def lfw(folder: Path) -> Path:
+    """The same with a pairs.txt: two folds of three pairs of each kind."""
+    people(folder)
+    rows = ["2\t3"]
+    for fold in (0, 6):
+        rows += [f"P{fold + i:02}\t1\t2" for i in range(3)] + [
+            f"P{fold + i:02}\t3\tP{fold + i + 3:02}\t4" for i in range(3)
+        ]
+    (folder / "pairs.txt").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def binary(file: Path) -> Path:
+    """A .bin of the first two photos of each person, then of two people each."""
+    found = [jpeg for _, jpeg in sorted(pictures(12, 4), key=lambda p: p[0])]
+    same = [(4 * i, 4 * i + 1) for i in range(12)]
+    different = [(4 * i, 4 * i - 2) for i in range(12)]
+    order = [p for pair in zip(same, different, strict=True) for p in pair]
+    file.write_bytes(pickle.dumps(([found[i] for pair in order for i in pair], [True, False] * 12)))
+    return file
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> str:
+    return model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
+
+
+def expected(pictures: list[np.ndarray]) -> float:
+    """The cosine of two pictures as that model sees them."""
+    a, b = ((p[:, :56].astype(float).mean((0, 1)) - 127.5) / 127.5 for p in pictures)
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> None:
+    made = pair_sets.prepare(str(tmp_path / "root"), str(lfw(tmp_path / "lfw")), aligned=True)
+    pairs = load_pairs(made.folder)
+    assert made.name == "lfw"
+    assert pairs.same.tolist() == ([True] * 3 + [False] * 3) * 2
+    assert pairs.fold.tolist() == [0] * 6 + [1] * 6
+    assert pairs.unit is not None
+    assert pairs.unit.tolist() == [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
+    found = cosines(pairs, embedder_of(embedder))
+    for row, (a, b) in {0: ("P00/P00_0001", "P00/P00_0002"), 10: ("P07/P07_0003", "P10/P10_0004")}.items():
+        shown = [cv2.imread(str(tmp_path / f"lfw/{key}.jpg")) for key in (a, b)]
+        assert found[row] == pytest.approx(expected(shown), abs=1e-4)
+    again = measure(str(tmp_path / "root"), embedder_of(embedder), made, draws=0)
+    direct = sorted(set(found.tolist()), reverse=True)
+    assert again.roc.cosine[1:] == pytest.approx(direct, abs=1e-3)
+
+
+def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
+    pairs = load_pairs(prepare(str(tmp_path / "root"), str(people(tmp_path / "people", 5, 3)), aligned=True))
+    assert len(pairs.same) == 15 * 14 // 2
+    assert pairs.same.sum() == 5 * 3
+    assert pairs.unit is not None
+    assert pairs.unit.shape == (105, 2)
+    assert np.array_equal(pairs.unit[:, 0] == pairs.unit[:, 1], pairs.same)
+
+
+def test_a_bin_needs_no_detector_and_names_nobody(tmp_path: Path) -> None:
+    pairs = load_pairs(prepare(str(tmp_path / "root"), str(binary(tmp_path / "drawn.bin"))))
+    assert pairs.same.tolist() == [True, False] * 12
+    assert pairs.unit is None
+    assert pairs.there.all()
+
+
+def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> None:
+    folder = lfw(tmp_path / "lfw")
+    (folder / "P00/P00_0001.jpg").write_bytes(b"<html>gone</html>")
+    made = pair_sets.prepare(str(tmp_path / "root"), str(folder), aligned=True)
+    pairs = load_pairs(made.folder)
+    assert len(pairs.there) == 48
+    assert (pairs.missing, (~pairs.there).sum()) == (1, 1)
+    assert cosines(pairs, embedder_of(embedder))[0] == -1
+    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
+    assert found.test_sets[0].missing == 1
+    assert "1 answered unseen" in found.lines()[0]
+
+
+def test_made_once_and_made_anew_when_the_photos_or_pairs_change(tmp_path: Path) -> None:
+    root, folder = str(tmp_path / "root"), lfw(tmp_path / "lfw")
+    first = prepare(root, str(folder), aligned=True)
+    made = (first / "faces.parquet").stat().st_mtime_ns
+    assert prepare(root, str(folder / "pairs.txt"), aligned=True).name.startswith("lfw-")
+    assert prepare(root, str(folder), aligned=True) == first
+    assert (first / "faces.parquet").stat().st_mtime_ns == made
+    text = (folder / "pairs.txt").read_text()
+    (folder / "pairs.txt").write_text(text.replace("P00\t1\t2", "P00\t1\t3"))
+    second = prepare(root, str(folder), aligned=True)
+    (folder / "P00/P00_0002.jpg").write_bytes((folder / "P01/P01_0002.jpg").read_bytes())
+    third = prepare(root, str(folder), aligned=True)
+    assert len({first, second, third}) == 3
+    assert not list(Path(root).rglob("*.tmp"))
+
+
+def test_figures_of_models_and_their_difference(refinery: Run, tmp_path: Path, embedder: str) -> None:
+    other = model(tmp_path / "raw.onnx", shape=["n", 3, 112, 112], raw=True, first=True)
+    flipped = [str(lfw(tmp_path / "lfw")), str(binary(tmp_path / "drawn.bin"))]
+    given = [
+        "evaluate",
+        embedder,
+        *flipped,
+        "--against",
+        other,
+        "--root",
+        tmp_path / "root",
+        "--aligned",
+        "--draws",
+        50,
+    ]
+    status, out, err = refinery(*given)
+    assert status == 0, err
+    assert "less raw" in out
+    assert "drawn: 24 pairs, 12 of one person, 0 answered unseen" in out
+    assert "at a cosine of" in out
+    found = json.loads(refinery(*given, "--json")[1])
+    value = {(f["test_set"], f["model"], f["figure"], f["against"]): f for f in found["figures"]}
+    own = value["drawn", "colour", "TAR@FAR=0.1", ""]
+    assert own["low"] <= own["value"] <= own["high"]
+    for (test, _, figure, against), f in value.items():
+        if against:
+            assert f["value"] == pytest.approx(
+                value[test, "colour", figure, ""]["value"] - value[test, "raw", figure, ""]["value"]
+            )
+    assert "made" not in refinery(*given)[2], "a second evaluation finds everything"
+
+
+def test_no_draws_no_intervals(refinery: Run, tmp_path: Path, embedder: str) -> None:
+    given = ["evaluate", embedder, binary(tmp_path / "drawn.bin"), "--root", tmp_path / "root", "--draws", 0]
+    assert " [" not in refinery(*given)[1].split("drawn: 24 pairs")[0]
+    found = refinery(*given, "--json")[1]
+    assert "NaN" not in found
+    assert json.loads(found)["figures"][0]["low"] is None
+
+
+def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
+    import torch
+
+    from trainer import checkpoint
+    from trainer.checkpoint import Checkpoint
+    from trainer.run import Run as Training
+
+    torch.manual_seed(0)
+    run = Training(backbone="sample", embedding=16)
+    net = checkpoint.network(run).eval()
+    checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
+    made = pair_sets.prepare(str(tmp_path / "root"), str(binary(tmp_path / "drawn.bin")))
+    found = measure(str(tmp_path / "root"), embedder_of(str(tmp_path / "last.pt")), made, draws=0)
+    pairs = load_pairs(made.folder)
+
+    def embed(faces: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            x = torch.from_numpy(faces[..., ::-1].transpose(0, 3, 1, 2).copy()).float()
+            return net((x - 127.5) / 127.5).numpy()
+
+    assert found.roc.cosine[1:] == pytest.approx(np.sort(cosines(pairs, embed))[::-1], abs=1e-3)
+
+
+def broken(how: str, tmp_path: Path) -> Path:
+    place = tmp_path / "tests"
+    if how == "flat":
+        place.mkdir()
+        (place / "1.jpg").write_bytes(pictures(1, 1)[0][1])
+    elif how == "one person":
+        people(place, 1, 4)
+    elif how == "singles":
+        people(place, 4, 1)
+    elif how == "missing photo":
+        lfw(place)
+        (place / "P00/P00_0001.jpg").unlink()
+    elif how == "one kind":
+        place = tmp_path / "same.bin"
+        place.write_bytes(pickle.dumps(([jpeg for _, jpeg in pictures(2, 2)], [True, True])))
+    elif how == "no pairs":
+        place = tmp_path / "none.bin"
+        place.write_bytes(pickle.dumps(([], [])))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("gone", "is not there"),
+        ("flat", "no two photos of one person"),
+        ("one person", "one person only"),
+        ("singles", "no two photos of one person"),
+        ("missing photo", "line 2 asks about P00/P00_0001, which is not there"),
+        ("one kind", "all 2 pairs of .*same.bin are of one person"),
+        ("no pairs", "none.bin holds 0 photos for 0 pairs"),
+    ],
+)
+def test_test_sets_that_are_none(refinery: Run, tmp_path: Path, embedder: str, how: str, words: str) -> None:
+    place = broken(how, tmp_path)
+    line = said(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
+    assert re.search(words, line)
+    assert str(place) in line
+
+
+def test_models_and_options_that_cannot_be(refinery: Run, tmp_path: Path, embedder: str) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut short")
+    test, folder = binary(tmp_path / "drawn.bin"), lfw(tmp_path / "lfw")
+    root = tmp_path / "root"
+    for words, expected in (
+        ([tmp_path / "broken.onnx", test], "broken.onnx is no ONNX model"),
+        ([tmp_path / "broken.pt", test], "broken.pt is no checkpoint"),
+        ([tmp_path / "none.pt", test], "there is no checkpoint"),
+        ([tmp_path / "none.onnx", test], "is not there"),
+        ([embedder, test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
+        ([embedder, test, "--against", embedder], "a model is given twice"),
+        ([embedder, test, test], "a test set is given twice"),
+        ([embedder, test, folder], "give --detector, or --aligned"),
+        ([embedder, test, "--draws", -1], "give 0 or more"),
+        ([embedder, test, "--flip", "both"], "none, add, concatenate"),
+        ([embedder, folder, "--detector", embedder], "is no face detector"),
+    ):
+        assert expected in said(refinery("evaluate", *words, "--root", root))
+    assert not root.exists(), "told before any work is done"
+    assert "give a folder as root" in said(refinery("evaluate", embedder, test, "--root", "memory://root"))
+
+
+def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    path = model(tmp_path / "nan.onnx", shape=["n", 3, 112, 112], raw=True)
+    graph = onnx.load(path)
+    for weight in graph.graph.initializer:
+        if weight.name == "scale":
+            weight.CopyFrom(numpy_helper.from_array(np.array(math.nan, np.float32), "scale"))
+    onnx.save(graph, path)
+    with pytest.raises(UserError, match=r"nan.onnx on drawn: 24 of 24 cosines are no numbers"):
+        evaluate(path, [str(binary(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))
+
+
+@pytest.mark.slow
+@pytest.mark.material
+def found_in_both(_part: int) -> pa.Table:
+    rows = [("overlap", "m.1", "P00"), ("overlap", "m.2", "P01"), ("merge", "m.1", "P02")]
+    return pa.Table.from_pylist(
+        [{"finding_id": s, "kind": k, "subject": s, "object": o} for k, s, o in rows], schema=schema.FINDINGS
+    )
+
+
+def decided(_part: int) -> pa.Table:
+    return pa.Table.from_pylist([{"verdict": v} for v in ("yes", "no", "yes")], schema=schema.DECISIONS)
+
+
+def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str) -> None:
+    root = str(tmp_path / "refined")
+    tables = {
+        "findings": build(root, "findings", found_in_both, [0], schema=schema.FINDINGS),
+        "decisions": build(root, "decisions", decided, [0], schema=schema.DECISIONS),
+    }
+    publish(root, tables, params={}, thresholds={}, account=Account(0, 0, {}, 0, 0, 0))
+    given = {"root": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
+    folder = str(lfw(tmp_path / "lfw"))
+    with pytest.raises(UserError, match="was refined without a test set"):
+        evaluate(embedder, [folder], **given)
+    publish(
+        root,
+        tables | {"test_faces_0": tables["findings"]},
+        params={},
+        thresholds={},
+        account=Account(0, 0, {}, 0, 0, 0),
+    )
+    found = evaluate(embedder, [folder], **given)
+    assert [(t.test_set, t.pairs) for t in found.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
+    values = {f.test_set: f.value for f in found.figures if f.figure == "AUC"}
+    made = pair_sets.prepare(str(tmp_path / "root"), folder, aligned=True)
+    pairs = load_pairs(made.folder)
+    kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
+    cosine = cosines(pairs, embedder_of(embedder))[kept]
+    assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
+
+
+def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedder: str) -> None:
+    folder = people(tmp_path / "people", 6, 4)  # 240 pairs of two people
+    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    warned = {f.figure: bool(f.warning) for f in found.figures}
+    assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}
+    assert "! people, TAR@FAR=0.01: 2.4 of the pairs of two people may pass: too few to say" in found.lines()
+    assert [r[found.figures[0].model][-1] for r in found.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
+
+
+def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
+    models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
+    found = evaluate(
+        models[0],
+        [str(material / "lfw_pairs")],
+        [models[1]],
+        str(tmp_path),
+        str(material / "models/yunet_n_320_320.onnx"),
+    )
+    value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in found.figures if not f.against}
+    assert value["ms1m", "accuracy"].value >= 0.985
+    assert value["ms1m", "TAR@FAR=0.01"].value >= 0.99
+    assert 0.97 <= value["casia", "accuracy"].value <= value["ms1m", "accuracy"].value
+    assert (found.test_sets[0].pairs, found.test_sets[0].same, found.test_sets[0].missing) == (1200, 600, 0)
+
+
+@pytest.mark.material
+def test_a_real_bin_of_one_kind_is_told(material: Path, tmp_path: Path) -> None:
+    given = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
+    with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are of one person"):
+        evaluate(given, [str(material / "test_bin/small_lfw.bin")], root=str(tmp_path / "root"))
+    photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
+    mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]
+    (tmp_path / "mixed.bin").write_bytes(pickle.dumps((mixed, [True] * 10 + [False] * 10)))
+    found = evaluate(given, [str(tmp_path / "mixed.bin")], root=str(tmp_path / "root"), draws=100)
+    assert {f.figure: f.value for f in found.figures}["AUC"] == 1

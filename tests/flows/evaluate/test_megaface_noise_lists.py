@@ -1,0 +1,173 @@
+"""MegaFace made of real photos with known noise: the noise is found, listed, and costs what it is said to cost."""
+
+import csv
+import re
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import pytest
+
+from flows.evaluate.megaface_noise_lists import DISTRACTORS, PROBES, MegaFace, megaface
+from pipeline.errors import UserError
+from pipeline.refined.labels import label_again
+from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import verdicts
+from pipeline.review.questions.cases import cases
+from pipeline.review.questions.pages import compose
+from tests.builders.small_world import World
+
+pytestmark = [pytest.mark.material, pytest.mark.slow]
+
+
+class Planted(NamedTuple):
+    """A tree in MegaFace's layout, its refinement, and what is noise in it, by the lists' names."""
+
+    root: str
+    probes: set[str]
+    distractors: set[str]
+    copies: int
+
+
+@pytest.fixture(scope="module")
+def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
+        truth = [r for r in csv.DictReader(stream, delimiter="\t") if r["kind"] in ("clean", "outlier", "flip")]
+    folder = tmp_path_factory.mktemp("megaface")
+    photos, tree = material / "noisy_lfw/photos", folder / "tree"
+    by_name = defaultdict(list)
+    for row in truth:
+        by_name[row["claimed"]].append(row)
+    clean = {n: [r for r in rows if r["kind"] == "clean"] for n, rows in by_name.items()}
+    one = [n for n in by_name if len({r["person"] for r in clean[n]}) == 1]  # a name of two people is another story
+    actors = sorted(n for n in one if 5 <= len(clean[n]) <= 9 and len(clean[n]) < len(by_name[n]))[:44]
+    people = {r["person"] for n in actors for r in by_name[n]}
+    wrong, leaked = set(), set()
+
+    def put(row: dict, place: Path) -> str:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(photos / row["path"], place)
+        return place.name
+
+    strangers = [r for n, rows in by_name.items() if n not in actors for r in rows if r["person"] not in people][:160]
+    for number, row in enumerate(strangers):
+        put(row, tree / f"{number % 40:03}/{1000 + number % 40}@N00/{number}_0.jpg")
+    for i, name in enumerate(actors):
+        first, *rows = clean[name]
+        if i % 2:  # one photo of every second actor is found among the distractors
+            leaked.add(f"9/777@N0{i}/1_0.jpg")
+            put(first, tree / f"9/777@N0{i}/1_0.jpg")
+        for k, row in enumerate([*rows, *(r for r in by_name[name] if r["kind"] != "clean")]):
+            file = put(row, tree / name.replace(".", "_") / f"{name.replace('.', '_')}_{k}.jpg")
+            wrong |= {file} if row["kind"] != "clean" else set()
+    put(strangers[0], tree / "99/99@N00/again_0.jpg")
+    again = tree / "98/98@N00/smaller_0.jpg"
+    again.parent.mkdir(parents=True)
+    photo = cv2.imread(str(photos / strangers[1]["path"]))
+    cv2.imwrite(str(again), cv2.resize(photo, None, fx=0.8, fy=0.8), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    root = str(folder / "root")
+    World(tree, [], models).refine(root, "megaface", str(tree))
+    return Planted(root, wrong, leaked, 2)
+
+
+@pytest.fixture(scope="module")
+def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFace:
+    out = tmp_path_factory.mktemp("lists")
+    for name, photos in ((PROBES, planted.probes), (DISTRACTORS, planted.distractors)):
+        (out / name).write_text("#a head\n" + "".join(f"{p}\n" for p in [*sorted(photos)[1:], "else/where_1.jpg"]))
+    return megaface(planted.root, out / "ours", published=str(out), draws=100)
+
+
+def listed(found: MegaFace, name: str) -> set[str]:
+    head, *lines = Path(found.out, name).read_text().splitlines()
+    assert head.startswith("#")
+    assert lines == sorted(lines)
+    return set(lines)
+
+
+def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFace) -> None:
+    probes, distractors = listed(found, PROBES), listed(found, DISTRACTORS)
+    assert planted.probes
+    assert planted.distractors
+    assert len(probes & planted.probes) >= 0.95 * len(planted.probes)
+    assert len(probes - planted.probes) <= 0.03 * found.probes
+    assert distractors <= planted.distractors
+    assert len(distractors) >= 0.9 * len(planted.distractors)
+    assert found.copies == planted.copies
+    assert (found.noisy_probes, found.noisy_distractors) == (len(probes), len(distractors))
+
+
+def test_identification_is_far_better_on_the_refined_lists(found: MegaFace) -> None:
+    """As in Table 6 of the ArcFace paper: noise in probes and distractors costs many points of rank-1."""
+    rank_1 = [r for r in found.figures if r["figure"] == "rank-1"]
+    before, after = (float(rank_1[-1][column].split()[0]) for column in ("as it came", "refined"))
+    assert after > 0.97
+    assert before < after - 0.1
+    assert rank_1[0]["distractors"] == 10
+
+
+def test_a_published_list_is_compared_with(planted: Planted, found: MegaFace) -> None:
+    agreed = found.published[DISTRACTORS]
+    assert agreed.both + agreed.ours_only == found.noisy_distractors
+    assert agreed.both + agreed.theirs_only == len(planted.distractors) - 1
+    assert agreed.both > agreed.ours_only
+    agreed = found.published[PROBES]
+    assert agreed.both + agreed.ours_only == found.noisy_probes
+    assert agreed.theirs_only <= 0.05 * len(planted.probes)
+
+
+def test_people_are_asked_about_distractors_and_have_the_last_word(
+    planted: Planted, found: MegaFace, tmp_path: Path
+) -> None:
+    root = str(tmp_path / "root")
+    shutil.copytree(planted.root, root)
+    done = latest(root)
+    rows = done.tables["photos"].read(["face_id", "key", "identity"]).to_pylist()
+    unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
+    about_them = [c for c in cases(root, done) if c.about["subject"] in unnamed]
+    assert about_them
+    assert len({c.about["subject"] for c in about_them}) == len(about_them), "each is a question of its own"
+    sheets = compose(done, about_them, {}, {})
+    assert {s.question.left_name for s in sheets} == {"a photo without a name"}
+    listed_now = listed(found, DISTRACTORS)
+    short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
+    said = {f: "no" if short[f] in listed_now else "yes" for f in (c.about["subject"] for c in about_them)}
+    ledger.append(
+        root,
+        [
+            c.about
+            | {
+                "verdict": said[c.about["subject"]],
+                "who": "truth",
+                "purpose": "truth",
+                "answer_id": c.about["finding_id"],
+            }
+            for c in about_them
+        ],
+    )
+    again = label_again(root, verdicts(root))
+    assert again.account["kept"] == done.account["kept"], "labels do not rest on strangers"
+    after = megaface(root, tmp_path / "lists", draws=0)
+    expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
+    expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
+    assert listed(after, DISTRACTORS) == expected != listed_now
+    assert after.answered == len(said)
+
+
+def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -> None:
+    probes = sorted(p for p in Path(latest(planted.root).params["sources"]["tree"][1]).iterdir() if "@" not in str(p))
+    for folder in probes[-3:]:
+        shutil.copytree(folder, tmp_path / "tree" / folder.name)
+    World(tmp_path / "tree", [], models).refine(tmp_path / "root", "megaface", str(tmp_path / "tree"))
+    with pytest.raises(UserError, match="holds no unnamed photo with a face"):
+        megaface(str(tmp_path / "root"), tmp_path)
+    with pytest.raises(UserError, match=re.escape(f"cannot read the published list {tmp_path}/{PROBES}")):
+        megaface(planted.root, tmp_path, published=str(tmp_path))
+    with pytest.raises(UserError, match="--rate 2"):
+        megaface(planted.root, tmp_path, rate=2)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write the lists"):
+        megaface(planted.root, tmp_path / "file/out")

@@ -1,0 +1,136 @@
+"""MegaFace's layout in evaluate: figures by a model, by vectors of the development kit, and its results."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from flows.evaluate.flow import evaluate
+from flows.refine.models import embedder_of
+from pipeline.errors import UserError
+from pipeline.sources.test_sets import megaface_devkit
+from tests.flows.evaluate.test_flow import people
+from tests.pipeline.faces.test_embed import model
+from trainer.evaluation.identification import identify, refined
+
+STRANGERS = 30
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> str:
+    return model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
+
+
+def layout(folder: Path) -> tuple[Path, list[Path], list[Path]]:
+    """Eight people of four photos as probes, and thirty strangers under their photographers."""
+    people(folder / "probes", 8, 4)
+    tree = folder / "MegaFace"
+    probes, others = [], []
+    for photo in sorted((folder / "probes").rglob("*.jpg")):
+        place = tree / "facescrub" / photo.parent.name / photo.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        photo.rename(place)
+        probes.append(place)
+    rng = np.random.default_rng(5)
+    for i in range(STRANGERS):
+        place = tree / f"megaface/{i:03}/{i}@N00/{i}_0.jpg"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(
+            cv2.imencode(".jpg", rng.integers(0, 255, (2, 2, 3), np.uint8).repeat(56, 0).repeat(56, 1))[1]
+        )
+        others.append(place)
+    others[3].write_bytes(probes[0].read_bytes())  # a distractor that shows a probe's person
+    return tree, probes, others
+
+
+def seen(embedder: str, photos: list[Path]) -> np.ndarray:
+    x = embedder_of(embedder)(np.stack([cv2.imread(str(p)) for p in photos])).astype(np.float16).astype(np.float32)
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def test_the_figures_are_those_of_identify(tmp_path: Path, embedder: str) -> None:
+    tree, probes, others = layout(tmp_path)
+    found = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=10)
+    person = np.array([int(p.parent.name[1:]) for p in probes])
+    expected = identify(seen(embedder, probes), person, [seen(embedder, others)])
+    figures = {f.figure: f for f in found.figures}
+    assert figures[f"rank-1 of {STRANGERS}"].value == pytest.approx(expected.rank(1, STRANGERS)[0], abs=0.02)
+    assert 0 < figures[f"rank-1 of {STRANGERS}"].value < 1
+    assert (found.test_sets[0].pairs, found.test_sets[0].missing) == (8 * 4 * 3, 0)
+
+
+def test_lists_of_noise_give_the_refined_figures_too(tmp_path: Path, embedder: str) -> None:
+    tree, probes, others = layout(tmp_path)
+    bad = probes[5]
+    (tree / "facescrub_noises.txt").write_text(f"# a head\n{bad.name}\n")
+    near = "/".join(others[3].parts[-3:])
+    (tree / "megaface_noises.txt").write_text(f"{near}\n")
+    found = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    person = np.array([int(p.parent.name[1:]) for p in probes])
+    x, rest = refined(seen(embedder, probes), person, np.arange(32) == 5), seen(embedder, others)
+    rest[3] = 0
+    expected = identify(x, person, [rest])
+    values = {(f.test_set, f.figure): f.value for f in found.figures}
+    name = f"rank-1 of {STRANGERS}"
+    assert values["MegaFace refined", name] == pytest.approx(expected.rank(1, STRANGERS)[0], abs=0.02)
+    assert values["MegaFace", name] < values["MegaFace refined", name]
+
+
+def test_vectors_go_to_the_kit_and_come_back(tmp_path: Path, embedder: str) -> None:
+    tree, probes, _ = layout(tmp_path)
+    out = tmp_path / "features"
+    first = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
+    stored = out / "colour"
+    data = (stored / f"facescrub/{probes[0].relative_to(tree)}_colour.bin").read_bytes()
+    assert np.frombuffer(data[:16], "<i4").tolist() == [3, 1, 4, 5]
+    lists = json.loads((stored / f"megaface_features_list.json_{STRANGERS}_1").read_text())
+    assert len(lists["path"]) == STRANGERS
+    again = evaluate(str(stored), [str(tree)], root=str(tmp_path / "fresh"), draws=0)
+    assert not (tmp_path / "fresh/faces").exists(), "vectors that are there need no faces"
+    assert [f.value for f in again.figures] == [f.value for f in first.figures]
+    assert [f.model for f in again.figures] == ["colour"] * len(first.figures)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda f: f.unlink(), "cannot read the vector"),
+        (lambda f: f.write_bytes(f.read_bytes()[:-2]), "cut short"),
+        (
+            lambda f: megaface_devkit.write(f, np.ones(5)),
+            "a vector of 5 numbers, the others 3: take all from the same model",
+        ),
+    ],
+)
+def test_vectors_that_do_not_fit_are_one_line(tmp_path: Path, embedder: str, change, told: str) -> None:
+    tree, _, others = layout(tmp_path)
+    out = tmp_path / "features"
+    evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
+    change(out / f"colour/megaface/{others[7].relative_to(tree)}_colour.bin")
+    with pytest.raises(UserError, match=told):
+        evaluate(str(out / "colour"), [str(tree)], root=str(tmp_path / "root"), draws=0)
+
+
+def test_results_of_the_kit_are_read(tmp_path: Path, embedder: str) -> None:
+    file = tmp_path / "cmc_facescrub_megaface_r50_1000000_1.json"
+    cmc, roc = [[0, 1, 9], [0.9, 0.92, 0.97]], [[0, 5e-7, 1e-6, 1e-3], [0.5, 0.8, 0.85, 0.99]]
+    file.write_text(json.dumps({"cmc": cmc, "roc": roc}))
+    found = evaluate(embedder, [str(file)], root=str(tmp_path / "root"))
+    assert {f.figure: f.value for f in found.figures} == {"rank-1": 0.9, "rank-10": 0.97, "TAR@FAR=1e-06": 0.85}
+    file.write_text("{}")
+    with pytest.raises(UserError, match="expected cmc and roc"):
+        evaluate(embedder, [str(file)], root=str(tmp_path / "root"))
+
+
+def test_a_kind_can_be_given(tmp_path: Path, embedder: str) -> None:
+    tree, *_ = layout(tmp_path)
+    with pytest.raises(UserError, match="--kind nonsense: give one of results, templates"):
+        evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, kind="nonsense")
+    found = evaluate(
+        embedder, [str(tree / "facescrub")], root=str(tmp_path / "root"), aligned=True, kind="pairs", draws=0
+    )
+    assert found.test_sets[0].pairs == 32 * 31 // 2
+    with pytest.raises(UserError, match="give --detector, or --aligned"):
+        evaluate(embedder, [str(tree)], root=str(tmp_path / "root"))

@@ -1,0 +1,31 @@
+"""Which Prefect server is meant: mistakes told in one line before anything is started."""
+
+import socket
+
+import pytest
+from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+
+from flows.prefect_runtime.server import prefect_server
+from pipeline.errors import UserError
+
+
+def test_a_server_that_is_set_and_does_not_answer() -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(UserError, match=r"no Prefect server answers at http://127\.0\.0\.1:9/api"),
+        prefect_server(),
+    ):
+        pytest.fail("there is none")
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with (
+            temporary_settings({PREFECT_SERVER_API_PORT: port}, restore_defaults={PREFECT_API_URL}),
+            pytest.raises(UserError, match=f"port {port} is taken"),
+            prefect_server(),
+        ):
+            pytest.fail("it is not ours")

@@ -1,0 +1,78 @@
+"""A model in half precision: used like the one it was made of, and what changed is measured."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from flows.evaluate.flow import evaluate
+from flows.refine.half_precision import halve
+from pipeline.errors import UserError
+from pipeline.faces.embed import Embedder
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+
+
+def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(tmp_path: Path) -> None:
+    draw_world(tmp_path / "world", people=12, photos=100, seed=3)
+    given = {"root": str(tmp_path / "root"), "detector": str(DETECTOR)}
+    out, test = tmp_path / "new/half.onnx", str(tmp_path / "world/test")
+    done = halve(str(EMBEDDER), out, test, **given)
+    assert out.stat().st_size == done.bytes_now < 0.6 * done.bytes_before
+    kinds = {w.data_type for w in onnx.load(out).graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in kinds
+    assert onnx.TensorProto.FLOAT not in kinds
+    assert 0 < done.moved_usually <= done.moved_most < 0.01
+    told = evaluate(str(EMBEDDER), [test], against=[str(out)], draws=0, **given).figures
+    own = {(f.model, f.figure): f.value for f in told if not f.against}
+    for name, (before, now) in done.figures.items():
+        assert before == pytest.approx(own[EMBEDDER.stem, name])
+        assert now == pytest.approx(own["half", name])
+    assert any("moved by" in line for line in done.lines())
+
+
+def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_way(tmp_path: Path) -> None:
+    done = halve(str(EMBEDDER), tmp_path / "half.onnx")
+    assert done.rows() == []
+    faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
+    a, b = Embedder(str(EMBEDDER))(faces), Embedder(str(tmp_path / "half.onnx"))(faces)
+    assert a.shape == b.shape
+    assert not np.array_equal(a, b)
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosine.min() > 0.999
+    assert Embedder(str(tmp_path / "half.onnx")).named_by != Embedder(str(EMBEDDER)).named_by
+
+
+def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.faces.half_precision.LARGEST", 1000)
+    with pytest.raises(UserError, match="is larger than"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+    monkeypatch.undo()
+
+    def fails(*_: object, **__: object) -> None:
+        raise ValueError("an operator of its own\nand more")
+
+    monkeypatch.setattr("onnxruntime.transformers.float16.convert_float_to_float16", fails)
+    with pytest.raises(UserError, match=r"cannot be halved \(an operator of its own\)"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+    monkeypatch.undo()
+    monkeypatch.setattr("flows.refine.half_precision.layout_of", lambda model: model)
+    with pytest.raises(UserError, match="would be given its faces otherwise"):
+        halve(str(EMBEDDER), tmp_path / "a.onnx")
+
+
+def test_what_cannot_be_halved_is_one_line(tmp_path: Path) -> None:
+    halve(str(EMBEDDER), tmp_path / "half.onnx")
+    for model, out, told in (
+        (str(tmp_path / "half.onnx"), "again.onnx", "no weights in single precision"),
+        (str(tmp_path / "half.onnx"), "half.onnx", "is the model itself"),
+        (str(DETECTOR), "b.onnx", "no embedder"),
+        ("last.pt", "b.onnx", "is a checkpoint"),
+        (str(tmp_path / "none.onnx"), "b.onnx", "is not there"),
+    ):
+        with pytest.raises(UserError, match=told):
+            halve(model, tmp_path / out)
+        assert not (tmp_path / "b.onnx").exists()

@@ -1,0 +1,112 @@
+"""A data set that changes: models are asked about what is new, and the tables are those of a run from nothing."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+from pipeline.faces import extract
+from pipeline.faces.detect import Detector
+from pipeline.faces.embed import Embedder
+from pipeline.refinement import latest
+from pipeline.sources import Changed
+from tests.builders.small_world import World
+
+pytestmark = [pytest.mark.material, pytest.mark.slow]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
+    """How many pictures the detector, and how many faces each embedder was asked about."""
+    count: Counter = Counter()
+    detect, embed = Detector.__call__, Embedder.__call__
+    monkeypatch.setattr(Detector, "__call__", lambda self, image: count.update(["photos"]) or detect(self, image))
+    monkeypatch.setattr(
+        Embedder,
+        "__call__",
+        lambda self, faces: count.update({Path(self.model).stem: len(faces)}) or embed(self, faces),
+    )
+    return count
+
+
+@pytest.fixture
+def growing(few: World, tmp_path: Path) -> World:
+    """The photos of a few names, to be changed, and a refinement of them in tmp_path/root."""
+    shutil.copytree(few.photos, tmp_path / "photos")
+    world = World(tmp_path / "photos", [], few.models)
+    world.refine(tmp_path / "root", shards=4)
+    return world
+
+
+def rows(root: Path) -> dict[str, list[str]]:
+    """The digests of all shards of a refinement, by role."""
+    return {role: [s.digest for s in table.shards] for role, table in latest(str(root)).tables.items()}
+
+
+def first(world: World, number: int) -> Path:
+    """A photo of the number-th name that can be read and shows a face."""
+    name = sorted(p for p in world.photos.iterdir() if p.is_dir())[number]
+    return next(p for p in sorted(name.glob("*.jpg")) if p.stat().st_size > 5000)
+
+
+def test_new_changed_and_removed_photos_are_all_that_models_are_asked_about(
+    growing: World, asked: Counter, tmp_path: Path
+) -> None:
+    new, changed = first(growing, 0), first(growing, 3)
+    shutil.copy(first(growing, 5), new.with_name("new.jpg"))
+    image = cv2.imread(str(changed))
+    cv2.imwrite(str(changed), cv2.convertScaleAbs(image, alpha=0.9))
+    first(growing, 7).unlink()
+    asked.clear()
+    growing.refine(tmp_path / "root", shards=4)
+    assert asked == {"photos": 2, **{Path(growing.models[m]).stem: 2 for m in ("embedder", "second_embedder")}}
+    growing.refine(tmp_path / "afresh", shards=4)
+    assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
+
+
+def test_a_further_source_and_another_number_of_shards_ask_about_no_photo_twice(
+    growing: World, asked: Counter, tmp_path: Path
+) -> None:
+    (tmp_path / "second/somebody").mkdir(parents=True)
+    for number in range(3):
+        shutil.copy(first(growing, number), tmp_path / f"second/somebody/{number}.jpg")
+    both = ["image-folder", str(growing.photos), "image-folder", str(tmp_path / "second")]
+    asked.clear()
+    growing.refine(tmp_path / "root", *both, shards=6)
+    assert asked == {"photos": 3, **{Path(growing.models[m]).stem: 3 for m in ("embedder", "second_embedder")}}
+    growing.refine(tmp_path / "afresh", *both, shards=6)
+    assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
+
+
+def test_what_people_should_decide_asks_no_model_and_another_embedder_only_itself(
+    growing: World, asked: Counter, tmp_path: Path
+) -> None:
+    asked.clear()
+    growing.refine(tmp_path / "root", shards=4, undecided="drop", min_faces=3)
+    assert not asked
+    world = World(growing.photos, [], {k: v for k, v in growing.models.items() if k != "second_embedder"})
+    world.refine(tmp_path / "root", shards=4, flip="add")
+    assert set(asked) == {Path(growing.models["embedder"]).stem}
+
+
+def test_what_could_not_be_read_is_tried_again(
+    few: World, asked: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, away = extract.read_photo, first(few, 2)
+
+    def read_but_one(photo: dict, where: dict) -> bytes:
+        if photo["key"] == f"{away.parent.name}/{away.name}":
+            raise Changed("the disk is away")
+        return read(photo, where)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extract, "read_photo", read_but_one)
+        few.refine(tmp_path / "root", shards=4)
+    asked.clear()
+    few.refine(tmp_path / "root", shards=2)
+    assert asked["photos"] == 1  # it alone: what cannot be decoded comes to no detector
+    few.refine(tmp_path / "afresh", shards=2)
+    assert rows(tmp_path / "root") == rows(tmp_path / "afresh")

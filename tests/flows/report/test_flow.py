@@ -1,0 +1,195 @@
+"""A report of the sample world opens from disk in a real browser, asks for nothing, and its search works."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.refine.flow import refine
+from flows.report.flow import Reported, report
+from pipeline.errors import UserError
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+from tests.builders.browser import browser, shots
+from tests.builders.repeated_refinement import repeat
+
+pytestmark = pytest.mark.slow
+__all__ = ["browser", "shots"]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    draw_world(folder / "world", people=6, photos=40, seed=3)
+    refine.fn(
+        ["image-folder", str(folder / "world/photos")],
+        root=str(folder / "root"),
+        detector=str(DETECTOR),
+        embedder=str(EMBEDDER),
+        shards=2,
+    )
+    return folder / "root"
+
+
+@pytest.fixture(scope="module")
+def made(root: Path) -> Reported:
+    evaluation = {
+        "figures": [
+            {"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9, "low": 0.8, "high": None}
+        ],
+        "rocs": {"t": {"m": [[0.001, 0.1, 1], [0.2, 0.7, 1]]}},
+    }
+    (root.parent / "e.json").write_text(json.dumps(evaluation))
+    names = sorted(p.name for p in (root.parent / "world/photos").iterdir())
+    (root.parent / "groups.csv").write_text("identity,group\n" + "".join(f"{n},Martians\n" for n in names[:3]))
+    return report(
+        str(root),
+        out=root.parent / "report.html",
+        plots=str(root.parent / "plots"),
+        evaluation=[root.parent / "e.json"],
+        groups=str(root.parent / "groups.csv"),
+        each=5,
+    )
+
+
+@pytest.fixture(scope="module")
+def both(root: Path) -> Reported:
+    """The refinement beside one that keeps no name, for none has a hundred photos."""
+    other = root.parent / "other"
+    refine.fn(
+        ["image-folder", str(root.parent / "world/photos")],
+        root=str(other),
+        detector=str(DETECTOR),
+        embedder=str(EMBEDDER),
+        shards=3,
+        min_faces=100,
+    )
+    return report(compare=(str(root), str(other)), out=root.parent / "both.html", each=5)
+
+
+def opened(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
+    """The page of a file, what it says on the console, and what it asks a network for."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    heard: list[str] = []
+    page.on("console", lambda m: heard.append(m.text))
+    page.on("pageerror", lambda e: heard.append(str(e)))
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
+    page.goto(Path(file).as_uri())
+    return page, heard, asked
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_opens_without_a_network_and_is_searched_by_keyboard(
+    made: Reported, browser: Any, shots: Path, width: int
+) -> None:
+    page, heard, asked = opened(browser, made.file, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    smallest = "Math.min(...[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().width))"
+    assert page.evaluate(smallest) > 500, "a drawing's text would be too small to read: it is scrolled instead"
+    assert page.evaluate("[...document.images].length") > 5
+    page.evaluate("document.images[0].scrollIntoView()")
+    page.evaluate("document.images[0].decode()")  # wait_for_function would evaluate a string, which the page forbids
+    page.screenshot(path=str(shots / f"report-{width}.png"))
+    names = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.names)")
+    page.focus("#name")
+    page.keyboard.type(names[0].split()[0])
+    visible = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.names)")
+    assert visible == [n for n in names if names[0].split()[0] in n]
+    assert 0 < len(visible) < len(names)
+    page.fill("#name", "")
+    page.select_option("#kind", "outlier")
+    kinds = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert set(kinds) == {"outlier"}
+    page.fill("#identity", names[0].split()[0])
+    assert page.locator("#found tr td:first-child").first.inner_text() == names[0].split()[0]
+    assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
+    assert heard == []
+    assert asked == [Path(made.file).as_uri()]
+    page.close()
+
+
+def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: Reported, root: Path) -> None:
+    files = sorted(p.name for p in (root.parent / "plots").iterdir())
+    assert len(files) == 2 * made.plots
+    assert {"by_group.png", "roc.svg", "models_1.png"} <= {*files, "models_1.png"}
+    assert "Martians" in Path(made.file).read_text()
+    assert not [p for p in root.rglob("*") if p.is_file() and b"Martians" in p.read_bytes()]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_two_treat_differently_is_shown_and_searched(
+    both: Reported, browser: Any, shots: Path, width: int
+) -> None:
+    page, heard, asked = opened(browser, both.file, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#changed").scroll_into_view_if_needed()
+    page.screenshot(path=str(shots / f"compared-{width}.png"))
+    kinds = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert "kept / removed: too_few" in kinds
+    assert len(kinds) == both.findings
+    assert page.locator("#cards li img").count() >= both.faces > 0
+    page.select_option("#kind", "kept / removed: too_few")
+    visible = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
+    assert set(visible) == {"kept / removed: too_few"}
+    assert 0 < len(visible) <= 5
+    assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
+    assert heard == []
+    assert asked == [Path(both.file).as_uri()]
+    page.close()
+
+
+def test_the_budget_holds_for_two_as_well(root: Path, both: Reported, tmp_path: Path) -> None:
+    few = report(compare=(str(root), str(root.parent / "other")), out=tmp_path / "f.html", each=1, megabytes=0.02)
+    assert 0 < few.faces < both.faces
+    assert few.findings < both.findings
+    assert Path(few.file).stat().st_size < Path(both.file).stat().st_size
+
+
+def test_two_are_compared(root: Path, tmp_path: Path) -> None:
+    both = report(compare=(str(root), str(root)), out=tmp_path / "c.html")
+    assert "None." in Path(both.file).read_text()  # nothing is treated differently
+    evaluation = str(root.parent / "e2.json")
+    Path(evaluation).write_text('{"figures": []}')
+    report(compare=(evaluation, evaluation), out=tmp_path / "e.html")
+    figure = {"test_set": "t", "figure": "EER", "model": "m", "against": "", "value": 0.1, "low": None, "high": None}
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "e.json").write_text(json.dumps({"figures": [figure]}))
+    files = (str(tmp_path / "one/e.json"), str(tmp_path / "two/e.json"))
+    text = Path(report(compare=files, out=tmp_path / "e.html").file).read_text()
+    assert f"EER, {files[0]}: m: 0.1000; EER, {files[1]}: m: 0.1000" in text, "models are told apart by their files"
+    with pytest.raises(UserError, match="two of the same kind"):
+        report(compare=(str(root), evaluation), out=tmp_path / "x.html")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "give a root, or --compare"),
+        ({"root": "nowhere"}, "no finished refinement"),
+        ({"root": "ROOT", "each": 0}, "--each 0"),
+        ({"root": "ROOT", "evaluation": [Path("none.json")]}, "cannot read none.json as an evaluation"),
+        ({"root": "ROOT", "out": Path("/proc/none/report.html")}, "cannot write /proc/none/report.html"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(root: Path, given: dict[str, Any], says: str) -> None:
+    given = {k: str(root) if v == "ROOT" else v for k, v in given.items()}
+    with pytest.raises(UserError, match=says):
+        report(**({"out": root.parent / "x.html"} | given))
+
+
+def test_ten_thousand_names_take_less_than_half_a_minute_and_25_megabytes(root: Path, tmp_path: Path) -> None:
+    done = latest(str(root))
+    large = str(tmp_path / "large")
+    repeat(done, large, 1 + 10_000 // done.account["identities_claimed"])
+    begun = time.process_time()  # of the one processor that it takes: what else runs here does not count
+    alone = report(large, out=tmp_path / "large.html")
+    report(compare=(large, large), out=tmp_path / "both.html")
+    spent = time.process_time() - begun
+    assert latest(large).account["identities_claimed"] > 10_000
+    assert spent < 30
+    assert 0.5 < alone.megabytes < 25

@@ -1,0 +1,98 @@
+"""Both pages answered as an annotator does it: a browser, the keys, the mouse, submit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.review.label_studio.client import Server, Studio, collect, send
+from pipeline.review.label_studio.server import Local
+from pipeline.review.questions.question import GRID, PAIR, Question
+from tests.builders.browser import browser, logged_in, shots, stream, submitted
+from tests.builders.label_server import connection, label_server
+from tests.builders.review_pages import grid, ids, pair, pictures
+
+__all__ = ["browser", "label_server", "shots"]
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def server(label_server: Local) -> Server:
+    return connection(label_server)
+
+
+@pytest.fixture(scope="module")
+def mary(browser: Any, server: Server) -> Iterator[Any]:
+    page = logged_in(browser, server.url, "mary@example.org")
+    yield page
+    page.context.close()
+
+
+def opened(mary: Any, server: Server, name: str, page: str, *questions: Question, media: Path | None = None) -> None:
+    """Send questions and open their project."""
+    assert send(server, name, "all", questions, pictures, wanted=ids(*questions), media=media).new == len(questions)
+    (project,) = [p for p in Studio(server).projects(name) if p.mark.page == page]
+    stream(mary, server.url, project.id)
+
+
+def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
+    found, _ = collect(server, name, {})
+    assert {a.who for a in found} == {"mary@example.org"}
+    assert all(a.seconds > 0 for a in found)
+    return {a.item: (a.choice, a.knows) for a in found}
+
+
+def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shots: Path) -> None:
+    opened(mary, server, "browser grid", GRID, grid("Ada Lovelace", cells=12))
+    cells = mary.locator(".cell")
+    assert cells.count() == 12
+    mary.screenshot(path=shots / "grid.png")
+    assert mary.locator(".cell .ant-radio-wrapper-checked").count() == 12  # the machine's view
+    assert mary.get_by_text("unlike the others").count() == 12  # and its words
+    for key in ("Shift+1", "Alt+2", "Shift+Alt+3", "Shift+q", "y"):
+        mary.keyboard.press(key)
+    cells.nth(3).get_by_text("this person").click()
+    cells.nth(4).get_by_text("no usable face").click()
+    cells.nth(5).get_by_text("someone else").click(force=True)  # chosen already: it stays so, and keys still work
+    mary.screenshot(path=shots / "grid-answered.png")
+    mary.keyboard.press("Control+Enter")
+    submitted(mary)
+    expected = {f"Ada Lovelace.{i}": ("other", True) for i in range(12)}
+    expected |= {
+        f"Ada Lovelace.{i}": (choice, True)
+        for i, choice in [(0, "same"), (1, "unusable"), (2, "unsure"), (10, "same"), (3, "same"), (4, "unusable")]
+    }
+    assert answers(server, "browser grid") == expected
+
+
+def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, server: Server, shots: Path) -> None:
+    opened(mary, server, "browser pair", PAIR, pair("Ada Lovelace"), pair("Grace Hopper", guess="unsure"))
+    assert mary.get_by_text("as like as two of one person").count() == 1
+    mary.screenshot(path=shots / "pair.png")
+    mary.keyboard.press("1")
+    mary.keyboard.press("n")
+    mary.keyboard.press("Control+Enter")
+    submitted(mary)
+    mary.wait_for_selector("text=Grace Hopper")
+    mary.get_by_text("two different people").click()
+    mary.screenshot(path=shots / "pair-answered.png")
+    mary.locator("button", has_text="Submit").click()
+    mary.wait_for_selector("text=Grace Hopper", state="detached")
+    expected = {"Ada Lovelace.pair": ("same", False), "Grace Hopper.pair": ("different", None)}
+    assert answers(server, "browser pair") == expected
+
+
+def test_what_is_not_answered_is_asked_for(mary: Any, server: Server) -> None:
+    opened(mary, server, "browser empty", GRID, grid("Nobody", cells=2, guess="unsure"))
+    mary.keyboard.press("1")
+    mary.keyboard.press("Control+Enter")
+    mary.wait_for_selector("text=Please answer for every face.")
+    assert collect(server, "browser empty", {})[0] == []
+
+
+def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: Local) -> None:
+    media = label_server.token.parent.parent / "files"
+    opened(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
+    widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")
+    assert widths == [192, 192]

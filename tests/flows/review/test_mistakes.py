@@ -1,0 +1,76 @@
+"""A review's user mistakes end in one line, before anything is written."""
+
+from functools import partial
+
+import pytest
+
+from flows.review import flow
+from flows.review.flow import collect, send, server_of, status
+from pipeline.errors import UserError
+from pipeline.refinement import latest
+from pipeline.review.questions.round import Terms, draft
+from pipeline.root_lock import Busy, only_one
+from tests.builders.drawn_refinement import refined
+from tests.pipeline.test_root_lock import holder
+
+
+def test_no_token_is_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    with pytest.raises(UserError, match=r"no token for http://x:1: set LABEL_STUDIO_API_KEY, or .*review serve"):
+        server_of(str(tmp_path), "http://x:1")
+
+
+def test_the_local_server_of_a_root_is_found_and_its_token_never_shown(tmp_path, monkeypatch):
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    local = tmp_path / "review" / "server"
+    local.mkdir(parents=True)
+    (local / "url").write_text("http://127.0.0.1:8123\n")
+    (local / "token").write_text("secret-token\n")
+    found = server_of(str(tmp_path), "")
+    assert (found.url, found.token) == ("http://127.0.0.1:8123", "secret-token")
+    assert "secret-token" not in repr(found)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "from the environment")
+    assert server_of(str(tmp_path), "").token == "from the environment"
+
+
+@pytest.mark.parametrize("wrong", [{"budget": -1}, {"votes": 0}, {"audit": -5}])
+def test_numbers_that_cannot_be(tmp_path, wrong):
+    with pytest.raises(UserError, match="give 0 or more, and 1 vote at least"):
+        send.fn(str(tmp_path), **wrong)
+
+
+def test_a_root_without_a_refinement(tmp_path):
+    with pytest.raises(UserError, match="no finished refinement"):
+        send.fn(str(tmp_path))
+
+
+@pytest.mark.parametrize("step", [send, collect, status])
+def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    monkeypatch.setattr("pipeline.review.label_studio.client.BEGIN", 0.5)
+    refined(str(tmp_path))
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
+        step.fn(str(tmp_path), url="http://127.0.0.1:9")
+    assert not (tmp_path / "asked").exists()
+
+
+def test_two_who_send_at_once_take_turns(tmp_path, monkeypatch):
+    """Both would find the same questions not asked yet; the second says who is there before it looks."""
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
+    monkeypatch.setattr(flow, "only_one", partial(only_one, wait_s=0.1))
+    refined(str(tmp_path))
+    with holder(tmp_path, 60) as other, pytest.raises(Busy, match=f"process {other.pid}"):
+        send.fn(str(tmp_path), url="http://127.0.0.1:9")
+    assert not (tmp_path / "asked").exists()
+
+
+def test_groups_never_come_near_the_labels(tmp_path):
+    """Whatever groups are known, the tables that an export reads are the same."""
+    root = str(tmp_path)
+    done, _ = refined(root)
+    before = {role: t.address for role, t in done.tables.items()}
+    draft(root, done, (), {}, Terms(budget=10))
+    assert {role: t.address for role, t in latest(root).tables.items()} == before
+    assert not [
+        c for role in ("labels", "faces", "photos") for c in done.tables[role].read().schema.names if c == "group"
+    ]

@@ -1,0 +1,192 @@
+"""The whole loop on a small drawn world: what it found adds up, and a second run finds everything there."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+
+from flows.benchmark import figures
+from flows.benchmark.training import losses
+from flows.refine.flow import refine
+from flows.refine.self_training import bootstrap
+from flows.refine.take_out import clean
+from flows.sample.flow import Demo, demo
+from flows.sample.known_truth import read_truth, score
+from flows.train.experiment import experiment
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from tests.builders.small_world import fates
+from trainer import checkpoint
+from trainer.data.shards import open_faces
+from trainer.export import to_onnx
+from trainer.run import Run
+
+pytestmark = pytest.mark.slow
+PEOPLE, PHOTOS = 12, 84
+
+
+class Small(NamedTuple):
+    """A finished demo and where it lies."""
+
+    out: Path
+    made: Demo
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    out = tmp_path_factory.mktemp("demo") / "out"
+    return Small(out, demo.fn(out, people=PEOPLE, photos=PHOTOS, steps="6"))
+
+
+def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Small) -> None:
+    found = small.made
+    truth = read_truth(small.out / "world")
+    assert found.ingested == len(truth) == PHOTOS
+    assert found.score.clean + sum(found.score.planted.values()) == PHOTOS
+    assert all(0 <= found.score.stopped[k] <= n for k, n in found.score.planted.items())
+    assert {"duplicate", "flip", "outlier"} <= found.score.planted.keys()
+    assert found.kept == found.score.kept == len(open_faces(small.out / "refined").labels)
+    assert {m.arm: m.photos for m in found.comparison.measured}["random"] == found.kept
+
+
+def test_the_truth_as_labels_scores_full_marks(small: Small) -> None:
+    """Shown by hand: the refinement's own labels, replaced by the truth."""
+    truth = read_truth(small.out / "world")
+    labels = latest(str(small.out / "root")).tables["labels"].read()
+    right = [truth[k]["person"] if truth[k]["kind"] in ("clean", "flip") else None for k in labels["key"].to_pylist()]
+    perfect = labels.set_column(labels.schema.get_field_index("identity"), "identity", pa.array(right, pa.string()))
+
+    class Read:
+        def read(self, columns: list[str]) -> object:
+            return perfect.select(columns)
+
+    found = score(Read(), truth)
+    assert found.wrong_after == 0
+    assert found.stopped == found.planted
+    assert found.wrong_before > 0.2
+
+
+def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCaptureFixture) -> None:
+    def files() -> dict[Path, int]:
+        return {
+            p: p.stat().st_mtime_ns for p in small.out.rglob("*") if p.suffix in (".parquet", ".pt", ".onnx", ".jpg")
+        }
+
+    before = files()
+    with caplog.at_level("INFO", logger="refinery"):
+        again = demo.fn(small.out, people=PEOPLE, photos=PHOTOS, steps="6")
+    assert files() == before
+    assert "shards made" not in caplog.text
+    assert replace(again, seconds=0) == replace(small.made, seconds=0)
+
+
+def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_are_there(
+    small: Small, tmp_path: Path
+) -> None:
+    root = shutil.copytree(small.out / "root", tmp_path / "root")
+    source = ["image-folder", str(small.out / "world/photos")]
+    refine.fn(source, root=str(root), detector=str(DETECTOR), embedder=str(EMBEDDER))  # another one, without a test set
+
+    def held() -> set[Path]:
+        return {p for name in ("refined", "faces", "trainings", "experiments") for p in (root / name).rglob("*.*")}
+
+    before = held()
+    assert clean(str(root), min_age=0).files.keys() >= {"claims", "random", "embeddings"}
+    assert held() == before
+    for folder in ("trainings", "experiments"):
+        shutil.rmtree(root / folder)
+    assert clean(str(root), min_age=0).files.keys() == {"refined", "faces"}
+    assert latest(str(root)).tables["faces"].read(["jpeg"]).num_rows == PHOTOS
+
+
+def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:
+    given = {"detector": str(DETECTOR), "loss": ["norm_softmax_20", "triplet+centre"], "steps": "6", "device": "cpu"}
+    root, test = str(small.out / "root"), str(small.out / "world/test")
+    first = losses(root, test, **given)
+    assert [row["loss"] for row in first.rows()] == given["loss"]
+    assert all(0 <= float(row["accuracy"]) <= 1 and "[" in row["TAR@FAR=0.01"] for row in first.rows())
+    caplog.clear()
+    with caplog.at_level("INFO", logger="refinery"):
+        assert losses(root, test, **given) == first
+    assert "step 1 of" not in caplog.text
+    assert "shards made" not in caplog.text
+
+
+def test_the_papers_figures_are_drawn_of_what_was_trained(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "TOY_STEPS", 2)
+    root, test = str(small.out / "root"), str(small.out / "world/test")
+    given = {"detector": str(DETECTOR), "steps": "2", "device": "cpu"}
+    found = figures.figures(root, tmp_path / "figures", test_set=test, **given)
+    table = {row["loss"]: row for row in found.rows()}
+    assert set(table) == set(figures.TABLE)
+    assert not table["triplet"]["W-EC"], "a triplet loss has no weights"
+    assert 0 < float(table["arcface"]["W-EC"]) < 180
+    names = {f.stem for f in (tmp_path / "figures").glob("*.png")}
+    assert names == {
+        "figure_3_norm_softmax",
+        "figure_3_arcface",
+        "figure_4",
+        "figure_6",
+        "figure_7",
+        "figure_8_cmc",
+        "figure_8_roc",
+    }
+
+
+def test_the_comparison_says_nothing_of_where_it_was_made(small: Small) -> None:
+    text = Path(small.made.comparison.folder, "comparison.json").read_text()
+    assert str(small.out) not in text
+    assert set(json.loads(text)["models"]) == {"before", "after", "random"}
+    assert Path(small.made.comparison.folder, "comparison.png").stat().st_size > 10_000
+
+
+def test_seeds_give_intervals_over_seeds(small: Small) -> None:
+    found = experiment.fn(
+        str(small.out / "root"), [str(small.out / "world/test")], seeds=2, detector=str(DETECTOR), steps="6"
+    )
+    assert all(len(m.seeds) == 2 for m in found.measured)
+    assert all(g.seeds is not None and g.seeds[0] <= g.by <= g.seeds[1] for g in found.gains)
+    assert {g.than for g in found.gains} == {"before", "random"}
+
+
+def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, tmp_path: Path) -> None:
+    run = Run(backbone="iresnet18", embedding=64)
+    net = checkpoint.network(run).eval()
+    kept = checkpoint.Checkpoint(run, "", 2, 0, -1.0, net.state_dict(), {}, {}, {})
+    checkpoint.save(tmp_path / "r18.pt", kept)
+    to_onnx(net, tmp_path / "r18.onnx", channels=3, size=112)
+    source = ["image-folder", str(small.out / "world/photos")]
+    for form in ("pt", "onnx"):
+        refine.fn(source, root=str(tmp_path / form), detector=str(DETECTOR), embedder=str(tmp_path / f"r18.{form}"))
+    assert fates(tmp_path / "pt") == fates(tmp_path / "onnx")
+
+
+def test_bootstrapping_counts_what_changes_and_goes_on_where_it_was(small: Small, tmp_path: Path) -> None:
+    source = ["image-folder", str(small.out / "world/photos")]
+    given = {
+        "root": str(tmp_path / "root"),
+        "detector": str(DETECTOR),
+        "rounds": 2,
+        "stop_share": 0.0,
+        "steps": "100",
+        "batch": "16",
+    }
+    first = bootstrap.fn(source, **given)
+    assert [r.round for r in first.rounds] == [0, 1]
+    assert first.rounds[0].trained_on > first.rounds[0].kept
+    assert all(r.share == r.changed / PHOTOS for r in first.rounds)
+    models = {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")}
+    assert bootstrap.fn(source, **given).rounds == first.rounds
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")} == models
+    stopped = bootstrap.fn(source, **{**given, "stop_share": 1.0})
+    assert len(stopped.rounds) == 1
+
+
+def test_the_shipped_models_are_small() -> None:
+    assert DETECTOR.stat().st_size + EMBEDDER.stat().st_size < 6e6

@@ -1,0 +1,70 @@
+"""The webhook's door: who may ring, and that it stays open."""
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.schedule.webhook import HEADER, SECRET, listen
+from pipeline.errors import UserError
+
+NOWHERE = "http://127.0.0.1:9/api"
+
+
+@pytest.fixture(autouse=True)
+def no_server() -> Iterator[None]:
+    with temporary_settings({PREFECT_API_URL: NOWHERE}):
+        yield
+
+
+def post(port: int, headers: dict[str, str], body: bytes = b'{"action": "ANNOTATION_CREATED"}') -> int:
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_with_a_secret_only_who_knows_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "grün")
+    with listen(0, "flow/name") as port:
+        assert post(port, {}) == 401
+        assert post(port, {HEADER: "green"}) == 401
+        assert post(port, {HEADER: "grün".encode().decode("latin-1")}) == 202
+
+
+def test_without_one_everybody_on_this_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET, raising=False)
+    with listen(0, "flow/name") as port:
+        assert post(port, {}, b"x" * 100_000) == 202
+        assert post(port, {"Content-Length": "no number"}) == 400
+        with pytest.raises(urllib.error.HTTPError, match="501"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10)
+
+
+def test_the_door_stays_open_when_no_run_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(SECRET, raising=False)
+    with caplog.at_level("INFO", logger="refinery"), listen(0, "flow/name", rest_s=0.05) as port:
+        for _ in range(2):
+            before = caplog.text.count("the schedule will do")  # a thread of an earlier door may say so late
+            assert post(port, {}) == 202
+            for _ in range(200):
+                if caplog.text.count("the schedule will do") > before:
+                    break
+                time.sleep(0.1)
+            assert caplog.text.count("the schedule will do") > before
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with (
+        listen(0, "flow/name") as port,
+        pytest.raises(UserError, match=f"--webhook-port {port}: "),
+        listen(port, "flow/name"),
+    ):
+        pytest.fail("two listen")

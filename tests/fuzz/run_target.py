@@ -1,0 +1,40 @@
+"""Runs one fuzz target under atheris, which owns the process.
+
+python -m tests.fuzz.run_target TARGET [OPTION...] [CORPUS... | FILE]
+
+The options are libFuzzer's. With a FILE the target gets that input once, which is how a finding is repeated.
+"""
+
+import os
+import sys
+import traceback
+from hashlib import sha256
+from pathlib import Path
+
+import atheris
+
+FOUND = 77  # libFuzzer's own exit status
+READERS = ["pipeline", "pickletools", "csv", "json", "http", "email", "PIL"]  # whose branches are counted
+
+
+def main(arguments: list[str]) -> None:
+    """Fuzz until libFuzzer's own options end it, or a finding does."""
+    with atheris.instrument_imports(include=READERS):
+        from tests.fuzz.targets import attempt
+    name, *options = arguments
+    prefix = next((o.partition("=")[2] for o in options if o.startswith("-artifact_prefix=")), "")
+
+    def once(data: bytes) -> None:
+        try:
+            attempt(name, data)
+        except Exception:  # noqa: BLE001  a finding, whatever it is; leaving in an orderly way may take for ever
+            traceback.print_exc()
+            Path(f"{prefix}crash-{sha256(data).hexdigest()[:16]}").write_bytes(data)
+            os._exit(FOUND)
+
+    atheris.Setup([sys.argv[0], *options], once)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

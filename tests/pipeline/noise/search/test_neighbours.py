@@ -1,0 +1,94 @@
+"""Neighbours against brute force, and components by hand."""
+
+import numpy as np
+import pytest
+
+from pipeline.noise.search import neighbours
+from pipeline.noise.search.neighbours import block_rows, connected, indexed, nearest
+from tests.builders.drawn_vectors import unit
+from tests.pipeline.noise.search.test_pq_codes import spread
+
+
+@pytest.fixture(params=[65536, 7])
+def block(request, monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", request.param)
+    return request.param
+
+
+@pytest.mark.usefixtures("block")
+def test_nearest_is_brute_force_whatever_the_block():
+    rng = np.random.default_rng(0)
+    queries, gallery = unit(rng.normal(size=(20, 16))), unit(rng.normal(size=(33, 16)))
+    cosines, rows = nearest(queries.astype(np.float16), gallery.astype(np.float16), 4)
+    slow = queries.astype(np.float16).astype(np.float32) @ gallery.astype(np.float16).astype(np.float32).T
+    assert np.array_equal(rows, np.argsort(-slow, axis=1)[:, :4])
+    assert np.allclose(cosines, np.sort(slow, axis=1)[:, ::-1][:, :4], atol=1e-6)
+
+
+def test_nearest_of_a_gallery_smaller_than_k_is_filled_up():
+    cosines, rows = nearest(np.eye(3), np.eye(3)[:2], 3)
+    assert rows.tolist() == [[0, 1, -1], [1, 0, -1], [0, 1, -1]]
+    assert cosines[0, 2] == -np.inf
+
+
+def test_connected_names_each_component_by_its_lowest_node():
+    assert connected(6, np.array([4, 2, 5]), np.array([2, 1, 3])).tolist() == [0, 1, 1, 3, 1, 3]
+    assert connected(3, np.empty(0, int), np.empty(0, int)).tolist() == [0, 1, 2]
+
+
+def test_connected_goes_along_a_long_chain():
+    n = 5000
+    order = np.random.default_rng(0).permutation(n)
+    assert set(connected(n, order[:-1], order[1:]).tolist()) == {0}
+
+
+@pytest.fixture
+def gallery(monkeypatch):
+    monkeypatch.setattr(neighbours, "MANY", 1000)
+    return indexed(spread(20_000, 256, 0, knee=24))
+
+
+def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
+    near = unit(gallery.x[:500] + 0.7 * spread(500, 256, 1, knee=24))  # photos of persons
+    queries = np.concatenate([near, spread(500, 256, 2, knee=24)]).astype(np.float32)  # and of strangers
+    cosines, rows = nearest(queries, gallery, 5)
+    exact, right = nearest(queries, gallery.x, 5)
+    assert gallery.codes is not None
+    assert gallery.codes.pairs <= 64  # it is no exact search in disguise
+    assert (rows[:500, 0] == right[:500, 0]).mean() >= 0.998
+    assert (rows[:, 0] == right[:, 0]).mean() >= 0.99
+    same = rows == right
+    assert np.allclose(cosines[same], exact[same], atol=1e-6)
+    assert (np.diff(cosines, axis=1) <= 0).all()
+
+
+def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch):
+    queries = spread(300, 256, 3, knee=24)
+    _, rows = nearest(queries, gallery, 5)
+    neighbours.faiss.omp_set_num_threads(1)
+    again = indexed(gallery.x)
+    assert np.array_equal(nearest(queries, again, 5)[1], rows)
+    assert np.array_equal(nearest(queries, again, 5, memory_bytes=1)[1], rows)
+    neighbours.faiss.omp_set_num_threads(3)
+    monkeypatch.setattr(neighbours, "CODED", 37)
+    assert np.array_equal(nearest(queries, again, 5)[1], rows)
+
+
+def test_a_part_of_a_gallery_is_a_gallery_of_that_part(gallery):
+    few = gallery[np.arange(20)]
+    assert few.codes is None  # too few to be worth it
+    assert nearest(gallery.x[7:8], few, 1)[1].tolist() == [[7]]
+
+
+def test_a_small_gallery_is_searched_exactly():
+    x = spread(300, 128, 0)
+    assert indexed(x).codes is None
+    assert np.array_equal(nearest(x, indexed(x), 5)[1], nearest(x, x, 5)[1])
+
+
+def test_blocks_shrink_to_the_memory_and_no_further_than_is_of_use():
+    assert block_rows(512, 5, 0, None) == 65536
+    assert block_rows(512, 5, 0, 10**12) == 65536
+    assert block_rows(512, 5, 0, 100 * 10**6) == 10**8 // (8 * 512 + 64 * 5)
+    assert block_rows(512, 5, 80, 50 * 10**6) == 5 * 10**7 // (4 * 512 + 88 * 80 + 64 * 64)
+    assert block_rows(512, 5, 0, 1) == 256

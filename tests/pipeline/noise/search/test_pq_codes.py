@@ -1,0 +1,46 @@
+"""Levels against Max's table, codes against what they leave out."""
+
+import numpy as np
+import pytest
+
+from pipeline.noise.search import pq_codes
+from pipeline.noise.search.pq_codes import layout, levels
+from tests.builders.drawn_vectors import unit
+
+
+def spread(n, d, seed, *, knee=8):
+    """Unit rows that spread less and less from axis to axis, as faces do, turned at random."""
+    turn = np.linalg.qr(np.random.default_rng(99).normal(size=(d, d)))[0]
+    x = np.random.default_rng(seed).normal(size=(n, d)) / (1 + np.arange(d) / knee)
+    return unit(x @ turn).astype(np.float32)
+
+
+def test_levels_are_those_of_max():
+    assert np.allclose(levels(2), [-0.7979, 0.7979], atol=1e-4)
+    assert np.allclose(levels(4), [-1.510, -0.4528, 0.4528, 1.510], atol=1e-3)  # Max 1960, table I
+    assert np.allclose(levels(16)[[8, 15]], [0.1284, 2.733], atol=1e-3)
+    assert pq_codes._left(4) == pytest.approx(0.1175, abs=1e-4)
+    assert pq_codes._left(16) == pytest.approx(0.009497, abs=1e-5)
+
+
+def test_what_codes_are_off_by_is_what_is_foretold():
+    x, queries = spread(4000, 128, 0), spread(500, 128, 1)
+    found = layout(x)
+    assert found is not None
+    assert found.error <= pq_codes.ERROR
+    numbers = (x @ found.axes).reshape(len(x), -1, 2)
+    nearest = ((numbers[:, :, None] - found.points) ** 2).sum(-1).argmin(-1)  # [n, m]
+    coded = found.points[np.arange(nearest.shape[1]), nearest].reshape(len(x), -1)
+    exact, short = queries @ x.T, (queries @ found.axes) @ coded.T
+    assert (short - exact).std() / exact.std() == pytest.approx(found.error, rel=0.2)
+
+
+def test_more_is_kept_where_more_is_spread():
+    short, long = layout(spread(4000, 128, 0, knee=4)), layout(spread(4000, 128, 0, knee=16))
+    assert short is not None
+    assert long is not None
+    assert len(short.points) < len(long.points) <= 64
+
+
+def test_rows_that_lie_evenly_have_no_codes():
+    assert layout(unit(np.random.default_rng(0).normal(size=(4000, 128)))) is None

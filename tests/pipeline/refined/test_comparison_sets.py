@@ -1,0 +1,63 @@
+"""The arms of a comparison: all claims, and exactly as many at random as the refined set has."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline import schema
+from pipeline.errors import UserError
+from pipeline.refined.comparison_sets import as_claimed, at_random
+from pipeline.tables.build import build
+from pipeline.tables.table import Table
+
+ROWS = [("a", "x", b"1"), ("b", "x", None), ("c", None, b"3"), ("d", "y", b"4"), ("e", "y", b"5"), ("f", "z", b"6")]
+
+
+def photos_shard(part: tuple[int, ...]) -> pa.Table:
+    rows = [ROWS[i] for i in part]
+    columns = {"face_id": [r[0] for r in rows], "key": [f"{r[0]}.jpg" for r in rows], "identity": [r[1] for r in rows]}
+    return pa.table([pa.array(columns.get(f.name, [None] * len(rows)), f.type) for f in schema.PHOTOS], schema.PHOTOS)
+
+
+def faces_shard(part: tuple[int, ...]) -> pa.Table:
+    rows = [ROWS[i] for i in part]
+    columns = {"face_id": [r[0] for r in rows], "identity": [r[1] for r in rows], "jpeg": [r[2] for r in rows]}
+    return pa.table([pa.array(columns.get(f.name, [None] * len(rows)), f.type) for f in schema.FACES], schema.FACES)
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Table:
+    root, parts = str(tmp_path), [(0, 1, 2), (3, 4, 5)]
+    photos = build(root, "photos", photos_shard, parts, schema=schema.PHOTOS)
+    return as_claimed(root, photos, build(root, "faces", faces_shard, parts, schema=schema.FACES))
+
+
+def test_every_photo_with_a_name_and_a_face_stays_under_its_claim(claims: Table) -> None:
+    rows = claims.read().to_pylist()
+    assert [(r["face_id"], r["identity"], r["reason"]) for r in rows] == [
+        ("a", "x", ""),
+        ("b", None, "no_face"),
+        ("c", None, "unnamed"),
+        ("d", "y", ""),
+        ("e", "y", ""),
+        ("f", "z", ""),
+    ]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4])
+def test_exactly_as_many_stay_and_the_seed_says_which(claims: Table, keep: int) -> None:
+    def left(seed: int) -> list[str]:
+        rows = at_random(claims.root, claims, keep=keep, seed=seed).read().to_pylist()
+        assert all((r["identity"] is None) == bool(r["reason"]) for r in rows)
+        return [r["face_id"] for r in rows if r["identity"]]
+
+    assert len(left(0)) == keep
+    assert left(0) == left(0)
+    assert keep == 4 or len({tuple(left(s)) for s in range(8)}) > 1
+    assert set(left(0)) <= set("adef")
+
+
+def test_more_than_there_are_cannot_stay(claims: Table) -> None:
+    with pytest.raises(UserError, match="5 photos cannot be left of 4"):
+        at_random(claims.root, claims, keep=5, seed=0)

@@ -1,0 +1,88 @@
+"""The ledger: whatever came in is there once and for good."""
+
+import os
+import shutil
+import subprocess
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.refinement import OURS
+from pipeline.review.answers.ledger import agree, append, read, terms
+from tests.builders.ledger_rows import row
+
+
+def files(root):
+    return sorted(p for p in (root / "ledger").glob("*.parquet"))
+
+
+def test_the_same_answers_again_add_nothing(tmp_path):
+    given = [row("a", "yes", "w"), row("b", "no", "w", at=1)]
+    assert append(str(tmp_path), given) == 2
+    before = [p.read_bytes() for p in files(tmp_path)]
+    assert append(str(tmp_path), reversed(given)) == 0
+    assert [p.read_bytes() for p in files(tmp_path)] == before
+    assert append(str(tmp_path), [*given, row("c", "yes", "v", at=2)]) == 1
+    assert read(str(tmp_path))["finding_id"].to_pylist() == ["a", "b", "c"]
+    assert len(files(tmp_path)) == 2
+
+
+def test_nothing_came_in_and_nothing_is_written(tmp_path):
+    assert append(str(tmp_path), []) == 0
+    assert len(read(str(tmp_path))) == 0
+    assert not (tmp_path / "ledger").exists()
+
+
+def test_of_a_changed_answer_the_last_form_counts_and_both_stay(tmp_path):
+    append(str(tmp_path), [row("a", "yes", "w", answer_id="1")])
+    append(str(tmp_path), [row("a", "no", "w", at=9, answer_id="1")])
+    assert read(str(tmp_path))["verdict"].to_pylist() == ["no"]
+    assert read(str(tmp_path), every=True)["verdict"].to_pylist() == ["yes", "no"]
+
+
+def test_the_order_in_which_answers_come_does_not_matter(tmp_path):
+    one, two = row("a", "yes", "w"), row("b", "no", "v", at=5)
+    for folder, given in (("x", [[one], [two]]), ("y", [[two], [one]]), ("z", [[one, two]])):
+        for some in given:
+            append(str(tmp_path / folder), some)
+    found = [read(str(tmp_path / folder)) for folder in "xyz"]
+    assert found[0].equals(found[1])
+    assert found[0].equals(found[2])
+
+
+def test_a_damaged_file_is_told_and_never_taken_for_an_answer(tmp_path):
+    append(str(tmp_path), [row("a", "yes", "w")])
+    table = pq.read_table(files(tmp_path)[0])
+    pq.write_table(table.set_column(1, "verdict", [["no"]]), files(tmp_path)[0])
+    with pytest.raises(UserError, match="damaged: put it back"):
+        read(str(tmp_path))
+
+
+def test_cleaning_a_root_never_lists_the_ledger(tmp_path):
+    append(str(tmp_path), [row("a", "yes", "w")])
+    agree(str(tmp_path), votes=3)
+    assert terms(str(tmp_path)) == {"votes": 3}
+    names = [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(names) == 2
+    assert not [n for n in names if OURS.fullmatch(n)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
+def test_answers_that_find_no_room_are_there_once_when_there_is_room(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        given = [row(f"finding {i}", "yes", "w", at=i, answer_id=f"answer {i}") for i in range(3)]
+        append(str(disk), given[:1])
+        (disk / "others").write_bytes(bytes(48 << 10))
+        with pytest.raises(UserError, match="no room left on the disk"):
+            append(str(disk), [row(f"{i:0200}", "yes", f"{i * 7:0200}", answer_id=f"{i * 3:0200}") for i in range(900)])
+        assert len(read(str(disk), every=True)) == 1
+        (disk / "others").unlink()
+        assert append(str(disk), given) == 2
+        assert len(read(str(disk), every=True)) == 3
+    finally:
+        subprocess.run(["umount", disk], check=True)

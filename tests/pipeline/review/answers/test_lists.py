@@ -1,0 +1,154 @@
+"""Published lists against a drawn refinement: what they say happens, once, and people have the last word."""
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.refine.apply_list import apply_list
+from pipeline.errors import UserError
+from pipeline.refined.labels import label_again
+from pipeline.refinement import Refinement, latest
+from pipeline.review.answers import ledger, lists
+from pipeline.review.answers.lists import Line, read_lists
+from pipeline.review.answers.votes import verdicts
+from tests.builders.drawn_refinement import refined
+
+Truth = dict[str, tuple[str, int | None]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> tuple[str, Refinement, Truth]:
+    path = str(tmp_path / "root")
+    return path, *refined(path)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = str(tmp_path_factory.mktemp("lists") / "root")
+    refined(path)
+    return path
+
+
+def written(path: Path, lines: list[str]) -> Path:
+    path.write_text("# a comment\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def fates(root: str) -> dict[str, tuple[str | None, str]]:
+    rows = latest(root).tables["labels"].read(["key", "identity", "reason"]).to_pylist()
+    return {r["key"]: (r["identity"], r["reason"]) for r in rows}
+
+
+def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Refinement, Truth], tmp_path: Path):
+    path, done, truth = root
+    clean = sorted(k for k, (kind, _) in truth.items() if kind == "clean")
+    left_out = next(k for k in clean if fates(path)[k] == (k[:3], ""))
+    moved = next(k for k in clean if fates(path)[k] == (k[:3], "") and k[:3] != left_out[:3])
+    target = next(
+        r["identity"]
+        for r in done.tables["labels"].read().to_pylist()
+        if r["identity"] not in (None, moved[:3], left_out[:3]) and r["claimed"] == r["identity"]
+    )
+    right = written(tmp_path / "clean.txt", [f"{k[:3]} {k}" for k in clean if k not in (left_out, moved)])
+    relabel = written(tmp_path / "relabel.txt", [f"{target}\t{moved.removesuffix('.jpg')}"])
+    found = apply_list(path, [right, relabel], says="right")
+    assert (found.known, found.unknown) == (len(clean) - 1, 0)
+    assert found.new == found.decisions
+    now = fates(path)
+    assert now[left_out] == (None, "outlier")
+    assert now[moved] == (target, "misplaced")
+    assert all(now[k][1] != "outlier" for k in clean if k not in (left_out, moved))
+    strangers = [k for k, (kind, _) in truth.items() if kind == "stranger"]
+    assert all(now[k][0] is None for k in strangers)
+
+    again = apply_list(path, [right, relabel], says="right")
+    assert again.new == 0
+    assert fates(path) == now
+
+
+def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: Path):
+    path, _, _ = root
+    key = next(k for k, (identity, reason) in fates(path).items() if identity == k[:3] and not reason)
+    apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong", who="somebody's list")
+    assert fates(path)[key] == (None, "outlier")
+    given = next(r for r in ledger.read(path).to_pylist() if r["who"] == "somebody's list")
+    for who in ("ann", "bob"):
+        ledger.append(path, [given | {"who": who, "purpose": "case", "verdict": "no", "answer_id": f"1/{who}"}])
+    label_again(path, verdicts(path))
+    assert fates(path)[key] == (key[:3], "")
+
+
+def test_the_last_list_counts_though_the_clock_went_back(
+    root: tuple[str, Refinement, Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, _, _ = root
+    key = next(k for k, (identity, reason) in fates(path).items() if identity == k[:3] and not reason)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=1)
+
+    with monkeypatch.context() as clock:
+        clock.setattr(lists, "datetime", Ahead)
+        apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong")
+    assert fates(path)[key] == (None, "outlier")
+    every = [k for k in fates(path) if k[:3] == key[:3]]
+    apply_list(path, [written(tmp_path / "right.txt", every)], says="right")
+    assert fates(path)[key] == (key[:3], "")
+
+
+def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Path):
+    path, _, _ = root
+    names = sorted({i for i, reason in fates(path).values() if i and not reason and "~" not in i})
+    one, two, gone = names[5:8]  # the first ones have two names each, which the machine unites
+    found = apply_list(path, [written(tmp_path / "pairs.txt", [f"{two} {one}", "m.1 m.2"])], says="same")
+    assert (found.known, found.unknown, found.new) == (1, 1, 1)
+    together = {i for k, (i, _) in fates(path).items() if k[:3] in (one, two) and i}
+    assert len(together & {one, two}) == 1
+    apply_list(path, [written(tmp_path / "gone.txt", [gone])], says="go")
+    assert {fates(path)[k] for k in fates(path) if k.startswith(f"{gone}/") and fates(path)[k][1] == "overlap"}
+    assert gone not in {i for i, _ in fates(path).values()}
+    apply_list(path, [written(tmp_path / "stay.txt", names[:20])], says="stay")
+    assert {i.split("~")[0] for i, reason in fates(path).values() if i and not reason} <= set(names[:20])
+
+
+def test_numbered_classes_and_other_spellings(tmp_path: Path):
+    classes = tmp_path / "classes.txt"
+    classes.write_text("m.0\nm.1\n")
+    listed = written(tmp_path / "list.txt", ["1/52-FaceId-0", "0/3-FaceId-1_align.jpg 1"])
+    assert read_lists([listed], says="right", classes=classes) == [
+        Line("m.1/52-FaceId-0", None),
+        Line("m.0/3-FaceId-1_align.jpg", "m.1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "message"),
+    [
+        ("m.1", "right", "line 2: expected a photo (MID/photo), perhaps an identity, found 'm.1'"),
+        ("m.1", "same", "line 2: expected two identities"),
+        ("a b", "go", "line 2: expected one identity, found 'a b'"),
+        ("", "go", "lists nothing"),
+        ("9/1-FaceId-0", "wrong", "lists that number identities need --classes"),
+        ("m.1/1-FaceId-0", "wrong", "names nothing of"),
+        ("m.1", "perhaps", "--says perhaps: give one of right"),
+    ],
+)
+def test_a_mistake_is_one_line(untouched: str, tmp_path: Path, text: str, says: str, message: str):
+    with pytest.raises(UserError, match=re.escape(message)):
+        apply_list(untouched, [written(tmp_path / "list.txt", [text])], says=says)
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "lines"),
+    [
+        ("ms_celeb_same_person", "same", 1274),
+        ("ms_celeb_outliers", "wrong", 5325),
+        ("ms_celeb_v1c_r_identities", "stay", 72778),
+    ],
+)
+def test_the_published_lists_are_read(material: Path, name: str, says: str, lines: int):
+    assert len(read_lists([material / f"noise_lists/{name}.txt"], says=says)) == lines

@@ -1,0 +1,60 @@
+"""What annotators see of a face: itself, large, and the photo it comes from, with a box."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from flows.refine.flow import refine
+from pipeline.refinement import latest
+from pipeline.review.questions.photo_views import SIDE, pictures
+from pipeline.sample import draw_people
+from pipeline.sample.models import DETECTOR, EMBEDDER
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory):
+    out = tmp_path_factory.mktemp("pictures")
+    for number, one in enumerate(draw_people(2, 3, seed=4)):
+        folder = out / "photos" / f"m.{number // 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{number}.png"), one.photo)
+    root = str(out / "root")
+    refine.fn(["image-folder", str(out / "photos")], root=root, detector=str(DETECTOR), embedder=str(EMBEDDER))
+    return out / "photos", latest(root)
+
+
+def seen(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
+    _, done = drawn
+    rows = done.tables["faces"].read(["face_id", "jpeg"]).to_pylist()
+    found = pictures(done, [r["face_id"] for r in rows])
+    assert set(found) == {r["face_id"] for r in rows if r["jpeg"]}
+    for row in rows:
+        shown = seen(found[row["face_id"]])
+        assert shown.shape[0] == SIDE
+        assert shown.shape[1] > SIDE * 1.5
+        face = cv2.resize(seen(row["jpeg"]), (SIDE, SIDE))
+        assert np.abs(shown[:, :SIDE].astype(int) - face).mean() < 6
+        blue, green, red = (shown[:, SIDE:, c].astype(int) for c in range(3))
+        assert ((red > 220) & (abs(green - 200) < 40) & (blue < 110)).sum() > 100
+
+
+def test_a_photo_that_is_gone_leaves_the_face(drawn):
+    photos, done = drawn
+    row = done.tables["photos"].read(["face_id", "key"]).to_pylist()[0]
+    file: Path = photos / row["key"]
+    kept = file.rename(file.with_suffix(".away"))
+    try:
+        assert seen(pictures(done, [row["face_id"]])[row["face_id"]]).shape == (SIDE, SIDE, 3)
+    finally:
+        kept.rename(file)
+
+
+def test_only_what_is_asked_for_is_shown(drawn):
+    assert pictures(drawn[1], []) == {}
+    assert pictures(drawn[1], ["nobody"]) == {}

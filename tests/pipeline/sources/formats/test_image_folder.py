@@ -1,0 +1,164 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.sources import Changed, Photo, distinct, source
+from pipeline.sources.formats import image_folder
+
+
+def photos(path: Path, *, flat: bool = False) -> dict[str, Photo]:
+    found = [p for part in image_folder.parts(path, flat=flat) for p in image_folder.index(part)]
+    assert len({p.key for p in found}) == len(found)
+    return {p.key: p for p in found}
+
+
+def put(path: Path, data: bytes = b"photo") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Root may read everything, so the unreadable is read as someone else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_every_suffix_in_any_case_nested_and_hidden_and_others_counted(tmp_path):
+    for name in ("Ann/1.jpg", "Ann/2.JPEG", "Bob/x/3.Png", "Bob/x/4.webp", "Bob/5.bmp"):
+        put(tmp_path / name, name.encode())
+    for name in ("Ann/._1.jpg", "Ann/list.txt", ".trash/1.jpg", "readme", "Ann/Thumbs.db"):
+        put(tmp_path / name)
+    found = photos(tmp_path)
+    assert {k: p.identity for k, p in found.items()} == {
+        "Ann/1.jpg": "Ann",
+        "Ann/2.JPEG": "Ann",
+        "Bob/x/3.Png": "Bob/x",
+        "Bob/x/4.webp": "Bob/x",
+        "Bob/5.bmp": "Bob",
+    }
+    assert all(image_folder.read(tmp_path, p) == key.encode() for key, p in found.items())
+    assert image_folder.ignored(tmp_path) == {"hidden": 2, "not a photo": 3}
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", 'it\'s "quoted"', "Zoë Ünïcode 東京", "two\nlines", "tab\t", "back\\slash", "#%&"]
+)
+def test_names_survive(tmp_path, name):
+    put(tmp_path / name / f"{name}.jpg", b"x")
+    (photo,) = photos(tmp_path).values()
+    assert (photo.identity, photo.key) == (name, f"{name}/{name}.jpg")
+    assert image_folder.read(tmp_path, photo) == b"x"
+
+
+def test_a_name_that_is_no_utf8_is_told_and_not_lost(tmp_path):
+    put(tmp_path / "Ann" / os.fsdecode(b"caf\xe9.jpg"))
+    (photo,) = photos(tmp_path).values()
+    assert photo.key == "Ann/caf\\xe9.jpg"
+    assert photo.failure == "unreadable: its name is no UTF-8: rename it"
+    photo.key.encode()
+
+
+def test_links(tmp_path):
+    outside = put(tmp_path / "elsewhere" / "1.jpg", b"outside")
+    root = tmp_path / "root"
+    put(root / "Ann" / "1.jpg")
+    (root / "Ann" / "again").symlink_to(root)
+    (root / "Ann" / "out.jpg").symlink_to(outside)
+    (root / "Ann" / "gone.jpg").symlink_to(root / "nowhere")
+    (root / "Bob").symlink_to(outside.parent)
+    os.mkfifo(root / "Ann" / "pipe.jpg")
+    found = photos(root)
+    assert set(found) == {"Ann/1.jpg", "Ann/out.jpg", "Ann/gone.jpg", "Bob/1.jpg"}
+    assert found["Ann/gone.jpg"].failure == "unreadable: a link to nothing"
+    assert image_folder.read(root, found["Ann/out.jpg"]) == b"outside"
+    assert image_folder.ignored(root) == {"link to a folder above": 1, "neither file nor folder": 1}
+
+
+def test_wrong_paths_are_told_in_one_line(tmp_path):
+    put(tmp_path / "flat" / "1.jpg")
+    put(tmp_path / "none" / "Ann" / "1.txt")
+    (tmp_path / "empty").mkdir()
+    expected = {
+        "missing": "is not there",
+        "empty": "holds no photo",
+        "none": "1 other files",
+        "flat/1.jpg": "is a file",
+        "flat": "no identities",
+    }
+    for name, words in expected.items():
+        with pytest.raises(UserError, match=words) as told:
+            image_folder.parts(tmp_path / name)
+        assert "\n" not in str(told.value)
+        assert str(tmp_path / name) in str(told.value)
+
+
+def test_flat_when_asked(tmp_path):
+    put(tmp_path / "1.jpg")
+    assert photos(tmp_path, flat=True)["1.jpg"].identity is None
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+    put(tmp_path / "Ann" / "1.jpg")
+    for folder in (tmp_path, *(p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-")))):
+        folder.chmod(0o755)
+    (tmp_path / "Ann").chmod(0)
+    try:
+        with nobody(), pytest.raises(UserError, match="Ann' cannot be read"):
+            image_folder.parts(tmp_path)
+    finally:
+        (tmp_path / "Ann").chmod(0o755)
+
+
+def test_parts_are_many_and_only_what_changed_changes(tmp_path):
+    for i in range(600):
+        put(tmp_path / f"m.{i:04}" / "1.jpg")
+    before = image_folder.parts(tmp_path)
+    assert len(before) == 4
+    assert sorted(f for p in before for f in p.folders) == [f"m.{i:04}" for i in range(600)]
+    assert image_folder.parts(tmp_path) == before
+    put(tmp_path / "m.0007" / "1.jpg", b"other bytes")
+    put(tmp_path / "m.0600" / "1.jpg")
+    after = image_folder.parts(tmp_path)
+    assert 1 <= len(set(after) - set(before)) <= 2
+
+
+def test_a_photo_that_changed_or_vanished_is_told(tmp_path):
+    put(tmp_path / "Ann" / "1.jpg", b"1")
+    put(tmp_path / "Ann" / "2.jpg", b"2")
+    found = photos(tmp_path)
+    put(tmp_path / "Ann" / "1.jpg", b"11")
+    (tmp_path / "Ann" / "2.jpg").unlink()
+    with pytest.raises(Changed, match=r"1\.jpg changed"):
+        image_folder.read(tmp_path, found["Ann/1.jpg"])
+    with pytest.raises(Changed, match=r"2\.jpg vanished"):
+        image_folder.read(tmp_path, found["Ann/2.jpg"])
+
+
+def test_distinct_renames_all_but_the_first():
+    twice = [Photo("a", "x", "f", 0), Photo("a", "x", "f", 9), Photo("b", "x", "f", 5)]
+    assert [p.key for p in distinct(twice)] == ["a", "a@f:9", "b"]
+
+
+def test_sources_by_their_name():
+    assert source("image-folder") is image_folder
+    with pytest.raises(UserError, match="image-folder, ms-celeb, record-io, megaface"):
+        source("zip")
+
+
+@pytest.mark.material
+def test_the_noisy_photos(material):
+    found = photos(material / "noisy_lfw" / "photos")
+    assert len(found) == 4715
+    assert len({p.identity for p in found.values()}) == 683

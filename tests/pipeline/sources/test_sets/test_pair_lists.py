@@ -1,0 +1,135 @@
+"""Test sets in the layouts that they are distributed in; here with drawn bytes for photos."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.sources.test_sets import photo_sets
+from pipeline.sources.test_sets.photo_sets import Pair
+
+
+def put(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"\xff\xd8" + name.encode())
+    return folder
+
+
+def keys(path: Path) -> dict[str, str | None]:
+    found = {p.key: p for part in photo_sets.parts(path) for p in photo_sets.index(part)}
+    for key, photo in found.items():
+        assert photo_sets.read(path, photo).endswith(key.encode())
+    return {key: photo.identity for key, photo in found.items()}
+
+
+def calfw(folder: Path, *, name: str = "pairs_CALFW.txt", folds: bool = True) -> Path:
+    people = [f"P{i}_A" for i in range(20)]
+    put(folder / "aligned images", *(f"{p}_000{k}.jpg" for p in people for k in (1, 2)))
+    lines = []
+    for i, person in enumerate(people):
+        kind = i // 2 + 1 if folds else 1
+        lines += [f"{person}_0001.jpg {kind}", f"{person}_0002.jpg {kind}"]
+    for i, person in enumerate(people):
+        lines += [f"{person}_0001.jpg 0", f"{people[i - 1]}_0002.jpg 0"]
+    folder.joinpath(name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(("name", "folds"), [("pairs_CALFW.txt", True), ("pairs_CPLFW.txt", False)])
+def test_two_lines_a_pair(tmp_path, name, folds):
+    folder = calfw(tmp_path / "set", name=name, folds=folds)
+    found = photo_sets.pairs(folder)
+    assert found == photo_sets.pairs(folder / name)
+    assert len(found) == 40
+    assert found[0] == Pair("P0_A_0001.jpg", "P0_A_0002.jpg", True, 0, "P0_A")
+    assert found[21] == Pair("P1_A_0001.jpg", "P0_A_0002.jpg", False, 0, "P1_A")
+    assert [p.fold for p in found] == [i // 2 for i in range(20)] * 2
+    assert keys(folder) == keys(folder / name) == {f"P{i}_A_000{k}.jpg": None for i in range(20) for k in (1, 2)}
+
+
+def cfp(folder: Path) -> Path:
+    listed = {"frontal": [], "profile": []}
+    for i in (1, 2, 3):
+        for kind, photos in listed.items():
+            photos += [f"{i:03}/{kind}/{k:02}.jpg" for k in (1, 2)]
+    put(folder / "Data/Images", *listed["frontal"], *listed["profile"])
+    protocol = folder / "Protocol"
+    for name, photos in (("F", listed["frontal"]), ("P", listed["profile"])):
+        protocol.mkdir(exist_ok=True)
+        lines = [f"{n} ../Data/Images/{photo}\n" for n, photo in enumerate(photos, start=1)]
+        (protocol / f"Pair_list_{name}.txt").write_text("".join(lines))
+    for split in ("FF", "FP"):
+        for fold in ("01", "02"):
+            (protocol / f"Split/{split}/{fold}").mkdir(parents=True)
+            (protocol / f"Split/{split}/{fold}/same.txt").write_text("1,2\n3,4\n")
+            (protocol / f"Split/{split}/{fold}/diff.txt").write_text("1,4\n5,2\n")
+    return folder
+
+
+def test_cfp_in_both_its_splits(tmp_path):
+    folder = cfp(tmp_path / "cfp")
+    split = folder / "Protocol/Split"
+    profile, frontal = photo_sets.pairs(split / "FP"), photo_sets.pairs(split / "FF")
+    assert profile[:3] == [
+        Pair("001/frontal/01.jpg", "001/profile/02.jpg", True, 0, "001"),
+        Pair("002/frontal/01.jpg", "002/profile/02.jpg", True, 0, "002"),
+        Pair("001/frontal/01.jpg", "002/profile/02.jpg", False, 0, "001"),
+    ]
+    assert frontal[0] == Pair("001/frontal/01.jpg", "001/frontal/02.jpg", True, 0, "001")
+    assert [p.fold for p in profile] == [0] * 4 + [1] * 4
+    found = keys(split / "FP")
+    assert len(found) == 12
+    assert found["002/profile/01.jpg"] == "002"
+    with pytest.raises(UserError, match=r"asks two kinds of questions: give one of .*FF, .*FP"):
+        photo_sets.parts(folder)
+
+
+def test_a_line_a_pair(tmp_path):
+    put(tmp_path / "agedb30_align_112", *(f"{i}.jpg" for i in range(40)))
+    lines = [f"{2 * i}.jpg {2 * i + 1}.jpg {i % 2}\n" for i in range(20)]
+    (tmp_path / "agedb_30_pair.txt").write_text("".join(lines))
+    found = photo_sets.pairs(tmp_path)
+    assert found == photo_sets.pairs(tmp_path / "agedb_30_pair.txt")
+    assert found[:2] == [Pair("0.jpg", "1.jpg", False, 0), Pair("2.jpg", "3.jpg", True, 0)]
+    assert [p.fold for p in found] == [i // 2 for i in range(20)]
+    assert len(keys(tmp_path)) == 40
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a.jpg b.jpg 1\nb.jpg 0\n", "line 2: expected two photos and 1 or 0"),
+        ("a.jpg b.jpg 1\na.jpg gone.jpg 0\n", "line 2 asks about gone.jpg, which is not there"),
+        ("", "lists no pairs"),
+        ("zz.jpg b.jpg 1\n", "asks about zz.jpg, which is in no folder beside it"),
+    ],
+)
+def test_a_list_that_is_none(tmp_path, text, told):
+    put(tmp_path / "photos", "a.jpg", "b.jpg")
+    (tmp_path / "x_pair.txt").write_text(text)
+    with pytest.raises(UserError, match=told):
+        photo_sets.pairs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("P0_A_0001.jpg", "expected a photo and a number"), ("P0_A_0001.jpg 0", "say different things of it")],
+)
+def test_a_pair_that_is_none(tmp_path, line, told):
+    folder = calfw(tmp_path / "set")
+    file = folder / "pairs_CALFW.txt"
+    file.write_text("\n".join([line, *file.read_text().splitlines()[1:]]))
+    with pytest.raises(UserError, match=told):
+        photo_sets.pairs(folder)
+
+
+@pytest.mark.parametrize(("text", "told"), [("1,99\n", "expected two numbers"), ("x\n", "expected two numbers")])
+def test_a_split_that_is_none(tmp_path, text, told):
+    split = cfp(tmp_path / "cfp") / "Protocol/Split/FP"
+    (split / "02/diff.txt").write_text(text)
+    with pytest.raises(UserError, match=rf"02/diff\.txt line 1: {told}"):
+        photo_sets.pairs(split)
+    (split / "02/diff.txt").unlink()
+    with pytest.raises(UserError, match=r"holds no diff\.txt"):
+        photo_sets.pairs(split)

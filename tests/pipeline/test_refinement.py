@@ -1,0 +1,64 @@
+"""What nothing refers to: half-written files wherever a killed run left them, and nothing of a run that goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from flows.refine import take_out
+from flows.refine.take_out import clean
+from pipeline.refinement import latest, unreferenced
+from pipeline.root_lock import Busy, only_one
+from tests.builders.drawn_refinement import refined
+from tests.pipeline.test_root_lock import holder
+
+KILLED = """
+import os, pathlib, signal, sys
+from pipeline.tables import storage
+pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+storage.put(sys.argv[1], sys.argv[2], b"half")
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "faces/0123456789abcdef0123/0123456789abcdef0123.parquet",
+        "faces/0123456789abcdef0123.json",
+        "refinement.json",
+        "ledger/0123.parquet",
+        "asked/cursor.json",
+    ],
+)
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path, name: str) -> None:
+    refined(str(tmp_path))
+    before = {p for p in tmp_path.rglob("*") if p.is_file()}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), name], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = {p for p in tmp_path.rglob("*") if p.is_file()} - before
+    assert str(left.relative_to(tmp_path)) in unreferenced(str(tmp_path), min_age=timedelta(0))
+    clean(str(tmp_path), min_age=0)
+    assert not left.exists()
+    assert latest(str(tmp_path)).tables["labels"].read().num_rows
+
+
+def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of days has shards that no manifest names yet and that are older than the age that clean asks for."""
+    refined(str(tmp_path))
+    shard = tmp_path / "faces/0123456789abcdef0123/0123456789abcdef0123.parquet"
+    shard.parent.mkdir(parents=True)
+    shard.write_bytes(b"a shard of the run that goes on")
+    os.utime(shard, (1, 1))
+    monkeypatch.setattr(take_out, "only_one", partial(only_one, wait_s=0.1))
+    with holder(tmp_path, 60):
+        assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "listing waits for nobody"
+        with pytest.raises(Busy):
+            clean(str(tmp_path))
+    assert shard.exists()
+    clean(str(tmp_path))
+    assert not shard.exists()

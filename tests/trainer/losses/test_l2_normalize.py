@@ -1,0 +1,13 @@
+"""Rows of norm 1: the values and the gradient of dividing by the norm."""
+
+import torch
+
+from trainer.losses.l2_normalize import unit
+
+X = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def test_values_and_gradient() -> None:
+    torch.testing.assert_close(unit(torch.tensor([[3.0, 4], [0, 0]])), torch.tensor([[0.6, 0.8], [0, 0]]))
+    torch.testing.assert_close(unit(X), X / X.square().sum(-1, keepdim=True).sqrt())
+    assert torch.autograd.gradcheck(unit, (X.clone().requires_grad_(),))

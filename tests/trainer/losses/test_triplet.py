@@ -1,0 +1,66 @@
+"""Triplets: pair by pair and negative by negative, as the papers tell it."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from trainer.losses.triplet import TRIPLETS, Triplet, semi_hard
+
+LABEL = torch.tensor([0, 0, 1, 1, 1, 2, 0, 3])
+X = torch.randn(8, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+
+
+def slow(triplet: Triplet, x: torch.Tensor, label: list[int]) -> float:
+    unit = [[c / math.hypot(*row) for c in row] for row in x.tolist()]
+
+    def apart(i: int, j: int) -> float:
+        cosine = sum(p * q for p, q in zip(unit[i], unit[j], strict=True))
+        return math.acos(cosine) if triplet.angle else math.dist(unit[i], unit[j]) ** 2
+
+    over = []
+    for a, ya in enumerate(label):
+        others = [apart(a, n) for n, yn in enumerate(label) if yn != ya]
+        for p, yp in enumerate(label):
+            if p != a and yp == ya:
+                further = [d for d in others if d > apart(a, p)]
+                negative = min(further) if further else max(others)
+                over.append(max(0.0, apart(a, p) - negative + triplet.margin))
+    return sum(over) / len(over)
+
+
+@pytest.mark.parametrize("name", TRIPLETS)
+def test_the_mean_over_pairs_with_their_semi_hard_negatives(name: str) -> None:
+    triplet = replace(TRIPLETS[name], margin=1.0)  # one that most of these few pairs miss
+    assert triplet(X, LABEL).item() == pytest.approx(slow(triplet, X, LABEL.tolist()))
+    assert slow(triplet, X, LABEL.tolist()) > 0.01
+    assert torch.autograd.gradcheck(lambda x: triplet(x, LABEL), (X.clone().requires_grad_(),))
+
+
+def test_semi_hard_is_the_nearest_of_those_further_or_else_the_furthest() -> None:
+    far = torch.tensor([[0.0, 0.3, 0.9, 0.2, 0.5, 0.4]])
+    same = torch.tensor([[True, True, True, False, False, False]])
+    found = semi_hard(far, same)
+    assert found[0, 1] == 5  # further than .3: .5 and .4
+    assert found[0, 2] == 4  # none is further than .9
+    tied = semi_hard(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
+    assert tied[0, 1] == 5  # as far is not further
+
+
+@pytest.mark.parametrize("label", [[0, 1, 2, 3, 4, 5, 6, 7], [0] * 8])
+def test_a_batch_without_pairs_or_without_negatives_costs_nothing(label: list[int]) -> None:
+    x = X.clone().requires_grad_()
+    loss = Triplet()(x, torch.tensor(label))
+    loss.backward()
+    assert loss.item() == 0
+    assert x.grad is not None
+    assert x.grad.abs().sum() == 0
+
+
+def test_the_same_photo_twice_has_finite_gradients() -> None:
+    x = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]], requires_grad=True)
+    for triplet in (Triplet(margin=3.0), Triplet(margin=3.0, angle=False)):
+        triplet(x, torch.tensor([0, 0, 1, 1])).backward()
+        assert x.grad is not None
+        assert torch.isfinite(x.grad).all()

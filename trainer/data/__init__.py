@@ -1,0 +1,1 @@
+"""Batches of faces from a refined data set."""

@@ -1,0 +1,1 @@
+"""Several processes training one model: ranks, Partial FC, synchronised batch norm."""

@@ -1,0 +1,1 @@
+"""Margins, heads and the terms of the training objective."""

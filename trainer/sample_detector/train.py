@@ -1,0 +1,63 @@
+"""Training the sample world's detector: minutes on one core, the same network from the same seed and photos."""
+
+import logging
+from collections.abc import Sequence
+from math import cos, pi
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.errors import UserError
+from pipeline.progress import bar
+from trainer.sample_detector.loss import Truth, detection_loss
+from trainer.sample_detector.network import MEAN, STD, Network, decode
+from trainer.sample_detector.scenes import Photo, scene
+
+SIDE = 256  # pixels of a scene
+LR, WARMUP, DECAY, CLIP = 2e-2, 100, 0.02, 10.0
+log = logging.getLogger("refinery")
+
+
+def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, batch: int = 12) -> Network:
+    """A detector trained on scenes made of the photos.
+
+    photos: with faces and without. Each step draws its scenes from (seed, step). Raises UserError without any face.
+    """
+    if not any(len(p.boxes) for p in photos):
+        raise UserError("no photo shows a face: a detector is trained on photos whose faces are known")
+    torch.manual_seed(seed)
+    net = Network()
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.train()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=DECAY)
+    recent = torch.zeros(())
+    with bar("detector", of=steps // 100, unit="hundred steps") as advance:
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = LR * min(1.0, (step + 1) / WARMUP) * (1 + cos(pi * step / steps)) / 2
+            x, truth = draw(photos, np.random.default_rng([seed, step]), batch)
+            loss = detection_loss(decode(net(x), SIDE, SIDE), truth, height=SIDE, width=SIDE)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
+            optimizer.step()
+            recent = loss.detach() if step == 0 else recent.lerp(loss.detach(), 0.02)
+            if step % 100 == 99:
+                advance(100 * batch)
+    log.info("detector: loss %.3f after %d steps of %d scenes", float(recent), steps, batch)
+    return net.eval()
+
+
+def draw(photos: Sequence[Photo], rng: np.random.Generator, batch: int) -> tuple[Tensor, list[Truth]]:
+    """A batch of scenes as the network takes them, and their faces."""
+    scenes = [scene(photos, SIDE, rng) for _ in range(batch)]
+    truth = [Truth(torch.from_numpy(s.boxes), torch.from_numpy(s.landmarks)) for s in scenes]
+    return to_input(np.stack([s.picture for s in scenes])), truth
+
+
+def to_input(pictures: NDArray[np.uint8]) -> Tensor:
+    """BGR pictures [n, h, w, 3] as the detector takes them: [n, 3, h, w] in RGB, (x - 127.5) / 128."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).permute(0, 3, 1, 2)  # channels last in memory
+    return (x.float() - MEAN) / STD
