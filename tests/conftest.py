@@ -10,7 +10,10 @@ import pytest
 import torch
 from distributed import Client
 
+from pipeline.review.label_studio.server import Local
 from pipeline.tables import build as builder
+from tests.builders.label_server import begin
+from tests.builders.mxnet_python import mxnet_python
 from tests.builders.small_world import World
 
 
@@ -76,6 +79,20 @@ def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("few-refined") / "root"
     few.refine(root, shards=8)
     return root
+
+
+@pytest.fixture(scope="session")
+def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    """One real Label Studio for a session of tests; each test takes a review name of its own."""
+    local = begin(tmp_path_factory.mktemp("label-studio") / "review" / "server")
+    yield local
+    local.stop()
+
+
+@pytest.fixture(scope="session")
+def mxnet() -> Path:
+    """A Python that has the real mxnet."""
+    return mxnet_python()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,14 +4,14 @@ from pipeline.noise.stages import find
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, publish
 from tests.builders.drawn_vectors import tables
-from tests.pipeline.noise.test_stages import world
+from tests.builders.planted_noise import planted_noise
 
 
 def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, int | None]]]:
     """The refinement of the world of a seed, with one test set, and each key's kind and person."""
-    w = world(seed)
+    w = planted_noise(seed)
     photos, faces, embeddings = tables(root, w.rows)
-    t_faces, t_embeddings = tables(root, w.tests, source="t")[1:]
+    t_faces, t_embeddings = tables(root, w.test_rows, source="t")[1:]
     noise = find(root, faces, [embeddings], tests=[(t_faces, [t_embeddings])])
     found = label(root, photos, noise, undecided="keep", min_faces=2)
     made = {"photos": photos, "faces": faces, "embeddings_0": embeddings, "test_faces_0": t_faces}

@@ -65,3 +65,10 @@ def tables(
 def of_named(part: str, *, rows: list[dict[str, object]], kind: pa.Schema) -> pa.Table:
     del part
     return pa.Table.from_pylist(rows, schema=kind)
+
+
+def face_like_rows(n, d, seed, *, knee=8):
+    """Unit rows that spread less and less from axis to axis, as faces do, turned at random."""
+    turn = np.linalg.qr(np.random.default_rng(99).normal(size=(d, d)))[0]
+    x = np.random.default_rng(seed).normal(size=(n, d)) / (1 + np.arange(d) / knee)
+    return unit(x @ turn).astype(np.float32)

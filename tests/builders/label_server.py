@@ -1,12 +1,9 @@
-"""A real Label Studio for tests."""
+"""A real Label Studio for tests, with an empty database that was made once."""
 
 import os
 import shutil
 import socket
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from pipeline.review.label_studio import server
 from pipeline.review.label_studio.client import Server
@@ -44,11 +41,3 @@ def begin(folder: Path, port: int = 0) -> Local:
 def connection(local: Local) -> Server:
     """The address and the token of a local server."""
     return Server(local.url, local.token.read_text().strip())
-
-
-@pytest.fixture(scope="session")
-def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    """One real Label Studio for a session of tests; each test takes a review name of its own."""
-    local = begin(tmp_path_factory.mktemp("label-studio") / "review" / "server")
-    yield local
-    local.stop()

@@ -25,9 +25,3 @@ def fates(root: Path | str) -> dict[str, tuple[str | None, str]]:
     """Each photo's identity and reason by its key."""
     rows = latest(str(root)).tables["labels"].read().to_pylist()
     return {r["key"]: (r["identity"], r["reason"]) for r in rows}
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file under a root with its bytes; the lock, and what a killed process left unfinished, is not looked at."""
-    files = (p for p in root.rglob("*") if p.is_file() and not p.name.endswith((".tmp", ".lock")))
-    return {str(p.relative_to(root)): p.read_bytes() for p in files}

@@ -18,10 +18,10 @@ from pipeline.errors import UserError
 from pipeline.tables import build as builder
 from pipeline.tables import storage
 from pipeline.tables.build import ShardError, build
+from tests.builders.file_trees import file_bytes
 from tests.builders.label_server import free_port
 from tests.chaos.dask_processes import dask_processes
 from tests.chaos.run_cluster import cluster
-from tests.pipeline.tables.test_build import tree
 
 pytestmark = [
     pytest.mark.slow,
@@ -43,7 +43,7 @@ def test_two_die_and_one_hangs_and_the_bytes_are_the_same(tmp_path: Path) -> Non
     assert found.runs["undisturbed"][1:] == (0, 0)
     assert found.runs["disturbed"][1:] == (2, 1)
     assert found.files > 80
-    made = [tree(tmp_path / "out" / run) for run in found.runs]
+    made = [file_bytes(tmp_path / "out" / run) for run in found.runs]
     assert made[0] == {name: data for name, data in made[1].items() if not name.endswith(".tmp")}
     (line,) = found.lines()
     assert "have the same bytes" in line

@@ -13,8 +13,8 @@ from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from pipeline.tables import build as builder
+from tests.builders.file_trees import file_bytes
 from tests.builders.slurm import PATH, Slurm, missing, slurm
-from tests.builders.small_world import tree
 from tests.chaos.dask_processes import HERE, dask_processes, when
 
 pytestmark = [
@@ -59,5 +59,5 @@ def test_a_job_is_killed_and_the_bytes_are_the_same(tmp_path: Path) -> None:
         assert there < SHARDS
         assert len(stayed) == len(client.scheduler_info()["workers"]) == 1
         client.close(timeout=2)
-    assert tree(root) == tree(alone)
+    assert file_bytes(root) == file_bytes(alone)
     assert latest(str(root)).tables["labels"].read().num_rows == 240

@@ -15,7 +15,7 @@ from flows.refine.take_out import clean
 from pipeline.refinement import latest, unreferenced
 from pipeline.root_lock import Busy, only_one
 from tests.builders.drawn_refinement import refined
-from tests.pipeline.test_root_lock import holder
+from tests.builders.lock_holder import lock_holder
 
 KILLED = """
 import os, pathlib, signal, sys
@@ -55,7 +55,7 @@ def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: 
     shard.write_bytes(b"a shard of the run that goes on")
     os.utime(shard, (1, 1))
     monkeypatch.setattr(take_out, "only_one", partial(only_one, wait_s=0.1))
-    with holder(tmp_path, 60):
+    with lock_holder(tmp_path, 60):
         assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "listing waits for nobody"
         with pytest.raises(Busy):
             clean(str(tmp_path))

@@ -3,51 +3,27 @@
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.root_lock import FILE, Busy, only_one
-
-HOLD = """
-import sys, time
-from pipeline.root_lock import only_one
-with only_one(sys.argv[1]):
-    print("inside", flush=True)
-    time.sleep(float(sys.argv[2]))
-"""
-
-
-@contextmanager
-def holder(root: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """Another process that is inside."""
-    command = [sys.executable, "-c", HOLD, str(root), str(seconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
-        assert started.stdout.readline() == "inside\n"
-        try:
-            yield started
-        finally:
-            started.kill()
+from tests.builders.lock_holder import lock_holder
 
 
 def test_the_second_ends_with_a_line_that_names_the_first(tmp_path: Path) -> None:
     root = tmp_path / "new/root"
-    with holder(root, 60) as other:
+    with lock_holder(root, 60) as other:
         with pytest.raises(Busy, match=f"process {other.pid} on ") as told, only_one(str(root), wait_s=0.3):
             pytest.fail("two are inside")
         assert str(root) in str(told.value)
 
 
 def test_the_second_waits_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with holder(tmp_path, 2) as other, caplog.at_level(logging.INFO, logger="refinery"):
+    with lock_holder(tmp_path, 2) as other, caplog.at_level(logging.INFO, logger="refinery"):
         with only_one(str(tmp_path), wait_s=30):
             assert other.wait(5) == 0, "it was there until now"
         assert f"is being refined by process {other.pid} on" in caplog.text
@@ -55,7 +31,7 @@ def test_the_second_waits_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureF
 
 
 def test_who_is_killed_holds_nothing(tmp_path: Path) -> None:
-    with holder(tmp_path, 60) as other:
+    with lock_holder(tmp_path, 60) as other:
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
         assert str(other.pid) in (tmp_path / FILE).read_text(), "nobody tidied up"
@@ -93,7 +69,7 @@ def test_it_is_free_again_after_a_fault(tmp_path: Path) -> None:
 
 
 def test_two_spellings_of_a_root_are_one(tmp_path: Path) -> None:
-    with holder(tmp_path, 60), pytest.raises(UserError), only_one(f"file://{tmp_path}", wait_s=0):
+    with lock_holder(tmp_path, 60), pytest.raises(UserError), only_one(f"file://{tmp_path}", wait_s=0):
         pytest.fail("two are inside")
 
 

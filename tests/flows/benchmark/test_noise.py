@@ -12,7 +12,7 @@ from flows.benchmark.peers import peers
 from flows.benchmark.world import World, world
 from pipeline.errors import UserError
 from pipeline.tables.columns import vectors
-from tests.pipeline.tables.test_build import tree
+from tests.builders.file_trees import file_bytes
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: World) ->
 
 def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: World, tmp_path: Path) -> None:
     again = world(str(tmp_path / "again"), identities=60, faces=1500, dim=128, workers="2")
-    assert tree(Path(again.root)) == tree(Path(drawn.root))
+    assert file_bytes(Path(again.root)) == file_bytes(Path(drawn.root))
     other = world(str(tmp_path / "other"), identities=60, faces=1500, dim=128, seed=1)
     assert other.truth.read() != drawn.truth.read()
 

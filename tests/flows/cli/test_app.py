@@ -14,40 +14,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import app
+from tests.builders.command_line import COMMAND, Command, error_line, options
 from tests.builders.small_world import World
-
-COMMAND = [sys.executable, "-c", "from flows.cli.console import main; main()"]
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process and without Prefect: status, standard output, standard error."""
-    monkeypatch.setattr(app, "RUN", lambda flow: flow.fn)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["refinery", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
-
-
-def said(run: tuple[int, str, str]) -> str:
-    """The one line of a mistake: status 2, no traceback, begins with the program's name."""
-    status, _, err = run
-    lines = [line for line in err.splitlines() if line.startswith("refinery: ")]
-    assert status == 2, err
-    assert len(lines) == 1, err
-    assert "Traceback" not in err
-    return lines[0]
-
-
-def options(models: dict[str, str], root: Path, **more: object) -> list[object]:
-    given = {"root": root, **models, **more}
-    return [w for k, v in given.items() for w in (f"--{k.replace('_', '-')}", v)]
 
 
 def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None:
@@ -67,10 +35,10 @@ def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None
     ids=["missing", "empty", "no identities", "a file"],
 )
 def test_an_image_folder_that_is_none(
-    refinery: Run, models: dict, tmp_path: Path, make: Callable, expected: str
+    refinery: Command, models: dict, tmp_path: Path, make: Callable, expected: str
 ) -> None:
     make(tmp_path / "photos")
-    line = said(refinery("refine", "image-folder", tmp_path / "photos", *options(models, tmp_path / "root")))
+    line = error_line(refinery("refine", "image-folder", tmp_path / "photos", *options(models, tmp_path / "root")))
     assert expected in line
     assert str(tmp_path / "photos") in line
     assert ": " in line.removeprefix("refinery: "), "it says what to do"
@@ -104,15 +72,17 @@ def test_a_folder_that_cannot_be_read(models: dict, tmp_path: Path) -> None:
 
 
 @pytest.mark.material
-def test_a_tsv_with_wrong_columns(refinery: Run, models: dict, tmp_path: Path) -> None:
+def test_a_tsv_with_wrong_columns(refinery: Command, models: dict, tmp_path: Path) -> None:
     (tmp_path / "faces.tsv").write_text("m.01\tonly\tthree\n" * 3)
-    line = said(refinery("refine", "ms-celeb", tmp_path / "faces.tsv", *options(models, tmp_path / "root")))
+    line = error_line(refinery("refine", "ms-celeb", tmp_path / "faces.tsv", *options(models, tmp_path / "root")))
     assert "faces.tsv" in line
     assert "column" in line
 
 
 @pytest.mark.material
-def test_a_truncated_rec_and_an_idx_past_the_end(refinery: Run, material: Path, models: dict, tmp_path: Path) -> None:
+def test_a_truncated_rec_and_an_idx_past_the_end(
+    refinery: Command, material: Path, models: dict, tmp_path: Path
+) -> None:
     for name in ("rec", "idx"):
         folder = tmp_path / name
         shutil.copytree(material / "record_io/plain", folder)
@@ -125,7 +95,7 @@ def test_a_truncated_rec_and_an_idx_past_the_end(refinery: Run, material: Path, 
         else:
             with open(folder / "train.idx", "a") as stream:
                 stream.write("24\t99999999\n")
-        line = said(refinery("refine", "record-io", folder, *options(models, tmp_path / "root")))
+        line = error_line(refinery("refine", "record-io", folder, *options(models, tmp_path / "root")))
         assert f"train.{name}" in line
         assert "byte" in line
 
@@ -141,17 +111,17 @@ class Hostile:
 
 
 @pytest.mark.material
-def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Run, world: World, tmp_path: Path) -> None:
+def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: World, tmp_path: Path) -> None:
     (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([Hostile(str(tmp_path / "owned"))], [True])))
     given = options(world.models, tmp_path / "root", test_set=tmp_path / "lfw.bin")
-    line = said(refinery("refine", "image-folder", world.photos, *given))
+    line = error_line(refinery("refine", "image-folder", world.photos, *given))
     assert "lfw.bin" in line
     assert not (tmp_path / "owned").exists()
 
 
 @pytest.mark.material
 @pytest.mark.parametrize("option", ["detector", "embedder", "second_embedder"])
-def test_models_that_are_none(refinery: Run, world: World, material: Path, tmp_path: Path, option: str) -> None:
+def test_models_that_are_none(refinery: Command, world: World, material: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
     other = material / f"models/{'arcface_mobilefacenet_ms1m' if option == 'detector' else 'yunet_n_320_320'}.onnx"
     for file, expected in (
@@ -160,7 +130,7 @@ def test_models_that_are_none(refinery: Run, world: World, material: Path, tmp_p
         (tmp_path / "x", "is not there"),
     ):
         given = options({**world.models, option: str(file)}, tmp_path / "root")
-        line = said(refinery("refine", "image-folder", world.photos, *given))
+        line = error_line(refinery("refine", "image-folder", world.photos, *given))
         assert expected in line
         assert str(file) in line
     assert not (tmp_path / "root").exists(), "told before any work is done"
@@ -180,20 +150,20 @@ def test_models_that_are_none(refinery: Run, world: World, material: Path, tmp_p
         (["megaface", "y", "--gallery", "x"], "--gallery alone"),
     ],
 )
-def test_options_that_cannot_be(refinery: Run, models: dict, tmp_path: Path, words: list, expected: str) -> None:
-    assert expected in said(refinery("refine", *words, *options(models, tmp_path / "root")))
+def test_options_that_cannot_be(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
+    assert expected in error_line(refinery("refine", *words, *options(models, tmp_path / "root")))
 
 
-def test_without_a_refinement_there_is_nothing_to_take(refinery: Run, tmp_path: Path) -> None:
+def test_without_a_refinement_there_is_nothing_to_take(refinery: Command, tmp_path: Path) -> None:
     for command in (
         ["labels", tmp_path, tmp_path / "o.tsv"],
         ["export", tmp_path, tmp_path / "o"],
         ["clean", tmp_path],
     ):
-        assert "no finished refinement at" in said(refinery(*command))
+        assert "no finished refinement at" in error_line(refinery(*command))
 
 
-def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Run) -> None:
+def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Command) -> None:
     assert refinery("refine", "--nonsense")[0] == 2
     status, out, _ = refinery("refine", "--help")
     assert status == 0
@@ -203,7 +173,7 @@ def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Run) -> None:
 
 @pytest.mark.material
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
-    refinery: Run, world: World, refined: Path, tmp_path: Path
+    refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -213,7 +183,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
     ):
         pytest.skip("mounting a small disk takes root")
     try:
-        line = said(refinery("refine", "image-folder", world.photos, *options(world.models, disk / "root")))
+        line = error_line(refinery("refine", "image-folder", world.photos, *options(world.models, disk / "root")))
         assert "no room left on the disk" in line
         assert not (disk / "root/refinement.json").exists()
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
@@ -224,7 +194,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
 
 @pytest.mark.material
 def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
-    refinery: Run, world: World, refined: Path, tmp_path: Path
+    refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
     status, out, _ = refinery("refine", "image-folder", world.photos, *options(world.models, refined), "--json")
     found = json.loads(out)
@@ -244,7 +214,7 @@ def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
 
 @pytest.mark.material
 def test_clean_removes_what_nothing_refers_to_and_no_more(
-    refinery: Run, world: World, refined: Path, tmp_path: Path
+    refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"
     shutil.copytree(refined, root)
@@ -312,7 +282,7 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_ctrl_c_says_that_the_work_goes_on_from_there(
-    refinery: Run, monkeypatch: pytest.MonkeyPatch, gone: bool
+    refinery: Command, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
     def interrupted(**_: object) -> None:
         try:

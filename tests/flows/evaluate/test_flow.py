@@ -20,50 +20,17 @@ from pipeline.errors import UserError
 from pipeline.refined.account import Account
 from pipeline.refinement import publish
 from pipeline.tables.build import build
+from tests.builders.channel_mean_model import channel_mean_model
+from tests.builders.command_line import Command, error_line
+from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
 from tests.builders.exported_faces import pictures
-from tests.flows.cli.test_app import Run, refinery, said
-from tests.pipeline.faces.test_embed import model
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import cosines
-
-__all__ = ["refinery"]
-
-
-def people(folder: Path, n: int = 12, each: int = 4) -> Path:
-    """Folders of aligned pictures in LFW's naming; each person a pattern with noise."""
-    counts = dict.fromkeys(range(n), 0)
-    for label, jpeg in pictures(n, each):
-        counts[label] += 1
-        (folder / f"P{label:02}").mkdir(parents=True, exist_ok=True)
-        (folder / f"P{label:02}/P{label:02}_{counts[label]:04}.jpg").write_bytes(jpeg)
-    return folder
-
-
-def lfw(folder: Path) -> Path:
-    """The same with a pairs.txt: two folds of three pairs of each kind."""
-    people(folder)
-    rows = ["2\t3"]
-    for fold in (0, 6):
-        rows += [f"P{fold + i:02}\t1\t2" for i in range(3)] + [
-            f"P{fold + i:02}\t3\tP{fold + i + 3:02}\t4" for i in range(3)
-        ]
-    (folder / "pairs.txt").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-def binary(file: Path) -> Path:
-    """A .bin of the first two photos of each person, then of two people each."""
-    found = [jpeg for _, jpeg in sorted(pictures(12, 4), key=lambda p: p[0])]
-    same = [(4 * i, 4 * i + 1) for i in range(12)]
-    different = [(4 * i, 4 * i - 2) for i in range(12)]
-    order = [p for pair in zip(same, different, strict=True) for p in pair]
-    file.write_bytes(pickle.dumps(([found[i] for pair in order for i in pair], [True, False] * 12)))
-    return file
 
 
 @pytest.fixture
 def embedder(tmp_path: Path) -> str:
-    return model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
+    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def expected(pictures: list[np.ndarray]) -> float:
@@ -73,7 +40,7 @@ def expected(pictures: list[np.ndarray]) -> float:
 
 
 def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> None:
-    made = pair_sets.prepare(str(tmp_path / "root"), str(lfw(tmp_path / "lfw")), aligned=True)
+    made = pair_sets.prepare(str(tmp_path / "root"), str(lfw_folder(tmp_path / "lfw")), aligned=True)
     pairs = load_pairs(made.folder)
     assert made.name == "lfw"
     assert pairs.same.tolist() == ([True] * 3 + [False] * 3) * 2
@@ -90,7 +57,7 @@ def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> No
 
 
 def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
-    pairs = load_pairs(prepare(str(tmp_path / "root"), str(people(tmp_path / "people", 5, 3)), aligned=True))
+    pairs = load_pairs(prepare(str(tmp_path / "root"), str(people_folders(tmp_path / "people", 5, 3)), aligned=True))
     assert len(pairs.same) == 15 * 14 // 2
     assert pairs.same.sum() == 5 * 3
     assert pairs.unit is not None
@@ -99,14 +66,14 @@ def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
 
 
 def test_a_bin_needs_no_detector_and_names_nobody(tmp_path: Path) -> None:
-    pairs = load_pairs(prepare(str(tmp_path / "root"), str(binary(tmp_path / "drawn.bin"))))
+    pairs = load_pairs(prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin"))))
     assert pairs.same.tolist() == [True, False] * 12
     assert pairs.unit is None
     assert pairs.there.all()
 
 
 def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> None:
-    folder = lfw(tmp_path / "lfw")
+    folder = lfw_folder(tmp_path / "lfw")
     (folder / "P00/P00_0001.jpg").write_bytes(b"<html>gone</html>")
     made = pair_sets.prepare(str(tmp_path / "root"), str(folder), aligned=True)
     pairs = load_pairs(made.folder)
@@ -119,7 +86,7 @@ def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> 
 
 
 def test_made_once_and_made_anew_when_the_photos_or_pairs_change(tmp_path: Path) -> None:
-    root, folder = str(tmp_path / "root"), lfw(tmp_path / "lfw")
+    root, folder = str(tmp_path / "root"), lfw_folder(tmp_path / "lfw")
     first = prepare(root, str(folder), aligned=True)
     made = (first / "faces.parquet").stat().st_mtime_ns
     assert prepare(root, str(folder / "pairs.txt"), aligned=True).name.startswith("lfw-")
@@ -134,9 +101,9 @@ def test_made_once_and_made_anew_when_the_photos_or_pairs_change(tmp_path: Path)
     assert not list(Path(root).rglob("*.tmp"))
 
 
-def test_figures_of_models_and_their_difference(refinery: Run, tmp_path: Path, embedder: str) -> None:
-    other = model(tmp_path / "raw.onnx", shape=["n", 3, 112, 112], raw=True, first=True)
-    flipped = [str(lfw(tmp_path / "lfw")), str(binary(tmp_path / "drawn.bin"))]
+def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Path, embedder: str) -> None:
+    other = channel_mean_model(tmp_path / "raw.onnx", shape=["n", 3, 112, 112], raw=True, first=True)
+    flipped = [str(lfw_folder(tmp_path / "lfw")), str(bin_file(tmp_path / "drawn.bin"))]
     given = [
         "evaluate",
         embedder,
@@ -166,8 +133,8 @@ def test_figures_of_models_and_their_difference(refinery: Run, tmp_path: Path, e
     assert "made" not in refinery(*given)[2], "a second evaluation finds everything"
 
 
-def test_no_draws_no_intervals(refinery: Run, tmp_path: Path, embedder: str) -> None:
-    given = ["evaluate", embedder, binary(tmp_path / "drawn.bin"), "--root", tmp_path / "root", "--draws", 0]
+def test_no_draws_no_intervals(refinery: Command, tmp_path: Path, embedder: str) -> None:
+    given = ["evaluate", embedder, bin_file(tmp_path / "drawn.bin"), "--root", tmp_path / "root", "--draws", 0]
     assert " [" not in refinery(*given)[1].split("drawn: 24 pairs")[0]
     found = refinery(*given, "--json")[1]
     assert "NaN" not in found
@@ -185,7 +152,7 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
     run = Training(backbone="sample", embedding=16)
     net = checkpoint.network(run).eval()
     checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
-    made = pair_sets.prepare(str(tmp_path / "root"), str(binary(tmp_path / "drawn.bin")))
+    made = pair_sets.prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
     found = measure(str(tmp_path / "root"), embedder_of(str(tmp_path / "last.pt")), made, draws=0)
     pairs = load_pairs(made.folder)
 
@@ -203,11 +170,11 @@ def broken(how: str, tmp_path: Path) -> Path:
         place.mkdir()
         (place / "1.jpg").write_bytes(pictures(1, 1)[0][1])
     elif how == "one person":
-        people(place, 1, 4)
+        people_folders(place, 1, 4)
     elif how == "singles":
-        people(place, 4, 1)
+        people_folders(place, 4, 1)
     elif how == "missing photo":
-        lfw(place)
+        lfw_folder(place)
         (place / "P00/P00_0001.jpg").unlink()
     elif how == "one kind":
         place = tmp_path / "same.bin"
@@ -230,17 +197,17 @@ def broken(how: str, tmp_path: Path) -> Path:
         ("no pairs", "none.bin holds 0 photos for 0 pairs"),
     ],
 )
-def test_test_sets_that_are_none(refinery: Run, tmp_path: Path, embedder: str, how: str, words: str) -> None:
+def test_test_sets_that_are_none(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
     place = broken(how, tmp_path)
-    line = said(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
+    line = error_line(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
     assert re.search(words, line)
     assert str(place) in line
 
 
-def test_models_and_options_that_cannot_be(refinery: Run, tmp_path: Path, embedder: str) -> None:
+def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, embedder: str) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut short")
-    test, folder = binary(tmp_path / "drawn.bin"), lfw(tmp_path / "lfw")
+    test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
     root = tmp_path / "root"
     for words, expected in (
         ([tmp_path / "broken.onnx", test], "broken.onnx is no ONNX model"),
@@ -255,23 +222,23 @@ def test_models_and_options_that_cannot_be(refinery: Run, tmp_path: Path, embedd
         ([embedder, test, "--flip", "both"], "none, add, concatenate"),
         ([embedder, folder, "--detector", embedder], "is no face detector"),
     ):
-        assert expected in said(refinery("evaluate", *words, "--root", root))
+        assert expected in error_line(refinery("evaluate", *words, "--root", root))
     assert not root.exists(), "told before any work is done"
-    assert "give a folder as root" in said(refinery("evaluate", embedder, test, "--root", "memory://root"))
+    assert "give a folder as root" in error_line(refinery("evaluate", embedder, test, "--root", "memory://root"))
 
 
 def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
     import onnx
     from onnx import numpy_helper
 
-    path = model(tmp_path / "nan.onnx", shape=["n", 3, 112, 112], raw=True)
+    path = channel_mean_model(tmp_path / "nan.onnx", shape=["n", 3, 112, 112], raw=True)
     graph = onnx.load(path)
     for weight in graph.graph.initializer:
         if weight.name == "scale":
             weight.CopyFrom(numpy_helper.from_array(np.array(math.nan, np.float32), "scale"))
     onnx.save(graph, path)
     with pytest.raises(UserError, match=r"nan.onnx on drawn: 24 of 24 cosines are no numbers"):
-        evaluate(path, [str(binary(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))
+        evaluate(path, [str(bin_file(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))
 
 
 @pytest.mark.slow
@@ -295,7 +262,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
     }
     publish(root, tables, params={}, thresholds={}, account=Account(0, 0, {}, 0, 0, 0))
     given = {"root": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
-    folder = str(lfw(tmp_path / "lfw"))
+    folder = str(lfw_folder(tmp_path / "lfw"))
     with pytest.raises(UserError, match="was refined without a test set"):
         evaluate(embedder, [folder], **given)
     publish(
@@ -316,7 +283,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
 
 
 def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedder: str) -> None:
-    folder = people(tmp_path / "people", 6, 4)  # 240 pairs of two people
+    folder = people_folders(tmp_path / "people", 6, 4)  # 240 pairs of two people
     found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=0)
     warned = {f.figure: bool(f.warning) for f in found.figures}
     assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}

@@ -11,8 +11,8 @@ from flows.evaluate.flow import evaluate
 from flows.refine.models import embedder_of
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import megaface_devkit
-from tests.flows.evaluate.test_flow import people
-from tests.pipeline.faces.test_embed import model
+from tests.builders.channel_mean_model import channel_mean_model
+from tests.builders.drawn_test_sets import people_folders
 from trainer.evaluation.identification import identify, refined
 
 STRANGERS = 30
@@ -20,12 +20,12 @@ STRANGERS = 30
 
 @pytest.fixture
 def embedder(tmp_path: Path) -> str:
-    return model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
+    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def layout(folder: Path) -> tuple[Path, list[Path], list[Path]]:
     """Eight people of four photos as probes, and thirty strangers under their photographers."""
-    people(folder / "probes", 8, 4)
+    people_folders(folder / "probes", 8, 4)
     tree = folder / "MegaFace"
     probes, others = [], []
     for photo in sorted((folder / "probes").rglob("*.jpg")):

@@ -13,8 +13,8 @@ from flows.refine.models import embedder_of
 from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE
 from pipeline.sources.test_sets import ijb
+from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.exported_faces import pictures
-from tests.pipeline.faces.test_embed import model
 
 PEOPLE, EACH = 6, 6
 
@@ -51,7 +51,7 @@ def write(folder: Path, name: str, lines: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return model(tmp_path_factory.mktemp("model") / "colour.onnx", shape=["n", 3, 112, 112])
+    return channel_mean_model(tmp_path_factory.mktemp("model") / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:

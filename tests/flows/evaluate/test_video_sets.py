@@ -10,8 +10,8 @@ import pytest
 from flows.evaluate.flow import evaluate
 from flows.refine.models import embedder_of
 from pipeline.errors import UserError
-from tests.flows.evaluate.test_flow import people
-from tests.pipeline.faces.test_embed import model
+from tests.builders.channel_mean_model import channel_mean_model
+from tests.builders.drawn_test_sets import people_folders
 from trainer.evaluation.verification import verify
 
 PEOPLE, VIDEOS, FRAMES = 12, 3, 2
@@ -19,13 +19,13 @@ PEOPLE, VIDEOS, FRAMES = 12, 3, 2
 
 @pytest.fixture
 def embedder(tmp_path: Path) -> str:
-    return model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
+    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def frames(folder: Path) -> list[tuple[str, list[Path]]]:
     """Videos of two frames, three of each person."""
     found = []
-    people(folder / "drawn", PEOPLE, VIDEOS * FRAMES)
+    people_folders(folder / "drawn", PEOPLE, VIDEOS * FRAMES)
     for p in range(PEOPLE):
         photos = sorted((folder / f"drawn/P{p:02}").iterdir())
         for v in range(VIDEOS):

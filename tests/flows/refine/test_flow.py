@@ -20,10 +20,10 @@ from flows.benchmark.review import review
 from flows.refine import take_out
 from pipeline.refinement import latest
 from pipeline.sources.record_io import reader
-from tests.builders.small_world import World, fates, tree
-from tests.pipeline.sources.record_io.test_mxnet import READ, mxnet, run
+from tests.builders.file_trees import file_bytes
+from tests.builders.mxnet_python import READ_RECORDS, run_python
+from tests.builders.small_world import World, fates
 
-__all__ = ["mxnet"]
 pytestmark = pytest.mark.material
 
 
@@ -199,7 +199,7 @@ def test_record_io_with_aligned_faces_is_refined_as_it_is(
 def test_one_two_and_four_workers_give_the_same_bytes(few: World, few_refined: Path, tmp_path: Path) -> None:
     for workers in ("1", "2", "4"):
         few.refine(tmp_path / workers, workers=workers, shards=8)
-        assert tree(tmp_path / workers) == tree(few_refined)
+        assert file_bytes(tmp_path / workers) == file_bytes(few_refined)
 
 
 @pytest.mark.parametrize("line", ["faces: 3 of", "embeddings: 2 of", "clusters: 1 of"])
@@ -218,11 +218,11 @@ def test_killed_and_run_again_gives_the_bytes_of_an_undisturbed_run(
         assert any(line in heard for heard in started.stderr), "it must be killed in the middle"
         os.kill(started.pid, signal.SIGKILL)
     assert not (root / "refinement.json").exists()
-    before = {n: (root / n).stat().st_mtime_ns for n in tree(root)}
+    before = {n: (root / n).stat().st_mtime_ns for n in file_bytes(root)}
     assert before
     time.sleep(0.01)
     few.refine(root, shards=8)
-    assert tree(root) == tree(few_refined)
+    assert file_bytes(root) == file_bytes(few_refined)
     assert {n: (root / n).stat().st_mtime_ns for n in before} == before, "what was there is not made again"
 
 
@@ -298,7 +298,7 @@ def test_exported_recordio_is_read_by_the_real_mxnet_with_the_same_pixels(
     from hashlib import sha256
 
     take_out.export(str(refined), tmp_path / "out", format="recordio")
-    theirs = json.loads(run(mxnet, READ, tmp_path / "out"))["records"]
+    theirs = json.loads(run_python(mxnet, READ_RECORDS, tmp_path / "out"))["records"]
     labels = {}
     for part in reader.parts(tmp_path / "out"):
         for number, photo in enumerate(reader.index(part), 1):

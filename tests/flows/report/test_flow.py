@@ -13,11 +13,9 @@ from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.builders.browser import browser, shots
 from tests.builders.repeated_refinement import repeat
 
 pytestmark = pytest.mark.slow
-__all__ = ["browser", "shots"]
 
 
 @pytest.fixture(scope="module")

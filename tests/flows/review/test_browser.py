@@ -9,11 +9,10 @@ import pytest
 from pipeline.review.label_studio.client import Server, Studio, collect, send
 from pipeline.review.label_studio.server import Local
 from pipeline.review.questions.question import GRID, PAIR, Question
-from tests.builders.browser import browser, logged_in, shots, stream, submitted
-from tests.builders.label_server import connection, label_server
+from tests.builders.browser import logged_in, stream, submitted
+from tests.builders.label_server import connection
 from tests.builders.review_pages import grid, ids, pair, pictures
 
-__all__ = ["browser", "label_server", "shots"]
 pytestmark = pytest.mark.server
 
 

@@ -11,7 +11,7 @@ from pipeline.refinement import latest
 from pipeline.review.questions.round import Terms, draft
 from pipeline.root_lock import Busy, only_one
 from tests.builders.drawn_refinement import refined
-from tests.pipeline.test_root_lock import holder
+from tests.builders.lock_holder import lock_holder
 
 
 def test_no_token_is_told_with_what_to_do(tmp_path, monkeypatch):
@@ -59,7 +59,7 @@ def test_two_who_send_at_once_take_turns(tmp_path, monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
     monkeypatch.setattr(flow, "only_one", partial(only_one, wait_s=0.1))
     refined(str(tmp_path))
-    with holder(tmp_path, 60) as other, pytest.raises(Busy, match=f"process {other.pid}"):
+    with lock_holder(tmp_path, 60) as other, pytest.raises(Busy, match=f"process {other.pid}"):
         send.fn(str(tmp_path), url="http://127.0.0.1:9")
     assert not (tmp_path / "asked").exists()
 

@@ -12,8 +12,8 @@ from pipeline.refined.account import account
 from pipeline.refinement import publish
 from pipeline.review.questions.gold import estimate
 from pipeline.tables.build import build
-from tests.pipeline.refined.test_export import faces_shard, labels_shard
-from tests.pipeline.test_root_lock import holder
+from tests.builders.label_shards import faces_shard, labels_shard
+from tests.builders.lock_holder import lock_holder
 
 EACH = 6
 
@@ -79,7 +79,7 @@ def test_a_review_leaves_a_root_alone_that_is_being_refined(
 ) -> None:
     monkeypatch.setattr("flows.schedule.deployments.TURN_S", 0.1)
     refined(str(tmp_path), 1)
-    with holder(tmp_path, 60) as other, caplog.at_level("INFO", logger="refinery"):
+    with lock_holder(tmp_path, 60) as other, caplog.at_level("INFO", logger="refinery"):
         done = reviewing.fn(str(tmp_path), {"url": "http://127.0.0.1:9"})
         assert done.busy
         assert not done.asked

@@ -25,10 +25,9 @@ from pipeline.review.answers import ledger
 from pipeline.review.label_studio.server import Local
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.builders.label_server import free_port, label_server
+from tests.builders.label_server import free_port
 from tests.chaos.simulated_annotators import Annotator
 
-__all__ = ["label_server"]
 GIVEN = {
     "source": ["image-folder", "/p"],
     "root": "/r",

@@ -4,40 +4,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import UserError
 from pipeline.faces.align import warp
 from pipeline.faces.detect import Detector, meant
 from pipeline.faces.embed import Embedder, layout_of
-
-
-def model(path: Path, *, shape: list, raw: bool = False, first: bool = True) -> str:
-    """An ONNX file whose vector is the mean of each channel of its left half, in the order the channels come in."""
-    nodes, name = [], "data"
-    weights = []
-    if raw:
-        weights += [
-            numpy_helper.from_array(np.array(v, np.float32), n) for v, n in ((127.5, "mean"), (1 / 127.5, "scale"))
-        ]
-        nodes += [helper.make_node("Sub", [name, "mean"], ["a"]), helper.make_node("Mul", ["a", "scale"], ["b"])]
-        name = "b"
-    axes = [2, 3] if first else [1, 2]
-    for label, values in (("starts", [0]), ("ends", [56]), ("axes", [axes[1]]), ("mean_axes", axes)):
-        weights.append(numpy_helper.from_array(np.array(values, np.int64), label))
-    nodes.append(helper.make_node("Slice", [name, "starts", "ends", "axes"], ["half"]))
-    nodes.append(helper.make_node("ReduceMean", ["half", "mean_axes"], ["out"], keepdims=0))
-    graph = helper.make_graph(
-        nodes,
-        "g",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [shape[0], 3])],
-        weights,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(path))
-    return str(path)
+from tests.builders.channel_mean_model import channel_mean_model
 
 
 def faces(n: int = 5) -> np.ndarray:
@@ -54,14 +27,14 @@ def expected(pictures: np.ndarray) -> np.ndarray:
     ("shape", "first"), [(["n", 3, 112, 112], True), (["n", 112, 112, 3], False), ([2, 3, 112, 112], True)]
 )
 def test_every_layout_gives_the_same_vectors(tmp_path: Path, shape: list, first: bool, raw: bool) -> None:
-    embedder = Embedder(model(tmp_path / "m.onnx", shape=shape, raw=raw, first=first))
+    embedder = Embedder(channel_mean_model(tmp_path / "m.onnx", shape=shape, raw=raw, first=first))
     assert np.allclose(embedder(faces()), expected(faces()), atol=1e-5)
     assert embedder.dim == 3
     assert layout_of(embedder.model).raw is raw
 
 
 def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
-    path = model(tmp_path / "m.onnx", shape=["n", 3, 112, 112])
+    path = channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 112, 112])
     left, right = expected(faces()), expected(faces()[:, :, ::-1])
     assert np.allclose(Embedder(path, "add")(faces()), left + right, atol=1e-5)
     assert np.allclose(Embedder(path, "concatenate")(faces()), np.hstack([left, right]), atol=1e-5)
@@ -72,11 +45,11 @@ def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
 
 def test_a_model_that_wants_another_picture_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no embedder of 112x112 colour faces"):
-        layout_of(model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
+        layout_of(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
 
 
 def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: Path) -> None:
-    here = model(tmp_path / "a.onnx", shape=["n", 3, 112, 112])
+    here = channel_mean_model(tmp_path / "a.onnx", shape=["n", 3, 112, 112])
     (tmp_path / "b.onnx").write_bytes(Path(here).read_bytes())
     assert Embedder(here).named_by == Embedder(str(tmp_path / "b.onnx")).named_by
     assert Embedder(here).named_by != Embedder(here, "add").named_by

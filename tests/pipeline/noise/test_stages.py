@@ -11,8 +11,7 @@ from pipeline.noise.search import neighbours, pq_codes
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
 from tests.builders.drawn_vectors import person, photos_of, tables, unit
-
-PEOPLE = 60
+from tests.builders.planted_noise import planted_noise
 
 
 def poorer(x, rng):
@@ -20,53 +19,9 @@ def poorer(x, rng):
     return [None if v is None else unit(v + rng.normal(size=v.shape) * 0.3 / np.sqrt(len(v))) for v in x]
 
 
-class World:
-    """Rows (key, identity, vector, picture) and what is true of each: the kind, and the person shown."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.who = [person(self.rng) for _ in range(PEOPLE)]
-        self.rows, self.truth = [], {}
-
-    def add(self, name, vectors, kind, shown=None, picture=None):
-        for x in vectors:
-            number = len(self.rows)
-            key = f"{name}/{number:05d}.jpg"
-            self.rows.append((key, name, x, number if picture is None else picture))
-            self.truth[key] = (kind, shown)
-
-    def photos(self, p, n):
-        return photos_of(self.who[p], n, self.rng)
-
-    def strangers(self, n):
-        return [person(self.rng) for _ in range(n)]
-
-
-def world(seed: int) -> World:
-    w = World(seed)
-    for name, p in [(f"p{p:02d}", p) for p in range(PEOPLE)] + [(f"q{p:02d}", p) for p in range(4)]:
-        w.add(name, w.photos(p, 8), "clean", p)  # the first four people have two names
-        w.add(name, w.strangers(3), "stranger")
-    for p in (10, 11, 12):
-        w.add(f"p{p}", photos_of(person(w.rng), 7, w.rng), "clean", 100 + p)  # these names are two people's
-    for p in (20, 21, 22, 23):
-        w.add(f"p{p}", w.photos(p + 10, 1), "flip", p + 10)  # these photos lie under a wrong name
-    for p in (40, 41, 42):
-        first = next(r for r in w.rows if r[1] == f"p{p}")
-        w.add(f"p{p}", [first[2]], "copy", p, first[3])
-    w.add("p50", photos_of(person(w.rng), 3, w.rng), "company")  # beside eight photos of the person
-    w.add("p51", [None], "no_face")
-    w.add("zz", w.strangers(4), "mixed")
-    w.add(None, w.strangers(1), "unnamed")
-    w.rows = sorted((w.rows[i] for i in w.rng.permutation(len(w.rows))), key=lambda r: (r[1] or "", r[0]))
-    w.tests = [(f"t{p}", f"T{p}", w.photos(p, 1)[0], 10**6 + p) for p in (0, 55)]
-    w.tests += [(f"t{k}", f"T{k}", person(w.rng), 10**6 + k) for k in range(100, 130)]
-    return w
-
-
 def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep", memory_bytes=None):
-    w = world(seed)
-    rows, tests = w.rows, w.tests
+    w = planted_noise(seed)
+    rows, tests = w.rows, w.test_rows
     photos, faces, first = tables(f"{root}/a", rows)
     t_faces, t_first = tables(f"{root}/a", tests, source="t")[1:]
     embeddings, t_embeddings = [first], [t_first]

@@ -4,8 +4,6 @@ import csv
 import itertools
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,41 +15,7 @@ from pipeline.refined.export import export, safe_name
 from pipeline.sources.record_io import reader
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
-
-NAMES = ["ann", "bob", "../../escape", "d/e", "zoe"]
-
-
-def jpeg(n: int) -> bytes:
-    picture = np.full((112, 112, 3), n, np.uint8)
-    return cv2.imencode(".jpg", picture)[1].tobytes()
-
-
-def labels_shard(part: int, *, each: int) -> pa.Table:
-    """Shard `part`: `each` photos of every name; each third is removed."""
-    rows = []
-    for i, name in enumerate(NAMES):
-        for k in range(each):
-            gone = k % 3 == 2
-            face = f"{part}-{i}-{k}"
-            rows.append(
-                {
-                    "face_id": face,
-                    "key": f"{name}/{face}.jpg",
-                    "claimed": name,
-                    "identity": None if gone else name,
-                    "reason": "outlier" if gone else "",
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=schema.LABELS)
-
-
-def faces_shard(part: int, *, each: int) -> pa.Table:
-    """The faces of the same photos."""
-    rows = [
-        {"face_id": r["face_id"], "jpeg": jpeg(10 * part + i)}
-        for i, r in enumerate(labels_shard(part, each=each).to_pylist())
-    ]
-    return pa.Table.from_pylist(rows, schema=schema.FACES)
+from tests.builders.label_shards import IDENTITIES, faces_shard, labels_shard
 
 
 @pytest.fixture
@@ -120,7 +84,7 @@ def test_parquet_is_plain_parquet_in_the_shuffled_order_without_groups(tables: t
     assert read["face_id"].to_pylist() == refined.read()["face_id"].to_pylist()
     assert read.schema.names == schema.REFINED.names
     with open(tmp_path / "out/identities.tsv", newline="") as stream:
-        assert [r["identity"] for r in csv.DictReader(stream, delimiter="\t")] == sorted(NAMES)
+        assert [r["identity"] for r in csv.DictReader(stream, delimiter="\t")] == sorted(IDENTITIES)
 
 
 def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -> None:

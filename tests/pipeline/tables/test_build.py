@@ -21,30 +21,8 @@ from pipeline.root_lock import only_one
 from pipeline.tables import storage
 from pipeline.tables.build import ShardError, build, connect
 from pipeline.tables.table import load, read_shard
-
-SCHEMA = pa.schema([("name", pa.string()), ("x", pa.list_(pa.float16(), 2)), ("jpeg", pa.binary())])
-
-
-def squares(part: int, *, times: int, log: str = "", pause: float = 0.0) -> pa.Table:
-    """Shard `part`: a few rows. Notes in a file that it was made."""
-    if part == 13:  # fails when three others have been begun, so that at least two of them are finished
-        ends = time.monotonic() + 10
-        while log and time.monotonic() < ends and (not Path(log).exists() or len(Path(log).read_text().split()) < 3):
-            time.sleep(0.01)
-        raise ZeroDivisionError("thirteen")
-    if part == 14:
-        raise UserError("the folder 14 is not there: give another")
-    time.sleep(pause)
-    if log:
-        with open(log, "a") as stream:
-            stream.write(f"{part}\n")
-    rows = [{"name": f"{part}-{i}", "x": [part * i, None], "jpeg": bytes([part])} for i in range(times)]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    """Every file under a root with its bytes."""
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+from tests.builders.file_trees import file_bytes
+from tests.builders.squares_table import SCHEMA, squares
 
 
 def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
@@ -94,7 +72,7 @@ def test_one_two_and_four_processes_give_the_bytes_that_threads_give(tmp_path: P
     for workers in (None, 1, 2, 4):
         root = tmp_path / str(workers)
         build(str(root), "t", squares, list(range(9)), schema=SCHEMA, times=3, workers=workers)
-        trees.append(tree(root))
+        trees.append(file_bytes(root))
     assert trees[0] == trees[1] == trees[2] == trees[3]
 
 
@@ -138,7 +116,9 @@ def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_path: Path) -> None:
     script = (
-        "import sys; from tests.pipeline.tables.test_build import *\n"
+        "import sys\n"
+        "from pipeline.tables.build import build\n"
+        "from tests.builders.squares_table import SCHEMA, squares\n"
         "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, times=2,\n"
         "      carry={'log': sys.argv[2], 'pause': .1})"
     )
@@ -148,14 +128,14 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
         time.sleep(0.01)
     os.kill(started.pid, signal.SIGKILL)
     started.wait()
-    before = {n for n in tree(root) if n.endswith(".parquet") and "/." not in n}
+    before = {n for n in file_bytes(root) if n.endswith(".parquet") and "/." not in n}
     assert 0 < len(before) < 8
     log.unlink()
     build(str(root), "t", squares, list(range(8)), schema=SCHEMA, times=2, carry={"log": str(log)})
     build(str(tmp_path / "whole"), "t", squares, list(range(8)), schema=SCHEMA, times=2)
     assert len(log.read_text().split()) == 8 - len(before)
-    left = {n: b for n, b in tree(root).items() if not n.endswith(".tmp")}
-    assert left == tree(tmp_path / "whole")
+    left = {n: b for n, b in file_bytes(root).items() if not n.endswith(".tmp")}
+    assert left == file_bytes(tmp_path / "whole")
 
 
 def test_a_damaged_shard_that_no_manifest_lists_is_made_anew(tmp_path: Path) -> None:
@@ -216,14 +196,14 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
         pytest.skip("no permission to mount")
     try:
         build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2)
-        before = tree(disk)
+        before = file_bytes(disk)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(UserError, match="Read-only file system: give a place that can be written to"):
             build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2)
         with pytest.raises(UserError, match="Read-only file system"), only_one(str(disk / "new")):
             pytest.fail("there is no such root")
         assert build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2).read().num_rows == 4, "found, not made"
-        assert tree(disk) == before
+        assert file_bytes(disk) == before
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2).read().num_rows == 6
     finally:

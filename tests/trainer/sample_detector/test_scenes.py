@@ -1,23 +1,10 @@
 """Scenes: landmarks stay on what they mark, faces stay whole, and the same seed draws the same."""
 
-import cv2
 import numpy as np
 import pytest
 
-from trainer.sample_detector.scenes import Photo, faceless, mirrored, place, scene
-
-COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
-
-
-def photo(size: int = 200, *, face: int = 80) -> Photo:
-    """A grey photo whose landmarks are discs of five colours."""
-    picture = np.full((size, size + 40, 3), 128, np.uint8)
-    middle = np.array([size * 0.55, size * 0.45])
-    marks = middle + np.array([[-0.3, -0.2], [0.3, -0.2], [0, 0.05], [-0.25, 0.3], [0.25, 0.3]]) * face
-    for mark, colour in zip(marks, COLOURS, strict=True):
-        cv2.circle(picture, tuple(int(v) for v in mark.round()), face // 12, colour, -1)
-    box = np.concatenate([middle - face / 2, middle + face / 2])
-    return Photo(picture, box[None].astype(np.float32), marks.round()[None].astype(np.float32))
+from tests.builders.marked_photo import COLOURS, marked_photo
+from trainer.sample_detector.scenes import faceless, mirrored, place, scene
 
 
 def centre_of(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -28,7 +15,7 @@ def centre_of(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 @pytest.mark.parametrize("face", [30, 80, 160])
 def test_landmarks_move_with_the_picture(face: int) -> None:
     for seed in range(8):
-        placed = place(photo(face=face), 128, np.random.default_rng(seed), canvas=np.zeros(3, np.uint8))
+        placed = place(marked_photo(face=face), 128, np.random.default_rng(seed), canvas=np.zeros(3, np.uint8))
         if np.ptp(placed.boxes[0, ::2]) < 40:
             continue  # too small to see where a disc's centre is
         for mark, colour in zip(placed.landmarks[0], COLOURS, strict=True):
@@ -36,7 +23,7 @@ def test_landmarks_move_with_the_picture(face: int) -> None:
 
 
 def test_a_mirror_swaps_left_and_right() -> None:
-    before = photo()
+    before = marked_photo()
     after = mirrored(before)
     for i, was in enumerate([1, 0, 2, 4, 3]):  # the left eye is now where the right one's disc is
         assert np.abs(centre_of(after.picture, COLOURS[was]) - after.landmarks[0, i]).max() < 0.75
@@ -47,7 +34,7 @@ def test_a_mirror_swaps_left_and_right() -> None:
 
 
 def test_faces_are_whole_and_neither_tiny_nor_huge() -> None:
-    photos = [photo(face=f) for f in (30, 80, 160)]
+    photos = [marked_photo(face=f) for f in (30, 80, 160)]
     sides = []
     for seed in range(60):
         drawn = scene(photos, 192, np.random.default_rng(seed))
@@ -61,13 +48,13 @@ def test_faces_are_whole_and_neither_tiny_nor_huge() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    a, b = (scene([photo()], 128, np.random.default_rng(5)) for _ in range(2))
+    a, b = (scene([marked_photo()], 128, np.random.default_rng(5)) for _ in range(2))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    assert not np.array_equal(a.picture, scene([photo()], 128, np.random.default_rng(6)).picture)
+    assert not np.array_equal(a.picture, scene([marked_photo()], 128, np.random.default_rng(6)).picture)
 
 
 def test_a_face_taken_away_changes_nothing_around_it() -> None:
-    before = photo()
+    before = marked_photo()
     for seed in range(4):
         after = faceless(before, np.random.default_rng(seed))
         assert after.boxes.shape == (0, 4)

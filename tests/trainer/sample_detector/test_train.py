@@ -8,30 +8,30 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.faces.detect import Detector
-from tests.trainer.sample_detector.test_scenes import photo
+from tests.builders.marked_photo import marked_photo
 from trainer.sample_detector.network import to_onnx
 from trainer.sample_detector.scenes import Photo
 from trainer.sample_detector.train import train_detector
 
 
 def test_photos_without_faces_teach_nothing() -> None:
-    empty = photo()._replace(boxes=np.zeros((0, 4), np.float32), landmarks=np.zeros((0, 5, 2), np.float32))
+    empty = marked_photo()._replace(boxes=np.zeros((0, 4), np.float32), landmarks=np.zeros((0, 5, 2), np.float32))
     with pytest.raises(UserError, match="no photo shows a face"):
         train_detector([empty], seed=0, steps=1)
 
 
 def test_the_same_seed_trains_the_same() -> None:
-    a, b, c = (train_detector([photo()], seed=s, steps=2, batch=2).state_dict() for s in (0, 0, 1))
+    a, b, c = (train_detector([marked_photo()], seed=s, steps=2, batch=2).state_dict() for s in (0, 0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not all(torch.equal(a[k], c[k]) for k in a)
 
 
 @pytest.mark.slow
 def test_it_finds_what_it_was_shown(tmp_path: Path) -> None:
-    photos = [photo(face=f) for f in (60, 90, 120)]
+    photos = [marked_photo(face=f) for f in (60, 90, 120)]
     to_onnx(train_detector(photos, seed=0, steps=120, batch=8), tmp_path / "d.onnx")
     detector = Detector(str(tmp_path / "d.onnx"), min_score=0.5)
-    shown = photo(face=100)
+    shown = marked_photo(face=100)
     faces = detector(shown.picture)
     assert len(faces.scores) == 1
     assert np.linalg.norm(faces.landmarks[0] - shown.landmarks[0], axis=1).mean() < 8

@@ -5,8 +5,7 @@ import pytest
 
 from pipeline.noise.search import neighbours
 from pipeline.noise.search.neighbours import block_rows, connected, indexed, nearest
-from tests.builders.drawn_vectors import unit
-from tests.pipeline.noise.search.test_pq_codes import spread
+from tests.builders.drawn_vectors import face_like_rows, unit
 
 
 @pytest.fixture(params=[65536, 7])
@@ -45,12 +44,12 @@ def test_connected_goes_along_a_long_chain():
 @pytest.fixture
 def gallery(monkeypatch):
     monkeypatch.setattr(neighbours, "MANY", 1000)
-    return indexed(spread(20_000, 256, 0, knee=24))
+    return indexed(face_like_rows(20_000, 256, 0, knee=24))
 
 
 def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
-    near = unit(gallery.x[:500] + 0.7 * spread(500, 256, 1, knee=24))  # photos of persons
-    queries = np.concatenate([near, spread(500, 256, 2, knee=24)]).astype(np.float32)  # and of strangers
+    near = unit(gallery.x[:500] + 0.7 * face_like_rows(500, 256, 1, knee=24))  # photos of persons
+    queries = np.concatenate([near, face_like_rows(500, 256, 2, knee=24)]).astype(np.float32)  # and of strangers
     cosines, rows = nearest(queries, gallery, 5)
     exact, right = nearest(queries, gallery.x, 5)
     assert gallery.codes is not None
@@ -63,7 +62,7 @@ def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
 
 
 def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch):
-    queries = spread(300, 256, 3, knee=24)
+    queries = face_like_rows(300, 256, 3, knee=24)
     _, rows = nearest(queries, gallery, 5)
     neighbours.faiss.omp_set_num_threads(1)
     again = indexed(gallery.x)
@@ -81,7 +80,7 @@ def test_a_part_of_a_gallery_is_a_gallery_of_that_part(gallery):
 
 
 def test_a_small_gallery_is_searched_exactly():
-    x = spread(300, 128, 0)
+    x = face_like_rows(300, 128, 0)
     assert indexed(x).codes is None
     assert np.array_equal(nearest(x, indexed(x), 5)[1], nearest(x, x, 5)[1])
 

@@ -5,14 +5,7 @@ import pytest
 
 from pipeline.noise.search import pq_codes
 from pipeline.noise.search.pq_codes import layout, levels
-from tests.builders.drawn_vectors import unit
-
-
-def spread(n, d, seed, *, knee=8):
-    """Unit rows that spread less and less from axis to axis, as faces do, turned at random."""
-    turn = np.linalg.qr(np.random.default_rng(99).normal(size=(d, d)))[0]
-    x = np.random.default_rng(seed).normal(size=(n, d)) / (1 + np.arange(d) / knee)
-    return unit(x @ turn).astype(np.float32)
+from tests.builders.drawn_vectors import face_like_rows, unit
 
 
 def test_levels_are_those_of_max():
@@ -24,7 +17,7 @@ def test_levels_are_those_of_max():
 
 
 def test_what_codes_are_off_by_is_what_is_foretold():
-    x, queries = spread(4000, 128, 0), spread(500, 128, 1)
+    x, queries = face_like_rows(4000, 128, 0), face_like_rows(500, 128, 1)
     found = layout(x)
     assert found is not None
     assert found.error <= pq_codes.ERROR
@@ -36,7 +29,7 @@ def test_what_codes_are_off_by_is_what_is_foretold():
 
 
 def test_more_is_kept_where_more_is_spread():
-    short, long = layout(spread(4000, 128, 0, knee=4)), layout(spread(4000, 128, 0, knee=16))
+    short, long = layout(face_like_rows(4000, 128, 0, knee=4)), layout(face_like_rows(4000, 128, 0, knee=16))
     assert short is not None
     assert long is not None
     assert len(short.points) < len(long.points) <= 64

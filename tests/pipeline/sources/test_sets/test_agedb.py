@@ -8,7 +8,7 @@ from scipy.io import loadmat, savemat
 
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import photo_sets
-from tests.pipeline.sources.test_sets.test_pair_lists import keys, put
+from tests.builders.photo_files import identity_of_key, write_photos
 
 FOLDS, EACH = 10, 3
 FILE = "04_FINAL_protocol_30_years.mat"
@@ -35,7 +35,7 @@ def photo(person: int, number: int) -> str:
 
 def agedb(folder: Path, **change: object) -> Path:
     """Twelve people with two photos each; of every fold three pairs are of one person and three of two."""
-    put(folder / "03_Protocol_Images", *(f"{photo(p, k)}.jpg" for p in range(12) for k in (0, 1)))
+    write_photos(folder / "03_Protocol_Images", *(f"{photo(p, k)}.jpg" for p in range(12) for k in (0, 1)))
     splits = []
     for fold in range(FOLDS):
         one = [((fold + i) % 12, (fold + i) % 12) for i in range(EACH)]
@@ -64,7 +64,7 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
     assert [(q.a.removesuffix(".jpg"), q.b.removesuffix(".jpg"), q.same, q.fold) for q in found] == expected
     assert all(q.same == (q.a.split("_")[0] == q.b.split("_")[0]) for q in found)
     assert [q.who for q in found[:3]] == ["0", "1", "2"]
-    assert len(keys(tmp_path)) == 24
+    assert len(identity_of_key(tmp_path)) == 24
 
 
 @pytest.mark.parametrize(

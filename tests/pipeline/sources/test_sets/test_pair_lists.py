@@ -7,25 +7,12 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import photo_sets
 from pipeline.sources.test_sets.photo_sets import Pair
-
-
-def put(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"\xff\xd8" + name.encode())
-    return folder
-
-
-def keys(path: Path) -> dict[str, str | None]:
-    found = {p.key: p for part in photo_sets.parts(path) for p in photo_sets.index(part)}
-    for key, photo in found.items():
-        assert photo_sets.read(path, photo).endswith(key.encode())
-    return {key: photo.identity for key, photo in found.items()}
+from tests.builders.photo_files import identity_of_key, write_photos
 
 
 def calfw(folder: Path, *, name: str = "pairs_CALFW.txt", folds: bool = True) -> Path:
     people = [f"P{i}_A" for i in range(20)]
-    put(folder / "aligned images", *(f"{p}_000{k}.jpg" for p in people for k in (1, 2)))
+    write_photos(folder / "aligned images", *(f"{p}_000{k}.jpg" for p in people for k in (1, 2)))
     lines = []
     for i, person in enumerate(people):
         kind = i // 2 + 1 if folds else 1
@@ -45,7 +32,11 @@ def test_two_lines_a_pair(tmp_path, name, folds):
     assert found[0] == Pair("P0_A_0001.jpg", "P0_A_0002.jpg", True, 0, "P0_A")
     assert found[21] == Pair("P1_A_0001.jpg", "P0_A_0002.jpg", False, 0, "P1_A")
     assert [p.fold for p in found] == [i // 2 for i in range(20)] * 2
-    assert keys(folder) == keys(folder / name) == {f"P{i}_A_000{k}.jpg": None for i in range(20) for k in (1, 2)}
+    assert (
+        identity_of_key(folder)
+        == identity_of_key(folder / name)
+        == {f"P{i}_A_000{k}.jpg": None for i in range(20) for k in (1, 2)}
+    )
 
 
 def cfp(folder: Path) -> Path:
@@ -53,7 +44,7 @@ def cfp(folder: Path) -> Path:
     for i in (1, 2, 3):
         for kind, photos in listed.items():
             photos += [f"{i:03}/{kind}/{k:02}.jpg" for k in (1, 2)]
-    put(folder / "Data/Images", *listed["frontal"], *listed["profile"])
+    write_photos(folder / "Data/Images", *listed["frontal"], *listed["profile"])
     protocol = folder / "Protocol"
     for name, photos in (("F", listed["frontal"]), ("P", listed["profile"])):
         protocol.mkdir(exist_ok=True)
@@ -78,7 +69,7 @@ def test_cfp_in_both_its_splits(tmp_path):
     ]
     assert frontal[0] == Pair("001/frontal/01.jpg", "001/frontal/02.jpg", True, 0, "001")
     assert [p.fold for p in profile] == [0] * 4 + [1] * 4
-    found = keys(split / "FP")
+    found = identity_of_key(split / "FP")
     assert len(found) == 12
     assert found["002/profile/01.jpg"] == "002"
     with pytest.raises(UserError, match=r"asks two kinds of questions: give one of .*FF, .*FP"):
@@ -86,14 +77,14 @@ def test_cfp_in_both_its_splits(tmp_path):
 
 
 def test_a_line_a_pair(tmp_path):
-    put(tmp_path / "agedb30_align_112", *(f"{i}.jpg" for i in range(40)))
+    write_photos(tmp_path / "agedb30_align_112", *(f"{i}.jpg" for i in range(40)))
     lines = [f"{2 * i}.jpg {2 * i + 1}.jpg {i % 2}\n" for i in range(20)]
     (tmp_path / "agedb_30_pair.txt").write_text("".join(lines))
     found = photo_sets.pairs(tmp_path)
     assert found == photo_sets.pairs(tmp_path / "agedb_30_pair.txt")
     assert found[:2] == [Pair("0.jpg", "1.jpg", False, 0), Pair("2.jpg", "3.jpg", True, 0)]
     assert [p.fold for p in found] == [i // 2 for i in range(20)]
-    assert len(keys(tmp_path)) == 40
+    assert len(identity_of_key(tmp_path)) == 40
 
 
 @pytest.mark.parametrize(
@@ -106,7 +97,7 @@ def test_a_line_a_pair(tmp_path):
     ],
 )
 def test_a_list_that_is_none(tmp_path, text, told):
-    put(tmp_path / "photos", "a.jpg", "b.jpg")
+    write_photos(tmp_path / "photos", "a.jpg", "b.jpg")
     (tmp_path / "x_pair.txt").write_text(text)
     with pytest.raises(UserError, match=told):
         photo_sets.pairs(tmp_path)

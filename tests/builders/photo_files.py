@@ -1,0 +1,19 @@
+"""Files that stand for the photos of a test set."""
+
+from pathlib import Path
+
+from pipeline.sources.test_sets import photo_sets
+
+
+def write_photos(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"\xff\xd8" + name.encode())
+    return folder
+
+
+def identity_of_key(path: Path) -> dict[str, str | None]:
+    found = {p.key: p for part in photo_sets.parts(path) for p in photo_sets.index(part)}
+    for key, photo in found.items():
+        assert photo_sets.read(path, photo).endswith(key.encode())
+    return {key: photo.identity for key, photo in found.items()}

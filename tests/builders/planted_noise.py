@@ -1,0 +1,61 @@
+"""Rows of drawn persons with every kind of label noise planted, and what is true of each row."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.builders.drawn_vectors import person, photos_of
+
+PEOPLE = 60
+Row = tuple[
+    str, str | None, NDArray[np.floating] | None, int
+]  # key, identity, vector or no face, number of the picture
+
+
+class PlantedNoise:
+    """The rows of a data set and of a test set, and of each key its kind and the person shown."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.centres = [person(self.rng) for _ in range(PEOPLE)]
+        self.rows: list[Row] = []
+        self.test_rows: list[Row] = []
+        self.truth: dict[str, tuple[str, int | None]] = {}
+
+    def add(self, identity, vectors, kind, shown=None, picture=None) -> None:
+        """Rows of one identity; picture: the number of a picture that is there already."""
+        for x in vectors:
+            number = len(self.rows)
+            key = f"{identity}/{number:05d}.jpg"
+            self.rows.append((key, identity, x, number if picture is None else picture))
+            self.truth[key] = (kind, shown)
+
+    def photos(self, shown: int, count: int) -> NDArray[np.floating]:
+        """Vectors of photos of one of the sixty persons."""
+        return photos_of(self.centres[shown], count, self.rng)
+
+    def strangers(self, count: int) -> list[NDArray[np.floating]]:
+        """Vectors of persons who come once."""
+        return [person(self.rng) for _ in range(count)]
+
+
+def planted_noise(seed: int) -> PlantedNoise:
+    """Sixty persons of eight photos under their names, with every kind of noise among them."""
+    w = PlantedNoise(seed)
+    for name, p in [(f"p{p:02d}", p) for p in range(PEOPLE)] + [(f"q{p:02d}", p) for p in range(4)]:
+        w.add(name, w.photos(p, 8), "clean", p)  # the first four people have two names
+        w.add(name, w.strangers(3), "stranger")
+    for p in (10, 11, 12):
+        w.add(f"p{p}", photos_of(person(w.rng), 7, w.rng), "clean", 100 + p)  # these names are two people's
+    for p in (20, 21, 22, 23):
+        w.add(f"p{p}", w.photos(p + 10, 1), "flip", p + 10)  # these photos lie under a wrong name
+    for p in (40, 41, 42):
+        first = next(r for r in w.rows if r[1] == f"p{p}")
+        w.add(f"p{p}", [first[2]], "copy", p, first[3])
+    w.add("p50", photos_of(person(w.rng), 3, w.rng), "company")  # beside eight photos of the person
+    w.add("p51", [None], "no_face")
+    w.add("zz", w.strangers(4), "mixed")
+    w.add(None, w.strangers(1), "unnamed")
+    w.rows = sorted((w.rows[i] for i in w.rng.permutation(len(w.rows))), key=lambda r: (r[1] or "", r[0]))
+    w.test_rows = [(f"t{p}", f"T{p}", w.photos(p, 1)[0], 10**6 + p) for p in (0, 55)]
+    w.test_rows += [(f"t{k}", f"T{k}", person(w.rng), 10**6 + k) for k in range(100, 130)]
+    return w
