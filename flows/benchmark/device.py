@@ -18,7 +18,7 @@ from flows.benchmark.measured_process import alone
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
-from pipeline.faces.embed import BATCH, Embedder
+from pipeline.faces.embed import BATCH, OnnxEmbedder
 from pipeline.faces.half_precision import halve
 from pipeline.noise.search.neighbours import nearest
 from trainer.run import Run
@@ -84,7 +84,7 @@ def device(
 
 
 def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:
-    """Faces a second through an Embedder, from pixels to vectors, beside the network on one batch again and again."""
+    """Faces a second through an embedder, from pixels to vectors, beside the network on one batch again and again."""
     from trainer.checkpoint import network  # torch takes seconds to load
     from trainer.export import to_onnx
 
@@ -93,7 +93,7 @@ def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, 
         to_onnx(network(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
         if halved:
             halve(path, path := str(Path(folder, "half.onnx")))
-        embedder = Embedder(path)
+        embedder = OnnxEmbedder(path)
         pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
         session = model_file.session(path)
         feed = {session.get_inputs()[0].name: embedder.blob(pixels)}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from flows.refine.models import embedder_of
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.refinement import latest
 from pipeline.report import charts
 from pipeline.report.charts import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Chart
@@ -28,9 +29,6 @@ from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
 from trainer.recipes import recipe as named
 from trainer.run import Run, override
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 TABLE = ("norm_softmax", "arcface", "norm_softmax+intra", "norm_softmax+inter", "triplet")  # Table 3's rows
@@ -151,7 +149,7 @@ def _test(folder: Path) -> tuple[list[bytes], NDArray[np.int64]]:
     return jpegs, np.unique(codes[several], return_inverse=True)[1].astype(np.int64)
 
 
-def _embedded(embedder: "Trained | Any", jpegs: Sequence[bytes]) -> Rows:
+def _embedded(embedder: FaceEmbedder, jpegs: Sequence[bytes]) -> Rows:
     """Unit vectors [n, d] of pictures."""
     parts = []
     for start in range(0, len(jpegs), BATCH):

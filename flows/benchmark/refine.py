@@ -21,8 +21,8 @@ from flows.refine import flow
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import warp
-from pipeline.faces.detect import Detector, kind_of, meant
-from pipeline.faces.embed import BATCH, Embedder, layout_of
+from pipeline.faces.detect import OnnxDetector, kind_of, main_face
+from pipeline.faces.embed import BATCH, OnnxEmbedder, layout_of
 from pipeline.faces.extract import measure, to_jpeg
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, Unreadable, decode
@@ -98,8 +98,8 @@ def refine(
     workers: Annotated[list[int], typer.Option(help="Worker processes; default: threads.")] = [],  # noqa: B006
 ) -> Rates:
     """Measure refinements and their steps beside the bare onnxruntime rate of the same models, photos and threads."""
-    models = [Embedder(find_model(m, "embedder")) for m in (embedder, second_embedder) if m]
-    finder = Detector(find_model(detector, "detector"))
+    models = [OnnxEmbedder(find_model(m, "embedder")) for m in (embedder, second_embedder) if m]
+    finder = OnnxDetector(find_model(detector, "detector"))
     pictures = list(_pictures(kind, path, sample))
     if not pictures:
         raise UserError(f"no photo in {path} can be read: give a source that holds some")
@@ -196,7 +196,9 @@ def _rate(work: Callable[[Any], object], items: Sequence[Any], *, each: int = 1,
         return len(items) * each / (time.perf_counter() - started)
 
 
-def _bare(finder: Detector, models: Sequence[Embedder], decoded: Sequence[Image], threads: int) -> dict[str, float]:
+def _bare(
+    finder: OnnxDetector, models: Sequence[OnnxEmbedder], decoded: Sequence[Image], threads: int
+) -> dict[str, float]:
     """The bare networks, on so many threads, on tensors of the same photos in memory: files as they are, and ours.
 
     Of real photos, because a network takes up to twice as long for them as for zeros. A few of them, again and again.
@@ -232,7 +234,7 @@ def _repeat(items: Sequence[Any], n: int) -> list[Any]:
 
 
 def _steps(
-    finder: Detector, models: Sequence[Embedder], pictures: Sequence[bytes], decoded: Sequence[Image]
+    finder: OnnxDetector, models: Sequence[OnnxEmbedder], pictures: Sequence[bytes], decoded: Sequence[Image]
 ) -> dict[str, float]:
     """Our own steps alone: decoding, detecting, aligning with all measures, embedding from the kept JPEG."""
     found = [(image, finder(image)) for image in decoded]
@@ -240,7 +242,7 @@ def _steps(
 
     def align(item: tuple[Image, Any]) -> bytes:
         image, faces = item
-        i = meant(faces, width=image.shape[1], height=image.shape[0])
+        i = main_face(faces, width=image.shape[1], height=image.shape[0])
         face = warp(image, faces.landmarks[i])
         measure(face)
         return to_jpeg(face)

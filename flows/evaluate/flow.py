@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
@@ -17,8 +17,8 @@ from flows.refine.flow import embedded
 from flows.refine.models import embedder_of
 from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder
 from pipeline.faces.packs import find_model
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.refinement import findings_of, latest
 from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, video_lists
 from pipeline.tables.build import Workers
@@ -27,9 +27,6 @@ from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import PairSet, between, load_pairs, without
 from trainer.evaluation.roc import at_far
 from trainer.evaluation.verification import Verification, verify
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 # how a kind is recognised, in this order; whatever is none of the others lists pairs, or is folders of people
@@ -195,7 +192,7 @@ def prepare(root: str, test_set: str, *, detector: str = "", aligned: bool = Fal
 
 def measure(
     root: str,
-    embedder: "Embedder | Trained",
+    embedder: FaceEmbedder,
     test: Prepared,
     *,
     leave_out: Collection[str] = (),
@@ -217,7 +214,7 @@ def measure(
 
 
 def cosines(
-    root: str, embedder: "Embedder | Trained", test: Prepared, pairs: PairSet, *, workers: Workers = None
+    root: str, embedder: FaceEmbedder, test: Prepared, pairs: PairSet, *, workers: Workers = None
 ) -> NDArray[np.float32]:
     """The cosine of every pair [n]; the vectors are a table like any other, made once.
 
@@ -259,7 +256,7 @@ def _check(
         )
 
 
-def _named(models: Sequence[str], flip: str) -> "dict[str, Embedder | Trained]":
+def _named(models: Sequence[str], flip: str) -> dict[str, FaceEmbedder]:
     if len(set(models)) < len(models):
         raise UserError(f"a model is given twice: {', '.join(models)}")
     titles = _distinct(models, [Path(m).stem for m in models])

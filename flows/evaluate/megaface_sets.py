@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +17,14 @@ from flows.evaluate.pair_sets import Unseeing
 from flows.evaluate.results import Asked, Figure
 from flows.refine.flow import embedded, faces_of, stage
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import Embedder
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.index import Source, photos
 from pipeline.sources.test_sets import megaface_devkit
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 from trainer.evaluation.identification import FARS, FPR, Identification, identify, refined
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 Rows = NDArray[np.float32]
@@ -55,7 +51,7 @@ def recognise(path: str) -> bool:
 
 def measure(
     root: str,
-    models: "Mapping[str, Embedder | Trained | Stored]",
+    models: Mapping[str, FaceEmbedder | Stored],
     path: str,
     *,
     detector: str = "",
@@ -73,8 +69,8 @@ def measure(
     taken, where = stage(photos)(root, [Source(name, "megaface", str(Path(path).absolute()))], workers=workers)
     faces = None
     if any(not isinstance(m, Stored) for m in models.values()):  # stored vectors need no faces
-        finder = Unseeing() if aligned else Detector(detector)
-        faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
+        finder = Unseeing() if aligned else OnnxDetector(detector)
+        faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
     noise = {n: listed(Path(path, n)) for n in (PROBES, DISTRACTORS) if Path(path, n).is_file()}
     figures: list[Figure] = []
     asked: dict[str, Asked] = {}

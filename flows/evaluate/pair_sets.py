@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 from flows.refine.flow import faces_of, stage
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector, Faces
+from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image
+from pipeline.faces.protocols import DetectedFaces
 from pipeline.schema import face_id
 from pipeline.sources.index import Source, photos
 from pipeline.sources.test_sets import pair_lists, photo_sets
@@ -47,9 +48,9 @@ class Unseeing:
 
     named_by: str = "none"
 
-    def __call__(self, _image: Image) -> Faces:
+    def __call__(self, _image: Image) -> DetectedFaces:
         """No faces."""
-        return Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+        return DetectedFaces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
 def prepare(
@@ -67,8 +68,8 @@ def prepare(
     listed = check(test_set, detector=detector, aligned=aligned)
     aligned = aligned or not detector or _is_bin(given)
     taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=workers)
-    finder = Unseeing() if aligned else Detector(find_model(detector, "detector"))
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
+    finder = Unseeing() if aligned else OnnxDetector(find_model(detector, "detector"))
+    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
     pairs = _every(given, faces) if listed is None else listed
     folder = Path(root).absolute() / "test_sets" / f"{name}-{_address(faces, pairs)}"
     if not folder.exists():

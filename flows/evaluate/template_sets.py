@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from flows.evaluate.results import Asked, Figure
 from flows.refine.flow import embedded
 from pipeline import schema
-from pipeline.faces.embed import Embedder
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.schema import face_id
 from pipeline.sources.test_sets import ijb
 from pipeline.tables.build import Workers, build
@@ -19,15 +18,12 @@ from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 from trainer.evaluation.templates import Rate, Templates, one_to_many, one_to_one, pool
 
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
-
 log = logging.getLogger("refinery")
 
 
 def measure(
     root: str,
-    models: "Mapping[str, Embedder | Trained]",
+    models: Mapping[str, FaceEmbedder],
     path: str,
     *,
     norm: bool = True,

@@ -6,7 +6,7 @@ One file a model, in the order of the list and with as many rows: zeros where a 
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +14,16 @@ from numpy.typing import NDArray
 from flows.evaluate.results import Asked
 from flows.refine.flow import embedded
 from pipeline import schema
-from pipeline.faces.embed import Embedder
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.test_sets import megaface_devkit, trillion_pairs
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
-
 log = logging.getLogger("refinery")
 
 
-def write(
-    root: str, models: "Mapping[str, Embedder | Trained]", path: str, *, features: str, workers: Workers = None
-) -> Asked:
+def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features: str, workers: Workers = None) -> Asked:
     """Write the vectors of each model to features/<set>_<model>.bin; what was asked is how many photos gave no face.
 
     Raises UserError for a list that is none.

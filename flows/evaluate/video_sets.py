@@ -7,7 +7,7 @@ of whom some videos are known, for the others: mAP@100.
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from flows.evaluate.pair_sets import Unseeing
 from flows.evaluate.results import Asked, Figure
 from flows.refine.flow import embedded, faces_of, stage
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import Embedder
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.index import Source, photos
 from pipeline.sources.test_sets import video_lists
 from pipeline.sources.test_sets.video_lists import Videos
@@ -26,9 +26,6 @@ from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 from trainer.evaluation.retrieval import K, average_precisions, mean_average_precision
 from trainer.evaluation.verification import Verification, verify
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 
@@ -50,7 +47,7 @@ def check(path: str, *, detector: str, aligned: bool) -> None:
 
 def measure(
     root: str,
-    models: "Mapping[str, Embedder | Trained]",
+    models: Mapping[str, FaceEmbedder],
     path: str,
     *,
     detector: str = "",
@@ -63,8 +60,8 @@ def measure(
     lists, name = video_lists.read_lists(path), Path(path).absolute().name
     aligned = aligned or not detector
     taken, where = stage(photos)(root, [Source(name, "image-folder", str(lists.frames))], workers=workers)
-    finder = Unseeing() if aligned else Detector(detector)
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)  # type: ignore[arg-type]
+    finder = Unseeing() if aligned else OnnxDetector(detector)
+    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
     verified: dict[str, Verification] = {}
     figures: list[Figure] = []
     lost = 0

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,11 +22,12 @@ from flows.refine.take_out import parse_workers
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces.align import SIZE
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import NoFace, the_face
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.noise.calibration import FACES, IDENTITIES, calibrate, read_calibration
 from pipeline.noise.score_norm import Tail, View, level, likeness, rate, seen
 from pipeline.refinement import latest
@@ -35,9 +36,6 @@ from pipeline.sources.index import Source, photos
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table, read_shard
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 ENOUGH = 100  # names in a set whose strangers are pairs across names; with fewer, every photo counts as a name
@@ -126,7 +124,7 @@ def find(
         raise UserError("give --detector and --embedder together, or neither for drawn people")
     if not embedder:
         log.warning("with the small models of drawn people, blind to real faces: give --detector and --embedder")
-    finder = Detector(find_model(detector, "detector") if detector else str(DETECTOR))
+    finder = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = embedder_of(embedder or str(EMBEDDER), flip)
     face, many = _face(photo, finder, aligned)
     if "://" in where or Path(where, "refinement.json").exists():
@@ -140,7 +138,7 @@ def find(
     return Found(str(photo), many, searched, limit, far, hits, str(sheet))
 
 
-def _face(photo: Path, detector: Detector, aligned: bool) -> tuple[Image, int]:
+def _face(photo: Path, detector: FaceDetector, aligned: bool) -> tuple[Image, int]:
     """The face to look for, and how many the photo shows."""
     try:
         image = decode(photo.read_bytes())
@@ -156,7 +154,7 @@ def _face(photo: Path, detector: Detector, aligned: bool) -> tuple[Image, int]:
         ) from None
 
 
-def _refined(root: str, model: "Embedder | Trained") -> Gallery:
+def _refined(root: str, model: FaceEmbedder) -> Gallery:
     done = latest(root)
     table = done.tables["embeddings_0"]
     if table.manifest["params"]["embedder"] != model.named_by:
@@ -170,7 +168,7 @@ def _refined(root: str, model: "Embedder | Trained") -> Gallery:
 
 
 def _folder(
-    root: str, folder: str, finder: Detector, model: "Embedder | Trained", *, aligned: bool, workers: Workers
+    root: str, folder: str, finder: FaceDetector, model: FaceEmbedder, *, aligned: bool, workers: Workers
 ) -> Gallery:
     taken, where = photos(
         root, [Source(Path(folder).absolute().name, "benchmark", str(Path(folder).absolute()))], workers=workers

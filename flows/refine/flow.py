@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from prefect import flow, task
@@ -21,14 +21,15 @@ from flows.refine.models import embedder_of, is_checkpoint
 from flows.refine.take_out import parse_memory, parse_workers
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import BATCH, Embedder, embed_shard
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import extract_shard
 from pipeline.faces.packs import find_model
-from pipeline.faces.sketch import MIN_COARSE
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB, JOIN, LINK
 from pipeline.noise.persons import DOUBT
+from pipeline.noise.same_picture import MIN_COARSE
 from pipeline.refined.account import Account
 from pipeline.refined.labels import label
 from pipeline.refinement import former, publish
@@ -39,9 +40,6 @@ from pipeline.sources import source as find_source
 from pipeline.sources.index import Source, alike, photos
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Table
-
-if TYPE_CHECKING:
-    from trainer.embedder import Embedder as Trained
 
 log = logging.getLogger("refinery")
 MANY = 128  # faces at a time for a checkpoint
@@ -72,8 +70,8 @@ def stage(function: Callable[..., Any], *, name: str | None = None) -> Callable[
 class Models(NamedTuple):
     """The models of a run, loaded once already to see that they are what they should be."""
 
-    detector: Detector
-    embedders: "tuple[Embedder | Trained, ...]"
+    detector: FaceDetector
+    embedders: tuple[FaceEmbedder, ...]
 
 
 @flow(name="refine", validate_parameters=False, persist_result=False)
@@ -170,7 +168,7 @@ def _check(detector: str, embedder: str, second: str, flip: str, undecided: str,
     if min_faces < 1:
         raise UserError(f"--min-faces {min_faces}: give 1 or more")
     embedders = tuple(embedder_of(m, flip) for m in (embedder, second) if m)
-    return Models(Detector(find_model(detector, "detector")), embedders)
+    return Models(OnnxDetector(find_model(detector, "detector")), embedders)
 
 
 def _megaface(given: Sequence[str], probes: str, gallery: str) -> list[str]:
@@ -204,7 +202,7 @@ def faces_of(
     root: str,
     taken: Table,
     where: Any,
-    detector: Detector,
+    detector: FaceDetector,
     *,
     aligned: bool,
     workers: Workers = None,
@@ -252,7 +250,7 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers, old: Tab
         ]
 
 
-def embedded(root: str, faces: Table, embedder: "Embedder | Trained", *, workers: Workers = None) -> Table:
+def embedded(root: str, faces: Table, embedder: FaceEmbedder, *, workers: Workers = None) -> Table:
     """The embeddings table of faces by one model that is measured; a checkpoint takes larger batches."""
     carry = {"root": root, "batch": MANY if is_checkpoint(embedder.model) else BATCH}
     made: Table = stage(build, name="embeddings")(

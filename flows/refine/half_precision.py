@@ -12,7 +12,7 @@ from flows.evaluate.pair_sets import prepare
 from flows.refine.models import is_checkpoint
 from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder, layout_of
+from pipeline.faces.embed import OnnxEmbedder, layout_of
 from pipeline.faces.half_precision import halve as write
 from pipeline.faces.packs import find_model
 from trainer.evaluation.pair_set import load_pairs
@@ -62,11 +62,11 @@ def halve(
     """Write an embedder in half precision, for GPUs, and measure what that does to cosines and figures."""
     if is_checkpoint(model):
         raise UserError(f"{model} is a checkpoint: give the model.onnx beside it")
-    whole = Embedder(find_model(model, "embedder"))
+    whole = OnnxEmbedder(find_model(model, "embedder"))
     if out.absolute() == Path(whole.model):
         raise UserError(f"{out} is the model itself: give another file")
     sizes = Path(whole.model).stat().st_size, write(whole.model, out)
-    half = Embedder(str(out.absolute()))
+    half = OnnxEmbedder(str(out.absolute()))
     if layout_of(half.model) != layout_of(whole.model):  # a graph that tells by its first nodes how it wants its faces
         raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")
     if not test_set:

@@ -18,7 +18,7 @@ from flows.refine.flow import Outcome, faces_of, refine, sources, stage
 from flows.refine.take_out import parse_workers
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector
+from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
@@ -94,7 +94,7 @@ def bootstrap(
     claimed = sources(source)
     with only_one(root):
         taken, where = stage(photos)(root, claimed, workers=many)
-        faces = faces_of(root, taken, where, Detector(found), aligned=aligned, workers=many)
+        faces = faces_of(root, taken, where, OnnxDetector(found), aligned=aligned, workers=many)
         labels = as_claimed(root, taken, faces, workers=many)
         done: list[Round] = []
         for number in range(rounds):

@@ -11,7 +11,7 @@ import typer
 from flows.cli.run_options import with_fields
 from flows.refine.flow import faces_of
 from flows.train.training_sets import manifest
-from pipeline.faces.detect import Detector
+from pipeline.faces.detect import OnnxDetector
 from pipeline.progress import bar
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.sample.drawing.portraits import draw_people
@@ -70,7 +70,7 @@ def models(
     draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
     root = str(out.absolute() / "root")
     taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
-    faces = faces_of(root, taken, where, Detector(str(detector.absolute())), aligned=False)
+    faces = faces_of(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
     data = manifest(root, as_claimed(root, taken, faces), faces)
     run = override(named("sample"), {"steps": STEPS} | {name: text for name, text in given.items() if text})
     made = train(run, data, out / "embedder")

@@ -1,6 +1,6 @@
 """Where the faces are: SCRFD (through insightface) or YuNet, told apart by the file itself.
 
-A Detector holds a path and travels to workers; the network behind it is loaded once per process. YuNet runs on
+An OnnxDetector holds a path and travels to workers; the network behind it is loaded once per process. YuNet runs on
 onnxruntime, nearly twice as fast as in cv2.FaceDetectorYN, whose results it gives (a test holds the two side by side).
 """
 
@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.picture import Image
+from pipeline.faces.protocols import DetectedFaces
 from pipeline.tables import worker_process
 
 LARGEST = 640  # pixels that the longer side of a photo goes in with; a larger photo is shrunk
@@ -30,19 +31,11 @@ Size = tuple[int, int]  # height, width
 _networks = threading.local()
 
 
-class Faces(NamedTuple):
-    """The faces of one photo, in its pixels: boxes [n, 4] as x1, y1, x2, y2, scores [n], landmarks [n, 5, 2]."""
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    landmarks: NDArray[np.float32]
-
-
-Look = Callable[[Image, Size, float], Faces]  # a picture no larger than the size, the size, the least score
+Look = Callable[[Image, Size, float], DetectedFaces]  # a picture no larger than the size, the size, the least score
 
 
 @dataclass(frozen=True)
-class Detector:
+class OnnxDetector:
     """A face detector in an ONNX file; calling it gives the Faces of a picture."""
 
     model: str
@@ -53,7 +46,7 @@ class Detector:
         """What of the detector names a table: the file's digest and the score, not where the file lies."""
         return ["detector", model_file.digest_of(self.model), self.min_score, STEP, LARGEST]
 
-    def __call__(self, image: Image) -> Faces:
+    def __call__(self, image: Image) -> DetectedFaces:
         """The faces in a picture [h, w, 3].
 
         A picture that shows none is looked at once more with a margin: faces that fill it are missed otherwise.
@@ -66,14 +59,14 @@ class Detector:
             return faces
         margin = longest // 4
         faces = self._look(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
-        return Faces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
+        return DetectedFaces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
 
-    def _look(self, image: Image) -> Faces:
+    def _look(self, image: Image) -> DetectedFaces:
         kind, fixed = kind_of(self.model)
         shrunk, scale, size = self._fit(image, fixed)
         min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
         found = _network(self.model, kind)(shrunk, size, min_score)
-        return Faces(found.boxes / scale, found.scores, found.landmarks / scale)
+        return DetectedFaces(found.boxes / scale, found.scores, found.landmarks / scale)
 
     def blob(self, image: Image, fixed: int | None) -> NDArray[np.float32]:
         """The tensor [1, 3, h, w] that the network sees of a picture [h, w, 3]: to measure the bare network."""
@@ -145,7 +138,7 @@ def _yunet(path: str) -> Look:
 
     room = np.empty(0, np.float32)  # kept: to touch so much fresh memory for each photo takes as long as to fill it
 
-    def look(image: Image, size: Size, min_score: float) -> Faces:
+    def look(image: Image, size: Size, min_score: float) -> DetectedFaces:
         nonlocal room
         if room.size < (needed := 3 * size[0] * size[1]):
             room = np.empty(needed, np.float32)
@@ -160,7 +153,7 @@ def _yunet(path: str) -> Look:
         found = np.concatenate([centre - half, centre + half], axis=1)
         marks = (points[:, None] + landmarks.reshape(-1, 5, 2)) * strides[:, None]
         best = _suppress(found, scores[likely])
-        return Faces(found[best], scores[likely][best], marks[best])
+        return DetectedFaces(found[best], scores[likely][best], marks[best])
 
     return look
 
@@ -184,16 +177,16 @@ def _scrfd(path: str) -> Look:
     network = SCRFD(model_file=path, session=model_file.session(path), static_shape_sessions=False)
     network.nms_thresh = OVERLAP
 
-    def look(image: Image, size: Size, min_score: float) -> Faces:
+    def look(image: Image, size: Size, min_score: float) -> DetectedFaces:
         canvas = np.zeros((*size, 3), np.uint8)
         canvas[: image.shape[0], : image.shape[1]] = image
         boxes, landmarks = network.detect(canvas, input_size=size[::-1], det_thresh=min_score)
-        return Faces(boxes[:, :4], boxes[:, 4], landmarks)
+        return DetectedFaces(boxes[:, :4], boxes[:, 4], landmarks)
 
     return look
 
 
-def meant(faces: Faces, *, width: int, height: int, box: tuple[float, ...] | None = None) -> int:
+def main_face(faces: DetectedFaces, *, width: int, height: int, box: tuple[float, ...] | None = None) -> int:
     """The index of the face a photo is about: the one nearest the source's box, else the large and central one.
 
     box: x1, y1, x2, y2, relative to width and height when all are at most 1, else in pixels. Without a box the rule is

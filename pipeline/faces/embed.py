@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
+from pipeline.faces.protocols import FaceEmbedder
 from pipeline.schema import embeddings
 from pipeline.tables.columns import packed, vectors
 from pipeline.tables.prefetch import ahead
@@ -34,7 +35,7 @@ class Layout(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Embedder:
+class OnnxEmbedder:
     """An embedding model in an ONNX file; calling it gives the vectors of a batch of faces."""
 
     model: str
@@ -111,7 +112,7 @@ def layout_of(path: str) -> Layout:
 
 
 def embed_shard(
-    part: Shard, *, root: str, embedder: Embedder, batch: int, before: Sequence[tuple[Shard, Shard]] = ()
+    part: Shard, *, root: str, embedder: FaceEmbedder, batch: int, before: Sequence[tuple[Shard, Shard]] = ()
 ) -> pa.Table:
     """The embeddings of one shard of faces, row by row; null where there is no face.
 

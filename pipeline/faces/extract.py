@@ -17,9 +17,10 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces import quality
 from pipeline.faces.align import SIZE, warp
-from pipeline.faces.detect import LARGEST, Detector, Faces, meant
+from pipeline.faces.detect import LARGEST, main_face
 from pipeline.faces.model_file import HELPERS
 from pipeline.faces.picture import Image, Unreadable, decode, pixels, shrinks
+from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.sketch import sketch
 from pipeline.sources import Changed, Photo, source
 from pipeline.tables.prefetch import ahead
@@ -51,7 +52,7 @@ class Seen(NamedTuple):
 
     photo: Opened
     image: Image
-    faces: Faces
+    faces: DetectedFaces
 
 
 class NoFace(ValueError):  # noqa: N818
@@ -62,7 +63,7 @@ def extract_shard(
     part: Shard,
     *,
     root: str,
-    detector: Detector,
+    detector: FaceDetector,
     aligned: bool,
     where: Mapping[str, tuple[str, str]],
     before: Sequence[tuple[Shard, Shard]] = (),
@@ -118,7 +119,7 @@ def _opened(photo: Row, known: Row | None, aligned: bool, where: Mapping[str, tu
     return Opened(row, data, image, shrink, None if aligned else photo["box"], aligned)
 
 
-def _looked_at(photo: Row | Opened, detector: Detector) -> Row | Seen:
+def _looked_at(photo: Row | Opened, detector: FaceDetector) -> Row | Seen:
     """A photo and the faces in it, or its row; a large photo is decoded here, and done with before the next one."""
     if isinstance(photo, dict):
         return photo
@@ -152,7 +153,7 @@ def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
     return found
 
 
-def _cut(photo: Opened, image: Image, found: Faces) -> Row:
+def _cut(photo: Opened, image: Image, found: DetectedFaces) -> Row:
     """What is kept of a photo, which is decoded once more where its face needs all pixels."""
     face, faces, i = the_face(image, found, photo.box, shrink=photo.shrink)
     if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
@@ -161,8 +162,8 @@ def _cut(photo: Opened, image: Image, found: Faces) -> Row:
 
 
 def the_face(
-    image: Image, faces: Faces, box: Sequence[float] | None = None, *, shrink: int = 1
-) -> tuple[Image, Faces, int]:
+    image: Image, faces: DetectedFaces, box: Sequence[float] | None = None, *, shrink: int = 1
+) -> tuple[Image, DetectedFaces, int]:
     """The aligned face [112, 112, 3] a picture is about, all faces of the photo, and which of them it is.
 
     faces: those that a detector finds in the picture. shrink: how many times larger the photo is, in whose pixels the
@@ -173,25 +174,25 @@ def the_face(
     if not len(faces.scores):
         raise NoFace("the detector finds none")
     height, width = image.shape[:2]
-    whole = Faces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
-    i = meant(whole, width=width * shrink, height=height * shrink, box=None if box is None else tuple(box))
+    whole = DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
+    i = main_face(whole, width=width * shrink, height=height * shrink, box=None if box is None else tuple(box))
     return _aligned(image, faces, i), whole, i
 
 
-def _aligned(image: Image, faces: Faces, i: int) -> Image:
+def _aligned(image: Image, faces: DetectedFaces, i: int) -> Image:
     try:
         return warp(image, faces.landmarks[i])
     except (ValueError, cv2.error) as error:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
 
 
-def _as_it_is(photo: Opened, image: Image, faces: Faces) -> Row:
+def _as_it_is(photo: Opened, image: Image, faces: DetectedFaces) -> Row:
     if image.shape[:2] == (SIZE, SIZE):
         face, jpeg = image, photo.data
     else:
         face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         jpeg = to_jpeg(face)
-    seen = _seen(faces, meant(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
+    seen = _seen(faces, main_face(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
     return {"jpeg": jpeg} | measure(face) | seen
 
 
@@ -200,7 +201,7 @@ def measure(face: Image) -> Row:
     return {"sketch": sketch(face), "sharpness": quality.sharpness(face), "exposure": quality.exposure(face)}
 
 
-def _seen(faces: Faces, i: int) -> Row:
+def _seen(faces: DetectedFaces, i: int) -> Row:
     points: NDArray[np.float32] = faces.landmarks[i]
     return {
         "landmarks": points.ravel().tolist(),

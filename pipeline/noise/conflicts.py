@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import SIDE, near_hashes, same_picture, sketch_hashes
+from pipeline.faces.sketch import SIDE, sketch_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import sketch_rows
 from pipeline.noise.findings import findings, gathered
+from pipeline.noise.same_picture import near_hashes, picture_correlation
 from pipeline.noise.score_norm import Calibration, Floats, fuse, level, pairwise, views
 from pipeline.tables.columns import texts, views_of
 from pipeline.tables.prefetch import IDLE, ahead
@@ -110,7 +111,8 @@ def _looked_at(
     a, b = np.split(inverse, 2)
     equal = (sha[a] == sha[b]).astype(bool).tolist()
     r = np.array(
-        [1.0 if e else same_picture(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)], np.float64
+        [1.0 if e else picture_correlation(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)],
+        np.float64,
     )
     keep = r >= least
     return _Looked(ids[a[keep]], ids[b[keep]], (i[keep], j[keep]), r[keep], [c[keep] for c in z])

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import MIN_COARSE, SIDE, coarse, same_picture, sketch_hashes
+from pipeline.faces.sketch import SIDE, sketch_hashes
 from pipeline.noise.calibration import read_calibration
+from pipeline.noise.same_picture import MIN_COARSE, coarse_vectors, picture_correlation
 from pipeline.noise.score_norm import Seen, fuse, level, pairwise, seen
 from pipeline.noise.search.neighbours import connected
 from pipeline.tables.columns import present, runs, views_of
@@ -53,7 +54,7 @@ def copy_shard(
     x, there = views_of(root, embeddings)
     views = [seen(e, v) for e, v in zip(x, found.views, strict=True)]
     sketches, drawn = sketch_rows(rows["sketch"])
-    usable, blocks, limit = there & drawn, coarse(sketches), level(found.tail, alike)
+    usable, blocks, limit = there & drawn, coarse_vectors(sketches), level(found.tail, alike)
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
     pairs: list[tuple[Indices, Indices, NDArray[np.float64]]] = []
     for _, start, end in runs(rows["identity"]):
@@ -118,7 +119,8 @@ def _registered(
     """Those of the pairs that are one picture, and their correlation."""
     equal = (sha[i] == sha[j]).tolist()
     r = np.array(
-        [1.0 if e else same_picture(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)], np.float64
+        [1.0 if e else picture_correlation(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)],
+        np.float64,
     )
     return i[r >= least], j[r >= least], r[r >= least]
 

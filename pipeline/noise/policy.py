@@ -38,7 +38,7 @@ class Rates(NamedTuple):
     split: float = 1e-4  # a second person is less like the first than this, for each embedder
     mixed: float = 0.05  # the likest pair of a name without a person is less alike than this in each embedder's eyes
     poor_px: float = 12.0  # pixels; a face smaller than that in its photo shows nobody
-    same_picture: float = 0.987  # correlation of registered sketches: see duplicates.py
+    same_picture: float = 0.987  # correlation of registered sketches: see same_picture.py
 
 
 def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rates | None = None) -> Thresholds:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder, layout_of
+from pipeline.faces.embed import OnnxEmbedder, layout_of
 from trainer.backbones import backbone
 from trainer.export import open_session, to_onnx
 
@@ -36,7 +36,7 @@ def test_the_pipeline_and_insightface_see_what_the_network_sees(name: str, tmp_p
     with torch.no_grad():
         expected = net.eval()((x - 127.5) / 127.5).numpy()
     assert layout_of(str(path)) == (True, False, None, 48)
-    np.testing.assert_allclose(Embedder(str(path))(faces), expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(OnnxEmbedder(str(path))(faces), expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
     theirs = insightface.model_zoo.get_model(str(path), providers=["CPUExecutionProvider"])
     assert type(theirs).__name__ == "ArcFaceONNX"
     assert (theirs.input_mean, theirs.input_std) == (127.5, 127.5)

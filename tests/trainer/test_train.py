@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder as OnnxEmbedder
+from pipeline.faces.embed import OnnxEmbedder
 from tests.builders import exported_faces, trainings
 from trainer import checkpoint
 from trainer.data.batches import Stream

@@ -10,7 +10,7 @@ import pytest
 from flows.find.flow import Found, find
 from flows.refine.flow import refine
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder
+from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.picture import decode
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
@@ -71,7 +71,7 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
         cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (112, 112, 3), np.uint8))
     made = find(folder / "2.png", str(folder), aligned=True, root=str(tmp_path / "root"), sheet=tmp_path / "s.png")
     faces = np.stack([decode((folder / f"{i}.png").read_bytes()) for i in range(4)])
-    x = Embedder(str(EMBEDDER))(faces)
+    x = OnnxEmbedder(str(EMBEDDER))(faces)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     assert {h.photo: h.cosine for h in made.hits} == pytest.approx(
         {f"{i}.png": float(x[2] @ x[i]) for i in range(4)}, abs=2e-3

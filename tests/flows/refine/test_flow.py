@@ -255,7 +255,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
     import shutil
 
     from pipeline import schema
-    from pipeline.faces.detect import Detector
+    from pipeline.faces.detect import OnnxDetector
     from pipeline.faces.extract import extract_shard
     from pipeline.sources.index import Source, photos
     from pipeline.tables.build import build
@@ -273,7 +273,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
         table.shards,
         schema=schema.FACES,
         aligned=False,
-        detector=Detector(world.models["detector"]),
+        detector=OnnxDetector(world.models["detector"]),
         carry={"root": root, "where": where},
     )
     failures = faces.read(["failure"])["failure"].to_pylist()

@@ -9,7 +9,7 @@ import pytest
 from flows.evaluate.flow import evaluate
 from flows.refine.half_precision import halve
 from pipeline.errors import UserError
-from pipeline.faces.embed import Embedder
+from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 
@@ -36,12 +36,12 @@ def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_
     done = halve(str(EMBEDDER), tmp_path / "half.onnx")
     assert done.rows() == []
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
-    a, b = Embedder(str(EMBEDDER))(faces), Embedder(str(tmp_path / "half.onnx"))(faces)
+    a, b = OnnxEmbedder(str(EMBEDDER))(faces), OnnxEmbedder(str(tmp_path / "half.onnx"))(faces)
     assert a.shape == b.shape
     assert not np.array_equal(a, b)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     assert cosine.min() > 0.999
-    assert Embedder(str(tmp_path / "half.onnx")).named_by != Embedder(str(EMBEDDER)).named_by
+    assert OnnxEmbedder(str(tmp_path / "half.onnx")).named_by != OnnxEmbedder(str(EMBEDDER)).named_by
 
 
 def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(

@@ -9,8 +9,8 @@ import cv2
 import pytest
 
 from pipeline.faces import extract
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import Embedder
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.embed import OnnxEmbedder
 from pipeline.refinement import latest
 from pipeline.sources import Changed
 from tests.builders.small_world import World
@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
     """How many pictures the detector, and how many faces each embedder was asked about."""
     count: Counter = Counter()
-    detect, embed = Detector.__call__, Embedder.__call__
-    monkeypatch.setattr(Detector, "__call__", lambda self, image: count.update(["photos"]) or detect(self, image))
+    detect, embed = OnnxDetector.__call__, OnnxEmbedder.__call__
+    monkeypatch.setattr(OnnxDetector, "__call__", lambda self, image: count.update(["photos"]) or detect(self, image))
     monkeypatch.setattr(
-        Embedder,
+        OnnxEmbedder,
         "__call__",
         lambda self, faces: count.update({Path(self.model).stem: len(faces)}) or embed(self, faces),
     )

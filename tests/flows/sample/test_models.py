@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from flows.sample.models import models, world
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import Embedder
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
 
@@ -18,7 +18,7 @@ def test_the_command_makes_a_detector_and_an_embedder(tmp_path: Path) -> None:
     (out / "detector.onnx").write_bytes(DETECTOR.read_bytes())
     made = models(out, people=4, photos_each=6, steps="3", batch="8")
     assert [line.split(":")[0] for line in made.lines()] == [str(out / "detector.onnx"), str(out / "embedder.onnx")]
-    assert Embedder(str(out / "embedder.onnx")).dim == Embedder(str(EMBEDDER)).dim
+    assert OnnxEmbedder(str(out / "embedder.onnx")).dim == OnnxEmbedder(str(EMBEDDER)).dim
     before = (out / "embedder.onnx").read_bytes()
     assert models(out, people=4, photos_each=6, steps="3", batch="8") == made
     assert (out / "embedder.onnx").read_bytes() == before
@@ -29,7 +29,7 @@ def test_a_detector_of_a_few_updates_is_a_detector(tmp_path: Path) -> None:
     from flows.sample.models import _detector
 
     _detector(tmp_path / "detector.onnx", people=1, steps=2)
-    assert Detector(str(tmp_path / "detector.onnx")).named_by[1] != Detector(str(DETECTOR)).named_by[1]
+    assert OnnxDetector(str(tmp_path / "detector.onnx")).named_by[1] != OnnxDetector(str(DETECTOR)).named_by[1]
 
 
 def test_a_world_is_drawn_and_told(tmp_path: Path) -> None:

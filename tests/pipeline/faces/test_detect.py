@@ -1,4 +1,4 @@
-"""Detectors: chosen from the file, the face meant, and both real networks on real photos."""
+"""Detectors: chosen from the file, the main face of a photo, and both real networks on real photos."""
 
 from pathlib import Path
 
@@ -7,27 +7,28 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector, Faces, kind_of, meant
+from pipeline.faces.detect import OnnxDetector, kind_of, main_face
 from pipeline.faces.model_file import resolve_model
+from pipeline.faces.protocols import DetectedFaces
 
 DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g")
 
 
-def faces(*boxes: tuple[float, float, float, float]) -> Faces:
+def faces(*boxes: tuple[float, float, float, float]) -> DetectedFaces:
     n = len(boxes)
-    return Faces(np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
+    return DetectedFaces(np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
 
 
 def test_without_a_box_the_large_and_central_face_is_meant() -> None:
     found = faces((0, 0, 40, 40), (80, 80, 120, 120), (85, 0, 115, 30))
-    assert meant(found, width=200, height=200) == 1
+    assert main_face(found, width=200, height=200) == 1
 
 
 def test_with_a_box_the_face_there_is_meant_relative_or_in_pixels() -> None:
     found = faces((0, 0, 40, 40), (80, 80, 120, 120))
-    assert meant(found, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
-    assert meant(found, width=200, height=200, box=(5, 0, 45, 50)) == 0
-    assert meant(found, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"
+    assert main_face(found, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
+    assert main_face(found, width=200, height=200, box=(5, 0, 45, 50)) == 0
+    assert main_face(found, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"
 
 
 def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
@@ -52,13 +53,13 @@ def test_an_embedder_is_no_detector(material: Path) -> None:
 def test_every_detector_finds_the_faces_of_real_photos_where_insightface_has_them(material: Path, name: str) -> None:
     from insightface.data import get_image
 
-    detector = Detector(str(material / f"models/{name}.onnx"))
+    detector = OnnxDetector(str(material / f"models/{name}.onnx"))
     crowd = get_image("t1")
     found = detector(crowd)
     assert len(found.scores) == 6
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     one = detector(photo)
-    points = one.landmarks[meant(one, width=250, height=250)]
+    points = one.landmarks[main_face(one, width=250, height=250)]
     # deep-funneled LFW has the eyes near (104, 113) and (148, 113)
     assert np.hypot(*(points[0] - [104, 113])) < 14
     assert np.hypot(*(points[1] - [148, 113])) < 14
@@ -69,7 +70,7 @@ def test_every_detector_finds_the_faces_of_real_photos_where_insightface_has_the
 def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, name: str) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     tight = photo[88:170, 85:167]
-    found = Detector(str(material / f"models/{name}.onnx"))(tight)
+    found = OnnxDetector(str(material / f"models/{name}.onnx"))(tight)
     assert len(found.scores) == 1
     assert (found.landmarks[0] > 0).all()
     assert (found.landmarks[0] < 82).all()
@@ -88,7 +89,7 @@ def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
     photo: tuple[int, int], fixed: int | None, seen: tuple[int, int]
 ) -> None:
     image = np.random.default_rng(0).integers(1, 255, (*photo, 3), np.uint8)
-    blob = Detector("none").blob(image, fixed)
+    blob = OnnxDetector("none").blob(image, fixed)
     assert blob.shape == (1, 3, *seen)
     height, width = (round(side * min(1, 640 / max(photo))) for side in photo)
     if height == photo[0]:
@@ -102,7 +103,7 @@ def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
 @pytest.mark.parametrize("name", ["yunet_n_dynamic", "scrfd_500m"])
 def test_what_was_seen_before_leaves_no_trace_in_photos_of_other_sizes(material: Path, name: str) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
-    detector, sizes = Detector(str(material / f"models/{name}.onnx")), [photo, photo[:, 30:], photo[20:240]]
+    detector, sizes = OnnxDetector(str(material / f"models/{name}.onnx")), [photo, photo[:, 30:], photo[20:240]]
     first = [detector(image) for image in sizes]
     again = [detector(image) for image in reversed(sizes)][::-1]
     for one, two in zip(first, again, strict=True):
@@ -113,7 +114,7 @@ def test_what_was_seen_before_leaves_no_trace_in_photos_of_other_sizes(material:
 @pytest.mark.material
 def test_scale_does_not_move_the_landmarks(material: Path) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
-    detector = Detector(str(material / "models/scrfd_500m.onnx"))
+    detector = OnnxDetector(str(material / "models/scrfd_500m.onnx"))
     small, large = detector(photo), detector(cv2.resize(photo, None, fx=6, fy=6))
     assert np.abs(large.landmarks[0] / 6 - small.landmarks[0]).max() < 4
 
@@ -121,7 +122,7 @@ def test_scale_does_not_move_the_landmarks(material: Path) -> None:
 @pytest.mark.material
 def test_yunet_gives_what_opencvs_own_yunet_gives(material: Path) -> None:
     path = str(material / "models/yunet_n_320_320.onnx")
-    ours, theirs = Detector(path), cv2.FaceDetectorYN.create(path, "", (320, 320), 0.6, 0.4, 1000)
+    ours, theirs = OnnxDetector(path), cv2.FaceDetectorYN.create(path, "", (320, 320), 0.6, 0.4, 1000)
     people = sorted((material / "lfw_pairs/images").iterdir())[:40]
     for photo in (cv2.imread(str(next(p.glob("*.jpg")))) for p in people):
         canvas = np.zeros((320, 320, 3), np.uint8)

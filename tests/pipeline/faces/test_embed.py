@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.faces.align import warp
-from pipeline.faces.detect import Detector, meant
-from pipeline.faces.embed import Embedder, layout_of
+from pipeline.faces.detect import OnnxDetector, main_face
+from pipeline.faces.embed import OnnxEmbedder, layout_of
 from tests.builders.channel_mean_model import channel_mean_model
 
 
@@ -27,7 +27,7 @@ def expected(pictures: np.ndarray) -> np.ndarray:
     ("shape", "first"), [(["n", 3, 112, 112], True), (["n", 112, 112, 3], False), ([2, 3, 112, 112], True)]
 )
 def test_every_layout_gives_the_same_vectors(tmp_path: Path, shape: list, first: bool, raw: bool) -> None:
-    embedder = Embedder(channel_mean_model(tmp_path / "m.onnx", shape=shape, raw=raw, first=first))
+    embedder = OnnxEmbedder(channel_mean_model(tmp_path / "m.onnx", shape=shape, raw=raw, first=first))
     assert np.allclose(embedder(faces()), expected(faces()), atol=1e-5)
     assert embedder.dim == 3
     assert layout_of(embedder.model).raw is raw
@@ -36,11 +36,11 @@ def test_every_layout_gives_the_same_vectors(tmp_path: Path, shape: list, first:
 def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
     path = channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 112, 112])
     left, right = expected(faces()), expected(faces()[:, :, ::-1])
-    assert np.allclose(Embedder(path, "add")(faces()), left + right, atol=1e-5)
-    assert np.allclose(Embedder(path, "concatenate")(faces()), np.hstack([left, right]), atol=1e-5)
-    assert Embedder(path, "concatenate").dim == 6
+    assert np.allclose(OnnxEmbedder(path, "add")(faces()), left + right, atol=1e-5)
+    assert np.allclose(OnnxEmbedder(path, "concatenate")(faces()), np.hstack([left, right]), atol=1e-5)
+    assert OnnxEmbedder(path, "concatenate").dim == 6
     with pytest.raises(UserError, match="flip 'twice' is not known"):
-        Embedder(path, "twice")
+        OnnxEmbedder(path, "twice")
 
 
 def test_a_model_that_wants_another_picture_is_one_line(tmp_path: Path) -> None:
@@ -51,15 +51,15 @@ def test_a_model_that_wants_another_picture_is_one_line(tmp_path: Path) -> None:
 def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: Path) -> None:
     here = channel_mean_model(tmp_path / "a.onnx", shape=["n", 3, 112, 112])
     (tmp_path / "b.onnx").write_bytes(Path(here).read_bytes())
-    assert Embedder(here).named_by == Embedder(str(tmp_path / "b.onnx")).named_by
-    assert Embedder(here).named_by != Embedder(here, "add").named_by
+    assert OnnxEmbedder(here).named_by == OnnxEmbedder(str(tmp_path / "b.onnx")).named_by
+    assert OnnxEmbedder(here).named_by != OnnxEmbedder(here, "add").named_by
 
 
 @pytest.mark.material
 @pytest.mark.parametrize(("name", "raw"), [("ms1m", True), ("casia", False)])
 def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: Path, name: str, raw: bool) -> None:
-    detector = Detector(str(material / "models/yunet_n_320_320.onnx"))
-    embedder = Embedder(str(material / f"models/arcface_mobilefacenet_{name}.onnx"))
+    detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
+    embedder = OnnxEmbedder(str(material / f"models/arcface_mobilefacenet_{name}.onnx"))
     assert layout_of(embedder.model).raw is raw
     people = sorted(p for p in (material / "lfw_pairs/images").iterdir() if len(list(p.iterdir())) >= 2)[:12]
     crops = []
@@ -67,7 +67,7 @@ def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: 
         for file in sorted(person.iterdir())[:2]:
             photo = cv2.imread(str(file))
             found = detector(photo)
-            crops.append(warp(photo, found.landmarks[meant(found, width=photo.shape[1], height=photo.shape[0])]))
+            crops.append(warp(photo, found.landmarks[main_face(found, width=photo.shape[1], height=photo.shape[0])]))
     x = embedder(np.stack(crops))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     cosines = x[::2] @ x[1::2].T

@@ -10,15 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.faces import extract
-from pipeline.faces.detect import Detector, Faces
+from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.picture import Image, decode
+from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.sources.index import Source, photos
 from pipeline.tables.table import Shard
 
 
 @pytest.fixture
-def detector(material: Path) -> Detector:
-    return Detector(str(material / "models/yunet_n_dynamic.onnx"))
+def detector(material: Path) -> OnnxDetector:
+    return OnnxDetector(str(material / "models/yunet_n_dynamic.onnx"))
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def rows(
 ) -> dict[str, dict[str, Any]]:
     """The rows of faces, without what was not found, of files that lie in a folder, by their names.
 
-    box: of the face that is meant, in each of them.
+    box: of the face that is main_face, in each of them.
     """
     for name, data in files.items():
         (folder / "photos/someone").mkdir(parents=True, exist_ok=True)
@@ -63,12 +64,14 @@ def rows(
     return {n: {k: v for k, v in row.items() if v is not None} for n, row in zip(names, found, strict=True)}
 
 
-def drawn_eyes(image: Image) -> Faces:
+def drawn_eyes(image: Image) -> DetectedFaces:
     """A detector's answer for any picture: one face in its middle."""
     height, width = image.shape[:2]
     points = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.6], [0.58, 0.6]], np.float32)
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32) * [width, height, width, height]
-    return Faces(box.astype(np.float32), np.ones(1, np.float32), (points * [width, height])[None].astype(np.float32))
+    return DetectedFaces(
+        box.astype(np.float32), np.ones(1, np.float32), (points * [width, height])[None].astype(np.float32)
+    )
 
 
 def jpeg(side: int, seed: int) -> bytes:
@@ -121,8 +124,8 @@ def test_of_large_photos_one_is_held_at_a_time(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_photo_without_a_face_says_so(tmp_path: Path) -> None:
-    def blind(image: Image) -> Faces:
-        return Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
+    def blind(image: Image) -> DetectedFaces:
+        return DetectedFaces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
     found = rows(tmp_path, {"a.jpg": jpeg(100, 0)}, blind)["a.jpg"]
     assert found["failure"] == "no_face: the detector finds none"
@@ -130,7 +133,7 @@ def test_a_photo_without_a_face_says_so(tmp_path: Path) -> None:
 
 
 def test_a_detector_that_fails_is_told_and_not_waited_for(tmp_path: Path) -> None:
-    def broken(image: Image) -> Faces:
+    def broken(image: Image) -> DetectedFaces:
         raise RuntimeError("no memory")
 
     with pytest.raises(RuntimeError, match="no memory"):
@@ -143,7 +146,7 @@ def test_a_detector_that_fails_is_told_and_not_waited_for(tmp_path: Path) -> Non
     [(1000, 0, [1]), (1400, 0, [2]), (2800, 0, [4]), (5200, 0, [8]), (2800, 1100, [4, 1])],
 )
 def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_same(
-    tmp_path: Path, material: Path, detector: Detector, sizes: list[int], side: int, around: int, decoded: list[int]
+    tmp_path: Path, material: Path, detector: FaceDetector, sizes: list[int], side: int, around: int, decoded: list[int]
 ) -> None:
     data = photo(material, side, around=around)
     row = rows(tmp_path, {"a.jpg": data}, detector)["a.jpg"]
@@ -158,7 +161,7 @@ def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_s
 
 
 @pytest.mark.material
-def test_a_box_in_pixels_is_of_the_whole_photo(tmp_path: Path, material: Path, detector: Detector) -> None:
+def test_a_box_in_pixels_is_of_the_whole_photo(tmp_path: Path, material: Path, detector: FaceDetector) -> None:
     one = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     two = cv2.resize(np.concatenate([one, one], axis=1), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
     data = cv2.imencode(".jpg", two)[1].tobytes()

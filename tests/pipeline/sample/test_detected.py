@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.faces.align import warp
-from pipeline.faces.detect import Detector
-from pipeline.faces.embed import Embedder
+from pipeline.faces.detect import OnnxDetector
+from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample import draw_people
 from pipeline.sample.models import DETECTOR
 
@@ -36,7 +36,7 @@ def looked_for(detector, photos):
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["yunet_n_320_320.onnx", "scrfd_500m.onnx"])
 def test_detectors_find_the_faces_where_they_are_drawn(material, drawn, model):
-    off = np.array([o for _, o in looked_for(Detector(str(material / "models" / model)), drawn)])
+    off = np.array([o for _, o in looked_for(OnnxDetector(str(material / "models" / model)), drawn)])
     assert (off < NEAR).mean() >= 0.95
     assert np.median(off) < 0.12
 
@@ -44,7 +44,7 @@ def test_detectors_find_the_faces_where_they_are_drawn(material, drawn, model):
 @pytest.mark.slow
 def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
     """People of another seed than those it learned from."""
-    detector = Detector(str(DETECTOR))
+    detector = OnnxDetector(str(DETECTOR))
     off = np.array([o for _, o in looked_for(detector, drawn)])
     more = np.mean([len(detector(one.photo).scores) - len(one.boxes) for one in drawn])
     with capsys.disabled():
@@ -61,8 +61,8 @@ def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
 @pytest.mark.slow
 def test_a_recogniser_tells_them_apart_but_not_without_mistakes(material):
     photos = list(draw_people(20, 6, seed=78))
-    detector = Detector(str(material / "models/yunet_n_320_320.onnx"))
-    embed = Embedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
+    detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
+    embed = OnnxEmbedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
     kept = [
         (one, marks) for one, (marks, _) in zip(photos, looked_for(detector, photos), strict=True) if marks is not None
     ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline.faces import model_file
-from pipeline.faces.detect import Detector
+from pipeline.faces.detect import OnnxDetector
 from pipeline.tables import worker_process
 
 MODELS = Path(worker_process.__file__).parents[1] / "sample/models"
@@ -71,7 +71,7 @@ def test_what_one_table_needs_is_let_go_of_before_the_next_and_not_within_it(mon
 
 
 def test_a_model_is_gone_when_its_table_is_made() -> None:
-    detector = Detector(str(MODELS / "detector.onnx"))
+    detector = OnnxDetector(str(MODELS / "detector.onnx"))
     worker_process.turn_to("faces")
     before = detector(np.zeros((64, 64, 3), np.uint8))
     there = weakref.ref(model_file.session(detector.model))

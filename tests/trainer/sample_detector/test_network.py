@@ -7,7 +7,7 @@ import pytest
 import torch
 from insightface.model_zoo import get_model
 
-from pipeline.faces.detect import Detector, kind_of
+from pipeline.faces.detect import OnnxDetector, kind_of
 from trainer.sample_detector.network import Network, anchors, decode, to_onnx
 from trainer.sample_detector.train import to_input
 
@@ -50,7 +50,7 @@ def test_insightface_reads_the_same_faces(net: Network, path: str) -> None:
 def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> None:
     assert kind_of(path) == ("scrfd", None)
     picture = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
-    faces = Detector(path, min_score=0.01)(picture)
+    faces = OnnxDetector(path, min_score=0.01)(picture)
     with torch.no_grad():
         found = decode(net(to_input(picture[None])), 160, 160)
     best = int(found.logits[0].argmax())

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from pipeline.faces.detect import Detector
+from pipeline.faces.detect import OnnxDetector
 from tests.builders.marked_photo import marked_photo
 from trainer.sample_detector.network import to_onnx
 from trainer.sample_detector.scenes import Photo
@@ -30,7 +30,7 @@ def test_the_same_seed_trains_the_same() -> None:
 def test_it_finds_what_it_was_shown(tmp_path: Path) -> None:
     photos = [marked_photo(face=f) for f in (60, 90, 120)]
     to_onnx(train_detector(photos, seed=0, steps=120, batch=8), tmp_path / "d.onnx")
-    detector = Detector(str(tmp_path / "d.onnx"), min_score=0.5)
+    detector = OnnxDetector(str(tmp_path / "d.onnx"), min_score=0.5)
     shown = marked_photo(face=100)
     faces = detector(shown.picture)
     assert len(faces.scores) == 1

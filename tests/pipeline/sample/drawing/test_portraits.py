@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.faces.detect import Faces, meant
+from pipeline.faces.detect import main_face
+from pipeline.faces.protocols import DetectedFaces
 from pipeline.sample import draw_people, person, portrait
 from pipeline.sample.people import FARTHEST, MEASURES, Shape, on_another_day
 
@@ -66,8 +67,8 @@ def test_the_skin_is_where_the_landmarks_are(drawn):
 def test_of_several_people_the_photo_is_about_the_first(groups):
     for one in groups:
         height, width = one.photo.shape[:2]
-        faces = Faces(one.boxes, np.ones(len(one.boxes), np.float32), one.landmarks)
-        assert meant(faces, width=width, height=height) == 0
+        faces = DetectedFaces(one.boxes, np.ones(len(one.boxes), np.float32), one.landmarks)
+        assert main_face(faces, width=width, height=height) == 0
     assert [len(one.people) for one in groups] == [2, 3] * 4
 
 
