@@ -69,7 +69,7 @@ def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
         raise UserError(f"{path} is no checkpoint, or was cut short: give best.pt or last.pt of a training") from None
 
 
-def network(run: Run) -> nn.Module:
+def build_backbone(run: Run) -> nn.Module:
     """The untrained backbone of a run."""
     net = backbone(run.backbone, embedding=run.embedding, channels=run.channels, size=run.size, dropout=run.dropout)
     net.recompute = run.recompute
@@ -87,10 +87,10 @@ def fill(net: nn.Module, checkpoint: Checkpoint, *, where: str | Path) -> None:
         ) from None
 
 
-def trained(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:
+def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:
     """The backbone in a checkpoint, ready to embed, and its run."""
     checkpoint = load(path, device=device)
-    net = network(checkpoint.run)
+    net = build_backbone(checkpoint.run)
     fill(net, checkpoint, where=path)
     return net.to(device).eval(), checkpoint.run
 

@@ -93,7 +93,7 @@ def _compute_on_one_thread() -> None:
 @cache
 def _loaded(path: str) -> tuple[nn.Module, Run]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    net, run = checkpoint.trained(path, device=device)
+    net, run = checkpoint.load_backbone(path, device=device)
     return net.to(memory_format=torch.channels_last), run  # type: ignore[call-overload]
 
 

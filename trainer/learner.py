@@ -30,7 +30,7 @@ class Parts(NamedTuple):
 def make(run: Run, classes: int, device: torch.device) -> Parts:
     """A run's untrained parts for so many classes: the same weights whatever the number of ranks."""
     torch.manual_seed(run.seed)
-    net = checkpoint.network(run)
+    net = checkpoint.build_backbone(run)
     if world_size() > 1:
         net = synchronise(net)
     net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]

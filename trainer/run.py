@@ -14,7 +14,6 @@ from pipeline.errors import UserError
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
-SCHEDULES = ("constant", "polynomial", "cosine", "step")
 
 
 def _says(default: Any, help: str) -> Any:

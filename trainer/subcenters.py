@@ -22,18 +22,18 @@ from trainer.run import Run
 _BLOCK = 65_536  # photos at a time: [65536, 3, 512] float32 are 400 MB
 
 
-class Angles(NamedTuple):
+class CentreAngles(NamedTuple):
     """Each photo's angle in degrees [n] to the dominant centre of its class, and which that is for each class."""
 
-    angle: NDArray[np.float32]
+    degrees: NDArray[np.float32]
     dominant: NDArray[np.int64]
 
-    def kept(self, max_angle: float = 75.0) -> NDArray[np.bool_]:
+    def within(self, max_degrees: float = 75.0) -> NDArray[np.bool_]:
         """Which photos [n] stay. 75 degrees, a cosine of .2588, is the paper's; 70 and 80 do nearly as well there."""
-        return self.angle <= max_angle
+        return self.degrees <= max_degrees
 
 
-def dominant_angles(x: NDArray[np.floating], label: NDArray[np.integer], centres: NDArray[np.floating]) -> Angles:
+def dominant_angles(x: NDArray[np.floating], label: NDArray[np.integer], centres: NDArray[np.floating]) -> CentreAngles:
     """How far each photo is from its class's dominant centre: the one that most of the class's photos are nearest to.
 
     x [n, d], label [n] in 0..classes-1, centres [classes, K, d] or [classes, d], none of which need have norm 1. Equal
@@ -48,7 +48,7 @@ def dominant_angles(x: NDArray[np.floating], label: NDArray[np.integer], centres
     nearest = np.bincount(label * k + cosine.argmax(1), minlength=classes * k).reshape(classes, k)
     dominant = nearest.argmax(1)
     own = cosine[np.arange(len(x)), dominant[label]]
-    return Angles(np.degrees(np.arccos(own.clip(-1, 1))).astype(np.float32), dominant)
+    return CentreAngles(np.degrees(np.arccos(own.clip(-1, 1))).astype(np.float32), dominant)
 
 
 def _cosines(x: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,14 +58,14 @@ def _cosines(x: NDArray[np.floating], centres: NDArray[np.float32]) -> NDArray[n
     return cosine
 
 
-class Cleaned(NamedTuple):
+class PhotoAngles(NamedTuple):
     """The photos [n] of a data set by what they are called there, and their angles."""
 
-    names: list[str]
-    angles: Angles
+    keys: list[str]
+    angles: CentreAngles
 
 
-def clean(trained: str | Path, data: str | Path) -> Cleaned:
+def angles_to_centres(trained: str | Path, data: str | Path) -> PhotoAngles:
     """The angles of the photos that a checkpoint was trained on, each to its class's dominant centre.
 
     Raises UserError when the checkpoint is of other classes, or of a loss that keeps no cosines.
@@ -74,11 +74,11 @@ def clean(trained: str | Path, data: str | Path) -> Cleaned:
     centres = kept.objective.get("weight")
     if centres is None or len(centres) != int(faces.labels.max()) + 1 or centres.shape[-1] != kept.run.embedding:
         raise UserError(f"{trained} holds no class centres of {data}: give the data it was trained on")
-    net, run = checkpoint.trained(trained)
+    net, run = checkpoint.load_backbone(trained)
     contents = [faces.read(c) for c in range(len(faces.rows))]
     x = np.concatenate([_embedded(net, run, c) for c in contents])
     label = np.concatenate([c.label for c in contents])
-    return Cleaned([n for c in contents for n in c.name], dominant_angles(x, label, centres.numpy()))
+    return PhotoAngles([n for c in contents for n in c.name], dominant_angles(x, label, centres.numpy()))
 
 
 @torch.inference_mode()

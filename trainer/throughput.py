@@ -30,10 +30,10 @@ class Throughput(NamedTuple):
 
     backbone: str
     device: str
-    loop: float
-    bare: float
-    peak: int  # of the process on a CPU, of torch on a GPU
-    model: int  # weights, gradients and the optimizer's state
+    loop_images_per_s: float
+    bare_images_per_s: float
+    peak_bytes: int  # of the process on a CPU, of torch on a GPU
+    model_bytes: int  # weights, gradients and the optimizer's state
 
 
 def throughput(run: Run, data: str | Path, *, turns: int = 3, device: str = "", threads: int = 2) -> Throughput:
@@ -54,7 +54,7 @@ def throughput(run: Run, data: str | Path, *, turns: int = 3, device: str = "", 
     return _in_turns(run, parts, loop, bare, turns)
 
 
-def with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") -> Throughput:
+def throughput_with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") -> Throughput:
     """Whole updates with so many classes (loop) beside the bare network with the fewest that a classifier can have.
 
     On drawn faces that lie in memory already: what reading costs is throughput()'s question. turns as there.
@@ -76,7 +76,7 @@ def with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") ->
     return _in_turns(run, parts, loop, bare, turns)
 
 
-def product(a: NDArray[np.float32], b: NDArray[np.float32]) -> Callable[[], None]:
+def matrix_product(a: NDArray[np.float32], b: NDArray[np.float32]) -> Callable[[], None]:
     """What multiplies rows a [n, d] with all rows b [m, d], a block of b at a time, on the GPU where there is one; both
     lie there already."""
     at = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -38,7 +38,7 @@ LAST, BEST, MODEL, RESULT = "last.pt", "best.pt", "model.onnx", "result.json"
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """A finished training: its model as checkpoint and ONNX, its last loss, and the figures of its test sets."""
 
     checkpoint: Path
@@ -55,18 +55,19 @@ def train(
     data: str | Path,
     out: Path,
     *,
-    tests: Mapping[str, Path] = MappingProxyType({}),
+    test_sets: Mapping[str, Path] = MappingProxyType({}),
     device: str = "",
     threads: int = 2,
-    every: int = 50,
-    keep_every: int = 1000,
-) -> Trained:
+    log_every: int = 50,
+    checkpoint_every: int = 1000,
+) -> TrainingResult:
     """Train a run on a refined data set and return where its model lies; what was trained before is not trained again.
 
-    out: a new folder, or that of the same run, which goes on. tests: pair sets by name, measured at each checkpoint.
-    every, keep_every: updates between lines and between checkpoints. Raises UserError for data nothing can be learnt
-    from, another run's folder, a disk without room, or a loss that is no longer finite. SIGINT and SIGTERM take effect
-    after the update that they meet (on several ranks: after that of the next line), when a checkpoint is written.
+    out: a new folder, or that of the same run, which goes on. test_sets: pair sets by name, measured at each
+    checkpoint. log_every, checkpoint_every: updates between lines and between checkpoints. Raises UserError for data
+    nothing can be learnt from, another run's folder, a disk without room, or a loss that is no longer finite. SIGINT
+    and SIGTERM take effect after the update that they meet (on several ranks: after that of the next line), when a
+    checkpoint is written.
     """
     join_ranks()
     faces = open_faces(data)
@@ -83,19 +84,21 @@ def train(
         for step in range(seen // run.batch, run.steps):
             found, norm = update(run, parts, stream, step)
             done = step + 1
-            keeps, says = done % keep_every == 0 or done == run.steps, done % every == 0
+            keeps, says = done % checkpoint_every == 0 or done == run.steps, done % log_every == 0
             stop = _agreed(told, parts.device) if says or world_size() == 1 else 0
             if says or keeps or stop or done == 1:
                 loss = _finite(found, run, done)
                 journal.write(done, loss=loss, lr=learning_rate(run, step), gradient=float(norm))
             if keeps or stop:
-                figures = examine(parts.net, run, tests) if rank() == 0 and keeps else {}
+                figures = examine(parts.net, run, test_sets) if rank() == 0 and keeps else {}
                 best = _keep(run, faces, out, parts, (done * run.batch, best, figures))
                 for name, numbers in figures.items():
                     journal.tested(done, name, numbers)
             if stop:
                 break
-    made = Trained(out / LAST, out / MODEL, run.steps, int(faces.labels.max()) + 1, len(faces.labels), loss, figures)
+    made = TrainingResult(
+        out / LAST, out / MODEL, run.steps, int(faces.labels.max()) + 1, len(faces.labels), loss, figures
+    )
     if rank() == 0 and done == run.steps:
         to_onnx(parts.net.cpu().eval(), made.onnx, channels=run.channels, size=run.size)
         _write(made, out, Path(data))
@@ -111,7 +114,7 @@ def _agreed(told: list[int], device: torch.device) -> int:
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
-def _write(made: Trained, out: Path, data: Path) -> None:
+def _write(made: TrainingResult, out: Path, data: Path) -> None:
     """The outcome beside its model, last of all: where it lies, the training is finished.
 
     Where the data is a root's table, it is named, so that it stays as long as the training does.
@@ -122,10 +125,10 @@ def _write(made: Trained, out: Path, data: Path) -> None:
     temporary.replace(out / RESULT)
 
 
-def _found(out: Path) -> Trained:
+def _found(out: Path) -> TrainingResult:
     value = json.loads((out / RESULT).read_text())
     value.pop("tables", None)
-    return Trained(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
+    return TrainingResult(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
 
 
 def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Tensor, Tensor]:

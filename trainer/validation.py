@@ -9,7 +9,7 @@ from torch import nn
 
 from trainer.embedder import embed
 from trainer.evaluation.pair_set import load_pairs
-from trainer.evaluation.verification import cosines, verify
+from trainer.evaluation.verification import model_cosines, verify
 from trainer.run import Run
 
 
@@ -31,5 +31,5 @@ def examine(net: nn.Module, run: Run, exams: Mapping[str, Path]) -> dict[str, di
 
 def _figures(folder: Path, embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> dict[str, float]:
     pairs = load_pairs(folder)
-    found = verify(cosines(pairs, embed), pairs.same, pairs.fold, unit=pairs.unit, samples=0)
+    found = verify(model_cosines(pairs, embed), pairs.same, pairs.fold, unit=pairs.unit, samples=0)
     return {"accuracy": found.accuracy, **{f"TAR@FAR={far:g}": tar for far, tar in found.tar.items()}}

@@ -26,7 +26,7 @@ from trainer.recipes import recipe as named
 from trainer.run import Run, override
 
 if TYPE_CHECKING:
-    from trainer.subcenters import Cleaned
+    from trainer.subcenters import PhotoAngles
 
 PAPER = 75.0  # degrees from the dominant centre: sub-centre ArcFace's own limit
 Label = Mapping[str, Any]
@@ -93,20 +93,20 @@ def cleaning(
     return Ways([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
 
 
-def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) -> "Cleaned":
+def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) -> "PhotoAngles":
     """Each trained photo's angle to the dominant centre of its class."""
-    from trainer.losses.names import with_centres  # torch takes seconds to load, and only who trains needs it
-    from trainer.subcenters import clean
+    from trainer.losses.names import with_subcentres  # torch takes seconds to load, and only who trains needs it
+    from trainer.subcenters import angles_to_centres
     from trainer.train import train
 
-    run, data = replace(run, loss=with_centres(run.loss)), manifest(root, claims, faces)
+    run, data = replace(run, loss=with_subcentres(run.loss)), manifest(root, claims, faces)
     out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(run))
-    return clean(train(run, data, out, device=device).checkpoint, data)
+    return angles_to_centres(train(run, data, out, device=device).checkpoint, data)
 
 
-def _dropped(labels: Iterable[Label], found: "Cleaned", max_angle: float) -> list[Label]:
+def _dropped(labels: Iterable[Label], found: "PhotoAngles", max_angle: float) -> list[Label]:
     """The labels without what lies further than that from its class's dominant centre."""
-    gone = {key for key, stays in zip(found.names, found.angles.kept(max_angle), strict=True) if not stays}
+    gone = {key for key, stays in zip(found.keys, found.angles.within(max_angle), strict=True) if not stays}
     return [{**r, "identity": None, "reason": "outlier"} if r["key"] in gone else r for r in labels]
 
 

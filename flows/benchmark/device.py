@@ -85,12 +85,12 @@ def device(
 
 def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:
     """Faces a second through an embedder, from pixels to vectors, beside the network on one batch again and again."""
-    from trainer.checkpoint import network  # torch takes seconds to load
+    from trainer.checkpoint import build_backbone  # torch takes seconds to load
     from trainer.export import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, f"{name}.onnx"))
-        to_onnx(network(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
+        to_onnx(build_backbone(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
         if halved:
             halve(path, path := str(Path(folder, "half.onnx")))
         embedder = OnnxEmbedder(path)
@@ -104,20 +104,20 @@ def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, 
 
 def _searching(gallery: int) -> tuple[float, float, str, int]:
     """Queries a second against unit vectors, beside the bare product of the same matrices."""
-    from trainer.throughput import product  # torch takes seconds to load
+    from trainer.throughput import matrix_product  # torch takes seconds to load
 
     random = np.random.default_rng(0)
     found, queries = (_unit(random, n) for n in (gallery, max(2, gallery // 100)))
-    ours, limit = _rates(lambda: nearest(queries, found, NEAREST), product(queries, found), 1)
+    ours, limit = _rates(lambda: nearest(queries, found, NEAREST), matrix_product(queries, found), 1)
     return ours * len(queries), limit * len(queries), "queries", 0
 
 
 def _training(run: Run, classes: int, turns: int) -> tuple[float, float, str, int]:
     """Photos a second of whole updates with so many classes, beside the network with two."""
-    from trainer.throughput import with_classes
+    from trainer.throughput import throughput_with_classes
 
-    t = with_classes(run, classes, turns=turns)
-    return t.loop, t.bare, "photos", t.peak if t.device.startswith("cuda") else 0
+    t = throughput_with_classes(run, classes, turns=turns)
+    return t.loop_images_per_s, t.bare_images_per_s, "photos", t.peak_bytes if t.device.startswith("cuda") else 0
 
 
 def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:

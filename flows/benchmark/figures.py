@@ -24,7 +24,7 @@ from pipeline.faces.protocols import FaceEmbedder
 from pipeline.refinement import latest
 from pipeline.report import charts
 from pipeline.report.charts import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Chart
-from trainer.evaluation.angles import Angles, angles, histogram, target_logits
+from trainer.evaluation.angles import Angles, angle_histogram, angles
 from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
 from trainer.recipes import recipe as named
@@ -203,6 +203,8 @@ def _circle(loss: str, x: Rows, label: NDArray[np.int64], weights: Rows | None) 
 
 
 def _target_logits() -> Chart:
+    from trainer.losses.margins import target_logits  # torch takes seconds to load
+
     figure, axis = charts.axes()
     degrees = np.linspace(0, 180, 361)
     for (name, margin), colour, dash in zip(CURVES.items(), COLOURS, DASHES * 2, strict=False):
@@ -219,7 +221,7 @@ def _angles(
     figure, axis = charts.axes()
     told = []
     for loss, dash in zip(losses, ("--", "-"), strict=True):
-        edges, same, other = histogram(vectors[loss], label, bins=90)
+        edges, same, other = angle_histogram(vectors[loss], label, bins=90)
         for counts, colour, what in ((same, BLUE, "one person"), (other, RED, "two people")):
             axis.stairs(counts / max(1, counts.sum()), edges, color=colour, linestyle=dash, label=f"{what}, {loss}")
         middle = (edges[:-1] + edges[1:]) / 2

@@ -20,7 +20,7 @@ from trainer.recipes import recipe as named
 from trainer.run import Run, override
 
 if TYPE_CHECKING:
-    from trainer.train import Trained
+    from trainer.train import TrainingResult
 
 log = logging.getLogger("refinery")
 NETWORKS = ["iresnet18", "iresnet50", "mobilefacenet"]
@@ -68,11 +68,11 @@ def train(
         found.append(
             {
                 "network": name,
-                "loop images/s": t.loop,
-                "bare images/s": t.bare,
-                "share": t.loop / t.bare,
-                "memory MB": t.peak // MB,
-                "model MB": t.model // MB,
+                "loop images/s": t.loop_images_per_s,
+                "bare images/s": t.bare_images_per_s,
+                "share": t.loop_images_per_s / t.bare_images_per_s,
+                "memory MB": t.peak_bytes // MB,
+                "model MB": t.model_bytes // MB,
                 "device": t.device,
             }
         )
@@ -140,7 +140,7 @@ def losses(
 with_fields(losses)
 
 
-def fitted(root: str, run: Run, data: Path, device: str = "") -> "Trained":
+def fitted(root: str, run: Run, data: Path, device: str = "") -> "TrainingResult":
     """A run trained on data, in a folder of the root that is named by both: made once."""
     from trainer.train import train as fit
 

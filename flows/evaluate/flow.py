@@ -24,8 +24,8 @@ from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, vid
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from trainer.evaluation.compare import compare
-from trainer.evaluation.pair_set import PairSet, between, load_pairs, without
-from trainer.evaluation.roc import at_far
+from trainer.evaluation.pair_set import PairSet, load_pairs, pair_cosines, without_people
+from trainer.evaluation.roc import index_at_far
 from trainer.evaluation.verification import Verification, verify
 
 log = logging.getLogger("refinery")
@@ -181,7 +181,7 @@ def _curve(found: Verification) -> list[list[float]]:
     """False and true accept rates, evenly apart in the logarithm of the first."""
     far, tar = found.roc.far, found.roc.tar
     lowest = 1 / max(1, found.pairs - found.same)
-    at = np.unique([at_far(found.roc, rate) for rate in np.geomspace(lowest, 1, POINTS)])
+    at = np.unique([index_at_far(found.roc, rate) for rate in np.geomspace(lowest, 1, POINTS)])
     return [[round(float(v), 9) for v in far[at]], [round(float(v), 6) for v in tar[at]]]
 
 
@@ -205,7 +205,7 @@ def measure(
     leave_out: people and photos (identities and face_ids) whose pairs are not asked.
     """
     pairs = load_pairs(test.folder)
-    pairs = without(pairs, leave_out) if leave_out else pairs
+    pairs = without_people(pairs, leave_out) if leave_out else pairs
     cosine = cosines(root, embedder, test, pairs, workers=workers)
     try:
         return verify(cosine, pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
@@ -223,7 +223,7 @@ def cosines(
     table = embedded(root, test.faces, embedder, workers=workers)
     x = vectors(table.read(["x"])["x"])[0].astype(np.float32)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return between(pairs, x)
+    return pair_cosines(pairs, x)
 
 
 def _check(
@@ -295,7 +295,7 @@ def _few(figure: str, found: Verification) -> str:
 def _asked(question: Question) -> Asked:
     name, test, leave_out = question
     pairs = load_pairs(test.folder)
-    pairs = without(pairs, leave_out) if leave_out else pairs
+    pairs = without_people(pairs, leave_out) if leave_out else pairs
     return Asked(name, str(test.folder), len(pairs.same), int(pairs.same.sum()), pairs.missing)
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.noise.known import RATE, answered, find_known, unnamed
 from pipeline.refinement import Refinement, latest
 from pipeline.tables.columns import vectors
-from trainer.evaluation.identification import FARS, Identification, identify, refined
+from trainer.evaluation.identification import FARS, Identification, identify, replace_noisy_probes
 
 log = logging.getLogger("refinery")
 PROBES, DISTRACTORS = "facescrub_noises.txt", "megaface_noises.txt"
@@ -96,7 +96,7 @@ def megaface(
     _write(out, ours)
     log.info("%d probes, %d distractors: identification as they came, then refined", len(x), strangers.faces)
     before = identify(x, person, (v for _, v in _blocks(done)))
-    after = identify(refined(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
+    after = identify(replace_noisy_probes(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
     there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
     return MegaFace(
         len(x),
@@ -158,7 +158,7 @@ def _figures(before: Identification, after: Identification, draws: int) -> Itera
     for far in FARS:
         one, two = before.tar(far, samples=draws), after.tar(far, samples=draws)
         if one and two:
-            few = far * before.impostors < 10
+            few = far * before.impostor_pairs < 10
             yield {
                 "figure": f"TAR@FAR={far:g}",
                 "distractors": before.sizes[-1],

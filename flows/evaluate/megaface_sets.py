@@ -24,7 +24,7 @@ from pipeline.sources.test_sets import megaface_devkit
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
-from trainer.evaluation.identification import FARS, FPR, Identification, identify, refined
+from trainer.evaluation.identification import FARS, FPR, Identification, identify, replace_noisy_probes
 
 log = logging.getLogger("refinery")
 Rows = NDArray[np.float32]
@@ -85,7 +85,7 @@ def measure(
         for kind in ("", " refined") if noise else ("",):
             known = {n: noise.get(n, set()) if kind else set() for n in (PROBES, DISTRACTORS)}
             wrong = np.array([as_listed(k, 1) in known[PROBES] for k in keys], bool)
-            done = identify(refined(x, person, wrong), person, found.distractors(known[DISTRACTORS]))
+            done = identify(replace_noisy_probes(x, person, wrong), person, found.distractors(known[DISTRACTORS]))
             log.info("%s%s: %s identified among %d distractors", name, kind, title, done.sizes[-1])
             figures += list(_figures(f"{name}{kind}", title, done, draws=draws, seed=seed))
             asked[f"{name}{kind}"] = Asked(f"{name}{kind}", path, done.pairs, done.pairs, lost)
@@ -179,5 +179,5 @@ def _figures(test: str, title: str, done: Identification, *, draws: int, seed: i
         for k in (1, 10):
             yield from figure(f"rank-{k} of {size:,}", done.rank(k, size, samples=draws, seed=seed))
     for far in FARS:
-        yield from figure(f"TAR@FAR={far:g}", done.tar(far, samples=draws, seed=seed), far * done.impostors)
-    yield from figure(f"first at FPR={FPR:g}", done.first(samples=draws, seed=seed), FPR * done.probes)
+        yield from figure(f"TAR@FAR={far:g}", done.tar(far, samples=draws, seed=seed), far * done.impostor_pairs)
+    yield from figure(f"first at FPR={FPR:g}", done.first_at_fpr(samples=draws, seed=seed), FPR * done.probes)

@@ -114,5 +114,5 @@ def _searched(means: Mapping[str, NDArray[np.float32]], lists: Videos) -> NDArra
     queries = np.stack([np.sum([means[v] for v in lists.known[p] if v in means], axis=0) for p in asked])
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
     there = np.array([len(lists.sought[p]) for p in asked])
-    found = average_precisions(queries, np.array([number.get(p, -1) for p in asked]), x, owner[1], there=there)
+    found = average_precisions(queries, np.array([number.get(p, -1) for p in asked]), x, owner[1], relevant=there)
     return np.concatenate([found, np.zeros(len(lists.sought) - len(asked))])

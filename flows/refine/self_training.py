@@ -131,9 +131,9 @@ def _model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str
 
 
 def _with_centres(loss: str) -> str:
-    from trainer.losses.names import with_centres  # torch takes seconds to load
+    from trainer.losses.names import with_subcentres  # torch takes seconds to load
 
-    return with_centres(loss)
+    return with_subcentres(loss)
 
 
 def _kept(labels: Table) -> int:

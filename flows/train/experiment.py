@@ -28,7 +28,7 @@ from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
-from trainer.evaluation.compare import compare, over_seeds
+from trainer.evaluation.compare import compare, compare_seeds
 from trainer.evaluation.verification import Verification
 from trainer.recipes import recipe as named
 from trainer.run import Run, override
@@ -172,7 +172,7 @@ def _gains(test: str, done: Mapping[str, Sequence[Verification]]) -> list[Gain]:
             by = float(np.mean([compare(a, b)[figure].value for a, b in pairs]))
             spread = None
             if len(pairs) > 1:
-                over = over_seeds([a.figures[figure] for a, _ in pairs], [b.figures[figure] for _, b in pairs])
+                over = compare_seeds([a.figures[figure] for a, _ in pairs], [b.figures[figure] for _, b in pairs])
                 spread = (over.low, over.high)
             found.append(Gain(test, figure, than, by, (low, high), spread))
     return found

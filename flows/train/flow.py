@@ -14,7 +14,7 @@ from trainer.recipes import recipe as named
 from trainer.run import override
 
 if TYPE_CHECKING:
-    from trainer.train import Trained
+    from trainer.train import TrainingResult
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,13 @@ def run_recipe(
 
     run = override(named(recipe), {name: text for name, text in given.items() if text})
     exams = dict(exam(str(out / "tests"), path, detector) for path in test_set)
-    made = train(run, data, out, tests=exams, device=device, threads=threads, every=every, keep_every=keep_every)
+    made = train(
+        run, data, out, test_sets=exams, device=device, threads=threads, log_every=every, checkpoint_every=keep_every
+    )
     return shown(made)
 
 
-def shown(made: "Trained") -> Made:
+def shown(made: "TrainingResult") -> Made:
     """A training's outcome with plain values."""
     return Made(str(made.onnx), str(made.checkpoint), made.photos, made.classes, made.steps, made.loss, made.tests)
 

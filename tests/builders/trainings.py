@@ -20,7 +20,7 @@ torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)  # in float32 the order of a sum shows after a few steps of a high rate
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 run, data, out, keep_every = json.loads(sys.argv[1])
-train(Run(**run), data, Path(out), device="cpu", threads=1, every=1, keep_every=keep_every)
+train(Run(**run), data, Path(out), device="cpu", threads=1, log_every=1, checkpoint_every=keep_every)
 """
 
 

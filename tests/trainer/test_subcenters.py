@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from tests.builders import exported_faces
 from trainer.data.shards import open_faces
 from trainer.run import Run
-from trainer.subcenters import clean, dominant_angles
+from trainer.subcenters import angles_to_centres, dominant_angles
 from trainer.train import train
 
 
@@ -24,15 +24,15 @@ def test_angles_are_to_the_centre_that_most_photos_are_nearest_to() -> None:
     x = 5 * at(90, 110, 100, 10, 25, 45, 240)
     found = dominant_angles(x, np.array([0, 0, 0, 0, 1, 1, 1]), centres)
     assert found.dominant.tolist() == [1, 0]
-    assert found.angle.tolist() == pytest.approx([10, 10, 0, 90, 5, 15, 150], abs=0.05)
-    assert found.kept().tolist() == [True, True, True, False, True, True, False]
-    assert found.kept(max_angle=7).tolist() == [False, False, True, False, True, False, False]
+    assert found.degrees.tolist() == pytest.approx([10, 10, 0, 90, 5, 15, 150], abs=0.05)
+    assert found.within().tolist() == [True, True, True, False, True, True, False]
+    assert found.within(max_degrees=7).tolist() == [False, False, True, False, True, False, False]
 
 
 def test_one_centre_a_class_is_the_dominant_one() -> None:
     found = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
     assert found.dominant.tolist() == [0, 0]
-    assert found.angle.tolist() == pytest.approx([70, 70], abs=0.05)
+    assert found.degrees.tolist() == pytest.approx([70, 70], abs=0.05)
 
 
 def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     x, label, centres = rng.normal(size=(50, 8)), rng.integers(0, 4, 50), rng.normal(size=(4, 3, 8))
     whole = dominant_angles(x, label, centres)
     monkeypatch.setattr("trainer.subcenters._BLOCK", 7)
-    np.testing.assert_allclose(dominant_angles(x, label, centres).angle, whole.angle, atol=1e-3)
+    np.testing.assert_allclose(dominant_angles(x, label, centres).degrees, whole.degrees, atol=1e-3)
 
 
 def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(tmp_path: Path) -> None:
@@ -56,9 +56,9 @@ def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(
         lr=2e-3,
     )
     made = train(run, data, tmp_path / "out", device="cpu")
-    found, faces = clean(made.checkpoint, data), open_faces(data)
-    assert sorted(found.names) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
+    found, faces = angles_to_centres(made.checkpoint, data), open_faces(data)
+    assert sorted(found.keys) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
     assert found.angles.dominant.shape == (4,)
-    assert np.median(found.angles.angle) < 60  # before any training about 90
+    assert np.median(found.angles.degrees) < 60  # before any training about 90
     with pytest.raises(UserError, match="holds no class centres of"):
-        clean(made.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))
+        angles_to_centres(made.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))

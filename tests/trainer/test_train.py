@@ -26,7 +26,7 @@ from trainer.embedder import Embedder
 from trainer.learner import make
 from trainer.recipes import recipe
 from trainer.run import Run
-from trainer.train import Trained, move, train, update
+from trainer.train import TrainingResult, move, train, update
 
 RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)
 SMALL = replace(RUN, input="3x48x48", batch=8)  # what runs in processes of its own, several times
@@ -38,8 +38,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(RUN, data, tmp_path_factory.mktemp("trained") / "out", device="cpu", every=1)
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    return train(RUN, data, tmp_path_factory.mktemp("trained") / "out", device="cpu", log_every=1)
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
@@ -50,7 +50,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_it_learns_and_leaves_a_model(trained: Trained) -> None:
+def test_it_learns_and_leaves_a_model(trained: TrainingResult) -> None:
     out = trained.checkpoint.parent
     found = trainings.losses(out)
     assert np.mean(found[-5:]) < 0.5 * np.mean(found[:3])
@@ -59,7 +59,7 @@ def test_it_learns_and_leaves_a_model(trained: Trained) -> None:
     assert any((out / "tensorboard").iterdir())
 
 
-def test_a_finished_training_is_found_not_repeated(trained: Trained, data: Path) -> None:
+def test_a_finished_training_is_found_not_repeated(trained: TrainingResult, data: Path) -> None:
     out = trained.checkpoint.parent
     before = {p: p.stat().st_mtime_ns for p in out.glob("*.pt")}
     assert train(RUN, data, out, device="cpu") == trained
@@ -67,7 +67,7 @@ def test_a_finished_training_is_found_not_repeated(trained: Trained, data: Path)
 
 
 @pytest.mark.parametrize("flip", ["none", "add", "concatenate"])
-def test_a_checkpoint_embeds_like_its_onnx(trained: Trained, flip: str) -> None:
+def test_a_checkpoint_embeds_like_its_onnx(trained: TrainingResult, flip: str) -> None:
     faces = np.random.default_rng(0).integers(0, 256, (9, 112, 112, 3), dtype=np.uint8)
     ours, theirs = Embedder(str(trained.checkpoint), flip), OnnxEmbedder(str(trained.onnx), flip)
     a, b = ours(faces), theirs(faces)
@@ -77,7 +77,7 @@ def test_a_checkpoint_embeds_like_its_onnx(trained: Trained, flip: str) -> None:
     assert ours(faces[:0]).shape == (0, ours.dim)
 
 
-def test_an_embedder_computes_on_one_thread_and_leaves_the_others_theirs(trained: Trained) -> None:
+def test_an_embedder_computes_on_one_thread_and_leaves_the_others_theirs(trained: TrainingResult) -> None:
     faces = np.zeros((2, 112, 112, 3), np.uint8)
 
     def threads() -> tuple[int, int]:
@@ -94,7 +94,9 @@ def test_an_embedder_computes_on_one_thread_and_leaves_the_others_theirs(trained
         torch.set_num_threads(1)
 
 
-def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(data: Path, tmp_path: Path, trained: Trained) -> None:
+def test_killed_in_an_epoch_and_run_again_gives_the_same_weights(
+    data: Path, tmp_path: Path, trained: TrainingResult
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     trainings.run_ranks(SMALL, data, whole, count=1, keep_every=7)
     trainings.kill_at(trainings.ranks(SMALL, data, broken, count=1, keep_every=7), 9)
@@ -180,18 +182,20 @@ def test_two_ranks_have_the_losses_of_one_and_one_goes_on_where_two_stopped(tmp_
     [("precision", "bf16"), ("precision", "fp16"), ("accumulate", 2), ("optimizer", "sgd"), ("input", "1x56x56")],
 )
 def test_every_way_of_training_learns(data: Path, tmp_path: Path, name: str, value: object) -> None:
-    train(replace(SMALL, **{name: value, "steps": 8}), data, tmp_path / "out", device="cpu", every=1)
+    train(replace(SMALL, **{name: value, "steps": 8}), data, tmp_path / "out", device="cpu", log_every=1)
     found = trainings.losses(tmp_path / "out")
     assert np.mean(found[-3:]) < np.mean(found[:3])
 
 
 def test_recomputing_gives_the_same_losses(data: Path, tmp_path: Path) -> None:
     for way in (True, False):
-        train(replace(SMALL, recompute=way, steps=4), data, tmp_path / str(way), device="cpu", every=1)
+        train(replace(SMALL, recompute=way, steps=4), data, tmp_path / str(way), device="cpu", log_every=1)
     assert trainings.losses(tmp_path / "True") == pytest.approx(trainings.losses(tmp_path / "False"), rel=1e-5)
 
 
-def test_another_run_or_other_data_in_the_same_folder_is_refused(trained: Trained, data: Path, tmp_path: Path) -> None:
+def test_another_run_or_other_data_in_the_same_folder_is_refused(
+    trained: TrainingResult, data: Path, tmp_path: Path
+) -> None:
     out = trained.checkpoint.parent
     with pytest.raises(UserError, match=r"holds another training \(backbone sample and mobilefacenet\)"):
         train(replace(RUN, backbone="mobilefacenet"), data, out)
@@ -213,11 +217,11 @@ def test_other_pictures_under_the_same_labels_are_other_data(make_data: Callable
 def test_a_loss_that_is_not_finite_stops_with_advice(data: Path, tmp_path: Path) -> None:
     run = replace(RUN, lr=1e18, clip=0.0, warmup=0, optimizer="sgd")
     with pytest.raises(UserError, match=r"no longer finite at step \d+: try a lower --lr"):
-        train(run, data, tmp_path / "out", device="cpu", every=1)
+        train(run, data, tmp_path / "out", device="cpu", log_every=1)
 
 
 @pytest.mark.parametrize("name", ["cut", "html", "empty", "pickle"])
-def test_what_is_no_checkpoint_is_one_line(trained: Trained, tmp_path: Path, name: str) -> None:
+def test_what_is_no_checkpoint_is_one_line(trained: TrainingResult, tmp_path: Path, name: str) -> None:
     whole = trained.checkpoint.read_bytes()
     bad = {"cut": whole[: len(whole) // 2], "html": b"<html>", "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR."}
     file = tmp_path / "last.pt"
@@ -226,12 +230,12 @@ def test_what_is_no_checkpoint_is_one_line(trained: Trained, tmp_path: Path, nam
         Embedder(str(file))(np.zeros((1, 112, 112, 3), np.uint8))
 
 
-def test_weights_of_another_network_are_one_line(trained: Trained, tmp_path: Path) -> None:
+def test_weights_of_another_network_are_one_line(trained: TrainingResult, tmp_path: Path) -> None:
     kept = checkpoint.load(trained.checkpoint)
     file = tmp_path / "last.pt"
     checkpoint.save(file, replace(kept, run=replace(kept.run, backbone="mobilefacenet")))
     with pytest.raises(UserError, match="are not those of mobilefacenet"):
-        checkpoint.trained(file)
+        checkpoint.load_backbone(file)
 
 
 def test_an_unknown_device_is_one_line(data: Path, tmp_path: Path) -> None:
@@ -240,7 +244,7 @@ def test_an_unknown_device_is_one_line(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
-def test_a_full_disk_leaves_the_last_good_checkpoint(trained: Trained, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_last_good_checkpoint(trained: TrainingResult, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     kept = checkpoint.load(trained.checkpoint)
@@ -271,7 +275,7 @@ def test_classes_of_one_photo_are_told(tmp_path: Path, caplog: pytest.LogCapture
     assert "1 classes have a single photo" in caplog.text
 
 
-def test_result_is_plain_json(trained: Trained) -> None:
+def test_result_is_plain_json(trained: TrainingResult) -> None:
     value = json.loads((trained.checkpoint.parent / "result.json").read_text())
     assert value["checkpoint"] == "last.pt"
     assert value["loss"] == trained.loss

@@ -63,7 +63,7 @@ def nearest(x: Vectors) -> NDArray[np.float64]:
     return _degrees(np.concatenate(found))
 
 
-def histogram(
+def angle_histogram(
     x: NDArray[Any], label: NDArray[np.integer], *, bins: int = 180, pairs: int = 2_000_000, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Edges [bins + 1] in degrees, and counts [bins] of the angles of pairs of one person, and of two.
@@ -79,15 +79,6 @@ def histogram(
         same += np.histogram(found[one], edges)[0]
         different += np.histogram(found[~one], edges)[0]
     return edges, same, different
-
-
-def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:
-    """What a softmax puts in the place of the cosine at these angles [n], for the margins m1, m2, m3 (Figure 4)."""
-    import torch
-
-    from trainer.losses.margins import combined
-
-    return np.asarray(combined(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)
 
 
 def _drawn(n: int, pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -30,14 +30,14 @@ class Identification:
     """How often a probe's mate comes first: trials [people], hits [sizes, people, RANKS] pairs found up to each rank.
 
     same, strangers: cosines of mates [pairs], and of the likest strangers, falling; of how many the latter are the
-    likest says impostors.
+    likest says impostor_pairs.
     """
 
     people: int
     probes: int
     pairs: int
     sizes: tuple[int, ...]
-    impostors: int
+    impostor_pairs: int
     trials: NDArray[np.int64] = field(repr=False)
     hits: NDArray[np.int64] = field(repr=False)
     same: Floats = field(repr=False)
@@ -60,14 +60,16 @@ class Identification:
 
         None where fewer than one impostor pair may pass, or more than were kept.
         """
-        passing = int(far * self.impostors * (1 + 1e-9))
+        passing = int(far * self.impostor_pairs * (1 + 1e-9))
         if passing < 1 or passing >= len(self.strangers):
             return None
         accepted = self.same > self.strangers[passing]  # the first that must not pass
         hits = np.bincount(self.owner, accepted.astype(np.float64), self.people)
         return intervals.share(hits, self.trials, samples=samples, seed=seed)
 
-    def first(self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
+    def first_at_fpr(
+        self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0
+    ) -> tuple[float, float, float] | None:
         """Mates that come first and above the cosine which a share fpr of the probes finds a stranger at, or None.
 
         As Trillion-Pairs measures identification: a search that finds a stranger is a false positive.
@@ -199,7 +201,7 @@ def identify(
     )
 
 
-def refined(
+def replace_noisy_probes(
     probes: NDArray[Any], person: NDArray[np.integer], noisy: NDArray[np.bool_], *, seed: int = 0
 ) -> NDArray[np.float32]:
     """The probes [n, d], each noisy one [n] the centre of its person's others and a little noise.

@@ -35,12 +35,12 @@ class PairSet:
     same: Mask = field(repr=False)
     fold: NDArray[np.int64] = field(repr=False)
     unit: NDArray[np.int64] | None = field(repr=False)
-    there: Mask = field(repr=False)
+    has_face: Mask = field(repr=False)
 
     @property
     def missing(self) -> int:
         """Pairs that lack a face and are answered "different" unseen."""
-        return int((~(self.there[self.a] & self.there[self.b])).sum())
+        return int((~(self.has_face[self.a] & self.has_face[self.b])).sum())
 
 
 def load_pairs(folder: str | Path) -> PairSet:
@@ -60,7 +60,7 @@ def load_pairs(folder: str | Path) -> PairSet:
     return PairSet(folder, a, b, same.astype(bool), fold.astype(np.int64), _units(asked), np.concatenate(there))
 
 
-def without(pairs: PairSet, names: Collection[str]) -> PairSet:
+def without_people(pairs: PairSet, names: Collection[str]) -> PairSet:
     """The questions about nobody of these: people by identity, photos by face_id.
 
     Raises UserError when nothing is left.
@@ -80,9 +80,9 @@ def faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDA
     """Rows [k] and BGR pictures [k, h, w, 3] of the faces that are asked about, at most `batch` at a time."""
     path = pairs.folder / "faces.parquet"
     file = _open(path, schema.TEST_FACES)
-    asked = np.zeros(len(pairs.there), bool)
+    asked = np.zeros(len(pairs.has_face), bool)
     asked[pairs.a] = asked[pairs.b] = True
-    asked &= pairs.there
+    asked &= pairs.has_face
     first = 0
     for group in range(file.num_row_groups):
         jpegs = file.read_row_group(group, ["jpeg"], use_threads=False)["jpeg"]
@@ -93,10 +93,10 @@ def faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDA
         first += len(jpegs)
 
 
-def between(pairs: PairSet, x: NDArray[np.floating]) -> NDArray[np.float32]:
+def pair_cosines(pairs: PairSet, x: NDArray[np.floating]) -> NDArray[np.float32]:
     """The cosine of every pair [n] of unit vectors x [m, d]; -1 where a face is missing."""
     found = np.full(len(pairs.same), -1, np.float32)
-    seen = np.flatnonzero(pairs.there[pairs.a] & pairs.there[pairs.b])
+    seen = np.flatnonzero(pairs.has_face[pairs.a] & pairs.has_face[pairs.b])
     for start in range(0, len(seen), PAIRS_AT_ONCE):
         at = seen[start : start + PAIRS_AT_ONCE]
         a, b = (x[rows[at]].astype(np.float32) for rows in (pairs.a, pairs.b))

@@ -23,23 +23,23 @@ def average_precisions(
     gallery: NDArray[Any],
     owner: NDArray[np.integer],
     *,
-    there: NDArray[np.integer] | None = None,
+    relevant: NDArray[np.integer] | None = None,
     k: int = K,
 ) -> NDArray[np.float64]:
     """AP@k [q] of each query: the precision at each right answer among the first k, summed, over all there are.
 
     queries [q, d] and gallery [n, d]: unit rows, one for a person and one for a video (the mean of its faces); person
-    [q] and owner [n]: whom they show. there: how many right answers there are [q], where some are not in the gallery.
-    nan for a person without a video. Raises UserError for an empty gallery.
+    [q] and owner [n]: whom they show. relevant [q]: how many right answers there are, where some are not in the
+    gallery. nan for a person without a video. Raises UserError for an empty gallery.
     """
     if not len(gallery):
         raise UserError("the gallery holds no video: give one that does")
     person, owner = np.asarray(person), np.asarray(owner)
-    if there is None:
+    if relevant is None:
         names, counts = np.unique(owner, return_counts=True)
         place = np.searchsorted(names, person).clip(max=len(names) - 1)
-        there = np.where(names[place] == person, counts[place], 0)
-    return np.concatenate([np.empty(0), *_blocks(queries, person, gallery, owner, there, k)])
+        relevant = np.where(names[place] == person, counts[place], 0)
+    return np.concatenate([np.empty(0), *_blocks(queries, person, gallery, owner, relevant, k)])
 
 
 def mean_average_precision(

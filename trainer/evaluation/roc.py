@@ -53,7 +53,7 @@ def rates(ranking: Ranking, weight: Floats | None = None) -> Roc:
     return Roc(np.append(0, far), np.append(0, tar), np.append(np.inf, ranking.cosine))
 
 
-def at_far(roc: Roc, far: float) -> int:
+def index_at_far(roc: Roc, far: float) -> int:
     """The index of the lowest threshold that accepts no more than this share of the different pairs."""
     return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # 6 of 600 is .01, whatever floats say
 

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
-from trainer.evaluation.roc import Roc, at_far, rank, rates
+from trainer.evaluation.roc import Roc, index_at_far, rank, rates
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 FPIRS = (0.01, 0.1)
@@ -115,7 +114,7 @@ def one_to_one(
         cosine[at] = np.einsum("nd,nd->n", templates.x[i[at]], templates.x[j[at]])
     roc = rates(rank(cosine, same))
     genuine, impostors = int(same.sum()), int((~same).sum())
-    tar = {far: _wilson(float(roc.tar[at_far(roc, far)]), genuine, far * impostors) for far in fars}
+    tar = {far: _wilson(float(roc.tar[index_at_far(roc, far)]), genuine, far * impostors) for far in fars}
     return OneToOne(len(same), genuine, tar, roc)
 
 
@@ -196,6 +195,8 @@ def _sums(x: NDArray[Any], group: NDArray[np.intp], n: int) -> Vectors:
 
 
 def _wilson(value: float, trials: int, passing: float) -> Rate:
+    from scipy.stats import binomtest  # takes a second to load, and few need it
+
     interval = binomtest(round(value * trials), trials).proportion_ci(intervals.LEVEL, method="wilson")
     return Rate(value, float(interval.low), float(interval.high), trials, _few(passing))
 

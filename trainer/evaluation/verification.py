@@ -1,7 +1,7 @@
 """Verification: are these two faces one person? A model's answers to a set of such questions, as figures.
 
-One threshold decides between same and different; the accuracy takes it from the other folds, the true accept rate from
-the false accept rate asked for, and AUC and EER look at all of them.
+One threshold decides between genuine and impostor pairs: the accuracy takes it from the other folds, the true accept
+rate from the false accept rate asked for; AUC and EER look at every threshold.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
-from trainer.evaluation.pair_set import PairSet, between, faces
-from trainer.evaluation.roc import Roc, area, at_far, equal_error, rank, rates, right
+from trainer.evaluation.pair_set import PairSet, faces, pair_cosines
+from trainer.evaluation.roc import Roc, area, equal_error, index_at_far, rank, rates, right
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -36,7 +36,7 @@ class Verification:
     interval: dict[str, tuple[float, float]]  # 95%
     roc: Roc = field(repr=False)
     draws: dict[str, NDArray[np.float64]] = field(repr=False)  # the figure on each drawn set [samples]
-    drawn: str  # digest of the pairs and draws: equal for two models that can be compared
+    draws_digest: str  # digest of the pairs and draws: equal for two models that can be compared
 
     @property
     def figures(self) -> dict[str, float]:
@@ -45,7 +45,7 @@ class Verification:
         return {"accuracy": self.accuracy, **rates, "AUC": self.auc, "EER": self.eer}
 
 
-def cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[np.float32]:
+def model_cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[np.float32]:
     """The cosine of every pair [n], -1 where a face is missing; embed: BGR faces [n, 112, 112, 3] to vectors [n, d].
 
     Raises UserError for a face that cannot be decoded and for vectors that are no numbers.
@@ -53,9 +53,9 @@ def cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[np.floa
     x: NDArray[np.float32] | None = None
     for rows, pictures in faces(pairs, batch=batch):
         vectors = embed(pictures)
-        x = np.zeros((len(pairs.there), vectors.shape[1]), np.float32) if x is None else x
+        x = np.zeros((len(pairs.has_face), vectors.shape[1]), np.float32) if x is None else x
         x[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return between(pairs, x if x is not None else np.zeros((len(pairs.there), 1), np.float32))
+    return pair_cosines(pairs, x if x is not None else np.zeros((len(pairs.has_face), 1), np.float32))
 
 
 def verify(
@@ -95,11 +95,11 @@ def verify(
         auc=figures["AUC"],
         eer=figures["EER"],
         tar={far: figures[f"TAR@FAR={far:g}"] for far in asked},
-        cosine={far: float(roc.cosine[at_far(roc, far)]) for far in asked},
+        cosine={far: float(roc.cosine[index_at_far(roc, far)]) for far in asked},
         interval={name: intervals.interval(d) for name, d in draws.items()},
         roc=roc,
         draws=draws,
-        drawn=_digest(same, fold, unit, np.array([samples, seed])),
+        draws_digest=_digest(same, fold, unit, np.array([samples, seed])),
     )
 
 
@@ -108,7 +108,7 @@ def _figures(roc: Roc, by_fold: NDArray[np.float64], fars: Sequence[float]) -> d
     if np.isnan(roc.far[-1] + roc.tar[-1]):  # a drawn set of few people may hold one kind of pairs only
         return dict.fromkeys(names, float("nan"))
     accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # and leave a fold empty
-    tar = [float(roc.tar[at_far(roc, far)]) for far in fars]
+    tar = [float(roc.tar[index_at_far(roc, far)]) for far in fars]
     return dict(zip(names, [accuracy, *tar, area(roc), equal_error(roc)], strict=True))
 
 

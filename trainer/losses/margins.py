@@ -6,7 +6,9 @@ cos(m1 t + m2) - m3, t being the angle; ArcFace, CosFace = AM-Softmax, SphereFac
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 # arccos has no finite slope at 1 and -1; a cosine is held this far inside, 0.08 degrees from its class's centre
@@ -49,12 +51,6 @@ def piecewise(cosine: Tensor, m: int, *, softened: float = 0.0) -> Tensor:
     return (softened * cosine + psi) / (1 + softened)
 
 
-def margin_logits(
-    cosine: Tensor, label: Tensor, m1: float = 1.0, m2: float = 0.0, m3: float = 0.0, *, scale: float = 64.0
-) -> Tensor:
-    """Logits [n, classes] of cosines [n, classes]: scale times the combined margin at label [n], elsewhere the cosine.
-
-    On one rank, and to be read; `heads` and `cross_entropy` compute the same on many with less memory.
-    """
-    own = cosine.gather(1, label[:, None])
-    return scale * cosine.scatter(1, label[:, None], combined(own, m1, m2, m3))
+def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:
+    """The combined margin's value [n] at these angles [n], for (m1, m2, m3): the curves of ArcFace's Figure 4."""
+    return np.asarray(combined(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)

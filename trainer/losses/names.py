@@ -56,7 +56,7 @@ def named(loss: str) -> Named:
     )
 
 
-def with_centres(loss: str, centres: int = 3) -> str:
+def with_subcentres(loss: str, centres: int = 3) -> str:
     """The same loss with so many centres a class (3 is sub-centre ArcFace's own K), its settings kept.
 
     Raises UserError where it compares no cosines with a margin.

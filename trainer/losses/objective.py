@@ -105,13 +105,6 @@ class Objective(nn.Module):
         if self.centres:
             self.centres.end()
 
-    def classifier(self) -> Tensor | None:
-        """This rank's class weights [classes, d], [classes, K, d] with sub-centres; None for a triplet loss."""
-        if self.fc is None:
-            return None
-        rows = self.fc.all_rows()
-        return rows[:, :-1] if isinstance(self.parsed.head, Plain) else rows
-
     def whole_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """On rank 0 all ranks' weights, their optimizer state and centres, for a checkpoint; all ranks call it."""
         return (self.fc.whole_state(optimizer) if self.fc else {}) | (

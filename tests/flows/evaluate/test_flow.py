@@ -25,7 +25,7 @@ from tests.builders.command_line import Command, error_line
 from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
 from tests.builders.exported_faces import pictures
 from trainer.evaluation.pair_set import load_pairs
-from trainer.evaluation.verification import cosines
+from trainer.evaluation.verification import model_cosines
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> No
     assert pairs.fold.tolist() == [0] * 6 + [1] * 6
     assert pairs.unit is not None
     assert pairs.unit.tolist() == [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
-    found = cosines(pairs, embedder_of(embedder))
+    found = model_cosines(pairs, embedder_of(embedder))
     for row, (a, b) in {0: ("P00/P00_0001", "P00/P00_0002"), 10: ("P07/P07_0003", "P10/P10_0004")}.items():
         shown = [cv2.imread(str(tmp_path / f"lfw/{key}.jpg")) for key in (a, b)]
         assert found[row] == pytest.approx(expected(shown), abs=1e-4)
@@ -69,7 +69,7 @@ def test_a_bin_needs_no_detector_and_names_nobody(tmp_path: Path) -> None:
     pairs = load_pairs(prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin"))))
     assert pairs.same.tolist() == [True, False] * 12
     assert pairs.unit is None
-    assert pairs.there.all()
+    assert pairs.has_face.all()
 
 
 def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> None:
@@ -77,9 +77,9 @@ def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> 
     (folder / "P00/P00_0001.jpg").write_bytes(b"<html>gone</html>")
     made = pair_sets.prepare(str(tmp_path / "root"), str(folder), aligned=True)
     pairs = load_pairs(made.folder)
-    assert len(pairs.there) == 48
-    assert (pairs.missing, (~pairs.there).sum()) == (1, 1)
-    assert cosines(pairs, embedder_of(embedder))[0] == -1
+    assert len(pairs.has_face) == 48
+    assert (pairs.missing, (~pairs.has_face).sum()) == (1, 1)
+    assert model_cosines(pairs, embedder_of(embedder))[0] == -1
     found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
     assert found.test_sets[0].missing == 1
     assert "1 answered unseen" in found.lines()[0]
@@ -150,7 +150,7 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
 
     torch.manual_seed(0)
     run = Training(backbone="sample", embedding=16)
-    net = checkpoint.network(run).eval()
+    net = checkpoint.build_backbone(run).eval()
     checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
     made = pair_sets.prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
     found = measure(str(tmp_path / "root"), embedder_of(str(tmp_path / "last.pt")), made, draws=0)
@@ -161,7 +161,7 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
             x = torch.from_numpy(faces[..., ::-1].transpose(0, 3, 1, 2).copy()).float()
             return net((x - 127.5) / 127.5).numpy()
 
-    assert found.roc.cosine[1:] == pytest.approx(np.sort(cosines(pairs, embed))[::-1], abs=1e-3)
+    assert found.roc.cosine[1:] == pytest.approx(np.sort(model_cosines(pairs, embed))[::-1], abs=1e-3)
 
 
 def broken(how: str, tmp_path: Path) -> Path:
@@ -278,7 +278,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
     made = pair_sets.prepare(str(tmp_path / "root"), folder, aligned=True)
     pairs = load_pairs(made.folder)
     kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
-    cosine = cosines(pairs, embedder_of(embedder))[kept]
+    cosine = model_cosines(pairs, embedder_of(embedder))[kept]
     assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.sources.test_sets import megaface_devkit
 from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.drawn_test_sets import people_folders
-from trainer.evaluation.identification import identify, refined
+from trainer.evaluation.identification import identify, replace_noisy_probes
 
 STRANGERS = 30
 
@@ -69,7 +69,7 @@ def test_lists_of_noise_give_the_refined_figures_too(tmp_path: Path, embedder: s
     (tree / "megaface_noises.txt").write_text(f"{near}\n")
     found = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0)
     person = np.array([int(p.parent.name[1:]) for p in probes])
-    x, rest = refined(seen(embedder, probes), person, np.arange(32) == 5), seen(embedder, others)
+    x, rest = replace_noisy_probes(seen(embedder, probes), person, np.arange(32) == 5), seen(embedder, others)
     rest[3] = 0
     expected = identify(x, person, [rest])
     values = {(f.test_set, f.figure): f.value for f in found.figures}

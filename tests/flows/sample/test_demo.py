@@ -157,7 +157,7 @@ def test_seeds_give_intervals_over_seeds(small: Small) -> None:
 
 def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, tmp_path: Path) -> None:
     run = Run(backbone="iresnet18", embedding=64)
-    net = checkpoint.network(run).eval()
+    net = checkpoint.build_backbone(run).eval()
     kept = checkpoint.Checkpoint(run, "", 2, 0, -1.0, net.state_dict(), {}, {}, {})
     checkpoint.save(tmp_path / "r18.pt", kept)
     to_onnx(net, tmp_path / "r18.onnx", channels=3, size=112)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from trainer.evaluation import angles as module
-from trainer.evaluation.angles import angles, histogram, target_logits
+from trainer.evaluation.angles import angle_histogram, angles
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -38,14 +38,14 @@ def test_table_3_beside_a_slow_reference(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_pair_is_in_the_histogram_once() -> None:
     x, label, _ = drawn()
-    edges, same, different = histogram(x, label, bins=18)
+    edges, same, different = angle_histogram(x, label, bins=18)
     one = label[:, None] == label[None]
     assert same.sum() == (one.sum() - 25) / 2
     assert different.sum() == 300 - same.sum()
     i, j = 3, 17
     at = int(np.searchsorted(edges, between(x[i], x[j])) - 1)
     assert (same if label[i] == label[j] else different)[at] > 0
-    drawn_same = histogram(x, label, bins=18, pairs=250)[1:]
+    drawn_same = angle_histogram(x, label, bins=18, pairs=250)[1:]
     assert sum(int(c.sum()) for c in drawn_same) == 250
 
 
@@ -56,11 +56,3 @@ def test_every_pair_is_in_the_histogram_once() -> None:
 def test_mistakes(label: list[int], weights: np.ndarray | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         angles(np.eye(2), np.array(label), weights)
-
-
-def test_target_logits_are_the_margins_of_the_papers() -> None:
-    degrees = np.array([0.0, 30, 60, 90])
-    t = np.radians(degrees)
-    assert target_logits(degrees, (1, 0, 0)) == pytest.approx(np.cos(t))
-    assert target_logits(degrees, (1, 0.5, 0))[1:] == pytest.approx(np.cos(t + 0.5)[1:], abs=1e-6)
-    assert target_logits(degrees, (0.9, 0.4, 0.15))[1:] == pytest.approx(np.cos(0.9 * t + 0.4)[1:] - 0.15, abs=1e-6)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import identification
-from trainer.evaluation.identification import Identification, identify, refined
+from trainer.evaluation.identification import Identification, identify, replace_noisy_probes
 
 Rows = NDArray[np.float32]
 
@@ -70,7 +70,7 @@ def test_true_accepts_at_a_false_accept_rate_by_hand() -> None:
     several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
     impostors = np.sort([x[p] @ d for p in several for d in distractors])[::-1]
     mates = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
-    assert found.impostors == len(impostors)
+    assert found.impostor_pairs == len(impostors)
     for far in (1e-3, 1e-2, 0.1):
         threshold = impostors[int(far * len(impostors))]
         value, low, high = found.tar(far, samples=50) or (0, 0, 0)
@@ -94,11 +94,11 @@ def test_first_above_the_cosine_at_which_few_searches_find_a_stranger() -> None:
             for q in several
             if p != q and person[p] == person[q]
         ]
-        value, low, high = found.first(fpr, samples=50) or (0, 0, 0)
+        value, low, high = found.first_at_fpr(fpr, samples=50) or (0, 0, 0)
         assert value == pytest.approx(np.mean(hits))
         assert low <= value <= high
         assert np.mean([s > threshold for s in likest.values()]) <= fpr
-    assert found.first(1e-3) is None
+    assert found.first_at_fpr(1e-3) is None
 
 
 def test_a_distractor_that_can_never_match_does_not() -> None:
@@ -108,7 +108,7 @@ def test_a_distractor_that_can_never_match_does_not() -> None:
     found = identify(x, person, blocks(left_out))
     ranks = np.array(list(slowly(x, person, distractors[2::3]).values()))
     assert found.cmc(300)[0] == pytest.approx((ranks == 1).mean())
-    assert found.impostors == identify(x, person, [distractors]).impostors
+    assert found.impostor_pairs == identify(x, person, [distractors]).impostor_pairs
 
 
 def test_noisy_probes_become_the_centre_of_the_others() -> None:
@@ -118,13 +118,13 @@ def test_noisy_probes_become_the_centre_of_the_others() -> None:
     noisy[rows[0]] = True
     alone = np.flatnonzero(person == person.min())
     noisy[alone] = True
-    found = refined(x, person, noisy)
+    found = replace_noisy_probes(x, person, noisy)
     assert np.array_equal(found[~noisy], x[~noisy])
     assert np.array_equal(found[alone], x[alone]), "nothing clean to put in their place"
     centre = unit(x[rows[1:]].mean(0, keepdims=True))[0]
     assert found[rows[0]] @ centre == pytest.approx(1, abs=1e-6)
     assert not np.array_equal(found[rows[0]], centre)
-    assert np.array_equal(found, refined(x, person, noisy))
+    assert np.array_equal(found, replace_noisy_probes(x, person, noisy))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pipeline import schema
 from pipeline.errors import UserError
 from tests.builders.drawn_answers import pair_set
 from trainer.evaluation.pair_set import faces, load_pairs
-from trainer.evaluation.verification import cosines
+from trainer.evaluation.verification import model_cosines
 
 PAIRS = [("f0", "f1", True, 0, "p0", None), ("f2", "f4", False, 1, "p1", None), ("f3", "f0", False, 9, None, None)]
 
@@ -30,7 +30,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert found.b.tolist() == [1, 4, 0]
     assert found.same.tolist() == [True, False, False]
     assert found.fold.tolist() == [0, 1, 9]
-    assert found.there.all()
+    assert found.has_face.all()
     assert found.missing == 0
     assert found.unit is not None
     assert len(set(found.unit.tolist())) == 3, "whom nobody names stands alone"
@@ -57,7 +57,7 @@ def test_cosines_by_hand_and_the_missing_face(tmp_path: Path, batch: int) -> Non
     pairs = load_pairs(pair_set(tmp_path, PAIRS, without=(3,)))
     assert pairs.missing == 1
     expected = [np.cos(0.1), np.cos(0.2), -1]
-    assert cosines(pairs, embed, batch=batch) == pytest.approx(expected, abs=1e-3)
+    assert model_cosines(pairs, embed, batch=batch) == pytest.approx(expected, abs=1e-3)
     seen = list(faces(pairs, batch=batch))
     assert [r for rows, _ in seen for r in rows] == [0, 1, 2, 4]
     assert max(len(rows) for rows, _ in seen) <= batch
@@ -70,14 +70,14 @@ def test_only_faces_that_are_asked_about_are_embedded(tmp_path: Path) -> None:
 
 def test_many_pairs_are_multiplied_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS * 5))
-    whole = cosines(pairs, embed)
+    whole = model_cosines(pairs, embed)
     monkeypatch.setattr("trainer.evaluation.pair_set.PAIRS_AT_ONCE", 4)
-    assert np.array_equal(cosines(pairs, embed), whole)
+    assert np.array_equal(model_cosines(pairs, embed), whole)
 
 
 def test_a_set_without_any_face(tmp_path: Path) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS, without=(0, 1, 2, 3, 4)))
-    assert cosines(pairs, embed).tolist() == [-1, -1, -1]
+    assert model_cosines(pairs, embed).tolist() == [-1, -1, -1]
 
 
 def damage(folder: Path, how: str) -> None:
@@ -109,7 +109,7 @@ def damage(folder: Path, how: str) -> None:
 def test_a_broken_set_is_told_in_one_line(tmp_path: Path, how: str, words: str) -> None:
     damage(pair_set(tmp_path, PAIRS), how)
     with pytest.raises(UserError, match=words) as told:
-        cosines(load_pairs(tmp_path), embed)
+        model_cosines(load_pairs(tmp_path), embed)
     assert "\n" not in str(told.value)
 
 

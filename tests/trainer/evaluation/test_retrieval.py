@@ -23,7 +23,7 @@ def test_beside_one_list_after_the_other(k: int) -> None:
         if k == 60:
             assert found[q] == pytest.approx(average_precision_score(owner == q, gallery @ centres[q]))
     assert np.isnan(found[7]), "of this person there is no video"
-    fewer = average_precisions(centres, np.arange(8), gallery, owner, there=np.bincount(owner, minlength=8) + 2, k=k)
+    fewer = average_precisions(centres, np.arange(8), gallery, owner, relevant=np.bincount(owner, minlength=8) + 2, k=k)
     assert fewer[:7] == pytest.approx(found[:7] * np.bincount(owner) / (np.bincount(owner) + 2))
     value, low, high = mean_average_precision(found, samples=50)
     assert value == pytest.approx(found[:7].mean())

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from trainer.losses.margins import combined, margin_logits, piecewise
+from trainer.losses.margins import combined, piecewise, target_logits
 
 # m1, m2, m3
 SETTINGS = {
@@ -101,10 +102,9 @@ def test_the_gradient_of_piecewise(m: int) -> None:
     assert torch.autograd.gradcheck(lambda c: piecewise(c, m, softened=0.5), (cosine,))
 
 
-def test_margin_logits_change_the_own_class_only() -> None:
-    cosine = degrees(10, 40, 70, 20, 50, 80).view(2, 3)
-    found = margin_logits(cosine, torch.tensor([2, 0]), 1.0, 0.5, 0.1, scale=10.0)
-    expected = 10 * cosine
-    expected[0, 2] = 10 * (math.cos(math.radians(70) + 0.5) - 0.1)
-    expected[1, 0] = 10 * (math.cos(math.radians(20) + 0.5) - 0.1)
-    torch.testing.assert_close(found, expected)
+def test_target_logits_are_the_margins_of_the_papers() -> None:
+    degrees = np.array([0.0, 30, 60, 90])
+    t = np.radians(degrees)
+    assert target_logits(degrees, (1, 0, 0)) == pytest.approx(np.cos(t))
+    assert target_logits(degrees, (1, 0.5, 0))[1:] == pytest.approx(np.cos(t + 0.5)[1:], abs=1e-6)
+    assert target_logits(degrees, (0.9, 0.4, 0.15))[1:] == pytest.approx(np.cos(0.9 * t + 0.4)[1:] - 0.15, abs=1e-6)

@@ -14,8 +14,8 @@ from pipeline.errors import UserError
 from tests.builders.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
 from trainer.losses.heads import Combined
-from trainer.losses.margins import margin_logits
-from trainer.losses.names import named, with_centres
+from trainer.losses.margins import combined
+from trainer.losses.names import named, with_subcentres
 from trainer.losses.objective import LOSSES, Objective, objective
 
 CLASSES, PIXELS, DIM = 11, 6, 4  # an odd number of classes: ranks own 6 and 5
@@ -217,12 +217,12 @@ def test_a_sampled_classifier_learns_too() -> None:
 def test_the_whole_objective_is_the_plain_cross_entropy_of_the_margin_logits() -> None:
     ob = objective("cm2", classes=CLASSES, dim=DIM, seed=2).double()
     x, label = torch.randn(16, DIM, generator=torch.Generator().manual_seed(0), dtype=torch.float64), batch(0)[1]
-    w = ob.classifier()
-    assert w is not None
-    w = w.clone().requires_grad_()
+    assert ob.fc is not None
+    w = ob.fc.all_rows().clone().requires_grad_()
     x = x.requires_grad_()
     cosine = nn.functional.normalize(x) @ nn.functional.normalize(w).T
-    plain = nn.functional.cross_entropy(margin_logits(cosine, label, 0.9, 0.4, 0.15), label)
+    own = combined(cosine.gather(1, label[:, None]), 0.9, 0.4, 0.15)
+    plain = nn.functional.cross_entropy(64 * cosine.scatter(1, label[:, None], own), label)
     expected = torch.autograd.grad(plain, (x, w))
     loss = ob(x, label)
     found = torch.autograd.grad(loss, (x, *ob.parameters()))
@@ -239,12 +239,13 @@ def test_half_precision_features_are_compared_in_float32() -> None:
     torch.testing.assert_close(inside, ob(x.bfloat16().float(), label), rtol=1e-6, atol=0)
 
 
-def test_the_classifier_that_cleaning_reads() -> None:
+def test_the_shape_of_the_class_weights_in_a_checkpoint() -> None:
     def shape(loss: str, **settings: Any) -> tuple[int, ...] | None:
-        w = objective(loss, classes=CLASSES, dim=DIM, **settings).classifier()
-        return None if w is None else tuple(w.shape)
+        found = objective(loss, classes=CLASSES, dim=DIM, **settings)
+        state = found.whole_state(torch.optim.SGD([*found.parameters(), torch.zeros(1)], lr=0.1))
+        return tuple(state["weight"].shape) if "weight" in state else None
 
-    assert shape("softmax") == (CLASSES, DIM)
+    assert shape("softmax") == (CLASSES, DIM + 1), "the last column is the bias"
     assert shape("arcface", sample_rate=0.3) == (CLASSES, DIM)
     assert shape("subcenter") == (CLASSES, 3, DIM)
     assert shape("subcenter:centres=2") == (CLASSES, 2, DIM)
@@ -290,10 +291,10 @@ def test_a_filter_needs_cosines(name: str) -> None:
 
 
 def test_a_loss_with_sub_centres_keeps_its_settings() -> None:
-    found = named(with_centres("arcface:scale=16,m2=0.3+focal")).head
+    found = named(with_subcentres("arcface:scale=16,m2=0.3+focal")).head
     assert isinstance(found, Combined)
     assert (found.scale, found.m2, found.centres) == (16, 0.3, 3)
-    assert with_centres("cosface", 2) == "cosface:centres=2"
+    assert with_subcentres("cosface", 2) == "cosface:centres=2"
     for loss in ("softmax", "a_softmax", "triplet", "arcface+intra"):
         with pytest.raises(UserError, match=loss.split("+")[0]):
-            with_centres(loss)
+            with_subcentres(loss)
