@@ -79,17 +79,17 @@ def cleaning(
             **given,  # type: ignore[arg-type]
         )
         first = ", round 0 with sub-centres" if sub_centres else ""
-        ways[f"bootstrapping, {len(made.rounds)} rounds{first}"] = _labels(latest(root).tables["labels"])
+        ways[f"bootstrapping, {len(made.rounds)} rounds{first}"] = _labels(latest(root).labels)
     refine.fn(source, root, str(DETECTOR), str(EMBEDDER))
-    tables = latest(root).tables
-    claims = as_claimed(root, tables["photos"], tables["faces"])
-    claimed, found = _labels(claims), _sub_centres(root, run, claims, tables["faces"], device)
+    refinement = latest(root)
+    claims = as_claimed(root, refinement.photos, refinement.faces)
+    claimed, found = _labels(claims), _sub_centres(root, run, claims, refinement.faces, device)
     best = max(range(5, 180, 5), key=lambda a: flagged(_dropped(claimed, found, a), truth).f1)
     ways |= {
         f"sub-centres, {PAPER:g} degrees": _dropped(claimed, found, PAPER),
         f"sub-centres, {best} degrees (best, seen from the truth)": _dropped(claimed, found, best),
     }
-    ways = {"nothing": claimed, "the pipeline, shipped model": _labels(tables["labels"])} | ways
+    ways = {"nothing": claimed, "the pipeline, shipped model": _labels(refinement.labels)} | ways
     return Ways([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
 
 

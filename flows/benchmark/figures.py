@@ -82,7 +82,7 @@ def figures(
     """Draw the ArcFace paper's figures 3, 4, 6, 7 and 8 and its table 3 for models trained on refined data."""
     run = override(named(recipe), {name: text for name, text in given.items() if text})
     done = latest(root)
-    data = manifest(root, done.tables["labels"], done.tables["faces"])
+    data = manifest(root, done.labels, done.faces)
     test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
     seen, unseen = _faces(data), _test(test.folder)
     vectors: dict[str, Rows] = {}

@@ -89,7 +89,7 @@ def noise(
         seconds = time.monotonic() - start
     products = _products(found, root, sizes, dim)
     return Cleaned(
-        timed.rows, _judged(labelled.tables["labels"], truth), len(photos), seconds, reading, products, held.peak / 1e9
+        timed.rows, _judged(labelled.labels, truth), len(photos), seconds, reading, products, held.peak / 1e9
     )
 
 

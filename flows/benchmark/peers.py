@@ -143,7 +143,7 @@ def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that go or come to their own person, and photos that go and are no copies; all stages from the vectors."""
     photos, faces, embeddings = (only(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find(root, faces, [embeddings], workers=workers)
-    labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).tables["labels"]
+    labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
     owner = owners(labels, truth)
     gone, lost = [], []
     for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["person"]), strict=True):

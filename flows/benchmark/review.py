@@ -26,7 +26,7 @@ from pipeline.progress import bar
 from pipeline.refined.labels import PERSON_COLUMNS
 from pipeline.refined.resolve import resolve
 from pipeline.refined.verdicts import implied
-from pipeline.refinement import Refinement, latest
+from pipeline.refinement import Refinement, RefineOptions, latest
 from pipeline.review.answers.votes import settle
 from pipeline.review.questions.cases import Case, cases
 from pipeline.review.questions.queue import BAND, GUESSED, pages
@@ -134,7 +134,7 @@ class Stage(NamedTuple):
     persons: pa.Table
     findings: pa.Table
     verdicts: NDArray[np.object_]
-    params: Mapping[str, Any]
+    options: RefineOptions
     cases: list[Case]
     truth: Mapping[str, Mapping[str, str]]
     person: Mapping[str, str]
@@ -143,17 +143,17 @@ class Stage(NamedTuple):
     def of(cls, root: str, done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> "Stage":
         """A refinement's, without what people may have said already."""
         every = cases(root, done)
-        found = gathered([done.tables["findings"].read(), _besides(every)])
-        photos = done.tables["photos"].read(["face_id", "key", "identity"])
+        found = gathered([done.findings.read(), _besides(every)])
+        photos = done.photos.read(["face_id", "key", "identity"])
         if missing := set(photos["key"].to_pylist()) - set(truth):
             raise UserError(
                 f"the truth says nothing of {len(missing)} photos, {min(missing)} among them: another data set?"
             )
-        claims = photos.append_column("cluster", done.tables["clusters"].read(["cluster"])["cluster"])
-        calibration = read_calibration(root, done.tables["calibration"].shards[0])
+        claims = photos.append_column("cluster", done.clusters.read(["cluster"])["cluster"])
+        calibration = read_calibration(root, done.calibration.shards[0])
         verdicts = judge(found, done.thresholds, calibration)
-        persons = done.tables["persons"].read(PERSON_COLUMNS)
-        return cls(claims, persons, found, verdicts, done.params, every, truth, who_is(done, truth))
+        persons = done.persons.read(PERSON_COLUMNS)
+        return cls(claims, persons, found, verdicts, done.options, every, truth, who_is(done, truth))
 
     def answers(self, rate: float, seed: int) -> dict[str, list[dict[str, Any]]]:
         """What two annotators say of every case, and a third where they differ; by case."""
@@ -198,8 +198,8 @@ class Stage(NamedTuple):
             self.persons,
             self.findings,
             verdicts,
-            undecided=self.params["undecided"],
-            min_faces=self.params["min_faces"],
+            undecided=self.options.undecided,
+            min_faces=self.options.min_faces,
         )
         found = score_rows(labels.to_pylist(), self.truth)
         return Point(len(asked), found.wrong_after, f1(found), found.clean_lost / max(1, found.clean))

@@ -111,7 +111,7 @@ def losses(
 
     run = override(named(recipe), {name: text for name, text in given.items() if text})
     done = latest(root)
-    data = manifest(root, done.tables["labels"], done.tables["faces"])
+    data = manifest(root, done.labels, done.faces)
     test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
     rows = []
     for name in loss or LOSSES:

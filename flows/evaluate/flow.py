@@ -19,7 +19,7 @@ from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
-from pipeline.refinement import findings_of, latest
+from pipeline.refinement import latest
 from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, video_lists
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
@@ -302,12 +302,12 @@ def _asked(question: Question) -> Asked:
 def _in_both(root: str) -> frozenset[str]:
     """Who of a refinement's test sets is in its training data: identities and, of unnamed photos, face_ids."""
     done = latest(root)
-    if not any(role.startswith("test_faces_") for role in done.tables):
+    if not done.test_faces:
         raise UserError(
             f"{root} was refined without a test set, so nobody looked for who is in both: refine it with --test-set"
         )
-    found = findings_of(done).read(["kind", "object"]).to_pylist()
-    verdicts = done.tables["decisions"].read(["verdict"])["verdict"].to_pylist()
+    found = done.judged_findings.read(["kind", "object"]).to_pylist()
+    verdicts = done.decisions.read(["verdict"])["verdict"].to_pylist()
     return frozenset(
         str(f["object"]) for f, v in zip(found, verdicts, strict=True) if f["kind"] == "overlap" and v == "yes"
     )

@@ -114,7 +114,7 @@ def megaface(
 def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[str], NDArray[np.bool_]]:
     """Vectors, people and keys of the named photos with a face, and which are not the person of their name."""
     x, person, keys, noisy = [], [], [], []
-    tables = (done.tables["labels"].batches(), done.tables["embeddings_0"].batches(["x"]))
+    tables = (done.labels.batches(), done.embeddings[0].batches(["x"]))
     for labels, embedded in zip(*tables, strict=True):
         found, there = vectors(embedded["x"])
         for i, row in enumerate(labels.to_pylist()):

@@ -156,15 +156,13 @@ def _face(photo: Path, detector: FaceDetector, aligned: bool) -> tuple[Image, in
 
 def _refined(root: str, model: FaceEmbedder) -> Gallery:
     done = latest(root)
-    table = done.tables["embeddings_0"]
+    table = done.embeddings[0]
     if table.manifest["params"]["embedder"] != model.named_by:
         raise UserError(
             f"the vectors of {root} are not of {model.model}: give --embedder and --flip as refine had them"
         )
-    found = read_calibration(root, done.tables["calibration"].shards[0])
-    return Gallery(
-        done.tables["photos"], done.tables["faces"], table, found.views[0], found.tails[0], done.tables["labels"]
-    )
+    found = read_calibration(root, done.calibration.shards[0])
+    return Gallery(done.photos, done.faces, table, found.views[0], found.tails[0], done.labels)
 
 
 def _folder(

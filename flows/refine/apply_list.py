@@ -9,9 +9,8 @@ import typer
 
 from flows.refine.take_out import Root
 from pipeline.errors import UserError
-from pipeline.refined.account import Account
 from pipeline.refined.labels import label_again
-from pipeline.refinement import latest
+from pipeline.refinement import Account, latest
 from pipeline.review.answers.lists import SAYS, decide, read_lists, take_in
 from pipeline.review.answers.votes import verdicts
 from pipeline.root_lock import only_one
@@ -69,4 +68,4 @@ def apply_list(
         new = take_in(root, listed.rows, who=who or f"list {file[0].name}", files=file)
         log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.rows), new)
         done = label_again(root, verdicts(root))
-    return Applied(listed.known, listed.unknown, len(listed.rows), new, Account(**done.account))
+    return Applied(listed.known, listed.unknown, len(listed.rows), new, done.account)

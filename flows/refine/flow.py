@@ -30,9 +30,8 @@ from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB, JOIN, LINK
 from pipeline.noise.persons import DOUBT
 from pipeline.noise.same_picture import MIN_COARSE
-from pipeline.refined.account import Account
 from pipeline.refined.labels import label
-from pipeline.refinement import former, publish
+from pipeline.refinement import Account, Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import verdicts
 from pipeline.root_lock import only_one
 from pipeline.sources import SOURCES
@@ -120,45 +119,46 @@ def refine(
     ] = "",
 ) -> "Outcome":
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
-    many, most = parse_workers(workers), parse_memory(memory)
+    processes, memory_bytes = parse_workers(workers), parse_memory(memory)
     models = _check(detector, embedder, second_embedder, flip, undecided, min_faces)
-    given = sources(_megaface(source, probes, gallery))
+    pairs = sources(_megaface(source, probes, gallery))
     with only_one(root):
-        old = former(root)
-        taken, where = stage(photos)(root, given, shards=shards or None, workers=many)
+        former = former_tables(root)
+        indexed, where = stage(photos)(root, pairs, shards=shards or None, workers=processes)
         ignored = _ignored(where)
-        asked = [_test_photos(root, path, many) for path in test_set]
-        faces = faces_of(root, taken, where, models.detector, aligned=aligned, workers=many, old=old.get("photos"))
-        embeddings = _embeddings(root, faces, models, many, old=old.get("faces"))
-        tests = [_test_set(root, *test, models, many) for test in asked]
-        noise = stage(stages.find, name="noise")(root, faces, embeddings, tests=tests, workers=many, memory_bytes=most)
-        said = verdicts(root)
-        found = stage(label)(root, taken, noise, undecided=undecided, min_faces=min_faces, said=said, workers=many)
-        done = found.account
-        tables = {
-            "photos": taken,
-            "faces": faces,
-            "calibration": noise.calibration,
-            "copies": noise.copies,
-            "clusters": noise.clusters,
-            "persons": noise.persons,
-            "findings": noise.findings,
-        }
-        tables |= {f"embeddings_{i}": t for i, t in enumerate(embeddings)} | found.tables
-        tables |= {f"test_faces_{i}": t for i, (t, _) in enumerate(tests)}
-        params = {
-            "min_faces": min_faces,
-            "undecided": undecided,
-            "aligned": aligned,
-            "sources": where,
-            "test_sets": [Path(p).name for p in test_set],
-            "ignored": ignored,
-            "rules": RULES,
-        }
-        limits = noise.thresholds | RULES
-        publish(root, tables, params=params, thresholds=noise.thresholds, account=done)
-        _tell(done, root)
-        return Outcome(done, limits, {role: f"{t.name}/{t.address}" for role, t in tables.items()}, root)
+        test_photos = [_test_photos(root, path, processes) for path in test_set]
+        faces = faces_of(
+            root, indexed, where, models.detector, aligned=aligned, workers=processes, former=former.photos
+        )
+        embeddings = _embeddings(root, faces, models, processes, former=former.faces)
+        tests = [_test_set(root, *test, models, processes) for test in test_photos]
+        noise = stage(stages.find, name="noise")(
+            root, faces, embeddings, tests=tests, workers=processes, memory_bytes=memory_bytes
+        )
+        labelling = stage(label)(
+            root,
+            indexed,
+            noise,
+            undecided=undecided,
+            min_faces=min_faces,
+            said=verdicts(root),
+            workers=processes,
+        )
+        names = tuple(Path(p).name for p in test_set)
+        options = RefineOptions(min_faces, undecided, aligned, where, names, ignored, RULES)
+        refinement = Refinement(
+            indexed,
+            faces,
+            tuple(embeddings),
+            **noise._asdict(),
+            **labelling._asdict(),
+            test_faces=tuple(faces for faces, _ in tests),
+            options=options,
+        )
+        publish(root, refinement)
+        _tell(labelling.account, root)
+        addresses = {role: f"{t.name}/{t.address}" for role, t in refinement.tables.items()}
+        return Outcome(labelling.account, noise.thresholds | RULES, addresses, root)
 
 
 def _check(detector: str, embedder: str, second: str, flip: str, undecided: str, min_faces: int) -> Models:
@@ -206,11 +206,11 @@ def faces_of(
     *,
     aligned: bool,
     workers: Workers = None,
-    old: Table | None = None,
+    former: Table | None = None,
 ) -> Table:
     """The faces table of photos; where: each source's kind and path; aligned: the photos are crops already.
 
-    old: the photos of a former run, whose faces need not be looked for again.
+    former: the photos of an earlier run, whose faces need not be looked for again.
     """
     made: Table = stage(build, name="faces")(
         root,
@@ -223,13 +223,13 @@ def faces_of(
         aligned=aligned,
         workers=workers,
         carry={"root": root, "where": where},
-        before=alike(taken, old),
+        before=alike(taken, former),
     )
     return made
 
 
-def _embeddings(root: str, faces: Table, models: Models, many: Workers, old: Table | None = None) -> list[Table]:
-    """Each embedder's embeddings of faces; old: the faces of a former run, which need not be embedded again."""
+def _embeddings(root: str, faces: Table, models: Models, many: Workers, former: Table | None = None) -> list[Table]:
+    """Each embedder's embeddings of faces; former: the faces of an earlier run, which need not be embedded again."""
     embed, carry = stage(build, name="embeddings"), {"root": root, "batch": BATCH}
     with gpu():
         return [
@@ -244,7 +244,7 @@ def _embeddings(root: str, faces: Table, models: Models, many: Workers, old: Tab
                 workers=many,
                 carry=carry,
                 wants="GPU",
-                before=alike(faces, old),
+                before=alike(faces, former),
             )
             for e in models.embedders
         ]

@@ -109,7 +109,7 @@ def bootstrap(
             outcome = refine.fn(
                 source, root, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces, workers=workers
             )
-            new = latest(root).tables["labels"]
+            new = latest(root).labels
             changed = _changed(labels, new)
             share = changed / max(1, len(new))
             done.append(Round(number, _kept(labels), outcome.account.kept, changed, share, model))

@@ -61,7 +61,7 @@ class Cleaned:
 
 def labels(root: Root, out: Annotated[Path, typer.Argument(metavar="OUT.tsv", help="The file to write.")]) -> Taken:
     """Write one row for every photo: key, claimed, identity (empty: removed), reason, score."""
-    table = refinement.latest(root).tables["labels"]
+    table = refinement.latest(root).labels
     temporary = out.with_name(f".{out.name}.tmp")
     try:
         with open(temporary, "w", newline="", encoding="utf-8") as stream:
@@ -92,12 +92,11 @@ def export(
         known = f"{', '.join(exports.FORMATS)}, and of {', '.join(exports.LAYOUTS)}"
         raise UserError(f"--format {format} --layout {layout}: give one of {known}")
     done = refinement.latest(root)
-    tables = done.tables
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
     many = parse_workers(workers)
-    who = shuffle.identities(root, tables["labels"], workers=many)
+    who = shuffle.identities(root, done.labels, workers=many)
     table = shuffle.refined(
-        root, tables["labels"], tables["faces"], who, order="label" if by_label else "shuffle", seed=seed, workers=many
+        root, done.labels, done.faces, who, order="label" if by_label else "shuffle", seed=seed, workers=many
     )
     again = f"refinery export ROOT OUT --format {format}"
     again += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +105,11 @@ def differences(a: str, b: str, *, each: int, most_bytes: int) -> tuple[list[Sec
         drawn.append(chart._replace(name=f"{chart.name}_{name}", title=f"{chart.title}: {name.upper()}"))
     keys = sorted({*one.thresholds, *two.thresholds})
     limits = [(k, *(f"{d.thresholds[k]:g}" if k in d.thresholds else "" for d in (one, two))) for k in keys]
-    counts = [(k, one.account[k], two.account[k]) for k in one.account if k != "removed"]
+    totals = asdict(one.account), asdict(two.account)
+    counts: list[tuple[object, ...]] = [(k, totals[0][k], totals[1][k]) for k in totals[0] if k != "removed"]
     counts += [
-        (f"removed: {r}", *(d.account["removed"].get(r, 0) for d in (one, two)))
-        for r in sorted({*one.account["removed"], *two.account["removed"]})
+        (f"removed: {r}", *(d.account.removed.get(r, 0) for d in (one, two)))
+        for r in sorted({*one.account.removed, *two.account.removed})
     ]
     sections = [
         Section("went", "Where photos went", page.drawn(drawn) + page.table(("photos", "A", "B"), counts)),

@@ -87,9 +87,9 @@ Made = tuple[list[Section], list[charts.Chart], int, int, str, str]
 def _shown(root: str, evaluations: Sequence[Path], groups: str, each: int, most_bytes: int) -> Made:
     known = {name: k.group for name, k in read_groups(groups).items()} if groups else {}
     done = latest(root)
-    calibration = read_calibration(root, done.tables["calibration"].shards[0])
+    calibration = read_calibration(root, done.calibration.shards[0])
     counted = count(done)
-    log.info("report: %d photos counted", done.account["ingested"])
+    log.info("report: %d photos counted", done.account.ingested)
     noise = [charts.shares("by_size", "Noise by photos of a name", by_size(counted.fates), "photos of a name")]
     if known:
         noise.append(charts.shares("by_group", "Noise by group", by_group(counted.fates, known), "group"))
@@ -116,11 +116,11 @@ def _shown(root: str, evaluations: Sequence[Path], groups: str, each: int, most_
     ]
     account = done.account
     lead = (
-        f"{account['ingested']:,} photos under {account['identities_claimed']:,} names came in; "
-        f"{account['kept']:,} of {account['identities_kept']:,} identities stay, {account['moved']:,} of them "
+        f"{account.ingested:,} photos under {account.identities_claimed:,} names came in; "
+        f"{account.kept:,} of {account.identities_kept:,} identities stay, {account.moved:,} of them "
         "under another name than claimed."
     )
-    title = f"{' + '.join(done.params.get('sources', {})) or 'Faces'}, refined"
+    title = f"{' + '.join(done.options.sources) or 'Faces'}, refined"
     made = [went, *noise, *said, *told, *tried, *results]
     return sections, made, len(found.entries), len(found.pictures), title, lead
 
@@ -137,7 +137,7 @@ NOT_MEASURED = (
 
 
 def _limits(done: Refinement) -> str:
-    rows = sorted((dict(done.params.get("rules", {})) | done.thresholds).items())
+    rows = sorted({**done.options.rules, **done.thresholds}.items())
     return page.table(("threshold", "value"), [(name, f"{value:g}") for name, value in rows])
 
 

@@ -118,7 +118,7 @@ def _queues(sheets: Sequence[Sheet], there: Collection[str]) -> Iterator[tuple[l
 
 def _remember(root: str, every: list[Case], done: Refinement) -> None:
     """The machine's own view of what was asked, marked as such: people overrule it, and it can be held against them."""
-    label = f"policy/{done.tables['decisions'].address}"
+    label = f"policy/{done.decisions.address}"
     rows = [
         {**about, "verdict": c.guess, "who": "policy", "purpose": "policy", "belief": c.belief, "answer_id": label}
         for c in every
@@ -142,9 +142,9 @@ def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
     with only_one(root):
         before = latest(root)
         after = label_again(root, settled.verdicts) if len(settled.verdicts) else before
-    changed = after.tables["labels"].address != before.tables["labels"].address
+    changed = after.labels.address != before.labels.address
     return Collected(
-        new, strange, len(settled.verdicts), len(settled.disputed), len(settled.waiting), after.account["kept"], changed
+        new, strange, len(settled.verdicts), len(settled.disputed), len(settled.waiting), after.account.kept, changed
     )
 
 

@@ -104,10 +104,10 @@ def demo(
     )
     account = done.account
     return Demo(
-        score(done.tables["labels"], truth),
+        score(done.labels, truth),
         len(said),
-        account["kept"],
-        account["ingested"],
+        account.kept,
+        account.ingested,
         compared,
         str(out.absolute()),
         time.monotonic() - started,

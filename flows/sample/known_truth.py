@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.review.questions.cases import nobody
 from pipeline.review.questions.subject import about, medoids
 from pipeline.tables.table import Table
@@ -77,8 +77,8 @@ def _stopped(
 
 def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> list[dict[str, Any]]:
     """What somebody who knows everyone would answer to each finding that is undecided: rows for the ledger."""
-    verdicts = done.tables["decisions"].read(["verdict"])["verdict"].to_pylist()
-    findings = findings_of(done).read(["finding_id", "kind", "subject", "object"]).to_pylist()
+    verdicts = done.decisions.read(["verdict"])["verdict"].to_pylist()
+    findings = done.judged_findings.read(["finding_id", "kind", "subject", "object"]).to_pylist()
     person, medoid = who_is(done, truth), medoids(done)
     return [
         about(finding, medoid) | {"verdict": said, "who": "truth", "purpose": "truth", "answer_id": "truth"}
@@ -90,9 +90,9 @@ def answers_from(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> li
 def who_is(done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     """Who is meant by a face's id and by a name: the person of the face, and of the name's middle face (of most of
     its photos, where the machine sees nobody); and which names are nobody's."""
-    rows = done.tables["labels"].read(["face_id", "key", "claimed"]).to_pylist()
+    rows = done.labels.read(["face_id", "key", "claimed"]).to_pylist()
     meant = {r["face_id"]: truth[r["key"]]["person"] for r in rows}
-    persons = {p["person"]: p for p in done.tables["persons"].read(["person", "cluster", "size", "medoid"]).to_pylist()}
+    persons = {p["person"]: p for p in done.persons.read(["person", "cluster", "size", "medoid"]).to_pylist()}
     meant |= {name: meant[p["medoid"]] for name, p in persons.items()}
     shown: dict[str, Counter[str]] = {}
     for row in rows:

@@ -18,7 +18,6 @@ from flows.refine import take_out
 from flows.refine.flow import refine
 from flows.review import flow as review
 from pipeline.errors import UserError
-from pipeline.refined.account import Account
 from pipeline.refinement import FILE, latest
 from pipeline.root_lock import Busy, only_one
 from pipeline.tables import storage
@@ -102,7 +101,7 @@ def clean_enough(upper: float | None, target_noise: float) -> bool:
 
 def _photos(root: str) -> str:
     """The address of the photos that the root's refinement is of; "" where there is none yet."""
-    return latest(root).tables["photos"].address if storage.get_json(root, FILE) else ""
+    return latest(root).photos.address if storage.get_json(root, FILE) else ""
 
 
 def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
@@ -112,7 +111,7 @@ def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
     """
     if not out:
         return ""
-    labels = latest(root).tables["labels"].address
+    labels = latest(root).labels.address
     folder = Path(out).absolute() / f"{format}-{labels}"
     new = not folder.exists()
     if new:
@@ -145,7 +144,7 @@ def _tell(root: str) -> None:
     """The account on the run's page, beside what the status showed there; nothing without a run."""
     if FlowRunContext.get() is None:
         return
-    rows = Account(**latest(root).account).rows()
+    rows = latest(root).account.rows()
     create_table_artifact(
         [{k: str(v) for k, v in row.items()} for row in rows], key="account", description="Where every photo went"
     )

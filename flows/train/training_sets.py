@@ -17,9 +17,9 @@ def arms(root: str, done: Refinement, *, seed: int, workers: Workers = None) -> 
 
     Raises UserError when the root is no folder: a trainer reads from a disk.
     """
-    photos, faces, labels = (done.tables[t] for t in ("photos", "faces", "labels"))
+    photos, faces, labels = done.photos, done.faces, done.labels
     claims = as_claimed(root, photos, faces, workers=workers)
-    chance = at_random(root, claims, keep=int(done.account["kept"]), seed=seed, workers=workers)
+    chance = at_random(root, claims, keep=int(done.account.kept), seed=seed, workers=workers)
     named = zip(ARMS, (claims, labels, chance), strict=True)
     return {name: manifest(root, table, faces, workers=workers) for name, table in named}
 

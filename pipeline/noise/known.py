@@ -23,7 +23,7 @@ from pipeline.noise.persons import Persons, read_persons
 from pipeline.noise.relations import in_tests
 from pipeline.noise.score_norm import Calibration, fuse, level, some, views
 from pipeline.noise.search.neighbours import connected
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.tables.columns import texts, vectors, views_of
 from pipeline.tables.table import Shard, Table, read_shard
 
@@ -83,12 +83,12 @@ def has_unnamed(embeddings: Table) -> bool:
 def answered(done: Refinement) -> dict[str, str]:
     """What people said of unnamed photos, by key: yes to showing a person of the data, or no to everybody asked."""
     said: dict[str, str] = {}
-    decided = done.tables["decisions"].batches(["verdict", "who"])
-    for rows, verdicts in zip(findings_of(done).batches(["kind", "subject"]), decided, strict=True):
+    decided = done.decisions.batches(["verdict", "who"])
+    for rows, verdicts in zip(done.judged_findings.batches(["kind", "subject"]), decided, strict=True):
         for row, by in zip(rows.to_pylist(), verdicts.to_pylist(), strict=True):
             if row["kind"] == "misplaced" and by["who"] != "policy" and by["verdict"] in ("yes", "no"):
                 said[row["subject"]] = "yes" if "yes" in (by["verdict"], said.get(row["subject"])) else "no"
-    photos = done.tables["photos"].batches(["face_id", "key", "identity"]) if said else ()
+    photos = done.photos.batches(["face_id", "key", "identity"]) if said else ()
     return {
         row["key"]: said[row["face_id"]]
         for rows in photos
@@ -99,9 +99,9 @@ def answered(done: Refinement) -> dict[str, str]:
 
 def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:
     """The unnamed photos of a refinement that show one of its persons, and those that show a picture again."""
-    root = done.tables["photos"].root
-    model = done.tables["calibration"].shards[0]
-    found, persons = read_calibration(root, model), _main(root, tuple(done.tables["persons"].shards), model)
+    root = done.photos.root
+    model = done.calibration.shards[0]
+    found, persons = read_calibration(root, model), _main(root, tuple(done.persons.shards), model)
     accused: list[Accused] = []
     faces = 0
     for keys, x in unnamed(done):
@@ -113,13 +113,12 @@ def find_known(done: Refinement, *, rate: float = RATE) -> Strangers:
 
 def _copies(done: Refinement, found: Calibration) -> dict[str, str]:
     """Keys of unnamed photos that show a picture again, and of the one that stands for it: the first of their keys."""
-    roles = sorted(r for r in done.tables if r.startswith("embeddings_"))
-    of = Source(done.tables["faces"].shards, done.tables["copies"].shards, tuple(done.tables[r].shards for r in roles))
+    of = Source(done.faces.shards, done.copies.shards, tuple(t.shards for t in done.embeddings))
     least = done.thresholds["same_picture"]
-    pairs = unnamed_copies(done.tables["photos"].root, of, found, alike=ALIKE, least=least)
+    pairs = unnamed_copies(done.photos.root, of, found, alike=ALIKE, least=least)
     ids = sorted({face for pair in pairs for face in pair})
     key: dict[str, str] = {}
-    for rows in done.tables["photos"].batches(["face_id", "key"]) if ids else ():
+    for rows in done.photos.batches(["face_id", "key"]) if ids else ():
         here = rows.filter(pc.is_in(rows["face_id"], value_set=pa.array(ids)))
         key |= dict(zip(here["face_id"].to_pylist(), here["key"].to_pylist(), strict=True))
     order = sorted(key.values())
@@ -132,8 +131,7 @@ def _copies(done: Refinement, found: Calibration) -> dict[str, str]:
 
 def unnamed(done: Refinement) -> Iterator[tuple[list[str], list[NDArray[np.floating]]]]:
     """Keys [n] and each embedder's vectors [n, d] of unnamed faces, shard by shard."""
-    roles = sorted(r for r in done.tables if r.startswith("embeddings_"))
-    tables = [done.tables[r] for r in ("photos", *roles)]
+    tables = (done.photos, *done.embeddings)
     for photos, *embedded in zip(*(t.shards for t in tables), strict=True):
         rows = read_shard(tables[0].root, photos, ["key", "identity"])
         x = [vectors(read_shard(tables[0].root, shard, ["x"])["x"]) for shard in embedded]

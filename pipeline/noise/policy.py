@@ -5,6 +5,7 @@ embedder nothing is dropped, moved or merged unless both, each by itself, see wh
 and belongs to people.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.noise.findings import numbers
 from pipeline.noise.score_norm import Calibration, Floats, fuse, level, usual
 
-Thresholds = dict[str, float]
+Thresholds = Mapping[str, float]
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
@@ -48,7 +49,7 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
     stray face, a person or a test entry is compared with; the more, the higher.
     """
     rates = rates or Rates()
-    found: Thresholds = {
+    found: dict[str, float] = {
         "outlier": _outlier(calibration, rates),
         "misplaced": level(calibration.tail, rates.misplaced / max(1, persons)),
         "merge": level(calibration.tail, rates.merge / max(1, persons)),

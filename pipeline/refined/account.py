@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,29 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.refinement import Account
+
 
 class Unaccounted(AssertionError):  # noqa: N818
     """Photos came in that neither stay nor have a reason: a fault of the program, never of its user."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """Where every photo went."""
-
-    ingested: int
-    kept: int
-    removed: dict[str, int]  # by reason
-    moved: int  # kept under another identity than claimed
-    identities_claimed: int
-    identities_kept: int
-
-    def rows(self) -> list[dict[str, object]]:
-        """The account as lines of a table: what, photos, share of the ingested."""
-        lines = [("kept", self.kept)] + [(f"removed: {r}", n) for r, n in sorted(self.removed.items())]
-        table: list[dict[str, object]] = [
-            {"what": what, "photos": n, "share": f"{n / max(1, self.ingested):.1%}"} for what, n in lines
-        ]
-        return [*table, {"what": "ingested", "photos": self.ingested, "share": "100.0%"}]
 
 
 def account(labels: Iterable[pa.Table], *, ingested: int) -> Account:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.review.answers.ledger import read, terms
 from pipeline.review.answers.votes import settle
 from pipeline.review.questions.gold import Audit, estimate, in_force
@@ -59,11 +59,11 @@ def write_card(done: Refinement, folder: Path, *, photos: int, identities: int, 
 
 def card(done: Refinement, *, photos: int, identities: int, command: str) -> str:
     """The card's text (Markdown)."""
-    came = f"{done.account['ingested']:,} photos under {done.account['identities_claimed']:,} names"
+    came = f"{done.account.ingested:,} photos under {done.account.identities_claimed:,} names"
     lists = (f"`{FOLDER}/{name}.parquet` ({', '.join(s.names)})" for name, s in CHANGES.items())
     decided = list(_decisions(done))
     parts = [
-        f"# {' + '.join(done.params.get('sources', {})) or 'Faces'}, refined\n",
+        f"# {' + '.join(done.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {came}.\n",
         "## Sources\n\n" + _table(("source", "kind", "passed over"), _sources(done)),
         "## Where every photo went\n\n" + _table(("what", "photos", "share", "meaning"), _account(done)),
@@ -79,7 +79,7 @@ def card(done: Refinement, *, photos: int, identities: int, command: str) -> str
 
 
 def _changes(done: Refinement, folder: Path) -> None:
-    labels, photos = done.tables["labels"], done.tables["photos"]
+    labels, photos = done.labels, done.photos
     with (
         pq.ParquetWriter(folder / "removed.parquet", REMOVED, compression="zstd") as removed,
         pq.ParquetWriter(folder / "renamed.parquet", RENAMED, compression="zstd") as renamed,
@@ -98,26 +98,26 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 
 
 def _sources(done: Refinement) -> Iterator[tuple[object, ...]]:
-    for name, (kind, _) in done.params.get("sources", {}).items():
-        ignored = done.params.get("ignored", {}).get(name, {})
+    for name, (kind, _) in done.options.sources.items():
+        ignored = done.options.ignored.get(name, {})
         yield name, kind, ", ".join(f"{n} {reason}" for reason, n in ignored.items()) or "nothing"
 
 
 def _account(done: Refinement) -> Iterator[tuple[object, ...]]:
-    a, of = done.account, max(1, done.account["ingested"])
-    yield "kept", a["kept"], f"{a['kept'] / of:.1%}", f"{a['moved']} of them under another name than claimed"
-    for reason, n in sorted(a["removed"].items()):
+    a, of = done.account, max(1, done.account.ingested)
+    yield "kept", a.kept, f"{a.kept / of:.1%}", f"{a.moved} of them under another name than claimed"
+    for reason, n in sorted(a.removed.items()):
         yield f"removed: {reason}", n, f"{n / of:.1%}", MEANING.get(reason, "")
-    yield "ingested", a["ingested"], "100.0%", ""
+    yield "ingested", a.ingested, "100.0%", ""
 
 
 def _models(done: Refinement) -> Iterator[tuple[object, ...]]:
-    if "detector" in (made := _params(done.tables["faces"])):
-        aligned = " (faces came aligned)" if done.params.get("aligned") else ""
+    if "detector" in (made := _params(done.faces)):
+        aligned = " (faces came aligned)" if done.options.aligned else ""
         yield f"detector{aligned}", f"`{_word(made['detector'], 1)}`", ""
-    for role in sorted(r for r in done.tables if r.startswith("embeddings_")):
-        name = _params(done.tables[role]).get("embedder")
-        yield "embedder" if role.endswith("_0") else "second embedder", f"`{_word(name, 1)}`", _word(name, 2)
+    for i, table in enumerate(done.embeddings):
+        name = _params(table).get("embedder")
+        yield "second embedder" if i else "embedder", f"`{_word(name, 1)}`", _word(name, 2)
 
 
 def _params(table: Table) -> Mapping[str, Any]:
@@ -131,18 +131,16 @@ def _word(name: object, i: int) -> str:
 
 
 def _numbers(done: Refinement) -> Iterator[tuple[object, ...]]:
-    for name, value in sorted((dict(done.params.get("rules", {})) | done.thresholds).items()):
+    for name, value in sorted({**done.options.rules, **done.thresholds}.items()):
         yield name, f"{value:g}"
 
 
 def _decisions(done: Refinement) -> Iterator[tuple[str, str, int, int, int]]:
     """How many of each kind were decided how, by the machine's policy, by people, and by lists."""
-    if "decisions" not in done.tables:
-        return
-    purpose = {r["who"]: r["purpose"] for r in read(done.tables["labels"].root).select(["who", "purpose"]).to_pylist()}
+    purpose = {r["who"]: r["purpose"] for r in read(done.labels.root).select(["who", "purpose"]).to_pylist()}
     others = {"list": "a list", "truth": "the known truth"}
     counts: Counter[tuple[str, str, str]] = Counter()
-    tables = (findings_of(done).batches(["kind"]), done.tables["decisions"].batches(["verdict", "who"]))
+    tables = (done.judged_findings.batches(["kind"]), done.decisions.batches(["verdict", "who"]))
     for kinds, said in zip(*tables, strict=True):
         for kind, verdict, who in zip(
             kinds["kind"].to_pylist(), *(said[c].to_pylist() for c in ("verdict", "who")), strict=True
@@ -155,9 +153,9 @@ def _decisions(done: Refinement) -> Iterator[tuple[str, str, int, int, int]]:
 
 def _left(done: Refinement, unsure: int) -> str:
     """What is undecided, and what the audit says of the noise that is left."""
-    words = {"keep": "stay", "drop": "went"}[done.params.get("undecided", "keep")]
+    words = {"keep": "stay", "drop": "went"}[done.options.undecided]
     lines = [f"* {unsure:,} findings were for people to decide on and nobody did: their photos {words}."]
-    root = done.tables["labels"].root
+    root = done.labels.root
     found: Audit | None = estimate(in_force(root).wrong_when, settle(read(root), votes=terms(root)["votes"]).verdicts)
     if found is None:
         return "\n".join([*lines, "* How much noise is left was not audited by people."])
@@ -166,15 +164,15 @@ def _left(done: Refinement, unsure: int) -> str:
 
 
 def _command(done: Refinement) -> str:
-    given = done.params
-    words = [f"{kind} {name}={name.upper()}_PATH" for name, (kind, _) in given.get("sources", {}).items()]
-    options = [f"--min-faces {given.get('min_faces', 2)}", f"--undecided {given.get('undecided', 'keep')}"]
-    options += ["--aligned"] if given.get("aligned") else []
-    options += [f"--test-set {name}" for name in given.get("test_sets", [])]
-    second = "embeddings_1" in done.tables
-    flip = _word(_params(done.tables["embeddings_0"]).get("embedder"), 2) if "embeddings_0" in done.tables else "none"
+    given = done.options
+    words = [f"{kind} {name}={name.upper()}_PATH" for name, (kind, _) in given.sources.items()]
+    options = [f"--min-faces {given.min_faces}", f"--undecided {given.undecided}"]
+    options += ["--aligned"] if given.aligned else []
+    options += [f"--test-set {name}" for name in given.test_sets]
+    second = len(done.embeddings) > 1
+    flip = _word(_params(done.embeddings[0]).get("embedder"), 2) if done.embeddings else "none"
     options += [f"--flip {flip}"] if flip != "none" else []
     models = "--detector DETECTOR --embedder EMBEDDER" + (" --second-embedder SECOND" if second else "")
     ledger = "# put the ledger in ROOT/ledger first: people's decisions are part of it\n"
-    heard = ledger if "heard" in done.tables else ""
+    heard = ledger if done.answers else ""
     return f"{heard}refinery refine {' '.join(words)} --root ROOT {models} {' '.join(options)}"

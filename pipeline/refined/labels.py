@@ -1,6 +1,7 @@
 """The labels table: resolve() once over the whole data set, then dealt back to the shards of the photos."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,10 @@ from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
-from pipeline.refined.account import Account, account
+from pipeline.refined.account import account
 from pipeline.refined.resolve import resolve
 from pipeline.refined.verdicts import hear, implied, noise_of
-from pipeline.refinement import Refinement, latest, publish
+from pipeline.refinement import Account, Refinement, latest, publish
 from pipeline.tables import storage
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
@@ -25,11 +26,18 @@ ACCOUNTED = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
 
 
-class Labelled(NamedTuple):
-    """The tables of a labelling by role (labels, decisions; answers and heard where people spoke), and the account."""
+class Labelling(NamedTuple):
+    """The labels of all photos, the tables they rest on, and the account; the last two where people answered."""
 
-    tables: dict[str, Table]
+    labels: Table
+    decisions: Table
     account: Account
+    answers: Table | None = None
+    findings_with_people: Table | None = None
+
+    def updated(self, refinement: Refinement) -> Refinement:
+        """The refinement with these labels in place of its own."""
+        return replace(refinement, **self._asdict())
 
 
 def label(
@@ -42,7 +50,7 @@ def label(
     said: pa.Table | None = None,
     workers: Workers = None,
     build: Callable[..., Table] = build_table,
-) -> Labelled:
+) -> Labelling:
     """The labels of all photos, shard by shard beside them, and what they rest on.
 
     undecided: what happens to photos that should go to people: "keep" or "drop". min_faces: an identity with fewer
@@ -88,30 +96,23 @@ def label(
         slices.append((whole.shards[0], start, shard.rows))
         start += shard.rows
     made = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
-    said_tables = {"answers": answers, "heard": heard} if answers and heard else {}
-    return Labelled(
-        {"labels": made, "decisions": decisions, **said_tables}, account(made.batches(ACCOUNTED), ingested=len(photos))
-    )
+    return Labelling(made, decisions, account(made.batches(ACCOUNTED), ingested=len(photos)), answers, heard)
 
 
 def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refinement:
     """The root's refinement with what people said by now, published where it differs from before."""
-    done = latest(root)
-    noise = noise_of(done.tables, done.thresholds)
-    params = done.params
-    found = label(
+    refinement = latest(root)
+    labelling = label(
         root,
-        done.tables["photos"],
-        noise,
-        undecided=params["undecided"],
-        min_faces=params["min_faces"],
+        refinement.photos,
+        noise_of(refinement),
+        undecided=refinement.options.undecided,
+        min_faces=refinement.options.min_faces,
         said=said,
         workers=workers,
     )
-    tables = {role: t for role, t in done.tables.items() if role not in ("answers", "heard")} | found.tables
-    if {r: t.address for r, t in tables.items()} == {r: t.address for r, t in done.tables.items()}:
-        return done
-    return publish(root, tables, params=params, thresholds=done.thresholds, account=found.account)
+    updated = labelling.updated(refinement)
+    return refinement if updated.tables == refinement.tables else publish(root, updated)
 
 
 def decide_shard(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pipeline import schema
 from pipeline.noise.findings import gathered
 from pipeline.noise.stages import Noise
+from pipeline.refinement import Refinement
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_shard
 
@@ -121,10 +122,10 @@ def implied(findings: pa.Table, people: Mapping[str, Row]) -> dict[str, Row]:
     }
 
 
-def noise_of(tables: Mapping[str, Table], thresholds: Mapping[str, Any]) -> Noise:
+def noise_of(refinement: Refinement) -> Noise:
     """What `stages.find` gave, from a refinement's tables."""
-    made = (tables["calibration"], tables["copies"], tables["clusters"], tables["persons"], tables["findings"])
-    return Noise(*made, dict(thresholds))
+    r = refinement
+    return Noise(r.calibration, r.copies, r.clusters, r.persons, r.findings, dict(r.thresholds))
 
 
 def _plain(row: Row) -> Row:

@@ -59,8 +59,8 @@ def count(done: Refinement) -> Counts:
     joined: Counter[str] = Counter()
     removed: dict[str, Counter[str]] = defaultdict(Counter)
     tables = (
-        done.tables["photos"].batches(["source"]),
-        done.tables["labels"].batches(["claimed", "identity", "reason"]),
+        done.photos.batches(["source"]),
+        done.labels.batches(["claimed", "identity", "reason"]),
     )
     for photos, labels in zip(*tables, strict=True):
         rows = labels.append_column("source", photos["source"])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.report.gallery import Side, sides_of, strips_of
 from pipeline.report.thumbnails import thumbnails
 from pipeline.review.questions.cases import among
@@ -57,7 +57,7 @@ def differing(one: Refinement, two: Refinement, *, each: int, most_bytes: int) -
     )
     group = {
         r["face_id"]: (r["identity"], r["cluster"])
-        for r in among(one.tables["clusters"], strips, ["face_id", "identity", "cluster"])
+        for r in among(one.clusters, strips, ["face_id", "identity", "cluster"])
     }
     entries = [
         Difference(
@@ -106,7 +106,7 @@ def _by_names(found: list[tuple[str, str]]) -> list[str]:
 def _fates(done: Refinement) -> Iterator[tuple[str, str, Treated]]:
     """Each photo, its claimed name, and what becomes of it; equal fates are one object, so they take little room."""
     known: dict[tuple[str | None, ...], Treated] = {}
-    for rows in done.tables["labels"].batches(["face_id", "claimed", "identity", "reason"]):
+    for rows in done.labels.batches(["face_id", "claimed", "identity", "reason"]):
         for face, claimed, identity, reason in zip(*(c.to_pylist() for c in rows.columns), strict=True):
             moved = identity if identity != claimed else None
             key = (identity and "", moved, reason)
@@ -117,20 +117,20 @@ def _fates(done: Refinement) -> Iterator[tuple[str, str, Treated]]:
 
 
 def _seen(done: Refinement, faces: pa.Array) -> dict[str, _Seen]:
-    labels = {
-        r["face_id"]: r for r in among(done.tables["labels"], faces, ["face_id", "claimed", "identity", "finding_id"])
-    }
+    labels = {r["face_id"]: r for r in among(done.labels, faces, ["face_id", "claimed", "identity", "finding_id"])}
     asked = pa.array(sorted({r["finding_id"] for r in labels.values() if r["finding_id"]}), pa.string())
     found = [
-        r for t in findings_of(done).batches() for r in t.filter(pc.is_in(t["finding_id"], value_set=asked)).to_pylist()
+        r
+        for t in done.judged_findings.batches()
+        for r in t.filter(pc.is_in(t["finding_id"], value_set=asked)).to_pylist()
     ]
     shown = sides_of(done, found)
     persons = {
         r["person"]: (r["identity"], r["cluster"])
-        for r in done.tables["persons"].read(["person", "identity", "cluster"]).to_pylist()
+        for r in done.persons.read(["person", "identity", "cluster"]).to_pylist()
     }
     names = {n for r in labels.values() for n in (r["claimed"], r["identity"]) if n}
-    strips = strips_of(done.tables["clusters"], {persons.get(n, (n, 0)) for n in names})
+    strips = strips_of(done.clusters, {persons.get(n, (n, 0)) for n in names})
 
     def person(name: str | None) -> Side:
         return Side(name or "nobody", strips.get(persons.get(name or "", (name, 0)), ()))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.noise.score_norm import Calibration
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.report.thumbnails import thumbnails
 from pipeline.review.questions.belief import holds
 from pipeline.review.questions.cases import among, own
@@ -55,11 +55,11 @@ class Gallery(NamedTuple):
 
 def gather(done: Refinement, calibration: Calibration, *, each: int, most_bytes: int) -> Gallery:
     """Findings to show, at most `each` of a kind, with pictures of at most most_bytes together."""
-    table = findings_of(done).read()
-    decided = done.tables["decisions"].read(["verdict", "who"])
+    table = done.judged_findings.read()
+    decided = done.decisions.read(["verdict", "who"])
     verdicts = np.asarray(decided["verdict"].to_numpy(), object)
     policy = np.where(np.asarray(decided["who"].to_numpy(), object) == "policy", "the machine", "people or a list")
-    belief = holds(table, verdicts, calibration, own(done, calibration), len(done.tables["persons"]))
+    belief = holds(table, verdicts, calibration, own(done, calibration), len(done.persons))
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for kind, verdict in zip(table["kind"].to_pylist(), verdicts.tolist(), strict=True):
         counts[kind, verdict] += 1
@@ -89,7 +89,7 @@ def gather(done: Refinement, calibration: Calibration, *, each: int, most_bytes:
 def _dropped(done: Refinement, table: pa.Table) -> Any:
     """Which findings [n] a photo went for as an outlier."""
     found = set[str]()
-    for labels in done.tables["labels"].batches(["identity", "reason", "finding_id"]):
+    for labels in done.labels.batches(["identity", "reason", "finding_id"]):
         gone = pc.and_(labels["identity"].is_null(), pc.equal(labels["reason"], "outlier"))
         found.update(labels.filter(gone)["finding_id"].drop_null().to_pylist())
     return np.array([f in found for f in table["finding_id"].to_pylist()], bool)
@@ -119,17 +119,17 @@ def sides_of(done: Refinement, rows: Sequence[Row]) -> dict[str, tuple[tuple[str
     """For each finding the names it is about, and its faces."""
     persons = {
         r["person"]: (r["identity"], r["cluster"])
-        for r in done.tables["persons"].read(["person", "identity", "cluster"]).to_pylist()
+        for r in done.persons.read(["person", "identity", "cluster"]).to_pylist()
     }
     named = pa.array(sorted({w for r in rows for w in (r["subject"], r["object"]) if w}), pa.string())
     place = {
         r["face_id"]: (r["identity"], r["cluster"])
-        for r in among(done.tables["clusters"], named, ["face_id", "identity", "cluster"])
+        for r in among(done.clusters, named, ["face_id", "identity", "cluster"])
     }
     groups = {persons[w] for r in rows for w in (r["subject"], r["object"]) if w in persons} | set(place.values())
     groups |= {(identity, 0) for identity, _ in place.values()}
     groups |= {(w, c) for r in rows if r["kind"] == "mixed" for w in [r["subject"]] for c in range(8)}
-    strips = strips_of(done.tables["clusters"], groups)
+    strips = strips_of(done.clusters, groups)
     tests = _test_faces(done, {r["object"] for r in rows if r["kind"] == "overlap" and r["object"]})
     return {r["finding_id"]: _shown(r, persons, place, strips | tests) for r in rows}
 
@@ -184,8 +184,8 @@ def strips_of(clusters: Table, groups: set[tuple[str, int]]) -> dict[Any, tuple[
 
 def _test_faces(done: Refinement, names: set[str]) -> dict[Any, tuple[str, ...]]:
     found: dict[Any, tuple[str, ...]] = {}
-    for role in (r for r in done.tables if r.startswith("test_faces_")):
-        for rows in done.tables[role].batches(["face_id", "identity"]):
+    for table in done.test_faces:
+        for rows in table.batches(["face_id", "identity"]):
             for face, name in zip(rows["face_id"].to_pylist(), rows["identity"].to_pylist(), strict=True):
                 for key in {name, face} & names:
                     found[key] = (*found.get(key, ()), face)[:STRIP]

@@ -48,8 +48,8 @@ def to_person(done: Refinement, calibration: Calibration) -> Histogram:
     columns = ("core", "second")[: len(calibration.tails)]
     counts: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(BINS) - 1, np.int64))
     tables = (
-        done.tables["clusters"].batches(columns),
-        done.tables["labels"].batches(["claimed", "identity", "reason"]),
+        done.clusters.batches(columns),
+        done.labels.batches(["claimed", "identity", "reason"]),
     )
     for rows, labels in zip(*tables, strict=True):
         core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
@@ -74,10 +74,10 @@ def apart(done: Refinement) -> dict[str, Apart]:
 
 def _sample(done: Refinement, column: str) -> tuple[Floats, NDArray[np.int64]]:
     """Unit vectors and names of a few faces of some names, both drawn by a hash."""
-    names = {n for t in done.tables["labels"].batches([column]) for n in t[column].unique().to_pylist() if n}
+    names = {n for t in done.labels.batches([column]) for n in t[column].unique().to_pylist() if n}
     drawn = set(sorted(names, key=_hash)[:NAMES])
     rows: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
-    tables = (done.tables["labels"].batches(["face_id", column]), done.tables["embeddings_0"].batches(["x"]))
+    tables = (done.labels.batches(["face_id", column]), done.embeddings[0].batches(["x"]))
     for labels, embedded in zip(*tables, strict=True):
         x, there = vectors(embedded["x"])
         said = zip(labels["face_id"].to_pylist(), labels[column].to_pylist(), there, strict=True)

@@ -87,8 +87,8 @@ class Proposal(NamedTuple):
 
 def propose(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Proposal]:
     """Groups for identities that have none, by vote of the NEIGHBOURS likest persons that have one."""
-    model = done.tables["calibration"].shards[0]
-    persons = read_persons(root, done.tables["persons"].shards, model)
+    model = done.calibration.shards[0]
+    persons = read_persons(root, done.persons.shards, model)
     has = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
     if not has.any() or has.all():
         return {}

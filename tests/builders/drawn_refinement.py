@@ -2,7 +2,7 @@
 
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
-from pipeline.refinement import Refinement, publish
+from pipeline.refinement import Refinement, RefineOptions, publish
 from tests.builders.drawn_vectors import tables
 from tests.builders.planted_noise import planted_noise
 
@@ -14,9 +14,13 @@ def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, 
     t_faces, t_embeddings = tables(root, w.test_rows, source="t")[1:]
     noise = find(root, faces, [embeddings], tests=[(t_faces, [t_embeddings])])
     found = label(root, photos, noise, undecided="keep", min_faces=2)
-    made = {"photos": photos, "faces": faces, "embeddings_0": embeddings, "test_faces_0": t_faces}
-    made |= {name: getattr(noise, name) for name in ("calibration", "copies", "clusters", "persons", "findings")}
-    params = {"undecided": "keep", "min_faces": 2, "aligned": True, "sources": {}}
-    return publish(
-        root, made | found.tables, params=params, thresholds=noise.thresholds, account=found.account
-    ), w.truth
+    made = Refinement(
+        photos,
+        faces,
+        (embeddings,),
+        **noise._asdict(),
+        **found._asdict(),
+        test_faces=(t_faces,),
+        options=RefineOptions(aligned=True),
+    )
+    return publish(root, made), w.truth

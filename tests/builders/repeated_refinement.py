@@ -1,27 +1,36 @@
 """A refinement many times over in one root, every name and photo renamed: a large data set to make a page of."""
 
+from dataclasses import asdict, fields
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.refined.account import Account
-from pipeline.refinement import Refinement, publish
+from pipeline.refinement import Account, Refinement, publish
 from pipeline.tables import storage
 from pipeline.tables.build import to_parquet
 from pipeline.tables.table import Table, load
 
 NAMED = {"face_id", "key", "identity", "claimed", "person", "medoid", "subject", "object", "finding_id", "copy_of"}
-ONCE = ("calibration", "test_faces_0")
+ONCE = ("calibration", "test_faces")
 
 
 def repeat(done: Refinement, root: str, times: int) -> Refinement:
     """The refinement `times` over, under root."""
-    tables = {role: _repeated(t, root, 1 if role in ONCE else times) for role, t in done.tables.items()}
-    a = done.account
-    account = {k: v * times for k, v in a.items() if k != "removed"}
-    removed = {k: n * times for k, n in a["removed"].items()}
-    return publish(
-        root, tables, params=done.params, thresholds=done.thresholds, account=Account(**account, removed=removed)
-    )
+    account = asdict(done.account)
+    removed = {reason: n * times for reason, n in account.pop("removed").items()}
+    made = {f.name: _all_repeated(getattr(done, f.name), root, 1 if f.name in ONCE else times) for f in fields(done)}
+    more = Account(**{k: n * times for k, n in account.items()}, removed=removed)
+    return publish(root, Refinement(**made | {"account": more}))
+
+
+def _all_repeated(value: Any, root: str, times: int) -> Any:
+    """A table, or each of several, repeated; any other value as it is."""
+    if isinstance(value, Table):
+        return _repeated(value, root, times)
+    if isinstance(value, tuple):
+        return tuple(_all_repeated(v, root, times) for v in value)
+    return value
 
 
 def _repeated(table: Table, root: str, times: int) -> Table:

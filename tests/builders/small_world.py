@@ -23,5 +23,5 @@ class World:
 
 def fates(root: Path | str) -> dict[str, tuple[str | None, str]]:
     """Each photo's identity and reason by its key."""
-    rows = latest(str(root)).tables["labels"].read().to_pylist()
+    rows = latest(str(root)).labels.read().to_pylist()
     return {r["key"]: (r["identity"], r["reason"]) for r in rows}

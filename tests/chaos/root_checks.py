@@ -84,10 +84,10 @@ def _no_parquet(path: Path, digest: str) -> Iterator[str]:
 def unaccounted(root: str, keys: Iterable[str]) -> list[str]:
     """Photos that the labels lack or have twice, and an account that does not add up."""
     done, wanted = latest(root), Counter(list(keys))  # of a mapping, its keys
-    there = Counter(done.tables["labels"].read(["key"])["key"].to_pylist())
+    there = Counter(done.labels.read(["key"])["key"].to_pylist())
     wrong = [f"photo {key}: {there[key]} times" for key in wanted | there if there[key] != wanted[key]]
     account = done.account
-    if account["ingested"] != account["kept"] + sum(account["removed"].values()):
+    if account.ingested != account.kept + sum(account.removed.values()):
         wrong.append(f"the account does not add up: {account}")
     return wrong
 

@@ -60,4 +60,4 @@ def test_a_job_is_killed_and_the_bytes_are_the_same(tmp_path: Path) -> None:
         assert len(stayed) == len(client.scheduler_info()["workers"]) == 1
         client.close(timeout=2)
     assert file_bytes(root) == file_bytes(alone)
-    assert latest(str(root)).tables["labels"].read().num_rows == 240
+    assert latest(str(root)).labels.read().num_rows == 240

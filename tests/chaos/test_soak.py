@@ -72,7 +72,7 @@ def test_a_damaged_root_is_seen(tmp_path: Path) -> None:
 
 def test_lost_and_invented_photos_are_seen(tmp_path: Path) -> None:
     refined(str(tmp_path))
-    keys = latest(str(tmp_path)).tables["labels"].read(["key"])["key"].to_pylist()
+    keys = latest(str(tmp_path)).labels.read(["key"])["key"].to_pylist()
     assert not root_checks.unaccounted(str(tmp_path), keys)
     assert len(root_checks.unaccounted(str(tmp_path), [*keys[1:], "another"])) == 2
     said = json.loads((tmp_path / "refinement.json").read_text())

@@ -44,7 +44,7 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path, name: st
     assert str(left.relative_to(tmp_path)) in unreferenced(str(tmp_path), min_age=timedelta(0))
     clean(str(tmp_path), min_age=0)
     assert not left.exists()
-    assert latest(str(tmp_path)).tables["labels"].read().num_rows
+    assert latest(str(tmp_path)).labels.read().num_rows
 
 
 def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def decide(done: Refinement, lines: Iterable[Line], *, says: str) -> Listed:
     """
     if says in ("right", "wrong"):
         return _photos(done, list(lines), right=says == "right")
-    claimed = {n for rows in done.tables["labels"].batches(["claimed"]) for n in rows["claimed"].unique().to_pylist()}
+    claimed = {n for rows in done.labels.batches(["claimed"]) for n in rows["claimed"].unique().to_pylist()}
     claimed.discard(None)
     medoid = medoids(done)
     if says == "same":
@@ -103,7 +103,7 @@ def _photos(done: Refinement, lines: list[Line], *, right: bool) -> Listed:
 
 
 def _claims(done: Refinement) -> Iterator[tuple[str, str, str]]:
-    for rows in done.tables["labels"].batches(["face_id", "key", "claimed"]):
+    for rows in done.labels.batches(["face_id", "key", "claimed"]):
         for row in zip(*(rows[c].to_pylist() for c in ("face_id", "key", "claimed")), strict=True):
             if row[2] is not None:
                 yield row

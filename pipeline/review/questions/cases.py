@@ -15,7 +15,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import numbers
 from pipeline.noise.policy import judge
 from pipeline.noise.score_norm import Calibration, Floats, fuse, rate
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.review.questions.belief import SAME, Own, holds, own_faces, stranger, wrong
 from pipeline.review.questions.question import GRID, PAIR
 from pipeline.review.questions.subject import about
@@ -58,15 +58,15 @@ class World(NamedTuple):
 
 def cases(root: str, done: Refinement) -> list[Case]:
     """Everything that could be asked of a refinement, in no order; `wrong` says what is worth it."""
-    findings = findings_of(done).read()
-    decided = done.tables["decisions"].read(["verdict"])["verdict"]
+    findings = done.judged_findings.read()
+    decided = done.decisions.read(["verdict"])["verdict"]
     denied = pc.and_(pc.equal(findings["kind"], "mixed"), pc.equal(decided, "no"))
     seen = findings.filter(denied)["subject"].to_pylist()  # by people: of a name without a person policy never says no
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE)))
-    calibration = read_calibration(root, done.tables["calibration"].shards[0])
+    calibration = read_calibration(root, done.calibration.shards[0])
     verdicts, usual = judge(findings, done.thresholds, calibration), own(done, calibration)
-    p = holds(findings, verdicts, calibration, usual, len(done.tables["persons"]))
-    risk = wrong(p, verdicts, keep=done.params["undecided"] == "keep")
+    p = holds(findings, verdicts, calibration, usual, len(done.persons))
+    risk = wrong(p, verdicts, keep=done.options.undecided == "keep")
     rows, world = findings.to_pylist(), look(done, findings)
     said = words(findings, calibration, len(world.persons))
     medoid = {name: r["medoid"] for name, r in world.persons.items()}
@@ -95,7 +95,7 @@ def cases(root: str, done: Refinement) -> list[Case]:
 def own(done: Refinement, calibration: Calibration) -> Own:
     """What one person's faces look like in this data."""
     columns = ("core", "second")[: len(calibration.tails)]
-    rows = done.tables["clusters"].read(["cluster", *columns])
+    rows = done.clusters.read(["cluster", *columns])
     core = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
     total = fuse(core, calibration.weights)
     return own_faces(total, rows["cluster"].fill_null(-1).to_numpy(), calibration)
@@ -104,14 +104,13 @@ def own(done: Refinement, calibration: Calibration) -> Own:
 def look(done: Refinement, findings: pa.Table) -> World:
     """What the findings name, gathered shard by shard."""
     persons = {
-        r["person"]: r
-        for r in done.tables["persons"].read(["person", "identity", "cluster", "size", "of", "medoid"]).to_pylist()
+        r["person"]: r for r in done.persons.read(["person", "identity", "cluster", "size", "of", "medoid"]).to_pylist()
     }
     named = pa.array(sorted({f for c in ("subject", "object") for f in findings[c].to_pylist() if f}))
     identity, group, reason = {}, {}, {}
-    for r in among(done.tables["clusters"], named, ["face_id", "identity", "cluster"]):
+    for r in among(done.clusters, named, ["face_id", "identity", "cluster"]):
         identity[r["face_id"]], group[r["face_id"]] = r["identity"], -1 if r["cluster"] is None else r["cluster"]
-    for r in among(done.tables["labels"], named, ["face_id", "identity", "reason"]):
+    for r in among(done.labels, named, ["face_id", "identity", "reason"]):
         reason[r["face_id"]] = "" if r["identity"] else r["reason"]
     return World(persons, identity, group, reason, {r["medoid"]: r["size"] for r in persons.values()})
 
@@ -174,7 +173,7 @@ def _inside(done: Refinement, calibration: Calibration, usual: Own, found: Colle
 
     found: faces of which something was said.
     """
-    tables = (done.tables["clusters"], done.tables["labels"])
+    tables = (done.clusters, done.labels)
     for groups, labels in zip(*(t.shards for t in tables), strict=True):
         rows = read_shard(tables[0].root, groups, ["face_id", "identity", "cluster", "core", "second"])
         stays = read_shard(tables[1].root, labels, ["identity"])["identity"].is_valid()
@@ -209,7 +208,7 @@ def nobody(persons: Mapping[str, Mapping[str, Any]]) -> set[str]:
 def _seen_by_people(done: Refinement, names: Collection[str]) -> Iterator[Case]:
     """All photos that stay of names in which people see a person and the machine sees nobody: which of them are it?"""
     wanted = pa.array(sorted(names), pa.string())
-    for shard in done.tables["labels"].batches(["face_id", "claimed", "identity"]) if names else ():
+    for shard in done.labels.batches(["face_id", "claimed", "identity"]) if names else ():
         own = pc.and_(pc.equal(shard["identity"], shard["claimed"]), pc.is_in(shard["claimed"], value_set=wanted))
         for row in shard.filter(own.fill_null(False)).to_pylist():
             face, name = row["face_id"], row["claimed"]

@@ -23,7 +23,7 @@ def surest(done: Refinement, places: Collection[Place], *, avoid: Collection[str
     a page shows the person in more than one light. avoid: faces that are asked about themselves.
     """
     names = pa.array(sorted({identity for identity, _ in places}), pa.string())
-    tables = [done.tables[role] for role in ("clusters", "embeddings_0", "copies")]
+    tables = [done.clusters, done.embeddings[0], done.copies]
     found: dict[Place, list[str]] = {}
     for clusters, embeddings, copies in zip(*(t.shards for t in tables), strict=True):
         rows = read_shard(tables[0].root, clusters, ["face_id", "identity", "cluster", "core"])
@@ -68,7 +68,7 @@ def _unlike(best: Sequence[int], x: NDArray[np.floating]) -> list[int]:
 def everyone(done: Refinement, names: Collection[str]) -> dict[str, list[str]]:
     """Faces of all groups of a name, by name: of one about which nobody can say who it is."""
     found: dict[str, list[tuple[float, str]]] = {}
-    for rows in done.tables["clusters"].batches(["face_id", "identity", "cluster", "core"]):
+    for rows in done.clusters.batches(["face_id", "identity", "cluster", "core"]):
         rows = rows.filter(pc.is_in(rows["identity"], value_set=pa.array(sorted(names), pa.string())))
         for r in rows.filter(rows["cluster"].is_valid()).to_pylist():
             found.setdefault(r["identity"], []).append((-(r["core"] or 0.0), r["face_id"]))
@@ -79,8 +79,8 @@ def of_tests(done: Refinement, names: Iterable[str]) -> dict[str, list[str]]:
     """Faces to show of people of the test sets, by name; a test photo without a name is called by its face_id."""
     wanted = set(names)
     found: dict[str, list[str]] = {}
-    for role in sorted(r for r in done.tables if r.startswith("test_faces_")):
-        for rows in done.tables[role].batches(["face_id", "identity", "failure"]):
+    for table in done.test_faces:
+        for rows in table.batches(["face_id", "identity", "failure"]):
             for row in rows.to_pylist():
                 for name in {row["identity"], row["face_id"]} & wanted if row["failure"] is None else ():
                     found.setdefault(name, []).append(row["face_id"])

@@ -56,13 +56,13 @@ def gold_for(
 
 def audit(done: Refinement, photos: int) -> list[Case]:
     """Photos that stay, drawn at random without replacement, as questions; the same sample for the same labels."""
-    address = done.tables["labels"].address
+    address = done.labels.address
     drawn = nsmallest(photos, ((digest("audit", address, r["face_id"]), r["face_id"], r) for r in _kept(done)))
     return [_audited(row) for _, _, row in drawn]
 
 
 def _kept(done: Refinement) -> Iterable[dict[str, Any]]:
-    for rows in done.tables["labels"].batches(["face_id", "claimed", "identity", "reason"]):
+    for rows in done.labels.batches(["face_id", "claimed", "identity", "reason"]):
         yield from rows.filter(rows["identity"].is_valid()).to_pylist()
 
 
@@ -124,7 +124,7 @@ def renewed(root: str, done: Refinement, photos: int, decided: Collection[str]) 
     decided: findings about which people have said all they will say.
     """
     now = in_force(root)
-    address = done.tables["labels"].address
+    address = done.labels.address
     if (address == now.labels and photos <= now.photos) or not set(now.wrong_when) <= set(decided):
         return now
     made = Sample(address, photos, audit(done, photos))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.review.groups import GENERAL, Known
 from pipeline.review.questions.cases import Case, among, nobody
 from pipeline.review.questions.exemplars import SHOWN, Place, everyone, of_tests, place_of, surest
@@ -133,9 +133,9 @@ def _person(person: str, faces: Faces) -> list[str]:
 def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> Faces:
     """Everything that the pages of these cases may show, in one pass over the tables."""
     columns = ["person", "identity", "cluster", "size", "medoid"]
-    persons = {r["person"]: r for r in done.tables["persons"].read(columns).to_pylist()}
+    persons = {r["person"]: r for r in done.persons.read(columns).to_pylist()}
     splits = {f for c in cases if c.about["kind"] == "split" for f in (c.about["subject"], c.about["object"])}
-    rows = among(done.tables["clusters"], pa.array(sorted(splits), pa.string()), ["face_id", "identity", "cluster"])
+    rows = among(done.clusters, pa.array(sorted(splits), pa.string()), ["face_id", "identity", "cluster"])
     place = {r["face_id"]: (r["identity"], r["cluster"]) for r in rows if r["cluster"] is not None}
     wanted = set(place.values()) | {(c.identity, 0) for c in cases}
     wanted |= {p for c in cases for n in _named(c) if (p := place_of(n, persons))}
@@ -160,7 +160,7 @@ def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> F
 def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, set[str]], set[str]]:
     """Names that may be one person, by name, and names of which nobody can be sure who they are."""
     found, mixed = defaultdict[str, set[str]](set), set[str]()
-    for rows in findings_of(done).batches(["kind", "subject", "object"]):
+    for rows in done.judged_findings.batches(["kind", "subject", "object"]):
         mixed.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())
         for row in rows.filter(pc.equal(rows["kind"], "merge")).to_pylist():
             names = [str(persons[n]["identity"]) if n in persons else n for n in (row["subject"], row["object"])]

@@ -30,12 +30,12 @@ def pictures(done: Refinement, faces: Collection[str]) -> dict[str, bytes]:
     """
     wanted = pa.array(sorted(faces), pa.string())
     columns = ["face_id", "jpeg", "landmarks"]
-    roles = ["faces", *sorted(r for r in done.tables if r.startswith("test_faces_"))]
-    rows = {r["face_id"]: r for role in roles for r in among(done.tables[role], wanted, columns)}
+    tables = (done.faces, *done.test_faces)
+    rows = {r["face_id"]: r for table in tables for r in among(table, wanted, columns)}
     photos: dict[str, Any] = {}
-    if not done.params["aligned"]:
-        photos = {r["face_id"]: r for r in among(done.tables["photos"], wanted, schema.PHOTOS.names)}
-    where = done.params["sources"]
+    if not done.options.aligned:
+        photos = {r["face_id"]: r for r in among(done.photos, wanted, schema.PHOTOS.names)}
+    where = done.options.sources
     return {f: _jpeg(_beside(row, photos.get(f), where)) for f, row in rows.items() if row["jpeg"] is not None}
 
 

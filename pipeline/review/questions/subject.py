@@ -17,7 +17,7 @@ FACES = {
 
 def medoids(done: Refinement) -> dict[str, str]:
     """The middle face of each person of a refinement, by the person's name."""
-    rows = done.tables["persons"].read(["person", "medoid"])
+    rows = done.persons.read(["person", "medoid"])
     return dict(zip(rows["person"].to_pylist(), rows["medoid"].to_pylist(), strict=True))
 
 

@@ -17,13 +17,12 @@ from flows.evaluate.flow import evaluate, measure, prepare
 from flows.refine.models import embedder_of
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.refined.account import Account
-from pipeline.refinement import publish
 from pipeline.tables.build import build
 from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.command_line import Command, error_line
 from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
 from tests.builders.exported_faces import pictures
+from tests.builders.partial_refinement import publish_partial
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import model_cosines
 
@@ -260,18 +259,12 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
         "findings": build(root, "findings", found_in_both, [0], schema=schema.FINDINGS),
         "decisions": build(root, "decisions", decided, [0], schema=schema.DECISIONS),
     }
-    publish(root, tables, params={}, thresholds={}, account=Account(0, 0, {}, 0, 0, 0))
+    publish_partial(root, **tables)
     given = {"root": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
     folder = str(lfw_folder(tmp_path / "lfw"))
     with pytest.raises(UserError, match="was refined without a test set"):
         evaluate(embedder, [folder], **given)
-    publish(
-        root,
-        tables | {"test_faces_0": tables["findings"]},
-        params={},
-        thresholds={},
-        account=Account(0, 0, {}, 0, 0, 0),
-    )
+    publish_partial(root, **tables, test_faces=(tables["findings"],))
     found = evaluate(embedder, [folder], **given)
     assert [(t.test_set, t.pairs) for t in found.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
     values = {f.test_set: f.value for f in found.figures if f.figure == "AUC"}

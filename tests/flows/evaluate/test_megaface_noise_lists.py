@@ -125,7 +125,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     root = str(tmp_path / "root")
     shutil.copytree(planted.root, root)
     done = latest(root)
-    rows = done.tables["photos"].read(["face_id", "key", "identity"]).to_pylist()
+    rows = done.photos.read(["face_id", "key", "identity"]).to_pylist()
     unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
     about_them = [c for c in cases(root, done) if c.about["subject"] in unnamed]
     assert about_them
@@ -149,7 +149,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
         ],
     )
     again = label_again(root, verdicts(root))
-    assert again.account["kept"] == done.account["kept"], "labels do not rest on strangers"
+    assert again.account["kept"] == done.account.kept, "labels do not rest on strangers"
     after = megaface(root, tmp_path / "lists", draws=0)
     expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
     expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
@@ -158,7 +158,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
 
 
 def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -> None:
-    probes = sorted(p for p in Path(latest(planted.root).params["sources"]["tree"][1]).iterdir() if "@" not in str(p))
+    probes = sorted(p for p in Path(latest(planted.root).options.sources["tree"][1]).iterdir() if "@" not in str(p))
     for folder in probes[-3:]:
         shutil.copytree(folder, tmp_path / "tree" / folder.name)
     World(tmp_path / "tree", [], models).refine(tmp_path / "root", "megaface", str(tmp_path / "tree"))

@@ -191,7 +191,7 @@ def test_record_io_with_aligned_faces_is_refined_as_it_is(
     records = [p for part in reader.parts(folder) for p in reader.index(part)]
     assert outcome.account.ingested == len(records)
     assert outcome.account.kept >= 0.9 * len(records), "these are clean"
-    faces = latest(str(tmp_path / "root")).tables["faces"].read()
+    faces = latest(str(tmp_path / "root")).faces.read()
     kept = {j for j in faces["jpeg"].to_pylist() if j is not None}
     assert kept <= {reader.read(folder, p) for p in records}, "never compressed twice"
 
@@ -227,7 +227,7 @@ def test_killed_and_run_again_gives_the_bytes_of_an_undisturbed_run(
 
 
 def test_files_that_are_no_photos_are_counted_and_said(world: World, refined: Path) -> None:
-    ignored = latest(str(refined)).params["ignored"]["photos"]
+    ignored = latest(str(refined)).options.ignored["photos"]
     assert sorted(ignored.values()) == [1, 60], ignored
 
 

@@ -183,7 +183,7 @@ def test_a_mistake_is_told_in_one_line(root: Path, given: dict[str, Any], says: 
 def test_ten_thousand_names_take_less_than_half_a_minute_and_25_megabytes(root: Path, tmp_path: Path) -> None:
     done = latest(str(root))
     large = str(tmp_path / "large")
-    repeat(done, large, 1 + 10_000 // done.account["identities_claimed"])
+    repeat(done, large, 1 + 10_000 // done.account.identities_claimed)
     begun = time.process_time()  # of the one processor that it takes: what else runs here does not count
     alone = report(large, out=tmp_path / "large.html")
     report(compare=(large, large), out=tmp_path / "both.html")

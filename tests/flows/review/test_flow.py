@@ -41,7 +41,7 @@ class Drawn(NamedTuple):
 
     def score(self) -> Score:
         """What the labels are worth now."""
-        return score(latest(self.root).tables["labels"], read_truth(self.world))
+        return score(latest(self.root).labels, read_truth(self.world))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_ser
     send.fn(drawn.root, url=label_server.url, name="groups", groups=str(known), budget=300, audit=30)
     studio = Studio(connection(label_server))
     seen: dict[str, set[str]] = {}
-    identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).tables["labels"].read().to_pylist()}
+    identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
     for project in studio.projects("groups"):
         for task in studio.client.tasks.list(project=project.id, fields="all"):
             name = next(n for n in set(identity.values()) if n in task.data["title"])
@@ -171,10 +171,10 @@ def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: Local) ->
     assert collect.fn(drawn.root, **where).new == 0
     assert len(ledger.read(drawn.root, every=True)) == answers
 
-    verdicts = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).tables["answers"].read().to_pylist()}
+    verdicts = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}
     photos = str(drawn.world / "photos")
     refine.fn(["image-folder", photos], root=drawn.root, min_faces=3, flip="add", **MODELS)  # other vectors
-    again = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).tables["answers"].read().to_pylist()}
+    again = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}
     faces = {r["finding_id"] for r in ledger.read(drawn.root).to_pylist() if r["kind"] == "outlier"}
     assert {f: v for f, v in again.items() if f in faces} == {f: v for f, v in verdicts.items() if f in faces}
     send.fn(drawn.root, **asking)

@@ -56,7 +56,7 @@ def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Smal
 def test_the_truth_as_labels_scores_full_marks(small: Small) -> None:
     """Shown by hand: the refinement's own labels, replaced by the truth."""
     truth = read_truth(small.out / "world")
-    labels = latest(str(small.out / "root")).tables["labels"].read()
+    labels = latest(str(small.out / "root")).labels.read()
     right = [truth[k]["person"] if truth[k]["kind"] in ("clean", "flip") else None for k in labels["key"].to_pylist()]
     perfect = labels.set_column(labels.schema.get_field_index("identity"), "identity", pa.array(right, pa.string()))
 
@@ -100,7 +100,7 @@ def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_
     for folder in ("trainings", "experiments"):
         shutil.rmtree(root / folder)
     assert clean(str(root), min_age=0).files.keys() == {"refined", "faces"}
-    assert latest(str(root)).tables["faces"].read(["jpeg"]).num_rows == PHOTOS
+    assert latest(str(root)).faces.read(["jpeg"]).num_rows == PHOTOS
 
 
 def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:

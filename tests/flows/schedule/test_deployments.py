@@ -9,11 +9,11 @@ from flows.schedule.deployments import clean_enough, export_changed, reviewing
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined.account import account
-from pipeline.refinement import publish
 from pipeline.review.questions.gold import estimate
 from pipeline.tables.build import build
 from tests.builders.label_shards import faces_shard, labels_shard
 from tests.builders.lock_holder import lock_holder
+from tests.builders.partial_refinement import publish_partial
 
 EACH = 6
 
@@ -30,7 +30,7 @@ def refined(root: str, shards: int) -> str:
     faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, each=EACH)
     found = account(labels.batches(), ingested=len(labels))
     photos = build(root, "photos", photos_shard, list(range(shards)), schema=schema.PHOTOS, each=EACH)
-    publish(root, {"photos": photos, "labels": labels, "faces": faces}, params={}, thresholds={}, account=found)
+    publish_partial(root, photos=photos, labels=labels, faces=faces, account=found)
     return labels.address
 
 

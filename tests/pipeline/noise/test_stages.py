@@ -33,7 +33,7 @@ def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep",
     noise = find(
         f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers, memory_bytes=memory_bytes
     )
-    found = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).tables["labels"]
+    found = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).labels
     return found, noise, w.truth
 
 
@@ -99,7 +99,7 @@ def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypa
 def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", None, 1), ("a/2", "a", None, 2)])
     noise = find(str(tmp_path), faces, [embeddings])
-    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).tables["labels"]
+    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
     assert labels.read()["reason"].to_pylist() == ["no_face", "no_face"]
 
 
@@ -108,7 +108,7 @@ def test_one_name_with_two_photos(tmp_path):
     x = photos_of(person(rng), 2, rng)
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", x[0], 1), ("a/2", "a", x[1], 2)])
     noise = find(str(tmp_path), faces, [embeddings])
-    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).tables["labels"]
+    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
     assert labels.read()["identity"].to_pylist() == ["a", "a"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.refined.data_card import write_card
 from pipeline.refined.labels import label_again
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import verdicts
 from pipeline.review.questions.subject import about
@@ -23,7 +23,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
     """A refinement about which two people of a group said something."""
     root = str(tmp_path_factory.mktemp("card") / "root")
     first, _ = refined(root)
-    finding = next(f for f in findings_of(first).read().to_pylist() if f["kind"] == "outlier")
+    finding = next(f for f in first.judged_findings.read().to_pylist() if f["kind"] == "outlier")
     rows = [
         {**about(finding, {}), "verdict": "no", "who": who, "group": "Martian", "purpose": "case", "answer_id": who}
         for who in WHO
@@ -34,12 +34,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
 
 @pytest.fixture
 def folder(done: Refinement, tmp_path: Path) -> Path:
-    write_card(done, tmp_path, photos=done.account["kept"], identities=7, command="refinery export ROOT OUT")
+    write_card(done, tmp_path, photos=done.account.kept, identities=7, command="refinery export ROOT OUT")
     return tmp_path
 
 
 def test_the_lists_applied_to_the_claims_give_the_labels(done: Refinement, folder: Path) -> None:
-    labels = done.tables["labels"].read(["key", "claimed", "identity", "reason"]).to_pylist()
+    labels = done.labels.read(["key", "claimed", "identity", "reason"]).to_pylist()
     now = {r["key"]: r["claimed"] for r in labels}
     for row in pq.read_table(folder / "_changes/renamed.parquet").to_pylist():
         assert now[row["key"]] == row["claimed"] != row["identity"]
@@ -49,17 +49,17 @@ def test_the_lists_applied_to_the_claims_give_the_labels(done: Refinement, folde
         assert now.pop(row["key"]) == row["claimed"]
         reasons[row["reason"]] += 1
     assert now == {r["key"]: r["identity"] for r in labels if r["identity"]}
-    assert dict(reasons) == done.account["removed"]
+    assert dict(reasons) == done.account.removed
 
 
 def test_the_figures_are_the_accounts(done: Refinement, folder: Path) -> None:
     text = (folder / "README.md").read_text()
-    for reason, n in done.account["removed"].items():
+    for reason, n in done.account.removed.items():
         assert f"| removed: {reason} | {n} |" in text
-    assert f"| kept | {done.account['kept']} |" in text
+    assert f"| kept | {done.account.kept} |" in text
     assert "| outlier | people | 0 | 1 | 0 |" in text
     said = [line.split("|")[3:6] for line in text.splitlines() if "| policy |" in line or "| people |" in line]
-    assert sum(int(n) for row in said for n in row) == len(findings_of(done))
+    assert sum(int(n) for row in said for n in row) == len(done.judged_findings)
     assert "was not audited by people" in text
 
 
@@ -67,11 +67,11 @@ def test_groups_people_and_places_stay_behind_and_the_bytes_are_the_same_again(
     done: Refinement, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     again = tmp_path_factory.mktemp("again")
-    write_card(done, again, photos=done.account["kept"], identities=7, command="refinery export ROOT OUT")
+    write_card(done, again, photos=done.account.kept, identities=7, command="refinery export ROOT OUT")
     for file in (p for p in folder.rglob("*") if p.is_file()):
         data = file.read_bytes()
         assert data == (again / file.relative_to(folder)).read_bytes()
-        for word in ("Martian", *WHO, done.tables["labels"].root):
+        for word in ("Martian", *WHO, done.labels.root):
             assert word.encode() not in data
 
 

@@ -1,6 +1,7 @@
 """Two refinements beside each other: every photo that they treat differently is counted, and shown with its person."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -18,10 +19,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Refinement, Refineme
     """A refinement, and one of the same faces by other thresholds."""
     root = str(tmp_path_factory.mktemp("differing") / "root")
     one = refined(root)[0]
-    noise = noise_of(one.tables, one.thresholds)
+    noise = noise_of(one)
     limits = one.thresholds | {"outlier": one.thresholds["outlier"] - 2.5, "merge": 99.0, "overlap": 99.0}
-    found = label(root, one.tables["photos"], noise._replace(thresholds=limits), undecided="keep", min_faces=9)
-    return one, one._replace(tables=one.tables | found.tables, thresholds=limits)
+    found = label(root, one.photos, noise._replace(thresholds=limits), undecided="keep", min_faces=9)
+    return one, replace(found.updated(one), thresholds=limits)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def found(both: tuple[Refinement, Refinement]) -> Differing:
 def fates(done: Refinement) -> dict[str, tuple[str, str | None]]:
     """What becomes of each photo, the slow way."""
     made = {}
-    for r in done.tables["labels"].read().to_pylist():
+    for r in done.labels.read().to_pylist():
         kind = "removed: " if r["identity"] is None else "kept" if r["identity"] == r["claimed"] else "moved: "
         made[r["face_id"]] = (kind if kind == "kept" else kind + r["reason"], r["identity"])
     return made
@@ -53,8 +54,8 @@ def test_every_photo_treated_differently_is_counted(both: tuple[Refinement, Refi
 
 def test_some_of_each_are_shown_beside_their_person(both: tuple[Refinement, Refinement], found: Differing) -> None:
     a, b = map(fates, both)
-    claimed = {r["face_id"]: r["claimed"] for r in both[0].tables["labels"].read().to_pylist()}
-    at = {r["face_id"]: (r["identity"], r["cluster"]) for r in both[0].tables["clusters"].read().to_pylist()}
+    claimed = {r["face_id"]: r["claimed"] for r in both[0].labels.read().to_pylist()}
+    at = {r["face_id"]: (r["identity"], r["cluster"]) for r in both[0].clusters.read().to_pylist()}
     assert Counter(e.pair for e in found.entries) == {p: min(4, n) for p, n in found.counts}
     for entry in found.entries:
         photo, *others = entry.sides
@@ -89,7 +90,7 @@ def test_the_same_twice_differs_in_nothing_and_other_photos_are_counted(
     found = differing(both[0], other, each=4, most_bytes=0)
     there = {p: n for p, n in found.counts if "not there" in p or "in A alone" in p}
     shared = set(fates(both[0])) & set(fates(other))
-    assert sum(there.values()) == len(both[0].tables["labels"]) + len(other.tables["labels"]) - 2 * len(shared)
+    assert sum(there.values()) == len(both[0].labels) + len(other.labels) - 2 * len(shared)
     assert all(e.pair not in there for e in found.entries)
 
 
@@ -102,7 +103,7 @@ def test_what_came_from_outside_stays_text(found: Differing) -> None:
 
 def test_a_face_costs_as_often_as_the_page_writes_it(both: tuple[Refinement, Refinement], monkeypatch) -> None:
     monkeypatch.setattr("pipeline.report.thumbnails._small", lambda t, s, w: dict.fromkeys(w.to_pylist(), "x" * 1500))
-    ids = both[0].tables["faces"].read(["face_id"])["face_id"].to_pylist()[:3]
+    ids = both[0].faces.read(["face_id"])["face_id"].to_pylist()[:3]
     assert list(thumbnails([both[0]], [*ids, ids[0], ids[0]], 6000)) == ids[:2]
     assert list(thumbnails([both[0]], ids, 4500)) == ids
     assert list(thumbnails([both[0]], [ids[0]] * 4, 5999)) == []

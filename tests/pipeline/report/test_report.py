@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.refinement import Refinement, findings_of
+from pipeline.refinement import Refinement
 from pipeline.report import charts, page, scores
 from pipeline.report.counts import Share, by_group, by_size, count
 from pipeline.report.gallery import Entry, Gallery, Side, gather
@@ -30,10 +30,10 @@ def test_what_went_is_the_account(done: Refinement) -> None:
     for (_, fate, reason), n in counted.flow.items():
         if fate == "removed":
             removed[reason] += n
-    assert dict(removed) == done.account["removed"]
-    assert sum(counted.flow.values()) == sum(f.came for f in counted.fates) == done.account["ingested"]
-    assert sum(n for (_, fate, _), n in counted.flow.items() if fate == "moved") == done.account["moved"]
-    labels = done.tables["labels"].read().to_pylist()
+    assert dict(removed) == done.account.removed
+    assert sum(counted.flow.values()) == sum(f.came for f in counted.fates) == done.account.ingested
+    assert sum(n for (_, fate, _), n in counted.flow.items() if fate == "moved") == done.account.moved
+    labels = done.labels.read().to_pylist()
     for f in counted.fates:
         mine = [r for r in labels if (r["claimed"] or "") == f.identity]
         assert f.came == len(mine)
@@ -75,22 +75,22 @@ def test_names_told_apart_as_a_slow_reference_has_it() -> None:
 
 
 def test_every_face_of_the_histogram_is_counted_once(done: Refinement) -> None:
-    calibration = read_calibration(done.tables["labels"].root, done.tables["calibration"].shards[0])
+    calibration = read_calibration(done.labels.root, done.calibration.shards[0])
     drawn = scores.to_person(done, calibration)
-    core = done.tables["clusters"].read(["core"])["core"].to_numpy(zero_copy_only=False)
+    core = done.clusters.read(["core"])["core"].to_numpy(zero_copy_only=False)
     assert sum(int(c.sum()) for c in drawn.counts.values()) == np.isfinite(core.astype(float)).sum()
     low, high = scores.band(done, calibration) or (0.0, 0.0)
     assert low < high < calibration.same + 3 * calibration.spread
 
 
 def test_of_each_kind_no_more_is_shown_than_asked_and_every_finding_is_counted(done: Refinement) -> None:
-    calibration = read_calibration(done.tables["labels"].root, done.tables["calibration"].shards[0])
+    calibration = read_calibration(done.labels.root, done.calibration.shards[0])
     found = gather(done, calibration, each=3, most_bytes=0)
-    kinds = Counter(findings_of(done).read(["kind"])["kind"].to_pylist())
+    kinds = Counter(done.judged_findings.read(["kind"])["kind"].to_pylist())
     assert Counter(e.kind for e in found.entries) == {k: min(3, n) for k, n in kinds.items()}
     assert sum(found.counts.values()) == kinds.total()
     assert found.pictures == {}
-    by_face = {r["face_id"]: r for r in done.tables["clusters"].read().to_pylist()}
+    by_face = {r["face_id"]: r for r in done.clusters.read().to_pylist()}
     assert {"overlap", "misplaced", "split"} <= {e.kind for e in found.entries}
     for entry in found.entries:
         assert all(s.faces for s in entry.sides), entry
@@ -102,11 +102,11 @@ def test_of_each_kind_no_more_is_shown_than_asked_and_every_finding_is_counted(d
 
 
 def test_a_larger_data_set_shows_no_more(done: Refinement, tmp_path: Path) -> None:
-    calibration = read_calibration(done.tables["labels"].root, done.tables["calibration"].shards[0])
+    calibration = read_calibration(done.labels.root, done.calibration.shards[0])
     large = repeat(done, str(tmp_path), 4)
-    assert sum(count(large).flow.values()) == 4 * done.account["ingested"]
+    assert sum(count(large).flow.values()) == 4 * done.account.ingested
     found = gather(large, calibration, each=3, most_bytes=0)
-    kinds = Counter(findings_of(done).read(["kind"])["kind"].to_pylist())
+    kinds = Counter(done.judged_findings.read(["kind"])["kind"].to_pylist())
     assert Counter(e.kind for e in found.entries) == {k: min(3, 4 * n) for k, n in kinds.items()}
 
 

@@ -37,7 +37,7 @@ def written(path: Path, lines: list[str]) -> Path:
 
 
 def fates(root: str) -> dict[str, tuple[str | None, str]]:
-    rows = latest(root).tables["labels"].read(["key", "identity", "reason"]).to_pylist()
+    rows = latest(root).labels.read(["key", "identity", "reason"]).to_pylist()
     return {r["key"]: (r["identity"], r["reason"]) for r in rows}
 
 
@@ -48,7 +48,7 @@ def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Ref
     moved = next(k for k in clean if fates(path)[k] == (k[:3], "") and k[:3] != left_out[:3])
     target = next(
         r["identity"]
-        for r in done.tables["labels"].read().to_pylist()
+        for r in done.labels.read().to_pylist()
         if r["identity"] not in (None, moved[:3], left_out[:3]) and r["claimed"] == r["identity"]
     )
     right = written(tmp_path / "clean.txt", [f"{k[:3]} {k}" for k in clean if k not in (left_out, moved)])

@@ -1,5 +1,6 @@
 """What is worth asking, in which order, on which pages, by whom."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,7 +36,7 @@ def every(done):
 
 
 def test_nothing_is_asked_that_an_answer_cannot_change(done, every):
-    rows = {r["face_id"]: r for r in done[1].tables["labels"].read().to_pylist()}
+    rows = {r["face_id"]: r for r in done[1].labels.read().to_pylist()}
     faces = [c.about["subject"] for c in every if c.about["kind"] == "outlier"]
     assert faces
     assert len(set(faces)) == len(faces)
@@ -58,7 +59,7 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
     said = [{**asked.about, "verdict": "no", "who": who, "purpose": "case", "answer_id": who} for who in ("a", "b")]
     append(root, said)
     done = label_again(root, settle(read(root)).verdicts)
-    kept = {r["face_id"] for r in done.tables["labels"].read().to_pylist() if r["identity"] == name}
+    kept = {r["face_id"] for r in done.labels.read().to_pylist() if r["identity"] == name}
     which = [c for c in cases(root, done) if c.identity == name and c.page == GRID]
     assert {c.about["face"] for c in which} == kept
     assert len(which) == 4
@@ -79,7 +80,7 @@ def test_belief_falls_with_likeness():
 
 def test_the_machine_is_right_where_it_is_sure(done, every):
     _, refinement, truth = done
-    key = {r["face_id"]: r["key"] for r in refinement.tables["labels"].read(["face_id", "key"]).to_pylist()}
+    key = {r["face_id"]: r["key"] for r in refinement.labels.read(["face_id", "key"]).to_pylist()}
     suspects = [c for c in every if c.about["kind"] == "outlier"]
     holds = np.array([truth[key[c.about["subject"]]][0] != "clean" for c in suspects])
     belief = np.array([c.belief for c in suspects])
@@ -116,7 +117,7 @@ def test_seconds_are_measured_once_there_are_enough_answers(tmp_path):
 
 def test_pages_show_sure_faces_of_the_person_and_never_a_suspect_as_sure(done, every):
     _, refinement, truth = done
-    key = {r["face_id"]: r["key"] for r in refinement.tables["labels"].read(["face_id", "key"]).to_pylist()}
+    key = {r["face_id"]: r["key"] for r in refinement.labels.read(["face_id", "key"]).to_pylist()}
     suspects = [c for c in every if c.page == GRID]
     sheets = compose(refinement, suspects, {}, {})
     asked = {i.face for s in sheets for i in s.question.items}
@@ -159,7 +160,7 @@ def test_gold_is_known_and_looks_like_the_rest(done, every):
     gold = [(s, c) for s in sheets for c in s.cases if c.purpose == "gold"]
     cells = sum(len(s.cases) for s in sheets)
     assert 0.02 < len(gold) / cells < 0.2
-    rows = done[1].tables["labels"].read(["face_id", "key"]).to_pylist()
+    rows = done[1].labels.read(["face_id", "key"]).to_pylist()
     person = {r["face_id"]: done[2][r["key"]] for r in rows}
     for sheet, case in gold:
         same = person[case.about["subject"]] == person[sheet.question.left[0]]
@@ -172,13 +173,13 @@ def test_gold_is_known_and_looks_like_the_rest(done, every):
 
 def test_an_audit_draws_from_what_is_kept_and_stays_until_it_is_answered(done):
     root, refinement, _ = done
-    kept = {r["face_id"] for r in refinement.tables["labels"].read().to_pylist() if r["identity"]}
+    kept = {r["face_id"] for r in refinement.labels.read().to_pylist() if r["identity"]}
     drawn = audit(refinement, 40)
     assert len({c.about["subject"] for c in drawn} & kept) == 40
     assert drawn == audit(refinement, 40)
     first = renewed(root, refinement, 40, set())
     assert renewed(root, refinement, 40, set()) == first
-    other = refinement._replace(tables=refinement.tables | {"labels": refinement.tables["decisions"]})
+    other = replace(refinement, labels=refinement.decisions)
     assert renewed(root, other, 40, set()).labels == first.labels  # not answered yet
 
 

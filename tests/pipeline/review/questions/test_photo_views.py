@@ -31,7 +31,7 @@ def seen(data: bytes) -> np.ndarray:
 
 def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
     _, done = drawn
-    rows = done.tables["faces"].read(["face_id", "jpeg"]).to_pylist()
+    rows = done.faces.read(["face_id", "jpeg"]).to_pylist()
     found = pictures(done, [r["face_id"] for r in rows])
     assert set(found) == {r["face_id"] for r in rows if r["jpeg"]}
     for row in rows:
@@ -46,7 +46,7 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
 
 def test_a_photo_that_is_gone_leaves_the_face(drawn):
     photos, done = drawn
-    row = done.tables["photos"].read(["face_id", "key"]).to_pylist()[0]
+    row = done.photos.read(["face_id", "key"]).to_pylist()[0]
     file: Path = photos / row["key"]
     kept = file.rename(file.with_suffix(".away"))
     try:
