@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from tests.builders.drawn_vectors import person, photos_of
 
 PEOPLE = 60
-Row = tuple[
-    str, str | None, NDArray[np.floating] | None, int
-]  # key, identity, vector or no face, number of the picture
+# key, identity, vector or no face, number of the picture
+Row = tuple[str, str | None, NDArray[np.floating] | None, int]
 
 
 class PlantedNoise:

@@ -2,156 +2,15 @@
 
 import json
 import os
-import pickle
 import shutil
-import signal
 import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from flows.cli import app
-from tests.builders.command_line import COMMAND, Command, error_line, options
+from tests.builders.command_line import Command, error_line, options
 from tests.builders.small_world import World
-
-
-def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None:
-    code = "import sys, flows.cli.console; print([m for m in ('prefect', 'torch', 'pyarrow') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
-
-
-@pytest.mark.material
-@pytest.mark.parametrize(
-    ("make", "expected"),
-    [
-        (lambda p: None, "is not there"),
-        (lambda p: p.mkdir(), "holds no photo"),
-        (lambda p: (p.mkdir(), (p / "a.jpg").write_bytes(b"x")), "no identities"),
-        (lambda p: p.write_bytes(b"x"), "is a file: give the folder"),
-    ],
-    ids=["missing", "empty", "no identities", "a file"],
-)
-def test_an_image_folder_that_is_none(
-    refinery: Command, models: dict, tmp_path: Path, make: Callable, expected: str
-) -> None:
-    make(tmp_path / "photos")
-    line = error_line(refinery("refine", "image-folder", tmp_path / "photos", *options(models, tmp_path / "root")))
-    assert expected in line
-    assert str(tmp_path / "photos") in line
-    assert ": " in line.removeprefix("refinery: "), "it says what to do"
-
-
-@pytest.mark.material
-def test_a_folder_that_cannot_be_read(models: dict, tmp_path: Path) -> None:
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("giving up root takes root and setpriv")
-    (tmp_path / "photos/ann").mkdir(parents=True)
-    (tmp_path / "photos/ann/1.jpg").write_bytes(b"x")
-    (tmp_path / "photos/ann").chmod(0)
-    from pipeline.errors import UserError
-
-    pid = os.fork()
-    if pid == 0:  # a child that is nobody
-        status = 1
-        try:
-            for folder in (tmp_path, *tmp_path.parents):
-                if folder.stat().st_uid == 0 and folder != Path("/"):
-                    folder.chmod(folder.stat().st_mode | 0o055)
-            os.setuid(65534)
-            from pipeline.sources.formats import image_folder
-
-            image_folder.parts(tmp_path / "photos")
-        except UserError as error:
-            status = 0 if "ann" in str(error) and "cannot be read" in str(error) else 3
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-@pytest.mark.material
-def test_a_tsv_with_wrong_columns(refinery: Command, models: dict, tmp_path: Path) -> None:
-    (tmp_path / "faces.tsv").write_text("m.01\tonly\tthree\n" * 3)
-    line = error_line(refinery("refine", "ms-celeb", tmp_path / "faces.tsv", *options(models, tmp_path / "root")))
-    assert "faces.tsv" in line
-    assert "column" in line
-
-
-@pytest.mark.material
-def test_a_truncated_rec_and_an_idx_past_the_end(
-    refinery: Command, material: Path, models: dict, tmp_path: Path
-) -> None:
-    for name in ("rec", "idx"):
-        folder = tmp_path / name
-        shutil.copytree(material / "record_io/plain", folder)
-        (folder / "train.rec").chmod(0o644)
-        (folder / "train.idx").chmod(0o644)
-        if name == "rec":
-            data = (folder / "train.rec").read_bytes()
-            (folder / "train.rec").write_bytes(data[: len(data) // 2])
-            (folder / "train.idx").unlink()
-        else:
-            with open(folder / "train.idx", "a") as stream:
-                stream.write("24\t99999999\n")
-        line = error_line(refinery("refine", "record-io", folder, *options(models, tmp_path / "root")))
-        assert f"train.{name}" in line
-        assert "byte" in line
-
-
-class Hostile:
-    """What a hostile pickle asks for."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.system, (f"touch {self.path}",)
-
-
-@pytest.mark.material
-def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: World, tmp_path: Path) -> None:
-    (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([Hostile(str(tmp_path / "owned"))], [True])))
-    given = options(world.models, tmp_path / "root", test_set=tmp_path / "lfw.bin")
-    line = error_line(refinery("refine", "image-folder", world.photos, *given))
-    assert "lfw.bin" in line
-    assert not (tmp_path / "owned").exists()
-
-
-@pytest.mark.material
-@pytest.mark.parametrize("option", ["detector", "embedder", "second_embedder"])
-def test_models_that_are_none(refinery: Command, world: World, material: Path, tmp_path: Path, option: str) -> None:
-    (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
-    other = material / f"models/{'arcface_mobilefacenet_ms1m' if option == 'detector' else 'yunet_n_320_320'}.onnx"
-    for file, expected in (
-        (tmp_path / "broken.onnx", "no ONNX model"),
-        (other, "is no "),
-        (tmp_path / "x", "is not there"),
-    ):
-        given = options({**world.models, option: str(file)}, tmp_path / "root")
-        line = error_line(refinery("refine", "image-folder", world.photos, *given))
-        assert expected in line
-        assert str(file) in line
-    assert not (tmp_path / "root").exists(), "told before any work is done"
-
-
-@pytest.mark.material
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["image-folder"], "give pairs of SOURCE and PATH"),
-        (["folder", "x"], "no source is called folder"),
-        (["image-folder", "x", "--undecided", "maybe"], "give keep or drop"),
-        (["image-folder", "x", "--min-faces", "0"], "give 1 or more"),
-        (["image-folder", "x", "--flip", "both"], "none, add, concatenate"),
-        (["image-folder", "x", "--workers", "many"], "give a number of processes"),
-        (["megaface", "--probes", "x"], "--probes alone: give --probes and --gallery"),
-        (["megaface", "y", "--gallery", "x"], "--gallery alone"),
-    ],
-)
-def test_options_that_cannot_be(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
-    assert expected in error_line(refinery("refine", *words, *options(models, tmp_path / "root")))
 
 
 def test_without_a_refinement_there_is_nothing_to_take(refinery: Command, tmp_path: Path) -> None:
@@ -228,56 +87,6 @@ def test_clean_removes_what_nothing_refers_to_and_no_more(
     assert not (root / "faces/0123456789abcdef0123/0123456789abcdef0123.parquet").exists()
     assert refinery("labels", root, tmp_path / "o.tsv")[0] == 0
     assert refinery("export", root, tmp_path / "out", "--format", "folder")[0] == 0
-
-
-@pytest.mark.material
-@pytest.mark.slow
-def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
-    world: World, refined: Path, tmp_path: Path
-) -> None:
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
-    given = [str(w) for w in options(world.models, refined)]
-    command = [*COMMAND, "refine", "image-folder", str(world.photos), *given, "--json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["account"]["ingested"] == len(world.truth)
-    ask = (
-        "import json\nfrom prefect.client.orchestration import get_client\n"
-        "with get_client(sync_client=True) as c:\n"
-        "    runs = c.read_flow_runs(); artifacts = c.read_artifacts()\n"
-        "    tasks = c.read_task_runs()\n"
-        "print(json.dumps([[r.state_name for r in runs], sorted(a.key for a in artifacts),\n"
-        "  sorted({t.name.rsplit('-', 1)[0] for t in tasks})]))"
-    )
-    seen = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
-    states, artifacts, tasks = json.loads(seen.stdout)
-    assert states == ["Completed"]
-    assert artifacts == ["account", "refinement"]
-    assert {"photos", "faces", "embeddings", "noise", "label"} <= set(tasks)
-
-
-@pytest.mark.material
-@pytest.mark.slow
-def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of_theirs(
-    world: World, tmp_path: Path
-) -> None:
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
-    given = [str(w) for w in options(world.models, tmp_path / "root", workers=2, shards=8)]
-    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever runs these tests
-    command = [*COMMAND[:-1], heeds + COMMAND[-1], "refine", "image-folder", str(world.photos), *given]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
-        assert begun.stderr is not None
-        assert any("faces: " in line for line in begun.stderr)  # of an empty shard nothing is said
-        os.killpg(begun.pid, signal.SIGINT)
-        try:
-            _, err = begun.communicate(timeout=45)  # a server that is asked in vain is asked for more than a minute
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(begun.pid, signal.SIGKILL)
-    last = "refinery: stopped; what is finished stays, and the same command goes on from there"
-    assert err.splitlines()[-1] == last
-    assert [line for line in err.splitlines()[:-1] if " of 8 shards, " not in line] == []
-    assert begun.returncode == 130
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -1,103 +1,26 @@
 """Evaluations of small models on drawn test sets, from the photos to the figures; mistakes before any work."""
 
 import json
-import math
 import pickle
-import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from flows.evaluate import pair_sets
-from flows.evaluate.flow import evaluate, measure, prepare
+from flows.evaluate.flow import evaluate, measure
 from flows.refine.models import embedder_of
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.tables.build import build
 from tests.builders.channel_mean_model import channel_mean_model
-from tests.builders.command_line import Command, error_line
+from tests.builders.command_line import Command
 from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
-from tests.builders.exported_faces import pictures
 from tests.builders.partial_refinement import publish_partial
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import model_cosines
-
-
-@pytest.fixture
-def embedder(tmp_path: Path) -> str:
-    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
-
-
-def expected(pictures: list[np.ndarray]) -> float:
-    """The cosine of two pictures as that model sees them."""
-    a, b = ((p[:, :56].astype(float).mean((0, 1)) - 127.5) / 127.5 for p in pictures)
-    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-
-def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> None:
-    made = pair_sets.prepare(str(tmp_path / "root"), str(lfw_folder(tmp_path / "lfw")), aligned=True)
-    pairs = load_pairs(made.folder)
-    assert made.name == "lfw"
-    assert pairs.same.tolist() == ([True] * 3 + [False] * 3) * 2
-    assert pairs.fold.tolist() == [0] * 6 + [1] * 6
-    assert pairs.unit is not None
-    assert pairs.unit.tolist() == [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
-    found = model_cosines(pairs, embedder_of(embedder))
-    for row, (a, b) in {0: ("P00/P00_0001", "P00/P00_0002"), 10: ("P07/P07_0003", "P10/P10_0004")}.items():
-        shown = [cv2.imread(str(tmp_path / f"lfw/{key}.jpg")) for key in (a, b)]
-        assert found[row] == pytest.approx(expected(shown), abs=1e-4)
-    again = measure(str(tmp_path / "root"), embedder_of(embedder), made, draws=0)
-    direct = sorted(set(found.tolist()), reverse=True)
-    assert again.roc.cosine[1:] == pytest.approx(direct, abs=1e-3)
-
-
-def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
-    pairs = load_pairs(prepare(str(tmp_path / "root"), str(people_folders(tmp_path / "people", 5, 3)), aligned=True))
-    assert len(pairs.same) == 15 * 14 // 2
-    assert pairs.same.sum() == 5 * 3
-    assert pairs.unit is not None
-    assert pairs.unit.shape == (105, 2)
-    assert np.array_equal(pairs.unit[:, 0] == pairs.unit[:, 1], pairs.same)
-
-
-def test_a_bin_needs_no_detector_and_names_nobody(tmp_path: Path) -> None:
-    pairs = load_pairs(prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin"))))
-    assert pairs.same.tolist() == [True, False] * 12
-    assert pairs.unit is None
-    assert pairs.has_face.all()
-
-
-def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> None:
-    folder = lfw_folder(tmp_path / "lfw")
-    (folder / "P00/P00_0001.jpg").write_bytes(b"<html>gone</html>")
-    made = pair_sets.prepare(str(tmp_path / "root"), str(folder), aligned=True)
-    pairs = load_pairs(made.folder)
-    assert len(pairs.has_face) == 48
-    assert (pairs.missing, (~pairs.has_face).sum()) == (1, 1)
-    assert model_cosines(pairs, embedder_of(embedder))[0] == -1
-    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
-    assert found.test_sets[0].missing == 1
-    assert "1 answered unseen" in found.lines()[0]
-
-
-def test_made_once_and_made_anew_when_the_photos_or_pairs_change(tmp_path: Path) -> None:
-    root, folder = str(tmp_path / "root"), lfw_folder(tmp_path / "lfw")
-    first = prepare(root, str(folder), aligned=True)
-    made = (first / "faces.parquet").stat().st_mtime_ns
-    assert prepare(root, str(folder / "pairs.txt"), aligned=True).name.startswith("lfw-")
-    assert prepare(root, str(folder), aligned=True) == first
-    assert (first / "faces.parquet").stat().st_mtime_ns == made
-    text = (folder / "pairs.txt").read_text()
-    (folder / "pairs.txt").write_text(text.replace("P00\t1\t2", "P00\t1\t3"))
-    second = prepare(root, str(folder), aligned=True)
-    (folder / "P00/P00_0002.jpg").write_bytes((folder / "P01/P01_0002.jpg").read_bytes())
-    third = prepare(root, str(folder), aligned=True)
-    assert len({first, second, third}) == 3
-    assert not list(Path(root).rglob("*.tmp"))
 
 
 def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Path, embedder: str) -> None:
@@ -163,85 +86,6 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
     assert found.roc.cosine[1:] == pytest.approx(np.sort(model_cosines(pairs, embed))[::-1], abs=1e-3)
 
 
-def broken(how: str, tmp_path: Path) -> Path:
-    place = tmp_path / "tests"
-    if how == "flat":
-        place.mkdir()
-        (place / "1.jpg").write_bytes(pictures(1, 1)[0][1])
-    elif how == "one person":
-        people_folders(place, 1, 4)
-    elif how == "singles":
-        people_folders(place, 4, 1)
-    elif how == "missing photo":
-        lfw_folder(place)
-        (place / "P00/P00_0001.jpg").unlink()
-    elif how == "one kind":
-        place = tmp_path / "same.bin"
-        place.write_bytes(pickle.dumps(([jpeg for _, jpeg in pictures(2, 2)], [True, True])))
-    elif how == "no pairs":
-        place = tmp_path / "none.bin"
-        place.write_bytes(pickle.dumps(([], [])))
-    return place
-
-
-@pytest.mark.parametrize(
-    ("how", "words"),
-    [
-        ("gone", "is not there"),
-        ("flat", "no two photos of one person"),
-        ("one person", "one person only"),
-        ("singles", "no two photos of one person"),
-        ("missing photo", "line 2 asks about P00/P00_0001, which is not there"),
-        ("one kind", "all 2 pairs of .*same.bin are of one person"),
-        ("no pairs", "none.bin holds 0 photos for 0 pairs"),
-    ],
-)
-def test_test_sets_that_are_none(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
-    place = broken(how, tmp_path)
-    line = error_line(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
-    assert re.search(words, line)
-    assert str(place) in line
-
-
-def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, embedder: str) -> None:
-    (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
-    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut short")
-    test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
-    root = tmp_path / "root"
-    for words, expected in (
-        ([tmp_path / "broken.onnx", test], "broken.onnx is no ONNX model"),
-        ([tmp_path / "broken.pt", test], "broken.pt is no checkpoint"),
-        ([tmp_path / "none.pt", test], "there is no checkpoint"),
-        ([tmp_path / "none.onnx", test], "is not there"),
-        ([embedder, test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
-        ([embedder, test, "--against", embedder], "a model is given twice"),
-        ([embedder, test, test], "a test set is given twice"),
-        ([embedder, test, folder], "give --detector, or --aligned"),
-        ([embedder, test, "--draws", -1], "give 0 or more"),
-        ([embedder, test, "--flip", "both"], "none, add, concatenate"),
-        ([embedder, folder, "--detector", embedder], "is no face detector"),
-    ):
-        assert expected in error_line(refinery("evaluate", *words, "--root", root))
-    assert not root.exists(), "told before any work is done"
-    assert "give a folder as root" in error_line(refinery("evaluate", embedder, test, "--root", "memory://root"))
-
-
-def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
-    import onnx
-    from onnx import numpy_helper
-
-    path = channel_mean_model(tmp_path / "nan.onnx", shape=["n", 3, 112, 112], raw=True)
-    graph = onnx.load(path)
-    for weight in graph.graph.initializer:
-        if weight.name == "scale":
-            weight.CopyFrom(numpy_helper.from_array(np.array(math.nan, np.float32), "scale"))
-    onnx.save(graph, path)
-    with pytest.raises(UserError, match=r"nan.onnx on drawn: 24 of 24 cosines are no numbers"):
-        evaluate(path, [str(bin_file(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))
-
-
-@pytest.mark.slow
-@pytest.mark.material
 def found_in_both(_part: int) -> pa.Table:
     rows = [("overlap", "m.1", "P00"), ("overlap", "m.2", "P01"), ("merge", "m.1", "P02")]
     return pa.Table.from_pylist(
@@ -284,6 +128,8 @@ def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedde
     assert [r[found.figures[0].model][-1] for r in found.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
 
 
+@pytest.mark.slow
+@pytest.mark.material
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
     found = evaluate(

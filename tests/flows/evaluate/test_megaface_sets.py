@@ -11,16 +11,10 @@ from flows.evaluate.flow import evaluate
 from flows.refine.models import embedder_of
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import megaface_devkit
-from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.drawn_test_sets import people_folders
 from trainer.evaluation.identification import identify, replace_noisy_probes
 
 STRANGERS = 30
-
-
-@pytest.fixture
-def embedder(tmp_path: Path) -> str:
-    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def layout(folder: Path) -> tuple[Path, list[Path], list[Path]]:

@@ -13,7 +13,6 @@ from flows.refine.models import embedder_of
 from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE
 from pipeline.sources.test_sets import ijb
-from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.exported_faces import pictures
 
 PEOPLE, EACH = 6, 6
@@ -47,11 +46,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(folder: Path, name: str, lines: list[str]) -> None:
     (folder / "meta" / name).write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return channel_mean_model(tmp_path_factory.mktemp("model") / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:

@@ -13,13 +13,7 @@ from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE, warp
 from pipeline.sources.test_sets import trillion_pairs
 from pipeline.sources.test_sets.trillion_pairs import LIST
-from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.exported_faces import pictures
-
-
-@pytest.fixture
-def embedder(tmp_path: Path) -> str:
-    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 @pytest.fixture

@@ -10,16 +10,10 @@ import pytest
 from flows.evaluate.flow import evaluate
 from flows.refine.models import embedder_of
 from pipeline.errors import UserError
-from tests.builders.channel_mean_model import channel_mean_model
 from tests.builders.drawn_test_sets import people_folders
 from trainer.evaluation.verification import verify
 
 PEOPLE, VIDEOS, FRAMES = 12, 3, 2
-
-
-@pytest.fixture
-def embedder(tmp_path: Path) -> str:
-    return channel_mean_model(tmp_path / "colour.onnx", shape=["n", 3, 112, 112])
 
 
 def frames(folder: Path) -> list[tuple[str, list[Path]]]:

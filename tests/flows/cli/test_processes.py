@@ -1,0 +1,69 @@
+"""The command as a process of its own: with a real Prefect server, and ended by Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.builders.command_line import COMMAND, options
+from tests.builders.small_world import World
+
+
+def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None:
+    code = "import sys, flows.cli.console; print([m for m in ('prefect', 'torch', 'pyarrow') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.material
+@pytest.mark.slow
+def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
+    world: World, refined: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    given = [str(w) for w in options(world.models, refined)]
+    command = [*COMMAND, "refine", "image-folder", str(world.photos), *given, "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["account"]["ingested"] == len(world.truth)
+    ask = (
+        "import json\nfrom prefect.client.orchestration import get_client\n"
+        "with get_client(sync_client=True) as c:\n"
+        "    runs = c.read_flow_runs(); artifacts = c.read_artifacts()\n"
+        "    tasks = c.read_task_runs()\n"
+        "print(json.dumps([[r.state_name for r in runs], sorted(a.key for a in artifacts),\n"
+        "  sorted({t.name.rsplit('-', 1)[0] for t in tasks})]))"
+    )
+    seen = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    states, artifacts, tasks = json.loads(seen.stdout)
+    assert states == ["Completed"]
+    assert artifacts == ["account", "refinement"]
+    assert {"photos", "faces", "embeddings", "noise", "label"} <= set(tasks)
+
+
+@pytest.mark.material
+@pytest.mark.slow
+def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of_theirs(
+    world: World, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
+    given = [str(w) for w in options(world.models, tmp_path / "root", workers=2, shards=8)]
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever runs these tests
+    command = [*COMMAND[:-1], heeds + COMMAND[-1], "refine", "image-folder", str(world.photos), *given]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
+        assert begun.stderr is not None
+        assert any("faces: " in line for line in begun.stderr)  # of an empty shard nothing is said
+        os.killpg(begun.pid, signal.SIGINT)
+        try:
+            _, err = begun.communicate(timeout=45)  # a server that is asked in vain is asked for more than a minute
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(begun.pid, signal.SIGKILL)
+    last = "refinery: stopped; what is finished stays, and the same command goes on from there"
+    assert err.splitlines()[-1] == last
+    assert [line for line in err.splitlines()[:-1] if " of 8 shards, " not in line] == []
+    assert begun.returncode == 130

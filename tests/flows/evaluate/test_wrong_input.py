@@ -1,0 +1,93 @@
+"""Test sets, models and options that cannot be evaluated: one line, before any work is done."""
+
+import math
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.evaluate.flow import evaluate
+from pipeline.errors import UserError
+from tests.builders.channel_mean_model import channel_mean_model
+from tests.builders.command_line import Command, error_line
+from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
+from tests.builders.exported_faces import pictures
+
+
+def broken(how: str, tmp_path: Path) -> Path:
+    place = tmp_path / "tests"
+    if how == "flat":
+        place.mkdir()
+        (place / "1.jpg").write_bytes(pictures(1, 1)[0][1])
+    elif how == "one person":
+        people_folders(place, 1, 4)
+    elif how == "singles":
+        people_folders(place, 4, 1)
+    elif how == "missing photo":
+        lfw_folder(place)
+        (place / "P00/P00_0001.jpg").unlink()
+    elif how == "one kind":
+        place = tmp_path / "same.bin"
+        place.write_bytes(pickle.dumps(([jpeg for _, jpeg in pictures(2, 2)], [True, True])))
+    elif how == "no pairs":
+        place = tmp_path / "none.bin"
+        place.write_bytes(pickle.dumps(([], [])))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("gone", "is not there"),
+        ("flat", "no two photos of one person"),
+        ("one person", "one person only"),
+        ("singles", "no two photos of one person"),
+        ("missing photo", "line 2 asks about P00/P00_0001, which is not there"),
+        ("one kind", "all 2 pairs of .*same.bin are of one person"),
+        ("no pairs", "none.bin holds 0 photos for 0 pairs"),
+    ],
+)
+def test_test_sets_that_are_none(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
+    place = broken(how, tmp_path)
+    line = error_line(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
+    assert re.search(words, line)
+    assert str(place) in line
+
+
+def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, embedder: str) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
+    (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut short")
+    test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
+    root = tmp_path / "root"
+    for words, expected in (
+        ([tmp_path / "broken.onnx", test], "broken.onnx is no ONNX model"),
+        ([tmp_path / "broken.pt", test], "broken.pt is no checkpoint"),
+        ([tmp_path / "none.pt", test], "there is no checkpoint"),
+        ([tmp_path / "none.onnx", test], "is not there"),
+        ([embedder, test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
+        ([embedder, test, "--against", embedder], "a model is given twice"),
+        ([embedder, test, test], "a test set is given twice"),
+        ([embedder, test, folder], "give --detector, or --aligned"),
+        ([embedder, test, "--draws", -1], "give 0 or more"),
+        ([embedder, test, "--flip", "both"], "none, add, concatenate"),
+        ([embedder, folder, "--detector", embedder], "is no face detector"),
+    ):
+        assert expected in error_line(refinery("evaluate", *words, "--root", root))
+    assert not root.exists(), "told before any work is done"
+    assert "give a folder as root" in error_line(refinery("evaluate", embedder, test, "--root", "memory://root"))
+
+
+def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
+    import onnx
+    from onnx import numpy_helper
+
+    path = channel_mean_model(tmp_path / "nan.onnx", shape=["n", 3, 112, 112], raw=True)
+    graph = onnx.load(path)
+    for weight in graph.graph.initializer:
+        if weight.name == "scale":
+            weight.CopyFrom(numpy_helper.from_array(np.array(math.nan, np.float32), "scale"))
+    onnx.save(graph, path)
+    with pytest.raises(UserError, match=r"nan.onnx on drawn: 24 of 24 cosines are no numbers"):
+        evaluate(path, [str(bin_file(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))

@@ -1,0 +1,134 @@
+"""Refinements of noisy_lfw, whose truth is known: scored from outside, and reviewed by annotators who err."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.benchmark.review import review
+from flows.refine import take_out
+from tests.builders.small_world import World
+
+pytestmark = pytest.mark.material
+
+
+def score(material: Path, labels: Path, *, data: Path | None = None) -> dict:
+    """What the scorer beside the material says of a refinement of noisy_lfw, or of a part of it."""
+    tool = material.parent / "tools/score_refinement.py"
+    if not tool.exists():
+        pytest.skip(f"{tool} is not there")
+    done = subprocess.run(
+        [sys.executable, tool, data or material / "noisy_lfw", labels, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+WHOLE = "REFINERY_EVERYTHING" in os.environ
+
+
+def part_of(material: Path, folder: Path, every: int) -> Path:
+    """One name in so many of noisy_lfw with its truth; the data set itself for every name."""
+    if every == 1:
+        return material / "noisy_lfw"
+    with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
+        names = set(sorted({r["claimed"] for r in csv.DictReader(stream, delimiter="\t")})[::every])
+    folder.mkdir()
+    for table in ("truth", "identities", "overlap"):
+        with open(material / f"noisy_lfw/{table}.tsv", newline="") as stream:
+            reader = csv.DictReader(stream, delimiter="\t")
+            rows = [r for r in reader if r["claimed"] in names]
+        with open(folder / f"{table}.tsv", "w", newline="") as stream:
+            writer = csv.DictWriter(stream, reader.fieldnames or [], delimiter="\t")
+            writer.writeheader()
+            writer.writerows(rows)
+    for name in names:
+        shutil.copytree(material / "noisy_lfw/photos" / name, folder / "photos" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def noisy_lfw(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every second name of it; all where REFINERY_EVERYTHING is set, which the figures in the README are of."""
+    return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "half", 1 if WHOLE else 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("detector", "second"),
+    [
+        pytest.param("yunet_n_320_320", True, id="yunet"),
+        pytest.param("yunet_n_320_320", False, id="yunet-one-embedder"),
+        pytest.param(
+            "scrfd_500m", True, id="scrfd", marks=pytest.mark.skipif(not WHOLE, reason="REFINERY_EVERYTHING is not set")
+        ),
+    ],
+)
+def test_noisy_lfw_against_known_truth(
+    material: Path,
+    noisy_lfw: Path,
+    models: dict,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    detector: str,
+    second: bool,
+) -> None:
+    root = tmp_path_factory.getbasetemp() / f"noisy-{detector}"
+    options = {**models, "detector": str(material / f"models/{detector}.onnx")}
+    if not second:
+        del options["second_embedder"]
+    World(noisy_lfw / "photos", [], options).refine(root, test_set=[str(material / "noisy_lfw/test")])
+    take_out.labels(str(root), tmp_path / "out.tsv")
+    found = score(material, tmp_path / "out.tsv", data=noisy_lfw)
+    print(detector, "two embedders" if second else "one embedder", json.dumps(found, indent=1))  # noqa: T201
+    assert found["photos"] == 4715 if WHOLE else found["photos"] > 2000
+    assert found["junk_kept"] == 0
+    assert found["noise"]["f1"] >= (0.98 if second else 0.97)
+    assert found["clean_lost"] <= 0.015
+    if second:
+        two_names, two_persons = found["one_person_two_names"], found["two_persons_one_name"]
+        assert two_names["joined"] >= 0.9 * two_names["of"]
+        assert two_names["identities_with_two_persons_after"] == 0
+        assert two_persons["parted"] >= 0.6 * two_persons["of"]
+        assert min(found["duplicates"].values()) >= 0.95
+        assert found["overlap"]["precision"] >= 0.97
+        assert found["overlap"]["recall"] >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
+
+
+@pytest.mark.slow
+def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, tmp_path: Path) -> None:
+    """One name in eight, faces found by SCRFD."""
+    part = part_of(material, tmp_path / "noisy_lfw", 8)
+    options = {**models, "detector": str(material / "models/scrfd_500m.onnx")}
+    World(part / "photos", [], options).refine(tmp_path / "root")
+    take_out.labels(str(tmp_path / "root"), tmp_path / "out.tsv")
+    found = score(material, tmp_path / "out.tsv", data=part)
+    assert found["junk_kept"] == 0
+    assert found["noise"]["f1"] >= 0.96
+    assert found["clean_lost"] <= 0.03
+
+
+@pytest.mark.slow
+def test_a_third_of_the_questions_is_enough_in_the_queues_order(
+    noisy_lfw: Path, models: dict, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Refined with the weaker embedder alone, so that there is something left to ask; annotators err."""
+    root = tmp_path_factory.getbasetemp() / "noisy-yunet_n_320_320"  # faces and vectors may be there already
+    weaker = {"detector": models["detector"], "embedder": models["second_embedder"]}
+    World(noisy_lfw / "photos", [], weaker).refine(root)
+    found = review(str(root), noisy_lfw)
+    print("\n".join(found.lines()))  # noqa: T201
+    for rate in ("5%", "10%"):
+        ordered, drawn = (found.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
+        late = next(p for p in drawn if p["asked"] >= 0.85 * drawn[-1]["asked"])
+        assert late["f1"] > drawn[0]["f1"]
+        assert 3 * next(p["asked"] for p in ordered if p["f1"] >= late["f1"]) <= late["asked"]
+        if late["noise"] < drawn[0]["noise"]:
+            assert 3 * next(p["asked"] for p in ordered if p["noise"] <= late["noise"]) <= late["asked"]

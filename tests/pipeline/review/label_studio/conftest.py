@@ -1,0 +1,32 @@
+"""What the tests against a real Label Studio share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.review.label_studio.client import Server
+from pipeline.review.label_studio.server import Local
+from tests.builders.fault_proxy import Proxy
+from tests.builders.label_server import connection
+from tests.chaos.simulated_annotators import Annotator
+
+
+@pytest.fixture(scope="module")
+def server(label_server: Local) -> Server:
+    return connection(label_server)
+
+
+@pytest.fixture(scope="module")
+def ada(label_server: Local) -> Annotator:
+    return Annotator(label_server.url, "ada@example.org")
+
+
+@pytest.fixture(scope="module")
+def grace(label_server: Local) -> Annotator:
+    return Annotator(label_server.url, "grace@example.org")
+
+
+@pytest.fixture
+def proxy(label_server: Local) -> Iterator[Proxy]:
+    with Proxy(label_server.url) as between:
+        yield between

@@ -1,0 +1,74 @@
+"""Who may see what: tokens, addresses, pictures in a folder, and the server itself on loopback."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.review.label_studio.client import Server, asked
+from tests.builders.review_pages import grid, ids, pair, pictures
+from tests.builders.sent_questions import post, project
+
+pytestmark = pytest.mark.server
+
+
+def test_pictures_in_a_folder_are_for_who_is_logged_in(server, label_server, ada):
+    media = label_server.token.parent.parent / "files"
+    post(server, "media", grid("a"), media=media)
+    (task,) = ada.tasks(project(server, "media").id)
+    address = task["data"]["items"][0]["picture"]
+    assert address.startswith("/data/local-files/?d=files/")
+    assert ada.web.get(address).content == pictures(["a-0"])["a-0"]
+    assert httpx.get(server.url + address, trust_env=False).status_code in (401, 403)
+    assert len(list(media.iterdir())) == 3 + 4  # the cells' with their photos, the sure ones' faces alone
+    before = sorted(media.iterdir())
+    post(server, "media again", grid("a"), media=media)
+    assert sorted(media.iterdir()) == before
+
+
+def test_a_folder_that_the_server_may_not_show_is_told(server, tmp_path):
+    with pytest.raises(UserError, match="refuses to show pictures from"):
+        post(server, "elsewhere", grid("a"), media=tmp_path / "files")
+
+
+def test_a_wrong_token_is_told_in_one_line_that_does_not_hold_it(server):
+    wrong = Server(server.url, "f" * 40)
+    with pytest.raises(UserError, match="refuses the token") as told:
+        post(wrong, "x", grid("a"))
+    assert "\n" not in str(told.value)
+    assert wrong.token not in str(told.value)
+    assert wrong.token not in repr(wrong)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "tökén", "line\n"])
+def test_what_can_be_no_token_is_told(server, token):
+    with pytest.raises(UserError, match="is no token"):
+        asked(Server(server.url, token), "x")
+
+
+def test_a_personal_access_token_serves_as_well(server, ada):
+    post(server, "personal", pair("a"))
+    csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"], "Referer": server.url}
+    personal = ada.web.post("/api/token/", headers=csrf).json()["token"]
+    assert asked(Server(server.url, personal), "personal") == {"all": ids(pair("a"))}
+    with pytest.raises(UserError, match="refuses the token") as told:
+        asked(Server(server.url, personal[:-3] + "abc"), "personal")
+    assert personal[:-3] not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
+def test_what_is_no_address_is_told(url):
+    with pytest.raises(UserError, match="is no address"):
+        asked(Server(url, "token"), "x")
+
+
+def test_the_server_listens_on_loopback_only_and_keeps_its_secrets(label_server):
+    for secret in (label_server.token, label_server.password):
+        assert secret.stat().st_mode & 0o777 == 0o600
+    listening = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else ""
+    port = f":{int(label_server.url.rsplit(':', 1)[1]):04X}"
+    addresses = [line.split()[1] for line in listening.split("\n")[1:] if line and line.split()[3] == "0A"]
+    assert {a.rsplit(":", 1)[0] for a in addresses if a.endswith(port)} <= {"0100007F"}
+    log = (label_server.token.parent / "server.log").read_text(errors="replace")
+    assert label_server.token.read_text().strip() not in log

@@ -1,0 +1,117 @@
+"""Faults between us and a real Label Studio: what passes is waited for, what stays is told in one line."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.review.label_studio import client
+from pipeline.review.label_studio.client import Server, Studio
+from tests.builders.fault_proxy import Fault
+from tests.builders.label_server import begin, connection
+from tests.builders.review_pages import grid, pair
+from tests.builders.sent_questions import on_server, post
+
+pytestmark = pytest.mark.server
+
+
+IMPORT = r"/api/projects/\d+/import"
+
+
+SENDER = """
+import sys, time
+from pipeline.review.label_studio import exchange
+from pipeline.review.label_studio.client import Server, send
+from tests.builders.review_pages import grid, ids, pictures
+exchange.BATCH = 3
+questions = [grid(f"person {i}") for i in range(12)]
+send(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted=ids(*questions))
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, proxy, batch):
+    name, questions = f"killed in batch {batch}", [grid(f"person {i}") for i in range(12)]
+    proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", seconds=2)]
+    command = [sys.executable, "-c", SENDER, proxy.url, server.token, name]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sender:
+        while sum("/import" in line for line in proxy.seen) < batch:
+            assert sender.poll() is None
+            time.sleep(0.02)
+        sender.kill()
+    assert post(server, name, *questions) == (12 - 3 * (batch - 1), 3 * (batch - 1), 0)
+    time.sleep(2.5)  # what the killed program asked for last reaches the server only now
+    assert max(on_server(server, name).values()) == 2
+    assert post(server, name, *questions) == (0, 12, 0)
+    assert on_server(server, name) == Counter(q.id for q in questions)
+
+
+def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_path, monkeypatch, capsys):
+    local = begin(tmp_path / "review" / "server")
+    try:
+        server, port = connection(local), int(local.url.rsplit(":", 1)[1])
+        assert post(server, "restart", grid("a")) == (1, 0, 0)
+        local.stop()
+        monkeypatch.setattr(client, "BEGIN", 1.0)
+        with pytest.raises(UserError, match=r"no Label Studio answers at .* start it") as told:
+            post(server, "restart", grid("a"), grid("b"))
+        assert "\n" not in str(told.value)
+        local = begin(tmp_path / "review" / "server", port)
+        assert post(server, "restart", grid("a"), grid("b")) == (1, 1, 0)
+        assert set(on_server(server, "restart").values()) == {1}
+    finally:
+        local.stop()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(IMPORT, "POST", status=429, headers={"retry-after": "1"}),
+        Fault(IMPORT, "POST", status=500),
+        Fault(IMPORT, "POST", status=500, after=True),  # the work was done, and nobody said so
+        Fault(IMPORT, "POST", status=502, body=b"<html>bad gateway</html>", times=2),
+        Fault(r"/api/projects/$", "POST", status=500, after=True),
+        Fault(r"/api/tasks/\?", "GET", status=503, times=2),
+        Fault(r"/api/projects/\?", "GET", seconds=1.5),
+    ],
+    ids=lambda f: f"{f.method} {f.status or 'slow'}{' after' if f.after else ''}",
+)
+def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, fault, request):
+    name, questions = request.node.callspec.id, [grid("a"), grid("b"), pair("c")]
+    proxy.faults = [fault]
+    assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
+    assert fault.times == 0
+    assert on_server(server, name) == Counter(q.id for q in questions)
+    assert len(Studio(server).projects(name)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(IMPORT, "POST", times=99, status=500), "fails with 500"),
+        (
+            Fault(IMPORT, "POST", times=99, status=500, body=b'{"detail": "database or disk is full"}'),
+            "disk of the server",
+        ),
+        (Fault(IMPORT, "POST", times=99, status=429, headers={"retry-after": "60"}), "fewer requests"),
+        (Fault(IMPORT, "POST", times=99, status=400), "refuses questions"),
+        (Fault(IMPORT, "POST", times=99, status=403), "does not let this account"),
+        (Fault(r"/api/tasks/\?", "GET", times=99, seconds=3), "too long"),
+        (Fault("whoami", "GET", times=99, status=200, body=b"<html>a shop</html>"), "no Label Studio"),
+    ],
+)
+def test_faults_that_stay_are_told_and_the_next_send_goes_on(server, proxy, fault, words, monkeypatch, request):
+    monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE", 1.5)
+    monkeypatch.setattr(client, "SLOW", 1.0)
+    name, questions = request.node.callspec.id, [grid("a"), grid("b")]
+    proxy.faults = [fault]
+    with pytest.raises(UserError, match=words) as told:
+        post(Server(proxy.url, server.token), name, *questions)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 400
+    proxy.faults = []
+    assert sum(post(Server(proxy.url, server.token), name, *questions)[:2]) == 2
+    assert on_server(server, name) == Counter(q.id for q in questions)
