@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.refine.flow import refine
 from flows.refine.self_training import FIRST_SHARE, bootstrap
@@ -34,7 +35,7 @@ Truth = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Ways:
+class Ways(Result):
     """A line for each way of cleaning."""
 
     ways: list[dict[str, Any]]

@@ -15,6 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.measured_process import alone
+from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
@@ -31,7 +32,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Device:
+class Device(Result):
     """Rates on one device, ours beside the bare ones of the same run."""
 
     device: str

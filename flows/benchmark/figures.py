@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.training import fitted
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.pair_sets import prepare
 from flows.refine.models import embedder_of
@@ -48,7 +49,7 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(Result):
     """Table 3's angles, and where the pictures are."""
 
     table: list[dict[str, Any]]

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.noise.search.neighbours import nearest
 from trainer.evaluation.identification import FARS, identify
@@ -22,7 +23,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Result):
     """What was found, and what it took."""
 
     figures: list[dict[str, Any]]

@@ -14,6 +14,7 @@ import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.measured_process import Memory
+from flows.cli.result import Result
 from flows.refine.take_out import Root, parse_memory, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
@@ -29,7 +30,7 @@ SQUARE = 2048  # of the product that the rate of BLAS is taken from
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class Cleaned(Result):
     """Seconds of each stage, the limits, and how good the labels are."""
 
     stages: list[dict[str, Any]]

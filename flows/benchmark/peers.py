@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from flows.benchmark.measured_process import alone
 from flows.benchmark.noise import only, owners
 from flows.benchmark.peer_methods import SETTINGS, Data
+from flows.cli.result import Result
 from flows.refine.take_out import Root, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
@@ -44,7 +45,7 @@ TUNED = 10  # one name in so many is what a peer's setting is chosen on
 
 
 @dataclass(frozen=True)
-class Peers:
+class Peers(Result):
     """A line a method."""
 
     methods: list[dict[str, Any]]

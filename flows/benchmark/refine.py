@@ -17,6 +17,7 @@ import onnxruntime
 import typer
 
 from flows.benchmark.measured_process import Memory, alone
+from flows.cli.result import Result
 from flows.refine import flow
 from pipeline.errors import UserError
 from pipeline.faces import model_file
@@ -62,7 +63,7 @@ class Whole(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rates:
+class Rates(Result):
     """Photos per second of each step alone on all cores, and whole refinements beside what the bare models allow."""
 
     steps: dict[str, float]

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.result import Result
 from flows.sample.known_truth import WRONG, Score, read_truth, right_answer, score_rows, who_is
 from pipeline import schema
 from pipeline.errors import UserError
@@ -47,7 +48,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Result):
     """Curves by the annotators' error rate and the order of the questions."""
 
     curves: dict[str, list[dict[str, float]]]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from flows.benchmark.measured_process import alone
 from flows.benchmark.world import ADDED, OF_PERSON, OF_PHOTO, spectrum
+from flows.cli.result import Result
 from flows.refine.take_out import parse_memory
 from pipeline.errors import UserError
 from pipeline.noise.calibration import FACES, IDENTITIES, calibrate
@@ -68,7 +69,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Searched:
+class Searched(Result):
     """A line a method."""
 
     methods: list[dict[str, Any]]

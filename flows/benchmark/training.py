@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
 from flows.evaluate.pair_sets import prepare
@@ -28,7 +29,7 @@ MB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Rates:
+class Rates(Result):
     """Images/s of the loop and of the bare network, turn by turn in one run."""
 
     device: str
@@ -81,7 +82,7 @@ def train(
 
 
 @dataclass(frozen=True)
-class LossTable:
+class LossTable(Result):
     """What every loss is worth with the same recipe."""
 
     losses: list[dict[str, Any]]

@@ -15,6 +15,7 @@ import pyarrow as pa
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.result import Result
 from flows.refine.take_out import parse_workers
 from pipeline import schema
 from pipeline.errors import UserError
@@ -47,7 +48,7 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class World:
+class World(Result):
     """Where a world's tables lie: as those of a refinement, and the truth beside them."""
 
     root: str

@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.result import Result
 from flows.refine.take_out import Root
 from pipeline.errors import UserError
 from pipeline.noise.known import RATE, answered, find_known, unnamed
@@ -37,7 +38,7 @@ class Agreed:
 
 
 @dataclass(frozen=True)
-class MegaFace:
+class MegaFace(Result):
     """What was found, and what the figures are with and without it."""
 
     probes: int

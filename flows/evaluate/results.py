@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.cli.result import Result
+
 POINTS = 120
 READ = "[ ]: 95% interval over {draws} drawn test sets; ±: standard deviation over the folds"
 LESS = "less: the first model's figure less that model's, on the same drawn test sets"
@@ -39,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Result):
     """The figures of models on test sets; accuracy_sd, cosines (thresholds) and rocs are by test set and model.
 
     rocs: false and true accept rates of verifications, at most POINTS of them.

@@ -15,6 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.result import Result
 from flows.find.contact_sheet import Tile, draw_sheet
 from flows.refine.flow import faces_of
 from flows.refine.models import embedder_of
@@ -67,7 +68,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Result):
     """What was found, best first."""
 
     photo: str

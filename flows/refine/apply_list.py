@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.result import Result
 from flows.refine.take_out import Root
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
@@ -19,7 +20,7 @@ log = logging.getLogger("refinery")
 
 
 @dataclass(frozen=True)
-class Applied:
+class Applied(Result):
     """What a list said, and where every photo is with it."""
 
     known: int

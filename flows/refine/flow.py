@@ -16,6 +16,7 @@ from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
+from flows.cli.result import Result
 from flows.prefect_runtime.gpu_limit import gpu
 from flows.refine.models import embedder_of, is_checkpoint
 from flows.refine.take_out import parse_memory, parse_workers
@@ -307,7 +308,7 @@ def _tell(done: Account, root: str) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Result):
     """A finished refinement: where every photo went, the thresholds that were used, and where the tables lie."""
 
     account: Account

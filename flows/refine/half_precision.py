@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from flows.cli.result import Result
 from flows.evaluate.flow import cosines
 from flows.evaluate.pair_sets import prepare
 from flows.refine.models import is_checkpoint
@@ -23,7 +24,7 @@ SHARE = 0.99  # of the pairs, whose cosine moves less than what is told beside t
 
 
 @dataclass(frozen=True)
-class Halved:
+class Halved(Result):
     """The file and its bytes, before and now; by how much the cosines of a test set's pairs moved, and its figures."""
 
     model: str

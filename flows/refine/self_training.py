@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.refine.flow import Outcome, faces_of, refine, sources, stage
 from flows.refine.take_out import parse_workers
@@ -46,7 +47,7 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Rounds:
+class Rounds(Result):
     """A finished bootstrap."""
 
     rounds: list[Round]

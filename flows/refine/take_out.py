@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.result import Result
 from pipeline import refinement
 from pipeline.errors import UserError
 from pipeline.refined import export as exports
@@ -25,16 +26,12 @@ COLUMNS = ("key", "claimed", "identity", "reason", "score")
 
 
 @dataclass(frozen=True)
-class Taken:
+class Taken(Result):
     """What was written, and where."""
 
     what: str
     where: str
     photos: int
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to show as a table."""
-        return []
 
     def lines(self) -> list[str]:
         """One line for people."""
@@ -42,7 +39,7 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class Cleaned(Result):
     """Files that no refinement refers to, by table, and whether they were removed."""
 
     removed: bool

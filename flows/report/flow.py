@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli.result import Result
 from flows.report.figures import differences, experiments, is_evaluation, models
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
@@ -28,7 +29,7 @@ MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Reported:
+class Reported(Result):
     """The file that was written."""
 
     file: str
@@ -37,10 +38,6 @@ class Reported:
     faces: int
     plots: int
     seconds: float
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to tabulate: it is on the page."""
-        return []
 
     def lines(self) -> list[str]:
         """Where to look."""

@@ -4,10 +4,11 @@ import logging
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.review.label_studio import server
 
@@ -16,15 +17,11 @@ Root = Annotated[str, typer.Argument(metavar="ROOT", help="The refinement's fold
 
 
 @dataclass(frozen=True)
-class Served:
+class Served(Result):
     """A server that was there and is not any more."""
 
     url: str
     folder: str
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to show as a table."""
-        return []
 
     def lines(self) -> list[str]:
         """Where its data stays."""

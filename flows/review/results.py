@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flows.cli.result import Result
+
 
 @dataclass(frozen=True)
 class Queue:
@@ -16,7 +18,7 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Sent:
+class Sent(Result):
     """Questions that went out."""
 
     queues: list[Queue]
@@ -42,7 +44,7 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Collected:
+class Collected(Result):
     """Answers that came in, and what they changed."""
 
     new: int
@@ -52,10 +54,6 @@ class Collected:
     waiting: int
     kept: int
     changed: bool
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to show as a table."""
-        return []
 
     def lines(self) -> list[str]:
         """What came in and what it did."""
@@ -68,7 +66,7 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Result):
     """Where a review stands."""
 
     queues: list[dict[str, Any]]

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from prefect import flow
 
+from flows.cli.result import Result
 from flows.refine.flow import refine
 from flows.refine.take_out import export
 from flows.sample.known_truth import Score, answers_from, read_truth, score, told
@@ -29,7 +30,7 @@ DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every
 
 
 @dataclass(frozen=True)
-class Demo:
+class Demo(Result):
     """The finished loop."""
 
     score: Score

@@ -4,10 +4,11 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.refine.flow import faces_of
 from flows.train.training_sets import manifest
@@ -27,14 +28,10 @@ POSES = 12  # photos that the detector sees of a person
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawn(Result):
     """What was made, and where."""
 
     what: list[str]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to show as a table."""
-        return []
 
     def lines(self) -> list[str]:
         """A line each."""

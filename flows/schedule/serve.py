@@ -25,6 +25,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.types.entrypoint import EntrypointType
 
+from flows.cli.result import Result
 from flows.prefect_runtime.gpu_limit import LIMIT as GPU
 from flows.prefect_runtime.server import prefect_server
 from flows.refine.flow import refine, sources
@@ -42,14 +43,10 @@ FILES = ("detector", "embedder", "second_embedder", "groups", "roster")  # optio
 
 
 @dataclass(frozen=True)
-class Served:
+class Served(Result):
     """What was served until it was stopped."""
 
     deployments: list[str]
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Nothing to show as a table."""
-        return []
 
     def lines(self) -> list[str]:
         """One line for people."""

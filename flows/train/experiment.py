@@ -17,6 +17,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
 from flows.evaluate.pair_sets import prepare
@@ -68,7 +69,7 @@ class Gain:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """A finished experiment."""
 
     run: dict[str, Any]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.flow import prepare
 from pipeline.faces.packs import find_model
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Made:
+class Made(Result):
     """A finished training, for people."""
 
     model: str

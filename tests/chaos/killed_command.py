@@ -14,9 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from flows.cli import app
+from flows.cli.command import PREFECT_VARIABLE
 
 LOOK_S = 0.003  # between two looks at the root: a half-written file is there for some milliseconds
 HEEDS_S = 120.0  # in which Ctrl-C has to end a command, on a machine where much else runs
@@ -60,7 +63,7 @@ def drawn(rng: np.random.Generator, *, seconds: float, files: int) -> Blow:
 def command(words: Sequence[str], *, root: Path, log: Path, blow: Blow | None = None) -> Ended:
     """Run `refinery` with these words, and end it when the blow falls, if it is still there; log: where it speaks."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["flows.cli.app"])
+    context.set_forkserver_preload(["flows.cli.app", "flows.refine.flow", "flows.review.flow"])
     log.unlink(missing_ok=True)
     process = context.Process(target=_run, args=([str(w) for w in words], str(log)))
     there = _files(root)
@@ -88,25 +91,18 @@ def command(words: Sequence[str], *, root: Path, log: Path, blow: Blow | None = 
 
 def _run(words: list[str], log: str) -> None:
     """What the forked process does: the command, as if its words had been typed."""
-    from flows.cli import app  # it imports the soak
-
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     to = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(to, stream)
-    app.RUN = _plainly
+    os.environ[PREFECT_VARIABLE] = "off"
     sys.argv = ["refinery", *words]
     try:
         app.main()
     finally:
         atexit._run_exitfuncs()
         sys.stdout.flush()
-
-
-def _plainly(flow: Any) -> Callable[..., Any]:
-    """A flow as the plain function that it is."""
-    return flow.fn  # type: ignore[no-any-return]
 
 
 def _falls(blow: Blow, root: Path, before: set[str], alive: Callable[[], bool]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows.cli import app
+from flows.cli.command import PREFECT_VARIABLE
 from tests.builders.browser import BROWSERS
 from tests.builders.command_line import Command
 
@@ -17,7 +18,7 @@ from tests.builders.command_line import Command
 @pytest.fixture
 def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command in this process and without Prefect: status, standard output, standard error."""
-    monkeypatch.setattr(app, "RUN", lambda flow: flow.fn)
+    monkeypatch.setenv(PREFECT_VARIABLE, "off")
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["refinery", *map(str, words)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import app
+from flows.cli.command import PREFECT_VARIABLE
 from tests.builders.command_line import Command, error_line, options
 from tests.builders.small_world import World
 
@@ -93,7 +93,7 @@ def test_clean_removes_what_nothing_refers_to_and_no_more(
 def test_ctrl_c_says_that_the_work_goes_on_from_there(
     refinery: Command, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
-    def interrupted(**_: object) -> None:
+    def interrupted(*_: object) -> None:
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -101,7 +101,8 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(
                 raise ConnectionRefusedError("nobody there")  # noqa: B904  as it comes about
             raise
 
-    monkeypatch.setattr(app, "RUN", lambda _flow: interrupted)
+    monkeypatch.delenv(PREFECT_VARIABLE)
+    monkeypatch.setattr("flows.prefect_runtime.flow_run.run_flow", interrupted)
     status, _, err = refinery("refine", "image-folder", "x", "--root", "r", "--detector", "d", "--embedder", "e")
     assert status == 130
     assert err.splitlines()[-1] == "refinery: stopped; what is finished stays, and the same command goes on from there"

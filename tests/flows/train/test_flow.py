@@ -1,33 +1,16 @@
 """Training from the command line: every loss by its name, and what a user can get wrong told in one line."""
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from flows.benchmark import training
-from flows.cli import app
 from tests.builders import exported_faces, trainings
+from tests.builders.command_line import Command, error_line
 from trainer.losses.objective import LOSSES
 
 SMALL = ("--input", "3x56x56", "--batch", "24", "--steps", "40", "--embedding", "32", "--every", "1", "--device", "cpu")
-Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command in this process: its status and the last line of what it said."""
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["refinery", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), (said.err.splitlines() or [""])[-1]
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +20,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_trains_the_sample_recipe_by_its_name(refinery: Run, data: Path, tmp_path: Path, loss: str) -> None:
-    status, said = refinery("train", "sample", "--data", data, "--out", tmp_path / "out", "--loss", loss, *SMALL)
-    assert status == 0, said
+def test_every_loss_trains_the_sample_recipe_by_its_name(
+    refinery: Command, data: Path, tmp_path: Path, loss: str
+) -> None:
+    status, _, err = refinery("train", "sample", "--data", data, "--out", tmp_path / "out", "--loss", loss, *SMALL)
+    assert status == 0, err
     found = trainings.losses(tmp_path / "out")
     assert len(found) == 40
     assert np.mean(found[-8:]) < 0.8 * np.mean(found[:8])
@@ -59,12 +44,11 @@ def test_every_loss_trains_the_sample_recipe_by_its_name(refinery: Run, data: Pa
         (("sample", "--batch", "4", "--accumulate", "3"), "accumulate 3: expected a divisor of batch (4)"),
     ],
 )
-def test_a_mistake_is_one_line(refinery: Run, data: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_one_line(
+    refinery: Command, data: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
     given = words if "--data" in words else (*words, "--data", str(data))
-    status, said = refinery("train", *given, "--out", tmp_path / "out")
-    assert status == 2
-    assert said.startswith("refinery: ")
-    assert message in said
+    assert message in error_line(refinery("train", *given, "--out", tmp_path / "out"))
 
 
 def test_the_loop_is_measured_beside_the_bare_network(data: Path) -> None:

@@ -1,0 +1,69 @@
+"""A group of commands that lists them from the table, in panels, without importing any of them."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from typer.core import TyperGroup
+
+from flows.cli.command import CommandEntry, build_command
+
+
+class Completion(NamedTuple):
+    """A word for the shell, as typer's completion scripts read it."""
+
+    value: str
+    help: str
+    type: str = "plain"
+
+
+class LazyGroup(TyperGroup):
+    """The commands of one group: their names and summaries are in the table, a command is built when it is called.
+
+    prefix: what its commands are called by before their own word, "" at the top, "review " in `refinery review`.
+    """
+
+    table: ClassVar[Sequence[CommandEntry]] = ()
+    prefix: str = ""
+
+    def entries(self) -> dict[str, CommandEntry]:
+        """The entries of this group by the word that one types for them here."""
+        own = [e for e in self.table if e.name.startswith(self.prefix)]
+        return {e.verb: e for e in own if " " not in e.name.removeprefix(self.prefix)}
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  typer's signature
+        """The words of the commands in the order of the table."""
+        return list(self.entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  typer's signature
+        """The command of that word, or None; its module is imported now."""
+        entry = self.entries().get(cmd_name)
+        if entry is None:
+            return None
+        return build_command(entry) if entry.target else self._subgroup(entry)
+
+    def _subgroup(self, entry: CommandEntry) -> "LazyGroup":
+        group = type(self)(
+            name=entry.verb, help=entry.summary, epilog=entry.epilog(), no_args_is_help=True, rich_markup_mode=None
+        )
+        group.prefix = f"{entry.name} "
+        return group
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names; a mistyped word is answered with those that are like it."""
+        self.commands = dict.fromkeys(self.entries(), LazyGroup())  # typer looks at the names alone
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  typer's signature
+        """Write the list of commands, panel by panel."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for word, entry in self.entries().items():
+            panels.setdefault(entry.panel, []).append((word, entry.summary))
+        width = max(len(word) for word in self.entries())
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl([(word.ljust(width), summary) for word, summary in rows])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Completions of a word that was begun: commands with their summaries, then the group's own options."""
+        found = [Completion(w, e.summary) for w, e in self.entries().items() if w.startswith(incomplete)]
+        return [*found, *super(TyperGroup, self).shell_complete(ctx, incomplete)]  # TyperGroup's imports every command

@@ -1,0 +1,61 @@
+"""What a command returns: an object that can say itself in lines, as JSON, and, where it has one, as a table.
+
+Standard output is for results alone; log lines go to standard error.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, cast, runtime_checkable
+
+
+class Result(Protocol):
+    """The result of a command; a frozen dataclass that inherits it gets `as_json` from its fields."""
+
+    def lines(self) -> list[str]:
+        """Lines of text for people: figures, where files lie, what to run next."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for programs: every field of the dataclass."""
+        return asdict(cast("Any", self))
+
+
+@runtime_checkable
+class TableResult(Protocol):
+    """A result with a table, which is printed above its lines."""
+
+    def rows(self) -> Sequence[Mapping[str, object]]:
+        """The rows from top to bottom; all of them have the first one's columns, or some of them."""
+        ...
+
+
+def print_result(result: Result, *, as_json: bool) -> None:
+    """Write a result to standard output: its table and its lines, or one JSON object."""
+    if as_json:
+        sys.stdout.write(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
+        return
+    if isinstance(result, TableResult) and (rows := result.rows()):
+        _print_table(rows)
+    for line in result.lines():
+        sys.stdout.write(line + "\n")
+
+
+def text_table(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Rows as aligned lines of text with a heading: for a result that shows a second table among its lines."""
+    columns = list(rows[0])
+    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """A table that fits the terminal; 200 columns wide where there is none."""
+    from rich.console import Console  # a twentieth of a second to load, and most results have no table
+    from rich.table import Table
+
+    grid = Table(*rows[0], box=None)
+    for row in rows:
+        grid.add_row(*(str(row.get(column, "")) for column in rows[0]))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)

@@ -1,0 +1,23 @@
+"""A Prefect flow run from the command line: where no server is set, one is started, and a log line says so."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from threading import Thread
+from typing import Any
+
+from prefect import Flow
+from prefect.settings import PREFECT_API_URL
+
+from flows.prefect_runtime.server import run_server
+
+log = logging.getLogger("refinery")
+
+
+def run_flow(flow: Flow[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """What the flow returns for these arguments."""
+    if not PREFECT_API_URL.value():
+        log.info("starting a Prefect server for this run (up to half a minute the first time)")
+        server = Thread(target=run_server, daemon=True)
+        server.start()
+        server.join()
+    return flow(*arguments, **options)
