@@ -149,7 +149,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
         ],
     )
     again = label_again(root, verdicts(root))
-    assert again.account["kept"] == done.account.kept, "labels do not rest on strangers"
+    assert again.account.kept == done.account.kept, "labels do not rest on strangers"
     after = megaface(root, tmp_path / "lists", draws=0)
     expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
     expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
