@@ -21,7 +21,7 @@ from flows.sample.known_truth import WRONG, Score, read_truth, right_answer, sco
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.findings import gathered
+from pipeline.noise.findings import combine_findings
 from pipeline.noise.policy import judge
 from pipeline.progress import bar
 from pipeline.refined.labels import PERSON_COLUMNS
@@ -144,7 +144,7 @@ class Stage(NamedTuple):
     def of(cls, root: str, done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> "Stage":
         """A refinement's, without what people may have said already."""
         every = cases(root, done)
-        found = gathered([done.findings.read(), _besides(every)])
+        found = combine_findings([done.findings.read(), _besides(every)])
         photos = done.photos.read(["face_id", "key", "identity"])
         if missing := set(photos["key"].to_pylist()) - set(truth):
             raise UserError(

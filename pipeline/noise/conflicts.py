@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.faces.sketch import SIDE, sketch_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import sketch_rows
-from pipeline.noise.findings import findings, gathered
+from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.same_picture import near_hashes, picture_correlation
 from pipeline.noise.score_norm import Calibration, Floats, fuse, level, pairwise, views
 from pipeline.tables.columns import texts, views_of
@@ -214,8 +214,10 @@ def _as_findings(known: _Digests, seen: _Looked) -> pa.Table:
     norm, test = known.norm, known.place[j, 0] > 0
     swap = ~test & ((norm[i] > norm[j]) | ((norm[i] == norm[j]) & (seen.one < seen.two).astype(bool)))
     one, two = np.where(swap, seen.two, seen.one), np.where(swap, seen.one, seen.two)
-    conflict = findings("conflict", one[~test], two[~test], [seen.r[~test]], words[~test])
-    return gathered([conflict, findings("overlap", one[test], two[test], [c[test] for c in seen.z], words[test])])
+    conflict = findings_table("conflict", one[~test], two[~test], [seen.r[~test]], words[~test])
+    return combine_findings(
+        [conflict, findings_table("overlap", one[test], two[test], [c[test] for c in seen.z], words[test])]
+    )
 
 
 def _words(r: float) -> str:

@@ -1,6 +1,11 @@
-"""Findings as a table: one row for each suspicion, with a score for later thresholds and words for people."""
+"""Findings: what the detectors of noise suspect, each with a score, before anything is decided.
+
+A finding has no verdict. Thresholds and people decide later, so a threshold can change without any search being
+repeated. Between stages findings are tables (schema.FINDINGS); code that handles them one by one reads records.
+"""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,32 +15,50 @@ from numpy.typing import NDArray
 from pipeline import schema
 
 
-def findings(
+@dataclass(frozen=True)
+class Finding:
+    """One suspicion: its kind, the face, identity or person that it is about, and the other side where there is one."""
+
+    finding_id: str
+    kind: str
+    subject: str
+    object: str | None
+    score: float | None  # as the first embedder sees it, or as the pixels do; None: there was nothing to compare with
+    second: float | None  # the same score by the second embedder
+    evidence: str
+
+
+def read_findings(table: pa.Table) -> list[Finding]:
+    """The findings of a table with the columns of schema.FINDINGS, one record a row."""
+    return [Finding(*row) for row in zip(*(table[c].to_pylist() for c in schema.FINDINGS.names), strict=True)]
+
+
+def findings_table(
     kind: str,
-    subject: Iterable[str],
-    object: Iterable[str | None],
+    subjects: Iterable[str],
+    objects: Iterable[str | None],
     scores: Sequence[NDArray[Any]],
     evidence: Iterable[str],
 ) -> pa.Table:
-    """The findings of one kind, row by row; scores: the number as each embedder sees it, one or two arrays [n].
+    """The findings of one kind, row by row; scores: by each embedder, one or two arrays [n].
 
-    A score that is nan (nothing to compare with) becomes null.
+    A score that is nan (there was nothing to compare with) becomes null.
     """
-    subjects, objects = list(subject), list(object)
+    subjects, objects = list(subjects), list(objects)
     ids = [schema.finding_id(kind, s, o) for s, o in zip(subjects, objects, strict=True)]
-    numbers = [pa.array(np.asarray(s, np.float32), pa.float32(), from_pandas=True) for s in scores]
-    numbers += [pa.nulls(len(ids), pa.float32())] * (2 - len(numbers))
-    return pa.table([ids, [kind] * len(ids), subjects, objects, *numbers, list(evidence)], schema=schema.FINDINGS)
+    columns = [pa.array(np.asarray(s, np.float32), pa.float32(), from_pandas=True) for s in scores]
+    columns += [pa.nulls(len(ids), pa.float32())] * (2 - len(columns))
+    return pa.table([ids, [kind] * len(ids), subjects, objects, *columns, list(evidence)], schema=schema.FINDINGS)
 
 
-def gathered(tables: Iterable[pa.Table]) -> pa.Table:
-    """Findings of several kinds as one table, sorted by kind and id, each once."""
-    whole = pa.concat_tables([schema.FINDINGS.empty_table(), *tables])
-    order = whole.sort_by([("kind", "ascending"), ("finding_id", "ascending")])
-    ids = order["finding_id"].to_numpy()
-    return order.filter(pa.array(np.append(True, ids[1:] != ids[:-1]))) if len(order) else order
+def combine_findings(tables: Iterable[pa.Table]) -> pa.Table:
+    """The findings of several tables as one, sorted by kind and id, each finding once."""
+    combined = pa.concat_tables([schema.FINDINGS.empty_table(), *tables])
+    combined = combined.sort_by([("kind", "ascending"), ("finding_id", "ascending")])
+    ids = combined["finding_id"].to_numpy()
+    return combined.filter(pa.array(np.append(True, ids[1:] != ids[:-1]))) if len(combined) else combined
 
 
-def numbers(table: pa.Table) -> list[NDArray[np.float64]]:
-    """The two numbers of each finding as float64, nan for null."""
-    return [table[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("score", "second")]
+def score_columns(findings: pa.Table) -> list[NDArray[np.float64]]:
+    """The two scores of each finding, first and second embedder's, as float64 with nan for null."""
+    return [findings[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("score", "second")]

@@ -18,7 +18,7 @@ from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import Source, unnamed_copies
 from pipeline.noise.copies import ALIKE
-from pipeline.noise.findings import findings
+from pipeline.noise.findings import findings_table
 from pipeline.noise.persons import Persons, read_persons
 from pipeline.noise.relations import in_tests
 from pipeline.noise.score_norm import Calibration, fuse, level, some, views
@@ -70,7 +70,7 @@ def known_shard(
     i, j, z = in_tests(views([v[at] for v in x], found), gallery, found, memory_bytes=memory_bytes)
     keep = fuse(z, found.weights) >= level(found.tail, rate / len(gallery.person))
     words = [f"likeness {likeness:.1f} of an unnamed photo" for likeness in z[0][keep]]
-    return findings(
+    return findings_table(
         "misplaced", texts(rows["face_id"])[at[i[keep]]], gallery.person[j[keep]], [c[keep] for c in z], words
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.noise.findings import numbers
+from pipeline.noise.findings import score_columns
 from pipeline.noise.score_norm import Calibration, Floats, fuse, level, usual
 
 Thresholds = Mapping[str, float]
@@ -78,7 +78,7 @@ def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> N
     A conflict is never decided here: one picture under two names says that one of them is wrong, not which.
     """
     kind = np.asarray(findings["kind"].to_numpy(), object)
-    scores = numbers(findings)[: len(calibration.tails)]
+    scores = score_columns(findings)[: len(calibration.tails)]
     total = fuse(scores, calibration.weights)
     verdict = np.full(len(kind), "unsure", object)
     for name, (yes, no) in _rules(total, scores, limits).items():

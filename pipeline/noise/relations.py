@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
-from pipeline.noise.findings import findings, gathered
+from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.persons import Persons, about_strangers, likest, one_person, read_persons
 from pipeline.noise.score_norm import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, some, usual
 from pipeline.noise.search.neighbours import Index, indexed
@@ -49,7 +49,7 @@ def relation_shard(
         gallery = read_tests(root, tuple(map(tuple, tests)), calibration)
         least = usual(found, odd_photo)
         made.append(_overlaps(persons, mine, gallery, found, rate=overlap, least=least, memory_bytes=memory_bytes))
-    return gathered(made)
+    return combine_findings(made)
 
 
 def _merges(
@@ -74,7 +74,7 @@ def _merges(
         f"likeness {a:.1f}, photo to photo {p:.1f}; {m} and {n} faces"
         for a, p, m, n in zip(z[0], pairs, persons.size[i], persons.size[j], strict=True)
     ]
-    return findings("merge", persons.person[i], persons.person[j], z, words)
+    return findings_table("merge", persons.person[i], persons.person[j], z, words)
 
 
 class Gallery(NamedTuple):
@@ -112,7 +112,7 @@ def _overlaps(
     keep = (fuse(z, found.weights) >= level(found.tail, rate / max(1, len(tests.names)))) & (pairs >= least)
     i, j, z, pairs = i[keep], j[keep], [c[keep] for c in z], pairs[keep]
     words = [f"likeness {a:.1f}, photo to photo {p:.1f}" for a, p in zip(z[0], pairs, strict=True)]
-    return findings("overlap", persons.person[i], tests.names[j], z, words)
+    return findings_table("overlap", persons.person[i], tests.names[j], z, words)
 
 
 def in_tests(

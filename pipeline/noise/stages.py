@@ -11,7 +11,7 @@ from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_cali
 from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
 from pipeline.noise.conflicts import Source, conflict_shard
 from pipeline.noise.copies import ALIKE, COPIES, copy_shard
-from pipeline.noise.findings import gathered
+from pipeline.noise.findings import combine_findings
 from pipeline.noise.known import has_unnamed, known_shard
 from pipeline.noise.persons import NEIGHBOURS, SECOND_FACES, SECOND_SHARE, comparable, person_shard, persons_schema
 from pipeline.noise.policy import Rates, Thresholds, thresholds
@@ -173,7 +173,7 @@ def find(
 
 def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
     """All findings as one table."""
-    return gathered(read_shards(root, part))
+    return combine_findings(read_shards(root, part))
 
 
 def _beside(*columns: Sequence[Any]) -> list[tuple[Any, ...]]:

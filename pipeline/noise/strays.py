@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import centre
-from pipeline.noise.findings import findings
+from pipeline.noise.findings import findings_table
 from pipeline.noise.persons import Persons, about_strangers, comparable, likest, read_persons
 from pipeline.noise.score_norm import Calibration, Floats, Seen, fuse, level, pairwise, seen
 from pipeline.tables.columns import texts, views_of
@@ -64,7 +64,7 @@ def stray_shard(
     words = [
         f"likeness {z[0][k]:.1f}" + (f" of a group of {size[query[k]]}" if size[query[k]] > 1 else "") for k in each
     ]
-    return findings(
+    return findings_table(
         "misplaced", texts(rows["face_id"].take(pa.array(mine))), gallery.person[other], [c[each] for c in z], words
     )
 

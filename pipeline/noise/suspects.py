@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.findings import findings, gathered
+from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.persons import comparable
 from pipeline.noise.score_norm import Calibration, level
 from pipeline.tables.columns import texts
@@ -43,7 +43,7 @@ def suspect_shard(
     copy = read_shard(root, copies, ["face_id", "copy_of", "correlation"])
     where, who = read_shard(root, clusters), read_shard(root, persons, PERSON_COLUMNS)
     found = read_calibration(root, calibration)
-    return gathered(
+    return combine_findings(
         [*_failed(face, poor_px), _copied(copy), _outliers(where, who, found, odd), _mixed(who, found), _splits(who)]
     )
 
@@ -53,10 +53,10 @@ def _failed(face: pa.Table, poor_px: float) -> Iterator[pa.Table]:
     reason = np.array([None if f is None else f.split(":")[0] for f in failure], object)
     for kind in ("unreadable", "no_face"):
         at = np.flatnonzero(reason == kind)
-        yield findings(kind, ids[at], [None] * len(at), [np.ones(len(at))], failure[at])
+        yield findings_table(kind, ids[at], [None] * len(at), [np.ones(len(at))], failure[at])
     size = face["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
     at = np.flatnonzero(size < poor_px)
-    yield findings(
+    yield findings_table(
         "poor", ids[at], [None] * len(at), [size[at]], [f"the face is {s:.0f} pixels wide" for s in size[at]]
     )
 
@@ -65,7 +65,7 @@ def _copied(copy: pa.Table) -> pa.Table:
     rows = copy.filter(copy["copy_of"].is_valid())
     r = rows["correlation"].to_numpy(zero_copy_only=False)
     evidence = ["equal bytes" if v >= 1 else f"the faces correlate {v:.3f} when registered" for v in r.tolist()]
-    return findings("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
+    return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
 
 
 def _outliers(where: pa.Table, who: pa.Table, found: Calibration, odd: float) -> pa.Table:
@@ -78,7 +78,9 @@ def _outliers(where: pa.Table, who: pa.Table, found: Calibration, odd: float) ->
         strange = np.logical_or.reduce([c < level(tail, odd) for c, tail in zip(z, found.tails, strict=True)])
     at = np.flatnonzero(has & ((group > 0) | ((group == 0) & strange)))
     evidence = [_words([c[i] for c in z], int(group[i])) for i in at]
-    return findings("outlier", texts(where["face_id"])[at], texts(where["identity"])[at], [c[at] for c in z], evidence)
+    return findings_table(
+        "outlier", texts(where["face_id"])[at], texts(where["identity"])[at], [c[at] for c in z], evidence
+    )
 
 
 def _words(z: list[float], group: int) -> str:
@@ -95,7 +97,7 @@ def _mixed(who: pa.Table, found: Calibration) -> pa.Table:
         for n, of in zip(rows["size"].to_pylist(), rows["of"].to_pylist(), strict=True)
     ]
     z = [rows[c].to_numpy(zero_copy_only=False) for c in ("cohesion", "cohesion_second")[: len(found.tails)]]
-    return findings("mixed", rows["identity"].to_pylist(), [None] * len(rows), z, words)
+    return findings_table("mixed", rows["identity"].to_pylist(), [None] * len(rows), z, words)
 
 
 def _splits(who: pa.Table) -> pa.Table:
@@ -105,4 +107,4 @@ def _splits(who: pa.Table) -> pa.Table:
     first = np.maximum.accumulate(np.where(cluster == 0, np.arange(len(cluster)), 0))[at]
     words = [f"{m} faces and {n} faces" for m, n in zip(size[first], size[at], strict=True)]
     z = [who[c].to_numpy(zero_copy_only=False)[at] for c in ("likeness", "second")]
-    return findings("split", texts(who["medoid"])[first], texts(who["medoid"])[at], z, words)
+    return findings_table("split", texts(who["medoid"])[first], texts(who["medoid"])[at], z, words)

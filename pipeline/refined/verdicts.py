@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema
-from pipeline.noise.findings import gathered
+from pipeline.noise.findings import combine_findings
 from pipeline.noise.stages import Noise
 from pipeline.refinement import Refinement
 from pipeline.tables.build import Workers, build
@@ -101,14 +101,14 @@ def _split(
 def heard_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *, root: str) -> pa.Table:
     """All findings and, where people answered what is not among them, theirs; part: findings and answers."""
     findings, answers = part
-    whole = gathered(read_shard(root, shard) for shard in findings)
+    whole = combine_findings(read_shard(root, shard) for shard in findings)
     said = pa.concat_tables(read_shard(root, shard) for shard in answers)
     said = said.filter(pc.invert(pc.is_in(said["finding_id"], value_set=whole["finding_id"].combine_chunks())))
     rows = [
         {c: r[c] for c in ("finding_id", "kind", "subject", "object")} | {"evidence": f"said by {r['who']}"}
         for r in said.to_pylist()
     ]
-    return gathered([whole, pa.Table.from_pylist(rows, schema=schema.FINDINGS)])
+    return combine_findings([whole, pa.Table.from_pylist(rows, schema=schema.FINDINGS)])
 
 
 def implied(findings: pa.Table, people: Mapping[str, Row]) -> dict[str, Row]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.noise.findings import numbers
+from pipeline.noise.findings import score_columns
 from pipeline.noise.score_norm import Calibration, Floats, Tail, fuse, rate
 
 SELDOM, OFTEN = 0.005, 0.995  # no finding is taken for more certain than that
@@ -45,7 +45,7 @@ def holds(
     findings: pa.Table, verdicts: NDArray[np.object_], calibration: Calibration, own: Own, persons: int
 ) -> Floats:
     """The probability [n] that each finding is right; verdicts [n]: the policy's; persons: among whom one may meet."""
-    scores = numbers(findings)[: len(calibration.tails)]
+    scores = score_columns(findings)[: len(calibration.tails)]
     total = fuse(scores, calibration.weights)
     kind = np.asarray(findings["kind"].to_numpy(), object)
     p = np.where(verdicts == "yes", OFTEN, SELDOM)

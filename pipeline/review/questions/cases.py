@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.findings import numbers
+from pipeline.noise.findings import score_columns
 from pipeline.noise.policy import judge
 from pipeline.noise.score_norm import Calibration, Floats, fuse, rate
 from pipeline.refinement import Refinement
@@ -123,7 +123,7 @@ def among(table: Table, faces: pa.Array, columns: Sequence[str]) -> Iterable[Row
 
 def words(findings: pa.Table, calibration: Calibration, persons: int) -> list[str]:
     """The machine's score of each finding in words that need no figures of likeness."""
-    scores = numbers(findings)[: len(calibration.tails)]
+    scores = score_columns(findings)[: len(calibration.tails)]
     total: Floats = fuse(scores, calibration.weights)
     far = np.where(np.isfinite(total), rate(calibration.tail, total), np.nan)
     return [_words(k, f, persons) for k, f in zip(findings["kind"].to_pylist(), far.tolist(), strict=True)]

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
-from pipeline.noise.findings import findings, gathered
+from pipeline.noise.findings import Finding, combine_findings, findings_table, read_findings
 from pipeline.noise.policy import Rates, judge, thresholds
 from pipeline.noise.score_norm import Calibration, Tail
 from tests.builders.drawn_vectors import PLAIN, TWO
@@ -15,7 +15,7 @@ from tests.builders.drawn_vectors import PLAIN, TWO
 
 def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
     limits = thresholds(calibration, persons=100, tests=100)
-    row = findings(kind, ["f"], [None], [np.array([v]) for v in z], [""])
+    row = findings_table(kind, ["f"], [None], [np.array([v]) for v in z], [""])
     return str(judge(row, limits, calibration)[0])
 
 
@@ -91,13 +91,20 @@ def test_a_finding_without_a_number_is_for_people():
     assert verdict("outlier", np.nan, np.nan) == "unsure"
 
 
-def test_gathered_findings_come_once_in_one_order():
-    a = findings("outlier", ["x", "y"], ["p", "p"], [np.array([1.0, np.nan])], ["", ""])
-    b = findings("merge", ["q"], ["p"], [np.array([2.0]), np.array([3.0])], [""])
-    whole = gathered([a, b, a])
+def test_combined_findings_come_once_in_one_order():
+    a = findings_table("outlier", ["x", "y"], ["p", "p"], [np.array([1.0, np.nan])], ["", ""])
+    b = findings_table("merge", ["q"], ["p"], [np.array([2.0]), np.array([3.0])], [""])
+    whole = combine_findings([a, b, a])
     assert whole["kind"].to_pylist() == ["merge", "outlier", "outlier"]
     assert sorted(whole["finding_id"].to_pylist()) == sorted(
         [schema.finding_id("merge", "q", "p"), *a["finding_id"].to_pylist()]
     )
-    assert whole.equals(gathered([b, a.take(pa.array([1, 0]))]))
-    assert gathered([]).num_rows == 0
+    assert whole.equals(combine_findings([b, a.take(pa.array([1, 0]))]))
+    assert combine_findings([]).num_rows == 0
+
+
+def test_findings_are_read_as_records():
+    table = findings_table("merge", ["q"], ["p"], [np.array([2.0])], ["alike"])
+    assert read_findings(table) == [
+        Finding(schema.finding_id("merge", "q", "p"), "merge", "q", "p", 2.0, None, "alike")
+    ]

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipeline.noise.findings import findings
+from pipeline.noise.findings import findings_table
 from pipeline.refined.verdicts import implied, present
 from pipeline.schema import ANSWERS, finding_id
 from tests.builders.ledger_rows import row
@@ -59,7 +59,7 @@ def test_of_two_answers_that_became_one_question_the_last_counts():
 
 
 def test_who_is_the_person_is_nobody_else():
-    found = findings("misplaced", ["a1", "a5"], ["b", "b"], [[9.0, 9.0]], ["", ""])
+    found = findings_table("misplaced", ["a1", "a5"], ["b", "b"], [[9.0, 9.0]], ["", ""])
     own = asked("outlier", "a1", "a") | {"verdict": "no"}
     people = {own["finding_id"]: own}
     assert set(implied(found, people)) == {finding_id("misplaced", "a1", "b")}
