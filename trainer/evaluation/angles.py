@@ -1,7 +1,7 @@
-"""Where a model puts people on the sphere, in degrees: ArcFace's Table 3, and the angles of its Figures 6 and 7.
+"""How a model spreads people over the sphere, in degrees: ArcFace's Table 3, and the angles of its Figures 6 and 7.
 
-Deng et al., "ArcFace" (CVPR 2019): how far classes' weights lie from the centres of their faces (W-EC) and from each
-other (W-Inter), faces from their centre (Intra) and centres from each other (Inter).
+Deng et al., "ArcFace" (CVPR 2019): the angles of classes' weights to the centres of their faces (W-EC) and to each
+other (W-Inter), of faces to their centre (Intra) and of centres to each other (Inter).
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 
-AT_ONCE = 2048  # rows compared with all others at a time
+ROWS_AT_ONCE = 2048  # compared with all others at a time
+PAIRS_AT_ONCE = 1 << 16
 Vectors = NDArray[np.float32]
 
 
 class Angles(NamedTuple):
-    """Mean angles in degrees; those that take the classifier's weights are nan without them."""
+    """Mean angles in degrees; w_ec and w_inter are nan where no classifier weights were given."""
 
     faces: int
     classes: int
@@ -28,10 +29,10 @@ class Angles(NamedTuple):
 
 
 def angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[Any] | None = None) -> Angles:
-    """The angles of unit rows x [n, d] with labels [n] 0..c-1, and of the classifier's weights [c, d].
+    """The mean angles of faces' embeddings x [n, d] with labels [n] 0..c-1, and of classifier weights [c, d].
 
-    The centre of a class is the mean of its rows, made unit. Raises UserError for fewer than two classes, labels
-    without a row, or weights of another shape.
+    The centre of a class is the mean of its rows of norm 1. Raises UserError for fewer than two classes, labels without
+    a face, or weights of another shape.
     """
     x = _unit(np.asarray(x, np.float32))
     count = np.bincount(label)
@@ -48,51 +49,51 @@ def angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[Any] | 
             raise UserError(f"{shapes}: give the weights of the same training")
         w = _unit(np.asarray(weights, np.float32))
         w_ec = float(_degrees(np.einsum("cd,cd->c", w, centres)).mean())
-        w_inter = float(nearest(w).mean())
-    return Angles(len(x), len(centres), w_ec, w_inter, intra, float(nearest(centres).mean()))
+        w_inter = float(nearest_angles(w).mean())
+    return Angles(len(x), len(centres), w_ec, w_inter, intra, float(nearest_angles(centres).mean()))
 
 
-def nearest(x: Vectors) -> NDArray[np.float64]:
-    """The angle [n] in degrees of each unit row [n, d] to the nearest other row."""
-    found = []
-    for start in range(0, len(x), AT_ONCE):
-        cosines = x[start : start + AT_ONCE] @ x.T
-        here = np.arange(len(cosines))
-        cosines[here, start + here] = -2
-        found.append(cosines.max(1))
-    return _degrees(np.concatenate(found))
+def nearest_angles(x: Vectors) -> NDArray[np.float64]:
+    """The angle [n] in degrees of each row x [n, d] of norm 1 to the nearest other row."""
+    largest = []
+    for start in range(0, len(x), ROWS_AT_ONCE):
+        cosines = x[start : start + ROWS_AT_ONCE] @ x.T
+        rows = np.arange(len(cosines))
+        cosines[rows, start + rows] = -2  # a row is not its own neighbour
+        largest.append(cosines.max(1))
+    return _degrees(np.concatenate(largest))
 
 
 def angle_histogram(
     x: NDArray[Any], label: NDArray[np.integer], *, bins: int = 180, pairs: int = 2_000_000, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Edges [bins + 1] in degrees, and counts [bins] of the angles of pairs of one person, and of two.
+    """Edges [bins + 1] in degrees, and how many genuine and how many impostor pairs have such an angle, [bins] each.
 
-    All pairs where there are no more than `pairs`, else so many that are drawn.
+    x [n, d] of any norm, label [n]. Every pair where there are at most `pairs`, else that many random ones.
     """
     x = _unit(np.asarray(x, np.float32))
     edges: NDArray[np.float64] = np.linspace(0, 180, bins + 1, dtype=np.float64)
-    same, different = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
-    for i, j in _drawn(len(x), pairs, seed):
-        found = _degrees(np.einsum("nd,nd->n", x[i], x[j]))
-        one = label[i] == label[j]
-        same += np.histogram(found[one], edges)[0]
-        different += np.histogram(found[~one], edges)[0]
-    return edges, same, different
+    genuine, impostor = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
+    for i, j in _pairs(len(x), pairs, seed):
+        degrees = _degrees(np.einsum("nd,nd->n", x[i], x[j]))
+        same = label[i] == label[j]
+        genuine += np.histogram(degrees[same], edges)[0]
+        impostor += np.histogram(degrees[~same], edges)[0]
+    return edges, genuine, impostor
 
 
-def _drawn(n: int, pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    step = 1 << 16
-    if n * (n - 1) // 2 <= pairs:
+def _pairs(n: int, most: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Every pair of n rows, some at a time, or `most` random ones where there are more."""
+    if n * (n - 1) // 2 <= most:
         i, j = np.triu_indices(n, 1)
-        for start in range(0, len(i), step):
-            yield i[start : start + step], j[start : start + step]
+        for start in range(0, len(i), PAIRS_AT_ONCE):
+            yield i[start : start + PAIRS_AT_ONCE], j[start : start + PAIRS_AT_ONCE]
         return
     rng = np.random.default_rng(seed)
-    for start in range(0, pairs, step):
-        many = min(step, pairs - start)
-        i = rng.integers(0, n, many)
-        yield i, (i + rng.integers(1, n, many)) % n
+    for start in range(0, most, PAIRS_AT_ONCE):
+        count = min(PAIRS_AT_ONCE, most - start)
+        i = rng.integers(0, n, count)
+        yield i, (i + rng.integers(1, n, count)) % n
 
 
 def _unit(x: Vectors) -> Vectors:

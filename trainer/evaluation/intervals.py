@@ -1,8 +1,8 @@
-"""Intervals by the bootstrap: the figure again on many sets drawn from the test set, whole people at a time.
+"""Confidence intervals by the bootstrap: a figure computed again on many resamples of a test set, by whole people.
 
-Pairs that share a person are no independent evidence; drawing people keeps them together (Efron and Tibshirani 1993,
-chapter 8). Where all pairs of some photos are asked, a pair hangs on two people, and counts as often as both were drawn
-(Owen, "The pigeonhole bootstrap", 2007: such intervals are a little wide, never narrow).
+Pairs that share a person are no independent evidence; drawing people keeps their pairs together (Efron and Tibshirani
+1993, chapter 8). Where a test set compares all pairs of its photos, a pair belongs to two people and is weighted by how
+often both were drawn (Owen, "The pigeonhole bootstrap", 2007: such intervals are a little wide, never narrow).
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 LEVEL = 0.95
 
 
-def weights(unit: NDArray[np.integer], *, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each pair counts [n], for one drawn set after the other.
+def bootstrap_weights(unit: NDArray[np.integer], *, samples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each pair counts [n] in one bootstrap sample after the other.
 
-    unit: [n] what is drawn with a pair, or [n, 2] where it hangs on two. The same units and seed give the same draws,
-    whatever the model: differences between models are paired by that.
+    unit: the person [n] that a pair is drawn with, or the two persons [n, 2] that it belongs to. The same units and
+    seed give the same samples whatever the model, which is what pairs two models' differences.
     """
-    of = int(unit.max()) + 1
+    units = int(unit.max()) + 1
     for i in range(samples):
-        drawn = np.random.default_rng([seed, i]).integers(0, of, of)
-        times = np.bincount(drawn, minlength=of).astype(np.float64)
+        drawn = np.random.default_rng([seed, i]).integers(0, units, units)
+        times = np.bincount(drawn, minlength=units).astype(np.float64)
         if unit.ndim == 1:
             yield times[unit]
         else:
@@ -32,8 +32,10 @@ def weights(unit: NDArray[np.integer], *, samples: int, seed: int) -> Iterator[N
 
 
 def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
-    """The percentile interval of a figure on drawn sets [samples]; nan without any. Sets it has no value on are left
-    out."""
+    """The percentile interval of a figure's values on bootstrap samples [samples].
+
+    Samples on which the figure is nan are left out; without any other the interval is nan.
+    """
     draws = draws[~np.isnan(draws)]
     if not len(draws):
         return float("nan"), float("nan")
@@ -41,16 +43,17 @@ def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share(
+def ratio_with_interval(
     hits: NDArray[Any], trials: NDArray[Any], *, samples: int = 1000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """What part of all trials were hits, with the interval over sets of units (people, say) drawn whole.
+    """All hits divided by all trials, and the bounds of its interval over people drawn whole.
 
-    hits and trials: [units], of each. nan without any trial.
+    hits, trials: the numbers [people] of each person. All three are nan without any trial.
     """
-    made, of = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
-    if not of.sum():
+    hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    if not trials.sum():
         return float("nan"), float("nan"), float("nan")
     with np.errstate(invalid="ignore"):
-        draws = [(w @ made) / (w @ of) for w in weights(np.arange(len(of)), samples=samples, seed=seed)]
-    return float(made.sum() / of.sum()), *interval(np.array(draws, np.float64))
+        weights = bootstrap_weights(np.arange(len(trials)), samples=samples, seed=seed)
+        draws = [(w @ hits) / (w @ trials) for w in weights]
+    return float(hits.sum() / trials.sum()), *interval(np.array(draws, np.float64))

@@ -1,7 +1,7 @@
-"""A set of verification questions on disk: aligned faces, and which two of them may be one person.
+"""A test set of pairs on disk: aligned faces, and a list of genuine and impostor pairs of them, in folds.
 
-A folder of two files (columns in pipeline.schema): faces.parquet, a row a photo, the jpeg null where no face was found,
-and pairs.parquet. Faces are decoded a few at a time; only vectors are held for all of them.
+A folder of two files (columns in pipeline.schema): faces.parquet, a row per photo, whose jpeg is null where no face was
+detected, and pairs.parquet. Faces are decoded a few at a time; only embeddings are held for all of them.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.errors import UserError
 
-PAIRS_AT_ONCE = 1 << 14  # of d = 512, 64 MB of gathered vectors
+PAIRS_AT_ONCE = 1 << 14  # of d = 512, 64 MB of gathered embeddings
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class PairSet:
-    """n questions about m photos: a and b [n] are rows of the faces, there [m] says which photos have a face.
+    """n pairs of m photos: a and b [n] are rows of faces.parquet; has_face [m]: which photos have one.
 
-    unit: [n], or [n, 2], the numbers of the people that a pair hangs on (see bootstrap); None where nobody is named.
+    same [n]: which pairs are genuine. unit: the number of the person [n] that a pair is drawn with in a bootstrap
+    sample, or of the two persons [n, 2] (see intervals); None where no pair names a person.
     """
 
     folder: Path
@@ -39,54 +40,54 @@ class PairSet:
 
     @property
     def missing(self) -> int:
-        """Pairs that lack a face and are answered "different" unseen."""
+        """How many pairs lack a face: their cosine is -1, below every threshold."""
         return int((~(self.has_face[self.a] & self.has_face[self.b])).sum())
 
 
 def load_pairs(folder: str | Path) -> PairSet:
     """The pair set in a folder.
 
-    Raises UserError when a file or column is missing, there are no pairs, or a pair names a face that is not there.
+    Raises UserError when a file or column is missing, there are no pairs, or a pair names a face that does not exist.
     """
     folder = Path(folder)
-    faces, pairs = _open(folder / "faces.parquet", schema.TEST_FACES), _open(folder / "pairs.parquet", schema.PAIRS)
-    asked = pairs.read(schema.PAIRS.names, use_threads=False)
-    if not len(asked):
-        raise UserError(f"{folder / 'pairs.parquet'} holds no pairs: give a test set that asks something")
+    faces, listed = _open(folder / "faces.parquet", schema.TEST_FACES), _open(folder / "pairs.parquet", schema.PAIRS)
+    pairs = listed.read(schema.PAIRS.names, use_threads=False)
+    if not len(pairs):
+        raise UserError(f"{folder / 'pairs.parquet'} holds no pairs: give a test set that lists some")
     ids = faces.read(["face_id"], use_threads=False)["face_id"]
-    there = [~_nulls(faces, g) for g in range(faces.num_row_groups)] or [np.zeros(0, bool)]
-    a, b = (_rows(asked[c], ids, folder) for c in ("a", "b"))
-    same, fold = (asked[c].to_numpy() for c in ("same", "fold"))
-    return PairSet(folder, a, b, same.astype(bool), fold.astype(np.int64), _units(asked), np.concatenate(there))
+    has_face = [~_nulls(faces, g) for g in range(faces.num_row_groups)] or [np.zeros(0, bool)]
+    a, b = (_rows(pairs[c], ids, folder) for c in ("a", "b"))
+    same, fold = (pairs[c].to_numpy() for c in ("same", "fold"))
+    return PairSet(folder, a, b, same.astype(bool), fold.astype(np.int64), _units(pairs), np.concatenate(has_face))
 
 
-def without_people(pairs: PairSet, names: Collection[str]) -> PairSet:
-    """The questions about nobody of these: people by identity, photos by face_id.
+def without_people(pairs: PairSet, left_out: Collection[str]) -> PairSet:
+    """The pairs without those of certain people (by identity) or photos (by face_id).
 
-    Raises UserError when nothing is left.
+    Raises UserError when no pair is left.
     """
-    about = _open(pairs.folder / "faces.parquet", schema.TEST_FACES).read(["face_id", "identity"], use_threads=False)
-    gone = np.zeros(len(about), bool)
+    names = _open(pairs.folder / "faces.parquet", schema.TEST_FACES).read(["face_id", "identity"], use_threads=False)
+    dropped = np.zeros(len(names), bool)
     for column in ("face_id", "identity"):
-        gone |= np.asarray(pc.is_in(about[column], value_set=pa.array(sorted(names), pa.string())))
-    kept = ~(gone[pairs.a] | gone[pairs.b])
+        dropped |= np.asarray(pc.is_in(names[column], value_set=pa.array(sorted(left_out), pa.string())))
+    kept = ~(dropped[pairs.a] | dropped[pairs.b])
     if not kept.any():
         raise UserError(f"all {len(kept)} pairs of {pairs.folder.name} are about people found in the training data")
     unit = None if pairs.unit is None else pairs.unit[kept]
     return replace(pairs, a=pairs.a[kept], b=pairs.b[kept], same=pairs.same[kept], fold=pairs.fold[kept], unit=unit)
 
 
-def faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """Rows [k] and BGR pictures [k, h, w, 3] of the faces that are asked about, at most `batch` at a time."""
+def read_faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
+    """Rows [k] and BGR faces [k, h, w, 3] of the photos that some pair lists, at most `batch` at a time."""
     path = pairs.folder / "faces.parquet"
     file = _open(path, schema.TEST_FACES)
-    asked = np.zeros(len(pairs.has_face), bool)
-    asked[pairs.a] = asked[pairs.b] = True
-    asked &= pairs.has_face
+    listed = np.zeros(len(pairs.has_face), bool)
+    listed[pairs.a] = listed[pairs.b] = True
+    listed &= pairs.has_face
     first = 0
     for group in range(file.num_row_groups):
         jpegs = file.read_row_group(group, ["jpeg"], use_threads=False)["jpeg"]
-        wanted = np.flatnonzero(asked[first : first + len(jpegs)])
+        wanted = np.flatnonzero(listed[first : first + len(jpegs)])
         for start in range(0, len(wanted), batch):
             chosen = wanted[start : start + batch]
             yield first + chosen, np.stack([_decode(jpegs[int(i)], path, first + int(i)) for i in chosen])
@@ -94,52 +95,55 @@ def faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDA
 
 
 def pair_cosines(pairs: PairSet, x: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The cosine of every pair [n] of unit vectors x [m, d]; -1 where a face is missing."""
-    found = np.full(len(pairs.same), -1, np.float32)
-    seen = np.flatnonzero(pairs.has_face[pairs.a] & pairs.has_face[pairs.b])
-    for start in range(0, len(seen), PAIRS_AT_ONCE):
-        at = seen[start : start + PAIRS_AT_ONCE]
+    """The cosine of every pair [n], from embeddings x [m, d] of norm 1; -1 where a face is missing."""
+    cosines = np.full(len(pairs.same), -1, np.float32)
+    complete = np.flatnonzero(pairs.has_face[pairs.a] & pairs.has_face[pairs.b])
+    for start in range(0, len(complete), PAIRS_AT_ONCE):
+        at = complete[start : start + PAIRS_AT_ONCE]
         a, b = (x[rows[at]].astype(np.float32) for rows in (pairs.a, pairs.b))
-        found[at] = np.einsum("nd,nd->n", a, b)
-    return found
+        cosines[at] = np.einsum("nd,nd->n", a, b)
+    return cosines
 
 
 def _open(path: Path, columns: pa.Schema) -> pq.ParquetFile:
-    """A Parquet file that has these columns."""
+    """A Parquet file, checked to have these columns."""
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"cannot read {path} ({' '.join(str(error).split())[:160]}): make the test set anew") from None
-    found = file.schema_arrow
-    wrong = [f"{f.name} {f.type}" for f in columns if f.name not in found.names or found.field(f.name).type != f.type]
+    present = file.schema_arrow
+    wrong = [
+        f"{f.name} {f.type}" for f in columns if f.name not in present.names or present.field(f.name).type != f.type
+    ]
     if wrong:
         raise UserError(f"{path} has no column {', '.join(wrong)}: make the test set anew")
     return file
 
 
 def _nulls(file: pq.ParquetFile, group: int) -> Mask:
-    """Which photos of a row group have no face; the pictures are read only where the file does not say "none"."""
-    about = file.metadata.row_group(group)
-    known = about.column(file.schema_arrow.names.index("jpeg")).statistics
-    if known is not None and known.has_null_count and not known.null_count:
-        return np.zeros(about.num_rows, bool)
+    """Which photos of a row group have no face; jpegs are read only where the file's statistics leave it open."""
+    metadata = file.metadata.row_group(group)
+    statistics = metadata.column(file.schema_arrow.names.index("jpeg")).statistics
+    if statistics is not None and statistics.has_null_count and not statistics.null_count:
+        return np.zeros(metadata.num_rows, bool)
     column = file.read_row_group(group, ["jpeg"], use_threads=False)["jpeg"]
     return np.asarray(column.is_null().to_numpy(), bool)
 
 
 def _rows(names: pa.ChunkedArray, ids: pa.ChunkedArray, folder: Path) -> NDArray[np.intp]:
+    """The row of each named face among the ids. UserError for a name that is none of them."""
     rows = pc.index_in(names, value_set=ids)
     if rows.null_count:
         name = names.filter(rows.is_null())[0].as_py()
         raise UserError(
-            f"{folder / 'pairs.parquet'} asks about the face {name}, which faces.parquet does not hold: "
+            f"{folder / 'pairs.parquet'} lists the face {name}, which faces.parquet does not hold: "
             "make the test set anew"
         )
     return np.asarray(rows.to_numpy(), np.intp)
 
 
 def _units(pairs: pa.Table) -> NDArray[np.int64] | None:
-    """Numbers for the people a pair hangs on; a pair without a name stands for itself."""
+    """Numbers for the one or two people of a pair (columns unit, other); a pair that names none has its own number."""
     columns = [pairs[c] for c in ("unit", "other") if pairs[c].null_count < len(pairs)]
     if not columns:
         return None
@@ -155,7 +159,7 @@ def _units(pairs: pa.Table) -> NDArray[np.int64] | None:
 
 
 def _decode(jpeg: pa.BinaryScalar, path: Path, row: int) -> NDArray[np.uint8]:
-    picture = cv2.imdecode(np.frombuffer(jpeg.as_buffer(), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
+    face = cv2.imdecode(np.frombuffer(jpeg.as_buffer(), np.uint8), cv2.IMREAD_COLOR)
+    if face is None:
         raise UserError(f"{path} row {row} is no picture: make the test set anew")
-    return np.asarray(picture, np.uint8)
+    return np.asarray(face, np.uint8)

@@ -1,7 +1,7 @@
-"""From cosines and answers to the two rates of every threshold, and the figures that are read off them.
+"""The ROC curve of scored pairs (far and tar at every threshold), and the figures that are read off it.
 
-Every function takes weights through `rates`, so that a bootstrap sample is the same sorted cosines weighted anew and
-nothing is sorted twice.
+Pairs are sorted by cosine once. A bootstrap sample is the same sorted pairs with other weights, so `roc_curve` takes
+weights and nothing is sorted again.
 """
 
 from typing import NamedTuple
@@ -14,34 +14,37 @@ Mask = NDArray[np.bool_]
 
 
 class Ranking(NamedTuple):
-    """Pairs in falling order of cosine: order [n], same [n] in that order, ends [k]: the last of equal cosines."""
+    """Pairs by falling cosine: order [n] of the pairs, same [n] in that order, the k distinct cosines.
+
+    ends [k]: the place in the order of the last pair that has each of these cosines.
+    """
 
     order: NDArray[np.intp]
-    cosine: Floats  # [k], distinct
+    cosine: Floats
     same: Mask
     ends: NDArray[np.intp]
 
 
 class Roc(NamedTuple):
-    """False and true accept rate [k + 1] when cosines of at least `cosine` [k + 1] are accepted; the first: none is."""
+    """False and true accept rates [k + 1] when pairs of at least `cosine` [k + 1] are accepted; at first none is."""
 
     far: Floats
     tar: Floats
     cosine: Floats
 
 
-def rank(cosine: NDArray[np.floating], same: Mask) -> Ranking:
-    """The pairs of cosines [n] and answers [n], best first."""
+def rank_pairs(cosine: NDArray[np.floating], same: Mask) -> Ranking:
+    """The pairs of these cosines [n] sorted, the largest first; same [n]: which of them are genuine."""
     order = np.argsort(-cosine, kind="stable")
     falling = np.asarray(cosine, np.float64)[order]
     ends = np.flatnonzero(np.diff(falling, append=-np.inf))
     return Ranking(order, falling[ends], np.asarray(same, bool)[order], ends)
 
 
-def rates(ranking: Ranking, weight: Floats | None = None) -> Roc:
+def roc_curve(ranking: Ranking, weight: Floats | None = None) -> Roc:
     """The rates at every threshold; weight [n]: how often each pair counts, in the pairs' own order.
 
-    A kind of pairs that has no weight has rates of nan.
+    Without a genuine pair of positive weight tar is nan, without such an impostor pair far is.
     """
     counts = np.ones(len(ranking.order)) if weight is None else weight[ranking.order]
     accepted = np.cumsum(counts)
@@ -54,44 +57,44 @@ def rates(ranking: Ranking, weight: Floats | None = None) -> Roc:
 
 
 def index_at_far(roc: Roc, far: float) -> int:
-    """The index of the lowest threshold that accepts no more than this share of the different pairs."""
-    return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # 6 of 600 is .01, whatever floats say
+    """The index of the lowest threshold that accepts at most this share of the impostor pairs."""
+    return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # 6 of 600 is .01, rounded or not
 
 
-def area(roc: Roc) -> float:
-    """The area under the curve: how often a same pair has the larger cosine, equal ones counting half."""
-    return float(np.sum(np.diff(roc.far) * (roc.tar[1:] + roc.tar[:-1])) / 2)
+def area_under_curve(roc: Roc) -> float:
+    """The probability that a genuine pair's cosine is larger than an impostor pair's; equal ones count half."""
+    return float(np.trapezoid(roc.tar, roc.far))
 
 
-def equal_error(roc: Roc) -> float:
-    """The rate at which as many different pairs are accepted as same ones are not, between two thresholds by a line."""
-    gap = roc.far - (1 - roc.tar)
-    i = int(np.argmax(gap >= 0))
-    part = -gap[i - 1] / (gap[i] - gap[i - 1])
+def equal_error_rate(roc: Roc) -> float:
+    """The rate at which far equals 1 - tar, on the straight line between the two thresholds where they cross."""
+    excess = roc.far - (1 - roc.tar)
+    i = int(np.argmax(excess >= 0))
+    part = -excess[i - 1] / (excess[i] - excess[i - 1])
     return float(roc.far[i - 1] + part * (roc.far[i] - roc.far[i - 1]))
 
 
-def right(cosine: NDArray[np.floating], same: Mask, fold: NDArray[np.integer]) -> Mask:
-    """Which pairs [n] are answered right when each fold's threshold is the best one of all other folds.
+def correct_pairs(cosine: NDArray[np.floating], same: Mask, fold: NDArray[np.integer]) -> Mask:
+    """Which pairs [n] are classified right when each fold's threshold is the best one of all other folds.
 
-    The restricted protocol of Labeled Faces in the Wild (Huang et al. 2007, section 3). Where several thresholds are
-    equally good the middle one is taken. A set of one fold is its own measure.
+    The restricted protocol of Labeled Faces in the Wild (Huang et al. 2007, section 3). Of several equally good
+    thresholds the middle one is taken. A set of one fold uses its own best threshold.
     """
-    found = np.zeros(len(same), bool)
+    correct = np.zeros(len(same), bool)
     folds = np.unique(fold)
     for k in folds:
-        here = fold == k
-        others = ~here if len(folds) > 1 else here
-        found[here] = (cosine[here] >= best_threshold(cosine[others], same[others])) == same[here]
-    return found
+        inside = fold == k
+        others = ~inside if len(folds) > 1 else inside
+        correct[inside] = (cosine[inside] >= best_threshold(cosine[others], same[others])) == same[inside]
+    return correct
 
 
 def best_threshold(cosine: NDArray[np.floating], same: Mask) -> float:
-    """The threshold that answers most pairs right, half-way between two cosines; inf: best accept none."""
-    ranking = rank(cosine, same)
-    gained = np.cumsum(np.where(ranking.same, 1, -1))[ranking.ends]  # right answers more than by accepting none
-    gained = np.append(0, gained)
-    best = np.flatnonzero(gained == gained.max())
+    """The threshold that classifies most pairs right, half-way between two cosines; inf where accepting none does."""
+    ranking = rank_pairs(cosine, same)
+    gain = np.cumsum(np.where(ranking.same, 1, -1))[ranking.ends]  # pairs right, more than by accepting none
+    gain = np.append(0, gain)
+    best = np.flatnonzero(gain == gain.max())
     i = int(best[len(best) // 2])
     edges = np.concatenate([[np.inf], ranking.cosine, [-np.inf]])
     return float((edges[i] + edges[i + 1]) / 2)

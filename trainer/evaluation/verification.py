@@ -1,7 +1,7 @@
-"""Verification: are these two faces one person? A model's answers to a set of such questions, as figures.
+"""Verification: do two faces show one person? A model's figures on a test set of genuine and impostor pairs.
 
-One threshold decides between genuine and impostor pairs: the accuracy takes it from the other folds, the true accept
-rate from the false accept rate asked for; AUC and EER look at every threshold.
+A pair is accepted when its cosine reaches a threshold. The accuracy takes its threshold from the other folds, TAR from
+the FAR asked for; AUC and EER look at every threshold.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +13,29 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
-from trainer.evaluation.pair_set import PairSet, faces, pair_cosines
-from trainer.evaluation.roc import Roc, area, equal_error, index_at_far, rank, rates, right
+from trainer.evaluation.pair_set import PairSet, pair_cosines, read_faces
+from trainer.evaluation.roc import (
+    Roc,
+    area_under_curve,
+    correct_pairs,
+    equal_error_rate,
+    index_at_far,
+    rank_pairs,
+    roc_curve,
+)
 
 FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Verification:
-    """A model's figures on one set of pairs. `interval` and `draws` are by figure, as in `figures`."""
+    """A model's figures on one set of pairs. `interval` and `draws` have the keys of `figures`."""
 
     pairs: int
-    same: int
+    same: int  # how many pairs are genuine
     accuracy: float  # mean over folds
     accuracy_sd: float  # standard deviation over folds (of n, not n - 1, as InsightFace prints it)
     auc: float
@@ -35,8 +44,8 @@ class Verification:
     cosine: dict[float, float]  # the threshold of each false accept rate
     interval: dict[str, tuple[float, float]]  # 95%
     roc: Roc = field(repr=False)
-    draws: dict[str, NDArray[np.float64]] = field(repr=False)  # the figure on each drawn set [samples]
-    draws_digest: str  # digest of the pairs and draws: equal for two models that can be compared
+    draws: dict[str, Floats] = field(repr=False)  # the figure on each bootstrap sample [samples]
+    draws_digest: str  # of the pairs and samples: equal for two models that can be compared
 
     @property
     def figures(self) -> dict[str, float]:
@@ -46,13 +55,14 @@ class Verification:
 
 
 def model_cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[np.float32]:
-    """The cosine of every pair [n], -1 where a face is missing; embed: BGR faces [n, 112, 112, 3] to vectors [n, d].
+    """The cosine of every pair [n] by a model, -1 where a face is missing.
 
-    Raises UserError for a face that cannot be decoded and for vectors that are no numbers.
+    embed: from BGR faces [n, 112, 112, 3] to embeddings [n, d], of any length. Raises UserError for a face that cannot
+    be decoded.
     """
     x: NDArray[np.float32] | None = None
-    for rows, pictures in faces(pairs, batch=batch):
-        vectors = embed(pictures)
+    for rows, faces in read_faces(pairs, batch=batch):
+        vectors = embed(faces)
         x = np.zeros((len(pairs.has_face), vectors.shape[1]), np.float32) if x is None else x
         x[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return pair_cosines(pairs, x if x is not None else np.zeros((len(pairs.has_face), 1), np.float32))
@@ -68,25 +78,26 @@ def verify(
     samples: int = 1000,
     seed: int = 0,
 ) -> Verification:
-    """The figures of pairs with these cosines [n], whether they are one person [n], and their folds [n].
+    """The figures of pairs with these cosines [n]; same [n]: which are genuine; fold [n]: their numbers.
 
-    unit: [n] or [n, 2], who is drawn together (see bootstrap); None: each pair by itself. fars: rates below one of the
-    different pairs are left out. samples: drawn sets for the intervals; 0: none. Raises UserError when there are no
-    pairs, or only of one kind, or cosines that are no numbers.
+    unit: [n] or [n, 2], the persons that bootstrap samples draw (see intervals); None draws each pair by itself. fars:
+    those that less than one impostor pair may pass are left out. samples: bootstrap samples for the intervals, 0 for
+    none. Raises UserError when there are no pairs, or only genuine or only impostor ones, or cosines that are not
+    finite.
     """
     _check(cosine, same)
-    ranking = rank(cosine, same)
-    roc, hit = rates(ranking), right(cosine, same, fold)
-    different = len(same) - int(same.sum())
-    asked = [far for far in fars if far * different >= 1 - 1e-9]
-    by_fold = _by_fold(hit, fold)
+    ranking = rank_pairs(cosine, same)
+    roc, correct = roc_curve(ranking), correct_pairs(cosine, same, fold)
+    impostors = len(same) - int(same.sum())
+    fars = [far for far in fars if far * impostors >= 1 - 1e-9]
+    by_fold = _by_fold(correct, fold)
     unit = np.arange(len(same)) if unit is None else unit
-    drawn = [
-        _figures(rates(ranking, w), _by_fold(hit, fold, w), asked)
-        for w in intervals.weights(unit, samples=samples, seed=seed)
+    sampled = [
+        _figures(roc_curve(ranking, w), _by_fold(correct, fold, w), fars)
+        for w in intervals.bootstrap_weights(unit, samples=samples, seed=seed)
     ]
-    figures = _figures(roc, by_fold, asked)
-    draws = {name: np.array([d[name] for d in drawn], np.float64) for name in figures}
+    figures = _figures(roc, by_fold, fars)
+    draws = {name: np.array([s[name] for s in sampled], np.float64) for name in figures}
     return Verification(
         pairs=len(same),
         same=int(same.sum()),
@@ -94,8 +105,8 @@ def verify(
         accuracy_sd=float(by_fold.std()),
         auc=figures["AUC"],
         eer=figures["EER"],
-        tar={far: figures[f"TAR@FAR={far:g}"] for far in asked},
-        cosine={far: float(roc.cosine[index_at_far(roc, far)]) for far in asked},
+        tar={far: figures[f"TAR@FAR={far:g}"] for far in fars},
+        cosine={far: float(roc.cosine[index_at_far(roc, far)]) for far in fars},
         interval={name: intervals.interval(d) for name, d in draws.items()},
         roc=roc,
         draws=draws,
@@ -103,26 +114,26 @@ def verify(
     )
 
 
-def _figures(roc: Roc, by_fold: NDArray[np.float64], fars: Sequence[float]) -> dict[str, float]:
+def _figures(roc: Roc, by_fold: Floats, fars: Sequence[float]) -> dict[str, float]:
     names = ["accuracy", *(f"TAR@FAR={far:g}" for far in fars), "AUC", "EER"]
-    if np.isnan(roc.far[-1] + roc.tar[-1]):  # a drawn set of few people may hold one kind of pairs only
+    if np.isnan(roc.far[-1] + roc.tar[-1]):  # a sample of few people may hold only genuine or only impostor pairs
         return dict.fromkeys(names, float("nan"))
-    accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # and leave a fold empty
+    accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # and none of some fold
     tar = [float(roc.tar[index_at_far(roc, far)]) for far in fars]
-    return dict(zip(names, [accuracy, *tar, area(roc), equal_error(roc)], strict=True))
+    return dict(zip(names, [accuracy, *tar, area_under_curve(roc), equal_error_rate(roc)], strict=True))
 
 
-def _by_fold(hit: Mask, fold: NDArray[np.integer], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """The share of right answers in every fold that has pairs, with the thresholds as they are."""
-    weight = np.ones(len(hit)) if weight is None else weight
-    there = np.bincount(fold) > 0
+def _by_fold(correct: Mask, fold: NDArray[np.integer], weight: Floats | None = None) -> Floats:
+    """The share of correct pairs in every fold that has pairs; weight [n]: how often each pair counts."""
+    weight = np.ones(len(correct)) if weight is None else weight
+    has_pairs = np.bincount(fold) > 0
     with np.errstate(invalid="ignore"):
-        return np.asarray((np.bincount(fold, weight * hit) / np.bincount(fold, weight))[there])
+        return np.asarray((np.bincount(fold, weight * correct) / np.bincount(fold, weight))[has_pairs])
 
 
 def _check(cosine: NDArray[np.floating], same: Mask) -> None:
     if not len(same):
-        raise UserError("the test set holds no pairs: give one that asks something")
+        raise UserError("the test set holds no pairs: give one that lists some")
     if same.all() or not same.any():
         kind = "one person" if same.all() else "two people"
         raise UserError(f"all {len(same)} pairs of the test set are of {kind}: it takes pairs of both kinds")

@@ -96,7 +96,7 @@ def test_weights_can_be_left_out_and_a_second_run_makes_nothing(layout: Path, em
     [
         ("ijbc_face_tid_mid.txt", "1.jpg 100", "line 2: expected a photo, its template and medium"),
         ("ijbc_face_tid_mid.txt", "else.jpg 100 1", "has no line for else.jpg"),
-        ("ijbc_template_pair_label.txt", "100 999 0", "asks about template 999, which has no media"),
+        ("ijbc_template_pair_label.txt", "100 999 0", "names template 999, which has no media"),
         ("ijbc_name_5pts_score.txt", "1.jpg 3 4 x", "expected a photo, ten points, a score"),
         ("ijbc_1N_gallery_G1.csv", "no,number", "cannot read"),
         ("ijbc_template_pair_label.txt", "", "is empty"),

@@ -1,4 +1,4 @@
-"""Angles beside a slow reference, and histograms that count every pair once."""
+"""Mean angles against a slow reference, and histograms that count every pair once."""
 
 import math
 
@@ -20,8 +20,8 @@ def between(a: np.ndarray, b: np.ndarray) -> float:
     return math.degrees(math.acos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
 
 
-def test_table_3_beside_a_slow_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+def test_mean_angles_equal_the_slow_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
     x, label, w = drawn()
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     centres = [unit[label == c].mean(0) for c in range(5)]
@@ -38,21 +38,21 @@ def test_table_3_beside_a_slow_reference(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_pair_is_in_the_histogram_once() -> None:
     x, label, _ = drawn()
-    edges, same, different = angle_histogram(x, label, bins=18)
+    edges, genuine, impostor = angle_histogram(x, label, bins=18)
     one = label[:, None] == label[None]
-    assert same.sum() == (one.sum() - 25) / 2
-    assert different.sum() == 300 - same.sum()
+    assert genuine.sum() == (one.sum() - 25) / 2
+    assert impostor.sum() == 300 - genuine.sum()
     i, j = 3, 17
     at = int(np.searchsorted(edges, between(x[i], x[j])) - 1)
-    assert (same if label[i] == label[j] else different)[at] > 0
-    drawn_same = angle_histogram(x, label, bins=18, pairs=250)[1:]
-    assert sum(int(c.sum()) for c in drawn_same) == 250
+    assert (genuine if label[i] == label[j] else impostor)[at] > 0
+    of_some = angle_histogram(x, label, bins=18, pairs=250)[1:]
+    assert sum(int(c.sum()) for c in of_some) == 250
 
 
 @pytest.mark.parametrize(
     ("label", "weights", "message"),
     [([0, 0], None, "1 of 1 classes"), ([0, 2], None, "2 of 3 classes"), ([0, 1], np.eye(3, 2), "the weights are")],
 )
-def test_mistakes(label: list[int], weights: np.ndarray | None, message: str) -> None:
+def test_unfit_labels_or_weights_raise_one_line(label: list[int], weights: np.ndarray | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         angles(np.eye(2), np.array(label), weights)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.builders.drawn_answers import answers
+from tests.builders.drawn_pairs import scored_pairs
 from trainer.evaluation.compare import compare, compare_seeds
 from trainer.evaluation.verification import verify
 
 
-def test_a_difference_is_taken_draw_by_draw() -> None:
-    given = answers(600, 0)
-    worse = given._replace(cosine=given.cosine + np.random.default_rng(1).normal(size=600) * 0.1)
-    a, b = verify(*given, samples=200), verify(*worse, samples=200)
+def test_a_difference_is_computed_on_each_bootstrap_sample() -> None:
+    pairs = scored_pairs(600, 0)
+    worse = pairs._replace(cosine=pairs.cosine + np.random.default_rng(1).normal(size=600) * 0.1)
+    a, b = verify(*pairs, samples=200), verify(*worse, samples=200)
     found = compare(a, b)
     assert set(found) == set(a.figures)
     for name, difference in found.items():
@@ -23,22 +23,22 @@ def test_a_difference_is_taken_draw_by_draw() -> None:
     assert found["AUC"].significant
     assert found["AUC"].low > 0
     wide = np.diff(a.interval["AUC"])[0] + np.diff(b.interval["AUC"])[0]
-    assert found["AUC"].high - found["AUC"].low < wide / 2, "what makes a draw easy falls out of the difference"
+    assert found["AUC"].high - found["AUC"].low < wide / 2, "an easy sample is easy for both, which cancels"
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    found = verify(*answers(100, 0), samples=50)
+    found = verify(*scored_pairs(100, 0), samples=50)
     assert all(d == (0, 0, 0) and not d.significant for d in compare(found, found).values())
 
 
-def test_other_pairs_or_draws_cannot_be_compared() -> None:
-    given = answers(100, 0)
-    found = verify(*given, samples=20)
+def test_models_on_other_pairs_or_samples_cannot_be_compared() -> None:
+    pairs = scored_pairs(100, 0)
+    found = verify(*pairs, samples=20)
     for other in (
-        verify(*answers(100, 1), samples=20),
-        verify(*given, samples=21),
-        verify(*given, samples=20, seed=1),
-        verify(*given, samples=20, unit=np.arange(100) // 2),
+        verify(*scored_pairs(100, 1), samples=20),
+        verify(*pairs, samples=21),
+        verify(*pairs, samples=20, seed=1),
+        verify(*pairs, samples=20, unit=np.arange(100) // 2),
     ):
         with pytest.raises(ValueError, match="same pairs"):
             compare(found, other)
@@ -58,13 +58,13 @@ def test_seeds_are_compared_as_by_hand() -> None:
     assert compare_seeds([1.0, 1.0], [0.5, 0.5]) == (0.5, 0.5, 0.5)
 
 
-def test_one_seed_says_nothing() -> None:
+def test_fewer_than_two_seeds_are_refused() -> None:
     for a, b, paired in (([1.0], [1.0, 2.0], False), ([], [], False), ([1.0, 2.0], [1.0, 2.0, 3.0], True)):
         with pytest.raises(ValueError, match="two or more"):
             compare_seeds(a, b, paired=paired)
 
 
-def test_t_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_t_intervals_contain_the_true_difference_as_often_as_they_claim() -> None:
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(200):

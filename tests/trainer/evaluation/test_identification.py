@@ -1,11 +1,11 @@
-"""Identification beside a slow reference: every pair, every distractor, one after the other."""
+"""Identification against a slow reference that compares every pair and every distractor one after the other."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from trainer.evaluation import identification
+from trainer.evaluation import identification, mates
 from trainer.evaluation.identification import Identification, identify, replace_noisy_probes
 
 Rows = NDArray[np.float32]
@@ -16,7 +16,7 @@ def unit(x: NDArray[np.floating]) -> Rows:
 
 
 def drawn(seed: int, *, people: int = 7, distractors: int = 300, d: int = 8) -> tuple[Rows, NDArray[np.int64], Rows]:
-    """People of one to six photos in no order, and strangers."""
+    """Embeddings of people with one to six photos, in random order, the person of each, and distractors."""
     rng = np.random.default_rng(seed)
     person = np.repeat(np.arange(people), rng.integers(1, 7, people))
     rng.shuffle(person)
@@ -24,7 +24,7 @@ def drawn(seed: int, *, people: int = 7, distractors: int = 300, d: int = 8) -> 
     return unit(centres[person] + rng.normal(0, 1.2, (len(person), d))), person, unit(rng.normal(size=(distractors, d)))
 
 
-def slowly(x: Rows, person: NDArray[np.int64], distractors: Rows) -> dict[tuple[int, int], int]:
+def slow_ranks(x: Rows, person: NDArray[np.int64], distractors: Rows) -> dict[tuple[int, int], int]:
     """The rank of every mate of every probe."""
     found = {}
     for probe in range(len(x)):
@@ -40,56 +40,56 @@ def blocks(rows: Rows, of: int = 37) -> list[Rows]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_ranks_are_those_of_the_slow_reference(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identification, "PROBES", 5)
+def test_ranks_equal_those_of_the_slow_reference(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identification, "PROBES_AT_ONCE", 5)
     x, person, distractors = drawn(seed)
     found = identify(x, person, blocks(distractors), sizes=(10, 100, 1000))
     assert found.sizes == (10, 100, 300)
     for size in found.sizes:
-        ranks = np.array(list(slowly(x, person, distractors[:size]).values()))
+        ranks = np.array(list(slow_ranks(x, person, distractors[:size]).values()))
         assert found.pairs == len(ranks)
-        expected = [(ranks <= k).mean() for k in range(1, identification.RANKS + 1)]
+        expected = [(ranks <= k).mean() for k in range(1, mates.RANKS + 1)]
         assert found.cmc(size) == pytest.approx(expected)
         value, low, high = found.rank(1, size, samples=100)
         assert value == pytest.approx(expected[0])
         assert low <= value <= high
 
 
-def test_a_mate_beyond_the_ranks_is_no_longer_counted_and_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mate_beyond_the_ranks_is_not_counted_further_and_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
     x, person, distractors = drawn(5)
     whole = identify(x, person, [distractors]).cmc(300)
-    monkeypatch.setattr(identification, "RANKS", 20)
-    monkeypatch.setattr(identification, "DISTRACTORS", 16)
+    monkeypatch.setattr(mates, "RANKS", 20)
+    monkeypatch.setattr(identification, "DISTRACTORS_AT_ONCE", 16)
     assert identify(x, person, [distractors]).cmc(300) == pytest.approx(whole[:20])
     assert 0 < whole[19] < 1
 
 
-def test_true_accepts_at_a_false_accept_rate_by_hand() -> None:
+def test_the_true_accept_rate_at_a_false_accept_rate_by_hand() -> None:
     x, person, distractors = drawn(6)
-    found = identify(x, person, blocks(distractors), tail=2000)
+    found = identify(x, person, blocks(distractors), keep=2000)
     several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
     impostors = np.sort([x[p] @ d for p in several for d in distractors])[::-1]
-    mates = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
+    genuine = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
     assert found.impostor_pairs == len(impostors)
     for far in (1e-3, 1e-2, 0.1):
         threshold = impostors[int(far * len(impostors))]
         value, low, high = found.tar(far, samples=50) or (0, 0, 0)
-        assert value == pytest.approx((mates > threshold).mean())
+        assert value == pytest.approx((genuine > threshold).mean())
         assert (impostors > threshold).mean() <= far
         assert low <= value <= high
-    assert found.tar(1e-6) is None, "of so few impostors none may pass"
-    assert identify(x, person, [distractors], tail=10).tar(0.1) is None, "more than were kept"
+    assert found.tar(1e-6) is None, "less than one impostor pair may pass"
+    assert identify(x, person, [distractors], keep=10).tar(0.1) is None, "more impostor pairs may pass than were kept"
 
 
-def test_first_above_the_cosine_at_which_few_searches_find_a_stranger() -> None:
+def test_the_rate_of_first_mates_at_a_share_of_searches_that_find_a_distractor() -> None:
     x, person, distractors = drawn(10, people=9)
     found = identify(x, person, blocks(distractors))
     several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
-    likest = {p: max(x[p] @ d for d in distractors) for p in several}
+    largest = {p: max(x[p] @ d for d in distractors) for p in several}
     for fpr in (0.1, 0.3):
-        threshold = sorted(likest.values(), reverse=True)[int(fpr * len(several))]
+        threshold = sorted(largest.values(), reverse=True)[int(fpr * len(several))]
         hits = [
-            x[p] @ x[q] > max(threshold, likest[p])
+            x[p] @ x[q] > max(threshold, largest[p])
             for p in several
             for q in several
             if p != q and person[p] == person[q]
@@ -97,21 +97,21 @@ def test_first_above_the_cosine_at_which_few_searches_find_a_stranger() -> None:
         value, low, high = found.first_at_fpr(fpr, samples=50) or (0, 0, 0)
         assert value == pytest.approx(np.mean(hits))
         assert low <= value <= high
-        assert np.mean([s > threshold for s in likest.values()]) <= fpr
+        assert np.mean([s > threshold for s in largest.values()]) <= fpr
     assert found.first_at_fpr(1e-3) is None
 
 
-def test_a_distractor_that_can_never_match_does_not() -> None:
+def test_a_distractor_of_zeros_or_nan_never_matches_and_counts() -> None:
     x, person, distractors = drawn(7)
     left_out = distractors.copy()
     left_out[::3], left_out[1::3] = 0, np.nan
     found = identify(x, person, blocks(left_out))
-    ranks = np.array(list(slowly(x, person, distractors[2::3]).values()))
+    ranks = np.array(list(slow_ranks(x, person, distractors[2::3]).values()))
     assert found.cmc(300)[0] == pytest.approx((ranks == 1).mean())
     assert found.impostor_pairs == identify(x, person, [distractors]).impostor_pairs
 
 
-def test_noisy_probes_become_the_centre_of_the_others() -> None:
+def test_a_noisy_probe_becomes_the_centre_of_its_persons_others() -> None:
     x, person, _ = drawn(8)
     noisy = np.zeros(len(x), bool)
     rows = np.flatnonzero(person == np.bincount(person).argmax())
@@ -120,7 +120,7 @@ def test_noisy_probes_become_the_centre_of_the_others() -> None:
     noisy[alone] = True
     found = replace_noisy_probes(x, person, noisy)
     assert np.array_equal(found[~noisy], x[~noisy])
-    assert np.array_equal(found[alone], x[alone]), "nothing clean to put in their place"
+    assert np.array_equal(found[alone], x[alone]), "without a clean photo there is nothing to replace them by"
     centre = unit(x[rows[1:]].mean(0, keepdims=True))[0]
     assert found[rows[0]] @ centre == pytest.approx(1, abs=1e-6)
     assert not np.array_equal(found[rows[0]], centre)
@@ -135,12 +135,12 @@ def test_noisy_probes_become_the_centre_of_the_others() -> None:
         ([0, 0, 1], np.ones((0, 4)), "there are no distractors"),
     ],
 )
-def test_a_mistake_is_one_line(person: list[int], distractors: Rows, message: str) -> None:
+def test_an_input_that_cannot_be_measured_raises_one_line(person: list[int], distractors: Rows, message: str) -> None:
     with pytest.raises(UserError, match=message):
         identify(np.eye(3, 4), np.array(person), [distractors])
 
 
-def test_the_order_of_people_and_of_blocks_changes_nothing() -> None:
+def test_the_order_of_people_and_of_distractors_changes_no_figure() -> None:
     x, person, distractors = drawn(9)
 
     def figures(found: Identification) -> tuple[float, ...]:
@@ -151,34 +151,36 @@ def test_the_order_of_people_and_of_blocks_changes_nothing() -> None:
     assert figures(identify(x[order], person[order], blocks(distractors[::-1], 11))) == pytest.approx(one)
 
 
-def test_a_stranger_as_near_as_the_mate_comes_before_it() -> None:
+def test_a_distractor_that_scores_as_high_as_the_mate_comes_before_it() -> None:
     x = np.array([[1, 0], [0.6, 0.8]], np.float32)
     found = identify(x, np.zeros(2, int), [np.array([[0.6, -0.8]], np.float32)])
-    assert found.cmc(1)[:2].tolist() == [0.5, 1]  # of the first one's mate there is no telling; the second's is nearer
+    assert found.cmc(1)[:2].tolist() == [
+        0.5,
+        1,
+    ]  # both score .6 with probe 0; with probe 1 the mate scores higher
 
 
-def test_who_can_never_match_does_not_beat_even_a_mate_that_looks_away() -> None:
+def test_a_distractor_of_zeros_does_not_come_before_a_mate_of_negative_cosine() -> None:
     x = np.array([[1, 0], [-0.6, 0.8]], np.float32)
     found = identify(x, np.zeros(2, int), [np.zeros((3, 2), np.float32)])
     assert found.cmc(3)[0] == 1
 
 
-def test_as_many_strangers_pass_as_the_rate_allows_and_no_more() -> None:
-    same, strangers = (np.array(v, np.float32) for v in ([0.55, 0.65, 0.75, 0.85], [0.9, 0.8, 0.7, 0.6, 0.5]))
-    one = np.array([4])
+def test_exactly_as_many_impostor_pairs_pass_as_the_rate_allows() -> None:
+    genuine, impostor = (np.array(v, np.float32) for v in ([0.55, 0.65, 0.75, 0.85], [0.9, 0.8, 0.7, 0.6, 0.5]))
     found = Identification(
-        1,
-        2,
-        4,
-        (10,),
-        20,
-        one,
-        np.zeros((1, 1, 1), int),
-        same,
-        np.zeros(4, int),
-        strangers,
-        np.zeros(2, np.float32),
-        np.zeros(4, int),
+        people=1,
+        probes=2,
+        pairs=4,
+        sizes=(10,),
+        impostor_pairs=20,
+        trials=np.array([4]),
+        hits=np.zeros((1, 1, 1), int),
+        genuine=genuine,
+        person=np.zeros(4, int),
+        probe=np.zeros(4, int),
+        impostor=impostor,
+        nearest=np.zeros(2, np.float32),
     )
-    shares = {far: (found.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
-    assert shares == {0.04: None, 0.05: 0.25, 0.1: 0.5, 0.15: 0.75, 0.2: 1, 0.25: None}
+    rates = {far: (found.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
+    assert rates == {0.04: None, 0.05: 0.25, 0.1: 0.5, 0.15: 0.75, 0.2: 1, 0.25: None}

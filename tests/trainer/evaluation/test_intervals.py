@@ -1,70 +1,70 @@
-"""Intervals: the drawn sets one by one, and whether the truth lies in as many of them as promised."""
+"""Intervals: bootstrap samples one by one, and whether the true figure lies in as many intervals as claimed."""
 
 import numpy as np
 import pytest
 
-from tests.builders.drawn_answers import answers, world
+from tests.builders.drawn_pairs import all_pairs, scored_pairs
 from trainer.evaluation import intervals
 from trainer.evaluation.roc import best_threshold
 from trainer.evaluation.verification import verify
 
 
-def test_a_draw_is_people_taken_with_replacement_and_all_their_pairs() -> None:
+def test_a_sample_draws_people_with_replacement_and_all_their_pairs() -> None:
     unit = np.array([0, 0, 1, 2, 2, 2])
-    drawn = list(intervals.weights(unit, samples=200, seed=3))
+    drawn = list(intervals.bootstrap_weights(unit, samples=200, seed=3))
     assert len(drawn) == 200
     for w in drawn:
         assert w[0] == w[1]
         assert w[3] == w[4] == w[5]
         assert w[0] + w[2] + w[3] == 3
     assert np.mean(drawn, 0) == pytest.approx(np.ones(6), abs=0.2)
-    again = list(intervals.weights(unit, samples=200, seed=3))
+    again = list(intervals.bootstrap_weights(unit, samples=200, seed=3))
     assert np.array_equal(drawn, again)
-    assert not np.array_equal(drawn, list(intervals.weights(unit, samples=200, seed=4)))
+    assert not np.array_equal(drawn, list(intervals.bootstrap_weights(unit, samples=200, seed=4)))
 
 
-def test_a_pair_of_two_people_counts_as_often_as_both_were_drawn() -> None:
+def test_a_pair_of_two_people_counts_as_often_as_both_are_drawn() -> None:
     unit = np.array([[0, 0], [1, 1], [0, 1], [1, 0], [2, 1], [2, 2]])
-    for w in intervals.weights(unit, samples=50, seed=0):
+    for w in intervals.bootstrap_weights(unit, samples=50, seed=0):
         assert w[2] == w[3] == w[0] * w[1]
         assert w[4] == w[5] * w[1]
 
 
-def test_figures_of_a_draw_are_those_of_the_pairs_repeated() -> None:
-    given = answers(80, 0, digits=2)
+def test_figures_of_a_sample_equal_those_of_the_pairs_repeated() -> None:
+    pairs = scored_pairs(80, 0, digits=2)
     unit = np.random.default_rng(0).integers(0, 12, 80)
-    found = verify(*given, unit=unit, samples=20)
-    for i, weight in enumerate(intervals.weights(unit, samples=20, seed=0)):
+    found = verify(*pairs, unit=unit, samples=20)
+    for i, weight in enumerate(intervals.bootstrap_weights(unit, samples=20, seed=0)):
         rows = np.repeat(np.arange(80), weight.astype(int))
-        again = verify(*(a[rows] for a in given), samples=0, fars=list(found.tar))
+        again = verify(*(a[rows] for a in pairs), samples=0, fars=list(found.tar))
         for name in ("TAR@FAR=0.1", "AUC", "EER"):
             assert found.draws[name][i] == pytest.approx(again.figures[name]), name
 
 
-def test_the_accuracy_of_a_draw_keeps_the_thresholds() -> None:
-    given = answers(50, 7, folds=5)
-    found = verify(*given, samples=1)
-    weight = next(intervals.weights(np.arange(50), samples=1, seed=0))
+def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
+    pairs = scored_pairs(50, 7, folds=5)
+    found = verify(*pairs, samples=1)
+    weight = next(intervals.bootstrap_weights(np.arange(50), samples=1, seed=0))
     expected = []
     for k in range(5):
-        others, here = given.fold != k, given.fold == k
-        threshold = best_threshold(given.cosine[others], given.same[others])
-        right = (given.cosine[here] >= threshold) == given.same[here]
+        others, here = pairs.fold != k, pairs.fold == k
+        threshold = best_threshold(pairs.cosine[others], pairs.same[others])
+        right = (pairs.cosine[here] >= threshold) == pairs.same[here]
         expected.append((right * weight[here]).sum() / weight[here].sum())
     assert found.draws["accuracy"][0] == pytest.approx(np.mean(expected))
 
 
-def test_draws_of_one_kind_only_are_left_out() -> None:
+def test_samples_of_only_genuine_or_only_impostor_pairs_are_left_out() -> None:
     found = verify(np.array([0.9, 0.1]), np.array([True, False]), np.array([0, 1]), samples=100)
     assert 30 < np.isnan(found.draws["AUC"]).sum() < 70  # of two pairs, half of the draws are one of them twice
     assert found.interval["AUC"] == (1, 1)
 
 
-def test_intervals_of_independent_pairs_hold_the_truth_as_often_as_they_say() -> None:
-    truth = verify(*answers(400_000, 1000), samples=0, fars=(0.1,)).figures
+def test_intervals_of_independent_pairs_contain_the_truth_as_often_as_they_claim() -> None:
+    truth = verify(*scored_pairs(400_000, 1000), samples=0, fars=(0.1,)).figures
     inside = dict.fromkeys(truth, 0)
     for seed in range(100):
-        found = verify(*answers(300, seed), samples=150, fars=(0.1,))
+        found = verify(*scored_pairs(300, seed), samples=150, fars=(0.1,))
         for name, (low, high) in found.interval.items():
             inside[name] += low <= truth[name] <= high
     # 95 of 100, less what few draws cost, give or take three standard deviations of 2.2
@@ -72,14 +72,14 @@ def test_intervals_of_independent_pairs_hold_the_truth_as_often_as_they_say() ->
 
 
 @pytest.mark.slow
-def test_where_all_pairs_are_asked_only_drawing_people_tells_the_truth() -> None:
-    truth = verify(*world(500, 5, 1000)[0], samples=0, fars=(0.1,)).figures
+def test_where_all_pairs_are_compared_only_drawing_people_gives_wide_enough_intervals() -> None:
+    truth = verify(*all_pairs(500, 5, 1000)[0], samples=0, fars=(0.1,)).figures
     names = ("TAR@FAR=0.1", "AUC", "EER")
     inside = {kind: dict.fromkeys(names, 0) for kind in ("people", "pairs")}
     for seed in range(30):
-        given, unit = world(30, 5, seed)
+        pairs, unit = all_pairs(30, 5, seed)
         for kind, drawn in (("people", unit), ("pairs", None)):
-            found = verify(*given, unit=drawn, samples=200, fars=(0.1,))
+            found = verify(*pairs, unit=drawn, samples=200, fars=(0.1,))
             for name in names:
                 low, high = found.interval[name]
                 inside[kind][name] += low <= truth[name] <= high

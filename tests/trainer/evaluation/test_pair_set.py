@@ -1,4 +1,4 @@
-"""Pair sets on disk: read as written, faces a few at a time, and every way they can be broken told in one line."""
+"""Pair sets on disk: read as written, faces a few at a time; a damaged one raises one line that says what is wrong."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.errors import UserError
-from tests.builders.drawn_answers import pair_set
-from trainer.evaluation.pair_set import faces, load_pairs
+from tests.builders.drawn_pairs import pair_set
+from trainer.evaluation.pair_set import load_pairs, read_faces
 from trainer.evaluation.verification import model_cosines
 
 PAIRS = [("f0", "f1", True, 0, "p0", None), ("f2", "f4", False, 1, "p1", None), ("f3", "f0", False, 9, None, None)]
 
 
-def embed(given: NDArray[np.uint8]) -> NDArray[np.float32]:
+def embed(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Brightness as an angle: of faces i and j, (i - j) tenths of a radian apart; of any length."""
-    angle = (given.mean((1, 2, 3)) - 20) / 400
+    angle = (faces.mean((1, 2, 3)) - 20) / 400
     return np.stack([7 * np.cos(angle), 7 * np.sin(angle)], 1).astype(np.float32)
 
 
@@ -33,7 +33,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert found.has_face.all()
     assert found.missing == 0
     assert found.unit is not None
-    assert len(set(found.unit.tolist())) == 3, "whom nobody names stands alone"
+    assert len(set(found.unit.tolist())) == 3, "a pair that names nobody is a unit of its own"
 
 
 def test_units_of_two_people(tmp_path: Path) -> None:
@@ -58,17 +58,17 @@ def test_cosines_by_hand_and_the_missing_face(tmp_path: Path, batch: int) -> Non
     assert pairs.missing == 1
     expected = [np.cos(0.1), np.cos(0.2), -1]
     assert model_cosines(pairs, embed, batch=batch) == pytest.approx(expected, abs=1e-3)
-    seen = list(faces(pairs, batch=batch))
+    seen = list(read_faces(pairs, batch=batch))
     assert [r for rows, _ in seen for r in rows] == [0, 1, 2, 4]
     assert max(len(rows) for rows, _ in seen) <= batch
 
 
-def test_only_faces_that_are_asked_about_are_embedded(tmp_path: Path) -> None:
+def test_only_faces_of_listed_pairs_are_embedded(tmp_path: Path) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS[:1]))
-    assert [rows.tolist() for rows, _ in faces(pairs, batch=64)] == [[0, 1]]
+    assert [rows.tolist() for rows, _ in read_faces(pairs, batch=64)] == [[0, 1]]
 
 
-def test_many_pairs_are_multiplied_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_compared_in_blocks_have_the_same_cosines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS * 5))
     whole = model_cosines(pairs, embed)
     monkeypatch.setattr("trainer.evaluation.pair_set.PAIRS_AT_ONCE", 4)
@@ -106,22 +106,22 @@ def damage(folder: Path, how: str) -> None:
         ("picture", "faces.parquet row 0 is no picture"),
     ],
 )
-def test_a_broken_set_is_told_in_one_line(tmp_path: Path, how: str, words: str) -> None:
+def test_a_damaged_set_raises_one_line(tmp_path: Path, how: str, words: str) -> None:
     damage(pair_set(tmp_path, PAIRS), how)
-    with pytest.raises(UserError, match=words) as told:
+    with pytest.raises(UserError, match=words) as raised:
         model_cosines(load_pairs(tmp_path), embed)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_pairs_that_ask_nothing_or_about_nobody(tmp_path: Path) -> None:
+def test_a_list_without_pairs_or_with_unknown_faces_raises_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no pairs"):
         load_pairs(pair_set(tmp_path, []))
-    with pytest.raises(UserError, match=r"asks about the face f9, which faces.parquet does not hold"):
+    with pytest.raises(UserError, match=r"lists the face f9, which faces.parquet does not hold"):
         load_pairs(pair_set(tmp_path, [*PAIRS, ("f0", "f9", True, 0, None, None)]))
 
 
 def test_faces_keep_their_pixels(tmp_path: Path) -> None:
     pair_set(tmp_path, PAIRS)
     first = pq.read_table(tmp_path / "faces.parquet", schema=schema.TEST_FACES)["jpeg"][0].as_py()
-    _, pictures = next(faces(load_pairs(tmp_path), batch=1))
+    _, pictures = next(read_faces(load_pairs(tmp_path), batch=1))
     assert np.array_equal(pictures[0], cv2.imdecode(np.frombuffer(first, np.uint8), cv2.IMREAD_COLOR))

@@ -1,4 +1,4 @@
-"""Mean average precision beside one list after the other, and beside scikit-learn where the whole list counts."""
+"""Average precision against a slow reference, query by query, and against scikit-learn where the whole list counts."""
 
 import numpy as np
 import pytest
@@ -9,27 +9,28 @@ from trainer.evaluation.retrieval import average_precisions, mean_average_precis
 
 
 @pytest.mark.parametrize("k", [5, 60])
-def test_beside_one_list_after_the_other(k: int) -> None:
+def test_average_precision_equals_the_slow_reference(k: int) -> None:
     rng = np.random.default_rng(k)
-    owner = rng.integers(0, 7, 60)
+    gallery_person = rng.integers(0, 7, 60)
     centres = rng.normal(size=(8, 6))
-    gallery = centres[owner] + rng.normal(0, 1, (60, 6))
-    found = average_precisions(centres, np.arange(8), gallery, owner, k=k)
+    gallery = centres[gallery_person] + rng.normal(0, 1, (60, 6))
+    found = average_precisions(centres, np.arange(8), gallery, gallery_person, k=k)
     for q in range(7):
         order = np.argsort(-(gallery @ centres[q]))[:k]
-        right = [bool(owner[o] == q) for o in order]
+        right = [bool(gallery_person[o] == q) for o in order]
         precisions = [sum(right[: n + 1]) / (n + 1) for n in range(len(right)) if right[n]]
-        assert found[q] == pytest.approx(sum(precisions) / int((owner == q).sum()))
+        assert found[q] == pytest.approx(sum(precisions) / int((gallery_person == q).sum()))
         if k == 60:
-            assert found[q] == pytest.approx(average_precision_score(owner == q, gallery @ centres[q]))
-    assert np.isnan(found[7]), "of this person there is no video"
-    fewer = average_precisions(centres, np.arange(8), gallery, owner, relevant=np.bincount(owner, minlength=8) + 2, k=k)
-    assert fewer[:7] == pytest.approx(found[:7] * np.bincount(owner) / (np.bincount(owner) + 2))
+            assert found[q] == pytest.approx(average_precision_score(gallery_person == q, gallery @ centres[q]))
+    assert np.isnan(found[7]), "this person has no video"
+    videos = np.bincount(gallery_person, minlength=8)
+    fewer = average_precisions(centres, np.arange(8), gallery, gallery_person, relevant=videos + 2, k=k)
+    assert fewer[:7] == pytest.approx(found[:7] * videos[:7] / (videos[:7] + 2))
     value, low, high = mean_average_precision(found, samples=50)
     assert value == pytest.approx(found[:7].mean())
     assert low < value < high
 
 
-def test_an_empty_gallery_is_one_line() -> None:
+def test_an_empty_gallery_raises_one_line() -> None:
     with pytest.raises(UserError, match="holds no video"):
         average_precisions(np.eye(2), np.arange(2), np.empty((0, 2)), np.empty(0, int))

@@ -1,4 +1,4 @@
-"""Templates beside slow references: pooled by hand, compared pair by pair, searched one by one."""
+"""Templates against slow references: pooled one by one, compared pair by pair, searched probe by probe."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def drawn(seed: int, *, subjects: int = 12, spread: float = 0.9) -> tuple[Rows, 
     return np.asarray(x, np.float32), template, medium, subject
 
 
-def slowly(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
+def slow_pool(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
     found = {}
     for t in sorted(set(template.tolist())):
         media = {m: x[(template == t) & (medium == m)].mean(0) for m in set(medium[template == t].tolist())}
@@ -41,26 +41,26 @@ def test_media_are_pooled_before_templates(norm: bool, weighed: bool) -> None:
     score = np.random.default_rng(1).random(len(x)) if weighed else None
     found = pool(x, template, medium, subject=subject, score=score, norm=norm)
     given = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
-    expected = slowly(given if score is None else given * score[:, None], template, medium)
+    expected = slow_pool(given if score is None else given * score[:, None], template, medium)
     assert found.ids.tolist() == list(expected)
     assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
     assert found.subject.tolist() == [(t - 100) // 3 for t in expected]
 
 
-def test_faces_that_were_not_found_are_left_out_and_templates_of_them_alone() -> None:
+def test_missing_faces_are_left_out_and_templates_of_only_such_faces_too() -> None:
     x, template, medium, _ = drawn(1)
     gone = template == template[0]
     gone[np.flatnonzero(template == template[np.flatnonzero(~gone)[0]])[0]] = True
     x[gone] = np.nan
     found = pool(x, template, medium)
-    expected = slowly(x[~gone], template[~gone], medium[~gone])
+    expected = slow_pool(x[~gone], template[~gone], medium[~gone])
     assert found.ids.tolist() == list(expected)
     assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
-    with pytest.raises(UserError, match=f"asks about template {template[0]}, which has no media"):
+    with pytest.raises(UserError, match=f"names template {template[0]}, which has no media"):
         found.rows(np.array([found.ids[0], template[0]]), "the list")
 
 
-def test_the_curve_is_that_of_scikit_learn_and_few_impostors_are_told() -> None:
+def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warning() -> None:
     x, template, medium, subject = drawn(2)
     templates = pool(x, template, medium, subject=subject)
     a, b = np.triu_indices(len(templates.ids), 1)
@@ -77,26 +77,26 @@ def test_the_curve_is_that_of_scikit_learn_and_few_impostors_are_told() -> None:
     assert 0.2 < found.tar[0.01].value < 1
 
 
-def test_searches_beside_one_by_one() -> None:
+def test_searches_equal_those_made_one_by_one() -> None:
     x, template, medium, subject = drawn(3)
     every = pool(x, template, medium, subject=subject)
     enrolled = (every.ids % 3 == 0) & (every.subject % 2 == 0)  # every other subject, one template each
     asked = ~(every.ids % 3 == 0)
     gallery, probes = (Templates(every.ids[m], every.x[m], every.subject[m]) for m in (enrolled, asked))
-    order = np.random.default_rng(1).permutation(len(gallery.ids))  # templates need not come by subject
+    order = np.random.default_rng(1).permutation(len(gallery.ids))  # a gallery need not be sorted by subject
     shuffled = Templates(gallery.ids[order], gallery.x[order], gallery.subject[order])
     found = one_to_many(probes, shuffled, samples=50)
-    places, mates, tops = [], [], []
+    ranks, mates, tops = [], [], []
     for row, who in zip(probes.x, probes.subject, strict=True):
         cosines = {int(s): float(row @ g) for s, g in zip(gallery.subject, gallery.x, strict=True)}
         if who in cosines:
-            places.append(1 + sum(c > cosines[who] for s, c in cosines.items() if s != who))
+            ranks.append(1 + sum(c > cosines[who] for s, c in cosines.items() if s != who))
             mates.append(cosines[who])
         else:
             tops.append(max(cosines.values()))
-    assert (found.mated, found.others) == (len(places), len(tops))
+    assert (found.mated, found.unmated) == (len(ranks), len(tops))
     for k, rate in found.ranks.items():
-        assert rate.value == pytest.approx(np.mean(np.array(places) <= k))
+        assert rate.value == pytest.approx(np.mean(np.array(ranks) <= k))
     for fpir, rate in found.tpir.items():
         threshold = min(t for t in [*tops, np.inf] if np.mean(np.array(tops) > t) <= fpir)
         assert rate.value == pytest.approx(np.mean(np.array(mates) > threshold))
@@ -108,13 +108,13 @@ def test_searches_beside_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("subjects", "message"), [([0, 0], "holds subject 0 twice"), ([8, 9], "no probe shows anybody of the gallery")]
 )
-def test_a_gallery_that_is_none(subjects: list[int], message: str) -> None:
+def test_a_gallery_that_cannot_be_searched_raises_one_line(subjects: list[int], message: str) -> None:
     gallery = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array(subjects))
     with pytest.raises(UserError, match=message):
         one_to_many(Templates(np.array([3]), np.ones((1, 2), np.float32), np.array([1])), gallery)
 
 
-def test_pairs_of_one_kind_say_nothing() -> None:
+def test_pairs_that_are_all_impostors_raise_one_line() -> None:
     templates = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array([0, 1]))
     with pytest.raises(UserError, match="all 1 template pairs are of two people"):
         one_to_one(templates, np.array([1]), np.array([2]), np.array([False]))

@@ -1,4 +1,4 @@
-"""Every figure against one computed pair by pair and threshold by threshold; mistakes are told in one line."""
+"""Every figure of a verification against slow references, pair by pair and threshold by threshold."""
 
 import itertools
 import math
@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from tests.builders.drawn_answers import Answers, answers
+from tests.builders.drawn_pairs import ScoredPairs, scored_pairs
 from trainer.evaluation.roc import best_threshold
 from trainer.evaluation.verification import verify
 
-SOME = [answers(60, 1), answers(61, 2, digits=1), answers(40, 3, digits=0), answers(400, 4), answers(33, 5, folds=3)]
+TEST_SETS = [
+    scored_pairs(60, 1),
+    scored_pairs(61, 2, digits=1),
+    scored_pairs(40, 3, digits=0),
+    scored_pairs(400, 4),
+    scored_pairs(33, 5, folds=3),
+]
 
 
 def thresholds(cosines: list[float]) -> list[float]:
@@ -20,34 +26,34 @@ def thresholds(cosines: list[float]) -> list[float]:
     return [math.inf, *((a + b) / 2 for a, b in itertools.pairwise(falling)), -math.inf]
 
 
-def slow_accuracies(given: Answers) -> list[float]:
+def slow_accuracies(pairs: ScoredPairs) -> list[float]:
     found = []
-    pairs = list(zip(*(a.tolist() for a in given), strict=True))
-    for k in sorted(set(given.fold.tolist())):
-        others = [(c, s) for c, s, f in pairs if f != k]
+    rows = list(zip(*(a.tolist() for a in pairs), strict=True))
+    for k in sorted(set(pairs.fold.tolist())):
+        others = [(c, s) for c, s, f in rows if f != k]
         right = {t: sum((c >= t) == s for c, s in others) for t in thresholds([c for c, _ in others])}
         best = [t for t, n in right.items() if n == max(right.values())]
         t = best[len(best) // 2]
-        here = [(c >= t) == s for c, s, f in pairs if f == k]
+        here = [(c >= t) == s for c, s, f in rows if f == k]
         found.append(sum(here) / len(here))
     return found
 
 
-def slow_tar(given: Answers, far: float) -> float:
-    same, different = given.cosine[given.same].tolist(), given.cosine[~given.same].tolist()
+def slow_tar(pairs: ScoredPairs, far: float) -> float:
+    genuine, impostor = pairs.cosine[pairs.same].tolist(), pairs.cosine[~pairs.same].tolist()
     allowed = [
-        t for t in [math.inf, *set(same + different)] if sum(d >= t for d in different) <= far * len(different) + 1e-9
+        t for t in [math.inf, *set(genuine + impostor)] if sum(d >= t for d in impostor) <= far * len(impostor) + 1e-9
     ]
-    return sum(s >= min(allowed) for s in same) / len(same)
+    return sum(s >= min(allowed) for s in genuine) / len(genuine)
 
 
-def slow_eer(given: Answers) -> float:
-    """Walk the thresholds from strict to lax until false accepts overtake misses; a line between the last two."""
-    same, different = given.cosine[given.same].tolist(), given.cosine[~given.same].tolist()
+def slow_eer(pairs: ScoredPairs) -> float:
+    """Lower the threshold until false accepts exceed misses; a straight line between the last two thresholds."""
+    genuine, impostor = pairs.cosine[pairs.same].tolist(), pairs.cosine[~pairs.same].tolist()
     far, miss = 0.0, 1.0
-    for t in sorted(set(same + different), reverse=True):
-        far2 = sum(d >= t for d in different) / len(different)
-        miss2 = sum(s < t for s in same) / len(same)
+    for t in sorted(set(genuine + impostor), reverse=True):
+        far2 = sum(d >= t for d in impostor) / len(impostor)
+        miss2 = sum(s < t for s in genuine) / len(genuine)
         if far2 >= miss2:
             # far + u (far2 - far) = miss + u (miss2 - miss)
             u = (miss - far) / ((far2 - far) - (miss2 - miss))
@@ -56,22 +62,22 @@ def slow_eer(given: Answers) -> float:
     raise AssertionError
 
 
-@pytest.mark.parametrize("given", SOME)
-def test_every_figure_against_a_slow_reference(given: Answers) -> None:
-    found = verify(*given, samples=0)
-    accuracies = slow_accuracies(given)
+@pytest.mark.parametrize("pairs", TEST_SETS)
+def test_every_figure_equals_the_slow_reference(pairs: ScoredPairs) -> None:
+    found = verify(*pairs, samples=0)
+    accuracies = slow_accuracies(pairs)
     assert found.accuracy == pytest.approx(sum(accuracies) / len(accuracies))
     assert found.accuracy_sd == pytest.approx(np.std(accuracies))
-    same, different = given.cosine[given.same], given.cosine[~given.same]
-    wins = [(s > d) + (s == d) / 2 for s in same for d in different]
+    genuine, impostor = pairs.cosine[pairs.same], pairs.cosine[~pairs.same]
+    wins = [(s > d) + (s == d) / 2 for s in genuine for d in impostor]
     assert found.auc == pytest.approx(sum(wins) / len(wins))
-    assert found.eer == pytest.approx(slow_eer(given))
-    assert list(found.tar) == [f for f in (0.1, 0.01, 1e-3) if f * len(different) >= 1]
+    assert found.eer == pytest.approx(slow_eer(pairs))
+    assert list(found.tar) == [f for f in (0.1, 0.01, 1e-3) if f * len(impostor) >= 1]
     for far, tar in found.tar.items():
-        assert tar == pytest.approx(slow_tar(given, far))
-        assert (different >= found.cosine[far]).mean() <= far
-        assert (same >= found.cosine[far]).mean() == tar
-    assert (found.pairs, found.same) == (len(given.same), len(same))
+        assert tar == pytest.approx(slow_tar(pairs, far))
+        assert (impostor >= found.cosine[far]).mean() <= far
+        assert (genuine >= found.cosine[far]).mean() == tar
+    assert (found.pairs, found.same) == (len(pairs.same), len(genuine))
     assert set(found.interval) == set(found.figures)
 
 
@@ -89,7 +95,7 @@ def test_by_hand() -> None:
     assert found.roc.tar.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1, 1, 1])
 
 
-def test_a_set_of_one_fold_takes_its_own_threshold() -> None:
+def test_a_set_of_one_fold_uses_its_own_best_threshold() -> None:
     cosine, same = np.array([0.9, 0.5, 0.6, 0.1]), np.array([True, True, False, False])
     assert verify(cosine, same, np.zeros(4, int), samples=0).accuracy == 0.75
 
@@ -117,7 +123,7 @@ def test_perfect_and_hopeless_models() -> None:
         ([0.1, math.nan], [True, False], "1 of 2 cosines are no numbers"),
     ],
 )
-def test_what_cannot_be_verified_is_told_in_one_line(cosine: list, same: list, words: str) -> None:
-    with pytest.raises(UserError, match=words) as told:
+def test_pairs_that_cannot_be_verified_raise_one_line(cosine: list, same: list, words: str) -> None:
+    with pytest.raises(UserError, match=words) as raised:
         verify(np.array(cosine, float), np.array(same, bool), np.zeros(len(same), int))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
