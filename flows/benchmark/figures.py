@@ -17,7 +17,7 @@ from flows.benchmark.training import fitted
 from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.pair_sets import prepare
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -90,7 +90,7 @@ def figures(
     table: list[dict[str, Any]] = []
     for name in TABLE:
         model = fitted(root, replace(run, loss=name), data, device)
-        embedder, weights = embedder_of(str(model.checkpoint)), _weights(model.checkpoint)
+        embedder, weights = load_embedder(str(model.checkpoint)), _weights(model.checkpoint)
         vectors[name] = _embedded(embedder, unseen[0])
         table.append(
             _row(name, angles(_embedded(embedder, seen[0]), seen[1], weights), angles(vectors[name], unseen[1]))
@@ -185,7 +185,7 @@ def _toy(
     pq.write_table(pa.table(columns), folder / "part-00000.parquet")
     toy = replace(run, loss=loss, embedding=2, steps=TOY_STEPS, augment=0.0)
     model = fitted(root, toy, folder, device)
-    return _embedded(embedder_of(str(model.checkpoint)), some), own, _weights(model.checkpoint)
+    return _embedded(load_embedder(str(model.checkpoint)), some), own, _weights(model.checkpoint)
 
 
 def _circle(loss: str, x: Rows, label: NDArray[np.int64], weights: Rows | None) -> Chart:

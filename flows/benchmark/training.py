@@ -11,7 +11,7 @@ from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
 from flows.evaluate.pair_sets import prepare
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -121,7 +121,7 @@ def losses(
         except UserError as error:  # one that does not converge has its line like the others
             rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
             continue
-        v = measure(root, embedder_of(str(made.checkpoint)), test)
+        v = measure(root, load_embedder(str(made.checkpoint)), test)
         far = "TAR@FAR=0.01"
         if far not in v.figures:
             raise UserError(f"{test_set} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")

@@ -11,10 +11,10 @@ import typer
 from numpy.typing import NDArray
 
 from flows.evaluate import megaface_sets, pair_sets, template_sets, trillion_pairs_set, video_sets
+from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.pair_sets import Prepared
 from flows.evaluate.results import POINTS, Asked, Evaluation, Figure
-from flows.refine.flow import embedded
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -220,10 +220,8 @@ def cosines(
 
     They are kept in half precision, which moves a cosine by some 1e-5.
     """
-    table = embedded(root, test.faces, embedder, workers=workers)
-    x = vectors(table.read(["x"])["x"])[0].astype(np.float32)
-    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    return pair_cosines(pairs, x)
+    table = embed_test_faces(root, test.faces, embedder, workers=workers)
+    return pair_cosines(pairs, unit_rows(vectors(table.read(["x"])["x"])[0]))
 
 
 def _check(
@@ -260,7 +258,7 @@ def _named(models: Sequence[str], flip: str) -> dict[str, FaceEmbedder]:
     if len(set(models)) < len(models):
         raise UserError(f"a model is given twice: {', '.join(models)}")
     titles = _distinct(models, [Path(m).stem for m in models])
-    return {title: embedder_of(m, flip) for title, m in zip(titles, models, strict=True)}
+    return {title: load_embedder(m, flip) for title, m in zip(titles, models, strict=True)}
 
 
 def _distinct(paths: Sequence[str], names: Sequence[str]) -> list[str]:

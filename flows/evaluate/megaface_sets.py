@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.megaface_noise_lists import DISTRACTORS, PROBES, as_listed, listed
 from flows.evaluate.pair_sets import Unseeing
 from flows.evaluate.results import Asked, Figure
-from flows.refine.flow import embedded, faces_of, stage
+from flows.refine.tables import build_faces, build_photos
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
-from pipeline.sources.index import Source, photos
+from pipeline.sources.index import Source
 from pipeline.sources.test_sets import megaface_devkit
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
@@ -66,17 +67,19 @@ def measure(
     Photos without a face are left out and told. Raises UserError for a set without probes or distractors.
     """
     name = Path(path).absolute().name
-    taken, where = stage(photos)(root, [Source(name, "megaface", str(Path(path).absolute()))], workers=workers)
+    taken, where = build_photos(root, [Source(name, "megaface", str(Path(path).absolute()))], workers=workers)
     faces = None
     if any(not isinstance(m, Stored) for m in models.values()):  # stored vectors need no faces
         finder = Unseeing() if aligned else OnnxDetector(detector)
-        faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
+        faces = build_faces(root, taken, where, finder, aligned=aligned, workers=workers)
     noise = {n: listed(Path(path, n)) for n in (PROBES, DISTRACTORS) if Path(path, n).is_file()}
     figures: list[Figure] = []
     asked: dict[str, Asked] = {}
     for title, model in models.items():
         stored = model if isinstance(model, Stored) else None
-        table = embedded(root, faces, model, workers=workers) if faces and not isinstance(model, Stored) else None
+        table = (
+            embed_test_faces(root, faces, model, workers=workers) if faces and not isinstance(model, Stored) else None
+        )
         found = _Vectors(taken, table, stored)
         keys, x, person = found.probes()
         if features and table is not None:
@@ -138,9 +141,8 @@ class _Vectors:
                 x, there = self._stored(keys, megaface_devkit.PROBES if named else megaface_devkit.DISTRACTORS)
             else:
                 x, there = vectors(part["x"])
-                x, there = x[wanted].astype(np.float32), there[wanted]
-            x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-            yield keys, people, x, there
+                x, there = x[wanted], there[wanted]
+            yield keys, people, unit_rows(x), there
 
     def _stored(self, keys: list[str], kind: str) -> tuple[Rows, NDArray[np.bool_]]:
         assert self.stored is not None  # noqa: S101  the caller knows

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.refine.flow import faces_of, stage
+from flows.refine.tables import build_faces, build_photos
+from flows.refine.test_sets import test_set_source
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
@@ -24,7 +25,6 @@ from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.schema import face_id
-from pipeline.sources.index import Source, photos
 from pipeline.sources.test_sets import pair_lists, photo_sets
 from pipeline.sources.test_sets.all_pairs import all_pairs
 from pipeline.tables.build import Workers
@@ -67,9 +67,9 @@ def prepare(
     name = _name(given)
     listed = check(test_set, detector=detector, aligned=aligned)
     aligned = aligned or not detector or _is_bin(given)
-    taken, where = stage(photos)(root, [Source(given.name, "benchmark", str(given))], workers=workers)
+    taken, where = build_photos(root, [test_set_source(given)], workers=workers)
     finder = Unseeing() if aligned else OnnxDetector(find_model(detector, "detector"))
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
+    faces = build_faces(root, taken, where, finder, aligned=aligned, workers=workers)
     pairs = _every(given, faces) if listed is None else listed
     folder = Path(root).absolute() / "test_sets" / f"{name}-{_address(faces, pairs)}"
     if not folder.exists():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.results import Asked, Figure
-from flows.refine.flow import embedded
 from pipeline import schema
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.schema import face_id
@@ -48,7 +48,7 @@ def measure(
     )
     found: list[Figure] = []
     for title, embedder in models.items():
-        x = _faces(embedded(root, faces, embedder, workers=workers), lists)
+        x = _faces(embed_test_faces(root, faces, embedder, workers=workers), lists)
         templates = pool(x, lists.template, lists.medium, score=lists.score if detector_score else None, norm=norm)
         log.info("%s: %s, %d templates", lists.name, title, len(templates.ids))
         found += _figures(lists, title, templates, draws=draws, seed=seed)

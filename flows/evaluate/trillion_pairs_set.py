@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.results import Asked
-from flows.refine.flow import embedded
 from pipeline import schema
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.test_sets import megaface_devkit, trillion_pairs
@@ -40,7 +39,7 @@ def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features:
     )
     lost = sum(rows["jpeg"].null_count for rows in faces.batches(["jpeg"]))
     for title, embedder in models.items():
-        table = embedded(root, faces, embedder, workers=workers)
+        table = embed_test_faces(root, faces, embedder, workers=workers)
         file = Path(features, f"{folder.name}_{title}.bin")
         megaface_devkit.write_all(file, _units(table), rows=len(table), dim=embedder.dim)
         log.info("%s: %d vectors to hand in, %d of them zeros for want of a face", file, len(table), lost)
@@ -49,5 +48,4 @@ def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features:
 
 def _units(table: Table) -> Iterator[NDArray[Any]]:
     for rows in table.batches(["x"]):
-        x = vectors(rows["x"])[0].astype(np.float32)
-        yield x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+        yield unit_rows(vectors(rows["x"])[0])

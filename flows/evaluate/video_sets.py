@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.pair_sets import Unseeing
 from flows.evaluate.results import Asked, Figure
-from flows.refine.flow import embedded, faces_of, stage
+from flows.refine.tables import build_faces, build_photos
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
-from pipeline.sources.index import Source, photos
+from pipeline.sources.index import Source
 from pipeline.sources.test_sets import video_lists
 from pipeline.sources.test_sets.video_lists import Videos
 from pipeline.tables.build import Workers
@@ -59,14 +60,14 @@ def measure(
     """What each model makes of a set of videos; a video without a face is unlike all others, and told."""
     lists, name = video_lists.read_lists(path), Path(path).absolute().name
     aligned = aligned or not detector
-    taken, where = stage(photos)(root, [Source(name, "image-folder", str(lists.frames))], workers=workers)
+    taken, where = build_photos(root, [Source(name, "image-folder", str(lists.frames))], workers=workers)
     finder = Unseeing() if aligned else OnnxDetector(detector)
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
+    faces = build_faces(root, taken, where, finder, aligned=aligned, workers=workers)
     verified: dict[str, Verification] = {}
     figures: list[Figure] = []
     lost = 0
     for title, embedder in models.items():
-        means = pooled(embedded(root, faces, embedder, workers=workers))
+        means = pooled(embed_test_faces(root, faces, embedder, workers=workers))
         if lists.pairs:
             cosines = _cosines(means, lists)
             lost = int((cosines == -1).sum())

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from flows.cli.result import Result
 from flows.find.contact_sheet import Tile, draw_sheet
-from flows.refine.flow import faces_of
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
+from flows.refine.tables import build_embeddings, build_faces, build_photos
 from flows.refine.take_out import parse_workers
-from pipeline import schema
+from flows.refine.test_sets import test_set_source
 from pipeline.errors import UserError
 from pipeline.faces.align import SIZE
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import NoFace, the_face
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, Unreadable, decode
@@ -33,8 +32,7 @@ from pipeline.noise.calibration import FACES, IDENTITIES, calibrate, read_calibr
 from pipeline.noise.score_norm import Tail, View, level, likeness, rate, seen
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sources.index import Source, photos
-from pipeline.tables.build import Workers, build
+from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table, read_shard
 
@@ -126,7 +124,7 @@ def find(
     if not embedder:
         log.warning("with the small models of drawn people, blind to real faces: give --detector and --embedder")
     finder = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
-    model = embedder_of(embedder or str(EMBEDDER), flip)
+    model = load_embedder(embedder or str(EMBEDDER), flip)
     face, many = _face(photo, finder, aligned)
     if "://" in where or Path(where, "refinement.json").exists():
         gallery = _refined(where, model)
@@ -169,26 +167,14 @@ def _refined(root: str, model: FaceEmbedder) -> Gallery:
 def _folder(
     root: str, folder: str, finder: FaceDetector, model: FaceEmbedder, *, aligned: bool, workers: Workers
 ) -> Gallery:
-    taken, where = photos(
-        root, [Source(Path(folder).absolute().name, "benchmark", str(Path(folder).absolute()))], workers=workers
-    )
-    faces = faces_of(root, taken, where, finder, aligned=aligned, workers=workers)
-    table = build(
-        root,
-        "embeddings",
-        embed_shard,
-        faces.shards,
-        schema=schema.embeddings(model.dim),
-        version=2,
-        embedder=model,
-        workers=workers,
-        carry={"root": root, "batch": BATCH},
-    )
+    photos, source_paths = build_photos(root, [test_set_source(folder)], workers=workers)
+    faces = build_faces(root, photos, source_paths, finder, aligned=aligned, workers=workers)
+    table = build_embeddings(root, faces, model, workers=workers)
     x, names = _sample(table)
     if not len(x):
         raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")
     found = calibrate([x], identity=names)
-    return Gallery(taken, faces, table, found.views[0], found.tails[0], None)
+    return Gallery(photos, faces, table, found.views[0], found.tails[0], None)
 
 
 def _sample(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:

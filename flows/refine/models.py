@@ -1,18 +1,33 @@
-"""A model by what a user calls it: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
+"""Models by what a user calls them: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
 
 from pathlib import Path
+from typing import NamedTuple
 
+from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.packs import find_model
-from pipeline.faces.protocols import FaceEmbedder
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt")
 
 
-def embedder_of(model: str, flip: str = "none") -> FaceEmbedder:
-    """An embedder by its name: an ONNX file, an InsightFace pack, or a checkpoint of the trainer; loaded once to see.
+class Models(NamedTuple):
+    """The face detector of a refinement, and its embedders, the better one first."""
 
-    Raises UserError for anything else.
+    detector: FaceDetector
+    embedders: tuple[FaceEmbedder, ...]
+
+
+def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:
+    """The models of a refinement, each loaded once, so that a file that is no such model is refused at the start."""
+    embedders = tuple(load_embedder(model, flip) for model in (embedder, second_embedder) if model)
+    return Models(OnnxDetector(find_model(detector, "detector")), embedders)
+
+
+def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:
+    """The embedder in an ONNX file, an InsightFace pack or a checkpoint, loaded once to see that it is one.
+
+    flip: what is done with the mirrored face's embedding: none, add or concatenate. Raises UserError for other models.
     """
     if not is_checkpoint(model):
         return OnnxEmbedder(find_model(model, "embedder"), flip)
@@ -24,5 +39,5 @@ def embedder_of(model: str, flip: str = "none") -> FaceEmbedder:
 
 
 def is_checkpoint(model: str) -> bool:
-    """Whether a model is called like a checkpoint."""
+    """Whether a model's path ends like that of a checkpoint."""
     return Path(model).suffix in CHECKPOINTS

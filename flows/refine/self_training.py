@@ -15,7 +15,11 @@ from prefect import flow
 
 from flows.cli.result import Result
 from flows.cli.run_options import with_fields
-from flows.refine.flow import Outcome, faces_of, refine, sources, stage
+from flows.prefect_runtime.task import as_task
+from flows.refine.flow import refine
+from flows.refine.results import RefineResult
+from flows.refine.source_pairs import parse_sources
+from flows.refine.tables import build_faces, build_photos
 from flows.refine.take_out import parse_workers
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
@@ -25,7 +29,6 @@ from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
 from pipeline.root_lock import only_one
 from pipeline.schema import digest
-from pipeline.sources.index import photos
 from pipeline.tables.table import Table
 from trainer.recipes import recipe as named
 from trainer.run import Run, override
@@ -51,7 +54,7 @@ class Rounds(Result):
     """A finished bootstrap."""
 
     rounds: list[Round]
-    outcome: Outcome
+    outcome: RefineResult
 
     def rows(self) -> list[dict[str, Any]]:
         """A line a round."""
@@ -92,10 +95,10 @@ def bootstrap(
     short = replace(run, steps=max(1, round(run.steps * first_share)))
     opening = replace(short, loss=_with_centres(run.loss)) if sub_centres else short
     many, found = parse_workers(workers), find_model(detector, "detector")
-    claimed = sources(source)
+    claimed = parse_sources(source)
     with only_one(root):
-        taken, where = stage(photos)(root, claimed, workers=many)
-        faces = faces_of(root, taken, where, OnnxDetector(found), aligned=aligned, workers=many)
+        taken, where = build_photos(root, claimed, workers=many)
+        faces = build_faces(root, taken, where, OnnxDetector(found), aligned=aligned, workers=many)
         labels = as_claimed(root, taken, faces, workers=many)
         done: list[Round] = []
         for number in range(rounds):
@@ -127,7 +130,7 @@ def _model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str
 
     data = manifest(root, labels, faces)
     out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
-    made = stage(train)(run, data, out, device=device)
+    made = as_task(train)(run, data, out, device=device)
     return str(made.onnx)
 
 

@@ -10,14 +10,14 @@ import typer
 
 from flows.cli.result import Result
 from flows.cli.run_options import with_fields
-from flows.refine.flow import faces_of
+from flows.refine.tables import build_faces, build_photos
 from flows.train.training_sets import manifest
 from pipeline.faces.detect import OnnxDetector
 from pipeline.progress import bar
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.world import draw_world
-from pipeline.sources.index import Source, photos
+from pipeline.sources.index import Source
 from trainer.recipes import recipe as named
 from trainer.run import override
 
@@ -66,8 +66,8 @@ def models(
         _detector(detector, people=detector_people, steps=detector_steps)
     draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
     root = str(out.absolute() / "root")
-    taken, where = photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
-    faces = faces_of(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
+    taken, where = build_photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
+    faces = build_faces(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
     data = manifest(root, as_claimed(root, taken, faces), faces)
     run = override(named("sample"), {"steps": STEPS} | {name: text for name, text in given.items() if text})
     made = train(run, data, out / "embedder")

@@ -28,7 +28,8 @@ from prefect.types.entrypoint import EntrypointType
 from flows.cli.result import Result
 from flows.prefect_runtime.gpu_limit import LIMIT as GPU
 from flows.prefect_runtime.server import prefect_server
-from flows.refine.flow import refine, sources
+from flows.refine.flow import refine
+from flows.refine.source_pairs import parse_sources
 from flows.review import flow as review
 from flows.schedule.deployments import TARGET_NOISE, refinement, reviewing
 from flows.schedule.webhook import listen
@@ -163,7 +164,7 @@ def _tell_small_audit(audit: int, target_noise: float) -> None:
 def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options with every path absolute: the runs have working folders of their own."""
     placed = dict(given)
-    placed["source"] = [word for s in sources(given["source"]) for word in (s.kind, f"{s.name}={s.path}")]
+    placed["source"] = [word for s in parse_sources(given["source"]) for word in (s.kind, f"{s.name}={s.path}")]
     placed["test_set"] = [str(Path(p).absolute()) for p in given.get("test_set", [])]
     if "://" not in given["root"]:
         placed["root"] = str(Path(given["root"]).absolute())

@@ -21,8 +21,8 @@ from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
 from flows.evaluate.pair_sets import prepare
-from flows.refine.flow import stage
-from flows.refine.models import embedder_of
+from flows.prefect_runtime.task import as_task
+from flows.refine.models import load_embedder
 from flows.train.plot import Point, plot_arms
 from flows.train.training_sets import ARMS, arms
 from pipeline.errors import UserError
@@ -128,15 +128,15 @@ def experiment(
     models: dict[str, list[str]] = {arm: [] for arm in ARMS}
     photos: dict[str, int] = {}
     for seed in range(run.seed, run.seed + seeds):
-        for arm, data in stage(arms)(root, latest(root), seed=seed).items():
+        for arm, data in as_task(arms)(root, latest(root), seed=seed).items():
             log.info("%s, seed %d: train %s", arm, seed, recipe)
-            made = stage(train)(replace(run, seed=seed), data, _place(root, run, data, seed), device=device)
+            made = as_task(train)(replace(run, seed=seed), data, _place(root, run, data, seed), device=device)
             models[arm].append(str(made.checkpoint))
             photos[arm] = made.photos
     measured: list[Measured] = []
     gains: list[Gain] = []
     for test in tests:
-        done = {arm: [measure(root, embedder_of(m), test, draws=draws) for m in made] for arm, made in models.items()}
+        done = {arm: [measure(root, load_embedder(m), test, draws=draws) for m in made] for arm, made in models.items()}
         measured += _measured(test.name, done, photos)
         gains += _gains(test.name, done)
     folder = Path(root).absolute() / "experiments" / digest(*(m for made in models.values() for m in made), *test_set)

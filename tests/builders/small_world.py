@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.refine.flow import Outcome, refine
+from flows.refine.flow import refine
+from flows.refine.results import RefineResult
 from pipeline.refinement import latest
 
 
@@ -16,7 +17,7 @@ class World:
     truth: list[dict[str, str]]
     models: dict[str, str] = field(repr=False)
 
-    def refine(self, root: Path | str, *source: str, **more: Any) -> Outcome:
+    def refine(self, root: Path | str, *source: str, **more: Any) -> RefineResult:
         """A refinement without Prefect."""
         return refine.fn(list(source) or ["image-folder", str(self.photos)], root=str(root), **{**self.models, **more})
 

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from flows.evaluate import pair_sets
 from flows.evaluate.flow import evaluate, measure
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.tables.build import build
@@ -75,7 +75,7 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
     net = checkpoint.build_backbone(run).eval()
     checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
     made = pair_sets.prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
-    found = measure(str(tmp_path / "root"), embedder_of(str(tmp_path / "last.pt")), made, draws=0)
+    found = measure(str(tmp_path / "root"), load_embedder(str(tmp_path / "last.pt")), made, draws=0)
     pairs = load_pairs(made.folder)
 
     def embed(faces: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
     made = pair_sets.prepare(str(tmp_path / "root"), folder, aligned=True)
     pairs = load_pairs(made.folder)
     kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
-    cosine = model_cosines(pairs, embedder_of(embedder))[kept]
+    cosine = model_cosines(pairs, load_embedder(embedder))[kept]
     assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import megaface_devkit
 from tests.builders.drawn_test_sets import people_folders
@@ -40,7 +40,7 @@ def layout(folder: Path) -> tuple[Path, list[Path], list[Path]]:
 
 
 def seen(embedder: str, photos: list[Path]) -> np.ndarray:
-    x = embedder_of(embedder)(np.stack([cv2.imread(str(p)) for p in photos])).astype(np.float16).astype(np.float32)
+    x = load_embedder(embedder)(np.stack([cv2.imread(str(p)) for p in photos])).astype(np.float16).astype(np.float32)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flows.evaluate import pair_sets
 from flows.evaluate.flow import evaluate, measure, prepare
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import model_cosines
@@ -28,11 +28,11 @@ def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> No
     assert pairs.fold.tolist() == [0] * 6 + [1] * 6
     assert pairs.unit is not None
     assert pairs.unit.tolist() == [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
-    found = model_cosines(pairs, embedder_of(embedder))
+    found = model_cosines(pairs, load_embedder(embedder))
     for row, (a, b) in {0: ("P00/P00_0001", "P00/P00_0002"), 10: ("P07/P07_0003", "P10/P10_0004")}.items():
         shown = [cv2.imread(str(tmp_path / f"lfw/{key}.jpg")) for key in (a, b)]
         assert found[row] == pytest.approx(expected(shown), abs=1e-4)
-    again = measure(str(tmp_path / "root"), embedder_of(embedder), made, draws=0)
+    again = measure(str(tmp_path / "root"), load_embedder(embedder), made, draws=0)
     direct = sorted(set(found.tolist()), reverse=True)
     assert again.roc.cosine[1:] == pytest.approx(direct, abs=1e-3)
 
@@ -60,7 +60,7 @@ def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> 
     pairs = load_pairs(made.folder)
     assert len(pairs.has_face) == 48
     assert (pairs.missing, (~pairs.has_face).sum()) == (1, 1)
-    assert model_cosines(pairs, embedder_of(embedder))[0] == -1
+    assert model_cosines(pairs, load_embedder(embedder))[0] == -1
     found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
     assert found.test_sets[0].missing == 1
     assert "1 answered unseen" in found.lines()[0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE
 from pipeline.sources.test_sets import ijb
@@ -49,7 +49,7 @@ def write(folder: Path, name: str, lines: list[str]) -> None:
 
 
 def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
-    embed, media = embedder_of(embedder), {}
+    embed, media = load_embedder(embedder), {}
     score = {w[0]: float(w[-1]) for w in map(str.split, (layout / "meta/ijbc_name_5pts_score.txt").open())}
     for name, template, medium in map(str.split, (layout / "meta/ijbc_face_tid_mid.txt").open()):
         picture = cv2.imread(str(layout / "loose_crop" / name))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE, warp
 from pipeline.sources.test_sets import trillion_pairs
@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> Path:
 
 
 def by_hand(layout: Path, embedder: str) -> np.ndarray:
-    embed, found = embedder_of(embedder), []
+    embed, found = load_embedder(embedder), []
     for line in (layout / LIST).read_text().splitlines():
         name, *points = line.split()
         image = cv2.imread(str(layout / name))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.models import embedder_of
+from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from tests.builders.drawn_test_sets import people_folders
 from trainer.evaluation.verification import verify
@@ -62,7 +62,7 @@ def iqiyi(folder: Path) -> Path:
 
 
 def mean(embedder: str, photos: list[Path]) -> np.ndarray:
-    x = embedder_of(embedder)(np.stack([cv2.imread(str(p)) for p in photos]))
+    x = load_embedder(embedder)(np.stack([cv2.imread(str(p)) for p in photos]))
     x = (x / np.linalg.norm(x, axis=1, keepdims=True)).sum(0)
     return x / np.linalg.norm(x)
 

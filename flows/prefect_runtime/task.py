@@ -1,0 +1,36 @@
+"""A plain function as a Prefect task, so that a flow's steps appear in the run's history and are retried.
+
+Outside a flow run nothing of Prefect is used: the function is called as it is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+
+RETRIES, RETRY_DELAY_S = 2, 5
+
+
+def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callable[..., Any]:
+    """The function as a Prefect task of the flow that is running; the function itself where no flow runs.
+
+    name: the task's name on the run's page; by default the function's.
+    """
+    if FlowRunContext.get() is None:
+        return function
+    decorate = task(
+        name=name or function.__name__,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=RETRIES,
+        retry_delay_seconds=RETRY_DELAY_S,
+        retry_condition_fn=_failed_on_storage,
+    )
+    return decorate(function)
+
+
+def _failed_on_storage(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a task failed for its storage, which a retry may cure; a user's mistake or a program's fault stays."""
+    return isinstance(state.result(raise_on_failure=False), OSError)

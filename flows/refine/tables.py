@@ -1,0 +1,100 @@
+"""The photos, faces and embeddings tables as every flow builds them: made once, then found again."""
+
+from collections.abc import Mapping, Sequence
+
+from flows.prefect_runtime.gpu_limit import gpu
+from flows.prefect_runtime.task import as_task
+from pipeline import schema
+from pipeline.faces.embed import BATCH, embed_shard
+from pipeline.faces.extract import extract_shard
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.sources.index import Source, alike
+from pipeline.sources.index import photos as index_photos
+from pipeline.tables.build import Workers, build
+from pipeline.tables.table import Table
+
+SourcePaths = Mapping[str, tuple[str, str]]  # a source's name: its kind and path
+
+
+def build_photos(
+    root: str, sources: Sequence[Source], *, shards: int | None = None, workers: Workers = None
+) -> tuple[Table, SourcePaths]:
+    """The photos table of some sources, and where each source lies.
+
+    shards: how many; by default as many as the number of photos asks for. Raises UserError where there is no photo.
+    """
+    photos, source_paths = as_task(index_photos)(root, sources, shards=shards, workers=workers)
+    return photos, source_paths
+
+
+def build_faces(
+    root: str,
+    photos: Table,
+    source_paths: SourcePaths,
+    detector: FaceDetector,
+    *,
+    aligned: bool,
+    workers: Workers = None,
+    former: Table | None = None,
+) -> Table:
+    """The faces table of a photos table: one aligned face a photo, or the reason why there is none.
+
+    source_paths: where the photos lie. aligned: the photos are aligned crops already, and no detector is asked.
+    former: the photos of an earlier run, whose faces are taken over.
+    """
+    table: Table = as_task(build, name="faces")(
+        root,
+        "faces",
+        extract_shard,
+        photos.shards,
+        schema=schema.FACES,
+        version=3,
+        detector=detector,
+        aligned=aligned,
+        workers=workers,
+        carry={"root": root, "where": source_paths},
+        before=alike(photos, former),
+    )
+    return table
+
+
+def build_embeddings(
+    root: str,
+    faces: Table,
+    embedder: FaceEmbedder,
+    *,
+    workers: Workers = None,
+    former: Table | None = None,
+    batch: int = BATCH,
+) -> Table:
+    """The embeddings table of a faces table by one embedder.
+
+    former: the faces of an earlier run, whose embeddings are taken over. batch: faces that the model sees at a time.
+    """
+    table: Table = as_task(build, name="embeddings")(
+        root,
+        "embeddings",
+        embed_shard,
+        faces.shards,
+        schema=schema.embeddings(embedder.dim),
+        version=2,
+        embedder=embedder,
+        workers=workers,
+        carry={"root": root, "batch": batch},
+        wants="GPU",
+        before=alike(faces, former),
+    )
+    return table
+
+
+def build_all_embeddings(
+    root: str,
+    faces: Table,
+    embedders: Sequence[FaceEmbedder],
+    *,
+    workers: Workers = None,
+    former: Table | None = None,
+) -> list[Table]:
+    """The embeddings of the same faces by each embedder, in a turn on the graphics card where there is one."""
+    with gpu():
+        return [build_embeddings(root, faces, e, workers=workers, former=former) for e in embedders]
