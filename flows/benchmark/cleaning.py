@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import pyarrow as pa
 import typer
 
 from flows.cli.result import Result
 from flows.cli.run_options import with_fields
 from flows.refine.flow import refine
 from flows.refine.self_training import FIRST_SHARE, bootstrap
-from flows.sample.known_truth import read_truth, score_rows
-from flows.sample.label_noise_score import flagged
 from flows.train.training_sets import manifest
+from pipeline import schema
 from pipeline.refined.comparison_sets import as_claimed
+from pipeline.refined.known_truth import Truth, read_truth
+from pipeline.refined.score import Score, score
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.schema import digest
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 PAPER = 75.0  # degrees from the dominant centre: sub-centre ArcFace's own limit
 Label = Mapping[str, Any]
-Truth = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def cleaning(
     refinement = latest(root)
     claims = as_claimed(root, refinement.photos, refinement.faces)
     claimed, found = _labels(claims), _sub_centres(root, run, claims, refinement.faces, device)
-    best = max(range(5, 180, 5), key=lambda a: flagged(_dropped(claimed, found, a), truth).f1)
+    best = max(range(5, 180, 5), key=lambda a: _score(_dropped(claimed, found, a), truth).noise.f1)
     ways |= {
         f"sub-centres, {PAPER:g} degrees": _dropped(claimed, found, PAPER),
         f"sub-centres, {best} degrees (best, seen from the truth)": _dropped(claimed, found, best),
@@ -112,16 +113,20 @@ def _dropped(labels: Iterable[Label], found: "PhotoAngles", max_angle: float) ->
 
 
 def _line(way: str, labels: list[Label], truth: Truth) -> dict[str, Any]:
-    found, how = score_rows(labels, truth), flagged(labels, truth)
+    found = _score(labels, truth)
     return {
         "cleaned by": way,
         "kept": found.kept,
-        "F1": f"{how.f1:.3f}",
-        "precision": f"{how.precision:.3f}",
-        "recall": f"{how.recall:.3f}",
-        "wrong": f"{found.wrong_after:.1%}",
+        "F1": f"{found.noise.f1:.3f}",
+        "precision": f"{found.noise.precision:.3f}",
+        "recall": f"{found.noise.recall:.3f}",
+        "wrong": f"{found.noise_after:.1%}",
         "lost": f"{found.clean_lost / max(1, found.clean):.1%}",
     }
+
+
+def _score(labels: list[Label], truth: Truth) -> Score:
+    return score([pa.Table.from_pylist(labels, schema=schema.LABELS)], truth)
 
 
 def _labels(table: Table) -> list[Label]:

@@ -17,15 +17,17 @@ import typer
 from numpy.typing import NDArray
 
 from flows.cli.result import Result
-from flows.sample.known_truth import WRONG, Score, read_truth, right_answer, score_rows, who_is
+from flows.sample.true_answers import TruePersons, true_persons
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import combine_findings
 from pipeline.noise.policy import judge
 from pipeline.progress import bar
+from pipeline.refined.known_truth import Truth, read_truth
 from pipeline.refined.labels import PERSON_COLUMNS
 from pipeline.refined.resolve import resolve
+from pipeline.refined.score import score
 from pipeline.refined.verdicts import implied
 from pipeline.refinement import Refinement, RefineOptions, latest
 from pipeline.review.answers.votes import settle
@@ -137,16 +139,16 @@ class Stage(NamedTuple):
     verdicts: NDArray[np.object_]
     options: RefineOptions
     cases: list[Case]
-    truth: Mapping[str, Mapping[str, str]]
-    person: Mapping[str, str]
+    truth: Truth
+    persons_shown: TruePersons
 
     @classmethod
-    def of(cls, root: str, done: Refinement, truth: Mapping[str, Mapping[str, str]]) -> "Stage":
+    def of(cls, root: str, done: Refinement, truth: Truth) -> "Stage":
         """A refinement's, without what people may have said already."""
         every = cases(root, done)
         found = combine_findings([done.findings.read(), _besides(every)])
         photos = done.photos.read(["face_id", "key", "identity"])
-        if missing := set(photos["key"].to_pylist()) - set(truth):
+        if missing := set(photos["key"].to_pylist()) - set(truth.keys):
             raise UserError(
                 f"the truth says nothing of {len(missing)} photos, {min(missing)} among them: another data set?"
             )
@@ -154,14 +156,14 @@ class Stage(NamedTuple):
         calibration = read_calibration(root, done.calibration.shards[0])
         verdicts = judge(found, done.thresholds, calibration)
         persons = done.persons.read(PERSON_COLUMNS)
-        return cls(claims, persons, found, verdicts, done.options, every, truth, who_is(done, truth))
+        return cls(claims, persons, found, verdicts, done.options, every, truth, true_persons(done, truth))
 
     def answers(self, rate: float, seed: int) -> dict[str, list[dict[str, Any]]]:
         """What two annotators say of every case, and a third where they differ; by case."""
         rng = np.random.default_rng([seed, round(rate * 1e6)])
         said: dict[str, list[dict[str, Any]]] = {}
         for case in sorted(self.cases, key=lambda c: c.about["finding_id"]):
-            right = right_answer(case.about, self.person)
+            right = self.persons_shown.answer(case.about)
             errs = rng.random(3) < rate
             if right is None:
                 continue
@@ -202,8 +204,8 @@ class Stage(NamedTuple):
             undecided=self.options.undecided,
             min_faces=self.options.min_faces,
         )
-        found = score_rows(labels.to_pylist(), self.truth)
-        return Point(len(asked), found.wrong_after, f1(found), found.clean_lost / max(1, found.clean))
+        found = score([labels], self.truth)
+        return Point(len(asked), found.noise_after, found.noise.f1, found.clean_lost / max(1, found.clean))
 
 
 def _besides(every: Sequence[Case]) -> pa.Table:
@@ -211,10 +213,3 @@ def _besides(every: Sequence[Case]) -> pa.Table:
     rows = [{c: case.about[c] for c in ("finding_id", "kind", "subject", "object")} for case in every]
     table = pa.Table.from_pylist(rows, schema=schema.FINDINGS)
     return table.filter(pc.equal(table["kind"], "outlier"))
-
-
-def f1(found: Score) -> float:
-    """F1 of wrong labels stopped: those that stay are missed, clean photos lost are false alarms."""
-    right = sum(found.stopped.get(k, 0) for k in WRONG)
-    missed = sum(found.planted.get(k, 0) for k in WRONG) - right
-    return 2 * right / max(1, 2 * right + missed + found.clean_lost)

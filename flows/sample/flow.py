@@ -16,9 +16,11 @@ from prefect import flow
 from flows.cli.result import Result
 from flows.refine.flow import refine
 from flows.refine.take_out import export
-from flows.sample.known_truth import Score, answers_from, read_truth, score, told
+from flows.sample.true_answers import true_answers
 from flows.train.experiment import Comparison, experiment
+from pipeline.refined.known_truth import read_truth
 from pipeline.refined.labels import label_again
+from pipeline.refined.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import verdicts
@@ -43,7 +45,7 @@ class Demo(Result):
 
     def rows(self) -> list[dict[str, Any]]:
         """What was planted and what was found of it."""
-        return [dict(row) for row in told(self.score)]
+        return self.score.rows()
 
     def lines(self) -> list[str]:
         """What came of it, where everything lies, what to run next."""
@@ -51,7 +53,7 @@ class Demo(Result):
         lost = f"{s.clean_lost} of {s.clean} ({s.clean_lost / max(1, s.clean):.1%})"
         return [
             f"{self.ingested} photos, {self.kept} kept; clean photos lost: {lost}",
-            f"wrong labels: {s.wrong_before:.1%} before, {s.wrong_after:.1%} after",
+            f"wrong labels: {s.noise_before:.1%} before, {s.noise_after:.1%} after",
             f"{self.asked} findings were left undecided and answered from the truth, as annotators would",
             "",
             *self._figures(),
@@ -94,7 +96,7 @@ def demo(
         test_set=[test],
     )
     truth = read_truth(world)
-    ledger.append(root, answers_from(latest(root), truth))
+    ledger.append(root, true_answers(latest(root), truth))
     said = verdicts(root)
     log.info("%d findings are undecided: answered from the truth, as annotators would", len(said))
     done = label_again(root, said)
@@ -105,7 +107,7 @@ def demo(
     )
     account = done.account
     return Demo(
-        score(done.labels, truth),
+        score(done.labels.batches(["key", "identity", "reason"]), truth),
         len(said),
         account.kept,
         account.ingested,

@@ -59,6 +59,15 @@ class Score:
     planted: dict[str, int]  # photos by kind
     stopped: dict[str, int]  # of them removed, or kept under the person they show
 
+    def rows(self) -> list[dict[str, object]]:
+        """A line for each kind of planted noise, and one for the clean photos that were lost."""
+        table: list[dict[str, object]] = [
+            {"planted": kind, "photos": n, "found": self.stopped[kind], "share": f"{self.stopped[kind] / n:.1%}"}
+            for kind, n in self.planted.items()
+        ]
+        lost = f"{self.clean_lost / max(1, self.clean):.1%}"
+        return [*table, {"planted": "clean, lost", "photos": self.clean, "found": self.clean_lost, "share": lost}]
+
 
 def score(labels: Iterable[pa.Table], truth: Truth) -> Score:
     """The score of labels that come shard by shard (columns key, identity, reason) against a truth.
@@ -147,7 +156,7 @@ class _Photos:
         return ~self.kept & np.isin(self.reason, [i for i, reason in enumerate(self.reasons) if reason in reasons])
 
     def stopped(self) -> Mask:
-        """Photos that do no more harm: removed, or wrongly labelled and now right; of a duplicate either picture [n]."""
+        """Photos removed, wrong labels that are right now, duplicates of which either picture is gone [n]."""
         gone = ~self.kept
         stopped = gone | (self.of(*WRONG_LABEL) & self.right)
         paired = self.of("duplicate") & (self.original >= 0)

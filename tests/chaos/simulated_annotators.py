@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import httpx
 import numpy as np
 
-from flows.sample.known_truth import read_truth, right_answer, who_is
+from flows.sample.true_answers import true_persons
+from pipeline.refined.known_truth import read_truth
 from pipeline.refinement import Refinement
 from pipeline.review.answers.question_log import notes
 from pipeline.review.label_studio.client import Server, Studio
@@ -75,13 +76,13 @@ class Oracle:
 
     def __init__(self, root: str, done: Refinement, world: Path) -> None:
         truth = read_truth(world)
-        self.person = who_is(done, truth)
+        self.person = true_persons(done, truth)
         self.notes = {n["item"]: n for n in sorted(notes(root), key=lambda n: str(n["purpose"]), reverse=True)}
 
     def verdict(self, item: str) -> str:
         """The right verdict on what an item asks."""
         note = self.notes[item]
-        said = note["expected"] if note["purpose"] == "gold" else right_answer(note, self.person)
+        said = note["expected"] if note["purpose"] == "gold" else self.person.answer(note)
         assert said is not None, note
         return str(said)
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.sample.known_truth import read_truth
+from pipeline.refined.known_truth import read_truth
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import Server
@@ -258,7 +258,7 @@ def review(bench: Bench, expected: Mapping[str, Expected], server: Server, kills
     twin = _twin(bench, expected[REVIEWED])
     bench.run("review", ["review", "collect", str(twin), *where], twin)
     made.tell("different", root_checks.otherwise(bench.reviewed, twin), "review, against one undisturbed collect")
-    made.tell("unaccounted", root_checks.unaccounted(root, read_truth(bench.world)), "review")
+    made.tell("unaccounted", root_checks.unaccounted(root, read_truth(bench.world).keys), "review")
     made.answers += len(given)
     made.reviews += 1
     log.info("%s", made.lines()[0])

@@ -12,7 +12,8 @@ import pytest
 from flows.refine.flow import refine
 from flows.refine.take_out import export
 from flows.review.flow import OPINION, collect, send, status
-from flows.sample.known_truth import Score, read_truth, score
+from pipeline.refined.known_truth import read_truth
+from pipeline.refined.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import Studio
@@ -41,7 +42,7 @@ class Drawn(NamedTuple):
 
     def score(self) -> Score:
         """What the labels are worth now."""
-        return score(latest(self.root).labels, read_truth(self.world))
+        return score(latest(self.root).labels.batches(), read_truth(self.world))
 
 
 @pytest.fixture(scope="module")
@@ -101,14 +102,14 @@ def test_people_make_it_better(
     said = status.fn(drawn.root, **where)
     with capsys.disabled():
         sys.stdout.write(
-            f"\nwrong labels {before.wrong_after:.1%} -> {after.wrong_after:.1%}, clean photos lost "
+            f"\nwrong labels {before.noise_after:.1%} -> {after.noise_after:.1%}, clean photos lost "
             f"{before.clean_lost} -> {after.clean_lost} of {before.clean}; {found.settled} settled; pages {pages}\n"
             + "\n".join(said.lines())
             + "\n"
         )
     clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
     assert len(clicked) == 2, "only in the browser it was said that the person is known"
-    assert after.wrong_after < before.wrong_after / 2
+    assert after.noise_after < before.noise_after / 2
     # one more: of a name whose person is another to the machine people rightly say that its own photos are "other"
     assert after.clean_lost <= before.clean_lost + 1
     assert found.disputed == 0

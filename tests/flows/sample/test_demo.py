@@ -15,8 +15,9 @@ from flows.refine.flow import refine
 from flows.refine.self_training import bootstrap
 from flows.refine.take_out import clean
 from flows.sample.flow import Demo, demo
-from flows.sample.known_truth import read_truth, score
 from flows.train.experiment import experiment
+from pipeline.refined.known_truth import read_truth
+from pipeline.refined.score import score
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.small_world import fates
@@ -45,7 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Small) -> None:
     found = small.made
     truth = read_truth(small.out / "world")
-    assert found.ingested == len(truth) == PHOTOS
+    assert found.ingested == len(truth.keys) == PHOTOS
     assert found.score.clean + sum(found.score.planted.values()) == PHOTOS
     assert all(0 <= found.score.stopped[k] <= n for k, n in found.score.planted.items())
     assert {"duplicate", "flip", "outlier"} <= found.score.planted.keys()
@@ -57,17 +58,14 @@ def test_the_truth_as_labels_scores_full_marks(small: Small) -> None:
     """Shown by hand: the refinement's own labels, replaced by the truth."""
     truth = read_truth(small.out / "world")
     labels = latest(str(small.out / "root")).labels.read()
-    right = [truth[k]["person"] if truth[k]["kind"] in ("clean", "flip") else None for k in labels["key"].to_pylist()]
+    rows = zip(truth.keys, truth.person, truth.kind, strict=True)
+    person = {key: person if kind in ("clean", "flip") else None for key, person, kind in rows}
+    right = [person[key] for key in labels["key"].to_pylist()]
     perfect = labels.set_column(labels.schema.get_field_index("identity"), "identity", pa.array(right, pa.string()))
-
-    class Read:
-        def read(self, columns: list[str]) -> object:
-            return perfect.select(columns)
-
-    found = score(Read(), truth)
-    assert found.wrong_after == 0
+    found = score([perfect], truth)
+    assert found.noise_after == 0
     assert found.stopped == found.planted
-    assert found.wrong_before > 0.2
+    assert found.noise_before > 0.2
 
 
 def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,57 @@
+"""`refinery score`: a finished refinement against a truth that is known photo by photo."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.result import Result
+from flows.refine.take_out import Root
+from pipeline.refined import score as scorer
+from pipeline.refined.known_truth import read_truth
+from pipeline.refined.score import Score
+from pipeline.refinement import latest
+
+
+@dataclass(frozen=True)
+class ScoreResult(Result):
+    """What was wrong in a data set, what the refinement found of it, and what it threw away by mistake."""
+
+    score: Score
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The lines of the README's table of results."""
+        s = self.score
+        merged = f"{s.merged} of {s.persons_of_two_names}; {s.split} of {s.names_of_two_persons}"
+        values = {
+            "noise found, F1 (precision / recall)": f"{s.noise.f1:.3f} ({_pair(s.noise.precision, s.noise.recall)})",
+            "wrong labels, before and after": f"{s.noise_before:.1%} and {s.noise_after:.1%}",
+            "clean photos lost": f"{s.clean_lost / max(1, s.clean):.2%} ({s.clean_lost} of {s.clean})",
+            "photos under another name relabelled": f"{s.flips_relabelled} of {s.flips}",
+            "persons of two names merged; names of two persons split": merged,
+            "duplicates, precision / recall": _pair(s.duplicates.precision, s.duplicates.recall),
+            "identities that are in the test set, precision / recall": _pair(s.overlap.precision, s.overlap.recall),
+            "files without a face that were kept": f"{s.junk_kept}",
+        }
+        return [{"measure": measure, "value": value} for measure, value in values.items()]
+
+    def lines(self) -> list[str]:
+        """How many photos were scored."""
+        return [f"{self.score.photos} photos, {self.score.kept} of them kept"]
+
+
+def score(
+    root: Root, truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The folder of truth.tsv.")]
+) -> ScoreResult:
+    """Score a refinement against a known truth: noise found, clean photos lost, duplicates, merges, splits, overlap.
+
+    TRUTH holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
+    overlap.tsv (claimed), all tab-separated: what each file means is in pipeline/README.md.
+    """
+    known = read_truth(truth)
+    return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known))
+
+
+def _pair(one: float, two: float) -> str:
+    return f"{one:.3f} / {two:.3f}"
