@@ -46,6 +46,13 @@ COMMANDS = (
         "refinery labels ROOT --out labels.tsv",
     ),
     CommandEntry(
+        "score",
+        DATA,
+        "flows.refine.score:score",
+        "Score a refinement against a known truth: noise found, clean photos lost, merges, splits.",
+        "refinery score ROOT TRUTH_FOLDER",
+    ),
+    CommandEntry(
         "export",
         DATA,
         "flows.refine.take_out:export",

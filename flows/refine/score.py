@@ -1,6 +1,7 @@
 """`refinery score`: a finished refinement against a truth that is known photo by photo."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,13 @@ class ScoreResult(Result):
         """How many photos were scored."""
         return [f"{self.score.photos} photos, {self.score.kept} of them kept"]
 
+    def as_json(self) -> dict[str, Any]:
+        """Every figure by its name; null where there was nothing to measure."""
+        values = asdict(self.score)
+        for name in ("noise", "duplicates", "overlap"):
+            values[name] = {k: _number(v) for k, v in {**values[name]._asdict(), "f1": values[name].f1}.items()}
+        return {k: _number(v) if isinstance(v, float) else v for k, v in values.items()}
+
 
 def score(
     root: Root, truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The folder of truth.tsv.")]
@@ -51,6 +59,10 @@ def score(
     """
     known = read_truth(truth)
     return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known))
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def _pair(one: float, two: float) -> str:

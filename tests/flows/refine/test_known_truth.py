@@ -12,23 +12,19 @@ import pytest
 
 from flows.benchmark.review import review
 from flows.refine import take_out
+from flows.refine.score import score
 from tests.builders.small_world import World
 
 pytestmark = pytest.mark.material
 
 
-def score(material: Path, labels: Path, *, data: Path | None = None) -> dict:
+def outside_score(material: Path, labels: Path, data: Path) -> dict:
     """What the scorer beside the material says of a refinement of noisy_lfw, or of a part of it."""
     tool = material.parent / "tools/score_refinement.py"
     if not tool.exists():
         pytest.skip(f"{tool} is not there")
-    done = subprocess.run(
-        [sys.executable, tool, data or material / "noisy_lfw", labels, "--json"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    command = [sys.executable, tool, data, labels, "--json"]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 WHOLE = "REFINERY_EVERYTHING" in os.environ
@@ -85,21 +81,29 @@ def test_noisy_lfw_against_known_truth(
     if not second:
         del options["second_embedder"]
     World(noisy_lfw / "photos", [], options).refine(root, test_set=[str(material / "noisy_lfw/test")])
-    take_out.labels(str(root), tmp_path / "out.tsv")
-    found = score(material, tmp_path / "out.tsv", data=noisy_lfw)
-    print(detector, "two embedders" if second else "one embedder", json.dumps(found, indent=1))  # noqa: T201
-    assert found["photos"] == 4715 if WHOLE else found["photos"] > 2000
-    assert found["junk_kept"] == 0
-    assert found["noise"]["f1"] >= (0.98 if second else 0.97)
-    assert found["clean_lost"] <= 0.015
+    result = score(str(root), noisy_lfw)
+    found = result.score
+    print(detector, "two embedders" if second else "one embedder", *result.rows(), sep="\n")  # noqa: T201
+    assert found.photos == 4715 if WHOLE else found.photos > 2000
+    assert found.junk_kept == 0
+    assert found.noise.f1 >= (0.98 if second else 0.97)
+    assert found.clean_lost <= 0.015 * found.clean
     if second:
-        two_names, two_persons = found["one_person_two_names"], found["two_persons_one_name"]
-        assert two_names["joined"] >= 0.9 * two_names["of"]
-        assert two_names["identities_with_two_persons_after"] == 0
-        assert two_persons["parted"] >= 0.6 * two_persons["of"]
-        assert min(found["duplicates"].values()) >= 0.95
-        assert found["overlap"]["precision"] >= 0.97
-        assert found["overlap"]["recall"] >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
+        assert found.merged >= 0.9 * found.persons_of_two_names > 0
+        assert found.identities_of_two_persons == 0
+        assert found.split >= 0.6 * found.names_of_two_persons > 0
+        assert min(found.duplicates) >= 0.95
+        assert found.overlap.precision >= 0.97
+        assert found.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
+    take_out.labels(str(root), tmp_path / "out.tsv")
+    outside = outside_score(material, tmp_path / "out.tsv", noisy_lfw)
+    assert outside["noise"] == pytest.approx(found.noise._asdict() | {"f1": found.noise.f1}, abs=1e-4)
+    assert outside["noise_after"] == pytest.approx(found.noise_after, abs=1e-4)
+    assert outside["clean_lost"] == pytest.approx(found.clean_lost / found.clean, abs=1e-4)
+    assert outside["duplicates"] == pytest.approx(found.duplicates._asdict(), abs=1e-4)
+    assert outside["overlap"] == pytest.approx(found.overlap._asdict(), abs=1e-4)
+    assert outside["one_person_two_names"]["joined"] == found.merged
+    assert outside["two_persons_one_name"]["parted"] == found.split
 
 
 @pytest.mark.slow
@@ -108,11 +112,10 @@ def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, t
     part = part_of(material, tmp_path / "noisy_lfw", 8)
     options = {**models, "detector": str(material / "models/scrfd_500m.onnx")}
     World(part / "photos", [], options).refine(tmp_path / "root")
-    take_out.labels(str(tmp_path / "root"), tmp_path / "out.tsv")
-    found = score(material, tmp_path / "out.tsv", data=part)
-    assert found["junk_kept"] == 0
-    assert found["noise"]["f1"] >= 0.96
-    assert found["clean_lost"] <= 0.03
+    found = score(str(tmp_path / "root"), part).score
+    assert found.junk_kept == 0
+    assert found.noise.f1 >= 0.96
+    assert found.clean_lost <= 0.03 * found.clean
 
 
 @pytest.mark.slow
