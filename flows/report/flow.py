@@ -16,6 +16,7 @@ from flows.cli.result import Result
 from flows.report.figures import differences, experiments, is_evaluation, models
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
+from pipeline.refined.threshold_table import COLUMNS, threshold_tables
 from pipeline.refinement import Refinement, latest
 from pipeline.report import charts, page, sankey, scores
 from pipeline.report.counts import by_group, by_size, count
@@ -134,8 +135,14 @@ NOT_MEASURED = (
 
 
 def _limits(done: Refinement) -> str:
-    rows = sorted({**done.options.rules, **done.thresholds}.items())
-    return page.table(("threshold", "value"), [(name, f"{value:g}") for name, value in rows])
+    tables = threshold_tables(done.thresholds, done.options.rules)
+    return "".join(
+        f"<h3>{heading}</h3>{page.table(COLUMNS, rows)}"
+        for heading, rows in (
+            ("Thresholds that decide about findings", tables.findings),
+            ("Rules that group faces, before there are findings", tables.grouping),
+        )
+    )
 
 
 def _people(found: People) -> str:

@@ -1,0 +1,144 @@
+"""The thresholds of a refinement as two tables for people: what decides about findings, and what groups faces.
+
+Most thresholds are asked for as a FAR (false accept rate, the share of impostor pairs that score at least as much) and
+become a score by the calibration on this data. A score is normalised (s-norm): it counts standard deviations above the
+mean of impostor pairs. Two embedders' scores are fused: added up, weighted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline.noise.policy import Rates
+
+COLUMNS = ("rule", "asked for", "became", "unit", "what it decides")
+FUSED, EACH = "fused score", "score of each embedder"
+
+
+class Rule(NamedTuple):
+    """A rule in words: its name in refinement.json, what is asked for, the unit of its number, what it decides.
+
+    A rule in the unit EACH has one number for each embedder, under name_0 and name_1.
+    """
+
+    name: str
+    asked: str
+    unit: str
+    decides: str
+
+
+class ThresholdRow(NamedTuple):
+    """A line of a table; its fields are COLUMNS."""
+
+    rule: str
+    asked: str
+    became: str
+    unit: str
+    decides: str
+
+
+class ThresholdTables(NamedTuple):
+    """What decides about findings (remove, relabel, merge, split), and what groups faces before there are findings."""
+
+    findings: list[ThresholdRow]
+    grouping: list[ThresholdRow]
+
+
+# what is asked for: fields of Rates
+FINDING_RULES = (
+    Rule(
+        "outlier",
+        "FAR {outlier:g}, up to {lenient:g} where {odd_own:.0%} of genuine pairs score less",
+        FUSED,
+        "a photo that scores less against the person of its identity is an outlier",
+    ),
+    Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed only if it scores less than this, too"),
+    Rule(
+        "misplaced",
+        "{misplaced:g} false matches among all persons",
+        FUSED,
+        "an outlier that scores this against another person is that person: the photo is relabelled",
+    ),
+    Rule("merge", "{merge:g} false matches among all persons", FUSED, "two persons that score this are merged"),
+    Rule("support", "FAR {support:g}", EACH, "photos are relabelled and persons merged only if they score this, too"),
+    Rule(
+        "merge_photos",
+        "FRR {odd_pairs:g}: genuine pairs that score less",
+        FUSED,
+        "two persons are merged only if the mean over the pairs of their photos is this",
+    ),
+    Rule(
+        "overlap",
+        "{overlap:g} false matches among all photos of the test sets",
+        FUSED,
+        "a person that scores this against an identity of a test set is removed",
+    ),
+    Rule("leak", "FAR {leak:g}", EACH, "a person of a test set is removed only if it scores this, too"),
+    Rule(
+        "overlap_photos",
+        "FRR {odd_photo:g}: genuine pairs that score less",
+        FUSED,
+        "a person of a test set is removed only if the mean over the pairs of photos is this",
+    ),
+    Rule("split", "FAR {split:g}", EACH, "a further group of an identity's faces is another person if it scores less"),
+    Rule("mixed", "FAR {mixed:g}", FUSED, "for information: mixed_0 and mixed_1 decide"),
+    Rule(
+        "mixed",
+        "FAR {mixed:g}",
+        EACH,
+        "an identity is removed whole if even its most similar faces score less among themselves",
+    ),
+    Rule("poor_px", "{poor_px:g}", "pixels", "a face less wide than this is removed"),
+    Rule(
+        "same_picture",
+        "{same_picture:g}",
+        "correlation of pixels",
+        "two faces that correlate this much are one picture: a duplicate, or a conflict of two identities",
+    ),
+)
+# what is asked for: the rule's own number. A FAR becomes a score by the number of pairs compared, so differently often
+GROUPING_RULES = (
+    Rule("far_link", "{:g} false links in an identity", "FAR", "faces of one identity are linked into groups"),
+    Rule("far_join", "{:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
+    Rule("far_absorb", "{:g}", "FAR", "a whole group joins another if it scores more than this against its centre"),
+    Rule("far_doubt", "{:g}", "FAR", "a group is taken for a person only if its faces score more than this together"),
+    Rule(
+        "min_coarse",
+        "{:g}",
+        "correlation of blocks",
+        "two faces that correlate less when made very small are not looked at as one picture",
+    ),
+)
+
+
+def threshold_tables(
+    thresholds: Mapping[str, float], rules: Mapping[str, float], *, rates: Rates | None = None
+) -> ThresholdTables:
+    """The two tables of a refinement's thresholds and of its rules (RefineOptions.rules).
+
+    rates: what the thresholds were asked for as; the policy's own where not given. A number without a description here,
+    of an older refinement for example, gets a row without one.
+    """
+    asked = (rates or Rates())._asdict()
+    findings = [_finding_row(rule, rule.asked.format(**asked), thresholds) for rule in FINDING_RULES]
+    grouping = [
+        ThresholdRow(r.name, r.asked.format(rules[r.name]), "", r.unit, r.decides)
+        for r in GROUPING_RULES
+        if r.name in rules
+    ]
+    return ThresholdTables(
+        _with_undescribed([row for row in findings if row.rule], thresholds), _with_undescribed(grouping, rules)
+    )
+
+
+def _finding_row(rule: Rule, asked: str, thresholds: Mapping[str, float]) -> ThresholdRow:
+    """The rule with the number, or the numbers, that it became; without a name where the refinement has none."""
+    stored = (f"{rule.name}_0", f"{rule.name}_1") if rule.unit == EACH else (rule.name,)
+    names = [name for name in stored if name in thresholds]
+    return ThresholdRow(
+        ", ".join(names), asked, ", ".join(f"{thresholds[n]:.4g}" for n in names), rule.unit, rule.decides
+    )
+
+
+def _with_undescribed(rows: Sequence[ThresholdRow], numbers: Mapping[str, float]) -> list[ThresholdRow]:
+    described = {name for row in rows for name in row.rule.split(", ")}
+    return [*rows, *(ThresholdRow(n, "", f"{numbers[n]:.4g}", "", "") for n in sorted(numbers) if n not in described)]

@@ -1,0 +1,37 @@
+"""Every threshold and every rule of a refinement is in one of the two tables, once, in words."""
+
+from collections import Counter
+from itertools import chain
+
+from flows.refine.flow import RULES
+from pipeline.noise.policy import Rates
+from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
+
+THRESHOLDS = {"outlier": 2.896559, "contrary_0": 4.048601, "contrary_1": 4.27272, "poor_px": 12.0}
+
+
+def rule_names(rows: list[ThresholdRow]) -> Counter[str]:
+    return Counter(chain.from_iterable(row.rule.split(", ") for row in rows))
+
+
+def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
+    rows = {row.rule: row for row in threshold_tables(THRESHOLDS, {}).findings}
+    assert list(rows) == ["outlier", "contrary_0, contrary_1", "poor_px"]
+    assert rows["outlier"].asked == "FAR 0.003, up to 0.025 where 5% of genuine pairs score less"
+    assert rows["outlier"].became == "2.897"
+    assert rows["contrary_0, contrary_1"][1:4] == ("FAR 0.0001", "4.049, 4.273", "score of each embedder")
+    assert rows["poor_px"][1:4] == ("12", "12", "pixels")
+    asked = threshold_tables(THRESHOLDS, {}, rates=Rates(contrary=0.5)).findings[1].asked
+    assert asked == "FAR 0.5"
+
+
+def test_the_rules_of_the_command_are_all_described() -> None:
+    rows = threshold_tables({}, RULES).grouping
+    assert rule_names(rows) == Counter(list(RULES))
+    assert all(row.decides for row in rows)
+
+
+def test_a_number_without_a_description_is_shown_nevertheless() -> None:
+    tables = threshold_tables({"gone": 1.5}, {"old": 0.25})
+    assert tables.findings == [ThresholdRow("gone", "", "1.5", "", "")]
+    assert tables.grouping == [ThresholdRow("old", "", "0.25", "", "")]
