@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
-from flows.cli.result import Result
+from flows.cli.result import Result, text_table
+from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
 
 
@@ -16,16 +16,17 @@ class RefineResult(Result):
     """A finished refinement: where every photo went, the thresholds that were used, and where the tables lie."""
 
     account: Account
-    thresholds: dict[str, Any]
+    thresholds: dict[str, float]  # on findings
+    rules: dict[str, float]  # of the stages before there are findings
     tables: dict[str, str]
     root: str
 
     @classmethod
     def of(cls, refinement: Refinement) -> "RefineResult":
-        """The result of a refinement: its thresholds together with the rates that the early stages went by."""
+        """The result of a refinement, its tables by their addresses."""
         addresses = {role: f"{table.name}/{table.address}" for role, table in refinement.tables.items()}
-        thresholds = {**refinement.thresholds, **refinement.options.rules}
-        return cls(refinement.account, thresholds, addresses, refinement.root)
+        thresholds, rules = dict(refinement.thresholds), dict(refinement.options.rules)
+        return cls(refinement.account, thresholds, rules, addresses, refinement.root)
 
     def rows(self) -> list[dict[str, object]]:
         """The account."""
@@ -33,13 +34,24 @@ class RefineResult(Result):
 
     def lines(self) -> list[str]:
         """The thresholds, and what to do next."""
-        a = self.account
+        a, tables = self.account, threshold_tables(self.thresholds, self.rules)
         identities = f"{a.identities_claimed} identities claimed, {a.identities_kept} kept"
         return [
             f"{identities}, {a.moved} photos under another identity",
-            *[f"threshold {name}: {value}" for name, value in self.thresholds.items()],
+            "thresholds that decide about findings:",
+            *_threshold_lines(tables.findings),
+            "rules that group faces, before there are findings:",
+            *_threshold_lines(tables.grouping),
             f"next: refinery labels {self.root} labels.tsv, or refinery export {self.root} OUT --format recordio",
         ]
+
+
+def _threshold_lines(rows: list[ThresholdRow]) -> list[str]:
+    """A table of thresholds as lines; its units are in the report."""
+    columns = (
+        ("rule", "asked", "became", "decides") if any(row.became for row in rows) else ("rule", "asked", "decides")
+    )
+    return text_table([{column: getattr(row, column) for column in columns} for row in rows]) if rows else []
 
 
 def publish_artifacts(account: Account, root: str) -> None:

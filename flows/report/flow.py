@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from flows.cli.result import Result
 from flows.report.figures import differences, experiments, is_evaluation, models
 from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
-from pipeline.refined.threshold_table import COLUMNS, threshold_tables
+from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
 from pipeline.refinement import Refinement, latest
 from pipeline.report import charts, page, sankey, scores
 from pipeline.report.counts import by_group, by_size, count
@@ -136,7 +137,7 @@ NOT_MEASURED = (
 
 def _limits(done: Refinement) -> str:
     tables = threshold_tables(done.thresholds, done.options.rules)
-    return "".join(
+    return f"<p>{escape(EXPLANATION)}</p>" + "".join(
         f"<h3>{heading}</h3>{page.table(COLUMNS, rows)}"
         for heading, rows in (
             ("Thresholds that decide about findings", tables.findings),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.refined.threshold_table import COLUMNS, threshold_tables
+from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
 from pipeline.refinement import Refinement
 from pipeline.review.answers.ledger import read, terms
 from pipeline.review.answers.votes import settle
@@ -39,10 +39,6 @@ MEANING = {
     "too_few": "too few photos of its identity are left",
     "unnamed": "the source says nothing about who it is",
 }
-THRESHOLDS = """\
-What decides about findings. A FAR (false accept rate) that was asked for became a score by the calibration on this
-data; a score counts standard deviations above the mean of impostor pairs, as these models score them."""
-GROUPING = "What groups the faces of an identity into persons, before there are findings:"
 LIMITS = """\
 * Whom the models cannot tell apart, this data set does not tell apart: what they were trained on, they carry over.
 * Thresholds are false accept rates over all people together. Where a model confuses faces of one group more than of
@@ -73,7 +69,7 @@ def card(done: Refinement, *, photos: int, identities: int, command: str) -> str
         "## Sources\n\n" + _table(("source", "kind", "passed over"), _sources(done)),
         "## Where every photo went\n\n" + _table(("what", "photos", "share", "meaning"), _account(done)),
         "## Models\n\n" + _table(("what", "SHA-256 of the file", "mirrored"), _models(done)),
-        f"## Thresholds\n\n{THRESHOLDS}\n\n" + _thresholds(done),
+        "## Thresholds\n\n" + _thresholds(done),
         "## Decisions\n\n" + _table(("finding", "decided by", "yes", "no", "unsure"), decided),
         f"## Known limits\n\n{_left(done, sum(row[-1] for row in decided))}\n{LIMITS}\n",
         f"## The change as a list\n\n{' and '.join(lists)}: applied to the sources, they give this data set.\n",
@@ -136,7 +132,11 @@ def _word(name: object, i: int) -> str:
 
 def _thresholds(done: Refinement) -> str:
     tables = threshold_tables(done.thresholds, done.options.rules)
-    return f"{_table(COLUMNS, tables.findings)}\n{GROUPING}\n\n{_table(COLUMNS, tables.grouping)}"
+    findings, grouping = (_table(COLUMNS, rows) for rows in tables)
+    return (
+        f"{EXPLANATION}\n\nWhat decides about findings:\n\n{findings}\n"
+        f"What groups the faces of an identity into persons, before there are findings:\n\n{grouping}"
+    )
 
 
 def _decisions(done: Refinement) -> Iterator[tuple[str, str, int, int, int]]:

@@ -1,8 +1,7 @@
 """The thresholds of a refinement as two tables for people: what decides about findings, and what groups faces.
 
-Most thresholds are asked for as a FAR (false accept rate, the share of impostor pairs that score at least as much) and
-become a score by the calibration on this data. A score is normalised (s-norm): it counts standard deviations above the
-mean of impostor pairs. Two embedders' scores are fused: added up, weighted.
+Most thresholds are asked for as an error rate: FAR (false accept rate, the share of impostor pairs that score at least
+as much) or FRR (false reject rate, the share of genuine pairs that score less). The calibration makes it a score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,12 @@ from typing import NamedTuple
 from pipeline.noise.policy import Rates
 
 COLUMNS = ("rule", "asked for", "became", "unit", "what it decides")
+EXPLANATION = (
+    "FAR (false accept rate) is the share of impostor pairs that score at least this, FRR (false reject rate) the "
+    "share of genuine pairs that score less; '/ persons' divides the rate by the number of persons, each of which is "
+    "a chance of a false match. The calibration on this data turns a rate into a score: standard deviations above the "
+    "mean of impostor pairs. The fused score is the weighted sum over the embedders."
+)
 FUSED, EACH = "fused score", "score of each embedder"
 
 
@@ -47,35 +52,35 @@ class ThresholdTables(NamedTuple):
 FINDING_RULES = (
     Rule(
         "outlier",
-        "FAR {outlier:g}, up to {lenient:g} where {odd_own:.0%} of genuine pairs score less",
+        "FAR {outlier:g}; up to {lenient:g} for FRR {odd_own:g}",
         FUSED,
         "a photo that scores less against the person of its identity is an outlier",
     ),
     Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed only if it scores less than this, too"),
     Rule(
         "misplaced",
-        "{misplaced:g} false matches among all persons",
+        "FAR {misplaced:g} / persons",
         FUSED,
         "an outlier that scores this against another person is that person: the photo is relabelled",
     ),
-    Rule("merge", "{merge:g} false matches among all persons", FUSED, "two persons that score this are merged"),
+    Rule("merge", "FAR {merge:g} / persons", FUSED, "two persons that score this are merged"),
     Rule("support", "FAR {support:g}", EACH, "photos are relabelled and persons merged only if they score this, too"),
     Rule(
         "merge_photos",
-        "FRR {odd_pairs:g}: genuine pairs that score less",
+        "FRR {odd_pairs:g}",
         FUSED,
         "two persons are merged only if the mean over the pairs of their photos is this",
     ),
     Rule(
         "overlap",
-        "{overlap:g} false matches among all photos of the test sets",
+        "FAR {overlap:g} / test photos",
         FUSED,
         "a person that scores this against an identity of a test set is removed",
     ),
     Rule("leak", "FAR {leak:g}", EACH, "a person of a test set is removed only if it scores this, too"),
     Rule(
         "overlap_photos",
-        "FRR {odd_photo:g}: genuine pairs that score less",
+        "FRR {odd_photo:g}",
         FUSED,
         "a person of a test set is removed only if the mean over the pairs of photos is this",
     ),
@@ -97,10 +102,10 @@ FINDING_RULES = (
 )
 # what is asked for: the rule's own number. A FAR becomes a score by the number of pairs compared, so differently often
 GROUPING_RULES = (
-    Rule("far_link", "{:g} false links in an identity", "FAR", "faces of one identity are linked into groups"),
-    Rule("far_join", "{:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
-    Rule("far_absorb", "{:g}", "FAR", "a whole group joins another if it scores more than this against its centre"),
-    Rule("far_doubt", "{:g}", "FAR", "a group is taken for a person only if its faces score more than this together"),
+    Rule("far_link", "FAR {:g} / pairs", "FAR", "faces of one identity are linked into groups"),
+    Rule("far_join", "FAR {:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
+    Rule("far_absorb", "FAR {:g}", "FAR", "a whole group joins another if it scores more than this against its centre"),
+    Rule("far_doubt", "FAR {:g}", "FAR", "a group is taken for a person only if its faces score more than this"),
     Rule(
         "min_coarse",
         "{:g}",

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import chain
 
-from flows.refine.flow import RULES
+from flows.refine.flow import EARLY_RATES
 from pipeline.noise.policy import Rates
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 
@@ -17,7 +17,7 @@ def rule_names(rows: list[ThresholdRow]) -> Counter[str]:
 def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
     rows = {row.rule: row for row in threshold_tables(THRESHOLDS, {}).findings}
     assert list(rows) == ["outlier", "contrary_0, contrary_1", "poor_px"]
-    assert rows["outlier"].asked == "FAR 0.003, up to 0.025 where 5% of genuine pairs score less"
+    assert rows["outlier"].asked == "FAR 0.003; up to 0.025 for FRR 0.05"
     assert rows["outlier"].became == "2.897"
     assert rows["contrary_0, contrary_1"][1:4] == ("FAR 0.0001", "4.049, 4.273", "score of each embedder")
     assert rows["poor_px"][1:4] == ("12", "12", "pixels")
@@ -26,8 +26,8 @@ def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
 
 
 def test_the_rules_of_the_command_are_all_described() -> None:
-    rows = threshold_tables({}, RULES).grouping
-    assert rule_names(rows) == Counter(list(RULES))
+    rows = threshold_tables({}, EARLY_RATES).grouping
+    assert rule_names(rows) == Counter(list(EARLY_RATES))
     assert all(row.decides for row in rows)
 
 
