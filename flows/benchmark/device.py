@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
 from pipeline.faces.embed import BATCH, OnnxEmbedder
-from pipeline.faces.half_precision import halve
+from pipeline.faces.half_precision import write_half_precision
 from pipeline.noise.search.neighbours import nearest
 from trainer.run import Run
 
@@ -93,7 +93,7 @@ def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, 
         path = str(Path(folder, f"{name}.onnx"))
         to_onnx(build_backbone(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
         if halved:
-            halve(path, path := str(Path(folder, "half.onnx")))
+            write_half_precision(path, path := str(Path(folder, "half.onnx")))
         embedder = OnnxEmbedder(path)
         pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
         session = model_file.session(path)

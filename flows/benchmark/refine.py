@@ -21,14 +21,14 @@ from flows.cli.result import Result
 from flows.refine import flow
 from pipeline.errors import UserError
 from pipeline.faces import model_file
-from pipeline.faces.align import warp
+from pipeline.faces.align import align_face
 from pipeline.faces.detect import OnnxDetector, kind_of, main_face
 from pipeline.faces.embed import BATCH, OnnxEmbedder, layout_of
-from pipeline.faces.extract import measure, to_jpeg
+from pipeline.faces.extract import measure_face, to_jpeg
 from pipeline.faces.packs import find_model
-from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.faces.picture import Image, UnreadablePhoto, decode
 from pipeline.schema import digest
-from pipeline.sources import source
+from pipeline.sources.kinds import source_format
 
 FEW = 64  # photos that the bare networks see: 80 MB of tensors
 THREADS = os.cpu_count() or 1
@@ -139,7 +139,7 @@ def repeat(kind: str, path: str, out: Path, photos: int) -> Path:
 
     Raises UserError for a source without a photo that can be read.
     """
-    module = source(kind)
+    module = source_format(kind)
     made, turn = 0, 0
     while made < photos:
         before = made
@@ -178,7 +178,7 @@ def _changed(image: Image, seed: int) -> Image:
 
 
 def _pictures(kind: str, path: str, sample: int) -> Iterator[bytes]:
-    module = source(kind)
+    module = source_format(kind)
     for part in module.parts(path):
         for photo in module.index(part):
             if photo.failure is None:
@@ -211,7 +211,7 @@ def _bare(
         name = network.get_inputs()[0].name
         feeds = _repeat([{name: finder.blob(image, kinds[1])} for image in some], len(decoded))
         rates[f"{which} detect"] = _rate(lambda x, run=network: run.run(None, x), feeds, threads=threads)  # type: ignore[misc]
-        faces = [warp(image, finder(image).landmarks[0]) for image in some if len(finder(image).scores)]
+        faces = [align_face(image, finder(image).landmarks[0]) for image in some if len(finder(image).scores)]
         for i, model in enumerate(models, 1):
             run, step = load(model.model), layout_of(model.model).batch or BATCH
             batches = [np.stack(_repeat(faces, len(faces) + step)[at : at + step]) for at in range(0, len(faces), step)]
@@ -244,8 +244,8 @@ def _steps(
     def align(item: tuple[Image, Any]) -> bytes:
         image, faces = item
         i = main_face(faces, width=image.shape[1], height=image.shape[0])
-        face = warp(image, faces.landmarks[i])
-        measure(face)
+        face = align_face(image, faces.landmarks[i])
+        measure_face(face)
         return to_jpeg(face)
 
     jpegs = [align(item) for item in found]
@@ -259,7 +259,7 @@ def _steps(
 def _decoded(data: bytes) -> Image | None:
     try:
         return decode(data)
-    except Unreadable:
+    except UnreadablePhoto:
         return None
 
 

@@ -127,7 +127,7 @@ def evaluate(
     for path in given["results"]:
         of = [
             Figure(Path(path).stem, k, "development kit", "", v, None, None)
-            for k, v in megaface_devkit.results(path).items()
+            for k, v in megaface_devkit.read_results(path).items()
         ]
         _add(told, Asked(Path(path).stem, path, 0, 0, 0), of)
     return told

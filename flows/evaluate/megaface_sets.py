@@ -149,7 +149,9 @@ class _Vectors:
         name = Path(self.stored.folder).name
         found = []
         for key in keys:
-            x = megaface_devkit.read(megaface_devkit.place(self.stored.folder, kind, key, name), dim=self.dim)
+            x = megaface_devkit.read_vector(
+                megaface_devkit.vector_path(self.stored.folder, kind, key, name), dim=self.dim
+            )
             self.dim = len(x)
             found.append(x)
         rows: Rows = np.stack(found)
@@ -159,13 +161,15 @@ class _Vectors:
 def _write(folder: Path, name: str, keys: list[str], x: Rows, person: NDArray[np.int64], found: _Vectors) -> None:
     """All vectors of a model, and the lists that say which there are."""
     for key, row in zip(keys, x, strict=True):
-        megaface_devkit.write(megaface_devkit.place(folder, megaface_devkit.PROBES, key, name), row)
+        megaface_devkit.write_vector(megaface_devkit.vector_path(folder, megaface_devkit.PROBES, key, name), row)
     megaface_devkit.write_list(folder, megaface_devkit.PROBES, keys, [str(p) for p in person.tolist()])
     others: list[str] = []
     for said, rows in found.named_distractors():
         others += said
         for key, row in zip(said, rows, strict=True):
-            megaface_devkit.write(megaface_devkit.place(folder, megaface_devkit.DISTRACTORS, key, name), row)
+            megaface_devkit.write_vector(
+                megaface_devkit.vector_path(folder, megaface_devkit.DISTRACTORS, key, name), row
+            )
     megaface_devkit.write_list(folder, megaface_devkit.DISTRACTORS, others)
     log.info("%s: %d vectors for the development kit", folder, len(keys) + len(others))
 

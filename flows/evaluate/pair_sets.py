@@ -97,7 +97,8 @@ def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Tab
         raise UserError(f"all {len(same)} pairs of {given} are of {kind}: it takes pairs of both kinds to tell apart")
     keys = ([p.a for p in asked], [p.b for p in asked])
     a, b = ([face_id(given.name, key) for key in side] for side in keys)
-    people = [p.who or p.a.rpartition("/")[0] or None for p in asked]  # in a .bin photos have numbers, people no names
+    # in a .bin photos have numbers, people no names
+    people = [p.person or p.a.rpartition("/")[0] or None for p in asked]
     columns = [a, b, same, [p.fold for p in asked], people, [None] * len(asked)]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.PAIRS, strict=True)], schema=schema.PAIRS)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.results import Asked, Figure
 from pipeline import schema
+from pipeline.faces import given_landmarks
 from pipeline.faces.protocols import FaceEmbedder
-from pipeline.schema import face_id
 from pipeline.sources.test_sets import ijb
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
@@ -36,11 +36,11 @@ def measure(
 
     norm, detector_score: what faces are weighed by (see templates.pool). Raises UserError for a set that is not whole.
     """
-    lists, folder = ijb.read_lists(path), Path(path).absolute() / "loose_crop"
+    lists, folder = ijb.read_lists(path), Path(path).absolute() / ijb.PHOTOS
     faces = build(
         root,
         "faces",
-        ijb.cut_shard,
+        given_landmarks.cut_shard,
         ijb.parts(path, lists),
         schema=schema.FACES,
         workers=workers,
@@ -57,7 +57,7 @@ def measure(
     return found, Asked(lists.name, str(Path(path)), len(lists.pairs), int(lists.pairs[:, 2].sum()), 0)
 
 
-def _faces(table: Table, lists: ijb.Ijb) -> NDArray[np.float32]:
+def _faces(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
     """The vector of each face row [n, d], as long as the network made it; nan where there is no face."""
     ids, x = [], []
     for part in table.batches(["face_id", "x", "norm"]):
@@ -67,11 +67,11 @@ def _faces(table: Table, lists: ijb.Ijb) -> NDArray[np.float32]:
         ids += part["face_id"].to_pylist()
         x.append(long)
     place = {name: i for i, name in enumerate(ids)}
-    rows: NDArray[np.float32] = np.concatenate(x)[[place[face_id("ijb", photo)] for photo in lists.photos]]
+    rows: NDArray[np.float32] = np.concatenate(x)[[place[given_landmarks.face_id(photo)] for photo in lists.photos]]
     return rows
 
 
-def _figures(lists: ijb.Ijb, title: str, templates: Templates, *, draws: int, seed: int) -> Iterator[Figure]:
+def _figures(lists: ijb.IjbLists, title: str, templates: Templates, *, draws: int, seed: int) -> Iterator[Figure]:
     verified = one_to_one(templates, lists.pairs[:, 0], lists.pairs[:, 1], lists.pairs[:, 2] == 1)
     for far, rate in verified.tar.items():
         yield _figure(lists.name, f"TAR@FAR={far:g}", title, rate)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.results import Asked
 from pipeline import schema
+from pipeline.faces import given_landmarks
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.test_sets import megaface_devkit, trillion_pairs
 from pipeline.tables.build import Workers, build
@@ -31,7 +32,7 @@ def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features:
     faces = build(
         root,
         "faces",
-        trillion_pairs.cut_shard,
+        given_landmarks.cut_listed_shard,
         trillion_pairs.parts(path),
         schema=schema.FACES,
         workers=workers,
@@ -41,7 +42,7 @@ def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features:
     for title, embedder in models.items():
         table = embed_test_faces(root, faces, embedder, workers=workers)
         file = Path(features, f"{folder.name}_{title}.bin")
-        megaface_devkit.write_all(file, _units(table), rows=len(table), dim=embedder.dim)
+        megaface_devkit.write_vectors(file, _units(table), rows=len(table), dim=embedder.dim)
         log.info("%s: %d vectors to hand in, %d of them zeros for want of a face", file, len(table), lost)
     return Asked(folder.name, str(folder), 0, 0, lost)
 

@@ -21,7 +21,7 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.index import Source
 from pipeline.sources.test_sets import video_lists
-from pipeline.sources.test_sets.video_lists import Videos
+from pipeline.sources.test_sets.video_lists import VideoSet
 from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
@@ -76,11 +76,11 @@ def measure(
             verified[title] = verify(cosines, same, fold, unit=people, samples=draws, seed=seed)
         else:
             found = _searched(means, lists)
-            lost = sum(v not in means for videos in lists.sought.values() for v in videos)
+            lost = sum(v not in means for videos in lists.gallery.values() for v in videos)
             value, low, high = mean_average_precision(found, samples=draws, seed=seed)
             figures.append(Figure(name, f"mAP@{K}", title, "", value, low if draws else None, high if draws else None))
         log.info("%s: %s, %d videos", name, title, len(means))
-    questions = len(lists.pairs) or sum(map(len, lists.sought.values()))
+    questions = len(lists.pairs) or sum(map(len, lists.gallery.values()))
     one = sum(p.same for p in lists.pairs) or questions
     return Measured(Asked(name, path, questions, one, lost), verified, figures)
 
@@ -95,25 +95,25 @@ def pooled(table: Table) -> dict[str, NDArray[np.float32]]:
     return {name: total / max(float(np.linalg.norm(total)), 1e-12) for name, total in sums.items()}
 
 
-def _cosines(means: Mapping[str, NDArray[np.float32]], lists: Videos) -> NDArray[np.float32]:
+def _cosines(means: Mapping[str, NDArray[np.float32]], lists: VideoSet) -> NDArray[np.float32]:
     return np.array(
         [float(means[p.a] @ means[p.b]) if p.a in means and p.b in means else -1 for p in lists.pairs], np.float32
     )
 
 
-def _searched(means: Mapping[str, NDArray[np.float32]], lists: Videos) -> NDArray[np.float64]:
+def _searched(means: Mapping[str, NDArray[np.float32]], lists: VideoSet) -> NDArray[np.float64]:
     """AP of each person [people]: 0 for one without a known video that shows a face."""
-    gallery = [(v, person) for person, videos in lists.sought.items() for v in videos if v in means]
+    gallery = [(v, person) for person, videos in lists.gallery.items() for v in videos if v in means]
     if not gallery:
-        raise UserError(f"no video of {lists.frames} that {video_lists.SOUGHT} names shows a face")
+        raise UserError(f"no video of {lists.frames} that {video_lists.GALLERY} names shows a face")
     owner = np.unique([person for _, person in gallery], return_inverse=True)
     number = {name: i for i, name in enumerate(owner[0].tolist())}
     x = np.stack([means[v] for v, _ in gallery])
-    asked = [p for p in lists.sought if any(v in means for v in lists.known.get(p, []))]
+    asked = [p for p in lists.gallery if any(v in means for v in lists.queries.get(p, []))]
     if not asked:
-        raise UserError(f"no video of {lists.frames} that {video_lists.KNOWN} names shows a face of anybody sought")
-    queries = np.stack([np.sum([means[v] for v in lists.known[p] if v in means], axis=0) for p in asked])
+        raise UserError(f"no video of {lists.frames} that {video_lists.QUERIES} names shows a face of anybody sought")
+    queries = np.stack([np.sum([means[v] for v in lists.queries[p] if v in means], axis=0) for p in asked])
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
-    there = np.array([len(lists.sought[p]) for p in asked])
+    there = np.array([len(lists.gallery[p]) for p in asked])
     found = average_precisions(queries, np.array([number.get(p, -1) for p in asked]), x, owner[1], relevant=there)
-    return np.concatenate([found, np.zeros(len(lists.sought) - len(asked))])
+    return np.concatenate([found, np.zeros(len(lists.gallery) - len(asked))])

@@ -24,9 +24,9 @@ from flows.refine.test_sets import test_set_source
 from pipeline.errors import UserError
 from pipeline.faces.align import SIZE
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.extract import NoFace, the_face
+from pipeline.faces.extract import NoFace, align_main_face
 from pipeline.faces.packs import find_model
-from pipeline.faces.picture import Image, Unreadable, decode
+from pipeline.faces.picture import Image, UnreadablePhoto, decode
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.noise.calibration import FACES, IDENTITIES, calibrate, read_calibration
 from pipeline.noise.score_norm import Tail, View, level, likeness, rate, seen
@@ -143,11 +143,11 @@ def _face(photo: Path, detector: FaceDetector, aligned: bool) -> tuple[Image, in
         image = decode(photo.read_bytes())
         if aligned:
             return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8), 1
-        face, faces, _ = the_face(image, detector(image))
+        face, faces, _ = align_main_face(image, detector(image))
         return face, len(faces.scores)
     except OSError as error:
         raise UserError(f"cannot read {photo} ({error.strerror or error}): give a photo") from None
-    except (Unreadable, NoFace) as error:
+    except (UnreadablePhoto, NoFace) as error:
         raise UserError(
             f"{photo} shows no face to look for ({error}): give another photo, or another --detector"
         ) from None

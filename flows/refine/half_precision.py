@@ -14,7 +14,7 @@ from flows.refine.models import is_checkpoint
 from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder, layout_of
-from pipeline.faces.half_precision import halve as write
+from pipeline.faces.half_precision import write_half_precision
 from pipeline.faces.packs import find_model
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import verify
@@ -66,7 +66,7 @@ def halve(
     whole = OnnxEmbedder(find_model(model, "embedder"))
     if out.absolute() == Path(whole.model):
         raise UserError(f"{out} is the model itself: give another file")
-    sizes = Path(whole.model).stat().st_size, write(whole.model, out)
+    sizes = Path(whole.model).stat().st_size, write_half_precision(whole.model, out)
     half = OnnxEmbedder(str(out.absolute()))
     if layout_of(half.model) != layout_of(whole.model):  # a graph that tells by its first nodes how it wants its faces
         raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flows.refine.tables import SourcePaths
 from pipeline.errors import UserError
-from pipeline.sources import SOURCES, source
 from pipeline.sources.index import Source
+from pipeline.sources.kinds import SOURCES, source_format
 
 log = logging.getLogger("refinery")
 
@@ -49,7 +49,7 @@ def count_ignored_files(source_paths: SourcePaths) -> Mapping[str, Mapping[str, 
     """How many files of each source are no photos, by reason; logged too, so that nobody takes them for lost."""
     ignored: dict[str, dict[str, int]] = {}
     for name, (kind, path) in source_paths.items():
-        count = getattr(source(kind), "ignored", None)
+        count = getattr(source_format(kind), "ignored", None)
         ignored[name] = count(path) if count else {}
         for reason, files in ignored[name].items():
             log.info("%s: %d files ignored (%s)", name, files, reason)

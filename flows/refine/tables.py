@@ -8,12 +8,11 @@ from pipeline import schema
 from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import extract_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
-from pipeline.sources.index import Source, alike
-from pipeline.sources.index import photos as index_photos
+from pipeline.sources.index import Source, SourceLocation, earlier_shards, index_photos
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Table
 
-SourcePaths = Mapping[str, tuple[str, str]]  # a source's name: its kind and path
+SourcePaths = Mapping[str, SourceLocation]  # by the source's name: its kind and path
 
 
 def build_photos(
@@ -52,8 +51,8 @@ def build_faces(
         detector=detector,
         aligned=aligned,
         workers=workers,
-        carry={"root": root, "where": source_paths},
-        before=alike(photos, former),
+        carry={"root": root, "locations": source_paths},
+        before=earlier_shards(photos, former),
     )
     return table
 
@@ -82,7 +81,7 @@ def build_embeddings(
         workers=workers,
         carry={"root": root, "batch": batch},
         wants="GPU",
-        before=alike(faces, former),
+        before=earlier_shards(faces, former),
     )
     return table
 

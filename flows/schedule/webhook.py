@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prefect.deployments import run_deployment
 
 from pipeline.errors import UserError
-from pipeline.sources import number
+from pipeline.sources.text_lists import whole_number
 
 log = logging.getLogger("refinery")
 HEADER, SECRET = "X-Refinery-Secret", "REFINERY_WEBHOOK_SECRET"
@@ -70,7 +70,7 @@ def door(rung: threading.Event) -> type[BaseHTTPRequestHandler]:
         timeout = PATIENCE_S
 
         def do_POST(self) -> None:
-            length = number(self.headers.get("Content-Length") or "0")
+            length = whole_number(self.headers.get("Content-Length") or "0")
             if length is not None:
                 self.rfile.read(min(MOST, length))
             known = _known(self.headers.get(HEADER, ""))

@@ -17,7 +17,7 @@ TEMPLATE = np.array(
 TEMPLATE.setflags(write=False)
 
 
-def similarity(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[np.float64]:
+def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[np.float64]:
     """The least-squares similarity transform [2, 3] that maps points src [n, 2] to dst [n, 2].
 
     Rotation, one scale, translation, never a reflection: Umeyama, "Least-squares estimation of transformation
@@ -35,9 +35,9 @@ def similarity(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[
     return np.column_stack([matrix, dst_mean - matrix @ src_mean])
 
 
-def warp(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) -> Image:
+def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) -> Image:
     """The face [size, size, 3] whose five landmarks [5, 2] lie where the template has them."""
-    matrix = similarity(np.asarray(landmarks, np.float64), TEMPLATE * (size / SIZE))
+    matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE * (size / SIZE))
     shrink = np.hypot(matrix[0, 0], matrix[1, 0])
     if shrink < 0.5:
         # bilinear sampling sees four pixels: a photo much larger than the face is averaged down first, else it aliases

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces import quality
-from pipeline.faces.align import SIZE, warp
+from pipeline.faces.align import SIZE, align_face
 from pipeline.faces.detect import LARGEST, main_face
 from pipeline.faces.model_file import HELPERS
-from pipeline.faces.picture import Image, Unreadable, decode, pixels, shrinks
+from pipeline.faces.picture import Image, UnreadablePhoto, decode, decode_shrink, pixels
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.sketch import sketch
-from pipeline.sources import Changed, Photo, source
+from pipeline.sources.index import SourceLocation
+from pipeline.sources.kinds import source_format
+from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.tables.prefetch import ahead
 from pipeline.tables.table import Shard, read_shard
 
@@ -65,18 +67,20 @@ def extract_shard(
     root: str,
     detector: FaceDetector,
     aligned: bool,
-    where: Mapping[str, tuple[str, str]],
+    locations: Mapping[str, SourceLocation],
     before: Sequence[tuple[Shard, Shard]] = (),
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
     aligned: the photos are aligned crops already and stay as they are; detection only reports.
-    where: kind and path of each source by its name. before: shards of photos of a former run and the faces made of
+    locations: of each source by its name. before: shards of photos of a former run and the faces made of
     them just so; a photo that is still the same file is not looked at again.
     """
     photos = read_shard(root, part).to_pylist()
     known = _known(root, photos, before)
-    opened = ahead(lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, where), photos, threads=HELPERS)
+    opened = ahead(
+        lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, locations), photos, threads=HELPERS
+    )
     rows = ahead(_finished, (_looked_at(photo, detector) for photo in opened), threads=HELPERS)
     made = [schema.FACES.empty_table()]
     while some := list(islice(rows, ROWS)):
@@ -102,19 +106,19 @@ def _file(photo: Row | None) -> Row | None:
     return photo and {name: value for name, value in photo.items() if name != "identity"}
 
 
-def _opened(photo: Row, known: Row | None, aligned: bool, where: Mapping[str, tuple[str, str]]) -> Row | Opened:
+def _opened(photo: Row, known: Row | None, aligned: bool, locations: Mapping[str, SourceLocation]) -> Row | Opened:
     """A photo read and decoded, or its row where there is nothing to look at."""
     if known:
         return known
     row: Row = {"face_id": photo["face_id"], "identity": photo["identity"]}
     try:
         if photo["failure"]:
-            raise Unreadable(photo["failure"].removeprefix("unreadable: "))
-        data = read_photo(photo, where)
+            raise UnreadablePhoto(photo["failure"].removeprefix("unreadable: "))
+        data = read_photo(photo, locations)
         row["sha"] = sha256(data).hexdigest()
-        shrink = 1 if aligned else shrinks(data, LARGEST)  # it is decoded no larger than the detector sees it
+        shrink = 1 if aligned else decode_shrink(data, LARGEST)  # it is decoded no larger than the detector sees it
         image = decode(data, shrink) if pixels(data) <= LARGE * shrink**2 else None
-    except (Unreadable, Changed) as error:
+    except (UnreadablePhoto, PhotoChanged) as error:
         return row | {"failure": f"unreadable: {error}"}
     return Opened(row, data, image, shrink, None if aligned else photo["box"], aligned)
 
@@ -127,7 +131,7 @@ def _looked_at(photo: Row | Opened, detector: FaceDetector) -> Row | Seen:
         return Seen(photo, photo.image, detector(photo.image))
     try:
         image = decode(photo.data, photo.shrink)
-    except Unreadable as error:
+    except UnreadablePhoto as error:
         return photo.row | {"failure": f"unreadable: {error}"}
     return _finished(Seen(photo, image, detector(image)))
 
@@ -139,29 +143,28 @@ def _finished(seen: Row | Seen) -> Row:
     row = seen.photo.row
     try:
         return row | (_as_it_is(*seen) if seen.photo.aligned else _cut(*seen))
-    except Unreadable as error:
+    except UnreadablePhoto as error:
         return row | {"failure": f"unreadable: {error}"}
     except NoFace as error:
         return row | {"failure": f"no_face: {error}"}
 
 
-def read_photo(photo: Row, where: Mapping[str, tuple[str, str]]) -> bytes:
-    """The bytes of a row of photos. Raises Changed when they are not there any more."""
-    kind, path = where[photo["source"]]
+def read_photo(photo: Row, locations: Mapping[str, SourceLocation]) -> bytes:
+    """The bytes of a row of photos. Raises PhotoChanged when they are not there any more."""
+    kind, path = locations[photo["source"]]
     names = (name for name in Photo._fields if name not in ("failure",))
-    found: bytes = source(kind).read(path, Photo(**{name: photo[name] for name in names}))
-    return found
+    return source_format(kind).read(path, Photo(**{name: photo[name] for name in names}))
 
 
 def _cut(photo: Opened, image: Image, found: DetectedFaces) -> Row:
     """What is kept of a photo, which is decoded once more where its face needs all pixels."""
-    face, faces, i = the_face(image, found, photo.box, shrink=photo.shrink)
+    face, faces, i = align_main_face(image, found, photo.box, shrink=photo.shrink)
     if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
         face = _aligned(decode(photo.data), faces, i)
-    return {"jpeg": to_jpeg(face)} | measure(face) | _seen(faces, i)
+    return {"jpeg": to_jpeg(face)} | measure_face(face) | _seen(faces, i)
 
 
-def the_face(
+def align_main_face(
     image: Image, faces: DetectedFaces, box: Sequence[float] | None = None, *, shrink: int = 1
 ) -> tuple[Image, DetectedFaces, int]:
     """The aligned face [112, 112, 3] a picture is about, all faces of the photo, and which of them it is.
@@ -181,7 +184,7 @@ def the_face(
 
 def _aligned(image: Image, faces: DetectedFaces, i: int) -> Image:
     try:
-        return warp(image, faces.landmarks[i])
+        return align_face(image, faces.landmarks[i])
     except (ValueError, cv2.error) as error:
         raise NoFace(f"the landmarks cannot be aligned ({error})") from None
 
@@ -193,10 +196,10 @@ def _as_it_is(photo: Opened, image: Image, faces: DetectedFaces) -> Row:
         face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         jpeg = to_jpeg(face)
     seen = _seen(faces, main_face(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
-    return {"jpeg": jpeg} | measure(face) | seen
+    return {"jpeg": jpeg} | measure_face(face) | seen
 
 
-def measure(face: Image) -> Row:
+def measure_face(face: Image) -> Row:
     """What an aligned face [112, 112, 3] says of itself: its sketch, sharpness and exposure."""
     return {"sketch": sketch(face), "sharpness": quality.sharpness(face), "exposure": quality.exposure(face)}
 

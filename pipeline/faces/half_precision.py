@@ -14,8 +14,8 @@ from pipeline.faces.prelu import LARGEST
 from pipeline.tables import storage
 
 
-def halve(model: str, out: str | Path) -> int:
-    """Write the model of an ONNX file in half precision to another; its bytes.
+def write_half_precision(model: str, out: str | Path) -> int:
+    """Write the model of an ONNX file in half precision to the file `out`; returns its size in bytes.
 
     onnxruntime's own converter rewrites the graph: weights too small or too large for half precision go to its limits.
     Raises UserError for what is no ONNX model, is too large, in half precision already, or cannot be rewritten, and for

@@ -29,7 +29,7 @@ SHRUNK = {
 MAX_PIXELS = 1 << 27  # 134 megapixels, 400 MB decoded: no face photo needs more, a decompression bomb does
 
 
-class Unreadable(ValueError):  # noqa: N818
+class UnreadablePhoto(ValueError):  # noqa: N818
     """The bytes are no whole picture; the message says why."""
 
 
@@ -38,10 +38,10 @@ def decode(data: bytes, shrink: int = 1) -> Image:
 
     shrink: 1, or what `shrinks` gave: each side comes out so many times shorter, rounded up.
 
-    Raises Unreadable when they are empty, cut short, no picture, or more than MAX_PIXELS.
+    Raises UnreadablePhoto when they are empty, cut short, no picture, or more than MAX_PIXELS.
     """
     if not data:
-        raise Unreadable("the file is empty")
+        raise UnreadablePhoto("the file is empty")
     _whole(data)
     _small_enough(data)
     flags = cv2.IMREAD_UNCHANGED if _may_have_alpha(data) else SHRUNK[shrink]
@@ -50,11 +50,11 @@ def decode(data: bytes, shrink: int = 1) -> Image:
     except cv2.error:
         image = None
     if image is None:
-        raise Unreadable(f"no picture that can be decoded ({_looks_like(data)})")
+        raise UnreadablePhoto(f"no picture that can be decoded ({_looks_like(data)})")
     return _bgr8(image)
 
 
-def shrinks(data: bytes, side: int) -> int:
+def decode_shrink(data: bytes, side: int) -> int:
     """How many times smaller a JPEG may be decoded with its longer side still of so many pixels: 1, 2, 4 or 8.
 
     A JPEG's blocks are of 8x8 frequencies, and the lower ones alone make the smaller picture, in a part of the time.
@@ -64,16 +64,16 @@ def shrinks(data: bytes, side: int) -> int:
 
 
 def _small_enough(data: bytes) -> None:
-    """Raise Unreadable for more than MAX_PIXELS, from what the file says of itself: decoding them would fill memory."""
+    """Raise UnreadablePhoto for more than MAX_PIXELS by the file's own header: decoding them would fill memory."""
     width, height = _size(data) or (0, 0)
     if width * height > MAX_PIXELS:
-        raise Unreadable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
+        raise UnreadablePhoto(f"{width}x{height} pixels are more than {MAX_PIXELS}")
 
 
 def pixels(data: bytes) -> int:
     """How many pixels a photo says it has, without decoding it; MAX_PIXELS where that cannot be told.
 
-    Raises Unreadable for far too many.
+    Raises UnreadablePhoto for far too many.
     """
     width, height = _size(data) or (MAX_PIXELS, 1)
     return width * height
@@ -87,7 +87,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
         with PIL.Image.open(io.BytesIO(data)) as picture:
             return picture.size
     except PIL.Image.DecompressionBombError:
-        raise Unreadable(f"it has more than {MAX_PIXELS} pixels") from None
+        raise UnreadablePhoto(f"it has more than {MAX_PIXELS} pixels") from None
     except (OSError, ValueError, SyntaxError):
         return None
 
@@ -126,7 +126,7 @@ def _may_have_alpha(data: bytes) -> bool:
 
 
 def _whole(data: bytes) -> None:
-    """Raise Unreadable for a file that was cut short: decoders would fill the rest with grey and say nothing."""
+    """Raise UnreadablePhoto for a file that was cut short: decoders would fill the rest with grey and say nothing."""
     if data.startswith(b"\xff\xd8"):
         # within coded data FF is always stuffed, so an end marker after the last scan's start is the real end
         short = data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
@@ -139,7 +139,7 @@ def _whole(data: bytes) -> None:
     else:
         short = False
     if short:
-        raise Unreadable(f"cut short after {len(data)} bytes")
+        raise UnreadablePhoto(f"cut short after {len(data)} bytes")
 
 
 def _ends(png: bytes) -> bool:

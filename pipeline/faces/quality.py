@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.faces.align import SIZE, TEMPLATE, similarity
+from pipeline.faces.align import SIZE, TEMPLATE, similarity_transform
 from pipeline.faces.picture import Image
 
 # tan(yaw) for one unit of nose offset per eye distance: eyes 63 mm apart, nose tip 33 mm before them (adult means)
@@ -38,5 +38,5 @@ def yaw(landmarks: NDArray[np.floating]) -> float:
 
 def face_size(landmarks: NDArray[np.floating]) -> float:
     """The side in photo pixels of the square that becomes the 112x112 face: under 112 the face was enlarged."""
-    matrix = similarity(np.asarray(landmarks, np.float64), TEMPLATE)
+    matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE)
     return float(SIZE / np.hypot(matrix[0, 0], matrix[1, 0]))

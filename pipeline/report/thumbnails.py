@@ -8,7 +8,7 @@ import cv2
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.faces.picture import Unreadable, decode
+from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table, read_shard
 
@@ -51,7 +51,7 @@ def _address(jpeg: bytes) -> str:
     """A face as an address that holds it, made small; empty for what is no picture."""
     try:
         face = cv2.resize(decode(jpeg), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    except Unreadable:
+    except UnreadablePhoto:
         return ""
     data = bytes(cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
     return "data:image/jpeg;base64," + b64encode(data).decode()

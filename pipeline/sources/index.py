@@ -1,4 +1,4 @@
-"""The first two tables: what a source holds, and the same dealt to shards so that no identity crosses one.
+"""The index and the photos table: what the sources hold, assigned to shards so that no identity crosses one.
 
 An identity's shard is a hash of its name, so it stays where it is while the data grows. The index is sorted by that
 hash, and a shard of photos reads only its own range of it.
@@ -15,27 +15,36 @@ import pyarrow.parquet as pq
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.schema import face_id
-from pipeline.sources import Photo, source
+from pipeline.sources.kinds import source_format
+from pipeline.sources.photo import Photo
 from pipeline.tables import storage
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table
 
-INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))
-CHUNK = 65536  # photos turned to columns at a time: what bounds the memory of an index is its columns, not its names
-LARGEST = 2048  # photos a shard, on average, at most
-AT_LEAST = 32  # shards, so that there is something to share out and to see moving
+INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))  # deal: hash of the identity, or of the key without one
+CHUNK = 65536  # photos made into columns at a time: the memory of an index is that of its columns, not of its strings
+MAX_SHARD_PHOTOS = 2048  # on average
+MIN_SHARDS = 32  # where there are photos enough, so that workers have something to share and progress is seen
+MIN_SHARD_PHOTOS = 128
 
 
 class Source(NamedTuple):
-    """A place photos come from: its name in the tables, its kind on the command line, its path."""
+    """A data set that photos come from: its name in the tables, its kind (see kinds.SOURCES), its path."""
 
     name: str
     kind: str
     path: str
 
 
+class SourceLocation(NamedTuple):
+    """How to read the photos of a source: its kind and its path."""
+
+    kind: str
+    path: str
+
+
 class IndexPart(NamedTuple):
-    """One part of one source, and whether its identities' names need the source's before them."""
+    """One part of one source, and whether identities are called "source/identity"."""
 
     name: str
     kind: str
@@ -43,109 +52,111 @@ class IndexPart(NamedTuple):
     part: Any
 
 
-def photos(
+def index_photos(
     root: str, sources: Sequence[Source], *, shards: int | None = None, workers: Workers = None
-) -> tuple[Table, dict[str, tuple[str, str]]]:
-    """The photos table of some sources, and where each source lies (name -> kind, path) for those who read photos.
+) -> tuple[Table, dict[str, SourceLocation]]:
+    """The photos table of some sources, and the location of each source by its name.
 
-    shards: how many; by default a power of two that keeps a shard under LARGEST photos. With several sources the same
+    shards: how many; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources the same
     name in two of them is two claims, so identities are called "source/identity". Raises UserError when there is no
     photo at all or two sources share a name.
     """
-    where = {s.name: (s.kind, s.path) for s in sources}
-    if len(where) < len(sources):
+    locations = {s.name: SourceLocation(s.kind, s.path) for s in sources}
+    if len(locations) < len(sources):
         raise UserError(f"two sources are called {sources[-1].name}: call one NAME=PATH")
     parts = [
-        IndexPart(s.name, s.kind, len(sources) > 1, part) for s in sources for part in source(s.kind).parts(s.path)
+        IndexPart(s.name, s.kind, len(sources) > 1, part)
+        for s in sources
+        for part in source_format(s.kind).parts(s.path)
     ]
     index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds some")
-    of = shards or _default_shards(len(index))
-    deals = [(i, of) for i in range(of)]
+    count = shards or _default_shards(len(index))
     table = build(
         root,
         "photos",
         photos_shard,
-        deals,
+        [(i, count) for i in range(count)],
         schema=schema.PHOTOS,
         workers=workers,
         index=index.shards,
         carry={"root": root},
     )
-    return table, where
+    return table, locations
 
 
 def _default_shards(rows: int) -> int:
-    size = max(128, min(LARGEST, -(-rows // AT_LEAST)))
+    size = max(MIN_SHARD_PHOTOS, min(MAX_SHARD_PHOTOS, -(-rows // MIN_SHARDS)))
     return 1 << (-(-rows // size) - 1).bit_length()
 
 
-def alike(new: Table, old: Table | None) -> list[list[Shard]]:
-    """For each shard of a table that is dealt like photos, those of an older one that the same names are dealt to."""
+def earlier_shards(new: Table, old: Table | None) -> list[list[Shard]]:
+    """For each shard of a table sharded like photos, the shards of an earlier one that hold the same identities."""
     n, m = len(new.shards), len(old.shards) if old else 0
     return [old.shards[i * m // n : -(-(i + 1) * m // n)] if old else [] for i in range(n)]
 
 
 def index_shard(part: IndexPart) -> pa.Table:
-    """The photos of one part of a source with the number that deals them, sorted by it."""
-    module = source(part.kind)
-    found = iter(module.index(part.part))
-    chunks = [_columns(chunk, part) for chunk in iter(lambda: list(islice(found, CHUNK)), [])]
+    """The photos of one part of a source, sorted by the hash that assigns them to shards."""
+    photos = iter(source_format(part.kind).index(part.part))
+    chunks = [_columns(chunk, part) for chunk in iter(lambda: list(islice(photos, CHUNK)), [])]
     table = pa.concat_tables(chunks) if chunks else INDEX.empty_table()
     return table.sort_by(
         [("deal", "ascending"), ("identity", "ascending"), ("key", "ascending"), ("offset", "ascending")]
     )
 
 
-def _columns(chunk: list[Photo], part: IndexPart) -> pa.Table:
-    names = [f"{part.name}/{p.identity}" if part.prefix and p.identity else p.identity for p in chunk]
+def _columns(photos: list[Photo], part: IndexPart) -> pa.Table:
+    identities = [f"{part.name}/{p.identity}" if part.prefix and p.identity else p.identity for p in photos]
     return pa.table(
         {
-            "face_id": [face_id(part.name, p.key) for p in chunk],
-            "source": [part.name] * len(chunk),
-            "key": [p.key for p in chunk],
-            "identity": pa.array(names, pa.string()),
-            "box": pa.array([p.box for p in chunk], pa.list_(pa.float32(), 4)),
-            "file": [p.file for p in chunk],
-            "offset": [p.offset for p in chunk],
-            "length": [p.length for p in chunk],
-            "modified": [p.modified for p in chunk],
-            "failure": pa.array([p.failure for p in chunk], pa.string()),
-            "deal": pa.array([_deal(p.identity or p.key) for p in chunk], pa.uint32()),
+            "face_id": [face_id(part.name, p.key) for p in photos],
+            "source": [part.name] * len(photos),
+            "key": [p.key for p in photos],
+            "identity": pa.array(identities, pa.string()),
+            "box": pa.array([p.box for p in photos], pa.list_(pa.float32(), 4)),
+            "file": [p.file for p in photos],
+            "offset": [p.offset for p in photos],
+            "length": [p.length for p in photos],
+            "modified": [p.modified for p in photos],
+            "failure": pa.array([p.failure for p in photos], pa.string()),
+            "deal": pa.array([_shard_hash(p.identity or p.key) for p in photos], pa.uint32()),
         },
         schema=INDEX,
     )
 
 
-def _deal(name: str) -> int:
-    """Where a name is dealt, from 0 to 2^32; the source is left out of it, so that a further source moves nobody."""
+def _shard_hash(name: str) -> int:
+    """The hash, 0 to 2^32, that assigns a name to a shard; of no source, so that a further source moves nobody."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
 def photos_shard(part: tuple[int, int], *, index: Sequence[Shard], root: str) -> pa.Table:
-    """Shard i of n: the photos whose identities are dealt there, by identity and key; a key that comes twice is told
-    apart by where its bytes lie."""
-    i, of = part
-    low, high = -(-(i << 32) // of), -(-((i + 1) << 32) // of)
+    """Shard i of n, part (i, n): the photos whose hash lies in its range, by identity and key.
+
+    A key that comes twice in a source is made unique by where the photo's bytes lie.
+    """
+    i, n = part
+    low, high = -(-(i << 32) // n), -(-((i + 1) << 32) // n)
     files, base = storage.open_root(root)
     filters = [("deal", ">=", low), ("deal", "<", high)]
-    read = [pq.read_table(f"{base}/{s.path}", filesystem=files, filters=filters) for s in index if s.rows]
+    tables = [pq.read_table(f"{base}/{s.path}", filesystem=files, filters=filters) for s in index if s.rows]
     order = [(name, "ascending") for name in ("identity", "key", "source", "file", "offset")]
-    table = pa.concat_tables(read).sort_by(order)
+    table = pa.concat_tables(tables).sort_by(order)
     ids, sources, keys = (table[c].to_pylist() for c in ("face_id", "source", "key"))
     if len(set(ids)) < len(ids):
-        keys = list(_distinct(table, keys))
+        keys = list(_distinct_keys(table))
         ids = [face_id(s, k) for s, k in zip(sources, keys, strict=True)]
         table = table.set_column(0, "face_id", pa.array(ids)).set_column(2, "key", pa.array(keys))
     return table
 
 
-def _distinct(table: pa.Table, keys: list[str]) -> Iterator[str]:
+def _distinct_keys(table: pa.Table) -> Iterator[str]:
+    """The keys of a table of photos, made unique within each source."""
     seen: set[tuple[str, str]] = set()
-    for name, key, file, offset in zip(
-        table["source"].to_pylist(), keys, table["file"].to_pylist(), table["offset"].to_pylist(), strict=True
-    ):
-        unique = f"{key}@{file}:{offset}" if (name, key) in seen else key
-        seen.add((name, unique))
+    columns = (table[name].to_pylist() for name in ("source", "key", "file", "offset"))
+    for source, key, file, offset in zip(*columns, strict=True):
+        unique = f"{key}@{file}:{offset}" if (source, key) in seen else key
+        seen.add((source, unique))
         yield unique

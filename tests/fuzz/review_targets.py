@@ -15,7 +15,7 @@ from flows.schedule.webhook import door
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.detect import kind_of
-from pipeline.faces.picture import MAX_PIXELS, Unreadable, decode
+from pipeline.faces.picture import MAX_PIXELS, UnreadablePhoto, decode
 from pipeline.review.answers.lists import SAYS, read_lists
 from pipeline.review.groups import read_groups, read_roster
 from pipeline.review.label_studio import exchange, page_templates
@@ -142,7 +142,7 @@ def _webhook(folder: Path) -> None:
 def _picture(folder: Path) -> None:
     try:
         image = decode((folder / "photo").read_bytes())
-    except Unreadable as reason:
+    except UnreadablePhoto as reason:
         is_text(str(reason))
         holds(str(reason) != "", "a reason in words")
         return

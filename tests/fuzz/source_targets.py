@@ -11,9 +11,10 @@ from types import ModuleType
 
 import numpy as np
 
+from pipeline.faces import given_landmarks
 from pipeline.faces.extract import to_jpeg
-from pipeline.sources import Photo
 from pipeline.sources.formats import megaface, ms_celeb
+from pipeline.sources.photo import Photo
 from pipeline.sources.record_io import codec, reader
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.sources.test_sets import (
@@ -103,9 +104,9 @@ def _pairs(folder: Path) -> None:
     asked = [split] if split.is_dir() else [f for f in sorted(folder.glob("*.txt"))[:1] if f.is_file()]
     for path in asked:
         listed = pair_lists.find(path)
-        holds(listed is None or len(listed.questions) > 0, "a list asks something")
-        for question in listed.questions if listed else []:
-            is_text(question.a, question.b, question.who)
+        holds(listed is None or len(listed.pairs) > 0, "a list asks something")
+        for question in listed.pairs if listed else []:
+            is_text(question.a, question.b, question.person)
             holds(0 <= question.fold < 1 << 7, "a fold that the table of pairs can hold")
         there = {photo.key for photo in _photos(photo_sets, path)}
         for pair in photo_sets.pairs(path):
@@ -132,7 +133,7 @@ def _trillion_pairs(folder: Path) -> None:
     (folder / "1.jpg").write_bytes(PICTURE)
     lines = (folder / trillion_pairs.LIST).read_bytes().split(b"\n")
     parts = trillion_pairs.parts(folder)
-    cut = [row for part in parts for row in trillion_pairs.cut_shard(part, folder=str(folder)).to_pylist()]
+    cut = [row for part in parts for row in given_landmarks.cut_listed_shard(part, folder=str(folder)).to_pylist()]
     holds(len(cut) == sum(bool(line.decode().split()) for line in lines), "every line is a face or a failure")
     for row in cut:
         holds((row["jpeg"] is None) == (row["failure"] is not None), "a face or a reason")
@@ -145,11 +146,13 @@ def _templates(folder: Path) -> None:
         return
     lists = ijb.read_lists(folder)
     n = len(lists.photos)
-    holds({len(a) for a in (lists.template, lists.medium, lists.points, lists.score)} == {n}, "a row each")
-    holds(bool(np.isfinite(lists.points).all() and np.isfinite(lists.score).all()), "points are numbers")
+    holds({len(a) for a in (lists.template, lists.medium, lists.landmarks, lists.score)} == {n}, "a row each")
+    holds(bool(np.isfinite(lists.landmarks).all() and np.isfinite(lists.score).all()), "points are numbers")
     holds(set(lists.pairs[:, 2].tolist()) <= {0, 1}, "pairs are of one person or two")
     parts = ijb.parts(folder, lists)
-    cut = [row for part in parts for row in ijb.cut_shard(part, folder=str(folder / "loose_crop")).to_pylist()]
+    cut = [
+        row for part in parts for row in given_landmarks.cut_shard(part, folder=str(folder / "loose_crop")).to_pylist()
+    ]
     holds(len(cut) == len(set(lists.photos)), "every photo has its row")
     holds(all((row["jpeg"] is None) == (row["failure"] is not None) for row in cut), "a face or a reason")
     for subjects in (*lists.galleries.values(), lists.probes):
@@ -163,13 +166,13 @@ def _videos(folder: Path) -> None:
         return
     found = video_lists.read_lists(folder)
     named = [v for pair in found.pairs for v in (pair.a, pair.b)]
-    named += [v for people in (found.known, found.sought) for videos in people.values() for v in videos]
+    named += [v for people in (found.queries, found.gallery) for videos in people.values() for v in videos]
     holds(len(named) > 0, "a set names videos")
     holds(all((found.frames / name).is_dir() for name in named), "videos are there")
     holds(all(0 <= pair.fold < 1 << 7 for pair in found.pairs), "a fold that the table of pairs can hold")
-    if found.sought:
+    if found.gallery:
         words = [line.split() for line in (folder / "val_gt.txt").read_text("utf-8", "replace").splitlines()]
-        holds(sum(map(len, found.sought.values())) == sum(len(w) - 1 for w in words if w), "every video is kept")
+        holds(sum(map(len, found.gallery.values())) == sum(len(w) - 1 for w in words if w), "every video is kept")
 
 
 def _megaface(folder: Path) -> None:
@@ -183,11 +186,11 @@ def _megaface(folder: Path) -> None:
         holds(box is None or (all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3]), "a box has a size")
     megaface.ignored(folder)
     for vector in folder.glob("*.bin"):
-        x = megaface_devkit.read(vector)
-        megaface_devkit.write(vector, x)
-        holds(np.array_equal(megaface_devkit.read(vector, dim=len(x)), x, equal_nan=True), "a vector comes back")
+        x = megaface_devkit.read_vector(vector)
+        megaface_devkit.write_vector(vector, x)
+        holds(np.array_equal(megaface_devkit.read_vector(vector, dim=len(x)), x, equal_nan=True), "a vector comes back")
     for file in folder.glob("results.json"):
-        holds(all(isinstance(v, float) for v in megaface_devkit.results(file).values()), "figures are numbers")
+        holds(all(isinstance(v, float) for v in megaface_devkit.read_results(file).values()), "figures are numbers")
 
 
 TARGETS = {

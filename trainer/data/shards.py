@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.sources.record_io import codec
-from pipeline.sources.record_io.codec import Damaged
+from pipeline.sources.record_io.codec import DamagedRecord
 
 RECORDS_A_CHUNK = 128  # a classic .rec is sorted by identity: short chunks mix better, and 1 MB still reads in one go
 
@@ -87,10 +87,10 @@ class RecordFaces:
             size = self.path.stat().st_size
             try:
                 for offset in _offsets(self.path, stream.fileno(), size):
-                    header, filled, end = codec.glance(stream.fileno(), offset, size)
+                    header, filled, end = codec.read_head(stream.fileno(), offset, size)
                     if filled:
                         found.append((offset, end, _label(header.labels[0], offset)))
-            except Damaged as fault:
+            except DamagedRecord as fault:
                 raise UserError(f"{self.path} is damaged or cut off: {fault}: export it again") from None
         return tuple(np.array(found, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
 
@@ -188,7 +188,7 @@ def _offsets(file: Path, stream: int, size: int) -> list[int]:
 
 def _label(value: float, offset: int) -> int:
     if not abs(value) < 1 << 53 or not value.is_integer():
-        raise Damaged(f"the record at byte {offset} has the label {value}, which is no number of an identity")
+        raise DamagedRecord(f"the record at byte {offset} has the label {value}, which is no number of an identity")
     return int(value)
 
 

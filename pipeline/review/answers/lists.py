@@ -16,7 +16,7 @@ from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
 from pipeline.review.questions.subject import about, medoids
 from pipeline.schema import ID_BYTES, finding_id
-from pipeline.sources import number as number_of
+from pipeline.sources.text_lists import whole_number
 
 SAYS = ("right", "wrong", "same", "stay", "go")
 PHOTO = re.compile(r"\.(jpe?g|png|webp|bmp)$", re.IGNORECASE)
@@ -138,7 +138,7 @@ def _line(file: Path, number: int, words: list[str], says: str, classes: Sequenc
 
 
 def _named(word: str, classes: Sequence[str]) -> str:
-    at = number_of(word)
+    at = whole_number(word)
     return (classes[at] or word) if at is not None and at < len(classes) else word
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.faces.extract import read_photo
-from pipeline.faces.picture import Unreadable, decode
+from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.review.questions.cases import among
-from pipeline.sources import Changed
+from pipeline.sources.photo import PhotoChanged
 
 SIDE = 224  # pixels of a face, and the height of its photo
 WIDEST = 320  # pixels of the photo beside it
@@ -53,7 +53,7 @@ def _context(photo: Mapping[str, Any], landmarks: list[float], where: Mapping[st
     """The photo, SIDE pixels high, around the face where it is too wide, the face in a box."""
     try:
         image = decode(read_photo(dict(photo), where))
-    except (Changed, Unreadable):
+    except (PhotoChanged, UnreadablePhoto):
         return None
     points = np.array(landmarks, np.float32).reshape(5, 2)
     middle = points.mean(0)

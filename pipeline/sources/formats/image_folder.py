@@ -1,7 +1,7 @@
-"""Folders of photos: identity/photo.jpg, nested as deep as one likes; the identity is the folder's path.
+"""Folders of photos: identity/photo.jpg, nested to any depth; the identity is the path of the photo's folder.
 
-One idea: the tree is walked once for a digest of every folder that holds photos; folders are dealt to parts by a hash
-of their path, so a data set that grows by a few people changes a few parts.
+One idea: the tree is walked once for a digest of every folder that holds photos. Folders are grouped into parts by a
+hash of their path, so a data set that grows by a few identities changes a few parts.
 """
 
 import os
@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Photo, existing, read_bytes
+from pipeline.sources.files import existing_path, read_bytes
+from pipeline.sources.photo import Photo
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-FOLDERS_A_PART = 256  # 100,000 identities make 512 parts
-MOST_PARTS = 512
+FOLDERS_PER_PART = 256  # 100,000 identities make 512 parts
+MAX_PARTS = 512
 
 
 class Part(NamedTuple):
@@ -27,8 +28,8 @@ class Part(NamedTuple):
     digest: str
 
 
-class Entry(NamedTuple):
-    """One thing found in a folder; `ignored` says why it is no photo, `failure` why a photo cannot be read."""
+class FolderEntry(NamedTuple):
+    """A file or folder within a folder; `ignored` says why it is no photo, `failure` why a photo cannot be read."""
 
     name: str  # relative to the root, with /
     size: int = 0
@@ -45,27 +46,31 @@ def parts(path: str | Path, *, flat: bool = False) -> list[Part]:
     """
     root = folder(path)
     digests: dict[str, str] = {}
-    others = 0
+    not_photos = 0
     for name, entries in walk(root):
-        digests |= {name: _digest(entries)} if any(not e.ignored for e in entries) else {}
-        others += sum(bool(e.ignored) for e in entries)
+        digests |= {name: _digest_of(repr(tuple(e)) for e in entries)} if any(not e.ignored for e in entries) else {}
+        not_photos += sum(bool(e.ignored) for e in entries)
     if not digests:
-        raise UserError(f"{root} holds no photo ({others} other files): give a folder of identity/photo.jpg")
+        raise UserError(f"{root} holds no photo ({not_photos} other files): give a folder of identity/photo.jpg")
     if not flat and not any(digests):
         raise UserError(f"{root} holds photos but no identities: put each person's photos in a folder of their own")
-    return deal(root, digests)
+    return group_folders(root, digests)
 
 
-def deal(root: Path, digests: dict[str, str]) -> list[Part]:
-    """Folders grouped by a hash of their path; their number is a power of two, so that growth rarely moves one."""
-    groups = 1
-    while groups < min(MOST_PARTS, len(digests) / FOLDERS_A_PART):
-        groups *= 2
-    dealt: list[list[str]] = [[] for _ in range(groups)]
+def group_folders(root: Path, digests: dict[str, str]) -> list[Part]:
+    """Folders grouped into parts by a hash of their path.
+
+    digests: of each folder's content, by its path below root. The number of groups is a power of two, so that a tree
+    that grows rarely moves a folder to another part.
+    """
+    count = 1
+    while count < min(MAX_PARTS, len(digests) / FOLDERS_PER_PART):
+        count *= 2
+    groups: list[list[str]] = [[] for _ in range(count)]
     for name in sorted(digests):
-        number = blake2b(os.fsencode(name), digest_size=4).digest()
-        dealt[int.from_bytes(number, "little") % groups].append(name)
-    return [Part(str(root), tuple(d), _join(digests[name] for name in d)) for d in dealt if d]
+        path_hash = blake2b(os.fsencode(name), digest_size=4).digest()
+        groups[int.from_bytes(path_hash, "little") % count].append(name)
+    return [Part(str(root), tuple(g), _digest_of(digests[name] for name in g)) for g in groups if g]
 
 
 def index(part: Part) -> Iterator[Photo]:
@@ -78,7 +83,7 @@ def index(part: Part) -> Iterator[Photo]:
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
-    """A photo's bytes; raises Changed when its file vanished or is another than was indexed."""
+    """The bytes of a photo; raises PhotoChanged when its file vanished or was changed since it was indexed."""
     return read_bytes(path, photo, whole=True)
 
 
@@ -94,33 +99,33 @@ def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False)
 
 def folder(path: str | Path) -> Path:
     """The absolute path of a folder; UserError when there is none or it is a file."""
-    root = existing(path)
+    root = existing_path(path)
     if not root.is_dir():
         raise UserError(f"{path} is a file: give the folder that holds the photos")
     return root
 
 
-def photo_of(entry: Entry, identity: str | None) -> Photo:
+def photo_of(entry: FolderEntry, identity: str | None) -> Photo:
     """An entry as a photo; one whose name cannot be written as UTF-8 is a failure under an escaped name."""
-    key, who = readable(entry.name), None if identity is None else readable(identity)
+    key, claimed = escaped_name(entry.name), None if identity is None else escaped_name(identity)
     failure = entry.failure or ("unreadable: its name is no UTF-8: rename it" if key != entry.name else None)
-    return Photo(key, who, key, 0, entry.size, entry.modified, None, failure or None)
+    return Photo(key, claimed, key, 0, entry.size, entry.modified, None, failure or None)
 
 
-def readable(name: str) -> str:
-    """A file name as valid Unicode: what it is when it is UTF-8, its odd bytes as \\xNN otherwise."""
+def escaped_name(name: str) -> str:
+    """A file name as valid Unicode: itself when it is UTF-8, else with the bytes that are not as \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def walk(root: Path) -> Iterator[tuple[str, list[Entry]]]:
-    """Every folder below a root, and its entries, in the order of their names; hidden folders are not entered.
+def walk(root: Path) -> Iterator[tuple[str, list[FolderEntry]]]:
+    """The root and every folder below it, each with its entries, sorted by name; hidden folders are not entered.
 
-    Links are followed, except to a folder one is in already. Raises UserError for a folder that cannot be read.
+    Links are followed, except to a folder above. Raises UserError for a folder that cannot be read.
     """
     yield from _walk(root, "", (_inode(root),))
 
 
-def _walk(root: Path, name: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, list[Entry]]]:
+def _walk(root: Path, name: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, list[FolderEntry]]]:
     entries, below = [], []
     for entry in listing(root, name, folders=True):
         if entry.ignored != "folder":
@@ -134,45 +139,41 @@ def _walk(root: Path, name: str, above: tuple[tuple[int, int], ...]) -> Iterator
         yield from _walk(root, child, (*above, inode))
 
 
-def listing(root: Path, name: str, *, folders: bool = False) -> list[Entry]:
-    """What lies in one folder, sorted by name; folders too when asked, as ignored "folder"."""
+def listing(root: Path, name: str, *, folders: bool = False) -> list[FolderEntry]:
+    """The entries of one folder, sorted by name; with `folders` also its folders, ignored as "folder"."""
     try:
-        with os.scandir(root / name) as found:
-            entries = [_entry(f"{name}/{e.name}" if name else e.name, e) for e in found]
+        with os.scandir(root / name) as scan:
+            entries = [_entry(f"{name}/{e.name}" if name else e.name, e) for e in scan]
     except OSError as error:
         raise UserError(
-            f"the folder {readable(str(root / name))!r} cannot be read ({error.strerror}): mend it or leave it out"
+            f"the folder {escaped_name(str(root / name))!r} cannot be read ({error.strerror}): mend it or leave it out"
         ) from None
     return sorted(e for e in entries if folders or e.ignored != "folder")
 
 
-def _entry(name: str, found: os.DirEntry[str]) -> Entry:
-    if found.name.startswith("."):
-        return Entry(name, ignored="hidden")
-    named_photo = PurePosixPath(found.name).suffix.lower() in SUFFIXES
+def _entry(name: str, item: os.DirEntry[str]) -> FolderEntry:
+    if item.name.startswith("."):
+        return FolderEntry(name, ignored="hidden")
+    named_photo = PurePosixPath(item.name).suffix.lower() in SUFFIXES
     try:
-        about = found.stat()
+        status = item.stat()
     except OSError:
         if named_photo:
-            return Entry(name, failure="unreadable: a link to nothing")
-        return Entry(name, ignored="link to nothing")
-    if stat.S_ISDIR(about.st_mode):
-        return Entry(name, ignored="folder")
-    if not stat.S_ISREG(about.st_mode):
-        return Entry(name, ignored="neither file nor folder")  # opening a pipe would wait for ever
-    return Entry(name, about.st_size, about.st_mtime_ns, "" if named_photo else "not a photo")
+            return FolderEntry(name, failure="unreadable: a link to nothing")
+        return FolderEntry(name, ignored="link to nothing")
+    if stat.S_ISDIR(status.st_mode):
+        return FolderEntry(name, ignored="folder")
+    if not stat.S_ISREG(status.st_mode):
+        return FolderEntry(name, ignored="neither file nor folder")  # opening a pipe would wait for ever
+    return FolderEntry(name, status.st_size, status.st_mtime_ns, "" if named_photo else "not a photo")
 
 
 def _inode(path: Path) -> tuple[int, int]:
-    about = path.stat()
-    return about.st_dev, about.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
-def _digest(entries: list[Entry]) -> str:
-    return _join(repr(tuple(e)) for e in entries)
-
-
-def _join(words: Iterator[str]) -> str:
+def _digest_of(words: Iterator[str]) -> str:
     hasher = blake2b(digest_size=16)
     for word in words:
         hasher.update(os.fsencode(word) + b"\0")

@@ -1,9 +1,9 @@
 """MegaFace: FaceScrub's folders of actors as probes, and the million distractors from Flickr, in one tree or apart.
 
 A probe lies in its actor's folder (Aaron_Eckhart/Aaron_Eckhart_1.png); a distractor lies under its photographer
-(375/37531198@N00/4174611825_0.jpg) and claims no identity. Where they are there, the box in a distractor's .json and in
-*face_info.txt says which face is meant, and *_features_list.json* (the development kit's) or *_lst (InsightFace's
-test pack) say which photos belong: those that are not listed are counted and left out.
+(375/37531198@N00/4174611825_0.jpg) and claims no identity. Optional files: the box in a distractor's .json or in
+*face_info.txt says which of a photo's faces is the subject; *_features_list.json* (the development kit's) or *_lst
+(InsightFace's test pack) list the photos of the set, and photos that are not listed are counted and left out.
 """
 
 import json
@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Box, Photo, stamp
+from pipeline.sources.files import file_stamp
 from pipeline.sources.formats import image_folder
+from pipeline.sources.photo import Box, Photo
 
 LIST_FOLDERS = ("", "templatelists", "devkit/templatelists")
 DISTRACTOR = re.compile(r"(?:^|/)\d{1,3}/\d+@N\d+/[^/]+$")
@@ -30,7 +31,7 @@ class Part(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """What the files beside the photos say; a kind of photo without a list is wanted whole."""
+    """What the files beside the photos list; all probes, or all distractors, belong where no list names any."""
 
     probes: frozenset[str]
     distractors: frozenset[str]
@@ -43,21 +44,21 @@ def parts(path: str | Path) -> list[Part]:
     Raises UserError as image folders do, and for a list that cannot be read.
     """
     root = image_folder.folder(path)
-    lists = tuple((name, *stamp(root / name)) for name in _list_files(root))
+    lists = tuple((name, *file_stamp(root / name)) for name in _list_files(root))
     _lists(str(root), lists)
     return [Part(folders, lists) for folders in image_folder.parts(root)]
 
 
 def index(part: Part) -> Iterator[Photo]:
-    """The listed photos of a part with their boxes; a box file that is none gives no box."""
+    """The listed photos of a part with their boxes; a .json that cannot be read gives no box."""
     root, lists = Path(part.folders.root), _lists(part.folders.root, part.lists)
     for name in part.folders.folders:
         entries = image_folder.listing(root, name)
-        there = {e.name for e in entries}
+        names = {e.name for e in entries}
         for entry in entries:
-            if not entry.ignored and _wanted(entry.name, lists):
-                box = _box(root / f"{entry.name}.json") if f"{entry.name}.json" in there else None
-                box = box or lists.boxes.get(_plain(entry.name))
+            if not entry.ignored and _belongs(entry.name, lists):
+                box = _box(root / f"{entry.name}.json") if f"{entry.name}.json" in names else None
+                box = box or lists.boxes.get(_list_spelling(entry.name))
                 yield image_folder.photo_of(entry, _identity(entry.name))._replace(box=box)
 
 
@@ -65,16 +66,16 @@ read = image_folder.read
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """How many files are no photos, photos not listed and listed photos not there, by reason."""
+    """By reason, how many files are no photos, photos are not listed, and listed photos are missing."""
     root = image_folder.folder(path)
     names = _list_files(root)
-    lists = _lists(str(root), tuple((name, *stamp(root / name)) for name in names))
+    lists = _lists(str(root), tuple((name, *file_stamp(root / name)) for name in names))
     photos = {e.name for _, entries in image_folder.walk(root) for e in entries if not e.ignored}
     boxes = {f"{photo}.json" for photo in photos}
     counts = image_folder.ignored(root, lambda name: name in boxes or name in names)
-    there = {tail for photo in photos for tail in _tails(photo)}
-    counts["not in a list"] = sum(not _wanted(photo, lists) for photo in photos)
-    counts["listed, not there"] = len((lists.probes | lists.distractors) - there)
+    present = {tail for photo in photos for tail in _tails(photo)}
+    counts["not in a list"] = sum(not _belongs(photo, lists) for photo in photos)
+    counts["listed, not there"] = len((lists.probes | lists.distractors) - present)
     return {reason: count for reason, count in counts.items() if count}
 
 
@@ -82,19 +83,19 @@ def _identity(name: str) -> str | None:
     return None if DISTRACTOR.search(name) else PurePosixPath(name).parent.name or None
 
 
-def _wanted(name: str, lists: Lists) -> bool:
+def _belongs(name: str, lists: Lists) -> bool:
     listed = lists.distractors if DISTRACTOR.search(name) else lists.probes
     return not listed or any(tail in listed for tail in _tails(name))
 
 
 def _tails(name: str) -> Iterator[str]:
-    """A path and what is left of it without its first folders: lists begin at one folder or another."""
+    """A path, and the path without its first one, two, ... folders: lists differ in the folder that paths begin at."""
     pieces = name.split("/")
     return ("/".join(pieces[i:]) for i in range(len(pieces) - 1))
 
 
-def _plain(name: str) -> str:
-    """The folder and file of a probe in one spelling: lists differ in suffix and in blanks for underscores."""
+def _list_spelling(name: str) -> str:
+    """The folder and file of a probe in one spelling: lists differ in suffixes and in blanks for underscores."""
     path = PurePosixPath(name)
     return f"{path.parent.name}/{path.stem}".replace(" ", "_")
 
@@ -102,28 +103,28 @@ def _plain(name: str) -> str:
 def _box(path: Path) -> Box | None:
     """The box a distractor's .json gives in pixels, or one around its landmarks."""
     try:
-        about = json.loads(path.read_bytes())
-        if about.get("bounding_box"):
-            x, y, width, height = (float(about["bounding_box"][k]) for k in ("x", "y", "width", "height"))
-            found = (x, y, x + width, y + height)
+        content = json.loads(path.read_bytes())
+        if content.get("bounding_box"):
+            x, y, width, height = (float(content["bounding_box"][k]) for k in ("x", "y", "width", "height"))
+            box = (x, y, x + width, y + height)
         else:
-            found = _around([(float(p["x"]), float(p["y"])) for p in about["landmarks"].values()])
+            box = _box_around([(float(p["x"]), float(p["y"])) for p in content["landmarks"].values()])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    return found if all(map(math.isfinite, found)) and found[0] < found[2] and found[1] < found[3] else None
+    return box if all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3] else None
 
 
-def _around(points: list[tuple[float, float]]) -> Box:
-    """A square around the eyes and the nose: three times their spread, about what a detector boxes."""
+def _box_around(points: list[tuple[float, float]]) -> Box:
+    """A square around the landmarks of eyes and nose, three times their spread: about the box that a detector gives."""
     half = 1.5 * max(math.dist(a, b) for a in points for b in points)
     x, y = (sum(p[i] for p in points) / len(points) for i in (0, 1))
     return x - half, y - half, x + half, y + half
 
 
 def _list_files(root: Path) -> list[str]:
-    kinds = ("*features_list.json*", "*_lst", "*face_info.txt")
-    found = {f for folder in LIST_FOLDERS for kind in kinds for f in (root / folder).glob(kind) if f.is_file()}
-    return sorted(str(f.relative_to(root)) for f in found)
+    patterns = ("*features_list.json*", "*_lst", "*face_info.txt")
+    files = {f for folder in LIST_FOLDERS for pattern in patterns for f in (root / folder).glob(pattern) if f.is_file()}
+    return sorted(str(f.relative_to(root)) for f in files)
 
 
 @lru_cache(maxsize=2)
@@ -144,8 +145,8 @@ def _lists(root: str, files: tuple[tuple[str, int, int], ...]) -> Lists:
 
 def _paths(path: Path, text: str) -> list[str]:
     try:
-        about: Any = json.loads(text)
-        return [str(name) for name in about["path"]]
+        content: Any = json.loads(text)
+        return [str(name) for name in content["path"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} holds no list of photos under path ({error}): mend it or remove it") from None
 
@@ -164,6 +165,6 @@ def _boxes(file: str, text: str) -> dict[str, Box]:
                 f"{file} line {number}: expected a photo, x1,y1,x2,y2 and landmarks, "
                 f"found {line[:60]!r}: mend it or remove it"
             ) from None
-        if x1 < x2 and y1 < y2:  # one without a size says no more than none
-            boxes[_plain(name)] = (x1, y1, x2, y2)
+        if x1 < x2 and y1 < y2:  # an empty box is as good as none
+            boxes[_list_spelling(name)] = (x1, y1, x2, y2)
     return boxes

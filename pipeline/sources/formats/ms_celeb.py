@@ -4,9 +4,9 @@ Three layouts, told apart by their columns (published on msceleb.org/download):
   faces   Freebase MID, image search rank, image URL, page URL, FaceID, face rectangle, face data   (cropped, aligned)
   photos  MID, query, rank, image URL, page URL, image data                                         (whole pictures)
   dev     MID, entity name, image URL, FaceID, face rectangle, face data                            (development set)
-One idea: a file is indexed by ranges of bytes and a photo is the range of its base64, so 90 GB are never held and never
-copied. The rectangle tells where the face was in the page's picture; in both layouts that have one (the development
-set, too, holds cropped and aligned faces) the data are the crop already, so no photo here has a box.
+The MID (Freebase's id of a person) is the identity. One idea: a file is indexed by ranges of bytes and a photo is the
+range of its base64, so 90 GB are never held and never copied. The face rectangle lies in the picture of the web page,
+while the data are the crop already (in the development set too), so no photo here has a box.
 """
 
 import binascii
@@ -19,7 +19,8 @@ from threading import Lock
 from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo, distinct, existing, read_bytes, stamp
+from pipeline.sources.files import existing_path, file_stamp, read_bytes
+from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
 
 PART_BYTES = 1 << 28  # 90 GB make 350 parts
 LONGEST_LINE = 1 << 26  # the published ones stay under 1 MiB
@@ -41,7 +42,7 @@ class Part(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line as it was read, without its end; None is a line that is longer than any photo."""
+    """A line of a file and where it begins; text without the line's end, None for one longer than LONGEST_LINE."""
 
     offset: int
     text: bytes | None
@@ -52,14 +53,14 @@ def parts(path: str | Path, *, part_bytes: int = PART_BYTES) -> list[Part]:
 
     Raises UserError when there is none, or one in which not a single line is as published.
     """
-    root = existing(path)
-    found: list[Part] = []
+    root = existing_path(path)
+    ranges: list[Part] = []
     for name in _files(root):
-        size, modified = stamp(root / name)
+        size, modified = file_stamp(root / name)
         layout = _layout(root / name)
         for start in range(0, size, part_bytes):
-            found.append(Part(str(root), name, layout, start, min(start + part_bytes, size), size, modified))
-    return found
+            ranges.append(Part(str(root), name, layout, start, min(start + part_bytes, size), size, modified))
+    return ranges
 
 
 def index(part: Part) -> Iterator[Photo]:
@@ -67,20 +68,20 @@ def index(part: Part) -> Iterator[Photo]:
 
     Empty lines name nothing and are passed over. A key that comes twice in a part is made distinct.
     """
-    yield from distinct(_photos(part))
+    yield from distinct_keys(_photos(part))
 
 
 def _photos(part: Part) -> Iterator[Photo]:
-    path, first = Path(part.root, part.file), 0
+    path, first_number = Path(part.root, part.file), 0
     for place, line in enumerate(_lines(path, part.start, part.end)):
         if line.text == b"":
             continue
         columns = [] if line.text is None else line.text.split(b"\t")
         if fault := _fault(part.layout, columns):
-            first = first or _line_number(path, line.offset, part.modified) - place
-            named = len(columns) == COLUMNS[part.layout] and _mid(columns)
-            key = _key(part.layout, columns) if named else f"{path.name}:line {first + place}"
-            failure = f"unreadable: {path.name} line {first + place}: {fault}"
+            first_number = first_number or _line_number(path, line.offset, part.modified) - place
+            has_key = len(columns) == COLUMNS[part.layout] and _mid(columns)
+            key = _key(part.layout, columns) if has_key else f"{path.name}:line {first_number + place}"
+            failure = f"unreadable: {path.name} line {first_number + place}: {fault}"
             yield Photo(key, _mid(columns), part.file, line.offset, 0, part.modified, None, failure)
         else:
             offset = line.offset + len(line.text or b"") - len(columns[-1])
@@ -88,48 +89,48 @@ def _photos(part: Part) -> Iterator[Photo]:
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
-    """A photo's bytes, out of base64; raises Changed when its file vanished or is another than was indexed."""
+    """The bytes of a photo, decoded from base64; raises PhotoChanged when its file vanished or was changed."""
     try:
         return binascii.a2b_base64(read_bytes(path, photo), strict_mode=True)
     except binascii.Error as error:
-        raise Changed(f"{photo.key} is no base64 any more: {error}") from None
+        raise PhotoChanged(f"{photo.key} is no base64 any more: {error}") from None
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """How many entries of a folder of .tsv files are none."""
-    root = existing(path)
-    others = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
-    return {"no .tsv file": others} if others else {}
+    """How many entries of a folder are no .tsv files."""
+    root = existing_path(path)
+    count = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
+    return {"no .tsv file": count} if count else {}
 
 
 def _files(root: Path) -> list[str]:
     if root.is_file():
         return [""]
     try:
-        found = sorted(f.name for f in root.iterdir() if f.suffix.lower() == ".tsv" and not f.name.startswith("."))
+        names = sorted(f.name for f in root.iterdir() if f.suffix.lower() == ".tsv" and not f.name.startswith("."))
     except OSError as error:
         raise UserError(f"the folder {root} cannot be read ({error.strerror}): mend it") from None
-    if not found:
+    if not names:
         raise UserError(f"{root} holds no .tsv file: give a file of MS-Celeb-1M or the folder that holds them")
-    return found
+    return names
 
 
 def _layout(path: Path) -> str:
     """The layout of the first line that has one; the whole file is read only when none has."""
-    first = ""
+    first_fault = ""
     for number, line in enumerate(_lines(path, 0, path.stat().st_size), start=1):
         columns = [] if line.text is None else line.text.split(b"\t")
         for layout in COLUMNS:
-            if not _fault(layout, columns) and _like(layout, columns):
+            if not _fault(layout, columns) and _holds_what_it_says(layout, columns):
                 return layout
-        first = first or (f"line {number}: {_fault('faces', columns)}" if line.text != b"" else "")
+        first_fault = first_fault or (f"line {number}: {_fault('faces', columns)}" if line.text != b"" else "")
     raise UserError(
-        f"{path} holds no line of MS-Celeb-1M ({first or 'it is empty'}): give the .tsv as it was published"
+        f"{path} holds no line of MS-Celeb-1M ({first_fault or 'it is empty'}): give the .tsv as it was published"
     )
 
 
-def _like(layout: str, columns: list[bytes]) -> bool:
-    """Whether the columns hold what the layout says: alone what tells the two layouts of six columns apart."""
+def _holds_what_it_says(layout: str, columns: list[bytes]) -> bool:
+    """Whether columns hold what the layout has there; nothing else tells the two layouts of six columns apart."""
     return layout == "faces" or (columns[2].strip().isdigit() if layout == "photos" else _is_rectangle(columns[4]))
 
 
@@ -141,7 +142,7 @@ def _is_rectangle(text: bytes) -> bool:
 
 
 def _fault(layout: str, columns: list[bytes]) -> str:
-    """What is wrong with a line, or nothing."""
+    """What is wrong with a line; "" when nothing is."""
     if not columns:
         return f"longer than {LONGEST_LINE >> 20} MiB"
     if len(columns) != COLUMNS[layout]:
@@ -151,13 +152,13 @@ def _fault(layout: str, columns: list[bytes]) -> str:
         return "the first column, the MID, is empty"
     if not (photo := columns[-1]):
         return "the last column, the photo, is empty"
-    stray = photo.rstrip(b"=").translate(None, BASE64)  # decoding takes five times as long
+    not_base64 = photo.rstrip(b"=").translate(None, BASE64)  # decoding takes five times as long
     whole = len(photo) % 4 == 0 and len(photo) - len(photo.rstrip(b"=")) < 3
-    return "" if whole and not stray else "the last column, the photo, is no base64"
+    return "" if whole and not not_base64 else "the last column, the photo, is no base64"
 
 
 def _key(layout: str, columns: list[bytes]) -> str:
-    """The name that published lists of this data set use: MID/rank-FaceId-k, of whole pictures MID/rank."""
+    """The photo's name in published lists of this data set: MID/rank-FaceId-k, of a whole picture MID/rank."""
     mid, text = _mid(columns), [_text(c) for c in columns]
     if layout == "photos":
         return f"{mid}/{text[2]}"
@@ -167,7 +168,7 @@ def _key(layout: str, columns: list[bytes]) -> str:
 
 
 def _mid(columns: list[bytes]) -> str | None:
-    """The claimed identity, where a line says one: malformed ones only when it looks like a MID."""
+    """The claimed identity, if a line has one; a malformed line's first column counts only when it looks like a MID."""
     mid = _text(columns[0]) if columns else ""
     return mid if mid and (len(columns) in COLUMNS.values() or re.fullmatch(r"[mg][./]\w{1,32}", mid)) else None
 
@@ -196,15 +197,15 @@ def _skip_line(stream: BinaryIO) -> None:
         pass
 
 
-# A line's number takes counting all lines before it. So only malformed lines are numbered, once a part, and what was
-# counted is kept, (offset, lines before it) sorted: a process reads a file no more than once for its numbers.
-_COUNTED: dict[tuple[str, int], list[tuple[int, int]]] = {}
+# The number of a line takes counting all lines before it. So only malformed lines are numbered, and counts are kept, as
+# sorted (offset, lines before it): a process reads a file no more than once for its line numbers.
+_LINES_BEFORE: dict[tuple[str, int], list[tuple[int, int]]] = {}
 _COUNTING = Lock()
 
 
 def _line_number(path: Path, offset: int, modified: int) -> int:
     with _COUNTING:
-        marks = _COUNTED.setdefault((str(path), modified), [(0, 0)])
+        marks = _LINES_BEFORE.setdefault((str(path), modified), [(0, 0)])
         place, lines = marks[bisect_right(marks, (offset, offset)) - 1]
         with open(path, "rb") as stream:
             while place < offset and (text := os.pread(stream.fileno(), min(CHUNK, offset - place), place)):

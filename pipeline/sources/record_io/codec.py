@@ -3,7 +3,7 @@
 A record in a file: u32 magic, u32 (flag << 29 | length), payload, zeros to the next multiple of 4. A payload that holds
 the magic at a multiple of 4 is cut there into frames of flag 1 (first), 2 (between) and 3 (last); the magic itself is
 left out and put back by the reader (dmlc-core, recordio.h). So a magic at a multiple of 4 always begins a frame.
-Needs nothing but the standard library: whoever trains on the files can read them with it.
+Needs nothing but the standard library, so that a training can read the files without the rest of the pipeline.
 """
 
 import os
@@ -19,12 +19,12 @@ _FRAME = struct.Struct("<4sI")
 _HEADER = struct.Struct("<IfQQ")
 
 
-class Damaged(ValueError):  # noqa: N818  what a file is, as in "damaged at byte 12"
+class DamagedRecord(ValueError):  # noqa: N818  a fact about a file, more than an error of the program
     """Bytes that are no RecordIO; the message says where and what was expected."""
 
 
 class Header(NamedTuple):
-    """mxnet's IRHeader: flag 0 is one label kept in the header, flag n > 0 is n labels that follow it."""
+    """mxnet's IRHeader: with flag 0 one label lies in the header, with flag n > 0 n labels follow the header."""
 
     labels: tuple[float, ...]  # as float32: whole numbers are exact up to 2^24
     id: int = 0
@@ -32,11 +32,11 @@ class Header(NamedTuple):
     flag: int = 0
 
 
-class Glance(NamedTuple):
-    """A record's header, whether a payload follows it, and where in the file the next record begins."""
+class RecordHead(NamedTuple):
+    """A record's header, whether a payload follows it, and the byte of the file where the next record begins."""
 
     header: Header
-    filled: bool
+    has_payload: bool
     end: int
 
 
@@ -51,19 +51,19 @@ def pack(header: Header, payload: bytes) -> bytes:
 
 
 def unpack(record: bytes) -> tuple[Header, bytes]:
-    """The header and the payload of a record; Damaged when it is too short for what its header says."""
+    """The header and the payload of a record; DamagedRecord when it is too short for what its header says."""
     if len(record) < _HEADER.size:
-        raise Damaged(f"a record of {len(record)} bytes has no image header of {_HEADER.size}")
-    flag, label, number, second = _HEADER.unpack_from(record)
+        raise DamagedRecord(f"a record of {len(record)} bytes has no image header of {_HEADER.size}")
+    flag, label, id1, id2 = _HEADER.unpack_from(record)
     start = _HEADER.size + 4 * flag
     if len(record) < start:
-        raise Damaged(f"a record of {len(record)} bytes cannot hold the {flag} labels its header announces")
+        raise DamagedRecord(f"a record of {len(record)} bytes cannot hold the {flag} labels its header announces")
     labels = struct.unpack_from(f"<{flag}f", record, _HEADER.size) if flag else (label,)
-    return Header(labels, number, second, flag), record[start:]
+    return Header(labels, id1, id2, flag), record[start:]
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it stands in a file: cut at its aligned magics, with lengths and padding.
+    """The bytes of a record in a file: cut into frames at its aligned magics, with lengths and padding.
 
     Raises ValueError for a record of 512 MiB or more, which the format cannot hold.
     """
@@ -71,14 +71,14 @@ def frame(record: bytes) -> bytes:
         raise ValueError(f"a record of {len(record)} bytes: RecordIO holds less than {1 << LENGTH_BITS}")
     cuts = list(_aligned_magics(record))
     if not cuts:
-        return _one(WHOLE, record)
+        return _one_frame(WHOLE, record)
     starts, ends = [0, *(c + 4 for c in cuts)], [*cuts, len(record)]
     flags = [FIRST, *[BETWEEN] * (len(cuts) - 1), LAST]
-    return b"".join(_one(flag, record[a:b]) for flag, a, b in zip(flags, starts, ends, strict=True))
+    return b"".join(_one_frame(flag, record[a:b]) for flag, a, b in zip(flags, starts, ends, strict=True))
 
 
 def join(framed: bytes) -> bytes:
-    """The record that frames make, as frame() wrote them; Damaged when they are not one whole record."""
+    """The record that was cut into these frames by frame(); DamagedRecord when they are not one whole record."""
     pieces: list[bytes] = []
     place, flag = 0, FIRST
     while flag in (FIRST, BETWEEN):
@@ -86,68 +86,68 @@ def join(framed: bytes) -> bytes:
         pieces.append(framed[start : start + length])
         place = _aligned(start + length)
     if place != len(framed):
-        raise Damaged(f"a record of {place} bytes where {len(framed)} were expected")
+        raise DamagedRecord(f"a record of {place} bytes where {len(framed)} were expected")
     return MAGIC.join(pieces)
 
 
-def extent(stream: int, offset: int, size: int) -> int:
-    """Where the record that begins at offset ends, padding included.
+def record_end(stream: int, offset: int, size: int) -> int:
+    """The byte at which the record that begins at offset ends, padding included.
 
-    stream: a file descriptor; size: of its file in bytes. Reads the heads of frames alone. Damaged when there is none
-    at offset or the file ends before the record does.
+    stream: a file descriptor; size: of its file in bytes. Reads only the heads of frames. Raises DamagedRecord when no
+    record begins at offset or the file ends before the record does.
     """
     flag, place = FIRST, offset
     while flag in (FIRST, BETWEEN):
         start, flag, length = _frame_at(os.pread(stream, 8, place), place, began=place > offset)
         place = _aligned(start + length)
         if place > size:
-            raise Damaged(f"the record at byte {offset} ends at byte {place}, the file at {size}")
+            raise DamagedRecord(f"the record at byte {offset} ends at byte {place}, the file at {size}")
     return place
 
 
 def scan(stream: int, size: int) -> Iterator[tuple[int, int]]:
-    """Offset and end of every record of a file, in order; Damaged as soon as one is none."""
+    """Offset and end of every record of a file, in order; raises DamagedRecord where none begins."""
     place = 0
     while place < size:
-        end = extent(stream, place, size)
+        end = record_end(stream, place, size)
         yield place, end
         place = end
 
 
-def glance(stream: int, offset: int, size: int) -> Glance:
-    """What a record is, from its first bytes: most take a single read of PEEK bytes.
+def read_head(stream: int, offset: int, size: int) -> RecordHead:
+    """The head of a record, for most records by a single read of PEEK bytes.
 
-    stream: a file descriptor; size: of its file in bytes. Damaged as extent() and unpack() raise it.
+    stream: a file descriptor; size: of its file in bytes. Raises DamagedRecord as record_end() and unpack() do.
     """
     head = os.pread(stream, PEEK, offset)
     start, flag, length = _frame_at(head[:8], offset, began=False)
-    end = extent(stream, offset, size) if flag == FIRST else _aligned(start + length)
+    end = record_end(stream, offset, size) if flag == FIRST else _aligned(start + length)
     if end > size:
-        raise Damaged(f"the record at byte {offset} ends at byte {end}, the file at {size}")
+        raise DamagedRecord(f"the record at byte {offset} ends at byte {end}, the file at {size}")
     if flag == FIRST:
         header, payload = unpack(join(os.pread(stream, end - offset, offset)))
-        return Glance(header, bool(payload), end)
+        return RecordHead(header, bool(payload), end)
     labels = int.from_bytes(head[8:12], "little") if length >= _HEADER.size else 0
-    wanted = min(length, _HEADER.size + 4 * labels)
-    record = head[8 : 8 + wanted] if wanted <= PEEK - 8 else os.pread(stream, wanted, start)
-    return Glance(unpack(record)[0], length > wanted, end)
+    header_size = min(length, _HEADER.size + 4 * labels)
+    record = head[8 : 8 + header_size] if header_size <= PEEK - 8 else os.pread(stream, header_size, start)
+    return RecordHead(unpack(record)[0], length > header_size, end)
 
 
 def _frame_at(head: bytes, place: int, *, began: bool) -> tuple[int, int, int]:
     if len(head) < 8:
-        raise Damaged(f"the file ends within the head of the record at byte {place}")
+        raise DamagedRecord(f"the file ends within the head of the record at byte {place}")
     magic, word = _FRAME.unpack(head)
     flag, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
     if place % 4:  # frames are padded, so what looks like one there is inside another
-        raise Damaged(f"no record begins at byte {place}, which is no multiple of 4")
+        raise DamagedRecord(f"no record begins at byte {place}, which is no multiple of 4")
     if magic != MAGIC:
-        raise Damaged(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
+        raise DamagedRecord(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
     if flag not in ((BETWEEN, LAST) if began else (WHOLE, FIRST)):
-        raise Damaged(f"the record at byte {place} has the flag {flag}, which cannot stand there")
+        raise DamagedRecord(f"the record at byte {place} has the flag {flag}, which cannot stand there")
     return place + 8, flag, length
 
 
-def _one(flag: int, payload: bytes) -> bytes:
+def _one_frame(flag: int, payload: bytes) -> bytes:
     return _FRAME.pack(MAGIC, flag << LENGTH_BITS | len(payload)) + payload + bytes(-len(payload) % 4)
 
 

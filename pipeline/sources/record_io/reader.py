@@ -1,10 +1,10 @@
 """InsightFace RecordIO, read without mxnet: train.rec, with .idx, .lst, property and names.txt where they are there.
 
-Two layouts. Classic: record 0 holds the labels [first, end) of the records that in turn hold each identity's range of
-photos; these hold no photo and are passed over. Newer: every record is a photo. The first label of a photo's header is
-its identity: the number, or that line of names.txt.
-One idea: the .idx (or, without one, a walk from record to record) gives every offset; parts are ranges of those, and a
-file that is cut off or an .idx that does not fit is told before anything is read.
+Two layouts. Classic: record 0 holds no photo but the numbers [first, end) of further records without a photo, each of
+which holds one identity's range of photos; all of these are passed over. Newer: every record is a photo. The first
+label of a photo's header is its identity: the number, or that line of names.txt.
+One idea: the .idx (or, without one, a scan from record to record) gives every offset, and parts are ranges of those. A
+file that is cut off, or an .idx that does not fit, is an error before any photo is read.
 """
 
 from collections.abc import Iterator
@@ -12,92 +12,98 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo, Stamp, existing, read_bytes, stamp
+from pipeline.sources.files import FileStamp, existing_path, file_stamp, read_bytes
+from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.record_io import codec
-from pipeline.sources.record_io.codec import Damaged, Header
-from pipeline.sources.record_io.listing import Others, companions, identity_names, records_of, titles_of
+from pipeline.sources.record_io.codec import DamagedRecord, Header
+from pipeline.sources.record_io.companions import (
+    CompanionStamps,
+    companion_files,
+    identity_names,
+    listed_titles,
+    records_of,
+)
 
 PART_RECORDS = 1 << 14  # 5.8 million photos make 350 parts
 
 
 class Part(NamedTuple):
-    """Some records of a file, in the order of their offsets, and the stamps of all files that say what they are."""
+    """Some records of a file, in the order of their offsets, and the stamps of the file and of those beside it."""
 
     root: str
     file: str
     first: int
     end: int
     prefix: str  # of keys: what tells the files of a folder apart
-    rec: Stamp
-    others: Others
+    rec: FileStamp
+    companions: CompanionStamps
 
 
 def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
     """Ranges of the records of one .rec file, or of all in a folder.
 
     Raises UserError when there is none, when one is cut off or damaged, and when an .idx points past the end or stops
-    before it. An .idx that leaves out records in between is taken at its word.
+    before it. Records in between that an .idx leaves out are not read.
     """
-    root = existing(path)
+    root = existing_path(path)
     files = _files(root)
-    found: list[Part] = []
+    ranges: list[Part] = []
     for name in files:
         file = root / name
-        rec, others = stamp(file), tuple((o.name, *stamp(o)) for o in companions(file))
+        rec, companions = file_stamp(file), tuple((c.name, *file_stamp(c)) for c in companion_files(file))
         prefix = f"{file.stem}/" if len(files) > 1 else ""
-        records = records_of(str(file), rec, others)
-        identity_names(str(file.parent), others)
+        records = records_of(str(file), rec, companions)
+        identity_names(str(file.parent), companions)
         for first in range(0, len(records.offsets), part_records):
             end = min(first + part_records, len(records.offsets))
-            found.append(Part(str(root), name, first, end, prefix, rec, others))
-    return found
+            ranges.append(Part(str(root), name, first, end, prefix, rec, companions))
+    return ranges
 
 
 def index(part: Part) -> Iterator[Photo]:
-    """A photo for each record of a part that is one; a record that cannot be read gives a failure.
+    """The photos of a part; a record that cannot be read gives a photo with a failure.
 
-    A key is the record's number, or its name in the .lst; where names come twice there, or one is another's number, all
-    have their number added.
+    A photo's key is its title in the .lst (see companions), or its record's number where it has none.
     """
     file = Path(part.root, part.file)
-    records = records_of(str(file), part.rec, part.others)
-    titles = titles_of(file, part.rec, part.others, records.numbers[part.first : part.end])
-    who = identity_names(str(file.parent), part.others)
+    records = records_of(str(file), part.rec, part.companions)
+    titles = listed_titles(file, part.rec, part.companions, records.numbers[part.first : part.end])
+    identities = identity_names(str(file.parent), part.companions)
     with open(file, "rb") as stream:
         for row in range(part.first, part.end):
             number, offset = int(records.numbers[row]), int(records.offsets[row])
             key = part.prefix + titles.get(number, str(number))
             try:
-                header, filled, end = codec.glance(stream.fileno(), offset, part.rec.size)
-            except Damaged as fault:
+                header, has_payload, end = codec.read_head(stream.fileno(), offset, part.rec.size)
+            except DamagedRecord as fault:
                 yield Photo(key, None, part.file, offset, 0, part.rec.modified, None, f"unreadable: {fault}")
                 continue
-            if not (records.ranges and header.flag == 2 and not filled):
-                yield Photo(key, _identity(header, who), part.file, offset, end - offset, part.rec.modified)
+            if not (records.ranges and header.flag == 2 and not has_payload):
+                yield Photo(key, _identity(header, identities), part.file, offset, end - offset, part.rec.modified)
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
-    """The bytes of a photo without its header; raises Changed when its file vanished or is not what was indexed."""
+    """The bytes of a photo; raises PhotoChanged when its file vanished or was changed since it was indexed."""
     try:
         return codec.unpack(codec.join(read_bytes(path, photo)))[1]
-    except Damaged as fault:
-        raise Changed(f"{photo.key} is no record any more: {fault}") from None
+    except DamagedRecord as fault:
+        raise PhotoChanged(f"{photo.key} is no record any more: {fault}") from None
 
 
-def _identity(header: Header, who: tuple[str, ...]) -> str:
+def _identity(header: Header, identities: tuple[str, ...]) -> str:
     label = header.labels[0]
     if not label.is_integer():  # neither are nan and infinity
         return str(label)
-    return who[int(label)] if 0 <= label < len(who) else str(int(label))
+    return identities[int(label)] if 0 <= label < len(identities) else str(int(label))
 
 
 def _files(root: Path) -> list[str]:
     if root.is_file():
         return [""]
     try:
-        found = sorted(f.name for f in root.iterdir() if f.suffix == ".rec" and not f.name.startswith("."))
+        names = sorted(f.name for f in root.iterdir() if f.suffix == ".rec" and not f.name.startswith("."))
     except OSError as error:
         raise UserError(f"the folder {root} cannot be read ({error.strerror}): mend it") from None
-    if not found:
+    if not names:
         raise UserError(f"{root} holds no .rec file: give a RecordIO file or the folder that holds it")
-    return found
+    return names

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.sources.record_io.codec import Header, frame, pack
 
 Layout = Literal["identity_ranges", "plain"]
-EXACT = 1 << 24  # labels are float32: whole numbers up to here are exact
+MAX_LABEL = 1 << 24  # labels are float32: whole numbers up to here are exact
 NAMES = ("train.rec", "train.lst", "property", "names.txt", "train.idx")  # renamed in this order
 
 
@@ -49,30 +49,30 @@ def write_record_io(
     be written or the layout cannot hold so many; in every case nothing half-written stays.
     """
     folder = Path(out)
-    with _written(folder) as temporary, ExitStack() as stack:
+    with _temporary_files(folder) as temporary, ExitStack() as stack:
         rec, idx, lst = (stack.enter_context(open(temporary[f"train.{s}"], "wb")) for s in ("rec", "idx", "lst"))
         files = _Files(rec, idx, lst)
-        count, classes = (_ranges if layout == "identity_ranges" else _plain)(files, samples)
+        count, classes = (_write_identity_ranges if layout == "identity_ranges" else _write_plain)(files, samples)
         for stream in files:
             stream.flush()
             os.fsync(stream.fileno())
         temporary["property"].write_text(f"{classes},{size[0]},{size[1]}\n")
         if names is not None:
-            temporary["names.txt"].write_text("".join(f"{_line(name)}\n" for name in names), "utf-8")
+            temporary["names.txt"].write_text("".join(f"{_one_line(name)}\n" for name in names), "utf-8")
     return count
 
 
-def _plain(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
+def _write_plain(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
     """Photos from record 0 on; returns how many photos and how many labels."""
     count = classes = 0
     for label, jpeg, key in samples:
-        _put(files, count, (_exact(label),), jpeg)
-        files.lst.write(_row(count, label, key))
+        _write_record(files, count, (_exact(label),), jpeg)
+        files.lst.write(_lst_line(count, label, key))
         count, classes = count + 1, max(classes, label + 1)
     return count, classes
 
 
-def _ranges(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
+def _write_identity_ranges(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
     """Photos from record 1 on, then a record for each identity's photos, then record 0 for the range of those."""
     begins: list[int] = []
     number = 1
@@ -81,40 +81,40 @@ def _ranges(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -
             begins.append(number)
         elif label != len(begins) - 1:
             raise ValueError(f"label {label} after {len(begins) - 1}: identity ranges want photos grouped by label")
-        _put(files, number, (label,), jpeg)
-        files.lst.write(_row(number, label, key))
+        _write_record(files, number, (label,), jpeg)
+        files.lst.write(_lst_line(number, label, key))
         number += 1
     _exact(number + len(begins))
-    for at, (begin, end) in enumerate(zip(begins, [*begins[1:], number], strict=False)):
-        _put(files, number + at, (begin, end), b"")
-    _put(files, 0, (number, number + len(begins)), b"")
+    for label, (begin, end) in enumerate(zip(begins, [*begins[1:], number], strict=False)):
+        _write_record(files, number + label, (begin, end), b"")
+    _write_record(files, 0, (number, number + len(begins)), b"")
     return number - 1, len(begins)
 
 
-def _put(files: _Files, number: int, labels: tuple[float, ...], payload: bytes) -> None:
+def _write_record(files: _Files, number: int, labels: tuple[float, ...], payload: bytes) -> None:
     files.idx.write(f"{number}\t{files.rec.tell()}\n".encode())
     header = Header(labels, number, flag=0 if len(labels) == 1 else len(labels))
     files.rec.write(frame(pack(header, payload)))
 
 
 def _exact(value: int) -> int:
-    if value > EXACT:
-        raise UserError(f"{value} does not fit a float32 label exactly: above {EXACT} records use the layout plain")
+    if value > MAX_LABEL:
+        raise UserError(f"{value} does not fit a float32 label exactly: above {MAX_LABEL} records use the layout plain")
     return value
 
 
-def _row(number: int, label: int, key: str) -> bytes:
-    return f"{number}\t{label}\t{_line(key)}\n".encode()
+def _lst_line(number: int, label: int, key: str) -> bytes:
+    return f"{number}\t{label}\t{_one_line(key)}\n".encode()
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     """A name on one line and in one column: control characters become %NN."""
     return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029]", lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), text)
 
 
 @contextmanager
-def _written(folder: Path) -> Iterator[dict[str, Path]]:
-    """Temporary files, renamed to their names when the block ends well, removed when it does not."""
+def _temporary_files(folder: Path) -> Iterator[dict[str, Path]]:
+    """A temporary path for each of NAMES; files there get their names when the block ends well, else are removed."""
     run = uuid.uuid4().hex
     temporary = {name: folder / f".{name}.{run}.tmp" for name in NAMES}
     try:

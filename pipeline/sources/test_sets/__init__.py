@@ -1,1 +1,1 @@
-"""Published test sets and their lists of verification questions."""
+"""Published test sets: where their photos lie, and which pairs, templates or videos they list."""

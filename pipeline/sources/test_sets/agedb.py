@@ -1,47 +1,38 @@
 """AgeDB's own protocols, 04_FINAL_protocol_30_years.mat and its like, beside the photos in 03_Protocol_Images.
 
-`splits` is a column of cells, one a fold; each holds a record of which the first field has, in two rows of cells, the
-two photos of every pair (a record of name without suffix, and age), and the second 1 for one person, -1 for two. A
+The variable `splits` is a column of cells, one a fold. Each holds a record of two fields: two rows of cells with the
+two photos of every pair (a record of name without suffix, and age), and a row with 1 for one person, -1 for two. A
 photo's name begins with its person's, up to the first underscore. Moschoglou et al., "AgeDB: the first manually
 collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources.test_sets.listed_pairs import ListedPair
 from pipeline.sources.test_sets.matlab import Array, load
 
 PATTERN = "*_protocol_*_years.mat"
-MOST_BYTES = 32 << 20  # of a protocol: 6,000 pairs take a fraction of it
+MAX_BYTES = 32 << 20  # of a protocol: 6,000 pairs take a fraction of it
 PHOTOS = 2
-NOTHING = Array((0, 0), [])
+NO_FIELD = Array((0, 0), [])
 
 
-class Asked(NamedTuple):
-    """Two photos without suffix, whether they are one person, and the fold."""
-
-    a: str
-    b: str
-    same: bool
-    fold: int
-
-
-def recognise(root: Path) -> list[Path]:
+def protocols(path: Path) -> list[Path]:
     """The protocols that a path is, or that lie in it."""
-    if root.is_file():
-        return [root] if root.suffix == ".mat" else []
-    return sorted(root.glob(PATTERN))
+    if path.is_file():
+        return [path] if path.suffix == ".mat" else []
+    return sorted(path.glob(PATTERN))
 
 
-def read(file: Path) -> list[Asked]:
+def read(file: Path) -> list[ListedPair]:
     """The pairs of a protocol. Raises UserError for a file that is none."""
     try:
-        found = load(file, "splits", most_bytes=MOST_BYTES)
-        if found is None or not found.values:
+        splits = load(file, "splits", max_bytes=MAX_BYTES)
+        if splits is None or not splits.values:
             raise ValueError("it holds no splits")
-        pairs = [pair for fold, split in enumerate(found.values) for pair in _pairs(split, fold)]
+        pairs = [pair for fold, split in enumerate(splits.values) for pair in _pairs(split, fold, str(file))]
         if not pairs:
             raise ValueError("it asks about no pair")
         return pairs
@@ -52,18 +43,13 @@ def read(file: Path) -> list[Asked]:
         ) from None
 
 
-def person(photo: str) -> str:
-    """Whom a photo shows, by its name."""
-    return photo.partition("_")[0]
-
-
-def _pairs(split: object, fold: int) -> Iterator[Asked]:
-    photos, same, *_ = (*_fields(split, f"fold {fold + 1}"), NOTHING, NOTHING)
-    if photos.shape != (PHOTOS, len(same.values)) or not all(one in (1, -1) for one in same.values):
-        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(same.values)} answers")
-    names = [_name(photo) for photo in photos.values]  # the two of a pair beside each other
-    for first, second, one in zip(names[::PHOTOS], names[1::PHOTOS], same.values, strict=True):
-        yield Asked(first, second, one == 1, fold)
+def _pairs(split: object, fold: int, place: str) -> Iterator[ListedPair]:
+    photos, answers, *_ = (*_fields(split, f"fold {fold + 1}"), NO_FIELD, NO_FIELD)
+    if photos.shape != (PHOTOS, len(answers.values)) or not all(answer in (1, -1) for answer in answers.values):
+        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(answers.values)} answers")
+    names = [_name(photo) for photo in photos.values]  # column by column: the two photos of a pair are neighbours
+    for a, b, answer in zip(names[::PHOTOS], names[1::PHOTOS], answers.values, strict=True):
+        yield ListedPair(a, b, answer == 1, fold, place, person=a.partition("_")[0])
 
 
 def _name(photo: object) -> str:
@@ -73,8 +59,8 @@ def _name(photo: object) -> str:
     return text[0]
 
 
-def _fields(found: object, what: str) -> tuple[Array, ...]:
+def _fields(array: object, what: str) -> tuple[Array, ...]:
     """The fields of an array that is one record."""
-    if isinstance(found, Array) and len(found.values) == 1 and isinstance(record := found.values[0], tuple):
+    if isinstance(array, Array) and len(array.values) == 1 and isinstance(record := array.values[0], tuple):
         return record
     raise ValueError(f"{what} is no record")

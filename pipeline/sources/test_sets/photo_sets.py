@@ -1,7 +1,7 @@
-"""Test sets: InsightFace's .bin files, photos with a list of pairs (see pair_lists), and plain folders of photos.
+"""Test sets of photos: InsightFace's .bin files, photos with a list of pairs, and plain folders of people.
 
-The same parts, index and read as every source has, and `pairs`, the verification questions. A .bin is a pickle of JPEGs
-in a row and of which pairs are one person; its photos lie in the file as they are and are read from there.
+A source like the others (parts, index, read) with `pairs` besides, the pairs to verify. A .bin is a pickle of JPEGs,
+two a pair, and of which pairs are one person; a photo's bytes are read from where they lie in it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,22 +9,22 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo, existing, is_file, is_folder, read_bytes, stamp
+from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes
 from pipeline.sources.formats import image_folder
+from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.test_sets import pair_lists
-from pipeline.sources.test_sets.pair_lists import FOLDS, Listed
+from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList
 from pipeline.sources.test_sets.verification_bin import Bin, load
 
 
 class Pair(NamedTuple):
-    """Two photos by their keys, whether they are said to be one person, the fold of the question, and the person of
-    the first where its folder does not say."""
+    """Two photos by their keys, whether they are one person, the fold, and the person of a if its folder is not."""
 
     a: str
     b: str
     same: bool
     fold: int
-    who: str | None = None
+    person: str | None = None
 
 
 class BinPart(NamedTuple):
@@ -37,12 +37,11 @@ class BinPart(NamedTuple):
 
 
 class FolderPart(NamedTuple):
-    """Some folders of photos, where their root lies below the test set's path, and how many of a photo's folders name
-    its person (0: all)."""
+    """Some folders of photos below a test set's path."""
 
-    below: str
+    below: str  # the path from the test set's folder to that of the photos
     folders: image_folder.Part
-    person: int = 0
+    person_folders: int = 0  # how many leading folders of a photo's path name its person; 0: all
 
 
 def parts(path: str | Path) -> list[BinPart | FolderPart]:
@@ -50,17 +49,17 @@ def parts(path: str | Path) -> list[BinPart | FolderPart]:
 
     Raises UserError for anything else, and for a list whose photos are not found.
     """
-    root = existing(path)
+    root = existing_path(path)
     if bins := _bins(root):
-        return [BinPart(str(root), name, *stamp(root / name)) for name in bins]
+        return [BinPart(str(root), name, *file_stamp(root / name)) for name in bins]
     listed = pair_lists.find(root)
     folder, below = _photo_root(root, listed)
-    person = listed.person if listed else 0
-    return [FolderPart(below, part, person) for part in image_folder.parts(folder / below, flat=True)]
+    person_folders = listed.person_folders if listed else 0
+    return [FolderPart(below, part, person_folders) for part in image_folder.parts(folder / below, flat=True)]
 
 
 def index(part: BinPart | FolderPart) -> Iterator[Photo]:
-    """The photos of a part: by their folder's name, or name:number and nobody's in a .bin.
+    """The photos of a part: their folder is the identity; in a .bin they have none, and the key is file:number.
 
     Raises UserError for a .bin that holds anything but photos and answers.
     """
@@ -69,27 +68,27 @@ def index(part: BinPart | FolderPart) -> Iterator[Photo]:
         return
     for photo in image_folder.index(part.folders):
         identity = photo.identity
-        if part.person and identity is not None:
-            identity = "/".join(identity.split("/")[: part.person])
+        if part.person_folders and identity is not None:
+            identity = "/".join(identity.split("/")[: part.person_folders])
         file = f"{part.below}/{photo.file}" if part.below else photo.file
         yield photo._replace(file=file, identity=identity)
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
-    """A photo's bytes; raises Changed when its file vanished or is another than was indexed."""
+    """The bytes of a photo; raises PhotoChanged when its file vanished or was changed since it was indexed."""
     root = Path(path)
     file = root / photo.file
     if file.suffix == ".bin":
-        return _numbered(file, photo) if photo.offset < 0 else read_bytes(path, photo)
+        return _bin_photo(file, photo) if photo.offset < 0 else read_bytes(path, photo)
     return read_bytes(pair_lists.photo_folder(root), photo, whole=True)
 
 
 def pairs(path: str | Path) -> list[Pair]:
-    """The verification questions of one .bin or one list of pairs, in their order, with keys as `index` gives them.
+    """The pairs to verify of one .bin or one list of pairs, in their order, with photos by the keys of `index`.
 
-    Raises UserError when there are none, or a photo they ask about is not there.
+    Raises UserError when there are none, or a photo of a pair is missing.
     """
-    root = existing(path)
+    root = existing_path(path)
     if bins := _bins(root):
         if len(bins) > 1:
             raise UserError(f"{root} holds {len(bins)} .bin files: give one of {', '.join(bins)}")
@@ -102,12 +101,12 @@ def pairs(path: str | Path) -> list[Pair]:
     if (listed := pair_lists.find(root)) is None:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
     folder, below = _photo_root(root, listed)
-    there = {}
+    keys: dict[str, str] = {}
     for _, entries in image_folder.walk(folder / below):
         for e in entries:
             if not e.ignored:
-                there[e.name] = there[str(PurePosixPath(e.name).with_suffix(""))] = e.name
-    return [_found(question, there) for question in listed.questions]
+                keys[e.name] = keys[str(PurePosixPath(e.name).with_suffix(""))] = e.name
+    return [_pair(pair, keys) for pair in listed.pairs]
 
 
 def _bins(root: Path) -> list[str]:
@@ -120,22 +119,23 @@ def _bin_photos(part: BinPart) -> Iterator[Photo]:
     file = Path(part.root, part.file)
     content, whole, place = load(file), file.read_bytes(), 0
     for i, photo in enumerate(content.photos):
-        found = whole.find(photo, place)
-        if found < 0:
-            found = whole.find(photo)  # a photo that comes twice is pickled once
-        place = max(place, found)
-        # What an old text pickle spells out in another way lies nowhere as it is: told by a negative offset.
-        yield Photo(f"{file.stem}:{i}", None, part.file, found if found >= 0 else ~i, len(photo), part.modified)
+        offset = whole.find(photo, place)
+        if offset < 0:
+            offset = whole.find(photo)  # a photo that comes twice is pickled once
+        place = max(place, offset)
+        # The bytes of an old text pickle are escaped, so the photo lies nowhere as it is: its offset is ~number then.
+        yield Photo(f"{file.stem}:{i}", None, part.file, offset if offset >= 0 else ~i, len(photo), part.modified)
 
 
-def _numbered(file: Path, photo: Photo) -> bytes:
+def _bin_photo(file: Path, photo: Photo) -> bytes:
+    """A photo of a .bin that is found by its number, ~offset, alone."""
     try:
         unchanged = file.stat().st_mtime_ns == photo.modified
         content = load(file) if unchanged else Bin([], [])
     except (OSError, UserError) as error:
-        raise Changed(f"{file.name} cannot be read: {error}") from None
+        raise PhotoChanged(f"{file.name} cannot be read: {error}") from None
     if not unchanged:
-        raise Changed(f"{file.name} changed since it was indexed")
+        raise PhotoChanged(f"{file.name} changed since it was indexed")
     return content.photos[~photo.offset]
 
 
@@ -145,11 +145,11 @@ def _folds(count: int) -> Iterable[int]:
     return [fold for fold in range(FOLDS) for _ in range(size + (fold < more))]
 
 
-def _photo_root(root: Path, listed: Listed | None) -> tuple[Path, str]:
-    """The folder of a test set, and where its photos lie below it: where the first that its list names is."""
+def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
+    """The folder of a test set, and the folder below it that holds its photos, found by the first photo of the list."""
     if listed is None:
         return (root.parent if root.is_file() else root), ""
-    folder, first = listed.folder, listed.questions[0].a
+    folder, first = listed.folder, listed.pairs[0].a
     above = first.partition("/")[0] if "/" in first else ""
     for below in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
         if is_folder(folder / below / above) if above else _is_photo(folder / below, first):
@@ -162,8 +162,9 @@ def _is_photo(folder: Path, name: str) -> bool:
     return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in image_folder.SUFFIXES)
 
 
-def _found(question: pair_lists.Question, there: dict[str, str]) -> Pair:
-    for name in (question.a, question.b):
-        if name not in there:
-            raise UserError(f"{question.place} asks about {name[:80]}, which is not there: a test set must be whole")
-    return Pair(there[question.a], there[question.b], question.same, question.fold, question.who)
+def _pair(pair: ListedPair, keys: dict[str, str]) -> Pair:
+    """A pair by the keys of its photos; keys: by the name that a list gives a photo, with or without suffix."""
+    for name in (pair.a, pair.b):
+        if name not in keys:
+            raise UserError(f"{pair.place} asks about {name[:80]}, which is not there: a test set must be whole")
+    return Pair(keys[pair.a], keys[pair.b], pair.same, pair.fold, pair.person)

@@ -1,25 +1,23 @@
 """Trillion-Pairs' test set as DeepGlint distributed it: testdata_lmk.txt, and the photos that it names.
 
-A line is a photo's path below the list's folder, and x and y of five points in its pixels (left eye, right eye, nose,
-corners of the mouth). Whom the photos show was never published: vectors are handed in, all in one file in the order of
-the list. The points are given, so no detector looks at these photos; of the list no more than a shard is in memory.
+A line is a photo's path below the list's folder, and x and y of five landmarks in its pixels (left eye, right eye,
+nose, corners of the mouth). Who the photos show was never published: a participant handed in a file of embeddings in
+the order of the list. The list is large, so no more than a shard of it is in memory.
 """
 
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
+from typing import NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.schema import ID_BYTES
-from pipeline.sources.test_sets import ijb
+from pipeline.sources.files import file_stamp_or_missing
+from pipeline.sources.test_sets.landmarks import MAX_COORDINATE, PHOTOS_PER_SHARD, LandmarkedPhoto
 
 LIST = "testdata_lmk.txt"
-PHOTOS_A_SHARD = 2048
-LINE = 4096  # bytes, longer than any path and ten numbers
+MAX_LINE = 4096  # bytes, longer than any path and ten numbers
 
 
 class Part(NamedTuple):
@@ -32,63 +30,62 @@ class Part(NamedTuple):
 
 def recognise(path: str | Path) -> bool:
     """Whether a path is such a list, or a folder that holds one."""
-    given = Path(path)
-    return (given.name == LIST and given.is_file()) or (given / LIST).is_file()
+    path = Path(path)
+    return (path.name == LIST and path.is_file()) or (path / LIST).is_file()
 
 
 def folder(path: str | Path) -> Path:
-    """Where the list lies, and the photos below."""
-    given = Path(path).absolute()
-    return given.parent if given.name == LIST and given.is_file() else given
+    """The folder that holds the list and, below it, the photos."""
+    path = Path(path).absolute()
+    return path.parent if path.name == LIST and path.is_file() else path
 
 
 def parts(path: str | Path) -> list[Part]:
-    """What is cut shard by shard. Raises UserError for a list that cannot be read, or a line that is none of it."""
+    """The list cut into shards. Raises UserError for a list that cannot be read, or a line of another form."""
     root = folder(path)
     try:
         with open(root / LIST, "rb") as stream:
-            return list(_parts(root, iter(lambda: stream.readline(LINE), b"")))
+            return list(_parts(root, iter(lambda: stream.readline(MAX_LINE), b"")))
     except OSError as error:
         raise UserError(f"cannot read {root / LIST} ({error.strerror or error}): mend it, or fetch it again") from None
 
 
-def cut_shard(part: Part, *, folder: str) -> pa.Table:
-    """The faces of some lines, cut by their points; what cannot be cut keeps its row with the reason."""
-    offset, length, _ = part
+def read_part(folder: str | Path, part: Part) -> list[LandmarkedPhoto]:
+    """The photos of some lines of the list, without the stamps of their files (the part's digest covers those)."""
     with open(Path(folder, LIST), "rb") as stream:
-        stream.seek(offset)
-        lines = stream.read(length).split(b"\n")  # as they were counted: a carriage return ends none
-    return ijb.cut_shard([[p, 0, 0, points] for p, points in filter(None, map(_photo, lines))], folder=folder)
+        stream.seek(part.offset)
+        lines = stream.read(part.length).split(b"\n")  # as readline cut them: a carriage return ends no line
+    return [photo for line in lines if (photo := _photo(line)) is not None]
 
 
 def _parts(root: Path, lines: Iterator[bytes]) -> Iterator[Part]:
     offset = number = 0
-    while some := list(islice(lines, PHOTOS_A_SHARD)):
+    while shard := list(islice(lines, PHOTOS_PER_SHARD)):
         hasher = blake2b(digest_size=ID_BYTES)
-        for line in some:
+        for line in shard:
             number += 1
             try:
-                found = _photo(line)
+                photo = _photo(line)
             except ValueError:
                 raise UserError(
                     f"{root / LIST} line {number}: expected a photo and ten numbers, found "
                     f"{line.strip()[:60].decode('utf-8', 'replace')!r}"
                 ) from None
-            if found:
-                hasher.update(line + repr(ijb.stamp(root / found[0])).encode())
-        length = sum(map(len, some))
+            if photo:
+                hasher.update(line + repr(tuple(file_stamp_or_missing(root / photo.path))).encode())
+        length = sum(map(len, shard))
         yield Part(offset, length, hasher.hexdigest())
         offset += length
     if not offset:
         raise UserError(f"{root / LIST} is empty: fetch it again")
 
 
-def _photo(line: bytes) -> tuple[str, list[float]] | None:
-    """A photo and its points [10]; None for an empty line. Raises ValueError for any other."""
-    words: list[Any] = line.decode("utf-8").split()
+def _photo(line: bytes) -> LandmarkedPhoto | None:
+    """A photo and its landmarks; None for an empty line. Raises ValueError for any other."""
+    words = line.decode("utf-8").split()
     if not words:
         return None
-    points = [float(w) for w in words[1:]]
-    if len(points) != 10 or not all(abs(p) < ijb.FURTHEST for p in points):
-        raise ValueError(len(points))
-    return words[0], points
+    landmarks = [float(word) for word in words[1:]]
+    if len(landmarks) != 10 or not all(abs(value) < MAX_COORDINATE for value in landmarks):
+        raise ValueError(len(landmarks))
+    return LandmarkedPhoto(words[0], 0, 0, landmarks)

@@ -1,7 +1,8 @@
-"""InsightFace's verification .bin without running what a pickle may run: photos and answers, or an error.
+"""InsightFace's verification .bin, a pickle of photos and of which pairs are one person, read without running code.
 
-One idea: every name a pickle may ask for is answered by a small class of our own that only keeps bytes, so neither
-numpy nor anything else is called with what a stranger wrote. Written by Python 2 or 3, photos as bytes or as arrays.
+One idea: every class or function that a pickle may name is replaced by a small one of our own that only keeps bytes, so
+neither numpy nor anything else is called with what an untrusted file holds. Python 2 or 3 wrote these files, with the
+photos as bytes or as arrays.
 """
 
 import io
@@ -26,8 +27,9 @@ FAULTS = (
     ImportError,
 )
 OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-HASHING = ("DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET")  # of nested tuples takes for ever
-COPIES = 8  # times the size of a file, in bytes made while it is read: nobody has each photo that often in a test set
+# these hash their keys, which takes for ever for nested tuples
+HASHING = ("DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET")
+MAX_COPIED = 8  # times the size of the file: no test set repeats every photo that often
 
 
 class Bin(NamedTuple):
@@ -38,28 +40,28 @@ class Bin(NamedTuple):
 
 
 def load(path: Path) -> Bin:
-    """What a .bin holds; UserError when it cannot be read or holds anything else."""
+    """The content of a .bin; UserError when it cannot be read or holds anything else."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): mend it or leave it out") from None
     try:
-        _survey(data)
+        _refuse_costly(data)
         reader = _Unpickler(data)
         photos, same = reader.load()
-        found = Bin([reader.photo(p) for p in reader.items(photos)], [reader.truth(s) for s in reader.items(same)])
+        content = Bin([reader.photo(p) for p in reader.items(photos)], [reader.truth(s) for s in reader.items(same)])
     except FAULTS as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path} is no verification .bin: {reason}: fetch it again from where you trust it") from None
-    if len(found.photos) != 2 * len(found.same) or not found.same:
-        raise UserError(f"{path} holds {len(found.photos)} photos for {len(found.same)} pairs: expected two a pair")
-    return found
+    if len(content.photos) != 2 * len(content.same) or not content.same:
+        raise UserError(f"{path} holds {len(content.photos)} photos for {len(content.same)} pairs: expected two a pair")
+    return content
 
 
-def _survey(data: bytes) -> None:
-    """Refuse a pickle that would make the unpickler reserve more memory than its own bytes take, or hash for ever.
+def _refuse_costly(data: bytes) -> None:
+    """Raise ValueError for a pickle that would make the unpickler reserve more memory than its own size, or hash long.
 
-    Walks the opcodes as pickletools.genops does, which stops at the strings of Python 2 that are no ASCII.
+    Walks the opcodes itself, because pickletools.genops stops at strings of Python 2 that are not ASCII.
     """
     stream = io.BytesIO(data)
     while code := stream.read(1):
@@ -80,17 +82,17 @@ def _survey(data: bytes) -> None:
 
 
 class _Type:
-    """numpy.dtype: the name alone."""
+    """Stands for numpy.dtype: keeps the name alone."""
 
     def __init__(self, name: Any = b"", *_: Any) -> None:
         self.name = name.decode() if isinstance(name, bytes) else name if isinstance(name, str) else "object"
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like: nothing that single bytes and truth would need."""
+        """Byte order and the like, which neither single bytes nor truth values need."""
 
 
 class _Array:
-    """numpy.ndarray, or one number of numpy: type and bytes."""
+    """Stands for numpy.ndarray or one number of numpy: keeps type and bytes."""
 
     def __init__(self, *_: Any) -> None:
         self.type: Any = None
@@ -105,9 +107,9 @@ def _reconstruct(*_: Any) -> _Array:
 
 
 def _frombuffer(data: Any, type: Any, *_: Any) -> _Array:
-    found = _Array()
-    found.type, found.data = type, data
-    return found
+    array = _Array()
+    array.type, array.data = type, data
+    return array
 
 
 def _scalar(type: Any, data: Any) -> _Array:
@@ -115,37 +117,37 @@ def _scalar(type: Any, data: Any) -> _Array:
 
 
 class _Function:
-    """A function of ours in the hands of a pickle, which may call it and not change it."""
+    """A function of ours that a pickle may call but not change."""
 
-    __slots__ = ("_do",)
+    __slots__ = ("_function",)
 
-    def __init__(self, do: Callable[..., Any]) -> None:
-        self._do = do
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
-    def __call__(self, *given: Any) -> Any:
-        return self._do(*given)
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
 
     def __setstate__(self, _: Any) -> None:
         raise pickle.UnpicklingError("it would change a function")
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads one pickle; what it copies is counted, for a pickle of a megabyte could ask for a terabyte of copies."""
+    """Reads one pickle; the bytes it copies are limited, for a pickle of a megabyte could make a terabyte of copies."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="bytes")
-        self.left = COPIES * len(data)
+        self.bytes_left = MAX_COPIED * len(data)
         arrays = {
-            (f"numpy.{core}.{module}", name): _Function(do)
+            (f"numpy.{core}.{module}", name): _Function(function)
             for core in ("core", "_core")
-            for module, name, do in (
+            for module, name, function in (
                 ("multiarray", "_reconstruct", _reconstruct),
                 ("multiarray", "scalar", _scalar),
                 ("numeric", "_frombuffer", _frombuffer),
             )
         }
-        self.admitted: dict[tuple[str, str], Any] = arrays | {
-            ("builtins", "bytes"): _Function(lambda *given: self.raw(given[0]) if given else b""),
+        self.allowed: dict[tuple[str, str], Any] = arrays | {
+            ("builtins", "bytes"): _Function(lambda *arguments: self.raw(arguments[0]) if arguments else b""),
             ("builtins", "bytearray"): _Function(self.encode),
             ("_codecs", "encode"): _Function(self.encode),
             ("numpy", "ndarray"): _Array,
@@ -154,9 +156,9 @@ class _Unpickler(pickle.Unpickler):
         }
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.admitted:
+        if (module, name) not in self.allowed:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no photo needs")
-        return self.admitted[module, name]
+        return self.allowed[module, name]
 
     def encode(self, text: Any, encoding: Any = b"latin1") -> bytes:
         if encoding not in (b"latin1", "latin1"):
@@ -168,9 +170,9 @@ class _Unpickler(pickle.Unpickler):
             return data
         if not isinstance(data, str | bytearray):
             raise TypeError(f"a {type(data).__name__} where bytes were expected")
-        self.left -= len(data)
-        if self.left < 0:
-            raise ValueError(f"it makes more than {COPIES} times its own size")
+        self.bytes_left -= len(data)
+        if self.bytes_left < 0:
+            raise ValueError(f"it makes more than {MAX_COPIED} times its own size")
         return data.encode("latin1") if isinstance(data, str) else bytes(data)
 
     def photo(self, photo: Any) -> bytes:
@@ -187,10 +189,10 @@ class _Unpickler(pickle.Unpickler):
                 raise TypeError(f"answers as an array of {kind}")
             size = int(kind[1:] or 1)
             return [any(data[i : i + size]) for i in range(0, len(data), size)]
-        found = values.data if isinstance(values, _Array) else values
-        if isinstance(found, list | tuple):
-            return list(found)
-        raise TypeError(f"a {type(found).__name__} where a list was expected")
+        sequence = values.data if isinstance(values, _Array) else values
+        if isinstance(sequence, list | tuple):
+            return list(sequence)
+        raise TypeError(f"a {type(sequence).__name__} where a list was expected")
 
     def truth(self, answer: Any) -> bool:
         if isinstance(answer, _Array):

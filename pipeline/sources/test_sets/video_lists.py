@@ -1,7 +1,7 @@
-"""Test sets of videos, each video a folder of its frames.
+"""Lists of test sets of videos, in which each video is a folder of its frames.
 
-splits.txt                  YouTube Faces: a head, then split, number, person/video, person/video, 1 or 0
-train_gt.txt, val_gt.txt    iQIYI-VID: a person, and the videos of that person
+splits.txt                  YouTube Faces: a header, then split, number, person/video, person/video, 1 or 0
+train_gt.txt, val_gt.txt    iQIYI-VID: a person, and the videos of that person (queries, and gallery)
 """
 
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources import is_folder
-from pipeline.sources import number as number_of
+from pipeline.sources.files import is_folder
+from pipeline.sources.text_lists import whole_number
 
-MOST_SPLITS = 100
-SPLITS, KNOWN, SOUGHT = "splits.txt", "train_gt.txt", "val_gt.txt"
-FRAMES = ("", "aligned_images_DB", "frame_images_DB")  # where YouTube Faces keeps them
+MAX_SPLITS = 100
+SPLITS, QUERIES, GALLERY = "splits.txt", "train_gt.txt", "val_gt.txt"
+FRAME_FOLDERS = ("", "aligned_images_DB", "frame_images_DB")  # where YouTube Faces keeps the folders of frames
 
 
 class VideoPair(NamedTuple):
@@ -26,81 +26,82 @@ class VideoPair(NamedTuple):
     fold: int
 
 
-class Videos(NamedTuple):
-    """A set: the folder of the videos' folders; pairs to tell apart, or known and sought videos by person."""
+class VideoSet(NamedTuple):
+    """A set of videos: either pairs to verify, or by person the videos to search with (queries) and in (gallery)."""
 
-    frames: Path
+    frames: Path  # the folder that holds a folder of frames for each video
     pairs: list[VideoPair]
-    known: dict[str, list[str]]
-    sought: dict[str, list[str]]
+    queries: dict[str, list[str]]
+    gallery: dict[str, list[str]]
 
 
 def recognise(path: str | Path) -> bool:
     """Whether a folder holds such a set."""
     root = Path(path)
-    return (root / SPLITS).is_file() or ((root / SOUGHT).is_file() and (root / KNOWN).is_file())
+    return (root / SPLITS).is_file() or ((root / GALLERY).is_file() and (root / QUERIES).is_file())
 
 
-def read_lists(path: str | Path) -> Videos:
-    """The lists of a set. Raises UserError for one that is none, and for a video without a folder of frames."""
+def read_lists(path: str | Path) -> VideoSet:
+    """The lists of a set. Raises UserError for a list of another form, and for a video without a folder of frames."""
     root = Path(path).absolute()
     if (root / SPLITS).is_file():
         pairs = _pairs(root / SPLITS)
-        frames = _frames(root, FRAMES, pairs[0].a)
-        _whole(root / SPLITS, frames, (v for p in pairs for v in (p.a, p.b)))
-        return Videos(frames, pairs, {}, {})
-    known, sought = (_people(root / name) for name in (KNOWN, SOUGHT))
-    first = next(iter(sought.values()))[0]
-    frames = _frames(root, ("", *sorted(f.name for f in root.iterdir() if f.is_dir())), first)
-    for name, people in ((KNOWN, known), (SOUGHT, sought)):
-        _whole(root / name, frames, (v for videos in people.values() for v in videos))
-    return Videos(frames, [], known, sought)
+        frames = _frame_folder(root, FRAME_FOLDERS, pairs[0].a)
+        _check_videos(root / SPLITS, frames, (v for p in pairs for v in (p.a, p.b)))
+        return VideoSet(frames, pairs, {}, {})
+    queries, gallery = (_videos_by_person(root / name) for name in (QUERIES, GALLERY))
+    first = next(iter(gallery.values()))[0]
+    frames = _frame_folder(root, ("", *sorted(f.name for f in root.iterdir() if f.is_dir())), first)
+    for name, videos_by_person in ((QUERIES, queries), (GALLERY, gallery)):
+        _check_videos(root / name, frames, (v for videos in videos_by_person.values() for v in videos))
+    return VideoSet(frames, [], queries, gallery)
 
 
 def _pairs(file: Path) -> list[VideoPair]:
-    found = []
+    pairs = []
     for number, line in enumerate(_lines(file), start=1):
         words = [word.strip() for word in line.split(",")]
         videos = [word for word in words if "/" in word]
-        split = number_of(words[0])
+        split = whole_number(words[0])
         if number == 1 and split is None:
-            continue  # the head
-        if len(videos) != 2 or split is None or not 0 < split <= MOST_SPLITS or words[-1] not in ("0", "1"):
+            continue  # the header
+        if len(videos) != 2 or split is None or not 0 < split <= MAX_SPLITS or words[-1] not in ("0", "1"):
             raise UserError(
                 f"{file} line {number}: expected split, number, person/video twice and 1 or 0, found {line[:80]!r}"
             )
-        found.append(VideoPair(videos[0], videos[1], words[-1] == "1", split - 1))
-    if not found:
+        pairs.append(VideoPair(videos[0], videos[1], words[-1] == "1", split - 1))
+    if not pairs:
         raise UserError(f"{file} lists no pairs of videos")
-    return found
+    return pairs
 
 
-def _people(file: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _videos_by_person(file: Path) -> dict[str, list[str]]:
+    videos_by_person: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(file), start=1):
         person, *videos = line.split()
         if not videos:
             raise UserError(f"{file} line {number}: expected a person and videos, found {line[:80]!r}")
-        found.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
-    if not found:
+        videos_by_person.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
+    if not videos_by_person:
         raise UserError(f"{file} lists nobody")
-    return found
+    return videos_by_person
 
 
 def _lines(file: Path) -> list[str]:
     return [line for line in file.read_text("utf-8", "replace").splitlines() if line.strip()]
 
 
-def _frames(root: Path, below: Iterable[str], first: str) -> Path:
-    found = next((root / b for b in below if is_folder(root / b / first)), None)
-    if found is None:
+def _frame_folder(root: Path, candidates: Iterable[str], first: str) -> Path:
+    """The first of some folders below root that holds the video `first`."""
+    folder = next((root / name for name in candidates if is_folder(root / name / first)), None)
+    if folder is None:
         raise UserError(f"{root} holds no folder {first[:80]}: a video's frames lie in a folder of its name")
-    return found
+    return folder
 
 
-def _whole(file: Path, frames: Path, videos: Iterable[str]) -> None:
-    lost = next((v for v in videos if not is_folder(frames / v)), None)
-    if lost is not None:
+def _check_videos(file: Path, frames: Path, videos: Iterable[str]) -> None:
+    missing = next((v for v in videos if not is_folder(frames / v)), None)
+    if missing is not None:
         raise UserError(
-            f"{file} names the video {lost[:80]}, of which {frames} holds no frames: a test set must be whole"
+            f"{file} names the video {missing[:80]}, of which {frames} holds no frames: a test set must be whole"
         )

@@ -10,7 +10,7 @@ import pytest
 from flows.evaluate.flow import evaluate
 from flows.refine.models import load_embedder
 from pipeline.errors import UserError
-from pipeline.faces.align import TEMPLATE, warp
+from pipeline.faces.align import TEMPLATE, align_face
 from pipeline.sources.test_sets import trillion_pairs
 from pipeline.sources.test_sets.trillion_pairs import LIST
 from tests.builders.exported_faces import pictures
@@ -37,7 +37,7 @@ def by_hand(layout: Path, embedder: str) -> np.ndarray:
         if image is None:
             found.append(np.zeros(3))
             continue
-        face = warp(image, np.array(points, float).reshape(5, 2))
+        face = align_face(image, np.array(points, float).reshape(5, 2))
         x = embed(face[None]).astype(np.float64)[0]
         found.append(x / np.linalg.norm(x))
     return np.array(found)
@@ -50,7 +50,7 @@ def read(file: Path) -> np.ndarray:
 
 
 def test_vectors_come_in_the_order_of_the_list(tmp_path: Path, layout: Path, embedder: str, monkeypatch) -> None:
-    monkeypatch.setattr(trillion_pairs, "PHOTOS_A_SHARD", 4)
+    monkeypatch.setattr(trillion_pairs, "PHOTOS_PER_SHARD", 4)
     out = tmp_path / "out"
     found = evaluate(embedder, [str(layout)], root=str(tmp_path / "root"), features=str(out))
     assert found.figures == []

@@ -47,12 +47,12 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
     from pipeline import schema
     from pipeline.faces.detect import OnnxDetector
     from pipeline.faces.extract import extract_shard
-    from pipeline.sources.index import Source, photos
+    from pipeline.sources.index import Source, index_photos
     from pipeline.tables.build import build
 
     shutil.copytree(world.photos, tmp_path / "photos")
     root = str(tmp_path / "root")
-    table, where = photos(root, [Source("photos", "image-folder", str(tmp_path / "photos"))], shards=1)
+    table, where = index_photos(root, [Source("photos", "image-folder", str(tmp_path / "photos"))], shards=1)
     keys = table.read(["key"])["key"].to_pylist()
     (tmp_path / "photos" / keys[0]).unlink()
     (tmp_path / "photos" / keys[1]).write_bytes(b"another")
@@ -64,7 +64,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
         schema=schema.FACES,
         aligned=False,
         detector=OnnxDetector(world.models["detector"]),
-        carry={"root": root, "where": where},
+        carry={"root": root, "locations": where},
     )
     failures = faces.read(["failure"])["failure"].to_pylist()
     assert "vanished" in failures[0]

@@ -12,7 +12,7 @@ from pipeline.faces import extract
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.refinement import latest
-from pipeline.sources import Changed
+from pipeline.sources.photo import PhotoChanged
 from tests.builders.small_world import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -99,7 +99,7 @@ def test_what_could_not_be_read_is_tried_again(
 
     def read_but_one(photo: dict, where: dict) -> bytes:
         if photo["key"] == f"{away.parent.name}/{away.name}":
-            raise Changed("the disk is away")
+            raise PhotoChanged("the disk is away")
         return read(photo, where)
 
     with monkeypatch.context() as patch:

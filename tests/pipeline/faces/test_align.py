@@ -4,26 +4,26 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.faces.align import TEMPLATE, similarity, warp
+from pipeline.faces.align import TEMPLATE, align_face, similarity_transform
 
 
 def test_a_quarter_turn_twice_as_large_by_hand() -> None:
     # (x, y) -> (-2y + 10, 2x + 20): a turn by 90 degrees, scale 2, shift (10, 20)
     src = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 2.0]])
     dst = np.array([[10.0, 20.0], [10.0, 22.0], [8.0, 20.0], [6.0, 26.0]])
-    assert np.allclose(similarity(src, dst), [[0, -2, 10], [2, 0, 20]])
+    assert np.allclose(similarity_transform(src, dst), [[0, -2, 10], [2, 0, 20]])
 
 
 def test_a_mirror_is_never_used() -> None:
     mirrored = TEMPLATE * [-1, 1]
-    matrix = similarity(mirrored, TEMPLATE)
+    matrix = similarity_transform(mirrored, TEMPLATE)
     assert np.linalg.det(matrix[:, :2]) > 0
 
 
 def test_least_squares_no_small_change_fits_better() -> None:
     rng = np.random.default_rng(0)
     src = TEMPLATE * 1.7 + rng.normal(0, 3, (5, 2)) + 40
-    best = similarity(src, TEMPLATE)
+    best = similarity_transform(src, TEMPLATE)
 
     def error(m: np.ndarray) -> float:
         return float(((src @ m[:, :2].T + m[:, 2] - TEMPLATE) ** 2).sum())
@@ -47,7 +47,7 @@ def test_it_is_umeyamas_solution_also_for_mirrored_points() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
         src = rng.normal(50, 30, (5, 2)) * rng.choice([1, -1], 2)
-        assert np.allclose(similarity(src, TEMPLATE), by_singular_values(src, TEMPLATE), atol=1e-9)
+        assert np.allclose(similarity_transform(src, TEMPLATE), by_singular_values(src, TEMPLATE), atol=1e-9)
 
 
 def test_it_is_insightfaces_alignment() -> None:
@@ -56,12 +56,12 @@ def test_it_is_insightfaces_alignment() -> None:
     assert np.allclose(face_align.arcface_dst, TEMPLATE, atol=1e-4)
     points = np.array([[60, 80], [120, 70], [95, 110], [70, 145], [125, 135]], np.float32)
     theirs = face_align.estimate_norm(points, 112)
-    assert np.allclose(similarity(points.astype(float), TEMPLATE), theirs, atol=1e-4)
+    assert np.allclose(similarity_transform(points.astype(float), TEMPLATE), theirs, atol=1e-4)
 
 
 def test_points_that_coincide_are_refused() -> None:
     with pytest.raises(ValueError, match="coincide"):
-        similarity(np.ones((5, 2)), TEMPLATE)
+        similarity_transform(np.ones((5, 2)), TEMPLATE)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0, 8.0])
@@ -70,7 +70,7 @@ def test_the_landmarks_of_the_warped_face_lie_on_the_template(scale: float) -> N
     image = np.zeros((int(140 * scale) + 60, int(140 * scale) + 60, 3), np.uint8)
     for x, y in points:
         cv2.circle(image, (round(x), round(y)), max(2, round(3 * scale)), (255, 255, 255), -1)
-    face = warp(image, points)[:, :, 0].astype(float)
+    face = align_face(image, points)[:, :, 0].astype(float)
     for x, y in TEMPLATE:
         window = face[round(y) - 6 : round(y) + 7, round(x) - 6 : round(x) + 7]
         rows, columns = np.mgrid[-6:7, -6:7]

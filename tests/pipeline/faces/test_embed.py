@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.align import warp
+from pipeline.faces.align import align_face
 from pipeline.faces.detect import OnnxDetector, main_face
 from pipeline.faces.embed import OnnxEmbedder, layout_of
 from tests.builders.channel_mean_model import channel_mean_model
@@ -67,7 +67,9 @@ def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: 
         for file in sorted(person.iterdir())[:2]:
             photo = cv2.imread(str(file))
             found = detector(photo)
-            crops.append(warp(photo, found.landmarks[main_face(found, width=photo.shape[1], height=photo.shape[0])]))
+            crops.append(
+                align_face(photo, found.landmarks[main_face(found, width=photo.shape[1], height=photo.shape[0])])
+            )
     x = embedder(np.stack(crops))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     cosines = x[::2] @ x[1::2].T

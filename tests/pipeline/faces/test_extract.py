@@ -13,7 +13,7 @@ from pipeline.faces import extract
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
-from pipeline.sources.index import Source, photos
+from pipeline.sources.index import Source, index_photos
 from pipeline.tables.table import Shard
 
 
@@ -48,18 +48,20 @@ def rows(
 ) -> dict[str, dict[str, Any]]:
     """The rows of faces, without what was not found, of files that lie in a folder, by their names.
 
-    box: of the face that is main_face, in each of them.
+    box: of the face that shows the identity, in each of them.
     """
     for name, data in files.items():
         (folder / "photos/someone").mkdir(parents=True, exist_ok=True)
         (folder / "photos/someone" / name).write_bytes(data)
-    taken, where = photos(str(folder / "root"), [Source("photos", "image-folder", str(folder / "photos"))], shards=1)
+    taken, where = index_photos(
+        str(folder / "root"), [Source("photos", "image-folder", str(folder / "photos"))], shards=1
+    )
     names = [Path(key).name for key in taken.read(["key"])["key"].to_pylist()]
     told = taken.read()
     column = pa.array([box] * len(told), told.schema.field("box").type)
     pq.write_table(told.set_column(told.schema.get_field_index("box"), "box", column), folder / "root/told.parquet")
     found = extract.extract_shard(
-        Shard("told.parquet", "", len(told)), root=taken.root, detector=detector, aligned=aligned, where=where
+        Shard("told.parquet", "", len(told)), root=taken.root, detector=detector, aligned=aligned, locations=where
     ).to_pylist()
     return {n: {k: v for k, v in row.items() if v is not None} for n, row in zip(names, found, strict=True)}
 
@@ -152,7 +154,7 @@ def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_s
     row = rows(tmp_path, {"a.jpg": data}, detector)["a.jpg"]
     assert sizes == decoded
     whole = decode(data)
-    face, faces, i = extract.the_face(whole, detector(whole))
+    face, faces, i = extract.align_main_face(whole, detector(whole))
     eyes = np.hypot(*(faces.landmarks[i][1] - faces.landmarks[i][0]))
     assert np.abs(np.array(row["landmarks"]) - faces.landmarks[i].ravel()).max() < 0.05 * eyes
     kept = decode(row["jpeg"]).astype(int)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.faces.picture import Unreadable, decode
+from pipeline.faces.picture import UnreadablePhoto, decode
 
 
 def scene(height: int = 40, width: int = 60) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
     ],
 )
 def test_what_is_no_whole_picture_says_why(data: bytes, reason: str) -> None:
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadablePhoto, match=reason):
         decode(data)
 
 
@@ -105,7 +105,7 @@ def test_a_bomb_is_known_by_its_head_and_never_decoded(side: int, reason: str) -
     """What lies behind the head is nothing: who decodes first finds no picture."""
     head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     chunks = [struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)), struct.pack(">I", 0) + b"IEND"]
-    with pytest.raises(Unreadable, match=reason):
+    with pytest.raises(UnreadablePhoto, match=reason):
         decode(b"\x89PNG\r\n\x1a\n" + chunks[0] + b"\0\0\0\4IDAT\0\0\0\0\0\0\0\0" + chunks[1] + b"\xaeB`\x82")
 
 
@@ -113,7 +113,7 @@ def test_every_cut_of_a_jpeg_is_noticed() -> None:
     whole = encoded(scene(200, 200), ".jpg")
     decode(whole)
     for length in range(0, len(whole) - 1, 37):
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadablePhoto):
             decode(whole[:length])
 
 
@@ -125,5 +125,5 @@ def test_a_jpeg_that_says_it_is_vast_is_never_decoded(flags: tuple[int, ...], be
     frame = small.index(struct.pack(">HH", 16, 24)) - 5
     decode(small[:frame] + before + small[frame:])
     vast = small[:frame] + before + small[frame : frame + 5] + struct.pack(">HH", 60_000, 60_000) + small[frame + 9 :]
-    with pytest.raises(Unreadable, match=r"60000x60000|has more than"):
+    with pytest.raises(UnreadablePhoto, match=r"60000x60000|has more than"):
         decode(vast)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.faces.align import warp
+from pipeline.faces.align import align_face
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample import draw_people
@@ -66,7 +66,7 @@ def test_a_recogniser_tells_them_apart_but_not_without_mistakes(material):
     kept = [
         (one, marks) for one, (marks, _) in zip(photos, looked_for(detector, photos), strict=True) if marks is not None
     ]
-    x = embed(np.stack([warp(one.photo, marks) for one, marks in kept]))
+    x = embed(np.stack([align_face(one.photo, marks) for one, marks in kept]))
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
     who = np.array([one.people[0] for one, _ in kept])
     one, two = np.triu_indices(len(x), 1)

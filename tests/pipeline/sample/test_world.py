@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.picture import Unreadable, decode
+from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.sample import casting, draw_world
 from pipeline.sample.casting import Photo, Picture
 from pipeline.sample.drawing.portraits import Drawn
@@ -121,7 +121,7 @@ def test_junk_is_no_picture_or_shows_nobody(what):
     if what == "nobody":
         assert decode(data).shape == (260, 300, 3)
     else:
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadablePhoto):
             decode(data)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.schema import face_id
-from pipeline.sources.index import Source, photos
+from pipeline.sources.index import Source, index_photos
 
 
 def folder(path: Path, names: list[str], each: int = 3) -> Path:
@@ -19,7 +19,7 @@ def folder(path: Path, names: list[str], each: int = 3) -> Path:
 
 
 def dealt(root: Path, path: Path, shards: int | None = None) -> list[list[dict]]:
-    table, _ = photos(str(root), [Source("set", "image-folder", str(path))], shards=shards)
+    table, _ = index_photos(str(root), [Source("set", "image-folder", str(path))], shards=shards)
     return [t.to_pylist() for t in table.batches()]
 
 
@@ -47,24 +47,24 @@ def test_an_identity_stays_where_it_is_while_the_data_grows(tmp_path: Path) -> N
 
 def test_a_changed_photo_changes_only_its_own_shard(tmp_path: Path) -> None:
     path = folder(tmp_path / "set", [f"p{i}" for i in range(40)])
-    table, _ = photos(str(tmp_path / "root"), [Source("set", "image-folder", str(path))], shards=8)
+    table, _ = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(path))], shards=8)
     os.utime(path / "p7/1.jpg", ns=(1, 1))
-    again, _ = photos(str(tmp_path / "root"), [Source("set", "image-folder", str(path))], shards=8)
+    again, _ = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(path))], shards=8)
     assert sum(a.digest != b.digest for a, b in zip(table.shards, again.shards, strict=True)) == 1
 
 
 def test_the_same_photos_elsewhere_are_the_same_table(tmp_path: Path) -> None:
     folder(tmp_path / "set", ["a", "b"])
-    table, _ = photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "set"))])
+    table, _ = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "set"))])
     (tmp_path / "set").rename(tmp_path / "moved")
-    moved, where = photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "moved"))])
+    moved, where = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "moved"))])
     assert [s.digest for s in moved.shards] == [s.digest for s in table.shards]
     assert where == {"set": ("image-folder", str(tmp_path / "moved"))}
 
 
 def test_the_same_name_in_two_sources_is_two_claims(tmp_path: Path) -> None:
     sources = [Source(n, "image-folder", str(folder(tmp_path / n, ["ann"]))) for n in ("one", "two")]
-    table, _ = photos(str(tmp_path / "root"), sources)
+    table, _ = index_photos(str(tmp_path / "root"), sources)
     assert set(table.read()["identity"].to_pylist()) == {"one/ann", "two/ann"}
     with pytest.raises(UserError, match="two sources are called one: call one NAME=PATH"):
-        photos(str(tmp_path / "root"), [sources[0], sources[0]])
+        index_photos(str(tmp_path / "root"), [sources[0], sources[0]])

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo, distinct, source
 from pipeline.sources.formats import image_folder
+from pipeline.sources.kinds import source_format
+from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
 
 
 def photos(path: Path, *, flat: bool = False) -> dict[str, Photo]:
@@ -140,21 +141,21 @@ def test_a_photo_that_changed_or_vanished_is_told(tmp_path):
     found = photos(tmp_path)
     put(tmp_path / "Ann" / "1.jpg", b"11")
     (tmp_path / "Ann" / "2.jpg").unlink()
-    with pytest.raises(Changed, match=r"1\.jpg changed"):
+    with pytest.raises(PhotoChanged, match=r"1\.jpg changed"):
         image_folder.read(tmp_path, found["Ann/1.jpg"])
-    with pytest.raises(Changed, match=r"2\.jpg vanished"):
+    with pytest.raises(PhotoChanged, match=r"2\.jpg vanished"):
         image_folder.read(tmp_path, found["Ann/2.jpg"])
 
 
 def test_distinct_renames_all_but_the_first():
     twice = [Photo("a", "x", "f", 0), Photo("a", "x", "f", 9), Photo("b", "x", "f", 5)]
-    assert [p.key for p in distinct(twice)] == ["a", "a@f:9", "b"]
+    assert [p.key for p in distinct_keys(twice)] == ["a", "a@f:9", "b"]
 
 
 def test_sources_by_their_name():
-    assert source("image-folder") is image_folder
+    assert source_format("image-folder") is image_folder
     with pytest.raises(UserError, match="image-folder, ms-celeb, record-io, megaface"):
-        source("zip")
+        source_format("zip")
 
 
 @pytest.mark.material

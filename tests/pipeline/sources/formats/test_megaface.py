@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources import Photo
 from pipeline.sources.formats import image_folder, megaface
+from pipeline.sources.photo import Photo
 
 DISTRACTOR = "375/37531198@N00/4174611825_0.jpg"
 

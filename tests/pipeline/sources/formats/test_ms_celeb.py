@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo
 from pipeline.sources.formats import image_folder, ms_celeb
+from pipeline.sources.photo import Photo, PhotoChanged
 
 RECTANGLE = b64encode(struct.pack("<4f", 0.1, 0.2, 0.7, 0.8))
 
@@ -136,10 +136,10 @@ def test_a_changed_file_is_told_and_changes_its_parts(tmp_path):
     assert ms_celeb.parts(path) == before
     put(path, face("m.1", 1, 0, b"other"))
     assert ms_celeb.parts(path) != before
-    with pytest.raises(Changed, match=r"a\.tsv changed"):
+    with pytest.raises(PhotoChanged, match=r"a\.tsv changed"):
         ms_celeb.read(path, photo)
     path.unlink()
-    with pytest.raises(Changed, match=r"a\.tsv vanished"):
+    with pytest.raises(PhotoChanged, match=r"a\.tsv vanished"):
         ms_celeb.read(path, photo)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.sources.record_io import codec
-from pipeline.sources.record_io.codec import MAGIC, Damaged, Header
+from pipeline.sources.record_io.codec import MAGIC, DamagedRecord, Header
 
 
 def test_a_frame_by_hand():
@@ -57,7 +57,7 @@ def test_headers(header, payload, tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(b"" + codec.frame(b"before") + codec.frame(record))
     with open(path, "rb") as stream:
-        found = codec.glance(stream.fileno(), 16, path.stat().st_size)
+        found = codec.read_head(stream.fileno(), 16, path.stat().st_size)
     assert found == (header, bool(payload), path.stat().st_size)
 
 
@@ -82,14 +82,14 @@ def test_a_header_by_hand():
 def test_damage_is_told_by_its_byte(damaged, words, tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(damaged)
-    with open(path, "rb") as stream, pytest.raises(Damaged, match=words):
+    with open(path, "rb") as stream, pytest.raises(DamagedRecord, match=words):
         list(codec.scan(stream.fileno(), len(damaged)))
 
 
 def test_records_too_short_for_their_header():
-    with pytest.raises(Damaged, match="has no image header"):
+    with pytest.raises(DamagedRecord, match="has no image header"):
         codec.unpack(b"short")
-    with pytest.raises(Damaged, match="cannot hold the 5 labels"):
+    with pytest.raises(DamagedRecord, match="cannot hold the 5 labels"):
         codec.unpack(struct.pack("<IfQQ", 5, 0, 0, 0))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo
+from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.record_io import codec, reader
 from pipeline.sources.record_io.codec import MAGIC, Header
 from pipeline.sources.record_io.writer import Sample, write_record_io
@@ -40,7 +40,9 @@ def test_identity_ranges_by_hand(tmp_path):
     offsets = {int(key): int(offset) for key, offset in rows}
     assert list(offsets) == [*range(1, 15), 0]
     with open(tmp_path / "train.rec", "rb") as stream:
-        labels = {n: codec.glance(stream.fileno(), o, 10**9).header.labels for n, o in offsets.items() if n % 11 == 0}
+        labels = {
+            n: codec.read_head(stream.fileno(), o, 10**9).header.labels for n, o in offsets.items() if n % 11 == 0
+        }
     assert labels == {0: (11.0, 15.0), 11: (1.0, 4.0)}
 
 
@@ -149,7 +151,7 @@ def test_a_changed_file_is_told_and_changes_its_parts(tmp_path):
     assert reader.parts(tmp_path) == before
     write_record_io(tmp_path, SAMPLES[:5], layout="plain")
     assert reader.parts(tmp_path) != before
-    with pytest.raises(Changed, match=r"train\.rec changed"):
+    with pytest.raises(PhotoChanged, match=r"train\.rec changed"):
         reader.read(tmp_path, found[0])
 
 
@@ -163,7 +165,7 @@ def test_labels_out_of_order_leave_nothing_behind(tmp_path):
 
 
 def test_more_records_than_a_float32_can_count(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.sources.record_io.writer.EXACT", 8)
+    monkeypatch.setattr("pipeline.sources.record_io.writer.MAX_LABEL", 8)
     with pytest.raises(UserError, match="use the layout plain"):
         write_record_io(tmp_path, SAMPLES)
 

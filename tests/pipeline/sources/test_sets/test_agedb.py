@@ -63,7 +63,7 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
     ]
     assert [(q.a.removesuffix(".jpg"), q.b.removesuffix(".jpg"), q.same, q.fold) for q in found] == expected
     assert all(q.same == (q.a.split("_")[0] == q.b.split("_")[0]) for q in found)
-    assert [q.who for q in found[:3]] == ["0", "1", "2"]
+    assert [q.person for q in found[:3]] == ["0", "1", "2"]
     assert len(identity_of_key(tmp_path)) == 24
 
 

@@ -30,19 +30,19 @@ def test_folds_go_round_and_everybody_is_first_equally_often() -> None:
 def test_too_many_are_drawn_by_the_seed(people: int) -> None:
     who = np.repeat(np.arange(people), 4)
     most = 2000 if people == 30 else 5000
-    found = all_pairs(who, most=most)
+    found = all_pairs(who, max_pairs=most)
     assert (~found.same).sum() == most
     assert found.same.sum() == 6 * people
     codes = np.minimum(found.a, found.b) * len(who) + np.maximum(found.a, found.b)
     assert len(np.unique(codes)) == len(codes)
     share = np.bincount(who[np.concatenate([found.a[~found.same], found.b[~found.same]])], minlength=people)
     assert share.min() > 0.3 * share.mean(), "nobody is left out"
-    assert all(np.array_equal(x, y) for x, y in zip(found, all_pairs(who, most=most), strict=True))
-    assert not np.array_equal(found.a, all_pairs(who, most=most, seed=1).a)
+    assert all(np.array_equal(x, y) for x, y in zip(found, all_pairs(who, max_pairs=most), strict=True))
+    assert not np.array_equal(found.a, all_pairs(who, max_pairs=most, seed=1).a)
 
 
 def test_same_pairs_are_bounded_too() -> None:
-    found = all_pairs(np.repeat([0, 1], 30), most=100)
+    found = all_pairs(np.repeat([0, 1], 30), max_pairs=100)
     assert found.same.sum() == (~found.same).sum() == 100
 
 

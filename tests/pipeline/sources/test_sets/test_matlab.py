@@ -36,19 +36,19 @@ def test_what_it_reads_is_what_scipy_reads(tmp_path: Path, packed: bool) -> None
     savemat(tmp_path / "a.mat", values, do_compression=packed)
     expected = loadmat(tmp_path / "a.mat")
     for name in values:
-        assert load(tmp_path / "a.mat", name, most_bytes=MOST) == plain(expected[name])
-    assert load(tmp_path / "a.mat", "other", most_bytes=MOST) is None
+        assert load(tmp_path / "a.mat", name, max_bytes=MOST) == plain(expected[name])
+    assert load(tmp_path / "a.mat", "other", max_bytes=MOST) is None
 
 
 def test_a_file_cut_anywhere_is_refused_or_read(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
     savemat(file, {"x": np.arange(3.0)}, do_compression=False)
     whole = file.read_bytes()
-    expected = load(file, "x", most_bytes=MOST)
+    expected = load(file, "x", max_bytes=MOST)
     for n in range(128, len(whole)):
         file.write_bytes(whole[:n])
         try:
-            found = load(file, "x", most_bytes=MOST)
+            found = load(file, "x", max_bytes=MOST)
         except ValueError:
             continue
         assert (found is None) if n == 128 else (found == expected)
@@ -59,17 +59,17 @@ def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
     savemat(file, {"x": np.zeros(MOST)}, do_compression=True)
     assert file.stat().st_size < MOST / 50
     with pytest.raises(ValueError, match="more than 1 MiB"):
-        load(file, "x", most_bytes=MOST)
+        load(file, "x", max_bytes=MOST)
     savemat(file, {"x": np.random.default_rng(0).random(MOST)})
     with pytest.raises(ValueError, match="more than 1 MiB"):
-        load(file, "x", most_bytes=MOST)
-    assert load(file, "x", most_bytes=16 * MOST)
+        load(file, "x", max_bytes=MOST)
+    assert load(file, "x", max_bytes=16 * MOST)
 
 
 def test_truth_values_are_numbers_and_complex_ones_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
     savemat(file, {"x": np.eye(2) > 0})
-    assert load(file, "x", most_bytes=MOST) == Array((2, 2), [1, 0, 0, 1])
+    assert load(file, "x", max_bytes=MOST) == Array((2, 2), [1, 0, 0, 1])
     savemat(file, {"x": np.array([[1j]])})
     with pytest.raises(ValueError, match="complex"):
-        load(file, "x", most_bytes=MOST)
+        load(file, "x", max_bytes=MOST)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources import Changed, Photo
+from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.test_sets import photo_sets
 from pipeline.sources.test_sets.photo_sets import Pair
 
@@ -147,10 +147,10 @@ def test_a_changed_bin_is_told(tmp_path):
         path = put(tmp_path / "a.bin", (PHOTOS, SAME), protocol)
         found = photos(path)
         put(path, (PHOTOS[::-1], SAME), protocol)
-        with pytest.raises(Changed, match=r"a\.bin changed"):
+        with pytest.raises(PhotoChanged, match=r"a\.bin changed"):
             photo_sets.read(path, found[3])
         path.unlink()
-        with pytest.raises(Changed, match=r"a\.bin"):
+        with pytest.raises(PhotoChanged, match=r"a\.bin"):
             photo_sets.read(path, found[3])
 
 

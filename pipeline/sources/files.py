@@ -1,0 +1,75 @@
+"""Files of a source on disk: what identifies one version of a file, and the reading of a photo's bytes from it."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.sources.photo import Photo, PhotoChanged
+
+
+class FileStamp(NamedTuple):
+    """What tells a file from its successor under the same name: size in bytes, modification time in nanoseconds."""
+
+    size: int
+    modified: int
+
+
+def file_stamp(path: Path) -> FileStamp:
+    """Size and modification time of a file; UserError when it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): mend it or leave it out") from None
+    return FileStamp(status.st_size, status.st_mtime_ns)
+
+
+def file_stamp_or_missing(path: Path) -> FileStamp:
+    """Size and modification time of a file; size -1 and time 0 for one that is not there."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # the latter for names that no file can have
+        return FileStamp(-1, 0)
+    return FileStamp(status.st_size, status.st_mtime_ns)
+
+
+def existing_path(path: str | Path) -> Path:
+    """The absolute path of a source; UserError where there is none."""
+    absolute = Path(path).absolute()
+    try:
+        absolute.stat()
+    except OSError as error:
+        raise UserError(f"{path} is not there ({error.strerror}): give the path of an existing source") from None
+    return absolute
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; False also for a name from a list that is too long for any file."""
+    return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for such names
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; False also for a name from a list that is too long for any file."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def read_bytes(path: str | Path, photo: Photo, *, whole: bool = False) -> bytes:
+    """The bytes that a photo's file, offset and length point to; whole: they must be all of the file.
+
+    path: of the source. Raises PhotoChanged when the file vanished, cannot be read, or was changed since then.
+    """
+    file = Path(path, photo.file) if photo.file else Path(path)
+    try:
+        with open(file, "rb", buffering=0) as stream:
+            status = os.fstat(stream.fileno())
+            if status.st_mtime_ns != photo.modified or (whole and status.st_size != photo.length):
+                raise PhotoChanged(f"{file.name} changed since it was indexed")
+            data = os.pread(stream.fileno(), photo.length, photo.offset)
+    except FileNotFoundError:
+        raise PhotoChanged(f"{file.name} vanished since it was indexed") from None
+    except OSError as error:
+        raise PhotoChanged(f"{file.name} cannot be read: {error.strerror}") from None
+    if len(data) != photo.length:
+        raise PhotoChanged(f"{file.name} ends at byte {status.st_size}, before the photo does")
+    return data
