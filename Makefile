@@ -1,16 +1,19 @@
-# make demo runs the whole loop on drawn people, make test the tests; each sets everything up by itself, once.
+# make demo runs the whole loop on drawn people; make check the quick tests, make test all of them. Each sets up .venv by
+# itself, once. Options of pytest go into SELECT: make test SELECT="-s -k noisy_lfw".
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 EXTRA ?= cpu
 SELECT ?=
-# three at a time, for some wait for servers, each on one thread, those of a module in one process; one at a time where
-# -s shows what they print
-TOGETHER = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadfile --no-loadscope-reorder)
-READY := $(VENV)/.ready
-
 OUT ?= demo
+READY := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint install clean
+# Three test processes, for some tests wait for servers; the tests of a file run in one of them. With -s or --pdb one
+# process, whose output is seen.
+PYTEST = $(VENV)/bin/python -m pytest
+PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadfile --no-loadscope-reorder)
+
+.PHONY: install demo check test cluster soak fuzz lint clean
 
 install: $(READY)
 
@@ -23,8 +26,25 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@$(VENV)/bin/refinery demo --out $(OUT)
 
+# no servers, no trainings: under two minutes on two cores
+check: $(READY)
+	@$(PYTEST) $(PARALLEL) -m "not (server or slow or mxnet or cluster)" $(SELECT)
+
+# everything but what needs an idle machine: under nine minutes on two cores
 test: $(READY)
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VENV)/bin/python -m pytest $(TOGETHER) $(SELECT)
+	@$(PYTEST) $(PARALLEL) $(SELECT)
+
+# Dask and Slurm workers that are killed in the middle, with nothing beside them
+cluster: $(READY)
+	@$(PYTEST) -n 0 -m cluster tests/chaos $(SELECT)
+
+# refinements and reviews killed at random for half an hour, and libFuzzer on every reader of outside bytes
+soak: $(READY)
+	@$(VENV)/bin/python -m tests.chaos.soak soak $(SELECT)
+
+fuzz: $(READY)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev,fuzz]'
+	@$(VENV)/bin/python -m tests.fuzz.fuzz --out fuzz $(SELECT)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check .

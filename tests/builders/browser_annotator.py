@@ -10,13 +10,15 @@ from tests.builders.label_server import connection
 from tests.chaos.simulated_annotators import Annotator, Oracle
 
 
-def answer_on_the_page(page: Any, local: Any, review: str, oracle: Oracle, who: str, *, kind: str, shot: Path) -> None:
-    """Answer the first question of a kind (grid or pair) as this annotator in a browser; shot: how it looked then."""
+def answer_on_the_page(
+    page: Any, local: Any, review: str, oracle: Oracle, annotator: str, *, kind: str, screenshot: Path
+) -> None:
+    """Answer the first question of a kind (grid or pair) in a browser; screenshot: a file of the answered page."""
     project = next(p for p in Studio(connection(local)).projects(review) if p.mark.page == kind)
-    task = Annotator(local.url, who).web.get(f"/api/projects/{project.id}/next").json()
+    task = Annotator(local.url, annotator).web.get(f"/api/projects/{project.id}/next").json()
     stream(page, local.url, project.id)
     ids = [i["id"] for i in task["data"]["items"]]
-    choices = [oracle.choice(i, who, 0.05) for i in ids]
+    choices = [oracle.choice(i, annotator, 0.05) for i in ids]
     if kind == PAIR:
         page.keyboard.press({"same": "1", "different": "2"}[choices[0]])
     else:
@@ -27,6 +29,6 @@ def answer_on_the_page(page: Any, local: Any, review: str, oracle: Oracle, who: 
             option.evaluate("e => e.scrollIntoView({block: 'center'})")  # a bar lies over the lower edge of the page
             option.click(force=True)
     page.keyboard.press("y")
-    page.screenshot(path=shot)
+    page.screenshot(path=screenshot)
     page.keyboard.press("Control+Enter")
     submitted(page)

@@ -15,10 +15,10 @@ import psutil
 
 from pipeline.errors import UserError
 from tests.builders.label_server import free_port
-from tests.chaos.dask_processes import when
+from tests.chaos.dask_processes import wait_until
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
-PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))  # where they are, and not everyone looks
+PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))  # where the daemons are installed
 CONF = """\
 ClusterName=tried
 SlurmctldHost={host}(127.0.0.1)
@@ -43,27 +43,27 @@ KillWait=2
 NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={one} CPUs=8 RealMemory=32000
 NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={two} CPUs=8 RealMemory=32000
 PartitionName=all Nodes=ALL Default=YES
-"""  # the cores and MB are not looked for: so many are said to be there
+"""  # the cores and MB are taken as written here, whatever the machine has
 
 
 def missing() -> list[str]:
-    """What of Slurm is not installed."""
+    """The programs of Slurm that are not installed."""
     return [name for name in (*DAEMONS, "sbatch", "srun", "scancel", "squeue") if not shutil.which(name, path=PATH)]
 
 
 class Slurm:
-    """What a user has of it, in an environment that names this Slurm and no other."""
+    """Slurm's commands, in an environment that names this Slurm and no other."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self.environment = environment
 
     def run(self, *words: str) -> str:
-        """What a command says. Raises CalledProcessError when it fails."""
-        done = subprocess.run(
+        """The output of a command. Raises CalledProcessError when it fails."""
+        result = subprocess.run(
             words, env=self.environment, cwd=self.folder, check=True, timeout=60, stdout=subprocess.PIPE, text=True
         )
-        return done.stdout
+        return result.stdout
 
     def running(self) -> list[str]:
         """The ids of jobs that run."""
@@ -72,8 +72,8 @@ class Slurm:
 
 @contextmanager
 def slurm(**more: str) -> Iterator[Slurm]:
-    """A Slurm whose nodes are idle; more: environment of its daemons and of those who ask them."""
-    # a short name, for a socket's has room for 107 characters; open to others, or munged will not have it
+    """A Slurm whose nodes are idle. more: environment of its daemons and of its commands."""
+    # a short name, for a socket's path has room for 107 characters; readable by others, or munged refuses it
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
     key = folder / "key"
@@ -84,57 +84,57 @@ def slurm(**more: str) -> Iterator[Slurm]:
     ports = {name: free_port() for name in ("controller", "one", "two")}
     host, user = socket.gethostname().split(".")[0], getpass.getuser()
     conf.write_text(CONF.format(host=host, user=user, folder=folder, **ports))
-    made = Slurm(folder, {**os.environ, "PATH": PATH, "SLURM_CONF": str(conf), **more})
+    cluster = Slurm(folder, {**os.environ, "PATH": PATH, "SLURM_CONF": str(conf), **more})
     try:
         files = {f"{word}-file": f"munge.{word}" for word in ("pid", "log", "seed")}
-        _begin(
-            made,
+        _start(
+            cluster,
             "munged",
             "--foreground",
             f"--key-file={key}",
             f"--socket={folder}/munge.sock",
             *(f"--{option}={folder}/{name}" for option, name in files.items()),
         )
-        when((folder / "munge.sock").exists, f"munged does not start: see {folder}/munged.out")
-        _begin(made, "slurmctld", "-D")
+        wait_until((folder / "munge.sock").exists, f"munged does not start: see {folder}/munged.out")
+        _start(cluster, "slurmctld", "-D")
         for node in ("one", "two"):
-            _begin(made, "slurmd", "-D", "-N", node)
-        when(lambda: _idle(made) == 2, f"Slurm does not start: see {folder}", within=60)
-        yield made
+            _start(cluster, "slurmd", "-D", "-N", node)
+        wait_until(lambda: _idle(cluster) == 2, f"Slurm does not start: see {folder}", seconds=60)
+        yield cluster
     finally:
         try:
             with suppress(subprocess.SubprocessError, UserError):
-                made.run("scancel", "--user", user)
-                when(lambda: not made.run("squeue", "--noheader"), "the jobs do not end", within=30)
+                cluster.run("scancel", "--user", user)
+                wait_until(lambda: not cluster.run("squeue", "--noheader"), "the jobs do not end", seconds=30)
         finally:
             _end(str(conf))
     shutil.rmtree(folder)
 
 
-def _begin(made: Slurm, name: str, *words: str) -> None:
-    with open(made.folder / f"{name}.out", "ab") as out:
-        subprocess.Popen([str(shutil.which(name, path=PATH)), *words], env=made.environment, stdout=out, stderr=out)
+def _start(cluster: Slurm, name: str, *words: str) -> None:
+    with open(cluster.folder / f"{name}.out", "ab") as out:
+        subprocess.Popen([str(shutil.which(name, path=PATH)), *words], env=cluster.environment, stdout=out, stderr=out)
 
 
-def _idle(made: Slurm) -> int:
-    """How many nodes wait for work; none while the controller does not answer."""
+def _idle(cluster: Slurm) -> int:
+    """The number of nodes without work; 0 while the controller does not answer."""
     try:
-        return len(made.run("sinfo", "--noheader", "--Node", "--states=IDLE", "--format=%N").split())
+        return len(cluster.run("sinfo", "--noheader", "--Node", "--states=IDLE", "--format=%N").split())
     except subprocess.CalledProcessError:
         return 0
 
 
 def _end(conf: str) -> None:
-    """Kill every process that was begun with this file in its environment: daemons, jobs, and what these began."""
-    left = [process for process in psutil.process_iter() if process.pid != os.getpid() and _names(process.pid, conf)]
+    """Kill every process with this file in its environment: daemons, jobs, and the processes of these."""
+    left = [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs_to(p.pid, conf)]
     for process in left:
         with suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(left, timeout=20)
 
 
-def _names(pid: int, conf: str) -> bool:
-    """Whether a process has this in its environment, which psutil does not read where a daemon writes its title."""
+def _belongs_to(pid: int, conf: str) -> bool:
+    """Whether a process has this file in its environment; psutil cannot read it where a daemon rewrites its title."""
     try:
         return f"SLURM_CONF={conf}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:

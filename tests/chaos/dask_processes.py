@@ -1,4 +1,4 @@
-"""A Dask cluster of processes on loopback: a scheduler and workers, each with its own address, to be disturbed."""
+"""A Dask cluster of processes on loopback: a scheduler and workers with an address each, to be killed and stopped."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from pathlib import Path
 from pipeline.errors import UserError
 
 HERE = Path(__file__).resolve().parents[2]
-STARTS_S = 120.0  # in which a process has to be there, on a machine where much else runs
-FORGOTTEN = "60s"  # without a word from a worker until the scheduler gives it up; one that imports is not that slow
+STARTS_S = 120.0  # in which a process has to be up, on a machine where much else runs
+WORKER_TTL = "60s"  # without a heartbeat, until the scheduler gives a worker up; one that imports is not that slow
 
 
 @dataclass
@@ -28,12 +28,12 @@ class Processes:
     environment: dict[str, str]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def add(self, many: int, *words: str) -> None:
-        """So many workers more, each of one thread, at 127.0.0.2 and on, and without a nanny to raise it from the dead.
+    def add(self, count: int, *words: str) -> None:
+        """Start workers of one thread, at 127.0.0.2 and on, without a nanny that would start them again.
 
         words: further options of `dask worker`.
         """
-        for _ in range(many):
+        for _ in range(count):
             name, host = f"w{len(self.workers)}", _host(len(self.workers))
             options = [
                 "--nthreads",
@@ -50,52 +50,55 @@ class Processes:
                 "60",
                 *words,
             ]
-            self.workers.append(_begin("worker", [self.address, *options], self.folder / name, self.environment))
+            self.workers.append(_start("worker", [self.address, *options], self.folder / name, self.environment))
 
 
 @contextmanager
 def dask_processes(folder: Path, workers: int, *words: str) -> Iterator[Processes]:
-    """A cluster that ends with the block; folder: for what its processes say; words: options of the workers."""
+    """A cluster that ends with the block. folder: for the logs of its processes; words: options of the workers."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(HERE),
-        "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": FORGOTTEN,
+        "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": WORKER_TTL,
     }
-    told = folder / "scheduler.json"
-    told.unlink(missing_ok=True)
-    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter", "--scheduler-file", str(told)]
-    scheduler = _begin("scheduler", options, folder / "scheduler", environment)
-    processes = [scheduler]
+    address_file = folder / "scheduler.json"
+    address_file.unlink(missing_ok=True)
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter"]
+    scheduler = _start(
+        "scheduler", [*options, "--scheduler-file", str(address_file)], folder / "scheduler", environment
+    )
+    workers_started: list[subprocess.Popen[bytes]] = []
     try:
-        when(told.exists, f"Dask's scheduler does not start: see {folder / 'scheduler.log'}")
-        made = Processes(json.loads(told.read_text())["address"], folder, scheduler, environment, processes[1:])
-        processes = made.workers
-        made.add(workers, *words)
-        yield made
+        wait_until(address_file.exists, f"Dask's scheduler does not start: see {folder / 'scheduler.log'}")
+        address = json.loads(address_file.read_text())["address"]
+        cluster = Processes(address, folder, scheduler, environment)
+        workers_started = cluster.workers
+        cluster.add(workers, *words)
+        yield cluster
     finally:
-        for process in (*processes, scheduler):
+        for process in (*workers_started, scheduler):
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
 
 
-def when(happens: Callable[[], object], otherwise: str, *, within: float = STARTS_S) -> None:
-    """Wait until something is true. Raises UserError with the words of `otherwise` when it takes too many seconds."""
-    until = time.monotonic() + within
-    while not happens():
+def wait_until(condition: Callable[[], object], failure: str, *, seconds: float = STARTS_S) -> None:
+    """Wait until a condition holds. Raises UserError with the words of `failure` when it does not in time."""
+    until = time.monotonic() + seconds
+    while not condition():
         if time.monotonic() > until:
-            raise UserError(otherwise)
+            raise UserError(failure)
         time.sleep(0.02)
 
 
 def _host(number: int) -> str:
-    """An address of a worker's own where loopback has many, as on Linux."""
+    """An address of this worker's own where loopback has many addresses, as on Linux."""
     return f"127.0.0.{2 + number}" if sys.platform == "linux" else "127.0.0.1"
 
 
-def _begin(what: str, words: list[str], name: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *words]
+def _start(program: str, words: list[str], name: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *words]
     with open(name.with_suffix(".log"), "wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=HERE)

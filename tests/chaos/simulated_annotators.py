@@ -1,5 +1,5 @@
-"""Simulated annotators of a drawn world: they know who is who, err at a given rate, and answer through Label Studio's
-own interface as a browser does."""
+"""Simulated annotators of a drawn world: they know every person, err at a given rate, and answer through the interface
+that Label Studio offers to browsers."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,20 +19,20 @@ from pipeline.schema import digest
 PASSWORD = "as-long-as-needed-1"
 
 
-class Given(NamedTuple):
-    """A page that was answered: the answer's id as the ledger knows it, and the items that the page asked about."""
+class AnsweredPage(NamedTuple):
+    """An answered page: the answer's id as the ledger has it, and the items that the page asks about."""
 
     answer_id: str
     items: tuple[str, ...]
 
 
 class Annotator:
-    """Somebody with an account, who signs up where there is none yet."""
+    """An account on a Label Studio server, made where there is none yet, and its session."""
 
     def __init__(self, url: str, email: str) -> None:
         self.email, self.web = email, httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
-        for door in ("/user/login/", "/user/signup/"):
-            self.web.get(door)
+        for page in ("/user/login/", "/user/signup/"):
+            self.web.get(page)
             form = {
                 "email": email,
                 "password": PASSWORD,
@@ -41,7 +41,7 @@ class Annotator:
                 "how_find_us": "",
                 "elaborate": "",
             }
-            self.web.post(door, data=form, headers={"Referer": f"{url}{door}"})
+            self.web.post(page, data=form, headers={"Referer": f"{url}{page}"})
             if self.web.get("/api/current-user/whoami").status_code == 200:
                 return
         raise AssertionError(f"{email} cannot sign up at {url}")
@@ -51,13 +51,13 @@ class Annotator:
         return int(self.web.get("/api/current-user/whoami").json()["id"])
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
-        """What there is to answer."""
+        """All tasks of a project, with their annotations."""
         return list(
             self.web.get("/api/tasks/", params={"project": project, "page_size": 1000, "fields": "all"}).json()["tasks"]
         )
 
     def answer(self, task: int, choices: Mapping[str, str], *, seconds: float = 4.0, instead_of: int = 0) -> int:
-        """Submit choices by the names that the page gives them; instead_of: an annotation that is changed."""
+        """Submit choices by the names that the page gives them; its number. instead_of: an annotation to change."""
         result = [
             {"id": n, "from_name": n, "to_name": "title", "type": "choices", "value": {"choices": [c]}}
             for n, c in choices.items()
@@ -72,53 +72,62 @@ class Annotator:
 
 
 class Oracle:
-    """What somebody who knows everyone would choose, wrong at a rate that depends on who and what alone."""
+    """The right choice on every item of a review, and the choice of an annotator who errs at a rate.
 
-    def __init__(self, root: str, done: Refinement, world: Path) -> None:
+    Whether an annotator errs on an item depends on both alone, so it is the same in every run.
+    """
+
+    def __init__(self, root: str, refinement: Refinement, world: Path) -> None:
         truth = read_truth(world)
-        self.person = true_persons(done, truth)
+        self.persons = true_persons(refinement, truth)
         self.notes = {n["item"]: n for n in sorted(notes(root), key=lambda n: str(n["purpose"]), reverse=True)}
 
     def verdict(self, item: str) -> str:
         """The right verdict on what an item asks."""
         note = self.notes[item]
-        said = note["expected"] if note["purpose"] == "gold" else self.person.answer(note)
-        assert said is not None, note
-        return str(said)
+        verdict = note["expected"] if note["purpose"] == "gold" else self.persons.answer(note)
+        assert verdict is not None, note
+        return str(verdict)
 
-    def choice(self, item: str, who: str, wrong: float) -> str:
-        """What this annotator chooses."""
-        note, said = self.notes[item], self.verdict(item)
-        errs = np.random.default_rng(int(digest("errs", who, item), 16)).random() < wrong
-        same = (said == note["same_means"]) != errs
+    def choice(self, item: str, annotator: str, wrong: float) -> str:
+        """What an annotator chooses who is wrong at this rate."""
+        note, verdict = self.notes[item], self.verdict(item)
+        errs = np.random.default_rng(int(digest("errs", annotator, item), 16)).random() < wrong
+        same = (verdict == note["same_means"]) != errs
         return "same" if same else ("different" if note["page"] == "pair" else "other")
 
 
-def answer(server: Server, review: str, oracle: Oracle, who: str, *, wrong: float, at_most: int = 10**9) -> list[Given]:
-    """Answer all that this annotator may still answer, through the server's interface; the pages that were answered."""
-    annotator = Annotator(server.url, who)
-    found: list[Given] = []
-    for project, task in _open(Studio(server), annotator, review):
-        if len(found) >= at_most:
+def answer(
+    server: Server, review: str, oracle: Oracle, annotator: str, *, wrong: float, at_most: int = 10**9
+) -> list[AnsweredPage]:
+    """Answer the pages of a review that are open to this annotator (an email); the pages that were answered.
+
+    wrong: the annotator's rate of wrong choices; at_most: so many pages.
+    """
+    account = Annotator(server.url, annotator)
+    answered: list[AnsweredPage] = []
+    for project, task in _open(Studio(server), account, review):
+        if len(answered) >= at_most:
             break
         ids = tuple(str(i["id"]) for i in task["data"]["items"])
-        choices = chosen(task["data"], oracle, who, wrong)
-        found.append(Given(f"{project}/{annotator.answer(task['id'], choices, seconds=3.0 * len(ids))}", ids))
-    return found
+        choices = chosen(task["data"], oracle, annotator, wrong)
+        number = account.answer(task["id"], choices, seconds=3.0 * len(ids))
+        answered.append(AnsweredPage(f"{project}/{number}", ids))
+    return answered
 
 
-def _open(studio: Studio, annotator: Annotator, review: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _open(studio: Studio, account: Annotator, review: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pages of a review that this annotator may still answer, each with its project's key."""
-    number = annotator.number()
+    number = account.number()
     for project in studio.projects(review):
-        for task in annotator.tasks(project.id):
+        for task in account.tasks(project.id):
             if not task["is_labeled"] and number not in {a["completed_by"] for a in task["annotations"]}:
                 yield project.key, task
 
 
-def chosen(data: Mapping[str, Any], oracle: Oracle, who: str, wrong: float) -> dict[str, str]:
-    """The choices on one page, by the names that the page gives them."""
+def chosen(data: Mapping[str, Any], oracle: Oracle, annotator: str, wrong: float) -> dict[str, str]:
+    """The choices of an annotator on one page, by the names that the page gives them."""
     ids = [i["id"] for i in data["items"]]
     if "right" in data:
-        return {SAME: oracle.choice(ids[0], who, wrong)}
-    return {f"{CELL}{at}": oracle.choice(i, who, wrong) for at, i in enumerate(ids)}
+        return {SAME: oracle.choice(ids[0], annotator, wrong)}
+    return {f"{CELL}{at}": oracle.choice(i, annotator, wrong) for at, i in enumerate(ids)}

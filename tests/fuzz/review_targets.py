@@ -1,4 +1,4 @@
-"""Targets: what users, annotators and browsers hand in, and what a root or a training holds (see fuzz_targets)."""
+"""Targets: what users, annotators and browsers hand in, and what a root or a training holds (see targets.py)."""
 
 import io
 import json

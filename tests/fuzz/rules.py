@@ -1,4 +1,4 @@
-"""What a target of the fuzzer is, and how it says that a reader broke a rule."""
+"""A target of the fuzzer: a reader of outside bytes, and the rules that hold whatever the bytes are."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,52 +11,52 @@ HARMLESS = frozenset({"open", "pickle.find_class", "os.listdir", "os.scandir", "
 
 
 class Target(NamedTuple):
-    """The names of the files that an input may hold, and what must hold of a folder with some of them."""
+    """The files that an input may hold, and a check of a folder with some of them: it raises what it finds wrong."""
 
     files: tuple[str, ...]
     check: Callable[[Path], None]
 
 
-class Broken(AssertionError):  # noqa: N818  a rule is, by an input
-    """A reader returned, and what it returned breaks a rule; the message says which."""
+class BrokenRuleError(AssertionError):
+    """What a reader returned breaks a rule; the message says which."""
 
 
-def holds(true: bool, rule: str) -> None:
-    """Raise Broken unless a rule holds."""
-    if not true:
-        raise Broken(rule)
+def holds(condition: bool, rule: str) -> None:
+    """Raise BrokenRuleError unless a rule holds."""
+    if not condition:
+        raise BrokenRuleError(rule)
 
 
 def is_text(*words: str | None) -> None:
-    """Raise Broken for a word that no table could hold, because it is no UTF-8."""
+    """Raise BrokenRuleError for a string that no table can hold, because it has no UTF-8."""
     for word in words:
         try:
             (word or "").encode()
         except UnicodeEncodeError:
-            raise Broken(f"a word that is no Unicode: {word!r}") from None
+            raise BrokenRuleError(f"a string that has no UTF-8: {word!r}") from None
 
 
 @contextmanager
 def nothing_but_reading() -> Iterator[None]:
-    """Raise Broken when the block does anything that Python audits (imports, runs, connects), but for reading files."""
-    heard = _audited()
-    heard.append("")
+    """Raise BrokenRuleError when the block imports, runs or connects: all that Python audits, but reading files."""
+    events = _audit_events()
+    events.append("")  # from now on the hook adds to it
     try:
         yield
-        seen = {event for event in heard if event} - HARMLESS
+        harmful = {event for event in events if event} - HARMLESS
     finally:
-        heard.clear()
-    holds(not seen, f"it did more than read: {', '.join(sorted(seen))}")
+        events.clear()
+    holds(not harmful, f"it did more than read: {', '.join(sorted(harmful))}")
 
 
 @cache
-def _audited() -> list[str]:
-    """What was audited since the list held anything; a hook stays for good, so there is one."""
-    heard: list[str] = []
+def _audit_events() -> list[str]:
+    """The audited events since the list was not empty; one hook for all blocks, as a hook cannot be removed."""
+    events: list[str] = []
 
-    def hear(event: str, _: tuple[Any, ...]) -> None:
-        if heard:
-            heard.append(event)
+    def add(event: str, _: tuple[Any, ...]) -> None:
+        if events:
+            events.append(event)
 
-    sys.addaudithook(hear)
-    return heard
+    sys.addaudithook(add)
+    return events

@@ -1,4 +1,4 @@
-"""Runs one fuzz target under atheris, which owns the process.
+"""One fuzz target under atheris, which takes over the process.
 
 python -m tests.fuzz.run_target TARGET [OPTION...] [CORPUS... | FILE]
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import atheris
 
-FOUND = 77  # libFuzzer's own exit status
+FINDING = 77  # libFuzzer's own exit status for one
 READERS = ["pipeline", "pickletools", "csv", "json", "http", "email", "PIL"]  # whose branches are counted
 
 
@@ -24,15 +24,15 @@ def main(arguments: list[str]) -> None:
     name, *options = arguments
     prefix = next((o.partition("=")[2] for o in options if o.startswith("-artifact_prefix=")), "")
 
-    def once(data: bytes) -> None:
+    def run_input(data: bytes) -> None:
         try:
             attempt(name, data)
-        except Exception:  # noqa: BLE001  a finding, whatever it is; leaving in an orderly way may take for ever
+        except Exception:  # noqa: BLE001  every exception is a finding; an orderly exit may hang
             traceback.print_exc()
             Path(f"{prefix}crash-{sha256(data).hexdigest()[:16]}").write_bytes(data)
-            os._exit(FOUND)
+            os._exit(FINDING)
 
-    atheris.Setup([sys.argv[0], *options], once)
+    atheris.Setup([sys.argv[0], *options], run_input)
     atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""Targets: the readers of published data sets and test sets (see fuzz_targets).
+"""Targets: the readers of published data sets and test sets (see targets.py).
 
 What is read is read once more in smaller parts, and written and read back where there is a writer: the same must come.
 """

@@ -1,4 +1,4 @@
-"""The fuzzer's targets without the fuzzer: all seeds and some hundred simple changes to them, the same in every run."""
+"""The fuzzer's targets without the fuzzer: all seeds, and 150 simple changes to them that are the same in every run."""
 
 import importlib.util
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.errors import UserError
 from tests.fuzz import rules, targets
-from tests.fuzz.rules import Broken, Target
-from tests.fuzz.run_fuzz import PULSE, SEEDS, fuzz
+from tests.fuzz.fuzz import PULSE, SEEDS, fuzz
+from tests.fuzz.rules import BrokenRuleError, Target
 from tests.fuzz.targets import TARGETS, attempt, head, unpacked
 
 CHANGES = 150  # of the seeds of each target
@@ -46,15 +46,18 @@ def changed(random: Random, seeds: list[bytes]) -> bytes:
 @pytest.mark.parametrize("target", TARGETS)
 def test_no_reader_breaks_a_rule(target: str) -> None:
     seeds = [file.read_bytes() for file in sorted((SEEDS / target).iterdir())]
+    assert seeds
     random = Random(target)
     for data in (*seeds, *(changed(random, seeds) for _ in range(CHANGES))):
         attempt(target, data)
 
 
-def test_every_target_has_seeds_and_no_seed_is_idle() -> None:
+def test_every_target_has_seeds_and_every_seed_holds_a_file() -> None:
     assert {folder.name for folder in SEEDS.iterdir()} == set(TARGETS)
     for target, (files, _) in TARGETS.items():
-        for seed in (SEEDS / target).iterdir():
+        seeds = list((SEEDS / target).iterdir())
+        assert seeds, target
+        for seed in seeds:
             assert unpacked(seed.read_bytes(), files), seed
 
 
@@ -64,7 +67,7 @@ def test_an_input_is_its_files() -> None:
     assert unpacked(packed, ("a", "b/c")) == {"b/c": b"1\n", "a": head("none") + b"2"}
 
 
-def test_what_breaks_a_rule_is_raised_and_what_is_refused_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_rule_is_raised_and_a_refusal_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     def check(folder: Path) -> None:
         text = (folder / "file").read_text()
         if text == "refused":
@@ -77,23 +80,23 @@ def test_what_breaks_a_rule_is_raised_and_what_is_refused_is_not(monkeypatch: py
     attempt("words", b"good")
     attempt("words", b"refused")
     for data, message in ((b"bad", "it is good"), (b"long", "2000 characters")):
-        with pytest.raises(Broken, match=message):
+        with pytest.raises(BrokenRuleError, match=message):
             attempt("words", data)
 
 
-def test_what_a_reader_does_beside_reading_is_heard(tmp_path: Path) -> None:
+def test_a_reader_that_does_more_than_read_is_noticed(tmp_path: Path) -> None:
     with rules.nothing_but_reading():
         assert not list(tmp_path.iterdir())
-    with pytest.raises(Broken, match="it did more than read: compile"), rules.nothing_but_reading():
+    with pytest.raises(BrokenRuleError, match="it did more than read: compile"), rules.nothing_but_reading():
         compile("1", "", "eval")
 
 
-def test_the_fuzzers_own_words_are_counted() -> None:
+def test_the_fuzzers_own_counts_are_read() -> None:
     line = "#45962\tDONE   cov: 246 ft: 783 corp: 81/23Kb lim: 566 exec/s: 753 rss: 65Mb"
-    assert PULSE.match(line).groupdict() == {"runs": "45962", "edges": "246", "features": "783", "kept": "81"}
+    assert PULSE.match(line).groupdict() == {"executions": "45962", "edges": "246", "features": "783", "kept": "81"}
 
 
-def test_wrong_wishes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_options_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="--only nothing: give some of record-io"):
         fuzz(only=["nothing"], out=tmp_path)
     with pytest.raises(UserError, match="give more than nothing"):
@@ -106,6 +109,6 @@ def test_wrong_wishes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 def test_a_short_run(tmp_path: Path) -> None:
     pytest.importorskip("atheris")
-    done = fuzz(only=["videos"], minutes=0.05, out=tmp_path)
-    assert done.runs[0].executions > 10
-    assert done.rows()[0]["target"] == "videos"
+    (run,) = fuzz(["videos"], minutes=0.05, out=tmp_path)
+    assert run.executions > 10
+    assert run.row()["target"] == "videos"

@@ -87,8 +87,8 @@ def test_people_make_it_better(
         if not pages:
             ann = logged_in(browser, label_server.url, ANNOTATORS[0])
             for kind in (GRID, PAIR):
-                shot = shots / f"review-{kind}.png"
-                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, shot=shot)
+                screenshot = shots / f"review-{kind}.png"
+                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, screenshot=screenshot)
             ann.context.close()
         first = (0, 0, 2, 3, 1, 0)[turn]  # who has not answered yet comes before who would answer once more
         order = (*EVERYONE[first:], *EVERYONE[:first]) if pages else ANNOTATORS

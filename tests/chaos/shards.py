@@ -1,0 +1,41 @@
+"""Shards for tests of a cluster: which worker made them, and such as end their worker or take its memory."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from distributed import get_worker
+
+MADE_BY = pa.schema([("made_by", pa.string())])
+BLOCK = 5_000_000  # numbers of 8 bytes: 40 MB
+
+
+def slow_shard(part: int, *, pause: float) -> pa.Table:
+    """Its number, after so many seconds."""
+    time.sleep(pause)
+    return pa.table({"made_by": [f"{part}"]})
+
+
+def worker_shard(part: int) -> pa.Table:
+    """The name of the worker that makes it."""
+    del part
+    return pa.table({"made_by": [str(get_worker().name)]})
+
+
+def deadly_shard(part: int) -> pa.Table:
+    """Ends the process that makes it, with the shard's number as status."""
+    os._exit(part)
+
+
+def greedy_shard(part: int, *, folder: str) -> pa.Table:
+    """Its number; shard 1 takes more and more memory when it is made for the first time, up to 1.6 GB."""
+    made_once = Path(folder, "made once")
+    if part == 1 and not made_once.exists():
+        made_once.touch()
+        blocks = []
+        while len(blocks) < 40:
+            blocks.append(np.ones(BLOCK))
+            time.sleep(0.1)
+    return pa.table({"made_by": [f"{part}"]})

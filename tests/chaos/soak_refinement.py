@@ -1,0 +1,110 @@
+"""A refinement in four steps, killed and started again: after every kill the root may hold less than an undisturbed one
+and nothing else, and in the end it must be the undisturbed one, file by file."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.refinement import FILE
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from tests.chaos import root_checks
+from tests.chaos.killed_command import KillPlan, random_kill
+from tests.chaos.soak_bench import SoakBench
+
+log = logging.getLogger("refinery")
+SHARDS = "6"
+STEPS: dict[str, tuple[str, ...]] = {  # folder of photos and options; each step reuses some of what is there before
+    "some photos": ("some",),
+    "all photos": ("world",),
+    "another rule": ("world", "--min-faces", "3"),
+    "other embeddings": ("world", "--flip", "add"),
+}
+SHARE_WITH_WORKERS = 0.15  # of the runs that are killed have worker processes; tables do not depend on them
+KILLS_A_STEP = 8  # then it is left to end
+
+
+class UndisturbedStep(NamedTuple):
+    """What a step leaves in a root when nothing is killed: files by digest, refinement.json; and its seconds."""
+
+    files: root_checks.Digests
+    refinement: bytes
+    seconds: float
+
+
+def undisturbed_steps(bench: SoakBench) -> dict[str, UndisturbedStep]:
+    """All steps in a root in which no command is killed."""
+    root = bench.undisturbed
+    shutil.rmtree(root, ignore_errors=True)
+    _link_some_photos(bench)
+    steps = {}
+    for step in STEPS:
+        result = bench.run("refine", _words(bench, step, root), root)
+        if result.status:
+            raise RuntimeError(f"an undisturbed refinement ended with status {result.status}: {result.last_line}")
+        steps[step] = UndisturbedStep(root_checks.digests(root), (root / FILE).read_bytes(), result.seconds)
+        log.info("undisturbed, %s: %d files in %.1f s", step, len(steps[step].files), result.seconds)
+    return steps
+
+
+def killed_refinement(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], kills: int) -> None:
+    """One root through all steps, each killed again and again; then `clean` removes what the kills left over."""
+    root, report = bench.out / "root", bench.report
+    shutil.rmtree(root, ignore_errors=True)
+    for step, expected in undisturbed.items():
+        _run_until_done(bench, step, root, expected, kills)
+        report.check("different", root_checks.differ(root_checks.digests(root), expected.files), f"{step}, done")
+        report.check("unaccounted", root_checks.unaccounted(str(root), _keys(bench, step)), step)
+        report.check("doubled", root_checks.doubled(str(root)), step)
+    report.half_written += len(root_checks.half_written(root))
+    bench.run("refine", ["clean", str(root), "--min-age", "0"], root)
+    report.check("other", [f"{n} is left" for n in root_checks.half_written(root)], "clean")
+    report.check("unaccounted", root_checks.unaccounted(str(root), _keys(bench, list(undisturbed)[-1])), "clean")
+    report.refinements += 1
+    log.info("%s", report.lines()[0])
+
+
+def _run_until_done(bench: SoakBench, step: str, root: Path, expected: UndisturbedStep, kills: int) -> None:
+    for tries in range(KILLS_A_STEP + 1):
+        files_left = len(expected.files) - len(root_checks.digests(root))
+        kill: KillPlan | None = random_kill(bench.rng, seconds=expected.seconds, files=files_left)
+        workers = ("--workers", "2") if bench.rng.random() < SHARE_WITH_WORKERS else ()
+        if tries == KILLS_A_STEP or not bench.goes_on("refine", kills):
+            kill, workers = None, ()
+        result = bench.run("refine", [*_words(bench, step, root), *workers], root, kill)
+        files = root_checks.digests(root)
+        faults = [*root_checks.unlike(files, expected.files), *root_checks.broken(root, files)]
+        bench.report.check("different", faults, f"{step}, after {kill}")
+        if not result.status:
+            return
+
+
+def _link_some_photos(bench: SoakBench) -> None:
+    """Two thirds of the identities in a folder of their own, as links, so that no file in it is newer."""
+    folders = sorted((bench.world / "photos").iterdir())
+    for photo in (p for folder in folders[: 2 * len(folders) // 3] for p in sorted(folder.iterdir())):
+        link = bench.out / "some" / photo.relative_to(bench.world)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            os.link(photo, link)
+
+
+def _words(bench: SoakBench, step: str, root: Path) -> list[str]:
+    folder, *more = STEPS[step]
+    options = {
+        "--root": root,
+        "--detector": DETECTOR,
+        "--embedder": EMBEDDER,
+        "--test-set": bench.world / "test",
+        "--shards": SHARDS,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    return ["refine", "image-folder", str(bench.out / folder / "photos"), *words, *more]
+
+
+def _keys(bench: SoakBench, step: str) -> list[str]:
+    """The keys of the photos that a step refines."""
+    folder = bench.out / STEPS[step][0] / "photos"
+    return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
