@@ -21,8 +21,9 @@ import pyarrow as pa
 import typer
 from numpy.typing import NDArray
 
+from flows.benchmark.label_quality import WRONG_KINDS, identity_owners
 from flows.benchmark.measured_process import alone
-from flows.benchmark.noise import only, owners
+from flows.benchmark.noise import only
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.cli.result import Result
 from flows.refine.take_out import Root, parse_workers
@@ -40,7 +41,6 @@ from pipeline.tables.table import Shard, Table, read_shard
 
 log = logging.getLogger("refinery")
 Mask = NDArray[np.bool_]
-WRONG = ("stranger", "flip", "companion")
 TUNED = 10  # one name in so many is what a peer's setting is chosen on
 
 
@@ -78,7 +78,7 @@ def peers(
     for method in methods:
         before = _cpu()
         (setting, stopped, lost, seconds), _, peak = alone(_judged, method, root, workers, kind)
-        precision, recall = stopped / max(1, stopped + lost), stopped / max(1, int(np.isin(kind, WRONG).sum()))
+        precision, recall = stopped / max(1, stopped + lost), stopped / max(1, int(np.isin(kind, WRONG_KINDS).sum()))
         f1 = 2 * precision * recall / max(1e-12, precision + recall)
         found.append(
             {
@@ -108,7 +108,7 @@ def _kinds(truth: Table) -> NDArray[np.str_]:
 def _judged(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tuple[str, int, int, float]:
     """The setting, wrong labels that were found, clean photos lost, and seconds."""
     start, setting = time.monotonic(), ""
-    wrong = np.isin(kind, WRONG)
+    wrong = np.isin(kind, WRONG_KINDS)
     if method in OURS:
         with tempfile.TemporaryDirectory(dir=Path(root).parent) as folder:
             for name in ("photos", "faces", "embeddings"):
@@ -128,8 +128,8 @@ def _judged(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tup
 
 
 def _f1(gone: Mask, kind: NDArray[np.str_]) -> float:
-    found, lost = int((gone & np.isin(kind, WRONG)).sum()), int((gone & (kind == "clean")).sum())
-    return 2 * found / max(1, found + lost + int(np.isin(kind, WRONG).sum()))
+    found, lost = int((gone & np.isin(kind, WRONG_KINDS)).sum()), int((gone & (kind == "clean")).sum())
+    return 2 * found / max(1, found + lost + int(np.isin(kind, WRONG_KINDS).sum()))
 
 
 def _read(root: str) -> Data:
@@ -145,7 +145,7 @@ def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
     photos, faces, embeddings = (only(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find(root, faces, [embeddings], workers=workers)
     labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
-    owner = owners(labels, truth)
+    owner = identity_owners(labels, truth)
     gone, lost = [], []
     for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["person"]), strict=True):
         away = np.asarray(said["identity"].is_null())

@@ -14,8 +14,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.benchmark.drawn_identities import PERSON_SPREAD, PHOTO_NOISE, PHOTO_SPREAD, spectrum
 from flows.benchmark.measured_process import alone
-from flows.benchmark.world import ADDED, OF_PERSON, OF_PHOTO, spectrum
 from flows.cli.result import Result
 from flows.refine.take_out import parse_memory
 from pipeline.errors import UserError
@@ -173,7 +173,7 @@ def draw(asked: Asked) -> Drawn:
     centres = _unit(people, (added / np.float32(PHOTOS**0.5))[:, None], rng)
     who = rng.integers(0, asked.persons, queries)
     whom = np.where((np.arange(queries) < STRANGERS * queries)[:, None], np.float32(0), people[who])
-    photo = np.exp(rng.normal(0, OF_PHOTO, queries)).astype(np.float32)
+    photo = np.exp(rng.normal(0, PHOTO_SPREAD, queries)).astype(np.float32)
     return Drawn(centres, _unit(whom, (added[who] * photo)[:, None], rng))
 
 
@@ -187,7 +187,9 @@ def calibration(asked: Asked) -> Calibration:
 
 def _people(n: int, dim: int, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
     """Directions [n, dim], and how much a photo adds to each [n]."""
-    return rng.standard_normal((n, dim), np.float32), (ADDED * np.exp(rng.normal(0, OF_PERSON, n))).astype(np.float32)
+    return rng.standard_normal((n, dim), np.float32), (PHOTO_NOISE * np.exp(rng.normal(0, PERSON_SPREAD, n))).astype(
+        np.float32
+    )
 
 
 def _unit(people: Vectors, added: Vectors, rng: np.random.Generator) -> Vectors:

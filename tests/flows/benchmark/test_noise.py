@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.benchmark.noise import _names, noise
+from flows.benchmark.label_quality import score_identities
+from flows.benchmark.noise import noise
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.peers import peers
 from flows.benchmark.world import World, world
@@ -55,7 +56,7 @@ def test_what_was_planted_is_found_beside_the_limits(drawn: World, tmp_path: Pat
     assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
     judged = {k: float(v) for row in found.found for k, v in row.items()}
     assert judged["F1"] > 0.95
-    assert judged["copies: recall"] > 0.9
+    assert judged["duplicates: recall"] > 0.9
     assert judged["clean photos lost"] < 0.02
     assert min(found.seconds, found.reading, found.products, found.peak_gb) > 0
 
@@ -75,15 +76,15 @@ def test_names_that_are_united_or_parted_by_hand() -> None:
     reason = ["split" if "~" in to else "" for to in kept]
     labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
     truth = Rows([{"identity": pa.array(list(claimed)), "person": pa.array(person), "kind": pa.array(kind)}])
-    one, two = _names(labels, truth)
-    assert one == {"people under two names: precision": "1.0000", "recall": "1.0000", "planted": 1}
-    assert two == {"names of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
+    one, two = score_identities(labels, truth)
+    assert one == {"people under two identities: precision": "1.0000", "recall": "1.0000", "planted": 1}
+    assert two == {"identities of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
     kept[6:8] = "cc"  # d is united with c, and the second person of e goes, with what f was parted into
     kept[10], kept[13], reason[10], reason[13] = None, "f", "outlier", ""
     labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
-    one, two = _names(labels, truth)
-    assert (one["people under two names: precision"], one["recall"]) == ("0.5000", "1.0000")
-    assert (two["names of two people: precision"], two["recall"]) == ("0.0000", "0.0000")
+    one, two = score_identities(labels, truth)
+    assert (one["people under two identities: precision"], one["recall"]) == ("0.5000", "1.0000")
+    assert (two["identities of two people: precision"], two["recall"]) == ("0.0000", "0.0000")
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
