@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.distributed.ranks import world_size
 from trainer.distributed.sync_norm import synchronise
-from trainer.losses.objective import Objective, objective
+from trainer.losses.objective import Objective, make_objective
 from trainer.run import Run
 
 
@@ -34,7 +34,7 @@ def make(run: Run, classes: int, device: torch.device) -> Parts:
     if world_size() > 1:
         net = synchronise(net)
     net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    judge = objective(
+    judge = make_objective(
         run.loss,
         classes=classes,
         dim=run.embedding,

@@ -106,9 +106,9 @@ def _in_turns(run: Run, parts: Parts, loop: Callable[[], None], bare: Callable[[
 def _forward_backward(run: Run, parts: Parts, drawn: torch.Tensor, label: torch.Tensor) -> None:
     with torch.autocast(parts.device.type, KINDS[run.precision], enabled=run.precision != "fp32"):
         embedding = parts.whole(to_input(drawn))
-    parts.objective.begin(label, 0, parts.optimizers[1])
+    parts.objective.begin_update(label, 0, parts.optimizers[1])
     parts.objective(embedding.to(torch.get_default_dtype()), label).backward()
-    parts.objective.end(parts.optimizers[1])
+    parts.objective.end_update(parts.optimizers[1])
     for optimizer in parts.optimizers:
         optimizer.zero_grad(set_to_none=True)
 

@@ -141,7 +141,7 @@ def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Te
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(run, step)
-    parts.objective.begin(label, step, head)
+    parts.objective.begin_update(label, step, head)
     total = torch.zeros((), device=parts.device)
     pieces = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))
     for i, (x, y) in enumerate(pieces):
@@ -153,7 +153,7 @@ def update(run: Run, parts: Parts, stream: Iterator[Any], step: int) -> tuple[Te
             parts.scaler.scale(loss).backward()
         total += loss.detach()
     norm = move(run, parts)
-    parts.objective.end(head)
+    parts.objective.end_update(head)
     return total, norm
 
 

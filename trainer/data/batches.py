@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from trainer.data.augment import change
 from trainer.data.shards import Content, Faces, Int
-from trainer.losses.names import named
+from trainer.losses.names import parse_loss
 from trainer.losses.triplet import Triplet
 from trainer.run import Run
 
@@ -127,7 +127,7 @@ class Stream:
 
     def _read(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Content]], Int]]:
         """The windows, each being read while the one before it is used."""
-        head = named(self.run.loss).head
+        head = parse_loss(self.run.loss).head
         photos = head.photos if isinstance(head, Triplet) else 1
         together = Together(self.data.labels, photos) if photos > 1 else None
         earlier: tuple[list[Future[Content]], Int] | None = None

@@ -1,1 +1,1 @@
-"""Several processes training one model: ranks, Partial FC, synchronised batch norm."""
+"""Several processes that train one model: ranks, Partial FC, synchronised batch norm."""

@@ -1,8 +1,8 @@
-"""Which process of how many this is, and what the processes exchange; alone, nothing is exchanged and all is the same.
+"""Which of several processes (ranks) this is, and what ranks exchange; a process alone exchanges nothing.
 
-One convention holds throughout. A loss is one number over all ranks, and every rank's backward pass yields that rank's
-*share* of its gradient: through its own rows of a classifier, or its own photos. Summed over ranks, shares are the
-gradient.
+One convention holds throughout. The loss is one number over all ranks, and each rank's backward pass yields its *share*
+of the gradient: the part that flows through its own rows of the classifier, or through its own photos. The gradient is
+the sum of the shares over ranks.
 """
 
 from typing import Any
@@ -15,26 +15,26 @@ from torch.autograd import Function
 
 def rank() -> int:
     """This process's number; 0 when it is alone."""
-    return dist.get_rank() if _together() else 0
+    return dist.get_rank() if _several() else 0
 
 
 def world_size() -> int:
     """How many processes train together; 1 when this one is alone."""
-    return dist.get_world_size() if _together() else 1
+    return dist.get_world_size() if _several() else 1
 
 
-def deal(n: int, *, rank: int, world: int) -> slice:
-    """The consecutive ones of n things that a rank owns: all ranks as many, the first n % world one more."""
+def rows_of_rank(n: int, *, rank: int, world: int) -> slice:
+    """The consecutive rows of n that a rank owns: n / world of them, and one more on each of the first n % world."""
     each, more = divmod(n, world)
     start = each * rank + min(rank, more)
     return slice(start, start + each + (rank < more))
 
 
 def gather(x: Tensor) -> Tensor:
-    """All ranks' x [n, ...] below one another: [world * n, ...], n being equal on all ranks.
+    """The x [n, ...] of all ranks, concatenated: [world * n, ...]; n is equal on all ranks.
 
-    The gradient of x sums what all ranks' shares ask of it, times the number of ranks: a network wrapped in
-    DistributedDataParallel, which then averages over ranks, gets the gradient of the one loss.
+    The gradient of x is the sum of all ranks' shares times the number of ranks: a network wrapped in
+    DistributedDataParallel, which averages over ranks, so gets the gradient of the one loss.
     """
     if world_size() == 1:
         return x
@@ -42,62 +42,62 @@ def gather(x: Tensor) -> Tensor:
     return y
 
 
-def total(x: Tensor) -> Tensor:
-    """The sum over ranks, of which every rank then makes another use: its gradient sums all ranks' shares."""
+def sum_as_input(x: Tensor) -> Tensor:
+    """The sum over ranks, which each rank then computes its share of the loss from: gradients are summed over ranks."""
     if world_size() == 1:
         return x
-    y: Tensor = _Total.apply(x, True)  # type: ignore[no-untyped-call]
+    y: Tensor = _Sum.apply(x, True)  # type: ignore[no-untyped-call]
     return y
 
 
-def sum_of_shares(x: Tensor) -> Tensor:
-    """The sum over ranks, to be read as the loss itself; every rank differentiates its own share alone."""
+def sum_as_loss(x: Tensor) -> Tensor:
+    """The sum over ranks, which is the loss itself: the gradient flows into this rank's share x alone."""
     if world_size() == 1:
         return x
-    y: Tensor = _Total.apply(x, False)  # type: ignore[no-untyped-call]
+    y: Tensor = _Sum.apply(x, False)  # type: ignore[no-untyped-call]
     return y
 
 
-def own_rows(w: Tensor, place: Tensor) -> Tensor:
-    """The rows of w [k, d] at place [n]: [n, d], of any value where place is -1; k may be 0."""
-    # a sum over no rows is zeros that belong to w's graph: a backward pass that others wait for takes place here, too
-    return w[place.clamp(min=0)] if len(w) else w.sum(0).expand(len(place), *w.shape[1:])
+def rows_at(w: Tensor, column: Tensor) -> Tensor:
+    """The rows [n, d] of w [k, d] at column [n]; arbitrary ones where column is -1; k may be 0."""
+    # the sum over no rows is zeros in w's graph: the other ranks' backward pass waits for this one's to take place
+    return w[column.clamp(min=0)] if len(w) else w.sum(0).expand(len(column), *w.shape[1:])
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """x, now in place the sum over ranks; without gradient."""
+    """x, overwritten by its sum over ranks; without gradient."""
     if world_size() > 1:
         dist.all_reduce(x)
     return x
 
 
 def max_over_ranks(x: Tensor) -> Tensor:
-    """x, now in place the largest over ranks; without gradient."""
+    """x, overwritten by its maximum over ranks; without gradient."""
     if world_size() > 1:
         dist.all_reduce(x, op=dist.ReduceOp.MAX)
     return x
 
 
-def whole(local: Tensor, n: int) -> Tensor | None:
-    """On rank 0 all n dealt rows, in the processor's memory; None on the other ranks.
+def collect_on_rank_0(local: Tensor, n: int) -> Tensor | None:
+    """On rank 0 all n rows that rows_of_rank spread over ranks, in CPU memory; None on the other ranks.
 
-    Ranks send one after the other, so that rank 0's device holds two shards and never all rows.
+    Ranks send one after the other, so rank 0's device holds two ranks' rows and never all of them.
     """
-    here, world = rank(), world_size()
-    if here > 0:
+    me, world = rank(), world_size()
+    if me > 0:
         dist.send(local.detach().contiguous(), 0)
         return None
     rows = torch.empty((n, *local.shape[1:]), dtype=local.dtype)
-    rows[deal(n, rank=0, world=world)] = local.detach().cpu()
+    rows[rows_of_rank(n, rank=0, world=world)] = local.detach().cpu()
     for other in range(1, world):
-        theirs = deal(n, rank=other, world=world)
-        shard = local.new_empty((theirs.stop - theirs.start, *local.shape[1:]))
-        dist.recv(shard, other)
-        rows[theirs] = shard.cpu()
+        theirs = rows_of_rank(n, rank=other, world=world)
+        received = local.new_empty((theirs.stop - theirs.start, *local.shape[1:]))
+        dist.recv(received, other)
+        rows[theirs] = received.cpu()
     return rows
 
 
-def _together() -> bool:
+def _several() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
@@ -114,12 +114,12 @@ class _Gather(Function):
         return grad.chunk(world_size())[rank()] * world_size()
 
 
-class _Total(Function):
+class _Sum(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shared: bool) -> Tensor:
-        ctx.shared = shared
+    def forward(ctx: Any, x: Tensor, sum_gradients: bool) -> Tensor:
+        ctx.sum_gradients = sum_gradients
         return sum_over_ranks(x.clone())
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        return sum_over_ranks(grads[0].clone()) if ctx.shared else grads[0], None
+        return sum_over_ranks(grads[0].clone()) if ctx.sum_gradients else grads[0], None

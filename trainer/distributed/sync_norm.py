@@ -1,8 +1,8 @@
 """Batch norm over the batches of all ranks together, so that two ranks train as one rank with the whole batch.
 
 torch's own SyncBatchNorm is for CUDA; this one is a handful of tensor operations and two collectives, so it works on
-gloo and a CPU too. Every rank must hold equally many samples. Gradients are those of the losses of all ranks summed,
-as DistributedDataParallel's averaging expects them.
+gloo and a CPU too. Every rank must hold the same number of samples. Gradients are those of the sum of all ranks'
+losses, as DistributedDataParallel's averaging expects them.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def synchronise(net: nn.Module) -> nn.Module:
-    """The network with every BatchNorm1d and 2d made one over all ranks; parameters and their names stay the same."""
+    """The network, its every BatchNorm1d and 2d now a SyncNorm; parameters and their names stay the same."""
     for module in net.modules():
         if type(module) in (nn.BatchNorm1d, nn.BatchNorm2d):
-            module.__class__ = SyncNorm  # keeps parameters, buffers and hooks as they are, whatever refers to them
+            module.__class__ = SyncNorm  # so that what refers to its parameters, buffers and hooks still does
     return net
 
 
@@ -32,19 +32,21 @@ class SyncNorm(_BatchNorm):
         """The input [n, c] or [n, c, h, w] normalised, scaled and shifted, in the type that it came in."""
         self._check_input_dim(input)
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
-            found: Tensor = super().forward(input)
-            return found
-        x = input.to(torch.promote_types(input.dtype, torch.float32))  # a sum of many bf16 would lose the small ones
+            alone: Tensor = super().forward(input)
+            return alone
+        x = input.to(torch.promote_types(input.dtype, torch.float32))  # a sum of many in bf16 ignores small ones
         mean, variance = moments(x)
         if self.track_running_stats:
-            self._count(mean.detach(), variance.detach(), samples=x.numel() // x.shape[1] * dist.get_world_size())
+            self._update_running_stats(
+                mean.detach(), variance.detach(), samples=x.numel() // x.shape[1] * dist.get_world_size()
+            )
         shape = [1, -1, *[1] * (x.dim() - 2)]
-        found = (x - mean.view(shape)) * torch.rsqrt(variance + self.eps).view(shape)
+        y = (x - mean.view(shape)) * torch.rsqrt(variance + self.eps).view(shape)
         if self.weight is not None:
-            found = torch.addcmul(self.bias.view(shape), found, self.weight.view(shape))
-        return found.to(input.dtype)
+            y = torch.addcmul(self.bias.view(shape), y, self.weight.view(shape))
+        return y.to(input.dtype)
 
-    def _count(self, mean: Tensor, variance: Tensor, samples: int) -> None:
+    def _update_running_stats(self, mean: Tensor, variance: Tensor, samples: int) -> None:
         """Add a batch to the running statistics, as torch does: the running variance is the unbiased one."""
         share = 0.0 if self.momentum is None else self.momentum
         if self.num_batches_tracked is not None:
@@ -66,11 +68,11 @@ class _Moments(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         over = [d for d in range(x.dim()) if d != 1]
         variance, mean = torch.var_mean(x, over, correction=0)
-        found = torch.stack([mean, variance])
-        ranks = [torch.empty_like(found) for _ in range(dist.get_world_size())]
-        dist.all_gather(ranks, found)
+        local = torch.stack([mean, variance])
+        ranks = [torch.empty_like(local) for _ in range(dist.get_world_size())]
+        dist.all_gather(ranks, local)
         means, variances = torch.stack(ranks).unbind(1)
-        # Chan, Golub and LeVeque 1979: no difference of large squares, which would lose the digits of a small variance
+        # Chan, Golub and LeVeque 1979: a difference of large squares would lose the digits of a small variance
         mean = means.mean(0)
         variance = variances.mean(0) + (means - mean).square().mean(0)
         ctx.save_for_backward(x, mean)

@@ -1,1 +1,1 @@
-"""Margins, heads and the terms of the training objective."""
+"""The loss of a training: heads with margins, triplets and further terms, put together by name."""

@@ -1,7 +1,7 @@
-"""Margins: what a softmax puts in the place of the cosine between a photo and its own class.
+"""Margins: functions of the cosine between a photo and its own class, whose value a softmax uses as the target logit.
 
-All are functions of cosines, of any shape and float type, to be differentiated. The combined margin is one formula,
-cos(m1 t + m2) - m3, t being the angle; ArcFace, CosFace = AM-Softmax, SphereFace and their mixtures are settings of it.
+All take cosines of any shape and float type and are differentiable. The combined margin is one formula,
+cos(m1 t + m2) - m3 for an angle t; ArcFace, CosFace = AM-Softmax, SphereFace and their mixtures are settings of it.
 """
 
 import math
@@ -11,37 +11,45 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# arccos has no finite slope at 1 and -1; a cosine is held this far inside, 0.08 degrees from its class's centre
-_INSIDE = 1e-6
+# the slope of arccos is infinite at 1 and -1; a cosine is clamped this far inside, 0.08 degrees from its class's centre
+INSIDE = 1e-6
 
 
-def combined(cosine: Tensor, m1: float = 1.0, m2: float = 0.0, m3: float = 0.0, *, shortcut: bool = False) -> Tensor:
+def arc_cosine(cosine: Tensor) -> Tensor:
+    """The angle in radians, of cosines clamped to -1 + 1e-6..1 - 1e-6 so that the gradient is finite."""
+    return torch.arccos(cosine.clamp(-1 + INSIDE, 1 - INSIDE))
+
+
+def combined_margin(
+    cosine: Tensor, m1: float = 1.0, m2: float = 0.0, m3: float = 0.0, *, shortcut: bool = False
+) -> Tensor:
     """psi(m1 t + m2) - m3 for cosine = cos t: the margin of ArcFace (arXiv 1801.07698v3, section 2.3, equation 4).
 
     psi is the cosine up to pi. Beyond it the cosine would rise again and reward a photo for being further from its
-    class, so psi goes on as A-Softmax has it (arXiv 1704.08063, section 3.2): (-1)^k cos - 2k for an argument from k pi
-    to (k+1) pi. It falls throughout and is smooth; ArcFace reaches that branch at t > pi - m2, SphereFace (m1 1.35) at
+    class, so psi goes on as in A-Softmax (arXiv 1704.08063, section 3.2): (-1)^k cos - 2k for an argument from k pi to
+    (k+1) pi. It falls throughout and is smooth; ArcFace reaches that branch at t > pi - m2, SphereFace (m1 1.35) at
     133 degrees. Widely copied code goes on differently there: with cos t - m2 sin m2, which jumps, or not at all.
 
-    The gradient is the formula's own: a step of the cosine counts m1 sin(m1 t + m2) / sin t. With `shortcut` the values
-    are the same and a step counts 1, as in code that computes the margin without gradient: at t = 90 degrees ArcFace's
-    own slope is .88, at 30 degrees 1.7, at 5 degrees 6.4, so the shortcut pulls less at photos that are already near.
-    Cosines above 1 - 1e-6 are held there, with no gradient.
+    The gradient is the formula's own: by the cosine it is m1 sin(m1 t + m2) / sin t. With `shortcut` the values are the
+    same and the gradient is 1, as in code that computes the margin without gradient: at t = 90 degrees ArcFace's own
+    slope is .88, at 30 degrees 1.7, at 5 degrees 6.4, so the shortcut pulls less at photos that are already near.
+    Cosines above 1 - 1e-6 are clamped there, with no gradient.
     """
     if m1 == 1 and m2 == 0:
         return cosine - m3
-    angle = m1 * torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) + m2
-    turns = torch.floor(angle.detach() / math.pi)
-    value = (1 - 2 * (turns % 2)) * torch.cos(angle) - 2 * turns - m3
+    argument = m1 * arc_cosine(cosine) + m2
+    turns = torch.floor(argument.detach() / math.pi)
+    value = (1 - 2 * (turns % 2)) * torch.cos(argument) - 2 * turns - m3
     return cosine + (value - cosine).detach() if shortcut else value
 
 
-def piecewise(cosine: Tensor, m: int, *, softened: float = 0.0) -> Tensor:
+def piecewise_margin(cosine: Tensor, m: int, *, softened: float = 0.0) -> Tensor:
     """(softened cos t + psi(t)) / (1 + softened), psi(t) = (-1)^k cos(m t) - 2k for t from k pi/m to (k+1) pi/m.
 
-    The target of L-Softmax (arXiv 1612.02295, sections 3.2 and 3.3) and A-Softmax (arXiv 1704.08063, section 3.2),
-    m a whole number. cos(m t) is the polynomial of cos t that both papers expand it to, exact at cosines of 1 and -1 as
-    well; combined(m1=m) is the same by arc-cosine. `softened` is their lambda: much at first, little in the end.
+    The target of L-Softmax (arXiv 1612.02295, sections 3.2 and 3.3) and A-Softmax (arXiv 1704.08063, section 3.2) for a
+    whole number m. cos(m t) is the polynomial of cos t to which both papers expand it, exact at cosines of 1 and -1
+    too; combined_margin(m1=m) is the same function by arc cosine. softened: their lambda, large in the first updates
+    and small in the last.
     """
     before, multiple = torch.ones_like(cosine), cosine
     for _ in range(m - 1):  # cos((i+1) t) = 2 cos t cos(i t) - cos((i-1) t)
@@ -53,4 +61,4 @@ def piecewise(cosine: Tensor, m: int, *, softened: float = 0.0) -> Tensor:
 
 def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:
     """The combined margin's value [n] at these angles [n], for (m1, m2, m3): the curves of ArcFace's Figure 4."""
-    return np.asarray(combined(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)
+    return np.asarray(combined_margin(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)

@@ -1,7 +1,7 @@
-"""The objective: what a training lowers, named in one word or a sum of words, with all the weights that belong to it.
+"""The objective: the loss that a training minimises, by its name, with the classifier and centres that belong to it.
 
-It is not wrapped in DistributedDataParallel. Its own parameters are dealt over ranks and get their exact gradient;
-features get theirs times the number of ranks, so that the average DDP takes over the backbone's gradients is right.
+It is not wrapped in DistributedDataParallel: its parameters are spread over ranks and get their exact gradient. The
+gradient of the features is multiplied by the number of ranks, because DDP averages the backbone's over ranks.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.distributed.partial_fc import PartialFC
-from trainer.distributed.ranks import gather, sum_of_shares, world_size
+from trainer.distributed.ranks import gather, sum_as_loss, world_size
 from trainer.losses.cross_entropy import cross_entropy
-from trainer.losses.heads import Combined, Head, Piecewise, Plain, logits, row
-from trainer.losses.names import Named, named
+from trainer.losses.heads import CombinedMargin, Head, Linear, PiecewiseMargin, compute_logits, weight_shape
+from trainer.losses.names import LossParts, parse_loss
 from trainer.losses.terms import Centres, Inter
 from trainer.losses.triplet import Triplet
 
-# what a table of losses has a row for: every head, and each term on a head it fits
+# the rows of the table that compares losses: every head, and each term on a head that it fits
 LOSSES = (
     "softmax",
     "norm_softmax",
@@ -44,7 +44,7 @@ LOSSES = (
 )
 
 
-def objective(
+def make_objective(
     loss: str,
     *,
     classes: int,
@@ -54,56 +54,57 @@ def objective(
     filter_cosine: float = 1.0,
     seed: int = 0,
 ) -> "Objective":
-    """The objective of that name (see loss_names) for so many classes and features of length dim.
+    """The objective of that name (see names) for so many classes and features of length dim.
 
-    sample_rate, update: see PartialFC. Negatives above filter_cosine are left out as probably the same person under
-    another name (conflicting classes: CVPR 2022, arXiv 2203.15565, section 3; its published code makes their logit 0,
-    here they count nothing at all); 1 leaves none out. Raises UserError.
+    sample_rate, update: see PartialFC. filter_cosine: a photo is not compared with other classes above this cosine,
+    which are probably the same person under another label (conflicting classes: CVPR 2022, arXiv 2203.15565, section 3;
+    its published code makes their logit 0, here they are left out of the sum); 1 compares with all. Raises UserError
+    for a name or settings that do not fit.
     """
-    parsed = named(loss)
+    parts = parse_loss(loss)
     if classes < world_size():
-        raise UserError(f"{classes} classes cannot be dealt over {world_size()} ranks: train with fewer ranks")
+        raise UserError(f"{classes} classes cannot be spread over {world_size()} ranks: train with fewer ranks")
     filtering = filter_cosine < 1
-    if filtering and not _on_cosines(parsed.head):
+    if filtering and not _on_cosines(parts.head):
         raise UserError(f"filter_cosine {filter_cosine}: {loss} compares no cosines with class weights of norm 1")
     fc = None
-    if not isinstance(parsed.head, Triplet):
-        fc = PartialFC(classes, row(parsed.head, dim), sample_rate=sample_rate, update=update, seed=seed)
-    centres = Centres(parsed.centre, classes, dim) if parsed.centre else None
-    return Objective(parsed, fc, centres, filter_cosine=filter_cosine if filtering else None)
+    if not isinstance(parts.head, Triplet):
+        fc = PartialFC(classes, weight_shape(parts.head, dim), sample_rate=sample_rate, update=update, seed=seed)
+    centres = Centres(parts.centre, classes, dim) if parts.centre else None
+    return Objective(parts, fc, centres, filter_cosine=filter_cosine if filtering else None)
 
 
 class Objective(nn.Module):
-    """Call begin, then forward for each micro-batch with its backward pass, the optimizer's step, then end."""
+    """An update: begin_update, forward and backward of each micro-batch, the optimizer's step, then end_update."""
 
     def __init__(
-        self, parsed: Named, fc: PartialFC | None, centres: Centres | None, *, filter_cosine: float | None
+        self, parts: LossParts, fc: PartialFC | None, centres: Centres | None, *, filter_cosine: float | None
     ) -> None:
         super().__init__()
-        self.parsed, self.fc, self.centres, self.filter_cosine = parsed, fc, centres, filter_cosine
+        self.parts, self.fc, self.centres, self.filter_cosine = parts, fc, centres, filter_cosine
         self.step = 0
 
-    def begin(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Once an update, before its first forward: all labels [n] of this rank's micro-batches, and which update."""
+    def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Before the first forward of an update: label [n] of all of this rank's micro-batches, the update's number."""
         self.step = step
         if self.fc:
-            self.fc.begin(label, step, optimizer)
+            self.fc.begin_update(label, step, optimizer)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks."""
         with torch.autocast(x.device.type, enabled=False):
             x = gather(x if x.dtype == torch.float64 else x.float())
             label = gather(label)
-            head = self.parsed.head
-            loss = sum_of_shares(head(x, label)) if isinstance(head, Triplet) else self._softmax(head, x, label)
-            return loss + sum_of_shares(self.centres(x, label)) if self.centres else loss
+            head = self.parts.head
+            loss = sum_as_loss(head(x, label)) if isinstance(head, Triplet) else self._softmax(head, x, label)
+            return loss + sum_as_loss(self.centres(x, label)) if self.centres else loss
 
-    def end(self, optimizer: torch.optim.Optimizer) -> None:
-        """Once an update, after the optimizer's step: sampled rows go back, centres move."""
+    def end_update(self, optimizer: torch.optim.Optimizer) -> None:
+        """After the optimizer's step: write sampled rows back, move the centres."""
         if self.fc:
-            self.fc.end(optimizer)
+            self.fc.end_update(optimizer)
         if self.centres:
-            self.centres.end()
+            self.centres.end_update()
 
     def whole_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """On rank 0 all ranks' weights, their optimizer state and centres, for a checkpoint; all ranks call it."""
@@ -112,27 +113,27 @@ class Objective(nn.Module):
         )
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-        """Take this rank's part of what whole_state gave on rank 0, on any number of ranks. Raises UserError."""
+        """Take this rank's part of a whole_state(), whatever the number of ranks then. UserError for another shape."""
         if self.fc:
             self.fc.load_whole_state(state, optimizer)
         if self.centres:
             self.centres.load_whole_state(state)
 
     def _softmax(self, head: Head, x: Tensor, label: Tensor) -> Tensor:
-        fc = cast("PartialFC", self.fc)  # which every head that is a softmax has
-        w, place = fc.active(), fc.place(label)
-        z, margin, reach = logits(head, x, w, place, step=self.step)
-        ceiling = None if self.filter_cosine is None or reach is None else self.filter_cosine * reach
-        each = cross_entropy(z, place, margin, ceiling)
-        for reshape in (self.parsed.focal, self.parsed.ohem):
-            each = reshape(each) if reshape else each
-        loss = each.mean()
-        features = w[:, :-1] if isinstance(head, Plain) else w
-        for term in self.parsed.added:
-            share = term(features, place) if isinstance(term, Inter) else term(x, features, place)
-            loss = loss + sum_of_shares(share)
+        fc = cast("PartialFC", self.fc)  # every head but a triplet's has one
+        w, column = fc.active(), fc.columns(label)
+        z, margin, at_cosine_1 = compute_logits(head, x, w, column, step=self.step)
+        ceiling = None if self.filter_cosine is None or at_cosine_1 is None else self.filter_cosine * at_cosine_1
+        losses = cross_entropy(z, column, margin, ceiling)
+        for weighting in (self.parts.focal, self.parts.ohem):
+            losses = weighting(losses) if weighting else losses
+        loss = losses.mean()
+        directions = w[:, :-1] if isinstance(head, Linear) else w
+        for term in self.parts.added:
+            share = term(directions, column) if isinstance(term, Inter) else term(x, directions, column)
+            loss = loss + sum_as_loss(share)
         return loss
 
 
 def _on_cosines(head: Head | Triplet) -> bool:
-    return isinstance(head, Combined) or (isinstance(head, Piecewise) and not head.keep_weights)
+    return isinstance(head, CombinedMargin) or (isinstance(head, PiecewiseMargin) and not head.keep_weights)

@@ -1,7 +1,7 @@
-"""Terms beside or around a softmax: how the loss of each photo becomes one number, and what is added to it.
+"""Terms beside a softmax: how the photos' losses become one number, and what is added to it.
 
-Functions of features x [n, d] and of this rank's class weights; where a term sums over classes or photos of this rank
-only, it returns this rank's share (see ranks). `place` [n] is a photo's class among the weights, -1: on another rank.
+They take features x [n, d] and this rank's class weights w [k, d]; column [n] is a photo's own class among the weights,
+-1 on another rank. A term that sums over this rank's classes or photos returns this rank's share (see ranks).
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer.distributed.ranks import deal, own_rows, rank, sum_over_ranks, total, whole, world_size
-from trainer.losses.l2_normalize import unit
-
-# a cosine stays this far from 1, where its angle has no finite slope and the energy of two equal weights no end
-_INSIDE = 1e-6
+from trainer.distributed.ranks import (
+    collect_on_rank_0,
+    rank,
+    rows_at,
+    rows_of_rank,
+    sum_as_input,
+    sum_over_ranks,
+    world_size,
+)
+from trainer.losses.l2_normalize import l2_normalize
+from trainer.losses.margins import INSIDE, arc_cosine
 
 
 @dataclass(frozen=True)
@@ -24,21 +30,21 @@ class Focal:
 
     gamma: float = 2.0
 
-    def __call__(self, each: Tensor) -> Tensor:
-        """Photos' cross-entropies [n] weighted down where the class is already probable."""
-        # not below 0, where rounding may put it and a power has no value
-        return (-torch.expm1(-each)).clamp(min=0) ** self.gamma * each
+    def __call__(self, losses: Tensor) -> Tensor:
+        """Photos' cross-entropies [n], weighted down where the class is already probable."""
+        # clamped at 0: rounding may put 1 - p below, where a power has no value
+        return (-torch.expm1(-losses)).clamp(min=0) ** self.gamma * losses
 
 
 @dataclass(frozen=True)
 class HardExamples:
-    """Only the hardest share counts: online hard example mining (Shrivastava et al., arXiv 1604.03540, section 4)."""
+    """Only the photos with the largest losses: online hard example mining (Shrivastava et al., arXiv 1604.03540, 4)."""
 
     share: float = 0.5
 
-    def __call__(self, each: Tensor) -> Tensor:
-        """The largest of the losses [n], at least one: [ceil(share n)]."""
-        return each.topk(max(1, -int(-self.share * len(each) // 1))).values
+    def __call__(self, losses: Tensor) -> Tensor:
+        """The largest ceil(share n) of the losses [n], at least one."""
+        return losses.topk(max(1, -int(-self.share * len(losses) // 1))).values
 
 
 @dataclass(frozen=True)
@@ -47,46 +53,48 @@ class Intra:
 
     weight: float = 1.0
 
-    def __call__(self, x: Tensor, w: Tensor, place: Tensor) -> Tensor:
-        """This rank's share: of x [n, d], those whose class is in w [k, d]."""
-        cosine = (unit(x) * own_rows(unit(w), place)).sum(1)
-        angle = torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) / torch.pi
-        return self.weight * torch.where(place >= 0, angle, 0).sum() / len(x)
+    def __call__(self, x: Tensor, w: Tensor, column: Tensor) -> Tensor:
+        """This rank's share: of the photos whose class is in w."""
+        cosine = (l2_normalize(x) * rows_at(l2_normalize(w), column)).sum(1)
+        return self.weight * torch.where(column >= 0, arc_cosine(cosine) / torch.pi, 0).sum() / len(x)
 
 
 @dataclass(frozen=True)
 class Inter:
-    """weight times the mean energy |w_y - w_j|^-power between photos' classes y and all other classes j, norms 1.
+    """weight times the mean energy |w_y - w_j|^-power of photos' classes y and all other classes j, weights of norm 1.
 
     Minimum hyperspherical energy (Liu et al., arXiv 1805.09298, section 3.1, equations 1 and 2; power 0 is the
-    logarithm of the inverse distance), in its form for mini-batches: classes without a photo in it are
-    only the others. With `angle`, minus the mean angle / pi instead: the form in ArcFace v3, section 2.4, equation 6.
+    logarithm of the inverse distance) in its form for mini-batches: a class without a photo in the batch is only ever
+    an other class. With `angle`, minus the mean angle / pi instead: ArcFace v3, section 2.4, equation 6.
     """
 
     weight: float = 1.0
     power: float = 2.0
     angle: bool = False
 
-    def __call__(self, w: Tensor, place: Tensor) -> Tensor:
-        """This rank's share: the pairs whose second class is in w [k, d]."""
-        w, mine = unit(w), place >= 0
-        # each rank puts in the photos' classes that it owns; all then compare them with their own weights
-        own = total(torch.where(mine[:, None], own_rows(w, place), 0))
+    def __call__(self, w: Tensor, column: Tensor) -> Tensor:
+        """This rank's share: the pairs whose second class is in w."""
+        w, here = l2_normalize(w), column >= 0
+        # each rank contributes the photos' classes that it owns; then all ranks compare them with their own weights
+        own = sum_as_input(torch.where(here[:, None], rows_at(w, column), 0))
         cosine = own @ w.T
         if self.angle:
-            pair = -torch.arccos(cosine.clamp(-1 + _INSIDE, 1 - _INSIDE)) / torch.pi
+            energy = -arc_cosine(cosine) / torch.pi
         else:
-            squared = (2 - 2 * cosine).clamp(min=2 * _INSIDE)
-            pair = -squared.log() / 2 if self.power == 0 else squared ** (-self.power / 2)
-        itself = torch.arange(len(w), device=w.device) == place[:, None]
+            # two equal weights would have an infinite energy
+            squared = (2 - 2 * cosine).clamp(min=2 * INSIDE)
+            energy = -squared.log() / 2 if self.power == 0 else squared ** (-self.power / 2)
+        itself = torch.arange(len(w), device=w.device) == column[:, None]
         others = sum_over_ranks(torch.tensor(len(w), device=w.device)) - 1
-        return self.weight * pair.masked_fill(itself, 0).sum() / (len(place) * others.clamp(min=1))
+        return self.weight * energy.masked_fill(itself, 0).sum() / (len(column) * others.clamp(min=1))
 
 
 @dataclass(frozen=True)
 class Centre:
-    """weight / 2 times the mean of |x - c_y|^2 (Wen et al., "A Discriminative Feature Learning Approach for Deep Face
-    Recognition", ECCV 2016, section 3.2, equations 2 to 4); weight and rate (lambda and alpha) as in its section 4.
+    """weight / 2 times the mean of |x - c_y|^2 for class centres c, which move with the features.
+
+    Wen et al., "A Discriminative Feature Learning Approach for Deep Face Recognition" (ECCV 2016), section 3.2,
+    equations 2 to 4; weight and rate (lambda and alpha) as in its section 4.
     """
 
     weight: float = 0.003
@@ -94,49 +102,49 @@ class Centre:
 
 
 class Centres(nn.Module):
-    """Each class's centre [classes here, d], moved by the paper's own rule and not by an optimizer.
+    """The centres [owned classes, d] of this rank's classes, moved by the paper's own rule and not by an optimizer.
 
-    After an update c_j moves by -rate sum(c_j - x_i) / (1 + n_j) over the n_j photos of class j that were in it.
+    After an update c_j moves by -rate sum(c_j - x_i) / (1 + n_j), over the n_j photos of class j in the batch.
     """
 
-    at: Tensor
+    rows: Tensor
 
     def __init__(self, term: Centre, classes: int, dim: int) -> None:
         super().__init__()
         self.term, self.classes = term, classes
-        self.mine = deal(classes, rank=rank(), world=world_size())
-        self.register_buffer("at", torch.zeros(self.mine.stop - self.mine.start, dim))
-        self.seen: list[tuple[Tensor, Tensor]] = []
+        self.owned = rows_of_rank(classes, rank=rank(), world=world_size())
+        self.register_buffer("rows", torch.zeros(self.owned.stop - self.owned.start, dim))
+        self.batch: list[tuple[Tensor, Tensor]] = []  # rows and features of the photos since the last update
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        """This rank's share of the loss of all ranks' x [n, d]: the photos whose class label [n] it owns."""
-        own = (label >= self.mine.start) & (label < self.mine.stop)
-        at = (label - self.mine.start).clamp(0, len(self.at) - 1)
+        """This rank's share of the loss of all ranks' x [n, d]: of the photos whose class label [n] it owns."""
+        owned = (label >= self.owned.start) & (label < self.owned.stop)
+        row = (label - self.owned.start).clamp(0, len(self.rows) - 1)
         if self.training:
-            self.seen.append((torch.where(own, at, -1), x.detach()))
-        squared = (x - self.at[at]).square().sum(1)
-        return self.term.weight / 2 * torch.where(own, squared, 0).sum() / len(x)
+            self.batch.append((torch.where(owned, row, -1), x.detach()))
+        squared = (x - self.rows[row]).square().sum(1)
+        return self.term.weight / 2 * torch.where(owned, squared, 0).sum() / len(x)
 
     @torch.no_grad()
-    def end(self) -> None:
-        """Move the centres by the photos since the last time."""
-        if not self.seen:
+    def end_update(self) -> None:
+        """Move the centres by the photos of the update."""
+        if not self.batch:
             return
-        at, x = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
-        at, x = at[at >= 0], x[at >= 0]
-        apart = torch.zeros_like(self.at).index_add_(0, at, self.at[at] - x.to(self.at.dtype))
-        count = torch.bincount(at, minlength=len(self.at))[:, None]
-        self.at -= self.term.rate * apart / (1 + count)
-        self.seen.clear()
+        row, x = (torch.cat(parts) for parts in zip(*self.batch, strict=True))
+        row, x = row[row >= 0], x[row >= 0]
+        apart = torch.zeros_like(self.rows).index_add_(0, row, self.rows[row] - x.to(self.rows.dtype))
+        count = torch.bincount(row, minlength=len(self.rows))[:, None]
+        self.rows -= self.term.rate * apart / (1 + count)
+        self.batch.clear()
 
     def whole_state(self) -> dict[str, Tensor]:
         """On rank 0 all centres [classes, d] as "centre"; empty elsewhere. All ranks call it."""
-        rows = whole(self.at, self.classes)
+        rows = collect_on_rank_0(self.rows, self.classes)
         return {} if rows is None else {"centre": rows}
 
     def load_whole_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take this rank's centres of what whole_state gave. Raises UserError where there are none, or others."""
-        shape = (self.classes, self.at.shape[1])
+        """Take this rank's centres of a whole_state(). Raises UserError where there are none, or of another shape."""
+        shape = (self.classes, self.rows.shape[1])
         if "centre" not in state or state["centre"].shape != shape:
             raise UserError(f"the checkpoint has no class centres {shape}: was it another loss, or other data?")
-        self.at.copy_(state["centre"][self.mine])
+        self.rows.copy_(state["centre"][self.owned])

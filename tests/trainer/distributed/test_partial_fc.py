@@ -1,4 +1,4 @@
-"""Partial FC on one rank: who is chosen, which rows move, and whose momentum they move by."""
+"""Partial FC on one rank: which classes are sampled, which rows an update moves, and by which momentum."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import UserError
-from trainer.distributed.partial_fc import _BLOCK, PartialFC, _drawn
-from trainer.distributed.ranks import deal
+from trainer.distributed.partial_fc import _BLOCK, PartialFC, _draw
+from trainer.distributed.ranks import rows_of_rank
 
 CLASSES, DIM, STEPS = 12, 3, 6
 SGD = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}
@@ -23,45 +23,45 @@ def pull(rows: Tensor) -> Tensor:
     return (rows**2).sum() + rows.sum()
 
 
-def test_the_classes_of_the_batch_are_always_chosen_and_a_share_of_the_others() -> None:
+def test_the_classes_of_the_batch_are_always_sampled_and_a_share_of_the_others() -> None:
     fc = PartialFC(1000, (DIM,), sample_rate=0.1, seed=4)
     optimizer = torch.optim.SGD(fc.parameters(), lr=0.1)
     counts = []
     for step in range(20):
         label = torch.tensor([0, 999, step, 500])
-        fc.begin(label, step, optimizer)
-        torch.testing.assert_close(fc.active()[fc.place(label)], fc.rows[label])
-        assert fc.chosen is not None
-        absent = torch.tensor([c for c in range(1000) if c not in set(fc.chosen.tolist())])
-        assert (fc.place(absent) == -1).all()
-        counts.append(len(fc.chosen))
-        fc.end(optimizer)
+        fc.begin_update(label, step, optimizer)
+        torch.testing.assert_close(fc.active()[fc.columns(label)], fc.rows[label])
+        assert fc.sampled is not None
+        absent = torch.tensor([c for c in range(1000) if c not in set(fc.sampled.tolist())])
+        assert (fc.columns(absent) == -1).all()
+        counts.append(len(fc.sampled))
+        fc.end_update(optimizer)
     assert 90 < np.mean(counts) < 120
     assert len(set(counts)) > 1
 
 
-def test_the_choice_depends_on_seed_and_step_alone() -> None:
-    def chosen(seed: int, step: int) -> list[int]:
+def test_the_sample_depends_on_seed_and_step_alone() -> None:
+    def sampled(seed: int, step: int) -> list[int]:
         fc = PartialFC(200, (DIM,), sample_rate=0.2, seed=seed)
-        fc.begin(torch.tensor([3]), step, torch.optim.SGD(fc.parameters(), lr=0.1))
-        assert fc.chosen is not None
-        return fc.chosen.tolist()
+        fc.begin_update(torch.tensor([3]), step, torch.optim.SGD(fc.parameters(), lr=0.1))
+        assert fc.sampled is not None
+        return fc.sampled.tolist()
 
-    assert chosen(1, 7) == chosen(1, 7)
-    assert chosen(1, 7) != chosen(1, 8)
-    assert chosen(1, 7) != chosen(2, 7)
+    assert sampled(1, 7) == sampled(1, 7)
+    assert sampled(1, 7) != sampled(1, 8)
+    assert sampled(1, 7) != sampled(2, 7)
 
 
-def test_a_sparse_step_is_sgd_on_each_chosen_row_with_its_own_momentum() -> None:
+def test_a_sparse_step_is_sgd_on_each_sampled_row_with_its_own_momentum() -> None:
     fc = PartialFC(CLASSES, (DIM,), sample_rate=0.3, update="sparse", seed=1)
     optimizer = torch.optim.SGD(fc.parameters(), **SGD)
     rows = [row.tolist() for row in fc.rows]
     momentum = [[0.0] * DIM for _ in range(CLASSES)]
     times = [0] * CLASSES
     for step in range(STEPS):
-        fc.begin(labels(step), step, optimizer)
-        assert fc.chosen is not None
-        for c in fc.chosen.tolist():
+        fc.begin_update(labels(step), step, optimizer)
+        assert fc.sampled is not None
+        for c in fc.sampled.tolist():
             times[c] += 1
             for d in range(DIM):
                 gradient = 2 * rows[c][d] + 1 + SGD["weight_decay"] * rows[c][d]
@@ -69,11 +69,11 @@ def test_a_sparse_step_is_sgd_on_each_chosen_row_with_its_own_momentum() -> None
                 rows[c][d] -= SGD["lr"] * momentum[c][d]
         pull(fc.active()).backward()
         optimizer.step()
-        fc.end(optimizer)
+        fc.end_update(optimizer)
     assert min(times) < STEPS
     assert max(times) > 1
     torch.testing.assert_close(fc.all_rows(), torch.tensor(rows))
-    torch.testing.assert_close(fc.kept["momentum_buffer"], torch.tensor(momentum))
+    torch.testing.assert_close(fc.optimizer_rows["momentum_buffer"], torch.tensor(momentum))
 
 
 def test_a_dense_step_moves_the_others_by_decay_and_momentum() -> None:
@@ -82,41 +82,41 @@ def test_a_dense_step_moves_the_others_by_decay_and_momentum() -> None:
     slow = fc.weight.detach().clone()
     momentum = torch.zeros_like(slow)
     for step in range(STEPS):
-        fc.begin(labels(step), step, optimizer)
+        fc.begin_update(labels(step), step, optimizer)
         taking_part = torch.zeros(CLASSES, 1)
-        taking_part[fc.chosen] = 1
+        taking_part[fc.sampled] = 1
         momentum = 0.9 * momentum + taking_part * (2 * slow + 1) + 0.05 * slow
         slow = slow - 0.1 * momentum
         optimizer.zero_grad()
         pull(fc.active()).backward()
         optimizer.step()
-        fc.end(optimizer)
+        fc.end_update(optimizer)
     torch.testing.assert_close(fc.all_rows(), slow)
 
 
 @pytest.mark.parametrize("sample_rate", [1.0, 0.3])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_state_loaded_in_the_middle_changes_nothing(sample_rate: float, optimizer: str) -> None:
-    def made() -> tuple[PartialFC, torch.optim.Optimizer]:
+    def build() -> tuple[PartialFC, torch.optim.Optimizer]:
         fc = PartialFC(CLASSES, (DIM,), sample_rate=sample_rate, seed=1)
         if optimizer == "sgd":
             return fc, torch.optim.SGD(fc.parameters(), **SGD)
         return fc, torch.optim.AdamW(fc.parameters(), lr=0.05, weight_decay=0.1)
 
-    def train(fc: PartialFC, how: torch.optim.Optimizer, steps: range) -> None:
+    def train(fc: PartialFC, optimizer: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:
-            fc.begin(labels(step), step, how)
-            how.zero_grad()
+            fc.begin_update(labels(step), step, optimizer)
+            optimizer.zero_grad()
             pull(fc.active()).backward()
-            how.step()
-            fc.end(how)
+            optimizer.step()
+            fc.end_update(optimizer)
 
-    once, other = made(), made()
+    once, other = build(), build()
     train(*once, range(STEPS))
     train(*other, range(3))
     state = other[0].whole_state(other[1])
     assert all(len(value) == CLASSES for value in state.values() if value.ndim)
-    again = made()
+    again = build()
     again[0].load_whole_state(state, again[1])
     train(*again, range(3, STEPS))
     assert torch.equal(again[0].all_rows(), once[0].all_rows())
@@ -125,17 +125,17 @@ def test_a_state_loaded_in_the_middle_changes_nothing(sample_rate: float, optimi
 
 
 @pytest.mark.parametrize("world", [1, 2, 5])
-def test_rows_are_drawn_alike_however_they_are_dealt(world: int) -> None:
+def test_rows_are_drawn_the_same_for_any_number_of_ranks(world: int) -> None:
     n = 2 * _BLOCK + 5
 
     def draw(rng: np.random.Generator, rows: int) -> NDArray[np.float32]:
         return rng.random((rows, 2), np.float32)
 
-    dealt = [_drawn(deal(n, rank=rank, world=world), (3,), draw) for rank in range(world)]
-    whole = _drawn(slice(0, n), (3,), draw)
-    assert np.array_equal(np.concatenate(dealt), whole)
+    by_rank = [_draw(rows_of_rank(n, rank=rank, world=world), (3,), draw) for rank in range(world)]
+    whole = _draw(slice(0, n), (3,), draw)
+    assert np.array_equal(np.concatenate(by_rank), whole)
     assert len(np.unique(whole[:, 0])) > 0.99 * n
-    assert not np.array_equal(_drawn(slice(0, n), (4,), draw), whole)
+    assert not np.array_equal(_draw(slice(0, n), (4,), draw), whole)
 
 
 def test_weights_start_small_and_differ() -> None:
@@ -144,12 +144,12 @@ def test_weights_start_small_and_differ() -> None:
     assert len(w.unique()) > 590
 
 
-def test_what_cannot_be() -> None:
+def test_unfit_settings_raise_one_line() -> None:
     with pytest.raises(UserError, match="sample_rate 0"):
         PartialFC(CLASSES, (DIM,), sample_rate=0)
     with pytest.raises(UserError, match="update 'both'"):
         PartialFC(CLASSES, (DIM,), update="both")
-    with pytest.raises(RuntimeError, match="without begin"):
+    with pytest.raises(RuntimeError, match="without begin_update"):
         PartialFC(CLASSES, (DIM,), sample_rate=0.5).active()
     fc = PartialFC(CLASSES, (DIM,))
     with pytest.raises(UserError, match=r"classifier is \(11, 3\), this run's \(12, 3\)"):

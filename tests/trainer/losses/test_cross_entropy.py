@@ -1,4 +1,4 @@
-"""Cross-entropy in place: against sums written out, and at logits whose exponentials no float holds."""
+"""Cross-entropy in place: against sums written out, and at logits whose exponentials overflow a float."""
 
 import math
 
@@ -29,13 +29,13 @@ def test_the_loss_of_every_photo() -> None:
     assert found.tolist() == pytest.approx(slow(Z, LABEL, [9 / 4 - 1, -1, 16 / 4 - 1]))
 
 
-def test_the_gradient_with_a_margin_and_what_the_margin_depends_on() -> None:
+def test_the_gradient_reaches_logits_and_what_the_margin_depends_on() -> None:
     scale = torch.tensor([1.5, 0.5, 2.0], dtype=torch.float64, requires_grad=True)
     z = Z.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda z, s: cross_entropy(z * 1, LABEL, lambda own: s * own**2), (z, scale))
 
 
-def test_negatives_above_the_ceiling_count_nothing_and_the_own_class_always() -> None:
+def test_other_classes_above_the_ceiling_are_left_out_and_the_own_class_is_not() -> None:
     z = Z.clone().requires_grad_()
     found = cross_entropy(z * 1, LABEL, lambda own: own, torch.full((3,), 1.5, dtype=torch.float64))
     assert found.tolist() == pytest.approx(slow(Z, LABEL, [3, 0, 4], ceiling=1.5))
@@ -54,7 +54,7 @@ def test_logits_too_large_for_an_exponential() -> None:
     assert torch.isfinite(z.grad).all()
 
 
-def test_the_matrix_is_used_up_where_it_lies() -> None:
+def test_the_logits_are_overwritten_by_the_probabilities() -> None:
     z = Z.clone()
     cross_entropy(z, LABEL, lambda own: own)
     torch.testing.assert_close(z, torch.softmax(Z, 1))

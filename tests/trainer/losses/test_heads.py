@@ -1,4 +1,4 @@
-"""Heads: each softmax against its formula written out photo by photo and class by class."""
+"""Heads: the logits of each against its formula written out photo by photo and class by class."""
 
 import math
 
@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.losses.heads import HEADS, Combined, Head, Piecewise, Plain, logits, row
+from trainer.losses.heads import HEADS, CombinedMargin, Head, Linear, PiecewiseMargin, compute_logits, weight_shape
 
 N, CLASSES, DIM, STEP = 6, 5, 4, 100
 LABEL = torch.tensor([0, 3, 1, 4, 4, 2])
 
 
 def drawn(head: Head) -> tuple[Tensor, Tensor]:
-    made = torch.Generator().manual_seed(5)
-    x = torch.randn(N, DIM, generator=made, dtype=torch.float64)
-    return x, torch.randn(CLASSES, *row(head, DIM), generator=made, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(N, DIM, generator=generator, dtype=torch.float64)
+    return x, torch.randn(CLASSES, *weight_shape(head, DIM), generator=generator, dtype=torch.float64)
 
 
 def angle(a: list[float], b: list[float]) -> float:
@@ -31,9 +31,9 @@ def slow_psi(x: float) -> float:
 
 
 def slow_logit(head: Head, x: list[float], w: list, own: bool) -> float:
-    if isinstance(head, Plain):
+    if isinstance(head, Linear):
         return sum(p * q for p, q in zip(x, w[:-1], strict=True)) + w[-1]
-    if isinstance(head, Combined):
+    if isinstance(head, CombinedMargin):
         t = min(angle(x, centre) for centre in w) if head.centres > 1 else angle(x, w)
         return head.scale * (slow_psi(head.m1 * t + head.m2) - head.m3 if own else math.cos(t))
     t, size = angle(x, w), math.hypot(*x) * (math.hypot(*w) if head.keep_weights else 1)
@@ -42,10 +42,10 @@ def slow_logit(head: Head, x: list[float], w: list, own: bool) -> float:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_logits_are_the_formula_of_the_paper(name: str) -> None:
+def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
     head = HEADS[name]
     x, w = drawn(head)
-    z, margin, _ = logits(head, x, w, LABEL, step=STEP)
+    z, margin, _ = compute_logits(head, x, w, LABEL, step=STEP)
     found = z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
     expected = [
         [slow_logit(head, x[i].tolist(), w[j].tolist(), own=j == LABEL[i]) for j in range(CLASSES)] for i in range(N)
@@ -55,12 +55,12 @@ def test_logits_are_the_formula_of_the_paper(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_gradients_reach_features_and_weights(name: str) -> None:
-    """For A-Softmax and L-Softmax by way of the norms that they keep as well."""
+    """For A-Softmax and L-Softmax also through the norms that they keep."""
     head = HEADS[name]
     x, w = (v.requires_grad_() for v in drawn(head))
 
     def value(x: Tensor, w: Tensor) -> Tensor:
-        z, margin, _ = logits(head, x, w, LABEL, step=STEP)
+        z, margin, _ = compute_logits(head, x, w, LABEL, step=STEP)
         return z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
 
     assert torch.autograd.gradcheck(value, (x, w))
@@ -69,10 +69,10 @@ def test_gradients_reach_features_and_weights(name: str) -> None:
 def test_published_settings() -> None:
     def setting(name: str) -> tuple[float, ...]:
         head = HEADS[name]
-        assert isinstance(head, Combined)
+        assert isinstance(head, CombinedMargin)
         return head.scale, head.m1, head.m2, head.m3
 
-    assert {name: setting(name) for name, head in HEADS.items() if isinstance(head, Combined)} == {
+    assert {name: setting(name) for name, head in HEADS.items() if isinstance(head, CombinedMargin)} == {
         "norm_softmax": (64, 1, 0, 0),
         "norm_softmax_20": (20, 1, 0, 0),
         "arcface": (64, 1, 0.5, 0),
@@ -85,15 +85,15 @@ def test_published_settings() -> None:
     }
 
 
-def test_lambda_falls_to_its_least() -> None:
-    head = Piecewise()
+def test_lambda_falls_to_its_lower_limit() -> None:
+    head = PiecewiseMargin()
     assert [head.softened(step) for step in (0, 100, 1000, 10**6)] == pytest.approx([1000, 1000 / 13, 1000 / 121, 5])
 
 
-def test_the_norms_that_are_kept() -> None:
+def test_which_norms_scale_the_logits() -> None:
     """Twice the feature is twice the logit in A-Softmax; twice the weights only in L-Softmax; none in ArcFace."""
     for name, of_x, of_w in (("a_softmax", 2, 1), ("l_softmax", 2, 2), ("arcface", 1, 1)):
         x, w = drawn(HEADS[name])
-        z = logits(HEADS[name], x, w, LABEL, step=0).z
-        torch.testing.assert_close(logits(HEADS[name], 2 * x, w, LABEL, step=0).z, of_x * z)
-        torch.testing.assert_close(logits(HEADS[name], x, 2 * w, LABEL, step=0).z, of_w * z)
+        z = compute_logits(HEADS[name], x, w, LABEL, step=0).z
+        torch.testing.assert_close(compute_logits(HEADS[name], 2 * x, w, LABEL, step=0).z, of_x * z)
+        torch.testing.assert_close(compute_logits(HEADS[name], x, 2 * w, LABEL, step=0).z, of_w * z)

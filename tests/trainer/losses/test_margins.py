@@ -1,4 +1,4 @@
-"""Margins: values by hand, slopes by hand and by finite differences, and no reward for being further away."""
+"""Margins: values by hand, slopes by hand and by finite differences, and never larger at a larger angle."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.losses.margins import combined, piecewise, target_logits
+from trainer.losses.margins import combined_margin, piecewise_margin, target_logits
 
 # m1, m2, m3
 SETTINGS = {
@@ -25,7 +25,7 @@ def degrees(*angles: float) -> torch.Tensor:
 
 
 def slow_psi(x: float) -> float:
-    """cos on its first falling half wave, and each further half wave turned and put below the one before."""
+    """cos up to pi; each further half wave mirrored so that it falls, and shifted below the one before."""
     level = 0.0
     while x > math.pi:
         x, level = x - math.pi, level - 2
@@ -36,20 +36,20 @@ def slow_psi(x: float) -> float:
 @pytest.mark.parametrize("angle", [1.0, 30, 60, 90, 120, 150, 179])
 def test_combined_is_the_formula_for_every_setting(m: tuple[float, ...], angle: float) -> None:
     expected = slow_psi(m[0] * math.radians(angle) + m[1]) - m[2]
-    assert combined(degrees(angle), *m).item() == pytest.approx(expected, abs=1e-9)
+    assert combined_margin(degrees(angle), *m).item() == pytest.approx(expected, abs=1e-9)
 
 
-def test_values_that_can_be_done_by_hand() -> None:
-    assert combined(degrees(60), 1.0, 0.0, 0.35).item() == pytest.approx(0.15)
-    assert combined(degrees(60), 1.0, math.pi / 6).item() == pytest.approx(0)  # cos 90
-    assert combined(degrees(60), 1.5, 0.0, 0.1).item() == pytest.approx(-0.1)  # cos 90 - .1
-    assert combined(degrees(150), 1.0, math.pi / 2).item() == pytest.approx(-1.5)  # -cos 240 - 2
+def test_values_by_hand() -> None:
+    assert combined_margin(degrees(60), 1.0, 0.0, 0.35).item() == pytest.approx(0.15)
+    assert combined_margin(degrees(60), 1.0, math.pi / 6).item() == pytest.approx(0)  # cos 90
+    assert combined_margin(degrees(60), 1.5, 0.0, 0.1).item() == pytest.approx(-0.1)  # cos 90 - .1
+    assert combined_margin(degrees(150), 1.0, math.pi / 2).item() == pytest.approx(-1.5)  # -cos 240 - 2
 
 
 @every
-def test_a_margin_never_rewards_distance_nor_jumps(m: tuple[float, ...]) -> None:
+def test_a_margin_falls_with_the_angle_without_jumps(m: tuple[float, ...]) -> None:
     angles = torch.linspace(0.1, 179.9, 4001, dtype=torch.float64)
-    value = combined(torch.cos(torch.deg2rad(angles)), *m)
+    value = combined_margin(torch.cos(torch.deg2rad(angles)), *m)
     fall = value[:-1] - value[1:]
     assert (fall >= -1e-12).all()
     # the steepest that cos(m1 t) can fall over a step of t
@@ -60,25 +60,25 @@ def test_a_margin_never_rewards_distance_nor_jumps(m: tuple[float, ...]) -> None
 @every
 def test_gradients_are_those_of_the_formula(m: tuple[float, ...]) -> None:
     cosine = degrees(3, 25, 50, 88, 121, 140, 160, 176).requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: combined(c, *m), (cosine,))
-    (slope,) = torch.autograd.grad(combined(cosine, *m).sum(), cosine)
+    assert torch.autograd.gradcheck(lambda c: combined_margin(c, *m), (cosine,))
+    (slope,) = torch.autograd.grad(combined_margin(cosine, *m).sum(), cosine)
     angle = torch.arccos(cosine.detach())
     torch.testing.assert_close(slope, (m[0] * torch.sin(m[0] * angle + m[1]) / torch.sin(angle)).abs())
 
 
 def test_the_shortcut_has_the_same_values_and_slope_one() -> None:
-    """The slopes that the docstring tells are those that it leaves out."""
+    """The slopes that combined_margin's docstring names are those of the formula."""
     cosine = degrees(5, 30, 90).requires_grad_()
-    short, true = combined(cosine, 1.0, 0.5, shortcut=True), combined(cosine, 1.0, 0.5)
+    short, true = combined_margin(cosine, 1.0, 0.5, shortcut=True), combined_margin(cosine, 1.0, 0.5)
     torch.testing.assert_close(short, true)
     assert torch.autograd.grad(short.sum(), cosine)[0].tolist() == [1, 1, 1]
     assert torch.autograd.grad(true.sum(), cosine)[0].tolist() == pytest.approx([6.4, 1.7, 0.88], rel=0.01)
 
 
 @pytest.mark.parametrize("cosine", [1.0, 1.0000001, -1.0])
-def test_gradients_stay_finite_where_arccos_has_none(cosine: float) -> None:
+def test_gradients_are_finite_where_those_of_arccos_are_not(cosine: float) -> None:
     x = torch.tensor([cosine], requires_grad=True)
-    value = combined(x, 1.0, 0.5)
+    value = combined_margin(x, 1.0, 0.5)
     value.sum().backward()
     assert torch.isfinite(value).all()
     assert x.grad is not None
@@ -89,17 +89,17 @@ def test_gradients_stay_finite_where_arccos_has_none(cosine: float) -> None:
 def test_piecewise_is_the_published_psi(m: int) -> None:
     angles = [0.0, 10, 44, 46, 59, 61, 89, 91, 119, 134, 136, 170, 180]
     expected = [slow_psi(m * math.radians(a)) for a in angles]
-    assert piecewise(degrees(*angles), m).tolist() == pytest.approx(expected, abs=1e-6)
+    assert piecewise_margin(degrees(*angles), m).tolist() == pytest.approx(expected, abs=1e-6)
     inner = degrees(*angles[1:-1])
-    torch.testing.assert_close(piecewise(inner, m), combined(inner, float(m)))
+    torch.testing.assert_close(piecewise_margin(inner, m), combined_margin(inner, float(m)))
     mixed = (7 * degrees(*angles) + torch.tensor(expected)) / 8
-    torch.testing.assert_close(piecewise(degrees(*angles), m, softened=7.0), mixed, atol=1e-6, rtol=0)
+    torch.testing.assert_close(piecewise_margin(degrees(*angles), m, softened=7.0), mixed, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
 def test_the_gradient_of_piecewise(m: int) -> None:
     cosine = degrees(5, 30, 50, 80, 100, 130, 170).requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: piecewise(c, m, softened=0.5), (cosine,))
+    assert torch.autograd.gradcheck(lambda c: piecewise_margin(c, m, softened=0.5), (cosine,))
 
 
 def test_target_logits_are_the_margins_of_the_papers() -> None:

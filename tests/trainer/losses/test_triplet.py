@@ -1,4 +1,4 @@
-"""Triplets: pair by pair and negative by negative, as the papers tell it."""
+"""Triplet losses against a slow reference, pair by pair and negative by negative."""
 
 import math
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from trainer.losses.triplet import TRIPLETS, Triplet, semi_hard
+from trainer.losses.triplet import TRIPLETS, Triplet, semi_hard_negatives
 
 LABEL = torch.tensor([0, 0, 1, 1, 1, 2, 0, 3])
 X = torch.randn(8, 3, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
@@ -19,37 +19,37 @@ def slow(triplet: Triplet, x: torch.Tensor, label: list[int]) -> float:
         cosine = sum(p * q for p, q in zip(unit[i], unit[j], strict=True))
         return math.acos(cosine) if triplet.angle else math.dist(unit[i], unit[j]) ** 2
 
-    over = []
+    losses = []
     for a, ya in enumerate(label):
         others = [apart(a, n) for n, yn in enumerate(label) if yn != ya]
         for p, yp in enumerate(label):
             if p != a and yp == ya:
                 further = [d for d in others if d > apart(a, p)]
                 negative = min(further) if further else max(others)
-                over.append(max(0.0, apart(a, p) - negative + triplet.margin))
-    return sum(over) / len(over)
+                losses.append(max(0.0, apart(a, p) - negative + triplet.margin))
+    return sum(losses) / len(losses)
 
 
 @pytest.mark.parametrize("name", TRIPLETS)
 def test_the_mean_over_pairs_with_their_semi_hard_negatives(name: str) -> None:
-    triplet = replace(TRIPLETS[name], margin=1.0)  # one that most of these few pairs miss
+    triplet = replace(TRIPLETS[name], margin=1.0)  # large enough that most of these few pairs violate it
     assert triplet(X, LABEL).item() == pytest.approx(slow(triplet, X, LABEL.tolist()))
     assert slow(triplet, X, LABEL.tolist()) > 0.01
     assert torch.autograd.gradcheck(lambda x: triplet(x, LABEL), (X.clone().requires_grad_(),))
 
 
-def test_semi_hard_is_the_nearest_of_those_further_or_else_the_furthest() -> None:
-    far = torch.tensor([[0.0, 0.3, 0.9, 0.2, 0.5, 0.4]])
+def test_a_semi_hard_negative_is_the_nearest_further_one_or_else_the_furthest() -> None:
+    distance = torch.tensor([[0.0, 0.3, 0.9, 0.2, 0.5, 0.4]])
     same = torch.tensor([[True, True, True, False, False, False]])
-    found = semi_hard(far, same)
+    found = semi_hard_negatives(distance, same)
     assert found[0, 1] == 5  # further than .3: .5 and .4
     assert found[0, 2] == 4  # none is further than .9
-    tied = semi_hard(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
-    assert tied[0, 1] == 5  # as far is not further
+    tied = semi_hard_negatives(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
+    assert tied[0, 1] == 5  # at the same distance is not further
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2, 3, 4, 5, 6, 7], [0] * 8])
-def test_a_batch_without_pairs_or_without_negatives_costs_nothing(label: list[int]) -> None:
+def test_a_batch_without_pairs_or_without_negatives_has_no_loss(label: list[int]) -> None:
     x = X.clone().requires_grad_()
     loss = Triplet()(x, torch.tensor(label))
     loss.backward()

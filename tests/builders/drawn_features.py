@@ -1,0 +1,14 @@
+"""Drawn photos of a few people, as vectors for a linear network: what the losses' tests train on."""
+
+import torch
+from torch import Tensor
+
+CLASSES, PIXELS, DIM = 11, 6, 4  # an odd number of classes: two ranks own 6 and 5
+
+
+def batch(step: int, size: int = 16, people: int = CLASSES) -> tuple[Tensor, Tensor]:
+    """Photos [size, PIXELS] in float64 and labels [size], of the first `people` classes; each step has its own."""
+    generator = torch.Generator().manual_seed(step)
+    label = torch.randint(people, (size,), generator=generator)
+    person = torch.randn(CLASSES, PIXELS, generator=torch.Generator().manual_seed(99), dtype=torch.float64)
+    return person[label] + 0.3 * torch.randn(size, PIXELS, generator=generator, dtype=torch.float64), label
