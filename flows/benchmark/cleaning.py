@@ -118,8 +118,8 @@ def _line(way: str, labels: list[Label], truth: Truth) -> dict[str, Any]:
         "cleaned by": way,
         "kept": found.kept,
         "F1": f"{found.noise.f1:.3f}",
-        "precision": f"{found.noise.precision:.3f}",
-        "recall": f"{found.noise.recall:.3f}",
+        "precision": f"{found.noise.precision or 0:.3f}",
+        "recall": f"{found.noise.recall or 0:.3f}",
         "wrong": f"{found.noise_after:.1%}",
         "lost": f"{found.clean_lost / max(1, found.clean):.1%}",
     }

@@ -1,7 +1,6 @@
 """`refinery score`: a finished refinement against a truth that is known photo by photo."""
 
 from dataclasses import asdict, dataclass
-from math import isnan
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,9 +43,9 @@ class ScoreResult(Result):
     def as_json(self) -> dict[str, Any]:
         """Every figure by its name; null where there was nothing to measure."""
         values = asdict(self.score)
-        for name in ("noise", "duplicates", "overlap"):
-            values[name] = {k: _number(v) for k, v in {**values[name]._asdict(), "f1": values[name].f1}.items()}
-        return {k: _number(v) if isinstance(v, float) else v for k, v in values.items()}
+        for name, rate in (("noise", self.score.noise), ("duplicates", self.score.duplicates)):
+            values[name] = {**rate._asdict(), "f1": rate.f1}
+        return values | {"overlap": self.score.overlap._asdict()}
 
 
 def score(
@@ -61,9 +60,5 @@ def score(
     return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known))
 
 
-def _number(value: float) -> float | None:
-    return None if isnan(value) else value
-
-
-def _pair(one: float, two: float) -> str:
-    return f"{one:.3f} / {two:.3f}"
+def _pair(one: float | None, two: float | None) -> str:
+    return " / ".join("-" if value is None else f"{value:.3f}" for value in (one, two))

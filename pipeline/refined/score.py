@@ -22,16 +22,16 @@ NOT_NOISE = ("duplicate", "conflict", "overlap", "too_few")  # reasons that do n
 
 
 class Rate(NamedTuple):
-    """A precision and a recall, 0 to 1; nan where there was nothing to divide by."""
+    """A precision and a recall, 0 to 1; None where there was nothing to divide by."""
 
-    precision: float
-    recall: float
+    precision: float | None
+    recall: float | None
 
     @property
     def f1(self) -> float:
         """The harmonic mean of both; 0 where either is 0 or not defined."""
         p, r = self
-        return 2 * p * r / (p + r) if p and r and p == p and r == r else 0.0
+        return 2 * p * r / (p + r) if p and r else 0.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def score_columns(table: pa.Table, truth: Truth) -> Score:
     return Score(
         photos=len(photos.kept),
         kept=int(photos.kept.sum()),
-        noise_before=_share(wrong, wrong | clean),
-        noise_after=_share(kept_wrong, photos.kept),
+        noise_before=_share(wrong, wrong | clean) or 0.0,
+        noise_after=_share(kept_wrong, photos.kept) or 0.0,
         noise=Rate(_share(flagged & wrong, flagged & (wrong | clean)), _share(stopped & wrong, wrong)),
         clean=int(clean.sum()),
         clean_lost=int((clean & photos.removed_as_noise).sum()),
@@ -205,8 +205,8 @@ def _looked_up(codes: Codes, values: Mapping[int, int]) -> Codes:
     return table[codes]  # the code -1 reads the last place, which holds -2
 
 
-def _share(part: Mask, whole: Mask) -> float:
-    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
+def _share(part: Mask, whole: Mask) -> float | None:
+    return float(part.sum() / whole.sum()) if whole.any() else None
 
 
 def _duplicates(photos: _Photos, truth: Truth, stopped: Mask) -> Rate:
@@ -252,6 +252,4 @@ def _overlap(photos: _Photos, truth: Truth) -> Rate:
     clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_names))
     found = {photos.claimed_names[i] for i in np.flatnonzero(went >= np.maximum(1, clean / 2)).tolist()}
     right = len(found & truth.overlap)
-    return Rate(
-        right / len(found) if found else float("nan"), right / len(truth.overlap) if truth.overlap else float("nan")
-    )
+    return Rate(right / len(found) if found else None, right / len(truth.overlap) if truth.overlap else None)
