@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
-from pipeline.tables.table import FORMAT, Table, load, readable
+from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE = "refinement.json"
 # a manifest, a shard, and what a killed run left half-written beside any file of ours (see storage.put)
@@ -128,7 +128,7 @@ def latest(root: str) -> Refinement:
     value = storage.get_json(root, FILE)
     if value is None:
         raise UserError(f"no finished refinement at {root}: run `refinery refine ... --root {root}` first")
-    readable(root, value.get("format", FORMAT))
+    check_format(root, value.get("format", FORMAT))
     tables: dict[str, Table] = {}
     for role, entry in value["tables"].items():
         table = load(root, entry["table"], entry["address"])
@@ -156,7 +156,7 @@ def _record(
 def former_tables(root: str) -> FormerTables:
     """The photos and faces of the root's refinement, as far as they are still there."""
     value = storage.get_json(root, FILE) or {"tables": {}}
-    readable(root, value.get("format", FORMAT))
+    check_format(root, value.get("format", FORMAT))
 
     def there(role: str) -> Table | None:
         entry = value["tables"].get(role)

@@ -11,7 +11,7 @@ import torch
 from distributed import Client
 
 from pipeline.review.label_studio.server import Local
-from pipeline.tables import build as builder
+from pipeline.tables import run_dask
 from tests.builders.label_server import begin
 from tests.builders.mxnet_python import mxnet_python
 from tests.builders.small_world import World
@@ -117,4 +117,4 @@ def no_workers_left() -> Iterator[None]:
         client.close(timeout=5)
         if cluster is not None:
             cluster.close(timeout=10)
-    builder.connect.cache_clear()
+    run_dask.connect.cache_clear()

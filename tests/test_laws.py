@@ -36,8 +36,8 @@ def users(library: str) -> set[str]:
 @pytest.mark.parametrize(
     ("library", "only"),
     [
-        ("dask", "pipeline/tables/build.py"),
-        ("distributed", "pipeline/tables/build.py"),
+        ("dask", "pipeline/tables/run_dask.py"),
+        ("distributed", "pipeline/tables/run_dask.py"),
         ("faiss", "pipeline/noise/search/neighbours.py"),
         ("label_studio_sdk", "pipeline/review/label_studio/client.py"),
     ],

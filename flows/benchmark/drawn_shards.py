@@ -11,7 +11,7 @@ from flows.benchmark.drawn_identities import DrawnIdentity, Plan, draw_embedding
 from pipeline import schema
 from pipeline.faces.sketch import SIDE
 from pipeline.schema import digest
-from pipeline.tables.columns import packed
+from pipeline.tables.columns import vector_column
 
 SMALL = 7  # pixels of what a sketch is enlarged from: smooth, as faces are
 TRUTH = pa.schema([("face_id", pa.string()), ("identity", pa.string()), ("person", pa.int64()), ("kind", pa.string())])
@@ -85,7 +85,7 @@ def embeddings_shard(part: Part, *, plan: list[int]) -> pa.Table:
     x = [draw_embeddings(identity, drawn_from) for identity in identities]
     flat = np.concatenate(x).astype(np.float16) if x else np.zeros((0, drawn_from.dim), np.float16)
     norms = pa.array(np.full(len(flat), 20.0), pa.float32())
-    columns = [_face_ids(identities, drawn_from), _identity_names(identities), packed(flat), norms]
+    columns = [_face_ids(identities, drawn_from), _identity_names(identities), vector_column(flat), norms]
     return pa.table(columns, schema=schema.embeddings(drawn_from.dim))
 
 

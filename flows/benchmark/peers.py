@@ -159,19 +159,16 @@ def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that are not of their name's first cluster: calibration and clusters alone, nothing global, no copies."""
     embeddings = only(root, "embeddings")
     views = [(shard,) for shard in embeddings.shards]
-    make = partial(build, root, workers=workers, carry={"root": root})
+    make = partial(build, root, workers=workers, unnamed={"root": root})
     calibration = make("calibration", calibration_shard, [(embeddings.shards,)], schema=CALIBRATION)
     model = calibration.shards[0]
-    seen = make("copies", unlike_shard, embeddings.shards, schema=COPIES, calibration=model)
+    seen = make("copies", unlike_shard, embeddings.shards, schema=COPIES, params={"calibration": model})
     clusters = make(
         "clusters",
         cluster_shard,
         list(zip(views, seen.shards, strict=True)),
         schema=CLUSTERS,
-        calibration=model,
-        link=LINK,
-        join=Rates().outlier,
-        absorb=ABSORB,
+        params={"calibration": model, "link": LINK, "join": Rates().outlier, "absorb": ABSORB},
     )
     gone = clusters.read(["cluster"])["cluster"].fill_null(-1).to_numpy() != 0
     return gone, gone

@@ -63,7 +63,7 @@ def world(
     plan, many = Plan(identities, faces, dim, seed), parse_workers(workers)
     parts = [(i, max(1, -(-faces // FACES_A_SHARD))) for i in range(max(1, -(-faces // FACES_A_SHARD)))]
     made = {
-        name: build(root, name, shard, parts, schema=columns, workers=many, plan=list(plan))
+        name: build(root, name, shard, parts, schema=columns, params={"plan": list(plan)}, workers=many)
         for name, shard, columns in (
             ("photos", photos_shard, schema.PHOTOS),
             ("faces", faces_shard, schema.FACES),

@@ -44,7 +44,7 @@ def measure(
         ijb.parts(path, lists),
         schema=schema.FACES,
         workers=workers,
-        carry={"folder": str(folder)},
+        unnamed={"folder": str(folder)},
     )
     found: list[Figure] = []
     for title, embedder in models.items():

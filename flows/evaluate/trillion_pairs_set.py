@@ -36,7 +36,7 @@ def write(root: str, models: Mapping[str, FaceEmbedder], path: str, *, features:
         trillion_pairs.parts(path),
         schema=schema.FACES,
         workers=workers,
-        carry={"folder": str(folder)},
+        unnamed={"folder": str(folder)},
     )
     lost = sum(rows["jpeg"].null_count for rows in faces.batches(["jpeg"]))
     for title, embedder in models.items():

@@ -48,11 +48,10 @@ def build_faces(
         photos.shards,
         schema=schema.FACES,
         version=3,
-        detector=detector,
-        aligned=aligned,
+        params={"detector": detector, "aligned": aligned},
         workers=workers,
-        carry={"root": root, "locations": source_paths},
-        before=earlier_shards(photos, former),
+        unnamed={"root": root, "locations": source_paths},
+        reuse=earlier_shards(photos, former),
     )
     return table
 
@@ -77,11 +76,11 @@ def build_embeddings(
         faces.shards,
         schema=schema.embeddings(embedder.dim),
         version=2,
-        embedder=embedder,
+        params={"embedder": embedder},
         workers=workers,
-        carry={"root": root, "batch": batch},
-        wants="GPU",
-        before=earlier_shards(faces, former),
+        unnamed={"root": root, "batch": batch},
+        resource="GPU",
+        reuse=earlier_shards(faces, former),
     )
     return table
 

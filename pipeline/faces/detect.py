@@ -128,7 +128,7 @@ def _forget_networks() -> None:
     _networks = threading.local()
 
 
-worker_process.between_tables(_forget_networks)
+worker_process.on_table_change(_forget_networks)
 
 
 def _yunet(path: str) -> Look:

@@ -16,8 +16,8 @@ from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.schema import embeddings
-from pipeline.tables.columns import packed, vectors
-from pipeline.tables.prefetch import ahead
+from pipeline.tables.columns import vector_column, vectors
+from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
 BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256  # on a CPU what fits its cache is fastest
@@ -112,11 +112,11 @@ def layout_of(path: str) -> Layout:
 
 
 def embed_shard(
-    part: Shard, *, root: str, embedder: FaceEmbedder, batch: int, before: Sequence[tuple[Shard, Shard]] = ()
+    part: Shard, *, root: str, embedder: FaceEmbedder, batch: int, reuse: Sequence[tuple[Shard, Shard]] = ()
 ) -> pa.Table:
     """The embeddings of one shard of faces, row by row; null where there is no face.
 
-    before: shards of faces of a former run and the embeddings made of them just so; the same picture is not embedded
+    reuse: shards of faces of a former run and the embeddings made of them just so; the same picture is not embedded
     again (a vector does not depend on what else is in its batch; on a GPU not beyond rounding).
     """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
@@ -124,7 +124,7 @@ def embed_shard(
     x = np.zeros((len(faces), embedder.dim), np.float16)
     norm = np.zeros(len(faces), np.float32)
     left = there.copy()
-    for then, vectors_then in before:
+    for then, vectors_then in reuse:
         now, at = _same_pictures(faces, read_shard(root, then, ["face_id", "jpeg"]))
         made = read_shard(root, vectors_then, ["x", "norm"])
         x[now], norm[now], left[now] = vectors(made["x"])[0][at], made["norm"].to_numpy()[at], False
@@ -132,7 +132,7 @@ def embed_shard(
         found = embedder(pictures)
         norm[rows] = np.linalg.norm(found, axis=1)
         x[rows] = found / np.maximum(norm[rows], 1e-12)[:, None]
-    columns = [faces["face_id"], faces["identity"], packed(x, there), pa.array(norm, mask=~there)]
+    columns = [faces["face_id"], faces["identity"], vector_column(x, there), pa.array(norm, mask=~there)]
     return pa.table(columns, schema=embeddings(embedder.dim))
 
 
@@ -153,4 +153,4 @@ def _batches(
         data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in chosen]
         return chosen, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
 
-    return ahead(decoded, range(0, len(rows), size), threads=model_file.HELPERS)
+    return prefetch(decoded, range(0, len(rows), size), threads=model_file.HELPERS)

@@ -25,7 +25,7 @@ from pipeline.faces.sketch import sketch
 from pipeline.sources.index import SourceLocation
 from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo, PhotoChanged
-from pipeline.tables.prefetch import ahead
+from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
 JPEG_QUALITY = 95  # of faces cut from photos; those that come aligned keep their own bytes
@@ -68,31 +68,31 @@ def extract_shard(
     detector: FaceDetector,
     aligned: bool,
     locations: Mapping[str, SourceLocation],
-    before: Sequence[tuple[Shard, Shard]] = (),
+    reuse: Sequence[tuple[Shard, Shard]] = (),
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
     aligned: the photos are aligned crops already and stay as they are; detection only reports.
-    locations: of each source by its name. before: shards of photos of a former run and the faces made of
+    locations: of each source by its name. reuse: shards of photos of a former run and the faces made of
     them just so; a photo that is still the same file is not looked at again.
     """
     photos = read_shard(root, part).to_pylist()
-    known = _known(root, photos, before)
-    opened = ahead(
+    known = _known(root, photos, reuse)
+    opened = prefetch(
         lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, locations), photos, threads=HELPERS
     )
-    rows = ahead(_finished, (_looked_at(photo, detector) for photo in opened), threads=HELPERS)
+    rows = prefetch(_finished, (_looked_at(photo, detector) for photo in opened), threads=HELPERS)
     made = [schema.FACES.empty_table()]
     while some := list(islice(rows, ROWS)):
         made.append(pa.Table.from_pylist(some, schema=schema.FACES))
     return pa.concat_tables(made)
 
 
-def _known(root: str, photos: Sequence[Row], before: Sequence[tuple[Shard, Shard]]) -> dict[str, Row]:
+def _known(root: str, photos: Sequence[Row], reuse: Sequence[tuple[Shard, Shard]]) -> dict[str, Row]:
     """The rows of faces that a former run made of these very photos, by face_id; what was unreadable is tried again."""
     now = {photo["face_id"]: photo for photo in photos}
     known = {}
-    for then, faces in before:
+    for then, faces in reuse:
         same = [_file(now.get(photo["face_id"])) == _file(photo) for photo in read_shard(root, then).to_pylist()]
         if any(same):
             for row in read_shard(root, faces).filter(pa.array(same)).to_pylist():

@@ -82,7 +82,7 @@ def session(path: str) -> Any:
         raise UserError(f"onnxruntime cannot load {path} ({brief(error)}): give another model") from None
 
 
-worker_process.between_tables(session.cache_clear)  # a model is one table's matter, and the largest thing in a worker
+worker_process.on_table_change(session.cache_clear)  # a model is one table's matter, and the largest thing in a worker
 
 
 def brief(error: Exception) -> str:

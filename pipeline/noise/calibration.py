@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.score_norm import Calibration, Floats, Seen, Tail, View, doubled, likeness, seen, some
 from pipeline.tables.columns import texts, vectors
-from pipeline.tables.prefetch import IDLE, ahead
+from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard, read_shards
 
 # Faces a dimension: the weight of "strangers lie evenly on the sphere" against the faces seen. A face's own name is
@@ -65,7 +65,9 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
         names.update(n for n in table["identity"].unique().to_pylist() if n is not None)
     drawn = sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
     chosen = partial(_drawn, root, drawn=pa.array(drawn, pa.string()))
-    rows = [row for some in ahead(chosen, zip(*part, strict=True), threads=IDLE, each=1) for row in some]
+    rows = [
+        row for some in prefetch(chosen, zip(*part, strict=True), threads=READ_THREADS, per_thread=1) for row in some
+    ]
     rows.sort(key=lambda row: (row[0], row[1]))
     _, codes = np.unique([row[0] for row in rows], return_inverse=True) if rows else (None, np.empty(0, np.int64))
     x = [np.array([row[2][e] for row in rows]) for e in range(len(part))]

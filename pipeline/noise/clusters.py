@@ -28,7 +28,7 @@ from pipeline.noise.score_norm import (
     to_others,
     together,
 )
-from pipeline.tables.columns import runs, views_of
+from pipeline.tables.columns import read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
 LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
@@ -56,7 +56,7 @@ def cluster_shard(
     its original goes."""
     embeddings, copies = part
     found = read_calibration(root, calibration)
-    x, there = views_of(root, embeddings)
+    x, there = read_vectors(root, embeddings)
     rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *against(len(x))])
     views = as_seen(x, rows)
     original = pc.index_in(rows["copy_of"], value_set=rows["face_id"].combine_chunks(), skip_nulls=True)

@@ -17,8 +17,8 @@ from pipeline.noise.copies import sketch_rows
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.same_picture import near_hashes, picture_correlation
 from pipeline.noise.score_norm import Calibration, Floats, fuse, level, pairwise, views
-from pipeline.tables.columns import texts, views_of
-from pipeline.tables.prefetch import IDLE, ahead
+from pipeline.tables.columns import read_vectors, texts
+from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
@@ -123,7 +123,9 @@ def _digests(root: str, sources: Sequence[Source]) -> _Digests:
     parts = []
     names: dict[str, int] = {}
     every = [(s, n) for s, source in enumerate(sources) for n in range(len(source.faces))]
-    for identity, known in ahead(lambda at: _digested(root, sources, *at), every, threads=IDLE, each=1):
+    for identity, known in prefetch(
+        lambda at: _digested(root, sources, *at), every, threads=READ_THREADS, per_thread=1
+    ):
         name = known.name if identity is None else _numbered(identity, names).astype(np.int32)
         parts.append(known._replace(name=name))
     return _Digests(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -186,7 +188,7 @@ def _vectors(root: str, sources: Sequence[Source], place: Indices) -> list[NDArr
     """For each embedder the vectors [n, d] of the faces at some places [n, 3]."""
     x: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sources[0].embeddings)
     for s, n, at in _shards(place):
-        found, _ = views_of(root, [e[n] for e in sources[s].embeddings])
+        found, _ = read_vectors(root, [e[n] for e in sources[s].embeddings])
         for e, rows in enumerate(found):
             if not len(x[e]):
                 x[e] = np.empty((len(place), rows.shape[1]), rows.dtype)

@@ -16,7 +16,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.same_picture import MIN_COARSE, coarse_vectors, picture_correlation
 from pipeline.noise.score_norm import Seen, fuse, level, pairwise, seen
 from pipeline.noise.search.neighbours import connected
-from pipeline.tables.columns import present, runs, views_of
+from pipeline.tables.columns import non_null, read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
 Sketches = NDArray[np.uint8]
@@ -51,7 +51,7 @@ def copy_shard(
     found = read_calibration(root, calibration)
     rows = read_shard(root, faces, ["face_id", "identity", "sha", "sketch"])
     norm = read_shard(root, embeddings[0], ["norm"])["norm"].to_numpy()
-    x, there = views_of(root, embeddings)
+    x, there = read_vectors(root, embeddings)
     views = [seen(e, v) for e, v in zip(x, found.views, strict=True)]
     sketches, drawn = sketch_rows(rows["sketch"])
     usable, blocks, limit = there & drawn, coarse_vectors(sketches), level(found.tail, alike)
@@ -128,7 +128,7 @@ def _registered(
 def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, NDArray[np.bool_]]:
     """The sketches of a column [n, SIDE^2], zeros for null, and which are there [n]."""
     there = np.asarray(column.is_valid())
-    found = present(column)
+    found = non_null(column)
     if not len(found):
         return np.zeros((len(there), SIDE * SIDE), np.uint8), there
     edges = np.frombuffer(found.buffers()[1], np.int32)[found.offset :][: len(found) + 1]

@@ -24,7 +24,7 @@ from pipeline.noise.relations import in_tests
 from pipeline.noise.score_norm import Calibration, fuse, level, some, views
 from pipeline.noise.search.neighbours import connected
 from pipeline.refinement import Refinement
-from pipeline.tables.columns import texts, vectors, views_of
+from pipeline.tables.columns import read_vectors, texts, vectors
 from pipeline.tables.table import Shard, Table, read_shard
 
 RATE = 1e-5  # distractors, of each, to be accused wrongly: ten in a million
@@ -62,7 +62,7 @@ def known_shard(
     """
     found = read_calibration(root, calibration)
     gallery = _main(root, tuple(persons), calibration)
-    x, there = views_of(root, part)
+    x, there = read_vectors(root, part)
     rows = read_shard(root, part[0], ["face_id", "identity"])
     at = np.flatnonzero(there & np.asarray(rows["identity"].is_null()))
     if not len(at) or not len(gallery.person):

@@ -32,7 +32,7 @@ from pipeline.noise.score_norm import (
     together,
 )
 from pipeline.noise.search.neighbours import Index, indexed, nearest
-from pipeline.tables.columns import Mask, runs, texts, vectors, views_of
+from pipeline.tables.columns import Mask, read_vectors, runs, texts, vectors
 from pipeline.tables.table import Shard, read_shard
 
 SECOND_FACES = 3  # of a further group before it may be a second person: two photos can be one lookalike's
@@ -91,7 +91,7 @@ def person_shard(
     """
     embeddings, copies, clusters = part
     found = read_calibration(root, calibration)
-    x, _ = views_of(root, embeddings)
+    x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     known = read_shard(root, copies, ["copy_of", *against(len(x))])
     group = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)

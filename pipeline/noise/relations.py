@@ -17,7 +17,7 @@ from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.persons import Persons, about_strangers, likest, one_person, read_persons
 from pipeline.noise.score_norm import Calibration, Floats, Seen, fuse, level, on_average, pairwise, seen, some, usual
 from pipeline.noise.search.neighbours import Index, indexed
-from pipeline.tables.columns import texts, views_of
+from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
 
 NEAREST = 3  # test entries that a person is compared with
@@ -141,7 +141,7 @@ def read_tests(root: str, tests: tuple[tuple[Shard, ...], ...], model: Shard) ->
     rows: list[list[NDArray[Any]]] = [[] for _ in tests]
     names: list[str] = []
     for shards in zip(*tests, strict=True):
-        x, there = views_of(root, shards)
+        x, there = read_vectors(root, shards)
         who = read_shard(root, shards[0], ["face_id", "identity"])
         called = [i or f for f, i in zip(texts(who["face_id"]), texts(who["identity"]), strict=True)]
         names += np.array(called, object)[there].tolist()

@@ -55,7 +55,7 @@ def find(
     persons, which take it in smaller blocks and find the same. build: what makes a table, to be watched.
     """
     rates = rates or Rates()
-    make = partial(build, root, workers=workers, carry={"root": root})
+    make = partial(build, root, workers=workers, unnamed={"root": root})
     views = list(zip(*(t.shards for t in embeddings), strict=True))
     calibration = make("calibration", calibration_shard, [tuple(t.shards for t in embeddings)], schema=CALIBRATION)
     model = calibration.shards[0]
@@ -65,9 +65,7 @@ def find(
         _beside(faces.shards, views),
         schema=COPIES,
         version=2,
-        calibration=model,
-        alike=ALIKE,
-        least=rates.same_picture,
+        params={"calibration": model, "alike": ALIKE, "least": rates.same_picture},
     )
     clusters = make(
         "clusters",
@@ -75,29 +73,22 @@ def find(
         _beside(views, copies.shards),
         schema=CLUSTERS,
         version=2,
-        calibration=model,
-        link=LINK,
-        join=rates.outlier,
-        absorb=ABSORB,
+        params={"calibration": model, "link": LINK, "join": rates.outlier, "absorb": ABSORB},
     )
     dims = [len(v.mean) for v in read_calibration(root, model).views]
     persons = make(
         "persons",
         person_shard,
         _beside(views, copies.shards, clusters.shards),
-        calibration=model,
         schema=persons_schema(dims),
-        faces=SECOND_FACES,
-        share=SECOND_SHARE,
+        params={"calibration": model, "faces": SECOND_FACES, "share": SECOND_SHARE},
     )
     suspects = make(
         "suspects",
         suspect_shard,
         _beside(faces.shards, copies.shards, clusters.shards, persons.shards),
         schema=schema.FINDINGS,
-        calibration=model,
-        odd=rates.odd,
-        poor_px=rates.poor_px,
+        params={"calibration": model, "odd": rates.odd, "poor_px": rates.poor_px},
     )
     many, strayed = _counted(root, model, persons)
     test_photos = sum(len(t) for _, (t, *_) in tests)
@@ -114,11 +105,8 @@ def find(
         _beside(views, clusters.shards, persons.shards),
         schema=schema.FINDINGS,
         version=3,
-        calibration=model,
-        persons=persons.shards,
-        rate=ASK * rates.misplaced,
-        alone=ALONE,
-        carry=search("strays", strayed, NEAREST),
+        params={"calibration": model, "persons": persons.shards, "rate": ASK * rates.misplaced, "alone": ALONE},
+        unnamed=search("strays", strayed, NEAREST),
     )
     every = tuple(persons.shards), _pooled(tests, len(embeddings))
     relations = make(
@@ -127,12 +115,14 @@ def find(
         [(i, *every) for i in range(len(persons.shards))],
         version=4,
         schema=schema.FINDINGS,
-        calibration=model,
-        merge=ASK * rates.merge,
-        overlap=ASK * rates.overlap,
-        odd_pairs=rates.odd_pairs,
-        odd_photo=rates.odd_photo,
-        carry=search("relations", many, NEIGHBOURS + 1, test_photos),
+        params={
+            "calibration": model,
+            "merge": ASK * rates.merge,
+            "overlap": ASK * rates.overlap,
+            "odd_pairs": rates.odd_pairs,
+            "odd_photo": rates.odd_photo,
+        },
+        unnamed=search("relations", many, NEIGHBOURS + 1, test_photos),
     )
     pictures = [_source(faces, copies, embeddings), [_source(f, None, e) for f, e in tests]]
     conflicts = make(
@@ -140,9 +130,7 @@ def find(
         conflict_shard,
         [pictures],
         schema=schema.FINDINGS,
-        calibration=model,
-        alike=ALIKE,
-        least=rates.same_picture,
+        params={"calibration": model, "alike": ALIKE, "least": rates.same_picture},
     )
     made = [suspects, strays, relations, conflicts]
     if has_unnamed(embeddings[0]):
@@ -153,10 +141,8 @@ def find(
                 views,
                 schema=schema.FINDINGS,
                 version=3,
-                calibration=model,
-                persons=persons.shards,
-                rate=ASK * rates.misplaced,
-                carry=search("known", len(embeddings[0]), NEAREST),
+                params={"calibration": model, "persons": persons.shards, "rate": ASK * rates.misplaced},
+                unnamed=search("known", len(embeddings[0]), NEAREST),
             )
         )
     parts = tuple(shard for table in made for shard in table.shards)

@@ -17,7 +17,7 @@ from pipeline.noise.clusters import centre
 from pipeline.noise.findings import findings_table
 from pipeline.noise.persons import Persons, about_strangers, comparable, likest, read_persons
 from pipeline.noise.score_norm import Calibration, Floats, Seen, fuse, level, pairwise, seen
-from pipeline.tables.columns import texts, views_of
+from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
 
 NEAREST = 5  # persons that a stray group is compared with
@@ -44,7 +44,7 @@ def stray_shard(
     embeddings, clusters, here = part
     found = read_calibration(root, calibration)
     gallery = read_persons(root, persons, calibration)
-    x, _ = views_of(root, embeddings)
+    x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     face, stray = strays(rows["identity"], rows["cluster"].fill_null(-1).to_numpy(), _persons(root, here, found))
     if not len(face) or not len(gallery.person):

@@ -20,7 +20,7 @@ from pipeline.tables.table import Shard, Table, read_shard
 def as_claimed(root: str, photos: Table, faces: Table, *, workers: Workers = None) -> Table:
     """Labels that keep every photo with a face under the name it came with: what nobody has cleaned."""
     pairs = list(zip(photos.shards, faces.shards, strict=True))
-    return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, carry={"root": root})
+    return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, unnamed={"root": root})
 
 
 def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
@@ -56,10 +56,9 @@ def at_random(root: str, claims: Table, *, keep: int, seed: int, workers: Worker
         random_shard,
         claims.shards,
         schema=schema.LABELS,
+        params={"limit": limit, "seed": seed},
         workers=workers,
-        limit=limit,
-        seed=seed,
-        carry={"root": root},
+        unnamed={"root": root},
     )
 
 

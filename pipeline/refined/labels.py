@@ -57,7 +57,7 @@ def label(
     photos left is removed as too_few. said: verdicts of people (columns as ANSWERS), which stand in place of the
     policy's. build: what makes a table, to be watched.
     """
-    run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
+    run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
     answers, heard = hear(root, said, noise, workers=workers) if said is not None and len(said) else (None, None)
     findings = heard or noise.findings
     part = (
@@ -75,9 +75,7 @@ def label(
         list(findings.shards),
         schema=schema.DECISIONS,
         version=2,
-        calibration=noise.calibration.shards[0],
-        limits=limits,
-        **people,
+        params={"calibration": noise.calibration.shards[0], "limits": limits, **people},
         **run,
     )
     whole = build(
@@ -86,9 +84,7 @@ def label(
         resolve_shard,
         [part],
         schema=schema.LABELS,
-        decisions=decisions.shards,
-        undecided=undecided,
-        min_faces=min_faces,
+        params={"decisions": decisions.shards, "undecided": undecided, "min_faces": min_faces},
         **run,
     )
     slices, start = [], 0

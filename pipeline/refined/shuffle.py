@@ -28,7 +28,7 @@ def identities(root: str, labels: Table, *, workers: Workers = None) -> Table:
     """The identities that stay, in the order of their names: label 0, 1, 2... and how many photos each has."""
     parts = [tuple(labels.shards)]
     return build(
-        root, "identities", identities_shard, parts, schema=schema.IDENTITIES, workers=workers, carry={"root": root}
+        root, "identities", identities_shard, parts, schema=schema.IDENTITIES, workers=workers, unnamed={"root": root}
     )
 
 
@@ -68,11 +68,9 @@ def refined(
         place_shard,
         groups,
         schema=PLACED,
+        params={"who": who.shards, "order": order, "seed": seed},
         workers=workers,
-        who=who.shards,
-        order=order,
-        seed=seed,
-        carry={"root": root},
+        unnamed={"root": root},
     )
     of = -(-kept // SAMPLES_A_SHARD)
     return build(
@@ -81,10 +79,9 @@ def refined(
         refined_shard,
         [(i, of) for i in range(of)],
         schema=schema.REFINED,
+        params={"placed": placed.shards, "labels": len(who) if order == "label" else 1},
         workers=workers,
-        placed=placed.shards,
-        labels=len(who) if order == "label" else 1,
-        carry={"root": root},
+        unnamed={"root": root},
     )
 
 

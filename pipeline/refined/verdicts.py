@@ -29,7 +29,7 @@ def hear(root: str, said: pa.Table, noise: Noise, *, workers: Workers = None) ->
 
     said: verdicts of people, columns as ANSWERS.
     """
-    run: dict[str, Any] = {"workers": workers, "carry": {"root": root}}
+    run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
     rows = [_plain(row) for row in said.to_pylist()]
     part = (rows, noise.clusters.shards, noise.persons.shards)
     answers = build(root, "answers", answers_shard, [part], schema=schema.ANSWERS, **run)

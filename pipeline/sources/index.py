@@ -79,9 +79,9 @@ def index_photos(
         photos_shard,
         [(i, count) for i in range(count)],
         schema=schema.PHOTOS,
+        params={"index": index.shards},
         workers=workers,
-        index=index.shards,
-        carry={"root": root},
+        unnamed={"root": root},
     )
     return table, locations
 

@@ -1,4 +1,7 @@
-"""Columns of tables as arrays: vectors, and where one identity ends and the next begins."""
+"""Columns of tables as numpy arrays: vectors, texts, and the rows of each identity.
+
+A null vector becomes a row of zeros, so rows keep their place; a mask says which rows hold one.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,40 +17,40 @@ Mask = NDArray[np.bool_]
 
 
 def vectors(column: pa.ChunkedArray) -> tuple[NDArray[Any], Mask]:
-    """The vectors of a column as [n, d], zeros for null, and which rows are there [n].
+    """The vectors of a column as [n, d], zeros for null, and which rows are not null [n].
 
-    A column of bytes holds half precision numbers, as packed() has them; one of lists of one length whatever it says.
+    A column of bytes holds half precision numbers (see vector_column); one of fixed-size lists any numbers.
     """
-    there = np.asarray(column.is_valid())
-    found = present(column)
+    valid = np.asarray(column.is_valid())
+    values = non_null(column)
     if pa.types.is_fixed_size_binary(column.type):
         d = column.type.byte_width // 2
-        flat = np.frombuffer(found.buffers()[1], np.float16, len(found) * d, found.offset * 2 * d)
+        flat = np.frombuffer(values.buffers()[1], np.float16, len(values) * d, values.offset * 2 * d)
     else:
-        d, flat = column.type.list_size, pc.list_flatten(found).to_numpy()
-    if there.all():
-        return flat.reshape(-1, d), there
-    x = np.zeros((len(there), d), flat.dtype)
-    x[there] = flat.reshape(-1, d)
-    return x, there
+        d, flat = column.type.list_size, pc.list_flatten(values).to_numpy()
+    if valid.all():
+        return flat.reshape(-1, d), valid
+    x = np.zeros((len(valid), d), flat.dtype)
+    x[valid] = flat.reshape(-1, d)
+    return x, valid
 
 
-def present(column: pa.ChunkedArray) -> pa.Array:
-    """The values of a column that are there, in one piece; what is in one already is not copied."""
+def non_null(column: pa.ChunkedArray) -> pa.Array:
+    """The values of a column that are not null, as one array; a column of one chunk is not copied."""
     column = column.drop_null() if column.null_count else column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def packed(x: NDArray[np.float16], there: Mask | None = None) -> pa.Array:
-    """Vectors [n, d] as a column of bytes, null where they are not there: read three times as fast as lists are."""
+def vector_column(x: NDArray[np.float16], valid: Mask | None = None) -> pa.Array:
+    """Vectors [n, d] as a column of bytes, null where not valid [n]: read three times as fast as lists are."""
     column = pa.Array.from_buffers(pa.binary(2 * x.shape[1]), len(x), [None, pa.py_buffer(np.ascontiguousarray(x))])
-    return column if there is None else pc.if_else(pa.array(there), column, None)
+    return column if valid is None else pc.if_else(pa.array(valid), column, None)
 
 
-def views_of(root: str, shards: Sequence[Shard]) -> tuple[list[NDArray[Any]], Mask]:
-    """The same shard of each embedder's embeddings, x [n, d] each, and which rows all of them have [n]."""
-    found = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
-    return [x for x, _ in found], np.logical_and.reduce([there for _, there in found])
+def read_vectors(root: str, shards: Sequence[Shard]) -> tuple[list[NDArray[Any]], Mask]:
+    """The vectors [n, d] of the same faces in each embedder's shard, and which faces have one from every embedder."""
+    columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
+    return [x for x, _ in columns], np.logical_and.reduce([valid for _, valid in columns])
 
 
 def runs(column: pa.ChunkedArray) -> Iterator[tuple[Any, int, int]]:

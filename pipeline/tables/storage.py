@@ -1,4 +1,4 @@
-"""Where tables lie: a folder or any address that pyarrow or fsspec can open (s3://, gs://, memory://).
+"""Files under a root: a folder, or any address that pyarrow or fsspec can open (s3://, gs://, memory://).
 
 One idea: a file appears whole or not at all: on a file system by a temporary name and a rename, on an object
 store by one put.
@@ -21,8 +21,8 @@ from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 
-PATIENCE_S = 120.0  # for storage that is away for a while: a server that restarts, a network that stumbles
-PASSING = {
+RETRY_S = 120.0  # for storage that is away for a while: a server that restarts, a network that stumbles
+TRANSIENT_ERRNOS = {
     errno.EIO,
     errno.ESTALE,
     errno.ETIMEDOUT,
@@ -35,26 +35,34 @@ PASSING = {
     errno.EAGAIN,
     errno.EBUSY,
 }
-AWAY = ("NETWORK_CONNECTION", "SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "REQUEST_TIMEOUT", "curlCode")
-Done = TypeVar("Done")
+# what pyarrow writes into the message when an object store is away
+TRANSIENT_WORDS = (
+    "NETWORK_CONNECTION",
+    "SLOW_DOWN",
+    "SERVICE_UNAVAILABLE",
+    "INTERNAL_FAILURE",
+    "REQUEST_TIMEOUT",
+    "curlCode",
+)
+Result = TypeVar("Result")
 
 
-def patiently(root: str, do: Callable[[], Done]) -> Done:
-    """What `do` gives, tried again for PATIENCE_S while the storage is away.
+def with_retries(root: str, access: Callable[[], Result]) -> Result:
+    """What `access` returns, called again for RETRY_S while the storage is away.
 
-    Raises what a user must mend at once, and the OSError of a storage that stays away.
+    Raises other errors at once, and the OSError of a storage that stays away.
     """
-    until, wait = time.monotonic() + PATIENCE_S, 0.5
+    until, wait_s = time.monotonic() + RETRY_S, 0.5
     while True:
         try:
-            return do()
+            return access()
         except OSError as error:
-            passing = error.errno in PASSING or any(word in str(error) for word in AWAY)
-            if not passing or time.monotonic() + wait > until:
+            transient = error.errno in TRANSIENT_ERRNOS or any(word in str(error) for word in TRANSIENT_WORDS)
+            if not transient or time.monotonic() + wait_s > until:
                 raise
-            log.warning("%s does not answer (%s): tried again in %.1f s", root, _first_line(error), wait)
-            time.sleep(wait)
-            wait = min(2 * wait, 15.0)
+            log.warning("%s does not answer (%s): tried again in %.1f s", root, _first_line(error), wait_s)
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, 15.0)
 
 
 def _first_line(error: OSError) -> str:
@@ -62,7 +70,7 @@ def _first_line(error: OSError) -> str:
 
 
 def open_root(root: str) -> tuple[fs.FileSystem, str]:
-    """The file system a root lies on and the root's path there."""
+    """The file system of a root and the root's path on it. Raises UserError for an unknown kind of address."""
     if "://" not in root:
         return fs.LocalFileSystem(), str(Path(root).absolute())
     scheme, _, path = root.partition("://")
@@ -77,13 +85,13 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
 def put(root: str, name: str, data: bytes | memoryview) -> None:
     """Write one file under a root, whole or not at all.
 
-    Raises UserError when there is no room or no permission; what was there before stays as it was.
+    Raises UserError when there is no room or no permission; an earlier file of that name stays as it was.
     """
     path = f"{open_root(root)[1]}/{name}"
     try:
-        patiently(root, lambda: _put(root, path, data))
+        with_retries(root, lambda: _put(root, path, data))
     except OSError as error:
-        raise UserError(_say(error, path)) from error
+        raise UserError(_write_message(error, path)) from error
 
 
 def _put(root: str, path: str, data: bytes | memoryview) -> None:
@@ -91,7 +99,7 @@ def _put(root: str, path: str, data: bytes | memoryview) -> None:
     if isinstance(files, fs.LocalFileSystem):
         _put_local(Path(path), data)
         return
-    if not isinstance(files, fs.S3FileSystem):  # which has no folders, and would be asked of each one above
+    if not isinstance(files, fs.S3FileSystem):  # S3 has no folders; pyarrow would look for each one above
         files.create_dir(path.rsplit("/", 1)[0], recursive=True)
     with files.open_output_stream(path) as stream:
         stream.write(data)
@@ -110,7 +118,7 @@ def _put_local(path: Path, data: bytes | memoryview) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _say(error: OSError, path: str) -> str:
+def _write_message(error: OSError, path: str) -> str:
     if error.errno == errno.ENOSPC:
         return f"no room left on the disk while writing {path}: free some and run again; what is finished stays"
     return f"cannot write {path}: {error.strerror or error}: give a place that can be written to"
@@ -118,15 +126,15 @@ def _say(error: OSError, path: str) -> str:
 
 def get(root: str, name: str) -> bytes | None:
     """The bytes of one file under a root, or None where there is none."""
-    return _asked(root, name, lambda: _get(root, name))
+    return _read(root, name, lambda: _get(root, name))
 
 
-def _asked(root: str, name: str, do: Callable[[], Done]) -> Done:
+def _read(root: str, name: str, access: Callable[[], Result]) -> Result:
     try:
-        return patiently(root, do)
+        return with_retries(root, access)
     except OSError as error:
         raise UserError(
-            f"cannot read {root}/{name} ({_first_line(error)}): see that it is there and may be read, and "
+            f"cannot read {root}/{name} ({_first_line(error)}): check that it exists and may be read, and "
             "run again; what is finished stays"
         ) from None
 
@@ -143,7 +151,7 @@ def _get(root: str, name: str) -> bytes | None:
 def get_json(root: str, name: str) -> dict[str, Any] | None:
     """A JSON file under a root, or None where there is none.
 
-    Raises UserError when the file is there and is no JSON.
+    Raises UserError when the file holds no JSON object.
     """
     data = get(root, name)
     if data is None:
@@ -166,11 +174,11 @@ def names(root: str, folder: str) -> list[str]:
     """The names of all files under a folder of a root, relative to the root, sorted."""
     files, base = open_root(root)
     selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
-    found = _asked(root, folder, lambda: files.get_file_info(selector))
-    return sorted(i.path[len(base) :].lstrip("/") for i in found if i.type == fs.FileType.File)
+    infos = _read(root, folder, lambda: files.get_file_info(selector))
+    return sorted(i.path[len(base) :].lstrip("/") for i in infos if i.type == fs.FileType.File)
 
 
 def remove(root: str, name: str) -> None:
     """Delete one file under a root."""
     files, base = open_root(root)
-    _asked(root, name, lambda: files.delete_file(f"{base}/{name}"))
+    _read(root, name, lambda: files.delete_file(f"{base}/{name}"))

@@ -1,7 +1,7 @@
-"""Table: a finished table, read. A table is a manifest that names shards; both are immutable.
+"""Finished tables, to be read. A table is a manifest that names shards; both are immutable.
 
     ROOT/<table>/<address>.json            the manifest: rows, shards with their digests, parameters, inputs, versions
-    ROOT/<table>/<making>/<part>.parquet   a shard, named by how it is made and by what it is made from
+    ROOT/<table>/<recipe>/<part>.parquet   a shard, named by how it is made and by what it is made from (naming.py)
 
 A shard that two tables have in common is one file, so a data set that grows by one per cent costs one per cent.
 """
@@ -17,13 +17,16 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
-from pipeline.tables.prefetch import IDLE, ahead
+from pipeline.tables.prefetch import READ_THREADS, prefetch
 
-FORMAT = 1  # of manifests; a root that a newer version wrote says a larger one
+FORMAT = 1  # of manifests and refinement.json; a newer version that changes them writes a larger number
 
 
 class Shard(NamedTuple):
-    """One file of a table: its path under the root, the digest of its bytes, its rows. Named by its digest alone."""
+    """One file of a table: its path under the root, the digest of its bytes, its number of rows.
+
+    In the name of a table that is made from it, only the digest counts.
+    """
 
     path: str
     digest: str
@@ -32,7 +35,7 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A finished table: `name` says which, `address` what it was made of."""
+    """A finished table: its name says what it holds, its address, a digest, what it was made from."""
 
     root: str
     name: str
@@ -59,24 +62,24 @@ class Table:
 
 
 def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) -> pa.Table:
-    """The rows of one shard, the given columns or all.
+    """The rows of one shard, some columns or all.
 
     Raises UserError when the file is missing or no Parquet.
     """
     columns = None if columns is None else list(columns)
     try:
-        return storage.patiently(root, lambda: _read(root, shard, columns))
+        return storage.with_retries(root, lambda: _read(root, shard, columns))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
 
 
 def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of each shard, in order, as read_shard() gives them: for the one shard that is made of many.
+    """The rows of each shard, in order, while the next ones are read on other threads.
 
-    The next ones are read meanwhile, for nothing else is made beside it.
+    For a table of one shard that is made from many: no other shard needs the cores meanwhile.
     """
     columns = None if columns is None else list(columns)
-    return ahead(lambda shard: read_shard(root, shard, columns), shards, threads=IDLE, each=1)
+    return prefetch(lambda shard: read_shard(root, shard, columns), shards, threads=READ_THREADS, per_thread=1)
 
 
 def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
@@ -88,29 +91,29 @@ def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
 def load(root: str, name: str, address: str) -> Table | None:
     """The table at an address, or None where there is none yet.
 
-    Raises UserError for one that a newer version wrote, or that is no manifest.
+    Raises UserError for a manifest that a newer version wrote or that is damaged.
     """
     manifest = storage.get_json(root, f"{name}/{address}.json")
     if manifest is None:
         return None
     try:
-        readable(root, manifest.get("versions", {}).get("format", FORMAT))
+        check_format(root, manifest.get("versions", {}).get("format", FORMAT))
         shards, rows = [Shard(s["path"], s["digest"], s["rows"]) for s in manifest["shards"]], manifest["rows"]
-        whole = rows == sum(s.rows for s in shards) and all(_below(s.path) for s in shards)
+        valid = rows == sum(s.rows for s in shards) and all(_inside_root(s.path) for s in shards)
     except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
+        valid = False
+    if not valid:
         raise UserError(f"{root}/{name}/{address}.json is no manifest of a table: remove it and run again")
     return Table(root, name, address, manifest)
 
 
-def _below(path: str) -> bool:
-    """Whether a path stays under the root it is told from."""
+def _inside_root(path: str) -> bool:
+    """Whether a relative path leads nowhere outside the root."""
     return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
-def readable(root: str, written: int) -> None:
-    """Raises UserError for what a newer version wrote: what it means cannot be known here."""
-    if written > FORMAT:
-        formats = f"format {written}, this one reads {FORMAT}"
+def check_format(root: str, format: int) -> None:
+    """Raise UserError for a format that a newer version wrote, which this version cannot understand."""
+    if format > FORMAT:
+        formats = f"format {format}, this one reads {FORMAT}"
         raise UserError(f"{root} was written by a newer version of refinery ({formats}): update, or give another root")

@@ -1,10 +1,13 @@
-"""What worker processes do with memory that they are done with: kept within a table, given back between tables.
+"""What a worker process does beside its shards: it leaves Ctrl-C to the leading process, and gives memory back.
 
-Dask has them give back every 64 kB at once, which also makes every larger array a system call and its first touch page
-faults: a third of the time of stages of many small arrays. Kept for good it would be the sum of what all stages leave.
+Dask's default has workers give back every 64 kB at once, which also makes every larger array a system call and its
+first touch page faults: a third of the time of stages with many small arrays. Never given back, it would be the sum of
+what all stages leave. So memory is kept within a table and given back between tables.
 """
 
 import ctypes
+import signal
+import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,25 +15,39 @@ from typing import Any
 import pyarrow as pa
 
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}  # bytes; read as a process starts
-_last = ""
-_forget: list[Callable[[], object]] = []
+_current_table = ""
+_releases: list[Callable[[], object]] = []
 
 
-def between_tables(forget: Callable[[], object]) -> None:
-    """Have something called whenever this process turns to another table, to let go of what one table alone needs."""
-    _forget.append(forget)
+def dask_setup(_worker: Any) -> None:
+    """What Dask calls in each worker process as it starts; the name is Dask's (see distributed.worker.preload)."""
+    ignore_ctrl_c()
 
 
-def turn_to(table: str) -> None:
-    """Give back what the shards of another table left, when this process begins with shards of this one."""
-    global _last
-    if _last not in ("", table):
-        for forget in _forget:
-            forget()
+def ignore_ctrl_c() -> None:
+    """Ignore Ctrl-C from now on; only a main thread can.
+
+    A terminal sends it to every process of the command; the leading one stops and ends its workers.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def on_table_change(release: Callable[[], object]) -> None:
+    """Have `release` called whenever this process goes over to another table, to drop what one table alone needs."""
+    _releases.append(release)
+
+
+def begin_table(table: str) -> None:
+    """To be called before each shard: gives back what the shards of another table left in this process."""
+    global _current_table
+    if _current_table not in ("", table):
+        for release in _releases:
+            release()
         pa.default_memory_pool().release_unused()
         if trim := _malloc_trim():
             trim(0)
-    _last = table
+    _current_table = table
 
 
 @cache

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.refinement import Account, Refinement, publish
 from pipeline.tables import storage
-from pipeline.tables.build import to_parquet
+from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Table, load
 
 NAMED = {"face_id", "key", "identity", "claimed", "person", "medoid", "subject", "object", "finding_id", "copy_of"}

@@ -22,7 +22,7 @@ from flows.benchmark.world import world
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.refined.labels import label
-from pipeline.tables import build, storage
+from pipeline.tables import run_dask, storage
 from tests.builders.markdown_table import markdown_table
 from tests.chaos.dask_processes import STARTS_S, dask_processes, wait_until
 
@@ -141,8 +141,8 @@ def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturban
 
 def _refine(root: str, address: str, workers: int, patience: float) -> None:
     """All noise stages and the labels of a drawn world, once so many workers are there."""
-    build.STUCK_S = patience  # of this process, which ends with the run
-    build.connect(address).wait_for_workers(workers, timeout=STARTS_S)
+    run_dask.STUCK_S = patience  # of this process, which ends with the run
+    run_dask.connect(address).wait_for_workers(workers, timeout=STARTS_S)
     photos, faces, embeddings = (only(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find(root, faces, [embeddings], workers=address)
     label(root, photos, noise, undecided="keep", min_faces=2, workers=address)

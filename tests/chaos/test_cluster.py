@@ -10,7 +10,7 @@ import pytest
 
 from flows.benchmark import world
 from pipeline.errors import UserError
-from pipeline.tables import build as builder
+from pipeline.tables import run_dask
 from pipeline.tables.build import ShardError, build
 from tests.builders.file_trees import file_bytes
 from tests.chaos.cluster import cluster
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.cluster
 def connected(folder: Path, workers: int, *words: str) -> Iterator[tuple[Processes, Any]]:
     """A cluster all of whose workers are up, and a client of it."""
     with dask_processes(folder, workers, *words) as processes:
-        client = builder.connect(processes.address)
+        client = run_dask.connect(processes.address)
         client.wait_for_workers(workers)
         yield processes, client
         client.close(timeout=2)
@@ -49,20 +49,20 @@ def test_two_die_and_one_hangs_and_the_bytes_are_the_same(tmp_path: Path, monkey
 
 def test_a_worker_that_runs_out_of_memory_is_started_again(tmp_path: Path) -> None:
     with connected(tmp_path / "cluster", 2, "--nanny", "--memory-limit", "600MB") as (processes, _):
-        options = {"schema": MADE_BY, "workers": processes.address, "folder": str(tmp_path)}
+        options = {"schema": MADE_BY, "workers": processes.address, "params": {"folder": str(tmp_path)}}
         table = build(str(tmp_path / "r"), "t", greedy_shard, list(range(6)), **options)
         assert table.read()["made_by"].to_pylist() == list("012345")
     assert any("exceeded 95% memory budget" in log.read_text() for log in (tmp_path / "cluster").glob("w*.log"))
 
 
-def test_what_wants_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
+def test_a_shard_that_asks_for_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
     with connected(tmp_path / "cluster", 2) as (processes, client):
         options = {"schema": MADE_BY, "workers": processes.address}
-        without_gpu = build(str(tmp_path / "a"), "t", worker_shard, list(range(4)), wants="GPU", **options)
+        without_gpu = build(str(tmp_path / "a"), "t", worker_shard, list(range(4)), resource="GPU", **options)
         assert len(without_gpu) == 4
         processes.add(1, "--resources", "GPU=1")
         client.wait_for_workers(3)
-        with_gpu = build(str(tmp_path / "b"), "t", worker_shard, list(range(12)), wants="GPU", **options)
+        with_gpu = build(str(tmp_path / "b"), "t", worker_shard, list(range(12)), resource="GPU", **options)
         assert set(with_gpu.read()["made_by"].to_pylist()) == {"w2"}
         anywhere = build(str(tmp_path / "c"), "t", worker_shard, list(range(40)), **options)
         assert len(set(anywhere.read()["made_by"].to_pylist())) > 1
@@ -77,6 +77,6 @@ def test_a_shard_that_no_worker_survives_is_named(tmp_path: Path) -> None:
 def test_a_scheduler_that_goes_away_is_one_line(tmp_path: Path) -> None:
     with connected(tmp_path / "cluster", 1) as (processes, _):
         threading.Timer(2.0, processes.scheduler.kill).start()
-        options = {"schema": MADE_BY, "workers": processes.address, "pause": 1.0}
+        options = {"schema": MADE_BY, "workers": processes.address, "params": {"pause": 1.0}}
         with pytest.raises(UserError, match=r"the Dask scheduler at tcp://.* went away"):
             build(str(tmp_path / "r"), "t", slow_shard, list(range(8)), **options)

@@ -65,7 +65,7 @@ def test_a_disturbed_cluster_leaves_the_same_bytes(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_store_that_is_away_for_a_while_is_waited_for(store: Store) -> None:
-    table = build("s3://faces/away", "t", slow_shard, list(range(3)), schema=MADE_BY, pause=0.1)
+    table = build("s3://faces/away", "t", slow_shard, list(range(3)), schema=MADE_BY, params={"pause": 0.1})
     store.stop()
     threading.Timer(4.0, store.start).start()
     started = time.monotonic()
@@ -73,14 +73,14 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(store: Store) -> None:
     assert time.monotonic() - started > 2, "it was away"
     store.stop()
     threading.Timer(4.0, store.start).start()
-    assert len(build("s3://faces/away", "t", slow_shard, list(range(6)), schema=MADE_BY, pause=0.1)) == 6
+    assert len(build("s3://faces/away", "t", slow_shard, list(range(6)), schema=MADE_BY, params={"pause": 0.1})) == 6
 
 
 def test_a_store_that_stays_away_is_one_line(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(storage, "RETRY_S", 2.0)
     store.stop()
     try:
         with pytest.raises(UserError, match="cannot"):
-            build("s3://faces/away", "t", slow_shard, [1], schema=MADE_BY, pause=0.0)
+            build("s3://faces/away", "t", slow_shard, [1], schema=MADE_BY, params={"pause": 0.0})
     finally:
         store.start()

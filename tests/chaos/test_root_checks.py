@@ -17,7 +17,7 @@ from tests.chaos.simulated_annotators import AnsweredPage
 
 
 def test_a_damaged_root_is_seen(tmp_path: Path) -> None:
-    made = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, times=2)
+    made = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
     whole = root_checks.digests(tmp_path)
     assert not [
         *root_checks.broken(tmp_path, whole),

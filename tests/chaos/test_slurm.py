@@ -12,7 +12,7 @@ from flows.refine.flow import refine
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from pipeline.tables import build as builder
+from pipeline.tables import run_dask
 from tests.builders.file_trees import file_bytes
 from tests.builders.slurm import PATH, Slurm, missing, slurm
 from tests.chaos.dask_processes import HERE, dask_processes, wait_until
@@ -51,7 +51,7 @@ def test_a_job_is_killed_and_the_bytes_are_the_same(tmp_path: Path) -> None:
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{PATH}", "PYTHONPATH": str(HERE)}
     with dask_processes(tmp_path / "cluster", 0) as none, slurm(**environment) as jobs, ThreadPoolExecutor(1) as pool:
         jobs.run("sbatch", "--array=1-2", str(job_script(tmp_path)), none.address)
-        client = builder.connect(none.address)
+        client = run_dask.connect(none.address)
         client.wait_for_workers(2, timeout=120)
         killed = pool.submit(kill_a_job, jobs, root)
         refine.fn(source, root=str(root), shards=SHARDS, workers=none.address, **models)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.schema import LEDGER
 from pipeline.tables import storage
-from pipeline.tables.build import to_parquet
+from pipeline.tables.parquet import to_parquet
 
 FOLDER = "ledger"
 TERMS = "ledger/terms.json"

@@ -15,7 +15,7 @@ from pipeline.review.questions.cases import Case
 from pipeline.review.questions.question import Answer
 from pipeline.schema import finding_id
 from pipeline.tables import storage
-from pipeline.tables.build import to_parquet
+from pipeline.tables.parquet import to_parquet
 
 FOLDER = "asked"
 ABOUT = ("finding_id", "kind", "subject", "object", "face", "other")

@@ -62,9 +62,8 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
         extract_shard,
         table.shards,
         schema=schema.FACES,
-        aligned=False,
-        detector=OnnxDetector(world.models["detector"]),
-        carry={"root": root, "locations": where},
+        params={"aligned": False, "detector": OnnxDetector(world.models["detector"])},
+        unnamed={"root": root, "locations": where},
     )
     failures = faces.read(["failure"])["failure"].to_pylist()
     assert "vanished" in failures[0]

@@ -26,10 +26,10 @@ def photos_shard(part: int, *, each: int) -> pa.Table:
 
 def refined(root: str, shards: int) -> str:
     """A root whose refinement has so many shards of labels; their address."""
-    labels = build(root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, each=EACH)
-    faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, each=EACH)
+    labels = build(root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, params={"each": EACH})
+    faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, params={"each": EACH})
     found = account(labels.batches(), ingested=len(labels))
-    photos = build(root, "photos", photos_shard, list(range(shards)), schema=schema.PHOTOS, each=EACH)
+    photos = build(root, "photos", photos_shard, list(range(shards)), schema=schema.PHOTOS, params={"each": EACH})
     publish_partial(root, photos=photos, labels=labels, faces=faces, account=found)
     return labels.address
 

@@ -21,8 +21,8 @@ from tests.builders.label_shards import IDENTITIES, faces_shard, labels_shard
 @pytest.fixture
 def tables(tmp_path: Path) -> tuple[str, Table, Table]:
     root = str(tmp_path / "root")
-    labels = build(root, "labels", labels_shard, [0, 1, 2], schema=schema.LABELS, each=6)
-    return root, labels, build(root, "faces", faces_shard, [0, 1, 2], schema=schema.FACES, each=6)
+    labels = build(root, "labels", labels_shard, [0, 1, 2], schema=schema.LABELS, params={"each": 6})
+    return root, labels, build(root, "faces", faces_shard, [0, 1, 2], schema=schema.FACES, params={"each": 6})
 
 
 def made(tables: tuple[str, Table, Table], how: str, **more: int) -> tuple[Table, Table]:
@@ -111,7 +111,7 @@ def test_an_export_never_writes_over_what_is_there(tables: tuple, tmp_path: Path
 
 def test_when_no_photo_stays_it_says_so(tmp_path: Path) -> None:
     root = str(tmp_path)
-    labels = build(root, "labels", labels_shard, [], schema=schema.LABELS, each=0)
-    faces = build(root, "faces", faces_shard, [], schema=schema.FACES, each=0)
+    labels = build(root, "labels", labels_shard, [], schema=schema.LABELS, params={"each": 0})
+    faces = build(root, "faces", faces_shard, [], schema=schema.FACES, params={"each": 0})
     with pytest.raises(UserError, match="no photo stays"):
         shuffle.refined(root, labels, faces, shuffle.identities(root, labels))

@@ -1,6 +1,5 @@
 """Tables: made once, found again, whole or not there, the same bytes whoever makes them."""
 
-import errno
 import json
 import os
 import shutil
@@ -18,8 +17,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.root_lock import only_one
-from pipeline.tables import storage
-from pipeline.tables.build import ShardError, build, connect
+from pipeline.tables import run_dask, storage
+from pipeline.tables.build import ShardError, build
 from pipeline.tables.table import load, read_shard
 from tests.builders.file_trees import file_bytes
 from tests.builders.squares_table import SCHEMA, squares
@@ -27,8 +26,12 @@ from tests.builders.squares_table import SCHEMA, squares
 
 def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
-    first = build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, times=2, carry={"log": log})
-    again = build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, times=2, carry={"log": log})
+    first = build(
+        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log}
+    )
+    again = build(
+        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log}
+    )
     assert again == first
     assert len(first) == 6
     assert sorted(Path(log).read_text().split()) == ["1", "2", "3"]
@@ -36,13 +39,13 @@ def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
 
 
 def test_what_a_newer_version_wrote_is_refused_in_one_line(tmp_path: Path) -> None:
-    made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+    made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     file = tmp_path / f"t/{made.address}.json"
     said = json.loads(file.read_text())
     file.write_text(json.dumps(said | {"versions": said["versions"] | {"format": 2}}))
     told = r"was written by a newer version of refinery \(format 2, this one reads 1\): update, or give another root"
     with pytest.raises(UserError, match=told):
-        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     storage.put_json(str(tmp_path), "refinement.json", {"tables": {}, "format": 2})
     with pytest.raises(UserError, match=told):
         latest(str(tmp_path))
@@ -50,20 +53,25 @@ def test_what_a_newer_version_wrote_is_refused_in_one_line(tmp_path: Path) -> No
 
 def test_what_two_tables_share_is_made_once(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
-    build(str(tmp_path / "r"), "t", squares, [1, 2], schema=SCHEMA, times=2, carry={"log": log})
-    build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, times=2, carry={"log": log})
+    build(str(tmp_path / "r"), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
+    build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
     assert sorted(Path(log).read_text().split()) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("change", [{"times": 3}, {"version": 2}, {"schema": SCHEMA.append(pa.field("y", pa.int8()))}])
-def test_another_making_is_another_address(tmp_path: Path, change: dict) -> None:
-    base = build(str(tmp_path), "t", squares, [], schema=SCHEMA, times=2)
-    assert build(str(tmp_path), "t", squares, [], **{"schema": SCHEMA, "times": 2, **change}).address != base.address
+@pytest.mark.parametrize(
+    "change", [{"params": {"times": 3}}, {"version": 2}, {"schema": SCHEMA.append(pa.field("y", pa.int8()))}]
+)
+def test_other_parameters_version_or_schema_give_another_address(tmp_path: Path, change: dict) -> None:
+    base = build(str(tmp_path), "t", squares, [], schema=SCHEMA, params={"times": 2})
+    changed = {"schema": SCHEMA, "params": {"times": 2}, **change}
+    assert build(str(tmp_path), "t", squares, [], **changed).address != base.address
 
 
-def test_what_is_carried_names_nothing(tmp_path: Path) -> None:
-    first = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2, carry={"pause": 0.0})
-    assert build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2, carry={"pause": 0.001}) == first
+def test_unnamed_arguments_are_in_no_address(tmp_path: Path) -> None:
+    first = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unnamed={"pause": 0.0})
+    assert (
+        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unnamed={"pause": 0.001}) == first
+    )
 
 
 @pytest.mark.slow
@@ -71,7 +79,7 @@ def test_one_two_and_four_processes_give_the_bytes_that_threads_give(tmp_path: P
     trees = []
     for workers in (None, 1, 2, 4):
         root = tmp_path / str(workers)
-        build(str(root), "t", squares, list(range(9)), schema=SCHEMA, times=3, workers=workers)
+        build(str(root), "t", squares, list(range(9)), schema=SCHEMA, params={"times": 3}, workers=workers)
         trees.append(file_bytes(root))
     assert trees[0] == trees[1] == trees[2] == trees[3]
 
@@ -86,7 +94,7 @@ def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
     """On several it adds in another order, and the bytes of a table would depend on the number of cores."""
     three = {"distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS": 3}
     with threadpool_limits(3, "blas"), config.set(three):
-        connect.cache_clear()  # the workers of other tests began with one
+        run_dask.connect.cache_clear()  # the workers of other tests began with one
         for name, workers in (("threads", None), ("processes", 1)):
             made = build(
                 str(tmp_path), name, blas_threads, [1, 2], workers=workers, schema=pa.schema([("threads", pa.int32())])
@@ -98,19 +106,19 @@ def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
 def test_a_failing_shard_names_itself_and_its_part_and_the_others_stay(tmp_path: Path) -> None:
     root, log = str(tmp_path / "root"), str(tmp_path / "log")
     with pytest.raises(ShardError, match=r"shard 3 of table t \(from 13\) failed: ZeroDivisionError: thirteen"):
-        build(root, "t", squares, [1, 2, 3, 13], schema=SCHEMA, times=1, carry={"log": log})
+        build(root, "t", squares, [1, 2, 3, 13], schema=SCHEMA, params={"times": 1}, unnamed={"log": log})
     assert len([n for n in storage.names(root, "t") if n.endswith(".parquet")]) >= 2
     assert not [n for n in storage.names(root, "t") if n.endswith(".json")]
 
 
 def test_a_users_mistake_in_a_shard_stays_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder 14 is not there: give another"):
-        build(str(tmp_path), "t", squares, [14], schema=SCHEMA, times=1)
+        build(str(tmp_path), "t", squares, [14], schema=SCHEMA, params={"times": 1})
 
 
 def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
-        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=1, workers="tcp://127.0.0.1:9")
+        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 1}, workers="tcp://127.0.0.1:9")
 
 
 @pytest.mark.slow
@@ -119,8 +127,8 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
         "import sys\n"
         "from pipeline.tables.build import build\n"
         "from tests.builders.squares_table import SCHEMA, squares\n"
-        "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, times=2,\n"
-        "      carry={'log': sys.argv[2], 'pause': .1})"
+        "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, params={'times': 2},\n"
+        "      unnamed={'log': sys.argv[2], 'pause': .1})"
     )
     root, log = tmp_path / "killed", tmp_path / "log"
     started = subprocess.Popen([sys.executable, "-c", script, str(root), str(log)])
@@ -131,29 +139,29 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
     before = {n for n in file_bytes(root) if n.endswith(".parquet") and "/." not in n}
     assert 0 < len(before) < 8
     log.unlink()
-    build(str(root), "t", squares, list(range(8)), schema=SCHEMA, times=2, carry={"log": str(log)})
-    build(str(tmp_path / "whole"), "t", squares, list(range(8)), schema=SCHEMA, times=2)
+    build(str(root), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2}, unnamed={"log": str(log)})
+    build(str(tmp_path / "whole"), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2})
     assert len(log.read_text().split()) == 8 - len(before)
     left = {n: b for n, b in file_bytes(root).items() if not n.endswith(".tmp")}
     assert left == file_bytes(tmp_path / "whole")
 
 
 def test_a_damaged_shard_that_no_manifest_lists_is_made_anew(tmp_path: Path) -> None:
-    table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+    table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     (tmp_path / f"t/{table.address}.json").unlink()
     (tmp_path / table.shards[0].path).write_bytes(b"PAR1 cut")
-    assert build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2).read().num_rows == 2
+    assert build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}).read().num_rows == 2
 
 
 def test_a_shard_that_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
-    table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, times=2)
+    table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     (tmp_path / table.shards[0].path).write_bytes(b"nothing")
     with pytest.raises(UserError, match="remove it and run again"):
         read_shard(str(tmp_path), table.shards[0])
 
 
 def test_the_manifest_says_how_the_table_was_made(tmp_path: Path) -> None:
-    table = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, times=2, version=7)
+    table = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, version=7, params={"times": 2})
     manifest = json.loads((tmp_path / f"t/{table.address}.json").read_text())
     assert (manifest["rows"], manifest["version"], manifest["params"]) == (4, 7, {"times": 2})
     assert [s["rows"] for s in manifest["shards"]] == [2, 2]
@@ -161,14 +169,14 @@ def test_the_manifest_says_how_the_table_was_made(tmp_path: Path) -> None:
 
 
 def test_a_root_may_be_an_address(tmp_path: Path) -> None:
-    table = build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, times=2)
-    assert build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, times=2) == table
-    assert table.read() == build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, times=2).read()
+    table = build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
+    assert build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}) == table
+    assert table.read() == build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}).read()
 
 
 def test_an_unknown_kind_of_address_is_one_line() -> None:
     with pytest.raises(UserError, match="cannot open the root nowhere://x"):
-        build("nowhere://x", "t", squares, [1], schema=SCHEMA, times=2)
+        build("nowhere://x", "t", squares, [1], schema=SCHEMA, params={"times": 2})
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
@@ -179,9 +187,9 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> Non
         pytest.skip("no permission to mount")
     try:
         with pytest.raises(UserError, match="no room left on the disk while writing"):
-            build(str(disk), "t", squares, list(range(1, 12)), schema=SCHEMA, times=5000)
+            build(str(disk), "t", squares, list(range(1, 12)), schema=SCHEMA, params={"times": 5000})
         assert not [n for n in storage.names(str(disk), "t") if not n.endswith(".parquet")]
-        table = build(str(disk), "t", squares, [1], schema=SCHEMA, times=1)
+        table = build(str(disk), "t", squares, [1], schema=SCHEMA, params={"times": 1})
         assert table.read().num_rows == 1
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -195,37 +203,17 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("no permission to mount")
     try:
-        build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2)
+        build(str(disk), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
         before = file_bytes(disk)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(UserError, match="Read-only file system: give a place that can be written to"):
-            build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2)
+            build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2})
         with pytest.raises(UserError, match="Read-only file system"), only_one(str(disk / "new")):
             pytest.fail("there is no such root")
-        assert build(str(disk), "t", squares, [1, 2], schema=SCHEMA, times=2).read().num_rows == 4, "found, not made"
+        again = build(str(disk), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
+        assert again.read().num_rows == 4, "read, not made"
         assert file_bytes(disk) == before
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
-        assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, times=2).read().num_rows == 6
+        assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}).read().num_rows == 6
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_what_passes_is_tried_again_and_what_must_be_mended_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
-    tries: list[int] = []
-
-    def fails(number: int, times: int) -> str:
-        tries.append(number)
-        if len(tries) <= times:
-            raise OSError(number, os.strerror(number))
-        return "done"
-
-    assert storage.patiently("root", lambda: fails(errno.ESTALE, 2)) == "done"
-    assert len(tries) == 3
-    tries.clear()
-    with pytest.raises(OSError, match="No space left"):
-        storage.patiently("root", lambda: fails(errno.ENOSPC, 1))
-    assert len(tries) == 1
-    monkeypatch.setattr(storage, "PATIENCE_S", 0.0)
-    with pytest.raises(OSError, match="Stale"):
-        storage.patiently("root", lambda: fails(errno.ESTALE, 99))

@@ -5,29 +5,29 @@ import time
 
 import pytest
 
-from pipeline.tables.prefetch import AHEAD, ahead
+from pipeline.tables.prefetch import PER_THREAD, prefetch
 
 
 def test_what_is_done_comes_in_the_order_of_the_items():
-    assert list(ahead(lambda n: (time.sleep(0.002 * (n % 3)), n)[1], range(30))) == list(range(30))
-    assert list(ahead(str, [])) == []
+    assert list(prefetch(lambda n: (time.sleep(0.002 * (n % 3)), n)[1], range(30))) == list(range(30))
+    assert list(prefetch(str, [])) == []
 
 
 def test_it_is_done_on_another_thread_and_the_items_are_taken_on_this_one():
     taken = []
     items = (taken.append(threading.get_ident()) or n for n in range(10))
-    assert threading.get_ident() not in set(ahead(lambda _: threading.get_ident(), items))
+    assert threading.get_ident() not in set(prefetch(lambda _: threading.get_ident(), items))
     assert set(taken) == {threading.get_ident()}
 
 
 def test_no_more_is_begun_than_a_little():
     begun = []
-    done = ahead(begun.append, iter(range(100)))
+    done = prefetch(begun.append, iter(range(100)))
     next(done)
     time.sleep(0.05)
-    assert begun == list(range(AHEAD + 1))
+    assert begun == list(range(PER_THREAD + 1))
     done.close()
-    assert len(begun) <= AHEAD + 1
+    assert len(begun) <= PER_THREAD + 1
 
 
 def test_what_fails_is_raised_in_its_turn_and_nothing_more_is_begun():
@@ -39,7 +39,7 @@ def test_what_fails_is_raised_in_its_turn_and_nothing_more_is_begun():
             raise ValueError("two")
         return n
 
-    done = ahead(work, range(100))
+    done = prefetch(work, range(100))
     assert [next(done), next(done)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
         next(done)
@@ -52,4 +52,4 @@ def test_what_the_items_raise_is_raised():
         raise KeyError("gone")
 
     with pytest.raises(KeyError, match="gone"):
-        list(ahead(str, items()))
+        list(prefetch(str, items()))

@@ -23,14 +23,14 @@ from pipeline.tables import worker_process
 def held():
     return psutil.Process().memory_info().rss / 1e6
 
-worker_process.turn_to("one")
+worker_process.begin_table("one")
 arrays = [bytearray(100_000) for _ in range(2000)]  # each touched: 200 MB of the heap
 last = bytearray(100_000)
 full = held()
 del arrays
-worker_process.turn_to("one")
+worker_process.begin_table("one")
 kept = held()
-worker_process.turn_to("another")
+worker_process.begin_table("another")
 print(full - kept, kept - held())
 """
 
@@ -53,30 +53,30 @@ def test_memory_is_kept_within_a_table_and_given_back_before_the_next() -> None:
 
 def test_where_there_is_nothing_to_call_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "_malloc_trim", lambda: None)
-    worker_process.turn_to("one")
-    worker_process.turn_to("another")
-    assert worker_process._last == "another"
+    worker_process.begin_table("one")
+    worker_process.begin_table("another")
+    assert worker_process._current_table == "another"
 
 
 def test_what_one_table_needs_is_let_go_of_before_the_next_and_not_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_process, "_forget", [])
-    monkeypatch.setattr(worker_process, "_last", "")
+    monkeypatch.setattr(worker_process, "_releases", [])
+    monkeypatch.setattr(worker_process, "_current_table", "")
     forgotten: list[str] = []
-    worker_process.between_tables(lambda: forgotten.append("model"))
-    worker_process.turn_to("faces")
-    worker_process.turn_to("faces")
+    worker_process.on_table_change(lambda: forgotten.append("model"))
+    worker_process.begin_table("faces")
+    worker_process.begin_table("faces")
     assert forgotten == []
-    worker_process.turn_to("embeddings")
+    worker_process.begin_table("embeddings")
     assert forgotten == ["model"]
 
 
 def test_a_model_is_gone_when_its_table_is_made() -> None:
     detector = OnnxDetector(str(MODELS / "detector.onnx"))
-    worker_process.turn_to("faces")
+    worker_process.begin_table("faces")
     before = detector(np.zeros((64, 64, 3), np.uint8))
     there = weakref.ref(model_file.session(detector.model))
     assert there() is not None
-    worker_process.turn_to("embeddings")
+    worker_process.begin_table("embeddings")
     gc.collect()
     assert there() is None
     assert len(detector(np.zeros((64, 64, 3), np.uint8)).scores) == len(before.scores)

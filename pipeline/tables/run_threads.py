@@ -1,0 +1,32 @@
+"""Shards made on threads of this process: the default, which opens no port.
+
+It pays because models, pyarrow and numpy release the interpreter's lock while they work.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.tables.shard_job import ShardJob, make_shard
+from pipeline.tables.table import Shard
+
+
+def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) -> None:
+    """Make all shards, as many at a time as there are cores; on_shard is called with each as it is finished.
+
+    When one fails, those that have begun are finished first, no other begins, and its error is raised.
+    """
+    # BLAS on one thread, as in a worker process: on several it adds in another order, and the bytes of a table would
+    # depend on the number of cores. Each shard has a thread to itself already.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        futures = [pool.submit(make_shard, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                if isinstance(result, Exception):
+                    raise result
+                on_shard(result)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
