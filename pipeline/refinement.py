@@ -1,8 +1,8 @@
-"""The refinement that is in force in a root, as one typed record, and the tables that nothing refers to any more.
+"""The refinement of a root as one typed record: its tables, options, thresholds and account.
 
-One small file, ROOT/refinement.json, names the tables of the last finished run; everything else in a root is found
-through it, or is named by a training or an experiment that rests on it. It is written last, so a run that was stopped
-leaves the earlier refinement in force.
+A root's file refinement.json names the tables of its last finished refinement. It is written last, so after a run that
+was stopped the refinement before it is still the one in force. Tables that neither this file nor a finished training
+or experiment names can be removed.
 """
 
 import re
@@ -16,52 +16,51 @@ from pipeline.tables import storage
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE = "refinement.json"
-# a manifest, a shard, and what a killed run left half-written beside any file of ours (see storage.put)
-OURS = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
-HOLDERS = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
-# in the file a table has the name of its field, except for fields of several tables, and one whose name is older
-NUMBERED = ("embeddings", "test_faces")
-HEARD = {"findings_with_people": "heard"}
+# a manifest, a shard, and the half-written temporary file that a killed run left beside any file (see storage.put)
+OUR_FILES = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
+REFERRING_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
+# in refinement.json a table is called as its field here, but for fields of several tables (name_0, name_1) and one name
+NUMBERED_FIELDS = ("embeddings", "test_faces")
+NAMES_IN_FILE = {"findings_with_people": "heard"}
 
 
 @dataclass(frozen=True)
 class Account:
-    """Where every photo went: kept + removed by reason = ingested."""
+    """What became of the photos, in numbers: kept + removed by reason = ingested."""
 
     ingested: int
     kept: int
     removed: dict[str, int]  # photos by reason
-    moved: int  # kept under another identity than claimed
+    moved: int  # relabelled: kept under another identity than claimed
     identities_claimed: int
     identities_kept: int
 
     def rows(self) -> list[dict[str, object]]:
-        """The account as lines of a table: what, photos, share of the ingested."""
-        lines = [("kept", self.kept)] + [(f"removed: {r}", n) for r, n in sorted(self.removed.items())]
-        table: list[dict[str, object]] = [
-            {"what": what, "photos": n, "share": f"{n / max(1, self.ingested):.1%}"} for what, n in lines
+        """The account as rows of a table: what became of how many photos, and their share of the ingested."""
+        counts = [("kept", self.kept), *((f"removed: {reason}", n) for reason, n in sorted(self.removed.items()))]
+        rows: list[dict[str, object]] = [
+            {"what": what, "photos": n, "share": f"{n / max(1, self.ingested):.1%}"} for what, n in counts
         ]
-        return [*table, {"what": "ingested", "photos": self.ingested, "share": "100.0%"}]
+        return [*rows, {"what": "ingested", "photos": self.ingested, "share": "100.0%"}]
 
 
 @dataclass(frozen=True)
 class RefineOptions:
-    """What a refinement was asked for, as far as labels, reviews and reports need it."""
+    """The options of a refinement, as far as later labels, reviews and reports need them."""
 
     min_faces: int = 2  # an identity with fewer photos left is removed
-    undecided: str = "keep"  # keep or drop: what happens to photos that people should decide about
+    undecided: str = "keep"  # keep or drop: the fate of photos whose finding is left for people to decide
     aligned: bool = False  # the photos came as aligned crops
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by name: the source's kind and path
     test_sets: tuple[str, ...] = ()  # their file names
-    ignored: Mapping[str, Mapping[str, int]] = field(
-        default_factory=dict
-    )  # files that are no photos, by source and reason
-    rules: Mapping[str, float] = field(default_factory=dict)  # what the stages before any finding went by
+    # files of a source that are no photos, counted by source and reason
+    ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    rules: Mapping[str, float] = field(default_factory=dict)  # rates that group faces, before there are findings
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """A finished refinement: its tables, what was asked for, the thresholds used, and the account."""
+    """A finished refinement: its tables, its options, the thresholds of its policy, and its account."""
 
     photos: Table
     faces: Table
@@ -71,11 +70,11 @@ class Refinement:
     clusters: Table
     persons: Table
     findings: Table  # what the detectors of noise suspect
-    decisions: Table  # row by row beside `judged_findings`
+    decisions: Table  # a verdict for each row of `judged_findings`
     labels: Table
     test_faces: tuple[Table, ...] = ()  # the faces of each test set
-    answers: Table | None = None  # what people answered, in the terms of this refinement; None where nobody did
-    findings_with_people: Table | None = None  # the findings, and those that only people's answers have
+    answers: Table | None = None  # people's verdicts, about this refinement's groups; None where there are none
+    findings_with_people: Table | None = None  # the findings, and others that people answered about
     options: RefineOptions = RefineOptions()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     account: Account = Account(0, 0, {}, 0, 0, 0)
@@ -87,7 +86,7 @@ class Refinement:
 
     @property
     def judged_findings(self) -> Table:
-        """The findings that the decisions are about, row by row: the machine's, and those of people alone."""
+        """The findings that the decisions are about, row by row, those that only people answered about included."""
         return self.findings_with_people or self.findings
 
     @property
@@ -97,23 +96,23 @@ class Refinement:
         for name in (f.name for f in fields(self)):
             value = getattr(self, name)
             if isinstance(value, Table):
-                tables[HEARD.get(name, name)] = value
-            elif name in NUMBERED:
+                tables[NAMES_IN_FILE.get(name, name)] = value
+            elif name in NUMBERED_FIELDS:
                 tables |= {f"{name}_{i}": table for i, table in enumerate(value)}
         return tables
 
 
 class FormerTables(NamedTuple):
-    """The photos and faces of a root's earlier refinement, from which rows may be taken over; None where not there."""
+    """The photos and faces tables of a root's earlier refinement, from which rows may be reused; None where missing."""
 
     photos: Table | None
     faces: Table | None
 
 
 def publish(root: str, refinement: Refinement) -> Refinement:
-    """Make this the refinement in force in the root."""
+    """Write refinement.json, so that this is the refinement in force in the root; return it as read again."""
     value = {
-        "tables": {role: {"table": t.name, "address": t.address} for role, t in refinement.tables.items()},
+        "tables": {name: {"table": t.name, "address": t.address} for name, t in refinement.tables.items()},
         "params": asdict(refinement.options),
         "thresholds": dict(refinement.thresholds),
         "account": asdict(refinement.account),
@@ -124,19 +123,19 @@ def publish(root: str, refinement: Refinement) -> Refinement:
 
 
 def latest(root: str) -> Refinement:
-    """The refinement in force in the root. Raises UserError when there is none yet or a table of it is gone."""
+    """The refinement in force in the root. Raises UserError when there is none yet or one of its tables is missing."""
     value = storage.get_json(root, FILE)
     if value is None:
         raise UserError(f"no finished refinement at {root}: run `refinery refine ... --root {root}` first")
     check_format(root, value.get("format", FORMAT))
     tables: dict[str, Table] = {}
-    for role, entry in value["tables"].items():
+    for name, entry in value["tables"].items():
         table = load(root, entry["table"], entry["address"])
         if table is None:
             raise UserError(
                 f"the table {entry['table']}/{entry['address']} is gone from {root}: run the refinement again"
             )
-        tables[role] = table
+        tables[name] = table
     known = {f.name for f in fields(RefineOptions)}
     options = RefineOptions(**{k: v for k, v in value["params"].items() if k in known})
     return _record(tables, options, value["thresholds"], Account(**value["account"]))
@@ -146,43 +145,44 @@ def _record(
     tables: Mapping[str, Table], options: RefineOptions, thresholds: Mapping[str, float], account: Account
 ) -> Refinement:
     named: dict[str, Any] = {
-        name: tuple(tables[role] for role in sorted(tables) if re.fullmatch(f"{name}_\\d+", role)) for name in NUMBERED
+        name: tuple(tables[role] for role in sorted(tables) if re.fullmatch(f"{name}_\\d+", role))
+        for name in NUMBERED_FIELDS
     }
-    roles = {HEARD.get(f.name, f.name): f.name for f in fields(Refinement)}
-    named |= {roles[role]: table for role, table in tables.items() if role in roles}
+    field_names = {NAMES_IN_FILE.get(f.name, f.name): f.name for f in fields(Refinement)}
+    named |= {field_names[name]: table for name, table in tables.items() if name in field_names}
     return Refinement(**named, options=options, thresholds=thresholds, account=account)
 
 
 def former_tables(root: str) -> FormerTables:
-    """The photos and faces of the root's refinement, as far as they are still there."""
+    """The photos and faces tables of the root's refinement, as far as they still exist."""
     value = storage.get_json(root, FILE) or {"tables": {}}
     check_format(root, value.get("format", FORMAT))
 
-    def there(role: str) -> Table | None:
-        entry = value["tables"].get(role)
+    def existing(name: str) -> Table | None:
+        entry = value["tables"].get(name)
         return load(root, entry["table"], entry["address"]) if entry else None
 
-    return FormerTables(there("photos"), there("faces"))
+    return FormerTables(existing("photos"), existing("faces"))
 
 
 def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
-    """Files of tables that nothing finished in the root refers to, and their sizes in bytes.
+    """The files of tables that nothing finished in the root refers to, and their sizes in bytes.
 
-    The refinement refers to its tables, a training to what it learnt from, an experiment to its test sets' faces: they
-    and whatever else they need can be made again from those. Models and figures are never listed.
-    min_age: younger files belong, perhaps, to a run that is going on, and are left out. Only names that this program
-    gives are ever listed. Raises UserError when the root holds no finished refinement.
+    The refinement refers to its tables, a training to the tables it was trained on, an experiment to the faces of its
+    test sets; every other table can be built again from those. Models and results are never listed, nor any file whose
+    name this program does not give. min_age: younger files may belong to a run that is going on, and are left out.
+    Raises UserError when the root holds no finished refinement.
     """
     names = list(storage.names(root, ""))
     referred = {FILE}
-    for table in [*latest(root).tables.values(), *_held(root, names)]:
+    for table in [*latest(root).tables.values(), *_tables_of_trainings(root, names)]:
         referred.add(f"{table.name}/{table.address}.json")
         referred.update(shard.path for shard in table.shards)
     files, base = storage.open_root(root)
     newest = datetime.now(UTC) - min_age
     sizes = {}
     for name in names:
-        if name in referred or not OURS.fullmatch(name):
+        if name in referred or not OUR_FILES.fullmatch(name):
             continue
         info = files.get_file_info(f"{base}/{name}")
         if info.mtime is None or info.mtime <= newest:
@@ -190,9 +190,9 @@ def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
     return sizes
 
 
-def _held(root: str, names: Iterable[str]) -> Iterator[Table]:
+def _tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
     """The tables that finished trainings and experiments name."""
-    for holder in filter(HOLDERS.fullmatch, names):
-        for address in (storage.get_json(root, holder) or {}).get("tables", []):
+    for name in filter(REFERRING_FILES.fullmatch, names):
+        for address in (storage.get_json(root, name) or {}).get("tables", []):
             if table := load(root, *address.split("/")):
                 yield table

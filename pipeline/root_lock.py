@@ -1,8 +1,8 @@
-"""One at a time: who changes a root's refinement holds its lock, and nobody else does meanwhile.
+"""A lock on a root: only one process at a time changes the refinement that lies there.
 
-The lock is the system's own, on the file ROOT/.lock: it goes with the process that holds it, however that ends, so none
-is ever left over. Who holds it is written inside, for people to read. Object stores have no such lock: two refinements
-of one root there are kept apart by their schedules alone.
+The lock is the operating system's (flock), on the file ROOT/.lock, and ends with the process that holds it, however
+that ends; so no stale lock is ever left. The file holds one line for people: which process has the lock. Object stores
+have no such lock: there only schedules keep two refinements of one root apart.
 """
 
 import fcntl
@@ -24,61 +24,62 @@ from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
 FILE = ".lock"
-WAIT_S = 60.0  # who is about to end is worth waiting for; a whole refinement is not
-LOOK_S = 0.2
-_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+WAIT_S = 60.0  # enough for a process that is about to end; a whole refinement takes longer
+POLL_S = 0.2
+_held_roots: ContextVar[frozenset[str]] = ContextVar("held_roots", default=frozenset())
 
 
-class Busy(UserError):  # noqa: N818
-    """Somebody else is at work on the root."""
+class RootBusyError(UserError):
+    """Another process, or another thread of this one, holds the lock of the root."""
 
 
 @contextmanager
-def only_one(root: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Nobody else is inside with the same root, in this process or another; entering again from within is free.
+def root_lock(root: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
+    """Hold the lock of a root in the block. The same thread may enter again from within: it has the lock already.
 
-    wait_s: seconds to wait for one who is there already. Raises Busy, which names them, when they stay longer.
+    wait_s: seconds to wait while another process holds the lock. Raises RootBusyError, which names that process, when
+    it holds the lock for longer.
     """
     files, base = storage.open_root(root)
-    if not isinstance(files, fs.LocalFileSystem) or base in _held.get():
+    if not isinstance(files, fs.LocalFileSystem) or base in _held_roots.get():
         yield
         return
-    with _opened(Path(base) / FILE) as file:
-        _take(file, root, wait_s)
-        inside = _held.set(_held.get() | {base})
+    with _open_lock_file(Path(base) / FILE) as file:
+        _wait_for_lock(file, root, wait_s)
+        token = _held_roots.set(_held_roots.get() | {base})
         try:
             yield
         finally:
-            _held.reset(inside)
+            _held_roots.reset(token)
             _write(file, "")
             fcntl.flock(file, fcntl.LOCK_UN)  # a forked child that lives on must not hold it through its copy
 
 
-def _opened(path: Path) -> IO[str]:
-    """The lock's file, made with its folder when it is not there."""
+def _open_lock_file(path: Path) -> IO[str]:
+    """The lock's file, created with its folder when it does not exist."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "a+", encoding="utf-8")  # what is inside is another's until the lock is ours
+        return open(path, "a+", encoding="utf-8")  # not truncated: the line inside is that of the present holder
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}: give a root that can be written to") from None
 
 
-def _take(file: IO[str], root: str, wait_s: float) -> None:
-    until, told = time.monotonic() + wait_s, False
-    while not _taken(file):
+def _wait_for_lock(file: IO[str], root: str, wait_s: float) -> None:
+    deadline, logged = time.monotonic() + wait_s, False
+    while not _try_lock(file):
         file.seek(0)
-        who = file.read().strip() or "another process"
-        if time.monotonic() >= until:
-            raise Busy(f"{root} is being refined already, by {who}: wait for it or stop it, then run again")
-        if not told:
-            log.info("%s is being refined by %s: waiting up to %.0f s", root, who, wait_s)
-            told = True
-        time.sleep(LOOK_S)
+        holder = file.read().strip() or "another process"
+        if time.monotonic() >= deadline:
+            raise RootBusyError(f"{root} is being refined already, by {holder}: wait for it or stop it, then run again")
+        if not logged:
+            log.info("%s is being refined by %s: waiting up to %.0f s", root, holder, wait_s)
+            logged = True
+        time.sleep(POLL_S)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     _write(file, f"process {os.getpid()} on {platform.node()} since {now}\n")
 
 
-def _taken(file: IO[str]) -> bool:
+def _try_lock(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -87,7 +88,7 @@ def _taken(file: IO[str]) -> bool:
 
 
 def _write(file: IO[str], text: str) -> None:
-    with suppress(OSError):  # a full disk is told where something is lost by it
+    with suppress(OSError):  # the line is only for people; a full disk is reported where it loses data
         file.truncate(0)
         file.write(text)
         file.flush()

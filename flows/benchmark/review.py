@@ -28,7 +28,7 @@ from pipeline.refined.known_truth import Truth, read_truth
 from pipeline.refined.labels import PERSON_COLUMNS
 from pipeline.refined.resolve import resolve
 from pipeline.refined.score import score
-from pipeline.refined.verdicts import implied
+from pipeline.refined.verdicts import with_implied_answers
 from pipeline.refinement import Refinement, RefineOptions, latest
 from pipeline.review.answers.votes import settle
 from pipeline.review.questions.cases import Case, cases
@@ -190,12 +190,10 @@ class Stage(NamedTuple):
         """The score when these cases have been asked."""
         rows = [row for c in asked for row in said.get(c.about["finding_id"], [])]
         settled = settle(pa.Table.from_pylist(rows, schema=schema.LEDGER)).verdicts
-        people = {r["finding_id"]: r for r in settled.to_pylist()}
-        people |= implied(self.findings, people)
+        answers = with_implied_answers(settled, self.findings)
+        people = dict(zip(answers["finding_id"].to_pylist(), answers["verdict"].to_pylist(), strict=True))
         ids = self.findings["finding_id"].to_pylist()
-        verdicts = np.array(
-            [people[i]["verdict"] if i in people else v for i, v in zip(ids, self.verdicts, strict=True)], object
-        )
+        verdicts = np.array([people.get(i, v) for i, v in zip(ids, self.verdicts, strict=True)], object)
         labels = resolve(
             self.claims,
             self.persons,

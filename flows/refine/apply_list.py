@@ -14,7 +14,7 @@ from pipeline.refined.labels import label_again
 from pipeline.refinement import Account, latest
 from pipeline.review.answers.lists import SAYS, decide, read_lists, take_in
 from pipeline.review.answers.votes import verdicts
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 
 log = logging.getLogger("refinery")
 
@@ -61,7 +61,7 @@ def apply_list(
     if says not in SAYS:
         raise UserError(f"--says {says}: give one of {', '.join(SAYS)}")
     lines = read_lists(file, says=says, classes=Path(classes) if classes else None)
-    with only_one(root):
+    with root_lock(root):
         listed = decide(latest(root), lines, says=says)
         if not listed.known:
             hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"

@@ -25,7 +25,7 @@ from pipeline.noise.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import verdicts
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 
 # false accept rates by which clusters and persons are formed before any finding is judged; min_coarse is a
 # correlation of pixels
@@ -89,7 +89,7 @@ def refine(
         parse_workers(workers),
         parse_memory(memory),
     )
-    with only_one(root):
+    with root_lock(root):
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)
@@ -123,7 +123,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         noise,
         undecided=request.undecided,
         min_faces=request.min_faces,
-        said=verdicts(root),
+        verdicts=verdicts(root),
         workers=workers,
     )
     names = tuple(Path(path).name for path in request.test_sets)

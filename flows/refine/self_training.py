@@ -27,7 +27,7 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 from pipeline.schema import digest
 from pipeline.tables.table import Table
 from trainer.recipes import recipe as named
@@ -96,7 +96,7 @@ def bootstrap(
     opening = replace(short, loss=_with_centres(run.loss)) if sub_centres else short
     many, found = parse_workers(workers), find_model(detector, "detector")
     claimed = parse_sources(source)
-    with only_one(root):
+    with root_lock(root):
         taken, where = build_photos(root, claimed, workers=many)
         faces = build_faces(root, taken, where, OnnxDetector(found), aligned=aligned, workers=many)
         labels = as_claimed(root, taken, faces, workers=many)

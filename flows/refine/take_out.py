@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.refined import export as exports
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 from pipeline.tables import storage
 
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="Where the refinement's tables lie: a folder, s3://, gs://.")]
@@ -109,7 +109,7 @@ def clean(
 ) -> Cleaned:
     """List and remove the tables that nothing finished in the root refers to."""
     refinement.latest(root)  # where there is none, no lock is made either
-    with nullcontext() if dry_run else only_one(root):  # a long run's first shards are older than any age given here
+    with nullcontext() if dry_run else root_lock(root):  # a long run's first shards are older than any age given here
         found = refinement.unreferenced(root, min_age=timedelta(minutes=min_age))
         if not dry_run:
             for name in found:

@@ -27,7 +27,7 @@ from pipeline.review.questions.gold import estimate, in_force
 from pipeline.review.questions.pages import Sheet, shown
 from pipeline.review.questions.photo_views import pictures
 from pipeline.review.questions.round import Terms, draft
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
@@ -64,7 +64,7 @@ def send(
     who = read_roster(roster) if roster else {}
     latest(root)  # where there is none, no lock is made either
     server, called = server_of(root, url), name or Path(root).absolute().name
-    with only_one(root):  # two who send at once would ask everything twice
+    with root_lock(root):  # two who send at once would ask everything twice
         done = latest(root)
         if propose_groups:
             known |= _proposed(root, done, known)
@@ -139,7 +139,7 @@ def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
     new = ledger.append(root, rows)
     storage.put_json(root, CURSOR, cursors | {mark: cursor})  # after the ledger: what is read twice is kept once
     settled = settle(ledger.read(root), votes=ledger.terms(root)["votes"])
-    with only_one(root):
+    with root_lock(root):
         before = latest(root)
         after = label_again(root, settled.verdicts) if len(settled.verdicts) else before
     changed = after.labels.address != before.labels.address

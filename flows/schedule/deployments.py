@@ -19,7 +19,7 @@ from flows.refine.flow import refine
 from flows.review import flow as review
 from pipeline.errors import UserError
 from pipeline.refinement import FILE, latest
-from pipeline.root_lock import Busy, only_one
+from pipeline.root_lock import RootBusyError, root_lock
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
@@ -48,7 +48,7 @@ def refinement(
     """Refine, export what changed, ask people what is left; refining, asking: options of `refine`, `review send`."""
     _speak()
     root = str(refining["root"])
-    with only_one(root):
+    with root_lock(root):
         before = _photos(root)
         refine(**refining)
         exported = export_changed(root, export, format=format)
@@ -69,13 +69,13 @@ def reviewing(
         log.info("%s is not refined yet: nobody was asked anything", root)
         return Round("", asked=False)
     try:
-        with only_one(root, wait_s=TURN_S):
+        with root_lock(root, wait_s=TURN_S):
             review.collect(root, **_place(asking))
             exported = export_changed(root, export, format=format)
             asked = ask(root, asking, target_noise)
             _tell(root)
             return Round(exported, asked)
-    except Busy as busy:
+    except RootBusyError as busy:
         log.info("%s; answers wait on the server for the next time", busy)
         return Round("", asked=False, busy=True)
 

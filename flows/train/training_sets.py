@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.refined import shuffle
-from pipeline.refined.comparison_sets import as_claimed, at_random
+from pipeline.refined.comparison_sets import as_claimed, random_subset
 from pipeline.refinement import Refinement
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
@@ -19,7 +19,7 @@ def arms(root: str, done: Refinement, *, seed: int, workers: Workers = None) -> 
     """
     photos, faces, labels = done.photos, done.faces, done.labels
     claims = as_claimed(root, photos, faces, workers=workers)
-    chance = at_random(root, claims, keep=int(done.account.kept), seed=seed, workers=workers)
+    chance = random_subset(root, claims, keep=int(done.account.kept), seed=seed, workers=workers)
     named = zip(ARMS, (claims, labels, chance), strict=True)
     return {name: manifest(root, table, faces, workers=workers) for name, table in named}
 

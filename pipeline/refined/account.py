@@ -1,4 +1,4 @@
-"""The account: photos kept + photos removed by reason = photos ingested, or nothing leaves."""
+"""The account of a refinement: photos kept + photos removed by reason = photos ingested. It is checked on every run."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,39 +12,42 @@ from numpy.typing import NDArray
 from pipeline.refinement import Account
 
 
-class Unaccounted(AssertionError):  # noqa: N818
-    """Photos came in that neither stay nor have a reason: a fault of the program, never of its user."""
+class UnbalancedAccountError(AssertionError):
+    """A photo is neither kept nor removed with a reason: a fault of the program, never of its user."""
 
 
-def account(labels: Iterable[pa.Table], *, ingested: int) -> Account:
-    """The account of labels that come shard by shard.
+def account_labels(labels: Iterable[pa.Table], *, ingested: int) -> Account:
+    """The account of labels that come shard by shard, with the columns face_id, claimed, identity and reason.
 
-    Raises Unaccounted when a photo is missing, comes twice, is removed without a reason, or when the sums disagree.
+    Raises UnbalancedAccountError when a photo is missing, comes twice, is removed without a reason, or when the sums
+    disagree.
     """
     ids: list[NDArray[Any]] = []
-    removed: Counter[str] = Counter()
-    claimed: set[str] = set()
-    left: set[str] = set()
+    removed_by_reason: Counter[str] = Counter()
+    claimed_identities: set[str] = set()
+    kept_identities: set[str] = set()
     rows = kept = moved = 0
     for table in labels:
         rows += len(table)
-        ids.append(_numbers(table["face_id"]))
-        gone = table.filter(table["identity"].is_null())
-        if bare := gone.filter(pc.equal(pc.fill_null(gone["reason"], ""), "")).slice(0, 1).to_pylist():
-            raise Unaccounted(f"photo {bare[0]['face_id']} is removed without a reason")
-        removed.update({r["values"]: r["counts"] for r in gone["reason"].value_counts().to_pylist()})
-        stay = table.filter(table["identity"].is_valid())
-        kept += len(stay)
-        moved += len(stay) - int(pc.sum(pc.fill_null(pc.equal(stay["identity"], stay["claimed"]), False)).as_py() or 0)
-        claimed.update(table["claimed"].unique().to_pylist())
-        left.update(stay["identity"].unique().to_pylist())
-    different = len(np.unique(np.concatenate(ids))) if ids else 0
-    if rows != ingested or different != ingested or kept + removed.total() != ingested:
-        raise Unaccounted(f"{ingested} photos ingested, {rows} labels for {different} of them, {kept} kept")
-    return Account(ingested, kept, dict(sorted(removed.items())), moved, len(claimed - {None, ""}), len(left))
+        ids.append(_comparable_ids(table["face_id"]))
+        removed = table.filter(table["identity"].is_null())
+        if unexplained := removed.filter(pc.equal(pc.fill_null(removed["reason"], ""), "")).slice(0, 1).to_pylist():
+            raise UnbalancedAccountError(f"photo {unexplained[0]['face_id']} is removed without a reason")
+        removed_by_reason.update({r["values"]: r["counts"] for r in removed["reason"].value_counts().to_pylist()})
+        stays = table.filter(table["identity"].is_valid())
+        kept += len(stays)
+        as_claimed = pc.fill_null(pc.equal(stays["identity"], stays["claimed"]), False)
+        moved += len(stays) - int(pc.sum(as_claimed).as_py() or 0)
+        claimed_identities.update(table["claimed"].unique().to_pylist())
+        kept_identities.update(stays["identity"].unique().to_pylist())
+    distinct = len(np.unique(np.concatenate(ids))) if ids else 0
+    if rows != ingested or distinct != ingested or kept + removed_by_reason.total() != ingested:
+        raise UnbalancedAccountError(f"{ingested} photos ingested, {rows} labels for {distinct} of them, {kept} kept")
+    reasons = dict(sorted(removed_by_reason.items()))
+    return Account(ingested, kept, reasons, moved, len(claimed_identities - {None, ""}), len(kept_identities))
 
 
-def _numbers(ids: pa.ChunkedArray) -> NDArray[Any]:
-    """What ids are told apart by: their bytes, so that those of ten million photos take 200 MB."""
+def _comparable_ids(ids: pa.ChunkedArray) -> NDArray[Any]:
+    """Face ids as fixed-width bytes, to count the distinct ones: 200 MB for ten million photos."""
     words = ids.combine_chunks().cast(pa.binary()).to_numpy(zero_copy_only=False)
     return np.asarray(words, "S")

@@ -41,7 +41,7 @@ def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
     return pa.table(columns, schema=schema.LABELS)
 
 
-def at_random(root: str, claims: Table, *, keep: int, seed: int, workers: Workers = None) -> Table:
+def random_subset(root: str, claims: Table, *, keep: int, seed: int, workers: Workers = None) -> Table:
     """Of such labels exactly `keep` photos, chosen by the seed; the others are removed for no reason but chance.
 
     Raises UserError when fewer than that have a name and a face.

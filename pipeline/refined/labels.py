@@ -1,4 +1,8 @@
-"""The labels table: resolve() once over the whole data set, then dealt back to the shards of the photos."""
+"""The labels table: one label for each photo, in the photos' order and shards.
+
+Three tables one after another: decisions (the policy's verdict on each finding, or people's), resolved (resolve() over
+the whole data set at once), and labels (the same rows, cut into the shards of the photos again).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,21 +17,21 @@ from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
-from pipeline.refined.account import account
+from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
-from pipeline.refined.verdicts import hear, implied, noise_of
+from pipeline.refined.verdicts import match_answers, noise_of, with_implied_answers
 from pipeline.refinement import Account, Refinement, latest, publish
 from pipeline.tables import storage
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
 from pipeline.tables.table import Shard, Table, read_shard, read_shards
 
-ACCOUNTED = ("face_id", "claimed", "identity", "reason")
+ACCOUNT_COLUMNS = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
 
 
 class Labelling(NamedTuple):
-    """The labels of all photos, the tables they rest on, and the account; the last two where people answered."""
+    """The labels of all photos, the tables they rest on, and the account; the last two tables where people answered."""
 
     labels: Table
     decisions: Table
@@ -47,27 +51,21 @@ def label(
     *,
     undecided: str,
     min_faces: int,
-    said: pa.Table | None = None,
+    verdicts: pa.Table | None = None,
     workers: Workers = None,
     build: Callable[..., Table] = build_table,
 ) -> Labelling:
-    """The labels of all photos, shard by shard beside them, and what they rest on.
+    """The labels of all photos, shard by shard beside them, and the tables that they rest on.
 
-    undecided: what happens to photos that should go to people: "keep" or "drop". min_faces: an identity with fewer
-    photos left is removed as too_few. said: verdicts of people (columns as ANSWERS), which stand in place of the
-    policy's. build: what makes a table, to be watched.
+    undecided: "keep" or "drop", the fate of photos whose finding is left for people to decide. min_faces: an identity
+    with fewer photos left is removed as too_few. verdicts: people's (columns as ANSWERS), which take the place of the
+    policy's. build: what builds a table, for callers that watch it.
     """
+    answers = with_people = None
+    if verdicts is not None and len(verdicts):
+        answers, with_people = match_answers(root, verdicts, noise, workers=workers)
+    findings = with_people or noise.findings
     run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
-    answers, heard = hear(root, said, noise, workers=workers) if said is not None and len(said) else (None, None)
-    findings = heard or noise.findings
-    part = (
-        tuple(photos.shards),
-        tuple(noise.clusters.shards),
-        tuple(noise.persons.shards),
-        tuple(findings.shards),
-    )
-    limits = dict(sorted(noise.thresholds.items()))
-    people: dict[str, Any] = {"answers": answers.shards} if answers else {}
     decisions = build(
         root,
         "decisions",
@@ -75,28 +73,37 @@ def label(
         list(findings.shards),
         schema=schema.DECISIONS,
         version=2,
-        params={"calibration": noise.calibration.shards[0], "limits": limits, **people},
+        params={
+            "calibration": noise.calibration.shards[0],
+            "limits": dict(sorted(noise.thresholds.items())),
+            **({"answers": answers.shards} if answers else {}),
+        },
         **run,
     )
-    whole = build(
+    tables = (photos, noise.clusters, noise.persons, findings)
+    resolved = build(
         root,
         "resolved",
         resolve_shard,
-        [part],
+        [tuple(tuple(table.shards) for table in tables)],
         schema=schema.LABELS,
         params={"decisions": decisions.shards, "undecided": undecided, "min_faces": min_faces},
         **run,
     )
-    slices, start = [], 0
-    for shard in photos.shards:
-        slices.append((whole.shards[0], start, shard.rows))
-        start += shard.rows
-    made = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
-    return Labelling(made, decisions, account(made.batches(ACCOUNTED), ingested=len(photos)), answers, heard)
+    slices = _slices(resolved.shards[0], photos)
+    labels = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
+    account = account_labels(labels.batches(ACCOUNT_COLUMNS), ingested=len(photos))
+    return Labelling(labels, decisions, account, answers, with_people)
 
 
-def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refinement:
-    """The root's refinement with what people said by now, published where it differs from before."""
+def _slices(resolved: Shard, photos: Table) -> list[tuple[Shard, int, int]]:
+    """The shard of all labels with the first row and the number of rows of each shard of the photos."""
+    starts = np.cumsum([0, *(shard.rows for shard in photos.shards)]).tolist()
+    return [(resolved, start, shard.rows) for start, shard in zip(starts, photos.shards, strict=False)]
+
+
+def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Refinement:
+    """The root's refinement with labels by people's present verdicts, published where they differ from before."""
     refinement = latest(root)
     labelling = label(
         root,
@@ -104,7 +111,7 @@ def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refine
         noise_of(refinement),
         undecided=refinement.options.undecided,
         min_faces=refinement.options.min_faces,
-        said=said,
+        verdicts=verdicts,
         workers=workers,
     )
     updated = labelling.updated(refinement)
@@ -114,31 +121,27 @@ def label_again(root: str, said: pa.Table, *, workers: Workers = None) -> Refine
 def decide_shard(
     part: Shard, *, root: str, calibration: Shard, limits: Mapping[str, float], answers: Sequence[Shard] = ()
 ) -> pa.Table:
-    """The decisions on one shard of findings: people's where there is one, else the policy's.
+    """The decisions on one shard of findings, row by row: people's verdict where there is one, else the policy's.
 
-    The policy's carry no time: the same findings, the same decisions.
+    The policy's decisions carry no time, so that the same findings give the same decisions, byte by byte.
     """
     findings = read_shard(root, part)
-    verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
-    ids = findings["finding_id"]
-    decided = pa.table(
-        {
-            "finding_id": ids,
-            "verdict": pa.array(verdicts, pa.string()),
-            "who": pa.array(["policy"]).take(pa.array(np.zeros(len(ids), np.int32))),
-        }
-    )
-    for field in list(schema.DECISIONS)[3:]:
-        decided = decided.append_column(field, pa.nulls(len(ids), field.type))
-    people = {d["finding_id"]: d for shard in answers for d in read_shard(root, shard).to_pylist()}
-    people |= {found: row | {"finding_id": found} for found, row in implied(findings, people).items()} if people else {}
-    there = pc.is_in(ids, value_set=pa.array(sorted(people), pa.string()))
-    said = [{c: people[found][c] for c in schema.DECISIONS.names} for found in ids.filter(there).to_pylist()]
-    both = pa.concat_tables(
-        [decided.filter(pc.invert(there)).cast(schema.DECISIONS), pa.Table.from_pylist(said, schema=schema.DECISIONS)]
-    )
-    order = np.argsort(np.asarray(there), kind="stable")  # of the rows: first those that only the policy speaks of
-    return both.take(pa.array(np.argsort(order)))
+    policy = _decided_by_policy(findings, judge(findings, dict(limits), read_calibration(root, calibration)))
+    tables = [read_shard(root, shard) for shard in answers]
+    people = with_implied_answers(pa.concat_tables(tables), findings) if tables else schema.ANSWERS.empty_table()
+    row = pc.index_in(findings["finding_id"], value_set=people["finding_id"].combine_chunks())
+    answered = row.is_valid()
+    by_people = people.take(row.drop_null()).select(schema.DECISIONS.names)
+    decisions = pa.concat_tables([policy.filter(pc.invert(answered)), by_people])
+    order = np.argsort(np.asarray(answered), kind="stable")  # the findings' rows as `decisions` has them
+    return decisions.take(pa.array(np.argsort(order)))
+
+
+def _decided_by_policy(findings: pa.Table, verdicts: np.ndarray[Any, Any]) -> pa.Table:
+    n = len(findings)
+    columns = [findings["finding_id"], pa.array(verdicts, pa.string()), pa.array(["policy"] * n, pa.string())]
+    nulls = [pa.nulls(n, field.type) for field in list(schema.DECISIONS)[3:]]
+    return pa.table([*columns, *nulls], schema=schema.DECISIONS)
 
 
 def resolve_shard(
@@ -153,10 +156,13 @@ def resolve_shard(
     photos, clusters, persons, findings = part
     claims = _read(root, photos, ("face_id", "key", "identity"))
     claims = claims.append_column("cluster", _read(root, clusters, ("cluster",))["cluster"])
-    verdicts = _read(root, decisions, ("verdict",))["verdict"].to_pylist()
-    found = _read(root, findings, schema.FINDINGS.names)
     return resolve(
-        claims, _read(root, persons, PERSON_COLUMNS), found, verdicts, undecided=undecided, min_faces=min_faces
+        claims,
+        _read(root, persons, PERSON_COLUMNS),
+        _read(root, findings, schema.FINDINGS.names),
+        _read(root, decisions, ("verdict",))["verdict"].to_pylist(),
+        undecided=undecided,
+        min_faces=min_faces,
     )
 
 
@@ -165,17 +171,17 @@ def _read(root: str, shards: Sequence[Shard], columns: Sequence[str]) -> pa.Tabl
 
 
 def slice_shard(part: tuple[Shard, int, int], *, root: str) -> pa.Table:
-    """Rows start to start + rows of a shard; only the row groups that hold them are read."""
-    whole, start, rows = part
+    """A slice of a shard; part: the shard, the first row and the number of rows.
+
+    Only the row groups that hold such rows are read.
+    """
+    shard, start, rows = part
     files, base = storage.open_root(root)
-    with files.open_input_file(f"{base}/{whole.path}") as stream:
+    with files.open_input_file(f"{base}/{shard.path}") as stream:
         file = pq.ParquetFile(stream)
-        groups: list[int] = []
-        begin = skip = 0
-        for i in range(file.metadata.num_row_groups):
-            end = begin + file.metadata.row_group(i).num_rows
-            if end > start and begin < start + rows:
-                skip = start - begin if not groups else skip
-                groups.append(i)
-            begin = end
-        return file.read_row_groups(groups).slice(skip, rows) if groups else schema.LABELS.empty_table()
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        begins = np.cumsum([0, *sizes])[:-1]
+        groups = [i for i, begin in enumerate(begins) if begin + sizes[i] > start and begin < start + rows]
+        if not groups:
+            return schema.LABELS.empty_table()
+        return file.read_row_groups(groups).slice(start - int(begins[groups[0]]), rows)

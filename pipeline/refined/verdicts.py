@@ -1,14 +1,14 @@
-"""What people said, put in the terms of a refinement: the same question, whatever the groups are called this time.
+"""People's answers, matched to the groups of faces of a refinement.
 
-A question names faces and persons. A face is the same in every run; a person made of a further group is called by
-its middle face, which a new model may choose differently. So each answer also remembers a face of either side, and is
-read as being about the groups in which those faces are now. What the machine no longer suspects, people may
-still have said: such answers stand as findings of their own.
+An answer names faces and persons. A face has the same id in every run, but a further person of an identity is called
+after its medoid, and that may be another face in the next run. So an answer also records one face of either side, and
+is read as being about the groups in which those faces are now. Answers about what the detectors do not suspect any
+more still count: they become findings of their own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,118 +20,136 @@ from pipeline.refinement import Refinement
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_shard
 
-Row = dict[str, Any]
-Place = tuple[str, int]  # identity and group
+Group = tuple[str, int]  # identity and cluster
 
 
-def hear(root: str, said: pa.Table, noise: Noise, *, workers: Workers = None) -> tuple[Table, Table]:
-    """The answers in this refinement's terms, and its findings with those that only people have.
+class PersonGroup(NamedTuple):
+    """A group of faces that is a person: what it is called, its identity and cluster, and its medoid's face_id."""
 
-    said: verdicts of people, columns as ANSWERS.
+    person: str
+    identity: str
+    cluster: int
+    medoid: str
+
+
+class Groups:
+    """The groups of a refinement: in which group a face is, and which person a group is."""
+
+    def __init__(self, group_of_face: Mapping[str, Group], persons: Iterable[PersonGroup]) -> None:
+        self.group_of_face = group_of_face
+        self.persons = {(p.identity, p.cluster): p for p in persons}
+        self.names = {p.person for p in self.persons.values()}
+
+    def person_of(self, face: str | None) -> str | None:
+        """The person in whose group a face is; None for a face that is in no person's group."""
+        group = self.group_of_face.get(face or "")
+        return self.persons[group].person if group in self.persons else None
+
+    def split_of(self, face: str, other: str) -> tuple[str, str]:
+        """The medoids of the groups of two faces, cluster 0 first, as a split finding names them.
+
+        The faces themselves where they are not in two groups of one identity that are persons.
+        """
+        a, b = sorted((self.group_of_face.get(f, ("", -1)) for f in (face, other)), key=lambda group: group[1])
+        if a == b or a[0] != b[0] or a not in self.persons or b not in self.persons:
+            return face, other
+        return self.persons[a].medoid, self.persons[b].medoid
+
+
+def match_answers(root: str, answers: pa.Table, noise: Noise, *, workers: Workers = None) -> tuple[Table, Table]:
+    """The answers about this refinement's groups, and its findings together with others that only people have.
+
+    answers: people's verdicts, columns as ANSWERS.
     """
     run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
-    rows = [_plain(row) for row in said.to_pylist()]
+    rows = [_as_text(row) for row in answers.to_pylist()]
     part = (rows, noise.clusters.shards, noise.persons.shards)
-    answers = build(root, "answers", answers_shard, [part], schema=schema.ANSWERS, **run)
-    part_heard = (noise.findings.shards, answers.shards)
-    return answers, build(root, "heard", heard_shard, [part_heard], schema=schema.FINDINGS, **run)
+    matched = build(root, "answers", answers_shard, [part], schema=schema.ANSWERS, **run)
+    parts = [(noise.findings.shards, matched.shards)]
+    return matched, build(root, "heard", findings_with_people_shard, parts, schema=schema.FINDINGS, **run)
 
 
-def answers_shard(part: tuple[list[Row], Sequence[Shard], Sequence[Shard]], *, root: str) -> pa.Table:
-    """The answers with subject, object and id as this refinement has them; part: rows, clusters and persons."""
+def answers_shard(part: tuple[list[dict[str, Any]], Sequence[Shard], Sequence[Shard]], *, root: str) -> pa.Table:
+    """The answers about this refinement's groups; part: answers as rows, the shards of clusters and of persons."""
     rows, clusters, persons = part
-    given = pa.Table.from_pylist([r | {"at": _time(r["at"])} for r in rows], schema=schema.ANSWERS)
-    faces = pa.array(sorted({f for r in rows for f in (r["face"], r["other"], r["subject"], r["object"]) if f}))
-    place: dict[str, Place] = {}
+    answers = pa.Table.from_pylist([_with_time(row) for row in rows], schema=schema.ANSWERS)
+    named = {row[column] for row in rows for column in ("face", "other", "subject", "object")}
+    faces = pa.array(sorted(filter(None, named)))
+    group_of_face: dict[str, Group] = {}
     for shard in clusters:
-        found = read_shard(root, shard, ["face_id", "identity", "cluster"])
-        found = found.filter(pc.and_(pc.is_in(found["face_id"], value_set=faces), found["cluster"].is_valid()))
-        place |= {r["face_id"]: (r["identity"], r["cluster"]) for r in found.to_pylist()}
-    columns = ["person", "identity", "cluster", "medoid"]
-    who = [r for shard in persons for r in read_shard(root, shard, columns).to_pylist()]
-    return present(given, place, who)
+        table = read_shard(root, shard, ["face_id", "identity", "cluster"])
+        table = table.filter(pc.and_(pc.is_in(table["face_id"], value_set=faces), table["cluster"].is_valid()))
+        face_ids, identities, numbers = (table[c].to_pylist() for c in ("face_id", "identity", "cluster"))
+        group_of_face |= dict(zip(face_ids, zip(identities, numbers, strict=True), strict=True))
+    tables = [read_shard(root, shard, PersonGroup._fields) for shard in persons]
+    groups = Groups(group_of_face, [PersonGroup(**row) for table in tables for row in table.to_pylist()])
+    return current_answers(answers, groups)
 
 
-def present(given: pa.Table, place: Mapping[str, Place], persons: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """The answers as they read with these groups; one for each finding, the latest.
-
-    place: where each face is now, by face_id; persons: person, identity, cluster, medoid.
-    """
-    persons = list(persons)
-    at = {(p["identity"], p["cluster"]): p for p in persons}
-    names = {p["person"] for p in persons}
-    latest: dict[str, Row] = {}
-    for row in sorted(given.to_pylist(), key=lambda r: (r["at"] is not None, r["at"], r["finding_id"])):
-        subject, other = _now(row, place, at, names)
-        found = schema.finding_id(row["kind"], subject, other)
-        latest[found] = row | {"finding_id": found, "subject": subject, "object": other}
+def current_answers(answers: pa.Table, groups: Groups) -> pa.Table:
+    """The answers with subject, object and finding_id by these groups; of several about one finding the latest."""
+    latest: dict[str, dict[str, Any]] = {}
+    for row in sorted(answers.to_pylist(), key=lambda r: (r["at"] is not None, r["at"], r["finding_id"])):
+        subject, other = _current_sides(row, groups)
+        finding_id = schema.finding_id(row["kind"], subject, other)
+        latest[finding_id] = row | {"finding_id": finding_id, "subject": subject, "object": other}
     return pa.Table.from_pylist([latest[f] for f in sorted(latest)], schema=schema.ANSWERS)
 
 
-def _now(
-    row: Row, place: Mapping[str, Place], at: Mapping[Place, Mapping[str, Any]], names: set[str]
-) -> tuple[str, str | None]:
-    subject, other = row["subject"], row["object"]
-    if row["kind"] == "split":
-        return _split(subject, other, place, at)
-    if row["kind"] in ("merge", "overlap") and subject not in names:
-        subject = _person(row["face"], place, at) or subject
-    if row["kind"] in ("merge", "misplaced") and other not in names:
-        other = _person(row["other"], place, at) or other
-    if row["kind"] == "merge" and subject > other:
-        subject, other = other, subject
-    return subject, other
+def _current_sides(row: Mapping[str, Any], groups: Groups) -> tuple[str, str | None]:
+    """Subject and object of an answer, persons by what they are called now."""
+    kind, subject, other = row["kind"], row["subject"], row["object"]
+    if kind == "split":
+        return groups.split_of(subject, other)
+    if kind in ("merge", "overlap") and subject not in groups.names:
+        subject = groups.person_of(row["face"]) or subject
+    if kind in ("merge", "misplaced") and other not in groups.names:
+        other = groups.person_of(row["other"]) or other
+    return (other, subject) if kind == "merge" and subject > other else (subject, other)
 
 
-def _person(face: str | None, place: Mapping[str, Place], at: Mapping[Place, Mapping[str, Any]]) -> str | None:
-    found = at.get(place[face]) if face and face in place else None
-    return None if found is None else str(found["person"])
-
-
-def _split(
-    one: str, two: str, place: Mapping[str, Place], at: Mapping[Place, Mapping[str, Any]]
-) -> tuple[str, str | None]:
-    """The middle faces of the groups where two faces are now: the person's first, as a split has them."""
-    if one not in place or two not in place or place[one] not in at or place[two] not in at:
-        return one, two
-    a, b = sorted((place[one], place[two]), key=lambda p: p[1])
-    return (one, two) if a == b or a[0] != b[0] else (str(at[a]["medoid"]), str(at[b]["medoid"]))
-
-
-def heard_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *, root: str) -> pa.Table:
-    """All findings and, where people answered what is not among them, theirs; part: findings and answers."""
-    findings, answers = part
-    whole = combine_findings(read_shard(root, shard) for shard in findings)
-    said = pa.concat_tables(read_shard(root, shard) for shard in answers)
-    said = said.filter(pc.invert(pc.is_in(said["finding_id"], value_set=whole["finding_id"].combine_chunks())))
+def findings_with_people_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *, root: str) -> pa.Table:
+    """All findings, and one for each answer that is about none of them; part: the shards of findings and answers."""
+    findings = combine_findings(read_shard(root, shard) for shard in part[0])
+    answers = pa.concat_tables(read_shard(root, shard) for shard in part[1])
+    answers = answers.filter(
+        pc.invert(pc.is_in(answers["finding_id"], value_set=findings["finding_id"].combine_chunks()))
+    )
     rows = [
-        {c: r[c] for c in ("finding_id", "kind", "subject", "object")} | {"evidence": f"said by {r['who']}"}
-        for r in said.to_pylist()
+        {column: row[column] for column in ("finding_id", "kind", "subject", "object")}
+        | {"evidence": f"said by {row['who']}"}
+        for row in answers.to_pylist()
     ]
-    return combine_findings([whole, pa.Table.from_pylist(rows, schema=schema.FINDINGS)])
+    return combine_findings([findings, pa.Table.from_pylist(rows, schema=schema.FINDINGS)])
 
 
-def implied(findings: pa.Table, people: Mapping[str, Row]) -> dict[str, Row]:
-    """What people's answers say of other findings: a face that is its name's person is nobody else."""
-    own = {r["subject"]: r for r in people.values() if r["kind"] == "outlier" and r["verdict"] == "no"}
-    moved = findings.filter(pc.equal(findings["kind"], "misplaced"))
-    return {
-        f: own[s]
-        for f, s in zip(moved["finding_id"].to_pylist(), moved["subject"].to_pylist(), strict=True)
-        if s in own and f not in people
-    }
+def with_implied_answers(answers: pa.Table, findings: pa.Table) -> pa.Table:
+    """The answers, and those that follow from them; columns as ANSWERS.
+
+    A face that people say is the person of its identity is nobody else: every misplaced finding about it that nobody
+    answered gets the answer "no" as well.
+    """
+    own = answers.filter(pc.and_(pc.equal(answers["kind"], "outlier"), pc.equal(answers["verdict"], "no")))
+    unanswered = pc.invert(pc.is_in(findings["finding_id"], value_set=answers["finding_id"].combine_chunks()))
+    misplaced = findings.filter(pc.and_(pc.equal(findings["kind"], "misplaced"), unanswered))
+    row_of_face = {face: row for row, face in enumerate(own["subject"].to_pylist())}
+    row = pa.array([row_of_face.get(face) for face in misplaced["subject"].to_pylist()], pa.int64())
+    implied = own.take(row.drop_null())
+    ids = misplaced["finding_id"].filter(row.is_valid())
+    implied = implied.set_column(implied.schema.get_field_index("finding_id"), "finding_id", ids)
+    return pa.concat_tables([answers, implied])
 
 
 def noise_of(refinement: Refinement) -> Noise:
-    """What `stages.find` gave, from a refinement's tables."""
+    """The tables of a refinement that its labels rest on, as the stages of finding noise returned them."""
     r = refinement
     return Noise(r.calibration, r.copies, r.clusters, r.persons, r.findings, dict(r.thresholds))
 
 
-def _plain(row: Row) -> Row:
-    """A row that can name a table: the time as text."""
+def _as_text(row: dict[str, Any]) -> dict[str, Any]:
+    """An answer whose time is text: it is part of the name of the answers table."""
     return row | {"at": None if row["at"] is None else row["at"].isoformat()}
 
 
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _with_time(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"at": None if row["at"] is None else datetime.fromisoformat(row["at"])}

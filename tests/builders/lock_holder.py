@@ -8,8 +8,8 @@ from pathlib import Path
 
 HOLD_LOCK = """
 import sys, time
-from pipeline.root_lock import only_one
-with only_one(sys.argv[1]):
+from pipeline.root_lock import root_lock
+with root_lock(sys.argv[1]):
     print("locked", flush=True)
     time.sleep(float(sys.argv[2]))
 """

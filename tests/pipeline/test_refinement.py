@@ -13,7 +13,7 @@ import pytest
 from flows.refine import take_out
 from flows.refine.take_out import clean
 from pipeline.refinement import latest, unreferenced
-from pipeline.root_lock import Busy, only_one
+from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.drawn_refinement import refined
 from tests.builders.lock_holder import lock_holder
 
@@ -54,10 +54,10 @@ def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: 
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"a shard of the run that goes on")
     os.utime(shard, (1, 1))
-    monkeypatch.setattr(take_out, "only_one", partial(only_one, wait_s=0.1))
+    monkeypatch.setattr(take_out, "root_lock", partial(root_lock, wait_s=0.1))
     with lock_holder(tmp_path, 60):
         assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "listing waits for nobody"
-        with pytest.raises(Busy):
+        with pytest.raises(RootBusyError):
             clean(str(tmp_path))
     assert shard.exists()
     clean(str(tmp_path))

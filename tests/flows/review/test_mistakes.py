@@ -9,7 +9,7 @@ from flows.review.flow import collect, send, server_of, status
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.review.questions.round import Terms, draft
-from pipeline.root_lock import Busy, only_one
+from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.drawn_refinement import refined
 from tests.builders.lock_holder import lock_holder
 
@@ -57,9 +57,9 @@ def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
 def test_two_who_send_at_once_take_turns(tmp_path, monkeypatch):
     """Both would find the same questions not asked yet; the second says who is there before it looks."""
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
-    monkeypatch.setattr(flow, "only_one", partial(only_one, wait_s=0.1))
+    monkeypatch.setattr(flow, "root_lock", partial(root_lock, wait_s=0.1))
     refined(str(tmp_path))
-    with lock_holder(tmp_path, 60) as other, pytest.raises(Busy, match=f"process {other.pid}"):
+    with lock_holder(tmp_path, 60) as other, pytest.raises(RootBusyError, match=f"process {other.pid}"):
         send.fn(str(tmp_path), url="http://127.0.0.1:9")
     assert not (tmp_path / "asked").exists()
 

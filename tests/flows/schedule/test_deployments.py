@@ -8,7 +8,7 @@ import pytest
 from flows.schedule.deployments import clean_enough, export_changed, reviewing
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.refined.account import account
+from pipeline.refined.account import account_labels
 from pipeline.review.questions.gold import estimate
 from pipeline.tables.build import build
 from tests.builders.label_shards import faces_shard, labels_shard
@@ -28,7 +28,7 @@ def refined(root: str, shards: int) -> str:
     """A root whose refinement has so many shards of labels; their address."""
     labels = build(root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, params={"each": EACH})
     faces = build(root, "faces", faces_shard, list(range(shards)), schema=schema.FACES, params={"each": EACH})
-    found = account(labels.batches(), ingested=len(labels))
+    found = account_labels(labels.batches(), ingested=len(labels))
     photos = build(root, "photos", photos_shard, list(range(shards)), schema=schema.PHOTOS, params={"each": EACH})
     publish_partial(root, photos=photos, labels=labels, faces=faces, account=found)
     return labels.address

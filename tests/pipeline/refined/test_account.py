@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
-from pipeline.refined.account import Unaccounted, account
+from pipeline.refined.account import UnbalancedAccountError, account_labels
 
 
 def labels(*rows: tuple[str, str | None, str | None, str]) -> pa.Table:
@@ -20,7 +20,7 @@ def test_every_photo_is_kept_or_has_a_reason() -> None:
         labels(("1", "a", "a", ""), ("2", "a", None, "outlier")),
         labels(("3", "b", "a", "merge"), ("4", None, None, "no_face")),
     ]
-    found = account(shards, ingested=4)
+    found = account_labels(shards, ingested=4)
     assert (found.kept, found.removed, found.moved) == (2, {"no_face": 1, "outlier": 1}, 1)
     assert (found.identities_claimed, found.identities_kept) == (2, 1)
     assert [r["photos"] for r in found.rows()] == [2, 1, 1, 4]
@@ -36,5 +36,5 @@ def test_every_photo_is_kept_or_has_a_reason() -> None:
     ],
 )
 def test_what_does_not_add_up_raises(rows: list, ingested: int) -> None:
-    with pytest.raises(Unaccounted):
-        account([labels(*rows)], ingested=ingested)
+    with pytest.raises(UnbalancedAccountError):
+        account_labels([labels(*rows)], ingested=ingested)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.refined.comparison_sets import as_claimed, at_random
+from pipeline.refined.comparison_sets import as_claimed, random_subset
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
@@ -48,7 +48,7 @@ def test_every_photo_with_a_name_and_a_face_stays_under_its_claim(claims: Table)
 @pytest.mark.parametrize("keep", [1, 2, 3, 4])
 def test_exactly_as_many_stay_and_the_seed_says_which(claims: Table, keep: int) -> None:
     def left(seed: int) -> list[str]:
-        rows = at_random(claims.root, claims, keep=keep, seed=seed).read().to_pylist()
+        rows = random_subset(claims.root, claims, keep=keep, seed=seed).read().to_pylist()
         assert all((r["identity"] is None) == bool(r["reason"]) for r in rows)
         return [r["face_id"] for r in rows if r["identity"]]
 
@@ -60,4 +60,4 @@ def test_exactly_as_many_stay_and_the_seed_says_which(claims: Table, keep: int) 
 
 def test_more_than_there_are_cannot_stay(claims: Table) -> None:
     with pytest.raises(UserError, match="5 photos cannot be left of 4"):
-        at_random(claims.root, claims, keep=5, seed=0)
+        random_subset(claims.root, claims, keep=5, seed=0)

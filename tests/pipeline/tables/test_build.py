@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from pipeline.errors import UserError
 from pipeline.refinement import latest
-from pipeline.root_lock import only_one
+from pipeline.root_lock import root_lock
 from pipeline.tables import run_dask, storage
 from pipeline.tables.build import ShardError, build
 from pipeline.tables.table import load, read_shard
@@ -208,7 +208,7 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(UserError, match="Read-only file system: give a place that can be written to"):
             build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2})
-        with pytest.raises(UserError, match="Read-only file system"), only_one(str(disk / "new")):
+        with pytest.raises(UserError, match="Read-only file system"), root_lock(str(disk / "new")):
             pytest.fail("there is no such root")
         again = build(str(disk), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
         assert again.read().num_rows == 4, "read, not made"
