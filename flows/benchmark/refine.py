@@ -21,12 +21,12 @@ from flows.cli.result import Result
 from flows.refine import flow
 from pipeline.errors import UserError
 from pipeline.faces import model_file
-from pipeline.faces.align import align_face
-from pipeline.faces.detect import OnnxDetector, kind_of, main_face
+from pipeline.faces.align import align_face, main_face
+from pipeline.faces.detect import OnnxDetector, kind_of
 from pipeline.faces.embed import BATCH, OnnxEmbedder, layout_of
-from pipeline.faces.extract import measure_face, to_jpeg
 from pipeline.faces.packs import find_model
-from pipeline.faces.picture import Image, UnreadablePhoto, decode
+from pipeline.faces.picture import Image, UnreadablePhoto, decode, to_jpeg
+from pipeline.faces.quality import measure_face
 from pipeline.schema import digest
 from pipeline.sources.kinds import source_format
 

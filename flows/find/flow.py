@@ -22,9 +22,8 @@ from flows.refine.tables import build_embeddings, build_faces, build_photos
 from flows.refine.take_out import parse_workers
 from flows.refine.test_sets import test_set_source
 from pipeline.errors import UserError
-from pipeline.faces.align import SIZE
+from pipeline.faces.align import SIZE, NoFace, align_main_face
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.extract import NoFace, align_main_face
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, UnreadablePhoto, decode
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder

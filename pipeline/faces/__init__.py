@@ -1,1 +1,1 @@
-"""From photo to face to vector."""
+"""From a photo to its aligned face, and from the face to its embedding."""

@@ -1,13 +1,16 @@
-"""From five landmarks to the 112x112 face that every ArcFace-kind model expects.
+"""Alignment: which of a photo's faces it is about, and the 112x112 face that every ArcFace-kind model expects.
 
 Convention: points are (x, y) in pixels, origin top left; transforms map photo to face.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.faces.picture import Image
+from pipeline.faces.protocols import DetectedFaces
 
 SIZE = 112
 # where ArcFace training sets put left eye, right eye, nose tip, left and right mouth corner (InsightFace's arcface_dst)
@@ -17,33 +20,86 @@ TEMPLATE = np.array(
 TEMPLATE.setflags(write=False)
 
 
+class NoFace(ValueError):  # noqa: N818  a fact about a photo, kept in its row
+    """A picture in which no face can be found or aligned."""
+
+
 def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[np.float64]:
     """The least-squares similarity transform [2, 3] that maps points src [n, 2] to dst [n, 2].
 
     Rotation, one scale, translation, never a reflection: Umeyama, "Least-squares estimation of transformation
     parameters between two point patterns", PAMI 1991. In the plane his solution (equations 40 to 43 with the sign that
-    forbids reflection) is the regression of one set of complex numbers on the other, ten times as fast as the singular
-    values. Raises ValueError for points that coincide.
+    forbids reflection) is the regression of one set of complex numbers on the other, which is ten times as fast as by
+    singular values. Raises ValueError for points that coincide.
     """
     src_mean, dst_mean = src.mean(0), dst.mean(0)
     z, w = ((p - m) @ (1, 1j) for p, m in ((src, src_mean), (dst, dst_mean)))
     spread = np.vdot(z, z).real
     if spread < 1e-9 * len(z):
         raise ValueError("the landmarks coincide")
-    turn = np.vdot(z, w) / spread
-    matrix = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    rotation = np.vdot(z, w) / spread  # a complex number: the angle, and the scale as its length
+    matrix = np.array([[rotation.real, -rotation.imag], [rotation.imag, rotation.real]])
     return np.column_stack([matrix, dst_mean - matrix @ src_mean])
 
 
 def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) -> Image:
-    """The face [size, size, 3] whose five landmarks [5, 2] lie where the template has them."""
+    """The face [size, size, 3] of a photo [h, w, 3], moved so that its landmarks [5, 2] come to lie on the template."""
     matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE * (size / SIZE))
-    shrink = np.hypot(matrix[0, 0], matrix[1, 0])
-    if shrink < 0.5:
-        # bilinear sampling sees four pixels: a photo much larger than the face is averaged down first, else it aliases
-        factor = 2.0 ** np.floor(np.log2(shrink) + 1)
+    scale = np.hypot(matrix[0, 0], matrix[1, 0])
+    if scale < 0.5:
+        # bilinear sampling reads four pixels: a photo much larger than the face is averaged down first, else it aliases
+        factor = 2.0 ** np.floor(np.log2(scale) + 1)
         image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = matrix @ np.array(
             [[1 / factor, 0, 0.5 / factor - 0.5], [0, 1 / factor, 0.5 / factor - 0.5], [0, 0, 1]]
         )
     return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def align_main_face(
+    image: Image, faces: DetectedFaces, box: Sequence[float] | None = None, *, shrink: int = 1
+) -> tuple[Image, DetectedFaces, int]:
+    """The aligned face [112, 112, 3] that a photo is about, all faces of the photo, and the index of that one.
+
+    image: the photo, each side `shrink` times shorter. faces: those in image. box: see main_face, in the photo's
+    pixels, in which the faces are returned too. Raises NoFace when there is none, or none that can be aligned.
+    """
+    if not len(faces.scores):
+        raise NoFace("the detector finds none")
+    height, width = image.shape[:2]
+    whole = DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
+    i = main_face(whole, width=width * shrink, height=height * shrink, box=box)
+    return align_from_landmarks(image, faces.landmarks[i]), whole, i
+
+
+def align_from_landmarks(image: Image, landmarks: NDArray[np.floating]) -> Image:
+    """The face of align_face; raises NoFace for landmarks that cannot be aligned."""
+    try:
+        return align_face(image, landmarks)
+    except (ValueError, cv2.error) as error:
+        raise NoFace(f"the landmarks cannot be aligned ({error})") from None
+
+
+def main_face(faces: DetectedFaces, *, width: int, height: int, box: Sequence[float] | None = None) -> int:
+    """The index of the face that a photo is about: the one nearest a given box, else the large and central one.
+
+    width, height: of the photo, in pixels. box: x1, y1, x2, y2 from the data set, relative to width and height when all
+    are at most 1, else in pixels. Without a box the rule is InsightFace's: area less twice the squared distance from
+    the photo's centre.
+    """
+    x1, y1, x2, y2 = faces.boxes.T
+    if box is not None:
+        given = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
+        overlap = _intersection_over_union(faces.boxes, given)
+        # a data set's boxes may be tight or wide, so when none overlaps the nearest centre decides
+        distance = np.hypot((x1 + x2) / 2 - (given[0] + given[2]) / 2, (y1 + y2) / 2 - (given[1] + given[3]) / 2)
+        return int(np.lexsort((distance, -overlap))[0])
+    off_centre = ((x1 + x2) / 2 - width / 2) ** 2 + ((y1 + y2) / 2 - height / 2) ** 2
+    return int(np.argmax((x2 - x1) * (y2 - y1) - 2 * off_centre))
+
+
+def _intersection_over_union(boxes: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    intersection = np.clip(high - low, 0, None).prod(1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
+    return np.asarray(intersection / np.maximum(areas - intersection, 1e-9))

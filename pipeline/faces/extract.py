@@ -1,47 +1,61 @@
 """The faces table: each photo's bytes are read once, here, and only the aligned face is kept.
 
-A photo that gives no face keeps its row, with the reason in `failure`; nothing is dropped and nothing substituted.
+A photo that gives no face keeps its row, with the reason in `failure`. Each photo is read and decoded, searched for
+faces, and cut; while the detector works on one photo, other threads decode the next and cut the one before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.errors import UserError
 from pipeline.faces import quality
-from pipeline.faces.align import SIZE, align_face
-from pipeline.faces.detect import LARGEST, main_face
+from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, main_face
+from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import HELPERS
-from pipeline.faces.picture import Image, UnreadablePhoto, decode, decode_shrink, pixels
+from pipeline.faces.picture import Image, UnreadablePhoto, decode, decode_shrink, pixel_count, to_jpeg
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
-from pipeline.faces.sketch import sketch
-from pipeline.sources.index import SourceLocation
-from pipeline.sources.kinds import source_format
-from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
+from pipeline.sources.photo import PhotoChanged
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
-JPEG_QUALITY = 95  # of faces cut from photos; those that come aligned keep their own bytes
-ROWS = 128  # faces turned to columns at a time: as Python's objects they take twice as much memory
+ROWS = 128  # faces made into columns at a time: as Python objects they take twice as much memory
 LARGE = 1 << 24  # pixels, 50 MB; of larger photos a worker holds one at a time
-Row = dict[str, Any]
+MAX_OTHERS = 32767  # what the column's 16 bits hold
 
 
-class Opened(NamedTuple):
-    """A photo that is read, and its row so far.
+class FaceRow(NamedTuple):
+    """A row of the faces table: see schema.FACES."""
 
-    image: decoded, so many times smaller than it is; None: it is LARGE. box: of the face that is meant. aligned: the
-    photo is an aligned crop already.
+    face_id: str
+    identity: str | None
+    sha: str | None = None
+    sketch: bytes | None = None
+    jpeg: bytes | None = None
+    landmarks: list[float] | None = None
+    score: float | None = None
+    others: int | None = None
+    sharpness: float | None = None
+    exposure: float | None = None
+    yaw: float | None = None
+    size_px: float | None = None
+    failure: str | None = None
+
+
+class DecodedPhoto(NamedTuple):
+    """A photo that was read, and its row so far.
+
+    image: [h, w, 3], each side `shrink` times shorter than the photo's; None: the photo is LARGE and not decoded yet.
+    box: of the face that the photo is about. aligned: the photo is an aligned crop already.
     """
 
-    row: Row
+    row: FaceRow
     data: bytes
     image: Image | None
     shrink: int
@@ -49,16 +63,12 @@ class Opened(NamedTuple):
     aligned: bool
 
 
-class Seen(NamedTuple):
+class DetectedPhoto(NamedTuple):
     """A photo, its pixels, and the faces that a detector finds in them."""
 
-    photo: Opened
+    photo: DecodedPhoto
     image: Image
     faces: DetectedFaces
-
-
-class NoFace(ValueError):  # noqa: N818
-    """A picture in which no face can be found or aligned."""
 
 
 def extract_shard(
@@ -72,152 +82,118 @@ def extract_shard(
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
-    aligned: the photos are aligned crops already and stay as they are; detection only reports.
-    locations: of each source by its name. reuse: shards of photos of a former run and the faces made of
-    them just so; a photo that is still the same file is not looked at again.
+    aligned: the photos are aligned crops and are kept as they are; the detector only adds measures. locations: of each
+    source by its name. reuse: shards of photos of an earlier run and the faces made from them with the same detector;
+    where a photo is still the same file, its face is taken from there.
     """
-    photos = read_shard(root, part).to_pylist()
-    known = _known(root, photos, reuse)
-    opened = prefetch(
-        lambda photo: _opened(photo, known.get(photo["face_id"]), aligned, locations), photos, threads=HELPERS
+    photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
+    earlier = _earlier_faces(root, photos, reuse)
+    decoded = prefetch(
+        lambda photo: earlier.get(photo.face_id) or _decode(photo, aligned=aligned, locations=locations),
+        photos,
+        threads=HELPERS,
     )
-    rows = prefetch(_finished, (_looked_at(photo, detector) for photo in opened), threads=HELPERS)
-    made = [schema.FACES.empty_table()]
-    while some := list(islice(rows, ROWS)):
-        made.append(pa.Table.from_pylist(some, schema=schema.FACES))
-    return pa.concat_tables(made)
+    rows = prefetch(_finish, (_detect(photo, detector) for photo in decoded), threads=HELPERS)
+    return pa.concat_tables(_tables(rows))
 
 
-def _known(root: str, photos: Sequence[Row], reuse: Sequence[tuple[Shard, Shard]]) -> dict[str, Row]:
-    """The rows of faces that a former run made of these very photos, by face_id; what was unreadable is tried again."""
-    now = {photo["face_id"]: photo for photo in photos}
-    known = {}
-    for then, faces in reuse:
-        same = [_file(now.get(photo["face_id"])) == _file(photo) for photo in read_shard(root, then).to_pylist()]
+def _tables(rows: Iterator[FaceRow]) -> Iterator[pa.Table]:
+    yield schema.FACES.empty_table()
+    while some_rows := list(islice(rows, ROWS)):
+        yield pa.Table.from_pylist([row._asdict() for row in some_rows], schema=schema.FACES)
+
+
+def _earlier_faces(root: str, photos: Sequence[PhotoRow], reuse: Sequence[tuple[Shard, Shard]]) -> dict[str, FaceRow]:
+    """The faces that an earlier run made of these very photos, by face_id, except those that could not be read then."""
+    now = {photo.face_id: photo for photo in photos}
+    faces = {}
+    for photos_then, faces_then in reuse:
+        then = (PhotoRow(**row) for row in read_shard(root, photos_then).to_pylist())
+        same = [_same_file(now.get(photo.face_id), photo) for photo in then]
         if any(same):
-            for row in read_shard(root, faces).filter(pa.array(same)).to_pylist():
-                if not (row["failure"] or "").startswith("unreadable"):
-                    known[row["face_id"]] = row | {"identity": now[row["face_id"]]["identity"]}
-    return known
+            for row in read_shard(root, faces_then).filter(pa.array(same)).to_pylist():
+                face = FaceRow(**row)
+                if not (face.failure or "").startswith("unreadable"):
+                    faces[face.face_id] = face._replace(identity=now[face.face_id].identity)
+    return faces
 
 
-def _file(photo: Row | None) -> Row | None:
-    """A row of photos without the name that it claims, which no face depends on."""
-    return photo and {name: value for name, value in photo.items() if name != "identity"}
+def _same_file(now: PhotoRow | None, then: PhotoRow) -> bool:
+    """Whether two rows are the same photo in the same file. The claimed identity may differ: no face depends on it."""
+    return now is not None and now._replace(identity=None) == then._replace(identity=None)
 
 
-def _opened(photo: Row, known: Row | None, aligned: bool, locations: Mapping[str, SourceLocation]) -> Row | Opened:
-    """A photo read and decoded, or its row where there is nothing to look at."""
-    if known:
-        return known
-    row: Row = {"face_id": photo["face_id"], "identity": photo["identity"]}
+def _decode(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLocation]) -> FaceRow | DecodedPhoto:
+    """A photo read and decoded; its finished row where it cannot be."""
+    row = FaceRow(photo.face_id, photo.identity)
     try:
-        if photo["failure"]:
-            raise UnreadablePhoto(photo["failure"].removeprefix("unreadable: "))
+        if photo.failure:
+            raise UnreadablePhoto(photo.failure.removeprefix("unreadable: "))
         data = read_photo(photo, locations)
-        row["sha"] = sha256(data).hexdigest()
-        shrink = 1 if aligned else decode_shrink(data, LARGEST)  # it is decoded no larger than the detector sees it
-        image = decode(data, shrink) if pixels(data) <= LARGE * shrink**2 else None
+        row = row._replace(sha=sha256(data).hexdigest())
+        shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector sees it
+        image = decode(data, shrink) if pixel_count(data) <= LARGE * shrink**2 else None
     except (UnreadablePhoto, PhotoChanged) as error:
-        return row | {"failure": f"unreadable: {error}"}
-    return Opened(row, data, image, shrink, None if aligned else photo["box"], aligned)
+        return row._replace(failure=f"unreadable: {error}")
+    return DecodedPhoto(row, data, image, shrink, None if aligned else photo.box, aligned)
 
 
-def _looked_at(photo: Row | Opened, detector: FaceDetector) -> Row | Seen:
-    """A photo and the faces in it, or its row; a large photo is decoded here, and done with before the next one."""
-    if isinstance(photo, dict):
+def _detect(photo: FaceRow | DecodedPhoto, detector: FaceDetector) -> FaceRow | DetectedPhoto:
+    """A photo and the faces in it; a LARGE one is decoded here and finished before the next, a finished row is kept."""
+    if isinstance(photo, FaceRow):
         return photo
     if photo.image is not None:
-        return Seen(photo, photo.image, detector(photo.image))
+        return DetectedPhoto(photo, photo.image, detector(photo.image))
     try:
         image = decode(photo.data, photo.shrink)
     except UnreadablePhoto as error:
-        return photo.row | {"failure": f"unreadable: {error}"}
-    return _finished(Seen(photo, image, detector(image)))
+        return photo.row._replace(failure=f"unreadable: {error}")
+    return _finish(DetectedPhoto(photo, image, detector(image)))
 
 
-def _finished(seen: Row | Seen) -> Row:
+def _finish(detected: FaceRow | DetectedPhoto) -> FaceRow:
     """The row of faces of a photo."""
-    if isinstance(seen, dict):
-        return seen
-    row = seen.photo.row
+    if isinstance(detected, FaceRow):
+        return detected
     try:
-        return row | (_as_it_is(*seen) if seen.photo.aligned else _cut(*seen))
+        return _keep_aligned(*detected) if detected.photo.aligned else _cut(*detected)
     except UnreadablePhoto as error:
-        return row | {"failure": f"unreadable: {error}"}
+        return detected.photo.row._replace(failure=f"unreadable: {error}")
     except NoFace as error:
-        return row | {"failure": f"no_face: {error}"}
+        return detected.photo.row._replace(failure=f"no_face: {error}")
 
 
-def read_photo(photo: Row, locations: Mapping[str, SourceLocation]) -> bytes:
-    """The bytes of a row of photos. Raises PhotoChanged when they are not there any more."""
-    kind, path = locations[photo["source"]]
-    names = (name for name in Photo._fields if name not in ("failure",))
-    return source_format(kind).read(path, Photo(**{name: photo[name] for name in names}))
-
-
-def _cut(photo: Opened, image: Image, found: DetectedFaces) -> Row:
-    """What is kept of a photo, which is decoded once more where its face needs all pixels."""
+def _cut(photo: DecodedPhoto, image: Image, found: DetectedFaces) -> FaceRow:
+    """The row of a photo's main face; the photo is decoded again, whole, if its face is small enough to need that."""
     face, faces, i = align_main_face(image, found, photo.box, shrink=photo.shrink)
     if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
-        face = _aligned(decode(photo.data), faces, i)
-    return {"jpeg": to_jpeg(face)} | measure_face(face) | _seen(faces, i)
+        face = align_from_landmarks(decode(photo.data), faces.landmarks[i])
+    return _with_measures(_with_detection(photo.row, faces, i), face, to_jpeg(face))
 
 
-def align_main_face(
-    image: Image, faces: DetectedFaces, box: Sequence[float] | None = None, *, shrink: int = 1
-) -> tuple[Image, DetectedFaces, int]:
-    """The aligned face [112, 112, 3] a picture is about, all faces of the photo, and which of them it is.
-
-    faces: those that a detector finds in the picture. shrink: how many times larger the photo is, in whose pixels the
-    box is told and the faces are given back.
-
-    Raises NoFace when there is none, or none that can be aligned.
-    """
-    if not len(faces.scores):
-        raise NoFace("the detector finds none")
-    height, width = image.shape[:2]
-    whole = DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
-    i = main_face(whole, width=width * shrink, height=height * shrink, box=None if box is None else tuple(box))
-    return _aligned(image, faces, i), whole, i
-
-
-def _aligned(image: Image, faces: DetectedFaces, i: int) -> Image:
-    try:
-        return align_face(image, faces.landmarks[i])
-    except (ValueError, cv2.error) as error:
-        raise NoFace(f"the landmarks cannot be aligned ({error})") from None
-
-
-def _as_it_is(photo: Opened, image: Image, faces: DetectedFaces) -> Row:
+def _keep_aligned(photo: DecodedPhoto, image: Image, faces: DetectedFaces) -> FaceRow:
+    """The row of an aligned crop: its own bytes if its size is right, else resized."""
     if image.shape[:2] == (SIZE, SIZE):
         face, jpeg = image, photo.data
     else:
         face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         jpeg = to_jpeg(face)
-    seen = _seen(faces, main_face(faces, width=image.shape[1], height=image.shape[0])) if len(faces.scores) else {}
-    return {"jpeg": jpeg} | measure_face(face) | seen
+    row = photo.row
+    if len(faces.scores):
+        row = _with_detection(row, faces, main_face(faces, width=image.shape[1], height=image.shape[0]))
+    return _with_measures(row, face, jpeg)
 
 
-def measure_face(face: Image) -> Row:
-    """What an aligned face [112, 112, 3] says of itself: its sketch, sharpness and exposure."""
-    return {"sketch": sketch(face), "sharpness": quality.sharpness(face), "exposure": quality.exposure(face)}
+def _with_measures(row: FaceRow, face: Image, jpeg: bytes) -> FaceRow:
+    return row._replace(jpeg=jpeg, **quality.measure_face(face)._asdict())
 
 
-def _seen(faces: DetectedFaces, i: int) -> Row:
-    points: NDArray[np.float32] = faces.landmarks[i]
-    return {
-        "landmarks": points.ravel().tolist(),
-        "score": float(faces.scores[i]),
-        "others": min(len(faces.scores) - 1, 32767),
-        "yaw": quality.yaw(points),
-        "size_px": quality.face_size(points),
-    }
-
-
-def to_jpeg(face: Image) -> bytes:
-    """A face [h, w, 3] as JPEG bytes. Raises UserError when OpenCV was built without JPEG."""
-    done, data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise UserError("this OpenCV cannot write JPEG: install opencv-python from PyPI")
-    return bytes(data)
+def _with_detection(row: FaceRow, faces: DetectedFaces, i: int) -> FaceRow:
+    landmarks = faces.landmarks[i]
+    return row._replace(
+        landmarks=landmarks.ravel().tolist(),
+        score=float(faces.scores[i]),
+        others=min(len(faces.scores) - 1, MAX_OTHERS),
+        yaw=quality.yaw(landmarks),
+        size_px=quality.face_size(landmarks),
+    )

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.faces.align import align_face
-from pipeline.faces.extract import to_jpeg
-from pipeline.faces.picture import UnreadablePhoto, decode
+from pipeline.faces.picture import UnreadablePhoto, decode, to_jpeg
 from pipeline.sources.test_sets import trillion_pairs
 from pipeline.sources.test_sets.landmarks import LandmarkedPhoto
 

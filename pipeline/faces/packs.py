@@ -1,4 +1,4 @@
-"""InsightFace model packs by name: fetched by insightface on first use, where there is a network, then found."""
+"""Models by name: an ONNX file, or an InsightFace model pack, which insightface downloads on first use."""
 
 import contextlib
 import io
@@ -15,22 +15,23 @@ Role = Literal["detector", "embedder"]
 
 
 def find_model(name: str, role: Role) -> str:
-    """The absolute path of a model: an ONNX file, or the one in an InsightFace pack that plays the role.
+    """The absolute path of a model: an ONNX file, or the file of an InsightFace pack that fits the role.
 
     Raises UserError when there is no such file, the pack cannot be fetched, or none in it fits.
     """
     if name not in PACKS or Path(name).exists():
         path = resolve_model(name)
-        _fits(path, role)
+        _check_role(path, role)
         return path
     for file in sorted(_folder(name).rglob("*.onnx")):
         with contextlib.suppress(UserError):
-            _fits(str(file), role)
+            _check_role(str(file), role)
             return str(file.absolute())
     raise UserError(f"the pack {name} holds no {role}: give the path of an ONNX file")
 
 
-def _fits(path: str, role: Role) -> None:
+def _check_role(path: str, role: Role) -> None:
+    """Raise UserError for a file that is no model of this role."""
     if role == "detector":
         kind_of(path)
     else:
@@ -41,9 +42,9 @@ def _folder(name: str) -> Path:
     from insightface.utils.storage import ensure_available
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints where it fetches from
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the address that it downloads from
             return Path(ensure_available("models", name))
-    except Exception as error:  # noqa: BLE001  a network fails in many ways
+    except Exception as error:  # noqa: BLE001  a download fails in many ways
         raise UserError(
             f"the InsightFace pack {name} is not on this machine and cannot be fetched ({type(error).__name__}): "
             "give the path of an ONNX file"

@@ -1,10 +1,11 @@
-"""PRelu by operators that onnxruntime's CPU kernels vectorise: the same numbers in a third of an embedder's time.
+"""Replaces PRelu in ONNX models by operators that onnxruntime vectorises on CPUs, for a third of an embedder's time.
 
-onnxruntime 1.32 takes PRelu element by element, with a branch for each, and turns the tensors around it out of and back
-into the blocks of channels in which it convolves: two thirds of the time of a MobileFaceNet on real faces. With the
-slopes s of the channels, PRelu(x) = Relu(x) - s * Relu(-x); -1 and -s as convolutions of each channel with one weight
-stay in blocks, and one of the two terms is always zero, so that no bit of it changes. (Batch normalisation beside it
-may then be taken in blocks too, and round otherwise: an IResNet's vectors change by a few millionths of their length.)
+onnxruntime 1.32 computes PRelu element by element, with a branch for each, and converts the tensors around it from and
+to the blocked layout of channels that its convolutions use: two thirds of the time of a MobileFaceNet on real faces.
+With the slopes s of the channels, PRelu(x) = Relu(x) - s * Relu(-x). Here -1 and -s are convolutions of each channel
+with one weight, which keep the blocked layout; one of the two terms is always zero, so that no bit of the result
+changes. (Batch normalisation beside it may then use the blocked layout too and round differently: an IResNet's
+embeddings change by a few millionths of their length.)
 """
 
 from pathlib import Path
@@ -14,15 +15,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-BLOCK = 16  # channels; of other numbers onnxruntime makes no blocks (8 without AVX-512, which 16 divides into)
+BLOCK = 16  # onnxruntime blocks only multiples of this many channels (of 8 without AVX-512)
 Floats = NDArray[np.float32]
-LARGEST = 1 << 30  # bytes of a file; protobuf cannot write more than twice that
+MAX_BYTES = 1 << 30  # of a file; protobuf cannot write more than twice that
 PER_CHANNEL = {"Conv", "BatchNormalization"}  # what precedes a PRelu of feature maps [n, c, h, w]
 
 
-def in_blocks(path: str) -> bytes | None:
-    """The model in an ONNX file without the PRelus that can be replaced; None where none can, or it is too large."""
-    if Path(path).stat().st_size > LARGEST:
+def without_prelu(path: str) -> bytes | None:
+    """The model in an ONNX file with its PRelus replaced; None if none can be replaced, or the file is too large."""
+    if Path(path).stat().st_size > MAX_BYTES:
         return None
     model = onnx.load(path, load_external_data=False)
     weights = {w.name: w for w in model.graph.initializer}
@@ -30,8 +31,8 @@ def in_blocks(path: str) -> bytes | None:
     nodes: list[NodeProto] = []
     for node in model.graph.node:
         slopes = weights.get(node.input[1]) if node.op_type == "PRelu" else None
-        fits = slopes is not None and _by_channel(slopes) and made_by.get(node.input[0]) in PER_CHANNEL
-        nodes += _as_two(node, numpy_helper.to_array(slopes).ravel()) if fits else [node]
+        replaceable = slopes is not None and _one_per_channel(slopes) and made_by.get(node.input[0]) in PER_CHANNEL
+        nodes += _relu_nodes(node, numpy_helper.to_array(slopes).ravel()) if replaceable else [node]
     if len(nodes) == len(model.graph.node) or any(w.data_location for w in weights.values()):
         return None
     del model.graph.node[:]
@@ -40,7 +41,7 @@ def in_blocks(path: str) -> bytes | None:
     return data
 
 
-def _by_channel(slopes: onnx.TensorProto) -> bool:
+def _one_per_channel(slopes: onnx.TensorProto) -> bool:
     shape = list(slopes.dims)
     while shape[:1] == [1]:
         del shape[0]
@@ -49,17 +50,18 @@ def _by_channel(slopes: onnx.TensorProto) -> bool:
     )
 
 
-def _as_two(node: NodeProto, slopes: Floats) -> list[NodeProto]:
-    x, y, many = node.input[0], node.output[0], len(slopes)
+def _relu_nodes(node: NodeProto, slopes: Floats) -> list[NodeProto]:
+    """The nodes of Relu(x) - s * Relu(-x)."""
+    x, y, channels = node.input[0], node.output[0], len(slopes)
     minus, negative, positive, below, weights, last = (f"{y}/{part}" for part in ("-1", "-x", "+", "-", "-s", "-s-"))
-    ones = -np.ones((many, 1, 1, 1), np.float32)
+    ones = -np.ones((channels, 1, 1, 1), np.float32)
     return [
         _constant(minus, ones),
         _constant(weights, ones * slopes.reshape(-1, 1, 1, 1)),
-        helper.make_node("Conv", [x, minus], [negative], group=many, kernel_shape=[1, 1]),
+        helper.make_node("Conv", [x, minus], [negative], group=channels, kernel_shape=[1, 1]),
         helper.make_node("Relu", [negative], [below]),
         helper.make_node("Relu", [x], [positive]),
-        helper.make_node("Conv", [below, weights], [last], group=many, kernel_shape=[1, 1]),
+        helper.make_node("Conv", [below, weights], [last], group=channels, kernel_shape=[1, 1]),
         helper.make_node("Add", [positive, last], [y]),
     ]
 

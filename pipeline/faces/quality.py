@@ -1,4 +1,6 @@
-"""How good a face is to judge by: sharpness, exposure, pose, size. Measures, no verdicts."""
+"""Measures of a face's image quality: sharpness, exposure, yaw and size. Thresholds are applied elsewhere."""
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -6,13 +8,27 @@ from numpy.typing import NDArray
 
 from pipeline.faces.align import SIZE, TEMPLATE, similarity_transform
 from pipeline.faces.picture import Image
+from pipeline.faces.sketch import sketch
 
 # tan(yaw) for one unit of nose offset per eye distance: eyes 63 mm apart, nose tip 33 mm before them (adult means)
 YAW_SLOPE = 63 / 33
 
 
+class FaceMeasures(NamedTuple):
+    """What an aligned face tells without its photo, by the names of the faces table."""
+
+    sketch: bytes
+    sharpness: float
+    exposure: float
+
+
+def measure_face(face: Image) -> FaceMeasures:
+    """The measures of an aligned face [112, 112, 3]."""
+    return FaceMeasures(sketch(face), sharpness(face), exposure(face))
+
+
 def sharpness(face: Image) -> float:
-    """The variance of the Laplacian over an aligned face [h, w, 3] in grey levels squared; under 50 looks blurred."""
+    """The variance of the Laplacian of an aligned face [h, w, 3], in grey levels squared; below 50 it looks blurred."""
     edges = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_16S)  # exact, and faster than floats
     return float(cv2.meanStdDev(edges)[1][0, 0] ** 2)
 
@@ -23,9 +39,9 @@ def exposure(face: Image) -> float:
 
 
 def yaw(landmarks: NDArray[np.floating]) -> float:
-    """The turn of the head in degrees from five landmarks [5, 2]; positive when the nose points to the photo's right.
+    """The yaw of the head in degrees from five landmarks [5, 2]; positive when the nose points to the photo's right.
 
-    The nose tip stands before the plane of the eyes, so its offset along the line between them grows with the turn.
+    The nose tip lies in front of the plane of the eyes, so it moves along the line between them as the head turns.
     """
     left, right, nose = landmarks[0], landmarks[1], landmarks[2]
     axis = right - left
@@ -37,6 +53,6 @@ def yaw(landmarks: NDArray[np.floating]) -> float:
 
 
 def face_size(landmarks: NDArray[np.floating]) -> float:
-    """The side in photo pixels of the square that becomes the 112x112 face: under 112 the face was enlarged."""
+    """The side, in pixels of the photo, of the square that becomes the 112x112 face; below 112 it was enlarged."""
     matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE)
     return float(SIZE / np.hypot(matrix[0, 0], matrix[1, 0]))

@@ -4,7 +4,7 @@ An identity's shard is a hash of its name, so it stays where it is while the dat
 hash, and a shard of photos reads only its own range of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, NamedTuple
@@ -41,6 +41,21 @@ class SourceLocation(NamedTuple):
 
     kind: str
     path: str
+
+
+class PhotoRow(NamedTuple):
+    """A row of the photos table: see schema.PHOTOS."""
+
+    face_id: str
+    source: str
+    key: str
+    identity: str | None
+    box: Sequence[float] | None
+    file: str
+    offset: int
+    length: int
+    modified: int
+    failure: str | None
 
 
 class IndexPart(NamedTuple):
@@ -160,3 +175,10 @@ def _distinct_keys(table: pa.Table) -> Iterator[str]:
         unique = f"{key}@{file}:{offset}" if (source, key) in seen else key
         seen.add((source, unique))
         yield unique
+
+
+def read_photo(row: PhotoRow, locations: Mapping[str, SourceLocation]) -> bytes:
+    """The bytes of a row's photo. Raises PhotoChanged when they are no longer what was indexed."""
+    kind, path = locations[row.source]
+    photo = Photo(row.key, row.identity, row.file, row.offset, row.length, row.modified)
+    return source_format(kind).read(path, photo)

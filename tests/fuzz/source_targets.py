@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from pipeline.faces import given_landmarks
-from pipeline.faces.extract import to_jpeg
+from pipeline.faces.picture import to_jpeg
 from pipeline.sources.formats import megaface, ms_celeb
 from pipeline.sources.photo import Photo
 from pipeline.sources.record_io import codec, reader

@@ -9,10 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.faces.extract import read_photo
 from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.review.questions.cases import among
+from pipeline.sources.index import PhotoRow, read_photo
 from pipeline.sources.photo import PhotoChanged
 
 SIDE = 224  # pixels of a face, and the height of its photo
@@ -52,7 +52,7 @@ def _beside(row: Mapping[str, Any], photo: Mapping[str, Any] | None, where: Mapp
 def _context(photo: Mapping[str, Any], landmarks: list[float], where: Mapping[str, Any]) -> Image | None:
     """The photo, SIDE pixels high, around the face where it is too wide, the face in a box."""
     try:
-        image = decode(read_photo(dict(photo), where))
+        image = decode(read_photo(PhotoRow(**photo), where))
     except (PhotoChanged, UnreadablePhoto):
         return None
     points = np.array(landmarks, np.float32).reshape(5, 2)

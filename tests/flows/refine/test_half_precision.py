@@ -47,7 +47,7 @@ def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_
 def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.faces.half_precision.LARGEST", 1000)
+    monkeypatch.setattr("pipeline.faces.half_precision.MAX_BYTES", 1000)
     with pytest.raises(UserError, match="is larger than"):
         halve(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()

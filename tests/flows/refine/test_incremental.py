@@ -12,6 +12,7 @@ from pipeline.faces import extract
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.refinement import latest
+from pipeline.sources.index import PhotoRow
 from pipeline.sources.photo import PhotoChanged
 from tests.builders.small_world import World
 
@@ -97,10 +98,10 @@ def test_what_could_not_be_read_is_tried_again(
 ) -> None:
     read, away = extract.read_photo, first(few, 2)
 
-    def read_but_one(photo: dict, where: dict) -> bytes:
-        if photo["key"] == f"{away.parent.name}/{away.name}":
+    def read_but_one(photo: PhotoRow, locations: dict) -> bytes:
+        if photo.key == f"{away.parent.name}/{away.name}":
             raise PhotoChanged("the disk is away")
-        return read(photo, where)
+        return read(photo, locations)
 
     with monkeypatch.context() as patch:
         patch.setattr(extract, "read_photo", read_but_one)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.faces.align import TEMPLATE, align_face, similarity_transform
+from pipeline.faces.align import TEMPLATE, align_face, main_face, similarity_transform
+from pipeline.faces.protocols import DetectedFaces
 
 
 def test_a_quarter_turn_twice_as_large_by_hand() -> None:
@@ -76,3 +77,20 @@ def test_the_landmarks_of_the_warped_face_lie_on_the_template(scale: float) -> N
         rows, columns = np.mgrid[-6:7, -6:7]
         centre = np.array([(columns * window).sum(), (rows * window).sum()]) / window.sum()
         assert np.hypot(*(centre - (x - round(x), y - round(y)))) < 1.0
+
+
+def faces(*boxes: tuple[float, float, float, float]) -> DetectedFaces:
+    n = len(boxes)
+    return DetectedFaces(np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
+
+
+def test_without_a_box_the_large_and_central_face_is_the_main_one() -> None:
+    detected = faces((0, 0, 40, 40), (80, 80, 120, 120), (85, 0, 115, 30))
+    assert main_face(detected, width=200, height=200) == 1
+
+
+def test_with_a_box_the_face_there_is_the_main_one_relative_or_in_pixels() -> None:
+    detected = faces((0, 0, 40, 40), (80, 80, 120, 120))
+    assert main_face(detected, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
+    assert main_face(detected, width=200, height=200, box=(5, 0, 45, 50)) == 0
+    assert main_face(detected, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"

@@ -1,4 +1,4 @@
-"""Detectors: chosen from the file, the main face of a photo, and both real networks on real photos."""
+"""Detectors: recognised by the file, and both real networks on real photos."""
 
 from pathlib import Path
 
@@ -7,28 +7,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.detect import OnnxDetector, kind_of, main_face
+from pipeline.faces.align import main_face
+from pipeline.faces.detect import OnnxDetector, kind_of
 from pipeline.faces.model_file import resolve_model
-from pipeline.faces.protocols import DetectedFaces
 
 DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g")
-
-
-def faces(*boxes: tuple[float, float, float, float]) -> DetectedFaces:
-    n = len(boxes)
-    return DetectedFaces(np.array(boxes, np.float32), np.ones(n, np.float32), np.zeros((n, 5, 2), np.float32))
-
-
-def test_without_a_box_the_large_and_central_face_is_meant() -> None:
-    found = faces((0, 0, 40, 40), (80, 80, 120, 120), (85, 0, 115, 30))
-    assert main_face(found, width=200, height=200) == 1
-
-
-def test_with_a_box_the_face_there_is_meant_relative_or_in_pixels() -> None:
-    found = faces((0, 0, 40, 40), (80, 80, 120, 120))
-    assert main_face(found, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
-    assert main_face(found, width=200, height=200, box=(5, 0, 45, 50)) == 0
-    assert main_face(found, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"
 
 
 def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:

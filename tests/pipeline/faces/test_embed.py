@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.faces.align import align_face
-from pipeline.faces.detect import OnnxDetector, main_face
+from pipeline.faces.align import align_face, main_face
+from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder, layout_of
 from tests.builders.channel_mean_model import channel_mean_model
 

@@ -10,9 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.faces import extract
+from pipeline.faces.align import align_main_face
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.faces.quality import face_size
 from pipeline.sources.index import Source, index_photos
 from pipeline.tables.table import Shard
 
@@ -154,12 +156,12 @@ def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_s
     row = rows(tmp_path, {"a.jpg": data}, detector)["a.jpg"]
     assert sizes == decoded
     whole = decode(data)
-    face, faces, i = extract.align_main_face(whole, detector(whole))
+    face, faces, i = align_main_face(whole, detector(whole))
     eyes = np.hypot(*(faces.landmarks[i][1] - faces.landmarks[i][0]))
     assert np.abs(np.array(row["landmarks"]) - faces.landmarks[i].ravel()).max() < 0.05 * eyes
     kept = decode(row["jpeg"]).astype(int)
     assert np.abs(kept - face).mean() < 4
-    assert row["size_px"] == pytest.approx(extract.quality.face_size(faces.landmarks[i]), rel=0.05)
+    assert row["size_px"] == pytest.approx(face_size(faces.landmarks[i]), rel=0.05)
 
 
 @pytest.mark.material

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.faces import model_file
-from pipeline.faces.prelu import in_blocks
+from pipeline.faces.prelu import without_prelu
 
 
 def model(folder: Path, channels: int, slopes: np.ndarray, *, between: str = "Conv") -> str:
@@ -55,7 +55,7 @@ def test_the_result_is_the_same_to_the_bit_whatever_the_slopes(tmp_path: Path, c
     slopes = rng.normal(0, 1, (channels, 1, 1))
     slopes[:3] = [[[0.0]], [[1.0]], [[-2.5]]]
     path = model(tmp_path, channels, slopes)
-    data = in_blocks(path)
+    data = without_prelu(path)
     assert data is not None
     assert "PRelu" not in kinds(data)
     for photos in (1, 5):
@@ -76,7 +76,7 @@ def test_one_slope_for_all_odd_channels_and_unknown_tensors_stay(
     tmp_path: Path, channels: int, slopes: np.ndarray, between: str
 ) -> None:
     path = model(tmp_path, channels, slopes, between=between)
-    assert in_blocks(path) is None
+    assert without_prelu(path) is None
     x = np.ones((2, 3, 16, 16), np.float32)
     assert np.array_equal(model_file.session(path).run(None, {"x": x})[0], given(path, x))
 
@@ -85,7 +85,7 @@ def test_one_slope_for_all_odd_channels_and_unknown_tensors_stay(
 @pytest.mark.parametrize("name", ["arcface_mobilefacenet_ms1m", "arcface_mobilefacenet_casia"])
 def test_real_embedders_give_the_same_vectors_to_the_bit(material: Path, name: str) -> None:
     path = str(material / f"models/{name}.onnx")
-    data = in_blocks(path)
+    data = without_prelu(path)
     assert data is not None
     assert "PRelu" not in kinds(data)
     run = model_file.session(path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.faces.detect import main_face
+from pipeline.faces.align import main_face
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.sample import draw_people, person, portrait
 from pipeline.sample.people import FARTHEST, MEASURES, Shape, on_another_day
