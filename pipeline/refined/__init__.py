@@ -1,1 +1,1 @@
-"""What leaves: labels, the refined data set, the account."""
+"""From findings and verdicts to labels, and from labels to the refined data set, its exports and its account."""

@@ -1,6 +1,7 @@
-"""What leaves: the refined table as Parquet, InsightFace RecordIO, or folders of faces.
+"""Export of the refined table as Parquet, InsightFace RecordIO, or folders of faces.
 
-An export is written beside its place and renamed when it is whole. Groups and other metadata never leave with it.
+An export is written to a temporary folder and renamed when it is complete. Groups of identities and other metadata are
+never exported.
 """
 
 import json
@@ -23,31 +24,30 @@ LAYOUTS = ("identity_ranges", "plain")
 
 def export(
     table: Table,
-    who: Table,
+    identities: Table,
     out: str | Path,
     *,
     format: str,
     layout: str = "identity_ranges",
     card: Callable[[Path], None] | None = None,
 ) -> int:
-    """Write a refined table to the folder `out`, which must be new or empty, and return the photos written.
+    """Write a refined table to the folder `out`, which must be new or empty, and return how many photos it has.
 
-    who: the identities table; it goes along as identities.tsv (label, identity, photos). card: writes what goes beside
-    the data into the folder.
-    layout: of RecordIO; with "identity_ranges" the table's order must be by label.
+    identities: the identities table, written beside the data as identities.tsv (label, identity, photos). card: writes
+    the data card into a folder. layout: of RecordIO; with "identity_ranges" the table's order must be by label.
     Raises UserError when `out` holds something already, cannot be written, or there is no room.
     """
     if format not in FORMATS:
         raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
-    with _whole(Path(out)) as folder, progress.bar("export", of=len(table.shards)) as tick:
+    with _complete_folder(Path(out)) as folder, progress.bar("export", of=len(table.shards)) as tick:
         if format == "parquet":
-            _parquet(table, folder, tick)
+            _write_parquet(table, folder, tick)
         elif format == "recordio":
-            names = who.read(["identity"])["identity"].to_pylist()
+            names = identities.read(["identity"])["identity"].to_pylist()
             write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
         else:
-            _folders(table, folder, tick)
-        lines = [f"{r['label']}\t{_one_line(r['identity'])}\t{r['photos']}\n" for r in who.read().to_pylist()]
+            _write_folders(table, folder, tick)
+        lines = [f"{r['label']}\t{_one_line(r['identity'])}\t{r['photos']}\n" for r in identities.read().to_pylist()]
         (folder / "identities.tsv").write_text("label\tidentity\tphotos\n" + "".join(lines), "utf-8")
         if card:
             card(folder)
@@ -55,8 +55,8 @@ def export(
 
 
 @contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A folder that takes the place of `out` when the block ends well, and is gone when it does not."""
+def _complete_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `out` when the block ends well, and is removed when it does not."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} holds something already: give a new folder, or empty it")
     temporary = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
@@ -74,7 +74,7 @@ def _whole(out: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
     files = []
     for i, shard in enumerate(table.shards):
         name = f"part-{i:05d}.parquet"
@@ -93,18 +93,18 @@ def _samples(table: Table, tick: Callable[[int], None]) -> Iterator[Sample]:
         tick(len(rows))
 
 
-def _folders(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+def _write_folders(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
     for rows in table.batches(["face_id", "identity", "label", "jpeg"]):
         for batch in rows.to_batches(max_chunksize=1024):
             for row in batch.to_pylist():
-                place = folder / safe_name(row["identity"], row["label"])
-                place.mkdir(exist_ok=True)
-                (place / f"{row['face_id']}{_suffix(row['jpeg'])}").write_bytes(row["jpeg"])
+                identity_folder = folder / safe_name(row["identity"], row["label"])
+                identity_folder.mkdir(exist_ok=True)
+                (identity_folder / f"{row['face_id']}{_suffix(row['jpeg'])}").write_bytes(row["jpeg"])
         tick(len(rows))
 
 
 def safe_name(identity: str, label: int) -> str:
-    """A folder's name for an identity: one path component that stays inside, with the label when it had to change."""
+    """A folder's name for an identity: one path component inside the export, with ~label where it had to be changed."""
     name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", identity).lstrip(".")
     name = name.encode()[:200].decode(errors="ignore")
     return name if name == identity and "~" not in name else f"{name or 'identity'}~{label}"

@@ -1,4 +1,4 @@
-"""Which persons are one: unions that no pair of the united contradicts."""
+"""Which persons are one human being: merges that no pair of the merged persons contradicts."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Edge(NamedTuple):
-    """Two persons that may be one: how alike they are, and what was said of it."""
+class MergeFinding(NamedTuple):
+    """Two persons (by number) that may be one, their score, and the verdict on it: "yes", "no" or "unsure"."""
 
     one: int
     two: int
@@ -16,21 +16,23 @@ class Edge(NamedTuple):
     verdict: str
 
 
-def unite(n: int, edges: Sequence[Edge]) -> NDArray[np.signedinteger[Any]]:
-    """The group [n] of each of n persons, named by its lowest member.
+def merge_persons(n: int, findings: Sequence[MergeFinding]) -> NDArray[np.signedinteger[Any]]:
+    """The group [n] of each of n persons after the merges, named by its lowest member.
 
-    The surest "yes" comes first. Two groups unite only when every pair across them is an edge that nobody said "no" to:
-    being one is transitive, but a chain of likenesses is not.
+    Findings with the verdict "yes" are taken from the highest score down. Two groups are merged only when every pair of
+    persons across them has a finding, and none of these the verdict "no": A-B and B-C alone do not bring A to C, for a
+    chain of similar faces may lead from one human being to another.
     """
-    allowed = {frozenset(e[:2]) for e in edges} - {frozenset(e[:2]) for e in edges if e.verdict == "no"}
+    denied = {frozenset(f[:2]) for f in findings if f.verdict == "no"}
+    allowed = {frozenset(f[:2]) for f in findings} - denied
     members: dict[int, list[int]] = {}
     group = np.arange(n)
-    for e in sorted(edges, key=lambda e: (-e.score, min(e[:2]), max(e[:2]))):
-        a, b = sorted((int(group[e.one]), int(group[e.two])))
-        if e.verdict != "yes" or a == b:
+    for f in sorted(findings, key=lambda f: (-f.score, min(f[:2]), max(f[:2]))):
+        a, b = sorted((int(group[f.one]), int(group[f.two])))
+        if f.verdict != "yes" or a == b:
             continue
-        one, two = members.get(a, [a]), members.get(b, [b])
-        if all(frozenset((i, j)) in allowed for i in one for j in two):
-            members[a] = one + two
-            group[two] = a
+        first, second = members.get(a, [a]), members.get(b, [b])
+        if all(frozenset((i, j)) in allowed for i in first for j in second):
+            members[a] = first + second
+            group[second] = a
     return group

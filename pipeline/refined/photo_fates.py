@@ -1,4 +1,7 @@
-"""What has become of each photo so far: who it goes to, or why it went. A fate that is sealed stays sealed."""
+"""The fate of each photo while labels are resolved: the person it is kept under, or the reason why it is removed.
+
+Steps change the fates one after another. A photo that one step removed is never brought back by a later one.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,35 +14,40 @@ from numpy.typing import NDArray
 Indices = NDArray[np.signedinteger[Any]]
 
 
-class Fates:
-    """For each photo [n] the number of the person it goes to (-1: gone), why, and the finding's row (-1: none)."""
+class PhotoFates:
+    """For each photo [n]: the number of its person (-1: removed), the reason, and the row of the finding (-1: none)."""
 
-    def __init__(self, faces: pa.ChunkedArray, person: Indices) -> None:
-        self.faces = faces
+    def __init__(self, face_ids: pa.ChunkedArray, person: Indices) -> None:
+        self.face_ids = face_ids
         self.person = np.array(person)
         self.reason = np.where(person < 0, "unnamed", "").astype(object)
         self.finding = np.full(len(person), -1, np.int64)
 
-    def where(self, ids: Sequence[str]) -> Indices:
-        """The rows of faces by id, -1 for a face that is not here."""
-        coded = pa.array(ids, pa.string()).dictionary_encode()
-        asked = pc.index_in(self.faces, value_set=coded.dictionary).fill_null(-1).to_numpy()  # the shorter is hashed
-        row = np.full(len(coded.dictionary) + 1, -1, np.int64)
-        there = np.flatnonzero(asked >= 0)
-        row[asked[there]] = there
-        return np.asarray(row[coded.indices.fill_null(-1).to_numpy()])
+    def rows_of(self, face_ids: Sequence[str | None]) -> Indices:
+        """The rows of faces by id, -1 for a face that is not among the photos."""
+        encoded = pa.array(face_ids, pa.string()).dictionary_encode()
+        # the photos are looked up among the wanted ids, not the other way round: the shorter list is hashed
+        wanted = pc.index_in(self.face_ids, value_set=encoded.dictionary).fill_null(-1).to_numpy()
+        row_of_id = np.full(len(encoded.dictionary) + 1, -1, np.int64)
+        rows = np.flatnonzero(wanted >= 0)
+        row_of_id[wanted[rows]] = rows
+        return np.asarray(row_of_id[encoded.indices.fill_null(-1).to_numpy()])
 
-    def move(self, at: Indices, person: Indices, reason: str, finding: Indices) -> None:
-        """The rows go to other persons, for this reason."""
-        self.person[at], self.reason[at], self.finding[at] = person, reason, finding
+    def relabel(self, rows: Indices, person: Indices, reason: str, finding: Indices) -> None:
+        """Put the photos of these rows under other persons, for this reason."""
+        self.person[rows], self.reason[rows], self.finding[rows] = person, reason, finding
 
-    def drop(self, at: Indices, reason: str, finding: Indices | int = -1) -> None:
-        """Those of the rows that still stay go, for this reason; one that lost a new place goes as misplaced."""
-        finding = np.broadcast_to(finding, at.shape)
-        first = np.sort(np.unique(at, return_index=True)[1])
-        at, finding = at[first], finding[first]
-        stays = (at >= 0) & (self.person[at] >= 0)
-        at = at[stays]
-        lost = self.reason[at] == "misplaced"
-        self.finding[at] = np.where(lost, self.finding[at], finding[stays])
-        self.person[at], self.reason[at] = -1, np.where(lost, "misplaced", reason)
+    def remove(self, rows: Indices, reason: str, finding: Indices | int = -1) -> None:
+        """Remove those of the rows that are still kept, for this reason.
+
+        A photo that was relabelled as misplaced keeps that reason: it lost the place it was moved to. Rows of -1 are
+        passed over; of a row that comes twice the first finding counts.
+        """
+        finding = np.broadcast_to(finding, rows.shape)
+        first = np.sort(np.unique(rows, return_index=True)[1])
+        rows, finding = rows[first], finding[first]
+        kept = (rows >= 0) & (self.person[rows] >= 0)
+        rows, finding = rows[kept], finding[kept]
+        misplaced = self.reason[rows] == "misplaced"
+        self.finding[rows] = np.where(misplaced, self.finding[rows], finding)
+        self.person[rows], self.reason[rows] = -1, np.where(misplaced, "misplaced", reason)

@@ -1,7 +1,9 @@
-"""resolve(): claims, findings and verdicts in, labels out. Pure, and the only place where a photo changes its fate."""
+"""resolve(): claimed identities, findings and verdicts in, labels out.
+
+A pure function over the whole data set, and the only place where a photo is removed or relabelled.
+"""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.refined.merge_persons import Edge, unite
-from pipeline.refined.photo_fates import Fates, Indices
+from pipeline.refined import resolve_steps as steps
+from pipeline.refined.photo_fates import Indices, PhotoFates
+from pipeline.refined.resolve_steps import ActingFindings
 
 KINDS = (
     "unreadable",
@@ -27,15 +30,6 @@ KINDS = (
 )
 
 
-class _Asked(NamedTuple):
-    """The findings of one kind that act: their rows, subjects, objects, and whether that is for want of a decision."""
-
-    row: Indices
-    subject: list[str]
-    object: list[str | None]
-    sure: NDArray[np.bool_]
-
-
 def resolve(
     claims: pa.Table,
     persons: pa.Table,
@@ -45,160 +39,87 @@ def resolve(
     undecided: str = "keep",
     min_faces: int = 2,
 ) -> pa.Table:
-    """The labels of all claims, row by row: an identity, or none and the reason.
+    """The labels of all claims, row by row: an identity, or none and the reason (schema.LABELS).
 
     claims: face_id, key, identity?, cluster?; persons: person, identity, cluster, size, medoid; findings: as in the
-    schema; verdicts: "yes", "no" or "unsure" for each of them. undecided: what "unsure" means for faces that may not
-    belong, "keep" or "drop"; what may belong elsewhere or together stays as it is. The order of the rows changes
-    nothing. The steps, each on what the ones before left:
+    schema; verdicts: "yes", "no" or "unsure" for each of them. undecided: "keep" or "drop", the fate of faces whose
+    outlier, mixed, overlap or conflict finding is "unsure"; an unsure split, misplaced or merge finding never acts. The
+    order of the rows changes nothing. The steps, each on what the ones before left:
 
-     1. unnamed      a photo that claims no identity goes: there is nothing to refine.
-     2. unreadable, no_face, poor    a photo without a usable face goes.
-     3. duplicate    of the copies of a picture under one name all but the best go, whoever it shows.
-     4. split        a name's further person gets an identity of its own, name~medoid.
-     5. misplaced    a face outside its person moves to the person it was found to be.
-     6. outlier, mixed    a face that is not the person goes, and all that is left of a name without a person.
-     7. merge        persons unite, surest first, as long as every two of them are a merge that nobody denied: A-B and
-                     B-C do not bring A to C when A-C was not found. The largest gives the name.
-     8. conflict     of a picture under two names that are now one, a copy goes; under two, both, if undecided drops.
-     9. overlap      who is in a test set goes, with all united with them, and so do pictures of a test set.
-    10. too_few      what is left of an identity of fewer than min_faces goes: one face cannot be checked, nor compared.
+     1. unnamed      a photo that claims no identity is removed: there is nothing to refine.
+     2. unreadable, no_face, poor    a photo without a usable face is removed.
+     3. duplicate    of the duplicates of a picture under one identity all but the best are removed.
+     4. split        a further person under an identity becomes an identity of its own, called identity~medoid.
+     5. misplaced    a face that is another person is relabelled as that person.
+     6. outlier, mixed    a face that is not the person of its identity is removed, and so is what is left of an
+                     identity in which no person is found.
+     7. merge        persons are merged, the highest score first, where every two of the merged have a finding that is
+                     not denied: A-B and B-C do not bring A to C where there is no finding A-C. The largest one
+                     gives the name.
+     8. conflict     of one picture under two identities that are merged now, one photo is removed; under two different
+                     ones both are, if undecided is "drop".
+     9. overlap      a person of a test set is removed with all that it is merged with, and so are pictures of one.
+    10. too_few      what is left of an identity of fewer than min_faces is removed: one face cannot be checked, nor
+                     compared.
     """
     if undecided not in ("keep", "drop"):
         raise ValueError(f"undecided is keep or drop, not {undecided!r}")
-    asked = _by_kind(findings, np.asarray(verdicts, object), undecided == "drop")
-    names, home = _homes(claims, persons)
-    fates = Fates(claims["face_id"], home)
+    verdicts = np.asarray(verdicts, object)
+    acting = _acting_findings(findings, verdicts, drop_undecided=undecided == "drop")
+    numbers, claimed = _numbered_persons(claims, persons)
+    fates = PhotoFates(claims["face_id"], claimed)
     for kind in ("unreadable", "no_face", "poor", "duplicate"):
-        fates.drop(fates.where(asked[kind].subject), kind, asked[kind].row)
-    exists = _split(fates, claims, persons, names, asked["split"])
-    _move(fates, names, exists, asked["misplaced"])
-    _strangers(fates, home, names, asked)
-    united = _unite(persons, names, exists, findings, np.asarray(verdicts, object))
-    _conflicts(fates, united, asked["conflict"], undecided == "drop")
-    _overlaps(fates, united, names, asked["overlap"])
-    final = np.where(fates.person >= 0, united[fates.person], -1)
-    few = np.bincount(final[final >= 0], minlength=len(names)) < min_faces
-    fates.drop(np.flatnonzero((final >= 0) & few[final]), "too_few")
-    return _labels(claims, findings, fates, united, sorted(names, key=names.__getitem__))
+        fates.remove(fates.rows_of(acting[kind].subjects), kind, acting[kind].rows)
+    exists = steps.split_identities(fates, claims, persons, numbers, acting["split"])
+    steps.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
+    steps.remove_outliers(fates, acting["outlier"])
+    steps.remove_mixed(fates, claimed, numbers, acting["mixed"])
+    merged = steps.merged_persons(persons, numbers, exists, findings, verdicts)
+    steps.remove_conflicts(fates, merged, acting["conflict"], both=undecided == "drop")
+    steps.remove_overlaps(fates, merged, numbers, acting["overlap"])
+    final = np.where(fates.person >= 0, merged[fates.person], -1)
+    few = np.bincount(final[final >= 0], minlength=len(numbers)) < min_faces
+    fates.remove(np.flatnonzero((final >= 0) & few[final]), "too_few")
+    return _labels(claims, findings, fates, merged, sorted(numbers, key=numbers.__getitem__))
 
 
-def _by_kind(findings: pa.Table, verdicts: NDArray[np.object_], drop: bool) -> dict[str, _Asked]:
-    """The findings that act, by kind: those said yes to, and where undecided faces go, those left undecided."""
+def _acting_findings(
+    findings: pa.Table, verdicts: NDArray[np.object_], *, drop_undecided: bool
+) -> dict[str, ActingFindings]:
+    """The findings that change a photo's fate, by kind: those with "yes", and those with "unsure" where these act too.
+
+    An undecided conflict always acts, for it is never decided by score; resolve_steps knows what it may do.
+    """
     kinds = np.asarray(findings["kind"].to_numpy(), object)
-    found = {}
+    by_kind = {}
     for kind in KINDS:
-        unsure = (drop and kind in ("outlier", "mixed", "overlap")) or kind == "conflict"
-        acts = (verdicts == "yes") | (verdicts == "unsure") if unsure else verdicts == "yes"
-        row = np.flatnonzero((kinds == kind) & acts)
-        rows = findings.take(pa.array(row))
-        order = np.argsort(rows["finding_id"].to_numpy(), kind="stable")
-        rows, row = rows.take(pa.array(order)), row[order]
-        found[kind] = _Asked(row, rows["subject"].to_pylist(), rows["object"].to_pylist(), verdicts[row] == "yes")
-    return found
+        unsure_acts = (drop_undecided and kind in ("outlier", "mixed", "overlap")) or kind == "conflict"
+        acts = (verdicts == "yes") | (verdicts == "unsure") if unsure_acts else verdicts == "yes"
+        rows = np.flatnonzero((kinds == kind) & acts)
+        order = np.argsort(findings["finding_id"].take(pa.array(rows)).to_numpy(), kind="stable")
+        rows = rows[order]
+        subjects, objects = (findings[column].take(pa.array(rows)).to_pylist() for column in ("subject", "object"))
+        by_kind[kind] = ActingFindings(rows, subjects, objects)
+    return by_kind
 
 
-def _homes(claims: pa.Table, persons: pa.Table) -> tuple[dict[str, int], Indices]:
-    """A number for each person, names first, in the order of their names; and each photo's, by its claim."""
-    claimed = sorted(set(claims["identity"].unique().to_pylist()) - {None})
-    further = sorted(set(persons["person"].to_pylist()) - set(claimed))
-    names = {name: i for i, name in enumerate([*claimed, *further])}
-    found = pc.index_in(claims["identity"], value_set=pa.array(claimed, pa.string()), skip_nulls=True)
-    return names, np.asarray(found.fill_null(-1).to_numpy(), np.int64)
+def _numbered_persons(claims: pa.Table, persons: pa.Table) -> tuple[dict[str, int], Indices]:
+    """A number for each person: claimed identities in the order of their names, then further persons in theirs.
+
+    And for each claim [n] the number of its identity, -1 for none.
+    """
+    identities = sorted(set(claims["identity"].unique().to_pylist()) - {None})
+    further = sorted(set(persons["person"].to_pylist()) - set(identities))
+    numbers = {name: i for i, name in enumerate([*identities, *further])}
+    claimed = pc.index_in(claims["identity"], value_set=pa.array(identities, pa.string()), skip_nulls=True)
+    return numbers, np.asarray(claimed.fill_null(-1).to_numpy(), np.int64)
 
 
-def _split(
-    fates: Fates, claims: pa.Table, persons: pa.Table, names: dict[str, int], asked: _Asked
-) -> NDArray[np.bool_]:
-    """The faces of a further person that is to be an identity go to it; which persons exist now [persons]."""
-    exists = np.zeros(len(names), bool)
-    exists[[names[i] for i in claims["identity"].unique().to_pylist() if i is not None]] = True
-    agreed = dict(zip(asked.object, asked.row.tolist(), strict=True))
-    made = [p for p in persons.to_pylist() if p["cluster"] > 0 and p["medoid"] in agreed]
-    of = {(names[p["identity"]], p["cluster"]): (names[p["person"]], agreed[p["medoid"]]) for p in made}
-    cluster = claims["cluster"].fill_null(-1).to_numpy()
-    for row in np.flatnonzero((cluster > 0) & (fates.person >= 0)).tolist() if made else ():
-        if new := of.get((int(fates.person[row]), int(cluster[row]))):
-            fates.move(np.array([row]), np.array(new[:1]), "split", np.array(new[1:]))
-    exists[[names[p["person"]] for p in made]] = True
-    return exists
-
-
-def _move(fates: Fates, names: dict[str, int], exists: NDArray[np.bool_], asked: _Asked) -> None:
-    """Faces found to be another person go there, when that person exists."""
-    target = np.array([names.get(o or "", -1) for o in asked.object], np.int64)
-    at = fates.where(asked.subject)
-    keep = (target >= 0) & (at >= 0) & exists[target]
-    keep[keep] = (fates.person[at[keep]] >= 0) & (fates.reason[at[keep]] == "")
-    fates.move(at[keep], target[keep], "misplaced", asked.row[keep])
-
-
-def _strangers(fates: Fates, home: Indices, names: dict[str, int], asked: dict[str, _Asked]) -> None:
-    """Faces that are not the person go, unless a split or a move found them a place."""
-    outliers = fates.where(asked["outlier"].subject)
-    stayed = fates.reason[outliers] == ""
-    fates.drop(outliers[stayed], "outlier", asked["outlier"].row[stayed])
-    mixed = {
-        names[s]: row for s, row in zip(asked["mixed"].subject, asked["mixed"].row.tolist(), strict=True) if s in names
-    }
-    rows = np.flatnonzero(np.isin(home, sorted(mixed)) & (fates.reason == ""))
-    fates.drop(rows, "mixed", np.array([mixed[h] for h in home[rows].tolist()], np.int64))
-
-
-def _unite(
-    persons: pa.Table, names: dict[str, int], exists: NDArray[np.bool_], findings: pa.Table, verdicts: NDArray[Any]
-) -> Indices:
-    """For each person the one it is united with [persons], itself when with none."""
-    size = np.zeros(len(names), np.int64)
-    size[[names[p] for p in persons["person"].to_pylist()]] = persons["size"].to_numpy()
-    further = np.zeros(len(names), bool)
-    further[[names[p["person"]] for p in persons.to_pylist() if p["cluster"] > 0]] = True
-    rows = findings.append_column("verdict", pa.array(verdicts, pa.string()))
-    rows = rows.filter(pc.equal(rows["kind"], "merge")).to_pylist()
-    here = {name for name, number in names.items() if exists[number]}
-    edges = [
-        Edge(names[r["subject"]], names[r["object"]], r["score"] or 0.0, r["verdict"])
-        for r in rows
-        if r["subject"] in here and r["object"] in here and r["subject"] != r["object"]
-    ]
-    group = unite(len(names), edges)
-    first = np.lexsort((np.arange(len(names)), -size, further, group))
-    _, start = np.unique(group[first], return_index=True)
-    return np.asarray(first[start][np.searchsorted(group[first][start], group)])
-
-
-def _conflicts(fates: Fates, united: Indices, asked: _Asked, drop: bool) -> None:
-    """Of a picture under two names that are one now, the copy goes; under two names still, both, if so told."""
-    for row, a, b in zip(asked.row.tolist(), fates.where(asked.subject), fates.where(_some(asked.object)), strict=True):
-        if min(a, b) < 0 or min(fates.person[a], fates.person[b]) < 0:
-            continue
-        if united[fates.person[a]] == united[fates.person[b]]:
-            came = fates.reason[[a, b]] == "misplaced"  # what came from elsewhere goes before what was here
-            fates.drop(np.array([b if came[1] and not came[0] else a]), "duplicate", row)
-        elif drop:
-            fates.drop(np.array([a, b]), "conflict", row)
-
-
-def _some(ids: list[str | None]) -> list[str]:
-    return [i or "" for i in ids]
-
-
-def _overlaps(fates: Fates, united: Indices, names: dict[str, int], asked: _Asked) -> None:
-    """Persons of a test set go, with all they are united with; and faces, when a finding names a face."""
-    rows = dict(zip(asked.subject, asked.row.tolist(), strict=True))
-    people = {int(united[names[s]]): row for s, row in rows.items() if s in names}
-    at = np.flatnonzero(fates.person >= 0)
-    at = at[np.isin(united[fates.person[at]], sorted(people))]
-    fates.drop(at, "overlap", np.array([people[p] for p in united[fates.person[at]].tolist()], np.int64))
-    faces = [s for s in rows if s not in names]
-    fates.drop(fates.where(faces), "overlap", np.array([rows[s] for s in faces], np.int64))
-
-
-def _labels(claims: pa.Table, findings: pa.Table, fates: Fates, united: Indices, names: list[str]) -> pa.Table:
-    stays = fates.person >= 0
-    final = np.where(stays, united[fates.person], -1)
-    reason = np.where(stays & (fates.reason == "") & (final != fates.person), "merge", fates.reason)
-    identity = pa.array(names, pa.string()).take(pa.array(final, mask=~stays))
+def _labels(claims: pa.Table, findings: pa.Table, fates: PhotoFates, merged: Indices, names: list[str]) -> pa.Table:
+    kept = fates.person >= 0
+    final = np.where(kept, merged[fates.person], -1)
+    reason = np.where(kept & (fates.reason == "") & (final != fates.person), "merge", fates.reason)
+    identity = pa.array(names, pa.string()).take(pa.array(final, mask=~kept))
     row = pa.array(fates.finding, mask=fates.finding < 0)
     columns = [claims["face_id"], claims["key"], claims["identity"], identity, pa.array(reason, pa.string())]
     columns += [findings["score"].take(row), findings["finding_id"].take(row)]

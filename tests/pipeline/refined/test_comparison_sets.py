@@ -1,4 +1,4 @@
-"""The arms of a comparison: all claims, and exactly as many at random as the refined set has."""
+"""The data sets of a comparison: all photos as claimed, and a random subset of exactly the wanted size."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def claims(tmp_path: Path) -> Table:
     return as_claimed(root, photos, build(root, "faces", faces_shard, parts, schema=schema.FACES))
 
 
-def test_every_photo_with_a_name_and_a_face_stays_under_its_claim(claims: Table) -> None:
+def test_every_photo_with_an_identity_and_a_face_is_kept_as_claimed(claims: Table) -> None:
     rows = claims.read().to_pylist()
     assert [(r["face_id"], r["identity"], r["reason"]) for r in rows] == [
         ("a", "x", ""),
@@ -46,18 +46,18 @@ def test_every_photo_with_a_name_and_a_face_stays_under_its_claim(claims: Table)
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 4])
-def test_exactly_as_many_stay_and_the_seed_says_which(claims: Table, keep: int) -> None:
-    def left(seed: int) -> list[str]:
+def test_exactly_as_many_are_kept_and_the_seed_says_which(claims: Table, keep: int) -> None:
+    def kept(seed: int) -> list[str]:
         rows = random_subset(claims.root, claims, keep=keep, seed=seed).read().to_pylist()
         assert all((r["identity"] is None) == bool(r["reason"]) for r in rows)
         return [r["face_id"] for r in rows if r["identity"]]
 
-    assert len(left(0)) == keep
-    assert left(0) == left(0)
-    assert keep == 4 or len({tuple(left(s)) for s in range(8)}) > 1
-    assert set(left(0)) <= set("adef")
+    assert len(kept(0)) == keep
+    assert kept(0) == kept(0)
+    assert keep == 4 or len({tuple(kept(s)) for s in range(8)}) > 1
+    assert set(kept(0)) <= set("adef")
 
 
-def test_more_than_there_are_cannot_stay(claims: Table) -> None:
+def test_more_photos_than_there_are_cannot_be_kept(claims: Table) -> None:
     with pytest.raises(UserError, match="5 photos cannot be left of 4"):
         random_subset(claims.root, claims, keep=5, seed=0)

@@ -1,4 +1,4 @@
-"""What leaves: one global order in bounded passes, three formats, each whole and readable again."""
+"""The refined table in one global order, and its export in three formats, each whole and readable again."""
 
 import csv
 import itertools
@@ -25,49 +25,49 @@ def tables(tmp_path: Path) -> tuple[str, Table, Table]:
     return root, labels, build(root, "faces", faces_shard, [0, 1, 2], schema=schema.FACES, params={"each": 6})
 
 
-def made(tables: tuple[str, Table, Table], how: str, **more: int) -> tuple[Table, Table]:
+def refined_table(tables: tuple[str, Table, Table], order: str, **options: int) -> tuple[Table, Table]:
     root, labels, faces = tables
-    who = shuffle.identities(root, labels)
-    return shuffle.refined(root, labels, faces, who, order=how, **more), who
+    identities = shuffle.identities(root, labels)
+    return shuffle.refined(root, labels, faces, identities, order=order, **options), identities
 
 
 def test_every_kept_face_is_there_once_with_its_own_picture_and_label(tables: tuple) -> None:
-    refined, who = made(tables, "shuffle")
+    refined, identities = refined_table(tables, "shuffle")
     pictures = {r["face_id"]: r["jpeg"] for r in tables[2].read().to_pylist()}
     kept = {r["face_id"]: r for r in tables[1].read().to_pylist() if r["identity"] is not None}
-    names = dict(zip(who.read()["label"].to_pylist(), who.read()["identity"].to_pylist(), strict=True))
+    names = dict(zip(identities.read()["label"].to_pylist(), identities.read()["identity"].to_pylist(), strict=True))
     rows = refined.read().to_pylist()
     assert sorted(r["face_id"] for r in rows) == sorted(kept)
     for row in rows:
         assert row["jpeg"] == pictures[row["face_id"]]
         assert row["identity"] == kept[row["face_id"]]["identity"] == names[row["label"]]
     assert sorted(names.values()) == list(names.values())
-    assert who.read()["photos"].to_pylist() == [12] * 5
+    assert identities.read()["photos"].to_pylist() == [12] * 5
 
 
 def test_the_shuffle_is_global_and_follows_the_seed(tables: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = [r["face_id"] for r in made(tables, "shuffle")[0].read().to_pylist()]
-    assert first == [r["face_id"] for r in made(tables, "shuffle")[0].read().to_pylist()]
-    assert first != [r["face_id"] for r in made(tables, "shuffle", seed=1)[0].read().to_pylist()]
+    first = [r["face_id"] for r in refined_table(tables, "shuffle")[0].read().to_pylist()]
+    assert first == [r["face_id"] for r in refined_table(tables, "shuffle")[0].read().to_pylist()]
+    assert first != [r["face_id"] for r in refined_table(tables, "shuffle", seed=1)[0].read().to_pylist()]
     changes = sum(a[0] != b[0] for a, b in itertools.pairwise(first))
     assert changes > len(first) / 2, "neighbours come from different shards"
     monkeypatch.setattr(shuffle, "SAMPLES_A_SHARD", 7)
-    monkeypatch.setattr(shuffle, "TOGETHER", 2)
-    many, _ = made(tables, "shuffle")
-    assert len(many.shards) > 5
-    assert [r["face_id"] for r in many.read().to_pylist()] == first, "the order does not depend on the shards"
+    monkeypatch.setattr(shuffle, "SHARDS_A_SORT", 2)
+    small_shards, _ = refined_table(tables, "shuffle")
+    assert len(small_shards.shards) > 5
+    assert [r["face_id"] for r in small_shards.read().to_pylist()] == first, "the order does not depend on the shards"
 
 
 def test_by_label_the_faces_of_an_identity_lie_together(tables: tuple) -> None:
-    labels = made(tables, "label")[0].read()["label"].to_pylist()
+    labels = refined_table(tables, "label")[0].read()["label"].to_pylist()
     assert labels == sorted(labels)
 
 
 @pytest.mark.parametrize("layout", ["identity_ranges", "plain"])
 def test_recordio_is_read_back_with_the_same_pictures_and_labels(tables: tuple, tmp_path: Path, layout: str) -> None:
-    refined, who = made(tables, "label" if layout == "identity_ranges" else "shuffle")
+    refined, identities = refined_table(tables, "label" if layout == "identity_ranges" else "shuffle")
     out = tmp_path / "out"
-    assert export(refined, who, out, format="recordio", layout=layout) == 60
+    assert export(refined, identities, out, format="recordio", layout=layout) == 60
     wanted = {r["key"]: (r["identity"], r["jpeg"]) for r in refined.read().to_pylist()}
     found = {}
     for part in reader.parts(out):
@@ -78,8 +78,8 @@ def test_recordio_is_read_back_with_the_same_pictures_and_labels(tables: tuple, 
 
 
 def test_parquet_is_plain_parquet_in_the_shuffled_order_without_groups(tables: tuple, tmp_path: Path) -> None:
-    refined, who = made(tables, "shuffle")
-    export(refined, who, tmp_path / "out", format="parquet")
+    refined, identities = refined_table(tables, "shuffle")
+    export(refined, identities, tmp_path / "out", format="parquet")
     read = pa.concat_tables([pq.read_table(p) for p in sorted((tmp_path / "out").glob("*.parquet"))])
     assert read["face_id"].to_pylist() == refined.read()["face_id"].to_pylist()
     assert read.schema.names == schema.REFINED.names
@@ -88,8 +88,8 @@ def test_parquet_is_plain_parquet_in_the_shuffled_order_without_groups(tables: t
 
 
 def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -> None:
-    refined, who = made(tables, "label")
-    export(refined, who, tmp_path / "a/out", format="folder")
+    refined, identities = refined_table(tables, "label")
+    export(refined, identities, tmp_path / "a/out", format="folder")
     files = list((tmp_path / "a").rglob("*.jpg"))
     assert len(files) == 60
     assert len({p.parent for p in files}) == 5
@@ -100,18 +100,18 @@ def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -
 
 
 def test_an_export_never_writes_over_what_is_there(tables: tuple, tmp_path: Path) -> None:
-    refined, who = made(tables, "shuffle")
+    refined, identities = refined_table(tables, "shuffle")
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("mine")
     with pytest.raises(UserError, match="holds something already"):
-        export(refined, who, tmp_path / "out", format="parquet")
+        export(refined, identities, tmp_path / "out", format="parquet")
     with pytest.raises(UserError, match="no format is called zip"):
-        export(refined, who, tmp_path / "new", format="zip")
+        export(refined, identities, tmp_path / "new", format="zip")
 
 
-def test_when_no_photo_stays_it_says_so(tmp_path: Path) -> None:
+def test_without_a_kept_photo_there_is_no_refined_table(tmp_path: Path) -> None:
     root = str(tmp_path)
     labels = build(root, "labels", labels_shard, [], schema=schema.LABELS, params={"each": 0})
     faces = build(root, "faces", faces_shard, [], schema=schema.FACES, params={"each": 0})
-    with pytest.raises(UserError, match="no photo stays"):
+    with pytest.raises(UserError, match="no photo is kept"):
         shuffle.refined(root, labels, faces, shuffle.identities(root, labels))

@@ -1,42 +1,42 @@
-"""Which persons are one, by hand."""
+"""Which persons are merged: small cases by hand, and two properties of any findings."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.refined.merge_persons import Edge, unite
+from pipeline.refined.merge_persons import MergeFinding, merge_persons
 
 
-def test_being_one_is_transitive_where_every_pair_was_found():
-    edges = [Edge(0, 1, 9, "yes"), Edge(1, 2, 8, "yes"), Edge(0, 2, 6, "unsure")]
-    assert unite(4, edges).tolist() == [0, 0, 0, 3]
+def test_merges_are_transitive_where_every_pair_has_a_finding():
+    findings = [MergeFinding(0, 1, 9, "yes"), MergeFinding(1, 2, 8, "yes"), MergeFinding(0, 2, 6, "unsure")]
+    assert merge_persons(4, findings).tolist() == [0, 0, 0, 3]
 
 
-def test_a_chain_of_likenesses_is_not_one_person():
-    edges = [Edge(0, 1, 9, "yes"), Edge(1, 2, 8, "yes")]
-    assert unite(3, edges).tolist() == [0, 0, 2]
+def test_a_chain_of_two_findings_does_not_merge_its_ends():
+    findings = [MergeFinding(0, 1, 9, "yes"), MergeFinding(1, 2, 8, "yes")]
+    assert merge_persons(3, findings).tolist() == [0, 0, 2]
 
 
-def test_a_no_keeps_apart_whatever_else_was_said():
-    edges = [Edge(0, 1, 9, "yes"), Edge(1, 2, 8, "yes"), Edge(0, 2, 7, "no")]
-    assert unite(3, edges).tolist() == [0, 0, 2]
+def test_a_denied_pair_is_never_merged_over_a_third_person():
+    findings = [MergeFinding(0, 1, 9, "yes"), MergeFinding(1, 2, 8, "yes"), MergeFinding(0, 2, 7, "no")]
+    assert merge_persons(3, findings).tolist() == [0, 0, 2]
 
 
-def test_unsure_unites_nobody():
-    assert unite(2, [Edge(0, 1, 9, "unsure")]).tolist() == [0, 1]
+def test_an_undecided_finding_merges_no_persons():
+    assert merge_persons(2, [MergeFinding(0, 1, 9, "unsure")]).tolist() == [0, 1]
 
 
 VERDICTS = st.sampled_from(["yes", "no", "unsure"])
-EDGES = st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 50), VERDICTS)
+FINDINGS = st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 50), VERDICTS)
 
 
-@given(st.lists(EDGES, unique_by=lambda e: frozenset(e[:2])), st.randoms())
-def test_the_order_of_edges_changes_nothing_and_no_denied_pair_is_united(edges, random):
-    made = [Edge(*e) for e in edges if e[0] != e[1]]
-    group = unite(8, made)
-    shuffled = list(made)
+@given(st.lists(FINDINGS, unique_by=lambda e: frozenset(e[:2])), st.randoms())
+def test_the_order_of_findings_changes_nothing_and_no_denied_pair_is_merged(rows, random):
+    distinct = [MergeFinding(*row) for row in rows if row[0] != row[1]]
+    group = merge_persons(8, distinct)
+    shuffled = list(distinct)
     random.shuffle(shuffled)
-    assert unite(8, shuffled).tolist() == group.tolist()
-    found = {frozenset(e[:2]) for e in made if e.verdict != "no"}
+    assert merge_persons(8, shuffled).tolist() == group.tolist()
+    allowed = {frozenset(f[:2]) for f in distinct if f.verdict != "no"}
     for i in range(8):
         for j in range(i):
-            assert group[i] != group[j] or frozenset((i, j)) in found
+            assert group[i] != group[j] or frozenset((i, j)) in allowed

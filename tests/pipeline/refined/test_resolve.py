@@ -1,4 +1,4 @@
-"""resolve() step by step on a handful of photos, and that nothing is lost or hangs on the order of rows."""
+"""resolve() step by step on a handful of photos; no photo is lost, and the order of rows changes nothing."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pipeline import schema
 from pipeline.refined.resolve import KINDS, resolve
 
-# ana has five photos (a4 of another group) and bo four; a9 and b9 are further persons' photos; nn claims nobody
+# face: claimed identity and cluster. ana has three photos of her person, one of another group (a4), three of a further
+# person (a7 to a9) and one without a face (xx); nn claims no identity
 FACES = {
     "a1": ("ana", 0),
     "a2": ("ana", 0),
@@ -38,8 +39,8 @@ PERSONS = [
 ]
 
 
-def labels(asked, *, order=None, **options):
-    """What becomes of each face: (identity, reason); asked: (kind, subject, object, verdict[, score])."""
+def labels(findings, *, order=None, **options):
+    """Identity and reason of each face; findings: (kind, subject, object, verdict[, score])."""
     claims = pa.table(
         {
             "face_id": list(FACES),
@@ -58,64 +59,64 @@ def labels(asked, *, order=None, **options):
             "object": q[2],
             "score": (q[4:] or [5.0])[0],
         }
-        for q in asked
+        for q in findings
     ]
-    findings = pa.Table.from_pylist(rows, schema=schema.FINDINGS)
-    verdicts = np.array([q[3] for q in asked], object)
+    table = pa.Table.from_pylist(rows, schema=schema.FINDINGS)
+    verdicts = np.array([q[3] for q in findings], object)
     if order is not None:
         rng = np.random.default_rng(order)
         claims, persons = claims.take(rng.permutation(len(claims))), persons.take(rng.permutation(len(persons)))
-        shuffled = rng.permutation(len(findings))
-        findings, verdicts = findings.take(shuffled), verdicts[shuffled]
-    found = resolve(claims, persons, findings, verdicts, **options)
-    assert found.schema == schema.LABELS
-    assert found["face_id"].equals(claims["face_id"])
-    return {r["face_id"]: (r["identity"], r["reason"]) for r in found.to_pylist()}
+        shuffled = rng.permutation(len(table))
+        table, verdicts = table.take(shuffled), verdicts[shuffled]
+    resolved = resolve(claims, persons, table, verdicts, **options)
+    assert resolved.schema == schema.LABELS
+    assert resolved["face_id"].equals(claims["face_id"])
+    return {r["face_id"]: (r["identity"], r["reason"]) for r in resolved.to_pylist()}
 
 
-def test_without_findings_everything_named_stays():
+def test_without_findings_every_photo_with_an_identity_is_kept():
     found = labels([])
     assert found.pop("nn") == (None, "unnamed")
     assert all(found[f] == (FACES[f][0], "") for f in found)
 
 
-def test_failures_go_with_their_reason():
+def test_photos_without_a_usable_face_are_removed_with_their_reason():
     found = labels([("no_face", "xx", None, "yes"), ("unreadable", "a1", None, "yes"), ("poor", "a2", None, "no")])
     assert found["xx"] == (None, "no_face")
     assert found["a1"] == (None, "unreadable")
     assert found["a2"] == ("ana", "")
 
 
-def test_an_outlier_goes_and_an_undecided_one_as_told():
-    asked = [("outlier", "a4", "ana", "yes"), ("outlier", "b4", "bo", "unsure"), ("outlier", "b3", "bo", "no")]
-    assert labels(asked)["a4"] == (None, "outlier")
-    assert labels(asked)["b4"] == ("bo", "")
-    assert labels(asked, undecided="drop")["b4"] == (None, "outlier")
-    assert labels(asked, undecided="drop")["b3"] == ("bo", "")
+def test_an_outlier_is_removed_and_an_undecided_one_as_the_option_says():
+    findings = [("outlier", "a4", "ana", "yes"), ("outlier", "b4", "bo", "unsure"), ("outlier", "b3", "bo", "no")]
+    assert labels(findings)["a4"] == (None, "outlier")
+    assert labels(findings)["b4"] == ("bo", "")
+    assert labels(findings, undecided="drop")["b4"] == (None, "outlier")
+    assert labels(findings, undecided="drop")["b3"] == ("bo", "")
 
 
 def test_a_split_gives_the_further_person_an_identity_outliers_or_not():
-    asked = [("split", "a1", "a7", "yes"), *(("outlier", f, "ana", "yes") for f in ("a7", "a8", "a9"))]
-    found = labels(asked)
+    findings = [("split", "a1", "a7", "yes"), *(("outlier", f, "ana", "yes") for f in ("a7", "a8", "a9"))]
+    found = labels(findings)
     assert {found[f] for f in ("a7", "a8", "a9")} == {("ana~a7", "split")}
     assert found["a1"] == ("ana", "")
-    refused = labels([("split", "a1", "a7", "unsure"), *asked[1:]])
+    refused = labels([("split", "a1", "a7", "unsure"), *findings[1:]])
     assert {refused[f] for f in ("a7", "a8", "a9")} == {(None, "outlier")}
 
 
-def test_a_misplaced_face_moves_home_instead_of_going():
-    asked = [("outlier", "a4", "ana", "yes"), ("misplaced", "a4", "bo", "yes")]
-    assert labels(asked)["a4"] == ("bo", "misplaced")
-    assert labels([asked[0], ("misplaced", "a4", "bo", "unsure")])["a4"] == (None, "outlier")
+def test_a_misplaced_face_is_relabelled_instead_of_removed():
+    findings = [("outlier", "a4", "ana", "yes"), ("misplaced", "a4", "bo", "yes")]
+    assert labels(findings)["a4"] == ("bo", "misplaced")
+    assert labels([findings[0], ("misplaced", "a4", "bo", "unsure")])["a4"] == (None, "outlier")
 
 
-def test_a_face_moves_to_a_further_person_only_when_that_is_an_identity():
-    asked = [("outlier", "b4", "bo", "yes"), ("misplaced", "b4", "ana~a7", "yes")]
-    assert labels(asked)["b4"] == (None, "outlier")
-    assert labels([*asked, ("split", "a1", "a7", "yes")])["b4"] == ("ana~a7", "misplaced")
+def test_a_face_is_relabelled_as_a_further_person_only_when_that_is_an_identity():
+    findings = [("outlier", "b4", "bo", "yes"), ("misplaced", "b4", "ana~a7", "yes")]
+    assert labels(findings)["b4"] == (None, "outlier")
+    assert labels([*findings, ("split", "a1", "a7", "yes")])["b4"] == ("ana~a7", "misplaced")
 
 
-def test_merges_take_the_larger_persons_name_and_outliers_stay_out():
+def test_a_merge_takes_the_larger_persons_name_and_outliers_stay_out():
     found = labels([("merge", "bo", "cy", "yes"), ("outlier", "b4", "bo", "yes")])
     assert found["c1"] == ("bo", "merge")
     assert found["b1"] == ("bo", "")
@@ -134,56 +135,56 @@ def test_a_moved_face_follows_its_new_person_into_a_merge():
     assert found["a4"] == ("bo", "misplaced")
 
 
-def test_a_mixed_name_goes_but_who_was_found_elsewhere():
+def test_a_mixed_identity_is_removed_but_for_faces_that_are_another_person():
     found = labels([("mixed", "di", None, "yes"), ("misplaced", "d2", "cy", "yes")])
     assert found["d1"] == (None, "mixed")
     assert found["d2"] == ("cy", "misplaced")
     assert labels([("mixed", "di", None, "unsure")])["d1"] == ("di", "")
 
 
-def test_a_copy_goes_as_a_copy_whoever_it_shows():
+def test_a_duplicate_is_removed_as_such_even_if_it_is_an_outlier():
     found = labels([("duplicate", "a4", "a1", "yes"), ("outlier", "a4", "ana", "yes")])
     assert found["a4"] == (None, "duplicate")
 
 
-def test_a_conflict_becomes_a_copy_when_the_names_are_one():
-    asked = [("conflict", "b1", "c1", "unsure")]
-    assert labels(asked)["b1"] == ("bo", "")
-    both = labels(asked, undecided="drop")
+def test_a_conflict_is_a_duplicate_when_the_identities_are_merged():
+    findings = [("conflict", "b1", "c1", "unsure")]
+    assert labels(findings)["b1"] == ("bo", "")
+    both = labels(findings, undecided="drop")
     assert (both["b1"], both["c1"]) == ((None, "conflict"),) * 2
-    assert labels([*asked, ("merge", "bo", "cy", "yes")])["b1"] == (None, "duplicate")
+    assert labels([*findings, ("merge", "bo", "cy", "yes")])["b1"] == (None, "duplicate")
 
 
-def test_of_a_picture_that_came_home_to_its_copy_the_one_that_came_goes():
+def test_of_a_conflict_the_photo_that_was_relabelled_is_removed():
     found = labels([("conflict", "b1", "a4", "unsure"), ("misplaced", "a4", "bo", "yes")])
     assert found["b1"] == ("bo", "")
     assert found["a4"] == (None, "misplaced")
 
 
-def test_people_of_a_test_set_go_with_all_they_are_united_with():
+def test_persons_of_a_test_set_are_removed_with_all_they_are_merged_with():
     found = labels([("overlap", "cy", "Cy of the test set", "yes"), ("merge", "bo", "cy", "yes")])
     assert {found[f] for f in ("b1", "b2", "b3", "c1", "c2")} == {(None, "overlap")}
     assert labels([("overlap", "a2", "some photo", "yes")])["a2"] == (None, "overlap")
 
 
-def test_what_came_from_elsewhere_and_loses_its_place_is_misplaced():
+def test_a_relabelled_face_whose_new_person_is_removed_stays_misplaced():
     found = labels([("misplaced", "a4", "cy", "yes"), ("overlap", "cy", "t", "yes")])
     assert found["a4"] == (None, "misplaced")
 
 
-def test_identities_of_too_few_go():
+def test_identities_with_too_few_photos_are_removed():
     found = labels([("outlier", "d2", "di", "yes")])
     assert found["d1"] == (None, "too_few")
     assert labels([("outlier", "d2", "di", "yes")], min_faces=1)["d1"] == ("di", "")
 
 
-def test_an_unknown_wish_is_an_error():
+def test_an_unknown_option_for_undecided_findings_is_an_error():
     with pytest.raises(ValueError, match="keep or drop"):
         labels([], undecided="perhaps")
 
 
 SUBJECTS = st.sampled_from([*FACES, "ana", "bo", "cy", "di", "ana~a7", "nobody"])
-QUESTIONS = st.lists(
+FINDINGS = st.lists(
     st.tuples(st.sampled_from(KINDS), SUBJECTS, SUBJECTS, st.sampled_from(["yes", "no", "unsure"]), st.integers(0, 9)),
     max_size=25,
     unique_by=lambda q: q[:3],
@@ -191,9 +192,9 @@ QUESTIONS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(QUESTIONS, st.integers(0, 99), st.sampled_from(["keep", "drop"]), st.integers(1, 3))
-def test_every_photo_stays_or_has_a_reason_and_order_changes_nothing(asked, order, undecided, min_faces):
-    found = labels(asked, undecided=undecided, min_faces=min_faces)
+@given(FINDINGS, st.integers(0, 99), st.sampled_from(["keep", "drop"]), st.integers(1, 3))
+def test_every_photo_is_kept_or_has_a_reason_and_order_changes_nothing(findings, order, undecided, min_faces):
+    found = labels(findings, undecided=undecided, min_faces=min_faces)
     assert set(found) == set(FACES)
     assert all(identity is not None or reason for identity, reason in found.values())
-    assert labels(asked, order=order, undecided=undecided, min_faces=min_faces) == found
+    assert labels(findings, order=order, undecided=undecided, min_faces=min_faces) == found
