@@ -30,13 +30,17 @@ from pipeline.refined.resolve import resolve
 from pipeline.refined.score import score
 from pipeline.refined.verdicts import with_implied_answers
 from pipeline.refinement import Refinement, RefineOptions, latest
+from pipeline.review.answers.ledger import LedgerRow, table_of
+from pipeline.review.answers.machine_views import machine_views
 from pipeline.review.answers.votes import settle
-from pipeline.review.questions.cases import Case, cases
-from pipeline.review.questions.queue import BAND, GUESSED, pages
+from pipeline.review.questions.case import Case
+from pipeline.review.questions.cases import cases
+from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, MIN_ERROR_PROBABILITY, build_queue
 
 log = logging.getLogger("refinery")
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of all that can be asked
 NEARLY = 0.85  # of all questions
+FINDING_COLUMNS = ("finding_id", "kind", "subject", "object")
 ORDERS = 5  # random ones, of which the mean is shown
 
 
@@ -86,8 +90,9 @@ def review(
     if not (truth / "truth.tsv").exists():
         raise UserError(f"{truth} holds no truth.tsv: give the folder of a data set whose truth is known")
     stage = Stage.of(root, latest(root), read_truth(truth))
-    ordered = [c for page in pages(stage.cases, GUESSED, band=0.0) for c in page.cases]
-    band = sum(c.wrong >= BAND for c in ordered)
+    queue = build_queue(stage.cases, DEFAULT_ANSWER_SECONDS, min_error_probability=0.0)
+    ordered = [c for page in queue for c in page.cases]
+    band = sum(c.error_probability >= MIN_ERROR_PROBABILITY for c in ordered)
     at = sorted({round(s * len(ordered)) for s in SHARES} | {band})
     curves: dict[str, list[Point]] = {}
     with bar("review", of=len(wrong) * (1 + ORDERS), unit="curves") as tick:
@@ -145,7 +150,7 @@ class Stage(NamedTuple):
     @classmethod
     def of(cls, root: str, done: Refinement, truth: Truth) -> "Stage":
         """A refinement's, without what people may have said already."""
-        every = cases(root, done)
+        every = cases(done)
         found = combine_findings([done.findings.read(), _besides(every)])
         photos = done.photos.read(["face_id", "key", "identity"])
         if missing := set(photos["key"].to_pylist()) - set(truth.keys):
@@ -158,38 +163,28 @@ class Stage(NamedTuple):
         persons = done.persons.read(PERSON_COLUMNS)
         return cls(claims, persons, found, verdicts, done.options, every, truth, true_persons(done, truth))
 
-    def answers(self, rate: float, seed: int) -> dict[str, list[dict[str, Any]]]:
+    def answers(self, rate: float, seed: int) -> dict[str, list[LedgerRow]]:
         """What two annotators say of every case, and a third where they differ; by case."""
         rng = np.random.default_rng([seed, round(rate * 1e6)])
-        said: dict[str, list[dict[str, Any]]] = {}
-        for case in sorted(self.cases, key=lambda c: c.about["finding_id"]):
-            right = self.persons_shown.answer(case.about)
+        said: dict[str, list[LedgerRow]] = {}
+        for case in sorted(self.cases, key=lambda c: c.id):
+            right = self.persons_shown.answer(case.finding)
             errs = rng.random(3) < rate
             if right is None:
                 continue
             given = [right if not e else {"yes": "no", "no": "yes"}[right] for e in errs]
             voices = given[:2] if given[0] == given[1] else given
-            said[case.about["finding_id"]] = [
-                {**a, "verdict": v, "who": f"annotator {i}", "purpose": "case", "answer_id": f"{i}/{a['finding_id']}"}
+            said[case.id] = [
+                LedgerRow(ref, v, who=f"annotator {i}", purpose="case", answer_id=f"{i}/{ref.finding_id}")
                 for i, v in enumerate(voices)
-                for a in (case.about, *case.also)
-            ] + [
-                {
-                    **a,
-                    "verdict": case.guess,
-                    "who": "policy",
-                    "purpose": "policy",
-                    "belief": case.belief,
-                    "answer_id": f"policy/{a['finding_id']}",
-                }
-                for a in (case.about, *case.also)
-            ]
+                for ref in case.findings
+            ] + machine_views([case], answer_id="policy")
         return said
 
-    def point(self, asked: Sequence[Case], said: Mapping[str, list[dict[str, Any]]]) -> Point:
+    def point(self, asked: Sequence[Case], said: Mapping[str, list[LedgerRow]]) -> Point:
         """The score when these cases have been asked."""
-        rows = [row for c in asked for row in said.get(c.about["finding_id"], [])]
-        settled = settle(pa.Table.from_pylist(rows, schema=schema.LEDGER)).verdicts
+        rows = [row for c in asked for row in said.get(c.id, [])]
+        settled = settle(table_of(rows)).verdicts
         answers = with_implied_answers(settled, self.findings)
         people = dict(zip(answers["finding_id"].to_pylist(), answers["verdict"].to_pylist(), strict=True))
         ids = self.findings["finding_id"].to_pylist()
@@ -208,6 +203,6 @@ class Stage(NamedTuple):
 
 def _besides(every: Sequence[Case]) -> pa.Table:
     """Cases that are no findings of the machine's, as findings."""
-    rows = [{c: case.about[c] for c in ("finding_id", "kind", "subject", "object")} for case in every]
+    rows = [dict(zip(FINDING_COLUMNS, case.finding[:4], strict=True)) for case in every]
     table = pa.Table.from_pylist(rows, schema=schema.FINDINGS)
     return table.filter(pc.equal(table["kind"], "outlier"))

@@ -12,8 +12,9 @@ from flows.refine.take_out import Root
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Account, latest
-from pipeline.review.answers.lists import SAYS, decide, read_lists, take_in
-from pipeline.review.answers.votes import verdicts
+from pipeline.review.answers.list_files import SAYS, read_lists
+from pipeline.review.answers.lists import list_decisions, record_list
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 
 log = logging.getLogger("refinery")
@@ -62,11 +63,11 @@ def apply_list(
         raise UserError(f"--says {says}: give one of {', '.join(SAYS)}")
     lines = read_lists(file, says=says, classes=Path(classes) if classes else None)
     with root_lock(root):
-        listed = decide(latest(root), lines, says=says)
+        listed = list_decisions(latest(root), lines, says=says)
         if not listed.known:
             hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"
             raise UserError(f"{file[0]} names nothing of {root}, {lines[0].name} for one: {hint}")
-        new = take_in(root, listed.rows, who=who or f"list {file[0].name}", files=file)
-        log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.rows), new)
-        done = label_again(root, verdicts(root))
-    return Applied(listed.known, listed.unknown, len(listed.rows), new, done.account)
+        new = record_list(root, listed.verdicts, who=who or f"list {file[0].name}", files=file)
+        log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.verdicts), new)
+        done = label_again(root, settled_verdicts(root))
+    return Applied(listed.known, listed.unknown, len(listed.verdicts), new, done.account)

@@ -24,7 +24,7 @@ from pipeline.noise.persons import DOUBT
 from pipeline.noise.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
-from pipeline.review.answers.votes import verdicts
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 
 # false accept rates by which clusters and persons are formed before any finding is judged; min_coarse is a
@@ -123,7 +123,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         noise,
         undecided=request.undecided,
         min_faces=request.min_faces,
-        verdicts=verdicts(root),
+        verdicts=settled_verdicts(root),
         workers=workers,
     )
     names = tuple(Path(path).name for path in request.test_sets)

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.refined import export as exports
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
+from pipeline.review.summary import summarize_review
 from pipeline.root_lock import root_lock
 from pipeline.tables import storage
 
@@ -97,7 +98,8 @@ def export(
     )
     again = f"refinery export ROOT OUT --format {format}"
     again += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"
-    card = partial(write_card, done, photos=len(table), identities=len(who), command=again)
+    review = summarize_review(root)
+    card = partial(write_card, done, review=review, photos=len(table), identities=len(who), command=again)
     photos = exports.export(table, who, out, format=format, layout=layout, card=card)
     return Taken(f"{format} data set", str(out), photos)
 

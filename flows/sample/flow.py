@@ -23,7 +23,7 @@ from pipeline.refined.labels import label_again
 from pipeline.refined.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
-from pipeline.review.answers.votes import verdicts
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 
@@ -97,7 +97,7 @@ def demo(
     )
     truth = read_truth(world)
     ledger.append(root, true_answers(latest(root), truth))
-    said = verdicts(root)
+    said = settled_verdicts(root)
     log.info("%d findings are undecided: answered from the truth, as annotators would", len(said))
     done = label_again(root, said)
     if not (out / "refined").exists():

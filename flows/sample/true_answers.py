@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.refined.known_truth import Truth
 from pipeline.refinement import Refinement
-from pipeline.review.questions.cases import nobody
-from pipeline.review.questions.subject import about, medoids
+from pipeline.review.answers.ledger import LedgerRow
+from pipeline.review.questions.finding_ref import FindingRef, finding_ref
+from pipeline.review.questions.persons import identities_without_person, read_medoids, read_person_records
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,16 @@ class TruePersons:
     of: Mapping[str, str]  # by face_id, by the name of a person of the refinement, and by claimed identity
     mixed: frozenset[str]  # claimed identities in which no person has more photos than every other
 
-    def answer(self, finding: Mapping[str, Any]) -> str | None:
+    def answer(self, finding: FindingRef) -> str | None:
         """yes or no to a finding; None where the truth has no answer, as to which identity a shared picture is of."""
-        kind, subject = finding["kind"], self.of.get(finding["subject"])
-        other = self.of.get(finding["object"], finding["object"])  # a person of a test set is called by its own name
+        kind, subject, named = finding.kind, self.of.get(finding.subject), finding.object or ""
+        other = self.of.get(named, named)  # a person of a test set is called by its own name
         if kind in ("misplaced", "merge", "overlap"):
             return "yes" if subject == other else "no"
         if kind in ("outlier", "split"):
             return "no" if subject == other else "yes"
         if kind == "mixed":
-            return "yes" if finding["subject"] in self.mixed else "no"
+            return "yes" if finding.subject in self.mixed else "no"
         return None
 
 
@@ -40,24 +40,26 @@ def true_persons(refinement: Refinement, truth: Truth) -> TruePersons:
     photos = refinement.labels.read(["face_id", "key", "claimed"]).to_pylist()
     person_of_key = dict(zip(truth.keys, truth.person, strict=True))
     of = {photo["face_id"]: person_of_key[photo["key"]] for photo in photos}
-    columns = ["person", "cluster", "size", "medoid"]
-    persons = {p["person"]: p for p in refinement.persons.read(columns).to_pylist()}
-    of |= {name: of[person["medoid"]] for name, person in persons.items()}
+    persons = read_person_records(refinement)
+    of |= {name: of[person.medoid] for name, person in persons.items()}
     shown: dict[str, Counter[str]] = {}
     for photo in photos:
         shown.setdefault(photo["claimed"], Counter())[of[photo["face_id"]]] += 1
-    of |= {name: shown[name].most_common(1)[0][0] for name in nobody(persons)}
+    of |= {name: shown[name].most_common(1)[0][0] for name in identities_without_person(persons)}
     return TruePersons(of, frozenset(name for name, persons in shown.items() if not _has_a_person(persons)))
 
 
-def true_answers(refinement: Refinement, truth: Truth) -> list[dict[str, Any]]:
+def true_answers(refinement: Refinement, truth: Truth) -> list[LedgerRow]:
     """The true answer to each finding that is undecided, as rows for the ledger."""
     verdicts = refinement.decisions.read(["verdict"])["verdict"].to_pylist()
-    findings = refinement.judged_findings.read(["finding_id", "kind", "subject", "object"]).to_pylist()
-    persons, medoid = true_persons(refinement, truth), medoids(refinement)
+    columns = ("kind", "subject", "object")
+    findings = refinement.judged_findings.read(columns)
+    persons, medoids = true_persons(refinement, truth), read_medoids(refinement)
+    rows = zip(*(findings[c].to_pylist() for c in columns), strict=True)
+    refs = [finding_ref(kind, subject, other, medoids) for kind, subject, other in rows]
     return [
-        about(finding, medoid) | {"verdict": answer, "who": "truth", "purpose": "truth", "answer_id": "truth"}
-        for finding, verdict in zip(findings, verdicts, strict=True)
+        LedgerRow(finding, answer, who="truth", purpose="truth", answer_id="truth")
+        for finding, verdict in zip(refs, verdicts, strict=True)
         if verdict == "unsure" and (answer := persons.answer(finding))
     ]
 

@@ -14,11 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.refined.review_summary import ReviewSummary
 from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
 from pipeline.refinement import Refinement
-from pipeline.review.answers.ledger import read, terms
-from pipeline.review.answers.votes import settle
-from pipeline.review.questions.gold import Audit, estimate, in_force
 from pipeline.tables.table import Table
 
 FOLDER = "_changes"  # readers of a folder of Parquet pass over names that begin so
@@ -48,21 +46,26 @@ LIMITS = """\
 * Photos of people are personal data: the sources' terms, and the law where you are, hold for this selection too."""
 
 
-def write_card(done: Refinement, folder: Path, *, photos: int, identities: int, command: str) -> None:
+def write_card(
+    done: Refinement, folder: Path, *, review: ReviewSummary, photos: int, identities: int, command: str
+) -> None:
     """README.md, _changes/removed.parquet and _changes/renamed.parquet in an export's folder.
 
-    photos, identities: how many were exported; command: the one that made the export, without its paths.
+    review: what people decided; photos, identities: how many were exported; command: the one that made the export,
+    without its paths.
     """
     (folder / FOLDER).mkdir()
     _changes(done, folder / FOLDER)
-    (folder / "README.md").write_text(card(done, photos=photos, identities=identities, command=command), "utf-8")
+    (folder / "README.md").write_text(
+        card(done, review, photos=photos, identities=identities, command=command), "utf-8"
+    )
 
 
-def card(done: Refinement, *, photos: int, identities: int, command: str) -> str:
+def card(done: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:
     """The card's text (Markdown)."""
     came = f"{done.account.ingested:,} photos under {done.account.identities_claimed:,} names"
     lists = (f"`{FOLDER}/{name}.parquet` ({', '.join(s.names)})" for name, s in CHANGES.items())
-    decided = list(_decisions(done))
+    decided = list(_decisions(done, review))
     parts = [
         f"# {' + '.join(done.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {came}.\n",
@@ -71,7 +74,7 @@ def card(done: Refinement, *, photos: int, identities: int, command: str) -> str
         "## Models\n\n" + _table(("what", "SHA-256 of the file", "mirrored"), _models(done)),
         "## Thresholds\n\n" + _thresholds(done),
         "## Decisions\n\n" + _table(("finding", "decided by", "yes", "no", "unsure"), decided),
-        f"## Known limits\n\n{_left(done, sum(row[-1] for row in decided))}\n{LIMITS}\n",
+        f"## Known limits\n\n{_left(done, review, undecided=sum(row[-1] for row in decided))}\n{LIMITS}\n",
         f"## The change as a list\n\n{' and '.join(lists)}: applied to the sources, they give this data set.\n",
         f"## To make it again\n\n```bash\n{_command(done)}\n{command}\n```\n",
     ]
@@ -139,9 +142,8 @@ def _thresholds(done: Refinement) -> str:
     )
 
 
-def _decisions(done: Refinement) -> Iterator[tuple[str, str, int, int, int]]:
+def _decisions(done: Refinement, review: ReviewSummary) -> Iterator[tuple[str, str, int, int, int]]:
     """How many of each kind were decided how, by the machine's policy, by people, and by lists."""
-    purpose = {r["who"]: r["purpose"] for r in read(done.labels.root).select(["who", "purpose"]).to_pylist()}
     others = {"list": "a list", "truth": "the known truth"}
     counts: Counter[tuple[str, str, str]] = Counter()
     tables = (done.judged_findings.batches(["kind"]), done.decisions.batches(["verdict", "who"]))
@@ -149,22 +151,21 @@ def _decisions(done: Refinement) -> Iterator[tuple[str, str, int, int, int]]:
         for kind, verdict, who in zip(
             kinds["kind"].to_pylist(), *(said[c].to_pylist() for c in ("verdict", "who")), strict=True
         ):
-            by = "policy" if who == "policy" else others.get(purpose.get(who, ""), "people")
+            by = "policy" if who == "policy" else others.get(review.sources.get(who, ""), "people")
             counts[kind, by, verdict] += 1
     for kind, by in sorted({(k, b) for k, b, _ in counts}):
         yield kind, by, counts[kind, by, "yes"], counts[kind, by, "no"], counts[kind, by, "unsure"]
 
 
-def _left(done: Refinement, unsure: int) -> str:
+def _left(done: Refinement, review: ReviewSummary, *, undecided: int) -> str:
     """What is undecided, and what the audit says of the noise that is left."""
     words = {"keep": "stay", "drop": "went"}[done.options.undecided]
-    lines = [f"* {unsure:,} findings were for people to decide on and nobody did: their photos {words}."]
-    root = done.labels.root
-    found: Audit | None = estimate(in_force(root).wrong_when, settle(read(root), votes=terms(root)["votes"]).verdicts)
-    if found is None:
+    lines = [f"* {undecided:,} findings were for people to decide on and nobody did: their photos {words}."]
+    noise = review.noise
+    if noise is None:
         return "\n".join([*lines, "* How much noise is left was not audited by people."])
-    text = f"{found.wrong} of {found.judged} kept photos, drawn at random, were judged wrong by people"
-    return "\n".join([*lines, f"* {text}: {found.low:.2%} to {found.high:.2%} of the kept photos (95%)."])
+    text = f"{noise.wrong} of {noise.judged} kept photos, drawn at random, were judged wrong by people"
+    return "\n".join([*lines, f"* {text}: {noise.low:.2%} to {noise.high:.2%} of the kept photos (95%)."])
 
 
 def _command(done: Refinement) -> str:

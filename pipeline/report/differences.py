@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.refinement import Refinement
 from pipeline.report.gallery import Side, sides_of, strips_of
 from pipeline.report.thumbnails import thumbnails
-from pipeline.review.questions.cases import among
+from pipeline.tables.face_rows import rows_of_faces
 
 KINDS = 20  # differences of which faces are shown, the most frequent ones; the table has all
 NOT_THERE = "not there"
@@ -50,15 +50,11 @@ def differing(one: Refinement, two: Refinement, *, each: int, most_bytes: int) -
     """Photos treated differently, at most `each` of a kind, with pictures of at most most_bytes together."""
     counts, ids = _counted(one, two, each)
     shown = [pair for pair, _ in counts if ids.get(pair)][:KINDS]
-    faces = pa.array(sorted(f for pair in shown for f in ids[pair]), pa.string())
+    faces = {f for pair in shown for f in ids[pair]}
     seen = [_seen(done, faces) for done in (one, two)]
-    strips = pa.array(
-        sorted({f for of in seen for s in of.values() for side in (s.home, *s.others) for f in side.faces}), pa.string()
-    )
-    group = {
-        r["face_id"]: (r["identity"], r["cluster"])
-        for r in among(one.clusters, strips, ["face_id", "identity", "cluster"])
-    }
+    strips = {f for of in seen for s in of.values() for side in (s.home, *s.others) for f in side.faces}
+    clusters = rows_of_faces(one.clusters, strips, ("face_id", "identity", "cluster"))
+    group = {face: (identity, cluster) for face, identity, cluster in clusters}
     entries = [
         Difference(
             pair,
@@ -116,8 +112,9 @@ def _fates(done: Refinement) -> Iterator[tuple[str, str, Treated]]:
             yield face, claimed or "", known[key]
 
 
-def _seen(done: Refinement, faces: pa.Array) -> dict[str, _Seen]:
-    labels = {r["face_id"]: r for r in among(done.labels, faces, ["face_id", "claimed", "identity", "finding_id"])}
+def _seen(done: Refinement, faces: set[str]) -> dict[str, _Seen]:
+    columns = ("face_id", "claimed", "identity", "finding_id")
+    labels = {row[0]: dict(zip(columns, row, strict=True)) for row in rows_of_faces(done.labels, faces, columns)}
     asked = pa.array(sorted({r["finding_id"] for r in labels.values() if r["finding_id"]}), pa.string())
     found = [
         r

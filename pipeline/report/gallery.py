@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from pipeline.noise.score_norm import Calibration
 from pipeline.refinement import Refinement
 from pipeline.report.thumbnails import thumbnails
-from pipeline.review.questions.belief import holds
-from pipeline.review.questions.cases import among, own
+from pipeline.review.questions.belief import finding_beliefs, genuine_scores
+from pipeline.tables.face_rows import rows_of_faces
 from pipeline.tables.table import Table
 
 Row = dict[str, Any]
@@ -59,7 +59,8 @@ def gather(done: Refinement, calibration: Calibration, *, each: int, most_bytes:
     decided = done.decisions.read(["verdict", "who"])
     verdicts = np.asarray(decided["verdict"].to_numpy(), object)
     policy = np.where(np.asarray(decided["who"].to_numpy(), object) == "policy", "the machine", "people or a list")
-    belief = holds(table, verdicts, calibration, own(done, calibration), len(done.persons))
+    genuine = genuine_scores(done, calibration)
+    belief = finding_beliefs(table, verdicts, calibration, genuine, persons=len(done.persons))
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for kind, verdict in zip(table["kind"].to_pylist(), verdicts.tolist(), strict=True):
         counts[kind, verdict] += 1
@@ -121,11 +122,9 @@ def sides_of(done: Refinement, rows: Sequence[Row]) -> dict[str, tuple[tuple[str
         r["person"]: (r["identity"], r["cluster"])
         for r in done.persons.read(["person", "identity", "cluster"]).to_pylist()
     }
-    named = pa.array(sorted({w for r in rows for w in (r["subject"], r["object"]) if w}), pa.string())
-    place = {
-        r["face_id"]: (r["identity"], r["cluster"])
-        for r in among(done.clusters, named, ["face_id", "identity", "cluster"])
-    }
+    named = {w for r in rows for w in (r["subject"], r["object"]) if w}
+    clusters = rows_of_faces(done.clusters, named, ("face_id", "identity", "cluster"))
+    place = {face: (identity, cluster) for face, identity, cluster in clusters}
     groups = {persons[w] for r in rows for w in (r["subject"], r["object"]) if w in persons} | set(place.values())
     groups |= {(identity, 0) for identity, _ in place.values()}
     groups |= {(w, c) for r in rows if r["kind"] == "mixed" for w in [r["subject"]] for c in range(8)}

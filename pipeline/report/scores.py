@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.noise.score_norm import Calibration, Floats, fuse
 from pipeline.refinement import Refinement
-from pipeline.review.questions.belief import stranger
-from pipeline.review.questions.cases import own
-from pipeline.review.questions.queue import BAND
+from pipeline.review.questions.belief import genuine_scores, outlier_belief
+from pipeline.review.questions.queue import MIN_ERROR_PROBABILITY
 from pipeline.tables.columns import vectors
 
 NAMES, FACES = 400, 4  # of the sample: 1.3 million pairs
@@ -125,7 +124,7 @@ def _cmc(cosine: Floats, names: NDArray[np.int64]) -> Floats:
 
 def band(done: Refinement, calibration: Calibration) -> tuple[float, float] | None:
     """The likenesses, under the usual one, at which a face is neither surely the person nor surely somebody else."""
-    usual = own(done, calibration)
-    p = stranger(BINS, calibration.tail, usual)
-    unsure = BINS[(usual.mean > BINS) & (p > BAND) & (p < 1 - BAND)].tolist()
+    usual = genuine_scores(done, calibration)
+    p = outlier_belief(BINS, calibration.tail, usual)
+    unsure = BINS[(usual.mean > BINS) & (p > MIN_ERROR_PROBABILITY) & (p < 1 - MIN_ERROR_PROBABILITY)].tolist()
     return (unsure[0], unsure[-1]) if unsure else None

@@ -1,11 +1,11 @@
-"""Who is asked: the group of annotators that knows such faces. For routing only; groups never leave with the data.
+"""Groups of annotators: which group is asked about which identity. Groups never leave with the data.
 
-The groups are the user's own words, from the user's own file. An identity without one goes to `general`, or, when
-asked for, to the group of most of its nearest neighbours.
+The groups are the user's own words, from the user's own file. An identity without one goes to `general`, or, on
+request, to the group of most of its nearest neighbours.
 """
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,38 +18,44 @@ from pipeline.errors import UserError
 from pipeline.noise.persons import likest, read_persons
 from pipeline.refinement import Refinement
 
-GENERAL = "general"
-NEIGHBOURS = 10  # persons with a known group that vote
-MAJORITY = 0.6  # share of them that a proposal needs
+GENERAL = "general"  # the group of identities without one
+NEIGHBOURS = 10  # nearest persons with a group that vote
+MIN_VOTE_SHARE = 0.6  # that a proposed group needs
 
 
-class Known(NamedTuple):
-    """What the user says of an identity: its group, and how it is called on a page."""
+class KnownIdentity(NamedTuple):
+    """What the user's file says of an identity: its group, and what pages call it."""
 
     group: str
     title: str
 
 
-def read_groups(path: str | Path) -> dict[str, Known]:
-    """Groups by identity, from a CSV or Parquet file with the columns identity, group and any others to show.
+class GroupProposal(NamedTuple):
+    """The group that the neighbours of an identity vote for, and its share of the votes."""
 
-    Raises UserError when the file is not there, is neither, lacks a column, or names an identity twice with two groups.
+    group: str
+    share: float
+
+
+def read_groups(path: str | Path) -> dict[str, KnownIdentity]:
+    """Group and title by identity, from a CSV or Parquet file with the columns identity, group and any others to show.
+
+    Raises UserError when the file cannot be read, lacks a column, or gives an identity two groups.
     """
-    rows = _rows(Path(path))
-    found: dict[str, Known] = {}
-    for line, row in enumerate(rows, start=2):
+    known: dict[str, KnownIdentity] = {}
+    for line, row in enumerate(_read_table(Path(path)), start=2):
         identity, group = (str(row.get(c) or "").strip() for c in ("identity", "group"))
         if not identity:
             raise UserError(f"{path}, row {line}: no identity; every row needs one")
-        more = [str(v) for k, v in row.items() if k not in ("identity", "group") and v not in (None, "")]
-        known = Known(group or GENERAL, " · ".join([*more, identity]))
-        if identity in found and found[identity].group != known.group:
-            raise UserError(f"{path}, row {line}: {identity} has two groups, {found[identity].group} and {known.group}")
-        found[identity] = known
-    return found
+        shown = [str(v) for k, v in row.items() if k not in ("identity", "group") and v not in (None, "")]
+        entry = KnownIdentity(group or GENERAL, " · ".join([*shown, identity]))
+        if identity in known and known[identity].group != entry.group:
+            raise UserError(f"{path}, row {line}: {identity} has two groups, {known[identity].group} and {entry.group}")
+        known[identity] = entry
+    return known
 
 
-def _rows(path: Path) -> list[dict[str, object]]:
+def _read_table(path: Path) -> list[dict[str, object]]:
     try:
         if path.suffix == ".parquet":
             rows: list[dict[str, object]] = pq.read_table(path).to_pylist()
@@ -59,7 +65,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise UserError(f"cannot read the groups in {path} ({error}): give a CSV or Parquet file") from None
     if not rows or not {"identity", "group"} <= set(rows[0]):
-        raise UserError(f"{path} has no columns identity and group: they say who is asked about whom")
+        raise UserError(f"{path} has no columns identity and group: they say which group is asked about whom")
     return rows
 
 
@@ -72,32 +78,27 @@ def read_roster(path: str | Path) -> dict[str, list[str]]:
         raise UserError(f"cannot read the roster {path} ({error}): give a CSV file") from None
     if not rows or not {"group", "annotator"} <= set(rows[0]):
         raise UserError(f"{path} has no columns group and annotator: they say who annotates for which group")
-    found: dict[str, list[str]] = {}
+    annotators: dict[str, list[str]] = {}
     for row in rows:
-        found.setdefault((row["group"] or "").strip() or GENERAL, []).append((row["annotator"] or "").strip())
-    return found
+        annotators.setdefault((row["group"] or "").strip() or GENERAL, []).append((row["annotator"] or "").strip())
+    return annotators
 
 
-class Proposal(NamedTuple):
-    """A group by vote of the neighbours, and the vote's share."""
-
-    group: str
-    share: float
-
-
-def propose(root: str, done: Refinement, known: Mapping[str, Known]) -> dict[str, Proposal]:
-    """Groups for identities that have none, by vote of the NEIGHBOURS likest persons that have one."""
-    model = done.calibration.shards[0]
-    persons = read_persons(root, done.persons.shards, model)
-    has = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
-    if not has.any() or has.all():
+def propose_groups(refinement: Refinement, known: Mapping[str, KnownIdentity]) -> dict[str, GroupProposal]:
+    """Groups for identities that have none, by vote of the NEIGHBOURS nearest persons that have one."""
+    persons = read_persons(refinement.root, refinement.persons.shards, refinement.calibration.shards[0])
+    grouped = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
+    if not grouped.any() or grouped.all():
         return {}
-    k = min(NEIGHBOURS, int(has.sum()))
-    i, j = likest([persons.around[0].x[~has]], [persons.around[0][has]], k=k)
-    asking, voting = persons.identity[~has], persons.identity[has]
-    votes: dict[str, Counter[str]] = {}
-    for one, other in zip(asking[i].tolist(), voting[j].tolist(), strict=True):
-        votes.setdefault(one, Counter())[known[other].group] += 1
-    best = {name: (count.most_common(1)[0], count.total()) for name, count in votes.items()}
-    shares = {name: Proposal(group, n / of) for name, ((group, n), of) in best.items()}
-    return {name: p for name, p in sorted(shares.items()) if p.share >= MAJORITY}
+    k = min(NEIGHBOURS, int(grouped.sum()))
+    i, j = likest([persons.around[0].x[~grouped]], [persons.around[0][grouped]], k=k)
+    asking, voting = persons.identity[~grouped][i].tolist(), persons.identity[grouped][j].tolist()
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for identity, neighbour in zip(asking, voting, strict=True):
+        votes[identity][known[neighbour].group] += 1
+    proposals = {}
+    for identity, count in sorted(votes.items()):
+        (group, n), total = count.most_common(1)[0], count.total()
+        if n / total >= MIN_VOTE_SHARE:
+            proposals[identity] = GroupProposal(group, n / total)
+    return proposals

@@ -1,12 +1,27 @@
 """Answers as rows of a ledger, for tests."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipeline.review.answers.ledger import LedgerRow
+from pipeline.review.questions.finding_ref import FindingRef
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def row(finding, verdict, who, *, at=0, kind="outlier", purpose="case", **more):
-    """One annotator's answer; at: seconds after the start."""
-    given = {"finding_id": finding, "verdict": verdict, "who": who, "at": START + timedelta(seconds=at), "kind": kind}
-    given |= {"subject": "face", "object": "name", "purpose": purpose, "answer_id": f"{who}/{finding}", "seconds": 2.0}
-    return given | more
+def row(
+    finding_id: str,
+    verdict: str,
+    who: str,
+    *,
+    at: float = 0,
+    kind: str = "outlier",
+    subject: str = "face",
+    object: str | None = "name",
+    purpose: str = "case",
+    **columns: Any,
+) -> LedgerRow:
+    """One annotator's answer; at: seconds after the start; columns: further ones of the ledger."""
+    ref = FindingRef(finding_id, kind, subject, object, None, None)
+    given = {"answer_id": f"{who}/{finding_id}", "seconds": 2.0, **columns}
+    return LedgerRow(ref, verdict, who, purpose, at=START + timedelta(seconds=at), **given)

@@ -14,16 +14,16 @@ def pictures(faces: Sequence[str]) -> dict[str, bytes]:
     return {f: _drawn(f) for f in faces}
 
 
-def grid(name: str, cells: int = 3, guess: str = "yes") -> Question:
+def grid(name: str, cells: int = 3, machine_verdict: str = "yes") -> Question:
     """Who does not belong to a name?"""
-    items = tuple(Item(f"{name}.{i}", f"{name}-{i}", guess, "unlike the others") for i in range(cells))
+    items = tuple(Item(f"{name}.{i}", f"{name}-{i}", machine_verdict, "unlike the others") for i in range(cells))
     left = tuple(f"{name}-sure-{i}" for i in range(4))
     return Question(question_id(GRID, items), GRID, name, left, (), items)
 
 
-def pair(name: str, guess: str = "no", same_means: str = "yes") -> Question:
+def pair(name: str, machine_verdict: str = "no", same_means: str = "yes") -> Question:
     """Are these the same person?"""
-    items = (Item(f"{name}.pair", "", guess, "as like as two of one person"),)
+    items = (Item(f"{name}.pair", "", machine_verdict, "as like as two of one person"),)
     left, right = tuple(f"{name}-one-{i}" for i in range(2)), tuple(f"{name}-two-{i}" for i in range(2))
     return Question(question_id(PAIR, items), PAIR, name, left, right, items, "one", "the other", same_means)
 

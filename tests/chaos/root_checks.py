@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.review.flow import OPINION
+from flows.review.sending import REPEATED
 from pipeline.errors import UserError
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
-from pipeline.review.answers.question_log import notes
+from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import Server, Studio
 from tests.chaos.simulated_annotators import AnsweredPage
 
@@ -102,7 +102,7 @@ def doubled(root: str) -> list[str]:
     for name, table, column in columns:
         counts = Counter(table.read([column])[column].to_pylist())
         faults += [f"{name} {i}: {n} times" for i, n in counts.items() if n > 1]
-    rows = ledger.read(root, every=True).select(["answer_id", "finding_id", "verdict", "at"]).to_pylist()
+    rows = ledger.read(root, superseded=True).select(["answer_id", "finding_id", "verdict", "at"]).to_pylist()
     return faults + [f"ledger {k}: {n} times" for k, n in Counter(tuple(r.values()) for r in rows).items() if n > 1]
 
 
@@ -112,15 +112,15 @@ def lost(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
     pages: all that were answered before the last `collect`.
     """
     findings: dict[str, set[str]] = {}
-    for note in notes(root):
-        findings.setdefault(note["item"], set()).add(note["finding_id"])
-    rows = [r for r in ledger.read(root).to_pylist() if r["purpose"] != "policy"]
-    held = Counter((r["answer_id"], r["finding_id"]) for r in rows)
+    for logged in read_question_log(root):
+        findings.setdefault(logged.item, set()).add(logged.finding.finding_id)
+    rows = [r for r in ledger.rows_of(ledger.read(root)) if r.purpose != "policy"]
+    held = Counter((r.answer_id, r.finding.finding_id) for r in rows)
     expected = {
         (page.answer_id, finding)
         for page in pages
         for item in page.items
-        for finding in findings.get(item, {f"item {item} without a note"})
+        for finding in findings.get(item, {f"item {item} that was never sent"})
     }
     faults = [f"answer {k}: not in the ledger" for k in expected - held.keys()]
     faults += [f"answer {k}: nobody gave it" for k in held.keys() - expected]
@@ -137,15 +137,15 @@ def asked_twice(server: Server, review: str) -> list[str]:
     faults = [f"project {m.title()}: {n} times" for m, n in Counter(p.mark for p in projects).items() if n > 1]
     tasks = [(p, t) for p in projects for t in studio.tasks(p.id)]
     faults += [f"question {q}: {n} times" for q, n in Counter(t.question for _, t in tasks).items() if n > 1]
-    items = Counter(i for p, t in tasks if not p.mark.group.endswith(OPINION) for i in t.items)
+    items = Counter(i for p, t in tasks if not p.mark.group.endswith(REPEATED) for i in t.items)
     return faults + [f"item {i}: on {n} pages" for i, n in items.items() if n > 1]
 
 
 def unreadable(root: str) -> list[str]:
     """What of a review's own files cannot be read after a kill: the ledger, the question log."""
     try:
-        ledger.read(root, every=True)
-        notes(root)
+        ledger.read(root, superseded=True)
+        read_question_log(root)
     except (UserError, pa.ArrowInvalid) as error:
         return [str(error)]
     return []

@@ -11,7 +11,7 @@ import numpy as np
 from flows.sample.true_answers import true_persons
 from pipeline.refined.known_truth import read_truth
 from pipeline.refinement import Refinement
-from pipeline.review.answers.question_log import notes
+from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import Server, Studio
 from pipeline.review.label_studio.page_templates import CELL, SAME
 from pipeline.schema import digest
@@ -80,21 +80,21 @@ class Oracle:
     def __init__(self, root: str, refinement: Refinement, world: Path) -> None:
         truth = read_truth(world)
         self.persons = true_persons(refinement, truth)
-        self.notes = {n["item"]: n for n in sorted(notes(root), key=lambda n: str(n["purpose"]), reverse=True)}
+        self.log = {i.item: i for i in sorted(read_question_log(root), key=lambda i: i.purpose, reverse=True)}
 
     def verdict(self, item: str) -> str:
         """The right verdict on what an item asks."""
-        note = self.notes[item]
-        verdict = note["expected"] if note["purpose"] == "gold" else self.persons.answer(note)
-        assert verdict is not None, note
-        return str(verdict)
+        logged = self.log[item]
+        verdict = logged.expected if logged.purpose == "gold" else self.persons.answer(logged.finding)
+        assert verdict is not None, logged
+        return verdict
 
     def choice(self, item: str, annotator: str, wrong: float) -> str:
         """What an annotator chooses who is wrong at this rate."""
-        note, verdict = self.notes[item], self.verdict(item)
+        logged, verdict = self.log[item], self.verdict(item)
         errs = np.random.default_rng(int(digest("errs", annotator, item), 16)).random() < wrong
-        same = (verdict == note["same_means"]) != errs
-        return "same" if same else ("different" if note["page"] == "pair" else "other")
+        same = (verdict == logged.same_means) != errs
+        return "same" if same else ("different" if logged.page == "pair" else "other")
 
 
 def answer(

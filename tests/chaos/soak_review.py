@@ -106,7 +106,7 @@ def _unanswered_twin(bench: SoakBench, refinement: bytes) -> Path:
     shutil.copyfile(bench.reviewed / "review/server/token", twin / "review/server/token")
     (twin / "asked/cursor.json").unlink()
     (twin / FILE).write_bytes(refinement)
-    by_policy = [r for r in ledger.read(str(bench.reviewed), every=True).to_pylist() if r["purpose"] == "policy"]
-    ledger.append(str(twin), by_policy)
-    ledger.agree(str(twin), votes=ledger.terms(str(bench.reviewed))["votes"])
+    rows = ledger.rows_of(ledger.read(str(bench.reviewed), superseded=True))
+    ledger.append(str(twin), [r for r in rows if r.purpose == "policy"])
+    ledger.set_votes_wanted(str(twin), ledger.votes_wanted(str(bench.reviewed)))
     return twin

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger, question_log
-from pipeline.review.answers.question_log import ASKED
+from pipeline.review.answers.question_log import QUESTION_LOG
 from pipeline.tables.build import build
 from tests.builders.drawn_refinement import refined
 from tests.builders.ledger_rows import row
@@ -50,8 +50,8 @@ def test_lost_and_invented_photos_are_seen(tmp_path: Path) -> None:
 def test_lost_doubled_and_invented_answers_are_seen(tmp_path: Path) -> None:
     root = str(tmp_path)
     refined(root)
-    notes = [dict.fromkeys(ASKED.names, "") | {"item": i, "finding_id": i} for i in ("a", "b")]
-    data = question_log.to_parquet(pa.Table.from_pylist(notes, schema=ASKED))
+    items = [dict.fromkeys(QUESTION_LOG.names, "") | {"item": i, "finding_id": i} for i in ("a", "b")]
+    data = question_log.to_parquet(pa.Table.from_pylist(items, schema=QUESTION_LOG))
     (tmp_path / "asked").mkdir()
     (tmp_path / "asked/notes.parquet").write_bytes(data)
     ledger.append(root, [row("a", "yes", "w", answer_id="1"), row("b", "no", "w", answer_id="1")])

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.detect import kind_of
 from pipeline.faces.picture import MAX_PIXELS, UnreadablePhoto, decode
-from pipeline.review.answers.lists import SAYS, read_lists
+from pipeline.review.answers.list_files import SAYS, read_lists
 from pipeline.review.groups import read_groups, read_roster
 from pipeline.review.label_studio import exchange, page_templates
 from pipeline.review.label_studio.client import Studio

@@ -4,7 +4,9 @@ ROOT/ledger/<digest>.parquet, one file for each time that answers came in, named
 whole or not at all, never changed, and writing the same answers again writes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -13,43 +15,83 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef
 from pipeline.schema import LEDGER
 from pipeline.tables import storage
 from pipeline.tables.parquet import to_parquet
 
 FOLDER = "ledger"
-TERMS = "ledger/terms.json"
-USUAL = {"votes": 2}
+TERMS_FILE = "ledger/terms.json"
+DEFAULT_VOTES = 2
+ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
 
 
-def append(root: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Add answers (columns as LEDGER); how many of them were new. Those the ledger holds already are left out."""
-    given = pa.Table.from_pylist([{c: row.get(c) for c in LEDGER.names} for row in rows], schema=LEDGER)
-    there = set(_keys(read(root, every=True)))
-    new = {key: i for i, key in enumerate(_keys(given)) if key not in there}
+@dataclass(frozen=True)
+class LedgerRow:
+    """One answer to one finding; the attributes but `finding` are columns, see schema.LEDGER."""
+
+    finding: FindingRef
+    verdict: str  # yes, no or unsure
+    who: str  # the annotator, or what the purpose says
+    purpose: str  # case, audit or gold: of a person; policy: the machine's view; list or truth: decides alone
+    answer_id: str
+    at: datetime | None = None
+    group: str | None = None
+    seconds: float | None = None
+    choice: str | None = None
+    knows: bool | None = None
+    expected: str | None = None
+    belief: float | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The values by column, as in schema.LEDGER."""
+        return {**self.finding.columns(), **{c: getattr(self, c) for c in ANSWER_COLUMNS}}
+
+
+def rows_of(table: pa.Table) -> list[LedgerRow]:
+    """The rows of a table of answers (columns as LEDGER), in its order."""
+    refs = zip(*(table[c].to_pylist() for c in REF_COLUMNS), strict=True)
+    answers = zip(*(table[c].to_pylist() for c in ANSWER_COLUMNS), strict=True)
+    return [
+        LedgerRow(FindingRef(*ref), **dict(zip(ANSWER_COLUMNS, answer, strict=True)))
+        for ref, answer in zip(refs, answers, strict=True)
+    ]
+
+
+def table_of(rows: Iterable[LedgerRow]) -> pa.Table:
+    """The rows as a table, columns as LEDGER."""
+    return pa.Table.from_pylist([row.columns() for row in rows], schema=LEDGER)
+
+
+def append(root: str, rows: Iterable[LedgerRow]) -> int:
+    """Add answers; returns how many of them were new. Those that the ledger holds already are left out."""
+    table = table_of(rows)
+    known = set(_keys(read(root, superseded=True)))
+    new = {key: i for i, key in enumerate(_keys(table)) if key not in known}
     if not new:
         return 0
-    table = given.take(pa.array(sorted(new.values(), key=lambda i: _order(given, i)), pa.int64()))
+    table = table.take(pa.array(sorted(new.values(), key=lambda i: _order(table, i)), pa.int64()))
     data = to_parquet(table)
     storage.put(root, f"{FOLDER}/{blake2b(data, digest_size=16).hexdigest()}.parquet", data)
     return len(table)
 
 
-def terms(root: str) -> dict[str, Any]:
-    """How the answers are to be read: how many votes a question wants."""
-    return USUAL | (storage.get_json(root, TERMS) or {})
+def votes_wanted(root: str) -> int:
+    """How many annotators are to answer each question."""
+    return int((storage.get_json(root, TERMS_FILE) or {}).get("votes", DEFAULT_VOTES))
 
 
-def agree(root: str, *, votes: int) -> None:
-    """Set how the answers are to be read from now on."""
-    if terms(root)["votes"] != votes:
-        storage.put_json(root, TERMS, {"votes": votes})
+def set_votes_wanted(root: str, votes: int) -> None:
+    """Set how many annotators are to answer each question from now on."""
+    if votes_wanted(root) != votes:
+        storage.put_json(root, TERMS_FILE, {"votes": votes})
 
 
-def read(root: str, *, every: bool = False) -> pa.Table:
-    """All answers, oldest first; of an answer that its annotator changed the last form only, unless `every` is asked.
+def read(root: str, *, superseded: bool = False) -> pa.Table:
+    """All answers (columns as LEDGER), oldest first.
 
-    Raises UserError when a file is damaged: what people said cannot be made again.
+    superseded: include also the earlier forms of answers that their annotator changed.
+    Raises UserError when a file is damaged: answers cannot be made again.
     """
     parts = [LEDGER.empty_table()]
     for name in sorted(n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n):
@@ -57,22 +99,21 @@ def read(root: str, *, every: bool = False) -> pa.Table:
         if blake2b(data, digest_size=16).hexdigest() != name.rsplit("/", 1)[-1].removesuffix(".parquet"):
             raise UserError(f"{root}/{name} is damaged: put it back from a backup, it holds what people answered")
         parts.append(pq.read_table(pa.BufferReader(data), schema=LEDGER))
-    whole = pa.concat_tables(parts)
-    order = pc.sort_indices(whole, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
-    whole = whole.take(order)
-    if every:
-        return whole
-    last = {
-        key: i for i, key in enumerate(zip(*(whole[c].to_pylist() for c in ("answer_id", "finding_id")), strict=True))
-    }
-    return whole.take(pa.array(sorted(last.values()), pa.int64()))
+    table = pa.concat_tables(parts)
+    order = pc.sort_indices(table, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
+    table = table.take(order)
+    if superseded:
+        return table
+    keys = zip(*(table[c].to_pylist() for c in ("answer_id", "finding_id")), strict=True)
+    last = {key: i for i, key in enumerate(keys)}
+    return table.take(pa.array(sorted(last.values()), pa.int64()))
 
 
-def _keys(rows: pa.Table) -> list[tuple[Any, ...]]:
-    """What makes an answer another one: who cares to change an answer gives it a new time."""
+def _keys(table: pa.Table) -> list[tuple[Any, ...]]:
+    """What tells one answer from another; an annotator who changes an answer gives it a new time."""
     columns = ("answer_id", "finding_id", "verdict", "at")
-    return list(zip(*(rows[c].to_pylist() for c in columns), strict=True))
+    return list(zip(*(table[c].to_pylist() for c in columns), strict=True))
 
 
-def _order(rows: pa.Table, i: int) -> tuple[str, str]:
-    return str(rows["answer_id"][i].as_py()), str(rows["finding_id"][i].as_py())
+def _order(table: pa.Table, i: int) -> tuple[str, str]:
+    return str(table["answer_id"][i].as_py()), str(table["finding_id"][i].as_py())

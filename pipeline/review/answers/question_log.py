@@ -1,28 +1,30 @@
-"""What was asked: a note for every item ever sent, so that an answer, which brings only an id, can be understood.
+"""The question log: every item that was ever sent, so that an answer, which brings only an item's id, is understood.
 
-ROOT/asked/<digest>.parquet, written before anything is sent; the same questions again write nothing. The notes also
-hold what an annotator must not see: which questions are gold.
+ROOT/asked/<digest>.parquet, written before anything is sent; the same questions again write nothing. The log also holds
+what an annotator must not see: which questions are gold.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.review.questions.cases import Case
-from pipeline.review.questions.question import Answer
+from pipeline.review.answers.ledger import LedgerRow
+from pipeline.review.questions.case import Case
+from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef
+from pipeline.review.questions.question import Answer, verdict_of
 from pipeline.schema import finding_id
 from pipeline.tables import storage
 from pipeline.tables.parquet import to_parquet
 
 FOLDER = "asked"
-ABOUT = ("finding_id", "kind", "subject", "object", "face", "other")
-ASKED = pa.schema(
+QUESTION_LOG = pa.schema(
     [
         ("item", pa.string()),  # what the page knows: the finding_id of the first of the findings it is about
-        *(pa.field(c, pa.string()) for c in ABOUT),
+        *(pa.field(c, pa.string()) for c in REF_COLUMNS),
         ("group", pa.string()),
         ("page", pa.string()),
         ("purpose", pa.string()),
@@ -33,73 +35,85 @@ ASKED = pa.schema(
 )
 
 
-def note(root: str, cases: Iterable[tuple[Case, str]]) -> None:
-    """Write down what is about to be asked, and which group is."""
-    rows = [
-        {
-            **about,
-            "item": c.about["finding_id"],
-            "group": group,
-            "page": c.page,
-            "purpose": c.purpose,
-            "expected": c.expected,
-            "same_means": c.same_means,
-            "guess": c.guess,
-        }
+@dataclass(frozen=True)
+class LoggedItem:
+    """One finding that an item which was sent asks about, and how it was asked."""
+
+    item: str
+    finding: FindingRef
+    group: str
+    page: str
+    purpose: str  # case, audit or gold
+    expected: str | None  # of gold: the known verdict
+    same_means: str  # the verdict when people answer "the same person"
+    guess: str  # the machine's verdict
+
+    def columns(self) -> dict[str, Any]:
+        """The values by column, as in QUESTION_LOG."""
+        return {**self.finding.columns(), **{c: getattr(self, c) for c in QUESTION_LOG.names if c not in REF_COLUMNS}}
+
+
+def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
+    """Write down the cases that are about to be asked, each with the group that is."""
+    items = [
+        LoggedItem(c.id, ref, group, c.page, c.purpose, c.expected, c.same_means, c.machine_verdict)
         for c, group in cases
-        for about in (c.about, *c.also)
+        for ref in c.findings
     ]
-    if not rows:
+    if not items:
         return
-    rows.sort(key=lambda r: (r["item"], r["finding_id"], r["purpose"]))
-    data = to_parquet(pa.Table.from_pylist(rows, schema=ASKED))
+    items.sort(key=lambda i: (i.item, i.finding.finding_id, i.purpose))
+    data = to_parquet(pa.Table.from_pylist([i.columns() for i in items], schema=QUESTION_LOG))
     name = f"{FOLDER}/{blake2b(data, digest_size=16).hexdigest()}.parquet"
     if storage.get(root, name) is None:
         storage.put(root, name, data)
 
 
-def notes(root: str) -> list[dict[str, Any]]:
-    """Every note, in no order."""
+def read_question_log(root: str) -> list[LoggedItem]:
+    """Every item that was sent, in no order."""
     names = [n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n]
-    tables = (pq.read_table(pa.BufferReader(storage.get(root, name)), schema=ASKED) for name in names)
-    return [row for table in tables for row in table.to_pylist()]
+    tables = (pq.read_table(pa.BufferReader(storage.get(root, name)), schema=QUESTION_LOG) for name in names)
+    return [
+        LoggedItem(item, FindingRef(*rest[: len(REF_COLUMNS)]), *rest[len(REF_COLUMNS) :])
+        for table in tables
+        for item, *rest in zip(*(table[c].to_pylist() for c in QUESTION_LOG.names), strict=True)
+    ]
 
 
-def understood(answers: Iterable[Answer], known: Iterable[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """The answers as rows of the ledger, and how many were about items of which no note is kept."""
-    by_item: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in sorted(known, key=lambda r: str(r["purpose"])):  # what is audited and a case as well is a case
-        by_item.setdefault(row["item"], {})[row["finding_id"]] = row
-    rows, strange = [], 0
+def to_ledger_rows(answers: Iterable[Answer], log: Iterable[LoggedItem]) -> tuple[list[LedgerRow], int]:
+    """The answers as rows of the ledger, and how many were about items that the log does not have."""
+    by_item: dict[str, dict[str, LoggedItem]] = {}
+    for logged in sorted(log, key=lambda i: i.purpose):  # what is audited and a case as well counts as a case
+        by_item.setdefault(logged.item, {})[logged.finding.finding_id] = logged
+    rows: list[LedgerRow] = []
+    unknown = 0
     for answer in answers:
-        strange += answer.item not in by_item
-        for row in by_item.get(answer.item, {}).values():
-            rows += _rows(answer, row)
-    return rows, strange
+        unknown += answer.item not in by_item
+        for logged in by_item.get(answer.item, {}).values():
+            rows += _rows(answer, logged)
+    return rows, unknown
 
 
-def _rows(answer: Answer, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What one answer says: of the finding, and, when the face shows nobody, that it does."""
-    given = {
-        "who": answer.who,
-        "group": row["group"],
-        "at": answer.at,
-        "seconds": answer.seconds,
-        "choice": answer.choice,
-        "knows": answer.knows,
-        "purpose": row["purpose"],
-        "expected": row["expected"],
-        "answer_id": answer.answer_id,
-    }
-    said = {c: row[c] for c in ABOUT} | given | {"verdict": verdict(answer.choice, row["same_means"])}
-    if answer.choice != "unusable" or row["purpose"] == "gold":
-        return [said]
-    poor = {"finding_id": finding_id("poor", row["subject"]), "kind": "poor", "object": None, "other": None}
-    return [said, said | poor | {"verdict": "yes"}]
-
-
-def verdict(choice: str, same_means: str) -> str:
-    """What a choice says of a finding; same_means: what "the same person" would."""
-    if choice not in ("same", "other", "different"):
-        return "unsure"
-    return same_means if choice == "same" else ("no" if same_means == "yes" else "yes")
+def _rows(answer: Answer, logged: LoggedItem) -> list[LedgerRow]:
+    """What one answer says of the finding; of a photo without a usable face, that it is "poor" as well."""
+    ref = logged.finding
+    verdicts = {ref: verdict_of(answer.choice, logged.same_means)}
+    if answer.choice == "unusable" and logged.purpose != "gold":
+        poor = FindingRef(finding_id("poor", ref.subject), "poor", ref.subject, None, ref.subject_face, None)
+        verdicts[poor] = "yes"
+    return [
+        LedgerRow(
+            finding,
+            verdict,
+            answer.annotator,
+            logged.purpose,
+            answer.answer_id,
+            at=answer.at,
+            group=logged.group,
+            seconds=answer.seconds,
+            choice=answer.choice,
+            knows=answer.knows,
+            expected=logged.expected,
+        )
+        for finding, verdict in verdicts.items()
+    ]

@@ -128,7 +128,7 @@ def data_of(question: Question, pictures: Mapping[str, str], faces: Mapping[str,
     pictures, faces: addresses of the picture of each face, with the photo around it and without, by face_id.
     """
     side = faces if question.page == GRID else pictures
-    items: list[dict[str, Any]] = [{"id": item.id, "words": item.words} for item in question.items]
+    items: list[dict[str, Any]] = [{"id": item.id, "words": item.explanation} for item in question.items]
     if question.page == GRID:
         for at, (item, row) in enumerate(zip(question.items, items, strict=True)):
             row |= {"face": item.face, "picture": pictures[item.face], "choices": _choices(at)}
@@ -141,7 +141,7 @@ def data_of(question: Question, pictures: Mapping[str, str], faces: Mapping[str,
         "seal": seal(question.page, question.id, (item.id for item in question.items)),
     }
     if question.page == PAIR:
-        data |= {"right": [side[f] for f in question.right], "words": question.items[0].words}
+        data |= {"right": [side[f] for f in question.right], "words": question.items[0].explanation}
         data |= {"left_name": question.left_name or "one", "right_name": question.right_name or "the other"}
     return data
 
@@ -149,16 +149,16 @@ def data_of(question: Question, pictures: Mapping[str, str], faces: Mapping[str,
 def guessed(question: Question) -> list[dict[str, Any]]:
     """The machine's view as the page's first choices; where it has none, nothing is chosen."""
     if question.page == PAIR:
-        guess = question.items[0].guess
+        guess = question.items[0].machine_verdict
         view = (
             {"yes": "same", "no": "different"} if question.same_means == "yes" else {"yes": "different", "no": "same"}
         )
         return [_chosen(SAME, TITLE, view[guess])] if guess in view else []
     view = {"yes": "other", "no": "same"}
     return [
-        _chosen(f"{CELL}{at}", f"{SHOWS}{at}", view[item.guess])
+        _chosen(f"{CELL}{at}", f"{SHOWS}{at}", view[item.machine_verdict])
         for at, item in enumerate(question.items)
-        if item.guess in view
+        if item.machine_verdict in view
     ]
 
 

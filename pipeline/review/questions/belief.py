@@ -1,7 +1,7 @@
-"""How likely it is that a finding holds: what orders the queue, and nothing else.
+"""The machine's belief in a finding: the posterior probability that the finding holds. It orders the queue, no more.
 
-Strangers are as alike as the calibration's curve says, faces of one person as the data's own groups show; Bayes' rule
-puts the two beside each other. Where the embedders contradict each other half the belief is given up.
+Impostor scores follow the calibration's curve, genuine scores what this data's own clusters show; Bayes' rule weighs
+one against the other. Where the embedders contradict each other, half of the belief is given up.
 """
 
 from typing import Any, NamedTuple
@@ -12,71 +12,90 @@ from numpy.typing import NDArray
 
 from pipeline.noise.findings import score_columns
 from pipeline.noise.score_norm import Calibration, Floats, Tail, fuse, rate
+from pipeline.refinement import Refinement
 
-SELDOM, OFTEN = 0.005, 0.995  # no finding is taken for more certain than that
-TWINS = 0.05  # share of persons with a second name, or in a test set: what merges and overlaps begin with
-HARD = 0.02  # share of a person's photos that are anywhere between the person and strangers: blurred, turned away
-FEW = 10  # faces inside groups, with fewer of which the pairs must tell
-STEP = 0.05  # of likeness, for the slope of a curve
-SAME = ("misplaced", "merge", "overlap")  # kinds that claim "one person"; the others claim "not one"
+MIN_BELIEF, MAX_BELIEF = 0.005, 0.995  # no finding is taken for more certain than that
+SAME_PERSON_PRIOR = 0.05  # share of persons with a second identity, or in a test set: the prior of merge and overlap
+HARD_SHARE = 0.02  # share of a person's photos (blurred, turned away) that score anywhere between impostor and genuine
+MIN_FACES = 10  # faces inside clusters, with fewer of which the calibration's genuine pairs are used instead
+STEP = 0.05  # of score, for the slope of the impostor curve
+SAME_PERSON_KINDS = ("misplaced", "merge", "overlap")  # findings that claim "one person"; the others claim "not one"
 
 
-class Own(NamedTuple):
-    """The likeness of a person's faces to the person: mean and deviation; share: of faces outside any person."""
+class GenuineScores(NamedTuple):
+    """Mean and deviation of the scores of a person's faces against the person, and the share of faces outside any."""
 
     mean: float
     deviation: float
-    outside: float
+    outside_share: float
 
 
-def own_faces(core: Floats, group: NDArray[Any], calibration: Calibration) -> Own:
-    """From each face's likeness to its name's person [n], nan for none, and its group [n].
+def genuine_scores(refinement: Refinement, calibration: Calibration) -> GenuineScores:
+    """What the scores of faces against their own person look like in a refinement's data."""
+    columns = ("core", "second")[: len(calibration.tails)]
+    rows = refinement.clusters.read(["cluster", *columns])
+    scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
+    return fit_genuine_scores(fuse(scores, calibration.weights), rows["cluster"].fill_null(-1).to_numpy(), calibration)
 
-    The faces inside a person's group were chosen for being alike, so they show the middle but not the spread; that is
-    as wide as of pairs of one person's photos, in proportion.
+
+def fit_genuine_scores(scores: Floats, cluster: NDArray[Any], calibration: Calibration) -> GenuineScores:
+    """The same from each face's score [n] against its identity's person, nan for none, and its cluster [n].
+
+    Faces were put into a person's cluster because they score high, so they show the mean but not the deviation; the
+    deviation is that of genuine pairs, in proportion to the mean.
     """
-    inside = core[(group == 0) & np.isfinite(core)]
-    mean = float(np.median(inside)) if len(inside) >= FEW else calibration.same
-    spread = calibration.spread * max(mean / max(calibration.same, 1e-3), 1.0)
-    return Own(mean, max(spread, 1.0), float(np.clip((group != 0).mean(), 0.02, 0.8)))
+    inside = scores[(cluster == 0) & np.isfinite(scores)]
+    mean = float(np.median(inside)) if len(inside) >= MIN_FACES else calibration.same
+    deviation = calibration.spread * max(mean / max(calibration.same, 1e-3), 1.0)
+    return GenuineScores(mean, max(deviation, 1.0), float(np.clip((cluster != 0).mean(), 0.02, 0.8)))
 
 
-def holds(
-    findings: pa.Table, verdicts: NDArray[np.object_], calibration: Calibration, own: Own, persons: int
+def finding_beliefs(
+    findings: pa.Table,
+    verdicts: NDArray[np.object_],
+    calibration: Calibration,
+    genuine: GenuineScores,
+    *,
+    persons: int,
 ) -> Floats:
-    """The probability [n] that each finding is right; verdicts [n]: the policy's; persons: among whom one may meet."""
+    """The belief [n] in each finding; verdicts [n]: the policy's; persons: how many a face was compared with."""
     scores = score_columns(findings)[: len(calibration.tails)]
     total = fuse(scores, calibration.weights)
     kind = np.asarray(findings["kind"].to_numpy(), object)
-    p = np.where(verdicts == "yes", OFTEN, SELDOM)
-    apart = np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)
-    p[apart] = stranger(total[apart], calibration.tail, own)
-    same = np.isin(kind, SAME) & np.isfinite(total)
-    p[same] = TWINS / (TWINS + rate(calibration.tail, total[same]) * max(1, persons))
-    p[(verdicts == "unsure") & ~np.isfinite(total)] = 0.5
-    unsure = (verdicts == "unsure") & (kind != "mixed")  # of a name without a person, "no" is never said
-    p[unsure] = 0.25 + 0.5 * p[unsure]
-    p[kind == "conflict"] = 0.5
-    return np.asarray(np.clip(p, SELDOM, OFTEN))
+    belief = np.where(verdicts == "yes", MAX_BELIEF, MIN_BELIEF)
+    not_one = np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)
+    belief[not_one] = outlier_belief(total[not_one], calibration.tail, genuine)
+    one = np.isin(kind, SAME_PERSON_KINDS) & np.isfinite(total)
+    chance_lookalikes = rate(calibration.tail, total[one]) * max(1, persons)
+    belief[one] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + chance_lookalikes)
+    belief[(verdicts == "unsure") & ~np.isfinite(total)] = 0.5
+    contradictory = (verdicts == "unsure") & (kind != "mixed")  # the policy never says "no" to a mixed identity
+    belief[contradictory] = 0.25 + 0.5 * belief[contradictory]
+    belief[kind == "conflict"] = 0.5
+    return np.asarray(np.clip(belief, MIN_BELIEF, MAX_BELIEF))
 
 
-def wrong(p: Floats, verdicts: NDArray[np.object_], *, keep: bool) -> Floats:
-    """The probability [n] that what happens without an answer is wrong; keep: the undecided stay."""
-    acts = (verdicts == "yes") | ((verdicts == "unsure") & (not keep))
-    return np.where(acts, 1 - p, p)
+def error_probabilities(belief: Floats, verdicts: NDArray[np.object_], *, keep_undecided: bool) -> Floats:
+    """The probability [n] that what happens without an answer is wrong; keep_undecided: unsure findings change nothing.
+
+    belief [n]: in each finding; verdicts [n]: the policy's.
+    """
+    acted_on = (verdicts == "yes") | ((verdicts == "unsure") & (not keep_undecided))
+    return np.where(acted_on, 1 - belief, belief)
 
 
-def stranger(z: NDArray[np.floating[Any]], tail: Tail, own: Own) -> Floats:
-    """The probability [n] that faces this like a person [n] are somebody else."""
-    theirs = own.outside * _density(tail, z)
-    usual = np.exp(-0.5 * ((z - own.mean) / own.deviation) ** 2) / (own.deviation * np.sqrt(2 * np.pi))
-    # a photo of a person may be like anything
-    hard = ((tail.a <= z) & (z <= own.mean)) / max(own.mean - tail.a, 1e-3)
-    persons = (1 - own.outside) * ((1 - HARD) * usual + HARD * hard)
-    return np.asarray(theirs / np.maximum(theirs + persons, 1e-12))
+def outlier_belief(scores: NDArray[np.floating[Any]], tail: Tail, genuine: GenuineScores) -> Floats:
+    """The probability [n] that faces with these scores [n] against a person show somebody else."""
+    outliers = genuine.outside_share * _impostor_density(tail, scores)
+    deviations = (scores - genuine.mean) / genuine.deviation
+    usual = np.exp(-0.5 * deviations**2) / (genuine.deviation * np.sqrt(2 * np.pi))
+    # a hard photo of a person may have any score between the impostor median and the genuine mean
+    hard = ((tail.a <= scores) & (scores <= genuine.mean)) / max(genuine.mean - tail.a, 1e-3)
+    members = (1 - genuine.outside_share) * ((1 - HARD_SHARE) * usual + HARD_SHARE * hard)
+    return np.asarray(outliers / np.maximum(outliers + members, 1e-12))
 
 
-def _density(tail: Tail, z: NDArray[np.floating[Any]]) -> Floats:
-    """Of strangers' likeness; under their median, where the curve ends, as far above it."""
-    z = np.maximum(z, 2 * tail.a - z)
-    return np.asarray(np.maximum(rate(tail, z - STEP) - rate(tail, z + STEP), 1e-12) / (2 * STEP))
+def _impostor_density(tail: Tail, scores: NDArray[np.floating[Any]]) -> Floats:
+    """The density [n] of impostor scores; below their median, where the curve ends, mirrored at the median."""
+    scores = np.maximum(scores, 2 * tail.a - scores)
+    return np.asarray(np.maximum(rate(tail, scores - STEP) - rate(tail, scores + STEP), 1e-12) / (2 * STEP))

@@ -1,6 +1,6 @@
-"""Which faces a page shows of a person: the surest ones, unlike each other, so that a stranger learns the face."""
+"""Which faces of a person a page shows: the surest ones, unlike each other, so that an annotator learns the face."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,86 +8,87 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.refinement import Refinement
+from pipeline.review.questions.persons import ClusterKey
 from pipeline.tables.columns import Mask, texts, vectors
 from pipeline.tables.table import read_shard
 
 SHOWN = 6  # faces of a person on a page
 SPARE = 2  # further ones, for gold questions
-Place = tuple[str, int]  # identity and group
 
 
-def surest(done: Refinement, places: Collection[Place], *, avoid: Collection[str] = ()) -> dict[Place, list[str]]:
-    """For each group up to SHOWN + SPARE of its faces, by face_id: those to show first, spare ones last.
+def choose_exemplars(
+    refinement: Refinement, clusters: Collection[ClusterKey], *, avoid: Collection[str] = ()
+) -> dict[ClusterKey, list[str]]:
+    """For each cluster the face_ids of up to SHOWN + SPARE of its faces: those to show first, spare ones last.
 
-    Of the better half by likeness to the person, first the likest, then whatever looks least like what was taken; so
-    a page shows the person in more than one light. avoid: faces that are asked about themselves.
+    Of the half that scores best against the person: the best first, then always the face least like those chosen, so
+    that a page shows the person in more than one light. avoid: face_ids that are asked about themselves.
     """
-    names = pa.array(sorted({identity for identity, _ in places}), pa.string())
-    tables = [done.clusters, done.embeddings[0], done.copies]
-    found: dict[Place, list[str]] = {}
-    for clusters, embeddings, copies in zip(*(t.shards for t in tables), strict=True):
-        rows = read_shard(tables[0].root, clusters, ["face_id", "identity", "cluster", "core"])
-        here = pc.is_in(rows["identity"], value_set=names)
-        if not pc.any(here).as_py():
+    identities = pa.array(sorted({key.identity for key in clusters}), pa.string())
+    root, exemplars = refinement.root, dict[ClusterKey, list[str]]()
+    tables = (refinement.clusters, refinement.embeddings[0], refinement.copies)
+    for of_clusters, of_embeddings, of_copies in zip(*(t.shards for t in tables), strict=True):
+        rows = read_shard(root, of_clusters, ["face_id", "identity", "cluster", "core"])
+        wanted = pc.is_in(rows["identity"], value_set=identities)
+        if not pc.any(wanted).as_py():
             continue
-        copied = read_shard(tables[2].root, copies, ["copy_of"])["copy_of"].is_valid()
-        x, there = vectors(read_shard(tables[1].root, embeddings, ["x"])["x"])
-        usable = there & np.asarray(here) & ~np.asarray(copied)
+        duplicate = read_shard(root, of_copies, ["copy_of"])["copy_of"].is_valid()
+        x, embedded = vectors(read_shard(root, of_embeddings, ["x"])["x"])
+        usable = embedded & np.asarray(wanted) & ~np.asarray(duplicate)
         usable &= ~np.isin(texts(rows["face_id"]).astype(str), sorted(avoid))
-        found |= _chosen(rows, usable, x, places)
-    return found
+        exemplars |= _of_shard(rows, usable, x, clusters)
+    return exemplars
 
 
-def _chosen(rows: pa.Table, usable: Mask, x: NDArray[np.floating], places: Collection[Place]) -> dict[Place, list[str]]:
+def _of_shard(
+    rows: pa.Table, usable: Mask, x: NDArray[np.floating], clusters: Collection[ClusterKey]
+) -> dict[ClusterKey, list[str]]:
     ids, identity = texts(rows["face_id"]), texts(rows["identity"])
-    group = rows["cluster"].fill_null(-1).to_numpy()
-    core = rows["core"].to_numpy(zero_copy_only=False)
-    at: dict[Place, list[int]] = {}
+    number = rows["cluster"].fill_null(-1).to_numpy()
+    score = rows["core"].to_numpy(zero_copy_only=False)
+    members: dict[ClusterKey, list[int]] = {}
     for i in np.flatnonzero(usable).tolist():
-        place = (identity[i], int(group[i]))
-        if place in places:
-            at.setdefault(place, []).append(i)
+        key = ClusterKey(identity[i], int(number[i]))
+        if key in clusters:
+            members.setdefault(key, []).append(i)
     return {
-        place: [ids[i] for i in _unlike(sorted(some, key=lambda i: (-core[i], ids[i])), x)]
-        for place, some in at.items()
+        key: [ids[i] for i in _diverse(sorted(faces, key=lambda i: (-score[i], ids[i])), x)]
+        for key, faces in members.items()
     }
 
 
-def _unlike(best: Sequence[int], x: NDArray[np.floating]) -> list[int]:
-    """Rows in the order in which they are shown; best: from the likest to the person."""
-    pool = list(best[: max(SHOWN + SPARE, len(best) // 2)])
-    seen = x[pool].astype(np.float32)
-    taken, nearest = [0], seen @ seen[0]
-    while len(taken) < min(SHOWN + SPARE, len(pool)):
-        nearest[taken] = np.inf
-        taken.append(int(nearest.argmin()))
-        nearest = np.maximum(nearest, seen @ seen[taken[-1]])
-    return [pool[i] for i in taken]
+def _diverse(best_first: Sequence[int], x: NDArray[np.floating]) -> list[int]:
+    """Rows of x [n, d] in the order in which they are shown, each the least like those before it."""
+    pool = list(best_first[: max(SHOWN + SPARE, len(best_first) // 2)])
+    faces = x[pool].astype(np.float32)
+    chosen, nearest = [0], faces @ faces[0]
+    while len(chosen) < min(SHOWN + SPARE, len(pool)):
+        nearest[chosen] = np.inf
+        chosen.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, faces @ faces[chosen[-1]])
+    return [pool[i] for i in chosen]
 
 
-def everyone(done: Refinement, names: Collection[str]) -> dict[str, list[str]]:
-    """Faces of all groups of a name, by name: of one about which nobody can say who it is."""
-    found: dict[str, list[tuple[float, str]]] = {}
-    for rows in done.clusters.batches(["face_id", "identity", "cluster", "core"]):
-        rows = rows.filter(pc.is_in(rows["identity"], value_set=pa.array(sorted(names), pa.string())))
-        for r in rows.filter(rows["cluster"].is_valid()).to_pylist():
-            found.setdefault(r["identity"], []).append((-(r["core"] or 0.0), r["face_id"]))
-    return {name: [face for _, face in sorted(faces)[: 2 * SHOWN]] for name, faces in found.items()}
+def faces_of_identities(refinement: Refinement, identities: Collection[str]) -> dict[str, list[str]]:
+    """Faces of all clusters of an identity, by identity: for one of which nobody can say whom it shows."""
+    wanted = pa.array(sorted(identities), pa.string())
+    scored: dict[str, list[tuple[float, str]]] = {}
+    columns = ["identity", "core", "face_id", "cluster"]
+    for rows in refinement.clusters.batches(columns):
+        rows = rows.filter(pc.and_(pc.is_in(rows["identity"], value_set=wanted), rows["cluster"].is_valid()))
+        for identity, score, face, _ in zip(*(rows[c].to_pylist() for c in columns), strict=True):
+            scored.setdefault(identity, []).append((-(score or 0.0), face))
+    return {identity: [face for _, face in sorted(faces)[: 2 * SHOWN]] for identity, faces in scored.items()}
 
 
-def of_tests(done: Refinement, names: Iterable[str]) -> dict[str, list[str]]:
+def faces_of_test_sets(refinement: Refinement, names: Iterable[str]) -> dict[str, list[str]]:
     """Faces to show of people of the test sets, by name; a test photo without a name is called by its face_id."""
     wanted = set(names)
-    found: dict[str, list[str]] = {}
-    for table in done.test_faces:
-        for rows in table.batches(["face_id", "identity", "failure"]):
-            for row in rows.to_pylist():
-                for name in {row["identity"], row["face_id"]} & wanted if row["failure"] is None else ():
-                    found.setdefault(name, []).append(row["face_id"])
-    return {name: faces[:SHOWN] for name, faces in found.items()}
-
-
-def place_of(person: str, persons: Mapping[str, Mapping[str, object]]) -> Place | None:
-    """Where a person's faces are."""
-    found = persons.get(person)
-    return None if found is None else (str(found["identity"]), int(str(found["cluster"])))
+    faces: dict[str, list[str]] = {}
+    columns = ["face_id", "identity", "failure"]
+    for table in refinement.test_faces:
+        for rows in table.batches(columns):
+            for face, identity, failure in zip(*(rows[c].to_pylist() for c in columns), strict=True):
+                for name in {identity, face} & wanted if failure is None else ():
+                    faces.setdefault(name, []).append(face)
+    return {name: of_name[:SHOWN] for name, of_name in faces.items()}

@@ -1,188 +1,146 @@
-"""From cases to pages: who is shown beside whom."""
+"""From cases to pages: which faces are shown beside which, and which group of annotators is asked."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.refinement import Refinement
-from pipeline.review.groups import GENERAL, Known
-from pipeline.review.questions.cases import Case, among, nobody
-from pipeline.review.questions.exemplars import SHOWN, Place, everyone, of_tests, place_of, surest
-from pipeline.review.questions.gold import gold_for
+from pipeline.review.groups import GENERAL, KnownIdentity
+from pipeline.review.questions.case import Case
+from pipeline.review.questions.exemplars import SHOWN
+from pipeline.review.questions.gold import gold_question
+from pipeline.review.questions.page_faces import PageFaces, read_page_faces
+from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, PAIR, Item, Question, question_id
-from pipeline.review.questions.queue import CELLS
+from pipeline.review.questions.queue import CELLS_PER_PAGE
 
 
-class Sheet(NamedTuple):
-    """A page, who answers it, and all that is asked on it, gold included."""
+@dataclass(frozen=True)
+class GroupQuestion:
+    """A question, the group that is asked, and the cases that it asks about, a gold question included."""
 
     group: str
     question: Question
     cases: tuple[Case, ...]
-    again: bool = False  # two answers differ, one more is wanted
+    repeated: bool = False  # the answers so far differ, one more is wanted
 
 
-class Faces(NamedTuple):
-    """What there is to show: persons by name, faces of groups, of names, of test people, and where faces are."""
-
-    persons: Mapping[str, Mapping[str, Any]]
-    sure: Mapping[Place, list[str]]
-    all: Mapping[str, list[str]]
-    tests: Mapping[str, list[str]]
-    place: Mapping[str, Place]
-    alike: Mapping[str, set[str]]  # names that may be one person, as far as anything was found
-    unknown: Collection[str]  # names in which no two photos are alike
-    there: Collection[str]  # items that were sent before
-
-
-def compose(
-    done: Refinement,
+def compose_questions(
+    refinement: Refinement,
     cases: Sequence[Case],
-    known: Mapping[str, Known],
-    rounds: Mapping[str, int],
-    there: Collection[str] = (),
-) -> list[Sheet]:
-    """The pages for these cases, in their order; a name's suspects share pages.
+    known: Mapping[str, KnownIdentity],
+    *,
+    answers_given: Mapping[str, int],
+    sent_items: Collection[str] = (),
+) -> list[GroupQuestion]:
+    """The questions for these cases, in their order; suspects of one identity share pages.
 
-    known: group and title of identities; rounds: of findings that are asked again because two answers differ, how many
-    answers: each of those has a page of its own, so that it is the same page however many there are. there: items that
-    were sent before, of which no gold is to be another.
+    known: group and title of identities. answers_given: for each finding_id that is asked again because its answers
+    differ, how many there are: such a case has a page of its own, so that it is the same page however many there are.
+    sent_items: ids of items that were sent before, of which no gold question is to be one.
     """
-    faces = _faces(done, cases, there)
-    again = [c for c in cases if c.about["finding_id"] in rounds]
-    usual = [c for c in cases if c.about["finding_id"] not in rounds]
-    grids: dict[str, list[Case]] = defaultdict(list)
-    for case in usual:
+    composer = _Composer(read_page_faces(refinement, cases), known, sent_items)
+    first_time = [c for c in cases if c.id not in answers_given]
+    suspects: dict[str, list[Case]] = defaultdict(list)
+    for case in first_time:
         if case.page == GRID:
-            grids[case.identity].append(case)
-    sheets, begun = [], set()
-    for case in usual:
+            suspects[case.identity].append(case)
+    questions: list[GroupQuestion] = []
+    for case in first_time:
         if case.page == PAIR:
-            sheets.append(_pair(case, faces, known, 0))
-        elif case.identity not in begun:
-            begun.add(case.identity)
-            some = grids[case.identity]
-            sheets += [_grid(some[i : i + CELLS], faces, known, 0, gold=i == 0) for i in range(0, len(some), CELLS)]
-    make = {GRID: lambda c, r: _grid([c], faces, known, r), PAIR: lambda c, r: _pair(c, faces, known, r)}
-    sheets += [make[c.page](c, rounds[c.about["finding_id"]])._replace(again=True) for c in again]
-    return [s for s in sheets if s.question.left and (s.question.right or s.question.page == GRID)]
+            questions.append(composer.pair(case))
+        else:
+            questions += composer.grids(suspects.pop(case.identity, []))
+    for case in cases:
+        if case.id in answers_given:
+            questions.append(composer.repeated(case, answers_given[case.id]))
+    return [q for q in questions if q.question.left and (q.question.right or q.question.page == GRID)]
 
 
-def _grid(cells: Sequence[Case], faces: Faces, known: Mapping[str, Known], round: int, *, gold: bool = False) -> Sheet:
-    name = cells[0].identity
-    place = place_of(name, faces.persons) or (name, 0)
-    known_one = gold_for(place, cells, faces.sure, faces.alike.get(name, ())) if gold else None
-    new = known_one is not None and known_one.about["finding_id"] not in faces.there
-    every = [*cells, known_one] if known_one and new else list(cells)
-    every.sort(key=lambda c: c.about["finding_id"])  # gold must not stand last
-    items = tuple(Item(c.about["finding_id"], c.about["face"], c.guess, c.words) for c in every)
-    left, title = tuple(faces.sure.get(place, ())[:SHOWN]), _title(name, known)
-    if name in faces.unknown:
-        left, title = tuple(faces.all.get(name, ())[:SHOWN]), f"{title} · the one whom several of these photos show"
-    question = Question(question_id(GRID, items, round), GRID, title, left, (), items)
-    return Sheet(_group(name, faces, known), question, tuple(every))
+def shown_faces(questions: Collection[GroupQuestion]) -> set[str]:
+    """The face_ids of every face that the questions' pages show."""
+    shown: set[str] = set()
+    for question in (q.question for q in questions):
+        shown.update(question.left, question.right, (item.face for item in question.items if item.face))
+    return shown
 
 
-def _pair(case: Case, faces: Faces, known: Mapping[str, Known], round: int) -> Sheet:
-    a = case.about
-    left, right, one, two = _sides(case, faces)
-    item = Item(a["finding_id"], "", case.guess, case.words)
-    title = _title(case.identity, known)
-    if a["kind"] == "mixed":
-        title += " · is there one person whom several of these photos show?"
-    question = Question(
-        question_id(PAIR, (item,), round),
-        PAIR,
-        title,
-        tuple(left[:SHOWN]),
-        tuple(right[:SHOWN]),
-        (item,),
-        _title(one, known),
-        _title(two, known),
-        case.same_means,
-    )
-    return Sheet(_group(case.identity, faces, known), question, (case,))
+@dataclass(frozen=True)
+class _Composer:
+    """Puts cases on pages."""
+
+    faces: PageFaces
+    known: Mapping[str, KnownIdentity]
+    sent_items: Collection[str]
+
+    def grids(self, suspects: Sequence[Case]) -> list[GroupQuestion]:
+        """One identity's suspects on as many grids as they take, a gold question on the first."""
+        starts = range(0, len(suspects), CELLS_PER_PAGE)
+        return [self.grid(suspects[i : i + CELLS_PER_PAGE], with_gold=i == 0) for i in starts]
+
+    def repeated(self, case: Case, answers: int) -> GroupQuestion:
+        """The page on which one more annotator is asked about a case that has so many answers."""
+        page = self.grid([case], round=answers) if case.page == GRID else self.pair(case, round=answers)
+        return replace(page, repeated=True)
+
+    def grid(self, suspects: Sequence[Case], *, round: int = 0, with_gold: bool = False) -> GroupQuestion:
+        identity = suspects[0].identity
+        person = self.faces.persons[identity].key if identity in self.faces.persons else ClusterKey(identity, 0)
+        gold = self._gold(person, suspects) if with_gold else None
+        cases = sorted([*suspects, gold] if gold else suspects, key=lambda c: c.id)  # gold must not stand last
+        items = tuple(Item(c.id, c.finding.subject_face or "", c.machine_verdict, c.explanation) for c in cases)
+        left, title = tuple(self.faces.exemplars.get(person, ())[:SHOWN]), self._title(identity)
+        if identity in self.faces.without_person:
+            left = tuple(self.faces.of_identities.get(identity, ())[:SHOWN])
+            title += " · the one whom several of these photos show"
+        question = Question(question_id(GRID, items, round), GRID, title, left, (), items)
+        return GroupQuestion(self._group(identity), question, tuple(cases))
+
+    def pair(self, case: Case, *, round: int = 0) -> GroupQuestion:
+        (left_name, left), (right_name, right) = _sides(case, self.faces)
+        items = (Item(case.id, "", case.machine_verdict, case.explanation),)
+        title = self._title(case.identity)
+        if case.finding.kind == "mixed":
+            title += " · is there one person whom several of these photos show?"
+        question = Question(
+            question_id(PAIR, items, round),
+            PAIR,
+            title,
+            tuple(left[:SHOWN]),
+            tuple(right[:SHOWN]),
+            items,
+            self._title(left_name),
+            self._title(right_name),
+            case.same_means,
+        )
+        return GroupQuestion(self._group(case.identity), question, (case,))
+
+    def _gold(self, person: ClusterKey, suspects: Sequence[Case]) -> Case | None:
+        lookalikes = self.faces.lookalikes.get(person.identity, ())
+        gold = gold_question(person, suspects, self.faces.exemplars, lookalikes=lookalikes)
+        return None if gold is None or gold.id in self.sent_items else gold
+
+    def _group(self, name: str) -> str:
+        """An identity's group; a further person found under an identity is for the group that knows the identity."""
+        claimed = self.faces.persons[name].identity if name in self.faces.persons else name
+        return self.known[claimed].group if claimed in self.known else GENERAL
+
+    def _title(self, name: str) -> str:
+        return self.known[name].title if name in self.known else name
 
 
-def _sides(case: Case, faces: Faces) -> tuple[list[str], list[str], str, str]:
-    """The faces of both sides of a pair, and what the sides are called."""
-    a, name = case.about, case.identity
-    if a["kind"] == "mixed":
-        some = faces.all.get(name, [])
-        return some[::2], some[1::2], name, name
-    if a["kind"] == "split":
-        sides = [faces.sure.get(faces.place.get(f, ("", 0)), [f]) for f in (a["subject"], a["object"])]
-        return sides[0], sides[1], name, f"other photos under {name}"
-    if a["kind"] == "misplaced":
-        strays = [a["subject"], *(b["subject"] for b in case.also)]
-        under = f"photos under {name}" if name != a["object"] else "a photo without a name"
-        return strays, _person(a["object"], faces), under, a["object"]
-    own = _person(a["subject"], faces) or [a["subject"]]
-    other = faces.tests.get(a["object"], []) if a["kind"] == "overlap" else _person(a["object"], faces)
-    return own, other, name, a["object"]
-
-
-def _person(person: str, faces: Faces) -> list[str]:
-    place = place_of(person, faces.persons)
-    return [] if place is None else list(faces.sure.get(place, ()))
-
-
-def _faces(done: Refinement, cases: Sequence[Case], there: Collection[str]) -> Faces:
-    """Everything that the pages of these cases may show, in one pass over the tables."""
-    columns = ["person", "identity", "cluster", "size", "medoid"]
-    persons = {r["person"]: r for r in done.persons.read(columns).to_pylist()}
-    splits = {f for c in cases if c.about["kind"] == "split" for f in (c.about["subject"], c.about["object"])}
-    rows = among(done.clusters, pa.array(sorted(splits), pa.string()), ["face_id", "identity", "cluster"])
-    place = {r["face_id"]: (r["identity"], r["cluster"]) for r in rows if r["cluster"] is not None}
-    wanted = set(place.values()) | {(c.identity, 0) for c in cases}
-    wanted |= {p for c in cases for n in _named(c) if (p := place_of(n, persons))}
-    avoid = {c.about["face"] for c in cases if c.page == GRID}
-    alike, mixed = _alike(done, persons)
-    unknown = mixed & nobody(persons)
-    shown = {c.identity for c in cases if c.about["kind"] == "mixed" or (c.page == GRID and c.identity in unknown)}
-    wanted -= {(name, 0) for name in unknown}
-    tests = {c.about["object"] for c in cases if c.about["kind"] == "overlap"}
-    return Faces(
-        persons,
-        surest(done, wanted, avoid=avoid),
-        everyone(done, shown) if shown else {},
-        of_tests(done, tests) if tests else {},
-        place,
-        alike,
-        unknown,
-        there,
-    )
-
-
-def _alike(done: Refinement, persons: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, set[str]], set[str]]:
-    """Names that may be one person, by name, and names of which nobody can be sure who they are."""
-    found, mixed = defaultdict[str, set[str]](set), set[str]()
-    for rows in done.judged_findings.batches(["kind", "subject", "object"]):
-        mixed.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())
-        for row in rows.filter(pc.equal(rows["kind"], "merge")).to_pylist():
-            names = [str(persons[n]["identity"]) if n in persons else n for n in (row["subject"], row["object"])]
-            found[names[0]].add(names[1])
-            found[names[1]].add(names[0])
-    return found, mixed
-
-
-def _named(case: Case) -> Iterable[str]:
-    return (n for n in (case.identity, case.about["subject"], case.about["object"]) if n)
-
-
-def _group(name: str, faces: Faces, known: Mapping[str, Known]) -> str:
-    """A name's group; a further person found under a name is for those who know the name's."""
-    claimed = str(faces.persons[name]["identity"]) if name in faces.persons else name
-    return known[claimed].group if claimed in known else GENERAL
-
-
-def _title(name: str, known: Mapping[str, Known]) -> str:
-    return known[name].title if name in known else name
-
-
-def shown(sheets: Collection[Sheet]) -> set[str]:
-    """Every face that the pages show."""
-    return {f for s in sheets for f in (*s.question.left, *s.question.right, *(i.face for i in s.question.items)) if f}
+def _sides(case: Case, faces: PageFaces) -> tuple[tuple[str, list[str]], tuple[str, list[str]]]:
+    """What the two sides of a pair are called, and their faces."""
+    finding, identity = case.finding, case.identity
+    subject, other = finding.subject, finding.object or ""
+    if finding.kind == "mixed":
+        photos = faces.of_identities.get(identity, [])
+        return (identity, photos[::2]), (identity, photos[1::2])
+    if finding.kind == "split":
+        others = f"other photos under {identity}"
+        return (identity, faces.of_split_side(subject)), (others, faces.of_split_side(other))
+    if finding.kind == "misplaced":
+        stray = f"photos under {identity}" if identity != other else "a photo without a name"
+        return (stray, [ref.subject for ref in case.findings]), (other, faces.of_person(other))
+    right = faces.of_test_sets.get(other, []) if finding.kind == "overlap" else faces.of_person(other)
+    return (identity, faces.of_person(subject) or [subject]), (other, right)

@@ -15,9 +15,10 @@ from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
-from pipeline.review.answers.votes import verdicts
+from pipeline.review.answers.ledger import LedgerRow
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.questions.cases import cases
-from pipeline.review.questions.pages import compose
+from pipeline.review.questions.pages import compose_questions
 from tests.builders.small_world import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -127,28 +128,19 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     done = latest(root)
     rows = done.photos.read(["face_id", "key", "identity"]).to_pylist()
     unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
-    about_them = [c for c in cases(root, done) if c.about["subject"] in unnamed]
+    about_them = [c for c in cases(done) if c.finding.subject in unnamed]
     assert about_them
-    assert len({c.about["subject"] for c in about_them}) == len(about_them), "each is a question of its own"
-    sheets = compose(done, about_them, {}, {})
-    assert {s.question.left_name for s in sheets} == {"a photo without a name"}
+    assert len({c.finding.subject for c in about_them}) == len(about_them), "each is a question of its own"
+    questions = compose_questions(done, about_them, {}, answers_given={})
+    assert {q.question.left_name for q in questions} == {"a photo without a name"}
     listed_now = listed(found, DISTRACTORS)
     short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
-    said = {f: "no" if short[f] in listed_now else "yes" for f in (c.about["subject"] for c in about_them)}
+    said = {f: "no" if short[f] in listed_now else "yes" for f in (c.finding.subject for c in about_them)}
     ledger.append(
         root,
-        [
-            c.about
-            | {
-                "verdict": said[c.about["subject"]],
-                "who": "truth",
-                "purpose": "truth",
-                "answer_id": c.about["finding_id"],
-            }
-            for c in about_them
-        ],
+        [LedgerRow(c.finding, said[c.finding.subject], "truth", "truth", answer_id=c.id) for c in about_them],
     )
-    again = label_again(root, verdicts(root))
+    again = label_again(root, settled_verdicts(root))
     assert again.account.kept == done.account.kept, "labels do not rest on strangers"
     after = megaface(root, tmp_path / "lists", draws=0)
     expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}

@@ -66,7 +66,7 @@ def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shot
 
 
 def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, server: Server, shots: Path) -> None:
-    opened(mary, server, "browser pair", PAIR, pair("Ada Lovelace"), pair("Grace Hopper", guess="unsure"))
+    opened(mary, server, "browser pair", PAIR, pair("Ada Lovelace"), pair("Grace Hopper", machine_verdict="unsure"))
     assert mary.get_by_text("as like as two of one person").count() == 1
     mary.screenshot(path=shots / "pair.png")
     mary.keyboard.press("1")
@@ -83,7 +83,7 @@ def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, serv
 
 
 def test_what_is_not_answered_is_asked_for(mary: Any, server: Server) -> None:
-    opened(mary, server, "browser empty", GRID, grid("Nobody", cells=2, guess="unsure"))
+    opened(mary, server, "browser empty", GRID, grid("Nobody", cells=2, machine_verdict="unsure"))
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")
     mary.wait_for_selector("text=Please answer for every face.")

@@ -11,7 +11,8 @@ import pytest
 
 from flows.refine.flow import refine
 from flows.refine.take_out import export
-from flows.review.flow import OPINION, collect, send, status
+from flows.review.flow import collect, send, status
+from flows.review.sending import REPEATED
 from pipeline.refined.known_truth import read_truth
 from pipeline.refined.score import Score, score
 from pipeline.refinement import latest
@@ -69,7 +70,7 @@ def _token(label_server: Local, monkeypatch: pytest.MonkeyPatch) -> None:
 def items(local: Local, review: str) -> Counter[str]:
     """How often each item stands on a page, over all projects of a review but those for one more opinion."""
     studio = Studio(connection(local))
-    usual = [p for p in studio.projects(review) if not p.mark.group.endswith(OPINION)]
+    usual = [p for p in studio.projects(review) if not p.mark.group.endswith(REPEATED)]
     return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
 
 
@@ -167,10 +168,10 @@ def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: Local) ->
     given = collect.fn(drawn.root, **where).new
     assert given
     assert collect.fn(drawn.root, **where).new == 0
-    answers = len(ledger.read(drawn.root, every=True))
+    answers = len(ledger.read(drawn.root, superseded=True))
     (Path(drawn.root) / "asked" / "cursor.json").unlink()  # as if killed before the cursor was written
     assert collect.fn(drawn.root, **where).new == 0
-    assert len(ledger.read(drawn.root, every=True)) == answers
+    assert len(ledger.read(drawn.root, superseded=True)) == answers
 
     verdicts = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}
     photos = str(drawn.world / "photos")

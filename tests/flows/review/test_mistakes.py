@@ -5,10 +5,11 @@ from functools import partial
 import pytest
 
 from flows.review import flow
-from flows.review.flow import collect, send, server_of, status
+from flows.review.flow import collect, send, status
+from flows.review.root_server import server_of
 from pipeline.errors import UserError
 from pipeline.refinement import latest
-from pipeline.review.questions.round import Terms, draft
+from pipeline.review.questions.round import RoundLimits, plan_round
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.drawn_refinement import refined
 from tests.builders.lock_holder import lock_holder
@@ -69,7 +70,7 @@ def test_groups_never_come_near_the_labels(tmp_path):
     root = str(tmp_path)
     done, _ = refined(root)
     before = {role: t.address for role, t in done.tables.items()}
-    draft(root, done, (), {}, Terms(budget=10))
+    plan_round(done, (), {}, RoundLimits(budget=10))
     assert {role: t.address for role, t in latest(root).tables.items()} == before
     assert not [
         c for role in ("labels", "faces", "photos") for c in done.tables[role].read().schema.names if c == "group"

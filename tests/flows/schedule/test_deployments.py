@@ -9,7 +9,7 @@ from flows.schedule.deployments import clean_enough, export_changed, reviewing
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined.account import account_labels
-from pipeline.review.questions.gold import estimate
+from pipeline.review.questions.audit import estimate_noise
 from pipeline.tables.build import build
 from tests.builders.label_shards import faces_shard, labels_shard
 from tests.builders.lock_holder import lock_holder
@@ -66,10 +66,10 @@ def test_a_folder_in_the_place_of_latest_is_one_line(tmp_path: Path) -> None:
 
 def test_asking_ends_at_the_target_and_not_before_the_audit_is_answered() -> None:
     assert not clean_enough(None, 0.005)
-    wrong_when = {str(i): "yes" for i in range(800)}
+    wrong_verdicts = {str(i): "yes" for i in range(800)}
     for wrong, judged, enough in ((0, 800, True), (0, 100, False), (1, 800, False)):
         said = [{"finding_id": str(i), "verdict": "yes" if i < wrong else "no"} for i in range(judged)]
-        found = estimate(wrong_when, pa.Table.from_pylist(said, schema=schema.ANSWERS))
+        found = estimate_noise(wrong_verdicts, pa.Table.from_pylist(said, schema=schema.ANSWERS))
         assert found is not None
         assert clean_enough(found.high, 0.005) is enough, (wrong, judged, found)
 

@@ -11,8 +11,10 @@ from pipeline.refined.data_card import write_card
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.votes import verdicts
-from pipeline.review.questions.subject import about
+from pipeline.review.answers.ledger import LedgerRow
+from pipeline.review.answers.votes import settled_verdicts
+from pipeline.review.questions.finding_ref import finding_ref
+from pipeline.review.summary import summarize_review
 from tests.builders.drawn_refinement import refined
 
 WHO = ("ann@example.org", "bob@example.org")
@@ -24,17 +26,21 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
     root = str(tmp_path_factory.mktemp("card") / "root")
     first, _ = refined(root)
     finding = next(f for f in first.judged_findings.read().to_pylist() if f["kind"] == "outlier")
-    rows = [
-        {**about(finding, {}), "verdict": "no", "who": who, "group": "Martian", "purpose": "case", "answer_id": who}
-        for who in WHO
-    ]
+    ref = finding_ref("outlier", finding["subject"], finding["object"], {})
+    rows = [LedgerRow(ref, "no", who, "case", answer_id=who, group="Martian") for who in WHO]
     ledger.append(root, rows)
-    return label_again(root, verdicts(root))
+    return label_again(root, settled_verdicts(root))
+
+
+def write(done: Refinement, folder: Path) -> None:
+    review = summarize_review(done.root)
+    command = "refinery export ROOT OUT"
+    write_card(done, folder, review=review, photos=done.account.kept, identities=7, command=command)
 
 
 @pytest.fixture
 def folder(done: Refinement, tmp_path: Path) -> Path:
-    write_card(done, tmp_path, photos=done.account.kept, identities=7, command="refinery export ROOT OUT")
+    write(done, tmp_path)
     return tmp_path
 
 
@@ -67,7 +73,7 @@ def test_groups_people_and_places_stay_behind_and_the_bytes_are_the_same_again(
     done: Refinement, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     again = tmp_path_factory.mktemp("again")
-    write_card(done, again, photos=done.account.kept, identities=7, command="refinery export ROOT OUT")
+    write(done, again)
     for file in (p for p in folder.rglob("*") if p.is_file()):
         data = file.read_bytes()
         assert data == (again / file.relative_to(folder)).read_bytes()

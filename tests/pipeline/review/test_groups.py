@@ -19,13 +19,13 @@ def test_groups_and_what_to_show(tmp_path, kind):
         pq.write_table(pa.Table.from_pylist(rows), path)
     else:
         path.write_text("identity,group,name,born\n" + "".join(",".join(r.values()) + "\n" for r in rows))
-    found = read_groups(path)
-    assert found["m.1"] == ("Asian", "Ann · 1970 · m.1")
-    assert found["m.2"] == ("general", "m.2")
+    known = read_groups(path)
+    assert known["m.1"] == ("Asian", "Ann · 1970 · m.1")
+    assert known["m.2"] == ("general", "m.2")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name,group\nx,y\n", "no columns identity and group"),
         ("", "no columns identity and group"),
@@ -33,10 +33,10 @@ def test_groups_and_what_to_show(tmp_path, kind):
         ("identity,group\na,x\na,y\n", "row 3: a has two groups, x and y"),
     ],
 )
-def test_groups_that_do_not_add_up(tmp_path, text, said):
+def test_groups_that_do_not_add_up(tmp_path, text, message):
     path = tmp_path / "groups.csv"
     path.write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_groups(path)
 
 

@@ -1,4 +1,4 @@
-"""The ledger: whatever came in is there once and for good."""
+"""The ledger: every answer that came in is kept, once."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.refinement import OUR_FILES
-from pipeline.review.answers.ledger import agree, append, read, terms
+from pipeline.review.answers.ledger import append, read, set_votes_wanted, votes_wanted
 from tests.builders.ledger_rows import row
 
 
@@ -18,12 +18,12 @@ def files(root):
 
 
 def test_the_same_answers_again_add_nothing(tmp_path):
-    given = [row("a", "yes", "w"), row("b", "no", "w", at=1)]
-    assert append(str(tmp_path), given) == 2
+    answers = [row("a", "yes", "w"), row("b", "no", "w", at=1)]
+    assert append(str(tmp_path), answers) == 2
     before = [p.read_bytes() for p in files(tmp_path)]
-    assert append(str(tmp_path), reversed(given)) == 0
+    assert append(str(tmp_path), reversed(answers)) == 0
     assert [p.read_bytes() for p in files(tmp_path)] == before
-    assert append(str(tmp_path), [*given, row("c", "yes", "v", at=2)]) == 1
+    assert append(str(tmp_path), [*answers, row("c", "yes", "v", at=2)]) == 1
     assert read(str(tmp_path))["finding_id"].to_pylist() == ["a", "b", "c"]
     assert len(files(tmp_path)) == 2
 
@@ -38,20 +38,20 @@ def test_of_a_changed_answer_the_last_form_counts_and_both_stay(tmp_path):
     append(str(tmp_path), [row("a", "yes", "w", answer_id="1")])
     append(str(tmp_path), [row("a", "no", "w", at=9, answer_id="1")])
     assert read(str(tmp_path))["verdict"].to_pylist() == ["no"]
-    assert read(str(tmp_path), every=True)["verdict"].to_pylist() == ["yes", "no"]
+    assert read(str(tmp_path), superseded=True)["verdict"].to_pylist() == ["yes", "no"]
 
 
 def test_the_order_in_which_answers_come_does_not_matter(tmp_path):
     one, two = row("a", "yes", "w"), row("b", "no", "v", at=5)
-    for folder, given in (("x", [[one], [two]]), ("y", [[two], [one]]), ("z", [[one, two]])):
-        for some in given:
-            append(str(tmp_path / folder), some)
-    found = [read(str(tmp_path / folder)) for folder in "xyz"]
-    assert found[0].equals(found[1])
-    assert found[0].equals(found[2])
+    for folder, batches in (("x", [[one], [two]]), ("y", [[two], [one]]), ("z", [[one, two]])):
+        for batch in batches:
+            append(str(tmp_path / folder), batch)
+    ledgers = [read(str(tmp_path / folder)) for folder in "xyz"]
+    assert ledgers[0].equals(ledgers[1])
+    assert ledgers[0].equals(ledgers[2])
 
 
-def test_a_damaged_file_is_told_and_never_taken_for_an_answer(tmp_path):
+def test_a_damaged_file_is_an_error_and_never_taken_for_an_answer(tmp_path):
     append(str(tmp_path), [row("a", "yes", "w")])
     table = pq.read_table(files(tmp_path)[0])
     pq.write_table(table.set_column(1, "verdict", [["no"]]), files(tmp_path)[0])
@@ -61,8 +61,8 @@ def test_a_damaged_file_is_told_and_never_taken_for_an_answer(tmp_path):
 
 def test_cleaning_a_root_never_lists_the_ledger(tmp_path):
     append(str(tmp_path), [row("a", "yes", "w")])
-    agree(str(tmp_path), votes=3)
-    assert terms(str(tmp_path)) == {"votes": 3}
+    set_votes_wanted(str(tmp_path), 3)
+    assert votes_wanted(str(tmp_path)) == 3
     names = [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()]
     assert len(names) == 2
     assert not [n for n in names if OUR_FILES.fullmatch(n)]
@@ -75,14 +75,14 @@ def test_answers_that_find_no_room_are_there_once_when_there_is_room(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:
         pytest.skip("no permission to mount")
     try:
-        given = [row(f"finding {i}", "yes", "w", at=i, answer_id=f"answer {i}") for i in range(3)]
-        append(str(disk), given[:1])
+        answers = [row(f"finding {i}", "yes", "w", at=i, answer_id=f"answer {i}") for i in range(3)]
+        append(str(disk), answers[:1])
         (disk / "others").write_bytes(bytes(48 << 10))
         with pytest.raises(UserError, match="no room left on the disk"):
             append(str(disk), [row(f"{i:0200}", "yes", f"{i * 7:0200}", answer_id=f"{i * 3:0200}") for i in range(900)])
-        assert len(read(str(disk), every=True)) == 1
+        assert len(read(str(disk), superseded=True)) == 1
         (disk / "others").unlink()
-        assert append(str(disk), given) == 2
-        assert len(read(str(disk), every=True)) == 3
+        assert append(str(disk), answers) == 2
+        assert len(read(str(disk), superseded=True)) == 3
     finally:
         subprocess.run(["umount", disk], check=True)

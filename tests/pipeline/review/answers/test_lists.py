@@ -1,6 +1,7 @@
 """Published lists against a drawn refinement: what they say happens, once, and people have the last word."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Refinement, latest
 from pipeline.review.answers import ledger, lists
-from pipeline.review.answers.lists import Line, read_lists
-from pipeline.review.answers.votes import verdicts
+from pipeline.review.answers.list_files import Line, read_lists
+from pipeline.review.answers.votes import settled_verdicts
 from tests.builders.drawn_refinement import refined
 
 Truth = dict[str, tuple[str, int | None]]
@@ -73,10 +74,10 @@ def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: P
     key = next(k for k, (identity, reason) in fates(path).items() if identity == k[:3] and not reason)
     apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong", who="somebody's list")
     assert fates(path)[key] == (None, "outlier")
-    given = next(r for r in ledger.read(path).to_pylist() if r["who"] == "somebody's list")
+    listed = next(r for r in ledger.rows_of(ledger.read(path)) if r.who == "somebody's list")
     for who in ("ann", "bob"):
-        ledger.append(path, [given | {"who": who, "purpose": "case", "verdict": "no", "answer_id": f"1/{who}"}])
-    label_again(path, verdicts(path))
+        ledger.append(path, [replace(listed, who=who, purpose="case", verdict="no", answer_id=f"1/{who}")])
+    label_again(path, settled_verdicts(path))
     assert fates(path)[key] == (key[:3], "")
 
 

@@ -1,44 +1,43 @@
-"""Votes: who is believed, when, and how much."""
+"""Votes: how much each answer weighs, and when a question is settled."""
 
 from math import log
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
+from pipeline.review.answers.ledger import table_of
 from pipeline.review.answers.votes import accuracies, settle, weight
-from pipeline.schema import LEDGER
 from tests.builders.ledger_rows import row
 
 
 def settled(*rows, votes=2):
-    found = settle(pa.Table.from_pylist(list(rows), schema=LEDGER), votes=votes)
-    return dict(zip(*(found.verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True)), found
+    settlement = settle(table_of(rows), votes=votes)
+    verdicts = (settlement.verdicts[c].to_pylist() for c in ("finding_id", "verdict"))
+    return dict(zip(*verdicts, strict=True)), settlement
 
 
 def test_two_who_agree_are_a_verdict_and_one_is_not():
-    said, found = settled(row("a", "yes", "v"), row("a", "yes", "w"), row("b", "no", "v"))
-    assert said == {"a": "yes"}
-    assert found.waiting == ["b"]
-    assert found.verdicts["who"].to_pylist() == ["v, w"]
-    assert found.verdicts["seconds"].to_pylist() == [4.0]
+    verdicts, settlement = settled(row("a", "yes", "v"), row("a", "yes", "w"), row("b", "no", "v"))
+    assert verdicts == {"a": "yes"}
+    assert settlement.waiting == ["b"]
+    assert settlement.verdicts["who"].to_pylist() == ["v, w"]
+    assert settlement.verdicts["seconds"].to_pylist() == [4.0]
 
 
 def test_two_who_differ_want_a_third_who_decides():
     differ = [row("a", "yes", "v"), row("a", "no", "w", at=1)]
-    said, found = settled(*differ)
-    assert (said, found.disputed) == ({}, ["a"])
-    said, found = settled(*differ, row("a", "no", "u", at=2))
-    assert (said, found.disputed) == ({"a": "no"}, [])
+    verdicts, settlement = settled(*differ)
+    assert (verdicts, settlement.disputed) == ({}, ["a"])
+    verdicts, settlement = settled(*differ, row("a", "no", "u", at=2))
+    assert (verdicts, settlement.disputed) == ({"a": "no"}, [])
 
 
 def test_who_proved_reliable_on_gold_outweighs_who_did_not():
     gold = [row(f"g{i}", "yes", "good", kind="gold", purpose="gold", expected="yes") for i in range(40)]
     gold += [row(f"g{i}", "no", "bad", kind="gold", purpose="gold", expected="yes") for i in range(40)]
-    found = accuracies(gold)
-    assert found == {"bad": 0.55, "good": pytest.approx(49 / 50)}
-    said, _ = settled(*gold, row("a", "yes", "good"), row("a", "no", "bad"))
-    assert said == {"a": "yes"}
+    assert accuracies(gold) == {"bad": 0.55, "good": pytest.approx(49 / 50)}
+    verdicts, _ = settled(*gold, row("a", "yes", "good"), row("a", "no", "bad"))
+    assert verdicts == {"a": "yes"}
 
 
 def test_knowing_the_person_halves_the_chance_of_error():
@@ -50,24 +49,24 @@ def test_knowing_the_person_halves_the_chance_of_error():
 
 def test_cannot_tell_stays_undecided():
     assert settled(row("a", "unsure", "v"), row("a", "unsure", "w"))[0] == {"a": "unsure"}
-    said, _ = settled(row("a", "unsure", "v"), row("a", "yes", "w"), votes=2)
-    assert said == {"a": "yes"}  # the one who could tell is believed: 0.9
+    verdicts, _ = settled(row("a", "unsure", "v"), row("a", "yes", "w"), votes=2)
+    assert verdicts == {"a": "yes"}  # the one who could tell is believed: 0.9
     given = [row("a", v, w) for v, w in (("yes", "u"), ("no", "v"), ("yes", "w"), ("no", "x"))]
     assert settled(*given)[0] == {"a": "unsure"}
 
 
 def test_an_annotator_counts_once_and_the_last_answer_stands():
-    said, found = settled(row("a", "yes", "v", answer_id="1"), row("a", "yes", "v", at=1, answer_id="2"))
-    assert (said, found.waiting) == ({}, ["a"])
-    said, _ = settled(
+    verdicts, settlement = settled(row("a", "yes", "v", answer_id="1"), row("a", "yes", "v", at=1, answer_id="2"))
+    assert (verdicts, settlement.waiting) == ({}, ["a"])
+    verdicts, _ = settled(
         row("a", "no", "v", answer_id="1"), row("a", "yes", "w"), row("a", "yes", "v", at=3, answer_id="2")
     )
-    assert said == {"a": "yes"}
+    assert verdicts == {"a": "yes"}
 
 
 def test_the_machine_has_no_vote_and_the_truth_needs_no_second():
-    said, _ = settled(row("a", "yes", "policy", purpose="policy"), row("b", "no", "truth", purpose="truth"))
-    assert said == {"b": "no"}
+    verdicts, _ = settled(row("a", "yes", "policy", purpose="policy"), row("b", "no", "truth", purpose="truth"))
+    assert verdicts == {"b": "no"}
 
 
 def test_people_overrule_a_list():
@@ -86,10 +85,10 @@ def test_many_annotators_are_told_apart_without_gold():
         for who in rng.permutation(list(accuracy))[:3]:
             right = rng.random() < accuracy[who]
             rows.append(row(finding, "yes" if yes == right else "no", str(who)))
-    said, _ = settled(*rows, votes=3)
-    majority = {f: sum(r["verdict"] == "yes" for r in rows if r["finding_id"] == f) > 1 for f in truth}
-    wrong = np.mean([said[f] != ("yes" if yes else "no") for f, yes in truth.items() if f in said])
-    assert len(said) > 300
+    verdicts, _ = settled(*rows, votes=3)
+    majority = {f: sum(r.verdict == "yes" for r in rows if r.finding.finding_id == f) > 1 for f in truth}
+    wrong = np.mean([verdicts[f] != ("yes" if yes else "no") for f, yes in truth.items() if f in verdicts])
+    assert len(verdicts) > 300
     assert wrong < 0.6 * np.mean([majority[f] != yes for f, yes in truth.items()])
 
 
@@ -98,6 +97,6 @@ def test_who_agree_and_were_asked_again_are_believed_though_they_have_proved_lit
     gold = [row(f"g{i}", "no", w, kind="gold", purpose="gold", expected="yes") for w in "vw" for i in range(9)]
     two = [*gold, machine, row("a", "yes", "v", at=1), row("a", "yes", "w", at=2)]
     assert settled(*two)[1].disputed == ["a"]
-    said, found = settled(*two, row("a", "yes", "v", at=3))
-    assert (said["a"], found.disputed) == ("yes", [])
+    verdicts, settlement = settled(*two, row("a", "yes", "v", at=3))
+    assert (verdicts["a"], settlement.disputed) == ("yes", [])
     assert settled(*two, row("a", "no", "v", at=3))[1].disputed == ["a"], "who changed their mind does not agree"

@@ -8,7 +8,7 @@ import pytest
 
 from flows.refine.flow import refine
 from pipeline.refinement import latest
-from pipeline.review.questions.photo_views import SIDE, pictures
+from pipeline.review.questions.photo_views import FACE_PX, face_pictures
 from pipeline.sample import draw_people
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
@@ -32,15 +32,15 @@ def seen(data: bytes) -> np.ndarray:
 def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
     _, done = drawn
     rows = done.faces.read(["face_id", "jpeg"]).to_pylist()
-    found = pictures(done, [r["face_id"] for r in rows])
+    found = face_pictures(done, [r["face_id"] for r in rows])
     assert set(found) == {r["face_id"] for r in rows if r["jpeg"]}
     for row in rows:
         shown = seen(found[row["face_id"]])
-        assert shown.shape[0] == SIDE
-        assert shown.shape[1] > SIDE * 1.5
-        face = cv2.resize(seen(row["jpeg"]), (SIDE, SIDE))
-        assert np.abs(shown[:, :SIDE].astype(int) - face).mean() < 6
-        blue, green, red = (shown[:, SIDE:, c].astype(int) for c in range(3))
+        assert shown.shape[0] == FACE_PX
+        assert shown.shape[1] > FACE_PX * 1.5
+        face = cv2.resize(seen(row["jpeg"]), (FACE_PX, FACE_PX))
+        assert np.abs(shown[:, :FACE_PX].astype(int) - face).mean() < 6
+        blue, green, red = (shown[:, FACE_PX:, c].astype(int) for c in range(3))
         assert ((red > 220) & (abs(green - 200) < 40) & (blue < 110)).sum() > 100
 
 
@@ -50,11 +50,11 @@ def test_a_photo_that_is_gone_leaves_the_face(drawn):
     file: Path = photos / row["key"]
     kept = file.rename(file.with_suffix(".away"))
     try:
-        assert seen(pictures(done, [row["face_id"]])[row["face_id"]]).shape == (SIDE, SIDE, 3)
+        assert seen(face_pictures(done, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
     finally:
         kept.rename(file)
 
 
 def test_only_what_is_asked_for_is_shown(drawn):
-    assert pictures(drawn[1], []) == {}
-    assert pictures(drawn[1], ["nobody"]) == {}
+    assert face_pictures(drawn[1], []) == {}
+    assert face_pictures(drawn[1], ["nobody"]) == {}

@@ -1,0 +1,46 @@
+"""The Label Studio that a root's review talks to: the one given, or the local one that `review serve ROOT` started."""
+
+import os
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.review.label_studio import client
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def server_of(root: str, url: str) -> client.Server:
+    """The server at this url, "" for the local one of the root; its token comes from the environment or a file.
+
+    Raises UserError where there is no token.
+    """
+    folder = _server_folder(root)
+    url = (url or _local_url(root) or DEFAULT_URL).rstrip("/")
+    token, file = os.environ.get("LABEL_STUDIO_API_KEY", ""), folder / "token"
+    if not token and file.exists():
+        token = file.read_text().strip()
+    if not token:
+        raise UserError(
+            f"no token for {url}: set LABEL_STUDIO_API_KEY, or start a server with `refinery review serve {root}`"
+        )
+    return client.Server(url, token)
+
+
+def media_folder(root: str, url: str) -> Path | None:
+    """The folder from which the local server of this root shows pictures; None for another server's url.
+
+    Another server gets the pictures inside the questions.
+    """
+    if "://" in root or _local_url(root).rstrip("/") != url:
+        return None
+    return Path(root).absolute() / "review" / "files"
+
+
+def _server_folder(root: str) -> Path:
+    return Path(root).absolute() / "review" / "server"
+
+
+def _local_url(root: str) -> str:
+    """Where `review serve ROOT` last ran; "" where it never did."""
+    file = _server_folder(root) / "url"
+    return file.read_text().strip() if file.exists() else ""

@@ -1,0 +1,90 @@
+"""One round of questions sent to Label Studio: planned, logged, then put on each group's pages."""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from flows.review.results import Queue, Sent
+from flows.review.root_server import media_folder
+from pipeline.refinement import Refinement
+from pipeline.review.answers import ledger
+from pipeline.review.answers.machine_views import machine_views
+from pipeline.review.answers.question_log import log_questions
+from pipeline.review.groups import KnownIdentity, propose_groups
+from pipeline.review.label_studio import client
+from pipeline.review.questions.pages import GroupQuestion, shown_faces
+from pipeline.review.questions.photo_views import face_pictures
+from pipeline.review.questions.round import Round, RoundLimits, plan_round
+from pipeline.tables import storage
+
+log = logging.getLogger("refinery")
+REPEATED = " · another opinion"  # ends the group of projects in which one more annotator is asked
+PROPOSED_FILE = "asked/proposed.json"
+
+
+def send_round(
+    refinement: Refinement,
+    server: client.Server,
+    name: str,
+    *,
+    limits: RoundLimits,
+    known: Mapping[str, KnownIdentity],
+    annotators: Mapping[str, Sequence[str]],
+) -> Sent:
+    """Send the questions that are worth most and withdraw those that nobody wants any more.
+
+    name: of the review; known: groups and titles of identities; annotators: by group, emails to whom questions are
+    assigned where the server can.
+    """
+    root = refinement.root
+    ledger.set_votes_wanted(root, limits.votes)
+    sent_items = client.asked(server, name)
+    planned = plan_round(refinement, set().union(*sent_items.values()), known, limits)
+    cases = [(case, question.group) for question in planned.questions for case in question.cases]
+    log_questions(root, cases)
+    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
+    ledger.append(root, views)
+    pictures = face_pictures(refinement, shown_faces(planned.questions))
+    sent = {}
+    for project_group, repeated, questions in _by_project(planned, sent_items):
+        sent[project_group] = client.send(
+            server,
+            name,
+            project_group,
+            [q.question for q in questions],
+            lambda faces: {f: pictures[f] for f in faces if f in pictures},
+            wanted=planned.wanted_items,
+            votes=1 if repeated else limits.votes,
+            media=media_folder(root, server.url),
+            annotators=annotators.get(project_group.removesuffix(REPEATED), ()),
+        )
+    waiting: Counter[str] = Counter()
+    for project in client.counts(server, name):
+        waiting[project.group] += project.questions - project.finished
+    queues = [Queue(group, s.new, s.withdrawn, waiting[group]) for group, s in sent.items()]
+    purposes = Counter(case.purpose for case, _ in cases)
+    return Sent(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
+
+
+def _by_project(planned: Round, sent_items: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:
+    """The group of each project, whether it asks for one more opinion, and its questions; sent_items: project groups.
+
+    Repeated questions have projects of their own, as a page is finished with as many answers as its project asks for.
+    """
+    groups = {(q.group, q.repeated) for q in planned.questions}
+    groups |= {(group.removesuffix(REPEATED), group.endswith(REPEATED)) for group in sent_items}
+    for group, repeated in sorted(groups):
+        questions = [q for q in planned.questions if (q.group, q.repeated) == (group, repeated)]
+        yield group + REPEATED * repeated, repeated, questions
+
+
+def with_proposed_groups(refinement: Refinement, known: Mapping[str, KnownIdentity]) -> dict[str, KnownIdentity]:
+    """The known identities, and groups for those without one by vote of their neighbours.
+
+    ROOT/asked/proposed.json holds the proposals, each with its share of the votes, for who wants to look at them.
+    """
+    proposals = propose_groups(refinement, known)
+    storage.put_json(refinement.root, PROPOSED_FILE, {i: p._asdict() for i, p in proposals.items()})
+    for group, n in Counter(p.group for p in proposals.values()).most_common():
+        log.info("%d identities without a group go to %s, as most of their nearest neighbours do", n, group)
+    return dict(known) | {i: KnownIdentity(p.group, i) for i, p in proposals.items()}

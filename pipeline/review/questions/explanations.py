@@ -1,0 +1,32 @@
+"""The machine's score of a finding in words that annotators understand without knowing any score."""
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.noise.findings import score_columns
+from pipeline.noise.score_norm import Calibration, Floats, fuse, rate
+from pipeline.review.questions.belief import SAME_PERSON_KINDS
+
+
+def explain_findings(findings: pa.Table, calibration: Calibration, *, persons: int) -> list[str]:
+    """One explanation for each finding; persons: how many persons a face was compared with."""
+    scores = score_columns(findings)[: len(calibration.tails)]
+    total: Floats = fuse(scores, calibration.weights)
+    far = np.where(np.isfinite(total), rate(calibration.tail, total), np.nan)
+    return [explain(k, f, persons=persons) for k, f in zip(findings["kind"].to_pylist(), far.tolist(), strict=True)]
+
+
+def explain(kind: str, far: float, *, persons: int = 1) -> str:
+    """The explanation of one finding; far: the share of impostors that score as high, nan for no score."""
+    if np.isnan(far):
+        return "the machine has nothing to compare with"
+    if kind in SAME_PERSON_KINDS:
+        lookalikes = far * persons  # to be expected by chance
+        if lookalikes < 0.5:
+            return f"of {min(10**6, round(1 / lookalikes)):,} people met like this, one would be a chance lookalike"
+        return "a chance lookalike would be no surprise"
+    if far < 1e-6:
+        return "fewer than one stranger in a million looks this much like the person"
+    if far > 0.4:
+        return "no more like this person than any stranger"
+    return f"one stranger in {max(2, round(1 / max(far, 1e-9))):,} looks this much like the person"
