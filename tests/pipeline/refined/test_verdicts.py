@@ -17,7 +17,9 @@ GROUP_OF_FACE = {"a0": ("a", 0), "a1": ("a", 0), "a5": ("a", 2), "a7": ("a", 2),
 
 
 def answer(kind, subject, object, **more):
-    columns = row(finding_id(kind, subject, object), "yes", "w", kind=kind, subject=subject, object=object).columns() | more
+    columns = (
+        row(finding_id(kind, subject, object), "yes", "w", kind=kind, subject=subject, object=object).columns() | more
+    )
     return {c: columns[c] for c in ANSWERS.names}
 
 
