@@ -52,9 +52,7 @@ def _side_by_side(face: Image, photo_view: Image | None) -> Image:
     return np.concatenate([large, gap, photo_view], axis=1)
 
 
-def _photo_view(
-    photo: PhotoRow, landmarks: list[float], locations: Mapping[str, SourceLocation]
-) -> Image | None:
+def _photo_view(photo: PhotoRow, landmarks: list[float], locations: Mapping[str, SourceLocation]) -> Image | None:
     """The photo, FACE_PX high, cut around the face where it is too wide, the face in a box; None where it is gone."""
     try:
         image = decode(read_photo(photo, locations))
