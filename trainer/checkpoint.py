@@ -1,8 +1,8 @@
-"""Everything a training needs to go on, in one file that appears whole or not at all.
+"""A checkpoint: everything a training needs to continue, in one file that appears whole or not at all.
 
-The classifier is kept whole, not by rank, so a run may go on with another number of ranks. What is random in a step
-(dropout, sampled classes, flips) is drawn from the seed and the step's number, so there is no generator's state that
-could be lost. Files are read with torch's restricted unpickler: tensors and plain values, no code.
+The classifier is kept whole, not by rank, so a run may continue on another number of ranks. All random numbers of an
+update (dropout, sampled classes, flips) follow from the seed and the update's number, so no generator's state is kept.
+Files are read with torch's restricted unpickler: tensors and plain values, no code.
 """
 
 import errno
@@ -25,13 +25,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A stopped training: the run, the data it is of, photos seen, and the state of everything that learns."""
+    """The state of a training; the fields are the keys of the file."""
 
     run: Run
-    data: str  # digest of the labels and of where the pictures lie
+    data: str  # the data set's digest (see data.shards)
     classes: int
-    seen: int
-    best: float  # of the first test set; below 0: not measured yet
+    seen: int  # photos trained on, over all ranks and epochs
+    best: float  # first figure of the first test set; below 0: not measured yet
     backbone: dict[str, Tensor]
     optimizer: dict[str, Any]
     objective: dict[str, Tensor]
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint. UserError when there is no room; the one that was there before stays as it was."""
+    """Write a checkpoint. UserError when the disk is full; an earlier file then stays as it was."""
     value = {f: getattr(checkpoint, f) for f in checkpoint.__dataclass_fields__}
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -48,16 +48,16 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch hides what the disk said behind an error of its own
-        what = "no room left on the disk" if _full(error, path.parent) else f"cannot write ({error})"
-        kept = f"{path} is as it was" if path.exists() else "no checkpoint was there before"
-        raise UserError(f"{what} at a checkpoint in {path.parent}: free some and run again; {kept}") from None
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for the disk's OSError
+        what = "no room left on the disk" if _disk_is_full(error, path.parent) else f"cannot write ({error})"
+        earlier = f"{path} is as it was" if path.exists() else "there is no earlier checkpoint"
+        raise UserError(f"{what} at a checkpoint in {path.parent}: free some and run again; {earlier}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
-    """The checkpoint in a file. UserError when there is none or it was cut short."""
+    """The checkpoint in a file. UserError when the file does not exist, was cut short or is of another version."""
     try:
         value = torch.load(path, map_location=device, weights_only=True)
         if value.pop("format") != FORMAT:
@@ -76,27 +76,27 @@ def build_backbone(run: Run) -> nn.Module:
     return net
 
 
-def fill(net: nn.Module, checkpoint: Checkpoint, *, where: str | Path) -> None:
-    """Give a backbone a checkpoint's weights. UserError when they are another network's."""
+def load_weights(net: nn.Module, checkpoint: Checkpoint, *, path: str | Path) -> None:
+    """Load a checkpoint's weights into a backbone. UserError, naming the path, when they are another network's."""
     try:
         net.load_state_dict(checkpoint.backbone)
     except RuntimeError:
         raise UserError(
-            f"the weights in {where} are not those of {checkpoint.run.backbone} with an embedding of "
+            f"the weights in {path} are not those of {checkpoint.run.backbone} with an embedding of "
             f"{checkpoint.run.embedding}: it is another network's checkpoint"
         ) from None
 
 
 def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:
-    """The backbone in a checkpoint, ready to embed, and its run."""
+    """The backbone in a checkpoint file, in evaluation mode, and its run."""
     checkpoint = load(path, device=device)
     net = build_backbone(checkpoint.run)
-    fill(net, checkpoint, where=path)
+    load_weights(net, checkpoint, path=path)
     return net.to(device).eval(), checkpoint.run
 
 
-def _full(error: BaseException, folder: Path) -> bool:
+def _disk_is_full(error: BaseException, folder: Path) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return True
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize < 1 << 16
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < 1 << 16

@@ -1,4 +1,4 @@
-"""A checkpoint as an embedder for the pipeline: on a GPU in bf16 and large batches, in place of the ONNX one."""
+"""A checkpoint as an embedder for the pipeline, in place of an ONNX model: on a GPU where there is one."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,20 +13,22 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer import checkpoint
-from trainer.data.batches import fit
+from trainer.data.decode import resize_square
 from trainer.run import Run
 
 FLIPS = ("none", "add", "concatenate")
 MEAN = STD = 127.5
-torch.get_num_threads()  # settles the count of the thread that loads this and may train: torch asks late and once
+# torch settles a thread's number of threads when it is first asked: asked here, _compute_on_one_thread changes only
+# the threads that embed, not the one that imports this and may train
+torch.get_num_threads()
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """The backbone in a checkpoint; calling it gives the vectors of a batch of faces."""
+    """The backbone in a checkpoint file; calling it gives the embeddings of a batch of faces."""
 
     model: str
-    flip: str = "none"  # the mirrored face's vector is not used, added, or appended
+    flip: str = "none"  # what is done with the mirrored face's embedding: none, add or concatenate
     precision: str = "fp32"  # fp32, or bf16 on a GPU
 
     def __post_init__(self) -> None:
@@ -35,56 +37,57 @@ class Embedder:
 
     @property
     def named_by(self) -> list[Any]:
-        """What of the embedder names a table: the file's digest, the flip and the precision."""
+        """What the embedder contributes to the name of a table: the file's digest, the flip and the precision."""
         return ["checkpoint", _digest(self.model), self.flip, self.precision]
 
     @property
     def dim(self) -> int:
-        """The length of the vectors."""
+        """The length of the embeddings."""
         return _loaded(self.model)[1].embedding * (2 if self.flip == "concatenate" else 1)
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The vectors [n, dim] of aligned faces [n, 112, 112, 3] in BGR, as long as the network made them."""
+        """The embeddings [n, dim] of aligned faces [n, 112, 112, 3] in BGR, not normalised."""
         net, run = _loaded(self.model)
         _compute_on_one_thread()
-        return embed(net, run, faces, flip=self.flip, precision=self.precision)
+        return embed_faces(net, run, faces, flip=self.flip, precision=self.precision)
 
 
 @torch.inference_mode()
-def embed(
+def embed_faces(
     net: nn.Module, run: Run, faces: NDArray[np.uint8], *, flip: str = "none", precision: str = "fp32"
 ) -> NDArray[np.float32]:
-    """The vectors [n, dim] of faces [n, h, w, 3] in BGR, resized and greyed as the run's network wants them."""
+    """The embeddings [n, dim] of faces [n, h, w, 3] in BGR, resized and made grey as the run's network takes them."""
     if not len(faces):
         return np.zeros((0, run.embedding * (2 if flip == "concatenate" else 1)), np.float32)
     device = next(net.parameters()).device
-    shaped = np.stack([fit(_coloured(f, run.channels), size=run.size) for f in faces])
-    x = to_input(torch.from_numpy(np.ascontiguousarray(shaped.transpose(0, 3, 1, 2))).to(device))
+    resized = np.stack([resize_square(_to_channels(f, run.channels), size=run.size) for f in faces])
+    x = to_input(torch.from_numpy(np.ascontiguousarray(resized.transpose(0, 3, 1, 2))).to(device))
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        found = net(x)
+        y = net(x)
         if flip != "none":
             mirrored = net(x.flip(3))
-            found = found + mirrored if flip == "add" else torch.cat([found, mirrored], 1)
-    return np.asarray(found.float().cpu().numpy(), np.float32)
+            y = y + mirrored if flip == "add" else torch.cat([y, mirrored], 1)
+    return np.asarray(y.float().cpu().numpy(), np.float32)
 
 
 def to_input(faces: Tensor) -> Tensor:
-    """uint8 faces [n, c, s, s] as a network takes them: floats from -1 to 1, channels last in memory."""
+    """Faces [n, c, s, s] uint8 as a network takes them: floats from -1 to 1, channels last in memory."""
     return ((faces.to(torch.get_default_dtype()) - MEAN) / STD).contiguous(memory_format=torch.channels_last)
 
 
-def _coloured(face: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+def _to_channels(face: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
+    """A BGR face in RGB, or in grey."""
     if channels == 3:
         return face[..., ::-1]
-    weights = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green and red in luma (ITU-R BT.601)
+    weights = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green and red in the grey value (ITU-R BT.601)
     return np.asarray(np.rint(face @ weights)[..., None], np.uint8)
 
 
 def _compute_on_one_thread() -> None:
-    """The calling thread computes alone from now on: shards are what runs in parallel, as with the ONNX embedder.
+    """Let the calling thread compute alone from now on: shards run in parallel, as with the ONNX embedder.
 
-    A team of threads a shard is cores x cores threads on a CPU, which wait for each other; and sums would depend on the
-    machine's cores.
+    Several threads for each shard would be cores x cores threads that wait for each other, and sums would depend on the
+    number of cores.
     """
     if torch.get_num_threads() > 1:
         torch.set_num_threads(1)

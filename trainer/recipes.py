@@ -1,11 +1,11 @@
-"""Named runs: what papers trained, and one for the drawn sample world. Any field can be replaced where it is used."""
+"""Recipes: runs by name, as papers trained them, and one for the drawn sample world."""
 
 from pipeline.errors import UserError
 from trainer.run import Run
 
 
 def sample() -> Run:
-    """The drawn world on a CPU in under a minute; scale and margin as a small set of small classes wants them."""
+    """The drawn world on a CPU in under a minute; scale and margin are small, as suits few and small classes."""
     return Run(
         backbone="sample",
         embedding=128,
@@ -79,7 +79,7 @@ RECIPES = {f.__name__: f for f in (sample, casia_r50, ms1m_r50, ms1m_r100, amsof
 
 
 def recipe(name: str) -> Run:
-    """The run of that name; UserError when there is none."""
+    """The run of a recipe's name. UserError when there is none of that name."""
     if name not in RECIPES:
         raise UserError(f"no recipe is called {name}: give one of {', '.join(RECIPES)}")
     return RECIPES[name]()

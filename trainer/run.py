@@ -1,7 +1,7 @@
-"""Run: everything that decides what a training makes, in one frozen value. What the data says is never typed in.
+"""A run: all settings that decide the result of a training, in one frozen value.
 
-How many classes and photos there are is read from the data; where it runs, how many threads decode and how often it
-speaks are not part of a run, because they change nothing in its result.
+The number of classes and photos is read from the data and is no setting. Device, threads and how often the log is
+written are not part of a run, because they do not change its result.
 """
 
 import re
@@ -16,40 +16,45 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
 
 
-def _says(default: Any, help: str) -> Any:
+def _option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training. Fields are checked when it is made; UserError names the field, what it is and what it may be."""
+    """The settings of one training; the fields are options of the commands that train.
 
-    backbone: str = _says("iresnet50", "Network: iresnet18/34/50/100/200, mobilefacenet, sphere20, greyface, sample.")
-    embedding: int = _says(512, "Length of the embedding.")
-    input: str = _says("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
-    loss: str = _says("arcface", "Head and further terms, as in norm_softmax+intra or arcface:scale=32,m2=0.4+focal.")
-    sample_rate: float = _says(1.0, "Share of the classes that a step of Partial FC compares with.")
-    update: str = _says(
-        "sparse", "What a sampled step moves: sparse, the classes in it; dense, all, by momentum and weight decay."
+    Raises UserError for a value out of range, naming the field, its value and what it may be.
+    """
+
+    backbone: str = _option("iresnet50", "Network: iresnet18/34/50/100/200, mobilefacenet, sphere20, greyface, sample.")
+    embedding: int = _option(512, "Length of the embedding.")
+    input: str = _option("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
+    loss: str = _option("arcface", "Head and further terms, as in norm_softmax+intra or arcface:scale=32,m2=0.4+focal.")
+    sample_rate: float = _option(1.0, "Share of the classes that an update compares photos with (Partial FC).")
+    update: str = _option(
+        "sparse", "With a sample: sparse moves only the sampled classes; dense all, by momentum and weight decay."
     )
-    filter_cosine: float = _says(1.0, "Negatives above this cosine are left out as mislabelled; 1 leaves none out.")
-    batch: int = _says(512, "Photos of one update, over all ranks.")
-    accumulate: int = _says(1, "Parts that a rank cuts its share of a batch into, one after the other.")
-    steps: int = _says(32_000, "Updates.")
-    optimizer: str = _says("sgd", "sgd (momentum .9) or adamw.")
-    lr: float = _says(0.1, "Peak learning rate.")
-    weight_decay: float = _says(5e-4, "Weight decay, of the classifier too.")
-    schedule: str = _says("step:20000,28000", "constant, polynomial, cosine, or step:AT,AT (divides by 10 there).")
-    warmup: int = _says(0, "Updates over which the learning rate rises from nothing.")
-    clip: float = _says(5.0, "Largest norm of the backbone's gradient; 0 clips nothing.")
-    precision: str = _says("fp32", "fp32, bf16, or fp16 with loss scaling.")
-    dropout: float = _says(0.0, "Before the last layer of the head.")
-    augment: float = _says(
-        0.0, "Share of the photos darkened, blurred, greyed or compressed; half are mirrored anyway."
+    filter_cosine: float = _option(
+        1.0, "Other classes above this cosine are left out: probably the same person. 1: none."
     )
-    recompute: bool = _says(False, "Gradient checkpointing: less memory, about a third more time.")
-    compile: bool = _says(False, "torch.compile the backbone.")
-    seed: int = _says(0, "Of the weights, the order of the photos and their changes.")
+    batch: int = _option(512, "Photos of one update, over all ranks.")
+    accumulate: int = _option(1, "Parts of a rank's share of a batch, computed one after the other to save memory.")
+    steps: int = _option(32_000, "Updates.")
+    optimizer: str = _option("sgd", "sgd (momentum .9) or adamw.")
+    lr: float = _option(0.1, "Peak learning rate.")
+    weight_decay: float = _option(5e-4, "Weight decay, of the classifier too.")
+    schedule: str = _option("step:20000,28000", "constant, polynomial, cosine, or step:AT,AT (divides by 10 there).")
+    warmup: int = _option(0, "Updates over which the learning rate rises from 0.")
+    clip: float = _option(5.0, "Largest norm of the backbone's gradient; 0 clips nothing.")
+    precision: str = _option("fp32", "fp32, bf16, or fp16 with loss scaling.")
+    dropout: float = _option(0.0, "Dropout before the backbone's last layer.")
+    augment: float = _option(
+        0.0, "Share of the faces changed in light, sharpness, colour or compression; half are mirrored anyway."
+    )
+    recompute: bool = _option(False, "Gradient checkpointing: less memory, about a third more time.")
+    compile: bool = _option(False, "torch.compile the backbone.")
+    seed: int = _option(0, "Decides the first weights, the order of the photos and their changes.")
 
     def __post_init__(self) -> None:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
@@ -70,7 +75,7 @@ class Run:
 
     @property
     def channels(self) -> int:
-        """Of a face: 3 in RGB, 1 in grey."""
+        """Channels of a face: 3 in RGB, 1 in grey."""
         return int(self.input.split("x")[0])
 
     @property
@@ -79,21 +84,21 @@ class Run:
         return int(self.input.split("x")[1])
 
 
-def override(run: Run, given: Mapping[str, str]) -> Run:
-    """The run with fields replaced by what was typed.
+def override(run: Run, texts: Mapping[str, str]) -> Run:
+    """The run with some fields replaced by values in text form, as typed on a command line.
 
-    Raises UserError for a field that is not there or a value of another type.
+    Raises UserError for an unknown field or a value of another type.
     """
     kinds = {f.name: type(f.default) for f in fields(Run)}
-    for name in given:
+    for name in texts:
         if name not in kinds:
             raise UserError(f"a run has no field {name}: it has {', '.join(kinds)}")
-    return replace(run, **{name: _typed(name, text, kinds[name]) for name, text in given.items()})
+    return replace(run, **{name: _typed(name, text, kinds[name]) for name, text in texts.items()})
 
 
-def from_dict(given: Mapping[str, Any]) -> Run:
-    """The run that `asdict` wrote, as a checkpoint keeps it."""
-    return Run(**given)
+def from_dict(fields: Mapping[str, Any]) -> Run:
+    """The run of a dict that `asdict` made, as a checkpoint keeps it."""
+    return Run(**fields)
 
 
 def differing(a: Run, b: Run) -> list[str]:
@@ -112,6 +117,6 @@ def _typed(name: str, text: str, kind: type) -> Any:
         raise UserError(f"{name} {text!r}: expected {'a whole number' if kind is int else 'a number'}") from None
 
 
-def _check(fits: bool, name: str, value: Any, expected: str) -> None:
-    if not fits:
+def _check(valid: bool, name: str, value: Any, expected: str) -> None:
+    if not valid:
         raise UserError(f"{name} {value!r}: expected {expected}")

@@ -1,4 +1,4 @@
-"""The learning rate of every update, as a pure function of its number: nothing to save, nothing to restore."""
+"""The learning rate of every update, as a pure function of the update's number, so that a checkpoint keeps none."""
 
 import math
 
@@ -8,8 +8,8 @@ from trainer.run import Run
 def learning_rate(run: Run, step: int) -> float:
     """The learning rate of update `step` (from 0): a linear rise over run.warmup updates, then run.schedule.
 
-    "polynomial" falls as (1 - progress)^2, as InsightFace's arcface_torch does; "cosine" by half a cosine (Loshchilov
-    and Hutter, arXiv 1608.03983, without restarts); "step:a,b" is divided by 10 at updates a and b.
+    "polynomial" falls as (1 - progress)^2, as in InsightFace's arcface_torch; "cosine" by half a cosine (Loshchilov and
+    Hutter, arXiv 1608.03983, without restarts); "step:a,b" is divided by 10 at updates a and b.
     """
     if step < run.warmup:
         return run.lr * (step + 1) / run.warmup

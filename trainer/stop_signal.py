@@ -1,6 +1,6 @@
-"""Ctrl-C and a polite end (SIGTERM) during a training: noted, acted upon where everything can be kept.
+"""SIGINT (Ctrl-C) and SIGTERM during a training: noted, so that it can write a checkpoint before it ends.
 
-A second one does at once what the signal does without this.
+A second signal has the effect that it has without this.
 """
 
 import signal
@@ -13,31 +13,31 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def told_to_stop() -> Iterator[list[int]]:
-    """A list into which SIGINT and SIGTERM write their number while the block runs; only a main thread can listen."""
-    told: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield told
+def catch_stop_signals() -> Iterator[list[int]]:
+    """A list that receives the numbers of SIGINT and SIGTERM while the block runs; stays empty in a side thread."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main one may set handlers
+        yield received
         return
     before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
     def note(number: int, _frame: object) -> None:
-        told.append(number)
+        received.append(number)
         signal.signal(number, before[signal.Signals(number)])
 
     for number in SIGNALS:
         signal.signal(number, note)
     try:
-        yield told
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def leave(number: int) -> NoReturn:
-    """End as the signal says: KeyboardInterrupt, whoever else listens to SIGTERM, or exit status 143."""
+def exit_by_signal(number: int) -> NoReturn:
+    """End as the signal would have: by KeyboardInterrupt, by another handler of SIGTERM, or with exit status 143."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
-    if callable(signal.getsignal(number)):  # as Prefect does, which calls its run crashed
+    if callable(signal.getsignal(number)):  # such as Prefect's, which marks its run as crashed
         signal.raise_signal(number)
     raise SystemExit(128 + number)

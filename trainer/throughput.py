@@ -1,13 +1,13 @@
-"""How much of a network's bare speed the training loop keeps: both measured in one run, turn by turn.
+"""The training loop's throughput beside the bare network's, measured in turns in one process.
 
-The limit is forward, loss and backward on random faces that lie in memory already; the loop adds reading, decoding,
-moving, clipping and the optimizer's step. Turns alternate, so that a machine that slows down slows both.
+The bare network is forward, loss and backward on random faces that are in memory already; the loop also reads, decodes,
+moves to the device, clips and steps the optimizer. Turns alternate, so that a machine that slows down slows both.
 """
 
 import itertools
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer.data.batches import Stream
-from trainer.data.shards import open_faces
-from trainer.embedder import to_input
-from trainer.learner import Parts, device_of, make
+from trainer.data.batches import Batch, BatchStream
+from trainer.data.shards import count_classes, open_faces
+from trainer.learner import Learner, choose_device, make_learner
 from trainer.run import Run
-from trainer.train import KINDS, update
+from trainer.update import forward, update
 
-BLOCK = 65536  # rows of a product at a time
+ROWS_AT_ONCE = 65536  # of a matrix product
 
 
 class Throughput(NamedTuple):
@@ -37,100 +36,108 @@ class Throughput(NamedTuple):
 
 
 def throughput(run: Run, data: str | Path, *, turns: int = 3, device: str = "", threads: int = 2) -> Throughput:
-    """The throughput of one run on a data set; turns: of a few updates each, after one that warms up."""
+    """The throughput of a run on a data set; turns: updates of each kind that are measured, after one of each."""
     faces = open_faces(data)
-    parts = make(run, int(faces.labels.max()) + 1, device_of(device))
-    stream = iter(Stream(faces, run, threads=threads))
-    steps = itertools.count()
-    drawn = torch.randint(0, 256, (run.batch, run.channels, run.size, run.size), dtype=torch.uint8).to(parts.device)
-    label = torch.randint(0, int(faces.labels.max()) + 1, (run.batch,)).to(parts.device)
-
-    def loop() -> None:
-        update(run, parts, stream, next(steps))
-
-    def bare() -> None:
-        _forward_backward(run, parts, drawn, label)
-
-    return _in_turns(run, parts, loop, bare, turns)
+    learner = make_learner(run, count_classes(faces), choose_device(device))
+    random = torch.randint(0, 256, (run.batch, run.channels, run.size, run.size), dtype=torch.uint8)
+    label = torch.randint(0, count_classes(faces), (run.batch,))
+    loop = _updates(run, learner, iter(BatchStream(faces, run, threads=threads)))
+    return _measure(run, learner, loop, _bare(run, learner, random, label), turns=turns)
 
 
 def throughput_with_classes(run: Run, classes: int, *, turns: int = 3, device: str = "") -> Throughput:
-    """Whole updates with so many classes (loop) beside the bare network with the fewest that a classifier can have.
+    """The throughput of updates with so many classes, beside the bare network with 2, the fewest of a classifier.
 
-    On drawn faces that lie in memory already: what reading costs is throughput()'s question. turns as there.
+    Both on random faces that are in memory already. turns: as in throughput().
     """
-    parts, few = make(run, classes, device_of(device)), make(run, 2, device_of(device))
+    learner, bare_learner = (make_learner(run, n, choose_device(device)) for n in (classes, 2))
     random = np.random.default_rng(run.seed)
     faces = random.integers(0, 256, (run.batch, run.channels, run.size, run.size), np.uint8)
-    batches = ((faces, random.integers(0, classes, run.batch)) for _ in itertools.count())
-    steps = itertools.count()
-    drawn = torch.from_numpy(faces).to(parts.device)
-    label = torch.arange(run.batch, device=parts.device) % 2
-
-    def loop() -> None:
-        update(run, parts, batches, next(steps))
-
-    def bare() -> None:
-        _forward_backward(run, few, drawn, label)
-
-    return _in_turns(run, parts, loop, bare, turns)
+    batches = (Batch(faces, random.integers(0, classes, run.batch)) for _ in itertools.count())
+    bare = _bare(run, bare_learner, torch.from_numpy(faces), torch.arange(run.batch) % 2)
+    return _measure(run, learner, _updates(run, learner, batches), bare, turns=turns)
 
 
 def matrix_product(a: NDArray[np.float32], b: NDArray[np.float32]) -> Callable[[], None]:
-    """What multiplies rows a [n, d] with all rows b [m, d], a block of b at a time, on the GPU where there is one; both
-    lie there already."""
-    at = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    one, other = torch.from_numpy(a).to(at), torch.from_numpy(b).to(at)
-    blocks = [other[i : i + BLOCK] for i in range(0, len(other), BLOCK)]
+    """A function that multiplies rows a [n, d] with rows b [m, d], a block of b at a time.
+
+    On the GPU where there is one; both matrices are there before the function is called.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    left, right = torch.from_numpy(a).to(device), torch.from_numpy(b).to(device)
+    blocks = [right[i : i + ROWS_AT_ONCE] for i in range(0, len(right), ROWS_AT_ONCE)]
 
     def multiply() -> None:
         for block in blocks:
-            one @ block.T
-        if at.type == "cuda":
-            torch.cuda.synchronize(at)
+            left @ block.T
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
 
     return multiply
 
 
-def _in_turns(run: Run, parts: Parts, loop: Callable[[], None], bare: Callable[[], None], turns: int) -> Throughput:
-    took = {loop: 0.0, bare: 0.0}
+def _updates(run: Run, learner: Learner, batches: Iterator[Batch]) -> Callable[[], None]:
+    """A function that makes the next update."""
+    steps = itertools.count()
+
+    def work() -> None:
+        update(run, learner, batches, next(steps))
+
+    return work
+
+
+def _bare(run: Run, learner: Learner, faces: torch.Tensor, label: torch.Tensor) -> Callable[[], None]:
+    """A function that goes forward and backward with the same batch, and updates nothing."""
+    faces, label = faces.to(learner.device), label.to(learner.device)
+    of_objective = learner.optimizers[1]
+
+    def work() -> None:
+        learner.objective.begin_update(label, 0, of_objective)
+        forward(run, learner, faces, label).backward()  # type: ignore[no-untyped-call]
+        learner.objective.end_update(of_objective)
+        for optimizer in learner.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    return work
+
+
+def _measure(
+    run: Run, learner: Learner, loop: Callable[[], None], bare: Callable[[], None], *, turns: int
+) -> Throughput:
+    seconds = {loop: 0.0, bare: 0.0}
     for turn in range(turns + 1):
         for work in (loop, bare) if turn % 2 else (bare, loop):
-            took[work] += _timed(work, parts.device) * (turn > 0)
+            seconds[work] += _timed(work, learner.device) * (turn > 0)  # the first turn warms up
     images = turns * run.batch
-    states = [p for o in parts.optimizers for p in _tensors(o)]
-    model = sum(p.numel() * p.element_size() for p in states)
-    return Throughput(run.backbone, str(parts.device), images / took[loop], images / took[bare], _peak(parts), model)
-
-
-def _forward_backward(run: Run, parts: Parts, drawn: torch.Tensor, label: torch.Tensor) -> None:
-    with torch.autocast(parts.device.type, KINDS[run.precision], enabled=run.precision != "fp32"):
-        embedding = parts.whole(to_input(drawn))
-    parts.objective.begin_update(label, 0, parts.optimizers[1])
-    parts.objective(embedding.to(torch.get_default_dtype()), label).backward()
-    parts.objective.end_update(parts.optimizers[1])
-    for optimizer in parts.optimizers:
-        optimizer.zero_grad(set_to_none=True)
+    return Throughput(
+        backbone=run.backbone,
+        device=str(learner.device),
+        loop_images_per_s=images / seconds[loop],
+        bare_images_per_s=images / seconds[bare],
+        peak_bytes=_peak_bytes(learner),
+        model_bytes=sum(p.numel() * p.element_size() for o in learner.optimizers for p in _tensors(o)),
+    )
 
 
 def _timed(work: Callable[[], None], device: torch.device) -> float:
+    """Seconds that a call takes; a GPU has finished before and after."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    started = time.perf_counter()
+    start = time.perf_counter()
     work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    return time.perf_counter() - start
 
 
 def _tensors(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    """Weights, as many again for their gradients, and the state the optimizer keeps."""
+    """The weights, twice to count their gradients, and the state that the optimizer keeps."""
     weights = [p for group in optimizer.param_groups for p in group["params"]]
     state = [t for s in optimizer.state.values() for t in s.values() if isinstance(t, torch.Tensor)]
     return [*weights, *weights, *state]
 
 
-def _peak(parts: Parts) -> int:
-    if parts.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(parts.device))
+def _peak_bytes(learner: Learner) -> int:
+    if learner.device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(learner.device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,68 +1,68 @@
-"""What a training says while it runs: a line now and then, the same numbers as JSON lines and for TensorBoard."""
+"""The log of a training: a line every so many updates for people, the same numbers as JSON lines and in TensorBoard."""
 
 import json
 import logging
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger("refinery")
 
 
-class Journal:
-    """The numbers of one training as it goes; rank 0 keeps it, the others' has no place (None) and says nothing."""
+class TrainingLog:
+    """Writes the numbers of one training to log.jsonl and tensorboard/ in a folder; without a folder (None) nothing.
 
-    def __init__(self, out: Path | None, *, steps: int, batch: int, step: int) -> None:
-        self.steps, self.batch, self.first = steps, batch, step
-        self.started = self.last = time.monotonic()
-        self.at = step
-        self.out = out
+    updates: how many were made before, of `steps`.
+    """
+
+    def __init__(self, out: Path | None, *, steps: int, batch: int, updates: int) -> None:
+        self.out, self.steps, self.batch = out, steps, batch
+        self.first_updates = self.last_updates = updates
+        self.first_time = self.last_time = time.monotonic()
         if out:
             self.lines = open(out / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115  closed by close()
-            self.board = SummaryWriter(str(out / "tensorboard"), purge_step=step or None)
+            self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
-    def write(self, step: int, **numbers: float) -> None:
-        """Loss and the like after `step` updates, with images/s since the last line and the time that is left."""
+    def log_update(self, updates: int, **numbers: float) -> None:
+        """Log the loss and other numbers after `updates` updates, with images/s since the last line and time left."""
         if not self.out:
             return
         now = time.monotonic()
-        rate = (step - self.at) * self.batch / max(now - self.last, 1e-9)
-        left = (self.steps - step) * (now - self.started) / max(1, step - self.first)
-        self.last, self.at = now, step
-        said = "  ".join(f"{name} {_brief(value)}" for name, value in numbers.items())
-        log.info("step %d of %d  %s  %.0f images/s  %s left", step, self.steps, said, rate, _clock(left))
-        self._keep({"step": step, **numbers, "images_per_s": round(rate, 1)})
+        rate = (updates - self.last_updates) * self.batch / max(now - self.last_time, 1e-9)
+        seconds_left = (self.steps - updates) * (now - self.first_time) / max(1, updates - self.first_updates)
+        self.last_time, self.last_updates = now, updates
+        shown = "  ".join(f"{name} {_brief(value)}" for name, value in numbers.items())
+        log.info("step %d of %d  %s  %.0f images/s  %s left", updates, self.steps, shown, rate, _duration(seconds_left))
+        self._write(updates, {**numbers, "images_per_s": round(rate, 1)})
 
-    def tested(self, step: int, name: str, numbers: dict[str, float]) -> None:
-        """The figures of a test set after `step` updates."""
+    def log_test_set(self, updates: int, name: str, figures: dict[str, float]) -> None:
+        """Log the figures of a test set after `updates` updates."""
         if not self.out:
             return
-        said = ", ".join(f"{what} {value:.4f}" for what, value in numbers.items())
-        log.info("step %d of %d  %s: %s", step, self.steps, name, said)
-        self._keep({"step": step, **{f"{name}/{what}": value for what, value in numbers.items()}})
+        shown = ", ".join(f"{figure} {value:.4f}" for figure, value in figures.items())
+        log.info("step %d of %d  %s: %s", updates, self.steps, name, shown)
+        self._write(updates, {f"{name}/{figure}": value for figure, value in figures.items()})
 
     def close(self) -> None:
-        """Everything to the disk."""
+        """Write everything to the disk."""
         if self.out:
             self.lines.close()
             self.board.close()
 
-    def _keep(self, row: dict[str, Any]) -> None:
-        self.lines.write(json.dumps(row) + "\n")
+    def _write(self, updates: int, numbers: dict[str, float]) -> None:
+        self.lines.write(json.dumps({"step": updates, **numbers}) + "\n")
         self.lines.flush()
-        for name, value in row.items():
-            if name != "step":
-                self.board.add_scalar(name, value, row["step"])
+        for name, value in numbers.items():
+            self.board.add_scalar(name, value, updates)
 
 
 def _brief(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}"
 
 
-def _clock(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(int(seconds), 60)

@@ -1,4 +1,4 @@
-"""A small exported data set of pictures that differ: what the trainer's tests read."""
+"""Small exported data sets of drawn pictures, one pattern per identity: what the trainer's tests train on."""
 
 from pathlib import Path
 
@@ -12,19 +12,19 @@ from pipeline.sources.record_io.writer import Sample, write_record_io
 
 
 def pictures(classes: int, each: int, *, size: int = 112, seed: int = 0) -> list[tuple[int, bytes]]:
-    """Labels and JPEGs: a pattern for each class, with a little noise for each photo."""
+    """Labels and JPEGs in random order: a pattern for each class, with a little noise for each photo."""
     rng = np.random.default_rng(seed)
-    found = []
+    rows = []
     for label in range(classes):
         pattern = cv2.resize(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8), (size, size))
         for _ in range(each):
             noisy = np.clip(pattern + rng.normal(0, 12, pattern.shape), 0, 255).astype(np.uint8)
-            found.append((label, cv2.imencode(".jpg", noisy)[1].tobytes()))
-    return [found[i] for i in rng.permutation(len(found))]
+            rows.append((label, cv2.imencode(".jpg", noisy)[1].tobytes()))
+    return [rows[i] for i in rng.permutation(len(rows))]
 
 
 def parquet(folder: Path, classes: int = 6, each: int = 8, *, group: int = 8, seed: int = 0) -> Path:
-    """A folder as `refinery export --format parquet` writes it, in two files of small row groups."""
+    """A folder as `refinery export --format parquet` writes it, with two files of small row groups."""
     folder.mkdir(parents=True)
     rows = pictures(classes, each, seed=seed)
     for part, chosen in enumerate((rows[: len(rows) // 2], rows[len(rows) // 2 :])):
@@ -33,7 +33,7 @@ def parquet(folder: Path, classes: int = 6, each: int = 8, *, group: int = 8, se
 
 
 def write(file: Path, rows: list[tuple[int, bytes]], *, group: int = 8) -> None:
-    """One refined file of labels and pictures."""
+    """Write one refined Parquet file of labels and JPEGs."""
     names = [f"{file.stem}/{i}" for i in range(len(rows))]
     columns = [names, names, [f"p{label}" for label, _ in rows], [r[0] for r in rows], [r[1] for r in rows]]
     pq.write_table(pa.table(columns, schema=schema.REFINED), file, row_group_size=group)

@@ -1,4 +1,4 @@
-"""ONNX: the same vectors as the network's, readable by insightface and by the pipeline, or no file."""
+"""ONNX: a file with the network's own embeddings, which insightface and the pipeline read, or no file."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from trainer.backbones import backbone
 from trainer.export import open_session, to_onnx
 
 
-def worked(name: str, **shape: int) -> nn.Module:
-    """A network whose running statistics are not those it began with, still in training mode."""
+def run_in(name: str, **shape: int) -> nn.Module:
+    """A network in training mode whose running statistics are no longer the initial ones."""
     torch.manual_seed(3)
     net = backbone(name, **shape).train()
     for _ in range(3):
@@ -24,8 +24,8 @@ def worked(name: str, **shape: int) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", ["sample", "mobilefacenet", "iresnet18"])
-def test_the_pipeline_and_insightface_see_what_the_network_sees(name: str, tmp_path: Path) -> None:
-    net = worked(name, embedding=48)
+def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str, tmp_path: Path) -> None:
+    net = run_in(name, embedding=48)
     path = tmp_path / "new" / "model.onnx"
     assert to_onnx(net, path, channels=3, size=112) > 0.9999
     assert net.training
@@ -44,14 +44,14 @@ def test_the_pipeline_and_insightface_see_what_the_network_sees(name: str, tmp_p
 
 
 def test_grey_faces_of_another_size(tmp_path: Path) -> None:
-    assert to_onnx(worked("greyface", channels=1, size=48), tmp_path / "m.onnx", channels=1, size=48) > 0.9999
+    assert to_onnx(run_in("greyface", channels=1, size=48), tmp_path / "m.onnx", channels=1, size=48) > 0.9999
     network = open_session(tmp_path / "m.onnx")
     for n in (1, 7):
         assert network.run(None, {"data": np.zeros((n, 1, 48, 48), np.float32)})[0].shape == (n, 512)
 
 
 class Drifting(nn.Module):
-    """Gives something else each time that it is called: no graph can be that."""
+    """A network whose output differs from call to call, which no graph reproduces."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,25 +63,25 @@ class Drifting(nn.Module):
 
 
 def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_text("what was there")
+    (tmp_path / "m.onnx").write_text("earlier file")
     with pytest.raises(UserError, match=r"differs from it \(cosine .*m.onnx was not written"):
         to_onnx(Drifting(), tmp_path / "m.onnx", channels=3, size=32)
-    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("m.onnx", "what was there")]
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("m.onnx", "earlier file")]
 
 
-def test_a_network_that_gives_no_numbers_is_refused(tmp_path: Path) -> None:
+def test_a_network_whose_embeddings_are_nan_is_refused(tmp_path: Path) -> None:
     net = backbone("sample", embedding=8)
     nn.init.constant_(net.head.fc.bias, float("nan"))
     with pytest.raises(UserError, match="cosine nan"):
         to_onnx(net, tmp_path / "m.onnx", channels=3, size=112)
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*file/m.onnx \("):
         to_onnx(backbone("sample", embedding=8), tmp_path / "file" / "m.onnx", channels=3, size=112)
 
 
-def test_exporting_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_exporting_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     to_onnx(backbone("sample", embedding=8), tmp_path / "m.onnx", channels=3, size=112)
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""Runs, recipes and the learning rate: checked when made, replaced field by field."""
+"""Runs, recipes and the learning rate: checked when made, fields replaced by typed values."""
 
 import math
 from dataclasses import asdict, replace
@@ -11,19 +11,19 @@ from trainer.run import Run, differing, from_dict, override
 from trainer.schedule import learning_rate
 
 
-def test_fields_are_replaced_by_what_was_typed() -> None:
+def test_fields_are_replaced_by_typed_values() -> None:
     run = override(recipe("casia_r50"), {"lr": "0.2", "steps": "10", "recompute": "yes", "loss": "cosface"})
     assert (run.lr, run.steps, run.recompute, run.loss) == (0.2, 10, True, "cosface")
     assert differing(run, replace(run, lr=0.3)) == ["lr 0.2 and 0.3"]
 
 
-def test_every_recipe_survives_a_checkpoint() -> None:
+def test_every_recipe_comes_back_from_a_checkpoints_dict() -> None:
     for make in RECIPES.values():
         assert from_dict(asdict(make())) == make()
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("texts", "message"),
     [
         ({"lr": "fast"}, "lr 'fast': expected a number"),
         ({"steps": "1.5"}, "steps '1.5': expected a whole number"),
@@ -38,12 +38,12 @@ def test_every_recipe_survives_a_checkpoint() -> None:
         ({"momentum": "1"}, "a run has no field momentum"),
     ],
 )
-def test_what_cannot_be_is_one_line(given: dict[str, str], message: str) -> None:
+def test_an_unfit_value_raises_one_line(texts: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        override(Run(), given)
+        override(Run(), texts)
 
 
-def test_an_unknown_recipe_is_one_line() -> None:
+def test_an_unknown_recipe_raises_one_line() -> None:
     with pytest.raises(UserError, match="no recipe is called r5000: give one of sample, casia_r50"):
         recipe("r5000")
 

@@ -1,4 +1,4 @@
-"""Cleaning by sub-centres on points in the plane whose angles are known."""
+"""Angles to dominant centres, of points in the plane whose angles are known, and of a trained checkpoint."""
 
 from pathlib import Path
 
@@ -18,9 +18,9 @@ def at(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
-def test_angles_are_to_the_centre_that_most_photos_are_nearest_to() -> None:
+def test_the_dominant_centre_is_the_one_that_most_photos_are_nearest_to() -> None:
     centres = np.stack([at(0, 100, 200), at(30, 120, 240)]) * np.array([1, 2, 3])[None, :, None]
-    #     class 0 mostly at its centre of 100 degrees, one beside 0; class 1 at 30, one at 240
+    # class 0: three photos near its centre at 100 degrees, one near that at 0; class 1: two near 30, one at 240
     x = 5 * at(90, 110, 100, 10, 25, 45, 240)
     found = dominant_angles(x, np.array([0, 0, 0, 0, 1, 1, 1]), centres)
     assert found.dominant.tolist() == [1, 0]
@@ -29,21 +29,21 @@ def test_angles_are_to_the_centre_that_most_photos_are_nearest_to() -> None:
     assert found.within(max_degrees=7).tolist() == [False, False, True, False, True, False, False]
 
 
-def test_one_centre_a_class_is_the_dominant_one() -> None:
+def test_with_one_centre_a_class_it_is_the_dominant_one() -> None:
     found = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
     assert found.dominant.tolist() == [0, 0]
     assert found.degrees.tolist() == pytest.approx([70, 70], abs=0.05)
 
 
-def test_blocks_of_photos_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_compared_in_blocks_have_the_same_angles(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     x, label, centres = rng.normal(size=(50, 8)), rng.integers(0, 4, 50), rng.normal(size=(4, 3, 8))
     whole = dominant_angles(x, label, centres)
-    monkeypatch.setattr("trainer.subcenters._BLOCK", 7)
+    monkeypatch.setattr("trainer.subcenters.PHOTOS_AT_ONCE", 7)
     np.testing.assert_allclose(dominant_angles(x, label, centres).degrees, whole.degrees, atol=1e-3)
 
 
-def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(tmp_path: Path) -> None:
+def test_trained_photos_lie_near_their_dominant_centre_and_other_data_is_refused(tmp_path: Path) -> None:
     data = exported_faces.parquet(tmp_path / "data", 4, 8)
     run = Run(
         backbone="sample",
@@ -55,10 +55,10 @@ def test_a_checkpoint_s_photos_lie_at_its_own_centres_and_other_data_is_refused(
         optimizer="adamw",
         lr=2e-3,
     )
-    made = train(run, data, tmp_path / "out", device="cpu")
-    found, faces = angles_to_centres(made.checkpoint, data), open_faces(data)
+    result = train(run, data, tmp_path / "out", device="cpu")
+    found, faces = angles_to_centres(result.checkpoint, data), open_faces(data)
     assert sorted(found.keys) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
     assert found.angles.dominant.shape == (4,)
-    assert np.median(found.angles.degrees) < 60  # before any training about 90
+    assert np.median(found.angles.degrees) < 60  # untrained it is about 90
     with pytest.raises(UserError, match="holds no class centres of"):
-        angles_to_centres(made.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))
+        angles_to_centres(result.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))

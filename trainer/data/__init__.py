@@ -1,1 +1,1 @@
-"""Batches of faces from a refined data set."""
+"""Batches of faces from a refined data set on disk, in a shuffled order that can be continued anywhere."""

@@ -1,4 +1,4 @@
-"""Light changes that a camera, a web site or a printer makes to a face; who it is stays."""
+"""Changes to a face as cameras, web sites and printers make them: light, blur, loss of colour, compression."""
 
 import cv2
 import numpy as np
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 Face = NDArray[np.uint8]
 
 
-def change(face: Face, which: float, strength: float) -> Face:
-    """A face [s, s, c] changed in one way; which, strength: both 0..1 and drawn by the caller."""
+def augment(face: Face, which: float, strength: float) -> Face:
+    """A face [s, s, c] changed in one of the ways; which and strength are random numbers from 0 to 1."""
     ways = (_light, _blur, _grey, _compress)
     return ways[min(int(which * len(ways)), len(ways) - 1)](np.ascontiguousarray(face), strength)
 
 
 def _light(face: Face, strength: float) -> Face:
-    lit = face * (0.5 + strength) + 20 * (0.5 - strength)  # half as bright to one and a half
+    lit = face * (0.5 + strength) + 20 * (0.5 - strength)  # from half to one and a half times as bright
     return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def _blur(face: Face, strength: float) -> Face:
-    small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # as if the face had been small in its photo
+    small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # as of a face that was small in its photo
     shrunk = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(shrunk, face.shape[1::-1]), np.uint8).reshape(face.shape)
 

@@ -5,6 +5,7 @@ of the gradient: the part that flows through its own rows of the classifier, or 
 the sum of the shares over ranks.
 """
 
+import os
 from typing import Any
 
 import torch
@@ -21,6 +22,12 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes train together; 1 when this one is alone."""
     return dist.get_world_size() if _several() else 1
+
+
+def join_ranks() -> None:
+    """Connect this process to the other ranks, where torchrun started it as one of several."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def rows_of_rank(n: int, *, rank: int, world: int) -> slice:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.export import export_graph, plain, written
+from trainer.export import export_graph, inference_copy, whole_file
 
 STRIDES = (8, 16, 32)
 SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the sides of the two square anchors of each grid's cell
@@ -143,10 +143,15 @@ def to_onnx(net: nn.Module, path: str | Path) -> None:
     Raises UserError when the file cannot be written.
     """
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
-    free = {"input.1": {2: "height", 3: "width"}} | {n: {0: "anchors_" + n.split("_")[1]} for n in names}
-    with written(Path(path)) as temporary:
+    dynamic_axes = {"input.1": {2: "height", 3: "width"}} | {n: {0: "anchors_" + n.split("_")[1]} for n in names}
+    with whole_file(Path(path)) as temporary:
         export_graph(
-            _Scored(plain(net)), torch.zeros(1, 3, 64, 96), temporary, inputs=["input.1"], outputs=names, free=free
+            _Scored(inference_copy(net)),
+            torch.zeros(1, 3, 64, 96),
+            temporary,
+            inputs=["input.1"],
+            outputs=names,
+            dynamic_axes=dynamic_axes,
         )
 
 

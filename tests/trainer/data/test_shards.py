@@ -1,0 +1,65 @@
+"""Data sets opened for training: a manifest, and every file or labels that cannot be trained on in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from tests.builders import exported_faces
+from trainer.data.shards import open_faces
+
+
+def test_a_tables_manifest_is_read_like_its_folder(tmp_path: Path) -> None:
+    folder = exported_faces.parquet(tmp_path / "refined")
+    manifest = folder / "abc.json"
+    manifest.write_text('{"shards": [{"path": "refined/part-00000.parquet"}, {"path": "refined/part-00001.parquet"}]}')
+    assert len(open_faces(manifest).labels) == 48
+
+
+def test_labels_that_cannot_be_trained_on_raise_one_line(tmp_path: Path) -> None:
+    jpeg = cv2.imencode(".jpg", np.zeros((112, 112, 3), np.uint8))[1].tobytes()
+    unfit = {
+        "no photo": [],
+        "one class": [(0, jpeg)] * 4,
+        "single photo": [(0, jpeg), (1, jpeg)],
+        "without a gap .label 1": [(0, jpeg), (2, jpeg), (2, jpeg)],
+        "without a gap .label -3": [(-3, jpeg), (0, jpeg), (0, jpeg)],
+    }
+    for i, (message, rows) in enumerate(unfit.items()):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        exported_faces.write(folder / "part-00000.parquet", rows)
+        with pytest.raises(UserError, match=message):
+            open_faces(folder)
+
+
+def test_unfit_files_raise_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no"):
+        open_faces(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"neither Parquet files nor a \.rec"):
+        open_faces(tmp_path / "empty")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/x.parquet").write_bytes(b"no parquet")
+    with pytest.raises(UserError, match="cannot read"):
+        open_faces(tmp_path / "bad")
+    cut = exported_faces.record_io(tmp_path / "cut") / "train.rec"
+    cut.write_bytes(cut.read_bytes()[:-5000])
+    with pytest.raises(UserError, match="damaged or cut off"):
+        open_faces(cut)
+    (tmp_path / "train.rec.json").write_text("[]")
+    with pytest.raises(UserError, match="no manifest"):
+        open_faces(tmp_path / "train.rec.json")
+
+
+@pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])
+def test_other_pictures_under_the_same_labels_are_other_data(make_data: Callable[..., Path], tmp_path: Path) -> None:
+    """The labels are equal photo by photo; only the pictures differ."""
+    one, other, copy = (tmp_path / name for name in ("one", "other", "copy"))
+    make_data(one), make_data(other, seed=7), make_data(copy)
+    faces, others = open_faces(one), open_faces(other)
+    assert np.array_equal(np.bincount(faces.labels), np.bincount(others.labels))
+    assert faces.digest == open_faces(copy).digest != others.digest

@@ -1,0 +1,56 @@
+"""Checkpoints: a damaged or foreign file raises one line, and a full disk leaves the last good one."""
+
+import errno
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from trainer import checkpoint
+from trainer.embedder import Embedder
+from trainer.train import TrainingResult
+
+
+@pytest.mark.parametrize("name", ["cut", "html", "empty", "pickle"])
+def test_a_file_that_is_no_checkpoint_raises_one_line(trained: TrainingResult, tmp_path: Path, name: str) -> None:
+    whole = trained.checkpoint.read_bytes()
+    bad = {"cut": whole[: len(whole) // 2], "html": b"<html>", "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR."}
+    file = tmp_path / "last.pt"
+    file.write_bytes(bad[name])
+    with pytest.raises(UserError, match="is no checkpoint, or was cut short"):
+        Embedder(str(file))(np.zeros((1, 112, 112, 3), np.uint8))
+
+
+def test_weights_of_another_network_raise_one_line(trained: TrainingResult, tmp_path: Path) -> None:
+    kept = checkpoint.load(trained.checkpoint)
+    file = tmp_path / "last.pt"
+    checkpoint.save(file, replace(kept, run=replace(kept.run, backbone="mobilefacenet")))
+    with pytest.raises(UserError, match="are not those of mobilefacenet"):
+        checkpoint.load_backbone(file)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
+def test_a_full_disk_leaves_the_last_good_checkpoint(trained: TrainingResult, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    kept = checkpoint.load(trained.checkpoint)
+    size = trained.checkpoint.stat().st_size * 3 // 2
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("no permission to mount")
+    try:
+        checkpoint.save(disk / "last.pt", kept)
+        with pytest.raises(UserError, match=r"no room left on the disk at a checkpoint .*last.pt is as it was"):
+            checkpoint.save(disk / "last.pt", replace(kept, seen=1))
+        assert checkpoint.load(disk / "last.pt").seen == kept.seen
+        assert [p.name for p in disk.iterdir()] == ["last.pt"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_recognised_by_its_error_number() -> None:
+    assert checkpoint._disk_is_full(OSError(errno.ENOSPC, "no space"), Path("/"))

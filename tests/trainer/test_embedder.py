@@ -1,0 +1,39 @@
+"""A checkpoint as an embedder: the same embeddings as its ONNX model, computed on one thread."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.faces.embed import OnnxEmbedder
+from trainer.embedder import Embedder
+from trainer.train import TrainingResult
+
+
+@pytest.mark.parametrize("flip", ["none", "add", "concatenate"])
+def test_a_checkpoint_embeds_like_its_onnx(trained: TrainingResult, flip: str) -> None:
+    faces = np.random.default_rng(0).integers(0, 256, (9, 112, 112, 3), dtype=np.uint8)
+    ours, theirs = Embedder(str(trained.checkpoint), flip), OnnxEmbedder(str(trained.onnx), flip)
+    a, b = ours(faces), theirs(faces)
+    assert ours.dim == theirs.dim == a.shape[1]
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosine.min() > 1 - 1e-5
+    assert ours(faces[:0]).shape == (0, ours.dim)
+
+
+def test_an_embedder_computes_on_one_thread_and_other_threads_keep_their_number(trained: TrainingResult) -> None:
+    faces = np.zeros((2, 112, 112, 3), np.uint8)
+
+    def threads() -> tuple[int, int]:
+        before = torch.get_num_threads()
+        Embedder(str(trained.checkpoint))(faces)
+        return before, torch.get_num_threads()
+
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(threads).result() == (2, 1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)

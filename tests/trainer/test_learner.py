@@ -1,0 +1,15 @@
+"""Learners: what of a run reaches the objective."""
+
+from dataclasses import replace
+
+import torch
+
+from tests.builders.trainings import SMALL
+from trainer.learner import make_learner
+
+
+def test_the_runs_update_field_decides_what_a_sampled_step_moves() -> None:
+    for kind in ("sparse", "dense"):
+        fc = make_learner(replace(SMALL, sample_rate=0.5, update=kind), 8, torch.device("cpu")).objective.fc
+        assert fc is not None
+        assert fc.sparse == (kind == "sparse")
