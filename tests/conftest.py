@@ -12,8 +12,8 @@ from distributed import Client
 
 from pipeline.review.label_studio.server import Local
 from pipeline.tables import run_dask
-from tests.builders.label_server import begin
-from tests.builders.mxnet_python import mxnet_python
+from tests.builders.label_studio.label_server import begin
+from tests.builders.processes.mxnet_python import mxnet_python
 from tests.builders.small_world import World
 
 

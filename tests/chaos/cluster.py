@@ -24,7 +24,8 @@ from pipeline.noise import stages
 from pipeline.refined.labels import label
 from pipeline.tables import run_dask, storage
 from tests.builders.markdown_table import markdown_table
-from tests.chaos.dask_processes import STARTS_S, dask_processes, wait_until
+from tests.builders.processes.waiting import STARTS_S, wait_until
+from tests.chaos.dask_processes import dask_processes
 
 log = logging.getLogger("refinery")
 MIDDLE = (0.15, 0.85)  # of the undisturbed run's time: workers are stopped between these

@@ -5,16 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.errors import UserError
+from tests.builders.processes.waiting import wait_until
 
 HERE = Path(__file__).resolve().parents[2]
-STARTS_S = 120.0  # in which a process has to be up, on a machine where much else runs
 WORKER_TTL = "60s"  # without a heartbeat, until the scheduler gives a worker up; one that imports is not that slow
 
 
@@ -82,15 +80,6 @@ def dask_processes(folder: Path, workers: int, *words: str) -> Iterator[Processe
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
-
-
-def wait_until(condition: Callable[[], object], failure: str, *, seconds: float = STARTS_S) -> None:
-    """Wait until a condition holds. Raises UserError with the words of `failure` when it does not in time."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise UserError(failure)
-        time.sleep(0.02)
 
 
 def _host(number: int) -> str:

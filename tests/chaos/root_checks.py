@@ -20,7 +20,7 @@ from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import Server, Studio
-from tests.chaos.simulated_annotators import AnsweredPage
+from tests.builders.label_studio.simulated_annotators import AnsweredPage
 
 NOT_TABLES = ("review/", "asked/", "ledger/")  # folders of a root whose files no manifest lists
 Digests = dict[str, str]  # of files, by their paths from the root

@@ -16,9 +16,9 @@ from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import Server
 from pipeline.review.label_studio.server import environment, start
+from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer
 from tests.chaos import root_checks
 from tests.chaos.killed_command import random_kill
-from tests.chaos.simulated_annotators import AnsweredPage, Oracle, answer
 from tests.chaos.soak_bench import SoakBench
 from tests.chaos.soak_refinement import UndisturbedStep
 

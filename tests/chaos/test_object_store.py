@@ -12,7 +12,7 @@ from flows.benchmark import world
 from pipeline.errors import UserError
 from pipeline.tables import storage
 from pipeline.tables.build import build
-from tests.builders.label_server import free_port
+from tests.builders.label_studio.label_server import free_port
 from tests.chaos.cluster import cluster
 from tests.chaos.shards import MADE_BY, slow_shard
 

@@ -9,11 +9,11 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger, question_log
 from pipeline.review.answers.question_log import QUESTION_LOG
 from pipeline.tables.build import build
-from tests.builders.drawn_refinement import refined
-from tests.builders.ledger_rows import row
-from tests.builders.squares_table import SCHEMA, squares
+from tests.builders.label_studio.simulated_annotators import AnsweredPage
+from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.ledger_rows import row
+from tests.builders.tables.squares_table import SCHEMA, squares
 from tests.chaos import root_checks
-from tests.chaos.simulated_annotators import AnsweredPage
 
 
 def test_a_damaged_root_is_seen(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from pipeline.tables import run_dask
 from tests.builders.file_trees import file_bytes
-from tests.builders.slurm import PATH, Slurm, missing, slurm
-from tests.chaos.dask_processes import HERE, dask_processes, wait_until
+from tests.builders.processes.slurm import PATH, Slurm, missing, slurm
+from tests.builders.processes.waiting import wait_until
+from tests.chaos.dask_processes import HERE, dask_processes
 
 pytestmark = [
     pytest.mark.cluster,

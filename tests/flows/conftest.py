@@ -11,8 +11,8 @@ import pytest
 
 from flows.cli import app
 from flows.cli.command import PREFECT_VARIABLE
-from tests.builders.browser import BROWSERS
-from tests.builders.command_line import Command
+from tests.builders.label_studio.browser import BROWSERS
+from tests.builders.processes.command_line import Command
 
 
 @pytest.fixture

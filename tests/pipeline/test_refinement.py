@@ -14,8 +14,8 @@ from flows.refine import take_out
 from flows.refine.take_out import clean
 from pipeline.refinement import latest, unreferenced
 from pipeline.root_lock import RootBusyError, root_lock
-from tests.builders.drawn_refinement import refined
-from tests.builders.lock_holder import lock_holder
+from tests.builders.processes.lock_holder import lock_holder
+from tests.builders.tables.drawn_refinement import refined
 
 KILLED = """
 import os, pathlib, signal, sys

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.root_lock import FILE, RootBusyError, root_lock
-from tests.builders.lock_holder import lock_holder
+from tests.builders.processes.lock_holder import lock_holder
 
 
 def test_the_second_ends_with_a_line_that_names_the_first(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import exported_faces
-from tests.builders.trainings import RUN
+from tests.builders.photos import exported_faces
+from tests.builders.processes.trainings import RUN
 from trainer.train import TrainingResult, train
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from tests.builders.trainings import SMALL
+from tests.builders.processes.trainings import SMALL
 from trainer.learner import make_learner
 
 

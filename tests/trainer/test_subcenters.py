@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from tests.builders import exported_faces
+from tests.builders.photos import exported_faces
 from trainer.data.shards import open_faces
 from trainer.run import Run
 from trainer.subcenters import angles_to_centres, dominant_angles

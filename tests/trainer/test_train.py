@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
-from tests.builders import exported_faces, trainings
-from tests.builders.trainings import RUN, SMALL
+from tests.builders.photos import exported_faces
+from tests.builders.processes import trainings
+from tests.builders.processes.trainings import RUN, SMALL
 from trainer import checkpoint
 from trainer.run import Run
 from trainer.train import TrainingResult, train

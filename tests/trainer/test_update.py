@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.builders.trainings import SMALL
+from tests.builders.processes.trainings import SMALL
 from trainer.data.batches import BatchStream
 from trainer.data.shards import open_faces
 from trainer.learner import make_learner

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli.command import PREFECT_VARIABLE
-from tests.builders.command_line import Command, error_line, options
+from tests.builders.processes.command_line import Command, error_line, options
 from tests.builders.small_world import World
 
 

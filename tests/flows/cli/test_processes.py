@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.command_line import COMMAND, options
+from tests.builders.processes.command_line import COMMAND, options
 from tests.builders.small_world import World
 
 

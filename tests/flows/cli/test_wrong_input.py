@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.command_line import Command, error_line, options
+from tests.builders.processes.command_line import Command, error_line, options
 from tests.builders.small_world import World
 
 

@@ -16,9 +16,9 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.tables.build import build
 from tests.builders.channel_mean_model import channel_mean_model
-from tests.builders.command_line import Command
-from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
-from tests.builders.partial_refinement import publish_partial
+from tests.builders.photos.drawn_test_sets import bin_file, lfw_folder, people_folders
+from tests.builders.processes.command_line import Command
+from tests.builders.tables.partial_refinement import publish_partial
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import model_cosines
 

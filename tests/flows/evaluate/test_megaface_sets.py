@@ -11,7 +11,7 @@ from flows.evaluate.flow import evaluate
 from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import megaface_devkit
-from tests.builders.drawn_test_sets import people_folders
+from tests.builders.photos.drawn_test_sets import people_folders
 from trainer.evaluation.identification import identify, replace_noisy_probes
 
 STRANGERS = 30

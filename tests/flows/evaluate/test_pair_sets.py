@@ -9,7 +9,7 @@ import pytest
 from flows.evaluate import pair_sets
 from flows.evaluate.flow import evaluate, measure, prepare
 from flows.refine.models import load_embedder
-from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
+from tests.builders.photos.drawn_test_sets import bin_file, lfw_folder, people_folders
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import model_cosines
 

@@ -13,7 +13,7 @@ from flows.refine.models import load_embedder
 from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE
 from pipeline.sources.test_sets import ijb
-from tests.builders.exported_faces import pictures
+from tests.builders.photos.exported_faces import pictures
 
 PEOPLE, EACH = 6, 6
 

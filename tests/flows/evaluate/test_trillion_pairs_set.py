@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.faces.align import TEMPLATE, align_face
 from pipeline.sources.test_sets import trillion_pairs
 from pipeline.sources.test_sets.trillion_pairs import LIST
-from tests.builders.exported_faces import pictures
+from tests.builders.photos.exported_faces import pictures
 
 
 @pytest.fixture

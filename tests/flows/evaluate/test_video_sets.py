@@ -10,7 +10,7 @@ import pytest
 from flows.evaluate.flow import evaluate
 from flows.refine.models import load_embedder
 from pipeline.errors import UserError
-from tests.builders.drawn_test_sets import people_folders
+from tests.builders.photos.drawn_test_sets import people_folders
 from trainer.evaluation.verification import verify
 
 PEOPLE, VIDEOS, FRAMES = 12, 3, 2

@@ -11,9 +11,9 @@ import pytest
 from flows.evaluate.flow import evaluate
 from pipeline.errors import UserError
 from tests.builders.channel_mean_model import channel_mean_model
-from tests.builders.command_line import Command, error_line
-from tests.builders.drawn_test_sets import bin_file, lfw_folder, people_folders
-from tests.builders.exported_faces import pictures
+from tests.builders.photos.drawn_test_sets import bin_file, lfw_folder, people_folders
+from tests.builders.photos.exported_faces import pictures
+from tests.builders.processes.command_line import Command, error_line
 
 
 def broken(how: str, tmp_path: Path) -> Path:

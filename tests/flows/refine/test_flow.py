@@ -11,7 +11,7 @@ import pytest
 from flows.refine import take_out
 from pipeline.refinement import latest
 from pipeline.sources.record_io import reader
-from tests.builders.mxnet_python import READ_RECORDS, run_python
+from tests.builders.processes.mxnet_python import READ_RECORDS, run_python
 from tests.builders.small_world import World, fates
 
 pytestmark = pytest.mark.material

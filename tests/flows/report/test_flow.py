@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.builders.repeated_refinement import repeat
+from tests.builders.tables.repeated_refinement import repeat
 
 pytestmark = pytest.mark.slow
 

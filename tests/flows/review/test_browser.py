@@ -9,9 +9,9 @@ import pytest
 from pipeline.review.label_studio.client import Server, Studio, collect, send
 from pipeline.review.label_studio.server import Local
 from pipeline.review.questions.question import GRID, PAIR, Question
-from tests.builders.browser import logged_in, stream, submitted
-from tests.builders.label_server import connection
-from tests.builders.review_pages import grid, ids, pair, pictures
+from tests.builders.label_studio.browser import logged_in, stream, submitted
+from tests.builders.label_studio.label_server import connection
+from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
 
 pytestmark = pytest.mark.server
 

@@ -22,10 +22,10 @@ from pipeline.review.label_studio.server import Local
 from pipeline.review.questions.question import GRID, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.builders.browser import logged_in
-from tests.builders.browser_annotator import answer_on_the_page
-from tests.builders.label_server import connection
-from tests.chaos.simulated_annotators import Oracle, answer
+from tests.builders.label_studio.browser import logged_in
+from tests.builders.label_studio.browser_annotator import answer_on_the_page
+from tests.builders.label_studio.label_server import connection
+from tests.builders.label_studio.simulated_annotators import Oracle, answer
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}

@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.review.label_studio import server
 from pipeline.review.label_studio.client import Server, asked
-from tests.builders.label_server import free_port
+from tests.builders.label_studio.label_server import free_port
 
 pytestmark = pytest.mark.server
 SERVE = """

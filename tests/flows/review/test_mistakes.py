@@ -11,8 +11,8 @@ from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.review.questions.round import RoundLimits, plan_round
 from pipeline.root_lock import RootBusyError, root_lock
-from tests.builders.drawn_refinement import refined
-from tests.builders.lock_holder import lock_holder
+from tests.builders.processes.lock_holder import lock_holder
+from tests.builders.tables.drawn_refinement import refined
 
 
 def test_no_token_is_told_with_what_to_do(tmp_path, monkeypatch):

@@ -11,9 +11,9 @@ from pipeline.errors import UserError
 from pipeline.refined.account import account_labels
 from pipeline.review.questions.audit import estimate_noise
 from pipeline.tables.build import build
-from tests.builders.label_shards import faces_shard, labels_shard
-from tests.builders.lock_holder import lock_holder
-from tests.builders.partial_refinement import publish_partial
+from tests.builders.processes.lock_holder import lock_holder
+from tests.builders.tables.label_shards import faces_shard, labels_shard
+from tests.builders.tables.partial_refinement import publish_partial
 
 EACH = 6
 

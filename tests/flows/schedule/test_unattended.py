@@ -17,8 +17,8 @@ from pipeline.review.answers import ledger
 from pipeline.review.label_studio.server import Local
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
-from tests.builders.label_server import free_port
-from tests.chaos.simulated_annotators import Annotator
+from tests.builders.label_studio.label_server import free_port
+from tests.builders.label_studio.simulated_annotators import Annotator
 
 EVERY = "* * * * *"
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from flows.benchmark import training
-from tests.builders import exported_faces, trainings
-from tests.builders.command_line import Command, error_line
+from tests.builders.photos import exported_faces
+from tests.builders.processes import trainings
+from tests.builders.processes.command_line import Command, error_line
 from trainer.losses.objective import LOSSES
 
 SMALL = ("--input", "3x56x56", "--batch", "24", "--steps", "40", "--embedding", "32", "--every", "1", "--device", "cpu")

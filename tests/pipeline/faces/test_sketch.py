@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 
 from pipeline.faces.sketch import HASH_SIDE, SIDE, sketch_hashes
-from tests.builders.drawn_vectors import picture
-from tests.builders.duplicates import duplicate_of, sketch_of
+from tests.builders.photos.duplicates import duplicate_of, sketch_of
+from tests.builders.tables.drawn_vectors import picture
 
 
 def perceptual_hash(image):

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.noise.calibration import ROWS, _as_if_new, calibrate, fit_tail, from_table, to_table, view
 from pipeline.noise.score_norm import doubled, level, likeness, seen
-from tests.builders.drawn_vectors import DIM, person, photos_of
+from tests.builders.tables.drawn_vectors import DIM, person, photos_of
 
 
 def drawn(rng, people: int = 300, noise: float = 0.3):

@@ -6,7 +6,7 @@ import pytest
 from pipeline.noise import clusters
 from pipeline.noise.clusters import average_linkage, centre, cluster, inner, ranked, to_centre
 from pipeline.noise.score_norm import views
-from tests.builders.drawn_vectors import PLAIN, TWO, person, photos_of, unit
+from tests.builders.tables.drawn_vectors import PLAIN, TWO, person, photos_of, unit
 
 
 def test_average_linkage_by_hand():

@@ -8,7 +8,7 @@ from pipeline import schema
 from pipeline.noise.findings import Finding, combine_findings, findings_table, read_findings
 from pipeline.noise.policy import Rates, judge, thresholds
 from pipeline.noise.score_norm import Calibration, Tail
-from tests.builders.drawn_vectors import PLAIN, TWO
+from tests.builders.tables.drawn_vectors import PLAIN, TWO
 
 # of normal strangers: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6, 4.75
 

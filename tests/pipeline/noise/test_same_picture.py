@@ -12,8 +12,8 @@ from pipeline.noise.same_picture import (
     near_hashes,
     picture_correlation,
 )
-from tests.builders.drawn_vectors import picture
-from tests.builders.duplicates import duplicate_of, sketch_of
+from tests.builders.photos.duplicates import duplicate_of, sketch_of
+from tests.builders.tables.drawn_vectors import picture
 
 
 @pytest.mark.parametrize("seed", range(8))

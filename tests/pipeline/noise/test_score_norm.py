@@ -21,7 +21,7 @@ from pipeline.noise.score_norm import (
     to_others,
     usual,
 )
-from tests.builders.drawn_vectors import DIM, EVEN, PLAIN, person, photos_of, unit
+from tests.builders.tables.drawn_vectors import DIM, EVEN, PLAIN, person, photos_of, unit
 
 
 def test_against_even_strangers_likeness_is_the_cosine_in_their_deviations():

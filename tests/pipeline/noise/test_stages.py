@@ -10,8 +10,8 @@ from pipeline.noise import persons as noise_persons
 from pipeline.noise.search import neighbours, pq_codes
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
-from tests.builders.drawn_vectors import person, photos_of, tables, unit
-from tests.builders.planted_noise import planted_noise
+from tests.builders.tables.drawn_vectors import person, photos_of, tables, unit
+from tests.builders.tables.planted_noise import planted_noise
 
 
 def poorer(x, rng):

@@ -15,7 +15,7 @@ from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.questions.finding_ref import finding_ref
 from pipeline.review.summary import summarize_review
-from tests.builders.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import refined
 
 WHO = ("ann@example.org", "bob@example.org")
 

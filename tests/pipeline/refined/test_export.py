@@ -15,7 +15,7 @@ from pipeline.refined.export import export, safe_name
 from pipeline.sources.record_io import reader
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
-from tests.builders.label_shards import IDENTITIES, faces_shard, labels_shard
+from tests.builders.tables.label_shards import IDENTITIES, faces_shard, labels_shard
 
 
 @pytest.fixture

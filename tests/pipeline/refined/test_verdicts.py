@@ -6,7 +6,7 @@ import pytest
 from pipeline.noise.findings import findings_table
 from pipeline.refined.verdicts import Groups, PersonGroup, current_answers, with_implied_answers
 from pipeline.schema import ANSWERS, finding_id
-from tests.builders.ledger_rows import row
+from tests.builders.tables.ledger_rows import row
 
 PERSONS = [
     PersonGroup(person="a", identity="a", cluster=0, medoid="a0"),

@@ -11,7 +11,7 @@ from pipeline.refinement import Refinement
 from pipeline.report import page
 from pipeline.report.differences import Differing, differing
 from pipeline.report.thumbnails import thumbnails
-from tests.builders.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import refined
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from pipeline.refinement import Refinement
 from pipeline.report import charts, page, scores
 from pipeline.report.counts import Share, by_group, by_size, count
 from pipeline.report.gallery import Entry, Gallery, Side, gather
-from tests.builders.drawn_refinement import refined
-from tests.builders.drawn_vectors import person, photos_of
-from tests.builders.repeated_refinement import repeat
+from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_vectors import person, photos_of
+from tests.builders.tables.repeated_refinement import repeat
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from pipeline.tables import run_dask, storage
 from pipeline.tables.build import ShardError, build
 from pipeline.tables.table import load, read_shard
 from tests.builders.file_trees import file_bytes
-from tests.builders.squares_table import SCHEMA, squares
+from tests.builders.tables.squares_table import SCHEMA, squares
 
 
 def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
     script = (
         "import sys\n"
         "from pipeline.tables.build import build\n"
-        "from tests.builders.squares_table import SCHEMA, squares\n"
+        "from tests.builders.tables.squares_table import SCHEMA, squares\n"
         "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, params={'times': 2},\n"
         "      unnamed={'log': sys.argv[2], 'pause': .1})"
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from tests.builders import exported_faces
+from tests.builders.photos import exported_faces
 from trainer.data.batches import BatchStream
 from trainer.data.decode import decode_face
 from trainer.data.shards import open_faces

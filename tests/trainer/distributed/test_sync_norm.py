@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.builders.two_ranks import on_two_ranks
+from tests.builders.processes.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
 from trainer.distributed.sync_norm import SyncNorm, synchronise
 

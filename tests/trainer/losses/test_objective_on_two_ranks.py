@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tests.builders.drawn_features import CLASSES, DIM, PIXELS, batch
-from tests.builders.two_ranks import on_two_ranks
+from tests.builders.processes.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
 from trainer.losses.objective import LOSSES, make_objective
 

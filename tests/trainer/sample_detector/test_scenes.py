@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.builders.marked_photo import COLOURS, marked_photo
+from tests.builders.photos.marked_photo import COLOURS, marked_photo
 from trainer.sample_detector.scenes import faceless, mirrored, place, scene
 
 

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
-from tests.builders.marked_photo import marked_photo
+from tests.builders.photos.marked_photo import marked_photo
 from trainer.sample_detector.network import to_onnx
 from trainer.sample_detector.scenes import Photo
 from trainer.sample_detector.train import train_detector

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.noise.search import neighbours
 from pipeline.noise.search.neighbours import block_rows, connected, indexed, nearest
-from tests.builders.drawn_vectors import face_like_rows, unit
+from tests.builders.tables.drawn_vectors import face_like_rows, unit
 
 
 @pytest.fixture(params=[65536, 7])

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.noise.search import pq_codes
 from pipeline.noise.search.pq_codes import layout, levels
-from tests.builders.drawn_vectors import face_like_rows, unit
+from tests.builders.tables.drawn_vectors import face_like_rows, unit
 
 
 def test_levels_are_those_of_max():

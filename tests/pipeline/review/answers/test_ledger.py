@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.refinement import OUR_FILES
 from pipeline.review.answers.ledger import append, read, set_votes_wanted, votes_wanted
-from tests.builders.ledger_rows import row
+from tests.builders.tables.ledger_rows import row
 
 
 def files(root):

@@ -14,7 +14,7 @@ from pipeline.refinement import Refinement, latest
 from pipeline.review.answers import ledger, lists
 from pipeline.review.answers.list_files import Line, read_lists
 from pipeline.review.answers.votes import settled_verdicts
-from tests.builders.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import refined
 
 Truth = dict[str, tuple[str, int | None]]
 

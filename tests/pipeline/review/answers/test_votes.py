@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.review.answers.ledger import table_of
 from pipeline.review.answers.votes import accuracies, settle, weight
-from tests.builders.ledger_rows import row
+from tests.builders.tables.ledger_rows import row
 
 
 def settled(*rows, votes=2):

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.review.label_studio.client import Server
 from pipeline.review.label_studio.server import Local
-from tests.builders.fault_proxy import Proxy
-from tests.builders.label_server import connection
-from tests.chaos.simulated_annotators import Annotator
+from tests.builders.label_studio.fault_proxy import Proxy
+from tests.builders.label_studio.label_server import connection
+from tests.builders.label_studio.simulated_annotators import Annotator
 
 
 @pytest.fixture(scope="module")

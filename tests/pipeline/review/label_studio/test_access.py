@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.review.label_studio.client import Server, asked
-from tests.builders.review_pages import grid, ids, pair, pictures
-from tests.builders.sent_questions import post, project
+from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
+from tests.builders.label_studio.sent_questions import post, project
 
 pytestmark = pytest.mark.server
 

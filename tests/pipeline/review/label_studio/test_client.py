@@ -8,8 +8,8 @@ from pipeline.review.label_studio import client, exchange
 from pipeline.review.label_studio.client import asked, collect, counts
 from pipeline.review.label_studio.projects import Cursor
 from pipeline.review.questions.question import GRID, PAIR
-from tests.builders.review_pages import grid, ids, pair
-from tests.builders.sent_questions import on_server, post, tasks
+from tests.builders.label_studio.review_pages import grid, ids, pair
+from tests.builders.label_studio.sent_questions import on_server, post, tasks
 
 pytestmark = pytest.mark.server
 

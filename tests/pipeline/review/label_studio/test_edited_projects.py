@@ -5,8 +5,8 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.review.label_studio.client import Studio, asked, collect, send
 from pipeline.review.questions.question import PAIR
-from tests.builders.review_pages import grid, ids, pair, pictures
-from tests.builders.sent_questions import on_server, post, project, tasks
+from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
+from tests.builders.label_studio.sent_questions import on_server, post, project, tasks
 
 pytestmark = pytest.mark.server
 

@@ -10,10 +10,10 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.review.label_studio import client
 from pipeline.review.label_studio.client import Server, Studio
-from tests.builders.fault_proxy import Fault
-from tests.builders.label_server import begin, connection
-from tests.builders.review_pages import grid, pair
-from tests.builders.sent_questions import on_server, post
+from tests.builders.label_studio.fault_proxy import Fault
+from tests.builders.label_studio.label_server import begin, connection
+from tests.builders.label_studio.review_pages import grid, pair
+from tests.builders.label_studio.sent_questions import on_server, post
 
 pytestmark = pytest.mark.server
 
@@ -25,7 +25,7 @@ SENDER = """
 import sys, time
 from pipeline.review.label_studio import exchange
 from pipeline.review.label_studio.client import Server, send
-from tests.builders.review_pages import grid, ids, pictures
+from tests.builders.label_studio.review_pages import grid, ids, pictures
 exchange.BATCH = 3
 questions = [grid(f"person {i}") for i in range(12)]
 send(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted=ids(*questions))

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.review.label_studio import page_templates
 from pipeline.review.questions.question import CHOICES, GRID, PAIR
-from tests.builders.review_pages import grid, pair
+from tests.builders.label_studio.review_pages import grid, pair
 
 
 class Same(dict):

@@ -31,8 +31,8 @@ from pipeline.review.questions.queue import (
 )
 from pipeline.review.questions.round import RoundLimits, plan_round
 from pipeline.schema import LEDGER
-from tests.builders.drawn_refinement import refined
-from tests.builders.ledger_rows import row
+from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.ledger_rows import row
 
 
 @pytest.fixture(scope="module")

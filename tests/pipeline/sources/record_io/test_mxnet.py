@@ -10,7 +10,7 @@ import pytest
 from pipeline.sources.record_io import codec, reader
 from pipeline.sources.record_io.codec import MAGIC, Header
 from pipeline.sources.record_io.writer import Sample, write_record_io
-from tests.builders.mxnet_python import READ_RECORDS, WRITE_RECORDS, run_python
+from tests.builders.processes.mxnet_python import READ_RECORDS, WRITE_RECORDS, run_python
 
 pytestmark = [pytest.mark.mxnet, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from scipy.io import loadmat, savemat
 
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import photo_sets
-from tests.builders.photo_files import identity_of_key, write_photos
+from tests.builders.photos.photo_files import identity_of_key, write_photos
 
 FOLDS, EACH = 10, 3
 FILE = "04_FINAL_protocol_30_years.mat"

@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import photo_sets
 from pipeline.sources.test_sets.photo_sets import Pair
-from tests.builders.photo_files import identity_of_key, write_photos
+from tests.builders.photos.photo_files import identity_of_key, write_photos
 
 
 def calfw(folder: Path, *, name: str = "pairs_CALFW.txt", folds: bool = True) -> Path:

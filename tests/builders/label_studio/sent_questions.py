@@ -5,7 +5,7 @@ from collections import Counter
 from pipeline.review.label_studio.client import Studio, send
 from pipeline.review.label_studio.projects import Mark
 from pipeline.review.questions.question import GRID
-from tests.builders.review_pages import ids, pictures
+from tests.builders.label_studio.review_pages import ids, pictures
 
 
 def post(server, name, *questions, group="all", wanted=None, **more):

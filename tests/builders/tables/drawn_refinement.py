@@ -3,8 +3,8 @@
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, publish
-from tests.builders.drawn_vectors import tables
-from tests.builders.planted_noise import planted_noise
+from tests.builders.tables.drawn_vectors import tables
+from tests.builders.tables.planted_noise import planted_noise
 
 
 def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, int | None]]]:

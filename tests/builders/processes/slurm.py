@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 
 from pipeline.errors import UserError
-from tests.builders.label_server import free_port
-from tests.chaos.dask_processes import wait_until
+from tests.builders.label_studio.label_server import free_port
+from tests.builders.processes.waiting import wait_until
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))  # where the daemons are installed

@@ -3,7 +3,7 @@
 import pickle
 from pathlib import Path
 
-from tests.builders.exported_faces import pictures
+from tests.builders.photos.exported_faces import pictures
 
 
 def people_folders(folder: Path, n: int = 12, each: int = 4) -> Path:

@@ -5,9 +5,9 @@ from typing import Any
 
 from pipeline.review.label_studio.client import Studio
 from pipeline.review.questions.question import PAIR
-from tests.builders.browser import stream, submitted
-from tests.builders.label_server import connection
-from tests.chaos.simulated_annotators import Annotator, Oracle
+from tests.builders.label_studio.browser import stream, submitted
+from tests.builders.label_studio.label_server import connection
+from tests.builders.label_studio.simulated_annotators import Annotator, Oracle
 
 
 def answer_on_the_page(

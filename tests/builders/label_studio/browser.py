@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.chaos.simulated_annotators import PASSWORD, Annotator
+from tests.builders.label_studio.simulated_annotators import PASSWORD, Annotator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SIZE = {"width": 1280, "height": 900}

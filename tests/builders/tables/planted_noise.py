@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.builders.drawn_vectors import person, photos_of
+from tests.builders.tables.drawn_vectors import person, photos_of
 
 PEOPLE = 60
 # key, identity, vector or no face, number of the picture
