@@ -1,7 +1,7 @@
-"""The sample world: people drawn by numpy and OpenCV, and photos of them with every kind of noise, truth beside it."""
+"""The sample world: people drawn by numpy and OpenCV, photos of them with every kind of noise, and the truth."""
 
-from pipeline.sample.drawing.portraits import Drawn, draw_people, portrait
-from pipeline.sample.people import Person, person
+from pipeline.sample.drawing.portraits import DrawnPhoto, draw_people, draw_portrait
+from pipeline.sample.people import Person, make_person
 from pipeline.sample.world import WorldAccount, draw_world
 
-__all__ = ["Drawn", "Person", "WorldAccount", "draw_people", "draw_world", "person", "portrait"]
+__all__ = ["DrawnPhoto", "Person", "WorldAccount", "draw_people", "draw_portrait", "draw_world", "make_person"]

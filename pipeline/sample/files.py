@@ -5,9 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.sample.casting import Photo, Picture
-from pipeline.sample.drawing.portraits import Drawn, portrait
-from pipeline.sample.drawing.scenery import scenery
-from pipeline.sample.people import person
+from pipeline.sample.drawing.portraits import DrawnPhoto, draw_portrait
+from pipeline.sample.drawing.scenery import draw_scenery
+from pipeline.sample.people import make_person
 
 QUALITY = 92  # of the files: the drawing has been through the quality of its camera already
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
@@ -24,11 +24,11 @@ def content(seed: int, photo: Photo) -> bytes:
     return _copy(drawn, rng)
 
 
-def draw(seed: int, picture: Picture) -> Drawn:
+def draw(seed: int, picture: Picture) -> DrawnPhoto:
     """A picture of the world of that seed, with its boxes and landmarks."""
     rng = np.random.default_rng([42, seed, picture.person, picture.number])
-    company = [person(seed, number) for number in picture.company]
-    return portrait(person(seed, picture.person), rng, company=company)
+    company = [make_person(seed, number) for number in picture.company]
+    return draw_portrait(make_person(seed, picture.person), rng, company=company)
 
 
 def encode(pixels: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
@@ -36,7 +36,7 @@ def encode(pixels: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
     return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
-def _copy(drawn: Drawn, rng: np.random.Generator) -> bytes:
+def _copy(drawn: DrawnPhoto, rng: np.random.Generator) -> bytes:
     """The picture as it comes back: cut, made smaller (and sometimes larger again), brighter or darker, compressed."""
     pixels = drawn.photo
     if rng.random() < 0.6:
@@ -53,7 +53,7 @@ def _copy(drawn: Drawn, rng: np.random.Generator) -> bytes:
     return encode(pixels, int(rng.integers(35, 90)))
 
 
-def _cut(pixels: NDArray[np.uint8], drawn: Drawn, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _cut(pixels: NDArray[np.uint8], drawn: DrawnPhoto, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A part of the picture: up to an eighth off each side, never of the face it is about."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in drawn.boxes[0])
@@ -76,6 +76,6 @@ def _junk(what: str, rng: np.random.Generator) -> bytes:
         return b""
     if what == "page":
         return PAGE
-    light = np.clip(scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
+    light = np.clip(draw_scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
     whole = encode((255 * light).astype(np.uint8))
     return whole[: len(whole) * 2 // 5] if what == "cut" else whole

@@ -1,35 +1,35 @@
-"""Neck, shoulders and clothes: one round body below the head, skin above the neckline and cloth below."""
+"""The bust: neck, shoulders and clothes as one round body, skin above the neckline and cloth below."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.sample.drawing.fields import Field, bell, mottle, over, step, stretch
-from pipeline.sample.drawing.moments import Light
-from pipeline.sample.drawing.skin import skin_colour
-from pipeline.sample.drawing.surfaces import CLOTH_WRAP, Part, along, around, lit, normals
+from pipeline.sample.drawing.colours import skin_colour
+from pipeline.sample.drawing.conditions import Light
+from pipeline.sample.drawing.fields import Field, gaussian, paint_over, resample, smooth_noise, smooth_step
+from pipeline.sample.drawing.surfaces import CLOTH_WRAP, BodyPart, along, around, normals, shade
 from pipeline.sample.people import Person
 
 ROWS, COLUMNS = 44, 56
-REACH = np.deg2rad(112)
+MAX_AZIMUTH = np.deg2rad(112)  # how far round the body the surface goes
 CLOTHES = ("crew", "crew", "vee", "shirt", "shirt", "jacket", "jacket", "polo")
 AREA = (420.0, 640.0)  # mm
 
 
 class Outfit(NamedTuple):
-    """What somebody wears in a photo: linear RGB colours and what is woven into them."""
+    """The clothes of a person in a photo: linear RGB colours and patterns."""
 
-    cut: str
+    cut: str  # see CLOTHES
     cloth: Field
     shirt: Field
     tie: Field | None
     stripes: float  # mm, 0 for none
-    across: bool
-    knit: float
+    across: bool  # whether the stripes run across
+    knit: float  # how uneven the cloth is
 
 
-def outfit(rng: np.random.Generator) -> Outfit:
-    """Clothes for one photo, in colours people wear: most of them dull, some bright, many dark or white."""
+def random_outfit(rng: np.random.Generator) -> Outfit:
+    """Clothes for one photo, in colours that people wear: mostly dull, some bright, many dark or white."""
     cut = str(rng.choice(CLOTHES))
     bright = rng.random((3, 3)) ** 1.4
     dull = bright.mean(1, keepdims=True)
@@ -50,21 +50,23 @@ def outfit(rng: np.random.Generator) -> Outfit:
     )
 
 
-def bust(who: Person, worn: Outfit, light: Light, view: Field, per_mm: float, rng: np.random.Generator) -> Part:
-    """The body of a person from under the jaw to the chest, dressed."""
-    points = _form(who)
+def draw_bust(
+    person: Person, outfit: Outfit, light: Light, view: Field, *, per_mm: float, rng: np.random.Generator
+) -> BodyPart:
+    """The dressed body of a person from under the jaw to the chest; view [3]: towards the camera, in its axes."""
+    points = _body_points(person)
     size = round(0.38 * AREA[0] * per_mm), round(0.42 * AREA[1] * per_mm)
-    place = stretch(points, size)
-    x, y, front = place[..., 0], place[..., 1], (place[..., 2] > -20).astype(np.float32)
+    fine_points = resample(points, size)
+    x, y, front = fine_points[..., 0], fine_points[..., 1], (fine_points[..., 2] > -20).astype(np.float32)
     colours = np.empty((*size, 3), np.float32)
-    colours[:] = skin_colour(who) * 0.96
-    cloth = _dress(worn, x, y, front, colours, rng)
-    under_chin = 0.4 + 0.6 * step(y, who.shape.chin_y + 2, who.shape.chin_y + 50)
-    folds = 1 + 0.13 * mottle(rng, AREA, (70, 30), size) * cloth * step(y, 150, 200)
-    normal = stretch(normals(points), size)
-    return Part(
+    colours[:] = skin_colour(person) * 0.96
+    cloth = _dress(outfit, x, y, front, colours, rng=rng)
+    under_chin = 0.4 + 0.6 * smooth_step(y, person.shape.chin_y + 2, person.shape.chin_y + 50)
+    folds = 1 + 0.13 * smooth_noise(rng, AREA, (70, 30), size) * cloth * smooth_step(y, 150, 200)
+    normal = resample(normals(points), size)
+    return BodyPart(
         points,
-        lit(
+        shade(
             colours * folds[..., None],
             normal,
             light,
@@ -76,8 +78,8 @@ def bust(who: Person, worn: Outfit, light: Light, view: Field, per_mm: float, rn
     )
 
 
-def _form(who: Person) -> Field:
-    man = 1.0 if who.man else -1.0
+def _body_points(person: Person) -> Field:
+    man = 1.0 if person.man else -1.0
     neck, shoulder = 50 + 5.5 * man, 188 + 14 * man
     # y, depth, half width: neck, the slope of the trapezius, shoulders, upper arms
     profile = np.array(
@@ -96,41 +98,41 @@ def _form(who: Person) -> Field:
         ]
     )
     y, z, width = np.split(along(profile, ROWS), 3, axis=1)
-    azimuth = REACH * np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None]
+    azimuth = MAX_AZIMUTH * np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None]
     sideways, forward = around(azimuth)
     # the neckline of the body lies lower in front than behind
-    lower = 22 * step(y, 95, 140) * step(y, 330, 160) * np.clip(np.cos(azimuth), -0.3, 1)
+    lower = 22 * smooth_step(y, 95, 140) * smooth_step(y, 330, 160) * np.clip(np.cos(azimuth), -0.3, 1)
     return np.stack([width * sideways, y + lower - 6, z * forward - 34 + 0.06 * (y - 60)], -1).astype(np.float32)
 
 
-def _dress(worn: Outfit, x: Field, y: Field, front: Field, colours: Field, rng: np.random.Generator) -> Field:
-    """Paint the clothes over the skin in place and return where they are [h, w]."""
-    side, up = np.abs(x), 128 + 26 * bell(x, 0, 34) * front
+def _dress(outfit: Outfit, x: Field, y: Field, front: Field, colours: Field, *, rng: np.random.Generator) -> Field:
+    """Paint the clothes over the skin in place; returns the share of each point [h, w] that is cloth."""
+    side, base = np.abs(x), 128 + 26 * gaussian(x, 0, 34) * front
     neckline = {
-        "crew": up + 4,
-        "polo": up + 2,
-        "vee": up + 62 * np.clip(1 - side / 44, 0, 1) * front,
-        "shirt": up - 14 + 44 * np.clip(1 - side / 30, 0, 1) * front,
-        "jacket": up - 14 + 20 * np.clip(1 - side / 24, 0, 1) * front,
-    }[worn.cut]
-    cloth = step(y, neckline - 1.5, neckline + 1.5)
-    weave = mottle(rng, AREA, (2.5, 2.5), (x.shape[0], x.shape[1]))
-    over(colours, _woven(worn, x, y)[..., None] * worn.cloth * (1 + worn.knit * weave)[..., None], cloth)
-    if worn.cut in ("crew", "vee"):
+        "crew": base + 4,
+        "polo": base + 2,
+        "vee": base + 62 * np.clip(1 - side / 44, 0, 1) * front,
+        "shirt": base - 14 + 44 * np.clip(1 - side / 30, 0, 1) * front,
+        "jacket": base - 14 + 20 * np.clip(1 - side / 24, 0, 1) * front,
+    }[outfit.cut]
+    cloth = smooth_step(y, neckline - 1.5, neckline + 1.5)
+    weave = smooth_noise(rng, AREA, (2.5, 2.5), (x.shape[0], x.shape[1]))
+    paint_over(colours, _stripes(outfit, x, y)[..., None] * outfit.cloth * (1 + outfit.knit * weave)[..., None], cloth)
+    if outfit.cut in ("crew", "vee"):
         colours *= (1 - 0.3 * cloth * np.exp(-(((y - neckline - 8) / 1.3) ** 2)))[..., None]  # the hem
-    if worn.cut in ("shirt", "polo"):
+    if outfit.cut in ("shirt", "polo"):
         _placket(x, y, neckline, cloth, colours)
-    if worn.cut == "jacket":
-        _lapels(worn, x, y, cloth * front, colours)
-    if worn.cut in ("shirt", "polo", "jacket"):
-        _collar(worn, x, y, neckline, cloth, colours)
+    if outfit.cut == "jacket":
+        _lapels(outfit, x, y, cloth * front, colours)
+    if outfit.cut in ("shirt", "polo", "jacket"):
+        _collar(outfit, x, y, neckline, cloth, colours=colours)
     return cloth
 
 
-def _woven(worn: Outfit, x: Field, y: Field) -> Field:
-    if not worn.stripes:
+def _stripes(outfit: Outfit, x: Field, y: Field) -> Field:
+    if not outfit.stripes:
         return np.ones_like(x)
-    waves = np.sin((y if worn.across else x) * np.float32(2 * np.pi / worn.stripes))
+    waves = np.sin((y if outfit.across else x) * np.float32(2 * np.pi / outfit.stripes))
     return np.asarray(1 + 0.35 * np.sign(waves), np.float32)
 
 
@@ -140,27 +142,31 @@ def _placket(x: Field, y: Field, neckline: Field, cloth: Field, colours: Field) 
     colours *= (1 - 0.3 * edge - 0.4 * buttons)[..., None]
 
 
-def _lapels(worn: Outfit, x: Field, y: Field, cloth: Field, colours: Field) -> None:
+def _lapels(outfit: Outfit, x: Field, y: Field, cloth: Field, colours: Field) -> None:
     opening = 62 * np.clip(1 - (y - 150) / 190, 0, 1)
     side = np.abs(x)
-    over(colours, worn.shirt, cloth * step(side, opening + 1.5, opening - 1.5))
-    if worn.tie is not None:
-        wide = 8 + 0.045 * np.maximum(y - 160, 0) + 3.0 * bell(y, 152, 7)
-        over(
+    paint_over(colours, outfit.shirt, cloth * smooth_step(side, opening + 1.5, opening - 1.5))
+    if outfit.tie is not None:
+        wide = 8 + 0.045 * np.maximum(y - 160, 0) + 3.0 * gaussian(y, 152, 7)
+        paint_over(
             colours,
-            worn.tie * (1 + 0.3 * np.sign(np.sin((y + 0.8 * x) * 0.35)))[..., None],
-            cloth * step(side, wide + 1, wide - 1),
+            outfit.tie * (1 + 0.3 * np.sign(np.sin((y + 0.8 * x) * 0.35)))[..., None],
+            cloth * smooth_step(side, wide + 1, wide - 1),
         )
-    lapel = step(side, opening + 38, opening + 34) * step(side, opening, opening + 2) * step(y, 340, 300)
-    colours *= (1 - 0.25 * cloth * np.exp(-(((side - opening - 36) / 1.6) ** 2)) * step(y, 150, 170))[..., None]
+    lapel = (
+        smooth_step(side, opening + 38, opening + 34)
+        * smooth_step(side, opening, opening + 2)
+        * smooth_step(y, 340, 300)
+    )
+    colours *= (1 - 0.25 * cloth * np.exp(-(((side - opening - 36) / 1.6) ** 2)) * smooth_step(y, 150, 170))[..., None]
     colours *= (1 + 0.25 * cloth * lapel)[..., None]
 
 
-def _collar(worn: Outfit, x: Field, y: Field, neckline: Field, cloth: Field, colours: Field) -> None:
+def _collar(outfit: Outfit, x: Field, y: Field, neckline: Field, cloth: Field, *, colours: Field) -> None:
     side = np.abs(x)
-    edge = neckline + 16 + 14 * bell(side, 34, 14)
-    flap = cloth * step(y, edge + 1, edge - 1) * step(side, 1, 4)
-    over(colours, (worn.shirt if worn.cut == "jacket" else 1.12 * worn.cloth), flap)
-    colours *= (1 - 0.35 * cloth * np.exp(-(((y - edge) / 1.5) ** 2)) * step(side, 1, 4) * step(side, 80, 60))[
-        ..., None
-    ]
+    edge = neckline + 16 + 14 * gaussian(side, 34, 14)
+    flap = cloth * smooth_step(y, edge + 1, edge - 1) * smooth_step(side, 1, 4)
+    paint_over(colours, (outfit.shirt if outfit.cut == "jacket" else 1.12 * outfit.cloth), flap)
+    colours *= (
+        1 - 0.35 * cloth * np.exp(-(((y - edge) / 1.5) ** 2)) * smooth_step(side, 1, 4) * smooth_step(side, 80, 60)
+    )[..., None]

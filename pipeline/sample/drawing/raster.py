@@ -1,7 +1,7 @@
-"""From a bent grid of points to pixels: which point of the grid each pixel shows, and how near it is.
+"""Rasterising a curved grid of points: for each pixel, which point of the grid it shows, and at what depth.
 
-One idea: all triangles at once, each as its rows of pixels: where a row enters and leaves a triangle is linear, so
-numpy touches hardly more pixels than there are, and no hole opens between neighbours.
+One idea: all triangles of the grid are filled at once, as rows of pixels. Where a row enters and leaves a triangle is
+linear, so numpy computes few pixels in vain, and no gap opens between neighbours.
 """
 
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline.sample.drawing.fields import Field
 
-ON_EDGE = np.float32(1e-4)  # of a triangle's side: pixels on a shared edge belong to both, so no crack opens
-SMALLEST = 1e-3  # square pixels, doubled: triangles seen edge-on show nothing
+EDGE_MARGIN = np.float32(1e-4)  # of a triangle's side: pixels on a shared edge belong to both, so no gap opens
+MIN_DOUBLE_AREA = 1e-3  # square pixels, twice a triangle's area: those seen edge-on are left out
 
 
-class Seen(NamedTuple):
-    """The pixels [n] of a flattened frame that show a grid, with the grid's column and row there, and the depth."""
+class VisiblePixels(NamedTuple):
+    """The pixels [n] of a flattened frame that show a grid, and the grid's column and row and the depth there."""
 
     pixel: NDArray[np.int32]
     column: Field
@@ -25,27 +25,25 @@ class Seen(NamedTuple):
 
 
 class _Triangles(NamedTuple):
-    """Triangles: a corner [2, n] in pixels and two edges [2, n]; column, row and depth [3, n] at the corner, and what
-    either edge adds to them."""
+    """n triangles, each given by a corner and the two edges from it."""
 
-    corner: Field
-    first: Field
+    corner: Field  # [2, n] x, y in pixels
+    first: Field  # [2, n] edges
     second: Field
-    value: Field
-    along_first: Field
+    value: Field  # [3, n] column, row and depth at the corner
+    along_first: Field  # [3, n] what the values grow by along an edge
     along_second: Field
 
 
-def rasterise(points: Field, frame: tuple[int, int], *, inside: bool = False) -> Seen:
-    """What a frame of (rows, columns) pixels shows of a grid of points [h, w, 3] (x, y in pixels, depth towards us).
+def rasterise(points: Field, frame: tuple[int, int], *, inside: bool = False) -> VisiblePixels:
+    """The pixels of a frame (rows, columns) that show a grid of points [h, w, 3] (x, y in pixels, depth to the viewer).
 
-    Only the side whose columns run to the right and rows down is seen, or with `inside` only the other.
+    Visible is the side whose columns run to the right and rows down, or with `inside` only the other.
     """
-    some = _facing(_triangles(points), inside)
-    pixel, values = _fill(some, frame)
-    winner = _nearest(pixel, values[2], frame[0] * frame[1])
-    chosen = np.take(values, winner, 1)
-    return Seen(pixel[winner], chosen[0], chosen[1], chosen[2])
+    pixel, values = _fill(_facing(_triangles(points), inside), frame)
+    nearest = _nearest(pixel, values[2], frame[0] * frame[1])
+    column, row, depth = np.take(values, nearest, 1)
+    return VisiblePixels(pixel[nearest], column, row, depth)
 
 
 def _triangles(points: Field) -> _Triangles:
@@ -62,7 +60,7 @@ def _triangles(points: Field) -> _Triangles:
 
 def _facing(t: _Triangles, inside: bool) -> _Triangles:
     area = t.first[0] * t.second[1] - t.first[1] * t.second[0]
-    keep = np.flatnonzero(area < -SMALLEST if inside else area > SMALLEST)
+    keep = np.flatnonzero(area < -MIN_DOUBLE_AREA if inside else area > MIN_DOUBLE_AREA)
     return _Triangles(*(np.take(values, keep, 1) for values in t))
 
 
@@ -71,7 +69,7 @@ def _fill(t: _Triangles, frame: tuple[int, int]) -> tuple[NDArray[np.int32], Fie
     y_corner, y_first, y_second = t.corner[1], t.corner[1] + t.first[1], t.corner[1] + t.second[1]
     top = np.ceil(np.maximum(np.minimum(np.minimum(y_corner, y_first), y_second), 0)).astype(np.int32)
     bottom = np.floor(np.minimum(np.maximum(np.maximum(y_corner, y_first), y_second), frame[0] - 1)).astype(np.int32)
-    of, y = _ragged(top, bottom)
+    of, y = _expand_ranges(top, bottom)
     area = (t.first[0] * t.second[1] - t.first[1] * t.second[0])[of]
     # how far along either edge a pixel is, as start + slope * x within a row
     dy = y - t.corner[1][of]
@@ -81,7 +79,7 @@ def _fill(t: _Triangles, frame: tuple[int, int]) -> tuple[NDArray[np.int32], Fie
     low, high = np.zeros_like(dy), np.full_like(dy, frame[1] - 1)
     for start, slope in ((start_a, slope_a), (start_b, slope_b), (1 - start_a - start_b, -slope_a - slope_b)):
         _clip_row(start, slope, low, high)
-    row, x = _ragged(np.ceil(low).astype(np.int32), np.floor(high).astype(np.int32))
+    row, x = _expand_ranges(np.ceil(low).astype(np.int32), np.floor(high).astype(np.int32))
     # column, row and depth are linear in a row as well
     first, second = np.take(t.along_first, of, 1), np.take(t.along_second, of, 1)
     base = np.take(t.value, of, 1) + first * start_a + second * start_b
@@ -95,14 +93,14 @@ def _fill(t: _Triangles, frame: tuple[int, int]) -> tuple[NDArray[np.int32], Fie
 def _clip_row(start: Field, slope: Field, low: Field, high: Field) -> None:
     """Narrow rows [n] from low to high, in place, to where start + slope * x is not negative."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = -(start + ON_EDGE) / slope
+        crossing = -(start + EDGE_MARGIN) / slope
     np.maximum(low, crossing, out=low, where=slope > 0)
     np.minimum(high, crossing, out=high, where=slope < 0)
-    high[(slope == 0) & (start < -ON_EDGE)] = -1
+    high[(slope == 0) & (start < -EDGE_MARGIN)] = -1
 
 
-def _ragged(first: NDArray[np.int32], last: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """For ranges first..last [n], empty where last < first: which range each member is of, and the members."""
+def _expand_ranges(first: NDArray[np.int32], last: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """All members of ranges first..last [n], empty where last < first: the range each is of, and the members."""
     count = np.maximum(last - first + 1, 0)
     of = np.repeat(np.arange(len(first)), count)
     begin = np.cumsum(count) - count
@@ -110,10 +108,10 @@ def _ragged(first: NDArray[np.int32], last: NDArray[np.int32]) -> tuple[NDArray[
 
 
 def _nearest(pixel: NDArray[np.int32], depth: Field, pixels: int) -> NDArray[np.int32]:
-    """Of all that fall on one pixel the index of the nearest, for each pixel that something falls on."""
-    winner = np.full(pixels, -1, np.int32)
-    losing: NDArray[np.int32] = np.arange(len(pixel), dtype=np.int32)
-    while len(losing):  # each round whoever was overwritten by something farther tries again: three rounds or so
-        winner[pixel[losing]] = losing
-        losing = losing[depth[losing] > depth[winner[pixel[losing]]]]
-    return winner[winner >= 0]
+    """For each pixel that occurs, the index of its occurrence with the largest depth."""
+    nearest = np.full(pixels, -1, np.int32)
+    waiting: NDArray[np.int32] = np.arange(len(pixel), dtype=np.int32)
+    while len(waiting):  # those overwritten by one of less depth are written again: about three rounds
+        nearest[pixel[waiting]] = waiting
+        waiting = waiting[depth[waiting] > depth[nearest[pixel[waiting]]]]
+    return nearest[nearest >= 0]

@@ -1,7 +1,6 @@
-"""Bent grids: a body of round cross-sections, its normals, and how light falls on it.
+"""Curved surfaces: bodies of round cross-sections, their normals, and their shading.
 
-A Part is what gets drawn: a coarse grid of points for where it is, and a finer picture over the same grid for its
-colour.
+One idea: a BodyPart is a coarse grid of points for its form, and a finer picture over the same grid for its colours.
 """
 
 from collections.abc import Sequence
@@ -10,27 +9,27 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pipeline.sample.drawing.conditions import Light
 from pipeline.sample.drawing.fields import Field
-from pipeline.sample.drawing.moments import Light
 
 ROUNDNESS = 2 / 2.25  # of a cross-section: 1 is an ellipse, less is squarer (a superellipse)
-SKIN_WRAP = np.array([0.3, 0.18, 0.13], np.float32)  # light that goes under the skin and round the edge, RGB
+SKIN_WRAP = np.array([0.3, 0.18, 0.13], np.float32)  # RGB: how far light reaches past the edge, through the skin
 CLOTH_WRAP = np.array([0.1, 0.1, 0.1], np.float32)
 
 
-class Part(NamedTuple):
-    """A piece of a person: points [h, w, 3] in mm, colours [rows, columns, 3] or with a share as fourth channel."""
+class BodyPart(NamedTuple):
+    """A part of a person: points [h, w, 3] in mm, colours [rows, columns, 3], or 4 with opacity as the last."""
 
     points: Field
     colours: Field
-    nudge: float = 0.0  # mm towards the viewer, where two parts touch
+    nudge: float = 0.0  # mm that it is moved towards the viewer, to win where two parts touch
 
 
 def along(profile: Field, rows: int) -> Field:
-    """Points [rows, n] evenly along a profile [k, n] whose first two columns are y and z, with its corners rounded."""
+    """Points [rows, n] evenly spaced along a profile [k, n] (first columns y and z), its corners rounded."""
     length = np.r_[0, np.cumsum(np.hypot(*np.diff(profile[:, :2], axis=0).T))]
-    at, soft = np.linspace(0, length[-1], 240), np.hanning(21)[:, None]
-    fine = np.stack([np.interp(at, length, column) for column in profile.T], 1)
+    places, soft = np.linspace(0, length[-1], 240), np.hanning(21)[:, None]
+    fine = np.stack([np.interp(places, length, column) for column in profile.T], 1)
     padded = np.pad(fine, ((10, 10), (0, 0)), mode="reflect", reflect_type="odd")
     smooth = np.stack([np.convolve(c, soft[:, 0] / soft.sum(), "valid") for c in padded.T], 1)
     chosen = np.linspace(0, 239, rows)
@@ -38,7 +37,7 @@ def along(profile: Field, rows: int) -> Field:
 
 
 def around(azimuth: Field) -> tuple[Field, Field]:
-    """The sideways and forward shares [same] of a cross-section's radii at angles in radians, 0 in front."""
+    """The sideways and forward shares [same shape] of a cross-section's radii at angles in radians, 0 in front."""
     sine, cosine = np.sin(azimuth), np.cos(azimuth)
     return (
         np.asarray(np.sign(sine) * np.abs(sine) ** ROUNDNESS, np.float32),
@@ -53,16 +52,16 @@ def normals(points: Field) -> Field:
 
 
 def unit(vectors: Field) -> Field:
-    """Vectors [..., 3] at length 1."""
+    """Vectors [..., 3] scaled to length 1."""
     return np.asarray(vectors / np.sqrt(np.einsum("...i,...i", vectors, vectors) + 1e-9)[..., None], np.float32)
 
 
-def turned(light: Light, turn: Field) -> Light:
-    """The same light as a body turned by [3, 3] sees it, so that the body's normals need no turning."""
+def light_seen_by(light: Light, turn: Field) -> Light:
+    """A light in the axes of a body that is turned by [3, 3], so that the body's normals need no turning."""
     return light._replace(key=light.key @ turn, fill=light.fill @ turn)
 
 
-def lit(
+def shade(
     colour: Field,
     normal: Field,
     light: Light,
@@ -73,32 +72,32 @@ def lit(
     gloss: Field | None = None,
     wrap: Field = SKIN_WRAP,
 ) -> Field:
-    """The light [h, w, 3] that a surface of some colour [h, w, 3] or [3] sends to us.
+    """The linear light [h, w, 3] that a surface of a colour [h, w, 3] or [3] sends to the camera.
 
-    Lambert's law with a soft edge (wrap [3]), a second lamp, light from all sides that does not reach into hollows
-    (occlusion [h, w]), and two highlights (Blinn-Phong). normal [h, w, 3]: of any length. view [3]: towards us, in the
-    body's axes. shadow [h, w]: the share of the lamp that arrives.
+    Lambert's law with a soft edge (wrap [3]), a fill lamp, light from all sides and two highlights (Blinn-Phong).
+    normal [h, w, 3]: of any length. view [3]: towards the camera, in the body's axes. occlusion [h, w]: the share of
+    the light from all sides that arrives. shadow [h, w]: the share of the key lamp's. gloss [h, w]: of highlights.
     """
     # plane by plane: numpy is several times slower where the last axis is a pixel's three colours
     planes = cv2.split(normal)
     length = np.sqrt(sum(n * n for n in planes) + np.float32(1e-9))
     planes = [n / length for n in planes]
     facing = _dot(planes, light.key)
-    around_us = light.ambient * (0.81 - 0.19 * planes[1] + 0.11 * planes[2]) * occlusion
-    around_us += light.fill_strength * np.maximum(_dot(planes, light.fill), 0)
-    open_to = 0.45 + 0.55 * occlusion
-    lamp = open_to if shadow is None else open_to * shadow
-    around_us *= open_to
+    ambient = light.ambient * (0.81 - 0.19 * planes[1] + 0.11 * planes[2]) * occlusion
+    ambient += light.fill_strength * np.maximum(_dot(planes, light.fill), 0)
+    openness = 0.45 + 0.55 * occlusion
+    key_light = openness if shadow is None else openness * shadow
+    ambient *= openness
     shine = _shine(planes, facing, light, view) * gloss * occlusion if gloss is not None else None
-    sent = []
+    shaded = []
     for channel, tint in enumerate(light.tint.tolist()):
         soft = float(wrap[channel])
-        plane = np.clip((facing + soft) * np.float32(tint / (1 + soft)), 0, tint) * lamp + around_us
+        plane = np.clip((facing + soft) * np.float32(tint / (1 + soft)), 0, tint) * key_light + ambient
         plane *= colour[..., channel]
         if shine is not None:
             plane += shine * np.float32(tint)
-        sent.append(plane)
-    return np.asarray(cv2.merge(sent), np.float32)
+        shaded.append(plane)
+    return np.asarray(cv2.merge(shaded), np.float32)
 
 
 def _dot(planes: Sequence[Field], direction: Field) -> Field:
@@ -109,12 +108,12 @@ def _dot(planes: Sequence[Field], direction: Field) -> Field:
 def _shine(planes: Sequence[Field], facing: Field, light: Light, view: Field) -> Field:
     halfway = light.key + view
     mirrored = np.maximum(_dot(planes, halfway / np.linalg.norm(halfway)), 0)
-    broad = power(mirrored, 24)
+    broad = whole_power(mirrored, 24)
     return np.asarray((0.16 + 0.1 * broad * broad) * broad * np.clip(facing + 0.1, 0, 1), np.float32)
 
 
-def power(base: Field, exponent: int) -> Field:
-    """A whole power [same] by multiplying: numpy's own goes through logarithms."""
+def whole_power(base: Field, exponent: int) -> Field:
+    """A whole power [same shape] by multiplication, which is faster than numpy's by logarithms."""
     result, square = np.ones_like(base), base.copy()
     while exponent:
         if exponent & 1:

@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.sample import casting, draw_world
 from pipeline.sample.casting import Photo, Picture
-from pipeline.sample.drawing.portraits import Drawn
+from pipeline.sample.drawing.portraits import DrawnPhoto
 from pipeline.sample.files import _cut, content
 from pipeline.sample.test_pairs import pairs_file
 from pipeline.sources.formats import image_folder
@@ -137,7 +137,7 @@ def test_a_copy_is_the_same_picture_in_other_bytes():
 def test_a_copy_never_loses_the_face():
     y, x = np.mgrid[:200, :240]
     pixels = np.stack([x, y, 0 * x], -1).astype(np.uint8)
-    drawn = Drawn(pixels, np.array([[10.0, 40, 230, 180]]), np.zeros((1, 5, 2)), (0,))
+    drawn = DrawnPhoto(pixels, np.array([[10.0, 40, 230, 180]]), np.zeros((1, 5, 2)), (0,))
     rng, cuts = np.random.default_rng(0), []
     for _ in range(50):
         part = _cut(pixels, drawn, rng)

@@ -3,8 +3,9 @@ import pytest
 
 from pipeline.faces.align import main_face
 from pipeline.faces.protocols import DetectedFaces
-from pipeline.sample import draw_people, person, portrait
-from pipeline.sample.people import FARTHEST, MEASURES, Shape, on_another_day
+from pipeline.sample import draw_people, draw_portrait, make_person
+from pipeline.sample.measures import MAX_DEVIATION, MEASURES, Shape
+from pipeline.sample.people import vary_looks
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,8 @@ def drawn():
 def groups():
     rng = np.random.default_rng
     return [
-        portrait(person(1, i), rng([1, i]), company=[person(1, 90 + j) for j in range(1 + i % 2)]) for i in range(8)
+        draw_portrait(make_person(1, i), rng([1, i]), company=[make_person(1, 90 + j) for j in range(1 + i % 2)])
+        for i in range(8)
     ]
 
 
@@ -25,7 +27,7 @@ def test_the_same_seed_draws_the_same_whatever_else_is_drawn(drawn):
     assert all((a.photo == b.photo).all() for a, b in zip(drawn, again, strict=False))
     other = next(draw_people(1, 1, seed=2))
     assert other.photo.shape != drawn[0].photo.shape or (other.photo != drawn[0].photo).any()
-    assert person(1, 0).shape != person(2, 0).shape != person(2, 1).shape
+    assert make_person(1, 0).shape != make_person(2, 0).shape != make_person(2, 1).shape
 
 
 def test_photos_are_larger_than_the_face_and_eight_bit(drawn):
@@ -73,18 +75,18 @@ def test_of_several_people_the_photo_is_about_the_first(groups):
 
 
 def test_people_are_spread_about_the_measures():
-    shapes = np.array([person(3, i).shape for i in range(400)])
+    shapes = np.array([make_person(3, i).shape for i in range(400)])
     mean, _, sd = np.array([MEASURES[name] for name in Shape._fields]).T
     assert list(MEASURES) == list(Shape._fields)
     np.testing.assert_allclose(shapes.mean(0), mean, atol=0.2 * sd.max(), rtol=0)
     assert (np.abs(shapes.mean(0) - mean) < 0.25 * sd).all()
     more = np.abs([MEASURES[name][1] for name in Shape._fields])
-    assert (np.abs(shapes - mean) <= FARTHEST * sd + more + 1e-9).all()
+    assert (np.abs(shapes - mean) <= MAX_DEVIATION * sd + more + 1e-9).all()
 
 
-def test_another_day_changes_looks_but_not_the_bones():
-    who, rng = person(3, 5), np.random.default_rng(0)
-    days = [on_another_day(who, rng) for _ in range(60)]
+def test_looks_vary_but_not_the_bones():
+    person, rng = make_person(3, 5), np.random.default_rng(0)
+    days = [vary_looks(person, rng) for _ in range(60)]
     assert len({(d.hair, d.beard, d.glasses) for d in days}) > 3
     soft = {"cheek", "hairline_y"}
-    assert all(getattr(d.shape, f) == getattr(who.shape, f) for d in days for f in Shape._fields if f not in soft)
+    assert all(getattr(d.shape, f) == getattr(person.shape, f) for d in days for f in Shape._fields if f not in soft)

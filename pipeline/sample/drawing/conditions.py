@@ -1,6 +1,6 @@
-"""What a photo adds to a person: pose, expression, light and the camera. This is what makes two photos differ.
+"""What differs between two photos of one person: pose, expression, light and camera, all drawn at random.
 
-The spreads here are the difficulty of the drawn world: with none of them a real ArcFace makes no mistake.
+The spreads here set how hard the drawn world is: without them a real ArcFace makes no mistake.
 """
 
 from typing import NamedTuple
@@ -9,11 +9,11 @@ import numpy as np
 
 from pipeline.sample.drawing.fields import Field
 
-MOUTH_SLACK = -2.0  # mm: below 0 the mouth is shut, so most are
+MEAN_MOUTH_OPENING = -2.0  # mm; below 0 the mouth is shut, so most are
 
 
-class Moment(NamedTuple):
-    """One face in one photo: angles in degrees, openings in mm, the rest shares."""
+class Pose(NamedTuple):
+    """Pose and expression of a face in a photo: angles in degrees, openings in mm, the rest shares."""
 
     yaw: float
     pitch: float
@@ -26,7 +26,7 @@ class Moment(NamedTuple):
 
 
 class Light(NamedTuple):
-    """The light of a photo: directions [3] towards the lamps in the camera's axes, and how strong each is."""
+    """The light of a photo: directions [3] towards a key and a fill lamp in the camera's axes, and strengths."""
 
     key: Field
     fill: Field
@@ -36,7 +36,7 @@ class Light(NamedTuple):
 
 
 class Camera(NamedTuple):
-    """What the camera does: pixels per mm of a face, and everything after the lens."""
+    """A camera: the size of its pictures, their scale, and what it does to them."""
 
     width: int
     height: int
@@ -48,26 +48,26 @@ class Camera(NamedTuple):
     quality: int  # of the JPEG
 
 
-def moment(rng: np.random.Generator) -> Moment:
+def random_pose(rng: np.random.Generator) -> Pose:
     """A pose and an expression: mostly frontal and calm, now and then turned, laughing or blinking."""
-    return Moment(
-        yaw=_around(rng, 16, 35),
-        pitch=_around(rng, 6, 15),
-        roll=_around(rng, 7, 20),
-        mouth_open=max(0.0, float(rng.normal(MOUTH_SLACK, 5))),
+    return Pose(
+        yaw=_clipped_normal(rng, 16, 35),
+        pitch=_clipped_normal(rng, 6, 15),
+        roll=_clipped_normal(rng, 7, 20),
+        mouth_open=max(0.0, float(rng.normal(MEAN_MOUTH_OPENING, 5))),
         smile=float(np.clip(rng.normal(0.25, 0.4), -0.25, 1)),
         lids=float(rng.choice([1, 0.92, 0.8, 0.35], p=[0.5, 0.3, 0.15, 0.05])),
-        gaze=(_around(rng, 1.5, 3.5), _around(rng, 0.7, 1.5)),
-        brow_lift=_around(rng, 1.5, 3),
+        gaze=(_clipped_normal(rng, 1.5, 3.5), _clipped_normal(rng, 0.7, 1.5)),
+        brow_lift=_clipped_normal(rng, 1.5, 3),
     )
 
 
-def light(rng: np.random.Generator) -> Light:
-    """A lamp or the sun from anywhere in front, a weaker light from the other side, and what comes from all sides."""
+def random_light(rng: np.random.Generator) -> Light:
+    """A lamp or the sun from anywhere in front, a weaker lamp from the other side, and light from all sides."""
     azimuth, elevation = np.deg2rad([rng.uniform(-70, 70), rng.uniform(0, 60)])
     key = np.array([np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     fill = np.array([-0.8 * np.sin(azimuth), -0.1, 0.6])
-    warmth = _around(rng, 0.06, 0.12)
+    warmth = _clipped_normal(rng, 0.06, 0.12)
     return Light(
         key=key.astype(np.float32),
         fill=(fill / np.linalg.norm(fill)).astype(np.float32),
@@ -77,8 +77,8 @@ def light(rng: np.random.Generator) -> Light:
     )
 
 
-def camera(rng: np.random.Generator, *, people: int = 1) -> Camera:
-    """A camera and a frame of 250 to 400 pixels a side; more people stand farther away."""
+def random_camera(rng: np.random.Generator, *, people: int = 1) -> Camera:
+    """A camera with a picture of 250 to 400 pixels a side; several people are drawn smaller than one."""
     width, height = (int(n) for n in rng.integers(250, 401, 2))
     face = rng.uniform(90, 160) if people == 1 else rng.uniform(78, 112)  # pixels for the 150 mm of a face's width
     if people > 1:
@@ -95,5 +95,5 @@ def camera(rng: np.random.Generator, *, people: int = 1) -> Camera:
     )
 
 
-def _around(rng: np.random.Generator, sd: float, farthest: float) -> float:
-    return float(np.clip(rng.normal(0, sd), -farthest, farthest))
+def _clipped_normal(rng: np.random.Generator, sd: float, limit: float) -> float:
+    return float(np.clip(rng.normal(0, sd), -limit, limit))
