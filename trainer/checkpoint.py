@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer.backbones import backbone
+from trainer.backbones import make_backbone
 from trainer.run import Run, from_dict
 
 FORMAT = 1
@@ -71,7 +71,9 @@ def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
 
 def build_backbone(run: Run) -> nn.Module:
     """The untrained backbone of a run."""
-    net = backbone(run.backbone, embedding=run.embedding, channels=run.channels, size=run.size, dropout=run.dropout)
+    net = make_backbone(
+        run.backbone, embedding=run.embedding, channels=run.channels, size=run.size, dropout=run.dropout
+    )
     net.recompute = run.recompute
     return net
 

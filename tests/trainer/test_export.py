@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder, layout_of
-from trainer.backbones import backbone
+from trainer.backbones import make_backbone
 from trainer.export import open_session, to_onnx
 
 
 def run_in(name: str, **shape: int) -> nn.Module:
     """A network in training mode whose running statistics are no longer the initial ones."""
     torch.manual_seed(3)
-    net = backbone(name, **shape).train()
+    net = make_backbone(name, **shape).train()
     for _ in range(3):
         net(torch.randn(4, shape.get("channels", 3), shape.get("size", 112), shape.get("size", 112)) * 0.5)
     return net
@@ -70,7 +70,7 @@ def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_network_whose_embeddings_are_nan_is_refused(tmp_path: Path) -> None:
-    net = backbone("sample", embedding=8)
+    net = make_backbone("sample", embedding=8)
     nn.init.constant_(net.head.fc.bias, float("nan"))
     with pytest.raises(UserError, match="cosine nan"):
         to_onnx(net, tmp_path / "m.onnx", channels=3, size=112)
@@ -79,9 +79,9 @@ def test_a_network_whose_embeddings_are_nan_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write .*file/m.onnx \("):
-        to_onnx(backbone("sample", embedding=8), tmp_path / "file" / "m.onnx", channels=3, size=112)
+        to_onnx(make_backbone("sample", embedding=8), tmp_path / "file" / "m.onnx", channels=3, size=112)
 
 
 def test_exporting_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    to_onnx(backbone("sample", embedding=8), tmp_path / "m.onnx", channels=3, size=112)
+    to_onnx(make_backbone("sample", embedding=8), tmp_path / "m.onnx", channels=3, size=112)
     assert capfd.readouterr() == ("", "")

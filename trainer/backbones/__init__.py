@@ -1,8 +1,8 @@
-"""The networks that turn a face into an embedding, each in a file of its own, chosen by a plain name.
+"""The networks that turn a face into an embedding, each in a file of its own, chosen by name.
 
-Every one takes float faces [n, channels, size, size] in RGB from -1 to 1 and gives raw features [n, embedding]: only
-the losses and the pipeline normalise. Parameters and multiply-adds, counted by `parameters_and_flops` and held to what
-was published by a test (ResNet50 43.6M, ResNet100 65.2M: insightface's arcface_torch; MobileFaceNet 0.99M and 221M):
+Each takes float faces [n, channels, size, size] in RGB from -1 to 1 and gives features [n, embedding], which only the
+losses and the pipeline normalise. Their parameters and multiply-adds, which a test counts and compares with the
+published ones (ResNet50 43.6M, ResNet100 65.2M: insightface's arcface_torch; MobileFaceNet 0.99M and 221M):
 
 | name          | input     | embedding | parameters | multiply-adds |
 |---------------|-----------|-----------|------------|---------------|
@@ -21,19 +21,15 @@ was published by a test (ResNet50 43.6M, ResNet100 65.2M: insightface's arcface_
 from collections.abc import Callable
 from functools import partial
 
-import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import FlopCounterMode
-
 from pipeline.errors import UserError
+from trainer.backbones.backbone import Backbone
 from trainer.backbones.greyface import greyface
 from trainer.backbones.iresnet import iresnet
 from trainer.backbones.mobilefacenet import mobilefacenet
 from trainer.backbones.sample import sample
 from trainer.backbones.sphere20 import sphere20
-from trainer.backbones.staged import Staged
 
-BACKBONES: dict[str, Callable[..., Staged]] = {
+BACKBONES: dict[str, Callable[..., Backbone]] = {
     **{f"iresnet{depth}": partial(iresnet, depth) for depth in (18, 34, 50, 100, 200)},
     "mobilefacenet": mobilefacenet,
     "sphere20": sphere20,
@@ -43,25 +39,15 @@ BACKBONES: dict[str, Callable[..., Staged]] = {
 }
 
 
-def backbone(name: str, *, embedding: int = 512, channels: int = 3, size: int = 112, dropout: float = 0.0) -> Staged:
-    """The untrained network of a name, for faces [channels, size, size].
+def make_backbone(
+    name: str, *, embedding: int = 512, channels: int = 3, size: int = 112, dropout: float = 0.0
+) -> Backbone:
+    """The untrained network of this name, for faces [channels, size, size].
 
-    Raises UserError for a name that is none, or a size in pixels too small to leave anything of the face.
+    Raises UserError for an unknown name, or a size in pixels too small for the network's reductions.
     """
     if name not in BACKBONES:
         raise UserError(f"no backbone is called {name}: give one of {', '.join(BACKBONES)}")
     if size < 32:
         raise UserError(f"faces of {size}x{size} are too small for {name}: give at least 32x32")
     return BACKBONES[name](embedding=embedding, channels=channels, size=size, dropout=dropout)
-
-
-def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, size: int = 112) -> tuple[int, int]:
-    """How many parameters a network has, and multiply-adds for one face: what the field calls its FLOPs.
-
-    Convolutions and matrix products only, as the published figures count; nothing is computed or allocated.
-    """
-    with FakeTensorMode():
-        net = backbone(name, embedding=embedding, channels=channels, size=size).eval()
-        with FlopCounterMode(display=False) as counter:
-            net(torch.empty(1, channels, size, size))
-    return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2

@@ -7,10 +7,10 @@ pooled to half the side, the head is BN-Dropout-FC-BN. Any number of channels an
 
 from torch import Tensor, nn
 
-from trainer.backbones.staged import Head, Staged, halved
+from trainer.backbones.backbone import Backbone, Head, halved_side
 
 WIDTHS = (64, 128, 256, 512)
-SQUEEZE = 16  # channels for each one that the squeeze leaves
+SQUEEZE = 16  # the factor by which the channels are reduced in between
 
 
 class Block(nn.Module):
@@ -34,12 +34,12 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
-        found: Tensor = self.prelu(self.residual(x) + self.shortcut(x))
-        return found
+        y: Tensor = self.prelu(self.residual(x) + self.shortcut(x))
+        return y
 
 
 class Excitation(nn.Module):
-    """Each channel times a weight from 0 to 1 that the means of all channels decide."""
+    """Squeeze-and-excitation: each channel times a weight from 0 to 1, computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -52,21 +52,21 @@ class Excitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [n, c, s, s] weighted."""
-        found: Tensor = x * self.weigh(x)
-        return found
+        """x [n, c, s, s], its channels weighted."""
+        y: Tensor = x * self.weigh(x)
+        return y
 
 
-def greyface(*, embedding: int, channels: int, size: int, dropout: float, excite: bool = False) -> Staged:
+def greyface(*, embedding: int, channels: int, size: int, dropout: float, excite: bool = False) -> Backbone:
     """The network for faces [channels, size, size]; excite adds squeeze-and-excitation."""
     blocks: list[nn.Module] = [
         nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(), nn.MaxPool2d(2, 2))
     ]
-    before = 64
+    inputs = 64
     for width in WIDTHS:
-        blocks += [Block(before, width, 1 if width == 64 else 2, excite), Block(width, width, 1, excite)]
-        before = width
-    net = Staged(blocks, Head(before, halved(size // 2, 3), embedding, dropout))
+        blocks += [Block(inputs, width, 1 if width == 64 else 2, excite), Block(width, width, 1, excite)]
+        inputs = width
+    net = Backbone(blocks, Head(inputs, halved_side(size // 2, 3), embedding, dropout))
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.xavier_normal_(module.weight)

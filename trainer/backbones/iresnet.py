@@ -7,12 +7,12 @@ Published: ResNet50 43.6M parameters and 6.3G multiply-adds, ResNet100 65.2M and
 
 from torch import Tensor, nn
 
-from trainer.backbones.staged import Head, Staged, halved
+from trainer.backbones.backbone import Backbone, Head, halved_side
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 WIDTHS = (64, 128, 256, 512)
 EPS = 1e-5
-SPREAD = 0.1  # standard deviation of the convolutions at the start, as arcface_torch has it
+INITIAL_SD = 0.1  # standard deviation of the convolutions' first weights, as in arcface_torch
 
 
 class Block(nn.Module):
@@ -36,22 +36,22 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
-        found: Tensor = self.residual(x) + self.shortcut(x)
-        return found
+        y: Tensor = self.residual(x) + self.shortcut(x)
+        return y
 
 
-def iresnet(depth: int, *, embedding: int, channels: int, size: int, dropout: float) -> Staged:
+def iresnet(depth: int, *, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
     """IResNet of depth 18, 34, 50, 100 or 200 for faces [channels, size, size]."""
     blocks: list[nn.Module] = [
         nn.Sequential(nn.Conv2d(channels, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64, EPS), nn.PReLU(64))
     ]
-    before = 64
+    inputs = 64
     for width, count in zip(WIDTHS, BLOCKS[depth], strict=True):
         for i in range(count):
-            blocks.append(Block(before, width, stride=1 if i else 2))
-            before = width
-    net = Staged(blocks, Head(before, halved(size, 4), embedding, dropout))
+            blocks.append(Block(inputs, width, stride=1 if i else 2))
+            inputs = width
+    net = Backbone(blocks, Head(inputs, halved_side(size, 4), embedding, dropout))
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, 0, SPREAD)
+            nn.init.normal_(module.weight, 0, INITIAL_SD)
     return net

@@ -2,13 +2,13 @@
 
 Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices" (arXiv
 1804.07573), table 1: inverted residuals with PReLU, and in place of average pooling a depthwise convolution as large
-as the map, which weighs each place of the face by itself. With an embedding of 128: 0.99M parameters, 221M
+as the map, which has a weight for each place of the face. With an embedding of 128: 0.99M parameters, 221M
 multiply-adds. The paper has no dropout; here it stands before the last layer, and 0 leaves it out.
 """
 
 from torch import Tensor, nn
 
-from trainer.backbones.staged import Staged, halved
+from trainer.backbones.backbone import Backbone, halved_side
 
 # expansion, width, count, stride
 ROWS = (
@@ -35,36 +35,36 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
-        found: Tensor = self.residual(x)
-        return x + found if self.adds else found
+        y: Tensor = self.residual(x)
+        return x + y if self.adds else y
 
 
-def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -> Staged:
+def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
     """MobileFaceNet for faces [channels, size, size]."""
     blocks: list[nn.Module] = [
         nn.Sequential(*_conv(channels, 64, 3, stride=2, padding=1), *_conv(64, 64, 3, padding=1, groups=64))
     ]
-    before = 64
+    inputs = 64
     for expansion, width, count, stride in ROWS:
         for i in range(count):
-            blocks.append(Bottleneck(before, width, 1 if i else stride, expansion))
-            before = width
-    side = halved(size, 4)
-    blocks.append(nn.Sequential(*_conv(before, 512, 1)))
+            blocks.append(Bottleneck(inputs, width, 1 if i else stride, expansion))
+            inputs = width
+    side = halved_side(size, 4)
+    blocks.append(nn.Sequential(*_conv(inputs, 512, 1)))
     head = nn.Sequential(
         *_conv(512, 512, side, groups=512, linear=True),
         nn.Dropout(dropout),
         *_conv(512, embedding, 1, linear=True),
         nn.Flatten(),
     )
-    return Staged(blocks, head)
+    return Backbone(blocks, head)
 
 
 def _conv(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, groups: int = 1, linear: bool = False
 ) -> list[nn.Module]:
-    found: list[nn.Module] = [
+    layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
         nn.BatchNorm2d(outputs),
     ]
-    return found if linear else [*found, nn.PReLU(outputs)]
+    return layers if linear else [*layers, nn.PReLU(outputs)]

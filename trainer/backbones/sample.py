@@ -1,17 +1,17 @@
-"""The sample world's network: tells drawn people apart after a minute of training on a CPU.
+"""The sample world's network: distinguishes drawn people after a minute of training on a CPU.
 
-One convolution of 7x7 brings the face to a quarter of its side, because a CPU's time goes into large maps; all are
-dense, because training a depthwise one costs as much as a dense one there. A batch norm follows each, so that a
-learning rate large enough for a minute's training does not upset it.
+One convolution of 7x7 reduces the face to a quarter of its side, because large maps take most of a CPU's time. No
+convolution is depthwise, because on a CPU that costs as much in training as a dense one. A batch norm follows each, so
+that training is stable at the high learning rate that a minute of training needs.
 """
 
 from torch import Tensor, nn
 
-from trainer.backbones.staged import Head, Staged, halved
+from trainer.backbones.backbone import Backbone, Head, halved_side
 
 STEM = 32
 WIDTHS = (48, 96)  # at an eighth and a sixteenth of the side
-LEAVES = 32  # channels that the head's one large matrix sees
+HEAD_CHANNELS = 32  # of the map that the head's one large matrix is applied to
 
 
 class Block(nn.Module):
@@ -26,19 +26,19 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, s, s] -> the same."""
-        found: Tensor = self.prelu(x + self.residual(x))
-        return found
+        y: Tensor = self.prelu(x + self.residual(x))
+        return y
 
 
-def sample(*, embedding: int, channels: int, size: int, dropout: float) -> Staged:
+def sample(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
     """The small network for faces [channels, size, size]."""
     blocks: list[nn.Module] = [nn.Sequential(*_conv(channels, STEM, 7, stride=4))]
-    before = STEM
+    inputs = STEM
     for width in WIDTHS:
-        blocks += [nn.Sequential(*_conv(before, width, 3, stride=2)), Block(width)]
-        before = width
-    blocks.append(nn.Sequential(*_conv(before, LEAVES, 1)))
-    return Staged(blocks, Head(LEAVES, halved(size, 4), embedding, dropout))
+        blocks += [nn.Sequential(*_conv(inputs, width, 3, stride=2)), Block(width)]
+        inputs = width
+    blocks.append(nn.Sequential(*_conv(inputs, HEAD_CHANNELS, 1)))
+    return Backbone(blocks, Head(HEAD_CHANNELS, halved_side(size, 4), embedding, dropout))
 
 
 def _conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> list[nn.Module]:

@@ -1,8 +1,9 @@
-"""A small detector with SCRFD's outputs: for every cell of three grids and two anchors a score, a box, five landmarks.
+"""A small detector with SCRFD's outputs: a score, a box and five landmarks for each of two anchors per grid cell.
 
 Guo et al., "Sample and Computation Redistribution for Efficient Face Detection" (arXiv 2105.04714), section 3, gives
-the form; the network is its smallest member's size: depthwise convolutions, and a neck that mixes the grids downwards
-and upwards. Convention: pixels (x, y), origin top left; a cell's point is its top left corner, (column, row) * stride.
+the form; the network is as small as its smallest member: depthwise convolutions, three grids with cells of 8, 16 and 32
+pixels, and a neck that mixes the grids downwards and upwards. Convention: pixels (x, y), origin top left; a cell's
+point is its top left corner, (column, row) * stride.
 """
 
 from functools import cache
@@ -20,11 +21,11 @@ SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the sides of the two square
 ANCHORS = 2  # of each cell
 VALUES = (1, 4, 10)  # of an anchor: score; left, top, right, bottom; x and y of five landmarks
 MEAN, STD = 127.5, 128.0  # what insightface's SCRFD does to a picture
-RARE = -4.6  # log odds of a face at the start: 1%, so that the many empty cells do not drown the few others
+INITIAL_LOGIT = -4.6  # a probability of 1%, so that the many empty cells do not outweigh the few with a face
 
 
-class Found(NamedTuple):
-    """What the network says of every anchor: logits [n, a], boxes [n, a, 4] and landmarks [n, a, 5, 2] in pixels."""
+class Detections(NamedTuple):
+    """The network's prediction at every anchor: logits [n, a], boxes [n, a, 4] and landmarks [n, a, 5, 2] in pixels."""
 
     logits: Tensor
     boxes: Tensor
@@ -36,13 +37,17 @@ class Network(nn.Module):
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
-        self.to_8 = nn.Sequential(*_conv(3, 16, 3, stride=2), Apart(16, 32, 2), Apart(32, 64, 2), Apart(64, 64))
-        self.to_16 = nn.Sequential(Apart(64, 96, 2), Apart(96, 96), Apart(96, 96))
-        self.to_32 = nn.Sequential(Apart(96, 128, 2), Apart(128, 128), Apart(128, 128))
+        self.to_8 = nn.Sequential(
+            *_conv(3, 16, 3, stride=2), SeparableBlock(16, 32, 2), SeparableBlock(32, 64, 2), SeparableBlock(64, 64)
+        )
+        self.to_16 = nn.Sequential(SeparableBlock(64, 96, 2), SeparableBlock(96, 96), SeparableBlock(96, 96))
+        self.to_32 = nn.Sequential(SeparableBlock(96, 128, 2), SeparableBlock(128, 128), SeparableBlock(128, 128))
         self.narrow = nn.ModuleList(nn.Sequential(*_conv(c, width, 1)) for c in (64, 96, 128))
-        self.mix = nn.ModuleList(Apart(width, width) for _ in STRIDES)
-        self.down = nn.ModuleList(Apart(width, width, 2) for _ in STRIDES[1:])
-        self.heads = nn.ModuleList(nn.Sequential(Apart(width, width), Outputs(width, i)) for i in range(len(STRIDES)))
+        self.mix = nn.ModuleList(SeparableBlock(width, width) for _ in STRIDES)
+        self.down = nn.ModuleList(SeparableBlock(width, width, 2) for _ in STRIDES[1:])
+        self.heads = nn.ModuleList(
+            nn.Sequential(SeparableBlock(width, width), OutputLayer(width, i)) for i in range(len(STRIDES))
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Nine tensors [n, anchors, 1 or 4 or 10]: logits of strides 8, 16, 32, then box distances, then landmarks.
@@ -61,8 +66,8 @@ class Network(nn.Module):
         return tuple(outputs[kind] for kind in range(len(VALUES)) for outputs in by_grid)
 
 
-class Apart(nn.Module):
-    """A 3x3 convolution of each channel, then a 1x1 across them; x is added where the shape stays."""
+class SeparableBlock(nn.Module):
+    """A 3x3 convolution of each channel, then a 1x1 across channels; x is added where the shape stays."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
@@ -71,24 +76,24 @@ class Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, h, w] -> [n, c', h', w']."""
-        found: Tensor = self.layers(x)
-        return x + found if self.adds else found
+        y: Tensor = self.layers(x)
+        return x + y if self.adds else y
 
 
-class Outputs(nn.Module):
-    """The last layer of a grid: what it says is in halves of an anchor, so that all sizes are learnt alike."""
+class OutputLayer(nn.Module):
+    """The last layer of a grid; its distances are in halves of an anchor's side, so that all sizes train alike."""
 
-    reach: Tensor
+    half_sides: Tensor
 
     def __init__(self, width: int, grid: int) -> None:
         super().__init__()
         self.layer = nn.Conv2d(width, ANCHORS * sum(VALUES), 1)
         nn.init.normal_(self.layer.weight, 0, 0.01)
-        start = torch.zeros(ANCHORS, sum(VALUES))
-        start[:, 0], start[:, 1:5] = RARE, 1.0
-        self.layer.bias = nn.Parameter(start.flatten())
-        reach = torch.tensor(SIZES[grid]) / (2 * STRIDES[grid])
-        self.register_buffer("reach", reach[None, None, :, None], persistent=False)
+        bias = torch.zeros(ANCHORS, sum(VALUES))
+        bias[:, 0], bias[:, 1:5] = INITIAL_LOGIT, 1.0  # at first every box is its anchor
+        self.layer.bias = nn.Parameter(bias.flatten())
+        half_sides = torch.tensor(SIZES[grid]) / (2 * STRIDES[grid])  # in strides
+        self.register_buffer("half_sides", half_sides[None, None, :, None], persistent=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[n, c, h, w] -> logits [n, a, 1], box distances [n, a, 4], landmark distances [n, a, 10], in strides."""
@@ -96,8 +101,8 @@ class Outputs(nn.Module):
         logits, boxes, landmarks = by_anchor.split(VALUES, -1)
         return (
             logits.flatten(1, 2),
-            (boxes * self.reach).flatten(1, 2),
-            (landmarks * self.reach).flatten(1, 2),
+            (boxes * self.half_sides).flatten(1, 2),
+            (landmarks * self.half_sides).flatten(1, 2),
         )
 
 
@@ -114,19 +119,19 @@ def anchors(height: int, width: int) -> tuple[Tensor, Tensor]:
     return torch.cat(rows), torch.cat(strides)
 
 
-def decode(outputs: tuple[Tensor, ...], height: int, width: int) -> Found:
-    """The nine outputs in pixels of a picture of that height and width."""
+def decode(outputs: tuple[Tensor, ...], height: int, width: int) -> Detections:
+    """The nine outputs as detections, for pictures of this height and width in pixels."""
     places, strides = anchors(height, width)
     points, strides = places[:, :2], strides[:, None]
     logits, distances, landmarks = (torch.cat(outputs[i : i + 3], 1) for i in (0, 3, 6))
     distances = distances * strides
     boxes = torch.cat([points - distances[..., :2], points + distances[..., 2:]], -1)
     marks = points[:, None] + landmarks.view(*landmarks.shape[:-1], 5, 2) * strides[:, None]
-    return Found(logits[..., 0], boxes, marks)
+    return Detections(logits[..., 0], boxes, marks)
 
 
-class _Scored(nn.Module):
-    """The network as insightface's SCRFD class wants it: flat, and scores from 0 to 1."""
+class _ForInsightface(nn.Module):
+    """The network with outputs as insightface's SCRFD class reads them: one picture, scores from 0 to 1."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -146,7 +151,7 @@ def to_onnx(net: nn.Module, path: str | Path) -> None:
     dynamic_axes = {"input.1": {2: "height", 3: "width"}} | {n: {0: "anchors_" + n.split("_")[1]} for n in names}
     with whole_file(Path(path)) as temporary:
         export_graph(
-            _Scored(inference_copy(net)),
+            _ForInsightface(inference_copy(net)),
             torch.zeros(1, 3, 64, 96),
             temporary,
             inputs=["input.1"],

@@ -1,8 +1,7 @@
-"""Scenes to learn from: photos placed, scaled, turned and recoloured on a canvas, and what has no face.
+"""Scenes that the detector is trained on: photos placed, scaled, turned and recoloured on a square canvas.
 
-A scene shows one photo, or a grid of small ones; faces are never cut, so each is either there or not. What a detector
-takes for faces by mistake is made from the faces themselves: a head whose features are blurred away or
-out of their places.
+A scene shows one photo, or a grid of small ones; faces are never cut. Hard negatives are made from the faces: heads
+whose features are blurred away or have changed places.
 """
 
 from collections.abc import Sequence
@@ -14,21 +13,21 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]  # [h, w, 3] BGR
 MIRRORED = [1, 0, 2, 4, 3]  # left and right change places: eyes, nose, corners of the mouth
-SMALLEST, LARGEST = 20, 260  # pixels of a face's longer side
-TURN = 12.0  # degrees, either way
-ACROSS = (0.4, 0.4, 0.2)  # of the scenes: with one photo, with 2x2, with 3x3 small ones
-FACELESS = 0.2  # share of the photos shown without their faces
+SMALLEST, LARGEST = 20, 260  # of a face's longer side, in pixels
+MAX_TURN = 12.0  # degrees, either way
+ACROSS = (0.4, 0.4, 0.2)  # shares of the scenes with 1x1, 2x2 and 3x3 photos
+FACELESS = 0.2  # share of the photos whose faces are removed
 
 
 class Photo(NamedTuple):
-    """A photo whose faces are known, in its pixels: boxes [k, 4] as x1, y1, x2, y2, landmarks [k, 5, 2]."""
+    """A picture and its faces, in its pixels: boxes [k, 4] as x1, y1, x2, y2, landmarks [k, 5, 2]."""
 
     picture: Picture
     boxes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
 
 
-def scene(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> Photo:
+def make_scene(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> Photo:
     """A square scene with one, four or nine of the photos."""
     canvas = np.full((side, side, 3), (0, 127, rng.integers(256))[rng.integers(3)], np.uint8)
     across = int(rng.choice((1, 2, 3), p=ACROSS))
@@ -38,17 +37,17 @@ def scene(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> Photo
     for y, x in np.ndindex(across, across):
         photo = photos[int(rng.integers(len(photos)))]
         if rng.random() < FACELESS:
-            photo = faceless(photo, rng)
-        placed = place(mirrored(photo) if rng.random() < 0.5 else photo, cell, rng, canvas=canvas[0, 0])
-        canvas[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = recoloured(placed.picture, rng)
+            photo = remove_faces(photo, rng)
+        placed = place_on_canvas(mirror(photo) if rng.random() < 0.5 else photo, cell, rng, canvas=canvas[0, 0])
+        canvas[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = recolour(placed.picture, rng)
         corner = np.array([x * cell, y * cell], np.float32)
         boxes.append(placed.boxes + np.tile(corner, 2))
         landmarks.append(placed.landmarks + corner)
     return Photo(canvas, np.concatenate(boxes), np.concatenate(landmarks))
 
 
-def mirrored(photo: Photo) -> Photo:
-    """The photo as a mirror shows it."""
+def mirror(photo: Photo) -> Photo:
+    """The photo mirrored left to right; left and right landmarks change places."""
     width = photo.picture.shape[1]
     boxes, landmarks = photo.boxes.copy(), photo.landmarks[:, MIRRORED].copy()
     boxes[:, [0, 2]] = width - photo.boxes[:, [2, 0]]
@@ -56,35 +55,37 @@ def mirrored(photo: Photo) -> Photo:
     return Photo(np.ascontiguousarray(photo.picture[:, ::-1]), boxes, landmarks)
 
 
-def place(photo: Photo, side: int, rng: np.random.Generator, *, canvas: Picture) -> Photo:
-    """The photo turned, scaled and shifted onto a square of the canvas's colour, with every face whole."""
+def place_on_canvas(photo: Photo, side: int, rng: np.random.Generator, *, canvas: Picture) -> Photo:
+    """The photo turned, scaled and shifted onto a square of the canvas's colour, every face inside it."""
     height, width = photo.picture.shape[:2]
     if len(photo.boxes):
         low, high = photo.boxes[:, :2].min(0), photo.boxes[:, 2:].max(0)
         face = (photo.boxes[:, 2:] - photo.boxes[:, :2]).max()
     else:
         low, high, face = np.array([0, 0]), np.array([width, height]), max(height, width) / 2
-    all_faces = (high - low).max() * 1.15  # turned, they take a little more room
+    all_faces = (high - low).max() * 1.15  # room for the turn
     largest = min(side / all_faces, LARGEST / face)
     smallest = min(SMALLEST / face, largest)
-    scale = smallest * (largest / smallest) ** np.sqrt(rng.random())  # small ones are many in a scene of four
-    matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), rng.uniform(-TURN, TURN), scale)
+    scale = smallest * (largest / smallest) ** np.sqrt(
+        rng.random()
+    )  # rather large: scenes of four and nine have small ones
+    matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), rng.uniform(-MAX_TURN, MAX_TURN), scale)
     room = np.maximum(side - all_faces * scale, 0) / 2
     matrix[:, 2] += side / 2 - (low + high) / 2 + rng.uniform(-room, room, 2)
     picture = photo.picture
-    if scale < 0.5:  # bilinear sampling sees four pixels: shrink by averaging first, else it aliases
+    if scale < 0.5:  # bilinear sampling reads four pixels: average first, else it aliases
         picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-        moved = cv2.warpAffine(picture, _of_half(matrix), (side, side), borderValue=canvas.tolist())
+        moved = cv2.warpAffine(picture, _from_half_size(matrix), (side, side), borderValue=canvas.tolist())
     else:
         moved = cv2.warpAffine(picture, matrix, (side, side), borderValue=canvas.tolist())
-    centres = _moved((photo.boxes[:, :2] + photo.boxes[:, 2:]) / 2, matrix)
-    half = (photo.boxes[:, 2:] - photo.boxes[:, :2]) / 2 * scale  # a slightly turned head's box is as large as before
+    centres = _transform((photo.boxes[:, :2] + photo.boxes[:, 2:]) / 2, matrix)
+    half = (photo.boxes[:, 2:] - photo.boxes[:, :2]) / 2 * scale  # the turn is too slight to change the box's size
     boxes = np.concatenate([centres - half, centres + half], 1).astype(np.float32)
-    return Photo(np.asarray(moved, np.uint8), boxes, _moved(photo.landmarks, matrix))
+    return Photo(np.asarray(moved, np.uint8), boxes, _transform(photo.landmarks, matrix))
 
 
-def faceless(photo: Photo, rng: np.random.Generator) -> Photo:
-    """The photo without its faces: their features blurred away, or cut into blocks that have changed places."""
+def remove_faces(photo: Photo, rng: np.random.Generator) -> Photo:
+    """The photo without faces: each is blurred, or cut into blocks that change places."""
     picture = photo.picture.copy()
     for box in photo.boxes:
         x1, y1 = np.maximum(box[:2], 0).astype(int)
@@ -93,8 +94,8 @@ def faceless(photo: Photo, rng: np.random.Generator) -> Photo:
         if min(patch.shape[:2], default=0) < 8:
             continue
         if rng.random() < 0.5:
-            few = cv2.resize(patch, (3, 4), interpolation=cv2.INTER_AREA)  # skin and hair stay, features go
-            patch[:] = cv2.resize(few, patch.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+            coarse = cv2.resize(patch, (3, 4), interpolation=cv2.INTER_AREA)  # skin and hair stay, features go
+            patch[:] = cv2.resize(coarse, patch.shape[1::-1], interpolation=cv2.INTER_CUBIC)
         else:
             h, w = patch.shape[0] // 4, patch.shape[1] // 4
             blocks = [patch[i * h : i * h + h, j * w : j * w + w].copy() for i in range(4) for j in range(4)]
@@ -104,8 +105,8 @@ def faceless(photo: Photo, rng: np.random.Generator) -> Photo:
     return Photo(picture, photo.boxes[:0], photo.landmarks[:0])
 
 
-def recoloured(picture: Picture, rng: np.random.Generator) -> Picture:
-    """The picture under other light, by another camera: brightness, contrast, colour, blur, noise, compression."""
+def recolour(picture: Picture, rng: np.random.Generator) -> Picture:
+    """The picture as in other light and by another camera: brightness, contrast, colour, blur, noise, compression."""
     x = picture.astype(np.float32)
     if rng.random() < 0.15:
         x = np.repeat(x.mean(2, keepdims=True), 3, 2)
@@ -115,17 +116,17 @@ def recoloured(picture: Picture, rng: np.random.Generator) -> Picture:
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.8))
     if rng.random() < 0.3:
         x += rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(1, 8))
-    found = np.clip(x, 0, 255).astype(np.uint8)
+    pixels = np.clip(x, 0, 255).astype(np.uint8)
     if rng.random() < 0.3:
-        packed = cv2.imencode(".jpg", found, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])[1]
-        found = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-    return found
+        packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 95))])[1]
+        pixels = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return pixels
 
 
-def _moved(points: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+def _transform(points: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
-def _of_half(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same transform for a picture of half the size, whose pixel i has its centre at 2 i + 1/2."""
+def _from_half_size(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same transform of a picture of half the size, whose pixel i has its centre at 2 i + 1/2 of the full one."""
     return np.asarray(matrix @ np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]), np.float64)

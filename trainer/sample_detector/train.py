@@ -1,4 +1,4 @@
-"""Training the sample world's detector: minutes on one core, the same network from the same seed and photos."""
+"""The training of the sample world's detector: minutes on one core; a seed and photos always give the same network."""
 
 import logging
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from pipeline.progress import bar
-from trainer.sample_detector.loss import Truth, detection_loss
+from trainer.sample_detector.loss import GroundTruth, detection_loss
 from trainer.sample_detector.network import MEAN, STD, Network, decode
-from trainer.sample_detector.scenes import Photo, scene
+from trainer.sample_detector.scenes import Photo, make_scene
 
 SIDE = 256  # pixels of a scene
 LR, WARMUP, DECAY, CLIP = 2e-2, 100, 0.02, 10.0
@@ -23,7 +23,8 @@ log = logging.getLogger("refinery")
 def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, batch: int = 12) -> Network:
     """A detector trained on scenes made of the photos.
 
-    photos: with faces and without. Each step draws its scenes from (seed, step). Raises UserError without any face.
+    photos: with faces and without. The scenes of a step depend on (seed, step) alone. Raises UserError where no photo
+    has a face.
     """
     if not any(len(p.boxes) for p in photos):
         raise UserError("no photo shows a face: a detector is trained on photos whose faces are known")
@@ -32,28 +33,28 @@ def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, bat
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=DECAY)
-    recent = torch.zeros(())
+    average_loss = torch.zeros(())
     with bar("detector", of=steps // 100, unit="hundred steps") as advance:
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = LR * min(1.0, (step + 1) / WARMUP) * (1 + cos(pi * step / steps)) / 2
-            x, truth = draw(photos, np.random.default_rng([seed, step]), batch)
+            x, truth = draw_batch(photos, np.random.default_rng([seed, step]), batch)
             loss = detection_loss(decode(net(x), SIDE, SIDE), truth, height=SIDE, width=SIDE)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(net.parameters(), CLIP)
             optimizer.step()
-            recent = loss.detach() if step == 0 else recent.lerp(loss.detach(), 0.02)
+            average_loss = loss.detach() if step == 0 else average_loss.lerp(loss.detach(), 0.02)
             if step % 100 == 99:
                 advance(100 * batch)
-    log.info("detector: loss %.3f after %d steps of %d scenes", float(recent), steps, batch)
+    log.info("detector: loss %.3f after %d steps of %d scenes", float(average_loss), steps, batch)
     return net.eval()
 
 
-def draw(photos: Sequence[Photo], rng: np.random.Generator, batch: int) -> tuple[Tensor, list[Truth]]:
-    """A batch of scenes as the network takes them, and their faces."""
-    scenes = [scene(photos, SIDE, rng) for _ in range(batch)]
-    truth = [Truth(torch.from_numpy(s.boxes), torch.from_numpy(s.landmarks)) for s in scenes]
+def draw_batch(photos: Sequence[Photo], rng: np.random.Generator, batch: int) -> tuple[Tensor, list[GroundTruth]]:
+    """A batch of scenes as the network takes them [n, 3, h, w], and the faces in each."""
+    scenes = [make_scene(photos, SIDE, rng) for _ in range(batch)]
+    truth = [GroundTruth(torch.from_numpy(s.boxes), torch.from_numpy(s.landmarks)) for s in scenes]
     return to_input(np.stack([s.picture for s in scenes])), truth
 
 

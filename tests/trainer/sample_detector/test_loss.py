@@ -1,4 +1,4 @@
-"""The detector's loss: by hand, and none where nothing is left to learn."""
+"""The detector's loss: each part by hand, and 0 for perfect predictions."""
 
 import math
 
@@ -6,55 +6,62 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.sample_detector.loss import BOX, MARKS, SHARP, Truth, detection_loss, quality_focal
-from trainer.sample_detector.matching import match
-from trainer.sample_detector.network import Found, anchors
+from trainer.sample_detector.loss import (
+    BOX_WEIGHT,
+    LANDMARK_BETA,
+    LANDMARK_WEIGHT,
+    GroundTruth,
+    detection_loss,
+    quality_focal,
+)
+from trainer.sample_detector.matching import assign_anchors
+from trainer.sample_detector.network import Detections, anchors
 
 SIDE = 96
 
 
-def face(x: float, y: float, side: float) -> Truth:
+def face(x: float, y: float, side: float) -> GroundTruth:
     marks = torch.tensor([[-0.2, -0.1], [0.2, -0.1], [0, 0.1], [-0.15, 0.3], [0.15, 0.3]]) * side
-    return Truth(
+    return GroundTruth(
         torch.tensor([[x - side / 2, y - side / 2, x + side / 2, y + side / 2]]), (marks + torch.tensor([x, y]))[None]
     )
 
 
-def perfect(truth: list[Truth]) -> tuple[Found, Tensor]:
-    """What a network that knows would say, and which anchors answer."""
+def perfect(truth: list[GroundTruth]) -> tuple[Detections, Tensor]:
+    """Perfect predictions, and the face that each anchor is assigned to."""
     places, strides = anchors(SIDE, SIDE)
-    answers = torch.stack([match(places, strides, t.boxes) for t in truth])
-    logits = torch.where(answers >= 0, 20.0, -20.0)
-    boxes, marks = torch.zeros(*answers.shape, 4), torch.zeros(*answers.shape, 5, 2)
+    assigned = torch.stack([assign_anchors(places, strides, t.boxes) for t in truth])
+    logits = torch.where(assigned >= 0, 20.0, -20.0)
+    boxes, marks = torch.zeros(*assigned.shape, 4), torch.zeros(*assigned.shape, 5, 2)
     for i, t in enumerate(truth):
-        there = answers[i] >= 0
-        boxes[i, there], marks[i, there] = t.boxes[answers[i, there]], t.landmarks[answers[i, there]]
-    return Found(logits, boxes, marks), answers
+        at = assigned[i] >= 0
+        boxes[i, at], marks[i, at] = t.boxes[assigned[i, at]], t.landmarks[assigned[i, at]]
+    return Detections(logits, boxes, marks), assigned
 
 
-def test_who_knows_has_no_loss() -> None:
-    truth = [face(41, 37, 40), Truth(torch.zeros(0, 4), torch.zeros(0, 5, 2))]
+def test_perfect_predictions_have_no_loss() -> None:
+    truth = [face(41, 37, 40), GroundTruth(torch.zeros(0, 4), torch.zeros(0, 5, 2))]
     found, _ = perfect(truth)
     assert detection_loss(found, truth, height=SIDE, width=SIDE).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_each_part_by_hand() -> None:
-    truth = [Truth(torch.zeros(0, 4), torch.zeros(0, 5, 2)), face(41, 37, 40)]
-    found, answers = perfect(truth)
-    count = int((answers >= 0).sum())
+    truth = [GroundTruth(torch.zeros(0, 4), torch.zeros(0, 5, 2)), face(41, 37, 40)]
+    found, assigned = perfect(truth)
+    count = int((assigned >= 0).sum())
     assert count > 1
-    # all boxes moved by a quarter of their width: 3/5 shared, no empty hull, and the scores of 1 are too high now
+    # all boxes moved by a quarter of their width: an IoU of 3/5, no empty hull, and the scores of 1 are too high now
     moved = detection_loss(
         found._replace(boxes=found.boxes + torch.tensor([10.0, 0, 10, 0])), truth, height=SIDE, width=SIDE
     )
     too_high = (1 - 0.6) ** 2 * (math.log1p(math.exp(-20)) + 0.4 * 20)
-    assert moved.item() == pytest.approx(BOX * (1 - 0.6) + too_high, rel=1e-5)
+    assert moved.item() == pytest.approx(BOX_WEIGHT * (1 - 0.6) + too_high, rel=1e-5)
     # all landmarks off by a tenth of the side in x: L1 there, nothing in y
     off = detection_loss(
         found._replace(landmarks=found.landmarks + torch.tensor([4.0, 0])), truth, height=SIDE, width=SIDE
     )
-    assert off.item() == pytest.approx(MARKS * (0.1 - SHARP / 2) / 2, rel=1e-4)
-    # one empty anchor that claims even odds of a face
+    assert off.item() == pytest.approx(LANDMARK_WEIGHT * (0.1 - LANDMARK_BETA / 2) / 2, rel=1e-4)
+    # one empty anchor whose score is 1/2
     logits = found.logits.clone()
     logits[0, 7] = 0
     wrong = detection_loss(found._replace(logits=logits), truth, height=SIDE, width=SIDE)
@@ -67,20 +74,20 @@ def test_quality_focal_by_hand() -> None:
     assert quality_focal(torch.tensor(logit), torch.tensor(quality)).item() == pytest.approx(expected)
 
 
-def test_gradients_reach_scores_boxes_and_landmarks_and_no_target() -> None:
+def test_gradients_reach_scores_boxes_and_landmarks_of_assigned_anchors() -> None:
     truth = [face(41, 37, 40), face(60, 50, 24)]
-    found, answers = perfect(truth)
-    leaves = Found(*(t.clone().add(0.3).requires_grad_() for t in found))
+    found, assigned = perfect(truth)
+    leaves = Detections(*(t.clone().add(0.3).requires_grad_() for t in found))
     detection_loss(leaves, truth, height=SIDE, width=SIDE).backward()
     assert all(leaf.grad is not None for leaf in leaves)
-    assert (leaves.boxes.grad[answers >= 0] != 0).any(-1).all()
-    assert (leaves.boxes.grad[answers < 0] == 0).all()
-    assert (leaves.landmarks.grad[answers < 0] == 0).all()
+    assert (leaves.boxes.grad[assigned >= 0] != 0).any(-1).all()
+    assert (leaves.boxes.grad[assigned < 0] == 0).all()
+    assert (leaves.landmarks.grad[assigned < 0] == 0).all()
 
 
-def test_a_batch_without_faces_has_a_loss_all_the_same() -> None:
-    truth = [Truth(torch.zeros(0, 4), torch.zeros(0, 5, 2))]
+def test_a_batch_without_faces_has_a_loss_of_scores() -> None:
+    truth = [GroundTruth(torch.zeros(0, 4), torch.zeros(0, 5, 2))]
     places, _ = anchors(SIDE, SIDE)
-    found = Found(torch.zeros(1, len(places)), torch.zeros(1, len(places), 4), torch.zeros(1, len(places), 5, 2))
+    found = Detections(torch.zeros(1, len(places)), torch.zeros(1, len(places), 4), torch.zeros(1, len(places), 5, 2))
     expected = len(places) * 0.25 * math.log(2)
     assert detection_loss(found, truth, height=SIDE, width=SIDE).item() == pytest.approx(expected, rel=1e-5)

@@ -1,4 +1,4 @@
-"""The detector's file: what the network says is what insightface's class and the pipeline read from it."""
+"""The detector's ONNX file: insightface's class and the pipeline read the network's own predictions from it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from trainer.sample_detector.train import to_input
 def net() -> Network:
     torch.manual_seed(1)
     found = Network().train()
-    for p in found.heads.parameters():  # an untrained network says the same everywhere
+    for p in found.heads.parameters():  # an untrained network predicts the same everywhere
         torch.nn.init.normal_(p, 0, 0.3)
     for _ in range(3):
         found(torch.randn(2, 3, 96, 96))

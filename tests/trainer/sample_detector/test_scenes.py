@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.builders.photos.marked_photo import COLOURS, marked_photo
-from trainer.sample_detector.scenes import faceless, mirrored, place, scene
+from trainer.sample_detector.scenes import make_scene, mirror, place_on_canvas, remove_faces
 
 
 def centre_of(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -15,7 +15,9 @@ def centre_of(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 @pytest.mark.parametrize("face", [30, 80, 160])
 def test_landmarks_move_with_the_picture(face: int) -> None:
     for seed in range(8):
-        placed = place(marked_photo(face=face), 128, np.random.default_rng(seed), canvas=np.zeros(3, np.uint8))
+        placed = place_on_canvas(
+            marked_photo(face=face), 128, np.random.default_rng(seed), canvas=np.zeros(3, np.uint8)
+        )
         if np.ptp(placed.boxes[0, ::2]) < 40:
             continue  # too small to see where a disc's centre is
         for mark, colour in zip(placed.landmarks[0], COLOURS, strict=True):
@@ -24,10 +26,10 @@ def test_landmarks_move_with_the_picture(face: int) -> None:
 
 def test_a_mirror_swaps_left_and_right() -> None:
     before = marked_photo()
-    after = mirrored(before)
+    after = mirror(before)
     for i, was in enumerate([1, 0, 2, 4, 3]):  # the left eye is now where the right one's disc is
         assert np.abs(centre_of(after.picture, COLOURS[was]) - after.landmarks[0, i]).max() < 0.75
-    again = mirrored(after)
+    again = mirror(after)
     np.testing.assert_array_equal(again.picture, before.picture)
     np.testing.assert_allclose(again.boxes, before.boxes, atol=1e-4)
     np.testing.assert_allclose(again.landmarks, before.landmarks)
@@ -37,7 +39,7 @@ def test_faces_are_whole_and_neither_tiny_nor_huge() -> None:
     photos = [marked_photo(face=f) for f in (30, 80, 160)]
     sides = []
     for seed in range(60):
-        drawn = scene(photos, 192, np.random.default_rng(seed))
+        drawn = make_scene(photos, 192, np.random.default_rng(seed))
         assert drawn.picture.shape == (192, 192, 3)
         assert len(drawn.boxes) == len(drawn.landmarks) <= 9
         assert (drawn.landmarks > -1).all()
@@ -48,15 +50,15 @@ def test_faces_are_whole_and_neither_tiny_nor_huge() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    a, b = (scene([marked_photo()], 128, np.random.default_rng(5)) for _ in range(2))
+    a, b = (make_scene([marked_photo()], 128, np.random.default_rng(5)) for _ in range(2))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
-    assert not np.array_equal(a.picture, scene([marked_photo()], 128, np.random.default_rng(6)).picture)
+    assert not np.array_equal(a.picture, make_scene([marked_photo()], 128, np.random.default_rng(6)).picture)
 
 
-def test_a_face_taken_away_changes_nothing_around_it() -> None:
+def test_removing_a_face_changes_nothing_around_it() -> None:
     before = marked_photo()
     for seed in range(4):
-        after = faceless(before, np.random.default_rng(seed))
+        after = remove_faces(before, np.random.default_rng(seed))
         assert after.boxes.shape == (0, 4)
         assert after.landmarks.shape == (0, 5, 2)
         x1, y1, x2, y2 = before.boxes[0].astype(int)

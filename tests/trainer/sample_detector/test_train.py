@@ -1,4 +1,4 @@
-"""Training: finds what it was shown, the same from the same seed."""
+"""The detector's training: it finds faces like those it was trained on, and a seed always gives the same network."""
 
 from pathlib import Path
 
@@ -14,20 +14,20 @@ from trainer.sample_detector.scenes import Photo
 from trainer.sample_detector.train import train_detector
 
 
-def test_photos_without_faces_teach_nothing() -> None:
+def test_photos_without_faces_are_refused() -> None:
     empty = marked_photo()._replace(boxes=np.zeros((0, 4), np.float32), landmarks=np.zeros((0, 5, 2), np.float32))
     with pytest.raises(UserError, match="no photo shows a face"):
         train_detector([empty], seed=0, steps=1)
 
 
-def test_the_same_seed_trains_the_same() -> None:
+def test_the_same_seed_gives_the_same_network() -> None:
     a, b, c = (train_detector([marked_photo()], seed=s, steps=2, batch=2).state_dict() for s in (0, 0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not all(torch.equal(a[k], c[k]) for k in a)
 
 
 @pytest.mark.slow
-def test_it_finds_what_it_was_shown(tmp_path: Path) -> None:
+def test_it_finds_a_face_like_those_it_was_trained_on(tmp_path: Path) -> None:
     photos = [marked_photo(face=f) for f in (60, 90, 120)]
     to_onnx(train_detector(photos, seed=0, steps=120, batch=8), tmp_path / "d.onnx")
     detector = OnnxDetector(str(tmp_path / "d.onnx"), min_score=0.5)

@@ -1,7 +1,7 @@
-"""What all backbones share: blocks one after the other, then a head; and gradient checkpointing block by block.
+"""A backbone: blocks one after the other, then a head; with gradient checkpointing block by block.
 
-Only a block's input is kept for the backward pass, and its inside is computed a second time. That second time batch
-norms must not count the batch again, so a network trained with `recompute` ends in the same state as one without.
+With `recompute` only a block's input is kept for the backward pass, and the block is computed a second time. Its batch
+norms must not count the batch twice, so a network trained with `recompute` ends in the same state as one without.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-class Staged(nn.Module):
+class Backbone(nn.Module):
     """Blocks [n, c, s, s] -> [n, c', s', s'] and a head [n, c', s', s'] -> [n, embedding]."""
 
     def __init__(self, blocks: list[nn.Module], head: nn.Module) -> None:
@@ -23,18 +23,18 @@ class Staged(nn.Module):
         self.recompute = False  # gradient checkpointing while training: less memory, about a third more time
 
     def forward(self, x: Tensor) -> Tensor:
-        """Faces [n, channels, size, size] -> raw features [n, embedding]."""
+        """Faces [n, channels, size, size] -> features [n, embedding], not normalised."""
         for block in self.blocks:
             x = _recomputed(block, x) if self.recompute and self.training else block(x)
-        found: Tensor = self.head(x)
-        return found
+        features: Tensor = self.head(x)
+        return features
 
 
 class Head(nn.Module):
     """BN-Dropout-FC-BN, the "E" output of ArcFace (arXiv 1801.07698, section 3.1), in float32 also under autocast.
 
-    bf16 has 8 bits of mantissa: too few for an embedding whose cosines are compared to three digits. The last norm's
-    scale is fixed at 1, as arcface_torch has it: the losses normalise the feature anyway.
+    bf16 has 8 bits of mantissa: too few for embeddings whose cosines are compared to three digits. The last norm's
+    scale is fixed at 1, as in arcface_torch: the losses normalise the features anyway.
     """
 
     def __init__(self, channels: int, side: int, embedding: int, dropout: float) -> None:
@@ -49,30 +49,31 @@ class Head(nn.Module):
         """[n, c, side, side] -> [n, embedding], in the precision of the weights."""
         with torch.autocast(x.device.type, enabled=False):
             x = self.dropout(self.norm(x.to(self.fc.weight.dtype))).flatten(1)
-            found: Tensor = self.features(self.fc(x))
-            return found
+            features: Tensor = self.features(self.fc(x))
+            return features
 
 
-def halved(size: int, times: int) -> int:
-    """The side in pixels after so many convolutions of stride 2 with a padding of 1, each of which rounds up."""
-    return -(-size // (1 << times))
+def halved_side(side: int, times: int) -> int:
+    """The side in pixels after this many convolutions of stride 2 and padding 1, each of which rounds up."""
+    return -(-side // (1 << times))
 
 
 def _recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    if torch.compiler.is_compiling():  # the compiler repeats what has no effect besides its result, so norms count once
+    """The block's output; the backward pass computes the block again instead of keeping its inner values."""
+    if torch.compiler.is_compiling():  # the compiler repeats only what has no side effects, so norms count once
         return checkpoint(block, x, use_reentrant=False)  # type: ignore[no-any-return]
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _uncounted(block)
+        return nullcontext(), _without_counting(block)
 
     return checkpoint(block, x, use_reentrant=False, context_fn=contexts)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _uncounted(block: nn.Module) -> Iterator[None]:
-    """While it lasts the block's batch norms use their batch's statistics but add nothing of them to the running ones.
+def _without_counting(block: nn.Module) -> Iterator[None]:
+    """While this lasts, the block's batch norms use the batch's statistics and leave the running ones unchanged.
 
-    The running ones stay in their places all the same: what the second pass saves must match what the first one did.
+    The running ones are still passed through the computation: what it saves must match what the first pass saved.
     """
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
     before = [(m.momentum, m.num_batches_tracked) for m in norms]
