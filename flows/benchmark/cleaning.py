@@ -19,8 +19,8 @@ from flows.refine.self_training import FIRST_SHARE, bootstrap
 from flows.train.training_sets import manifest
 from pipeline import schema
 from pipeline.refined.comparison_sets import as_claimed
-from pipeline.refined.known_truth import Truth, read_truth
-from pipeline.refined.score import Score, score
+from pipeline.refined.scoring.known_truth import Truth, read_truth
+from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.schema import digest

@@ -24,10 +24,10 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import combine_findings
 from pipeline.noise.policy import judge
 from pipeline.progress import bar
-from pipeline.refined.known_truth import Truth, read_truth
 from pipeline.refined.labels import PERSON_COLUMNS
 from pipeline.refined.resolve import resolve
-from pipeline.refined.score import score
+from pipeline.refined.scoring.known_truth import Truth, read_truth
+from pipeline.refined.scoring.score import score
 from pipeline.refined.verdicts import with_implied_answers
 from pipeline.refinement import Refinement, RefineOptions, latest
 from pipeline.review.answers.ledger import LedgerRow, table_of

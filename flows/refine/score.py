@@ -8,9 +8,9 @@ import typer
 
 from flows.cli.result import Result
 from flows.refine.take_out import Root
-from pipeline.refined import score as scorer
-from pipeline.refined.known_truth import read_truth
-from pipeline.refined.score import Score
+from pipeline.refined.scoring import score as scorer
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.refined.scoring.score import Score
 from pipeline.refinement import latest
 
 

@@ -18,9 +18,9 @@ from flows.refine.flow import refine
 from flows.refine.take_out import export
 from flows.sample.true_answers import true_answers
 from flows.train.experiment import Comparison, experiment
-from pipeline.refined.known_truth import read_truth
 from pipeline.refined.labels import label_again
-from pipeline.refined.score import Score, score
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import settled_verdicts

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.refined.known_truth import Truth
+from pipeline.refined.scoring.known_truth import Truth
 from pipeline.refinement import Refinement
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.questions.finding_ref import FindingRef, finding_ref

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.refined.known_truth import read_truth
+from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import Server

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from flows.sample.true_answers import true_persons
-from pipeline.refined.known_truth import read_truth
+from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import Refinement
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import Server, Studio

@@ -13,8 +13,8 @@ from flows.refine.flow import refine
 from flows.refine.take_out import export
 from flows.review.flow import collect, send, status
 from flows.review.sending import REPEATED
-from pipeline.refined.known_truth import read_truth
-from pipeline.refined.score import Score, score
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import Studio

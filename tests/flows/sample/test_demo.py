@@ -16,8 +16,8 @@ from flows.refine.self_training import bootstrap
 from flows.refine.take_out import clean
 from flows.sample.flow import Demo, demo
 from flows.train.experiment import experiment
-from pipeline.refined.known_truth import read_truth
-from pipeline.refined.score import score
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.refined.scoring.score import score
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.small_world import fates

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.refined.known_truth import Truth, read_truth
-from pipeline.refined.score import NOT_NOISE, score
+from pipeline.refined.scoring.known_truth import Truth, read_truth
+from pipeline.refined.scoring.score import score
+from pipeline.refined.scoring.scored_photos import NOT_NOISE
 
 # a's photos 0-3 are right, 4 shows b, 5 nobody's person; b's photos 6-8 are right; 9 is no photo and says nothing
 CLAIMED = "aaaaaabbba"

@@ -1,0 +1,1 @@
+"""A refinement scored against a truth that is known photo by photo."""
