@@ -91,7 +91,6 @@ LARGE_FILES = {
     "flows/evaluate/flow.py",
     "flows/find/flow.py",
     "pipeline/noise/calibration.py",
-    "pipeline/refined/score.py",
     "pipeline/report/charts.py",
     "pipeline/review/label_studio/client.py",
 }
