@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from trainer.data.batches import Batch, BatchStream
 from trainer.data.shards import count_classes, open_faces
-from trainer.learner import Learner, choose_device, make_learner
+from trainer.loop.learner import Learner, choose_device, make_learner
+from trainer.loop.update import forward, update
 from trainer.run import Run
-from trainer.update import forward, update
 
 ROWS_AT_ONCE = 65536  # of a matrix product
 

@@ -11,28 +11,26 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
-from trainer import checkpoint
-from trainer.checkpoint import Checkpoint
 from trainer.data.batches import BatchStream
 from trainer.data.shards import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
-from trainer.learner import Learner, choose_device, make_learner
-from trainer.run import Run, differing
-from trainer.schedule import learning_rate
-from trainer.stop_signal import catch_stop_signals, exit_by_signal
-from trainer.training_log import TrainingLog, log
-from trainer.update import update
-from trainer.validation import validate
+from trainer.loop.learner import choose_device, make_learner
+from trainer.loop.progress import LAST, Progress, Training, resume, save
+from trainer.loop.schedule import learning_rate
+from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
+from trainer.loop.training_log import TrainingLog, log
+from trainer.loop.update import update
+from trainer.loop.validation import validate
+from trainer.run import Run
 
-LAST, BEST, MODEL, RESULT = "last.pt", "best.pt", "model.onnx", "result.json"
+MODEL, RESULT = "model.onnx", "result.json"
 
 
 @dataclass(frozen=True)
@@ -46,28 +44,6 @@ class TrainingResult:
     photos: int
     loss: float
     tests: dict[str, dict[str, float]]
-
-
-class Training(NamedTuple):
-    """What is trained, on which data set, and the folder that it is kept in."""
-
-    run: Run
-    faces: Faces
-    out: Path
-    learner: Learner
-
-
-class Progress(NamedTuple):
-    """How far a training is: updates made, the best figure (below 0: none yet), and what was measured last.
-
-    signal: the number of the signal that stops it, 0 for none.
-    """
-
-    updates: int
-    best: float
-    loss: float = float("nan")
-    figures: Mapping[str, dict[str, float]] = MappingProxyType({})
-    signal: int = 0
 
 
 def train(
@@ -92,7 +68,7 @@ def train(
     faces = open_faces(data)
     _warn_of_single_photos(faces)
     training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device)))
-    progress = _resume(training)
+    progress = resume(training)
     if progress.updates >= run.steps and (out / RESULT).exists():
         return _read_result(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -145,7 +121,7 @@ def _loop(
                 training_log.log_update(updates, loss=progress.loss, lr=rate, gradient=float(norm))
             if at_checkpoint or signal:
                 figures = validate(learner.net, run, test_sets) if rank() == 0 and at_checkpoint else {}
-                progress = _save(training, progress._replace(figures=figures))
+                progress = save(training, progress._replace(figures=figures))
                 for name, values in figures.items():
                     training_log.log_test_set(updates, name, values)
             if signal:
@@ -157,53 +133,6 @@ def _agreed_signal(signals: list[int], device: torch.device) -> int:
     """A signal that any rank has received, or 0: all ranks write a checkpoint together, or none does."""
     number = signals[0] if signals else 0
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
-
-
-def _resume(training: Training) -> Progress:
-    """The progress of the checkpoint in the folder, whose state the learner takes; without one, no progress."""
-    run, faces, out, learner = training
-    if not (out / LAST).exists():
-        return Progress(updates=0, best=-1.0)
-    saved = checkpoint.load(out / LAST)
-    if changed := differing(saved.run, run):
-        raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
-    if saved.data != faces.digest:
-        raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
-    checkpoint.load_weights(learner.net, saved, path=out / LAST)
-    of_backbone, of_objective = learner.optimizers
-    of_backbone.load_state_dict(saved.optimizer)
-    learner.objective.load_whole_state(saved.objective, of_objective)
-    learner.scaler.load_state_dict(saved.scaler)
-    return Progress(updates=saved.seen // run.batch, best=saved.best)
-
-
-def _save(training: Training, progress: Progress) -> Progress:
-    """Write the checkpoint, and once more as the best one when it is; returns the progress with the best figure.
-
-    The figure is the first one of the first test set.
-    """
-    run, faces, out, learner = training
-    of_backbone, of_objective = learner.optimizers
-    objective = learner.objective.whole_state(of_objective)  # which all ranks take part in
-    if rank() > 0:
-        return progress
-    first_set: Mapping[str, float] = next(iter(progress.figures.values()), {})
-    figure = next(iter(first_set.values()), -1.0)
-    saved = Checkpoint(
-        run=run,
-        data=faces.digest,
-        classes=count_classes(faces),
-        seen=progress.updates * run.batch,
-        best=max(progress.best, figure),
-        backbone={k: v.cpu() for k, v in learner.net.state_dict().items()},
-        optimizer=of_backbone.state_dict(),
-        objective=objective,
-        scaler=learner.scaler.state_dict(),
-    )
-    if figure > progress.best:
-        checkpoint.save(out / BEST, saved)
-    checkpoint.save(out / LAST, saved)
-    return progress._replace(best=saved.best)
 
 
 def _write_result(result: TrainingResult, out: Path, data: Path) -> None:

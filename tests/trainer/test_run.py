@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 import pytest
 
 from pipeline.errors import UserError
+from trainer.loop.schedule import learning_rate
 from trainer.recipes import RECIPES, recipe
 from trainer.run import Run, differing, from_dict, override
-from trainer.schedule import learning_rate
 
 
 def test_fields_are_replaced_by_typed_values() -> None:

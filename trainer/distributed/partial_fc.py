@@ -121,8 +121,8 @@ class PartialFC(nn.Module):
         """Take this rank's rows of a whole_state(), whatever the number of ranks then. UserError for another shape."""
         shape = (self.classes, *self.all_rows().shape[1:])
         if "weight" not in state or state["weight"].shape != shape:
-            found = tuple(state["weight"].shape) if "weight" in state else "none"
-            raise UserError(f"the checkpoint's classifier is {found}, this run's {shape}: other data or another loss?")
+            actual = tuple(state["weight"].shape) if "weight" in state else "none"
+            raise UserError(f"the checkpoint's classifier is {actual}, this run's {shape}: other data or another loss?")
         with torch.no_grad():
             self.all_rows().copy_(state["weight"][self.owned])
         device, of_weight = self.weight.device, optimizer.state[self.weight]

@@ -82,16 +82,16 @@ def angle_histogram(
     return edges, genuine, impostor
 
 
-def _pairs(n: int, most: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Every pair of n rows, some at a time, or `most` random ones where there are more."""
-    if n * (n - 1) // 2 <= most:
+def _pairs(n: int, max_pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Every pair of n rows, some at a time, or max_pairs random ones where there are more."""
+    if n * (n - 1) // 2 <= max_pairs:
         i, j = np.triu_indices(n, 1)
         for start in range(0, len(i), PAIRS_AT_ONCE):
             yield i[start : start + PAIRS_AT_ONCE], j[start : start + PAIRS_AT_ONCE]
         return
     rng = np.random.default_rng(seed)
-    for start in range(0, most, PAIRS_AT_ONCE):
-        count = min(PAIRS_AT_ONCE, most - start)
+    for start in range(0, max_pairs, PAIRS_AT_ONCE):
+        count = min(PAIRS_AT_ONCE, max_pairs - start)
         i = rng.integers(0, n, count)
         yield i, (i + rng.integers(1, n, count)) % n
 

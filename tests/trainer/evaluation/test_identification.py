@@ -143,8 +143,8 @@ def test_an_input_that_cannot_be_measured_raises_one_line(person: list[int], dis
 def test_the_order_of_people_and_of_distractors_changes_no_figure() -> None:
     x, person, distractors = drawn(9)
 
-    def figures(found: Identification) -> tuple[float, ...]:
-        return (*found.cmc(300), *(found.tar(0.01) or ()))
+    def figures(identification: Identification) -> tuple[float, ...]:
+        return (*identification.cmc(300), *(identification.tar(0.01) or ()))
 
     order = np.random.default_rng(0).permutation(len(x))
     one = figures(identify(x, person, [distractors]))

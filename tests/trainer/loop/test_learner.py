@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from tests.builders.processes.trainings import SMALL
-from trainer.learner import make_learner
+from trainer.loop.learner import make_learner
 
 
 def test_the_runs_update_field_decides_what_a_sampled_step_moves() -> None:

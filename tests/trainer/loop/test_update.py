@@ -9,8 +9,8 @@ import torch
 from tests.builders.processes.trainings import SMALL
 from trainer.data.batches import BatchStream
 from trainer.data.shards import open_faces
-from trainer.learner import make_learner
-from trainer.update import step_optimizers, update
+from trainer.loop.learner import make_learner
+from trainer.loop.update import step_optimizers, update
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 from trainer.data.batches import Batch
 from trainer.distributed.ranks import max_over_ranks, rank, world_size
 from trainer.embedder import to_input
-from trainer.learner import Learner
+from trainer.loop.learner import Learner
+from trainer.loop.schedule import learning_rate
 from trainer.run import Run
-from trainer.schedule import learning_rate
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}  # by a run's precision
 

@@ -1,0 +1,1 @@
+"""What the training loop consists of: the learner, one update, learning rate, progress, log, validation, signals."""
