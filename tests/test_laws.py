@@ -85,14 +85,12 @@ LARGE_FILES = {
     "flows/cli/command_table.py",
     "flows/evaluate/flow.py",
     "flows/find/flow.py",
-    "pipeline/noise/calibration.py",
     "pipeline/report/charts.py",
     "pipeline/review/label_studio/client.py",
 }
 LONG_FUNCTIONS = {
     ("flows/evaluate/flow.py", "evaluate"),
     ("flows/refine/flow.py", "refine"),
-    ("pipeline/noise/stages.py", "find"),
 }
 FULL_FOLDERS = {"flows/benchmark", "pipeline/review/questions"}
 

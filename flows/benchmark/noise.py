@@ -16,8 +16,8 @@ from flows.cli.result import Result
 from flows.refine.take_out import Root, parse_memory, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
-from pipeline.noise.clusters import LARGEST
-from pipeline.noise.strays import stray_groups
+from pipeline.noise.clusters import MAX_LINKED
+from pipeline.noise.strays import count_stray_clusters
 from pipeline.refined.labels import label
 from pipeline.tables import storage
 from pipeline.tables.build import Workers, build
@@ -118,9 +118,10 @@ def _products(found: stages.Noise, root: str, sizes: NDArray[np.int64], dim: int
     """
     model, persons = found.calibration.shards[0], len(found.persons)
     strayed = sum(
-        stray_groups(root, c, p, model) for c, p in zip(found.clusters.shards, found.persons.shards, strict=True)
+        count_stray_clusters(root, c, p, model)
+        for c, p in zip(found.clusters.shards, found.persons.shards, strict=True)
     )
-    linked = np.minimum(sizes, LARGEST).astype(np.float64)
+    linked = np.minimum(sizes, MAX_LINKED).astype(np.float64)
     double = 2 * dim * (float(sizes.sum()) * dim + float((linked**2).sum()))
     return double / _blas(np.float64) + 2 * dim * float(persons) * (persons + strayed) / _blas(np.float32)
 

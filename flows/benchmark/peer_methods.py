@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.errors import UserError
-from pipeline.noise.search.neighbours import described, nearest
+from pipeline.noise.search.neighbours import factory_index, nearest
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -82,7 +82,7 @@ def _neighbours(data: Data, least: float) -> Mask:
     n = len(data.name)
     lists = LISTS * int(n**0.5) if n > EXACT else 0
     if lists:
-        index = described(data.x, f"IVF{lists},Flat", f"nprobe={PROBES}", train_rows=40 * lists)
+        index = factory_index(data.x, f"IVF{lists},Flat", f"nprobe={PROBES}", train_rows=40 * lists)
         cosines, rows = index.search(data.x, NEIGHBOURS)
     else:
         cosines, rows = nearest(data.x, data.x, NEIGHBOURS)

@@ -30,10 +30,10 @@ from flows.refine.take_out import Root, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
-from pipeline.noise.clusters import ABSORB, CLUSTERS, LINK, cluster_shard
+from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
 from pipeline.noise.copies import COPIES
 from pipeline.noise.policy import Rates
-from pipeline.noise.score_norm import seen
+from pipeline.noise.scores.score_norm import impostor_stats
 from pipeline.refined.labels import label
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
@@ -168,7 +168,7 @@ def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
         cluster_shard,
         list(zip(views, seen.shards, strict=True)),
         schema=CLUSTERS,
-        params={"calibration": model, "link": LINK, "join": Rates().outlier, "absorb": ABSORB},
+        params={"calibration": model, "link": FALSE_LINKS, "join": Rates().outlier, "absorb": ABSORB_FAR},
     )
     gone = clusters.read(["cluster"])["cluster"].fill_null(-1).to_numpy() != 0
     return gone, gone
@@ -176,10 +176,10 @@ def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
 
 def unlike_shard(part: Shard, *, root: str, calibration: Shard) -> pa.Table:
     """The faces of one shard as the clusters want them, with none held for a copy; part: its embeddings."""
-    (view,) = read_calibration(root, calibration).views
+    (view,) = read_calibration(root, calibration).impostors
     rows = read_shard(root, part, ["face_id", "identity", "x"])
     x, there = vectors(rows["x"])
-    _, mean, deviation = seen(x, view)
+    _, mean, deviation = impostor_stats(x, view)
     against = {"mean": pa.array(mean, mask=~there), "deviation": pa.array(deviation, mask=~there)}
     known = {"face_id": rows["face_id"], "identity": rows["identity"], **against}
     return pa.table([known.get(f.name, pa.nulls(len(there), f.type)) for f in COPIES], schema=COPIES)

@@ -19,14 +19,18 @@ from flows.benchmark.measured_process import alone
 from flows.cli.result import Result
 from flows.refine.take_out import parse_memory
 from pipeline.errors import UserError
-from pipeline.noise.calibration import FACES, IDENTITIES, calibrate
-from pipeline.noise.persons import Persons, about_strangers
+from pipeline.noise.calibration import FACES, IDENTITIES
+from pipeline.noise.person_gallery import PersonGallery
 from pipeline.noise.policy import Rates
-from pipeline.noise.score_norm import Calibration, level, seen
-from pipeline.noise.search.neighbours import Index, described, indexed, nearest
-from pipeline.noise.search.search_memory import GB, Search, blocks_bytes
-from pipeline.noise.stages import ASK
-from pipeline.noise.strays import NEAREST, whose
+from pipeline.noise.scores.calibrate import calibrate
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.scores.score_norm import impostor_stats
+from pipeline.noise.search.candidates import without_impostor_mean
+from pipeline.noise.search.neighbours import Index, build_index, factory_index, nearest
+from pipeline.noise.search.search_memory import GB, SearchSize, block_memory
+from pipeline.noise.stages import REPORTED
+from pipeline.noise.strays import NEAREST, other_identities
 
 PHOTOS = 60  # of a person, behind its centre
 STRANGERS = 0.5  # of the photos that are asked for; the others show one of the persons
@@ -97,8 +101,8 @@ def search(
     if min(persons, queries) < 10 or dim < 8:
         raise UserError(f"--persons {persons} --queries {queries} --dim {dim}: give 10 of both, and 8 numbers")
     asked = Asked(persons, queries, dim, seed, parse_memory(memory))
-    coming = Search("search", queries, persons, 0, (dim,))
-    each = blocks_bytes(coming, NEAREST, memory_bytes=asked.memory_bytes, workers=1)
+    coming = SearchSize("search", queries, persons, 0, (dim,))
+    each = block_memory(coming, NEAREST, memory_bytes=asked.memory_bytes, workers=1)
     asked = asked._replace(memory_bytes=each)
     strangers = alone(calibration, asked).result
     (exact, query, best), _, peak = alone(_exactly, asked, strangers)
@@ -107,7 +111,7 @@ def search(
         answer, _, peak = alone(_answer, asked, strangers, kind, setting)
         found.append(_row(name, answer, exact, (query, best), peak))
     size = f"{queries:,} photos, {STRANGERS:.0%} of them of strangers, among {persons:,} persons of {dim} numbers"
-    held = f"a stage that reads so many persons is expected to hold {coming.held_bytes() / GB:.2f} GB"
+    held = f"a stage that reads so many persons is expected to hold {coming.gallery_bytes() / GB:.2f} GB"
     return Searched(found, f"{size}; {len(query):,} findings", held)
 
 
@@ -129,27 +133,26 @@ def _row(name: str, answer: Answer, exact: Answer, findings: tuple[Rows, Rows], 
 def _exactly(asked: Asked, found: Calibration) -> tuple[Answer, Rows, Rows]:
     """The exact neighbours, and the findings: which photo is whose."""
     drawn = draw(asked)
-    gallery, about = (about_strangers(x, found.views[0]) for x in (drawn.centres, drawn.photos))
+    gallery, about = (without_impostor_mean(x, found.impostors[0]) for x in (drawn.centres, drawn.photos))
     answer = _timed(lambda: gallery, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
     names = np.array([f"m.{i:07}" for i in range(asked.persons)], object)
-    number, centres = np.zeros(len(names), np.int64), seen(drawn.centres, found.views[0])
-    people = Persons(names, names, number, number, number, [centres], [Index(gallery)], [])
-    least = level(found.tail, ASK * Rates().misplaced / asked.persons)
+    number, centres = np.zeros(len(names), np.int64), impostor_stats(drawn.centres, found.impostors[0])
+    people = PersonGallery(names, names, number, number, number, [centres], [Index(gallery)], [])
+    min_score = threshold_at_far(found.fused_curve, REPORTED * Rates().misplaced / asked.persons)
     stray = np.full(len(about), "", object)
-    query, best, _ = whose(
-        [seen(drawn.photos, found.views[0])], stray, people, found, least=least, memory_bytes=asked.memory_bytes
-    )
-    return answer, query, best
+    photos = [impostor_stats(drawn.photos, found.impostors[0])]
+    matches = other_identities(photos, stray, people, found, min_score=min_score, memory_bytes=asked.memory_bytes)
+    return answer, matches.query, matches.row
 
 
 def _answer(asked: Asked, found: Calibration, kind: str, setting: str) -> Answer:
     """The neighbours by codes, or by one of faiss's kinds of index."""
     drawn = draw(asked)
-    gallery, about = (about_strangers(x, found.views[0]) for x in (drawn.centres, drawn.photos))
+    gallery, about = (without_impostor_mean(x, found.impostors[0]) for x in (drawn.centres, drawn.photos))
     if not kind:
-        ready: Callable[[], Index] = lambda: indexed(gallery)  # noqa: E731
+        ready: Callable[[], Index] = lambda: build_index(gallery)  # noqa: E731
         return _timed(ready, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
-    return _timed(lambda: described(gallery, kind, setting), lambda index: index.search(about, NEAREST)[1])
+    return _timed(lambda: factory_index(gallery, kind, setting), lambda index: index.search(about, NEAREST)[1])
 
 
 def _timed(ready: Callable[[], Any], find: Callable[[Any], Rows]) -> Answer:

@@ -15,9 +15,9 @@ import typer
 from numpy.typing import NDArray
 
 from flows.cli.result import Result
+from flows.evaluate.unnamed_photos import FALSE_ALARMS, answers_on_unnamed, find_unnamed, read_unnamed
 from flows.refine.take_out import Root
 from pipeline.errors import UserError
-from pipeline.noise.known import RATE, answered, find_known, unnamed
 from pipeline.refinement import Refinement, latest
 from pipeline.tables.columns import vectors
 from trainer.evaluation.identification import FARS, Identification, identify, replace_noisy_probes
@@ -74,7 +74,7 @@ def megaface(
     root: Root,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the two lists.")],
     published: Annotated[str, typer.Option(help=f"A folder with {PROBES} and {DISTRACTORS} to compare with.")] = "",
-    rate: Annotated[float, typer.Option(help="The share of distractors that may be accused wrongly.")] = RATE,
+    rate: Annotated[float, typer.Option(help="The share of distractors that may be accused wrongly.")] = FALSE_ALARMS,
     draws: Annotated[int, typer.Option(help="Sets of people drawn for the intervals.")] = 1000,
 ) -> MegaFace:
     """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
@@ -83,11 +83,11 @@ def megaface(
     theirs = {name: listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
     done = latest(root)
     x, person, keys, noisy = _probes(done)
-    strangers = find_known(done, rate=rate)
-    if not strangers.faces:
+    unnamed = find_unnamed(done, false_alarms=rate)
+    if not unnamed.faces:
         raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
-    people = answered(done)  # have the last word
-    known = {a.key for a in strangers.accused if people.get(a.key) != "no"} | {
+    people = answers_on_unnamed(done)  # have the last word
+    known = {face.key for face in unnamed.known if people.get(face.key) != "no"} | {
         k for k, v in people.items() if v == "yes"
     }
     ours = {
@@ -95,16 +95,16 @@ def megaface(
         DISTRACTORS: sorted(as_listed(k, 3) for k in known),
     }
     _write(out, ours)
-    log.info("%d probes, %d distractors: identification as they came, then refined", len(x), strangers.faces)
+    log.info("%d probes, %d distractors: identification as they came, then refined", len(x), unnamed.faces)
     before = identify(x, person, (v for _, v in _blocks(done)))
     after = identify(replace_noisy_probes(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
     there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
     return MegaFace(
         len(x),
-        strangers.faces,
+        unnamed.faces,
         int(noisy.sum()),
         len(known),
-        len(strangers.copies),
+        len(unnamed.copies),
         len(people),
         list(_figures(before, after, draws)),
         {name: _agreed(set(ours[name]), found & there[name]) for name, found in theirs.items()},
@@ -132,7 +132,7 @@ def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[s
 
 
 def _blocks(done: Refinement) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    for keys, x in unnamed(done):
+    for keys, x in read_unnamed(done):
         yield keys, np.asarray(x[0], np.float32)
 
 

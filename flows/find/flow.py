@@ -27,8 +27,10 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import Image, UnreadablePhoto, decode
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
-from pipeline.noise.calibration import FACES, IDENTITIES, calibrate, read_calibration
-from pipeline.noise.score_norm import Tail, View, level, likeness, rate, seen
+from pipeline.noise.calibration import FACES, IDENTITIES, read_calibration
+from pipeline.noise.scores.calibrate import calibrate
+from pipeline.noise.scores.far_curve import FarCurve, far_at, threshold_at_far
+from pipeline.noise.scores.score_norm import ImpostorModel, impostor_stats, score_matrix
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.tables.build import Workers
@@ -45,8 +47,8 @@ class Gallery(NamedTuple):
     photos: Table
     faces: Table
     embeddings: Table
-    view: View
-    tail: Tail
+    view: ImpostorModel
+    tail: FarCurve
     labels: Table | None
 
 
@@ -129,7 +131,7 @@ def find(
         gallery = _refined(where, model)
     else:
         gallery = _folder(root, where, finder, model, aligned=aligned, workers=parse_workers(workers))
-    limit = level(gallery.tail, far)
+    limit = threshold_at_far(gallery.tail, far)
     best, searched = _ranked(gallery, model(face[None])[0], top)
     hits = [_hit(rank, row, gallery.tail, limit) for rank, row in enumerate(best, start=1)]
     draw_sheet(face, [_tile(h, row) for h, row in zip(hits, best, strict=True)], sheet)
@@ -160,7 +162,7 @@ def _refined(root: str, model: FaceEmbedder) -> Gallery:
             f"the vectors of {root} are not of {model.model}: give --embedder and --flip as refine had them"
         )
     found = read_calibration(root, done.calibration.shards[0])
-    return Gallery(done.photos, done.faces, table, found.views[0], found.tails[0], done.labels)
+    return Gallery(done.photos, done.faces, table, found.impostors[0], found.far_curves[0], done.labels)
 
 
 def _folder(
@@ -173,7 +175,7 @@ def _folder(
     if not len(x):
         raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")
     found = calibrate([x], identity=names)
-    return Gallery(photos, faces, table, found.views[0], found.tails[0], None)
+    return Gallery(photos, faces, table, found.impostors[0], found.far_curves[0], None)
 
 
 def _sample(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -195,16 +197,16 @@ def _sample(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 def _ranked(gallery: Gallery, vector: NDArray[np.float32], top: int) -> tuple[list[dict[str, Any]], int]:
     """The rows of the best, and among how many photos with a face they were found; one shard in memory at a time."""
-    query = seen((vector / np.linalg.norm(vector))[None], gallery.view)
+    query = impostor_stats((vector / np.linalg.norm(vector))[None], gallery.view)
     best: list[dict[str, Any]] = []
     searched = 0
     for photo_rows, face_shard, embedded, label_rows in _shards(gallery):
         x, there = vectors(embedded["x"])
         at = np.flatnonzero(there)
         searched += len(at)
-        others = seen(x[at].astype(np.float64), gallery.view)
-        alike = likeness(query, others)[0]
-        slope = 0.5 / query.deviation[0] + 0.5 / others.deviation
+        others = impostor_stats(x[at].astype(np.float64), gallery.view)
+        alike = score_matrix(query, others)[0]
+        slope = 0.5 / query.impostor_deviation[0] + 0.5 / others.impostor_deviation
         for i in np.argsort(-alike, kind="stable")[:top].tolist():
             best.append(
                 {
@@ -245,7 +247,7 @@ def _identity(photo_rows: Any, label_rows: Any, i: int) -> str:
     return claimed if now == claimed else f"{claimed} -> {now or reason}"
 
 
-def _hit(rank: int, row: dict[str, Any], tail: Tail, limit: float) -> Hit:
+def _hit(rank: int, row: dict[str, Any], tail: FarCurve, limit: float) -> Hit:
     needed = row["cosine"] + (limit - row["likeness"]) / row["slope"]
     return Hit(
         rank,
@@ -254,7 +256,7 @@ def _hit(rank: int, row: dict[str, Any], tail: Tail, limit: float) -> Hit:
         row["cosine"],
         needed,
         row["likeness"],
-        float(rate(tail, np.array([row["likeness"]]))[0]),
+        float(far_at(tail, np.array([row["likeness"]]))[0]),
         row["likeness"] >= limit,
     )
 

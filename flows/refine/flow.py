@@ -19,9 +19,9 @@ from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from flows.refine.take_out import parse_memory, parse_workers
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
-from pipeline.noise.clusters import ABSORB, JOIN, LINK
-from pipeline.noise.persons import DOUBT
-from pipeline.noise.same_picture import MIN_COARSE
+from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
+from pipeline.noise.person_gallery import PERSON_FAR
+from pipeline.noise.pictures.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import settled_verdicts
@@ -29,7 +29,13 @@ from pipeline.root_lock import root_lock
 
 # false accept rates by which clusters and persons are formed before any finding is judged; min_coarse is a
 # correlation of pixels
-EARLY_RATES = {"far_link": LINK, "far_join": JOIN, "far_absorb": ABSORB, "far_doubt": DOUBT, "min_coarse": MIN_COARSE}
+EARLY_RATES = {
+    "far_link": FALSE_LINKS,
+    "far_join": JOIN_FAR,
+    "far_absorb": ABSORB_FAR,
+    "far_doubt": PERSON_FAR,
+    "min_coarse": MIN_COARSE,
+}
 
 
 @flow(name="refine", validate_parameters=False, persist_result=False)

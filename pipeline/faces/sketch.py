@@ -1,7 +1,7 @@
 """A sketch: a 40x40 grey picture of an aligned face, kept in the faces table, and its 64-bit perceptual hash.
 
 Duplicates of a photo come cropped, rescaled and recompressed, but their aligned faces stay nearly the same picture. So
-duplicates are looked for among sketches and hashes of the faces (see noise/same_picture.py), never among the photos.
+duplicates are looked for among sketches and hashes of the faces (noise/pictures/same_picture.py), never among photos.
 """
 
 from functools import cache

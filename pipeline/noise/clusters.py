@@ -1,139 +1,148 @@
-"""Who is together within one name: average linkage, then everyone to the nearest robust centre.
+"""The clusters table: which faces of one identity are one human being.
 
-Average linkage asks of two groups how alike they are on the whole, so one lookalike photo does not chain two people
-together. How alike is enough follows from the number of pairs: a name of 100 photos has 4,950 chances to be wrong.
+Average linkage asks how similar two clusters are on the whole, so one lookalike photo does not chain two people
+together; then every face goes to the nearest robust centre. How similar is enough follows from the number of pairs: an
+identity of 100 photos has 4,950 chances of a false link.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import linkage
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.copies import against, as_seen
-from pipeline.noise.score_norm import (
-    Calibration,
+from pipeline.noise.copies import impostor_columns, stored_face_vectors
+from pipeline.noise.linkage import Labels, average_linkage, rank_by_cohesion, rank_by_size
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration, fused_scores
+from pipeline.noise.scores.score_norm import (
+    FaceVectors,
     Floats,
-    Seen,
-    View,
-    doubled,
-    level,
-    likeness,
-    middle,
-    some,
-    to_others,
-    together,
+    ImpostorModel,
+    as_double,
+    leave_one_out_scores,
+    score_matrix,
+    take,
+    weighted_means,
 )
 from pipeline.tables.columns import read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
-LINK = 0.1  # false links to expect in a name, spread over its pairs: the link a pair of photos needs is a FAR of 0.1
-JOIN = 3e-3  # share of strangers that a face must beat to come to a centre; also what an outlier is not
-ABSORB = 3e-4  # the same for a whole group: it may be a second person, so it must be much less like a stranger
-LARGEST = 1000  # faces of a name that are linked pair by pair, about a second; further ones join the nearest group
-MANY = 50  # faces of a person of which one no longer moves the centre
-ROUND = 1e-9  # what the arithmetic of a tree may lose
-Labels = NDArray[np.signedinteger[Any]]
+FALSE_LINKS = 0.1  # to expect in an identity, spread over its pairs: of two photos, a link is made at FAR 0.1
+JOIN_FAR = 3e-3  # for a single face to join a centre; an outlier does not reach it either
+ABSORB_FAR = 3e-4  # for a whole cluster to join the largest: stricter, for it may be a second person
+MAX_LINKED = 1000  # faces of an identity that are linked pair by pair, about a second; others join the nearest cluster
+MANY_FACES = 50  # of a cluster, of which one no longer moves the centre
+CENTRE_FACES = 5  # below which all faces make the centre
 CLUSTERS = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
-        ("cluster", pa.int32()),  # 0 is the person
-        ("core", pa.float32()),  # likeness to the centre of the person's other faces, first embedder
+        ("cluster", pa.int32()),  # 0 is the person that the identity stands for
+        ("core", pa.float32()),  # score with the centre of the person's other faces, first embedder
         ("second", pa.float32()),  # the same, second embedder
     ]
 )
 
 
+class ClusterRates(NamedTuple):
+    """What clusters are made by: false links to expect in an identity, and the FAR for a face or a cluster to join."""
+
+    false_links: float = FALSE_LINKS
+    join_far: float = JOIN_FAR
+    absorb_far: float = ABSORB_FAR
+
+
+DEFAULT_RATES = ClusterRates()
+
+
 def cluster_shard(
     part: tuple[tuple[Shard, ...], Shard], *, root: str, calibration: Shard, link: float, join: float, absorb: float
 ) -> pa.Table:
-    """The clusters of one shard; part: the embedders' shards, and the copies' shard. A copy has no vote: it goes where
-    its original goes."""
-    embeddings, copies = part
-    found = read_calibration(root, calibration)
-    x, there = read_vectors(root, embeddings)
-    rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *against(len(x))])
-    views = as_seen(x, rows)
-    original = pc.index_in(rows["copy_of"], value_set=rows["face_id"].combine_chunks(), skip_nulls=True)
-    copied = np.asarray(original.is_valid())
-    original = np.where(copied, original.fill_null(0).to_numpy(), np.arange(len(there)))
-    groups, core = np.full(len(there), -1, np.int64), np.full((len(x), len(there)), np.nan)
-    for _, start, end in runs(rows["identity"]):
-        faces = start + np.flatnonzero(there[start:end])
-        votes = ~copied[faces]
-        if votes.any():
-            name = [doubled(some(v, faces)) for v in views]
-            voters = name if votes.all() else [some(v, votes) for v in name]
-            groups[faces[votes]] = cluster(voters, found, link=link, join=join, absorb=absorb)
-            groups[faces] = groups[original[faces]]
-            core[:, faces] = to_centre(name, (groups[faces] == 0) & votes, found)
-    cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
-    cores += [pa.nulls(len(there), pa.float32())] * (2 - len(cores))
-    number = pa.array(groups, pa.int32(), mask=groups < 0)
-    return pa.table([rows["face_id"], rows["identity"], number, *cores], schema=CLUSTERS)
+    """The clusters of one shard; part: each embedder's shard of embeddings, and the shard of copies.
 
-
-def cluster(
-    faces: Sequence[Seen],
-    calibration: Calibration,
-    *,
-    link: float = LINK,
-    join: float = JOIN,
-    absorb: float = ABSORB,
-) -> Labels:
-    """The group [n] of each face of one name; 0 is the person, further groups follow by size, then by cohesion.
-
-    faces: as each embedder sees them. link: false links to expect in the name, spread over its pairs; join and
-    absorb: the share of strangers that a single face, or a whole group, must beat to come to a centre afterwards.
+    A duplicate does not count: it goes where its original goes. link, join and absorb: see ClusterRates.
     """
-    n = len(faces[0].mean)
-    few = np.arange(n) if n <= LARGEST else np.unique(np.linspace(0, n - 1, LARGEST).astype(int))
-    tail = calibration.tail
-    linked = faces if n == len(few) else [some(f, few) for f in faces]
-    pairs = together(linked, linked, calibration)
+    embeddings, copies = part
+    score_calibration, rates = read_calibration(root, calibration), ClusterRates(link, join, absorb)
+    x, embedded = read_vectors(root, embeddings)
+    rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *impostor_columns(len(x))])
+    vectors = stored_face_vectors(x, rows)
+    original = pc.index_in(rows["copy_of"], value_set=rows["face_id"].combine_chunks(), skip_nulls=True)
+    duplicate = np.asarray(original.is_valid())
+    original = np.where(duplicate, original.fill_null(0).to_numpy(), np.arange(len(rows)))
+    labels, core = np.full(len(rows), -1, np.int64), np.full((len(x), len(rows)), np.nan)
+    for _, start, end in runs(rows["identity"]):
+        faces = start + np.flatnonzero(embedded[start:end])
+        counts = ~duplicate[faces]
+        if counts.any():
+            of_identity = [as_double(take(v, faces)) for v in vectors]
+            counted = of_identity if counts.all() else [take(v, counts) for v in of_identity]
+            labels[faces[counts]] = cluster(counted, score_calibration, rates)
+            labels[faces] = labels[original[faces]]
+            core[:, faces] = centre_scores(of_identity, (labels[faces] == 0) & counts, score_calibration)
+    cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
+    cores += [pa.nulls(len(rows), pa.float32())] * (2 - len(cores))
+    numbers = pa.array(labels, pa.int32(), mask=labels < 0)
+    return pa.table([rows["face_id"], rows["identity"], numbers, *cores], schema=CLUSTERS)
+
+
+def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: ClusterRates = DEFAULT_RATES) -> Labels:
+    """The cluster [n] of each face of one identity; 0 is the person, others follow by size, then by cohesion.
+
+    faces: each embedder's vectors of the same n faces.
+    """
+    n = len(faces[0].x)
+    linked = np.arange(n) if n <= MAX_LINKED else np.unique(np.linspace(0, n - 1, MAX_LINKED).astype(int))
+    curve = calibration.fused_curve
+    linked_faces = faces if n == len(linked) else [take(f, linked) for f in faces]
+    scores = fused_scores(linked_faces, linked_faces, calibration)
+    pairs = len(linked) * (len(linked) - 1) / 2
     labels: Labels = np.full(n, -1, np.int64)
-    labels[few] = average_linkage(pairs, level(tail, link / max(len(few) * (len(few) - 1) / 2, 1)))
-    if n == len(few):
-        labels = _by_cohesion(labels, pairs)
-    labels = ranked(labels)
+    labels[linked] = average_linkage(scores, threshold_at_far(curve, rates.false_links / max(pairs, 1)))
+    if n == len(linked):
+        labels = rank_by_cohesion(labels, scores)
+    labels = rank_by_size(labels)
+    min_face, min_cluster = threshold_at_far(curve, rates.join_far), threshold_at_far(curve, rates.absorb_far)
     for _ in range(2):
-        before, labels = labels, _join(faces, labels, calibration, level(tail, join), level(tail, absorb))
+        before, labels = labels, _join(faces, labels, calibration, min_face=min_face, min_cluster=min_cluster)
         if np.array_equal(before, labels):
             break
     return labels
 
 
-def average_linkage(pairs: Floats, least: float) -> Labels:
-    """Groups [n] of n things whose likenesses are pairs [n, n]: the two most alike groups unite while they reach least.
+def _join(
+    faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, *, min_face: float, min_cluster: float
+) -> Labels:
+    """Clusters whose centre scores min_cluster with the largest one's merge with it; single faces that score min_face
+    with a centre join the nearest cluster."""
+    sizes = np.bincount(labels)
+    clusters = np.flatnonzero(sizes > 1)
+    if not len(clusters):
+        return labels
+    members = [labels == c for c in clusters]
+    middles = [centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
+    between = fused_scores([take(m, np.array([0])) for m in middles], middles, calibration)[0]
+    person = np.zeros(len(sizes), bool)
+    person[clusters[between >= min_cluster]] = True
+    labels = np.where(person[labels], 0, labels)
+    single = np.flatnonzero(sizes[labels] == 1)
+    if not len(single):
+        return rank_by_size(labels)
+    scores = fused_scores([take(f, single) for f in faces], middles, calibration)
+    best, highest = scores.argmax(1), scores.max(1)
+    joins = highest >= min_face
+    labels[single[joins]] = np.where(between[best] >= min_cluster, 0, clusters[best])[joins]
+    return rank_by_size(labels)
 
-    The likeness of two groups is the mean over their pairs (UPGMA, Sokal and Michener 1958). A group is named by its
-    lowest member.
-    """
-    n = len(pairs)
-    if n < 2:
-        return np.zeros(n, np.int64)
-    apart = pairs[~np.tri(n, dtype=bool)]
-    top = apart.max()
-    tree = linkage(top - apart, "average")  # distances that average as the likenesses do
-    united = np.flatnonzero(tree[:, 2] <= top - least + ROUND)
-    up: Labels = np.arange(2 * n - 1)
-    up[tree[united, :2].astype(np.int64)] = n + united[:, None]  # who united, to what came of them
-    while not np.array_equal(up, up[up]):
-        up = up[up]
-    lowest = np.empty(2 * n - 1, np.int64)
-    lowest[up[n - 1 :: -1]] = np.arange(n - 1, -1, -1)  # of several that are written to one place the last one stays
-    return np.asarray(lowest[up[:n]], np.int64)
 
-
-def inner(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
-    """Which unit rows x [n, d] make the robust centre: twice, all but those farthest from the mean of the former."""
+def inner_faces(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
+    """Which unit rows x [n, d] make the robust centre: twice all but the share `trim` farthest from the last mean."""
     keep = np.ones(len(x), bool)
-    for _ in range(rounds if len(x) >= 5 else 0):
+    for _ in range(rounds if len(x) >= CENTRE_FACES else 0):
         order = np.argsort(-np.round(x @ (keep.astype(np.float64) @ x / keep.sum()), 9), kind="stable")
         keep = np.zeros(len(x), bool)
         keep[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]] = True
@@ -142,78 +151,32 @@ def inner(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.
 
 def centre(x: NDArray[Any]) -> Floats:
     """The robust centre [d] of unit rows x [n, d], a unit vector."""
-    mean = np.asarray(x[inner(x)], np.float64).mean(0)
+    mean = np.asarray(x[inner_faces(x)], np.float64).mean(0)
     return np.asarray(mean / max(np.linalg.norm(mean), 1e-9))
 
 
-def centres(faces: Seen, members: Sequence[NDArray[np.bool_]], view: View) -> Seen:
-    """The robust centres of several groups, as seen; members: for each group which faces [n] are in it."""
+def centres(faces: FaceVectors, members: Sequence[NDArray[np.bool_]], impostors: ImpostorModel) -> FaceVectors:
+    """The robust centres of several clusters; members: for each cluster which faces [n] are in it."""
     weights = np.zeros((len(members), len(faces.x)))
     for row, member in zip(weights, members, strict=True):
-        row[np.flatnonzero(member)[inner(faces.x[member])]] = 1
-    return middle(faces, weights, view)
+        row[np.flatnonzero(member)[inner_faces(faces.x[member])]] = 1
+    return weighted_means(faces, weights, impostors)
 
 
-def to_centre(faces: Sequence[Seen], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
-    """How alike each face [n] is to the centre of the members, one array for each embedder.
+def centre_scores(faces: Sequence[FaceVectors], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
+    """The score of each face [n] with the centre of the members, one array for each embedder.
 
-    A member is compared with the mean of the others, so that it does not vouch for itself; the only member of a group
-    has nobody to be like and gets nan.
+    A member is compared with the mean of the other members, so that its own vector does not raise its score; the only
+    member of a cluster has nothing to be compared with and gets nan.
     """
-    return [_to_centre(f, member, v) for f, v in zip(faces, calibration.views, strict=True)]
+    return [_centre_scores(f, member, m) for f, m in zip(faces, calibration.impostors, strict=True)]
 
 
-def _to_centre(faces: Seen, member: NDArray[np.bool_], view: View) -> Floats:
-    z = likeness(faces, centres(faces, [member], view))[:, 0]
+def _centre_scores(faces: FaceVectors, member: NDArray[np.bool_], impostors: ImpostorModel) -> Floats:
+    z = score_matrix(faces, centres(faces, [member], impostors))[:, 0]
     count = int(member.sum())
     if count == 1:
         z[member] = np.nan
-    elif count < MANY:
-        z[member] = to_others(some(faces, member), view)
+    elif count < MANY_FACES:
+        z[member] = leave_one_out_scores(take(faces, member), impostors)
     return z
-
-
-def _join(faces: Sequence[Seen], labels: Labels, calibration: Calibration, face: float, group: float) -> Labels:
-    """Groups that reach `group` unite with the person, single faces that reach `face` come to the likest group."""
-    sizes = np.bincount(labels)
-    groups = np.flatnonzero(sizes > 1)
-    if not len(groups):
-        return labels
-    members = [labels == g for g in groups]
-    middles = [centres(f, members, v) for f, v in zip(faces, calibration.views, strict=True)]
-    between = together([some(m, np.array([0])) for m in middles], middles, calibration)[0]
-    person = np.zeros(len(sizes), bool)
-    person[groups[between >= group]] = True
-    labels = np.where(person[labels], 0, labels)
-    single = np.flatnonzero(sizes[labels] == 1)
-    if not len(single):
-        return ranked(labels)
-    to = together([some(f, single) for f in faces], middles, calibration)
-    best, high = to.argmax(1), to.max(1)
-    joins = high >= face
-    labels[single[joins]] = np.where(between[best] >= group, 0, groups[best])[joins]
-    return ranked(labels)
-
-
-def ranked(labels: Labels) -> Labels:
-    """Groups named 0, 1, ... by falling size, then by their own number; faces in no group (-1) are groups of one."""
-    labels = np.where(labels < 0, labels.max(initial=0) + 1 + np.arange(len(labels)), labels)
-    return _renamed(labels, np.bincount(labels))
-
-
-def _by_cohesion(labels: Labels, pairs: Floats) -> Labels:
-    """The same groups, numbered so that the more cohesive of two comes first."""
-    size = np.bincount(labels)
-    mine = np.einsum("ij,ij->i", pairs, labels[:, None] == labels[None]) - np.diag(pairs)
-    mean = np.round(np.bincount(labels, mine) / np.maximum(size * (size - 1), 1), 6)
-    return _renamed(labels, np.where(size > 0, mean, -np.inf))
-
-
-def _renamed(labels: Labels, worth: NDArray[Any]) -> Labels:
-    """The same groups, named 0, 1, ... by falling worth [largest label + 1], then by their own number.
-
-    Counting is several times as fast as np.unique on the few faces of a name, and so is a table as np.isin.
-    """
-    rank = np.empty(len(worth), np.int64)
-    rank[np.argsort(-worth, kind="stable")] = np.arange(len(worth))
-    return rank[labels]

@@ -1,149 +1,161 @@
-"""The same picture, asked of a whole data set: twice under one name, under two names, in a test set.
+"""The copies table: duplicates within an identity, the same picture twice under one label.
 
-Within a name pixels (the sketches) are compared pair by pair. Across names only digests travel: equal bytes, or nearly
-equal hashes of the aligned face; the few pairs that agree are then looked at.
+It also keeps, for every face, what later stages need of it: the hash of its sketch, the norm of its embedding, and the
+mean and deviation of its cosines to impostors.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import SIDE, sketch_hashes
+from pipeline.faces.sketch import Sketches, sketch_hashes
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.same_picture import MIN_COARSE, coarse_vectors, picture_correlation
-from pipeline.noise.score_norm import Seen, fuse, level, pairwise, seen
-from pipeline.noise.search.neighbours import connected
-from pipeline.tables.columns import non_null, read_vectors, runs
+from pipeline.noise.pictures.components import components
+from pipeline.noise.pictures.same_picture import MIN_COARSE, coarse_vectors, picture_correlation, sketch_rows
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
+from pipeline.noise.scores.score_norm import FaceVectors, Floats
+from pipeline.tables.columns import read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
-Sketches = NDArray[np.uint8]
 Indices = NDArray[np.signedinteger[Any]]
-COMPARED = 1 << 22  # pairs of one name compared at a time: 16 MB
-ALIKE = 1e-3  # share of strangers that two faces must beat before they are looked at as one picture
+Pairs = tuple[Indices, Indices, Floats]  # rows i and j, and the correlation of their sketches
+COMPARED = 1 << 22  # pairs of one identity compared at a time: 16 MB
+CANDIDATE_FAR = 1e-3  # that the score of two faces must reach before their pixels are compared
 COPIES = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
-        ("copy_of", pa.string()),  # the best of the copies; null for itself
-        ("correlation", pa.float32()),  # with the likest of the copies; 1 for equal bytes
+        ("copy_of", pa.string()),  # the best of the duplicates; null for itself
+        ("correlation", pa.float32()),  # the highest with another of the duplicates; 1 for equal bytes
         ("hash", pa.uint64()),  # of the sketch
-        ("norm", pa.float32()),  # of the first embedding: it falls with blur, and says which copy is best
-        ("mean", pa.float64()),  # of the face's cosines to strangers, first embedder; worked out once for all stages
+        ("norm", pa.float32()),  # of the first embedding: it falls with blur, and says which duplicate is best
+        ("mean", pa.float64()),  # of the face's cosines to impostors, first embedder; computed once for all stages
         ("deviation", pa.float64()),
         ("second_mean", pa.float64()),  # the same, second embedder
         ("second_deviation", pa.float64()),
     ]
 )
-STRANGERS = (("mean", "deviation"), ("second_mean", "second_deviation"))
+IMPOSTOR_COLUMNS = (("mean", "deviation"), ("second_mean", "second_deviation"))  # for each embedder
+
+
+class _Pictures(NamedTuple):
+    """The pictures of a shard's faces: sketches, their block means, and a number that stands for equal bytes."""
+
+    sketches: Sketches
+    blocks: NDArray[np.float32]
+    sha: Indices
 
 
 def copy_shard(
     part: tuple[Shard, tuple[Shard, ...]], *, root: str, calibration: Shard, alike: float, least: float
 ) -> pa.Table:
-    """The copies within each name of one shard; part: the faces' shard and the embedders'.
+    """The duplicates within each identity of one shard; part: the shard of faces, and each embedder's embeddings.
 
-    alike: share of strangers that two faces must beat to come into question; least: correlation of the sketches.
+    alike: FAR that the score of two faces must reach before their pixels are compared; least: correlation that their
+    sketches must reach.
     """
     faces, embeddings = part
-    found = read_calibration(root, calibration)
+    score_calibration = read_calibration(root, calibration)
     rows = read_shard(root, faces, ["face_id", "identity", "sha", "sketch"])
     norm = read_shard(root, embeddings[0], ["norm"])["norm"].to_numpy()
-    x, there = read_vectors(root, embeddings)
-    views = [seen(e, v) for e, v in zip(x, found.views, strict=True)]
+    x, embedded = read_vectors(root, embeddings)
+    vectors = all_impostor_stats(x, score_calibration)
     sketches, drawn = sketch_rows(rows["sketch"])
-    usable, blocks, limit = there & drawn, coarse_vectors(sketches), level(found.tail, alike)
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    pairs: list[tuple[Indices, Indices, NDArray[np.float64]]] = []
-    for _, start, end in runs(rows["identity"]):
-        at = start + np.flatnonzero(usable[start:end])
-        if len(at) > 1:
-            i, j = _candidates(blocks[at], sha[at])
-            i, j = at[i], at[j]
-            likely = (sha[i] == sha[j]) | (fuse(pairwise(views, i, views, j), found.weights) >= limit)
-            pairs.append(_registered(sketches, sha, i[likely], j[likely], least))
-    copy_of, correlation = np.full(len(there), -1, np.int64), np.full(len(there), np.nan)
-    if pairs:
-        i, j, r = (np.concatenate(column) for column in zip(*pairs, strict=True))
-        best = _best(connected(len(there), i, j), norm)
-        other = best != np.arange(len(there))
-        copy_of[other] = best[other]
-        np.fmax.at(correlation, np.concatenate([i, j]), np.concatenate([r, r]))
-    strangers = [pa.array(c, pa.float64(), mask=~there) for v in views for c in v[1:]]
-    strangers += [pa.nulls(len(there), pa.float64())] * (4 - len(strangers))
-    return pa.table(
-        [
-            rows["face_id"],
-            rows["identity"],
-            rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
-            pa.array(correlation, pa.float32(), from_pandas=True),
-            pa.array(sketch_hashes(sketches), pa.uint64(), mask=~drawn),
-            pa.array(norm, pa.float32(), from_pandas=True),
-            *strangers,
-        ],
-        schema=COPIES,
-    )
-
-
-def against(embedders: int) -> list[str]:
-    """The columns of COPIES that say how each of so many embedders sees a face against strangers."""
-    return [column for names in STRANGERS[:embedders] for column in names]
-
-
-def as_seen(x: Sequence[NDArray[Any]], rows: pa.Table) -> list[Seen]:
-    """Faces x, for each embedder [n, d], as seen: with what rows of COPIES say of them."""
-    return [
-        Seen(e, *(rows[c].to_numpy(zero_copy_only=False) for c in names))
-        for e, names in zip(x, STRANGERS, strict=False)
+    pictures = _Pictures(sketches, coarse_vectors(sketches), sha)
+    usable = embedded & drawn
+    identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
+    pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)
+    copy_of, correlation = _best_duplicates(pairs, norm)
+    stats = [pa.array(c, pa.float64(), mask=~embedded) for v in vectors for c in v[1:]]
+    stats += [pa.nulls(len(rows), pa.float64())] * (4 - len(stats))
+    columns = [
+        rows["face_id"],
+        rows["identity"],
+        rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
+        pa.array(correlation, pa.float32(), from_pandas=True),
+        pa.array(sketch_hashes(sketches), pa.uint64(), mask=~drawn),
+        pa.array(norm, pa.float32(), from_pandas=True),
     ]
+    return pa.table([*columns, *stats], schema=COPIES)
+
+
+def _duplicate_pairs(
+    pictures: _Pictures,
+    vectors: Sequence[FaceVectors],
+    identities: Sequence[Indices],
+    calibration: Calibration,
+    *,
+    far: float,
+    min_correlation: float,
+) -> Pairs:
+    """The pairs of rows that are one picture; identities: the rows of each."""
+    limit = threshold_at_far(calibration.fused_curve, far)
+    sha = pictures.sha
+    pairs: list[Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    for rows in identities:
+        if len(rows) > 1:
+            i, j = _candidates(pictures.blocks[rows], sha[rows])
+            i, j = rows[i], rows[j]
+            likely = (sha[i] == sha[j]) | (fuse(pair_scores(vectors, i, vectors, j), calibration.weights) >= limit)
+            pairs.append(_same_pictures(pictures, i[likely], j[likely], min_correlation))
+    i, j, r = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return i, j, r
 
 
 def _candidates(blocks: NDArray[np.float32], sha: Indices) -> tuple[Indices, Indices]:
-    """Pairs i < j of one name that may be one picture: of equal bytes, or of like blocks."""
-    found = []
+    """Pairs i < j of one identity that may be one picture: of equal bytes, or of block means that correlate."""
+    pairs = []
     step = max(1, COMPARED // len(blocks))
-    for at in range(0, len(blocks), step):
-        alike = blocks[at : at + step] @ blocks.T >= MIN_COARSE
-        alike |= sha[at : at + step, None] == sha[None]
-        i, j = np.nonzero(alike)
-        found.append(np.stack([i + at, j])[:, i + at < j])
-    i, j = np.concatenate(found, axis=1)
+    for start in range(0, len(blocks), step):
+        similar = blocks[start : start + step] @ blocks.T >= MIN_COARSE
+        similar |= sha[start : start + step, None] == sha[None]
+        i, j = np.nonzero(similar)
+        pairs.append(np.stack([i + start, j])[:, i + start < j])
+    i, j = np.concatenate(pairs, axis=1)
     return i, j
 
 
-def _registered(
-    sketches: Sketches, sha: Indices, i: Indices, j: Indices, least: float
-) -> tuple[Indices, Indices, NDArray[np.float64]]:
+def _same_pictures(pictures: _Pictures, i: Indices, j: Indices, min_correlation: float) -> Pairs:
     """Those of the pairs that are one picture, and their correlation."""
-    equal = (sha[i] == sha[j]).tolist()
+    equal = (pictures.sha[i] == pictures.sha[j]).tolist()
+    sketches = pictures.sketches
     r = np.array(
         [1.0 if e else picture_correlation(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)],
         np.float64,
     )
-    return i[r >= least], j[r >= least], r[r >= least]
+    keep = r >= min_correlation
+    return i[keep], j[keep], r[keep]
 
 
-def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, NDArray[np.bool_]]:
-    """The sketches of a column [n, SIDE^2], zeros for null, and which are there [n]."""
-    there = np.asarray(column.is_valid())
-    found = non_null(column)
-    if not len(found):
-        return np.zeros((len(there), SIDE * SIDE), np.uint8), there
-    edges = np.frombuffer(found.buffers()[1], np.int32)[found.offset :][: len(found) + 1]
-    drawn = np.frombuffer(found.buffers()[2], np.uint8)[edges[0] : edges[-1]].reshape(len(found), -1)
-    if there.all():
-        return drawn, there
-    rows = np.zeros((len(there), drawn.shape[1]), np.uint8)
-    rows[there] = drawn
-    return rows, there
+def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]:
+    """For each face [n] the row of the best of its duplicates, -1 for itself, and its highest correlation, nan: none.
 
-
-def _best(group: NDArray[np.int64], norm: NDArray[Any]) -> NDArray[np.int64]:
-    """For each row the row of its group with the largest norm, the first of equals."""
+    The best has the largest norm; the first of equals.
+    """
+    i, j, r = pairs
+    group = components(len(norm), i, j)
     order = np.lexsort((np.arange(len(group)), -norm, group))
     _, start = np.unique(group[order], return_index=True)
     best = np.empty(len(group), np.int64)
     best[order] = np.repeat(order[start], np.diff(np.append(start, len(group))))
-    return best
+    correlation = np.full(len(norm), np.nan)
+    np.fmax.at(correlation, np.concatenate([i, j]), np.concatenate([r, r]))
+    return np.where(best == np.arange(len(norm)), -1, best), correlation
+
+
+def impostor_columns(embedders: int) -> list[str]:
+    """The columns of COPIES with the impostor statistics of so many embedders."""
+    return [column for names in IMPOSTOR_COLUMNS[:embedders] for column in names]
+
+
+def stored_face_vectors(x: Sequence[NDArray[Any]], copies: pa.Table) -> list[FaceVectors]:
+    """Vectors x, for each embedder [n, d], with the impostor statistics that the copies table holds of the faces."""
+    return [
+        FaceVectors(e, *(copies[c].to_numpy(zero_copy_only=False) for c in names))
+        for e, names in zip(x, IMPOSTOR_COLUMNS, strict=False)
+    ]

@@ -1,33 +1,25 @@
-"""What one shard gives by itself: photos without a face, copies, outliers, and names without one dominant person.
+"""The suspects table: what one shard shows by itself, from its tables alone, without pixels or vectors.
 
-Reads what the tables say and puts it as findings; no pixels, no vectors.
+Photos without a face, poor faces, duplicates, outliers, identities without one dominant person (mixed), and identities
+of two people (split).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
+from pipeline.noise.conflicts import correlation_words
 from pipeline.noise.findings import combine_findings, findings_table
-from pipeline.noise.persons import comparable
-from pipeline.noise.score_norm import Calibration, level
+from pipeline.noise.person_gallery import comparable
+from pipeline.noise.persons import PERSON_COLUMNS
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration
 from pipeline.tables.columns import texts
 from pipeline.tables.table import Shard, read_shard
-
-PERSON_COLUMNS = (
-    "person",
-    "identity",
-    "cluster",
-    "size",
-    "of",
-    "medoid",
-    "cohesion",
-    "cohesion_second",
-    "likeness",
-    "second",
-)
 
 
 def suspect_shard(
@@ -35,76 +27,101 @@ def suspect_shard(
 ) -> pa.Table:
     """The findings of one shard; part: its faces, copies, clusters and persons.
 
-    odd: share of strangers that a face of the person's own must beat in each embedder's eyes, or it is reported;
+    odd: FAR that each embedder's score of a face inside the person's cluster must reach, or the face is reported;
     poor_px: size of a face in its photo under which it is reported as poor.
     """
-    faces, copies, clusters, persons = part
-    face = read_shard(root, faces, ["face_id", "identity", "size_px", "failure"])
-    copy = read_shard(root, copies, ["face_id", "copy_of", "correlation"])
-    where, who = read_shard(root, clusters), read_shard(root, persons, PERSON_COLUMNS)
-    found = read_calibration(root, calibration)
+    faces, copies, clusters, persons = (
+        read_shard(root, shard, columns)
+        for shard, columns in zip(
+            part,
+            (
+                ["face_id", "identity", "size_px", "failure"],
+                ["face_id", "copy_of", "correlation"],
+                None,
+                PERSON_COLUMNS,
+            ),
+            strict=True,
+        )
+    )
+    score_calibration = read_calibration(root, calibration)
     return combine_findings(
-        [*_failed(face, poor_px), _copied(copy), _outliers(where, who, found, odd), _mixed(who, found), _splits(who)]
+        [
+            *_without_face(faces),
+            _poor(faces, poor_px),
+            _duplicates(copies),
+            _outliers(clusters, persons, score_calibration, odd),
+            _mixed(persons, score_calibration),
+            _splits(persons),
+        ]
     )
 
 
-def _failed(face: pa.Table, poor_px: float) -> Iterator[pa.Table]:
-    failure, ids = texts(face["failure"]), texts(face["face_id"])
+def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
+    """Photos that cannot be read, and photos in which no face is detected."""
+    failure, ids = texts(faces["failure"]), texts(faces["face_id"])
     reason = np.array([None if f is None else f.split(":")[0] for f in failure], object)
     for kind in ("unreadable", "no_face"):
         at = np.flatnonzero(reason == kind)
         yield findings_table(kind, ids[at], [None] * len(at), [np.ones(len(at))], failure[at])
-    size = face["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
+    size = faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
     at = np.flatnonzero(size < poor_px)
-    yield findings_table(
-        "poor", ids[at], [None] * len(at), [size[at]], [f"the face is {s:.0f} pixels wide" for s in size[at]]
-    )
+    evidence = [f"the face is {s:.0f} pixels wide" for s in size[at]]
+    return findings_table("poor", texts(faces["face_id"])[at], [None] * len(at), [size[at]], evidence)
 
 
-def _copied(copy: pa.Table) -> pa.Table:
-    rows = copy.filter(copy["copy_of"].is_valid())
+def _duplicates(copies: pa.Table) -> pa.Table:
+    rows = copies.filter(copies["copy_of"].is_valid())
     r = rows["correlation"].to_numpy(zero_copy_only=False)
-    evidence = ["equal bytes" if v >= 1 else f"the faces correlate {v:.3f} when registered" for v in r.tolist()]
+    evidence = [correlation_words(v) for v in r.tolist()]
     return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
 
 
-def _outliers(where: pa.Table, who: pa.Table, found: Calibration, odd: float) -> pa.Table:
-    """Faces outside the person's group, and faces inside that one embedder finds odd, of names that have a person."""
-    several = who.filter(pc.greater(who["size"], 1))["person"].combine_chunks()
-    has = np.asarray(pc.is_in(where["identity"], value_set=several))
-    group = where["cluster"].fill_null(-1).to_numpy()
-    z = [where[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[: len(found.tails)]]
+def _outliers(clusters: pa.Table, persons: pa.Table, calibration: Calibration, odd: float) -> pa.Table:
+    """Faces outside the cluster of their identity's person, and faces inside that one embedder scores low."""
+    several = persons.filter(pc.greater(persons["size"], 1))["person"].combine_chunks()
+    has_person = np.asarray(pc.is_in(clusters["identity"], value_set=several))
+    cluster = clusters["cluster"].fill_null(-1).to_numpy()
+    z = _scores(clusters, ("core", "second"), calibration)
     with np.errstate(invalid="ignore"):
-        strange = np.logical_or.reduce([c < level(tail, odd) for c, tail in zip(z, found.tails, strict=True)])
-    at = np.flatnonzero(has & ((group > 0) | ((group == 0) & strange)))
-    evidence = [_words([c[i] for c in z], int(group[i])) for i in at]
-    return findings_table(
-        "outlier", texts(where["face_id"])[at], texts(where["identity"])[at], [c[at] for c in z], evidence
-    )
+        low = [c < threshold_at_far(curve, odd) for c, curve in zip(z, calibration.far_curves, strict=True)]
+    at = np.flatnonzero(has_person & ((cluster > 0) | ((cluster == 0) & np.logical_or.reduce(low))))
+    evidence = [_outlier_words([c[i] for c in z], int(cluster[i])) for i in at]
+    faces, identities = texts(clusters["face_id"])[at], texts(clusters["identity"])[at]
+    return findings_table("outlier", faces, identities, [c[at] for c in z], evidence)
 
 
-def _words(z: list[float], group: int) -> str:
-    seen = "likeness to the person " + ", by the second embedder ".join(f"{v:.1f}" for v in z)
-    return seen + (f"; group {group}" if group else "; inside the person's group")
+def _outlier_words(z: list[float], cluster: int) -> str:
+    words = "likeness to the person " + ", by the second embedder ".join(f"{v:.1f}" for v in z)
+    return words + (f"; group {cluster}" if cluster else "; inside the person's group")
 
 
-def _mixed(who: pa.Table, found: Calibration) -> pa.Table:
-    """Names of which nobody can be sure who they are: no two faces alike, or hardly."""
-    first = (who["cluster"].to_numpy() == 0) & (who["of"].to_numpy() > 1)
-    rows = who.filter(pa.array(first & ~comparable(who, found)))
-    words = [
+def _scores(table: pa.Table, columns: Sequence[str], calibration: Calibration) -> list[NDArray[np.float64]]:
+    """The columns with each embedder's scores, nan for null."""
+    used = columns[: len(calibration.far_curves)]
+    return [table[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in used]
+
+
+def _mixed(persons: pa.Table, calibration: Calibration) -> pa.Table:
+    """Identities of several photos of which no two, or hardly two, are similar: nobody can tell who is meant."""
+    first = (persons["cluster"].to_numpy() == 0) & (persons["of"].to_numpy() > 1)
+    rows = persons.filter(pa.array(first & ~comparable(persons, calibration)))
+    evidence = [
         f"the likest {max(n, 2)} of {of} faces are hardly alike"
         for n, of in zip(rows["size"].to_pylist(), rows["of"].to_pylist(), strict=True)
     ]
-    z = [rows[c].to_numpy(zero_copy_only=False) for c in ("cohesion", "cohesion_second")[: len(found.tails)]]
-    return findings_table("mixed", rows["identity"].to_pylist(), [None] * len(rows), z, words)
+    z = _scores(rows, ("cohesion", "cohesion_second"), calibration)
+    return findings_table("mixed", rows["identity"].to_pylist(), [None] * len(rows), z, evidence)
 
 
-def _splits(who: pa.Table) -> pa.Table:
-    """Names with a further person."""
-    cluster, size = who["cluster"].to_numpy(), who["size"].to_numpy()
+def _splits(persons: pa.Table) -> pa.Table:
+    """Identities with a further person."""
+    cluster, size = persons["cluster"].to_numpy(), persons["size"].to_numpy()
     at = np.flatnonzero(cluster > 0)
     first = np.maximum.accumulate(np.where(cluster == 0, np.arange(len(cluster)), 0))[at]
-    words = [f"{m} faces and {n} faces" for m, n in zip(size[first], size[at], strict=True)]
-    z = [who[c].to_numpy(zero_copy_only=False)[at] for c in ("likeness", "second")]
-    return findings_table("split", texts(who["medoid"])[first], texts(who["medoid"])[at], z, words)
+    evidence = [f"{m} faces and {n} faces" for m, n in zip(size[first], size[at], strict=True)]
+    z = [persons[c].to_numpy(zero_copy_only=False)[at] for c in ("likeness", "second")]
+    medoid = texts(persons["medoid"])
+    return findings_table("split", medoid[first], medoid[at], z, evidence)

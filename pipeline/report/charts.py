@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.noise.score_norm import Calibration, level
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration
 from pipeline.report.counts import STAYS, Share
 from pipeline.report.scores import DEGREES, Apart, Histogram
 
@@ -112,10 +113,10 @@ def shares(name: str, title: str, rows: Sequence[Share], what: str) -> Chart:
 def curves(calibration: Calibration, limits: Mapping[str, float]) -> Chart:
     """Likeness by false accept rate, of each embedder and of both, with the thresholds read off them."""
     figure, axis = axes()
-    each = {f"embedder {i}": tail for i, tail in enumerate(calibration.tails, start=1)}
-    tails = {**each, "weighted, as thresholds are read": calibration.tail}
+    each = {f"embedder {i}": tail for i, tail in enumerate(calibration.far_curves, start=1)}
+    tails = {**each, "weighted, as thresholds are read": calibration.fused_curve}
     for (title, tail), colour, dash in zip(tails.items(), (BLUE, ORANGE, "black"), DASHES, strict=False):
-        axis.plot(RATES, [level(tail, r) for r in RATES], dash, color=colour, label=title)
+        axis.plot(RATES, [threshold_at_far(tail, r) for r in RATES], dash, color=colour, label=title)
     for i, name in enumerate(n for n in ("outlier", "merge", "misplaced", "overlap") if n in limits):
         axis.axhline(
             limits[name],

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.noise.score_norm import Calibration
+from pipeline.noise.scores.fusion import Calibration
 from pipeline.refinement import Refinement
 from pipeline.report.thumbnails import thumbnails
 from pipeline.review.questions.belief import finding_beliefs, genuine_scores

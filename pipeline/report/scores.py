@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.noise.score_norm import Calibration, Floats, fuse
+from pipeline.noise.scores.fusion import Calibration, fuse
+from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 from pipeline.review.questions.belief import genuine_scores, outlier_belief
 from pipeline.review.questions.queue import MIN_ERROR_PROBABILITY
@@ -44,7 +45,7 @@ class Apart(NamedTuple):
 
 def to_person(done: Refinement, calibration: Calibration) -> Histogram:
     """The likeness of each face to the person of its claimed name, by what became of it."""
-    columns = ("core", "second")[: len(calibration.tails)]
+    columns = ("core", "second")[: len(calibration.far_curves)]
     counts: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(BINS) - 1, np.int64))
     tables = (
         done.clusters.batches(columns),
@@ -125,6 +126,6 @@ def _cmc(cosine: Floats, names: NDArray[np.int64]) -> Floats:
 def band(done: Refinement, calibration: Calibration) -> tuple[float, float] | None:
     """The likenesses, under the usual one, at which a face is neither surely the person nor surely somebody else."""
     usual = genuine_scores(done, calibration)
-    p = outlier_belief(BINS, calibration.tail, usual)
+    p = outlier_belief(BINS, calibration.fused_curve, usual)
     unsure = BINS[(usual.mean > BINS) & (p > MIN_ERROR_PROBABILITY) & (p < 1 - MIN_ERROR_PROBABILITY)].tolist()
     return (unsure[0], unsure[-1]) if unsure else None

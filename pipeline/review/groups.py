@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.noise.persons import likest, read_persons
+from pipeline.noise.person_gallery import read_persons
+from pipeline.noise.search.candidates import nearest_pairs
 from pipeline.refinement import Refinement
 
 GENERAL = "general"  # the group of identities without one
@@ -91,7 +92,7 @@ def propose_groups(refinement: Refinement, known: Mapping[str, KnownIdentity]) -
     if not grouped.any() or grouped.all():
         return {}
     k = min(NEIGHBOURS, int(grouped.sum()))
-    i, j = likest([persons.around[0].x[~grouped]], [persons.around[0][grouped]], k=k)
+    i, j = nearest_pairs([persons.indexes[0].x[~grouped]], [persons.indexes[0][grouped]], k=k)
     asking, voting = persons.identity[~grouped][i].tolist(), persons.identity[grouped][j].tolist()
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for identity, neighbour in zip(asking, voting, strict=True):

@@ -11,7 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.findings import score_columns
-from pipeline.noise.score_norm import Calibration, Floats, Tail, fuse, rate
+from pipeline.noise.scores.far_curve import FarCurve, far_at
+from pipeline.noise.scores.fusion import Calibration, fuse
+from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 
 MIN_BELIEF, MAX_BELIEF = 0.005, 0.995  # no finding is taken for more certain than that
@@ -32,7 +34,7 @@ class GenuineScores(NamedTuple):
 
 def genuine_scores(refinement: Refinement, calibration: Calibration) -> GenuineScores:
     """What the scores of faces against their own person look like in a refinement's data."""
-    columns = ("core", "second")[: len(calibration.tails)]
+    columns = ("core", "second")[: len(calibration.far_curves)]
     rows = refinement.clusters.read(["cluster", *columns])
     scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
     return fit_genuine_scores(fuse(scores, calibration.weights), rows["cluster"].fill_null(-1).to_numpy(), calibration)
@@ -45,8 +47,8 @@ def fit_genuine_scores(scores: Floats, cluster: NDArray[Any], calibration: Calib
     deviation is that of genuine pairs, in proportion to the mean.
     """
     inside = scores[(cluster == 0) & np.isfinite(scores)]
-    mean = float(np.median(inside)) if len(inside) >= MIN_FACES else calibration.same
-    deviation = calibration.spread * max(mean / max(calibration.same, 1e-3), 1.0)
+    mean = float(np.median(inside)) if len(inside) >= MIN_FACES else calibration.genuine_mean
+    deviation = calibration.genuine_deviation * max(mean / max(calibration.genuine_mean, 1e-3), 1.0)
     return GenuineScores(mean, max(deviation, 1.0), float(np.clip((cluster != 0).mean(), 0.02, 0.8)))
 
 
@@ -59,14 +61,14 @@ def finding_beliefs(
     persons: int,
 ) -> Floats:
     """The belief [n] in each finding; verdicts [n]: the policy's; persons: how many a face was compared with."""
-    scores = score_columns(findings)[: len(calibration.tails)]
+    scores = score_columns(findings)[: len(calibration.far_curves)]
     total = fuse(scores, calibration.weights)
     kind = np.asarray(findings["kind"].to_numpy(), object)
     belief = np.where(verdicts == "yes", MAX_BELIEF, MIN_BELIEF)
     not_one = np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)
-    belief[not_one] = outlier_belief(total[not_one], calibration.tail, genuine)
+    belief[not_one] = outlier_belief(total[not_one], calibration.fused_curve, genuine)
     one = np.isin(kind, SAME_PERSON_KINDS) & np.isfinite(total)
-    chance_lookalikes = rate(calibration.tail, total[one]) * max(1, persons)
+    chance_lookalikes = far_at(calibration.fused_curve, total[one]) * max(1, persons)
     belief[one] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + chance_lookalikes)
     belief[(verdicts == "unsure") & ~np.isfinite(total)] = 0.5
     contradictory = (verdicts == "unsure") & (kind != "mixed")  # the policy never says "no" to a mixed identity
@@ -84,7 +86,7 @@ def error_probabilities(belief: Floats, verdicts: NDArray[np.object_], *, keep_u
     return np.where(acted_on, 1 - belief, belief)
 
 
-def outlier_belief(scores: NDArray[np.floating[Any]], tail: Tail, genuine: GenuineScores) -> Floats:
+def outlier_belief(scores: NDArray[np.floating[Any]], tail: FarCurve, genuine: GenuineScores) -> Floats:
     """The probability [n] that faces with these scores [n] against a person show somebody else."""
     outliers = genuine.outside_share * _impostor_density(tail, scores)
     deviations = (scores - genuine.mean) / genuine.deviation
@@ -95,7 +97,7 @@ def outlier_belief(scores: NDArray[np.floating[Any]], tail: Tail, genuine: Genui
     return np.asarray(outliers / np.maximum(outliers + members, 1e-12))
 
 
-def _impostor_density(tail: Tail, scores: NDArray[np.floating[Any]]) -> Floats:
+def _impostor_density(tail: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
     """The density [n] of impostor scores; below their median, where the curve ends, mirrored at the median."""
     scores = np.maximum(scores, 2 * tail.a - scores)
-    return np.asarray(np.maximum(rate(tail, scores - STEP) - rate(tail, scores + STEP), 1e-12) / (2 * STEP))
+    return np.asarray(np.maximum(far_at(tail, scores - STEP) - far_at(tail, scores + STEP), 1e-12) / (2 * STEP))

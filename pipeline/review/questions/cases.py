@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
-from pipeline.noise.score_norm import Calibration
+from pipeline.noise.scores.fusion import Calibration
 from pipeline.refinement import Refinement
 from pipeline.review.questions.belief import (
     SAME_PERSON_KINDS,

@@ -4,15 +4,17 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.noise.findings import score_columns
-from pipeline.noise.score_norm import Calibration, Floats, fuse, rate
+from pipeline.noise.scores.far_curve import far_at
+from pipeline.noise.scores.fusion import Calibration, fuse
+from pipeline.noise.scores.score_norm import Floats
 from pipeline.review.questions.belief import SAME_PERSON_KINDS
 
 
 def explain_findings(findings: pa.Table, calibration: Calibration, *, persons: int) -> list[str]:
     """One explanation for each finding; persons: how many persons a face was compared with."""
-    scores = score_columns(findings)[: len(calibration.tails)]
+    scores = score_columns(findings)[: len(calibration.far_curves)]
     total: Floats = fuse(scores, calibration.weights)
-    far = np.where(np.isfinite(total), rate(calibration.tail, total), np.nan)
+    far = np.where(np.isfinite(total), far_at(calibration.fused_curve, total), np.nan)
     return [explain(k, f, persons=persons) for k, f in zip(findings["kind"].to_pylist(), far.tolist(), strict=True)]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.noise.score_norm import Calibration, fuse, rate
+from pipeline.noise.scores.far_curve import far_at
+from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.refinement import Refinement
 from pipeline.review.questions.belief import GenuineScores, outlier_belief
 from pipeline.review.questions.case import Case, outlier_case
@@ -30,17 +31,17 @@ def doubtful_members(
 
     with_findings: face_ids that are asked about already.
     """
-    root, embedders = refinement.root, len(calibration.tails)
+    root, embedders = refinement.root, len(calibration.far_curves)
     for clusters, labels in zip(refinement.clusters.shards, refinement.labels.shards, strict=True):
         rows = read_shard(root, clusters, ["face_id", "identity", "cluster", "core", "second"])
         kept = read_shard(root, labels, ["identity"])["identity"].is_valid()
         rows = rows.filter(pc.and_(kept, pc.equal(rows["cluster"], 0)))
         scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[:embedders]]
         total = fuse(scores, calibration.weights)
-        belief = np.where(total < genuine.mean, outlier_belief(total, calibration.tail, genuine), 0)
+        belief = np.where(total < genuine.mean, outlier_belief(total, calibration.fused_curve, genuine), 0)
         doubtful = np.flatnonzero(belief >= MIN_OUTLIER_BELIEF)
         faces, identities = (rows.take(pa.array(doubtful))[c].to_pylist() for c in ("face_id", "identity"))
-        fars = rate(calibration.tail, total[doubtful]).tolist()
+        fars = far_at(calibration.fused_curve, total[doubtful]).tolist()
         for face, identity, p, far in zip(faces, identities, belief[doubtful].tolist(), fars, strict=True):
             if face not in with_findings:
                 yield outlier_case(

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.faces.sketch import sketch
-from pipeline.noise.score_norm import Calibration, Tail, View
+from pipeline.noise.scores.far_curve import FarCurve
+from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.scores.score_norm import ImpostorModel
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
 DIM = 64
 # strangers lie evenly on the sphere: a cosine of strangers deviates by 1/8, so likeness is eight times the cosine
-EVEN = View(np.zeros(DIM), np.eye(DIM) / DIM)
-PLAIN = Calibration((EVEN,), (1.0,), (Tail(0, 1, 0),), Tail(0, 1, 0), 5.6, 0.5, 0.5)
-TWO = Calibration((EVEN, EVEN), (0.5, 0.5), (Tail(0, 1, 0),) * 2, Tail(0, 1, 0), 5.6, 0.5, 0.5)
+EVEN = ImpostorModel(np.zeros(DIM), np.eye(DIM) / DIM)
+PLAIN = Calibration((EVEN,), (1.0,), (FarCurve(0, 1, 0),), FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
+TWO = Calibration((EVEN, EVEN), (0.5, 0.5), (FarCurve(0, 1, 0),) * 2, FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
 
 
 def unit(x: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from pipeline.noise.calibration import ROWS, _as_if_new, calibrate, fit_tail, from_table, to_table, view
-from pipeline.noise.score_norm import doubled, level, likeness, seen
+from pipeline.noise.calibration import from_table, to_table
+from pipeline.noise.scores.calibrate import ROWS, _without_own_identity, calibrate, impostor_model
+from pipeline.noise.scores.far_curve import fit_far_curve, threshold_at_far
+from pipeline.noise.scores.score_norm import as_double, impostor_stats, score_matrix
 from tests.builders.tables.drawn_vectors import DIM, person, photos_of
 
 
@@ -24,28 +26,30 @@ def test_a_rate_asked_for_is_the_rate_that_other_strangers_meet():
     rng = np.random.default_rng(0)
     x, identity = drawn(rng)
     found = calibrate([x], identity=identity)
-    others = seen(np.array([person(rng) for _ in range(1500)]), found.views[0])
-    z = likeness(others, others)[np.triu_indices(1500, 1)] * found.weights[0]
+    others = impostor_stats(np.array([person(rng) for _ in range(1500)]), found.impostors[0])
+    z = score_matrix(others, others)[np.triu_indices(1500, 1)] * found.weights[0]
     for far in (0.1, 0.01, 1e-3, 1e-4):
-        assert (z >= level(found.tail, far)).mean() == pytest.approx(far, rel=0.35)
+        assert (z >= threshold_at_far(found.fused_curve, far)).mean() == pytest.approx(far, rel=0.35)
 
 
 def test_one_person_under_two_names_does_not_bend_the_curve():
     rng = np.random.default_rng(1)
     x, identity = drawn(rng, noise=0.0)
     double = np.concatenate([x, x[:30]]), np.concatenate([identity, identity[:30] + 1000])
-    clean, mixed = (calibrate([a], identity=b).tail for a, b in ((x, identity), double))
-    assert level(mixed, 1e-4) == pytest.approx(level(clean, 1e-4), rel=0.05)
+    clean, mixed = (calibrate([a], identity=b).fused_curve for a, b in ((x, identity), double))
+    assert threshold_at_far(mixed, 1e-4) == pytest.approx(threshold_at_far(clean, 1e-4), rel=0.05)
 
 
 def test_the_curve_of_the_same_person_is_found_among_the_noise():
     rng = np.random.default_rng(2)
     x, identity = drawn(rng, noise=0.4)
     found = calibrate([x], identity=identity)
-    assert found.share == pytest.approx(0.36, abs=0.08)  # both photos are theirs: 0.6 ^ 2
+    assert found.genuine_share == pytest.approx(0.36, abs=0.08)  # both photos are theirs: 0.6 ^ 2
     clean = photos_of(person(rng), 40, rng)
-    z = likeness(seen(clean, found.views[0]), seen(clean, found.views[0]))[np.triu_indices(40, 1)]
-    assert found.same == pytest.approx(z.mean() * found.weights[0], rel=0.1)
+    z = score_matrix(impostor_stats(clean, found.impostors[0]), impostor_stats(clean, found.impostors[0]))[
+        np.triu_indices(40, 1)
+    ]
+    assert found.genuine_mean == pytest.approx(z.mean() * found.weights[0], rel=0.1)
 
 
 def test_the_better_embedder_weighs_more():
@@ -67,18 +71,18 @@ def test_one_embedder_given_twice_is_no_fault():
 def test_few_people_give_a_curve_all_the_same(people):
     x, identity = drawn(np.random.default_rng(5), people) if people else (np.zeros((0, DIM)), np.zeros(0, int))
     found = calibrate([x], identity=identity)
-    assert 2 < level(found.tail, 1e-3) < 6
+    assert 2 < threshold_at_far(found.fused_curve, 1e-3) < 6
 
 
 def test_few_faces_are_drawn_towards_an_even_sphere():
-    found = view(np.eye(DIM)[:1])
+    found = impostor_model(np.eye(DIM)[:1])
     assert found.covariance[1, 1] == pytest.approx(5 / (1 + 5 * DIM))
 
 
 def test_a_curve_that_would_turn_back_is_made_straight():
-    tail = fit_tail(np.random.default_rng(0).uniform(-1, 1, 100_000), 100_000)  # no tail at all
+    tail = fit_far_curve(np.random.default_rng(0).uniform(-1, 1, 100_000), 100_000)  # no tail at all
     assert tail.c == 0
-    assert level(tail, 1e-6) > level(tail, 1e-3)
+    assert threshold_at_far(tail, 1e-6) > threshold_at_far(tail, 1e-3)
 
 
 @pytest.mark.parametrize("first", [0.0, 2.0])
@@ -87,10 +91,10 @@ def test_a_curve_is_read_off_all_strangers_whatever_the_first_are_like(first):
     x, identity = drawn(rng, people=400)
     x[: 3 * ROWS] += first * person(rng)  # the faces that are compared first, and with all others, look much alike
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    views = [view(x)]
-    z = likeness(*[_as_if_new(doubled(seen(x, views[0])), identity)] * 2)
+    views = [impostor_model(x)]
+    z = score_matrix(*[_without_own_identity(as_double(impostor_stats(x, views[0])), identity)] * 2)
     z = z[np.triu(identity[:, None] != identity[None], 1)]
-    assert calibrate([x], identity=identity).tails[0] == fit_tail(z, len(z))
+    assert calibrate([x], identity=identity).far_curves[0] == fit_far_curve(z, len(z))
 
 
 def test_to_table_and_back():
@@ -99,5 +103,7 @@ def test_to_table_and_back():
     again = from_table(to_table(found))
     assert again[1:] == found[1:]
     assert all(
-        np.array_equal(a, b) for v, w in zip(again.views, found.views, strict=True) for a, b in zip(v, w, strict=True)
+        np.array_equal(a, b)
+        for v, w in zip(again.impostors, found.impostors, strict=True)
+        for a, b in zip(v, w, strict=True)
     )

@@ -7,7 +7,8 @@ import pytest
 from pipeline import schema
 from pipeline.noise.findings import Finding, combine_findings, findings_table, read_findings
 from pipeline.noise.policy import Rates, judge, thresholds
-from pipeline.noise.score_norm import Calibration, Tail
+from pipeline.noise.scores.far_curve import FarCurve
+from pipeline.noise.scores.fusion import Calibration
 from tests.builders.tables.drawn_vectors import PLAIN, TWO
 
 # of normal strangers: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6, 4.75
@@ -63,17 +64,17 @@ def test_with_one_embedder_its_own_word_counts(kind, z, said):
 
 
 def test_one_embedder_is_weighed_as_its_curve_was_measured():
-    half = PLAIN._replace(weights=(0.5,), tails=(Tail(0, 2, 0),))  # strangers deviate by two
+    half = PLAIN._replace(weights=(0.5,), far_curves=(FarCurve(0, 2, 0),))  # strangers deviate by two
     assert verdict("outlier", 5.0, calibration=half) == "yes"  # 2.5 of the weighted scale, on which 2.75 was asked
     assert verdict("outlier", 6.0, calibration=half) == "no"
     assert verdict("merge", 9.0, calibration=half) == "unsure"
 
 
 def test_a_model_that_hardly_knows_people_from_strangers_drops_less():
-    weak = PLAIN._replace(same=2.5, spread=0.5)
+    weak = PLAIN._replace(genuine_mean=2.5, genuine_deviation=0.5)
     limits = thresholds(weak, persons=100, tests=100)
     assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # all but 5% of the pairs would be 1.68
-    better = thresholds(PLAIN._replace(same=3.2, spread=0.5), persons=100, tests=100)
+    better = thresholds(PLAIN._replace(genuine_mean=3.2, genuine_deviation=0.5), persons=100, tests=100)
     assert better["outlier"] == pytest.approx(3.2 - 1.645 * 0.5, abs=1e-3)
     assert verdict("outlier", 2.0, calibration=weak) == "no"
     assert limits["outlier"] == thresholds(weak, persons=9, tests=9, rates=Rates(odd_own=0.01))["outlier"], "no lower"

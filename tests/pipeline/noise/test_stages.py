@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import schema
-from pipeline.noise import persons as noise_persons
+from pipeline.noise import person_gallery
 from pipeline.noise.search import neighbours, pq_codes
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
@@ -87,10 +87,10 @@ def test_memory_changes_no_byte_and_no_name(tmp_path):
 
 def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypatch):
     exact = refined(str(tmp_path / "exact"), 2, both=False)[1].findings
-    monkeypatch.setattr(neighbours, "MANY", 10)
-    monkeypatch.setattr(pq_codes, "ERROR", 1.0)
-    monkeypatch.setattr(neighbours, "LEAST", 4)
-    noise_persons._read_persons.cache_clear()
+    monkeypatch.setattr(neighbours, "MIN_CODED_ROWS", 10)
+    monkeypatch.setattr(pq_codes, "MAX_ERROR", 1.0)
+    monkeypatch.setattr(neighbours, "MIN_BLOCK_ROWS", 4)
+    person_gallery._read_persons.cache_clear()
     coded = refined(str(tmp_path / "coded"), 2, both=False, memory_bytes=1)[1].findings
     assert len(exact) > 5
     assert coded.read() == exact.read()

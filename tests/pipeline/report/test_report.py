@@ -80,7 +80,7 @@ def test_every_face_of_the_histogram_is_counted_once(done: Refinement) -> None:
     core = done.clusters.read(["core"])["core"].to_numpy(zero_copy_only=False)
     assert sum(int(c.sum()) for c in drawn.counts.values()) == np.isfinite(core.astype(float)).sum()
     low, high = scores.band(done, calibration) or (0.0, 0.0)
-    assert low < high < calibration.same + 3 * calibration.spread
+    assert low < high < calibration.genuine_mean + 3 * calibration.genuine_deviation
 
 
 def test_of_each_kind_no_more_is_shown_than_asked_and_every_finding_is_counted(done: Refinement) -> None:

@@ -1,16 +1,16 @@
-"""Neighbours against brute force, and components by hand."""
+"""Neighbours against brute force."""
 
 import numpy as np
 import pytest
 
 from pipeline.noise.search import neighbours
-from pipeline.noise.search.neighbours import block_rows, connected, indexed, nearest
+from pipeline.noise.search.neighbours import block_rows, build_index, nearest
 from tests.builders.tables.drawn_vectors import face_like_rows, unit
 
 
 @pytest.fixture(params=[65536, 7])
 def block(request, monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", request.param)
+    monkeypatch.setattr(neighbours, "BLOCK_ROWS", request.param)
     return request.param
 
 
@@ -30,21 +30,10 @@ def test_nearest_of_a_gallery_smaller_than_k_is_filled_up():
     assert cosines[0, 2] == -np.inf
 
 
-def test_connected_names_each_component_by_its_lowest_node():
-    assert connected(6, np.array([4, 2, 5]), np.array([2, 1, 3])).tolist() == [0, 1, 1, 3, 1, 3]
-    assert connected(3, np.empty(0, int), np.empty(0, int)).tolist() == [0, 1, 2]
-
-
-def test_connected_goes_along_a_long_chain():
-    n = 5000
-    order = np.random.default_rng(0).permutation(n)
-    assert set(connected(n, order[:-1], order[1:]).tolist()) == {0}
-
-
 @pytest.fixture
 def gallery(monkeypatch):
-    monkeypatch.setattr(neighbours, "MANY", 1000)
-    return indexed(face_like_rows(20_000, 256, 0, knee=24))
+    monkeypatch.setattr(neighbours, "MIN_CODED_ROWS", 1000)
+    return build_index(face_like_rows(20_000, 256, 0, knee=24))
 
 
 def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
@@ -65,11 +54,11 @@ def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch
     queries = face_like_rows(300, 256, 3, knee=24)
     _, rows = nearest(queries, gallery, 5)
     neighbours.faiss.omp_set_num_threads(1)
-    again = indexed(gallery.x)
+    again = build_index(gallery.x)
     assert np.array_equal(nearest(queries, again, 5)[1], rows)
     assert np.array_equal(nearest(queries, again, 5, memory_bytes=1)[1], rows)
     neighbours.faiss.omp_set_num_threads(3)
-    monkeypatch.setattr(neighbours, "CODED", 37)
+    monkeypatch.setattr(neighbours, "CODED_BLOCK_ROWS", 37)
     assert np.array_equal(nearest(queries, again, 5)[1], rows)
 
 
@@ -81,8 +70,8 @@ def test_a_part_of_a_gallery_is_a_gallery_of_that_part(gallery):
 
 def test_a_small_gallery_is_searched_exactly():
     x = face_like_rows(300, 128, 0)
-    assert indexed(x).codes is None
-    assert np.array_equal(nearest(x, indexed(x), 5)[1], nearest(x, x, 5)[1])
+    assert build_index(x).codes is None
+    assert np.array_equal(nearest(x, build_index(x), 5)[1], nearest(x, x, 5)[1])
 
 
 def test_blocks_shrink_to_the_memory_and_no_further_than_is_of_use():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.noise.search import pq_codes
-from pipeline.noise.search.pq_codes import layout, levels
+from pipeline.noise.search.pq_codes import code_layout, levels
 from tests.builders.tables.drawn_vectors import face_like_rows, unit
 
 
@@ -12,15 +12,15 @@ def test_levels_are_those_of_max():
     assert np.allclose(levels(2), [-0.7979, 0.7979], atol=1e-4)
     assert np.allclose(levels(4), [-1.510, -0.4528, 0.4528, 1.510], atol=1e-3)  # Max 1960, table I
     assert np.allclose(levels(16)[[8, 15]], [0.1284, 2.733], atol=1e-3)
-    assert pq_codes._left(4) == pytest.approx(0.1175, abs=1e-4)
-    assert pq_codes._left(16) == pytest.approx(0.009497, abs=1e-5)
+    assert pq_codes._lost_variance(4) == pytest.approx(0.1175, abs=1e-4)
+    assert pq_codes._lost_variance(16) == pytest.approx(0.009497, abs=1e-5)
 
 
 def test_what_codes_are_off_by_is_what_is_foretold():
     x, queries = face_like_rows(4000, 128, 0), face_like_rows(500, 128, 1)
-    found = layout(x)
+    found = code_layout(x)
     assert found is not None
-    assert found.error <= pq_codes.ERROR
+    assert found.error <= pq_codes.MAX_ERROR
     numbers = (x @ found.axes).reshape(len(x), -1, 2)
     nearest = ((numbers[:, :, None] - found.points) ** 2).sum(-1).argmin(-1)  # [n, m]
     coded = found.points[np.arange(nearest.shape[1]), nearest].reshape(len(x), -1)
@@ -29,11 +29,11 @@ def test_what_codes_are_off_by_is_what_is_foretold():
 
 
 def test_more_is_kept_where_more_is_spread():
-    short, long = layout(face_like_rows(4000, 128, 0, knee=4)), layout(face_like_rows(4000, 128, 0, knee=16))
+    short, long = code_layout(face_like_rows(4000, 128, 0, knee=4)), code_layout(face_like_rows(4000, 128, 0, knee=16))
     assert short is not None
     assert long is not None
     assert len(short.points) < len(long.points) <= 64
 
 
 def test_rows_that_lie_evenly_have_no_codes():
-    assert layout(unit(np.random.default_rng(0).normal(size=(4000, 128)))) is None
+    assert code_layout(unit(np.random.default_rng(0).normal(size=(4000, 128)))) is None

@@ -4,17 +4,17 @@ import logging
 
 import pytest
 
-from pipeline.noise.search.search_memory import Search, blocks_bytes
+from pipeline.noise.search.search_memory import SearchSize, block_memory
 
 GB = 10**9
-PEOPLE = Search("strays", 1_000_000, 100_000, 0, (512,))  # 5 x 0.2048 GB held
+PEOPLE = SearchSize("strays", 1_000_000, 100_000, 0, (512,))  # 5 x 0.2048 GB held
 
 
 def test_what_is_left_of_the_memory_is_for_blocks(caplog):
     with caplog.at_level(logging.INFO, "refinery"):
-        assert blocks_bytes(PEOPLE, 5, memory_bytes=None, workers=2) is None
-        assert blocks_bytes(PEOPLE, 5, memory_bytes=4 * GB, workers=2) == 2 * GB - 5 * 4 * 512 * 100_000
-        assert blocks_bytes(PEOPLE, 5, memory_bytes=2 * GB, workers="tcp://a:1") == 2 * GB - 5 * 4 * 512 * 100_000
+        assert block_memory(PEOPLE, 5, memory_bytes=None, workers=2) is None
+        assert block_memory(PEOPLE, 5, memory_bytes=4 * GB, workers=2) == 2 * GB - 5 * 4 * 512 * 100_000
+        assert block_memory(PEOPLE, 5, memory_bytes=2 * GB, workers="tcp://a:1") == 2 * GB - 5 * 4 * 512 * 100_000
     assert len(caplog.messages) == 3
     assert caplog.messages[0].startswith("strays: at most 1000000 x 100000 of 512, by codes: 2.")
     assert not [r for r in caplog.records if r.levelno > logging.INFO]
@@ -22,14 +22,14 @@ def test_what_is_left_of_the_memory_is_for_blocks(caplog):
 
 def test_too_little_memory_is_told_and_a_small_search_is_not(caplog):
     with caplog.at_level(logging.INFO, "refinery"):
-        assert blocks_bytes(PEOPLE, 5, memory_bytes=GB, workers=2) == 1
+        assert block_memory(PEOPLE, 5, memory_bytes=GB, workers=2) == 1
         small = PEOPLE._replace(queries=100, persons=100)
-        assert blocks_bytes(small, 5, memory_bytes=None, workers=None) is None
+        assert block_memory(small, 5, memory_bytes=None, workers=None) is None
     assert [r.levelname for r in caplog.records] == ["INFO", "WARNING"]
     assert "needs 2.06 GB, and --memory allows 1.00: fewer --workers need less" in caplog.messages[1]
 
 
 def test_test_sets_and_every_embedder_count():
-    both = Search("relations", 1, 10, 1000, (512, 128))
-    assert both.held_bytes() == (5 * 10 + 4 * 1000) * 4 * 640
-    assert pytest.approx(both.held_bytes()) == 10_368_000
+    both = SearchSize("relations", 1, 10, 1000, (512, 128))
+    assert both.gallery_bytes() == (5 * 10 + 4 * 1000) * 4 * 640
+    assert pytest.approx(both.gallery_bytes()) == 10_368_000

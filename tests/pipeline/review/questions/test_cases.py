@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.noise.score_norm import Tail
+from pipeline.noise.scores.far_curve import FarCurve
 from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read, table_of
 from pipeline.review.answers.votes import settle
@@ -82,7 +82,7 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
 def test_belief_falls_with_likeness():
     genuine = GenuineScores(6.0, 1.5, 0.3)
     z = np.linspace(-3, 8, 40)
-    p = outlier_belief(z, Tail(0, 1, 0), genuine)
+    p = outlier_belief(z, FarCurve(0, 1, 0), genuine)
     assert p[0] > 0.95
     assert p[-1] < 0.001
     assert all(a >= b - 1e-9 for a, b in pairwise(p))

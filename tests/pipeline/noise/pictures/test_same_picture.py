@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.faces.sketch import SIDE
-from pipeline.noise.same_picture import (
+from pipeline.noise.pictures.same_picture import (
     BLOCKS,
     MIN_COARSE,
     SAME_PICTURE,

@@ -11,9 +11,11 @@ from itertools import combinations
 
 import cv2
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.faces.sketch import CHUNK, SIDE, Sketches
+from pipeline.tables.columns import Mask, non_null
 
 Floats = NDArray[np.float32]
 MARGIN = 3  # pixels left out at each border: a duplicate that was cropped has nothing there
@@ -51,6 +53,21 @@ def _registered(one: NDArray[np.generic], two: NDArray[np.generic], *, margin: i
     except cv2.error:  # it does not converge, as with two unlike pictures
         return -1.0
     return round(float(correlation), 4)
+
+
+def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, Mask]:
+    """The sketches of a column [n, SIDE^2], zeros for null, and which rows have one [n]."""
+    valid = np.asarray(column.is_valid())
+    values = non_null(column)
+    if not len(values):
+        return np.zeros((len(valid), SIDE * SIDE), np.uint8), valid
+    edges = np.frombuffer(values.buffers()[1], np.int32)[values.offset :][: len(values) + 1]
+    sketches = np.frombuffer(values.buffers()[2], np.uint8)[edges[0] : edges[-1]].reshape(len(values), -1)
+    if valid.all():
+        return sketches, valid
+    rows = np.zeros((len(valid), sketches.shape[1]), np.uint8)
+    rows[valid] = sketches
+    return rows, valid
 
 
 def coarse_vectors(sketches: Sketches) -> Floats:
