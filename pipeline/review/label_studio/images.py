@@ -1,4 +1,4 @@
-"""How an annotator's browser comes to the pictures: inside the task, or from a folder that the server may show.
+"""Where an annotator's browser gets the pictures: from inside the task, or from a folder that the server may show.
 
 A picture is the aligned face, a square as high as the picture, and to its right the photo around it, if there is one.
 """
@@ -16,42 +16,47 @@ from numpy.typing import NDArray
 from pipeline.review.questions.question import GRID, Question
 from pipeline.tables import storage
 
-SIDE = 112  # pixels of the grey square for a face that cannot be shown
-QUALITY = 88
+GREY_SIDE_PX = 112  # of the grey square for a face that cannot be shown
+JPEG_QUALITY = 88
 
 
-class Wanted(NamedTuple):
-    """Faces that are shown with the photo around them, and those that are shown alone, by face_id."""
+class ShownFaces(NamedTuple):
+    """The face_ids of faces that are shown with the photo around them, and of those that are shown alone."""
 
-    whole: frozenset[str]
+    with_photo: frozenset[str]
     alone: frozenset[str]
 
 
-class Shown(NamedTuple):
-    """Addresses of their pictures."""
+class PictureAddresses(NamedTuple):
+    """The addresses of the pictures with the photo and without, by face_id."""
 
-    whole: dict[str, str]
-    alone: dict[str, str]
+    with_photo: Mapping[str, str]
+    alone: Mapping[str, str]
 
 
-def wanted(questions: Iterable[Question]) -> Wanted:
-    """In a grid the sure faces stand alone, so that they all fit beside each other; all others show their photo."""
-    whole, alone = set[str](), set[str]()
+def shown_faces(questions: Iterable[Question]) -> ShownFaces:
+    """The faces that the questions' pages show.
+
+    In a grid the sure faces stand alone, so that they all fit beside each other; all others show their photo.
+    """
+    with_photo, alone = set[str](), set[str]()
     for question in questions:
-        (alone if question.page == GRID else whole).update(question.left)
-        whole.update(question.right, (item.face for item in question.items if item.face))
-    return Wanted(frozenset(whole), frozenset(alone))
+        (alone if question.page == GRID else with_photo).update(question.left)
+        with_photo.update(question.right, (item.face for item in question.items if item.face))
+    return ShownFaces(frozenset(with_photo), frozenset(alone))
 
 
-def shown(faces: Wanted, pictures: Mapping[str, bytes], media: Path | None) -> Shown:
+def picture_addresses(faces: ShownFaces, pictures: Mapping[str, bytes], *, media: Path | None) -> PictureAddresses:
     """Addresses for pictures (JPEG bytes by face_id); a face without one is a grey square.
 
-    media: a folder, where a picture is named by its content, so that each is written once; None puts it into the
-    address.
+    media: a folder, where a picture is named by its content, so that each is written once; None puts the picture into
+    the address.
     """
-    whole = {f: pictures.get(f) or _grey() for f in faces.whole | faces.alone}
-    alone = {f: _address(_left(whole[f]), media) for f in faces.alone}
-    return Shown({f: _address(whole[f], media) for f in faces.whole}, alone)
+    picture = {f: pictures.get(f) or _grey() for f in faces.with_photo | faces.alone}
+    return PictureAddresses(
+        {f: _address(picture[f], media) for f in faces.with_photo},
+        {f: _address(_face_alone(picture[f]), media) for f in faces.alone},
+    )
 
 
 def _address(picture: bytes, media: Path | None) -> str:
@@ -63,8 +68,8 @@ def _address(picture: bytes, media: Path | None) -> str:
     return f"/data/local-files/?d={media.name}/{name}"
 
 
-def _left(picture: bytes) -> bytes:
-    """The face alone: the square at the left."""
+def _face_alone(picture: bytes) -> bytes:
+    """The square at the left of a picture."""
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     if image is None or image.shape[1] <= image.shape[0]:
         return picture
@@ -72,8 +77,8 @@ def _left(picture: bytes) -> bytes:
 
 
 def _grey() -> bytes:
-    return _jpeg(np.full((SIDE, SIDE, 3), 160, np.uint8))
+    return _jpeg(np.full((GREY_SIDE_PX, GREY_SIDE_PX, 3), 160, np.uint8))
 
 
 def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])

@@ -1,0 +1,120 @@
+"""Answers collected from Label Studio: those that a cursor does not know yet, matched to items by the tasks' own data.
+
+Answers to tasks that somebody edited are never read as answers to what was sent.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
+
+from pipeline.review.label_studio.answer_cursor import AnswerCursor
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.page_data import PageAnswers, is_sealed, read_results
+from pipeline.review.label_studio.records import Annotation, AnsweredTask, Project, Server
+from pipeline.review.label_studio.retry import NotFoundError
+from pipeline.review.questions.question import Answer
+
+log = logging.getLogger("refinery")
+LEFT_OUT = {  # answers that are left out, and why
+    "edited": "answers left out: somebody edited their tasks on the server",
+    "foreign choice": "choices left out: they were made on a page that is not ours",
+    "unreadable": "answers left out: they have no id or no time",
+}
+
+
+class ProjectAnswers(NamedTuple):
+    """The answers of a project that were not read before, and the times of all annotations that were read, by id."""
+
+    answers: list[Answer]
+    read: dict[int, datetime]
+
+
+class GroupProgress(NamedTuple):
+    """How far a group's questions on one kind of page are; see records.Progress."""
+
+    group: str
+    page: str
+    questions: int
+    answered: int
+    finished: int
+    answers: int
+
+
+def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tuple[list[Answer], dict[str, str]]:
+    """Every annotator's answers that the cursors do not know yet, oldest first, and the cursors that know them.
+
+    since: the cursors by project that the last collect returned, {} at first. An answer that its annotator changed
+    comes again, with the same answer_id and its new time.
+    """
+    client = StudioClient(server)
+    emails = client.emails()
+    answers: list[Answer] = []
+    cursors: dict[str, str] = {}
+    for project in client.projects(review):
+        with suppress(NotFoundError):
+            cursor = AnswerCursor.read(since.get(project.key, ""))
+            new, cursors[project.key] = read_project(client, project, cursor, emails)
+            answers += new
+    for key in sorted(set(since) - set(cursors)):
+        log.info("project %s is gone from %s: its answers up to the last collect are kept", key, server.url)
+    return sorted(answers, key=lambda a: (a.at, a.answer_id)), cursors
+
+
+def review_progress(server: Server, review: str) -> list[GroupProgress]:
+    """How far the questions of a review are, by group and page."""
+    projects = sorted(StudioClient(server).projects(review), key=lambda p: (p.mark, p.id))
+    return [GroupProgress(p.mark.group, p.mark.page, *p.progress) for p in projects]
+
+
+def read_project(
+    client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
+) -> tuple[list[Answer], str]:
+    """The answers of a project that the cursor does not know, and the cursor that knows them, as text.
+
+    All answers where the server's clock went back: the ledger knows which of them are new.
+    emails: of annotators, by the server's number of their account.
+    """
+    on_server = project.progress.answers
+    found = _read_answers(client, project, cursor, emails)
+    if cursor.misses(found.read, on_server):
+        log.info("%s: more answers than their times tell: all are read again", project.title)
+        found = _read_answers(client, project, AnswerCursor(None, {}), emails)
+    return found.answers, cursor.write(found.read, on_server)
+
+
+def _read_answers(
+    client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
+) -> ProjectAnswers:
+    found = ProjectAnswers([], {})
+    left_out: Counter[str] = Counter()
+    for task in client.answered_tasks(project.id, cursor.begin()):
+        sealed = is_sealed(task.data)
+        left_out["unreadable"] += task.unreadable
+        for annotation in task.annotations:
+            if annotation.skipped or cursor.knows(annotation.id, annotation.at):
+                continue
+            found.read[annotation.id] = annotation.at
+            if not sealed:
+                left_out["edited"] += 1
+                continue
+            page = read_results(task.data, annotation.results)
+            left_out["foreign choice"] += page.foreign
+            annotator = "nobody" if annotation.user is None else emails.get(annotation.user, f"user {annotation.user}")
+            answer_id = f"{project.key}/{annotation.id}"
+            found.answers.extend(_answers(task, annotation, page, annotator, answer_id))
+    for reason, words in LEFT_OUT.items():
+        if left_out[reason]:
+            log.info("%s: %d %s", project.title, left_out[reason], words)
+    return found
+
+
+def _answers(
+    task: AnsweredTask, annotation: Annotation, page: PageAnswers, annotator: str, answer_id: str
+) -> Iterator[Answer]:
+    seconds = annotation.seconds / len(task.data["items"])
+    for item, choice in page.choices.items():
+        question = task.data["question"]
+        yield Answer(item, choice, annotator, page.knows, annotation.at, seconds, question, answer_id)

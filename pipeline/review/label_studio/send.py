@@ -1,0 +1,117 @@
+"""Questions sent to Label Studio: one project for each review, group and kind of page.
+
+Everything is looked for by ids that stand in the tasks' own data before it is sent, so a send that was killed, or that
+the server answered with an error although it did the work, is completed by the next one and doubles nothing.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.images import picture_addresses, shown_faces
+from pipeline.review.label_studio.page_data import machine_choices, task_data
+from pipeline.review.label_studio.project_mark import ProjectMark
+from pipeline.review.label_studio.records import Pictures, Project, SendCounts, SendTerms, Server, Task
+from pipeline.review.label_studio.retry import NotFoundError
+from pipeline.review.questions.question import GRID, PAIR, Question
+
+log = logging.getLogger("refinery")
+BATCH = 20  # questions that travel together; inside the tasks, their pictures are about 10 MB
+
+
+def send_questions(
+    server: Server,
+    review: str,
+    group: str,
+    questions: Sequence[Question],
+    pictures: Pictures,
+    *,
+    wanted_items: Collection[str],
+    votes: int = 2,
+    media: Path | None = None,
+    annotators: Sequence[str] = (),
+) -> SendCounts:
+    """Have these questions on a group's pages, and withdraw those that nobody answered and nobody wants any more.
+
+    review: its name; pictures: called for new questions only; wanted_items: ids of items that still matter; votes,
+    media, annotators: see SendTerms.
+    Raises UserError when the server stays away, refuses, or has no room; what was sent stays.
+    """
+    client, counts = StudioClient(server), []
+    wanted = frozenset(wanted_items) | {item.id for q in questions for item in q.items}
+    terms = SendTerms(wanted, votes, media.absolute() if media else None, tuple(annotators))
+    for page in (GRID, PAIR):
+        mark, on_page = ProjectMark(review, group, page), [q for q in questions if q.page == page]
+        try:
+            counts.append(_send_page(client, mark, on_page, pictures, terms))
+        except NotFoundError:  # somebody deleted the project meanwhile: once more from the beginning
+            counts.append(_send_page(client, mark, on_page, pictures, terms))
+    return SendCounts(*(sum(n) for n in zip(*counts, strict=True)))
+
+
+def sent_items(server: Server, review: str) -> dict[str, set[str]]:
+    """The ids of all items of a review that are on the server, answered or not, by group."""
+    client = StudioClient(server)
+    items: dict[str, set[str]] = defaultdict(set)
+    for project in client.projects(review):
+        with suppress(NotFoundError):
+            items[project.mark.group].update(i for t in client.tasks(project.id) if t.intact for i in t.items)
+    return dict(items)
+
+
+def _send_page(
+    client: StudioClient, mark: ProjectMark, questions: Sequence[Question], pictures: Pictures, terms: SendTerms
+) -> SendCounts:
+    """Have these questions, all of one kind of page, in the project with that mark."""
+    projects = [p for p in client.projects(mark.name) if p.mark == mark]
+    if not projects and not questions:
+        return SendCounts(0, 0, 0)
+    if projects:
+        client.restore_project(projects[0], votes=terms.votes)
+    project = projects[0] if projects else client.make_project(mark, votes=terms.votes)
+    there = [t for p in projects for t in client.tasks(p.id)]
+    obsolete = [t for t in there if not t.answered and (not t.intact or terms.wanted_items.isdisjoint(t.items))]
+    withdrawn = {t.id for t in obsolete if client.withdraw_task(t.id)}
+    kept = _withdraw_doubles(client, [t for t in there if t.id not in withdrawn])
+    known = {t.question for t in kept if t.intact}
+    new = [q for q in questions if q.id not in known]
+    if new:
+        _send_new(client, project, new, pictures, terms)
+    return SendCounts(len(new), len(questions) - len(new), len(withdrawn))
+
+
+def _send_new(
+    client: StudioClient, project: Project, new: Sequence[Question], pictures: Pictures, terms: SendTerms
+) -> None:
+    if terms.media is not None:
+        client.show_pictures_from(project.id, terms.media)
+    for start in range(0, len(new), BATCH):
+        batch = new[start : start + BATCH]
+        faces = shown_faces(batch)
+        addresses = picture_addresses(faces, pictures(sorted(faces.with_photo | faces.alone)), media=terms.media)
+        tasks = [
+            {
+                "data": task_data(question, addresses),
+                "predictions": [{"model_version": "machine", "result": machine_choices(question)}],
+            }
+            for question in batch
+        ]
+        client.add_tasks(project.id, tasks)
+        log.info("%s: %d of %d new questions sent", project.mark.title(), start + len(batch), len(new))
+    _withdraw_doubles(client, client.tasks(project.id))
+    client.assign_tasks(project.id, terms.annotators)
+
+
+def _withdraw_doubles(client: StudioClient, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks that stay when each question is there once: a server may do what a killed program asked for last."""
+    by_question: dict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        by_question[task.question].append(task)
+    kept = []
+    for doubles in by_question.values():
+        best, *others = sorted(doubles, key=lambda t: (not t.intact, not t.answered, t.id))
+        kept += [best, *(t for t in others if t.answered or not client.withdraw_task(t.id))]
+    return kept

@@ -1,0 +1,85 @@
+"""Rows as a Label Studio server lists them, read into records.
+
+Nothing in them is taken for granted: people edit tasks by hand, other programs write annotations, and a server's clock
+may be wrong.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.review.label_studio.page_data import is_sealed
+from pipeline.review.label_studio.project_mark import ProjectMark
+from pipeline.review.label_studio.records import Annotation, AnsweredTask, Progress, Project, Task
+
+MAX_SECONDS = 1e6  # on one page; above, a clock was wrong
+MIN_YEAR, MAX_YEAR = 2000, 9000  # between which an answer was given
+
+
+def project_of(row: Any) -> Project | None:
+    """A project; None for one that no review made."""
+    mark = ProjectMark.read(row.description or "", row.title or "")
+    if mark is None:
+        return None
+    counts = (
+        row.task_number,
+        row.num_tasks_with_annotations,
+        row.finished_task_number,
+        row.total_annotations_number,
+    )
+    return Project(
+        row.id,
+        key=f"{row.id}@{row.created_at:%Y%m%dT%H%M%S%f}",
+        mark=mark,
+        title=row.title or "",
+        description=row.description or "",
+        label_config=row.label_config or "",
+        votes=row.maximum_annotations or 0,
+        shows_predictions=row.show_collab_predictions is True,
+        progress=Progress(*(n or 0 for n in counts)),
+    )
+
+
+def is_question(row: Any) -> bool:
+    """Whether a task is a question of a review; others may have put their own into our project."""
+    return "question" in (row.data or {})
+
+
+def task_of(row: Any) -> Task:
+    """A task that is a question."""
+    listed = row.data.get("items")
+    items = (item for item in (listed if isinstance(listed, list) else []) if isinstance(item, Mapping))
+    ids = tuple(str(item["id"]) for item in items if "id" in item)
+    answered = bool((row.total_annotations or 0) > 0 or getattr(row, "draft_exists", False))
+    return Task(row.id, str(row.data["question"]), ids, answered, is_sealed(row.data))
+
+
+def answered_task_of(row: Any) -> AnsweredTask:
+    """A task that is a question, with its annotations."""
+    annotations = [_annotation(entry) for entry in row.annotations or []]
+    readable = tuple(a for a in annotations if a is not None)
+    return AnsweredTask(row.data, readable, unreadable=len(annotations) - len(readable))
+
+
+def _annotation(entry: Any) -> Annotation | None:
+    """An annotation; None for what no Label Studio wrote."""
+    try:
+        updated = entry["updated_at"]
+        if not isinstance(updated, datetime):
+            updated = datetime.fromisoformat(str(updated).replace("Z", "+00:00"))
+        at = updated.astimezone(UTC)
+        if not isinstance(entry["id"], int) or not MIN_YEAR < at.year < MAX_YEAR:
+            return None
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    user = entry.get("completed_by")
+    user = user.get("id") if isinstance(user, Mapping) else user
+    took = entry.get("lead_time")
+    return Annotation(
+        entry["id"],
+        at,
+        user=user if isinstance(user, int) else None,
+        seconds=took if isinstance(took, int | float) and 0 <= took < MAX_SECONDS else 0.0,
+        skipped=bool(entry.get("was_cancelled")),
+        results=entry.get("result"),
+    )
