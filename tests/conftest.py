@@ -10,7 +10,7 @@ import pytest
 import torch
 from distributed import Client
 
-from pipeline.review.label_studio.server import Local
+from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.tables import run_dask
 from tests.builders.label_studio.label_server import begin
 from tests.builders.processes.mxnet_python import mxnet_python
@@ -82,7 +82,7 @@ def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+def label_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """One real Label Studio for a session of tests; each test takes a review name of its own."""
     local = begin(tmp_path_factory.mktemp("label-studio") / "review" / "server")
     yield local

@@ -20,7 +20,7 @@ from pipeline.review.answers.agreement import by_annotator, by_group
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
 from pipeline.review.answers.votes import settle
 from pipeline.review.groups import read_groups, read_roster
-from pipeline.review.label_studio import client
+from pipeline.review.label_studio.collect import collect_answers, review_progress
 from pipeline.review.questions.audit import current_audit, estimate_noise
 from pipeline.review.questions.round import RoundLimits
 from pipeline.root_lock import root_lock
@@ -69,7 +69,7 @@ def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     reviewed_at = f"{server.url} {review_name}"
     cursors: dict[str, dict[str, str]] = storage.get_json(root, CURSOR_FILE) or {}
-    answers, cursor = client.collect(server, review_name, cursors.get(reviewed_at, {}))
+    answers, cursor = collect_answers(server, review_name, cursors.get(reviewed_at, {}))
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
     new = ledger.append(root, rows)
     # after the ledger: an answer that is read twice is kept once
@@ -98,7 +98,7 @@ def status(root: Root, url: Url = "", name: Name = "") -> Status:
     wrong_verdicts = current_audit(root).wrong_verdicts
     noise = estimate_noise(wrong_verdicts, settlement.verdicts)
     result = Status(
-        [q._asdict() for q in client.counts(server, review_name)],
+        [q._asdict() for q in review_progress(server, review_name)],
         [a._asdict() for a in by_group(answers)],
         [a._asdict() for a in by_annotator(answers)],
         len(settlement.verdicts),

@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.result import Result
 from pipeline.errors import UserError
-from pipeline.review.label_studio import server
+from pipeline.review.label_studio import installation, local_server
 
 log = logging.getLogger("refinery")
 Root = Annotated[str, typer.Argument(metavar="ROOT", help="The refinement's folder; the server's data lies under it.")]
@@ -34,7 +34,7 @@ def serve(root: Root, port: Annotated[int, typer.Option(help="On this machine on
         raise UserError(f"{root} is no folder of this machine: a local server keeps its data in one")
     folder = Path(root).absolute() / "review" / "server"
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
-    local = server.start(folder, port=port, venv=server.environment())
+    local = local_server.start(folder, port=port, venv=installation.environment_folder())
     try:
         for line in _welcome(local):
             log.info("%s", line)
@@ -46,10 +46,10 @@ def serve(root: Root, port: Annotated[int, typer.Option(help="On this machine on
     raise UserError(f"Label Studio ended by itself (status {status}): see {folder / 'server.log'}")
 
 
-def _welcome(local: server.Local) -> list[str]:
+def _welcome(local: local_server.LocalServer) -> list[str]:
     return [
         f"Label Studio is at {local.url}; it can be reached from this machine only",
-        f"account: {server.ACCOUNT}, its password is in {local.password}",
+        f"account: {local_server.ACCOUNT}, its password is in {local.password}",
         f"further annotators make their accounts at {local.url}/user/signup",
         f"for programs: export LABEL_STUDIO_API_KEY=$(cat {local.token})",
         "Ctrl-C ends it; questions and answers stay",

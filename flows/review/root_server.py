@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio import client
+from pipeline.review.label_studio.records import Server
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
-def server_of(root: str, url: str) -> client.Server:
+def server_of(root: str, url: str) -> Server:
     """The server at this url, "" for the local one of the root; its token comes from the environment or a file.
 
     Raises UserError where there is no token.
@@ -23,7 +23,7 @@ def server_of(root: str, url: str) -> client.Server:
         raise UserError(
             f"no token for {url}: set LABEL_STUDIO_API_KEY, or start a server with `refinery review serve {root}`"
         )
-    return client.Server(url, token)
+    return Server(url, token)
 
 
 def media_folder(root: str, url: str) -> Path | None:

@@ -11,7 +11,9 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.machine_views import machine_views
 from pipeline.review.answers.question_log import log_questions
 from pipeline.review.groups import KnownIdentity, propose_groups
-from pipeline.review.label_studio import client
+from pipeline.review.label_studio.collect import review_progress
+from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.send import send_questions, sent_items
 from pipeline.review.questions.pages import GroupQuestion, shown_faces
 from pipeline.review.questions.photo_views import face_pictures
 from pipeline.review.questions.round import Round, RoundLimits, plan_round
@@ -24,7 +26,7 @@ PROPOSED_FILE = "asked/proposed.json"
 
 def send_round(
     refinement: Refinement,
-    server: client.Server,
+    server: Server,
     name: str,
     *,
     limits: RoundLimits,
@@ -38,41 +40,43 @@ def send_round(
     """
     root = refinement.root
     ledger.set_votes_wanted(root, limits.votes)
-    sent_items = client.asked(server, name)
-    planned = plan_round(refinement, set().union(*sent_items.values()), known, limits)
+    sent = sent_items(server, name)
+    planned = plan_round(refinement, set().union(*sent.values()), known, limits)
     cases = [(case, question.group) for question in planned.questions for case in question.cases]
     log_questions(root, cases)
     views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
     ledger.append(root, views)
     pictures = face_pictures(refinement, shown_faces(planned.questions))
-    sent = {}
-    for project_group, repeated, questions in _by_project(planned, sent_items):
-        sent[project_group] = client.send(
+    counts = {}
+    for project_group, repeated, questions in _by_project(planned, sent):
+        counts[project_group] = send_questions(
             server,
             name,
             project_group,
             [q.question for q in questions],
             lambda faces: {f: pictures[f] for f in faces if f in pictures},
-            wanted=planned.wanted_items,
+            wanted_items=planned.wanted_items,
             votes=1 if repeated else limits.votes,
             media=media_folder(root, server.url),
             annotators=annotators.get(project_group.removesuffix(REPEATED), ()),
         )
     waiting: Counter[str] = Counter()
-    for project in client.counts(server, name):
-        waiting[project.group] += project.questions - project.finished
-    queues = [Queue(group, s.new, s.withdrawn, waiting[group]) for group, s in sent.items()]
+    for progress in review_progress(server, name):
+        waiting[progress.group] += progress.questions - progress.finished
+    queues = [Queue(group, s.new, s.withdrawn, waiting[group]) for group, s in counts.items()]
     purposes = Counter(case.purpose for case, _ in cases)
     return Sent(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
 
 
-def _by_project(planned: Round, sent_items: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:
-    """The group of each project, whether it asks for one more opinion, and its questions; sent_items: project groups.
+def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:
+    """The group of each project, whether it asks for one more opinion, and its questions.
+
+    sent_groups: groups of the projects that are on the server.
 
     Repeated questions have projects of their own, as a page is finished with as many answers as its project asks for.
     """
     groups = {(q.group, q.repeated) for q in planned.questions}
-    groups |= {(group.removesuffix(REPEATED), group.endswith(REPEATED)) for group in sent_items}
+    groups |= {(group.removesuffix(REPEATED), group.endswith(REPEATED)) for group in sent_groups}
     for group, repeated in sorted(groups):
         questions = [q for q in planned.questions if (q.group, q.repeated) == (group, repeated)]
         yield group + REPEATED * repeated, repeated, questions

@@ -19,7 +19,8 @@ from pipeline.errors import UserError
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.question_log import read_question_log
-from pipeline.review.label_studio.client import Server, Studio
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.records import Server
 from tests.builders.label_studio.simulated_annotators import AnsweredPage
 
 NOT_TABLES = ("review/", "asked/", "ledger/")  # folders of a root whose files no manifest lists
@@ -132,7 +133,7 @@ def asked_twice(server: Server, review: str) -> list[str]:
 
     A project for further opinions asks about items again, and is left out for these.
     """
-    studio = Studio(server)
+    studio = StudioClient(server)
     projects = studio.projects(review)
     faults = [f"project {m.title()}: {n} times" for m, n in Counter(p.mark for p in projects).items() if n > 1]
     tasks = [(p, t) for p in projects for t in studio.tasks(p.id)]

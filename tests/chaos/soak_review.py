@@ -14,8 +14,9 @@ from pathlib import Path
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
-from pipeline.review.label_studio.client import Server
-from pipeline.review.label_studio.server import environment, start
+from pipeline.review.label_studio.installation import environment_folder
+from pipeline.review.label_studio.local_server import start
+from pipeline.review.label_studio.records import Server
 from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer
 from tests.chaos import root_checks
 from tests.chaos.killed_command import random_kill
@@ -40,7 +41,7 @@ def label_studio(bench: SoakBench) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    local = start(bench.reviewed / "review/server", port=port, venv=environment())
+    local = start(bench.reviewed / "review/server", port=port, venv=environment_folder())
     try:
         yield Server(local.url, local.token.read_text().strip())
     finally:

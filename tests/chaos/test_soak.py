@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.review.label_studio import server
+from pipeline.review.label_studio import installation
 from tests.chaos.killed_command import SIGNAL_SHARES, run_command
 from tests.chaos.soak import SoakFaultsError, soak
 
@@ -26,7 +26,7 @@ def test_a_few_kills_of_a_refinement_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.server
 def test_a_few_kills_of_a_review_lose_nothing(tmp_path: Path) -> None:
-    empty = server.environment() / f"empty-{server.VERSION}"
+    empty = installation.environment_folder() / f"empty-{installation.VERSION}"
     if empty.exists():  # making a database takes half a minute
         shutil.copytree(empty, tmp_path / "reviewed/review/server")
     report = soak(tmp_path, kills=0, review_kills=5, people=6, photos=40)

@@ -18,9 +18,14 @@ from pipeline.faces.detect import kind_of
 from pipeline.faces.picture import MAX_PIXELS, UnreadablePhoto, decode
 from pipeline.review.answers.list_files import SAYS, read_lists
 from pipeline.review.groups import read_groups, read_roster
-from pipeline.review.label_studio import exchange, page_templates
-from pipeline.review.label_studio.client import Studio
-from pipeline.review.label_studio.projects import Cursor, Mark
+from pipeline.review.label_studio import page_data
+from pipeline.review.label_studio.answer_cursor import AnswerCursor
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.collect import read_project
+from pipeline.review.label_studio.images import PictureAddresses
+from pipeline.review.label_studio.project_mark import ProjectMark
+from pipeline.review.label_studio.records import Progress, Project
+from pipeline.review.label_studio.server_rows import answered_task_of, is_question, task_of
 from pipeline.review.questions.question import CHOICES, GRID, PAIR, Item, Question
 from pipeline.tables import table
 from tests.fuzz.rules import Target, holds, is_text
@@ -28,10 +33,9 @@ from trainer.data.shards import open_faces
 
 # the tasks that were sent; an input says what came back
 PAGES = [
-    page_templates.data_of(
+    page_data.task_data(
         Question(page, page, "Ann", ("f",), ("f",), tuple(Item(f"{page}{i}", "f", "yes", "") for i in range(n))),
-        {"f": ""},
-        {"f": ""},
+        PictureAddresses({"f": ""}, {"f": ""}),
     )
     for page, n in ((GRID, 3), (PAIR, 1))
 ]
@@ -65,26 +69,27 @@ def _groups(folder: Path) -> None:
 def _answers(folder: Path) -> None:
     """What a server lists: [{"data": {...}, "annotations": [...]}, ...]; data that is a number is a task of ours."""
     text = (folder / "cursor").read_text("utf-8", "replace") if (folder / "cursor").is_file() else ""
-    cursor = Cursor.read(Cursor.read(text).write({}))  # which leaves out what was read long before
-    holds(Cursor.read(cursor.write({})) == cursor, "a cursor comes back")
-    told = (folder / "project").read_text("utf-8", "replace") if (folder / "project").is_file() else ""
-    mark = Mark.read(told, told)
-    holds(mark is None or Mark.read(mark.description(), "") == mark, "a project is known again")
+    cursor = AnswerCursor.read(AnswerCursor.read(text).write({}))  # which leaves out what was read long before
+    holds(AnswerCursor.read(cursor.write({})) == cursor, "a cursor comes back")
+    description = (folder / "project").read_text("utf-8", "replace") if (folder / "project").is_file() else ""
+    mark = ProjectMark.read(description, description)
+    holds(mark is None or ProjectMark.read(mark.description(), "") == mark, "a project is known again")
     rows = [_row(task) for task in _json(folder / "tasks.json") if isinstance(task, dict)]
     for row in rows:
-        if "question" in (row.data or {}):
+        if is_question(row):
             is_known = row.data in PAGES
-            holds(exchange.task_of(row).whole >= is_known, "a task that was sent is known again")
+            holds(task_of(row).intact >= is_known, "a task that was sent is known again")
     _collected(cursor, rows)
 
 
-def _collected(cursor: Cursor, rows: list[Any]) -> None:
+def _collected(cursor: AnswerCursor, rows: list[Any]) -> None:
     many = sum(len(row.annotations or []) for row in rows)
-    row = SimpleNamespace(title="a", total_annotations_number=many)
-    project = exchange.Project(1, "1@a", Mark("a", "b", GRID), row)
-    studio = cast("Studio", SimpleNamespace(answered=lambda _project, _since: rows))
-    found, written = exchange.read_project(studio, project, cursor, {1: "ann@example.org"})
-    items = {item["id"] for row in rows if page_templates.sealed(row.data) for item in row.data["items"]}
+    mark, progress = ProjectMark("a", "b", GRID), Progress(0, 0, 0, many)
+    project = Project(1, "1@a", mark, "a", "", "", votes=1, shows_predictions=True, progress=progress)
+    tasks = [answered_task_of(row) for row in rows]
+    client = cast("StudioClient", SimpleNamespace(answered_tasks=lambda _project, _since: tasks))
+    found, written = read_project(client, project, cursor, {1: "ann@example.org"})
+    items = {item["id"] for row in rows if page_data.is_sealed(row.data) for item in row.data["items"]}
     for answer in found:
         holds(answer.item in items, "answers are about what was asked")
         holds(answer.choice in {c for choices in CHOICES.values() for c in choices}, "a choice of the page")
@@ -95,7 +100,7 @@ def _collected(cursor: Cursor, rows: list[Any]) -> None:
     ids = [given["id"] for row in rows for given in row.annotations or [] if isinstance(given, dict) and "id" in given]
     if len(set(map(str, ids))) < len(ids):
         return  # no server gives two answers one id
-    again, _ = exchange.read_project(studio, project, Cursor.read(written), {1: "ann@example.org"})
+    again, _ = read_project(client, project, AnswerCursor.read(written), {1: "ann@example.org"})
     holds(not again, "what was collected does not come again")
 
 

@@ -51,7 +51,7 @@ class AnswerCursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "AnswerCursor":
-        """A cursor from its text; at the beginning where there is none, as an answer that is read twice is kept once."""
+        """A cursor from its text; one that knows nothing where there is none: an answer read twice is kept once."""
         try:
             value = json.loads(text)
             written = (value["at"], *(t for _, t in value["seen"]))

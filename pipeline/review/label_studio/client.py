@@ -68,8 +68,7 @@ class StudioClient:
 
     def projects(self, review: str) -> list[Project]:
         """The projects of a review, the oldest first."""
-        listing = partial(_list_projects, self.sdk)
-        found = (project_of(row) for rows in self._pages(listing, "its projects") for row in rows)
+        found = (project_of(row) for rows in self._pages(_list_projects, "its projects") for row in rows)
         return sorted((p for p in found if p is not None and p.mark.name == review), key=lambda p: p.id)
 
     def make_project(self, mark: ProjectMark, *, votes: int) -> Project:
@@ -97,19 +96,13 @@ class StudioClient:
 
     def restore_project(self, project: Project, *, votes: int) -> None:
         """Give a project its page and settings back, whatever somebody did to them; its title is left to people."""
-        present = {
-            "label_config": project.label_config,
-            "maximum_annotations": project.votes,
-            "show_collab_predictions": project.shows_predictions,
-            "description": project.description,
+        settings = {  # as they are, and as they should be
+            "label_config": (project.label_config, PAGES[project.mark.page]),
+            "maximum_annotations": (project.votes, votes),
+            "show_collab_predictions": (project.shows_predictions, True),
+            "description": (project.description, project.mark.description(project.description)),
         }
-        right = {
-            "label_config": PAGES[project.mark.page],
-            "maximum_annotations": votes,
-            "show_collab_predictions": True,
-            "description": project.mark.description(project.description),
-        }
-        changes = {name: value for name, value in right.items() if present[name] != value}
+        changes = {name: right for name, (present, right) in settings.items() if present != right}
         if not changes:
             return
         log.info("%s: its %s restored", project.title, " and ".join(n.replace("_", " ") for n in sorted(changes)))
@@ -137,7 +130,7 @@ class StudioClient:
 
     def tasks(self, project: int) -> list[Task]:
         """All questions of a project, the oldest first."""
-        listing = partial(_list_tasks, self.sdk, project, fields="task_only")
+        listing = partial(_list_tasks, project=project, fields="task_only")
         pages = self._pages(listing, f"project {project}")
         return [task_of(row) for rows in pages for row in rows if is_question(row)]
 
@@ -147,7 +140,7 @@ class StudioClient:
         if since:
             filters.append(_filter("updated_at", "greater", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
         query = json.dumps({"filters": {"conjunction": "and", "items": filters}})
-        listing = partial(_list_tasks, self.sdk, project, fields="all", query=query)
+        listing = partial(_list_tasks, project=project, fields="all", query=query)
         for rows in self._pages(listing, f"project {project}"):
             yield from (answered_task_of(row) for row in rows if is_question(row))
 
@@ -176,7 +169,7 @@ class StudioClient:
     def assign_tasks(self, project: int, emails: Sequence[str]) -> None:
         """Assign a project's tasks to annotators where the server can.
 
-        Label Studio Enterprise can; written after the description of its interface and never tried, for want of one.
+        Label Studio Enterprise can; written after its interface's description and never tried, for want of one.
         """
         if not emails or self._ask(lambda sdk: sdk.versions.get(), "its version").edition != "Enterprise":
             return
@@ -185,18 +178,18 @@ class StudioClient:
             log.info("%s has no account at %s: no question is assigned to them", missing, self.url)
         users = [number[e] for e in emails if e in number]
         for user in users:
-            self._ask(lambda sdk, user=user: sdk.projects.members.add(project, user=user), "to add members")
+            self._ask(partial(_add_member, project=project, user=user), "to add members")
         every = {"all": True, "excluded": list[int]()}
         self._ask(
             lambda sdk: sdk.projects.assignments.bulk_assign(project, type="AN", users=users, selected_items=every),
             "to assign tasks",
         )
 
-    def _pages(self, listing: Callable[[int], Any], request: str) -> Iterator[list[Any]]:
+    def _pages(self, listing: Callable[..., Any], request: str) -> Iterator[list[Any]]:
         """The rows of a listing, a page at a time; 404 says on the first page that nothing is there, later the end."""
         for number in count(1):
             try:
-                rows = list(self._ask(lambda _, n=number: listing(n), request).items or [])
+                rows = list(self._ask(partial(listing, page=number), request).items or [])
             except NotFoundError:
                 if number == 1:
                     raise
@@ -206,13 +199,16 @@ class StudioClient:
                 return
 
 
-def _list_projects(sdk: Any, page: int) -> Any:
+def _list_projects(sdk: Any, *, page: int) -> Any:
     return sdk.projects.list(include=PROJECT_FIELDS, page=page, page_size=PAGE_SIZE)
 
 
-def _list_tasks(sdk: Any, project: int, page: int, *, fields: str, query: str | None = None) -> Any:
-    chosen = {} if query is None else {"query": query}
-    return sdk.tasks.list(project=project, page=page, page_size=PAGE_SIZE, fields=fields, **chosen)
+def _list_tasks(sdk: Any, *, project: int, page: int, fields: str, query: str | None = None) -> Any:
+    return sdk.tasks.list(project=project, page=page, page_size=PAGE_SIZE, fields=fields, query=query)
+
+
+def _add_member(sdk: Any, *, project: int, user: int) -> None:
+    sdk.projects.members.add(project, user=user)
 
 
 def _filter(column: str, operator: str, kind: str, value: object) -> dict[str, object]:

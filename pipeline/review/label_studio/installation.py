@@ -62,7 +62,7 @@ def _install_lock(venv: Path) -> Iterator[None]:
 def _pip_install(venv: Path) -> None:
     terminal = sys.stderr.isatty()
     quiet = [] if terminal else ["-q"]
-    pip = [venv / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", *quiet]
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *quiet]
     run = subprocess.run(  # noqa: S603  pip of the environment that was just made
         [*pip, f"label-studio=={VERSION}"],
         stdout=sys.stderr if terminal else subprocess.DEVNULL,

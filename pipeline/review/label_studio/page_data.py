@@ -54,7 +54,7 @@ def task_data(question: Question, addresses: PictureAddresses) -> dict[str, Any]
 
 
 def machine_choices(question: Question) -> list[dict[str, Any]]:
-    """The machine's view as the page's first choices, in Label Studio's format; where it has none, nothing is chosen."""
+    """The choices that a page begins with, the machine's view; none where it is unsure."""
     if question.page == PAIR:
         other = "no" if question.same_means == "yes" else "yes"
         choice = {question.same_means: "same", other: "different"}.get(question.items[0].machine_verdict)
@@ -118,8 +118,7 @@ def _cell_choices(place: int) -> list[dict[str, str]]:
     """
     key = KEYS[place : place + 1]
     return [
-        {"value": f"{place + 1} {words}", "html": words, "alias": choice}
-        | ({"hotkey": with_key + key} if key else {})
+        {"value": f"{place + 1} {words}", "html": words, "alias": choice} | ({"hotkey": with_key + key} if key else {})
         for choice, (words, with_key) in CELL_CHOICES.items()
     ]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.review.label_studio.client import Studio
+from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.browser import stream, submitted
 from tests.builders.label_studio.label_server import connection
@@ -14,7 +14,7 @@ def answer_on_the_page(
     page: Any, local: Any, review: str, oracle: Oracle, annotator: str, *, kind: str, screenshot: Path
 ) -> None:
     """Answer the first question of a kind (grid or pair) in a browser; screenshot: a file of the answered page."""
-    project = next(p for p in Studio(connection(local)).projects(review) if p.mark.page == kind)
+    project = next(p for p in StudioClient(connection(local)).projects(review) if p.mark.page == kind)
     task = Annotator(local.url, annotator).web.get(f"/api/projects/{project.id}/next").json()
     stream(page, local.url, project.id)
     ids = [i["id"] for i in task["data"]["items"]]

@@ -5,9 +5,9 @@ import shutil
 import socket
 from pathlib import Path
 
-from pipeline.review.label_studio import server
-from pipeline.review.label_studio.client import Server
-from pipeline.review.label_studio.server import Local
+from pipeline.review.label_studio import installation, local_server
+from pipeline.review.label_studio.local_server import LocalServer
+from pipeline.review.label_studio.records import Server
 
 
 def free_port() -> int:
@@ -17,14 +17,14 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def begin(folder: Path, port: int = 0) -> Local:
+def begin(folder: Path, port: int = 0) -> LocalServer:
     """A server with an empty database: a copy of one that was made before, as making one takes half a minute."""
-    venv = server.environment()
-    empty = venv / f"empty-{server.VERSION}"
+    venv = installation.environment_folder()
+    empty = venv / f"empty-{installation.VERSION}"
     if empty.exists() and not folder.exists():
         shutil.copytree(empty, folder)
         folder.chmod(0o700)
-    local = server.start(folder, port=port or free_port(), venv=venv)
+    local = local_server.start(folder, port=port or free_port(), venv=venv)
     if not empty.exists():
         local.stop()
         making = venv / f".empty-{os.getpid()}"
@@ -34,10 +34,10 @@ def begin(folder: Path, port: int = 0) -> Local:
             making.rename(empty)
         except OSError:  # another process was faster
             shutil.rmtree(making)
-        local = server.start(folder, port=port or free_port(), venv=venv)
+        local = local_server.start(folder, port=port or free_port(), venv=venv)
     return local
 
 
-def connection(local: Local) -> Server:
+def connection(local: LocalServer) -> Server:
     """The address and the token of a local server."""
     return Server(local.url, local.token.read_text().strip())

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import cv2
 import numpy as np
 
+from pipeline.review.label_studio.images import PictureAddresses
+from pipeline.review.label_studio.page_data import task_data
 from pipeline.review.questions.question import GRID, PAIR, Item, Question, question_id
 
 
@@ -26,6 +29,18 @@ def pair(name: str, machine_verdict: str = "no", same_means: str = "yes") -> Que
     items = (Item(f"{name}.pair", "", machine_verdict, "as like as two of one person"),)
     left, right = tuple(f"{name}-one-{i}" for i in range(2)), tuple(f"{name}-two-{i}" for i in range(2))
     return Question(question_id(PAIR, items), PAIR, name, left, right, items, "one", "the other", same_means)
+
+
+class OwnAddress(dict[str, str]):
+    """An address for every face: its id."""
+
+    def __missing__(self, face: str) -> str:
+        return face
+
+
+def data(question: Question) -> dict[str, Any]:
+    """The data of a question's task, each face's picture at its id."""
+    return task_data(question, PictureAddresses(OwnAddress(), OwnAddress()))
 
 
 def ids(*questions: Question) -> set[str]:

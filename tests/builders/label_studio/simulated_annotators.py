@@ -12,8 +12,9 @@ from flows.sample.true_answers import true_persons
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import Refinement
 from pipeline.review.answers.question_log import read_question_log
-from pipeline.review.label_studio.client import Server, Studio
+from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.page_templates import CELL, SAME
+from pipeline.review.label_studio.records import Server
 from pipeline.schema import digest
 
 PASSWORD = "as-long-as-needed-1"
@@ -106,7 +107,7 @@ def answer(
     """
     account = Annotator(server.url, annotator)
     answered: list[AnsweredPage] = []
-    for project, task in _open(Studio(server), account, review):
+    for project, task in _open(StudioClient(server), account, review):
         if len(answered) >= at_most:
             break
         ids = tuple(str(i["id"]) for i in task["data"]["items"])
@@ -116,7 +117,7 @@ def answer(
     return answered
 
 
-def _open(studio: Studio, account: Annotator, review: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _open(studio: StudioClient, account: Annotator, review: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pages of a review that this annotator may still answer, each with its project's key."""
     number = account.number()
     for project in studio.projects(review):

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.review.label_studio.client import Server, Studio, collect, send
-from pipeline.review.label_studio.server import Local
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.collect import collect_answers
+from pipeline.review.label_studio.local_server import LocalServer
+from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.send import send_questions
 from pipeline.review.questions.question import GRID, PAIR, Question
 from tests.builders.label_studio.browser import logged_in, stream, submitted
 from tests.builders.label_studio.label_server import connection
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")
-def server(label_server: Local) -> Server:
+def server(label_server: LocalServer) -> Server:
     return connection(label_server)
 
 
@@ -30,14 +33,16 @@ def mary(browser: Any, server: Server) -> Iterator[Any]:
 
 def opened(mary: Any, server: Server, name: str, page: str, *questions: Question, media: Path | None = None) -> None:
     """Send questions and open their project."""
-    assert send(server, name, "all", questions, pictures, wanted=ids(*questions), media=media).new == len(questions)
-    (project,) = [p for p in Studio(server).projects(name) if p.mark.page == page]
+    assert send_questions(
+        server, name, "all", questions, pictures, wanted_items=ids(*questions), media=media
+    ).new == len(questions)
+    (project,) = [p for p in StudioClient(server).projects(name) if p.mark.page == page]
     stream(mary, server.url, project.id)
 
 
 def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
-    found, _ = collect(server, name, {})
-    assert {a.who for a in found} == {"mary@example.org"}
+    found, _ = collect_answers(server, name, {})
+    assert {a.annotator for a in found} == {"mary@example.org"}
     assert all(a.seconds > 0 for a in found)
     return {a.item: (a.choice, a.knows) for a in found}
 
@@ -87,10 +92,10 @@ def test_what_is_not_answered_is_asked_for(mary: Any, server: Server) -> None:
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")
     mary.wait_for_selector("text=Please answer for every face.")
-    assert collect(server, "browser empty", {})[0] == []
+    assert collect_answers(server, "browser empty", {})[0] == []
 
 
-def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: Local) -> None:
+def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: LocalServer) -> None:
     media = label_server.token.parent.parent / "files"
     opened(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
     widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")

@@ -17,8 +17,8 @@ from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
-from pipeline.review.label_studio.client import Studio
-from pipeline.review.label_studio.server import Local
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.questions.question import GRID, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
@@ -63,19 +63,19 @@ def drawn(made: Drawn, tmp_path: Path) -> Drawn:
 
 
 @pytest.fixture(autouse=True)
-def _token(label_server: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+def _token(label_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_server.token.read_text().strip())
 
 
-def items(local: Local, review: str) -> Counter[str]:
+def items(local: LocalServer, review: str) -> Counter[str]:
     """How often each item stands on a page, over all projects of a review but those for one more opinion."""
-    studio = Studio(connection(local))
+    studio = StudioClient(connection(local))
     usual = [p for p in studio.projects(review) if not p.mark.group.endswith(REPEATED)]
     return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
 
 
 def test_people_make_it_better(
-    drawn: Drawn, label_server: Local, browser: Any, shots: Path, capsys: pytest.CaptureFixture[str]
+    drawn: Drawn, label_server: LocalServer, browser: Any, shots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One page of each kind is answered in a browser, the rest through the server's interface."""
     groups, name = str(drawn.world / "groups.csv"), "better"
@@ -135,24 +135,24 @@ def test_people_make_it_better(
             assert not [w for w in words if w in file.read_text(errors="replace")]
 
 
-def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_server: Local) -> None:
+def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_server: LocalServer) -> None:
     rows = (drawn.world / "groups.csv").read_text().splitlines()
     known = Path(drawn.root).parent / "groups.csv"
     known.write_text("\n".join(rows[: len(rows) // 2]) + "\n")  # of the other half nothing is known
     group = dict(r.split(",")[:2] for r in rows[1 : len(rows) // 2])
     send.fn(drawn.root, url=label_server.url, name="groups", groups=str(known), budget=300, audit=30)
-    studio = Studio(connection(label_server))
+    studio = StudioClient(connection(label_server))
     seen: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
     for project in studio.projects("groups"):
-        for task in studio.client.tasks.list(project=project.id, fields="all"):
+        for task in studio.sdk.tasks.list(project=project.id, fields="all"):
             name = next(n for n in set(identity.values()) if n in task.data["title"])
             seen.setdefault(project.mark.group, set()).add(name)
     assert len(seen) > 2
     assert all(group.get(name, "general") == g for g, names in seen.items() for name in names)
 
 
-def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: Local) -> None:
+def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
     """Sent twice, collected twice, refined again with another threshold and another model in between."""
     where = {"url": label_server.url, "name": "twice"}
     asking = {"budget": 200, "audit": 20, **where}

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio import server
-from pipeline.review.label_studio.client import Server, asked
+from pipeline.review.label_studio import installation, local_server
+from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.label_server import free_port
 
 pytestmark = pytest.mark.server
@@ -41,7 +42,7 @@ def ended(running: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]"
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: signal.Signals) -> None:
     port, folder = free_port(), tmp_path / "review" / "server"
-    empty = server.environment() / f"empty-{server.VERSION}"
+    empty = installation.environment_folder() / f"empty-{installation.VERSION}"
     if empty.exists():  # a database that was made before, as making one takes half a minute
         shutil.copytree(empty, folder)
     command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
@@ -59,41 +60,41 @@ def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: sig
         assert token not in said
         assert (folder / "password").read_text().strip() not in said
         url = (folder / "url").read_text().strip()
-        assert asked(Server(url, token), "nothing") == {}
+        assert sent_items(Server(url, token), "nothing") == {}
         with pytest.raises(UserError, match=f"port {port} is taken"):
-            server.start(folder, port=port, venv=server.environment())
+            local_server.start(folder, port=port, venv=installation.environment_folder())
         running.send_signal(sign)
         out, _ = running.communicate(timeout=60)
         assert running.returncode == 0
         assert "its data stays" in out
-    assert not server.answers(url)
+    assert not local_server.is_up(url)
 
 
 def test_a_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
-    (venv / f".ready-{server.VERSION}").touch()
+    (venv / f".ready-{installation.VERSION}").touch()
     (venv / "bin" / "label-studio").write_text("#!/bin/sh\necho it has no database\nexit 3\n")
     (venv / "bin" / "label-studio").chmod(0o755)
     with pytest.raises(UserError, match=r"did not come up \(it has no database\): see .*server.log"):
-        server.start(tmp_path / "server", port=free_port(), venv=venv)
+        local_server.start(tmp_path / "server", port=free_port(), venv=venv)
 
 
 def test_a_port_of_someone_else_is_told_before_anything_is_written(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     venv.mkdir()
-    (venv / f".ready-{server.VERSION}").touch()
+    (venv / f".ready-{installation.VERSION}").touch()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} is taken"):
-            server.start(tmp_path / "server", port=port, venv=venv)
+            local_server.start(tmp_path / "server", port=port, venv=venv)
     assert not (tmp_path / "server").exists()
 
 
 def test_an_environment_that_can_not_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make a virtual environment"):
-        server.install(tmp_path / "file" / "venv")
+        installation.install(tmp_path / "file" / "venv")
     assert os.listdir(tmp_path) == ["file"]

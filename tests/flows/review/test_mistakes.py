@@ -48,7 +48,7 @@ def test_a_root_without_a_refinement(tmp_path):
 @pytest.mark.parametrize("step", [send, collect, status])
 def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
-    monkeypatch.setattr("pipeline.review.label_studio.client.BEGIN", 0.5)
+    monkeypatch.setattr("pipeline.review.label_studio.client.FIRST_PATIENCE_S", 0.5)
     refined(str(tmp_path))
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
         step.fn(str(tmp_path), url="http://127.0.0.1:9")

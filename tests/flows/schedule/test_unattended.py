@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pipeline.review.answers import ledger
-from pipeline.review.label_studio.server import Local
+from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from tests.builders.label_studio.label_server import free_port
@@ -59,7 +59,7 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path, photos: Path, studio: Local, *words: str) -> Iterator[Served]:
+def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Iterator[Served]:
     """The command as a user types it, with a Prefect server of its own; ended by a friendly signal."""
     port, webhook, said = free_port(), free_port(), folder / f"said-{time.monotonic_ns()}.txt"
     environment = {
@@ -109,7 +109,7 @@ def tables(root: Path) -> dict[str, int]:
     return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*.parquet")}
 
 
-def call_back(studio: Local, name: str, port: int) -> None:
+def call_back(studio: LocalServer, name: str, port: int) -> None:
     """Have Label Studio tell of every answer, as someone sets it in each project's settings."""
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
     for project in web.get("/api/projects/").json()["results"]:
@@ -125,7 +125,7 @@ def call_back(studio: Local, name: str, port: int) -> None:
             web.post("/api/webhooks/", json=asked).raise_for_status()
 
 
-def answer(studio: Local, name: str) -> list[str]:
+def answer(studio: LocalServer, name: str) -> list[str]:
     """All annotators find that everybody belongs and all are the same: the ids of what they submitted."""
     submitted = []
     for email in WHO:
@@ -141,7 +141,7 @@ def answer(studio: Local, name: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.server
-def test_for_some_minutes_by_itself(label_server: Local, tmp_path: Path) -> None:
+def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -> None:
     draw_world(tmp_path / "world", people=8, photos=48, seed=0)
     name, root, out = "by itself", tmp_path / "root", tmp_path / "out"
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "30", "--audit", "5", "--name", name)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio.client import Server, asked
+from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
 from tests.builders.label_studio.sent_questions import post, project
 
@@ -44,23 +45,23 @@ def test_a_wrong_token_is_told_in_one_line_that_does_not_hold_it(server):
 @pytest.mark.parametrize("token", ["", "two words", "tökén", "line\n"])
 def test_what_can_be_no_token_is_told(server, token):
     with pytest.raises(UserError, match="is no token"):
-        asked(Server(server.url, token), "x")
+        sent_items(Server(server.url, token), "x")
 
 
 def test_a_personal_access_token_serves_as_well(server, ada):
     post(server, "personal", pair("a"))
     csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"], "Referer": server.url}
     personal = ada.web.post("/api/token/", headers=csrf).json()["token"]
-    assert asked(Server(server.url, personal), "personal") == {"all": ids(pair("a"))}
+    assert sent_items(Server(server.url, personal), "personal") == {"all": ids(pair("a"))}
     with pytest.raises(UserError, match="refuses the token") as told:
-        asked(Server(server.url, personal[:-3] + "abc"), "personal")
+        sent_items(Server(server.url, personal[:-3] + "abc"), "personal")
     assert personal[:-3] not in str(told.value)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
 def test_what_is_no_address_is_told(url):
     with pytest.raises(UserError, match="is no address"):
-        asked(Server(url, "token"), "x")
+        sent_items(Server(url, "token"), "x")
 
 
 def test_the_server_listens_on_loopback_only_and_keeps_its_secrets(label_server):

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.review.label_studio import client, exchange
-from pipeline.review.label_studio.client import asked, collect, counts
-from pipeline.review.label_studio.projects import Cursor
+from pipeline.review.label_studio import client, send
+from pipeline.review.label_studio.answer_cursor import AnswerCursor
+from pipeline.review.label_studio.collect import collect_answers, review_progress
+from pipeline.review.label_studio.send import sent_items
 from pipeline.review.questions.question import GRID, PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair
 from tests.builders.label_studio.sent_questions import on_server, post, tasks
@@ -20,18 +21,18 @@ def test_sending_twice_adds_nothing_and_a_new_round_withdraws_only_what_nobody_a
     assert post(server, "rounds", first, second, third) == (0, 3, 0)
     ada.answer(tasks(server, "rounds")[first.id].id, {"cell_0": "other"})
     assert post(server, "rounds", third, fourth) == (1, 1, 1)  # the second is gone, the first was answered
-    assert asked(server, "rounds") == {"all": ids(first, third, fourth)}
+    assert sent_items(server, "rounds") == {"all": ids(first, third, fourth)}
     assert set(on_server(server, "rounds").values()) == {1}
     assert post(server, "rounds", wanted=set()) == (0, 0, 2)
-    assert asked(server, "rounds") == {"all": ids(first)}
+    assert sent_items(server, "rounds") == {"all": ids(first)}
 
 
 def test_each_group_has_projects_of_its_own(server):
     post(server, "groups", grid("a"), group="Asian")
     post(server, "groups", grid("b"), pair("c"), group="African")
     post(server, "groups of another review", grid("z"), group="African")
-    assert asked(server, "groups") == {"Asian": ids(grid("a")), "African": ids(grid("b"), pair("c"))}
-    queues = [(q.group, q.page, q.questions, q.answers) for q in counts(server, "groups")]
+    assert sent_items(server, "groups") == {"Asian": ids(grid("a")), "African": ids(grid("b"), pair("c"))}
+    queues = [(q.group, q.page, q.questions, q.answers) for q in review_progress(server, "groups")]
     assert queues == [("African", GRID, 1, 0), ("African", PAIR, 1, 0), ("Asian", GRID, 1, 0)]
 
 
@@ -39,33 +40,33 @@ def test_the_answers_of_two_annotators_come_once_each(server, ada, grace):
     one, two = grid("a", cells=2), pair("b")
     post(server, "votes", one, two)
     at, of = tasks(server, "votes")[one.id].id, tasks(server, "votes", PAIR)[two.id].id
-    assert collect(server, "votes", {})[0] == []
+    assert collect_answers(server, "votes", {})[0] == []
     changed = ada.answer(at, {"cell_0": "other", "cell_1": "same", "knows": "yes"}, seconds=6)
-    answers, cursor = collect(server, "votes", {})
-    assert [(a.item, a.choice, a.who, a.knows, a.seconds, a.question) for a in answers] == [
+    answers, cursor = collect_answers(server, "votes", {})
+    assert [(a.item, a.choice, a.annotator, a.knows, a.seconds, a.question) for a in answers] == [
         ("a.0", "other", ada.email, True, 3.0, one.id),
         ("a.1", "same", ada.email, True, 3.0, one.id),
     ]
     assert answers[0].answer_id == answers[1].answer_id
     grace.answer(at, {"cell_0": "unsure", "cell_1": "unusable"})
     grace.answer(of, {"same": "different", "knows": "no"})
-    later, cursor = collect(server, "votes", cursor)
-    assert [(a.item, a.choice, a.who, a.knows) for a in later] == [
+    later, cursor = collect_answers(server, "votes", cursor)
+    assert [(a.item, a.choice, a.annotator, a.knows) for a in later] == [
         ("a.0", "unsure", grace.email, None),
         ("a.1", "unusable", grace.email, None),
         ("b.pair", "different", grace.email, False),
     ]
-    assert collect(server, "votes", cursor)[0] == []
+    assert collect_answers(server, "votes", cursor)[0] == []
     ada.answer(at, {"cell_0": "same", "cell_1": "same"}, instead_of=changed)
-    again, cursor = collect(server, "votes", cursor)
+    again, cursor = collect_answers(server, "votes", cursor)
     assert [(a.item, a.choice, a.answer_id) for a in again] == [
         ("a.0", "same", answers[0].answer_id),
         ("a.1", "same", answers[0].answer_id),
     ]
     assert again[0].at > answers[0].at
-    assert collect(server, "votes", cursor) == ([], cursor)
-    assert len(collect(server, "votes", {})[0]) == 5
-    assert [(q.answered, q.finished, q.answers) for q in counts(server, "votes")] == [(1, 1, 2), (1, 0, 1)]
+    assert collect_answers(server, "votes", cursor) == ([], cursor)
+    assert len(collect_answers(server, "votes", {})[0]) == 5
+    assert [(q.answered, q.finished, q.answers) for q in review_progress(server, "votes")] == [(1, 1, 2), (1, 0, 1)]
 
 
 def test_answers_given_after_the_servers_clock_was_put_back_come_in(server, ada, grace):
@@ -73,25 +74,26 @@ def test_answers_given_after_the_servers_clock_was_put_back_come_in(server, ada,
     one, two = grid("a", cells=1), grid("b", cells=1)
     post(server, "clock", one, two)
     ada.answer(tasks(server, "clock")[one.id].id, {"cell_0": "same"})
-    _, cursor = collect(server, "clock", {})
+    _, cursor = collect_answers(server, "clock", {})
     ((key, text),) = cursor.items()
-    kept = Cursor.read(text)
-    assert kept.at is not None
+    kept = AnswerCursor.read(text)
+    assert kept.read_until is not None
     ahead = kept._replace(
-        at=kept.at + timedelta(hours=1), seen={i: t + timedelta(hours=1) for i, t in kept.seen.items()}
+        read_until=kept.read_until + timedelta(hours=1),
+        recent={i: t + timedelta(hours=1) for i, t in kept.recent.items()},
     )
     cursor = {key: ahead.write({})}
-    assert collect(server, "clock", cursor)[0] == []
+    assert collect_answers(server, "clock", cursor)[0] == []
     grace.answer(tasks(server, "clock")[two.id].id, {"cell_0": "other"})
-    answers, cursor = collect(server, "clock", cursor)
-    assert ("b.0", "other", grace.email) in [(a.item, a.choice, a.who) for a in answers]
-    assert collect(server, "clock", cursor)[0] == []
+    answers, cursor = collect_answers(server, "clock", cursor)
+    assert ("b.0", "other", grace.email) in [(a.item, a.choice, a.annotator) for a in answers]
+    assert collect_answers(server, "clock", cursor)[0] == []
 
 
 def test_more_questions_than_one_listing_holds(server, monkeypatch):
-    monkeypatch.setattr(client, "PAGE", 4)
-    monkeypatch.setattr(exchange, "BATCH", 3)
+    monkeypatch.setattr(client, "PAGE_SIZE", 4)
+    monkeypatch.setattr(send, "BATCH", 3)
     questions = [pair(f"person {i}") for i in range(8)]
     assert post(server, "many", *questions) == (8, 0, 0)
     assert post(server, "many", *questions) == (0, 8, 0)
-    assert asked(server, "many") == {"all": ids(*questions)}
+    assert sent_items(server, "many") == {"all": ids(*questions)}

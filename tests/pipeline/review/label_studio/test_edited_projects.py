@@ -3,7 +3,9 @@
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio.client import Studio, asked, collect, send
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.collect import collect_answers
+from pipeline.review.label_studio.send import send_questions, sent_items
 from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
 from tests.builders.label_studio.sent_questions import on_server, post, project, tasks
@@ -15,12 +17,12 @@ def test_a_deleted_project_is_made_again_and_its_cursor_forgotten(server, ada):
     one = grid("a")
     post(server, "deleted", one)
     ada.answer(tasks(server, "deleted")[one.id].id, {"cell_0": "other"})
-    answers, cursor = collect(server, "deleted", {})
-    Studio(server).client.projects.delete(project(server, "deleted").id)
-    assert collect(server, "deleted", cursor) == ([], {})
+    answers, cursor = collect_answers(server, "deleted", {})
+    StudioClient(server).sdk.projects.delete(project(server, "deleted").id)
+    assert collect_answers(server, "deleted", cursor) == ([], {})
     assert post(server, "deleted", one) == (1, 0, 0)
     ada.answer(tasks(server, "deleted")[one.id].id, {"cell_0": "other"})
-    again, _ = collect(server, "deleted", cursor)
+    again, _ = collect_answers(server, "deleted", cursor)
     assert again[0].answer_id != answers[0].answer_id
 
 
@@ -28,13 +30,13 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
     one = grid("a")
 
     def deleting(faces):
-        for found in Studio(server).projects("deleted meanwhile"):
+        for found in StudioClient(server).projects("deleted meanwhile"):
             if not deleted:
-                deleted.append(Studio(server).client.projects.delete(found.id))
+                deleted.append(StudioClient(server).sdk.projects.delete(found.id))
         return pictures(faces)
 
     deleted = []
-    assert send(server, "deleted meanwhile", "all", [one], deleting, wanted=ids(one)) == (1, 0, 0)
+    assert send_questions(server, "deleted meanwhile", "all", [one], deleting, wanted_items=ids(one)) == (1, 0, 0)
     assert deleted
     assert on_server(server, "deleted meanwhile") == {one.id: 1}
 
@@ -46,22 +48,24 @@ def test_a_page_that_was_edited_by_hand_is_put_right(server, ada, answered):
     if answered:
         ada.answer(tasks(server, name, PAIR)[one.id].id, {"same": "same"})
     found = project(server, name, PAIR)
-    edited = found.row.label_config.replace('value="cannot tell"', 'value="who knows"')
-    Studio(server).client.projects.update(found.id, label_config=edited, maximum_annotations=7, description="our faces")
+    edited = found.label_config.replace('value="cannot tell"', 'value="who knows"')
+    StudioClient(server).sdk.projects.update(
+        found.id, label_config=edited, maximum_annotations=7, description="our faces"
+    )
     assert post(server, name, one, votes=3) == (0, 1, 0)
     now = project(server, name, PAIR)
     assert now.id == found.id
-    assert now.row.label_config == found.row.label_config
-    assert now.row.maximum_annotations == 3
-    assert now.row.description.startswith("our faces\n")
+    assert now.label_config == found.label_config
+    assert now.votes == 3
+    assert now.description.startswith("our faces\n")
 
 
 def test_a_renamed_project_is_still_ours(server):
     post(server, "renamed", grid("a"))
     found = project(server, "renamed")
-    Studio(server).client.projects.update(found.id, title="Monday's faces")
+    StudioClient(server).sdk.projects.update(found.id, title="Monday's faces")
     assert post(server, "renamed", grid("a")) == (0, 1, 0)
-    assert project(server, "renamed").row.title == "Monday's faces"
+    assert project(server, "renamed").title == "Monday's faces"
 
 
 def test_a_page_that_can_not_be_put_right_is_told(server, ada):
@@ -69,30 +73,30 @@ def test_a_page_that_can_not_be_put_right_is_told(server, ada):
     post(server, "spoilt", one)
     found = project(server, "spoilt", PAIR)
     other = '<View><Text name="title" value="$title"/><Choices name="odd" toName="title"><Choice value="x"/></Choices>'
-    Studio(server).client.projects.update(found.id, label_config=f"{other}</View>")
+    StudioClient(server).sdk.projects.update(found.id, label_config=f"{other}</View>")
     ada.answer(tasks(server, "spoilt", PAIR)[one.id].id, {"odd": "x"})
     with pytest.raises(
         UserError, match="its page was changed by hand and answered since; give the project another title"
     ):
         post(server, "spoilt", one)
-    assert collect(server, "spoilt", {})[0] == []
+    assert collect_answers(server, "spoilt", {})[0] == []
 
 
 def test_tasks_that_somebody_edited_or_deleted_are_sent_again_and_never_misread(server, ada, caplog):
     one, two, three = grid("a"), grid("b"), grid("c")
     post(server, "tasks", one, two, three)
-    studio, there = Studio(server), tasks(server, "tasks")
+    studio, there = StudioClient(server), tasks(server, "tasks")
 
     def turn(question):
-        data = studio.client.tasks.get(str(there[question.id].id)).data
-        studio.client.tasks.update(str(there[question.id].id), data={**data, "items": data["items"][::-1]})
+        data = studio.sdk.tasks.get(str(there[question.id].id)).data
+        studio.sdk.tasks.update(str(there[question.id].id), data={**data, "items": data["items"][::-1]})
 
     turn(one)
     turn(two)
     ada.answer(there[two.id].id, {"cell_0": "other"})
-    studio.client.tasks.delete(str(there[three.id].id))
+    studio.sdk.tasks.delete(str(there[three.id].id))
     with caplog.at_level("INFO", logger="refinery"):
-        assert collect(server, "tasks", {})[0] == []
+        assert collect_answers(server, "tasks", {})[0] == []
     assert "1 answers left out: somebody edited" in caplog.text
     assert post(server, "tasks", one, two, three) == (3, 0, 1)
     assert on_server(server, "tasks") == {one.id: 1, two.id: 2, three.id: 1}  # the answered one is never touched
@@ -109,4 +113,4 @@ def test_a_question_that_is_being_answered_is_not_withdrawn(server, ada):
     }
     ada.web.post(f"/api/tasks/{task}/drafts", json={**begun, "lead_time": 1}, headers=csrf).raise_for_status()
     assert post(server, "draft", wanted=set()) == (0, 0, 0)
-    assert asked(server, "draft") == {"all": ids(one)}
+    assert sent_items(server, "draft") == {"all": ids(one)}

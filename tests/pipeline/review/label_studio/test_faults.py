@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.review.label_studio import client
-from pipeline.review.label_studio.client import Server, Studio
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.records import Server
 from tests.builders.label_studio.fault_proxy import Fault
 from tests.builders.label_studio.label_server import begin, connection
 from tests.builders.label_studio.review_pages import grid, pair
@@ -23,12 +24,13 @@ IMPORT = r"/api/projects/\d+/import"
 
 SENDER = """
 import sys, time
-from pipeline.review.label_studio import exchange
-from pipeline.review.label_studio.client import Server, send
+from pipeline.review.label_studio import send
+from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.send import send_questions
 from tests.builders.label_studio.review_pages import grid, ids, pictures
-exchange.BATCH = 3
+send.BATCH = 3
 questions = [grid(f"person {i}") for i in range(12)]
-send(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted=ids(*questions))
+send_questions(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted_items=ids(*questions))
 """
 
 
@@ -55,7 +57,7 @@ def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_p
         server, port = connection(local), int(local.url.rsplit(":", 1)[1])
         assert post(server, "restart", grid("a")) == (1, 0, 0)
         local.stop()
-        monkeypatch.setattr(client, "BEGIN", 1.0)
+        monkeypatch.setattr(client, "FIRST_PATIENCE_S", 1.0)
         with pytest.raises(UserError, match=r"no Label Studio answers at .* start it") as told:
             post(server, "restart", grid("a"), grid("b"))
         assert "\n" not in str(told.value)
@@ -85,7 +87,7 @@ def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, f
     assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
     assert fault.times == 0
     assert on_server(server, name) == Counter(q.id for q in questions)
-    assert len(Studio(server).projects(name)) == 2
+    assert len(StudioClient(server).projects(name)) == 2
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,8 @@ def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, f
     ],
 )
 def test_faults_that_stay_are_told_and_the_next_send_goes_on(server, proxy, fault, words, monkeypatch, request):
-    monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE", 1.5)
-    monkeypatch.setattr(client, "SLOW", 1.0)
+    monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE_S", 1.5)
+    monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 1.0)
     name, questions = request.node.callspec.id, [grid("a"), grid("b")]
     proxy.faults = [fault]
     with pytest.raises(UserError, match=words) as told:

@@ -1,0 +1,35 @@
+"""How far answers were read: nothing is lost and nothing comes twice, whatever the server's clock does."""
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.review.label_studio.answer_cursor import MAX_DELAY, AnswerCursor
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def test_a_cursor_knows_what_was_read_and_nothing_else():
+    first = AnswerCursor.read("")
+    assert first.begin() is None
+    assert not first.knows(1, NOON)
+    later = AnswerCursor.read(first.write({1: NOON, 2: NOON - timedelta(hours=1)}))
+    assert later.knows(1, NOON)
+    assert not later.knows(1, NOON + timedelta(seconds=1))  # changed since
+    assert later.knows(2, NOON - timedelta(hours=1))
+    assert not later.knows(3, NOON - timedelta(seconds=30))  # given earlier, shown late
+    assert later.knows(3, NOON - MAX_DELAY - timedelta(seconds=1))
+    assert AnswerCursor.read(later.write({})) == later
+
+
+def test_a_cursor_misses_what_a_clock_that_went_back_hides():
+    cursor = AnswerCursor.read(AnswerCursor.read("").write({1: NOON, 2: NOON}, 2))
+    assert not cursor.misses([], 2)
+    assert not cursor.misses([3], 3)
+    assert not cursor.misses([2], 2), "a change is no new answer"
+    assert cursor.misses([], 3)
+    assert cursor.misses([2], 3)
+    assert not cursor.misses([], 1), "somebody deleted one"
+    assert not AnswerCursor.read("").misses([], 5), "everything is read anyway"
+
+
+def test_a_cursor_of_nothing_is_empty():
+    assert AnswerCursor.read("").write({}) == ""
