@@ -77,7 +77,7 @@ UPWARD = {  # imports against the order
     ("flows.refine.half_precision", "flows.evaluate.pair_sets"),
     ("flows.refine.self_training", "flows.train.training_sets"),
 }
-CIRCLES = {frozenset({"pipeline.review.label_studio.client", "pipeline.review.label_studio.exchange"})}
+CIRCLES: set[frozenset[str]] = set()
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FILES_A_FOLDER = 250, 60, 15
 LARGE_FILES = {
     "flows/benchmark/figures.py",
@@ -86,13 +86,12 @@ LARGE_FILES = {
     "flows/evaluate/flow.py",
     "flows/find/flow.py",
     "pipeline/report/charts.py",
-    "pipeline/review/label_studio/client.py",
 }
 LONG_FUNCTIONS = {
     ("flows/evaluate/flow.py", "evaluate"),
     ("flows/refine/flow.py", "refine"),
 }
-FULL_FOLDERS = {"flows/benchmark", "pipeline/review/questions"}
+FULL_FOLDERS = {"flows/benchmark"}
 
 
 def users(library: str) -> set[str]:

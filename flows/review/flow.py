@@ -22,7 +22,7 @@ from pipeline.review.answers.votes import settle
 from pipeline.review.groups import read_groups, read_roster
 from pipeline.review.label_studio.collect import collect_answers, review_progress
 from pipeline.review.questions.audit import current_audit, estimate_noise
-from pipeline.review.questions.round import RoundLimits
+from pipeline.review.round import RoundLimits
 from pipeline.root_lock import root_lock
 from pipeline.tables import storage
 

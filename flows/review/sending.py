@@ -14,9 +14,9 @@ from pipeline.review.groups import KnownIdentity, propose_groups
 from pipeline.review.label_studio.collect import review_progress
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions, sent_items
-from pipeline.review.questions.pages import GroupQuestion, shown_faces
-from pipeline.review.questions.photo_views import face_pictures
-from pipeline.review.questions.round import Round, RoundLimits, plan_round
+from pipeline.review.pages.compose import GroupQuestion, shown_faces
+from pipeline.review.pages.photo_views import face_pictures
+from pipeline.review.round import Round, RoundLimits, plan_round
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")

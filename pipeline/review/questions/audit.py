@@ -14,8 +14,8 @@ from pipeline.refined.review_summary import NoiseEstimate
 from pipeline.refinement import Refinement
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.questions.case import Case
+from pipeline.review.questions.explanations import DRAWN_AT_RANDOM
 from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef, finding_ref
-from pipeline.review.questions.gold import EXPLANATION
 from pipeline.review.questions.question import GRID, Verdict, verdict_of
 from pipeline.schema import digest
 from pipeline.tables import storage
@@ -63,7 +63,7 @@ def _audit_case(ref: FindingRef, identity: str, same_means: str | None = None) -
     same_means = same_means or ("yes" if ref.kind == "misplaced" else "no")
     belief = KEPT_BELIEF if same_means == "yes" else 1 - KEPT_BELIEF
     return Case(
-        ref, GRID, identity, "unsure", EXPLANATION, 0.0, 1, belief=belief, same_means=same_means, purpose="audit"
+        ref, GRID, identity, "unsure", DRAWN_AT_RANDOM, 0.0, 1, belief=belief, same_means=same_means, purpose="audit"
     )
 
 

@@ -9,6 +9,9 @@ from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.score_norm import Floats
 from pipeline.review.questions.belief import SAME_PERSON_KINDS
 
+# of gold questions and of audited photos alike, so that an annotator cannot tell which is which
+DRAWN_AT_RANDOM = "drawn at random"
+
 
 def explain_findings(findings: pa.Table, calibration: Calibration, *, persons: int) -> list[str]:
     """One explanation for each finding; persons: how many persons a face was compared with."""

@@ -17,8 +17,8 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
+from pipeline.review.pages.compose import compose_questions
 from pipeline.review.questions.cases import cases
-from pipeline.review.questions.pages import compose_questions
 from tests.builders.small_world import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]

@@ -9,7 +9,7 @@ from flows.review.flow import collect, send, status
 from flows.review.root_server import server_of
 from pipeline.errors import UserError
 from pipeline.refinement import latest
-from pipeline.review.questions.round import RoundLimits, plan_round
+from pipeline.review.round import RoundLimits, plan_round
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import refined

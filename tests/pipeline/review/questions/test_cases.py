@@ -11,11 +11,11 @@ from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read, table_of
 from pipeline.review.answers.votes import settle
 from pipeline.review.groups import KnownIdentity, propose_groups
+from pipeline.review.pages.compose import compose_questions, shown_faces
+from pipeline.review.pages.gold import gold_question
 from pipeline.review.questions.audit import draw_audit, estimate_noise, renew_audit
 from pipeline.review.questions.belief import GenuineScores, outlier_belief
 from pipeline.review.questions.cases import cases
-from pipeline.review.questions.gold import gold_question
-from pipeline.review.questions.pages import compose_questions, shown_faces
 from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, PAIR
 from pipeline.review.questions.queue import (
@@ -29,7 +29,7 @@ from pipeline.review.questions.queue import (
 from pipeline.review.questions.queue import (
     DEFAULT_ANSWER_SECONDS as SECONDS,
 )
-from pipeline.review.questions.round import RoundLimits, plan_round
+from pipeline.review.round import RoundLimits, plan_round
 from pipeline.schema import LEDGER
 from tests.builders.tables.drawn_refinement import refined
 from tests.builders.tables.ledger_rows import row

@@ -9,9 +9,9 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settle
 from pipeline.review.groups import KnownIdentity
+from pipeline.review.pages.compose import GroupQuestion, compose_questions
 from pipeline.review.questions.audit import audited_before, renew_audit
 from pipeline.review.questions.cases import cases
-from pipeline.review.questions.pages import GroupQuestion, compose_questions
 from pipeline.review.questions.queue import MIN_ERROR_PROBABILITY, answer_seconds, build_queue, within_budget
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from pipeline.refinement import Refinement
+from pipeline.review.pages.exemplars import choose_exemplars, faces_of_identities, faces_of_test_sets
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.exemplars import choose_exemplars, faces_of_identities, faces_of_test_sets
 from pipeline.review.questions.persons import (
     ClusterKey,
     PersonRecord,

@@ -6,15 +6,15 @@ suspects.
 
 from collections.abc import Collection, Mapping, Sequence
 
+from pipeline.review.pages.exemplars import SHOWN
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.exemplars import SHOWN
+from pipeline.review.questions.explanations import DRAWN_AT_RANDOM
 from pipeline.review.questions.finding_ref import FindingRef
 from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, Verdict
 from pipeline.schema import digest, finding_id
 
 ONE_IN = 10  # cells of a grid, gold questions
-EXPLANATION = "drawn at random"  # as for audited photos, so that nobody tells one from the other
 
 
 def gold_question(
@@ -43,4 +43,4 @@ def gold_question(
     face = exemplars[others[draw // (2 * ONE_IN) % len(others)]][0] if somebody_else else spare[0]
     expected: Verdict = "yes" if somebody_else else "no"  # to the finding "this photo is an outlier"
     ref = FindingRef(finding_id("gold", face, identity), "outlier", face, identity, face, None)
-    return Case(ref, GRID, identity, "unsure", EXPLANATION, 0.0, 0, 0.5, purpose="gold", expected=expected)
+    return Case(ref, GRID, identity, "unsure", DRAWN_AT_RANDOM, 0.0, 0, 0.5, purpose="gold", expected=expected)

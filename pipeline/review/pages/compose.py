@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from pipeline.refinement import Refinement
 from pipeline.review.groups import GENERAL, KnownIdentity
+from pipeline.review.pages.exemplars import SHOWN
+from pipeline.review.pages.gold import gold_question
+from pipeline.review.pages.page_faces import PageFaces, read_page_faces
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.exemplars import SHOWN
-from pipeline.review.questions.gold import gold_question
-from pipeline.review.questions.page_faces import PageFaces, read_page_faces
 from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, PAIR, Item, Question, question_id
 from pipeline.review.questions.queue import CELLS_PER_PAGE
