@@ -60,10 +60,10 @@ class Run:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.update in UPDATES, "update", self.update, f"one of {', '.join(UPDATES)}")
-        known = re.fullmatch(r"constant|polynomial|cosine|step:\d+(,\d+)*", self.schedule)
-        _check(bool(known), "schedule", self.schedule, "constant, polynomial, cosine, or step:20000,28000")
-        square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
-        _check(bool(square), "input", self.input, "1 or 3 channels and a square, such as 3x112x112 or 1x128x128")
+        is_schedule = re.fullmatch(r"constant|polynomial|cosine|step:\d+(,\d+)*", self.schedule)
+        _check(bool(is_schedule), "schedule", self.schedule, "constant, polynomial, cosine, or step:20000,28000")
+        is_square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
+        _check(bool(is_square), "input", self.input, "1 or 3 channels and a square, such as 3x112x112 or 1x128x128")
         for name in ("embedding", "batch", "accumulate", "steps"):
             _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("lr", "weight_decay", "warmup", "clip", "seed"):

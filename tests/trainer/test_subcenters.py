@@ -22,17 +22,17 @@ def test_the_dominant_centre_is_the_one_that_most_photos_are_nearest_to() -> Non
     centres = np.stack([at(0, 100, 200), at(30, 120, 240)]) * np.array([1, 2, 3])[None, :, None]
     # class 0: three photos near its centre at 100 degrees, one near that at 0; class 1: two near 30, one at 240
     x = 5 * at(90, 110, 100, 10, 25, 45, 240)
-    found = dominant_angles(x, np.array([0, 0, 0, 0, 1, 1, 1]), centres)
-    assert found.dominant.tolist() == [1, 0]
-    assert found.degrees.tolist() == pytest.approx([10, 10, 0, 90, 5, 15, 150], abs=0.05)
-    assert found.within().tolist() == [True, True, True, False, True, True, False]
-    assert found.within(max_degrees=7).tolist() == [False, False, True, False, True, False, False]
+    measured = dominant_angles(x, np.array([0, 0, 0, 0, 1, 1, 1]), centres)
+    assert measured.dominant.tolist() == [1, 0]
+    assert measured.degrees.tolist() == pytest.approx([10, 10, 0, 90, 5, 15, 150], abs=0.05)
+    assert measured.within().tolist() == [True, True, True, False, True, True, False]
+    assert measured.within(max_degrees=7).tolist() == [False, False, True, False, True, False, False]
 
 
 def test_with_one_centre_a_class_it_is_the_dominant_one() -> None:
-    found = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
-    assert found.dominant.tolist() == [0, 0]
-    assert found.degrees.tolist() == pytest.approx([70, 70], abs=0.05)
+    measured = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
+    assert measured.dominant.tolist() == [0, 0]
+    assert measured.degrees.tolist() == pytest.approx([70, 70], abs=0.05)
 
 
 def test_photos_compared_in_blocks_have_the_same_angles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +56,9 @@ def test_trained_photos_lie_near_their_dominant_centre_and_other_data_is_refused
         lr=2e-3,
     )
     result = train(run, data, tmp_path / "out", device="cpu")
-    found, faces = angles_to_centres(result.checkpoint, data), open_faces(data)
-    assert sorted(found.keys) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
-    assert found.angles.dominant.shape == (4,)
-    assert np.median(found.angles.degrees) < 60  # untrained it is about 90
+    measured, faces = angles_to_centres(result.checkpoint, data), open_faces(data)
+    assert sorted(measured.keys) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
+    assert measured.angles.dominant.shape == (4,)
+    assert np.median(measured.angles.degrees) < 60  # untrained it is about 90
     with pytest.raises(UserError, match="holds no class centres of"):
         angles_to_centres(result.checkpoint, exported_faces.parquet(tmp_path / "other", 5, 4))

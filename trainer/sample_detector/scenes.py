@@ -38,7 +38,7 @@ def make_scene(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> 
         photo = photos[int(rng.integers(len(photos)))]
         if rng.random() < FACELESS:
             photo = remove_faces(photo, rng)
-        placed = place_on_canvas(mirror(photo) if rng.random() < 0.5 else photo, cell, rng, canvas=canvas[0, 0])
+        placed = place_on_canvas(mirror(photo) if rng.random() < 0.5 else photo, cell, rng, colour=canvas[0, 0])
         canvas[y * cell : (y + 1) * cell, x * cell : (x + 1) * cell] = recolour(placed.picture, rng)
         corner = np.array([x * cell, y * cell], np.float32)
         boxes.append(placed.boxes + np.tile(corner, 2))
@@ -55,8 +55,8 @@ def mirror(photo: Photo) -> Photo:
     return Photo(np.ascontiguousarray(photo.picture[:, ::-1]), boxes, landmarks)
 
 
-def place_on_canvas(photo: Photo, side: int, rng: np.random.Generator, *, canvas: Picture) -> Photo:
-    """The photo turned, scaled and shifted onto a square of the canvas's colour, every face inside it."""
+def place_on_canvas(photo: Photo, side: int, rng: np.random.Generator, *, colour: Picture) -> Photo:
+    """The photo turned, scaled and shifted onto a square of this colour [3], every face inside it."""
     height, width = photo.picture.shape[:2]
     if len(photo.boxes):
         low, high = photo.boxes[:, :2].min(0), photo.boxes[:, 2:].max(0)
@@ -66,18 +66,17 @@ def place_on_canvas(photo: Photo, side: int, rng: np.random.Generator, *, canvas
     all_faces = (high - low).max() * 1.15  # room for the turn
     largest = min(side / all_faces, LARGEST / face)
     smallest = min(SMALLEST / face, largest)
-    scale = smallest * (largest / smallest) ** np.sqrt(
-        rng.random()
-    )  # rather large: scenes of four and nine have small ones
+    # rather large: scenes of four and nine have small ones
+    scale = smallest * (largest / smallest) ** np.sqrt(rng.random())
     matrix = cv2.getRotationMatrix2D(tuple(map(float, (low + high) / 2)), rng.uniform(-MAX_TURN, MAX_TURN), scale)
     room = np.maximum(side - all_faces * scale, 0) / 2
     matrix[:, 2] += side / 2 - (low + high) / 2 + rng.uniform(-room, room, 2)
     picture = photo.picture
     if scale < 0.5:  # bilinear sampling reads four pixels: average first, else it aliases
         picture = np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-        moved = cv2.warpAffine(picture, _from_half_size(matrix), (side, side), borderValue=canvas.tolist())
+        moved = cv2.warpAffine(picture, _from_half_size(matrix), (side, side), borderValue=colour.tolist())
     else:
-        moved = cv2.warpAffine(picture, matrix, (side, side), borderValue=canvas.tolist())
+        moved = cv2.warpAffine(picture, matrix, (side, side), borderValue=colour.tolist())
     centres = _transform((photo.boxes[:, :2] + photo.boxes[:, 2:]) / 2, matrix)
     half = (photo.boxes[:, 2:] - photo.boxes[:, :2]) / 2 * scale  # the turn is too slight to change the box's size
     boxes = np.concatenate([centres - half, centres + half], 1).astype(np.float32)

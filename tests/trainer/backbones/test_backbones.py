@@ -66,24 +66,24 @@ def test_flops_of_a_layer_by_hand() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_any_channels_size_and_embedding(name: str) -> None:
     net = make_backbone(name, embedding=24, channels=1, size=72, dropout=0.1)
-    found = net(faces(channels=1, size=72))
-    assert found.shape == (4, 24)
-    found.square().sum().backward()
+    features = net(faces(channels=1, size=72))
+    assert features.shape == (4, 24)
+    features.square().sum().backward()
     silent = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
     assert not silent
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_recompute_changes_neither_gradients_nor_state(name: str) -> None:
-    found = []
+    results = []
     for recompute in (False, True):
         torch.manual_seed(0)
         net = make_backbone(name, embedding=16, size=64, dropout=0.2)
         net.recompute = recompute
         net(faces()).square().mean().backward()
         grads = {n: p.grad for n, p in net.named_parameters() if p.grad is not None}
-        found.append((grads, net.state_dict()))
-    for before, after in zip(*found, strict=True):
+        results.append((grads, net.state_dict()))
+    for before, after in zip(*results, strict=True):
         assert before.keys() == after.keys()
         for key in before:
             torch.testing.assert_close(before[key], after[key], rtol=1e-5, atol=1e-7, msg=key)
@@ -129,15 +129,15 @@ def test_a_head_stays_in_float32_under_autocast() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("recompute", [False, True])
 def test_a_compiled_network_is_the_same_network(recompute: bool) -> None:
-    found = []
+    results = []
     for compiled in (False, True):
         torch.manual_seed(0)
         net = make_backbone("sample", embedding=16, size=64)
         net.recompute = recompute
         run = torch.compile(net, backend="aot_eager_decomp_partition") if compiled else net
         run(faces()).square().mean().backward()
-        found.append(({n: p.grad for n, p in net.named_parameters() if p.requires_grad}, net.state_dict()))
-    for before, after in zip(*found, strict=True):
+        results.append(({n: p.grad for n, p in net.named_parameters() if p.requires_grad}, net.state_dict()))
+    for before, after in zip(*results, strict=True):
         for key in before:
             torch.testing.assert_close(before[key], after[key], rtol=1e-3, atol=1e-5, msg=key)
 

@@ -42,9 +42,9 @@ def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> No
             label_of[face.tobytes()] = label_of[np.ascontiguousarray(face[:, ::-1]).tobytes()] = int(label)
     batches = list(islice(BatchStream(faces, RUN), 4))
     assert [b.faces.shape for b in batches] == [(12, 3, 112, 112)] * 4
-    found = [(label_of[f.transpose(1, 2, 0).tobytes()], int(y)) for b in batches for f, y in zip(*b, strict=True)]
-    assert all(expected == label for expected, label in found)
-    assert Counter(y for _, y in found) == dict.fromkeys(range(6), 8)
+    labels = [(label_of[f.transpose(1, 2, 0).tobytes()], int(y)) for b in batches for f, y in zip(*b, strict=True)]
+    assert all(expected == label for expected, label in labels)
+    assert Counter(y for _, y in labels) == dict.fromkeys(range(6), 8)
 
 
 @pytest.mark.parametrize("loss", ["arcface", "triplet"])

@@ -41,8 +41,8 @@ def test_grouped_photos_follow_one_another_and_come_once_an_epoch(seen: int) -> 
     grouping = Grouping(labels, 3)
 
     def flat(start: int, n: int) -> list[int]:
-        found = shuffled_windows(ROWS, seed=1, seen=start, buffer=100, grouping=grouping)
-        photos = (int(np.cumsum(ROWS)[w.chunks[c]] - ROWS[w.chunks[c]] + r) for w in found for c, r in w.order)
+        stream = shuffled_windows(ROWS, seed=1, seen=start, buffer=100, grouping=grouping)
+        photos = (int(np.cumsum(ROWS)[w.chunks[c]] - ROWS[w.chunks[c]] + r) for w in stream for c, r in w.order)
         return list(islice(photos, n))
 
     epochs = flat(0, 120)

@@ -25,12 +25,12 @@ def test_mean_angles_equal_the_slow_reference(monkeypatch: pytest.MonkeyPatch) -
     x, label, w = drawn()
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     centres = [unit[label == c].mean(0) for c in range(5)]
-    found = angles(x, label, w)
-    assert found.intra == pytest.approx(
+    measured = angles(x, label, w)
+    assert measured.intra == pytest.approx(
         np.mean([between(v, centres[c]) for v, c in zip(x, label, strict=True)]), abs=1e-3
     )
-    assert found.w_ec == pytest.approx(np.mean([between(a, b) for a, b in zip(w, centres, strict=True)]), abs=1e-3)
-    for value, rows in ((found.inter, centres), (found.w_inter, w)):
+    assert measured.w_ec == pytest.approx(np.mean([between(a, b) for a, b in zip(w, centres, strict=True)]), abs=1e-3)
+    for value, rows in ((measured.inter, centres), (measured.w_inter, w)):
         least = [min(between(a, b) for j, b in enumerate(rows) if i != j) for i, a in enumerate(rows)]
         assert value == pytest.approx(np.mean(least), abs=1e-3)
     assert math.isnan(angles(x, label).w_ec)

@@ -12,28 +12,28 @@ def test_a_difference_is_computed_on_each_bootstrap_sample() -> None:
     pairs = scored_pairs(600, 0)
     worse = pairs._replace(cosine=pairs.cosine + np.random.default_rng(1).normal(size=600) * 0.1)
     a, b = verify(*pairs, samples=200), verify(*worse, samples=200)
-    found = compare(a, b)
-    assert set(found) == set(a.figures)
-    for name, difference in found.items():
+    differences = compare(a, b)
+    assert set(differences) == set(a.figures)
+    for name, difference in differences.items():
         assert difference.value == pytest.approx(a.figures[name] - b.figures[name])
         each = sorted(a.draws[name] - b.draws[name])
         assert each[4] <= difference.low <= each[5]
         assert each[194] <= difference.high <= each[195]
         assert -difference.low == pytest.approx(compare(b, a)[name].high)
-    assert found["AUC"].significant
-    assert found["AUC"].low > 0
+    assert differences["AUC"].significant
+    assert differences["AUC"].low > 0
     wide = np.diff(a.interval["AUC"])[0] + np.diff(b.interval["AUC"])[0]
-    assert found["AUC"].high - found["AUC"].low < wide / 2, "an easy sample is easy for both, which cancels"
+    assert differences["AUC"].high - differences["AUC"].low < wide / 2, "an easy sample is easy for both, which cancels"
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    found = verify(*scored_pairs(100, 0), samples=50)
-    assert all(d == (0, 0, 0) and not d.significant for d in compare(found, found).values())
+    verified = verify(*scored_pairs(100, 0), samples=50)
+    assert all(d == (0, 0, 0) and not d.significant for d in compare(verified, verified).values())
 
 
 def test_models_on_other_pairs_or_samples_cannot_be_compared() -> None:
     pairs = scored_pairs(100, 0)
-    found = verify(*pairs, samples=20)
+    verified = verify(*pairs, samples=20)
     for other in (
         verify(*scored_pairs(100, 1), samples=20),
         verify(*pairs, samples=21),
@@ -41,17 +41,17 @@ def test_models_on_other_pairs_or_samples_cannot_be_compared() -> None:
         verify(*pairs, samples=20, unit=np.arange(100) // 2),
     ):
         with pytest.raises(ValueError, match="same pairs"):
-            compare(found, other)
+            compare(verified, other)
 
 
 def test_seeds_are_compared_as_by_hand() -> None:
     # variances 1 and 4, three seeds each: error sqrt(5/3), freedom (5/3)^2 / ((1/3)^2/2 + (4/3)^2/2) = 50/17
-    found = compare_seeds([3, 4, 5], [0, 2, 4])
-    assert found.value == 2
+    difference = compare_seeds([3, 4, 5], [0, 2, 4])
+    assert difference.value == 2
     # tables print 4.303 for 2 degrees of freedom and 3.182 for 3
-    assert found.high - 2 == pytest.approx(3.2188 * (5 / 3) ** 0.5, abs=1e-3)
-    assert found.low + found.high == pytest.approx(4)
-    assert not found.significant
+    assert difference.high - 2 == pytest.approx(3.2188 * (5 / 3) ** 0.5, abs=1e-3)
+    assert difference.low + difference.high == pytest.approx(4)
+    assert not difference.significant
     # differences 3, 2, 1: error 1 / sqrt(3), freedom 2
     paired = compare_seeds([3, 4, 5], [0, 2, 4], paired=True)
     assert paired.high - 2 == pytest.approx(4.3027 / 3**0.5, abs=1e-3)
@@ -68,6 +68,6 @@ def test_t_intervals_contain_the_true_difference_as_often_as_they_claim() -> Non
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(200):
-        found = compare_seeds(rng.normal(1, 1, 3).tolist(), rng.normal(0, 1, 3).tolist())
-        inside += found.low <= 1 <= found.high
+        difference = compare_seeds(rng.normal(1, 1, 3).tolist(), rng.normal(0, 1, 3).tolist())
+        inside += difference.low <= 1 <= difference.high
     assert 181 <= inside <= 200

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from trainer.evaluation import identification, mates
+from trainer.evaluation import identification as module
+from trainer.evaluation import mates
 from trainer.evaluation.identification import Identification, identify, replace_noisy_probes
 
 Rows = NDArray[np.float32]
@@ -26,13 +27,13 @@ def drawn(seed: int, *, people: int = 7, distractors: int = 300, d: int = 8) -> 
 
 def slow_ranks(x: Rows, person: NDArray[np.int64], distractors: Rows) -> dict[tuple[int, int], int]:
     """The rank of every mate of every probe."""
-    found = {}
+    ranks = {}
     for probe in range(len(x)):
         for mate in range(len(x)):
             if mate != probe and person[mate] == person[probe]:
                 near = x[probe] @ x[mate]
-                found[probe, mate] = 1 + sum(bool(x[probe] @ d >= near) for d in distractors if d.any())
-    return found
+                ranks[probe, mate] = 1 + sum(bool(x[probe] @ d >= near) for d in distractors if d.any())
+    return ranks
 
 
 def blocks(rows: Rows, of: int = 37) -> list[Rows]:
@@ -41,16 +42,16 @@ def blocks(rows: Rows, of: int = 37) -> list[Rows]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_ranks_equal_those_of_the_slow_reference(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identification, "PROBES_AT_ONCE", 5)
+    monkeypatch.setattr(module, "PROBES_AT_ONCE", 5)
     x, person, distractors = drawn(seed)
-    found = identify(x, person, blocks(distractors), sizes=(10, 100, 1000))
-    assert found.sizes == (10, 100, 300)
-    for size in found.sizes:
+    identification = identify(x, person, blocks(distractors), sizes=(10, 100, 1000))
+    assert identification.sizes == (10, 100, 300)
+    for size in identification.sizes:
         ranks = np.array(list(slow_ranks(x, person, distractors[:size]).values()))
-        assert found.pairs == len(ranks)
+        assert identification.pairs == len(ranks)
         expected = [(ranks <= k).mean() for k in range(1, mates.RANKS + 1)]
-        assert found.cmc(size) == pytest.approx(expected)
-        value, low, high = found.rank(1, size, samples=100)
+        assert identification.cmc(size) == pytest.approx(expected)
+        value, low, high = identification.rank(1, size, samples=100)
         assert value == pytest.approx(expected[0])
         assert low <= value <= high
 
@@ -59,31 +60,31 @@ def test_a_mate_beyond_the_ranks_is_not_counted_further_and_the_others_are(monke
     x, person, distractors = drawn(5)
     whole = identify(x, person, [distractors]).cmc(300)
     monkeypatch.setattr(mates, "RANKS", 20)
-    monkeypatch.setattr(identification, "DISTRACTORS_AT_ONCE", 16)
+    monkeypatch.setattr(module, "DISTRACTORS_AT_ONCE", 16)
     assert identify(x, person, [distractors]).cmc(300) == pytest.approx(whole[:20])
     assert 0 < whole[19] < 1
 
 
 def test_the_true_accept_rate_at_a_false_accept_rate_by_hand() -> None:
     x, person, distractors = drawn(6)
-    found = identify(x, person, blocks(distractors), keep=2000)
+    identification = identify(x, person, blocks(distractors), keep=2000)
     several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
     impostors = np.sort([x[p] @ d for p in several for d in distractors])[::-1]
     genuine = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
-    assert found.impostor_pairs == len(impostors)
+    assert identification.impostor_pairs == len(impostors)
     for far in (1e-3, 1e-2, 0.1):
         threshold = impostors[int(far * len(impostors))]
-        value, low, high = found.tar(far, samples=50) or (0, 0, 0)
+        value, low, high = identification.tar(far, samples=50) or (0, 0, 0)
         assert value == pytest.approx((genuine > threshold).mean())
         assert (impostors > threshold).mean() <= far
         assert low <= value <= high
-    assert found.tar(1e-6) is None, "less than one impostor pair may pass"
+    assert identification.tar(1e-6) is None, "less than one impostor pair may pass"
     assert identify(x, person, [distractors], keep=10).tar(0.1) is None, "more impostor pairs may pass than were kept"
 
 
 def test_the_rate_of_first_mates_at_a_share_of_searches_that_find_a_distractor() -> None:
     x, person, distractors = drawn(10, people=9)
-    found = identify(x, person, blocks(distractors))
+    identification = identify(x, person, blocks(distractors))
     several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
     largest = {p: max(x[p] @ d for d in distractors) for p in several}
     for fpr in (0.1, 0.3):
@@ -94,21 +95,21 @@ def test_the_rate_of_first_mates_at_a_share_of_searches_that_find_a_distractor()
             for q in several
             if p != q and person[p] == person[q]
         ]
-        value, low, high = found.first_at_fpr(fpr, samples=50) or (0, 0, 0)
+        value, low, high = identification.first_at_fpr(fpr, samples=50) or (0, 0, 0)
         assert value == pytest.approx(np.mean(hits))
         assert low <= value <= high
         assert np.mean([s > threshold for s in largest.values()]) <= fpr
-    assert found.first_at_fpr(1e-3) is None
+    assert identification.first_at_fpr(1e-3) is None
 
 
 def test_a_distractor_of_zeros_or_nan_never_matches_and_counts() -> None:
     x, person, distractors = drawn(7)
     left_out = distractors.copy()
     left_out[::3], left_out[1::3] = 0, np.nan
-    found = identify(x, person, blocks(left_out))
+    identification = identify(x, person, blocks(left_out))
     ranks = np.array(list(slow_ranks(x, person, distractors[2::3]).values()))
-    assert found.cmc(300)[0] == pytest.approx((ranks == 1).mean())
-    assert found.impostor_pairs == identify(x, person, [distractors]).impostor_pairs
+    assert identification.cmc(300)[0] == pytest.approx((ranks == 1).mean())
+    assert identification.impostor_pairs == identify(x, person, [distractors]).impostor_pairs
 
 
 def test_a_noisy_probe_becomes_the_centre_of_its_persons_others() -> None:
@@ -118,13 +119,13 @@ def test_a_noisy_probe_becomes_the_centre_of_its_persons_others() -> None:
     noisy[rows[0]] = True
     alone = np.flatnonzero(person == person.min())
     noisy[alone] = True
-    found = replace_noisy_probes(x, person, noisy)
-    assert np.array_equal(found[~noisy], x[~noisy])
-    assert np.array_equal(found[alone], x[alone]), "without a clean photo there is nothing to replace them by"
+    replaced = replace_noisy_probes(x, person, noisy)
+    assert np.array_equal(replaced[~noisy], x[~noisy])
+    assert np.array_equal(replaced[alone], x[alone]), "without a clean photo there is nothing to replace them by"
     centre = unit(x[rows[1:]].mean(0, keepdims=True))[0]
-    assert found[rows[0]] @ centre == pytest.approx(1, abs=1e-6)
-    assert not np.array_equal(found[rows[0]], centre)
-    assert np.array_equal(found, replace_noisy_probes(x, person, noisy))
+    assert replaced[rows[0]] @ centre == pytest.approx(1, abs=1e-6)
+    assert not np.array_equal(replaced[rows[0]], centre)
+    assert np.array_equal(replaced, replace_noisy_probes(x, person, noisy))
 
 
 @pytest.mark.parametrize(
@@ -153,8 +154,8 @@ def test_the_order_of_people_and_of_distractors_changes_no_figure() -> None:
 
 def test_a_distractor_that_scores_as_high_as_the_mate_comes_before_it() -> None:
     x = np.array([[1, 0], [0.6, 0.8]], np.float32)
-    found = identify(x, np.zeros(2, int), [np.array([[0.6, -0.8]], np.float32)])
-    assert found.cmc(1)[:2].tolist() == [
+    identification = identify(x, np.zeros(2, int), [np.array([[0.6, -0.8]], np.float32)])
+    assert identification.cmc(1)[:2].tolist() == [
         0.5,
         1,
     ]  # both score .6 with probe 0; with probe 1 the mate scores higher
@@ -162,13 +163,13 @@ def test_a_distractor_that_scores_as_high_as_the_mate_comes_before_it() -> None:
 
 def test_a_distractor_of_zeros_does_not_come_before_a_mate_of_negative_cosine() -> None:
     x = np.array([[1, 0], [-0.6, 0.8]], np.float32)
-    found = identify(x, np.zeros(2, int), [np.zeros((3, 2), np.float32)])
-    assert found.cmc(3)[0] == 1
+    identification = identify(x, np.zeros(2, int), [np.zeros((3, 2), np.float32)])
+    assert identification.cmc(3)[0] == 1
 
 
 def test_exactly_as_many_impostor_pairs_pass_as_the_rate_allows() -> None:
     genuine, impostor = (np.array(v, np.float32) for v in ([0.55, 0.65, 0.75, 0.85], [0.9, 0.8, 0.7, 0.6, 0.5]))
-    found = Identification(
+    identification = Identification(
         people=1,
         probes=2,
         pairs=4,
@@ -182,5 +183,5 @@ def test_exactly_as_many_impostor_pairs_pass_as_the_rate_allows() -> None:
         impostor=impostor,
         nearest=np.zeros(2, np.float32),
     )
-    rates = {far: (found.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
+    rates = {far: (identification.tar(far, samples=0) or (None,))[0] for far in (0.04, 0.05, 0.1, 0.15, 0.2, 0.25)}
     assert rates == {0.04: None, 0.05: 0.25, 0.1: 0.5, 0.15: 0.75, 0.2: 1, 0.25: None}

@@ -33,17 +33,17 @@ def test_a_pair_of_two_people_counts_as_often_as_both_are_drawn() -> None:
 def test_figures_of_a_sample_equal_those_of_the_pairs_repeated() -> None:
     pairs = scored_pairs(80, 0, digits=2)
     unit = np.random.default_rng(0).integers(0, 12, 80)
-    found = verify(*pairs, unit=unit, samples=20)
+    verified = verify(*pairs, unit=unit, samples=20)
     for i, weight in enumerate(intervals.bootstrap_weights(unit, samples=20, seed=0)):
         rows = np.repeat(np.arange(80), weight.astype(int))
-        again = verify(*(a[rows] for a in pairs), samples=0, fars=list(found.tar))
+        again = verify(*(a[rows] for a in pairs), samples=0, fars=list(verified.tar))
         for name in ("TAR@FAR=0.1", "AUC", "EER"):
-            assert found.draws[name][i] == pytest.approx(again.figures[name]), name
+            assert verified.draws[name][i] == pytest.approx(again.figures[name]), name
 
 
 def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
     pairs = scored_pairs(50, 7, folds=5)
-    found = verify(*pairs, samples=1)
+    verified = verify(*pairs, samples=1)
     weight = next(intervals.bootstrap_weights(np.arange(50), samples=1, seed=0))
     expected = []
     for k in range(5):
@@ -51,21 +51,21 @@ def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
         threshold = best_threshold(pairs.cosine[others], pairs.same[others])
         right = (pairs.cosine[here] >= threshold) == pairs.same[here]
         expected.append((right * weight[here]).sum() / weight[here].sum())
-    assert found.draws["accuracy"][0] == pytest.approx(np.mean(expected))
+    assert verified.draws["accuracy"][0] == pytest.approx(np.mean(expected))
 
 
 def test_samples_of_only_genuine_or_only_impostor_pairs_are_left_out() -> None:
-    found = verify(np.array([0.9, 0.1]), np.array([True, False]), np.array([0, 1]), samples=100)
-    assert 30 < np.isnan(found.draws["AUC"]).sum() < 70  # of two pairs, half of the draws are one of them twice
-    assert found.interval["AUC"] == (1, 1)
+    verified = verify(np.array([0.9, 0.1]), np.array([True, False]), np.array([0, 1]), samples=100)
+    assert 30 < np.isnan(verified.draws["AUC"]).sum() < 70  # of two pairs, half of the draws are one of them twice
+    assert verified.interval["AUC"] == (1, 1)
 
 
 def test_intervals_of_independent_pairs_contain_the_truth_as_often_as_they_claim() -> None:
     truth = verify(*scored_pairs(400_000, 1000), samples=0, fars=(0.1,)).figures
     inside = dict.fromkeys(truth, 0)
     for seed in range(100):
-        found = verify(*scored_pairs(300, seed), samples=150, fars=(0.1,))
-        for name, (low, high) in found.interval.items():
+        verified = verify(*scored_pairs(300, seed), samples=150, fars=(0.1,))
+        for name, (low, high) in verified.interval.items():
             inside[name] += low <= truth[name] <= high
     # 95 of 100, less what few draws cost, give or take three standard deviations of 2.2
     assert all(88 <= n <= 100 for n in inside.values()), inside
@@ -79,9 +79,9 @@ def test_where_all_pairs_are_compared_only_drawing_people_gives_wide_enough_inte
     for seed in range(30):
         pairs, unit = all_pairs(30, 5, seed)
         for kind, drawn in (("people", unit), ("pairs", None)):
-            found = verify(*pairs, unit=drawn, samples=200, fars=(0.1,))
+            verified = verify(*pairs, unit=drawn, samples=200, fars=(0.1,))
             for name in names:
-                low, high = found.interval[name]
+                low, high = verified.interval[name]
                 inside[kind][name] += low <= truth[name] <= high
     assert all(n >= 26 for n in inside["people"].values()), inside
     assert all(n <= 24 for n in inside["pairs"].values()), inside

@@ -25,15 +25,15 @@ def embed(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
-    found = load_pairs(pair_set(tmp_path, PAIRS))
-    assert found.a.tolist() == [0, 2, 3]
-    assert found.b.tolist() == [1, 4, 0]
-    assert found.same.tolist() == [True, False, False]
-    assert found.fold.tolist() == [0, 1, 9]
-    assert found.has_face.all()
-    assert found.missing == 0
-    assert found.unit is not None
-    assert len(set(found.unit.tolist())) == 3, "a pair that names nobody is a unit of its own"
+    pairs = load_pairs(pair_set(tmp_path, PAIRS))
+    assert pairs.a.tolist() == [0, 2, 3]
+    assert pairs.b.tolist() == [1, 4, 0]
+    assert pairs.same.tolist() == [True, False, False]
+    assert pairs.fold.tolist() == [0, 1, 9]
+    assert pairs.has_face.all()
+    assert pairs.missing == 0
+    assert pairs.unit is not None
+    assert len(set(pairs.unit.tolist())) == 3, "a pair that names nobody is a unit of its own"
 
 
 def test_units_of_two_people(tmp_path: Path) -> None:

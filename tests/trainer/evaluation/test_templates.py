@@ -26,12 +26,12 @@ def drawn(seed: int, *, subjects: int = 12, spread: float = 0.9) -> tuple[Rows, 
 
 
 def slow_pool(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
-    found = {}
+    templates = {}
     for t in sorted(set(template.tolist())):
         media = {m: x[(template == t) & (medium == m)].mean(0) for m in set(medium[template == t].tolist())}
         total = sum(media.values())
-        found[t] = total / np.linalg.norm(total)
-    return found
+        templates[t] = total / np.linalg.norm(total)
+    return templates
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -39,12 +39,12 @@ def slow_pool(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
 def test_media_are_pooled_before_templates(norm: bool, weighed: bool) -> None:
     x, template, medium, subject = drawn(0)
     score = np.random.default_rng(1).random(len(x)) if weighed else None
-    found = pool(x, template, medium, subject=subject, score=score, norm=norm)
-    given = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
-    expected = slow_pool(given if score is None else given * score[:, None], template, medium)
-    assert found.ids.tolist() == list(expected)
-    assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
-    assert found.subject.tolist() == [(t - 100) // 3 for t in expected]
+    templates = pool(x, template, medium, subject=subject, score=score, norm=norm)
+    weighed_faces = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
+    expected = slow_pool(weighed_faces if score is None else weighed_faces * score[:, None], template, medium)
+    assert templates.ids.tolist() == list(expected)
+    assert templates.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
+    assert templates.subject.tolist() == [(t - 100) // 3 for t in expected]
 
 
 def test_missing_faces_are_left_out_and_templates_of_only_such_faces_too() -> None:
@@ -52,12 +52,12 @@ def test_missing_faces_are_left_out_and_templates_of_only_such_faces_too() -> No
     gone = template == template[0]
     gone[np.flatnonzero(template == template[np.flatnonzero(~gone)[0]])[0]] = True
     x[gone] = np.nan
-    found = pool(x, template, medium)
+    templates = pool(x, template, medium)
     expected = slow_pool(x[~gone], template[~gone], medium[~gone])
-    assert found.ids.tolist() == list(expected)
-    assert found.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
+    assert templates.ids.tolist() == list(expected)
+    assert templates.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
     with pytest.raises(UserError, match=f"names template {template[0]}, which has no media"):
-        found.rows(np.array([found.ids[0], template[0]]), "the list")
+        templates.rows(np.array([templates.ids[0], template[0]]), "the list")
 
 
 def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warning() -> None:
@@ -66,15 +66,17 @@ def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warnin
     a, b = np.triu_indices(len(templates.ids), 1)
     same = templates.subject[a] == templates.subject[b]
     order = np.random.default_rng(0).permutation(len(a))  # the order of the pairs says nothing
-    found = one_to_one(templates, templates.ids[a[order]], templates.ids[b[order]], same[order], fars=(1e-3, 0.01, 0.1))
+    verified = one_to_one(
+        templates, templates.ids[a[order]], templates.ids[b[order]], same[order], fars=(1e-3, 0.01, 0.1)
+    )
     cosine = np.array([float(templates.x[i] @ templates.x[j]) for i, j in zip(a, b, strict=True)], np.float32)
     far, tar, _ = roc_curve(same, cosine, drop_intermediate=False)
-    for rate, made in found.tar.items():
-        assert made.value == pytest.approx(tar[far <= rate].max())
-        assert made.low <= made.value <= made.high
-        assert made.trials == same.sum()
-        assert bool(made.warning) == (rate * (~same).sum() < 10)
-    assert 0.2 < found.tar[0.01].value < 1
+    for rate, measured in verified.tar.items():
+        assert measured.value == pytest.approx(tar[far <= rate].max())
+        assert measured.low <= measured.value <= measured.high
+        assert measured.trials == same.sum()
+        assert bool(measured.warning) == (rate * (~same).sum() < 10)
+    assert 0.2 < verified.tar[0.01].value < 1
 
 
 def test_searches_equal_those_made_one_by_one() -> None:
@@ -85,24 +87,24 @@ def test_searches_equal_those_made_one_by_one() -> None:
     gallery, probes = (Templates(every.ids[m], every.x[m], every.subject[m]) for m in (enrolled, asked))
     order = np.random.default_rng(1).permutation(len(gallery.ids))  # a gallery need not be sorted by subject
     shuffled = Templates(gallery.ids[order], gallery.x[order], gallery.subject[order])
-    found = one_to_many(probes, shuffled, samples=50)
+    searched = one_to_many(probes, shuffled, samples=50)
     ranks, mates, tops = [], [], []
-    for row, who in zip(probes.x, probes.subject, strict=True):
+    for row, person in zip(probes.x, probes.subject, strict=True):
         cosines = {int(s): float(row @ g) for s, g in zip(gallery.subject, gallery.x, strict=True)}
-        if who in cosines:
-            ranks.append(1 + sum(c > cosines[who] for s, c in cosines.items() if s != who))
-            mates.append(cosines[who])
+        if person in cosines:
+            ranks.append(1 + sum(c > cosines[person] for s, c in cosines.items() if s != person))
+            mates.append(cosines[person])
         else:
             tops.append(max(cosines.values()))
-    assert (found.mated, found.unmated) == (len(ranks), len(tops))
-    for k, rate in found.ranks.items():
+    assert (searched.mated, searched.unmated) == (len(ranks), len(tops))
+    for k, rate in searched.ranks.items():
         assert rate.value == pytest.approx(np.mean(np.array(ranks) <= k))
-    for fpir, rate in found.tpir.items():
+    for fpir, rate in searched.tpir.items():
         threshold = min(t for t in [*tops, np.inf] if np.mean(np.array(tops) > t) <= fpir)
         assert rate.value == pytest.approx(np.mean(np.array(mates) > threshold))
         assert rate.low <= rate.value <= rate.high
-    assert found.tpir[0.01].warning
-    assert 0.1 < found.ranks[1].value < 1
+    assert searched.tpir[0.01].warning
+    assert 0.1 < searched.ranks[1].value < 1
 
 
 @pytest.mark.parametrize(

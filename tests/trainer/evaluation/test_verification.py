@@ -27,7 +27,7 @@ def thresholds(cosines: list[float]) -> list[float]:
 
 
 def slow_accuracies(pairs: ScoredPairs) -> list[float]:
-    found = []
+    accuracies = []
     rows = list(zip(*(a.tolist() for a in pairs), strict=True))
     for k in sorted(set(pairs.fold.tolist())):
         others = [(c, s) for c, s, f in rows if f != k]
@@ -35,8 +35,8 @@ def slow_accuracies(pairs: ScoredPairs) -> list[float]:
         best = [t for t, n in right.items() if n == max(right.values())]
         t = best[len(best) // 2]
         here = [(c >= t) == s for c, s, f in rows if f == k]
-        found.append(sum(here) / len(here))
-    return found
+        accuracies.append(sum(here) / len(here))
+    return accuracies
 
 
 def slow_tar(pairs: ScoredPairs, far: float) -> float:
@@ -64,35 +64,35 @@ def slow_eer(pairs: ScoredPairs) -> float:
 
 @pytest.mark.parametrize("pairs", TEST_SETS)
 def test_every_figure_equals_the_slow_reference(pairs: ScoredPairs) -> None:
-    found = verify(*pairs, samples=0)
+    verified = verify(*pairs, samples=0)
     accuracies = slow_accuracies(pairs)
-    assert found.accuracy == pytest.approx(sum(accuracies) / len(accuracies))
-    assert found.accuracy_sd == pytest.approx(np.std(accuracies))
+    assert verified.accuracy == pytest.approx(sum(accuracies) / len(accuracies))
+    assert verified.accuracy_sd == pytest.approx(np.std(accuracies))
     genuine, impostor = pairs.cosine[pairs.same], pairs.cosine[~pairs.same]
     wins = [(s > d) + (s == d) / 2 for s in genuine for d in impostor]
-    assert found.auc == pytest.approx(sum(wins) / len(wins))
-    assert found.eer == pytest.approx(slow_eer(pairs))
-    assert list(found.tar) == [f for f in (0.1, 0.01, 1e-3) if f * len(impostor) >= 1]
-    for far, tar in found.tar.items():
+    assert verified.auc == pytest.approx(sum(wins) / len(wins))
+    assert verified.eer == pytest.approx(slow_eer(pairs))
+    assert list(verified.tar) == [f for f in (0.1, 0.01, 1e-3) if f * len(impostor) >= 1]
+    for far, tar in verified.tar.items():
         assert tar == pytest.approx(slow_tar(pairs, far))
-        assert (impostor >= found.cosine[far]).mean() <= far
-        assert (genuine >= found.cosine[far]).mean() == tar
-    assert (found.pairs, found.same) == (len(pairs.same), len(genuine))
-    assert set(found.interval) == set(found.figures)
+        assert (impostor >= verified.cosine[far]).mean() <= far
+        assert (genuine >= verified.cosine[far]).mean() == tar
+    assert (verified.pairs, verified.same) == (len(pairs.same), len(genuine))
+    assert set(verified.interval) == set(verified.figures)
 
 
 def test_by_hand() -> None:
     cosine = np.array([0.9, 0.8, 0.4, 0.7, 0.25, 0.2])
     same = np.array([True, True, True, False, False, False])
-    found = verify(cosine, same, np.array([0, 1, 2, 0, 1, 2]), fars=(1 / 3, 0.34, 0.1), samples=0)
+    verified = verify(cosine, same, np.array([0, 1, 2, 0, 1, 2]), fars=(1 / 3, 0.34, 0.1), samples=0)
     # fold 0 by the others' .8 .4 | .25 .2, cut at .325: .9 right, .7 wrong. Fold 1 by .9 .4 | .7 .2, cut at .8 or .3,
     # three of four right; of these the lower: both right. Fold 2 by .9 .8 | .7 .25, cut at .75: .4 wrong, .2 right.
-    assert found.accuracy == pytest.approx((0.5 + 1 + 0.5) / 3)
-    assert found.auc == pytest.approx(8 / 9)
-    assert found.tar == {1 / 3: 1.0, 0.34: 1.0}
-    assert found.eer == pytest.approx(1 / 3)
-    assert found.roc.far.tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
-    assert found.roc.tar.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1, 1, 1])
+    assert verified.accuracy == pytest.approx((0.5 + 1 + 0.5) / 3)
+    assert verified.auc == pytest.approx(8 / 9)
+    assert verified.tar == {1 / 3: 1.0, 0.34: 1.0}
+    assert verified.eer == pytest.approx(1 / 3)
+    assert verified.roc.far.tolist() == pytest.approx([0, 0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
+    assert verified.roc.tar.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 2 / 3, 1, 1, 1])
 
 
 def test_a_set_of_one_fold_uses_its_own_best_threshold() -> None:

@@ -25,8 +25,8 @@ def margin(own: Tensor) -> Tensor:
 
 
 def test_the_loss_of_every_photo() -> None:
-    found = cross_entropy(Z.clone(), LABEL, margin)
-    assert found.tolist() == pytest.approx(slow(Z, LABEL, [9 / 4 - 1, -1, 16 / 4 - 1]))
+    losses = cross_entropy(Z.clone(), LABEL, margin)
+    assert losses.tolist() == pytest.approx(slow(Z, LABEL, [9 / 4 - 1, -1, 16 / 4 - 1]))
 
 
 def test_the_gradient_reaches_logits_and_what_the_margin_depends_on() -> None:
@@ -37,9 +37,9 @@ def test_the_gradient_reaches_logits_and_what_the_margin_depends_on() -> None:
 
 def test_other_classes_above_the_ceiling_are_left_out_and_the_own_class_is_not() -> None:
     z = Z.clone().requires_grad_()
-    found = cross_entropy(z * 1, LABEL, lambda own: own, torch.full((3,), 1.5, dtype=torch.float64))
-    assert found.tolist() == pytest.approx(slow(Z, LABEL, [3, 0, 4], ceiling=1.5))
-    (grad,) = torch.autograd.grad(found.sum(), z)
+    losses = cross_entropy(z * 1, LABEL, lambda own: own, torch.full((3,), 1.5, dtype=torch.float64))
+    assert losses.tolist() == pytest.approx(slow(Z, LABEL, [3, 0, 4], ceiling=1.5))
+    (grad,) = torch.autograd.grad(losses.sum(), z)
     assert grad[1, 2] == 0  # a 2 beside the own class's 0
     assert grad[2, 0] == 0
     assert (grad[torch.arange(3), LABEL] < 0).all()
@@ -47,9 +47,9 @@ def test_other_classes_above_the_ceiling_are_left_out_and_the_own_class_is_not()
 
 def test_logits_too_large_for_an_exponential() -> None:
     z = torch.tensor([[5000.0, 4999, -5000], [-5000, -5001, -6000]], requires_grad=True)
-    found = cross_entropy(z * 1, torch.tensor([1, 0]), lambda own: own)
-    assert found.tolist() == pytest.approx([math.log(1 + math.e), math.log(1 + 1 / math.e)], rel=1e-5)
-    found.sum().backward()
+    losses = cross_entropy(z * 1, torch.tensor([1, 0]), lambda own: own)
+    assert losses.tolist() == pytest.approx([math.log(1 + math.e), math.log(1 + 1 / math.e)], rel=1e-5)
+    losses.sum().backward()
     assert z.grad is not None
     assert torch.isfinite(z.grad).all()
 

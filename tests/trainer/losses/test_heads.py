@@ -46,11 +46,11 @@ def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
     head = HEADS[name]
     x, w = drawn(head)
     z, margin, _ = compute_logits(head, x, w, LABEL, step=STEP)
-    found = z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
+    actual = z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
     expected = [
         [slow_logit(head, x[i].tolist(), w[j].tolist(), own=j == LABEL[i]) for j in range(CLASSES)] for i in range(N)
     ]
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", HEADS)

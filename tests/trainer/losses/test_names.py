@@ -40,9 +40,9 @@ def test_a_name_that_does_not_fit_raises_one_line(name: str, message: str) -> No
 
 
 def test_a_loss_with_sub_centres_keeps_its_settings() -> None:
-    found = parse_loss(with_subcentres("arcface:scale=16,m2=0.3+focal")).head
-    assert isinstance(found, CombinedMargin)
-    assert (found.scale, found.m2, found.centres) == (16, 0.3, 3)
+    head = parse_loss(with_subcentres("arcface:scale=16,m2=0.3+focal")).head
+    assert isinstance(head, CombinedMargin)
+    assert (head.scale, head.m2, head.centres) == (16, 0.3, 3)
     assert with_subcentres("cosface", 2) == "cosface:centres=2"
     for loss in ("softmax", "a_softmax", "triplet", "arcface+intra"):
         with pytest.raises(UserError, match=loss.split("+")[0]):

@@ -55,9 +55,9 @@ def test_the_whole_objective_is_the_plain_cross_entropy_of_the_margin_logits() -
     plain = nn.functional.cross_entropy(64 * cosine.scatter(1, label[:, None], own), label)
     expected = torch.autograd.grad(plain, (x, w))
     loss = ob(x, label)
-    found = torch.autograd.grad(loss, (x, *ob.parameters()))
+    actual = torch.autograd.grad(loss, (x, *ob.parameters()))
     torch.testing.assert_close(loss, plain)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(actual, expected)
 
 
 def test_half_precision_features_are_compared_in_float32() -> None:
@@ -71,8 +71,8 @@ def test_half_precision_features_are_compared_in_float32() -> None:
 
 def test_the_shape_of_the_class_weights_in_a_checkpoint() -> None:
     def shape(loss: str, **settings: Any) -> tuple[int, ...] | None:
-        found = make_objective(loss, classes=CLASSES, dim=DIM, **settings)
-        state = found.whole_state(torch.optim.SGD([*found.parameters(), torch.zeros(1)], lr=0.1))
+        ob = make_objective(loss, classes=CLASSES, dim=DIM, **settings)
+        state = ob.whole_state(torch.optim.SGD([*ob.parameters(), torch.zeros(1)], lr=0.1))
         return tuple(state["weight"].shape) if "weight" in state else None
 
     assert shape("softmax") == (CLASSES, DIM + 1), "the last column is the bias"

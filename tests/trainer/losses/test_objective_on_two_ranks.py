@@ -155,17 +155,17 @@ def test_two_ranks_compute_what_one_rank_does(halves: tuple[Halves, list[Halves]
     assert state or name in ("triplet", "triplet_euclidean")
     for theirs in (ranks[0][name][half], ranks[1][name][half]):
         assert theirs[0] == pytest.approx(losses, rel=1e-9, abs=1e-12)
-        for found, expected in zip(theirs[1], weights, strict=True):
-            torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+        for actual, expected in zip(theirs[1], weights, strict=True):
+            torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
     assert ranks[1][name][half][2] == {}
-    found = ranks[0][name][half][2]
-    assert found.keys() == state.keys()
+    actual = ranks[0][name][half][2]
+    assert actual.keys() == state.keys()
     for key, expected in state.items():
-        torch.testing.assert_close(found[key], expected, rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(actual[key], expected, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", RESUMED)
 def test_one_rank_continues_a_checkpoint_of_two(halves: tuple[Halves, list[Halves]], name: str) -> None:
     alone, ranks = halves
-    found = second_half(CASES[name], ranks[0][name][0])
-    assert found[0] == pytest.approx(alone[name][1][0], rel=1e-9, abs=1e-12)
+    actual = second_half(CASES[name], ranks[0][name][0])
+    assert actual[0] == pytest.approx(alone[name][1][0], rel=1e-9, abs=1e-12)

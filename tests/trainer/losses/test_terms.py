@@ -39,8 +39,8 @@ def test_only_the_largest_losses_count() -> None:
 
 def test_intra_is_the_mean_angle_to_the_own_class() -> None:
     angles = [math.acos(dot(unit(x), unit(W[y]))) for x, y in zip(X, COLUMN.tolist(), strict=True)]
-    found = Intra(weight=0.7)(X, W, COLUMN)
-    assert found.item() == pytest.approx(0.7 * sum(angles) / 4 / math.pi)
+    term = Intra(weight=0.7)(X, W, COLUMN)
+    assert term.item() == pytest.approx(0.7 * sum(angles) / 4 / math.pi)
     assert torch.autograd.gradcheck(
         lambda x, w: Intra()(x, w, COLUMN), (X.clone().requires_grad_(), W.requires_grad_())
     )

@@ -41,9 +41,9 @@ def test_the_mean_over_pairs_with_their_semi_hard_negatives(name: str) -> None:
 def test_a_semi_hard_negative_is_the_nearest_further_one_or_else_the_furthest() -> None:
     distance = torch.tensor([[0.0, 0.3, 0.9, 0.2, 0.5, 0.4]])
     same = torch.tensor([[True, True, True, False, False, False]])
-    found = semi_hard_negatives(distance, same)
-    assert found[0, 1] == 5  # further than .3: .5 and .4
-    assert found[0, 2] == 4  # none is further than .9
+    negative = semi_hard_negatives(distance, same)
+    assert negative[0, 1] == 5  # further than .3: .5 and .4
+    assert negative[0, 2] == 4  # none is further than .9
     tied = semi_hard_negatives(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
     assert tied[0, 1] == 5  # at the same distance is not further
 

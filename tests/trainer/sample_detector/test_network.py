@@ -15,12 +15,12 @@ from trainer.sample_detector.train import to_input
 @pytest.fixture(scope="module")
 def net() -> Network:
     torch.manual_seed(1)
-    found = Network().train()
-    for p in found.heads.parameters():  # an untrained network predicts the same everywhere
+    network = Network().train()
+    for p in network.heads.parameters():  # an untrained network predicts the same everywhere
         torch.nn.init.normal_(p, 0, 0.3)
     for _ in range(3):
-        found(torch.randn(2, 3, 96, 96))
-    return found.eval()
+        network(torch.randn(2, 3, 96, 96))
+    return network.eval()
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +38,13 @@ def test_insightface_reads_the_same_faces(net: Network, path: str) -> None:
     theirs.nms_thresh = 1.0  # all anchors, none suppressed
     boxes, landmarks = theirs.detect(picture, input_size=(96, 128), det_thresh=0.0)
     with torch.no_grad():
-        found = decode(net(to_input(picture[None])), 128, 96)
+        predicted = decode(net(to_input(picture[None])), 128, 96)
     order = np.argsort(-boxes[:, 4])
-    best = found.logits[0].argsort(descending=True).numpy()
+    best = predicted.logits[0].argsort(descending=True).numpy()
     assert len(boxes) == len(best) == 2 * (16 * 12 + 8 * 6 + 4 * 3)
-    np.testing.assert_allclose(boxes[order, 4], found.logits[0].sigmoid().numpy()[best], atol=1e-5)
-    np.testing.assert_allclose(boxes[order, :4], found.boxes[0].numpy()[best], atol=0.05)
-    np.testing.assert_allclose(landmarks[order], found.landmarks[0].numpy()[best], atol=0.05)
+    np.testing.assert_allclose(boxes[order, 4], predicted.logits[0].sigmoid().numpy()[best], atol=1e-5)
+    np.testing.assert_allclose(boxes[order, :4], predicted.boxes[0].numpy()[best], atol=0.05)
+    np.testing.assert_allclose(landmarks[order], predicted.landmarks[0].numpy()[best], atol=0.05)
 
 
 def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> None:
@@ -52,10 +52,10 @@ def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> 
     picture = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
     faces = OnnxDetector(path, min_score=0.01)(picture)
     with torch.no_grad():
-        found = decode(net(to_input(picture[None])), 160, 160)
-    best = int(found.logits[0].argmax())
-    np.testing.assert_allclose(faces.boxes[0], found.boxes[0, best], atol=0.05)
-    np.testing.assert_allclose(faces.landmarks[0], found.landmarks[0, best], atol=0.05)
+        predicted = decode(net(to_input(picture[None])), 160, 160)
+    best = int(predicted.logits[0].argmax())
+    np.testing.assert_allclose(faces.boxes[0], predicted.boxes[0, best], atol=0.05)
+    np.testing.assert_allclose(faces.landmarks[0], predicted.landmarks[0, best], atol=0.05)
 
 
 def test_small_enough_to_ship(path: str) -> None:
@@ -77,9 +77,9 @@ def test_at_the_start_a_box_is_its_anchor() -> None:
     for head in net.heads:
         torch.nn.init.zeros_(head[-1].layer.weight)
     with torch.no_grad():
-        found = decode(net(torch.zeros(1, 3, 64, 64)), 64, 64)
+        predicted = decode(net(torch.zeros(1, 3, 64, 64)), 64, 64)
     places, _ = anchors(64, 64)
     expected = torch.cat([places[:, :2] - places[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2], 1)
-    torch.testing.assert_close(found.boxes[0], expected)
-    torch.testing.assert_close(found.landmarks[0], places[:, None, :2].expand(-1, 5, 2))
-    assert found.logits.sigmoid().mean() == pytest.approx(0.01, rel=0.01)
+    torch.testing.assert_close(predicted.boxes[0], expected)
+    torch.testing.assert_close(predicted.landmarks[0], places[:, None, :2].expand(-1, 5, 2))
+    assert predicted.logits.sigmoid().mean() == pytest.approx(0.01, rel=0.01)

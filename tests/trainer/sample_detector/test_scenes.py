@@ -16,7 +16,7 @@ def centre_of(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
 def test_landmarks_move_with_the_picture(face: int) -> None:
     for seed in range(8):
         placed = place_on_canvas(
-            marked_photo(face=face), 128, np.random.default_rng(seed), canvas=np.zeros(3, np.uint8)
+            marked_photo(face=face), 128, np.random.default_rng(seed), colour=np.zeros(3, np.uint8)
         )
         if np.ptp(placed.boxes[0, ::2]) < 40:
             continue  # too small to see where a disc's centre is
