@@ -1,4 +1,4 @@
-"""Made-up names: people's, and the folders' that claim to show them."""
+"""Invented names: those of people, and the identities that folders are named after."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ LAST = tuple(_LAST.split())
 
 
 def person_name(seed: int, number: int) -> str:
-    """The name of a person, without spaces; no two numbers of a world share one."""
+    """The name of a person, without spaces; all numbers of a world have different names."""
     order = np.random.default_rng([21, seed]).permutation(len(FIRST) * len(LAST))
     round_, place = divmod(number, len(order))
     first, last = divmod(int(order[place]), len(LAST))
@@ -26,6 +26,6 @@ def person_name(seed: int, number: int) -> str:
 
 
 def claimed_names(seed: int, count: int) -> list[str]:
-    """Names of folders as MS-Celeb-1M has them (m. and a number), sorted, all different."""
+    """Identities in the form of MS-Celeb-1M's (m. and a number), sorted, all different."""
     numbers = np.random.default_rng([22, seed]).choice(9_999_999, count, replace=False)
     return [f"m.{n:07}" for n in sorted(int(n) + 1 for n in numbers)]

@@ -1,7 +1,7 @@
-"""The sample world on disk: noisy photos under claimed names, the truth beside them, groups, and a test set.
+"""The sample world on disk: noisy photos under claimed identities, the truth, groups, and a test set.
 
-One idea: every file is named and seeded by the plan, so files that are there are kept, missing ones are drawn, and
-neither a kill nor the number of workers changes a byte.
+One idea: the plan gives every file its name and its seed, so existing files are kept, missing ones are drawn, and the
+result is the same to the byte after a kill and with any number of workers.
 """
 
 import multiprocessing
@@ -19,21 +19,21 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.progress import bar
-from pipeline.sample import casting
-from pipeline.sample.casting import Photo, Picture, World
-from pipeline.sample.files import content
-from pipeline.sample.test_pairs import PHOTOS_EACH, pairs_file
+from pipeline.sample.lfw_pairs import PHOTOS_EACH, pairs_file
+from pipeline.sample.photo_bytes import photo_bytes
+from pipeline.sample.world_plan import Picture, PlannedPhoto, WorldPlan, plan_world
 from pipeline.tables import storage
 
-DRAWING = 1  # goes up when the same seed draws something else: a world begun by another version is not continued
-BATCH = 12  # files a worker draws between two signs of life: about a second
+DRAWING = 1  # version of the drawing: a world begun by another version is not continued
+BATCH = 12  # files that a worker draws between two steps of the progress bar: about a second
 GROUPS = ("actors", "athletes", "musicians", "politicians")
-SCRIPT = "world.json"  # what was asked for; written before the first photo
+OPTIONS_FILE = "world.json"  # the options of the world; written before the first photo
+PlannedFile = tuple[str, PlannedPhoto]  # its path below the world's folder, and what it holds
 
 
 @dataclass(frozen=True)
 class WorldAccount:
-    """What lies in a world, and how long drawing took now: `drawn` is 0 when all of it was there."""
+    """What a world holds, and what was drawn in this call: `drawn` is 0 when all files existed."""
 
     out: Path
     photos: int
@@ -49,9 +49,9 @@ class WorldAccount:
     def lines(self) -> list[str]:
         """The account in words."""
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.planted.items()))
-        made = f"{self.drawn} files drawn in {self.seconds:.0f} s" if self.drawn else "all there already"
+        drawn = f"{self.drawn} files drawn in {self.seconds:.0f} s" if self.drawn else "all there already"
         return [
-            f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({made})",
+            f"{self.out}: {self.photos} photos of {self.people} drawn people under {self.names} names ({drawn})",
             f"planted: {kinds}",
             f"test set: {self.test_photos} photos of {self.test_people} people",
             f"in both: {self.overlapping_names} names",
@@ -66,28 +66,29 @@ def draw_world(
     seed: int = 0,
     workers: int | None = None,
     noise: bool = True,
-    tested: int | None = None,
+    test_people: int | None = None,
 ) -> WorldAccount:
-    """Draw a world into a folder, or what is missing of it, and return its account.
+    """Draw a world, or its missing files, into a folder and return its account.
 
     photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
     test/ (a folder a person), and pairs.txt, which asks about some of its pairs. workers: processes, by default one for
-    each core. tested: how many people only the test set shows, by default half as many. Raises UserError for a folder
-    with another world in it, and for a full disk.
+    each core. test_people: how many people only the test set shows, by default half as many. Raises UserError for a
+    folder with another world in it, and for a full disk.
     """
     started = time.monotonic()
-    plan = casting.world(seed, people=people, photos=photos, noise=noise, tested=tested)
-    asked = {
+    plan = plan_world(seed, people=people, photos=photos, noise=noise, test_people=test_people)
+    options = {
         "drawing": DRAWING,
         "people": people,
         "photos": photos,
         "seed": seed,
         "noise": noise,
-        "tested": len(plan.tested),
+        "tested": len(plan.test_people),
     }
-    if (there := storage.get_json(str(out), SCRIPT)) not in (None, asked):
-        raise UserError(f"{out} holds another world ({there}): give a folder that is empty or not there yet")
-    storage.put_json(str(out), SCRIPT, asked)
+    existing = storage.get_json(str(out), OPTIONS_FILE)
+    if existing not in (None, options):
+        raise UserError(f"{out} holds another world ({existing}): give a folder that is empty or not there yet")
+    storage.put_json(str(out), OPTIONS_FILE, options)
     files = [*_photo_files(plan), *_test_files(plan)]
     missing = [f for f in files if not (out / f[0]).exists()]
     _draw_all(out, seed, missing, workers)
@@ -96,21 +97,21 @@ def draw_world(
     return _account(out, plan, len(missing), time.monotonic() - started)
 
 
-def _photo_files(plan: World) -> Iterator[tuple[str, Photo]]:
+def _photo_files(plan: WorldPlan) -> Iterator[PlannedFile]:
     for photo in plan.photos:
         yield f"photos/{photo.path}", photo
 
 
-def _test_files(plan: World) -> Iterator[tuple[str, Photo]]:
-    for person in plan.tested:
+def _test_files(plan: WorldPlan) -> Iterator[PlannedFile]:
+    for person in plan.test_people:
         name = plan.name[person]
         for i in range(PHOTOS_EACH):
             path = f"{name}/{name}_{i + 1:04}.jpg"
             # numbers far beyond those in photos/, so that somebody in both is drawn anew
-            yield f"test/{path}", Photo(path, name, "clean", Picture(person, 100_000 + i))
+            yield f"test/{path}", PlannedPhoto(path, name, "clean", Picture(person, 100_000 + i))
 
 
-def _draw_all(out: Path, seed: int, missing: Sequence[tuple[str, Photo]], workers: int | None) -> None:
+def _draw_all(out: Path, seed: int, missing: Sequence[PlannedFile], workers: int | None) -> None:
     batches = [missing[i : i + BATCH] for i in range(0, len(missing), BATCH)]
     count = min(workers or len(os.sched_getaffinity(0)), len(batches))
     with bar("draw", of=len(batches), unit="batches") as advance:
@@ -118,18 +119,22 @@ def _draw_all(out: Path, seed: int, missing: Sequence[tuple[str, Photo]], worker
             for batch in batches:
                 advance(_draw_batch(str(out), seed, batch))
             return
-        _draw_apart(str(out), seed, batches, count, advance)
+        _draw_in_processes(str(out), seed, batches, count, advance)
 
 
-def _draw_apart(
-    out: str, seed: int, batches: Iterable[Sequence[tuple[str, Photo]]], count: int, advance: Callable[[int], None]
+def _draw_in_processes(
+    out: str,
+    seed: int,
+    batches: Iterable[Sequence[PlannedFile]],
+    count: int,
+    advance: Callable[[int], None],
 ) -> None:
-    """Draw batches in processes of their own, started anew rather than forked: others may have threads running here."""
+    """Draw batches in new processes; spawned rather than forked, because this process may have other threads."""
     with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(_draw_batch, out, seed, batch) for batch in batches]
         try:
-            for done in as_completed(waiting):
-                advance(done.result())
+            for finished in as_completed(waiting):
+                advance(finished.result())
         except BrokenProcessPool:
             raise UserError(
                 f"a process that drew into {out} was ended from outside, perhaps for want of memory: run "
@@ -139,34 +144,34 @@ def _draw_apart(
             pool.shutdown(cancel_futures=True)
 
 
-def _draw_batch(out: str, seed: int, batch: Sequence[tuple[str, Photo]]) -> int:
-    cv2.setNumThreads(1)  # the processes are what runs in parallel
+def _draw_batch(out: str, seed: int, batch: Sequence[PlannedFile]) -> int:
+    cv2.setNumThreads(1)  # the processes run in parallel already
     for name, photo in batch:
-        storage.put(out, name, content(seed, photo))
+        storage.put(out, name, photo_bytes(seed, photo))
     return len(batch)
 
 
-def _texts(plan: World) -> dict[str, str]:
-    """The files beside the photos by their names."""
+def _texts(plan: WorldPlan) -> dict[str, str]:
+    """The text files of a world by name: the truth, groups and pairs."""
     truth = [
         (p.path, p.claimed, plan.name[p.picture.person] if p.picture else "", p.kind, p.of or _source(plan, p))
         for p in plan.photos
     ]
-    who = [(name, " ".join(plan.name[p] for p in persons)) for name, persons in plan.persons.items()]
+    identities = [(name, " ".join(plan.name[p] for p in persons)) for name, persons in plan.persons.items()]
     overlap = [(name, plan.name[p]) for name, p in plan.overlap.items()]
     rng = np.random.default_rng([61, plan.seed])
     groups = [(name, str(rng.choice(GROUPS)), plan.name[p[0]].replace("_", " ")) for name, p in plan.persons.items()]
     return {
         "truth.tsv": _table("\t", ("path", "claimed", "person", "kind", "of"), truth),
-        "identities.tsv": _table("\t", ("claimed", "persons"), who),
+        "identities.tsv": _table("\t", ("claimed", "persons"), identities),
         "overlap.tsv": _table("\t", ("claimed", "person"), overlap),
         "groups.csv": _table(",", ("identity", "group", "name"), groups),
-        "pairs.txt": pairs_file(plan.seed, [plan.name[p] for p in plan.tested]),
+        "pairs.txt": pairs_file(plan.seed, [plan.name[p] for p in plan.test_people]),
     }
 
 
-def _source(plan: World, photo: Photo) -> str:
-    """A name for the picture a photo is, as noisy_lfw names the LFW photo it took."""
+def _source(plan: WorldPlan, photo: PlannedPhoto) -> str:
+    """The name of the picture that a photo shows, in the form of the LFW photos in noisy_lfw; "" for junk."""
     if photo.picture is None:
         return ""
     name = plan.name[photo.picture.person]
@@ -177,7 +182,7 @@ def _table(separator: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -
     return "".join(separator.join(row) + "\n" for row in (head, *rows))
 
 
-def _account(out: Path, plan: World, drawn: int, seconds: float) -> WorldAccount:
+def _account(out: Path, plan: WorldPlan, drawn: int, seconds: float) -> WorldAccount:
     planted = Counter(p.kind for p in plan.photos if p.kind != "clean")
     planted["in company"] = sum(bool(p.picture and p.picture.company) for p in plan.photos)
     planted["same picture under two names"] = sum(p.kind == "flip" and bool(p.of) for p in plan.photos)
@@ -187,14 +192,14 @@ def _account(out: Path, plan: World, drawn: int, seconds: float) -> WorldAccount
     )
     people = {p.picture.person for p in plan.photos if p.picture}
     return WorldAccount(
-        out,
-        len(plan.photos),
-        len(plan.persons),
-        len(people),
-        dict(planted),
-        len(plan.tested),
-        len(plan.tested) * PHOTOS_EACH,
-        len(plan.overlap),
-        drawn,
-        seconds,
+        out=out,
+        photos=len(plan.photos),
+        names=len(plan.persons),
+        people=len(people),
+        planted=dict(planted),
+        test_people=len(plan.test_people),
+        test_photos=len(plan.test_people) * PHOTOS_EACH,
+        overlapping_names=len(plan.overlap),
+        drawn=drawn,
+        seconds=seconds,
     )

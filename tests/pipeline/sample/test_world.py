@@ -11,15 +11,15 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.faces.picture import UnreadablePhoto, decode
-from pipeline.sample import casting, draw_world
-from pipeline.sample.casting import Photo, Picture
+from pipeline.sample import draw_world
 from pipeline.sample.drawing.portraits import DrawnPhoto
-from pipeline.sample.files import _cut, content
-from pipeline.sample.test_pairs import pairs_file
+from pipeline.sample.lfw_pairs import pairs_file
+from pipeline.sample.photo_bytes import _crop, photo_bytes
+from pipeline.sample.world_plan import JUNK, Picture, PlannedPhoto, plan_world
 from pipeline.sources.formats import image_folder
 from pipeline.sources.test_sets import photo_sets
 
-ASKED = {"people": 4, "photos": 24, "seed": 9, "tested": 2}
+OPTIONS = {"people": 4, "photos": 24, "seed": 9, "test_people": 2}
 
 
 def listing(folder: Path) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def table(path: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     out = tmp_path_factory.mktemp("sample") / "world"
-    return out, draw_world(out, workers=2, **ASKED)
+    return out, draw_world(out, workers=2, **OPTIONS)
 
 
 def test_the_truth_is_told_of_every_photo(world):
@@ -64,9 +64,9 @@ def test_the_pipeline_reads_photos_and_test_set(world):
 
 def test_any_process_draws_any_file_alike(world):
     out, _ = world
-    plan = casting.world(9, people=4, photos=24, tested=2)
+    plan = plan_world(9, people=4, photos=24, test_people=2)
     for photo in plan.photos[::7]:
-        assert (out / "photos" / photo.path).read_bytes() == content(9, photo)
+        assert (out / "photos" / photo.path).read_bytes() == photo_bytes(9, photo)
 
 
 def test_what_is_missing_is_drawn_again_and_the_rest_kept(world):
@@ -77,30 +77,30 @@ def test_what_is_missing_is_drawn_again_and_the_rest_kept(world):
         (out / name).unlink()
     kept = next(p for p in before if p.endswith(".jpg") and p not in lost)
     written = (out / kept).stat().st_mtime_ns
-    assert draw_world(out, workers=1, **ASKED).drawn == len(lost)
+    assert draw_world(out, workers=1, **OPTIONS).drawn == len(lost)
     assert listing(out) == before
     assert (out / kept).stat().st_mtime_ns == written
-    assert draw_world(out, **ASKED).drawn == 0
+    assert draw_world(out, **OPTIONS).drawn == 0
 
 
 def test_another_world_is_not_drawn_over_this_one(world):
     out, _ = world
     before = listing(out)
     with pytest.raises(UserError, match="another world"):
-        draw_world(out, **{**ASKED, "seed": 8})
+        draw_world(out, **{**OPTIONS, "seed": 8})
     assert listing(out) == before
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write"):
-        draw_world(tmp_path / "file" / "world", workers=1, **ASKED)
+        draw_world(tmp_path / "file" / "world", workers=1, **OPTIONS)
 
 
 @pytest.mark.slow
 def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
     out, _ = world
-    call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{ASKED!r})"
+    call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{OPTIONS!r})"
     code = f"from pathlib import Path; from pipeline.sample import draw_world; {call}"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as started:
         until = time.monotonic() + 60
@@ -109,15 +109,15 @@ def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
             time.sleep(0.05)
         os.killpg(started.pid, signal.SIGKILL)
     assert not (tmp_path / "w" / "truth.tsv").exists()
-    drawn = draw_world(tmp_path / "w", workers=1, **ASKED).drawn
+    drawn = draw_world(tmp_path / "w", workers=1, **OPTIONS).drawn
     assert 0 < drawn < 48
     left = {n: b for n, b in listing(tmp_path / "w").items() if not n.endswith(".tmp")}
     assert left == listing(out)
 
 
-@pytest.mark.parametrize("what", casting.JUNK)
+@pytest.mark.parametrize("what", JUNK)
 def test_junk_is_no_picture_or_shows_nobody(what):
-    data = content(1, Photo("m.1/0001.jpg", "m.1", "junk", None, junk=what))
+    data = photo_bytes(1, PlannedPhoto("m.1/0001.jpg", "m.1", "junk", None, junk=what))
     if what == "nobody":
         assert decode(data).shape == (260, 300, 3)
     else:
@@ -127,8 +127,8 @@ def test_junk_is_no_picture_or_shows_nobody(what):
 
 def test_a_copy_is_the_same_picture_in_other_bytes():
     picture = Picture(3, 0)
-    original = content(2, Photo("m.1/0001.jpg", "m.1", "clean", picture))
-    copies = [content(2, Photo(f"m.1/{i:04}.jpg", "m.1", "duplicate", picture, copy=1)) for i in range(2, 6)]
+    original = photo_bytes(2, PlannedPhoto("m.1/0001.jpg", "m.1", "clean", picture))
+    copies = [photo_bytes(2, PlannedPhoto(f"m.1/{i:04}.jpg", "m.1", "duplicate", picture, copy=1)) for i in range(2, 6)]
     assert len({original, *copies}) == 5
     whole = decode(original).mean((0, 1))
     assert all(np.abs(decode(c).mean((0, 1)) - whole).max() < 60 for c in copies)
@@ -140,7 +140,7 @@ def test_a_copy_never_loses_the_face():
     drawn = DrawnPhoto(pixels, np.array([[10.0, 40, 230, 180]]), np.zeros((1, 5, 2)), (0,))
     rng, cuts = np.random.default_rng(0), []
     for _ in range(50):
-        part = _cut(pixels, drawn, rng)
+        part = _crop(pixels, drawn, rng)
         left, top = part[0, 0, :2]
         right, bottom = part[-1, -1, :2]
         assert left <= 10

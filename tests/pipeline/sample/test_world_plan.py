@@ -3,18 +3,18 @@ from collections import Counter, defaultdict
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sample.casting import COMPANIONS, FEWEST_CLEAN, TESTED, world
 from pipeline.sample.names import claimed_names, person_name
+from pipeline.sample.world_plan import MIN_CLEAN_PHOTOS, REPEATED_OUTLIERS, TEST_PEOPLE, plan_world
 
 
 @pytest.fixture(scope="module")
 def plan():
-    return world(5, people=80, photos=1200)
+    return plan_world(5, people=80, photos=1200)
 
 
 def test_the_plan_follows_from_its_seed(plan):
-    assert plan == world(5, people=80, photos=1200)
-    assert plan.photos != world(6, people=80, photos=1200).photos
+    assert plan == plan_world(5, people=80, photos=1200)
+    assert plan.photos != plan_world(6, people=80, photos=1200).photos
 
 
 def test_every_photo_has_its_place(plan):
@@ -40,10 +40,10 @@ def test_noise_is_about_as_planted_in_the_published_sets(plan):
 def test_kinds_mean_what_they_say(plan):
     clean = {p.path: p for p in plan.photos if p.kind == "clean"}
     for photo in plan.photos:
-        who = photo.picture.person if photo.picture else None
-        here = who in plan.persons[photo.claimed]
+        person = photo.picture.person if photo.picture else None
+        here = person in plan.persons[photo.claimed]
         assert here == (photo.kind in ("clean", "duplicate"))
-        assert (who is None) == (photo.kind == "junk") == bool(photo.junk)
+        assert (person is None) == (photo.kind == "junk") == bool(photo.junk)
         if photo.kind == "duplicate":
             assert clean[photo.of].claimed == photo.claimed
             assert clean[photo.of].picture == photo.picture
@@ -63,40 +63,40 @@ def test_names_and_persons_are_mixed_up_both_ways(plan):
     for name in two:
         shown = Counter(p.picture.person for p in plan.photos if p.claimed == name and p.kind == "clean")
         assert len(shown) == 2
-        assert min(shown.values()) >= FEWEST_CLEAN
+        assert min(shown.values()) >= MIN_CLEAN_PHOTOS
 
 
-def test_companions_come_three_to_six_times_and_strangers_once(plan):
-    strangers = defaultdict(list)
+def test_repeated_outliers_come_three_to_six_times_and_others_once(plan):
+    outliers = defaultdict(list)
     for photo in plan.photos:
         if photo.kind == "outlier":
-            strangers[photo.picture.person].append(photo.claimed)
-    companions = {who: names for who, names in strangers.items() if who > COMPANIONS}
-    assert len(companions) > 5
+            outliers[photo.picture.person].append(photo.claimed)
+    repeated = {person: names for person, names in outliers.items() if person > REPEATED_OUTLIERS}
+    assert len(repeated) > 5
     # a photo in conflict may have taken the place of one
-    assert all(2 <= len(names) <= 6 and len(set(names)) == 1 for names in companions.values())
-    assert all(len(names) == 1 for who, names in strangers.items() if who < COMPANIONS)
+    assert all(2 <= len(names) <= 6 and len(set(names)) == 1 for names in repeated.values())
+    assert all(len(names) == 1 for person, names in outliers.items() if person < REPEATED_OUTLIERS)
 
 
 def test_the_test_set_shows_others_and_a_few_of_the_same(plan):
-    both = [p for p in plan.tested if p < TESTED]
-    assert len(plan.tested) == 45
+    both = [p for p in plan.test_people if p < TEST_PEOPLE]
+    assert len(plan.test_people) == 45
     assert len(both) == 5
     assert plan.overlap == {name: p for name, persons in plan.persons.items() for p in persons if p in both}
     assert len(set(plan.name.values())) == len(plan.name)
 
 
 def test_a_clean_world_is_clean():
-    plan = world(5, people=10, photos=100, noise=False)
+    plan = plan_world(5, people=10, photos=100, noise=False)
     assert {p.kind for p in plan.photos} == {"clean"}
     assert sorted(plan.persons.values()) == [(i,) for i in range(10)]
 
 
 def test_too_few_photos_are_told():
     with pytest.raises(UserError, match="found 30 photos of 6: ask for 36"):
-        world(0, people=6, photos=30)
+        plan_world(0, people=6, photos=30)
     with pytest.raises(UserError, match="2 people"):
-        world(0, people=1, photos=30)
+        plan_world(0, people=1, photos=30)
 
 
 def test_names_are_never_shared():

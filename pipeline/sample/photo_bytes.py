@@ -1,31 +1,31 @@
-"""The bytes of a world's files: pictures drawn, copied as pictures get copied on the web, and files that are none."""
+"""The bytes of a world's photos: drawn pictures, duplicates as the web makes them, and junk files."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sample.casting import Photo, Picture
 from pipeline.sample.drawing.portraits import DrawnPhoto, draw_portrait
 from pipeline.sample.drawing.scenery import draw_scenery
 from pipeline.sample.people import make_person
+from pipeline.sample.world_plan import Picture, PlannedPhoto
 
-QUALITY = 92  # of the files: the drawing has been through the quality of its camera already
+QUALITY = 92  # of the files; the drawn camera has compressed the picture before, at a quality of its own
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
 
 
-def content(seed: int, photo: Photo) -> bytes:
-    """The bytes of one photo of the world of that seed: the same wherever and whenever they are made."""
+def photo_bytes(seed: int, photo: PlannedPhoto) -> bytes:
+    """The bytes of a photo in the world of a seed: the same in every process."""
     rng = np.random.default_rng([41, seed, *photo.path.encode()])
     if photo.picture is None:
         return _junk(photo.junk, rng)
-    drawn = draw(seed, photo.picture)
+    drawn = draw_picture(seed, photo.picture)
     if not photo.copy:
         return encode(drawn.photo)
-    return _copy(drawn, rng)
+    return _duplicate(drawn, rng)
 
 
-def draw(seed: int, picture: Picture) -> DrawnPhoto:
-    """A picture of the world of that seed, with its boxes and landmarks."""
+def draw_picture(seed: int, picture: Picture) -> DrawnPhoto:
+    """A picture of the world of a seed, with its boxes and landmarks."""
     rng = np.random.default_rng([42, seed, picture.person, picture.number])
     company = [make_person(seed, number) for number in picture.company]
     return draw_portrait(make_person(seed, picture.person), rng, company=company)
@@ -36,16 +36,16 @@ def encode(pixels: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
     return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
-def _copy(drawn: DrawnPhoto, rng: np.random.Generator) -> bytes:
-    """The picture as it comes back: cut, made smaller (and sometimes larger again), brighter or darker, compressed."""
+def _duplicate(drawn: DrawnPhoto, rng: np.random.Generator) -> bytes:
+    """A duplicate of a picture: cropped, made smaller (and sometimes larger again), brighter or darker, compressed."""
     pixels = drawn.photo
     if rng.random() < 0.6:
-        pixels = _cut(pixels, drawn, rng)
+        pixels = _crop(pixels, drawn, rng)
     height, width = pixels.shape[:2]
     if rng.random() < 0.6:
         scale = float(rng.uniform(0.55, 0.95))
         pixels = _resized(pixels, round(width * scale), round(height * scale))
-        if rng.random() < 0.35:  # a thumbnail blown up again
+        if rng.random() < 0.35:  # a thumbnail enlarged again
             pixels = _resized(pixels, width, height)
     if rng.random() < 0.4:
         lighter = pixels * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-10, 10))
@@ -53,14 +53,14 @@ def _copy(drawn: DrawnPhoto, rng: np.random.Generator) -> bytes:
     return encode(pixels, int(rng.integers(35, 90)))
 
 
-def _cut(pixels: NDArray[np.uint8], drawn: DrawnPhoto, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A part of the picture: up to an eighth off each side, never of the face it is about."""
+def _crop(pixels: NDArray[np.uint8], drawn: DrawnPhoto, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture without up to an eighth at each side, but with the whole face that it is about."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in drawn.boxes[0])
-    most = np.minimum(
+    margins = np.minimum(
         (max(x1, 0), max(y1, 0), max(width - x2, 0), max(height - y2, 0)), np.array([width, height] * 2) / 8
     )
-    left, top, right, bottom = (int(n) for n in most * rng.random(4))
+    left, top, right, bottom = (int(n) for n in margins * rng.random(4))
     return pixels[top : height - bottom, left : width - right]
 
 
@@ -71,11 +71,11 @@ def _resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.u
     )
 
 
-def _junk(what: str, rng: np.random.Generator) -> bytes:
-    if what == "empty":
+def _junk(kind: str, rng: np.random.Generator) -> bytes:
+    if kind == "empty":
         return b""
-    if what == "page":
+    if kind == "page":
         return PAGE
     light = np.clip(draw_scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
-    whole = encode((255 * light).astype(np.uint8))
-    return whole[: len(whole) * 2 // 5] if what == "cut" else whole
+    jpeg = encode((255 * light).astype(np.uint8))
+    return jpeg[: len(jpeg) * 2 // 5] if kind == "cut" else jpeg
