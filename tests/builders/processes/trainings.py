@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,24 +15,35 @@ from trainer.run import Run
 RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)  # some seconds
 SMALL = replace(RUN, input="3x48x48", batch=8)  # for trainings in processes of their own
 SCRIPT = """
-import json, logging, sys
+import json, logging, signal, sys
 import torch
 from pathlib import Path
+from tests.builders.processes.signal_itself import signal_at_line
 from trainer.run import Run
 from trainer.train import train
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)  # in float32 the order of a sum shows after a few updates at a high rate
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-run, data, out, checkpoint_every = json.loads(sys.argv[1])
+run, data, out, checkpoint_every, kill_at = json.loads(sys.argv[1])
+if kill_at:
+    signal_at_line(f"step {kill_at} of", signal.SIGKILL)
 train(Run(**run), data, Path(out), device="cpu", threads=1, log_every=1, checkpoint_every=checkpoint_every)
 """
 
 
 def start(
-    run: Run, data: Path, out: Path, *, rank: int = 0, ranks: int = 1, port: int = 0, checkpoint_every: int = 1000
+    run: Run,
+    data: Path,
+    out: Path,
+    *,
+    rank: int = 0,
+    ranks: int = 1,
+    port: int = 0,
+    checkpoint_every: int = 1000,
+    kill_at: int = 0,
 ):
-    """Start one rank of a training as a process, which logs to standard output."""
-    arguments = json.dumps([asdict(run), str(data), str(out), checkpoint_every])
+    """Start one rank of a training as a process, which logs to standard output and kills itself at step `kill_at`."""
+    arguments = json.dumps([asdict(run), str(data), str(out), checkpoint_every, kill_at])
     rank_variables = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)} if ranks > 1 else {}
     variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -43,14 +55,15 @@ def start(
     )
 
 
-def ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int = 1000) -> list[subprocess.Popen[str]]:
+def ranks(
+    run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int = 1000, kill_at: int = 0
+) -> list[subprocess.Popen[str]]:
     """Start all ranks of a training as processes that meet on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    return [
-        start(run, data, out, rank=r, ranks=count, port=port, checkpoint_every=checkpoint_every) for r in range(count)
-    ]
+    options = {"ranks": count, "port": port, "checkpoint_every": checkpoint_every, "kill_at": kill_at}
+    return [start(run, data, out, rank=rank, **options) for rank in range(count)]
 
 
 def run_ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int = 1000) -> None:
@@ -60,16 +73,18 @@ def run_ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: 
     assert [p.returncode for p in processes] == [0] * count, "\n".join(output)
 
 
-def kill_at(processes: list[subprocess.Popen[str]], step: int) -> None:
-    """Kill all ranks when the first one logs this step."""
-    output = processes[0].stdout
-    assert output
-    for line in output:
-        if line.startswith(f"step {step} of"):
-            break
-    for process in processes:
+def kill_ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int, step: int) -> None:
+    """Run a training on `count` ranks until rank 0 logs this step, and kill all of them there.
+
+    Only rank 0 logs; a rank that misses it may end with an error before it is killed.
+    """
+    processes = ranks(run, data, out, count=count, checkpoint_every=checkpoint_every, kill_at=step)
+    output = processes[0].communicate(timeout=300)[0]
+    for process in processes[1:]:
         process.kill()
-    assert [p.wait() for p in processes] == [-9] * len(processes)
+        process.communicate()
+    assert processes[0].returncode == -signal.SIGKILL, output
+    assert all(process.returncode for process in processes)
 
 
 def losses(out: Path) -> list[float]:

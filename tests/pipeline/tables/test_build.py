@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -124,20 +123,19 @@ def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_path: Path) -> None:
     script = (
-        "import sys\n"
+        "import signal, sys\n"
         "from pipeline.tables.build import build\n"
+        "from tests.builders.processes.signal_itself import signal_at_shard\n"
         "from tests.builders.tables.squares_table import SCHEMA, squares\n"
+        "signal_at_shard('t', 3, signal.SIGKILL)\n"
         "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, params={'times': 2},\n"
         "      unnamed={'log': sys.argv[2], 'pause': .1})"
     )
     root, log = tmp_path / "killed", tmp_path / "log"
-    started = subprocess.Popen([sys.executable, "-c", script, str(root), str(log)])
-    while not log.exists() or len(log.read_text().split()) < 3:
-        time.sleep(0.01)
-    os.kill(started.pid, signal.SIGKILL)
-    started.wait()
+    killed = subprocess.run([sys.executable, "-c", script, str(root), str(log)], check=False)
+    assert killed.returncode == -signal.SIGKILL
     before = {n for n in file_bytes(root) if n.endswith(".parquet") and "/." not in n}
-    assert 0 < len(before) < 8
+    assert 3 <= len(before) < 8
     log.unlink()
     build(str(root), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2}, unnamed={"log": str(log)})
     build(str(tmp_path / "whole"), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2})
