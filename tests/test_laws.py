@@ -85,7 +85,6 @@ LARGE_FILES = {
     "flows/cli/command_table.py",
     "flows/evaluate/flow.py",
     "flows/find/flow.py",
-    "pipeline/report/charts.py",
 }
 LONG_FUNCTIONS = {
     ("flows/evaluate/flow.py", "evaluate"),

@@ -23,8 +23,20 @@ from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.refinement import latest
-from pipeline.report import charts
-from pipeline.report.charts import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Chart
+from pipeline.report.charts.drawing import (
+    BLUE,
+    DASHES,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    YELLOW,
+    Chart,
+    axes,
+    write_charts,
+)
 from trainer.evaluation.angles import Angles, angle_histogram, angles
 from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
@@ -103,7 +115,7 @@ def figures(
         _angles("figure_7", "The same with a triplet loss", vectors, unseen[1], ("triplet", "arcface")),
         *_told_apart(vectors, unseen[1]),
     ]
-    charts.write(made, out)
+    write_charts(made, out)
     what = (
         f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}; {len(seen[1])} photos of {seen[1].max() + 1}"
     )
@@ -189,7 +201,7 @@ def _toy(
 
 
 def _circle(loss: str, x: Rows, label: NDArray[np.int64], weights: Rows | None) -> Chart:
-    figure, axis = charts.axes((4.2, 4.2))
+    figure, axis = axes((4.2, 4.2))
     for p in range(TOY_PEOPLE):
         mine = x[label == p]
         axis.plot(*(mine * (1 + 0.04 * (p % 2))).T, "os^DvP*X"[p], color=COLOURS[p], markersize=4, alpha=0.7)
@@ -206,7 +218,7 @@ def _circle(loss: str, x: Rows, label: NDArray[np.int64], weights: Rows | None) 
 def _target_logits() -> Chart:
     from trainer.losses.margins import target_logits  # torch takes seconds to load
 
-    figure, axis = charts.axes()
+    figure, axis = axes()
     degrees = np.linspace(0, 180, 361)
     for (name, margin), colour, dash in zip(CURVES.items(), COLOURS, DASHES * 2, strict=False):
         axis.plot(degrees, target_logits(degrees, margin), dash, color=colour, label=f"{name} {margin}")
@@ -219,7 +231,7 @@ def _target_logits() -> Chart:
 def _angles(
     name: str, title: str, vectors: Mapping[str, Rows], label: NDArray[np.int64], losses: Sequence[str]
 ) -> Chart:
-    figure, axis = charts.axes()
+    figure, axis = axes()
     told = []
     for loss, dash in zip(losses, ("--", "-"), strict=True):
         edges, same, other = angle_histogram(vectors[loss], label, bins=90)
@@ -236,8 +248,8 @@ def _angles(
 
 def _told_apart(vectors: Mapping[str, Rows], label: NDArray[np.int64]) -> Iterator[Chart]:
     """CMC, half of the people being the other half's distractors, and ROC of all pairs."""
-    cmc, one = charts.axes()
-    roc, two = charts.axes()
+    cmc, one = axes()
+    roc, two = axes()
     probes = label % 2 == 0
     i, j = np.triu_indices(len(label), 1)
     for (loss, x), colour, dash in zip(vectors.items(), COLOURS, DASHES * 2, strict=False):

@@ -1,1 +1,1 @@
-"""The HTML report of a refinement."""
+"""The HTML report of a refinement, and of two compared."""

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import schema
-from pipeline.refined import resolve_steps as steps
-from pipeline.refined.photo_fates import Indices, PhotoFates
-from pipeline.refined.resolve_steps import ActingFindings
+from pipeline.refined.resolve_steps import relabels, removals
+from pipeline.refined.resolve_steps.merge_persons import merged_persons
+from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
 
 KINDS = (
     "unreadable",
@@ -70,13 +70,13 @@ def resolve(
     fates = PhotoFates(claims["face_id"], claimed)
     for kind in ("unreadable", "no_face", "poor", "duplicate"):
         fates.remove(fates.rows_of(acting[kind].subjects), kind, acting[kind].rows)
-    exists = steps.split_identities(fates, claims, persons, numbers, acting["split"])
-    steps.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
-    steps.remove_outliers(fates, acting["outlier"])
-    steps.remove_mixed(fates, claimed, numbers, acting["mixed"])
-    merged = steps.merged_persons(persons, numbers, exists, findings, verdicts)
-    steps.remove_conflicts(fates, merged, acting["conflict"], both=undecided == "drop")
-    steps.remove_overlaps(fates, merged, numbers, acting["overlap"])
+    exists = relabels.split_identities(fates, claims, persons, numbers, acting["split"])
+    relabels.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
+    removals.remove_outliers(fates, acting["outlier"])
+    removals.remove_mixed(fates, claimed, numbers, acting["mixed"])
+    merged = merged_persons(persons, numbers, exists, findings, verdicts)
+    removals.remove_conflicts(fates, merged, acting["conflict"], both=undecided == "drop")
+    removals.remove_overlaps(fates, merged, numbers, acting["overlap"])
     final = np.where(fates.person >= 0, merged[fates.person], -1)
     few = np.bincount(final[final >= 0], minlength=len(numbers)) < min_faces
     fates.remove(np.flatnonzero((final >= 0) & few[final]), "too_few")
@@ -88,7 +88,7 @@ def _acting_findings(
 ) -> dict[str, ActingFindings]:
     """The findings that change a photo's fate, by kind: those with "yes", and those with "unsure" where these act too.
 
-    An undecided conflict always acts, for it is never decided by score; resolve_steps knows what it may do.
+    An undecided conflict always acts, for it is never decided by score: see remove_conflicts().
     """
     kinds = np.asarray(findings["kind"].to_numpy(), object)
     by_kind = {}

@@ -12,9 +12,9 @@ from pipeline.noise.policy import Rates
 COLUMNS = ("rule", "asked for", "became", "unit", "what it decides")
 EXPLANATION = (
     "FAR (false accept rate) is the share of impostor pairs that score at least this, FRR (false reject rate) the "
-    "share of genuine pairs that score less; '/ persons' divides the rate by the number of persons, each of which is "
-    "a chance of a false match. The calibration on this data turns a rate into a score: standard deviations above the "
-    "mean of impostor pairs. The fused score is the weighted sum over the embedders."
+    "share of genuine pairs that score less. '/ persons' divides a rate by the number of persons that a face is "
+    "compared with: each is a chance of a false match. The calibration on this data turns a rate into a score: "
+    "standard deviations above the mean of impostor pairs. The fused score is the weighted sum over the embedders."
 )
 FUSED, EACH = "fused score", "score of each embedder"
 

@@ -1,1 +1,1 @@
-"""A refinement as one page to look at: what came in, where it went, and the faces behind every kind of finding."""
+"""The report of a refinement: the numbers, charts, faces and tables of one HTML page."""

@@ -1,6 +1,6 @@
-"""How the page looks and what its search does: a style sheet and a script, both written into the page.
+"""The page's style sheet, and the script that filters its cards and searches its identities; both stand in the page.
 
-Every control is the browser's own, so a keyboard reaches all of them; nothing is asked of any network.
+Every control is the browser's own, so a keyboard reaches all of them; nothing is loaded from any network.
 """
 
 STYLE = """
@@ -21,7 +21,7 @@ div.scroll { background:linear-gradient(90deg,#fff 24px,#fff0) 0 0/48px 100% no-
   linear-gradient(270deg,#fff 24px,#fff0) 100% 0/48px 100% no-repeat local,
   linear-gradient(90deg,#0003,#0000) 0 0/10px 100% no-repeat scroll,
   linear-gradient(270deg,#0003,#0000) 100% 0/10px 100% no-repeat scroll; }
-td.words, #found td:last-child { min-width:11em; }
+td.words, #identity-rows td:last-child { min-width:11em; }
 th, td { text-align:left; padding:3px 12px 3px 0; border-bottom:1px solid var(--line); vertical-align:top;
   overflow-wrap:break-word; }
 td.n, th.n { text-align:right; font-variant-numeric:tabular-nums; }
@@ -46,31 +46,31 @@ input, select { font:inherit; padding:6px 8px; border:1px solid #777; border-rad
 SCRIPT = """
 "use strict";
 (() => {
-  const by = id => document.getElementById(id);
+  const element = id => document.getElementById(id);
   const clear = node => { while (node.firstChild) node.firstChild.remove(); };
   const cards = [...document.querySelectorAll("#cards li")];
-  const name = by("name"), kind = by("kind"), verdict = by("verdict");
-  const fold = text => text.toLocaleLowerCase();
+  const name = element("name"), kind = element("kind"), verdict = element("verdict");
+  const lower = text => text.toLocaleLowerCase();
   const filter = () => {
-    const asked = fold(name.value.trim());
+    const wanted = lower(name.value.trim());
     let shown = 0;
     for (const card of cards) {
       const fits = (!kind.value || card.dataset.kind === kind.value)
         && (!verdict || !verdict.value || card.dataset.verdict === verdict.value)
-        && (!asked || fold(card.dataset.names).includes(asked));
+        && (!wanted || lower(card.dataset.names).includes(wanted));
       card.hidden = !fits;
       shown += fits;
     }
-    by("shown").textContent = shown + " of " + cards.length + " shown";
+    element("shown").textContent = shown + " of " + cards.length + " shown";
   };
   for (const control of [kind, verdict]) if (control) control.addEventListener("change", filter);
   if (name) { name.addEventListener("input", filter); filter(); }
-  const search = by("identity");
+  const search = element("identity");
   if (!search) return;
-  const rows = JSON.parse(by("identities").textContent);
+  const rows = JSON.parse(element("identities").textContent);
   const list = () => {
-    const asked = fold(search.value.trim()), body = by("found");
-    const hits = rows.filter(row => !asked || fold(row[0]).includes(asked));
+    const wanted = lower(search.value.trim()), body = element("identity-rows");
+    const hits = rows.filter(row => !wanted || lower(row[0]).includes(wanted));
     clear(body);
     for (const row of hits.slice(0, 40)) {
       const line = body.insertRow();
@@ -80,7 +80,8 @@ SCRIPT = """
         if (i > 0 && i < 6) cell.className = "n";
       });
     }
-    by("hits").textContent = hits.length + " of " + rows.length + " names" + (hits.length > 40 ? ", 40 shown" : "");
+    const cut = hits.length > 40 ? ", 40 shown" : "";
+    element("hits").textContent = hits.length + " of " + rows.length + " identities" + cut;
   };
   search.addEventListener("input", list);
   list();

@@ -1,106 +1,118 @@
-"""Where every photo of a refinement went: by source, by reason, by identity and by group of identities.
+"""What became of the photos of a refinement, counted by source, reason, identity and group of identities.
 
-One pass over labels and photos, shard by shard; what stays in memory is a few numbers for each identity.
+One pass over labels and photos, shard by shard; only a few numbers for each identity stay in memory.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.refinement import Refinement
 
-SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # photos of a name, where a bar of the chart by size begins
-STAYS = "kept"  # under the claimed name
+KEPT, RELABELLED, REMOVED = "kept", "relabelled", "removed"  # kept: under the claimed identity
+SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # photos of an identity, where a bar of the chart by size begins
 
 
-class Fate(NamedTuple):
-    """Of a name: photos that came, that stayed, that went to another name, that came from one, and removed."""
+class IdentityCounts(NamedTuple):
+    """The photos of an identity: claimed, kept, relabelled as another person, relabelled as this one, and removed."""
 
-    identity: str
-    came: int
-    stayed: int
-    left: int
-    joined: int
-    removed: dict[str, int]  # by reason
+    identity: str  # "" for photos that claim none
+    claimed: int
+    kept: int
+    relabelled_away: int
+    relabelled_here: int
+    removed_by_reason: dict[str, int]
 
     @property
-    def gone(self) -> int:
+    def removed(self) -> int:
         """Photos removed."""
-        return sum(self.removed.values())
+        return sum(self.removed_by_reason.values())
 
     @property
     def changed(self) -> int:
-        """Photos whose label is another one than claimed, and those that came to it."""
-        return self.came - self.stayed + self.joined
+        """Photos whose label is not the claimed one, and photos of other identities that are labelled as this one."""
+        return self.claimed - self.kept + self.relabelled_here
 
 
 class Share(NamedTuple):
-    """Of some photos: how many came, were removed, and went to another name."""
+    """The photos of several identities: how many there are, how many were removed and relabelled."""
 
     name: str
     photos: int
     removed: int
-    moved: int
+    relabelled: int
     identities: int
 
 
 class Counts(NamedTuple):
-    """Photos by source, whether they stay, and why; and by identity, the most changed first."""
+    """Photos by source, fate and reason ("" for kept photos); and by identity, the most changed first."""
 
-    flow: dict[tuple[str, str, str], int]  # source; kept, moved or removed; reason ("" for those that stayed)
-    fates: list[Fate]
+    flow: dict[tuple[str, str, str], int]
+    identities: list[IdentityCounts]
 
 
-def count(done: Refinement) -> Counts:
-    """Where every photo went."""
+def count_photos(refinement: Refinement) -> Counts:
+    """What became of every photo of a refinement."""
     flow: Counter[tuple[str, str, str]] = Counter()
-    came: Counter[str] = Counter()
-    stayed: Counter[str] = Counter()
-    joined: Counter[str] = Counter()
+    claimed_photos: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    relabelled_here: Counter[str] = Counter()
     removed: dict[str, Counter[str]] = defaultdict(Counter)
-    tables = (
-        done.photos.batches(["source"]),
-        done.labels.batches(["claimed", "identity", "reason"]),
-    )
-    for photos, labels in zip(*tables, strict=True):
-        rows = labels.append_column("source", photos["source"])
-        alike = rows.group_by(["source", "claimed", "identity", "reason"]).aggregate([([], "count_all")])
-        for source, claimed, identity, reason, n in zip(*(c.to_pylist() for c in alike.columns), strict=True):
+    sources = refinement.photos.batches(["source"])
+    labels = refinement.labels.batches(["claimed", "identity", "reason"])
+    for photo_rows, label_rows in zip(sources, labels, strict=True):
+        rows = label_rows.append_column("source", photo_rows["source"])
+        equal = rows.group_by(["source", "claimed", "identity", "reason"]).aggregate([([], "count_all")])
+        for source, claimed, identity, reason, n in zip(*(c.to_pylist() for c in equal.columns), strict=True):
             claimed = claimed or ""
-            came[claimed] += n
+            claimed_photos[claimed] += n
             if identity is None:
                 removed[claimed][reason] += n
-                flow[source, "removed", reason] += n
+                flow[source, REMOVED, reason] += n
             elif identity == claimed:
-                stayed[claimed] += n
-                flow[source, STAYS, ""] += n
+                kept[claimed] += n
+                flow[source, KEPT, ""] += n
             else:
-                joined[identity] += n
-                flow[source, "moved", reason] += n
-    fates = [
-        Fate(n, came[n], stayed[n], came[n] - stayed[n] - gone.total(), joined[n], dict(sorted(gone.items())))
-        for n, gone in ((n, removed.get(n, Counter())) for n in sorted({*came, *joined}))
+                relabelled_here[identity] += n
+                flow[source, RELABELLED, reason] += n
+    identities = [
+        IdentityCounts(
+            identity,
+            claimed_photos[identity],
+            kept[identity],
+            claimed_photos[identity] - kept[identity] - removed[identity].total(),
+            relabelled_here[identity],
+            dict(sorted(removed[identity].items())),
+        )
+        for identity in sorted({*claimed_photos, *relabelled_here})
     ]
-    return Counts(dict(sorted(flow.items())), sorted(fates, key=lambda f: (-f.changed, f.identity)))
+    return Counts(dict(sorted(flow.items())), sorted(identities, key=lambda i: (-i.changed, i.identity)))
 
 
-def by_size(fates: list[Fate]) -> list[Share]:
-    """The noise of names with few photos and with many."""
-    of: dict[str, list[Fate]] = {}
+def noise_by_size(identities: Sequence[IdentityCounts]) -> list[Share]:
+    """The noise of identities with few photos and with many, by the number of photos that claim them."""
+    shares = []
     for low, high in zip(SIZES, [*SIZES[1:], None], strict=True):
         name = f"{low}+" if high is None else str(low) if high == low + 1 else f"{low}-{high - 1}"
-        of[name] = [f for f in fates if f.identity and f.came >= low and (high is None or f.came < high)]
-    return [_share(name, some) for name, some in of.items() if some]
+        members = [i for i in identities if i.identity and i.claimed >= low and (high is None or i.claimed < high)]
+        shares += [_share(name, members)] if members else []
+    return shares
 
 
-def by_group(fates: list[Fate], group: Mapping[str, str]) -> list[Share]:
-    """The noise by group of identities; group: by identity, those without one are left together."""
-    of: dict[str, list[Fate]] = defaultdict(list)
-    for fate in fates:
-        if fate.identity and fate.came:
-            of[group.get(fate.identity, "no group given")].append(fate)
-    return [_share(name, some) for name, some in sorted(of.items())]
+def noise_by_group(identities: Sequence[IdentityCounts], group: Mapping[str, str]) -> list[Share]:
+    """The noise by group of identities; group: by identity, those without one are counted together."""
+    members: dict[str, list[IdentityCounts]] = defaultdict(list)
+    for identity in identities:
+        if identity.identity and identity.claimed:
+            members[group.get(identity.identity, "no group given")].append(identity)
+    return [_share(name, of_group) for name, of_group in sorted(members.items())]
 
 
-def _share(name: str, some: list[Fate]) -> Share:
-    return Share(name, sum(f.came for f in some), sum(f.gone for f in some), sum(f.left for f in some), len(some))
+def _share(name: str, identities: Sequence[IdentityCounts]) -> Share:
+    return Share(
+        name,
+        sum(i.claimed for i in identities),
+        sum(i.removed for i in identities),
+        sum(i.relabelled_away for i in identities),
+        len(identities),
+    )

@@ -1,164 +1,168 @@
-"""Photos that two refinements treat differently, each beside the person of its name and what either found it to be.
+"""Photos whose fate differs between two refinements, A and B, with the faces that either holds against them.
 
-Photos are matched by face_id, which digests source and key: two roots are compared of which the sources are called the
-same. Of each difference one photo of each name is shown, then a second, in the order of their ids, which say nothing.
+Photos are matched by face_id, a digest of source and key, so the sources of the two roots must have the same names. Of
+each difference one photo of each identity is shown, then a second, in the order of their ids, which is arbitrary.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.noise.findings import read_findings
 from pipeline.refinement import Refinement
-from pipeline.report.gallery import Side, sides_of, strips_of
+from pipeline.report.counts import KEPT, RELABELLED, REMOVED
+from pipeline.report.face_sides import Group, Side, faces_of_groups, groups_of_persons, sides_of_findings
 from pipeline.report.thumbnails import thumbnails
 from pipeline.tables.face_rows import rows_of_faces
 
-KINDS = 20  # differences of which faces are shown, the most frequent ones; the table has all
-NOT_THERE = "not there"
-Pair = tuple[str, str]  # what becomes of a photo in A and in B
-Treated = tuple[str, str]  # what becomes of a photo, and the name that it moves to
+SHOWN_DIFFERENCES = 20  # differences of which faces are shown, the most frequent ones; the table has all
+NOT_IN_A, NOT_IN_B = "not in A", "not in B"
+Fates = tuple[str, str]  # of a photo in A and in B, in words
+
+
+class Fate(NamedTuple):
+    """What becomes of a photo, in words, and the identity it is relabelled as ("" for none)."""
+
+    words: str
+    new_identity: str
 
 
 class Difference(NamedTuple):
-    """A photo, what becomes of it in A and in B, the names it is about, and its faces."""
+    """A photo, its fates in A and in B, the identities it is about, and its faces."""
 
-    pair: Pair
+    fates: Fates
     names: tuple[str, ...]
     sides: tuple[Side, ...]
 
 
-class Differing(NamedTuple):
+class Differences(NamedTuple):
     """How many photos differ in which way, the most frequent first; those shown, and pictures by face."""
 
-    counts: list[tuple[Pair, int]]
+    counts: list[tuple[Fates, int]]
     entries: list[Difference]
     pictures: dict[str, str]
 
 
-class _Seen(NamedTuple):
-    """A photo as one refinement has it: its names, the person of its name, and who or what it was found to be."""
+class _PhotoView(NamedTuple):
+    """A photo as one refinement has it: its identities, its claimed person, and the other faces of its finding."""
 
     names: tuple[str, ...]
-    home: Side
+    claimed: Side
     others: tuple[Side, ...]
 
 
-def differing(one: Refinement, two: Refinement, *, each: int, most_bytes: int) -> Differing:
-    """Photos treated differently, at most `each` of a kind, with pictures of at most most_bytes together."""
-    counts, ids = _counted(one, two, each)
-    shown = [pair for pair, _ in counts if ids.get(pair)][:KINDS]
-    faces = {f for pair in shown for f in ids[pair]}
-    seen = [_seen(done, faces) for done in (one, two)]
-    strips = {f for of in seen for s in of.values() for side in (s.home, *s.others) for f in side.faces}
-    clusters = rows_of_faces(one.clusters, strips, ("face_id", "identity", "cluster"))
-    group = {face: (identity, cluster) for face, identity, cluster in clusters}
+def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: int) -> Differences:
+    """Photos of different fates, at most `per_kind` of a difference, with pictures of at most max_bytes together."""
+    counts, ids = _count_differences(a, b, per_kind)
+    shown = [fates for fates, _ in counts if ids.get(fates)][:SHOWN_DIFFERENCES]
+    faces = {face for fates in shown for face in ids[fates]}
+    in_a, in_b = (_photo_views(refinement, faces) for refinement in (a, b))
+    side_faces = {
+        f for views in (in_a, in_b) for v in views.values() for side in (v.claimed, *v.others) for f in side.faces
+    }
+    clusters = rows_of_faces(a.clusters, side_faces, ("face_id", "identity", "cluster"))
+    group_in_a = {face: (identity, cluster) for face, identity, cluster in clusters}
     entries = [
         Difference(
-            pair,
-            tuple(dict.fromkeys([*seen[0][f].names, *seen[1][f].names])),
-            tuple(_beside(f, seen[0][f], seen[1][f], group)),
+            fates,
+            tuple(dict.fromkeys([*in_a[face].names, *in_b[face].names])),
+            tuple(_sides(face, in_a[face], in_b[face], group_in_a)),
         )
-        for place in range(each)
-        for pair in shown
-        for f in ids[pair][place : place + 1]
+        for place in range(per_kind)  # one of each difference in turn, so that none takes all of the budget
+        for fates in shown
+        for face in ids[fates][place : place + 1]
     ]
-    wanted = [f for e in entries for s in e.sides for f in s.faces]  # one of each kind in turn: a budget is fair
-    return Differing(counts, entries, thumbnails([one, two], wanted, most_bytes))
+    wanted = [face for entry in entries for side in entry.sides for face in side.faces]
+    return Differences(counts, entries, thumbnails([a, b], wanted, max_bytes=max_bytes))
 
 
-def _counted(one: Refinement, two: Refinement, each: int) -> tuple[list[tuple[Pair, int]], dict[Pair, list[str]]]:
-    """Photos by what becomes of them in A and in B, and some ids of each; one table's fates are held at a time."""
-    first = {face: fate for face, _, fate in _fates(one)}
-    counts: Counter[Pair] = Counter()
-    ids: dict[Pair, list[tuple[str, str]]] = defaultdict(list)
-    seen = 0
-    for face, name, b in _fates(two):
-        a = first.get(face)
-        seen += a is not None
-        if a == b:
-            continue
-        pair = (NOT_THERE, b[0]) if a is None else (a[0], b[0] if b[0] != a[0] else f"{b[0]}, to another name")
-        counts[pair] += 1
-        if a is not None:
-            ids[pair].append((name, face))
-    if len(first) > seen:
-        counts["in A alone", ""] = len(first) - seen
-    return sorted(counts.items(), key=lambda c: (-c[1], c[0])), {p: _by_names(f)[:each] for p, f in ids.items()}
+def _count_differences(
+    a: Refinement, b: Refinement, per_kind: int
+) -> tuple[list[tuple[Fates, int]], dict[Fates, list[str]]]:
+    """Photos by their fates in A and in B, and some face_ids of each; only the fates in A are held in memory."""
+    fates_in_a = {face: fate for face, _, fate in _fates(a)}
+    counts: Counter[Fates] = Counter()
+    faces: dict[Fates, list[tuple[str, str]]] = defaultdict(list)
+    in_both = 0
+    for face, claimed, in_b in _fates(b):
+        in_a = fates_in_a.get(face)
+        in_both += in_a is not None
+        if in_a is None:
+            counts[NOT_IN_A, in_b.words] += 1
+        elif in_a != in_b:
+            same_words = in_a.words == in_b.words
+            fates = (in_a.words, f"{in_b.words}, as another person" if same_words else in_b.words)
+            counts[fates] += 1
+            faces[fates].append((claimed, face))
+    if len(fates_in_a) > in_both:
+        counts["in A", NOT_IN_B] = len(fates_in_a) - in_both
+    by_frequency = sorted(counts.items(), key=lambda c: (-c[1], c[0]))
+    return by_frequency, {fates: _identities_in_turn(pairs)[:per_kind] for fates, pairs in faces.items()}
 
 
-def _by_names(found: list[tuple[str, str]]) -> list[str]:
-    """The faces of names and faces, one of each name, then a second of each that has one, and so on."""
-    place: Counter[str] = Counter()
+def _identities_in_turn(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The faces of (identity, face): one of each identity, then a second of each that has one, and so on."""
+    seen: Counter[str] = Counter()
     order = []
-    for name, face in sorted(found):
-        order.append((place[name], face))
-        place[name] += 1
+    for identity, face in sorted(pairs):
+        order.append((seen[identity], face))
+        seen[identity] += 1
     return [face for _, face in sorted(order)]
 
 
-def _fates(done: Refinement) -> Iterator[tuple[str, str, Treated]]:
-    """Each photo, its claimed name, and what becomes of it; equal fates are one object, so they take little room."""
-    known: dict[tuple[str | None, ...], Treated] = {}
-    for rows in done.labels.batches(["face_id", "claimed", "identity", "reason"]):
-        for face, claimed, identity, reason in zip(*(c.to_pylist() for c in rows.columns), strict=True):
-            moved = identity if identity != claimed else None
-            key = (identity and "", moved, reason)
+def _fates(refinement: Refinement) -> Iterator[tuple[str, str, Fate]]:
+    """Each photo, its claimed identity and its fate; equal fates are one object, so they take little memory."""
+    known: dict[tuple[str | None, ...], Fate] = {}
+    columns = ("face_id", "claimed", "identity", "reason")
+    for rows in refinement.labels.batches(columns):
+        for face, claimed, identity, reason in zip(*(rows[c].to_pylist() for c in columns), strict=True):
+            new_identity = identity if identity != claimed else None
+            key = (identity and "", new_identity, reason)
             if key not in known:
-                words = f"removed: {reason}" if identity is None else f"moved: {reason}" if moved else "kept"
-                known[key] = (words, moved or "")
+                fate = REMOVED if identity is None else RELABELLED if new_identity else KEPT
+                known[key] = Fate(fate if fate == KEPT else f"{fate}: {reason}", new_identity or "")
             yield face, claimed or "", known[key]
 
 
-def _seen(done: Refinement, faces: set[str]) -> dict[str, _Seen]:
-    columns = ("face_id", "claimed", "identity", "finding_id")
-    labels = {row[0]: dict(zip(columns, row, strict=True)) for row in rows_of_faces(done.labels, faces, columns)}
-    asked = pa.array(sorted({r["finding_id"] for r in labels.values() if r["finding_id"]}), pa.string())
-    found = [
-        r
-        for t in done.judged_findings.batches()
-        for r in t.filter(pc.is_in(t["finding_id"], value_set=asked)).to_pylist()
-    ]
-    shown = sides_of(done, found)
-    persons = {
-        r["person"]: (r["identity"], r["cluster"])
-        for r in done.persons.read(["person", "identity", "cluster"]).to_pylist()
-    }
-    names = {n for r in labels.values() for n in (r["claimed"], r["identity"]) if n}
-    strips = strips_of(done.clusters, {persons.get(n, (n, 0)) for n in names})
+def _photo_views(refinement: Refinement, faces: AbstractSet[str]) -> dict[str, _PhotoView]:
+    """The photos with these face_ids as a refinement has them."""
+    labels = list(rows_of_faces(refinement.labels, faces, ("face_id", "claimed", "identity", "finding_id")))
+    ids = pa.array(sorted({finding for *_, finding in labels if finding}), pa.string())
+    tables = (t.filter(pc.is_in(t["finding_id"], value_set=ids)) for t in refinement.judged_findings.batches())
+    sides = sides_of_findings(refinement, [finding for table in tables for finding in read_findings(table)])
+    group_of_person = groups_of_persons(refinement)
+    names = {name for _, claimed, identity, _ in labels for name in (claimed, identity) if name}
+    faces_of = faces_of_groups(refinement.clusters, {group_of_person.get(name, (name, 0)) for name in names})
 
     def person(name: str | None) -> Side:
-        return Side(name or "nobody", strips.get(persons.get(name or "", (name, 0)), ()))
+        return Side(name or "no identity", faces_of.get(group_of_person.get(name or "", (name, 0)), ()))
 
     return {
-        f: _Seen(
-            tuple(n for n in (r["claimed"], r["identity"]) if n),
-            person(r["claimed"]),
-            (*shown.get(r["finding_id"], ((), ()))[1], person(r["identity"])),
+        face: _PhotoView(
+            tuple(name for name in (claimed, identity) if name),
+            person(claimed),
+            (*(sides[finding].sides if finding in sides else ()), person(identity)),
         )
-        for f, r in labels.items()
+        for face, claimed, identity, finding in labels
     }
 
 
-def _beside(face: str, one: _Seen, two: _Seen, group: Mapping[str, Any]) -> Iterator[Side]:
-    """The photo, the person of its name, and what else A and B hold against it; group: of a face, in A.
+def _sides(face: str, in_a: _PhotoView, in_b: _PhotoView, group_in_a: Mapping[str, Group]) -> Iterator[Side]:
+    """The photo, its claimed person, and what else A and B hold against it.
 
-    A person who is there already is not shown again. Other faces of it in B do not make it another one.
+    A person that is shown already is not shown again: other faces of its group in A are the same person.
     """
-    yield Side(f"the photo, claimed as {one.home.words}", (face,))
-    there = {face}
-    candidates = [one.home, *one.others, two.home._replace(words=f"{two.home.words}, as B sees it"), *two.others]
-    for side in candidates:
+    yield Side(f"the photo, claimed as {in_a.claimed.caption}", (face,))
+    shown: set[object] = {face}
+    claimed_in_b = in_b.claimed._replace(caption=f"{in_b.claimed.caption}, as B has it")
+    for side in (in_a.claimed, *in_a.others, claimed_in_b, *in_b.others):
         faces = tuple(f for f in side.faces if f != face)
-        known = {*faces, *(_groups(faces, group))}
-        if faces and not known & there:
-            there |= known
+        groups = {group_in_a[f] for f in faces if f in group_in_a} if len(faces) > 1 else set()
+        content: set[object] = {*faces, *(g for g in groups if g[1] is not None and g[1] >= 0)}
+        if faces and not content & shown:
+            shown |= content
             yield side._replace(faces=faces)
-
-
-def _groups(faces: Sequence[str], group: Mapping[str, Any]) -> Iterator[str]:
-    """The groups of a strip's faces, as words; a face alone, a copy say, stands for itself."""
-    if len(faces) > 1:
-        yield from (f"{g[0]}\0{g[1]}" for f in faces if (g := group.get(f)) and g[1] is not None and g[1] >= 0)

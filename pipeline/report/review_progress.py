@@ -1,4 +1,4 @@
-"""What waits for people, what they said, and how far they agree: in numbers, without anybody's name."""
+"""The review of a root in numbers: questions that wait for people, how far annotators agree, what the audit found."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -14,49 +14,65 @@ from pipeline.review.questions.cases import cases
 from pipeline.review.questions.queue import PAGE_SECONDS, answer_seconds, build_queue, expected_corrections
 from pipeline.review.summary import noise_left
 
+ANSWER_PURPOSES = ("case", "audit", "list", "truth")  # answers about the data, not about annotators
 
-class Queue(NamedTuple):
-    """Of a kind: questions worth asking, photos they are expected to correct, minutes they take, answered ones."""
+
+class QueuedKind(NamedTuple):
+    """Questions of one kind: those that wait, photos they are expected to correct, minutes they take; answered ones."""
 
     kind: str
     questions: int
-    corrected: float
+    expected_corrections: float
     minutes: float
     answered: int
 
 
-class People(NamedTuple):
-    """The queue by kind, agreement as lines of a table, and what the audit says."""
+class GroupAgreement(NamedTuple):
+    """The annotators of a group, without its name: answers, findings with two or more, Krippendorff's alpha."""
 
-    queue: list[Queue]
-    agreement: list[tuple[str, int, int, str]]
+    group: str
+    answers: int
+    shared: int
+    alpha: str
+
+
+class ReviewProgress(NamedTuple):
+    """The questions by kind, the agreement by group of annotators, and the audit's estimate of the noise left."""
+
+    queue: list[QueuedKind]
+    agreement: list[GroupAgreement]
     audit: NoiseEstimate | None
 
 
-def people(root: str, done: Refinement) -> People:
-    """What waits for people and what they said."""
+def review_progress(root: str, refinement: Refinement) -> ReviewProgress:
+    """How far the review of a root is."""
     ledger = read(root)
-    cost = answer_seconds(ledger)
-    given = ledger.filter(pc.is_in(ledger["purpose"], value_set=pa.array(["case", "audit", "list", "truth"])))
-    said = set(given["finding_id"].to_pylist())
+    agreement = [
+        GroupAgreement(f"group {i}", a.answers, a.shared, "too few answers" if a.alpha is None else f"{a.alpha:.2f}")
+        for i, a in enumerate(by_group(ledger), start=1)
+    ]
+    return ReviewProgress(_queue(ledger, refinement), agreement, noise_left(root))
+
+
+def _queue(ledger: pa.Table, refinement: Refinement) -> list[QueuedKind]:
+    seconds_by_page = answer_seconds(ledger)
+    answers = ledger.filter(pc.is_in(ledger["purpose"], value_set=pa.array(ANSWER_PURPOSES)))
+    answered_ids = set(answers["finding_id"].to_pylist())
     questions: Counter[str] = Counter()
-    corrected: Counter[str] = Counter()
-    taken: Counter[str] = Counter()
     answered: Counter[str] = Counter()
-    for page in build_queue(cases(done), cost):
+    corrections: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for page in build_queue(cases(refinement), seconds_by_page):
         for case in page.cases:
             kind = case.finding.kind
-            if case.id in said:
+            if case.id in answered_ids:
                 answered[kind] += 1
                 continue
             questions[kind] += 1
-            corrected[kind] += expected_corrections(case)  # type: ignore[assignment]
-            taken[kind] += cost[case.page] + PAGE_SECONDS / len(page.cases)  # type: ignore[assignment]
-    queue = [
-        Queue(k, questions[k], float(corrected[k]), taken[k] / 60, answered[k]) for k in sorted({*questions, *answered})
+            corrections[kind] = corrections.get(kind, 0.0) + expected_corrections(case)
+            cost = seconds_by_page[case.page] + PAGE_SECONDS / len(page.cases)
+            seconds[kind] = seconds.get(kind, 0.0) + cost
+    return [
+        QueuedKind(k, questions[k], float(corrections.get(k, 0.0)), seconds.get(k, 0.0) / 60, answered[k])
+        for k in sorted({*questions, *answered})
     ]
-    agreed = [
-        (f"group {i}", a.answers, a.shared, "too few" if a.alpha is None else f"{a.alpha:.2f}")
-        for i, a in enumerate(by_group(ledger), start=1)
-    ]
-    return People(queue, agreed, noise_left(root))

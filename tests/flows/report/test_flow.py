@@ -103,7 +103,7 @@ def test_it_opens_without_a_network_and_is_searched_by_keyboard(
     kinds = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
     assert set(kinds) == {"outlier"}
     page.fill("#identity", names[0].split()[0])
-    assert page.locator("#found tr td:first-child").first.inner_text() == names[0].split()[0]
+    assert page.locator("#identity-rows tr td:first-child").first.inner_text() == names[0].split()[0]
     assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
     assert heard == []
     assert asked == [Path(made.file).as_uri()]

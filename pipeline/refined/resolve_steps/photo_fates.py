@@ -4,7 +4,7 @@ Steps change the fates one after another. A photo that one step removed is never
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Indices = NDArray[np.signedinteger[Any]]
+
+
+class ActingFindings(NamedTuple):
+    """The findings of one kind that act, in the order of their ids: row in the findings table, subject and object."""
+
+    rows: Indices
+    subjects: list[str]
+    objects: list[str | None]
 
 
 class PhotoFates:

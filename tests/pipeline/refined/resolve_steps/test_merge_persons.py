@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.refined.merge_persons import MergeFinding, merge_persons
+from pipeline.refined.resolve_steps.merge_persons import MergeFinding, merge_persons
 
 
 def test_merges_are_transitive_where_every_pair_has_a_finding():

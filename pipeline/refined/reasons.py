@@ -1,0 +1,34 @@
+"""Why photos are removed or relabelled, and what each kind of finding says: one line each, in words."""
+
+REMOVED = {
+    "unreadable": "the file is no picture: empty, cut short, or a web page",
+    "no_face": "no face was detected",
+    "poor": "the face is only a few pixels wide",
+    "outlier": "the face is not the person of its claimed identity",
+    "mixed": "no person could be found among the photos of its claimed identity",
+    "misplaced": "the face is another person, and that person is not kept either",
+    "duplicate": "the same picture is kept under the same identity already",
+    "conflict": "the same picture is claimed by two identities",
+    "overlap": "the person, or the picture, is in a test set",
+    "too_few": "too few photos of its identity are left",
+    "unnamed": "the source claims no identity for it",
+    "random": "drawn at random, to leave a data set of a given size",
+}
+RELABELLED = {
+    "merge": "its claimed identity and another one are one person: the two are merged",
+    "misplaced": "the face is the person of another identity",
+    "split": "the face is a second person under its claimed identity, who gets an identity of its own",
+}
+FINDINGS = {
+    "outlier": "a photo that is not the person of its claimed identity",
+    "misplaced": "a photo that is the person of another identity",
+    "merge": "one person under two identities",
+    "split": "two persons under one identity",
+    "duplicate": "the same picture twice under one identity",
+    "conflict": "the same picture under two identities",
+    "overlap": "a person, or a picture, that is also in a test set",
+    "mixed": "an identity among whose photos no person is found",
+    "poor": "a face only a few pixels wide",
+    "no_face": "a photo in which no face was detected",
+    "unreadable": "a file that is no picture",
+}

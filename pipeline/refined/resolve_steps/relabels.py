@@ -1,0 +1,41 @@
+"""Steps that relabel photos: a further person under an identity is split off, a misplaced face becomes its person's.
+
+Persons are numbered, claimed identities first; `numbers` has the number of each by its name.
+"""
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.refined.resolve_steps.photo_fates import ActingFindings, PhotoFates
+
+
+def split_identities(
+    fates: PhotoFates, claims: pa.Table, persons: pa.Table, numbers: dict[str, int], splits: ActingFindings
+) -> NDArray[np.bool_]:
+    """Relabel the faces of further persons that are split off; return which persons are identities now [persons]."""
+    exists = np.zeros(len(numbers), bool)
+    exists[[numbers[i] for i in claims["identity"].unique().to_pylist() if i is not None]] = True
+    finding_of_medoid = dict(zip(splits.objects, splits.rows.tolist(), strict=True))
+    new = [p for p in persons.to_pylist() if p["cluster"] > 0 and p["medoid"] in finding_of_medoid]
+    person_of_group = {
+        (numbers[p["identity"]], p["cluster"]): (numbers[p["person"]], finding_of_medoid[p["medoid"]]) for p in new
+    }
+    cluster = claims["cluster"].fill_null(-1).to_numpy()
+    for row in np.flatnonzero((cluster > 0) & (fates.person >= 0)).tolist() if new else ():
+        if person_and_finding := person_of_group.get((int(fates.person[row]), int(cluster[row]))):
+            person, finding = np.array(person_and_finding)
+            fates.relabel(np.array([row]), person, "split", finding)
+    exists[[numbers[p["person"]] for p in new]] = True
+    return exists
+
+
+def relabel_misplaced(
+    fates: PhotoFates, numbers: dict[str, int], exists: NDArray[np.bool_], misplaced: ActingFindings
+) -> None:
+    """Relabel faces that are another person, where that person is an identity and the face was not split off."""
+    target = np.array([numbers.get(person or "", -1) for person in misplaced.objects], np.int64)
+    rows = fates.rows_of(misplaced.subjects)
+    acts = (target >= 0) & (rows >= 0) & exists[target]
+    acts[acts] = (fates.person[rows[acts]] >= 0) & (fates.reason[rows[acts]] == "")
+    fates.relabel(rows[acts], target[acts], "misplaced", misplaced.rows[acts])

@@ -1,0 +1,52 @@
+"""Steps that remove photos: outliers, mixed identities, conflicts, and persons of a test set.
+
+Persons are numbered, claimed identities first; `numbers` has the number of each by its name.
+"""
+
+import numpy as np
+
+from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
+
+
+def remove_outliers(fates: PhotoFates, outliers: ActingFindings) -> None:
+    """Remove faces that are not the person of their identity, unless a split or a relabelling gave them another."""
+    rows = fates.rows_of(outliers.subjects)
+    as_claimed = fates.reason[rows] == ""
+    fates.remove(rows[as_claimed], "outlier", outliers.rows[as_claimed])
+
+
+def remove_mixed(fates: PhotoFates, claimed: Indices, numbers: dict[str, int], mixed: ActingFindings) -> None:
+    """Remove what is left of identities in which no person is found; claimed: the number of each photo's identity."""
+    finding = {numbers[s]: row for s, row in zip(mixed.subjects, mixed.rows.tolist(), strict=True) if s in numbers}
+    rows = np.flatnonzero(np.isin(claimed, sorted(finding)) & (fates.reason == ""))
+    fates.remove(rows, "mixed", np.array([finding[i] for i in claimed[rows].tolist()], np.int64))
+
+
+def remove_conflicts(fates: PhotoFates, merged: Indices, conflicts: ActingFindings, *, both: bool) -> None:
+    """Remove one photo of a picture under two identities that are merged; under two that are not, both if so asked.
+
+    Where one of the two came from another identity, that one is removed.
+    """
+    pairs = zip(
+        conflicts.rows.tolist(), fates.rows_of(conflicts.subjects), fates.rows_of(conflicts.objects), strict=True
+    )
+    for finding, a, b in pairs:
+        if min(a, b) < 0 or min(fates.person[a], fates.person[b]) < 0:
+            continue
+        if merged[fates.person[a]] == merged[fates.person[b]]:
+            a_came, b_came = fates.reason[[a, b]] == "misplaced"
+            fates.remove(np.array([b if b_came and not a_came else a]), "duplicate", finding)
+        elif both:
+            fates.remove(np.array([a, b]), "conflict", finding)
+
+
+def remove_overlaps(fates: PhotoFates, merged: Indices, numbers: dict[str, int], overlaps: ActingFindings) -> None:
+    """Remove persons of a test set with all that they are merged with, and faces where a finding names a face."""
+    finding = dict(zip(overlaps.subjects, overlaps.rows.tolist(), strict=True))
+    person_finding = {int(merged[numbers[s]]): row for s, row in finding.items() if s in numbers}
+    rows = np.flatnonzero(fates.person >= 0)
+    rows = rows[np.isin(merged[fates.person[rows]], sorted(person_finding))]
+    person_rows = np.array([person_finding[p] for p in merged[fates.person[rows]].tolist()], np.int64)
+    fates.remove(rows, "overlap", person_rows)
+    faces = [s for s in finding if s not in numbers]
+    fates.remove(fates.rows_of(faces), "overlap", np.array([finding[s] for s in faces], np.int64))

@@ -1,0 +1,102 @@
+"""A chart and how it is drawn: as an element of the page, and as PNG and SVG files.
+
+Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers distinguish, too; lines differ in
+dash as well. Text in an SVG stays text, so a page with a dozen charts is small and needs no other file.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.report.counts import KEPT, RELABELLED, REMOVED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#d55e00",
+    "#cc79a7",
+    "#56b4e9",
+    "#f0e442",
+    "#7f7f7f",
+)
+FATE_COLOURS = {KEPT: BLUE, RELABELLED: GREEN, REMOVED: RED}
+MODEL_COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
+DASHES = ("-", "--", ":", "-.")
+SIZE_INCHES = (7.2, 3.6)  # pages scale it
+LABEL_LETTERS = 80  # of a model's name in a legend: enough to distinguish models whose names begin alike
+FONT_POINTS = 9  # a page as wide as a laptop's draws a chart about as many pixels wide as it has points
+
+
+class Chart(NamedTuple):
+    """A drawing: the name of its file, a title, what it shows in words, and the figure."""
+
+    name: str
+    title: str
+    words: str
+    figure: "Figure"
+
+
+def axes(size_inches: tuple[float, float] = SIZE_INCHES) -> tuple["Figure", Any]:
+    """An empty drawing and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size_inches, layout="constrained")
+    axis = figure.subplots()
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure, axis
+
+
+def legend(axis: Any) -> None:
+    """Add the legend of a chart to its axes."""
+    axis.legend(frameon=False, fontsize=FONT_POINTS)
+
+
+def plain_text(text: str, max_letters: int = 28) -> str:
+    """A name from outside as a drawing takes it: shortened, and without the signs that start a formula."""
+    return (text if len(text) <= max_letters else f"{text[: max_letters - 1]}…").replace("$", r"\$")
+
+
+def svg(chart: Chart) -> str:
+    """The chart as an element of a page, with its words as the label that screen readers read."""
+    import matplotlib as mpl
+
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.name}):
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        chart.figure.savefig(stream, format="svg", transparent=True, metadata=no_metadata)
+    text = stream.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # two drawings on one page must not have elements with the same id
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{chart.name}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{chart.name}-\1"', text).replace("url(#", f"url(#{chart.name}-")
+    return re.sub(
+        r'<svg [^>]*?(viewBox="[^"]+")[^>]*>',
+        rf'<svg role="img" aria-label="{escape(chart.words)}" \1 xmlns:xlink="http://www.w3.org/1999/xlink">',
+        text,
+        count=1,
+    )
+
+
+def write_charts(charts: Sequence[Chart], folder: Path) -> None:
+    """Write each chart as a PNG and as an SVG that stands alone; the same chart gives the same bytes.
+
+    Raises UserError when the folder cannot be written.
+    """
+    import matplotlib as mpl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for chart in charts:
+            with mpl.rc_context({"svg.hashsalt": chart.name}):
+                chart.figure.savefig(folder / f"{chart.name}.svg", metadata={"Date": None})
+            chart.figure.savefig(folder / f"{chart.name}.png", dpi=130)
+    except OSError as error:
+        raise UserError(f"cannot write plots to {folder} ({error}): give --plots a folder to write in") from None

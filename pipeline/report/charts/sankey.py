@@ -1,0 +1,100 @@
+"""Where every photo went, as a Sankey diagram: from the sources over what became of the photos to the reasons."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.report.charts.drawing import FATE_COLOURS, FONT_POINTS, GREY, Chart, axes, plain_text
+
+ROOM = 0.045  # height that a box's words take, as a share of the photos
+GAP = 0.02  # between two boxes
+
+
+class _Column(NamedTuple):
+    """One column of boxes from top to bottom: photos by box, and the upper edge of each box."""
+
+    photos: dict[str, int]
+    tops: dict[str, float]
+
+
+def photo_flow(flow: Mapping[tuple[str, str, str], int]) -> Chart:
+    """Bands from the sources over kept, relabelled and removed to the reasons, as thick as their photos.
+
+    flow: photos by source, fate and reason ("" for kept photos), as counts.count() has them.
+    """
+    figure, axis = axes((7.2, 4.6))
+    axis.axis("off")
+    total = max(1, sum(flow.values()))
+    paths = [((source, fate, f"{fate}: {reason}" if reason else fate), n) for (source, fate, reason), n in flow.items()]
+    columns = [_column([(boxes[i], n) for boxes, n in paths], total) for i in range(3)]
+    for i in range(2):
+        _draw_bands(axis, i, columns, _summed([(boxes[i : i + 2], n) for boxes, n in paths]), total)
+    for i, column in enumerate(columns):
+        for box, n in column.photos.items():
+            high = n / total
+            axis.add_patch(_rectangle(i, column.tops[box], high, FATE_COLOURS.get(_fate(box), GREY)))
+            words = f"{plain_text(box.split(': ')[-1])} {n:,.0f} ({high:.1%})"
+            axis.text(i + 0.05, column.tops[box] - high / 2, words, va="center", fontsize=FONT_POINTS)
+    lowest = min(min(column.tops.values(), default=0) for column in columns)
+    axis.set(xlim=(-0.05, 2.75), ylim=(lowest - 0.08, 1.03))
+    words = ", ".join(f"{box} {n:,.0f}" for box, n in columns[2].photos.items())
+    return Chart("photo_flow", "Where every photo went", f"Of {total:,} photos: {words}.", figure)
+
+
+def _fate(box: str) -> str:
+    """What became of the photos of a box, "removed" of "removed: outlier"."""
+    return box.split(":")[0]
+
+
+def _summed(pairs: Sequence[tuple[Any, int]]) -> dict[Any, int]:
+    sums: dict[Any, int] = {}
+    for key, n in pairs:
+        sums[key] = sums.get(key, 0) + n
+    return sums
+
+
+def _column(boxes: Sequence[tuple[str, int]], total: int) -> _Column:
+    """The boxes of a column: by fate, then the largest first; sources by name."""
+    photos = _summed(boxes)
+    fates = list(FATE_COLOURS)
+
+    def order(box: str) -> tuple[float, float, str]:
+        return (fates.index(_fate(box)), -photos[box], box) if _fate(box) in fates else (-1, 0, box)
+
+    photos = {box: photos[box] for box in sorted(photos, key=order)}
+    return _Column(photos, _tops(photos, total))
+
+
+def _tops(photos: Mapping[str, int], total: int) -> dict[str, float]:
+    """The upper edge of each box of a column; a thin box lies in the middle of the room that its words take."""
+    top, tops = 1.0, {}
+    for box, n in photos.items():
+        room = max(n / total, ROOM)
+        tops[box] = top - (room - n / total) / 2
+        top -= room + GAP
+    return tops
+
+
+def _draw_bands(
+    axis: Any, i: int, columns: Sequence[_Column], photos: Mapping[tuple[str, str], int], total: int
+) -> None:
+    """Draw the bands from column i to the next, those of one box below each other."""
+    left, right = dict(columns[i].tops), dict(columns[i + 1].tops)
+    for a in columns[i].photos:
+        for b in (b for b in columns[i + 1].photos if (a, b) in photos):
+            high = photos[a, b] / total
+            _draw_band(axis, (i + 0.03, left[a]), (i + 0.97, right[b]), high, FATE_COLOURS[_fate(b)])
+            left[a], right[b] = left[a] - high, right[b] - high
+
+
+def _draw_band(axis: Any, start: tuple[float, float], end: tuple[float, float], high: float, colour: str) -> None:
+    t = np.linspace(0, 1, 40)
+    y = start[1] + (end[1] - start[1]) * t * t * (3 - 2 * t)
+    axis.fill_between(start[0] + (end[0] - start[0]) * t, y, y - high, color=colour, alpha=0.35, linewidth=0)
+
+
+def _rectangle(i: int, top: float, high: float, colour: str) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((i - 0.03, top - high), 0.06, high, color=colour)

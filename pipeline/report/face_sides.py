@@ -1,0 +1,139 @@
+"""The faces behind a finding, side by side: a suspect photo beside its person, both sides of a merge, and so on.
+
+A person is shown by the few faces of its group that score highest against its centre.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.noise.findings import Finding
+from pipeline.refinement import Refinement
+from pipeline.tables.face_rows import rows_of_faces
+from pipeline.tables.table import Table
+
+FACES_A_PERSON = 4  # faces that show a person
+MIXED_CLUSTERS = 8  # clusters of which faces are shown where an identity has no person
+WITHOUT_FACE = ("unreadable", "no_face")
+Group = tuple[str | None, int]  # a group of faces: identity and cluster
+
+
+class Side(NamedTuple):
+    """Faces shown together, and a caption: who or what they are."""
+
+    caption: str
+    faces: tuple[str, ...]
+
+
+class FindingSides(NamedTuple):
+    """The identities and persons that a finding is about, and its faces."""
+
+    names: tuple[str, ...]
+    sides: tuple[Side, ...]
+
+
+class _World(NamedTuple):
+    """Where faces and persons are: the group of each, and the faces that show a group or a test identity."""
+
+    group_of_person: Mapping[str, Group]
+    group_of_face: Mapping[str, Group]
+    faces_of_group: Mapping[Group, tuple[str, ...]]
+    faces_of_test: Mapping[str, tuple[str, ...]]
+
+    def faces_of(self, person: str) -> tuple[str, ...]:
+        """The faces that show a person, an identity's person, or an identity or a face of a test set."""
+        group = self.group_of_person.get(person, (person, 0))
+        return self.faces_of_group.get(group, self.faces_of_test.get(person, ()))
+
+
+def sides_of_findings(refinement: Refinement, findings: Sequence[Finding]) -> dict[str, FindingSides]:
+    """Names and faces of each finding, by finding_id."""
+    group_of_person = groups_of_persons(refinement)
+    names = {name for f in findings for name in (f.subject, f.object) if name}
+    clusters = rows_of_faces(refinement.clusters, names, ("face_id", "identity", "cluster"))
+    group_of_face = {face: (identity, cluster) for face, identity, cluster in clusters}
+    groups: set[Group] = {group_of_person[name] for name in names if name in group_of_person}
+    groups |= {group for identity, cluster in group_of_face.values() for group in ((identity, cluster), (identity, 0))}
+    groups |= {(f.subject, cluster) for f in findings if f.kind == "mixed" for cluster in range(MIXED_CLUSTERS)}
+    faces_of_group = faces_of_groups(refinement.clusters, groups)
+    test_names = {f.object for f in findings if f.kind == "overlap" and f.object}
+    world = _World(group_of_person, group_of_face, faces_of_group, _test_faces(refinement.test_faces, test_names))
+    return {f.finding_id: _sides(f, world) for f in findings}
+
+
+def _sides(finding: Finding, world: _World) -> FindingSides:
+    kind, subject, other = finding.kind, finding.subject, finding.object or ""
+    home = _identity_of(subject, world)
+    there = (world.group_of_face[other][0] or "") if other in world.group_of_face else other
+    names = tuple(dict.fromkeys(name for name in (home, there) if name))
+
+    def person(name: str, caption: str = "the person of {}") -> Side:
+        return Side(caption.format(name), tuple(face for face in world.faces_of(name) if face != subject))
+
+    if kind in ("outlier", "misplaced"):
+        claimed = [person(home)] if kind == "misplaced" and home != other else []
+        return FindingSides(names, (Side(f"the photo, claimed as {home}", (subject,)), *claimed, person(other or home)))
+    if kind == "split":
+        return FindingSides(names, (_group_side("one person", subject, world), _group_side("another", other, world)))
+    if kind == "duplicate":
+        return FindingSides(names, (Side("removed", (subject,)), Side("kept", (other,))))
+    if kind == "conflict":
+        return FindingSides(names, (Side(home, (subject,)), Side(there or "the other photo", (other,))))
+    if kind == "mixed":
+        faces = [f for c in range(MIXED_CLUSTERS) for f in world.faces_of_group.get((subject, c), ())]
+        return FindingSides(names, (Side(f"claimed as {subject}", tuple(faces[: 2 * FACES_A_PERSON])),))
+    if kind == "merge":
+        return FindingSides(names, (person(subject), person(other)))
+    if kind == "overlap":
+        return FindingSides(names, (person(subject), person(other, "in a test set: {}")))
+    return FindingSides(names, () if kind in WITHOUT_FACE else (Side(home, (subject,)),))
+
+
+def _identity_of(subject: str, world: _World) -> str:
+    """The claimed identity of a face or a person."""
+    identity, _ = world.group_of_face.get(subject) or world.group_of_person.get(subject, (subject, 0))
+    return identity or ""
+
+
+def _group_side(caption: str, face: str, world: _World) -> Side:
+    """A face, then others of its group."""
+    group = world.group_of_face.get(face)
+    others = world.faces_of_group.get(group, ()) if group else ()
+    faces = tuple(dict.fromkeys([face, *others]))[:FACES_A_PERSON]
+    return Side(f"{caption} of {_identity_of(face, world)}", faces)
+
+
+def groups_of_persons(refinement: Refinement) -> dict[str, Group]:
+    """Identity and cluster of each person of a refinement, by what the person is called."""
+    rows = refinement.persons.read(["person", "identity", "cluster"])
+    persons, identities, clusters = (rows[c].to_pylist() for c in ("person", "identity", "cluster"))
+    return dict(zip(persons, zip(identities, clusters, strict=True), strict=True))
+
+
+def faces_of_groups(clusters: Table, groups: Collection[Group]) -> dict[Group, tuple[str, ...]]:
+    """The faces of each group that score highest against the person of their identity, the highest first."""
+    best: dict[Group, list[tuple[float, str]]] = defaultdict(list)
+    identities = pa.array(sorted({identity for identity, _ in groups if identity}), pa.string())
+    columns = ["identity", "cluster", "core", "face_id"]
+    for rows in clusters.batches(columns):
+        of_identities = rows.filter(pc.is_in(rows["identity"], value_set=identities))
+        for identity, cluster, score, face in zip(*(of_identities[c].to_pylist() for c in columns), strict=True):
+            if (identity, cluster) in groups:
+                order = np.inf if score is None else -score
+                best[identity, cluster] = sorted([*best[identity, cluster], (order, face)])[: FACES_A_PERSON + 1]
+    return {group: tuple(face for _, face in faces)[:FACES_A_PERSON] for group, faces in best.items()}
+
+
+def _test_faces(tables: Sequence[Table], names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The first faces of test identities, and test photos themselves where a finding names a photo."""
+    faces: dict[str, tuple[str, ...]] = {}
+    for table in tables:
+        for rows in table.batches(["face_id", "identity"]):
+            for face, identity in zip(rows["face_id"].to_pylist(), rows["identity"].to_pylist(), strict=True):
+                for name in {identity, face} & set(names):
+                    faces[name] = (*faces.get(name, ()), face)[:FACES_A_PERSON]
+    return faces

@@ -1,0 +1,123 @@
+"""Cards of findings and of differences: faces side by side with what was decided, and controls that filter them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from pipeline.refined import reasons
+from pipeline.report.differences import Differences, Fates
+from pipeline.report.face_sides import Side
+from pipeline.report.gallery import Entry, Gallery
+from pipeline.report.page import table
+
+VERDICTS = {"yes": "holds", "no": "does not hold", "unsure": "undecided"}
+
+
+def finding_section(gallery: Gallery) -> str:
+    """Findings by kind and decision as a table, then some of each kind with their faces."""
+    known = list(reasons.FINDINGS)
+    kinds = sorted({k for k, _ in gallery.counts}, key=lambda k: (known.index(k) if k in known else len(known), k))
+    shown = Counter(e.kind for e in gallery.entries)
+    rows = [
+        (kind, reasons.FINDINGS.get(kind, ""), *(gallery.counts.get((kind, v), 0) for v in VERDICTS), shown[kind])
+        for kind in kinds
+    ]
+    head = ("kind", "what the finding says", *VERDICTS.values(), "shown below")
+    entries = sorted(gallery.entries, key=lambda e: kinds.index(e.kind))
+    controls = [_select("kind", "Kind", {k: k for k in kinds}), _select("verdict", "Decision", VERDICTS)]
+    return table(head, rows) + _filtered(controls, (_finding_card(e, gallery.pictures) for e in entries))
+
+
+def doubtful_removals_section(gallery: Gallery) -> str:
+    """Removed photos that were perhaps correct."""
+    words = (
+        f"About {gallery.expected_correct:,.1f} of the photos removed as outliers are expected to be correct, by the "
+        "probabilities that the machine itself gives. Those it was least sure of are shown; a review asks about them "
+        "first."
+    )
+    cards = "".join(_finding_card(e, gallery.pictures) for e in gallery.doubtful_removals)
+    cards = cards or '<li class="soft">No photo was removed as an outlier.</li>'
+    return f'<p>{words}</p><ul class="cards">{cards}</ul>'
+
+
+def difference_section(differences: Differences) -> str:
+    """Photos of different fates in two refinements: how many in which way, and some of them with their faces."""
+    shown = Counter(e.fates for e in differences.entries)
+    counts = table(
+        ("in A", "in B", "photos", "shown below"), [(*fates, n, shown[fates]) for fates, n in differences.counts]
+    )
+    if not differences.entries:
+        return counts
+    kinds = list(dict.fromkeys(e.fates for e in differences.entries))
+    cards = (
+        _card(
+            {"kind": _fates_in_words(e.fates), "names": " ".join(e.names)},
+            heading=f"in A {escape(e.fates[0])}, in B {escape(e.fates[1])}",
+            sides=e.sides,
+            names=e.names,
+            pictures=differences.pictures,
+        )
+        for e in sorted(differences.entries, key=lambda e: kinds.index(e.fates))
+    )
+    options = {_fates_in_words(k): _fates_in_words(k) for k in kinds}
+    return counts + _filtered([_select("kind", "In A / in B", options)], cards)
+
+
+def _fates_in_words(fates: Fates) -> str:
+    return f"{fates[0]} / {fates[1]}"
+
+
+def _select(name: str, label: str, options: Mapping[str, str]) -> str:
+    """A control that filters the cards by one of their properties; options: the property's value and its words."""
+    choices = "".join(f'<option value="{escape(v)}">{escape(words)}</option>' for v, words in options.items())
+    return f'<label>{label}<select id="{name}"><option value="">all</option>{choices}</select></label>'
+
+
+def _filtered(controls: Iterable[str], cards: Iterable[str]) -> str:
+    """Cards below a search by name and other controls; the page's script hides the cards that do not fit."""
+    return (
+        '<div class="controls"><label>Identity contains<input id="name" type="search" autocomplete="off"></label>'
+        f'{"".join(controls)}<output id="shown" class="soft"></output></div>'
+        f'<ul id="cards" class="cards">{"".join(cards)}</ul>'
+    )
+
+
+def _finding_card(entry: Entry, pictures: Mapping[str, str]) -> str:
+    by = "" if entry.verdict == "unsure" else f", by {entry.decided_by}"
+    verdict = f'<span class="verdict {entry.verdict}">{VERDICTS[entry.verdict]}{by}</span>'
+    return _card(
+        {"kind": entry.kind, "verdict": entry.verdict, "names": " ".join(entry.names)},
+        heading=f"{escape(entry.kind)} {verdict}",
+        sides=entry.sides,
+        names=entry.names,
+        evidence=entry.evidence,
+        pictures=pictures,
+    )
+
+
+def _card(
+    properties: Mapping[str, str],
+    *,
+    heading: str,
+    sides: Sequence[Side],
+    names: Sequence[str],
+    pictures: Mapping[str, str],
+    evidence: str = "",
+) -> str:
+    """A card; properties: what it is filtered by; heading: HTML."""
+    faces = "".join(
+        f'<div><div class="faces">{"".join(_face(f, side.caption, pictures) for f in side.faces)}</div>'
+        f'<span class="soft">{escape(side.caption)}</span></div>'
+        for side in sides
+    )
+    data = "".join(f' data-{name}="{escape(value)}"' for name, value in properties.items())
+    return (
+        f'<li{data}><h3>{heading}</h3><div class="sides">{faces}</div><p>{escape(" · ".join(names))}</p>'
+        f'<p class="soft">{escape(evidence)}</p></li>'
+    )
+
+
+def _face(face: str, caption: str, pictures: Mapping[str, str]) -> str:
+    if face in pictures:
+        return f'<img src="{pictures[face]}" alt="face: {escape(caption)}" loading="lazy">'
+    return '<span class="none">not shown</span>'

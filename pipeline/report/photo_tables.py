@@ -1,0 +1,53 @@
+"""The report's tables of photos: by source and reason, and by identity with a search."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from pipeline.refined import reasons
+from pipeline.report.counts import RELABELLED, REMOVED, IdentityCounts
+from pipeline.report.page import table
+
+LISTED = 20000  # identities that can be searched for in the page, the most changed first: a megabyte
+HEAD = ("identity", "photos", "kept", "relabelled as others", "relabelled as this one", "removed", "why removed")
+MEANINGS: Mapping[str, Mapping[str, str]] = {REMOVED: reasons.REMOVED, RELABELLED: reasons.RELABELLED}
+
+
+def reason_table(flow: Mapping[tuple[str, str, str], int]) -> str:
+    """Photos by source, fate and reason, with the meaning of each reason; flow: as counts.count_photos() has it."""
+    total = max(1, sum(flow.values()))
+    rows = [
+        (source, fate, reason, MEANINGS.get(fate, {}).get(reason, ""), n, f"{n / total:.1%}")
+        for (source, fate, reason), n in flow.items()
+    ]
+    return table(("source", "what became of it", "reason", "meaning", "photos", "share"), rows)
+
+
+def identity_table(identities: Sequence[IdentityCounts]) -> str:
+    """All identities with what became of their photos, the most changed first, and a field to search them.
+
+    The rows travel as JSON; the page's script fills the table.
+    """
+    named = [i for i in identities if i.identity]
+    rows = [
+        [
+            i.identity,
+            i.claimed,
+            i.kept,
+            i.relabelled_away,
+            i.relabelled_here,
+            i.removed,
+            ", ".join(f"{reason} {n}" for reason, n in i.removed_by_reason.items()),
+        ]
+        for i in named[:LISTED]
+    ]
+    data = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    more = f" The {LISTED:,} most changed of {len(named):,} are listed." if len(named) > LISTED else ""
+    head = "".join(
+        f"<th scope=col{' class=n' if 0 < i < len(HEAD) - 1 else ''}>{heading}</th>" for i, heading in enumerate(HEAD)
+    )
+    return (
+        f"<p>The most changed first.{more}</p><div class=controls><label>Identity contains"
+        '<input id="identity" type="search" autocomplete="off"></label><output id="hits" class="soft"></output></div>'
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody id="identity-rows"></tbody>'
+        f'</table></div><script type="application/json" id="identities">{data}</script>'
+    )
