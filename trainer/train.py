@@ -72,7 +72,8 @@ def train(
     if progress.updates >= run.steps and (out / RESULT).exists():
         return _read_result(out)
     out.mkdir(parents=True, exist_ok=True)
-    stream = BatchStream(faces, run, rank(), world_size(), progress.updates * run.batch, threads)
+    seen = progress.updates * run.batch
+    stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), seen=seen, threads=threads)
     progress = _loop(
         training, stream, progress, test_sets=test_sets, log_every=log_every, checkpoint_every=checkpoint_every
     )

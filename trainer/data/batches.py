@@ -7,7 +7,7 @@ changes to a face are drawn for the whole batch from the seed and the batch's nu
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 import cv2
@@ -47,6 +47,7 @@ class BatchStream:
 
     data: Faces
     run: Run
+    _: KW_ONLY
     rank: int = 0
     ranks: int = 1
     seen: int = 0

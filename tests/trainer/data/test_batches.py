@@ -52,7 +52,7 @@ def test_ranks_share_a_batch_and_a_stream_continues_after_a_stop(tmp_path: Path,
     faces = open_faces(exported_faces.parquet(tmp_path / "data"))
     run = Run(batch=12, seed=3, augment=0.5, loss=loss)
     whole = list(islice(BatchStream(faces, run, threads=2), 6))
-    halves = [list(islice(BatchStream(faces, run, rank, 2), 6)) for rank in (0, 1)]
+    halves = [list(islice(BatchStream(faces, run, rank=rank, ranks=2), 6)) for rank in (0, 1)]
     later = list(islice(BatchStream(faces, run, seen=24), 4))
     for i, batch in enumerate(whole):
         assert np.array_equal(batch.faces, np.concatenate([h[i].faces for h in halves]))
@@ -69,7 +69,7 @@ def test_grey_faces_of_another_size(tmp_path: Path) -> None:
 def test_a_batch_that_cannot_be_cut_into_ranks_raises_one_line(tmp_path: Path) -> None:
     faces = open_faces(exported_faces.parquet(tmp_path / "data"))
     with pytest.raises(UserError, match=r"batch 12 cannot be cut into 5 ranks x 1 parts"):
-        next(iter(BatchStream(faces, RUN, 0, 5)))
+        next(iter(BatchStream(faces, RUN, ranks=5)))
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_with_its_place(tmp_path: Path) -> None:
