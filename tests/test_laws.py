@@ -42,7 +42,9 @@ PIPELINE = [
 ]
 FLOWS = [
     "flows.cli.result",
-    "flows.cli.run_options",
+    "flows.cli.options",
+    "flows.cli.sizes",
+    "flows.train.run_options",
     "flows.prefect_runtime",
     "flows.refine",
     "flows.evaluate",
@@ -88,7 +90,6 @@ LARGE_FILES = {
 }
 LONG_FUNCTIONS = {
     ("flows/evaluate/flow.py", "evaluate"),
-    ("flows/refine/flow.py", "refine"),
 }
 FULL_FOLDERS = {"flows/benchmark"}
 

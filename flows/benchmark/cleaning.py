@@ -1,6 +1,6 @@
 """Ways to clean without a pretrained model beside the pipeline with one, on a drawn world whose truth is known.
 
-Bootstrapping is the pipeline with models that it trains itself. Sub-centres: one training on the claims with three
+Self-training is the pipeline with models that it trains itself. Sub-centres: one training on the claims with three
 centres a class, then what lies far from its class's dominant centre is dropped. All see the same faces.
 """
 
@@ -12,10 +12,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pyarrow as pa
 import typer
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Backbone,
+    Batch,
+    Device,
+    FirstShare,
+    LearningRate,
+    Loss,
+    Recipe,
+    Root,
+    Seed,
+    Settings,
+    Steps,
+    World,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
 from flows.refine.flow import refine
-from flows.refine.self_training import FIRST_SHARE, bootstrap
+from flows.refine.self_training import FIRST_SHARE, self_train
+from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import manifest
 from pipeline import schema
 from pipeline.refined.comparison_sets import as_claimed
@@ -25,8 +40,7 @@ from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.schema import digest
 from pipeline.tables.table import Table
-from trainer.recipes import recipe as named
-from trainer.run import Run, override
+from trainer.run import Run
 
 if TYPE_CHECKING:
     from trainer.subcenters import PhotoAngles
@@ -36,7 +50,7 @@ Label = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Ways(Result):
+class CleaningComparison(Result):
     """A line for each way of cleaning."""
 
     ways: list[dict[str, Any]]
@@ -55,34 +69,46 @@ class Ways(Result):
 
 
 def cleaning(
-    world: Annotated[Path, typer.Argument(metavar="WORLD", help="A folder of `refinery sample world`.")],
-    root: Annotated[str, typer.Option(help="Where tables and models go: a new folder, or one to go on in.")],
-    recipe: Annotated[str, typer.Option(help="What bootstrapping and sub-centres train.")] = "sample",
-    rounds: Annotated[int, typer.Option(help="Of bootstrapping.")] = 2,
-    first_share: Annotated[float, typer.Option(help="As for bootstrap.")] = FIRST_SHARE,
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    **given: str,
-) -> Ways:
+    root: Root,
+    world: World,
+    recipe: Recipe = "sample",
+    self_training_rounds: Annotated[int, typer.Option(help="Rounds of self-training.")] = 2,
+    first_share: FirstShare = FIRST_SHARE,
+    device: Device = "",
+    backbone: Backbone = "",
+    loss: Loss = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
+) -> CleaningComparison:
     """Clean a drawn world with the shipped model, with models trained on its noise, and by sub-centres; score each."""
-    run, truth = override(named(recipe), {name: text for name, text in given.items() if text}), read_truth(world)
+    run, truth = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings)), read_truth(world)
     source = ["image-folder", str(world / "photos")]
     ways: dict[str, list[Label]] = {}
     for sub_centres in (False, True):
-        made = bootstrap.fn(
-            source,
+        made = self_train.fn(
             root,
+            source,
             str(DETECTOR),
             recipe,
-            rounds,
+            self_training_rounds,
             first_share=first_share,
             stop_share=0.0,
             sub_centres=sub_centres,
             device=device,
-            **given,  # type: ignore[arg-type]
+            backbone=backbone,
+            loss=loss,
+            steps=steps,
+            batch=batch,
+            lr=lr,
+            seed=seed,
+            settings=settings,
         )
         first = ", round 0 with sub-centres" if sub_centres else ""
-        ways[f"bootstrapping, {len(made.rounds)} rounds{first}"] = _labels(latest(root).labels)
-    refine.fn(source, root, str(DETECTOR), str(EMBEDDER))
+        ways[f"self-training, {len(made.rounds)} rounds{first}"] = _labels(latest(root).labels)
+    refine.fn(root, source, str(DETECTOR), str(EMBEDDER))
     refinement = latest(root)
     claims = as_claimed(root, refinement.photos, refinement.faces)
     claimed, found = _labels(claims), _sub_centres(root, run, claims, refinement.faces, device)
@@ -92,7 +118,7 @@ def cleaning(
         f"sub-centres, {best} degrees (best, seen from the truth)": _dropped(claimed, found, best),
     }
     ways = {"nothing": claimed, "the pipeline, shipped model": _labels(refinement.labels)} | ways
-    return Ways([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
+    return CleaningComparison([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
 
 
 def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) -> "PhotoAngles":
@@ -131,6 +157,3 @@ def _score(labels: list[Label], truth: Truth) -> Score:
 
 def _labels(table: Table) -> list[Label]:
     return list(table.read(["key", "identity", "reason"]).to_pylist())
-
-
-with_fields(cleaning)

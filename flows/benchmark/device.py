@@ -15,7 +15,9 @@ import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.measured_process import alone
+from flows.cli.options import NONE_GIVEN, Backbone, Batch, Networks, Settings, Turns
 from flows.cli.result import Result
+from flows.train.run_options import RunOptions, with_options
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.align import SIZE
@@ -28,11 +30,12 @@ log = logging.getLogger("refinery")
 NETWORKS = ["iresnet50", "iresnet100"]
 CLASSES = [100_000, 1_000_000]
 DIM, NEAREST = 512, 5
+TRAINING = Run(backbone="iresnet50", batch=128, sample_rate=0.1, precision="fp32", optimizer="sgd")
 GB = 1e9
 
 
 @dataclass(frozen=True)
-class Device(Result):
+class DeviceRates(Result):
     """Rates on one device, ours beside the bare ones of the same run."""
 
     device: str
@@ -48,31 +51,37 @@ class Device(Result):
 
 
 def device(
-    network: Annotated[list[str], typer.Option(help="A backbone to embed with; may be repeated.")] = NETWORKS,
-    faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
-    gallery: Annotated[int, typer.Option(help="Vectors to search; a hundredth as many are looked for.")] = 1_000_000,
-    classes: Annotated[list[int], typer.Option(help="Of a training; may be repeated.")] = CLASSES,
-    backbone: Annotated[str, typer.Option(help="The backbone to train.")] = "iresnet50",
-    batch: Annotated[int, typer.Option(help="Photos of one update.")] = 128,
-    sample_rate: Annotated[float, typer.Option(help="Share of the classes in a step of Partial FC.")] = 0.1,
-    precision: Annotated[str, typer.Option(help="Of training: fp32, bf16 or fp16.")] = "fp32",
-    turns: Annotated[int, typer.Option(help="Updates that are measured.")] = 5,
-    half: Annotated[bool, typer.Option("--half", help="Embed in half precision (refinery halve), too.")] = False,
-) -> Device:
-    """Embedding, exact search, and training with Partial FC, on the GPU where there is one."""
-    if min([faces, gallery, turns, *classes]) < 2:
+    network: Networks = NONE_GIVEN,
+    embed_faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
+    gallery_size: Annotated[
+        int, typer.Option(help="Embeddings to search among; a hundredth as many are looked for.")
+    ] = 1_000_000,
+    classes: Annotated[list[int], typer.Option(help="Classes of a training; may be repeated.")] = CLASSES,
+    turns: Turns = 5,
+    half: Annotated[bool, typer.Option("--half", help="Embed in half precision, too.")] = False,
+    backbone: Backbone = "",
+    batch: Batch = None,
+    settings: Settings = NONE_GIVEN,
+) -> DeviceRates:
+    """Measure embedding, exact search, and training with Partial FC, on the GPU where there is one.
+
+    Without --network: iresnet50 and iresnet100 embed. The training, unless options say otherwise: iresnet50, 128 photos
+    an update, SGD in fp32, a tenth of the classes in a step.
+    """
+    if min([embed_faces, gallery_size, turns, *classes]) < 2:
         raise UserError(
-            f"--faces {faces} --gallery {gallery} --turns {turns} --classes {classes}: give 2 or more of each"
+            f"--embed-faces {embed_faces} --gallery-size {gallery_size} --turns {turns} --classes {classes}: "
+            "give 2 or more of each"
         )
-    run = Run(backbone=backbone, batch=batch, sample_rate=sample_rate, precision=precision, optimizer="sgd")
+    run = with_options(TRAINING, RunOptions(backbone=backbone, batch=batch, settings=settings))
     asked: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
         *(
-            (f"embed, {name}{', half precision' * halved}", _embedding, (name, faces, halved))
-            for name in network
+            (f"embed, {name}{', half precision' * halved}", _embedding, (name, embed_faces, halved))
+            for name in network or NETWORKS
             for halved in (False, True)[: 1 + half]
         ),
-        (f"the {NEAREST} nearest of {gallery:,}", _searching, (gallery,)),
-        *((f"train {backbone}, {n:,} classes", _training, (run, n, turns)) for n in classes),
+        (f"the {NEAREST} nearest of {gallery_size:,}", _searching, (gallery_size,)),
+        *((f"train {run.backbone}, {n:,} classes", _training, (run, n, turns)) for n in classes),
     ]
     found = []
     for what, measure, given in asked:
@@ -81,7 +90,7 @@ def device(
         rates = {"a second": f"{ours:.1f} {unit}", "bare": f"{bare:.1f}", "share": f"{ours / bare:.1%}"}
         held = {"memory GB": f"{peak:.2f}", "on the card": f"{memory / GB:.2f}" if memory else "-"}
         found.append({"what": what, **rates, **held})
-    return Device(_name(), found)
+    return DeviceRates(_name(), found)
 
 
 def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:

@@ -4,20 +4,34 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.training import fitted
+from flows.cli.options import (
+    NONE_GIVEN,
+    Backbone,
+    Batch,
+    Detector,
+    Device,
+    LearningRate,
+    OutFolder,
+    Recipe,
+    Root,
+    Seed,
+    Settings,
+    Steps,
+    TestSets,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
-from flows.evaluate.pair_sets import prepare
+from flows.evaluate.pair_sets import one_test_set, prepare
 from flows.refine.models import load_embedder
+from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -40,8 +54,7 @@ from pipeline.report.charts.drawing import (
 from trainer.evaluation.angles import Angles, angle_histogram, angles
 from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
-from trainer.recipes import recipe as named
-from trainer.run import Run, override
+from trainer.run import Run
 
 log = logging.getLogger("refinery")
 TABLE = ("norm_softmax", "arcface", "norm_softmax+intra", "norm_softmax+inter", "triplet")  # Table 3's rows
@@ -61,7 +74,7 @@ Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Pictures(Result):
+class PaperFigures(Result):
     """Table 3's angles, and where the pictures are."""
 
     table: list[dict[str, Any]]
@@ -84,19 +97,24 @@ class Pictures(Result):
 
 
 def figures(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the pictures, as PNG and SVG.")],
-    test_set: Annotated[str, typer.Option(help="A folder of people, photos of each.")],
-    recipe: Annotated[str, typer.Option(help="What is trained, with each loss in turn.")] = "sample",
-    detector: Annotated[str, typer.Option(help="Detector for a test set that is not aligned.")] = "",
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    **given: str,
-) -> Pictures:
+    root: Root,
+    out: OutFolder,
+    test_set: TestSets = NONE_GIVEN,
+    recipe: Recipe = "sample",
+    detector: Detector = "",
+    device: Device = "",
+    backbone: Backbone = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
+) -> PaperFigures:
     """Draw the ArcFace paper's figures 3, 4, 6, 7 and 8 and its table 3 for models trained on refined data."""
-    run = override(named(recipe), {name: text for name, text in given.items() if text})
+    run = run_of(recipe, RunOptions(backbone, "", steps, batch, lr, seed, settings))
     done = latest(root)
     data = manifest(root, done.labels, done.faces)
-    test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
+    test = prepare(root, one_test_set(test_set), detector=find_model(detector, "detector") if detector else "")
     seen, unseen = _faces(data), _test(test.folder)
     vectors: dict[str, Rows] = {}
     table: list[dict[str, Any]] = []
@@ -119,14 +137,11 @@ def figures(
     what = (
         f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}; {len(seen[1])} photos of {seen[1].max() + 1}"
     )
-    return Pictures(
+    return PaperFigures(
         table,
         [f"{chart.title}: {out / chart.name}.png" for chart in made],
         f"{what} people, tested on {len(unseen[1])} of {unseen[1].max() + 1}",
     )
-
-
-with_fields(figures)
 
 
 def _row(name: str, own: Angles, other: Angles) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.options import Dim, Seed
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.noise.search.neighbours import nearest
@@ -23,7 +24,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Trial(Result):
+class IdentificationTrial(Result):
     """What was found, and what it took."""
 
     figures: list[dict[str, Any]]
@@ -72,18 +73,19 @@ class _Bare:
 
 
 def megaface(
-    probes: Annotated[int, typer.Option(help="Photos of people.")] = 100_000,
-    people: Annotated[int, typer.Option(help="They show so many; FaceScrub has 530.")] = 530,
-    distractors: Annotated[int, typer.Option(help="Strangers.")] = 1_000_000,
-    dim: Annotated[int, typer.Option(help="Length of the vectors.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
-) -> Trial:
+    probe_photos: Annotated[int, typer.Option(help="Photos of people.")] = 100_000,
+    probe_people: Annotated[int, typer.Option(help="People that they show; FaceScrub has 530.")] = 530,
+    distractors: Annotated[int, typer.Option(help="Photos of other people.")] = 1_000_000,
+    dim: Dim = 512,
+    seed: Seed = 0,
+) -> IdentificationTrial:
     """Ranks and rates of drawn probes among drawn distractors: time and memory beside a bare faiss flat search."""
-    if min(people, distractors, dim) < 1 or probes < 2 * people:
+    if min(probe_people, distractors, dim) < 1 or probe_photos < 2 * probe_people:
         raise UserError(
-            f"--probes {probes} --people {people}: give two photos a person or more, and 1 or more of the rest"
+            f"--probe-photos {probe_photos} --probe-people {probe_people}: give two photos a person or more, "
+            "and 1 or more of the rest"
         )
-    x, person = draw_probes(probes, people, dim, seed)
+    x, person = draw_probes(probe_photos, probe_people, dim, seed)
     bare = _Bare(x)
     start = time.monotonic()
     found = identify(x, person, bare.beside(draw_distractors(distractors, dim, seed, block=8 * BLOCK), distractors))
@@ -99,8 +101,10 @@ def megaface(
         for far in FARS
         if (rate := found.tar(far))
     ]
-    size = f"{probes:,} probes of {people} people, {found.pairs:,} pairs, {distractors:,} distractors of {dim}"
-    return Trial(figures, size, seconds, bare.seconds, peak)
+    size = (
+        f"{probe_photos:,} probes of {probe_people} people, {found.pairs:,} pairs, {distractors:,} distractors of {dim}"
+    )
+    return IdentificationTrial(figures, size, seconds, bare.seconds, peak)
 
 
 def draw_probes(n: int, people: int, dim: int, seed: int) -> tuple[Vectors, NDArray[np.int64]]:

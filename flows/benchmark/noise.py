@@ -4,16 +4,16 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.label_quality import score_identities, score_photos
-from flows.benchmark.measured_process import Memory
+from flows.benchmark.measured_process import Memory as HeldMemory
+from flows.cli.options import DaskWorkers, Memory, Root
 from flows.cli.result import Result
-from flows.refine.take_out import Root, parse_memory, parse_workers
+from flows.cli.sizes import parse_memory, parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.noise.clusters import MAX_LINKED
@@ -28,7 +28,7 @@ SQUARE = 2048  # of the product that the rate of BLAS is taken from
 
 
 @dataclass(frozen=True)
-class Cleaned(Result):
+class NoiseMeasurement(Result):
     """Seconds of each stage, the limits, and how good the labels are."""
 
     stages: list[dict[str, Any]]
@@ -66,32 +66,25 @@ class _Timed:
         return made
 
 
-def noise(
-    root: Root,
-    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
-    memory: Annotated[
-        str,
-        typer.Option(help="For searches among all persons, like 8GB; default: as much as they like."),
-    ] = "",
-) -> Cleaned:
+def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMeasurement:
     """All noise stages and resolve on a world that `benchmark world` drew: time, memory, precision and recall."""
-    photos, faces, embeddings, truth = (only(root, name) for name in ("photos", "faces", "embeddings", "truth"))
+    photos, faces, embeddings, truth = (only_table(root, name) for name in ("photos", "faces", "embeddings", "truth"))
     many: Workers = parse_workers(workers)
     most = parse_memory(memory)
     start = time.monotonic()
     sizes, dim = _read(embeddings)
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
-    with Memory() as held:
+    with HeldMemory() as held:
         found = stages.find(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
         labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
         seconds = time.monotonic() - start
     products = _products(found, root, sizes, dim)
     quality = score_photos(labelled.labels, truth) + score_identities(labelled.labels, truth)
-    return Cleaned(timed.rows, quality, len(photos), seconds, reading, products, held.peak / 1e9)
+    return NoiseMeasurement(timed.rows, quality, len(photos), seconds, reading, products, held.peak / 1e9)
 
 
-def only(root: str, name: str) -> Table:
+def only_table(root: str, name: str) -> Table:
     """The one table of that name that `benchmark world` left in a root."""
     names = [n for n in storage.names(root, name) if n.endswith(".json")]
     found = load(root, name, names[0].split("/")[-1].removesuffix(".json")) if len(names) == 1 else None

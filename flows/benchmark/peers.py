@@ -14,19 +14,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import typer
 from numpy.typing import NDArray
 
 from flows.benchmark.label_quality import WRONG_KINDS, identity_owners
 from flows.benchmark.measured_process import alone
-from flows.benchmark.noise import only
+from flows.benchmark.noise import only_table
 from flows.benchmark.peer_methods import SETTINGS, Data
+from flows.cli.options import NONE_GIVEN, DaskWorkers, Only, Root
 from flows.cli.result import Result
-from flows.refine.take_out import Root, parse_workers
+from flows.cli.sizes import parse_workers
 from pipeline.errors import UserError
 from pipeline.noise import stages
 from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
@@ -45,7 +45,7 @@ TUNED = 10  # one name in so many is what a peer's setting is chosen on
 
 
 @dataclass(frozen=True)
-class Peers(Result):
+class PeerComparison(Result):
     """A line a method."""
 
     methods: list[dict[str, Any]]
@@ -63,17 +63,13 @@ class Peers(Result):
         ]
 
 
-def peers(
-    root: Root,
-    workers: Annotated[str, typer.Option(help="Processes of the pipeline; default: threads.")] = "",
-    only_these: Annotated[str, typer.Option("--only", help="Methods by name, with commas between.")] = "",
-) -> Peers:
+def peers(root: Root, workers: DaskWorkers = "", only: Only = NONE_GIVEN) -> PeerComparison:
     """The pipeline beside DBSCAN, cleanlab, and faiss with connected components, on a world of `benchmark world`."""
     parse_workers(workers)
-    methods = [m for m in (*OURS, *SETTINGS) if not only_these or m in only_these.split(",")]
+    methods = [m for m in (*OURS, *SETTINGS) if not only or m in only]
     if not methods:
-        raise UserError(f"--only {only_these}: give some of {', '.join([*OURS, *SETTINGS])}")
-    kind = _kinds(only(root, "truth"))
+        raise UserError(f"--only {' --only '.join(only)}: give some of {', '.join([*OURS, *SETTINGS])}")
+    kind = _kinds(only_table(root, "truth"))
     found = []
     for method in methods:
         before = _cpu()
@@ -93,7 +89,7 @@ def peers(
             }
         )
         log.info("%s: F1 %.4f in %.1f s", method, f1, seconds)
-    return Peers(found, len(kind))
+    return PeerComparison(found, len(kind))
 
 
 def _cpu() -> float:
@@ -113,7 +109,7 @@ def _judged(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tup
         with tempfile.TemporaryDirectory(dir=Path(root).parent) as folder:
             for name in ("photos", "faces", "embeddings"):
                 Path(folder, name).symlink_to(Path(root, name).absolute())
-            gone, lost = OURS[method](folder, only(root, "truth"), parse_workers(workers))
+            gone, lost = OURS[method](folder, only_table(root, "truth"), parse_workers(workers))
             seconds = time.monotonic() - start
     else:
         data = _read(root)
@@ -134,7 +130,7 @@ def _f1(gone: Mask, kind: NDArray[np.str_]) -> float:
 
 def _read(root: str) -> Data:
     x, names = [], []
-    for rows in only(root, "embeddings").batches(["identity", "x"]):
+    for rows in only_table(root, "embeddings").batches(["identity", "x"]):
         x.append(vectors(rows["x"])[0].astype(np.float32))
         names += rows["identity"].to_pylist()
     return Data(np.concatenate(x), np.unique(names, return_inverse=True)[1])
@@ -142,7 +138,7 @@ def _read(root: str) -> Data:
 
 def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that go or come to their own person, and photos that go and are no copies; all stages from the vectors."""
-    photos, faces, embeddings = (only(root, name) for name in ("photos", "faces", "embeddings"))
+    photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find(root, faces, [embeddings], workers=workers)
     labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
     owner = identity_owners(labels, truth)
@@ -157,7 +153,7 @@ def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
 
 def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that are not of their name's first cluster: calibration and clusters alone, nothing global, no copies."""
-    embeddings = only(root, "embeddings")
+    embeddings = only_table(root, "embeddings")
     views = [(shard,) for shard in embeddings.shards]
     make = partial(build, root, workers=workers, unnamed={"root": root})
     calibration = make("calibration", calibration_shard, [(embeddings.shards,)], schema=CALIBRATION)

@@ -17,6 +17,7 @@ import onnxruntime
 import typer
 
 from flows.benchmark.measured_process import Memory, alone
+from flows.cli.options import Detector, Embedder, SecondEmbedder
 from flows.cli.result import Result
 from flows.refine import flow
 from pipeline.errors import UserError
@@ -32,6 +33,7 @@ from pipeline.sources.kinds import source_format
 
 FEW = 64  # photos that the bare networks see: 80 MB of tensors
 THREADS = os.cpu_count() or 1
+NO_NUMBERS: list[int] = []  # never changed
 
 
 class Whole(NamedTuple):
@@ -63,7 +65,7 @@ class Whole(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rates(Result):
+class RefineRates(Result):
     """Photos per second of each step alone on all cores, and whole refinements beside what the bare models allow."""
 
     steps: dict[str, float]
@@ -85,19 +87,18 @@ class Rates(Result):
 def refine(
     kind: Annotated[str, typer.Argument(metavar="SOURCE", help="image-folder, ms-celeb, record-io or megaface.")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="Photos to measure with.")],
-    detector: Annotated[str, typer.Option(help="ONNX file: SCRFD or YuNet.")],
-    embedder: Annotated[str, typer.Option(help="ONNX file: ArcFace kind.")],
-    second_embedder: Annotated[str, typer.Option(help="ONNX file: a second opinion.")] = "",
+    detector: Detector,
+    embedder: Embedder,
+    second_embedder: SecondEmbedder = "",
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
-    photos: Annotated[
+    total_photos: Annotated[
         list[int],
-        typer.Option(
-            help="How many photos to refine, made of the given ones by changing them "
-            "again and again; default: the given ones."
-        ),
-    ] = [],  # noqa: B006  only read
-    workers: Annotated[list[int], typer.Option(help="Worker processes; default: threads.")] = [],  # noqa: B006
-) -> Rates:
+        typer.Option(help="Refine so many photos, made from the given ones by changing them; may be repeated."),
+    ] = NO_NUMBERS,
+    processes: Annotated[
+        list[int], typer.Option(help="Measure with so many worker processes; may be repeated. Default: threads.")
+    ] = NO_NUMBERS,
+) -> RefineRates:
     """Measure refinements and their steps beside the bare onnxruntime rate of the same models, photos and threads."""
     models = [OnnxEmbedder(find_model(m, "embedder")) for m in (embedder, second_embedder) if m]
     finder = OnnxDetector(find_model(detector, "detector"))
@@ -105,16 +106,16 @@ def refine(
     if not pictures:
         raise UserError(f"no photo in {path} can be read: give a source that holds some")
     decoded = [image for data in pictures if (image := _decoded(data)) is not None]
-    many = sorted({w or THREADS for w in workers or [0]})
+    many = sorted({w or THREADS for w in processes or [0]})
     before = {n: _bare(finder, models, decoded, n) for n in many}
     steps = _steps(finder, models, pictures, decoded)
     taken = {}
     with tempfile.TemporaryDirectory() as folder:
-        for size in photos or [0]:
+        for size in total_photos or [0]:
             made = repeat(kind, path, Path(folder, str(size)), size) if size else None
             for n in many:
                 given = ("image-folder", str(made)) if made else (kind, path)
-                asked = (*given, detector, embedder, second_embedder, str(n) if workers else "")
+                asked = (*given, detector, embedder, second_embedder, str(n) if processes else "")
                 taken[size, n] = alone(_whole, *asked)
     after = {n: _bare(finder, models, decoded, n) for n in many}  # a machine's speed drifts: measured on both sides
     bare = {n: {k: (before[n][k] + after[n][k]) / 2 for k in before[n]} for n in many}
@@ -122,7 +123,7 @@ def refine(
         Whole(done.result[0], n, done.seconds, _both(bare[n], "bare"), _both(bare[n], "ours"), *done.result[1:])
         for (_, n), done in taken.items()
     ]
-    return Rates(
+    return RefineRates(
         {**bare[many[-1]], **steps},
         wholes,
         f"{platform.machine()}, onnxruntime {onnxruntime.__version__} {model_file.providers()[0]}",
@@ -273,8 +274,8 @@ def _whole(kind: str, path: str, detector: str, embedder: str, second: str, work
         root = Path(folder, "root")
         with Memory(lambda: any((root / "embeddings").glob("*.json"))) as held:
             done = flow.refine.fn(
+                str(root),
                 [kind, path],
-                root=str(root),
                 detector=detector,
                 embedder=embedder,
                 second_embedder=second,

@@ -7,7 +7,6 @@ differ. Nothing is written to the root.
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.options import Root, Seed, World
 from flows.cli.result import Result
 from flows.sample.true_answers import TruePersons, true_persons
 from pipeline import schema
@@ -39,6 +39,7 @@ from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, MIN_ERROR_PR
 
 log = logging.getLogger("refinery")
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of all that can be asked
+ERRORS = [0.05, 0.1]  # of annotators
 NEARLY = 0.85  # of all questions
 FINDING_COLUMNS = ("finding_id", "kind", "subject", "object")
 ORDERS = 5  # random ones, of which the mean is shown
@@ -54,7 +55,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Curves(Result):
+class ReviewCurves(Result):
     """Curves by the annotators' error rate and the order of the questions."""
 
     curves: dict[str, list[dict[str, float]]]
@@ -81,22 +82,24 @@ class Curves(Result):
 
 
 def review(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement of data whose truth is known.")],
-    truth: Annotated[Path, typer.Option(help="The folder of truth.tsv.")],
-    wrong: Annotated[list[float], typer.Option(help="Error rate of annotators; may be repeated.")] = [0.05, 0.1],  # noqa: B006
-    seed: Annotated[int, typer.Option(help="Of the annotators' errors and of the random orders.")] = 0,
-) -> Curves:
+    root: Root,
+    world: World,
+    annotator_error: Annotated[
+        list[float], typer.Option(help="Share of wrong answers of annotators; may be repeated.")
+    ] = ERRORS,
+    seed: Seed = 0,
+) -> ReviewCurves:
     """Noise left against questions asked, in the queue's order and in random order, with simulated annotators."""
-    if not (truth / "truth.tsv").exists():
-        raise UserError(f"{truth} holds no truth.tsv: give the folder of a data set whose truth is known")
-    stage = Stage.of(root, latest(root), read_truth(truth))
+    if not (world / "truth.tsv").exists():
+        raise UserError(f"{world} holds no truth.tsv: give --world the folder of a data set whose truth is known")
+    stage = Stage.of(root, latest(root), read_truth(world))
     queue = build_queue(stage.cases, DEFAULT_ANSWER_SECONDS, min_error_probability=0.0)
     ordered = [c for page in queue for c in page.cases]
     band = sum(c.error_probability >= MIN_ERROR_PROBABILITY for c in ordered)
     at = sorted({round(s * len(ordered)) for s in SHARES} | {band})
     curves: dict[str, list[Point]] = {}
-    with bar("review", of=len(wrong) * (1 + ORDERS), unit="curves") as tick:
-        for rate in wrong:
+    with bar("review", of=len(annotator_error) * (1 + ORDERS), unit="curves") as tick:
+        for rate in annotator_error:
             said = stage.answers(rate, seed)
             rng = np.random.default_rng(seed)
             drawn = []
@@ -106,10 +109,10 @@ def review(
                 tick(len(at))
             curves[f"ordered, {rate:.0%} wrong"] = drawn[0]
             curves[f"random, {rate:.0%} wrong"] = [_mean(points) for points in zip(*drawn[1:], strict=True)]
-    told = [
-        line for r in wrong for line in _reached(curves[f"ordered, {r:.0%} wrong"], curves[f"random, {r:.0%} wrong"], r)
-    ]
-    return Curves({k: [p._asdict() for p in v] for k, v in curves.items()}, band, len(ordered), told)
+    reached: list[str] = []
+    for rate in annotator_error:
+        reached += _reached(curves[f"ordered, {rate:.0%} wrong"], curves[f"random, {rate:.0%} wrong"], rate)
+    return ReviewCurves({k: [p._asdict() for p in v] for k, v in curves.items()}, band, len(ordered), reached)
 
 
 def _mean(points: Sequence[Point]) -> Point:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from flows.benchmark.drawn_identities import PERSON_SPREAD, PHOTO_NOISE, PHOTO_SPREAD, spectrum
 from flows.benchmark.measured_process import alone
+from flows.cli.options import Dim, Memory, Seed
 from flows.cli.result import Result
-from flows.refine.take_out import parse_memory
+from flows.cli.sizes import parse_memory
 from pipeline.errors import UserError
 from pipeline.noise.calibration import FACES, IDENTITIES
 from pipeline.noise.person_gallery import PersonGallery
@@ -73,7 +74,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Searched(Result):
+class SearchComparison(Result):
     """A line a method."""
 
     methods: list[dict[str, Any]]
@@ -90,13 +91,13 @@ class Searched(Result):
 
 
 def search(
-    persons: Annotated[int, typer.Option(help="Centres to look in.")] = 100_000,
+    persons: Annotated[int, typer.Option(help="Person centres to look in.")] = 100_000,
     queries: Annotated[int, typer.Option(help="Photos to look for.")] = 10_000,
-    dim: Annotated[int, typer.Option(help="Length of the vectors.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
-    memory: Annotated[str, typer.Option(help="For our searches, like 8GB; default: as much as they like.")] = "",
-    only_ours: Annotated[bool, typer.Option("--only-ours", help="Without faiss's own.")] = False,
-) -> Searched:
+    dim: Dim = 512,
+    seed: Seed = 0,
+    memory: Memory = "",
+    only_ours: Annotated[bool, typer.Option("--only-ours", help="Without faiss's own indices.")] = False,
+) -> SearchComparison:
     """Our search for whom stray photos show, exact and by codes, beside faiss's: time, memory, and what is missed."""
     if min(persons, queries) < 10 or dim < 8:
         raise UserError(f"--persons {persons} --queries {queries} --dim {dim}: give 10 of both, and 8 numbers")
@@ -112,7 +113,7 @@ def search(
         found.append(_row(name, answer, exact, (query, best), peak))
     size = f"{queries:,} photos, {STRANGERS:.0%} of them of strangers, among {persons:,} persons of {dim} numbers"
     held = f"a stage that reads so many persons is expected to hold {coming.gallery_bytes() / GB:.2f} GB"
-    return Searched(found, f"{size}; {len(query):,} findings", held)
+    return SearchComparison(found, f"{size}; {len(query):,} findings", held)
 
 
 def _row(name: str, answer: Answer, exact: Answer, findings: tuple[Rows, Rows], peak: float) -> dict[str, Any]:

@@ -3,33 +3,50 @@
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from flows.cli.options import (
+    NONE_GIVEN,
+    Backbone,
+    Batch,
+    Dataset,
+    Detector,
+    Device,
+    LearningRate,
+    Networks,
+    Only,
+    Recipe,
+    Root,
+    Seed,
+    Settings,
+    Steps,
+    TestSets,
+    Threads,
+    Turns,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
-from flows.evaluate.pair_sets import prepare
+from flows.evaluate.pair_sets import one_test_set, prepare
 from flows.refine.models import load_embedder
+from flows.train.run_options import RunOptions, run_of, with_options
 from flows.train.training_sets import manifest
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
-from trainer.recipes import recipe as named
-from trainer.run import Run, override
+from trainer.run import Run
 
 if TYPE_CHECKING:
     from trainer.train import TrainingResult
 
 log = logging.getLogger("refinery")
 NETWORKS = ["iresnet18", "iresnet50", "mobilefacenet"]
+BATCH = 16  # photos of an update, unless --batch says otherwise
 MB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Rates(Result):
+class TrainingRates(Result):
     """Images/s of the loop and of the bare network, turn by turn in one run."""
 
     device: str
@@ -50,21 +67,24 @@ class Rates(Result):
 
 
 def train(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")],
-    network: Annotated[list[str], typer.Option(help="A backbone; may be repeated.")] = NETWORKS,
-    batch: Annotated[int, typer.Option(help="Photos of one update.")] = 16,
-    turns: Annotated[int, typer.Option(help="Updates of each kind that are measured.")] = 5,
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    threads: Annotated[int, typer.Option(help="Threads that decode.")] = 2,
-    precision: Annotated[str, typer.Option(help="fp32, bf16 or fp16.")] = "fp32",
-) -> Rates:
-    """Images per second of the training loop beside the bare network's, in one run."""
+    data: Dataset,
+    network: Networks = NONE_GIVEN,
+    turns: Turns = 5,
+    device: Device = "",
+    threads: Threads = 2,
+    batch: Batch = None,
+    settings: Settings = NONE_GIVEN,
+) -> TrainingRates:
+    """Measure images per second of the training loop beside the bare network's, in one run.
+
+    Without --network: iresnet18, iresnet50, mobilefacenet; without --batch 16 photos an update; SGD in fp32.
+    """
     from trainer.throughput import throughput  # torch takes seconds to load
 
     found = []
-    for name in network:
+    for name in network or NETWORKS:
         log.info("%s: %d updates of the loop and of the bare network, in turns", name, turns)
-        run = Run(backbone=name, batch=batch, precision=precision, optimizer="sgd")
+        run = with_options(Run(backbone=name, batch=BATCH, optimizer="sgd"), RunOptions(batch=batch, settings=settings))
         t = throughput(run, data, turns=turns, device=device, threads=threads)
         found.append(
             {
@@ -78,7 +98,7 @@ def train(
             }
         )
     shown = [{k: v for k, v in n.items() if k != "device"} | {"share": f"{n['share']:.1%}"} for n in found]
-    return Rates(str(found[0]["device"]), batch, shown)
+    return TrainingRates(str(found[0]["device"]), batch or BATCH, shown)
 
 
 @dataclass(frozen=True)
@@ -99,23 +119,29 @@ class LossTable(Result):
 
 
 def losses(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")],
-    test_set: Annotated[str, typer.Option(help="A .bin, pairs.txt or folder of people.")],
-    recipe: Annotated[str, typer.Option(help="What is trained, with each loss in turn.")] = "sample",
-    detector: Annotated[str, typer.Option(help="Detector for a test set that is not aligned.")] = "",
-    loss: Annotated[list[str], typer.Option(help="A loss; may be repeated; default: all of them.")] = [],  # noqa: B006
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    **given: str,
+    root: Root,
+    test_set: TestSets = NONE_GIVEN,
+    recipe: Recipe = "sample",
+    only: Only = NONE_GIVEN,
+    detector: Detector = "",
+    device: Device = "",
+    backbone: Backbone = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
 ) -> LossTable:
     """Train the same recipe with every loss on the refined data, and compare them on a test set."""
     from trainer.losses.objective import LOSSES  # torch takes seconds to load
 
-    run = override(named(recipe), {name: text for name, text in given.items() if text})
+    run = run_of(recipe, RunOptions(backbone, "", steps, batch, lr, seed, settings))
+    test_name = one_test_set(test_set)
     done = latest(root)
     data = manifest(root, done.labels, done.faces)
-    test = prepare(root, test_set, detector=find_model(detector, "detector") if detector else "")
+    test = prepare(root, test_name, detector=find_model(detector, "detector") if detector else "")
     rows = []
-    for name in loss or LOSSES:
+    for name in only or LOSSES:
         try:
             made = fitted(root, replace(run, loss=name), data, device)
         except UserError as error:  # one that does not converge has its line like the others
@@ -124,7 +150,7 @@ def losses(
         v = measure(root, load_embedder(str(made.checkpoint)), test)
         far = "TAR@FAR=0.01"
         if far not in v.figures:
-            raise UserError(f"{test_set} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
+            raise UserError(f"{test_name} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
         low, high = v.interval[far]
         rows.append(
             {
@@ -136,9 +162,6 @@ def losses(
             }
         )
     return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")
-
-
-with_fields(losses)
 
 
 def fitted(root: str, run: Run, data: Path, device: str = "") -> "TrainingResult":

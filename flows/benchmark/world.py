@@ -11,8 +11,9 @@ import typer
 
 from flows.benchmark.drawn_identities import Plan
 from flows.benchmark.drawn_shards import TRUTH, embeddings_shard, faces_shard, photos_shard, truth_shard
+from flows.cli.options import DaskWorkers, Dim, OutRoot, Seed
 from flows.cli.result import Result
-from flows.refine.take_out import parse_workers
+from flows.cli.sizes import parse_workers
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.tables.build import build
@@ -22,7 +23,7 @@ FACES_A_SHARD = 1 << 15
 
 
 @dataclass(frozen=True)
-class World(Result):
+class DrawnTables(Result):
     """Where a world's tables lie: as those of a refinement, and the truth beside them."""
 
     root: str
@@ -48,13 +49,13 @@ class World(Result):
 
 
 def world(
-    root: Annotated[str, typer.Argument(metavar="OUT", help="A folder for its tables.")],
-    identities: Annotated[int, typer.Option(help="Names.")] = 1000,
+    out: OutRoot,
+    identities: Annotated[int, typer.Option(help="Claimed identities.")] = 1000,
     faces: Annotated[int, typer.Option(help="Photos, about.")] = 100_000,
-    dim: Annotated[int, typer.Option(help="Length of the vectors.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
-    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
-) -> World:
+    dim: Dim = 512,
+    seed: Seed = 0,
+    workers: DaskWorkers = "",
+) -> DrawnTables:
     """Draw embeddings of noisy names, with the truth, in bounded memory."""
     if identities < 2 or faces < 2 * identities or dim < 8:
         raise UserError(
@@ -63,7 +64,7 @@ def world(
     plan, many = Plan(identities, faces, dim, seed), parse_workers(workers)
     parts = [(i, max(1, -(-faces // FACES_A_SHARD))) for i in range(max(1, -(-faces // FACES_A_SHARD)))]
     made = {
-        name: build(root, name, shard, parts, schema=columns, params={"plan": list(plan)}, workers=many)
+        name: build(out, name, shard, parts, schema=columns, params={"plan": list(plan)}, workers=many)
         for name, shard, columns in (
             ("photos", photos_shard, schema.PHOTOS),
             ("faces", faces_shard, schema.FACES),
@@ -71,4 +72,4 @@ def world(
             ("truth", truth_shard, TRUTH),
         )
     }
-    return World(root, **made)
+    return DrawnTables(out, **made)

@@ -41,7 +41,7 @@ COMMANDS = (
     CommandEntry(
         "labels",
         DATA,
-        "flows.refine.take_out:labels",
+        "flows.refine.labels:labels",
         "Write one row for every photo: key, claimed, identity, reason, score.",
         "refinery labels ROOT --out labels.tsv",
     ),
@@ -50,12 +50,12 @@ COMMANDS = (
         DATA,
         "flows.refine.score:score",
         "Score a refinement against a known truth: noise found, clean photos lost, merges, splits.",
-        "refinery score ROOT TRUTH_FOLDER",
+        "refinery score ROOT --world world",
     ),
     CommandEntry(
         "export",
         DATA,
-        "flows.refine.take_out:export",
+        "flows.refine.export:export",
         "Write the refined data set: Parquet, InsightFace RecordIO or folders of faces.",
         "refinery export ROOT --out refined --format recordio",
     ),
@@ -69,7 +69,7 @@ COMMANDS = (
     CommandEntry(
         "clean",
         DATA,
-        "flows.refine.take_out:clean",
+        "flows.refine.clean:clean",
         "Remove the tables of a root that nothing finished in it refers to.",
         "refinery clean ROOT --dry-run",
     ),
@@ -132,7 +132,7 @@ COMMANDS = (
     CommandEntry(
         "train",
         TRAIN,
-        "flows.train.flow:run_recipe",
+        "flows.train.flow:train_recipe",
         "Train a recipe on a refined data set; stopped anywhere, the same command goes on.",
         "refinery train refined --recipe casia_r50 --out run --test-set lfw.bin",
     ),
@@ -153,7 +153,7 @@ COMMANDS = (
     CommandEntry(
         "self-train",
         TRAIN,
-        "flows.refine.self_training:bootstrap",
+        "flows.refine.self_training:self_train",
         "Refine without a pretrained embedder: train on the noisy labels, refine, again.",
         "refinery self-train ROOT image-folder PHOTOS --detector scrfd.onnx",
     ),
@@ -167,7 +167,7 @@ COMMANDS = (
     CommandEntry(
         "half-precision",
         TRAIN,
-        "flows.refine.half_precision:halve",
+        "flows.refine.half_precision:half_precision",
         "Write an embedder in half precision, and measure what that does to its scores.",
         "refinery half-precision arcface.onnx --out half.onnx --test-set lfw.bin",
     ),

@@ -10,12 +10,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.options import NONE_GIVEN, Against, Aligned, Cache, DaskWorkers, Detector, Draws, Flip, Seed, TestSets
+from flows.cli.sizes import parse_workers
 from flows.evaluate import megaface_sets, pair_sets, template_sets, trillion_pairs_set, video_sets
 from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.pair_sets import Prepared
 from flows.evaluate.results import POINTS, Asked, Evaluation, Figure
 from flows.refine.models import load_embedder
-from flows.refine.take_out import parse_workers
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
@@ -53,51 +54,47 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="An ONNX file, an InsightFace pack, a checkpoint, or a folder of --features."
+            metavar="MODEL",
+            help="An ONNX file, an InsightFace pack, a checkpoint of `refinery train`, or a folder of --features.",
         ),
     ],
-    test_set: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="TEST_SET...",
-            help="A .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all "
-            "pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's "
-            "probes and distractors, or a .json of its development kit's results; Trillion-Pairs' testdata_lmk.txt.",
-        ),
-    ],
-    against: Annotated[
-        list[str], typer.Option(help="Another model to compare with, on the same pairs; may be given several times.")
-    ] = [],  # noqa: B006  never changed; the command line reads it
-    root: Annotated[
-        str, typer.Option(help="Where aligned faces and vectors are kept; a refinement's own root will do.")
-    ] = "evaluation",
-    detector: Annotated[str, typer.Option(help="As for refine; needed unless the photos are aligned.")] = "",
-    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are aligned crops already.")] = False,
-    by_norm: Annotated[bool, typer.Option(help="In templates a face weighs by its vector's length.")] = True,
-    by_score: Annotated[bool, typer.Option(help="In templates a face weighs by the detector's score.")] = True,
-    flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
+    test_set: TestSets = NONE_GIVEN,
+    against: Against = NONE_GIVEN,
+    cache: Cache = "evaluation",
+    detector: Detector = "",
+    aligned: Aligned = False,
+    by_norm: Annotated[bool, typer.Option(help="In templates, weigh a face by the length of its embedding.")] = True,
+    by_score: Annotated[bool, typer.Option(help="In templates, weigh a face by the detector's score.")] = True,
+    flip: Flip = "none",
     without_overlap: Annotated[
-        str, typer.Option(help="A refinement's root: measure without the people it found in both sets, too.")
+        str, typer.Option(help="A refinement's ROOT: measure again without the people found in both sets.")
     ] = "",
     kind: Annotated[
         str,
         typer.Option(
-            help="What the test sets are, when their files do not tell: pairs, templates, videos, megaface, "
+            help="What the test sets are, where their files do not say: pairs, templates, videos, megaface, "
             "trillion-pairs or results."
         ),
     ] = "",
     features: Annotated[
         str,
         typer.Option(
-            help="A folder for vectors of MegaFace's photos, as its development kit reads them, or of "
-            "Trillion-Pairs', as they are handed in."
+            help="Folder to write embeddings to: MegaFace's as its development kit reads them, Trillion-Pairs' as "
+            "they are submitted."
         ),
     ] = "",
-    draws: Annotated[int, typer.Option(help="Test sets drawn for the intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
+    draws: Draws = 1000,
+    seed: Seed = 0,
+    workers: DaskWorkers = "",
 ) -> Evaluation:
-    """Measure a model on test sets: accuracy by folds, TAR at FAR, AUC, EER, and the difference to other models."""
+    """Measure a model on test sets: accuracy by folds, TAR at FAR, AUC, EER, and the difference to other models.
+
+    A --test-set is a .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all
+    pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's probes and
+    distractors, or a .json of its development kit's results; Trillion-Pairs' testdata_lmk.txt.
+    """
+    if not test_set:
+        raise UserError(f"nothing to measure {model} on: give --test-set")
     many, found = parse_workers(workers), find_model(detector, "detector") if detector else ""
     given = _sorted(test_set, kind)
     stored = {Path(m).name: megaface_sets.Stored(m) for m in (model, *against) if megaface_sets.is_stored(m)}
@@ -107,23 +104,23 @@ def evaluate(
     drawn: dict[str, Any] = {"draws": draws, "seed": seed, "workers": many}
     told = Evaluation([], [], {}, {}, draws)
     known = _in_both(without_overlap) if without_overlap else None
-    for question in _questions(root, given["pairs"], known, workers=many, **faces):
+    for question in _questions(cache, given["pairs"], known, workers=many, **faces):
         name, test, leave_out = question
-        done = {title: measure(root, m, test, leave_out=leave_out, **drawn) for title, m in models.items()}
+        done = {title: measure(cache, m, test, leave_out=leave_out, **drawn) for title, m in models.items()}
         _add(told, _asked(question), _figures(name, done), done)
     for path in given["templates"]:
-        of, asked = template_sets.measure(root, models, path, norm=by_norm, detector_score=by_score, **drawn)
+        of, asked = template_sets.measure(cache, models, path, norm=by_norm, detector_score=by_score, **drawn)
         _add(told, asked, of)
     for path in given["videos"]:
-        seen = video_sets.measure(root, models, path, **faces, **drawn)
+        seen = video_sets.measure(cache, models, path, **faces, **drawn)
         of = _figures(seen.asked.test_set, seen.verified) if seen.verified else seen.figures
         _add(told, seen.asked, of, seen.verified)
     for path in given["megaface"]:
-        of, both = megaface_sets.measure(root, {**models, **stored}, path, features=features, **faces, **drawn)
+        of, both = megaface_sets.measure(cache, {**models, **stored}, path, features=features, **faces, **drawn)
         told.figures.extend(of)
         told.test_sets.extend(both)
     for path in given["trillion-pairs"]:
-        told.test_sets.append(trillion_pairs_set.write(root, models, path, features=features, workers=many))
+        told.test_sets.append(trillion_pairs_set.write(cache, models, path, features=features, workers=many))
     for path in given["results"]:
         of = [
             Figure(Path(path).stem, k, "development kit", "", v, None, None)

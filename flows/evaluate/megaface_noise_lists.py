@@ -14,9 +14,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.options import Draws, OutFolder, Root
 from flows.cli.result import Result
 from flows.evaluate.unnamed_photos import FALSE_ALARMS, answers_on_unnamed, find_unnamed, read_unnamed
-from flows.refine.take_out import Root
 from pipeline.errors import UserError
 from pipeline.refinement import Refinement, latest
 from pipeline.tables.columns import vectors
@@ -29,7 +29,7 @@ HEAD = "# found by refinery; a photo a line\n"
 
 
 @dataclass(frozen=True)
-class Agreed:
+class ListAgreement:
     """A list beside a published one, photos of this data only."""
 
     both: int
@@ -38,7 +38,7 @@ class Agreed:
 
 
 @dataclass(frozen=True)
-class MegaFace(Result):
+class MegaFaceLists(Result):
     """What was found, and what the figures are with and without it."""
 
     probes: int
@@ -48,7 +48,7 @@ class MegaFace(Result):
     copies: int
     answered: int
     figures: list[dict[str, Any]]
-    published: dict[str, Agreed]
+    published: dict[str, ListAgreement]
     out: str
 
     def rows(self) -> list[dict[str, Any]]:
@@ -72,18 +72,20 @@ class MegaFace(Result):
 
 def megaface(
     root: Root,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the two lists.")],
+    out: OutFolder,
     published: Annotated[str, typer.Option(help=f"A folder with {PROBES} and {DISTRACTORS} to compare with.")] = "",
-    rate: Annotated[float, typer.Option(help="The share of distractors that may be accused wrongly.")] = FALSE_ALARMS,
-    draws: Annotated[int, typer.Option(help="Sets of people drawn for the intervals.")] = 1000,
-) -> MegaFace:
+    distractor_far: Annotated[
+        float, typer.Option(help="FAR of the distractors' search: the share of them that may be listed wrongly.")
+    ] = FALSE_ALARMS,
+    draws: Draws = 1000,
+) -> MegaFaceLists:
     """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
-    if not 0 < rate < 0.5:
-        raise UserError(f"--rate {rate:g}: give a share between 0 and 0.5")
+    if not 0 < distractor_far < 0.5:
+        raise UserError(f"--distractor-far {distractor_far:g}: give a share between 0 and 0.5")
     theirs = {name: listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
     done = latest(root)
     x, person, keys, noisy = _probes(done)
-    unnamed = find_unnamed(done, false_alarms=rate)
+    unnamed = find_unnamed(done, false_alarms=distractor_far)
     if not unnamed.faces:
         raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
     people = answers_on_unnamed(done)  # have the last word
@@ -99,7 +101,7 @@ def megaface(
     before = identify(x, person, (v for _, v in _blocks(done)))
     after = identify(replace_noisy_probes(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
     there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
-    return MegaFace(
+    return MegaFaceLists(
         len(x),
         unnamed.faces,
         int(noisy.sum()),
@@ -196,5 +198,5 @@ def listed(file: Path) -> set[str]:
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
-def _agreed(ours: set[str], theirs: set[str]) -> Agreed:
-    return Agreed(len(ours & theirs), len(ours - theirs), len(theirs - ours))
+def _agreed(ours: set[str], theirs: set[str]) -> ListAgreement:
+    return ListAgreement(len(ours & theirs), len(ours - theirs), len(theirs - ours))

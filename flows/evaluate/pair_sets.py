@@ -8,6 +8,7 @@ import errno
 import logging
 import shutil
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -77,6 +78,13 @@ def prepare(
     lost = sum(rows["jpeg"].null_count for rows in faces.batches(["jpeg"]))
     log.info("%s: %d pairs of %d photos, %d without a face", name, len(pairs), len(faces), lost)
     return Prepared(name, folder, faces)
+
+
+def one_test_set(paths: Sequence[str]) -> str:
+    """The path of the one --test-set of a command that measures on one. Raises UserError for none and for several."""
+    if len(paths) != 1:
+        raise UserError(f"{len(paths)} times --test-set: give it once, for this measures on one test set")
+    return paths[0]
 
 
 def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Table | None:

@@ -46,5 +46,5 @@ def draw_sheet(asked: Image, tiles: Sequence[Tile], file: Path) -> None:
         canvas.savefig(file, dpi=110)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"cannot write {file} ({error}): give --sheet a .png, .jpg or .svg in a folder that is there"
+            f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that is there"
         ) from None

@@ -15,11 +15,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from flows.cli.options import Aligned, Cache, DaskWorkers, Detector, Embedder, Flip, OutFile
 from flows.cli.result import Result
+from flows.cli.sizes import parse_workers
 from flows.find.contact_sheet import Tile, draw_sheet
 from flows.refine.models import load_embedder
 from flows.refine.tables import build_embeddings, build_faces, build_photos
-from flows.refine.take_out import parse_workers
 from flows.refine.test_sets import test_set_source
 from pipeline.errors import UserError
 from pipeline.faces.align import SIZE, NoFace, align_main_face
@@ -53,7 +54,7 @@ class Gallery(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Hit:
+class Match:
     """A photo that may show the same person; needed: the cosine that this pair takes at the rate asked for."""
 
     rank: int
@@ -67,7 +68,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found(Result):
+class FindResult(Result):
     """What was found, best first."""
 
     photo: str
@@ -75,7 +76,7 @@ class Found(Result):
     searched: int
     threshold: float
     far: float
-    hits: list[Hit]
+    hits: list[Match]
     sheet: str
 
     def rows(self) -> list[dict[str, Any]]:
@@ -105,19 +106,24 @@ class Found(Result):
 
 
 def find(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person.")],
-    where: Annotated[str, typer.Argument(metavar="ROOT|FOLDER", help="A refinement's root, or a folder of photos.")],
-    detector: Annotated[str, typer.Option(help="As for refine; default: the one for drawn people.")] = "",
-    embedder: Annotated[str, typer.Option(help="As for refine, and the same as its; default as above.")] = "",
-    root: Annotated[str, typer.Option(help="Where faces and vectors of a folder are kept.")] = "evaluation",
-    aligned: Annotated[bool, typer.Option("--aligned", help="All photos are aligned crops already.")] = False,
-    flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
+    root: Annotated[
+        str, typer.Argument(metavar="ROOT", help="A refinement's root, or any folder of photos: the set to look in.")
+    ],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person to look for.")],
+    detector: Detector = "",
+    embedder: Embedder = "",
+    cache: Cache = "evaluation",
+    aligned: Aligned = False,
+    flip: Flip = "none",
     top: Annotated[int, typer.Option(help="Photos to show.")] = 24,
-    far: Annotated[float, typer.Option(help="The share of strangers that may pass for the same person.")] = 1e-4,
-    sheet: Annotated[Path, typer.Option(help="The picture to write.")] = Path("found.png"),
-    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
-) -> Found:
-    """Rank the photos of a set by their likeness to a face, with a calibrated threshold and a contact sheet."""
+    far: Annotated[float, typer.Option(help="False accept rate: share of impostors that pass as the person.")] = 1e-4,
+    out: OutFile = Path("found.png"),
+    workers: DaskWorkers = "",
+) -> FindResult:
+    """Rank the photos of a set by their score with the face in one photo: a calibrated threshold, a contact sheet.
+
+    Without --detector and --embedder the two small models of drawn people are used, which know no real faces.
+    """
     if top < 1 or not 0 < far < 0.5:
         raise UserError(f"--top {top} --far {far:g}: give 1 or more, and a share between 0 and 0.5")
     if bool(detector) != bool(embedder) and not aligned:
@@ -127,15 +133,15 @@ def find(
     finder = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = load_embedder(embedder or str(EMBEDDER), flip)
     face, many = _face(photo, finder, aligned)
-    if "://" in where or Path(where, "refinement.json").exists():
-        gallery = _refined(where, model)
+    if "://" in root or Path(root, "refinement.json").exists():
+        gallery = _refined(root, model)
     else:
-        gallery = _folder(root, where, finder, model, aligned=aligned, workers=parse_workers(workers))
+        gallery = _folder(cache, root, finder, model, aligned=aligned, workers=parse_workers(workers))
     limit = threshold_at_far(gallery.tail, far)
     best, searched = _ranked(gallery, model(face[None])[0], top)
     hits = [_hit(rank, row, gallery.tail, limit) for rank, row in enumerate(best, start=1)]
-    draw_sheet(face, [_tile(h, row) for h, row in zip(hits, best, strict=True)], sheet)
-    return Found(str(photo), many, searched, limit, far, hits, str(sheet))
+    draw_sheet(face, [_tile(h, row) for h, row in zip(hits, best, strict=True)], out)
+    return FindResult(str(photo), many, searched, limit, far, hits, str(out))
 
 
 def _face(photo: Path, detector: FaceDetector, aligned: bool) -> tuple[Image, int]:
@@ -247,9 +253,9 @@ def _identity(photo_rows: Any, label_rows: Any, i: int) -> str:
     return claimed if now == claimed else f"{claimed} -> {now or reason}"
 
 
-def _hit(rank: int, row: dict[str, Any], tail: FarCurve, limit: float) -> Hit:
+def _hit(rank: int, row: dict[str, Any], tail: FarCurve, limit: float) -> Match:
     needed = row["cosine"] + (limit - row["likeness"]) / row["slope"]
-    return Hit(
+    return Match(
         rank,
         row["photo"],
         row["identity"],
@@ -261,5 +267,5 @@ def _hit(rank: int, row: dict[str, Any], tail: FarCurve, limit: float) -> Hit:
     )
 
 
-def _tile(hit: Hit, row: dict[str, Any]) -> Tile:
+def _tile(hit: Match, row: dict[str, Any]) -> Tile:
     return Tile(decode(row["jpeg"]), f"{hit.rank}  {hit.cosine:.2f}", hit.identity or hit.photo, hit.same)

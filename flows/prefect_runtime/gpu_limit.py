@@ -4,18 +4,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
+from prefect.exceptions import ObjectNotFound
 
 LIMIT = "gpu"
-CARD = Path("/dev/nvidiactl")  # the driver's own; a card that a run leaves alone is kept from others without harm
+DRIVER = Path("/dev/nvidiactl")  # there where the driver of a card is loaded
 
 
 @contextmanager
 def gpu() -> Iterator[None]:
-    """A turn on the card: nothing to wait for without a card, without a run, or on a server without the limit."""
-    if FlowRunContext.get() is None or not CARD.exists():
+    """The block runs when the card is free; at once without a card, outside a Prefect run, or without the limit.
+
+    A run that waits although it would not use the card does no harm.
+    """
+    if FlowRunContext.get() is None or not DRIVER.exists():
         yield
         return
     with concurrency(LIMIT, occupy=1):
         yield
+
+
+def create_gpu_limit() -> None:
+    """Make the limit on the Prefect server where it is missing; one that was changed there stays as it is."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_global_concurrency_limit_by_name(LIMIT)
+        except ObjectNotFound:
+            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=LIMIT, limit=1))

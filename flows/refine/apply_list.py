@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.cli.options import Root
 from flows.cli.result import Result
-from flows.refine.take_out import Root
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Account, latest
@@ -21,7 +21,7 @@ log = logging.getLogger("refinery")
 
 
 @dataclass(frozen=True)
-class Applied(Result):
+class AppliedList(Result):
     """What a list said, and where every photo is with it."""
 
     known: int
@@ -44,20 +44,20 @@ class Applied(Result):
 
 def apply_list(
     root: Root,
-    file: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Lists that say one thing together.")],
+    file: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files of the list, which say one thing.")],
     says: Annotated[
         str,
         typer.Option(
             help="What a line is: right (photos that are right, all others are not; an identity beside one gives "
-            "it that name), wrong (photos that are not), same (two identities of one person), stay (identities kept, "
-            "the others overlap test sets), go (identities to remove)."
+            "it that identity), wrong (photos that are wrong), same (two identities of one person), stay (identities "
+            "to keep, the others overlap test sets), go (identities to remove)."
         ),
     ],
-    who: Annotated[str, typer.Option(help="Whose list it is; default: the file's name.")] = "",
+    author: Annotated[str, typer.Option(help="Under which name it is kept in the ledger; default: the file's.")] = "",
     classes: Annotated[
         str, typer.Option(help="For lists that number identities: a file whose line i is identity i.")
     ] = "",
-) -> Applied:
+) -> AppliedList:
     """Take a published clean list in as decisions: kept in the ledger under its name, overruled by people's answers."""
     if says not in SAYS:
         raise UserError(f"--says {says}: give one of {', '.join(SAYS)}")
@@ -67,7 +67,7 @@ def apply_list(
         if not listed.known:
             hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"
             raise UserError(f"{file[0]} names nothing of {root}, {lines[0].name} for one: {hint}")
-        new = record_list(root, listed.verdicts, who=who or f"list {file[0].name}", files=file)
+        new = record_list(root, listed.verdicts, who=author or f"list {file[0].name}", files=file)
         log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.verdicts), new)
         done = label_again(root, settled_verdicts(root))
-    return Applied(listed.known, listed.unknown, len(listed.verdicts), new, done.account)
+    return AppliedList(listed.known, listed.unknown, len(listed.verdicts), new, done.account)

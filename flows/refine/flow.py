@@ -5,18 +5,34 @@ because every stage is a table that is made once and then found.
 """
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from prefect import flow
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Aligned,
+    DaskWorkers,
+    Detector,
+    Embedder,
+    Flip,
+    Gallery,
+    Memory,
+    MinFaces,
+    Probes,
+    Root,
+    SecondEmbedder,
+    Shards,
+    Sources,
+    TestSets,
+    Undecided,
+)
+from flows.cli.sizes import parse_memory, parse_workers
 from flows.prefect_runtime.task import as_task
 from flows.refine.models import load_models
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from flows.refine.source_pairs import count_ignored_files, parse_sources
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
-from flows.refine.take_out import parse_memory, parse_workers
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
@@ -40,50 +56,27 @@ EARLY_RATES = {
 
 @flow(name="refine", validate_parameters=False, persist_result=False)
 def refine(
-    source: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCE PATH...",
-            help="Pairs of image-folder, ms-celeb, record-io "
-            "or megaface and a path; NAME=PATH gives the source a name. Of megaface the paths may be options.",
-        ),
-    ],
-    root: Annotated[str, typer.Option(help="Where the tables go: a folder, s3://, gs://. Run again to go on.")],
-    detector: Annotated[
-        str, typer.Option(help="Face detector: an ONNX file, SCRFD or YuNet, or an InsightFace pack (buffalo_l).")
-    ],
-    embedder: Annotated[
-        str,
-        typer.Option(
-            help="Embedder: an ONNX file, 112x112, ArcFace kind, a checkpoint of `train`, or an InsightFace pack."
-        ),
-    ],
-    second_embedder: Annotated[
-        str,
-        typer.Option(
-            help="A second one, trained on other data: nothing is dropped, moved or merged unless both agree."
-        ),
-    ] = "",
-    probes: Annotated[str, typer.Option(help="Of megaface: the probes, FaceScrub's folders of people.")] = "",
-    gallery: Annotated[str, typer.Option(help="Of megaface: the distractors.")] = "",
-    test_set: Annotated[
-        list[str],
-        typer.Option(help="A .bin, a pairs.txt or a folder whose people must not stay; may be given several times."),
-    ] = [],  # noqa: B006  never changed; the command line reads it
-    aligned: Annotated[
-        bool, typer.Option("--aligned", help="The photos are aligned crops already: keep them.")
-    ] = False,
-    flip: Annotated[str, typer.Option(help="The mirrored face's vector: none, add or concatenate.")] = "none",
-    min_faces: Annotated[int, typer.Option(help="Photos; an identity with fewer left is removed.")] = 2,
-    undecided: Annotated[str, typer.Option(help="What people should decide: keep or drop it.")] = "keep",
-    shards: Annotated[int, typer.Option(help="Shards; 0: by the number of photos.")] = 0,
-    workers: Annotated[str, typer.Option(help="Processes, or the address of a Dask scheduler; default: threads.")] = "",
-    memory: Annotated[
-        str,
-        typer.Option(help="For searches among all persons, like 8GB; default: as much as they like."),
-    ] = "",
+    root: Root,
+    source: Sources,
+    detector: Detector,
+    embedder: Embedder,
+    *,
+    second_embedder: SecondEmbedder = "",
+    probes: Probes = "",
+    gallery: Gallery = "",
+    test_set: TestSets = NONE_GIVEN,
+    aligned: Aligned = False,
+    flip: Flip = "none",
+    min_faces: MinFaces = 2,
+    undecided: Undecided = "keep",
+    shards: Shards = 0,
+    workers: DaskWorkers = "",
+    memory: Memory = "",
 ) -> RefineResult:
-    """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason."""
+    """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
+
+    The same command goes on where it was stopped, and looks at new photos alone. Whoever is in a --test-set is removed.
+    """
     request = RefineRequest(
         parse_sources(source, probes=probes, gallery=gallery),
         load_models(detector, embedder, second_embedder, flip=flip),

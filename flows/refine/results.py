@@ -42,7 +42,9 @@ class RefineResult(Result):
             *_threshold_lines(tables.findings),
             "rules that group faces, before there are findings:",
             *_threshold_lines(tables.grouping),
-            f"next: refinery labels {self.root} labels.tsv, or refinery export {self.root} OUT --format recordio",
+            f"next: refinery report {self.root}",
+            f"      refinery labels {self.root} --out labels.tsv",
+            f"      refinery export {self.root} --out refined --format recordio",
         ]
 
 

@@ -1,13 +1,10 @@
 """`refinery score`: a finished refinement against a truth that is known photo by photo."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from flows.cli.options import Root, World
 from flows.cli.result import Result
-from flows.refine.take_out import Root
 from pipeline.refined.scoring import score as scorer
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score
@@ -48,15 +45,13 @@ class ScoreResult(Result):
         return values | {"overlap": self.score.overlap._asdict()}
 
 
-def score(
-    root: Root, truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="The folder of truth.tsv.")]
-) -> ScoreResult:
+def score(root: Root, world: World) -> ScoreResult:
     """Score a refinement against a known truth: noise found, clean photos lost, duplicates, merges, splits, overlap.
 
-    TRUTH holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
+    WORLD holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
     overlap.tsv (claimed), all tab-separated: what each file means is in pipeline/README.md.
     """
-    known = read_truth(truth)
+    known = read_truth(world)
     return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known))
 
 

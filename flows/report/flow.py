@@ -10,19 +10,22 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.options import NONE_GIVEN, Against, Groups, OutFile, Root
 from flows.cli.result import Result
 from flows.report.comparison_page import comparison_page
 from flows.report.refinement_page import refinement_page
+from flows.report.result_charts import is_evaluation
 from pipeline.errors import UserError
 from pipeline.report.charts.drawing import write_charts
 from pipeline.report.page import render
 from pipeline.review.groups import read_groups
 
 MEGABYTE = 1_000_000
+NO_FILES: list[Path] = []  # never changed
 
 
 @dataclass(frozen=True)
-class Reported(Result):
+class ReportFile(Result):
     """The file that was written."""
 
     file: str
@@ -39,26 +42,30 @@ class Reported(Result):
 
 
 def report(
-    root: Annotated[str, typer.Argument(metavar="[ROOT]", help="A refinement's root; not with --compare.")] = "",
-    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+    root: Root,
+    out: OutFile = Path("report.html"),
     plots: Annotated[str, typer.Option(help="A folder for each plot as PNG and SVG.")] = "",
-    compare: Annotated[
-        tuple[str, str], typer.Option(metavar="A B", help="Two refinements' roots, or two of evaluate's --json files.")
-    ] = ("", ""),
-    evaluation: Annotated[list[Path], typer.Option(help="An evaluation (evaluate's --json) to show, too.")] = [],  # noqa: B006
-    groups: Annotated[str, typer.Option(help="A CSV with identity and group: noise by group, in this page only.")] = "",
+    against: Against = NONE_GIVEN,
+    evaluation: Annotated[
+        list[Path], typer.Option(help="A JSON file of `refinery evaluate --json` to show, too; may be repeated.")
+    ] = NO_FILES,
+    groups: Groups = "",
     each: Annotated[int, typer.Option(help="Findings to show of each kind.")] = 60,
-    megabytes: Annotated[float, typer.Option(help="The most that faces may take.")] = 12.0,
-) -> Reported:
-    """One HTML file from a refinement, or from two to compare: counts, plots, and faces of every kind of finding."""
+    megabytes: Annotated[float, typer.Option(help="Megabytes that pictures of faces may take in the page.")] = 12.0,
+) -> ReportFile:
+    """Write one HTML file: counts, plots, and faces of every kind of finding.
+
+    With --groups it shows noise by group, in this page only. With --against the page holds two of a kind beside each
+    other: two roots, or two JSON files of `evaluate --json`.
+    """
     started = time.monotonic()
-    if bool(root) == any(compare):
-        raise UserError("give a root, or --compare A B: the one is shown, the other are held beside each other")
+    if len(against) > 1 or (is_evaluation(root) and not against):
+        raise UserError(f"{root} with {len(against)} others: give a root, or two of a kind, A --against B")
     if each < 1 or megabytes < 0:
         raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
     max_bytes = int(megabytes * MEGABYTE)
-    if any(compare):
-        page = comparison_page(*compare, per_kind=each, max_bytes=max_bytes)
+    if against:
+        page = comparison_page(root, against[0], per_kind=each, max_bytes=max_bytes)
     else:
         group_of = {identity: known.group for identity, known in read_groups(groups).items()} if groups else {}
         page = refinement_page(root, evaluations=evaluation, groups=group_of, per_kind=each, max_bytes=max_bytes)
@@ -70,4 +77,4 @@ def report(
     if plots:
         write_charts(page.charts, Path(plots))
     size = out.stat().st_size / MEGABYTE
-    return Reported(str(out), size, page.entries, page.faces, len(page.charts), time.monotonic() - started)
+    return ReportFile(str(out), size, page.entries, page.faces, len(page.charts), time.monotonic() - started)

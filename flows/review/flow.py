@@ -2,14 +2,24 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 
-from flows.review.results import Collected, Sent, Status
+from flows.cli.options import (
+    Audit,
+    Budget,
+    Groups,
+    Minutes,
+    ProjectName,
+    ProposeGroups,
+    Root,
+    Roster,
+    Url,
+    Votes,
+)
+from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions
 from flows.review.root_server import server_of
 from flows.review.sending import send_round, with_proposed_groups
 from pipeline.errors import UserError
@@ -28,28 +38,21 @@ from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
 CURSOR_FILE = "asked/cursor.json"
-Root = Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement.")]
-Url = Annotated[str, typer.Option(help="Label Studio; default: the one `review serve ROOT` started.")]
-Name = Annotated[str, typer.Option(help="What the projects are called after; default: the root's name.")]
 
 
 @flow(name="review-send", validate_parameters=False, persist_result=False)
 def send(
     root: Root,
     url: Url = "",
-    groups: Annotated[
-        str, typer.Option(help="CSV or Parquet: identity, group and what else to show; one project a group.")
-    ] = "",
-    propose_groups: Annotated[
-        bool, typer.Option("--propose-groups", help="Route identities without a group by vote of their neighbours.")
-    ] = False,
-    budget: Annotated[int, typer.Option(help="Items that wait for an answer at most; best first.")] = 500,
-    minutes: Annotated[float, typer.Option(help="Of annotators' time that they take at most; 0: no limit.")] = 0.0,
-    votes: Annotated[int, typer.Option(help="Annotators that answer each question; a third when two differ.")] = 2,
-    audit: Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")] = 200,
-    roster: Annotated[str, typer.Option(help="CSV: group, annotator; who is assigned where the server can.")] = "",
-    name: Name = "",
-) -> Sent:
+    groups: Groups = "",
+    propose_groups: ProposeGroups = False,
+    budget: Budget = 500,
+    minutes: Minutes = 0.0,
+    votes: Votes = 2,
+    audit: Audit = 200,
+    roster: Roster = "",
+    name: ProjectName = "",
+) -> SentQuestions:
     """Send the questions that are worth most to Label Studio, each to the group that knows such faces."""
     if budget < 0 or votes < 1 or audit < 0:
         raise UserError(f"--budget {budget} --votes {votes} --audit {audit}: give 0 or more, and 1 vote at least")
@@ -64,7 +67,7 @@ def send(
 
 
 @flow(name="review-collect", validate_parameters=False, persist_result=False)
-def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
+def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswers:
     """Take the answers back: into the ledger, then into the labels."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     reviewed_at = f"{server.url} {review_name}"
@@ -78,7 +81,7 @@ def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
     with root_lock(root):
         before = latest(root)
         after = label_again(root, settlement.verdicts) if len(settlement.verdicts) else before
-    return Collected(
+    return CollectedAnswers(
         new,
         unknown,
         len(settlement.verdicts),
@@ -90,14 +93,14 @@ def collect(root: Root, url: Url = "", name: Name = "") -> Collected:
 
 
 @flow(name="review-status", validate_parameters=False, persist_result=False)
-def status(root: Root, url: Url = "", name: Name = "") -> Status:
+def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     """The queue of each group, how far annotators agree, and how much noise is left."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))
     wrong_verdicts = current_audit(root).wrong_verdicts
     noise = estimate_noise(wrong_verdicts, settlement.verdicts)
-    result = Status(
+    result = ReviewStatus(
         [q._asdict() for q in review_progress(server, review_name)],
         [a._asdict() for a in by_group(answers)],
         [a._asdict() for a in by_annotator(answers)],
@@ -112,7 +115,7 @@ def status(root: Root, url: Url = "", name: Name = "") -> Status:
     return result
 
 
-def _show(status: Status) -> None:
+def _show(status: ReviewStatus) -> None:
     """The queue, the agreement and the audit as artifacts of the Prefect run; nothing without a run."""
     if FlowRunContext.get() is None:
         return

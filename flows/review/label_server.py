@@ -8,17 +8,17 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.options import Root
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.review.label_studio import installation, local_server
 
 log = logging.getLogger("refinery")
-Root = Annotated[str, typer.Argument(metavar="ROOT", help="The refinement's folder; the server's data lies under it.")]
 
 
 @dataclass(frozen=True)
-class Served(Result):
-    """A server that was there and is not any more."""
+class StoppedServer(Result):
+    """A Label Studio that was stopped: its address and the folder of its data."""
 
     url: str
     folder: str
@@ -28,7 +28,9 @@ class Served(Result):
         return [f"the server at {self.url} was stopped; its data stays in {self.folder}"]
 
 
-def serve(root: Root, port: Annotated[int, typer.Option(help="On this machine only.")] = 8080) -> Served:
+def serve(
+    root: Root, port: Annotated[int, typer.Option(help="Port; it can be reached from this machine only.")] = 8080
+) -> StoppedServer:
     """Run a local Label Studio for a review, with an account and a token; the first time it is installed (1 GB)."""
     if "://" in root:
         raise UserError(f"{root} is no folder of this machine: a local server keeps its data in one")
@@ -40,7 +42,7 @@ def serve(root: Root, port: Annotated[int, typer.Option(help="On this machine on
             log.info("%s", line)
         status = local.process.wait()
     except KeyboardInterrupt:
-        return Served(local.url, str(folder))
+        return StoppedServer(local.url, str(folder))
     finally:
         local.stop()
     raise UserError(f"Label Studio ended by itself (status {status}): see {folder / 'server.log'}")

@@ -8,7 +8,7 @@ from flows.cli.result import Result
 
 
 @dataclass(frozen=True)
-class Queue:
+class GroupQueue:
     """What was done with one group's questions."""
 
     group: str
@@ -18,10 +18,10 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Sent(Result):
+class SentQuestions(Result):
     """Questions that went out."""
 
-    queues: list[Queue]
+    queues: list[GroupQueue]
     items: int
     gold: int
     again: int
@@ -44,7 +44,7 @@ class Sent(Result):
 
 
 @dataclass(frozen=True)
-class Collected(Result):
+class CollectedAnswers(Result):
     """Answers that came in, and what they changed."""
 
     new: int
@@ -66,7 +66,7 @@ class Collected(Result):
 
 
 @dataclass(frozen=True)
-class Status(Result):
+class ReviewStatus(Result):
     """Where a review stands."""
 
     queues: list[dict[str, Any]]

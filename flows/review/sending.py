@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from flows.review.results import Queue, Sent
+from flows.review.results import GroupQueue, SentQuestions
 from flows.review.root_server import media_folder
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
@@ -32,7 +32,7 @@ def send_round(
     limits: RoundLimits,
     known: Mapping[str, KnownIdentity],
     annotators: Mapping[str, Sequence[str]],
-) -> Sent:
+) -> SentQuestions:
     """Send the questions that are worth most and withdraw those that nobody wants any more.
 
     name: of the review; known: groups and titles of identities; annotators: by group, emails to whom questions are
@@ -63,9 +63,9 @@ def send_round(
     waiting: Counter[str] = Counter()
     for progress in review_progress(server, name):
         waiting[progress.group] += progress.questions - progress.finished
-    queues = [Queue(group, s.new, s.withdrawn, waiting[group]) for group, s in counts.items()]
+    queues = [GroupQueue(group, s.new, s.withdrawn, waiting[group]) for group, s in counts.items()]
     purposes = Counter(case.purpose for case, _ in cases)
-    return Sent(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
+    return SentQuestions(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
 
 
 def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:

@@ -8,14 +8,14 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from prefect import flow
 
-from flows.cli.result import Result
+from flows.cli.options import OutFolder, People, Photos, Seed, Seeds, Steps
+from flows.cli.result import Result, text_table
+from flows.refine.export import export
 from flows.refine.flow import refine
-from flows.refine.take_out import export
 from flows.sample.true_answers import true_answers
 from flows.train.experiment import Comparison, experiment
 from pipeline.refined.labels import label_again
@@ -32,7 +32,7 @@ DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every
 
 
 @dataclass(frozen=True)
-class Demo(Result):
+class DemoResult(Result):
     """The finished loop."""
 
     score: Score
@@ -56,32 +56,26 @@ class Demo(Result):
             f"wrong labels: {s.noise_before:.1%} before, {s.noise_after:.1%} after",
             f"{self.asked} findings were left undecided and answered from the truth, as annotators would",
             "",
-            *self._figures(),
+            *text_table(self.comparison.rows()),
             *self.comparison.lines(),
             "",
             f"photos and truth: {world}; tables: {root}; refined data set: {self.folder}/refined",
             f"all of it in {self.seconds:.0f} s",
             f"next: refinery experiment {root} --test-set {world}/test --seeds 3 --detector {DETECTOR}",
-            f"      refinery labels {root} labels.tsv",
-            "      refinery refine image-folder YOUR_PHOTOS --root ROOT --detector scrfd.onnx --embedder arcface.onnx",
+            f"      refinery labels {root} --out labels.tsv",
+            "      refinery refine ROOT image-folder YOUR_PHOTOS --detector scrfd.onnx --embedder arcface.onnx",
         ]
-
-    def _figures(self) -> list[str]:
-        rows = self.comparison.rows()
-        widths = {c: max(len(c), *(len(str(r.get(c, ""))) for r in rows)) for c in rows[0]}
-        shown = [{c: c for c in widths}, *rows]
-        return ["  ".join(str(r.get(c, "")).ljust(w) for c, w in widths.items()).rstrip() for r in shown]
 
 
 @flow(name="demo", validate_parameters=False, persist_result=False)
 def demo(
-    out: Annotated[Path, typer.Option(help="Where everything goes; run again to find it all there.")] = Path("demo"),
-    people: Annotated[int, typer.Option(help="People in the world.")] = 80,
-    photos: Annotated[int, typer.Option(help="Photos of them, noise included.")] = 1200,
-    seed: Annotated[int, typer.Option(help="Of the world and of the trainings.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Trainings of each arm.")] = 1,
-    steps: Annotated[str, typer.Option(help="Updates of each training; default: the recipe's.")] = "",
-) -> Demo:
+    out: OutFolder = Path("demo"),
+    people: People = 80,
+    photos: Photos = 1200,
+    seed: Seed = 0,
+    seeds: Seeds = 1,
+    steps: Steps = None,
+) -> DemoResult:
     """Draw a noisy world, refine it, train before and after, compare: the whole loop in minutes, offline."""
     started = time.monotonic()
     world, root = out.absolute() / "world", str(out.absolute() / "root")
@@ -89,8 +83,8 @@ def demo(
     draw_world(world, people=people, photos=photos, seed=seed)
     test = str(world / "test")
     refine.fn(
+        root,
         ["image-folder", str(world / "photos")],
-        root=root,
         detector=str(DETECTOR),
         embedder=str(EMBEDDER),
         test_set=[test],
@@ -102,11 +96,9 @@ def demo(
     done = label_again(root, said)
     if not (out / "refined").exists():
         export(root, out / "refined")
-    compared = experiment.fn(
-        root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=str(seed), steps=steps
-    )
+    compared = experiment.fn(root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=seed, steps=steps)
     account = done.account
-    return Demo(
+    return DemoResult(
         score(done.labels.batches(["key", "identity", "reason"]), truth),
         len(said),
         account.kept,

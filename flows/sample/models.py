@@ -8,9 +8,22 @@ from typing import Annotated
 
 import typer
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Backbone,
+    Batch,
+    LearningRate,
+    Loss,
+    OutFolder,
+    People,
+    Photos,
+    Seed,
+    Settings,
+    Steps,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
 from flows.refine.tables import build_faces, build_photos
+from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import manifest
 from pipeline.faces.detect import OnnxDetector
 from pipeline.progress import bar
@@ -18,17 +31,15 @@ from pipeline.refined.comparison_sets import as_claimed
 from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.world import draw_world
 from pipeline.sources.index import Source
-from trainer.recipes import recipe as named
-from trainer.run import override
 
 log = logging.getLogger("refinery")
 SEED = 1000  # worlds for people to look at and tests have seeds below
-STEPS = "480"  # updates of the embedder: twice the recipe's, whose trainings are to be compared and not used
+STEPS = 480  # updates of the embedder: twice the recipe's, whose trainings are to be compared and not used
 POSES = 12  # photos that the detector sees of a person
 
 
 @dataclass(frozen=True)
-class Drawn(Result):
+class DrawnFiles(Result):
     """What was made, and where."""
 
     what: list[str]
@@ -39,40 +50,49 @@ class Drawn(Result):
 
 
 def world(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder, or one that was begun: it goes on.")],
-    people: Annotated[int, typer.Option(help="People with a name; strangers come on top.")] = 80,
-    photos: Annotated[int, typer.Option(help="Photos, noise included.")] = 1200,
-    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+    out: OutFolder,
+    people: People = 80,
+    photos: Photos = 1200,
+    seed: Seed = 0,
     clean: Annotated[bool, typer.Option("--clean", help="Without any noise.")] = False,
-) -> Drawn:
+) -> DrawnFiles:
     """Draw people in photos with planted noise, the truth beside them, groups, and a test set."""
-    return Drawn(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
+    return DrawnFiles(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
 
 
 def models(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the models and the photos they learn from.")],
-    people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
-    photos_each: Annotated[int, typer.Option(help="Photos of each.")] = 12,
+    out: OutFolder,
+    embedder_people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
+    photos_each: Annotated[int, typer.Option(help="Photos of each of them.")] = 12,
     detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 60,
     detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1600,
-    **given: str,
-) -> Drawn:
-    """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores)."""
+    backbone: Backbone = "",
+    loss: Loss = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
+) -> DrawnFiles:
+    """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores).
+
+    The embedder is the recipe `sample` with 480 updates.
+    """
     from trainer.train import train  # torch takes seconds to load
 
     out.mkdir(parents=True, exist_ok=True)
     detector = out / "detector.onnx"
     if not detector.exists():
         _detector(detector, people=detector_people, steps=detector_steps)
-    draw_world(out / "world", people=people, photos=people * photos_each, seed=SEED + 1, noise=False)
+    draw_world(out / "world", people=embedder_people, photos=embedder_people * photos_each, seed=SEED + 1, noise=False)
     root = str(out.absolute() / "root")
     taken, where = build_photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
     faces = build_faces(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
     data = manifest(root, as_claimed(root, taken, faces), faces)
-    run = override(named("sample"), {"steps": STEPS} | {name: text for name, text in given.items() if text})
+    run = run_of("sample", RunOptions(backbone, loss, steps or STEPS, batch, lr, seed, settings))
     made = train(run, data, out / "embedder")
     shutil.copyfile(made.onnx, out / "embedder.onnx")
-    return Drawn([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
+    return DrawnFiles([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
 
 
 def _detector(file: Path, *, people: int, steps: int) -> None:
@@ -87,6 +107,3 @@ def _detector(file: Path, *, people: int, steps: int) -> None:
             if number % POSES == 0:
                 advance(POSES)
     to_onnx(train_detector(drawn, seed=SEED, steps=steps), file)
-
-
-with_fields(models)

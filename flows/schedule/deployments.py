@@ -1,155 +1,107 @@
-"""What runs by itself: refine and ask; collect, export and ask on, until few enough labels can be wrong.
+"""The two deployments that `refinery serve` registers: a scheduled refinement and a scheduled review.
 
-Both flows do nothing twice: tables that are there are found, a question that was sent is not sent again, and an export
-is made only for labels that have none yet. Everything is given as plain values, so a schedule can hold it.
+A deployment's parameters are plain values with absolute paths: each run is a process with a working folder of its own.
 """
 
 import logging
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext
+from prefect import Flow
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
 
-from flows.refine import take_out
-from flows.refine.flow import refine
-from flows.review import flow as review
+from flows.refine.source_pairs import parse_sources
+from flows.schedule.scheduled import TARGET_NOISE, scheduled_refinement, scheduled_review
 from pipeline.errors import UserError
-from pipeline.refinement import FILE, latest
-from pipeline.root_lock import RootBusyError, root_lock
-from pipeline.tables import storage
+from pipeline.refined.export import FORMATS
 
 log = logging.getLogger("refinery")
-TARGET_NOISE = 0.02  # an audit of 200 photos without a wrong one says so; 0.005 takes 765
-TURN_S = 60.0  # seconds a review waits for a refinement to end: both may be due at the same minute, and both be short
-PLACE = ("url", "name")  # which questions, on which server: what collecting and counting need to know as well
+# one run of a deployment at a time; a run that is due while another goes on is left out: the next one is due soon
+ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+Z = 1.96  # of a 95% interval
+FILE_OPTIONS = ("detector", "embedder", "second_embedder", "groups", "roster")  # each may name a file or something else
 
 
 @dataclass(frozen=True)
-class Round:
-    """What one run did."""
+class Schedule:
+    """What both deployments take besides the options of `refine` and `review send`, and when each of them runs."""
 
-    exported: str  # the folder of a data set that is new; "" when the labels are those of the last one
-    asked: bool
-    busy: bool = False  # another run is at work on the root: nothing was done
+    refine_cron: str  # five fields in UTC; "": only when a run is started by hand
+    review_cron: str
+    out: str = ""  # folder for the data set; "": none is exported
+    format: str = "parquet"
+    target_noise: float = TARGET_NOISE
 
-
-@flow(name="scheduled-refinement", validate_parameters=False, persist_result=False)
-def refinement(
-    refining: dict[str, Any],
-    asking: dict[str, Any],
-    export: str = "",
-    format: str = "parquet",
-    target_noise: float = TARGET_NOISE,
-) -> Round:
-    """Refine, export what changed, ask people what is left; refining, asking: options of `refine`, `review send`."""
-    _speak()
-    root = str(refining["root"])
-    with root_lock(root):
-        before = _photos(root)
-        refine(**refining)
-        exported = export_changed(root, export, format=format)
-        return Round(exported, ask(root, asking, target_noise, anyway=_photos(root) != before))
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that both flows have."""
+        return {"out": self.out, "format": self.format, "target_noise": self.target_noise}
 
 
-@flow(name="scheduled-review", validate_parameters=False, persist_result=False)
-def reviewing(
-    root: str,
-    asking: dict[str, Any],
-    export: str = "",
-    format: str = "parquet",
-    target_noise: float = TARGET_NOISE,
-) -> Round:
-    """Collect what people answered, export what changed, ask on; nothing before or while the root is refined."""
-    _speak()
-    if not _photos(root):
-        log.info("%s is not refined yet: nobody was asked anything", root)
-        return Round("", asked=False)
-    try:
-        with root_lock(root, wait_s=TURN_S):
-            review.collect(root, **_place(asking))
-            exported = export_changed(root, export, format=format)
-            asked = ask(root, asking, target_noise)
-            _tell(root)
-            return Round(exported, asked)
-    except RootBusyError as busy:
-        log.info("%s; answers wait on the server for the next time", busy)
-        return Round("", asked=False, busy=True)
+def deployments(
+    refining: Mapping[str, Any], asking: Mapping[str, Any], schedule: Schedule
+) -> tuple[RunnerDeployment, RunnerDeployment]:
+    """The deployments of a scheduled refinement and of a scheduled review.
 
-
-def ask(root: str, asking: dict[str, Any], target_noise: float, *, anyway: bool = False) -> bool:
-    """Whether questions were sent: not any more once the labels are clean enough; anyway: photos are new."""
-    upper = review.status(root, **_place(asking)).audit_upper
-    if clean_enough(upper, target_noise) and not anyway:
-        log.info(
-            "the upper bound of wrong labels is %.2f%%, under %.2f%%: no more is asked",
-            100 * (upper or 0),
-            100 * target_noise,
-        )
-        return False
-    review.send(root, **asking)
-    return True
-
-
-def clean_enough(upper: float | None, target_noise: float) -> bool:
-    """Whether the audit's upper 95% bound of wrong labels is under the target; it is not while there is no audit."""
-    return upper is not None and upper < target_noise
-
-
-def _photos(root: str) -> str:
-    """The address of the photos that the root's refinement is of; "" where there is none yet."""
-    return latest(root).photos.address if storage.get_json(root, FILE) else ""
-
-
-def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
-    """The folder of the data set as it is now, under `out`, if it is a new one; "" when it is there already.
-
-    One folder for each state of the labels; OUT/latest is a link to the newest that appears whole.
+    refining: options of `refine`; asking: those of `review send` without the root. Raises UserError for a schedule or
+    a format that is none.
     """
-    if not out:
-        return ""
-    labels = latest(root).labels.address
-    folder = Path(out).absolute() / f"{format}-{labels}"
-    new = not folder.exists()
-    if new:
-        taken = take_out.export(root, folder, format=format)
-        log.info("exported %d photos to %s", taken.photos, folder)
-    _link(folder)
-    return str(folder) if new else ""
-
-
-def _link(folder: Path) -> None:
-    """OUT/latest leads to the folder; at no moment does it lead nowhere."""
-    link, temporary = folder.with_name("latest"), folder.with_name(".latest.tmp")
-    if link.is_symlink() and link.readlink() == Path(folder.name):
-        return
-    try:
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(folder.name)
-        temporary.replace(link)
-    except OSError as error:
-        raise UserError(
-            f"cannot make {link} a link to {folder.name} ({error.strerror}): move away what is there"
-        ) from None
-
-
-def _place(asking: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in asking.items() if k in PLACE}
-
-
-def _tell(root: str) -> None:
-    """The account on the run's page, beside what the status showed there; nothing without a run."""
-    if FlowRunContext.get() is None:
-        return
-    rows = latest(root).account.rows()
-    create_table_artifact(
-        [{k: str(v) for k, v in row.items()} for row in rows], key="account", description="Where every photo went"
+    if schedule.format not in FORMATS:
+        raise UserError(f"--format {schedule.format}: give one of {', '.join(FORMATS)}")
+    _warn_of_small_audit(int(asking.get("audit", 0)), schedule.target_noise)
+    refining, asking = absolute_paths(refining), absolute_paths(asking)
+    asks = {"asking": asking, **schedule.parameters()}
+    return (
+        _deployment(scheduled_refinement, "refine", schedule.refine_cron, {"refining": refining, **asks}),
+        _deployment(scheduled_review, "review", schedule.review_cron, {"root": refining["root"], **asks}),
     )
 
 
-def _speak() -> None:
-    """Our lines of progress go to the run's page; in a process of its own no one else says so."""
-    log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
+def _deployment(flow: Flow[..., Any], name: str, cron: str, parameters: dict[str, Any]) -> RunnerDeployment:
+    try:
+        deployment = flow.to_deployment(
+            name,
+            cron=cron or None,
+            parameters=parameters,
+            paused=False,
+            concurrency_limit=ONE_AT_A_TIME,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    except ValueError:
+        raise UserError(f'--{name}-cron "{cron}" is no schedule: give five fields like "0 3 * * *"') from None
+    assert isinstance(deployment, RunnerDeployment)  # noqa: S101  a coroutine only where an event loop runs
+    return deployment
+
+
+def _warn_of_small_audit(audit: int, target_noise: float) -> None:
+    """Say at once, and not after weeks, that an audit of so few photos can never show the target.
+
+    An audit of n photos without a wrong one has Wilson's upper bound z² / (n + z²).
+    """
+    needed = ceil(Z**2 * (1 - target_noise) / target_noise) if target_noise > 0 else 0
+    if 0 < audit < needed:
+        log.warning(
+            "--audit %d cannot show less than %.2f%% of wrong labels: that takes %d photos; until then it is asked on",
+            audit,
+            100 * target_noise,
+            needed,
+        )
+
+
+def absolute_paths(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with every path absolute; a root with a scheme (s3://) and a model known by name stay as they are."""
+    placed = dict(options)
+    if "source" in options:
+        placed["source"] = [word for s in parse_sources(options["source"]) for word in (s.kind, f"{s.name}={s.path}")]
+    if "test_set" in options:
+        placed["test_set"] = [str(Path(p).absolute()) for p in options["test_set"]]
+    if "root" in options and "://" not in options["root"]:
+        placed["root"] = str(Path(options["root"]).absolute())
+    for name in FILE_OPTIONS:
+        if options.get(name) and Path(options[name]).exists():
+            placed[name] = str(Path(options[name]).absolute())
+    return placed

@@ -1,51 +1,63 @@
-"""The loop that goes on by itself: two schedules on a Prefect server, served from here until Ctrl-C.
+"""`refinery serve`: the loop that goes on by itself, two schedules on a Prefect server, served until Ctrl-C.
 
-One refines and asks; the other, more often, collects what people answered and asks on. What each of them is given are
-the options of `refine` and of `review send`, so whatever those commands learn, this one has.
+One schedule refines and asks; the other, more often, collects what people answered and asks on. The options are those
+of `refine` and of `review send`, and what to export and when.
 """
 
 import asyncio
-import inspect
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from math import ceil
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
-from prefect.types.entrypoint import EntrypointType
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Aligned,
+    Audit,
+    Budget,
+    DaskWorkers,
+    Detector,
+    Embedder,
+    Flip,
+    Format,
+    Gallery,
+    Groups,
+    Memory,
+    MinFaces,
+    Minutes,
+    Probes,
+    ProjectName,
+    ProposeGroups,
+    Root,
+    Roster,
+    SecondEmbedder,
+    Shards,
+    Sources,
+    TestSets,
+    Undecided,
+    Url,
+    Votes,
+)
 from flows.cli.result import Result
-from flows.prefect_runtime.gpu_limit import LIMIT as GPU
+from flows.prefect_runtime.gpu_limit import create_gpu_limit
 from flows.prefect_runtime.server import prefect_server
-from flows.refine.flow import refine
-from flows.refine.source_pairs import parse_sources
-from flows.review import flow as review
-from flows.schedule.deployments import TARGET_NOISE, refinement, reviewing
+from flows.schedule.deployments import Schedule, deployments
+from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.webhook import listen
-from pipeline.errors import UserError
-from pipeline.refined.export import FORMATS
 
 log = logging.getLogger("refinery")
-# of a deployment's runs one at a time; one that is due while another goes on is left out, the next one is soon
-ALONE = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-Z = 1.96  # of a 95 % interval
-FILES = ("detector", "embedder", "second_embedder", "groups", "roster")  # options that may name a file
 
 
 @dataclass(frozen=True)
-class Served(Result):
-    """What was served until it was stopped."""
+class StoppedSchedules(Result):
+    """The deployments that were served until Ctrl-C."""
 
     deployments: list[str]
 
@@ -55,50 +67,82 @@ class Served(Result):
 
 
 def serve(
-    source: Annotated[list[str], typer.Argument(metavar="SOURCE PATH...", help="As for refine.")],
-    root: Annotated[str, typer.Option(help="Where the tables go, as for refine.")],
-    detector: Annotated[str, typer.Option(help="As for refine.")],
-    embedder: Annotated[str, typer.Option(help="As for refine.")],
-    export: Annotated[
-        str,
-        typer.Option(help="Folder for the data set: one folder in it for each state, `latest` leads to the newest."),
+    root: Root,
+    source: Sources,
+    detector: Detector,
+    embedder: Embedder,
+    *,
+    second_embedder: SecondEmbedder = "",
+    probes: Probes = "",
+    gallery: Gallery = "",
+    test_set: TestSets = NONE_GIVEN,
+    aligned: Aligned = False,
+    flip: Flip = "none",
+    min_faces: MinFaces = 2,
+    undecided: Undecided = "keep",
+    shards: Shards = 0,
+    workers: DaskWorkers = "",
+    memory: Memory = "",
+    url: Url = "",
+    groups: Groups = "",
+    propose_groups: ProposeGroups = False,
+    budget: Budget = 500,
+    minutes: Minutes = 0.0,
+    votes: Votes = 2,
+    audit: Audit = 200,
+    roster: Roster = "",
+    name: ProjectName = "",
+    out: Annotated[
+        str, typer.Option(help="Folder for the data set: one in it for each state, `latest` leads to the newest.")
     ] = "",
-    format: Annotated[str, typer.Option(help="Of the exported data set: parquet, recordio or folder.")] = "parquet",
+    format: Format = "parquet",
     refine_cron: Annotated[
-        str, typer.Option(help="When to refine and ask; UTC. Empty: only when told to.")
+        str, typer.Option(help="When to refine and ask, in UTC; empty: only when a run is started by hand.")
     ] = "0 3 * * *",
-    review_cron: Annotated[str, typer.Option(help="When to collect and ask on; UTC.")] = "*/15 * * * *",
+    review_cron: Annotated[str, typer.Option(help="When to collect answers and ask on, in UTC.")] = "*/15 * * * *",
     target_noise: Annotated[
-        float,
-        typer.Option(help="Share of wrong labels: nothing is asked once the audit's upper 95% bound is under it."),
+        float, typer.Option(help="Share of wrong labels: questions end once the audit's upper 95% bound is under it.")
     ] = TARGET_NOISE,
     webhook_port: Annotated[
         int, typer.Option(help="Loopback port on which Label Studio's webhook may ask for a collect; 0: none.")
     ] = 0,
-    **given: Any,
-) -> Served:
+) -> StoppedSchedules:
     """Refine, ask, collect and export on schedules, until Ctrl-C; on PREFECT_API_URL's server, or one of its own."""
-    given |= {"source": source, "root": root, "detector": detector, "embedder": embedder}
-    own = {"export": export, "format": format, "target_noise": target_noise}
-    both = deployments(_placed(given), own, refine_cron=refine_cron, review_cron=review_cron)
+    photos = {"root": root, "source": source, "probes": probes, "gallery": gallery, "aligned": aligned}
+    models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
+    rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}
+    size = {"shards": shards, "workers": workers, "memory": memory}
+    routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
+    questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}
+    schedule = Schedule(refine_cron, review_cron, out, format, target_noise)
+    return serve_until_ctrl_c(
+        deployments(photos | models | rules | size, routes | questions, schedule), webhook_port=webhook_port
+    )
+
+
+def serve_until_ctrl_c(both: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
+    """Register the deployments on the Prefect server and start their runs as they fall due, until Ctrl-C or SIGTERM.
+
+    webhook_port: where a webhook may start a run of the last of them; 0: nowhere.
+    """
     names = [f"{d.flow_name}/{d.name}" for d in both]
-    # from here on there is something to tidy up; a job in the background ignores Ctrl-C, and with it what stands for it
+    # from here on there is something to tidy up; a job in the background ignores Ctrl-C, so it is set anew
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
-        _allow_one_gpu()
+        create_gpu_limit()
         if webhook_port:
-            stack.enter_context(listen(webhook_port, names[1]))
+            stack.enter_context(listen(webhook_port, names[-1]))
         runner = _runner(both)
         log.info("%s: served on %s until Ctrl-C", " and ".join(names), url.removesuffix("/api"))
         asyncio.run(runner.start())
-    return Served(names)
+    return StoppedSchedules(names)
 
 
 def _runner(both: Sequence[RunnerDeployment]) -> Runner:
     """What starts the runs as they fall due, each in a process of its own; the deployments are on the server then."""
     runner = Runner()
-    # Prefect's own way with this signal leaves the schedules on and a traceback behind
+    # Prefect's own handler of this signal leaves the schedules on and a traceback behind
     runner.handle_sigterm = _as_ctrl_c  # type: ignore[method-assign]
     for deployment in both:
         runner.add_deployment(deployment)
@@ -107,98 +151,3 @@ def _runner(both: Sequence[RunnerDeployment]) -> Runner:
 
 def _as_ctrl_c(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGINT)
-
-
-def deployments(
-    given: Mapping[str, Any], own: Mapping[str, Any], *, refine_cron: str, review_cron: str
-) -> tuple[RunnerDeployment, RunnerDeployment]:
-    """The two deployments; given: options of refine and of review send, own: what both scheduled flows take.
-
-    Raises UserError for a schedule or a format that is none.
-    """
-    if own["format"] not in FORMATS:
-        raise UserError(f"--format {own['format']}: give one of {', '.join(FORMATS)}")
-    refining, asking = split(given)
-    _tell_small_audit(int(asking.get("audit", 0)), float(own["target_noise"]))
-    return (
-        _deployment(refinement, "refine", refine_cron, {"refining": refining, "asking": asking, **own}),
-        _deployment(reviewing, "review", review_cron, {"root": refining["root"], "asking": asking, **own}),
-    )
-
-
-def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What of the options is refine's, and what is review send's (but for the root, which it is given anyway)."""
-    refining, asking = (inspect.signature(f).parameters for f in (refine.fn, _send()))
-    return {k: v for k, v in given.items() if k in refining}, {
-        k: v for k, v in given.items() if k in asking and k != "root"
-    }
-
-
-def _deployment(flow: Any, name: str, cron: str, parameters: dict[str, Any]) -> RunnerDeployment:
-    try:
-        made: RunnerDeployment = flow.to_deployment(
-            name,
-            cron=cron or None,
-            parameters=parameters,
-            paused=False,
-            concurrency_limit=ALONE,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-    except ValueError:
-        raise UserError(f'--{name}-cron "{cron}" is no schedule: give five fields like "0 3 * * *"') from None
-    return made
-
-
-def _tell_small_audit(audit: int, target_noise: float) -> None:
-    """Said at once, not after weeks: even an audit without a fault has an upper bound, z² / (n + z²) of Wilson's."""
-    least = ceil(Z**2 * (1 - target_noise) / target_noise) if target_noise > 0 else 0
-    if 0 < audit < least:
-        log.warning(
-            "--audit %d cannot show less than %.2f%% of wrong labels: it takes %d, until then it is asked on",
-            audit,
-            100 * target_noise,
-            least,
-        )
-
-
-def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with every path absolute: the runs have working folders of their own."""
-    placed = dict(given)
-    placed["source"] = [word for s in parse_sources(given["source"]) for word in (s.kind, f"{s.name}={s.path}")]
-    placed["test_set"] = [str(Path(p).absolute()) for p in given.get("test_set", [])]
-    if "://" not in given["root"]:
-        placed["root"] = str(Path(given["root"]).absolute())
-    for option in FILES:
-        if given.get(option) and Path(given[option]).exists():
-            placed[option] = str(Path(given[option]).absolute())
-    return placed
-
-
-def _allow_one_gpu() -> None:
-    """The limit that runs on a graphics card wait for, made once: what someone set on the server stands."""
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_global_concurrency_limit_by_name(GPU)
-        except ObjectNotFound:
-            client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
-
-
-def _send() -> Callable[..., Any]:
-    return getattr(review.send, "fn", review.send)  # the plain function, should it be a flow
-
-
-def _with_options() -> None:
-    """Give serve, which takes **given, the options of refine and of review send that it has not itself."""
-    signature = inspect.signature(serve)
-    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    options: dict[str, inspect.Parameter] = {}
-    for function in (refine.fn, _send()):
-        for name, p in inspect.signature(function).parameters.items():
-            if name not in signature.parameters:
-                options.setdefault(name, p.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-    serve.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]
-    serve.__annotations__ |= {p.name: p.annotation for p in options.values()}
-    serve.__annotations__.pop("given", None)
-
-
-_with_options()

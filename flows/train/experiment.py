@@ -9,21 +9,38 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.context import FlowRunContext
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Aligned,
+    Backbone,
+    Batch,
+    Detector,
+    Device,
+    Draws,
+    LearningRate,
+    Loss,
+    Recipe,
+    Root,
+    Seed,
+    Seeds,
+    Settings,
+    Steps,
+    TestSets,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
 from flows.evaluate.flow import measure
 from flows.evaluate.pair_sets import prepare
 from flows.prefect_runtime.task import as_task
 from flows.refine.models import load_embedder
 from flows.train.plot import Point, plot_arms
+from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import ARMS, arms
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -31,14 +48,13 @@ from pipeline.refinement import latest
 from pipeline.schema import digest
 from trainer.evaluation.compare import compare, compare_seeds
 from trainer.evaluation.verification import Verification
-from trainer.recipes import recipe as named
-from trainer.run import Run, override
+from trainer.run import Run
 
 log = logging.getLogger("refinery")
 
 
 @dataclass(frozen=True)
-class Measured:
+class ArmFigure:
     """One figure of one arm on one test set: a value a seed, and its mean with an interval over drawn test sets."""
 
     test_set: str
@@ -74,7 +90,7 @@ class Comparison(Result):
 
     run: dict[str, Any]
     seeds: list[int]
-    measured: list[Measured]
+    measured: list[ArmFigure]
     gains: list[Gain]
     folder: str
     models: dict[str, list[str]]  # below the root, by arm, in the order of the seeds
@@ -107,22 +123,28 @@ class Comparison(Result):
 
 @flow(name="experiment", validate_parameters=False, persist_result=False)
 def experiment(
-    root: Annotated[str, typer.Argument(metavar="ROOT", help="A finished refinement; models go there too.")],
-    test_set: Annotated[list[str], typer.Option(help="A .bin, pairs.txt or folder of people; may be repeated.")],
-    recipe: Annotated[str, typer.Option(help="What is trained, the same on every arm.")] = "sample",
-    seeds: Annotated[int, typer.Option(help="Trainings of each arm.")] = 3,
-    detector: Annotated[str, typer.Option(help="Detector for test sets that are not aligned.")] = "",
-    aligned: Annotated[bool, typer.Option("--aligned", help="The test sets are aligned crops already.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    draws: Annotated[int, typer.Option(help="Test sets drawn for the intervals.")] = 1000,
-    **given: str,
+    root: Root,
+    test_set: TestSets = NONE_GIVEN,
+    recipe: Recipe = "sample",
+    seeds: Seeds = 3,
+    detector: Detector = "",
+    aligned: Aligned = False,
+    device: Device = "",
+    draws: Draws = 1000,
+    backbone: Backbone = "",
+    loss: Loss = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
 ) -> Comparison:
     """Train the same on the data before, after, and less as many photos at random; compare on test sets."""
     from trainer.train import train  # torch takes seconds to load, and only who trains needs it
 
     if seeds < 1 or not test_set:
-        raise UserError(f"--seeds {seeds} with {len(test_set)} test sets: give at least one of each")
-    run = override(named(recipe), {name: text for name, text in given.items() if text})
+        raise UserError(f"--seeds {seeds} with {len(test_set)} --test-set: give at least one of each")
+    run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     found = find_model(detector, "detector") if detector else ""
     tests = [prepare(root, path, detector=found, aligned=aligned) for path in test_set]
     models: dict[str, list[str]] = {arm: [] for arm in ARMS}
@@ -133,7 +155,7 @@ def experiment(
             made = as_task(train)(replace(run, seed=seed), data, _place(root, run, data, seed), device=device)
             models[arm].append(str(made.checkpoint))
             photos[arm] = made.photos
-    measured: list[Measured] = []
+    measured: list[ArmFigure] = []
     gains: list[Gain] = []
     for test in tests:
         done = {arm: [measure(root, load_embedder(m), test, draws=draws) for m in made] for arm, made in models.items()}
@@ -151,14 +173,14 @@ def _place(root: str, run: Run, data: Path, seed: int) -> Path:
     return Path(root).absolute() / "trainings" / digest(data.stem, str(asdict(replace(run, seed=seed))))
 
 
-def _measured(test: str, done: Mapping[str, Sequence[Verification]], photos: Mapping[str, int]) -> list[Measured]:
+def _measured(test: str, done: Mapping[str, Sequence[Verification]], photos: Mapping[str, int]) -> list[ArmFigure]:
     found = []
     for arm, verified in done.items():
         for figure in verified[0].figures:
             each = [v.figures[figure] for v in verified]
             drawn = np.nanmean([v.draws[figure] for v in verified], axis=0)
             low, high = np.nanquantile(drawn, [0.025, 0.975]).tolist()
-            found.append(Measured(test, figure, arm, photos[arm], each, float(np.mean(each)), low, high))
+            found.append(ArmFigure(test, figure, arm, photos[arm], each, float(np.mean(each)), low, high))
     return found
 
 
@@ -190,6 +212,3 @@ def _write(compared: Comparison, folder: Path, tables: list[str]) -> None:
     plot_arms(points, folder / "comparison.png")
     if FlowRunContext.get() is not None:
         create_table_artifact(compared.rows(), key="comparison", description="Before, after and a random removal")
-
-
-with_fields(experiment.fn)

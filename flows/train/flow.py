@@ -6,20 +6,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.cli.options import (
+    NONE_GIVEN,
+    Backbone,
+    Batch,
+    Detector,
+    Device,
+    LearningRate,
+    Loss,
+    Recipe,
+    Seed,
+    Settings,
+    Steps,
+    TestSets,
+    Threads,
+)
 from flows.cli.result import Result
-from flows.cli.run_options import with_fields
 from flows.evaluate.flow import prepare
+from flows.train.run_options import FieldsTable, RunOptions, run_of
+from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
-from trainer.recipes import RECIPES
-from trainer.recipes import recipe as named
-from trainer.run import override
 
 if TYPE_CHECKING:
     from trainer.train import TrainingResult
 
 
 @dataclass(frozen=True)
-class Made(Result):
+class TrainedModel(Result):
     """A finished training, for people."""
 
     model: str
@@ -41,48 +54,67 @@ class Made(Result):
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates, last loss {self.loss:.3f}"
         return [
             trained,
-            f"next: refinery evaluate {self.model} TEST_SET, or refinery refine ... --embedder {self.model}",
+            f"next: refinery evaluate {self.model} --test-set TEST_SET",
+            f"      refinery refine ROOT image-folder PHOTOS --detector DETECTOR --embedder {self.model}",
         ]
 
 
-def run_recipe(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help=", ".join(RECIPES))],
-    data: Annotated[Path, typer.Option(help="A folder that `refinery export` wrote, or a .rec.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or the one of the same run: it goes on.")],
-    test_set: Annotated[
-        list[str],
-        typer.Option(help="A .bin, pairs.txt or folder, measured at checkpoints; may be repeated."),
-    ] = [],  # noqa: B006  never changed; the command line reads it
-    detector: Annotated[str, typer.Option(help="Detector for test sets that are not aligned.")] = "",
-    device: Annotated[str, typer.Option(help="cpu, cuda:0...; default: a GPU where there is one.")] = "",
-    threads: Annotated[int, typer.Option(help="Threads that decode.")] = 2,
-    every: Annotated[int, typer.Option(help="Updates between two lines.")] = 50,
-    keep_every: Annotated[int, typer.Option(help="Updates between two checkpoints.")] = 1000,
-    **given: str,
-) -> Made:
-    """Train a recipe on a refined data set; stopped anywhere, the same command goes on.
+def train_recipe(
+    data: Annotated[
+        Path | None, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write to.")] = None,
+    recipe: Recipe = "sample",
+    test_set: TestSets = NONE_GIVEN,
+    detector: Detector = "",
+    device: Device = "",
+    threads: Threads = 2,
+    log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.")] = 50,
+    checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.")] = 1000,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="List all fields of a training with the recipe's values, and end.")
+    ] = False,
+    backbone: Backbone = "",
+    loss: Loss = "",
+    steps: Steps = None,
+    batch: Batch = None,
+    lr: LearningRate = None,
+    seed: Seed = 0,
+    settings: Settings = NONE_GIVEN,
+) -> TrainedModel | FieldsTable:
+    """Train a recipe on a refined data set; stopped anywhere, the same command goes on. Test sets: at each checkpoint.
 
-    Several GPUs: torchrun --nproc-per-node 8 --no-python refinery train RECIPE ...
+    Several GPUs: torchrun --nproc-per-node 8 --no-python refinery train DATA --recipe RECIPE --out OUT
     """
-    from trainer.train import train  # torch takes seconds to load, and only who trains needs it
+    run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
+    if fields:
+        return FieldsTable(recipe, run)
+    if data is None or out is None:
+        raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
+    from trainer.train import train  # torch takes seconds to load, and only a training needs it
 
-    run = override(named(recipe), {name: text for name, text in given.items() if text})
     exams = dict(exam(str(out / "tests"), path, detector) for path in test_set)
     made = train(
-        run, data, out, test_sets=exams, device=device, threads=threads, log_every=every, checkpoint_every=keep_every
+        run,
+        data,
+        out,
+        test_sets=exams,
+        device=device,
+        threads=threads,
+        log_every=log_every,
+        checkpoint_every=checkpoint_every,
     )
     return shown(made)
 
 
-def shown(made: "TrainingResult") -> Made:
+def shown(made: "TrainingResult") -> TrainedModel:
     """A training's outcome with plain values."""
-    return Made(str(made.onnx), str(made.checkpoint), made.photos, made.classes, made.steps, made.loss, made.tests)
+    return TrainedModel(
+        str(made.onnx), str(made.checkpoint), made.photos, made.classes, made.steps, made.loss, made.tests
+    )
 
 
 def exam(root: str, test_set: str, detector: str) -> tuple[str, Path]:
     """A test set's name and folder as the trainer reads it, aligned by the pipeline when it is not."""
     found = find_model(detector, "detector") if detector else ""
     return Path(test_set).stem, prepare(root, test_set, detector=found)
-
-
-with_fields(run_recipe)

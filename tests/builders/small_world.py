@@ -19,7 +19,7 @@ class World:
 
     def refine(self, root: Path | str, *source: str, **more: Any) -> RefineResult:
         """A refinement without Prefect."""
-        return refine.fn(list(source) or ["image-folder", str(self.photos)], root=str(root), **{**self.models, **more})
+        return refine.fn(str(root), list(source) or ["image-folder", str(self.photos)], **{**self.models, **more})
 
 
 def fates(root: Path | str) -> dict[str, tuple[str | None, str]]:

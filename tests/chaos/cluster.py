@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flows.benchmark.measured_process import alone
-from flows.benchmark.noise import only
+from flows.benchmark.noise import only_table
 from flows.benchmark.world import world
 from pipeline.errors import UserError
 from pipeline.noise import stages
@@ -144,7 +144,7 @@ def _refine(root: str, address: str, workers: int, patience: float) -> None:
     """All noise stages and the labels of a drawn world, once so many workers are there."""
     run_dask.STUCK_S = patience  # of this process, which ends with the run
     run_dask.connect(address).wait_for_workers(workers, timeout=STARTS_S)
-    photos, faces, embeddings = (only(root, name) for name in ("photos", "faces", "embeddings"))
+    photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find(root, faces, [embeddings], workers=address)
     label(root, photos, noise, undecided="keep", min_faces=2, workers=address)
 

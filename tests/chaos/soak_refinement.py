@@ -94,14 +94,13 @@ def _link_some_photos(bench: SoakBench) -> None:
 def _words(bench: SoakBench, step: str, root: Path) -> list[str]:
     folder, *more = STEPS[step]
     options = {
-        "--root": root,
         "--detector": DETECTOR,
         "--embedder": EMBEDDER,
         "--test-set": bench.world / "test",
         "--shards": SHARDS,
     }
     words = [str(word) for option in options.items() for word in option]
-    return ["refine", "image-folder", str(bench.out / folder / "photos"), *words, *more]
+    return ["refine", str(root), "image-folder", str(bench.out / folder / "photos"), *words, *more]
 
 
 def _keys(bench: SoakBench, step: str) -> list[str]:

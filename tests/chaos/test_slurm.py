@@ -48,14 +48,14 @@ def test_a_job_is_killed_and_the_bytes_are_the_same(tmp_path: Path) -> None:
     source = ["image-folder", str(tmp_path / "world/photos")]
     models = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
     expected, root = tmp_path / "expected", tmp_path / "root"
-    refine.fn(source, root=str(expected), shards=SHARDS, workers="2", **models)
+    refine.fn(str(expected), source, shards=SHARDS, workers="2", **models)
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{PATH}", "PYTHONPATH": str(HERE)}
     with dask_processes(tmp_path / "cluster", 0) as none, slurm(**environment) as jobs, ThreadPoolExecutor(1) as pool:
         jobs.run("sbatch", "--array=1-2", str(job_script(tmp_path)), none.address)
         client = run_dask.connect(none.address)
         client.wait_for_workers(2, timeout=120)
         killed = pool.submit(kill_a_job, jobs, root)
-        refine.fn(source, root=str(root), shards=SHARDS, workers=none.address, **models)
+        refine.fn(str(root), source, shards=SHARDS, workers=none.address, **models)
         shards, jobs_left = killed.result()
         assert shards < SHARDS
         assert len(jobs_left) == len(client.scheduler_info()["workers"]) == 1

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.refine import take_out
-from flows.refine.take_out import clean
+from flows.refine.clean import clean
 from pipeline.refinement import latest, unreferenced
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
@@ -54,7 +53,7 @@ def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: 
     shard.parent.mkdir(parents=True)
     shard.write_bytes(b"a shard of the run that goes on")
     os.utime(shard, (1, 1))
-    monkeypatch.setattr(take_out, "root_lock", partial(root_lock, wait_s=0.1))
+    monkeypatch.setattr("flows.refine.clean.root_lock", partial(root_lock, wait_s=0.1))
     with lock_holder(tmp_path, 60):
         assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "listing waits for nobody"
         with pytest.raises(RootBusyError):

@@ -67,8 +67,8 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_continues(data: Path,
         "signal_at_line(line, int(number))\n"
         "app.main()"
     )
-    words = ["train", "sample", "--data", str(data), "--input", "3x48x48", "--batch", "8", "--steps", "40"]
-    options = ["--every", "1", "--device", "cpu", "--out"]
+    words = ["train", str(data), "--set", "input=3x48x48", "--batch", "8", "--steps", "40"]
+    options = ["--log-every", "1", "--device", "cpu", "--out"]
 
     def run(out: Path, number: int = 0, line: str = "no line") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, str(number), line, *words, *options, str(out)]

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from flows.cli.console import main; main()"]
 
@@ -20,6 +19,6 @@ def error_line(run: tuple[int, str, str]) -> str:
     return lines[0]
 
 
-def options(models: dict[str, str], root: Path, **more: object) -> list[object]:
-    given = {"root": root, **models, **more}
-    return [w for k, v in given.items() for w in (f"--{k.replace('_', '-')}", v)]
+def options(models: dict[str, str], **more: object) -> list[object]:
+    """Models and further options as words of the command line."""
+    return [w for k, v in {**models, **more}.items() for w in (f"--{k.replace('_', '-')}", v)]

@@ -8,7 +8,7 @@ from pipeline.errors import UserError
 
 
 def test_a_small_trial_shows_what_was_planted() -> None:
-    found = megaface(probes=400, people=20, distractors=3000, dim=128)
+    found = megaface(probe_photos=400, probe_people=20, distractors=3000, dim=128)
     rank_1 = {r["distractors"]: float(r["value"].split()[0]) for r in found.figures if r["figure"] == "rank-1"}
     assert list(rank_1) == [10, 100, 1000, 3000]
     assert list(rank_1.values()) == sorted(rank_1.values(), reverse=True)
@@ -31,5 +31,5 @@ def test_wrong_probes_are_planted() -> None:
 
 
 def test_a_mistake_is_one_line() -> None:
-    with pytest.raises(UserError, match="--probes 5 --people 3"):
-        megaface(probes=5, people=3)
+    with pytest.raises(UserError, match="--probe-photos 5 --probe-people 3"):
+        megaface(probe_photos=5, probe_people=3)

@@ -10,18 +10,18 @@ from flows.benchmark.label_quality import score_identities
 from flows.benchmark.noise import noise
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.peers import peers
-from flows.benchmark.world import World, world
+from flows.benchmark.world import DrawnTables, world
 from pipeline.errors import UserError
 from pipeline.tables.columns import vectors
 from tests.builders.file_trees import file_bytes
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> World:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnTables:
     return world(str(tmp_path_factory.mktemp("world")), identities=60, faces=1500, dim=128)
 
 
-def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: World) -> None:
+def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: DrawnTables) -> None:
     tables = (drawn.photos, drawn.faces, drawn.embeddings, drawn.truth)
     ids = [t.read(["face_id"])["face_id"].to_pylist() for t in tables]
     assert all(i == ids[0] for i in ids)
@@ -43,14 +43,14 @@ def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: World) ->
     assert kinds["copy"] > 5
 
 
-def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: World, tmp_path: Path) -> None:
+def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: DrawnTables, tmp_path: Path) -> None:
     again = world(str(tmp_path / "again"), identities=60, faces=1500, dim=128, workers="2")
     assert file_bytes(Path(again.root)) == file_bytes(Path(drawn.root))
     other = world(str(tmp_path / "other"), identities=60, faces=1500, dim=128, seed=1)
     assert other.truth.read() != drawn.truth.read()
 
 
-def test_what_was_planted_is_found_beside_the_limits(drawn: World, tmp_path: Path) -> None:
+def test_what_was_planted_is_found_beside_the_limits(drawn: DrawnTables, tmp_path: Path) -> None:
     here = world(str(tmp_path / "w"), identities=60, faces=1500, dim=128)
     found = noise(here.root)
     assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
@@ -94,7 +94,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         noise(str(tmp_path))
 
 
-def test_peers_are_measured_on_the_same_world(drawn: World) -> None:
+def test_peers_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
     found = {row["method"]: row for row in peers(drawn.root).rows()}
     assert list(found) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]
     f1 = {method: float(row["F1"]) for method, row in found.items()}
@@ -102,7 +102,7 @@ def test_peers_are_measured_on_the_same_world(drawn: World) -> None:
     assert all(0 < value <= 1 for value in f1.values())
     assert min(float(row["CPU seconds"]) for row in found.values()) > 0
     with pytest.raises(UserError, match="--only nobody: give some of refinery, clusters, dbscan"):
-        peers(drawn.root, only_these="nobody")
+        peers(drawn.root, only=["nobody"])
 
 
 def test_what_peers_keep_by_hand() -> None:

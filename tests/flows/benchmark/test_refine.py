@@ -30,7 +30,7 @@ def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World)
 
 def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(world: World) -> None:
     given = {k: world.models[k] for k in ("detector", "embedder")}
-    found = refine.refine("image-folder", str(world.photos), **given, sample=20, photos=[30], workers=[2, 1])
+    found = refine.refine("image-folder", str(world.photos), **given, sample=20, total_photos=[30], processes=[2, 1])
     assert [(w.photos, w.workers) for w in found.wholes] == [(30, 1), (30, 2)]
 
 

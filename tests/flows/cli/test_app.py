@@ -15,8 +15,8 @@ from tests.builders.small_world import World
 
 def test_without_a_refinement_there_is_nothing_to_take(refinery: Command, tmp_path: Path) -> None:
     for command in (
-        ["labels", tmp_path, tmp_path / "o.tsv"],
-        ["export", tmp_path, tmp_path / "o"],
+        ["labels", tmp_path, "--out", tmp_path / "o.tsv"],
+        ["export", tmp_path, "--out", tmp_path / "o"],
         ["clean", tmp_path],
     ):
         assert "no finished refinement at" in error_line(refinery(*command))
@@ -26,7 +26,7 @@ def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Command) -> N
     assert refinery("refine", "--nonsense")[0] == 2
     status, out, _ = refinery("refine", "--help")
     assert status == 0
-    for word in ("--root", "--detector", "--min-faces", "Photos;", "--workers", "default"):
+    for word in ("ROOT", "--detector", "--min-faces", "Photos ", "--workers", "default", "Example:"):
         assert word in out
 
 
@@ -42,11 +42,11 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
     ):
         pytest.skip("mounting a small disk takes root")
     try:
-        line = error_line(refinery("refine", "image-folder", world.photos, *options(world.models, disk / "root")))
+        line = error_line(refinery("refine", disk / "root", "image-folder", world.photos, *options(world.models)))
         assert "no room left on the disk" in line
         assert not (disk / "root/refinement.json").exists()
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
-        assert refinery("refine", "image-folder", world.photos, *options(world.models, disk / "root"))[0] == 0
+        assert refinery("refine", disk / "root", "image-folder", world.photos, *options(world.models))[0] == 0
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -55,12 +55,12 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
 def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
     refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
-    status, out, _ = refinery("refine", "image-folder", world.photos, *options(world.models, refined), "--json")
+    status, out, _ = refinery("refine", refined, "image-folder", world.photos, *options(world.models), "--json")
     found = json.loads(out)
     assert status == 0
     assert found["account"]["ingested"] == len(world.truth)
     assert found["thresholds"]
-    status, out, _ = refinery("labels", refined, tmp_path / "o.tsv", "--json")
+    status, out, _ = refinery("labels", refined, "--out", tmp_path / "o.tsv", "--json")
     assert json.loads(out)["photos"] == len(world.truth)
     assert (tmp_path / "o.tsv").read_text().splitlines()[0].split("\t") == [
         "key",
@@ -85,8 +85,8 @@ def test_clean_removes_what_nothing_refers_to_and_no_more(
     assert "removed" in refinery("clean", root, "--min-age", 0)[1]
     assert (root / "mine.txt").exists()
     assert not (root / "faces/0123456789abcdef0123/0123456789abcdef0123.parquet").exists()
-    assert refinery("labels", root, tmp_path / "o.tsv")[0] == 0
-    assert refinery("export", root, tmp_path / "out", "--format", "folder")[0] == 0
+    assert refinery("labels", root, "--out", tmp_path / "o.tsv")[0] == 0
+    assert refinery("export", root, "--out", tmp_path / "out", "--format", "folder")[0] == 0
 
 
 @pytest.mark.parametrize("gone", [False, True])
@@ -103,6 +103,6 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(
 
     monkeypatch.delenv(PREFECT_VARIABLE)
     monkeypatch.setattr("flows.prefect_runtime.flow_run.run_flow", interrupted)
-    status, _, err = refinery("refine", "image-folder", "x", "--root", "r", "--detector", "d", "--embedder", "e")
+    status, _, err = refinery("refine", "r", "image-folder", "x", "--detector", "d", "--embedder", "e")
     assert status == 130
     assert err.splitlines()[-1] == "refinery: stopped; what is finished stays, and the same command goes on from there"

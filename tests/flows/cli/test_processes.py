@@ -25,8 +25,8 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     world: World, refined: Path, tmp_path: Path
 ) -> None:
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
-    given = [str(w) for w in options(world.models, refined)]
-    command = [*COMMAND, "refine", "image-folder", str(world.photos), *given, "--json"]
+    given = [str(w) for w in options(world.models)]
+    command = [*COMMAND, "refine", str(refined), "image-folder", str(world.photos), *given, "--json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["account"]["ingested"] == len(world.truth)
@@ -51,9 +51,17 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of
     world: World, tmp_path: Path
 ) -> None:
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
-    given = [str(w) for w in options(world.models, tmp_path / "root", workers=2, shards=8)]
+    given = [str(w) for w in options(world.models, workers=2, shards=8)]
     heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # whoever runs these tests
-    command = [*COMMAND[:-1], heeds + COMMAND[-1], "refine", "image-folder", str(world.photos), *given]
+    command = [
+        *COMMAND[:-1],
+        heeds + COMMAND[-1],
+        "refine",
+        str(tmp_path / "root"),
+        "image-folder",
+        str(world.photos),
+        *given,
+    ]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
         assert begun.stderr is not None
         assert any("faces: " in line for line in begun.stderr)  # of an empty shard nothing is said

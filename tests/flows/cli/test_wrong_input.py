@@ -27,7 +27,7 @@ def test_an_image_folder_that_is_none(
     refinery: Command, models: dict, tmp_path: Path, make: Callable, expected: str
 ) -> None:
     make(tmp_path / "photos")
-    line = error_line(refinery("refine", "image-folder", tmp_path / "photos", *options(models, tmp_path / "root")))
+    line = error_line(refinery("refine", tmp_path / "root", "image-folder", tmp_path / "photos", *options(models)))
     assert expected in line
     assert str(tmp_path / "photos") in line
     assert ": " in line.removeprefix("refinery: "), "it says what to do"
@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_read(models: dict, tmp_path: Path) -> None:
 @pytest.mark.material
 def test_a_tsv_with_wrong_columns(refinery: Command, models: dict, tmp_path: Path) -> None:
     (tmp_path / "faces.tsv").write_text("m.01\tonly\tthree\n" * 3)
-    line = error_line(refinery("refine", "ms-celeb", tmp_path / "faces.tsv", *options(models, tmp_path / "root")))
+    line = error_line(refinery("refine", tmp_path / "root", "ms-celeb", tmp_path / "faces.tsv", *options(models)))
     assert "faces.tsv" in line
     assert "column" in line
 
@@ -84,7 +84,7 @@ def test_a_truncated_rec_and_an_idx_past_the_end(
         else:
             with open(folder / "train.idx", "a") as stream:
                 stream.write("24\t99999999\n")
-        line = error_line(refinery("refine", "record-io", folder, *options(models, tmp_path / "root")))
+        line = error_line(refinery("refine", tmp_path / "root", "record-io", folder, *options(models)))
         assert f"train.{name}" in line
         assert "byte" in line
 
@@ -102,8 +102,8 @@ class Hostile:
 @pytest.mark.material
 def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: World, tmp_path: Path) -> None:
     (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([Hostile(str(tmp_path / "owned"))], [True])))
-    given = options(world.models, tmp_path / "root", test_set=tmp_path / "lfw.bin")
-    line = error_line(refinery("refine", "image-folder", world.photos, *given))
+    given = options(world.models, test_set=tmp_path / "lfw.bin")
+    line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *given))
     assert "lfw.bin" in line
     assert not (tmp_path / "owned").exists()
 
@@ -118,8 +118,8 @@ def test_models_that_are_none(refinery: Command, world: World, material: Path, t
         (other, "is no "),
         (tmp_path / "x", "is not there"),
     ):
-        given = options({**world.models, option: str(file)}, tmp_path / "root")
-        line = error_line(refinery("refine", "image-folder", world.photos, *given))
+        given = options({**world.models, option: str(file)})
+        line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *given))
         assert expected in line
         assert str(file) in line
     assert not (tmp_path / "root").exists(), "told before any work is done"
@@ -140,4 +140,4 @@ def test_models_that_are_none(refinery: Command, world: World, material: Path, t
     ],
 )
 def test_options_that_cannot_be(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
-    assert expected in error_line(refinery("refine", *words, *options(models, tmp_path / "root")))
+    assert expected in error_line(refinery("refine", tmp_path / "root", *words, *options(models)))

@@ -56,7 +56,16 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
 
 
 def test_no_draws_no_intervals(refinery: Command, tmp_path: Path, embedder: str) -> None:
-    given = ["evaluate", embedder, bin_file(tmp_path / "drawn.bin"), "--root", tmp_path / "root", "--draws", 0]
+    given = [
+        "evaluate",
+        embedder,
+        "--test-set",
+        bin_file(tmp_path / "drawn.bin"),
+        "--cache",
+        tmp_path / "root",
+        "--draws",
+        0,
+    ]
     assert " [" not in refinery(*given)[1].split("drawn: 24 pairs")[0]
     found = refinery(*given, "--json")[1]
     assert "NaN" not in found
@@ -104,7 +113,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
         "decisions": build(root, "decisions", decided, [0], schema=schema.DECISIONS),
     }
     publish_partial(root, **tables)
-    given = {"root": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
+    given = {"cache": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
     folder = str(lfw_folder(tmp_path / "lfw"))
     with pytest.raises(UserError, match="was refined without a test set"):
         evaluate(embedder, [folder], **given)
@@ -121,7 +130,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
 
 def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedder: str) -> None:
     folder = people_folders(tmp_path / "people", 6, 4)  # 240 pairs of two people
-    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
     warned = {f.figure: bool(f.warning) for f in found.figures}
     assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}
     assert "! people, TAR@FAR=0.01: 2.4 of the pairs of two people may pass: too few to say" in found.lines()
@@ -150,9 +159,9 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
 def test_a_real_bin_of_one_kind_is_told(material: Path, tmp_path: Path) -> None:
     given = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
     with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are of one person"):
-        evaluate(given, [str(material / "test_bin/small_lfw.bin")], root=str(tmp_path / "root"))
+        evaluate(given, [str(material / "test_bin/small_lfw.bin")], cache=str(tmp_path / "root"))
     photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
     mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]
     (tmp_path / "mixed.bin").write_bytes(pickle.dumps((mixed, [True] * 10 + [False] * 10)))
-    found = evaluate(given, [str(tmp_path / "mixed.bin")], root=str(tmp_path / "root"), draws=100)
+    found = evaluate(given, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), draws=100)
     assert {f.figure: f.value for f in found.figures}["AUC"] == 1

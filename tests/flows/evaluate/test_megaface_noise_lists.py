@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import pytest
 
-from flows.evaluate.megaface_noise_lists import DISTRACTORS, PROBES, MegaFace, megaface
+from flows.evaluate.megaface_noise_lists import DISTRACTORS, PROBES, MegaFaceLists, megaface
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
@@ -75,21 +75,21 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFace:
+def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFaceLists:
     out = tmp_path_factory.mktemp("lists")
     for name, photos in ((PROBES, planted.probes), (DISTRACTORS, planted.distractors)):
         (out / name).write_text("#a head\n" + "".join(f"{p}\n" for p in [*sorted(photos)[1:], "else/where_1.jpg"]))
     return megaface(planted.root, out / "ours", published=str(out), draws=100)
 
 
-def listed(found: MegaFace, name: str) -> set[str]:
+def listed(found: MegaFaceLists, name: str) -> set[str]:
     head, *lines = Path(found.out, name).read_text().splitlines()
     assert head.startswith("#")
     assert lines == sorted(lines)
     return set(lines)
 
 
-def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFace) -> None:
+def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFaceLists) -> None:
     probes, distractors = listed(found, PROBES), listed(found, DISTRACTORS)
     assert planted.probes
     assert planted.distractors
@@ -101,7 +101,7 @@ def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFace) -
     assert (found.noisy_probes, found.noisy_distractors) == (len(probes), len(distractors))
 
 
-def test_identification_is_far_better_on_the_refined_lists(found: MegaFace) -> None:
+def test_identification_is_far_better_on_the_refined_lists(found: MegaFaceLists) -> None:
     """As in Table 6 of the ArcFace paper: noise in probes and distractors costs many points of rank-1."""
     rank_1 = [r for r in found.figures if r["figure"] == "rank-1"]
     before, after = (float(rank_1[-1][column].split()[0]) for column in ("as it came", "refined"))
@@ -110,7 +110,7 @@ def test_identification_is_far_better_on_the_refined_lists(found: MegaFace) -> N
     assert rank_1[0]["distractors"] == 10
 
 
-def test_a_published_list_is_compared_with(planted: Planted, found: MegaFace) -> None:
+def test_a_published_list_is_compared_with(planted: Planted, found: MegaFaceLists) -> None:
     agreed = found.published[DISTRACTORS]
     assert agreed.both + agreed.ours_only == found.noisy_distractors
     assert agreed.both + agreed.theirs_only == len(planted.distractors) - 1
@@ -121,7 +121,7 @@ def test_a_published_list_is_compared_with(planted: Planted, found: MegaFace) ->
 
 
 def test_people_are_asked_about_distractors_and_have_the_last_word(
-    planted: Planted, found: MegaFace, tmp_path: Path
+    planted: Planted, found: MegaFaceLists, tmp_path: Path
 ) -> None:
     root = str(tmp_path / "root")
     shutil.copytree(planted.root, root)
@@ -158,8 +158,8 @@ def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -
         megaface(str(tmp_path / "root"), tmp_path)
     with pytest.raises(UserError, match=re.escape(f"cannot read the published list {tmp_path}/{PROBES}")):
         megaface(planted.root, tmp_path, published=str(tmp_path))
-    with pytest.raises(UserError, match="--rate 2"):
-        megaface(planted.root, tmp_path, rate=2)
+    with pytest.raises(UserError, match="--distractor-far 2"):
+        megaface(planted.root, tmp_path, distractor_far=2)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write the lists"):
         megaface(planted.root, tmp_path / "file/out")

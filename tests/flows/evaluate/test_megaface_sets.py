@@ -46,7 +46,7 @@ def seen(embedder: str, photos: list[Path]) -> np.ndarray:
 
 def test_the_figures_are_those_of_identify(tmp_path: Path, embedder: str) -> None:
     tree, probes, others = layout(tmp_path)
-    found = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=10)
+    found = evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=10)
     person = np.array([int(p.parent.name[1:]) for p in probes])
     expected = identify(seen(embedder, probes), person, [seen(embedder, others)])
     figures = {f.figure: f for f in found.figures}
@@ -61,7 +61,7 @@ def test_lists_of_noise_give_the_refined_figures_too(tmp_path: Path, embedder: s
     (tree / "facescrub_noises.txt").write_text(f"# a head\n{bad.name}\n")
     near = "/".join(others[3].parts[-3:])
     (tree / "megaface_noises.txt").write_text(f"{near}\n")
-    found = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    found = evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=0)
     person = np.array([int(p.parent.name[1:]) for p in probes])
     x, rest = replace_noisy_probes(seen(embedder, probes), person, np.arange(32) == 5), seen(embedder, others)
     rest[3] = 0
@@ -75,13 +75,13 @@ def test_lists_of_noise_give_the_refined_figures_too(tmp_path: Path, embedder: s
 def test_vectors_go_to_the_kit_and_come_back(tmp_path: Path, embedder: str) -> None:
     tree, probes, _ = layout(tmp_path)
     out = tmp_path / "features"
-    first = evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
+    first = evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
     stored = out / "colour"
     data = (stored / f"facescrub/{probes[0].relative_to(tree)}_colour.bin").read_bytes()
     assert np.frombuffer(data[:16], "<i4").tolist() == [3, 1, 4, 5]
     lists = json.loads((stored / f"megaface_features_list.json_{STRANGERS}_1").read_text())
     assert len(lists["path"]) == STRANGERS
-    again = evaluate(str(stored), [str(tree)], root=str(tmp_path / "fresh"), draws=0)
+    again = evaluate(str(stored), [str(tree)], cache=str(tmp_path / "fresh"), draws=0)
     assert not (tmp_path / "fresh/faces").exists(), "vectors that are there need no faces"
     assert [f.value for f in again.figures] == [f.value for f in first.figures]
     assert [f.model for f in again.figures] == ["colour"] * len(first.figures)
@@ -101,30 +101,30 @@ def test_vectors_go_to_the_kit_and_come_back(tmp_path: Path, embedder: str) -> N
 def test_vectors_that_do_not_fit_are_one_line(tmp_path: Path, embedder: str, change, told: str) -> None:
     tree, _, others = layout(tmp_path)
     out = tmp_path / "features"
-    evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
+    evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=0, features=str(out))
     change(out / f"colour/megaface/{others[7].relative_to(tree)}_colour.bin")
     with pytest.raises(UserError, match=told):
-        evaluate(str(out / "colour"), [str(tree)], root=str(tmp_path / "root"), draws=0)
+        evaluate(str(out / "colour"), [str(tree)], cache=str(tmp_path / "root"), draws=0)
 
 
 def test_results_of_the_kit_are_read(tmp_path: Path, embedder: str) -> None:
     file = tmp_path / "cmc_facescrub_megaface_r50_1000000_1.json"
     cmc, roc = [[0, 1, 9], [0.9, 0.92, 0.97]], [[0, 5e-7, 1e-6, 1e-3], [0.5, 0.8, 0.85, 0.99]]
     file.write_text(json.dumps({"cmc": cmc, "roc": roc}))
-    found = evaluate(embedder, [str(file)], root=str(tmp_path / "root"))
+    found = evaluate(embedder, [str(file)], cache=str(tmp_path / "root"))
     assert {f.figure: f.value for f in found.figures} == {"rank-1": 0.9, "rank-10": 0.97, "TAR@FAR=1e-06": 0.85}
     file.write_text("{}")
     with pytest.raises(UserError, match="expected cmc and roc"):
-        evaluate(embedder, [str(file)], root=str(tmp_path / "root"))
+        evaluate(embedder, [str(file)], cache=str(tmp_path / "root"))
 
 
 def test_a_kind_can_be_given(tmp_path: Path, embedder: str) -> None:
     tree, *_ = layout(tmp_path)
     with pytest.raises(UserError, match="--kind nonsense: give one of results, templates"):
-        evaluate(embedder, [str(tree)], root=str(tmp_path / "root"), aligned=True, kind="nonsense")
+        evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, kind="nonsense")
     found = evaluate(
-        embedder, [str(tree / "facescrub")], root=str(tmp_path / "root"), aligned=True, kind="pairs", draws=0
+        embedder, [str(tree / "facescrub")], cache=str(tmp_path / "root"), aligned=True, kind="pairs", draws=0
     )
     assert found.test_sets[0].pairs == 32 * 31 // 2
     with pytest.raises(UserError, match="give --detector, or --aligned"):
-        evaluate(embedder, [str(tree)], root=str(tmp_path / "root"))
+        evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"))

@@ -61,7 +61,7 @@ def test_a_photo_without_a_face_keeps_its_row(tmp_path: Path, embedder: str) -> 
     assert len(pairs.has_face) == 48
     assert (pairs.missing, (~pairs.has_face).sum()) == (1, 1)
     assert model_cosines(pairs, load_embedder(embedder))[0] == -1
-    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
+    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20)
     assert found.test_sets[0].missing == 1
     assert "1 answered unseen" in found.lines()[0]
 

@@ -63,7 +63,7 @@ def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
 
 def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: str, tmp_path: Path) -> None:
     assert ijb.recognise(layout)
-    found = evaluate(embedder, [str(layout)], root=str(tmp_path / "root"), draws=20)
+    found = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=20)
     x = by_hand(layout, embedder)
     cosines = {(a, b): float(x[a] @ x[b]) for a in x for b in x if a < b}
     same = np.array([c for (a, b), c in cosines.items() if (a - 100) // 2 == (b - 100) // 2])
@@ -83,7 +83,7 @@ def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: s
 
 
 def test_weights_can_be_left_out_and_a_second_run_makes_nothing(layout: Path, embedder: str, tmp_path: Path) -> None:
-    given = {"root": str(tmp_path / "root"), "draws": 0}
+    given = {"cache": str(tmp_path / "root"), "draws": 0}
     weighed = evaluate(embedder, [str(layout)], **given)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}
     plain = evaluate(embedder, [str(layout)], by_norm=False, by_score=False, **given)
@@ -109,4 +109,4 @@ def test_a_set_that_is_not_whole_is_one_line(
     first = (folder / "meta" / file).read_text().splitlines()[0]
     (folder / "meta" / file).write_text(f"{first}\n{line}\n" if line else "")
     with pytest.raises(UserError, match=re.escape(message)):
-        evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), draws=0)
+        evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), draws=0)

@@ -52,13 +52,13 @@ def read(file: Path) -> np.ndarray:
 def test_vectors_come_in_the_order_of_the_list(tmp_path: Path, layout: Path, embedder: str, monkeypatch) -> None:
     monkeypatch.setattr(trillion_pairs, "PHOTOS_PER_SHARD", 4)
     out = tmp_path / "out"
-    found = evaluate(embedder, [str(layout)], root=str(tmp_path / "root"), features=str(out))
+    found = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), features=str(out))
     assert found.figures == []
     assert [(t.test_set, t.missing) for t in found.test_sets] == [("TrillionPairs", 1)]
     x = read(out / "TrillionPairs_colour.bin")
     np.testing.assert_allclose(x, by_hand(layout, embedder), atol=2e-2)  # faces are kept as JPEG
     assert (x[4] == 0).all()
-    again = evaluate(embedder, [str(layout / LIST)], root=str(tmp_path / "fresh"), features=str(tmp_path / "again"))
+    again = evaluate(embedder, [str(layout / LIST)], cache=str(tmp_path / "fresh"), features=str(tmp_path / "again"))
     assert (tmp_path / "again/TrillionPairs_colour.bin").read_bytes() == (out / "TrillionPairs_colour.bin").read_bytes()
     assert found.lines()
     assert again.rows() == []
@@ -88,7 +88,7 @@ def test_a_line_that_is_none(layout: Path, line: str, told: str) -> None:
 
 def test_what_is_missing_is_one_line(tmp_path: Path, layout: Path, embedder: str) -> None:
     with pytest.raises(UserError, match="was never published: give --features"):
-        evaluate(embedder, [str(layout)], root=str(tmp_path / "root"))
+        evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"))
     (layout / LIST).write_bytes(b"")
     with pytest.raises(UserError, match=f"{LIST} is empty"):
-        evaluate(embedder, [str(layout)], root=str(tmp_path / "root"), features=str(tmp_path / "out"))
+        evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), features=str(tmp_path / "out"))

@@ -68,7 +68,7 @@ def mean(embedder: str, photos: list[Path]) -> np.ndarray:
 
 
 def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> None:
-    found = evaluate(embedder, [str(youtube(tmp_path))], root=str(tmp_path / "root"), aligned=True, draws=20)
+    found = evaluate(embedder, [str(youtube(tmp_path))], cache=str(tmp_path / "root"), aligned=True, draws=20)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     ask = [(f"P{p:02}/0", f"P{p:02}/1") for p in range(PEOPLE)]
     other = [(f"P{p:02}/0", f"P{(p + 1) % PEOPLE:02}/2") for p in range(PEOPLE)]
@@ -84,7 +84,7 @@ def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> No
 
 def test_videos_of_known_people_are_ranked(tmp_path: Path, embedder: str) -> None:
     folder = iqiyi(tmp_path)
-    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=20)
+    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     sought = [v for v in x if v[-1] != "0"]
     total = 0.0
@@ -102,7 +102,7 @@ def test_a_video_without_a_face_is_told(tmp_path: Path, embedder: str) -> None:
     folder = youtube(tmp_path)
     for frame in (folder / "aligned_images_DB/P00/0").iterdir():
         frame.write_bytes(b"<html>")
-    found = evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True, draws=0)
+    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
     assert found.test_sets[0].missing == 2
 
 
@@ -111,7 +111,7 @@ def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str)
     for frame in (folder / "frames").glob("IQIYI_*0/*"):
         frame.write_bytes(b"<html>")
     with pytest.raises(UserError, match="shows a face of anybody sought"):
-        evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True)
+        evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True)
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_a_list_that_is_none(tmp_path: Path, embedder: str, file: str, text: str
     folder = youtube(tmp_path) if file == "splits.txt" else iqiyi(tmp_path)
     (folder / file).write_text(text)
     with pytest.raises(UserError, match=told):
-        evaluate(embedder, [str(folder)], root=str(tmp_path / "root"), aligned=True)
+        evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True)
 
 
 def test_frames_need_a_detector(tmp_path: Path, embedder: str) -> None:
     with pytest.raises(UserError, match="give --detector, or --aligned"):
-        evaluate(embedder, [str(youtube(tmp_path))], root=str(tmp_path / "root"))
+        evaluate(embedder, [str(youtube(tmp_path))], cache=str(tmp_path / "root"))

@@ -51,7 +51,7 @@ def broken(how: str, tmp_path: Path) -> Path:
 )
 def test_test_sets_that_are_none(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
     place = broken(how, tmp_path)
-    line = error_line(refinery("evaluate", embedder, place, "--root", tmp_path / "root", "--aligned"))
+    line = error_line(refinery("evaluate", embedder, "--test-set", place, "--cache", tmp_path / "root", "--aligned"))
     assert re.search(words, line)
     assert str(place) in line
 
@@ -62,21 +62,24 @@ def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, em
     test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
     root = tmp_path / "root"
     for words, expected in (
-        ([tmp_path / "broken.onnx", test], "broken.onnx is no ONNX model"),
-        ([tmp_path / "broken.pt", test], "broken.pt is no checkpoint"),
-        ([tmp_path / "none.pt", test], "there is no checkpoint"),
-        ([tmp_path / "none.onnx", test], "is not there"),
-        ([embedder, test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
-        ([embedder, test, "--against", embedder], "a model is given twice"),
-        ([embedder, test, test], "a test set is given twice"),
-        ([embedder, test, folder], "give --detector, or --aligned"),
-        ([embedder, test, "--draws", -1], "give 0 or more"),
-        ([embedder, test, "--flip", "both"], "none, add, concatenate"),
-        ([embedder, folder, "--detector", embedder], "is no face detector"),
+        ([tmp_path / "broken.onnx", "--test-set", test], "broken.onnx is no ONNX model"),
+        ([tmp_path / "broken.pt", "--test-set", test], "broken.pt is no checkpoint"),
+        ([tmp_path / "none.pt", "--test-set", test], "there is no checkpoint"),
+        ([tmp_path / "none.onnx", "--test-set", test], "is not there"),
+        ([embedder, "--test-set", test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
+        ([embedder, "--test-set", test, "--against", embedder], "a model is given twice"),
+        ([embedder, "--test-set", test, "--test-set", test], "a test set is given twice"),
+        ([embedder, "--test-set", test, "--test-set", folder], "give --detector, or --aligned"),
+        ([embedder], "give --test-set"),
+        ([embedder, "--test-set", test, "--draws", -1], "give 0 or more"),
+        ([embedder, "--test-set", test, "--flip", "both"], "none, add, concatenate"),
+        ([embedder, "--test-set", folder, "--detector", embedder], "is no face detector"),
     ):
-        assert expected in error_line(refinery("evaluate", *words, "--root", root))
+        assert expected in error_line(refinery("evaluate", *words, "--cache", root))
     assert not root.exists(), "told before any work is done"
-    assert "give a folder as root" in error_line(refinery("evaluate", embedder, test, "--root", "memory://root"))
+    assert "give a folder as root" in error_line(
+        refinery("evaluate", embedder, "--test-set", test, "--cache", "memory://root")
+    )
 
 
 def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
@@ -90,4 +93,4 @@ def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
             weight.CopyFrom(numpy_helper.from_array(np.array(math.nan, np.float32), "scale"))
     onnx.save(graph, path)
     with pytest.raises(UserError, match=r"nan.onnx on drawn: 24 of 24 cosines are no numbers"):
-        evaluate(path, [str(bin_file(tmp_path / "drawn.bin"))], root=str(tmp_path / "root"))
+        evaluate(path, [str(bin_file(tmp_path / "drawn.bin"))], cache=str(tmp_path / "root"))

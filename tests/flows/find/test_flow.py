@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flows.find.flow import Found, find
+from flows.find.flow import FindResult, find
 from flows.refine.flow import refine
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
@@ -24,15 +24,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(photos: Path) -> Found:
-    return find(some(photos), str(photos), root=str(photos.parent / "root"), top=7, sheet=photos.parent / "sheet.png")
+def found(photos: Path) -> FindResult:
+    return find(str(photos), some(photos), cache=str(photos.parent / "root"), top=7, out=photos.parent / "sheet.png")
 
 
 def some(photos: Path) -> Path:
     return sorted(p for p in photos.rglob("*.jpg") if p.stat().st_size > 10_000)[5]
 
 
-def test_the_photo_itself_comes_first_and_the_rest_in_falling_likeness(found: Found, photos: Path) -> None:
+def test_the_photo_itself_comes_first_and_the_rest_in_falling_likeness(found: FindResult, photos: Path) -> None:
     first, *rest = found.hits
     assert photos / first.photo == some(photos)
     assert first.cosine > 0.995  # the vectors of a set are kept in half precision, of its jpeg
@@ -43,24 +43,24 @@ def test_the_photo_itself_comes_first_and_the_rest_in_falling_likeness(found: Fo
         assert hit.same == (hit.cosine >= hit.needed) == (hit.likeness >= found.threshold) == (hit.far <= found.far)
 
 
-def test_there_is_something_on_the_sheet(found: Found) -> None:
+def test_there_is_something_on_the_sheet(found: FindResult) -> None:
     sheet = cv2.imread(found.sheet)
     assert sheet is not None
     assert min(sheet.shape[:2]) > 300
     assert float(sheet.std()) > 20
 
 
-def test_a_refinement_says_what_became_of_each_photo(found: Found, photos: Path, tmp_path: Path) -> None:
+def test_a_refinement_says_what_became_of_each_photo(found: FindResult, photos: Path, tmp_path: Path) -> None:
     root = str(tmp_path / "root")
-    refine.fn(["image-folder", str(photos)], root=root, detector=str(DETECTOR), embedder=str(EMBEDDER))
-    again = find(some(photos), root, top=40, sheet=tmp_path / "sheet.svg")
+    refine.fn(root, ["image-folder", str(photos)], detector=str(DETECTOR), embedder=str(EMBEDDER))
+    again = find(root, some(photos), top=40, out=tmp_path / "sheet.svg")
     assert again.searched == found.searched
     cosines = {h.photo: h.cosine for h in again.hits}
     assert all(cosines[h.photo] == pytest.approx(h.cosine, abs=1e-6) for h in found.hits)
     assert any("->" in h.identity for h in again.hits)
     assert any(h.identity == h.photo.split("/")[0] for h in again.hits)
     with pytest.raises(UserError, match="are not of"):
-        find(some(photos), root, flip="add", sheet=tmp_path / "sheet.png")
+        find(root, some(photos), flip="add", out=tmp_path / "sheet.png")
 
 
 def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
     folder.mkdir()
     for i in range(4):
         cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (112, 112, 3), np.uint8))
-    made = find(folder / "2.png", str(folder), aligned=True, root=str(tmp_path / "root"), sheet=tmp_path / "s.png")
+    made = find(str(folder), folder / "2.png", aligned=True, cache=str(tmp_path / "root"), out=tmp_path / "s.png")
     faces = np.stack([decode((folder / f"{i}.png").read_bytes()) for i in range(4)])
     x = OnnxEmbedder(str(EMBEDDER))(faces)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
@@ -84,18 +84,18 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
         ({"top": 0}, "--top 0"),
         ({"far": 0.7}, "--far 0.7"),
         ({"embedder": str(EMBEDDER)}, "give --detector and --embedder together"),
-        ({"sheet": Path("/nowhere/sheet.png")}, "cannot write /nowhere/sheet.png"),
+        ({"out": Path("/nowhere/sheet.png")}, "cannot write /nowhere/sheet.png"),
         ({"photo": Path("/nowhere.jpg")}, "cannot read /nowhere.jpg"),
-        ({"where": "/nowhere"}, "/nowhere is not there"),
+        ({"root": "/nowhere"}, "/nowhere is not there"),
         ({"photo": DETECTOR}, "shows no face to look for"),
     ],
 )
-def test_a_mistake_is_one_line(photos: Path, found: Found, given: dict, message: str) -> None:
+def test_a_mistake_is_one_line(photos: Path, found: FindResult, given: dict, message: str) -> None:
     usual = {
         "photo": some(photos),
-        "where": str(photos),
-        "root": str(photos.parent / "root"),
-        "sheet": photos.parent / "s.png",
+        "root": str(photos),
+        "cache": str(photos.parent / "root"),
+        "out": photos.parent / "s.png",
     }
     with pytest.raises(UserError, match=re.escape(message)):
         find(**usual | given)

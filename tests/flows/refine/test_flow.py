@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flows.refine import take_out
+from flows.refine.export import export
 from pipeline.refinement import latest
 from pipeline.sources.record_io import reader
 from tests.builders.processes.mxnet_python import READ_RECORDS, run_python
@@ -72,7 +72,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
 
 
 def test_exported_recordio_has_the_refined_faces_and_labels(refined: Path, tmp_path: Path) -> None:
-    taken = take_out.export(str(refined), tmp_path / "out", format="recordio")
+    taken = export(str(refined), tmp_path / "out", format="recordio")
     kept = {k: v[0] for k, v in fates(refined).items() if v[0] is not None}
     found = {p.key: p.identity for part in reader.parts(tmp_path / "out") for p in reader.index(part)}
     assert found == kept
@@ -86,7 +86,7 @@ def test_exported_recordio_is_read_by_the_real_mxnet_with_the_same_pixels(
 ) -> None:
     from hashlib import sha256
 
-    take_out.export(str(refined), tmp_path / "out", format="recordio")
+    export(str(refined), tmp_path / "out", format="recordio")
     theirs = json.loads(run_python(mxnet, READ_RECORDS, tmp_path / "out"))["records"]
     labels = {}
     for part in reader.parts(tmp_path / "out"):

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.half_precision import halve
+from flows.refine.half_precision import half_precision
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
@@ -16,24 +16,25 @@ from pipeline.sample.world import draw_world
 
 def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(tmp_path: Path) -> None:
     draw_world(tmp_path / "world", people=12, photos=100, seed=3)
-    given = {"root": str(tmp_path / "root"), "detector": str(DETECTOR)}
+    given = {"cache": str(tmp_path / "cache"), "detector": str(DETECTOR)}
     out, test = tmp_path / "new/half.onnx", str(tmp_path / "world/test")
-    done = halve(str(EMBEDDER), out, test, **given)
-    assert out.stat().st_size == done.bytes_now < 0.6 * done.bytes_before
+    done = half_precision(str(EMBEDDER), out, [test], **given)
+    assert out.stat().st_size == done.bytes_half < 0.6 * done.bytes_full
     kinds = {w.data_type for w in onnx.load(out).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in kinds
     assert onnx.TensorProto.FLOAT not in kinds
-    assert 0 < done.moved_usually <= done.moved_most < 0.01
+    (change,) = done.changes
+    assert 0 < change.moved_99 <= change.moved_most < 0.01
     told = evaluate(str(EMBEDDER), [test], against=[str(out)], draws=0, **given).figures
     own = {(f.model, f.figure): f.value for f in told if not f.against}
-    for name, (before, now) in done.figures.items():
+    for name, (before, now) in change.figures.items():
         assert before == pytest.approx(own[EMBEDDER.stem, name])
         assert now == pytest.approx(own["half", name])
-    assert any("moved by" in line for line in done.lines())
+    assert any("pairs move by" in line for line in done.lines())
 
 
 def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_way(tmp_path: Path) -> None:
-    done = halve(str(EMBEDDER), tmp_path / "half.onnx")
+    done = half_precision(str(EMBEDDER), tmp_path / "half.onnx")
     assert done.rows() == []
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
     a, b = OnnxEmbedder(str(EMBEDDER))(faces), OnnxEmbedder(str(tmp_path / "half.onnx"))(faces)
@@ -49,7 +50,7 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
 ) -> None:
     monkeypatch.setattr("pipeline.faces.half_precision.MAX_BYTES", 1000)
     with pytest.raises(UserError, match="is larger than"):
-        halve(str(EMBEDDER), tmp_path / "a.onnx")
+        half_precision(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()
 
     def fails(*_: object, **__: object) -> None:
@@ -57,15 +58,15 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
 
     monkeypatch.setattr("onnxruntime.transformers.float16.convert_float_to_float16", fails)
     with pytest.raises(UserError, match=r"cannot be halved \(an operator of its own\)"):
-        halve(str(EMBEDDER), tmp_path / "a.onnx")
+        half_precision(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()
     monkeypatch.setattr("flows.refine.half_precision.layout_of", lambda model: model)
     with pytest.raises(UserError, match="would be given its faces otherwise"):
-        halve(str(EMBEDDER), tmp_path / "a.onnx")
+        half_precision(str(EMBEDDER), tmp_path / "a.onnx")
 
 
 def test_what_cannot_be_halved_is_one_line(tmp_path: Path) -> None:
-    halve(str(EMBEDDER), tmp_path / "half.onnx")
+    half_precision(str(EMBEDDER), tmp_path / "half.onnx")
     for model, out, told in (
         (str(tmp_path / "half.onnx"), "again.onnx", "no weights in single precision"),
         (str(tmp_path / "half.onnx"), "half.onnx", "is the model itself"),
@@ -74,5 +75,5 @@ def test_what_cannot_be_halved_is_one_line(tmp_path: Path) -> None:
         (str(tmp_path / "none.onnx"), "b.onnx", "is not there"),
     ):
         with pytest.raises(UserError, match=told):
-            halve(model, tmp_path / out)
+            half_precision(model, tmp_path / out)
         assert not (tmp_path / "b.onnx").exists()

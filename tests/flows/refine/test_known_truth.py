@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark.review import review
-from flows.refine import take_out
+from flows.refine.labels import labels
 from flows.refine.score import score
 from tests.builders.small_world import World
 
@@ -95,7 +95,7 @@ def test_noisy_lfw_against_known_truth(
         assert min(found.duplicates) >= 0.95
         assert found.overlap.precision >= 0.97
         assert found.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
-    take_out.labels(str(root), tmp_path / "out.tsv")
+    labels(str(root), tmp_path / "out.tsv")
     outside = outside_score(material, tmp_path / "out.tsv", noisy_lfw)
     assert outside["noise"] == pytest.approx(found.noise._asdict() | {"f1": found.noise.f1}, abs=1e-4)
     assert outside["noise_after"] == pytest.approx(found.noise_after, abs=1e-4)

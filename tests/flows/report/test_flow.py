@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flows.refine.flow import refine
-from flows.report.flow import Reported, report
+from flows.report.flow import ReportFile, report
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
@@ -23,8 +23,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     draw_world(folder / "world", people=6, photos=40, seed=3)
     refine.fn(
+        str(folder / "root"),
         ["image-folder", str(folder / "world/photos")],
-        root=str(folder / "root"),
         detector=str(DETECTOR),
         embedder=str(EMBEDDER),
         shards=2,
@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(root: Path) -> Reported:
+def made(root: Path) -> ReportFile:
     evaluation = {
         "figures": [
             {"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9, "low": 0.8, "high": None}
@@ -54,18 +54,18 @@ def made(root: Path) -> Reported:
 
 
 @pytest.fixture(scope="module")
-def both(root: Path) -> Reported:
+def both(root: Path) -> ReportFile:
     """The refinement beside one that keeps no name, for none has a hundred photos."""
     other = root.parent / "other"
     refine.fn(
+        str(other),
         ["image-folder", str(root.parent / "world/photos")],
-        root=str(other),
         detector=str(DETECTOR),
         embedder=str(EMBEDDER),
         shards=3,
         min_faces=100,
     )
-    return report(compare=(str(root), str(other)), out=root.parent / "both.html", each=5)
+    return report(str(root), against=[str(other)], out=root.parent / "both.html", each=5)
 
 
 def opened(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
@@ -82,7 +82,7 @@ def opened(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[st
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_opens_without_a_network_and_is_searched_by_keyboard(
-    made: Reported, browser: Any, shots: Path, width: int
+    made: ReportFile, browser: Any, shots: Path, width: int
 ) -> None:
     page, heard, asked = opened(browser, made.file, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -110,7 +110,7 @@ def test_it_opens_without_a_network_and_is_searched_by_keyboard(
     page.close()
 
 
-def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: Reported, root: Path) -> None:
+def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: ReportFile, root: Path) -> None:
     files = sorted(p.name for p in (root.parent / "plots").iterdir())
     assert len(files) == 2 * made.plots
     assert {"by_group.png", "roc.svg", "models_1.png"} <= {*files, "models_1.png"}
@@ -120,7 +120,7 @@ def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: R
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_what_two_treat_differently_is_shown_and_searched(
-    both: Reported, browser: Any, shots: Path, width: int
+    both: ReportFile, browser: Any, shots: Path, width: int
 ) -> None:
     page, heard, asked = opened(browser, both.file, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -140,34 +140,34 @@ def test_what_two_treat_differently_is_shown_and_searched(
     page.close()
 
 
-def test_the_budget_holds_for_two_as_well(root: Path, both: Reported, tmp_path: Path) -> None:
-    few = report(compare=(str(root), str(root.parent / "other")), out=tmp_path / "f.html", each=1, megabytes=0.02)
+def test_the_budget_holds_for_two_as_well(root: Path, both: ReportFile, tmp_path: Path) -> None:
+    few = report(str(root), against=[str(root.parent / "other")], out=tmp_path / "f.html", each=1, megabytes=0.02)
     assert 0 < few.faces < both.faces
     assert few.findings < both.findings
     assert Path(few.file).stat().st_size < Path(both.file).stat().st_size
 
 
 def test_two_are_compared(root: Path, tmp_path: Path) -> None:
-    both = report(compare=(str(root), str(root)), out=tmp_path / "c.html")
+    both = report(str(root), against=[str(root)], out=tmp_path / "c.html")
     assert "None." in Path(both.file).read_text()  # nothing is treated differently
     evaluation = str(root.parent / "e2.json")
     Path(evaluation).write_text('{"figures": []}')
-    report(compare=(evaluation, evaluation), out=tmp_path / "e.html")
+    report(evaluation, against=[evaluation], out=tmp_path / "e.html")
     figure = {"test_set": "t", "figure": "EER", "model": "m", "against": "", "value": 0.1, "low": None, "high": None}
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "e.json").write_text(json.dumps({"figures": [figure]}))
     files = (str(tmp_path / "one/e.json"), str(tmp_path / "two/e.json"))
-    text = Path(report(compare=files, out=tmp_path / "e.html").file).read_text()
+    text = Path(report(files[0], against=[files[1]], out=tmp_path / "e.html").file).read_text()
     assert f"EER, {files[0]}: m: 0.1000; EER, {files[1]}: m: 0.1000" in text, "models are told apart by their files"
     with pytest.raises(UserError, match="two of the same kind"):
-        report(compare=(str(root), evaluation), out=tmp_path / "x.html")
+        report(str(root), against=[evaluation], out=tmp_path / "x.html")
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({}, "give a root, or --compare"),
+        ({"root": "e.json"}, "give a root, or two of a kind, A --against B"),
         ({"root": "nowhere"}, "no finished refinement"),
         ({"root": "ROOT", "each": 0}, "--each 0"),
         ({"root": "ROOT", "evaluation": [Path("none.json")]}, "cannot read none.json as an evaluation"),
@@ -186,7 +186,7 @@ def test_ten_thousand_names_take_less_than_half_a_minute_and_25_megabytes(root: 
     repeat(done, large, 1 + 10_000 // done.account.identities_claimed)
     begun = time.process_time()  # of the one processor that it takes: what else runs here does not count
     alone = report(large, out=tmp_path / "large.html")
-    report(compare=(large, large), out=tmp_path / "both.html")
+    report(large, against=[large], out=tmp_path / "both.html")
     spent = time.process_time() - begun
     assert latest(large).account.identities_claimed > 10_000
     assert spent < 30

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
+from flows.refine.export import export
 from flows.refine.flow import refine
-from flows.refine.take_out import export
 from flows.review.flow import collect, send, status
 from flows.review.sending import REPEATED
 from pipeline.refined.scoring.known_truth import read_truth
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     out = tmp_path_factory.mktemp("review")
     draw_world(out / "world", people=16, photos=200, seed=11)
     root = str(out / "root")
-    refine.fn(["image-folder", str(out / "world/photos")], root=root, test_set=[str(out / "world/test")], **MODELS)
+    refine.fn(root, ["image-folder", str(out / "world/photos")], test_set=[str(out / "world/test")], **MODELS)
     return Drawn(out / "world", root)
 
 
@@ -175,7 +175,7 @@ def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: LocalServ
 
     verdicts = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}
     photos = str(drawn.world / "photos")
-    refine.fn(["image-folder", photos], root=drawn.root, min_faces=3, flip="add", **MODELS)  # other vectors
+    refine.fn(drawn.root, ["image-folder", photos], min_faces=3, flip="add", **MODELS)  # other vectors
     again = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}
     faces = {r["finding_id"] for r in ledger.read(drawn.root).to_pylist() if r["kind"] == "outlier"}
     assert {f: v for f, v in again.items() if f in faces} == {f: v for f, v in verdicts.items() if f in faces}

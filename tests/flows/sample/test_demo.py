@@ -11,10 +11,10 @@ import pytest
 
 from flows.benchmark import figures
 from flows.benchmark.training import losses
+from flows.refine.clean import clean
 from flows.refine.flow import refine
-from flows.refine.self_training import bootstrap
-from flows.refine.take_out import clean
-from flows.sample.flow import Demo, demo
+from flows.refine.self_training import self_train
+from flows.sample.flow import DemoResult, demo
 from flows.train.experiment import experiment
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import score
@@ -34,13 +34,13 @@ class Small(NamedTuple):
     """A finished demo and where it lies."""
 
     out: Path
-    made: Demo
+    made: DemoResult
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     out = tmp_path_factory.mktemp("demo") / "out"
-    return Small(out, demo.fn(out, people=PEOPLE, photos=PHOTOS, steps="6"))
+    return Small(out, demo.fn(out, people=PEOPLE, photos=PHOTOS, steps=6))
 
 
 def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Small) -> None:
@@ -76,7 +76,7 @@ def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCapture
 
     before = files()
     with caplog.at_level("INFO", logger="refinery"):
-        again = demo.fn(small.out, people=PEOPLE, photos=PHOTOS, steps="6")
+        again = demo.fn(small.out, people=PEOPLE, photos=PHOTOS, steps=6)
     assert files() == before
     assert "shards made" not in caplog.text
     assert replace(again, seconds=0) == replace(small.made, seconds=0)
@@ -87,7 +87,7 @@ def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_
 ) -> None:
     root = shutil.copytree(small.out / "root", tmp_path / "root")
     source = ["image-folder", str(small.out / "world/photos")]
-    refine.fn(source, root=str(root), detector=str(DETECTOR), embedder=str(EMBEDDER))  # another one, without a test set
+    refine.fn(str(root), source, detector=str(DETECTOR), embedder=str(EMBEDDER))  # another one, without a test set
 
     def held() -> set[Path]:
         return {p for name in ("refined", "faces", "trainings", "experiments") for p in (root / name).rglob("*.*")}
@@ -102,14 +102,14 @@ def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_
 
 
 def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:
-    given = {"detector": str(DETECTOR), "loss": ["norm_softmax_20", "triplet+centre"], "steps": "6", "device": "cpu"}
+    given = {"detector": str(DETECTOR), "only": ["norm_softmax_20", "triplet+centre"], "steps": 6, "device": "cpu"}
     root, test = str(small.out / "root"), str(small.out / "world/test")
-    first = losses(root, test, **given)
-    assert [row["loss"] for row in first.rows()] == given["loss"]
+    first = losses(root, [test], **given)
+    assert [row["loss"] for row in first.rows()] == given["only"]
     assert all(0 <= float(row["accuracy"]) <= 1 and "[" in row["TAR@FAR=0.01"] for row in first.rows())
     caplog.clear()
     with caplog.at_level("INFO", logger="refinery"):
-        assert losses(root, test, **given) == first
+        assert losses(root, [test], **given) == first
     assert "step 1 of" not in caplog.text
     assert "shards made" not in caplog.text
 
@@ -119,8 +119,8 @@ def test_the_papers_figures_are_drawn_of_what_was_trained(
 ) -> None:
     monkeypatch.setattr(figures, "TOY_STEPS", 2)
     root, test = str(small.out / "root"), str(small.out / "world/test")
-    given = {"detector": str(DETECTOR), "steps": "2", "device": "cpu"}
-    found = figures.figures(root, tmp_path / "figures", test_set=test, **given)
+    given = {"detector": str(DETECTOR), "steps": 2, "device": "cpu"}
+    found = figures.figures(root, tmp_path / "figures", test_set=[test], **given)
     table = {row["loss"]: row for row in found.rows()}
     assert set(table) == set(figures.TABLE)
     assert not table["triplet"]["W-EC"], "a triplet loss has no weights"
@@ -146,7 +146,7 @@ def test_the_comparison_says_nothing_of_where_it_was_made(small: Small) -> None:
 
 def test_seeds_give_intervals_over_seeds(small: Small) -> None:
     found = experiment.fn(
-        str(small.out / "root"), [str(small.out / "world/test")], seeds=2, detector=str(DETECTOR), steps="6"
+        str(small.out / "root"), [str(small.out / "world/test")], seeds=2, detector=str(DETECTOR), steps=6
     )
     assert all(len(m.seeds) == 2 for m in found.measured)
     assert all(g.seeds is not None and g.seeds[0] <= g.by <= g.seeds[1] for g in found.gains)
@@ -161,28 +161,28 @@ def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, 
     to_onnx(net, tmp_path / "r18.onnx", channels=3, size=112)
     source = ["image-folder", str(small.out / "world/photos")]
     for form in ("pt", "onnx"):
-        refine.fn(source, root=str(tmp_path / form), detector=str(DETECTOR), embedder=str(tmp_path / f"r18.{form}"))
+        refine.fn(str(tmp_path / form), source, detector=str(DETECTOR), embedder=str(tmp_path / f"r18.{form}"))
     assert fates(tmp_path / "pt") == fates(tmp_path / "onnx")
 
 
-def test_bootstrapping_counts_what_changes_and_goes_on_where_it_was(small: Small, tmp_path: Path) -> None:
+def test_self_training_counts_what_changes_and_goes_on_where_it_was(small: Small, tmp_path: Path) -> None:
     source = ["image-folder", str(small.out / "world/photos")]
     given = {
         "root": str(tmp_path / "root"),
         "detector": str(DETECTOR),
         "rounds": 2,
         "stop_share": 0.0,
-        "steps": "100",
-        "batch": "16",
+        "steps": 100,
+        "batch": 16,
     }
-    first = bootstrap.fn(source, **given)
+    first = self_train.fn(source=source, **given)
     assert [r.round for r in first.rounds] == [0, 1]
     assert first.rounds[0].trained_on > first.rounds[0].kept
     assert all(r.share == r.changed / PHOTOS for r in first.rounds)
     models = {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")}
-    assert bootstrap.fn(source, **given).rounds == first.rounds
+    assert self_train.fn(source=source, **given).rounds == first.rounds
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")} == models
-    stopped = bootstrap.fn(source, **{**given, "stop_share": 1.0})
+    stopped = self_train.fn(source=source, **{**given, "stop_share": 1.0})
     assert len(stopped.rounds) == 1
 
 

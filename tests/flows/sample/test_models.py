@@ -16,11 +16,11 @@ def test_the_command_makes_a_detector_and_an_embedder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "detector.onnx").write_bytes(DETECTOR.read_bytes())
-    made = models(out, people=4, photos_each=6, steps="3", batch="8")
+    made = models(out, embedder_people=4, photos_each=6, steps=3, batch=8)
     assert [line.split(":")[0] for line in made.lines()] == [str(out / "detector.onnx"), str(out / "embedder.onnx")]
     assert OnnxEmbedder(str(out / "embedder.onnx")).dim == OnnxEmbedder(str(EMBEDDER)).dim
     before = (out / "embedder.onnx").read_bytes()
-    assert models(out, people=4, photos_each=6, steps="3", batch="8") == made
+    assert models(out, embedder_people=4, photos_each=6, steps=3, batch=8) == made
     assert (out / "embedder.onnx").read_bytes() == before
 
 

@@ -1,86 +1,116 @@
-"""The loop by itself: what each schedule is given; and for some minutes on a real Prefect and a real Label Studio."""
+"""What `refinery serve` registers: two deployments with the options of `refine` and of `review send`."""
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from prefect.deployments.runner import RunnerDeployment
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.refine.flow import refine
 from flows.review import flow as review
-from flows.schedule.serve import deployments, serve, split
+from flows.schedule.deployments import Schedule, absolute_paths, deployments
+from flows.schedule.serve import StoppedSchedules, serve
 from pipeline.errors import UserError
 
-GIVEN = {
-    "source": ["image-folder", "/p"],
+REFINING = {
     "root": "/r",
+    "source": ["image-folder", "/p"],
     "detector": "d",
     "embedder": "e",
     "aligned": True,
-    "url": "http://127.0.0.1:1",
-    "budget": 7,
-    "groups": "/g.csv",
     "workers": "2",
 }
-OWN = {"export": "/out", "format": "parquet", "target_noise": 0.01}
+ASKING = {"url": "http://127.0.0.1:1", "budget": 7, "groups": "/g.csv"}
 EVERY = "* * * * *"
+NIGHTLY = Schedule("0 3 * * *", "*/15 * * * *", out="/out", target_noise=0.01)
 
 
-def test_each_option_goes_to_the_flow_that_knows_it() -> None:
-    refining, asking = split(GIVEN)
-    assert refining == {k: GIVEN[k] for k in ("source", "root", "detector", "embedder", "aligned", "workers")}
-    assert asking == {k: GIVEN[k] for k in ("url", "budget", "groups")}
-
-
-def test_serve_has_every_option_of_refine_and_of_review_send() -> None:
-    there = inspect.signature(serve).parameters
+def test_serve_has_every_option_of_refine_and_of_review_send_with_its_default() -> None:
+    own = inspect.signature(serve).parameters
     for function in (refine.fn, review.send.fn):
-        assert set(inspect.signature(function).parameters) <= set(there)
-    assert there["budget"].default == inspect.signature(review.send.fn).parameters["budget"].default
+        for name, parameter in inspect.signature(function).parameters.items():
+            assert own[name].default == parameter.default
+            assert own[name].annotation == parameter.annotation
+
+
+def test_serve_gives_every_option_to_the_flow_that_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    served: list[RunnerDeployment] = []
+
+    def keep(both: Sequence[RunnerDeployment], **_: object) -> StoppedSchedules:
+        served.extend(both)
+        return StoppedSchedules([])
+
+    monkeypatch.setattr("flows.schedule.serve.serve_until_ctrl_c", keep)
+    serve(str(tmp_path), ["image-folder", "/p"], "d", "e", min_faces=3, budget=7, out="/out")
+    refining, asking = served[0].parameters["refining"], served[0].parameters["asking"]
+    assert set(refining) == set(inspect.signature(refine.fn).parameters)
+    assert set(asking) == set(inspect.signature(review.send.fn).parameters) - {"root"}
+    assert (refining["min_faces"], asking["budget"], served[0].parameters["out"]) == (3, 7, "/out")
+
+
+def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.onnx").touch()
+    options = {
+        "root": "r",
+        "source": ["image-folder", "p"],
+        "detector": "d.onnx",
+        "embedder": "buffalo_l",
+        "test_set": ["t"],
+    }
+    assert absolute_paths(options) == {
+        "root": f"{tmp_path}/r",
+        "source": ["image-folder", f"p={tmp_path}/p"],
+        "detector": f"{tmp_path}/d.onnx",
+        "embedder": "buffalo_l",
+        "test_set": [f"{tmp_path}/t"],
+    }
+    assert absolute_paths({"root": "s3://bucket/root"}) == {"root": "s3://bucket/root"}
 
 
 def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_need() -> None:
-    first, second = deployments(GIVEN, OWN, refine_cron="0 3 * * *", review_cron="*/15 * * * *")
+    first, second = deployments(REFINING, ASKING, NIGHTLY)
     assert [s.schedule.cron for d in (first, second) for s in d.schedules] == ["0 3 * * *", "*/15 * * * *"]
     for made in (first, second):
         assert made.concurrency_limit == 1
         assert made.concurrency_options.collision_strategy.value == "CANCEL_NEW"
-        assert made.parameters["export"] == "/out"
+        assert made.parameters["out"] == "/out"
         assert made.parameters["target_noise"] == 0.01
         assert made.parameters["asking"]["budget"] == 7
         flow = load_flow_from_entrypoint(made.entrypoint)
         assert set(made.parameters) <= set(flow.parameters.properties)
     assert first.parameters["refining"]["detector"] == "d"
     assert second.parameters["root"] == "/r"
-    assert not deployments(GIVEN, OWN, refine_cron="", review_cron=EVERY)[0].schedules
+    assert not deployments(REFINING, ASKING, Schedule("", EVERY))[0].schedules
 
 
 @pytest.mark.parametrize(
-    ("own", "cron", "message"),
+    ("schedule", "message"),
     [
-        ({"format": "zip"}, EVERY, "--format zip: give one of"),
-        ({}, "at noon", '--review-cron "at noon" is no schedule'),
+        (Schedule(EVERY, EVERY, format="zip"), "--format zip: give one of"),
+        (Schedule(EVERY, "at noon"), '--review-cron "at noon" is no schedule'),
     ],
 )
-def test_a_mistake_is_one_line(own: dict[str, Any], cron: str, message: str) -> None:
+def test_a_mistake_is_one_line(schedule: Schedule, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        deployments(GIVEN, {**OWN, **own}, refine_cron=EVERY, review_cron=cron)
+        deployments(REFINING, ASKING, schedule)
 
 
 def test_an_audit_too_small_for_the_target_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="refinery"):
-        deployments({**GIVEN, "audit": 765}, {**OWN, "target_noise": 0.005}, refine_cron="", review_cron=EVERY)
+        deployments(REFINING, {**ASKING, "audit": 765}, Schedule("", EVERY, target_noise=0.005))
         assert not caplog.text
-        deployments({**GIVEN, "audit": 764}, {**OWN, "target_noise": 0.005}, refine_cron="", review_cron=EVERY)
-        assert "--audit 764 cannot show less than 0.50% of wrong labels: it takes 765" in caplog.text
+        deployments(REFINING, {**ASKING, "audit": 764}, Schedule("", EVERY, target_noise=0.005))
+        assert "--audit 764 cannot show less than 0.50% of wrong labels: that takes 765 photos" in caplog.text
 
 
 def test_the_deployments_for_a_work_pool_are_those_that_are_served() -> None:
     written = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
-    served = deployments(GIVEN, OWN, refine_cron="0 3 * * *", review_cron="*/15 * * * *")
+    served = deployments(REFINING, ASKING, NIGHTLY)
     for theirs, ours in zip(written, served, strict=True):
         assert theirs["name"] == ours.name
         assert theirs["entrypoint"] == ours.entrypoint

@@ -70,15 +70,14 @@ def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Ite
         "REFINERY_WEBHOOK_SECRET": SECRET,
     }
     given = [
+        folder / "root",
         "image-folder",
         photos,
-        "--root",
-        folder / "root",
         "--detector",
         DETECTOR,
         "--embedder",
         EMBEDDER,
-        "--export",
+        "--out",
         folder / "out",
         "--url",
         studio.url,

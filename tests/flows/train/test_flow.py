@@ -1,5 +1,6 @@
 """Training from the command line: every loss by its name, and what a user can get wrong told in one line."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from tests.builders.photos import exported_faces
 from tests.builders.processes import trainings
 from tests.builders.processes.command_line import Command, error_line
 from trainer.losses.objective import LOSSES
+from trainer.run import Run
 
-SMALL = ("--input", "3x56x56", "--batch", "24", "--steps", "40", "--embedding", "32", "--every", "1", "--device", "cpu")
+SMALL = ("--set", "input=3x56x56", "--set", "embedding=32", "--batch", "24", "--steps", "40", "--log-every", "1")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_loss_trains_the_sample_recipe_by_its_name(
     refinery: Command, data: Path, tmp_path: Path, loss: str
 ) -> None:
-    status, _, err = refinery("train", "sample", "--data", data, "--out", tmp_path / "out", "--loss", loss, *SMALL)
+    status, _, err = refinery("train", data, "--out", tmp_path / "out", "--loss", loss, "--device", "cpu", *SMALL)
     assert status == 0, err
     found = trainings.losses(tmp_path / "out")
     assert len(found) == 40
@@ -35,21 +37,36 @@ def test_every_loss_trains_the_sample_recipe_by_its_name(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("r5000",), "no recipe is called r5000: give one of sample, casia_r50"),
-        (("sample", "--lr", "fast"), "lr 'fast': expected a number"),
-        (("sample", "--backbone", "vgg"), "vgg"),
-        (("sample", "--loss", "arcfase"), "arcfase"),
-        (("sample", "--loss", "arcface:m9=1"), "m9"),
-        (("sample", "--data", "nowhere"), "there is no nowhere: give a folder that `refinery export` wrote"),
-        (("sample", "--device", "cuda:77"), "no device cuda:77 here"),
-        (("sample", "--batch", "4", "--accumulate", "3"), "accumulate 3: expected a divisor of batch (4)"),
+        (("--recipe", "r5000"), "no recipe is called r5000: give one of sample, casia_r50"),
+        (("--set", "dropout=some"), "dropout 'some': expected a number"),
+        (("--set", "speed=1"), "a run has no field speed: it has backbone"),
+        (("--set", "dropout"), "--set dropout: give FIELD=VALUE"),
+        (("--set", "lr=1"), "--set lr=1: lr is an option of its own, give --lr 1"),
+        (("--backbone", "vgg"), "vgg"),
+        (("--loss", "arcfase"), "arcfase"),
+        (("--loss", "arcface:m9=1"), "m9"),
+        (("--device", "cuda:77"), "no device cuda:77 here"),
+        (("--batch", "4", "--set", "accumulate=3"), "accumulate 3: expected a divisor of batch (4)"),
     ],
 )
 def test_a_mistake_is_one_line(
     refinery: Command, data: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
-    given = words if "--data" in words else (*words, "--data", str(data))
-    assert message in error_line(refinery("train", *given, "--out", tmp_path / "out"))
+    assert message in error_line(refinery("train", data, *words, "--out", tmp_path / "out"))
+
+
+def test_data_that_is_none_is_one_line(refinery: Command, tmp_path: Path) -> None:
+    line = error_line(refinery("train", "nowhere", "--out", tmp_path / "out"))
+    assert "there is no nowhere: give a folder that `refinery export` wrote" in line
+    assert "give DATA, a folder that `refinery export` wrote, and --out" in error_line(refinery("train"))
+
+
+def test_all_fields_are_listed_with_the_values_of_a_recipe(refinery: Command) -> None:
+    status, out, _ = refinery("train", "--recipe", "casia_r50", "--set", "dropout=0.2", "--fields")
+    assert status == 0
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines() if line.strip()}
+    assert set(rows) >= {f.name for f in fields(Run)}
+    assert (rows["steps"], rows["dropout"]) == ("32000", "0.2")
 
 
 def test_the_loop_is_measured_beside_the_bare_network(data: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Ref
 def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: Path):
     path, _, _ = root
     key = next(k for k, (identity, reason) in fates(path).items() if identity == k[:3] and not reason)
-    apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong", who="somebody's list")
+    apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong", author="somebody's list")
     assert fates(path)[key] == (None, "outlier")
     listed = next(r for r in ledger.rows_of(ledger.read(path)) if r.who == "somebody's list")
     for who in ("ann", "bob"):

@@ -21,7 +21,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):
         folder.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / f"{number}.png"), one.photo)
     root = str(out / "root")
-    refine.fn(["image-folder", str(out / "photos")], root=root, detector=str(DETECTOR), embedder=str(EMBEDDER))
+    refine.fn(root, ["image-folder", str(out / "photos")], detector=str(DETECTOR), embedder=str(EMBEDDER))
     return out / "photos", latest(root)
 
 

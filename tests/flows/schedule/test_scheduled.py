@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from flows.schedule.deployments import clean_enough, export_changed, reviewing
+from flows.schedule.scheduled import clean_enough, export_changed, scheduled_review
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined.account import account_labels
@@ -77,10 +77,10 @@ def test_asking_ends_at_the_target_and_not_before_the_audit_is_answered() -> Non
 def test_a_review_leaves_a_root_alone_that_is_being_refined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("flows.schedule.deployments.TURN_S", 0.1)
+    monkeypatch.setattr("flows.schedule.scheduled.TURN_S", 0.1)
     refined(str(tmp_path), 1)
     with lock_holder(tmp_path, 60) as other, caplog.at_level("INFO", logger="refinery"):
-        done = reviewing.fn(str(tmp_path), {"url": "http://127.0.0.1:9"})
+        done = scheduled_review.fn(str(tmp_path), {"url": "http://127.0.0.1:9"})
         assert done.busy
         assert not done.asked
         assert f"by process {other.pid}" in caplog.text
@@ -88,6 +88,6 @@ def test_a_review_leaves_a_root_alone_that_is_being_refined(
 
 
 def test_before_the_first_refinement_a_review_does_nothing(tmp_path: Path) -> None:
-    done = reviewing.fn(str(tmp_path / "root"), {"url": "http://127.0.0.1:9"})
+    done = scheduled_review.fn(str(tmp_path / "root"), {"url": "http://127.0.0.1:9"})
     assert (done.asked, done.busy, done.exported) == (False, False, "")
     assert not (tmp_path / "root").exists()

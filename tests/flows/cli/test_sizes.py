@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.refine.take_out import parse_memory
+from flows.cli.sizes import parse_memory
 from pipeline.errors import UserError
 
 

@@ -1,0 +1,127 @@
+"""The arguments and options that several commands have: one type and one help text each, the same everywhere.
+
+A function that is a command annotates its parameters with these names. ROOT comes first; what is written goes to --out;
+an option that may repeat is a list. An option in one command alone is written where that command is.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NONE_GIVEN: list[str] = []  # the default of options that may repeat; never changed
+
+# arguments
+Root = Annotated[
+    str, typer.Argument(metavar="ROOT", help="Where a refinement's tables lie: a folder, or an address like s3://...")
+]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE PATH...",
+        help="Pairs of image-folder, ms-celeb, record-io or megaface and a path; NAME=PATH names the source. "
+        "The paths of megaface may also be given by --probes and --gallery.",
+    ),
+]
+Dataset = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or an InsightFace .rec file.")
+]
+
+# what is written
+OutFile = Annotated[Path, typer.Option("--out", help="The file to write.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
+OutRoot = Annotated[str, typer.Option("--out", help="Where to write tables: a folder, or an address like s3://...")]
+
+# models and photos
+Detector = Annotated[
+    str, typer.Option(help="Face detector: an ONNX file (SCRFD or YuNet), or an InsightFace pack like buffalo_l.")
+]
+Embedder = Annotated[
+    str,
+    typer.Option(
+        help="Embedder: an ONNX file (112x112, ArcFace kind), a checkpoint of `refinery train`, or an InsightFace pack."
+    ),
+]
+SecondEmbedder = Annotated[
+    str, typer.Option(help="One trained on other data: nothing is removed, moved or merged unless both agree.")
+]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 crops already.")]
+Flip = Annotated[
+    str, typer.Option(help="How the mirrored face's embedding joins the face's own: none, add or concatenate.")
+]
+TestSets = Annotated[
+    list[str],
+    typer.Option(
+        "--test-set", help="A .bin, pairs.txt, folder of people, or what `evaluate --help` lists; may be repeated."
+    ),
+]
+Cache = Annotated[
+    str, typer.Option(help="Folder in which aligned faces and embeddings are kept for the next time; a ROOT will do.")
+]
+Against = Annotated[
+    list[str], typer.Option(help="What the first argument is compared with, of the same kind; may be repeated.")
+]
+
+# the rules of a refinement
+Probes = Annotated[str, typer.Option(help="Of megaface: the probes, FaceScrub's folders of people.")]
+Gallery = Annotated[str, typer.Option(help="Of megaface: the distractors.")]
+Undecided = Annotated[str, typer.Option(help="What happens to photos that people should decide about: keep or drop.")]
+Shards = Annotated[int, typer.Option(help="Shards of each table; 0: by the number of photos.")]
+MinFaces = Annotated[int, typer.Option(help="Photos an identity must have left; one with fewer is removed.")]
+Groups = Annotated[str, typer.Option(help="CSV or Parquet with identity, group, and what else annotators should see.")]
+
+# how it runs
+DaskWorkers = Annotated[
+    str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")
+]
+Memory = Annotated[str, typer.Option(help="Memory for searches among all persons, like 8GB; default: no limit.")]
+Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
+Draws = Annotated[int, typer.Option(help="Test sets drawn anew for the 95% intervals; 0: no intervals.")]
+Format = Annotated[str, typer.Option(help="Of the data set: parquet, recordio or folder.")]
+Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
+
+# a training
+Recipe = Annotated[str, typer.Option(help="What is trained: sample, casia_r50, ms1m_r50, ms1m_r100 or amsoftmax_r20.")]
+Backbone = Annotated[str, typer.Option(help="Network, instead of the recipe's: iresnet50, mobilefacenet...")]
+Loss = Annotated[str, typer.Option(help="Loss, instead of the recipe's: arcface, cosface:scale=32+focal...")]
+Steps = Annotated[int | None, typer.Option(help="Updates of the weights, instead of the recipe's.")]
+Batch = Annotated[int | None, typer.Option(help="Photos of one update over all ranks, instead of the recipe's.")]
+LearningRate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate, instead of the recipe's.")]
+Settings = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Any other field of the training (`refinery train --fields` lists them); may be repeated.",
+    ),
+]
+FirstShare = Annotated[
+    float, typer.Option(help="Share of the updates that round 0 takes, before the noise is learnt by heart.")
+]
+Threads = Annotated[int, typer.Option(help="Threads that decode photos.")]
+Seeds = Annotated[int, typer.Option(help="Trainings of each kind, each with a seed of its own.")]
+
+# drawn people and drawn embeddings
+World = Annotated[
+    Path, typer.Option(help="Folder whose truth is known: photos/ and truth.tsv, as `refinery sample world` writes.")
+]
+People = Annotated[int, typer.Option(help="People with a name; outliers show others.")]
+Photos = Annotated[int, typer.Option(help="Photos, noise included.")]
+Dim = Annotated[int, typer.Option(help="Length of the drawn embeddings.")]
+Networks = Annotated[list[str], typer.Option("--network", help="A backbone to measure; may be repeated.")]
+Turns = Annotated[int, typer.Option(help="Updates of each kind that are measured.")]
+
+# Label Studio
+ProposeGroups = Annotated[
+    bool, typer.Option("--propose-groups", help="Route identities without a group by vote of their neighbours.")
+]
+Roster = Annotated[str, typer.Option(help="CSV with group and annotator: who is assigned, where the server can.")]
+Budget = Annotated[int, typer.Option(help="Questions that wait for an answer at most; the most useful first.")]
+Minutes = Annotated[float, typer.Option(help="Minutes of annotators' time that they take at most; 0: no limit.")]
+Votes = Annotated[int, typer.Option(help="Annotators that answer each question; one more where they differ.")]
+Audit = Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")]
+Url = Annotated[str, typer.Option(help="Address of Label Studio; default: the one `review serve ROOT` started.")]
+ProjectName = Annotated[
+    str, typer.Option("--name", help="What the projects in Label Studio are called after; default: the root's name.")
+]

@@ -1,0 +1,55 @@
+"""`refinery labels`: what became of every photo, as a table of text that any program reads.
+
+Reads one table and writes one file; nothing heavier than Parquet is loaded for it.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.cli.options import OutFile, Root
+from flows.cli.result import Result
+from pipeline import refinement
+from pipeline.errors import UserError
+from pipeline.tables.table import Table
+
+COLUMNS = ("key", "claimed", "identity", "reason", "score")
+
+
+@dataclass(frozen=True)
+class LabelsFile(Result):
+    """The file that was written, and how many photos it has a row for."""
+
+    file: str
+    photos: int
+
+    def lines(self) -> list[str]:
+        """One line for people."""
+        return [f"labels of {self.photos} photos: {self.file}"]
+
+
+def labels(root: Root, out: OutFile) -> LabelsFile:
+    """Write one row for every photo: key, claimed, identity (empty: removed), reason, score; tabs between.
+
+    key: the photo's path in its source. claimed: its identity as it came. score: of the finding that decided.
+    """
+    table = refinement.latest(root).labels
+    temporary = out.with_name(f".{out.name}.tmp")
+    try:
+        _write_tsv(table, temporary)
+        temporary.replace(out)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {out} ({error.strerror or error}): give --out a file in a folder that exists"
+        ) from None
+    return LabelsFile(str(out), len(table))
+
+
+def _write_tsv(table: Table, file: Path) -> None:
+    with open(file, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for rows in table.batches(COLUMNS):
+            *words, score = (rows[c].to_pylist() for c in COLUMNS)
+            writer.writerows(zip(*words, ("" if s is None else f"{s:.4f}" for s in score), strict=True))
