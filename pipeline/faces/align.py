@@ -89,10 +89,12 @@ def main_face(faces: DetectedFaces, *, width: int, height: int, box: Sequence[fl
     """
     x1, y1, x2, y2 = faces.boxes.T
     if box is not None:
-        given = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
-        overlap = _intersection_over_union(faces.boxes, given)
+        given_box = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
+        overlap = _intersection_over_union(faces.boxes, given_box)
         # a data set's boxes may be tight or wide, so when none overlaps the nearest centre decides
-        distance = np.hypot((x1 + x2) / 2 - (given[0] + given[2]) / 2, (y1 + y2) / 2 - (given[1] + given[3]) / 2)
+        distance = np.hypot(
+            (x1 + x2) / 2 - (given_box[0] + given_box[2]) / 2, (y1 + y2) / 2 - (given_box[1] + given_box[3]) / 2
+        )
         return int(np.lexsort((distance, -overlap))[0])
     off_centre = ((x1 + x2) / 2 - width / 2) ** 2 + ((y1 + y2) / 2 - height / 2) ** 2
     return int(np.argmax((x2 - x1) * (y2 - y1) - 2 * off_centre))

@@ -132,9 +132,9 @@ def embed_shard(
         earlier = read_shard(root, embeddings_then, ["x", "norm"])
         x[now], norm[now], to_embed[now] = vectors(earlier["x"])[0][then], earlier["norm"].to_numpy()[then], False
     for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(to_embed), batch):
-        made = embedder(pictures)
-        norm[rows] = np.linalg.norm(made, axis=1)
-        x[rows] = made / np.maximum(norm[rows], 1e-12)[:, None]
+        embedded = embedder(pictures)
+        norm[rows] = np.linalg.norm(embedded, axis=1)
+        x[rows] = embedded / np.maximum(norm[rows], 1e-12)[:, None]
     columns = [faces["face_id"], faces["identity"], vector_column(x, has_face), pa.array(norm, mask=~has_face)]
     return pa.table(columns, schema=embeddings(embedder.dim))
 

@@ -163,9 +163,9 @@ def _finish(detected: FaceRow | DetectedPhoto) -> FaceRow:
         return detected.photo.row._replace(failure=f"no_face: {error}")
 
 
-def _cut(photo: DecodedPhoto, image: Image, found: DetectedFaces) -> FaceRow:
+def _cut(photo: DecodedPhoto, image: Image, detected: DetectedFaces) -> FaceRow:
     """The row of a photo's main face; the photo is decoded again, whole, if its face is small enough to need that."""
-    face, faces, i = align_main_face(image, found, photo.box, shrink=photo.shrink)
+    face, faces, i = align_main_face(image, detected, photo.box, shrink=photo.shrink)
     if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
         face = align_from_landmarks(decode(photo.data), faces.landmarks[i])
     return _with_measures(_with_detection(photo.row, faces, i), face, to_jpeg(face))

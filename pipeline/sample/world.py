@@ -71,7 +71,7 @@ def draw_world(
     """Draw a world, or its missing files, into a folder and return its account.
 
     photos/NAME/NNNN.jpg with truth.tsv, identities.tsv and overlap.tsv beside them, groups.csv (identity, group, name),
-    test/ (a folder a person), and pairs.txt, which asks about some of its pairs. workers: processes, by default one for
+    test/ (a folder a person), and pairs.txt, which lists some of its pairs. workers: processes, by default one for
     each core. test_people: how many people only the test set shows, by default half as many. Raises UserError for a
     folder with another world in it, and for a full disk.
     """

@@ -24,7 +24,7 @@ from pipeline.tables.table import Shard, Table
 INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))  # deal: hash of the identity, or of the key without one
 CHUNK = 65536  # photos made into columns at a time: the memory of an index is that of its columns, not of its strings
 MAX_SHARD_PHOTOS = 2048  # on average
-MIN_SHARDS = 32  # where there are photos enough, so that workers have something to share and progress is seen
+MIN_SHARDS = 32  # if there are photos enough: so that workers can share them and progress is visible
 MIN_SHARD_PHOTOS = 128
 
 

@@ -1,4 +1,4 @@
-"""A head: a skull form made from its profile, with the surface of the face laid over it, and the ears."""
+"""A head: a bare skull made from a profile, with the surface of the face laid over it, and the ears."""
 
 from collections.abc import Iterator
 from functools import lru_cache

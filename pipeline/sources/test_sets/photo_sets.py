@@ -154,8 +154,8 @@ def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
     for below in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
         if is_folder(folder / below / above) if above else _is_photo(folder / below, first):
             return folder, below
-    where = "and no folder beside it is called so" if above else "which is in no folder beside it"
-    raise UserError(f"{listed.file} asks about {(above or first)[:80]}, {where}: put the photos there")
+    reason = "and no folder beside it is called so" if above else "which is in no folder beside it"
+    raise UserError(f"{listed.file} asks about {(above or first)[:80]}, {reason}: put the photos there")
 
 
 def _is_photo(folder: Path, name: str) -> bool:

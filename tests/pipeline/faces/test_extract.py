@@ -59,11 +59,11 @@ def rows(
         str(folder / "root"), [Source("photos", "image-folder", str(folder / "photos"))], shards=1
     )
     names = [Path(key).name for key in taken.read(["key"])["key"].to_pylist()]
-    told = taken.read()
-    column = pa.array([box] * len(told), told.schema.field("box").type)
-    pq.write_table(told.set_column(told.schema.get_field_index("box"), "box", column), folder / "root/told.parquet")
+    table = taken.read()
+    column = pa.array([box] * len(table), table.schema.field("box").type)
+    pq.write_table(table.set_column(table.schema.get_field_index("box"), "box", column), folder / "root/boxed.parquet")
     found = extract.extract_shard(
-        Shard("told.parquet", "", len(told)), root=taken.root, detector=detector, aligned=aligned, locations=where
+        Shard("boxed.parquet", "", len(table)), root=taken.root, detector=detector, aligned=aligned, locations=where
     ).to_pylist()
     return {n: {k: v for k, v in row.items() if v is not None} for n, row in zip(names, found, strict=True)}
 

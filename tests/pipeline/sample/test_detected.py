@@ -68,8 +68,8 @@ def test_a_recogniser_tells_them_apart_but_not_without_mistakes(material):
     ]
     x = embed(np.stack([align_face(one.photo, marks) for one, marks in kept]))
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
-    who = np.array([one.people[0] for one, _ in kept])
+    person = np.array([one.people[0] for one, _ in kept])
     one, two = np.triu_indices(len(x), 1)
-    cosine, same = (x @ x.T)[one, two], (who[:, None] == who)[one, two]
+    cosine, same = (x @ x.T)[one, two], (person[:, None] == person)[one, two]
     accepted = (cosine[same] > np.quantile(cosine[~same], 0.99)).mean()  # TAR at FAR 1e-2
     assert 0.75 < accepted < 0.99

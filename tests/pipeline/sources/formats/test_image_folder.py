@@ -99,10 +99,10 @@ def test_wrong_paths_are_told_in_one_line(tmp_path):
         "flat": "no identities",
     }
     for name, words in expected.items():
-        with pytest.raises(UserError, match=words) as told:
+        with pytest.raises(UserError, match=words) as error:
             image_folder.parts(tmp_path / name)
-        assert "\n" not in str(told.value)
-        assert str(tmp_path / name) in str(told.value)
+        assert "\n" not in str(error.value)
+        assert str(tmp_path / name) in str(error.value)
 
 
 def test_flat_when_asked(tmp_path):

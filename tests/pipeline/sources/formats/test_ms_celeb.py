@@ -68,12 +68,12 @@ def test_malformed_lines_are_told_with_their_number(tmp_path):
         found = photos(path, part_bytes)
         kept = [p for p in found if not p.failure]
         assert [ms_celeb.read(path, p) for p in kept] == [b"good", b"good"]
-        told = {p.failure.split(": ")[1]: (p.identity, p.failure.split(": ", 2)[2]) for p in found if p.failure}
-        assert told["a.tsv line 2"] == ("m.02", "found 3 columns, expected 6 or 7")
-        assert told["a.tsv line 4"][1].startswith("the last column, the photo, is no base64")
-        assert told["a.tsv line 5"] == ("m.01", "the last column, the photo, is empty")
-        assert told["a.tsv line 6"] == (None, "the first column, the MID, is empty")
-        assert told["a.tsv line 7"] == (None, "found 1 columns, expected 6 or 7")
+        failures = {p.failure.split(": ")[1]: (p.identity, p.failure.split(": ", 2)[2]) for p in found if p.failure}
+        assert failures["a.tsv line 2"] == ("m.02", "found 3 columns, expected 6 or 7")
+        assert failures["a.tsv line 4"][1].startswith("the last column, the photo, is no base64")
+        assert failures["a.tsv line 5"] == ("m.01", "the last column, the photo, is empty")
+        assert failures["a.tsv line 6"] == (None, "the first column, the MID, is empty")
+        assert failures["a.tsv line 7"] == (None, "found 1 columns, expected 6 or 7")
         assert len(found) == 7
         assert sum(p.key.startswith("m.01/") for p in found) == 4, "where a line names its photo, so does the key"
 
@@ -124,10 +124,10 @@ def test_wrong_input_is_told_in_one_line(tmp_path):
         "six.tsv": "line 1: found 6 columns",
     }
     for name, words in expected.items():
-        with pytest.raises(UserError, match=words) as told:
+        with pytest.raises(UserError, match=words) as error:
             ms_celeb.parts(tmp_path / name)
-        assert "\n" not in str(told.value)
-        assert str(tmp_path / name) in str(told.value)
+        assert "\n" not in str(error.value)
+        assert str(tmp_path / name) in str(error.value)
 
 
 def test_a_changed_file_is_told_and_changes_its_parts(tmp_path):

@@ -110,9 +110,9 @@ def test_a_rec_that_is_cut_off_is_told(tmp_path, cut, idx):
     (tmp_path / "train.rec").write_bytes(data[:-cut])
     if not idx:
         (tmp_path / "train.idx").unlink()
-    with pytest.raises(UserError, match=r"byte|past the end") as told:
+    with pytest.raises(UserError, match=r"byte|past the end") as error:
         reader.parts(tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 def test_wrong_input_is_told_in_one_line(tmp_path):
@@ -130,9 +130,9 @@ def test_wrong_input_is_told_in_one_line(tmp_path):
     for name, (text, words) in broken.items():
         shutil.copytree(tmp_path / "good", tmp_path / name)
         (tmp_path / name / "train.idx").write_text(text)
-        with pytest.raises(UserError, match=words) as told:
+        with pytest.raises(UserError, match=words) as error:
             reader.parts(tmp_path / name)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error.value)
     (tmp_path / "text.rec").write_text("not a record file")
     (tmp_path / "none.rec").write_text("")
     for name, words in {

@@ -68,7 +68,7 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"labels": np.array([[1.0, 0, 1, -1, -1, -1]])}, "fold 1 has"),
         ({"labels": np.array([[1.0, -1]])}, r"fold 1 has \(2, 6\) photos and 2 answers"),
@@ -79,8 +79,8 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
         ({"indices": cells([[record(name="../a")] * 6] * 2)}, r"\.\./a'\]\" is no photo"),
     ],
 )
-def test_a_protocol_that_is_none(tmp_path: Path, change: dict[str, object], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_protocol_that_is_none(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         photo_sets.pairs(agedb(tmp_path, **change))
 
 

@@ -88,7 +88,7 @@ def test_a_line_a_pair(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a.jpg b.jpg 1\nb.jpg 0\n", "line 2: expected two photos and 1 or 0"),
         ("a.jpg b.jpg 1\na.jpg gone.jpg 0\n", "line 2 asks about gone.jpg, which is not there"),
@@ -96,30 +96,30 @@ def test_a_line_a_pair(tmp_path):
         ("zz.jpg b.jpg 1\n", "asks about zz.jpg, which is in no folder beside it"),
     ],
 )
-def test_a_list_that_is_none(tmp_path, text, told):
+def test_a_list_that_is_none(tmp_path, text, message):
     write_photos(tmp_path / "photos", "a.jpg", "b.jpg")
     (tmp_path / "x_pair.txt").write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         photo_sets.pairs(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [("P0_A_0001.jpg", "expected a photo and a number"), ("P0_A_0001.jpg 0", "say different things of it")],
 )
-def test_a_pair_that_is_none(tmp_path, line, told):
+def test_a_pair_that_is_none(tmp_path, line, message):
     folder = calfw(tmp_path / "set")
     file = folder / "pairs_CALFW.txt"
     file.write_text("\n".join([line, *file.read_text().splitlines()[1:]]))
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         photo_sets.pairs(folder)
 
 
-@pytest.mark.parametrize(("text", "told"), [("1,99\n", "expected two numbers"), ("x\n", "expected two numbers")])
-def test_a_split_that_is_none(tmp_path, text, told):
+@pytest.mark.parametrize(("text", "message"), [("1,99\n", "expected two numbers"), ("x\n", "expected two numbers")])
+def test_a_split_that_is_none(tmp_path, text, message):
     split = cfp(tmp_path / "cfp") / "Protocol/Split/FP"
     (split / "02/diff.txt").write_text(text)
-    with pytest.raises(UserError, match=rf"02/diff\.txt line 1: {told}"):
+    with pytest.raises(UserError, match=rf"02/diff\.txt line 1: {message}"):
         photo_sets.pairs(split)
     (split / "02/diff.txt").unlink()
     with pytest.raises(UserError, match=r"holds no diff\.txt"):

@@ -103,9 +103,9 @@ class Hostile:
 def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, protocol, function, arguments):
     monkeypatch.chdir(tmp_path)
     path = put(tmp_path / "lfw.bin", ([Hostile(function, *arguments), b"b"], [True]), protocol)
-    with pytest.raises(UserError, match=r"lfw\.bin is no verification \.bin") as told:
+    with pytest.raises(UserError, match=r"lfw\.bin is no verification \.bin") as error:
         photos(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "HIT").exists()
 
 
@@ -136,9 +136,9 @@ def test_whatever_else_is_told_in_one_line(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "lfw.bin"
     path.write_bytes(data)
-    with pytest.raises(UserError, match=r"lfw\.bin") as told:
+    with pytest.raises(UserError, match=r"lfw\.bin") as error:
         photos(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "HIT").exists()
 
 
@@ -194,9 +194,9 @@ def test_wrong_pairs_are_told(tmp_path):
     }
     for text, words in wrong.items():
         (root / "pairs.txt").write_text(text)
-        with pytest.raises(UserError, match=words) as told:
+        with pytest.raises(UserError, match=words) as error:
             photo_sets.pairs(root)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error.value)
 
 
 def test_plain_and_flat_folders_and_folders_of_bins(tmp_path):
