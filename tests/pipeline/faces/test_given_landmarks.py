@@ -8,7 +8,7 @@ from pipeline.faces.align import TEMPLATE
 from pipeline.faces.given_landmarks import cut_shard, face_id
 from pipeline.faces.picture import decode, to_jpeg
 from pipeline.sources.test_sets.landmarks import LandmarkedPhoto
-from tests.builders.drawn_vectors import picture
+from tests.builders.tables.drawn_vectors import picture
 
 ON_TEMPLATE = TEMPLATE.ravel().tolist()
 
