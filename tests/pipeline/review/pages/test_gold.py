@@ -1,0 +1,22 @@
+"""Gold questions: the answer is known, and nothing tells them from the rest."""
+
+from pipeline.review.pages.compose import compose_questions
+from pipeline.review.pages.gold import gold_question
+from pipeline.review.questions.persons import ClusterKey
+from pipeline.review.questions.question import GRID
+
+
+def test_gold_is_known_and_looks_like_the_rest(drawn, drawn_cases):
+    questions = compose_questions(drawn.refinement, [c for c in drawn_cases if c.page == GRID], {}, answers_given={})
+    gold = [(q, c) for q in questions for c in q.cases if c.purpose == "gold"]
+    cells = sum(len(q.cases) for q in questions)
+    assert 0.02 < len(gold) / cells < 0.2
+    rows = drawn.refinement.labels.read(["face_id", "key"]).to_pylist()
+    person = {r["face_id"]: drawn.truth[r["key"]] for r in rows}
+    for question, case in gold:
+        same = person[case.finding.subject] == person[question.question.left[0]]
+        assert case.expected == ("no" if same else "yes")
+        assert case.finding.subject not in question.question.left
+    assert {c.expected for _, c in gold} == {"yes", "no"}
+    suspects = [c for c in drawn_cases if c.page == GRID][:20]
+    assert gold_question(ClusterKey("nobody", 0), suspects, {}) is None
