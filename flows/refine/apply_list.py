@@ -67,7 +67,7 @@ def apply_list(
         if not listed.known:
             hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"
             raise UserError(f"{file[0]} names nothing of {root}, {lines[0].name} for one: {hint}")
-        new = record_list(root, listed.verdicts, who=author or f"list {file[0].name}", files=file)
+        new = record_list(root, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
         log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.verdicts), new)
         done = label_again(root, settled_verdicts(root))
     return AppliedList(listed.known, listed.unknown, len(listed.verdicts), new, done.account)

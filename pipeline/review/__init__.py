@@ -1,1 +1,1 @@
-"""What people say about what the machine is not sure of."""
+"""Review by people: questions about what the machine is not sure of, their answers, and how both meet."""

@@ -1,1 +1,1 @@
-"""The ledger of answers, and how votes become verdicts."""
+"""Answers: the ledger that keeps them, the log of what was asked, and how votes become verdicts."""

@@ -49,8 +49,8 @@ def _about_data(rows: Sequence[LedgerRow]) -> list[LedgerRow]:
 
 
 def _agreement(name: str, rows: Sequence[LedgerRow]) -> Agreement:
-    annotators = {w: i for i, w in enumerate(sorted({r.who for r in rows}))}
-    findings = {f: i for i, f in enumerate(sorted({r.finding.finding_id for r in rows}))}
+    annotators = {name: i for i, name in enumerate(sorted({r.who for r in rows}))}
+    findings = {finding_id: i for i, finding_id in enumerate(sorted({r.finding.finding_id for r in rows}))}
     codes = np.full((len(annotators), len(findings)), np.nan)
     for r in rows:
         codes[annotators[r.who], findings[r.finding.finding_id]] = CODES[r.verdict]

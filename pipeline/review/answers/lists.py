@@ -60,10 +60,10 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
     return ListDecisions(verdicts, len(claimed & names), len(names - claimed))
 
 
-def record_list(root: str, verdicts: Iterable[ListVerdict], *, who: str, files: Sequence[Path]) -> int:
+def record_list(root: str, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]) -> int:
     """Append a list's verdicts to the ledger; returns how many were new. The same list again adds nothing.
 
-    who: the list's name; files: the list's, whose bytes identify it.
+    list_name: stands in the ledger in place of an annotator; files: the list's, whose bytes identify it.
     """
     answer_id = f"list/{_digest(files)}"
     rows = ledger.rows_of(ledger.read(root))
@@ -75,7 +75,7 @@ def record_list(root: str, verdicts: Iterable[ListVerdict], *, who: str, files: 
     return ledger.append(
         root,
         (
-            LedgerRow(v.finding, v.verdict, who, "list", answer_id, at=now)
+            LedgerRow(v.finding, v.verdict, list_name, "list", answer_id, at=now)
             for v in verdicts
             if v.finding.finding_id not in known
         ),

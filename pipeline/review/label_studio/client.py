@@ -68,8 +68,8 @@ class StudioClient:
 
     def projects(self, review: str) -> list[Project]:
         """The projects of a review, the oldest first."""
-        found = (project_of(row) for rows in self._pages(_list_projects, "its projects") for row in rows)
-        return sorted((p for p in found if p is not None and p.mark.name == review), key=lambda p: p.id)
+        projects = (project_of(row) for rows in self._pages(_list_projects, "its projects") for row in rows)
+        return sorted((p for p in projects if p is not None and p.mark.name == review), key=lambda p: p.id)
 
     def make_project(self, mark: ProjectMark, *, votes: int) -> Project:
         """A project with that mark, made unless an earlier try did."""
@@ -78,8 +78,8 @@ class StudioClient:
             return [p for p in self.projects(mark.name) if p.mark == mark]
 
         def make(retried: bool) -> Project:
-            if retried and (there := same_mark()):
-                return there[0]
+            if retried and (made_before := same_mark()):
+                return made_before[0]
             self.sdk.projects.create(
                 title=mark.title(),
                 description=mark.description(),
@@ -148,10 +148,10 @@ class StudioClient:
         """Send tasks; when it fails in a way that may pass, only those that are not there are sent again."""
 
         def add(retried: bool) -> None:
-            there = {t.question for t in self.tasks(project)} if retried else set()
-            new = [t for t in tasks if t["data"]["question"] not in there]
-            if new:
-                self.sdk.projects.import_tasks(project, request=new)
+            sent = {t.question for t in self.tasks(project)} if retried else set()
+            missing = [t for t in tasks if t["data"]["question"] not in sent]
+            if missing:
+                self.sdk.projects.import_tasks(project, request=missing)
 
         with_retries(add, url=self.url, fault=ApiError, request=f"questions for project {project}")
 

@@ -78,17 +78,17 @@ def read_project(
     emails: of annotators, by the server's number of their account.
     """
     on_server = project.progress.answers
-    found = _read_answers(client, project, cursor, emails)
-    if cursor.misses(found.read, on_server):
+    new = _read_answers(client, project, cursor, emails)
+    if cursor.misses(new.read, on_server):
         log.info("%s: more answers than their times tell: all are read again", project.title)
-        found = _read_answers(client, project, AnswerCursor(None, {}), emails)
-    return found.answers, cursor.write(found.read, on_server)
+        new = _read_answers(client, project, AnswerCursor(None, {}), emails)
+    return new.answers, cursor.write(new.read, on_server)
 
 
 def _read_answers(
     client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
 ) -> ProjectAnswers:
-    found = ProjectAnswers([], {})
+    new = ProjectAnswers([], {})
     left_out: Counter[str] = Counter()
     for task in client.answered_tasks(project.id, cursor.begin()):
         sealed = is_sealed(task.data)
@@ -96,7 +96,7 @@ def _read_answers(
         for annotation in task.annotations:
             if annotation.skipped or cursor.knows(annotation.id, annotation.at):
                 continue
-            found.read[annotation.id] = annotation.at
+            new.read[annotation.id] = annotation.at
             if not sealed:
                 left_out["edited"] += 1
                 continue
@@ -104,11 +104,11 @@ def _read_answers(
             left_out["foreign choice"] += page.foreign
             annotator = "nobody" if annotation.user is None else emails.get(annotation.user, f"user {annotation.user}")
             answer_id = f"{project.key}/{annotation.id}"
-            found.answers.extend(_answers(task, annotation, page, annotator, answer_id))
+            new.answers.extend(_answers(task, annotation, page, annotator, answer_id))
     for reason, words in LEFT_OUT.items():
         if left_out[reason]:
             log.info("%s: %d %s", project.title, left_out[reason], words)
-    return found
+    return new
 
 
 def _answers(

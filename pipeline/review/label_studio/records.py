@@ -91,10 +91,10 @@ class AnsweredTask:
 
 
 class SendCounts(NamedTuple):
-    """How many questions were sent now, were there already, and were withdrawn unanswered."""
+    """How many questions were sent now, were on the server already, and were withdrawn unanswered."""
 
     new: int
-    there: int
+    present: int
     withdrawn: int
 
 

@@ -72,10 +72,10 @@ def _send_page(
     if projects:
         client.restore_project(projects[0], votes=terms.votes)
     project = projects[0] if projects else client.make_project(mark, votes=terms.votes)
-    there = [t for p in projects for t in client.tasks(p.id)]
-    obsolete = [t for t in there if not t.answered and (not t.intact or terms.wanted_items.isdisjoint(t.items))]
+    tasks = [t for p in projects for t in client.tasks(p.id)]
+    obsolete = [t for t in tasks if not t.answered and (not t.intact or terms.wanted_items.isdisjoint(t.items))]
     withdrawn = {t.id for t in obsolete if client.withdraw_task(t.id)}
-    kept = _withdraw_doubles(client, [t for t in there if t.id not in withdrawn])
+    kept = _withdraw_doubles(client, [t for t in tasks if t.id not in withdrawn])
     known = {t.question for t in kept if t.intact}
     new = [q for q in questions if q.id not in known]
     if new:

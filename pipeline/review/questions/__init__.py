@@ -1,1 +1,1 @@
-"""Which questions people are asked, in which order, and with which photos."""
+"""Which questions people may be asked, what an answer is worth, and in which order they are asked."""

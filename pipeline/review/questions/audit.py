@@ -105,10 +105,10 @@ def estimate_noise(wrong_verdicts: Mapping[str, str], verdicts: pa.Table) -> Noi
     wrong_verdicts: for each finding of the sample the verdict that says "not this person"; verdicts: people's, columns
     as ANSWERS. A sample is drawn before its own answers change any label, so what they correct still counts as noise.
     """
-    given = dict(zip(*(verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True))
-    judged = [f for f in wrong_verdicts if given.get(f) in ("yes", "no")]
+    verdict_of_finding = dict(zip(*(verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True))
+    judged = [f for f in wrong_verdicts if verdict_of_finding.get(f) in ("yes", "no")]
     if not judged:
         return None
-    wrong = sum(given[f] == wrong_verdicts[f] for f in judged)
+    wrong = sum(verdict_of_finding[f] == wrong_verdicts[f] for f in judged)
     low, high = binomtest(wrong, len(judged)).proportion_ci(0.95, method="wilson")
     return NoiseEstimate(len(judged), wrong, float(low), float(high))

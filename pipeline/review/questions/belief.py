@@ -86,18 +86,18 @@ def error_probabilities(belief: Floats, verdicts: NDArray[np.object_], *, keep_u
     return np.where(acted_on, 1 - belief, belief)
 
 
-def outlier_belief(scores: NDArray[np.floating[Any]], tail: FarCurve, genuine: GenuineScores) -> Floats:
+def outlier_belief(scores: NDArray[np.floating[Any]], curve: FarCurve, genuine: GenuineScores) -> Floats:
     """The probability [n] that faces with these scores [n] against a person show somebody else."""
-    outliers = genuine.outside_share * _impostor_density(tail, scores)
+    outliers = genuine.outside_share * _impostor_density(curve, scores)
     deviations = (scores - genuine.mean) / genuine.deviation
     usual = np.exp(-0.5 * deviations**2) / (genuine.deviation * np.sqrt(2 * np.pi))
-    # a hard photo of a person may have any score between the impostor median and the genuine mean
-    hard = ((tail.a <= scores) & (scores <= genuine.mean)) / max(genuine.mean - tail.a, 1e-3)
+    # a hard photo of a person may have any score between the impostor median (curve.a) and the genuine mean
+    hard = ((curve.a <= scores) & (scores <= genuine.mean)) / max(genuine.mean - curve.a, 1e-3)
     members = (1 - genuine.outside_share) * ((1 - HARD_SHARE) * usual + HARD_SHARE * hard)
     return np.asarray(outliers / np.maximum(outliers + members, 1e-12))
 
 
-def _impostor_density(tail: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
+def _impostor_density(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
     """The density [n] of impostor scores; below their median, where the curve ends, mirrored at the median."""
-    scores = np.maximum(scores, 2 * tail.a - scores)
-    return np.asarray(np.maximum(far_at(tail, scores - STEP) - far_at(tail, scores + STEP), 1e-12) / (2 * STEP))
+    scores = np.maximum(scores, 2 * curve.a - scores)
+    return np.asarray(np.maximum(far_at(curve, scores - STEP) - far_at(curve, scores + STEP), 1e-12) / (2 * STEP))

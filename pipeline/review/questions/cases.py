@@ -33,22 +33,22 @@ ASKABLE_KINDS = ("outlier", "conflict", "misplaced", "merge", "split", "overlap"
 
 
 def cases(refinement: Refinement) -> list[Case]:
-    """Everything that people could be asked about a refinement, in no order; few of it is worth asking."""
+    """Everything that people could be asked about a refinement, in no order; the queue picks what is worth asking."""
     findings = refinement.judged_findings.read()
     confirmed = _confirmed_by_people(refinement, findings)
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE_KINDS)))
     calibration = read_calibration(refinement.root, refinement.calibration.shards[0])
     genuine, context = genuine_scores(refinement, calibration), read_context(refinement, findings)
     refs = _refs(findings, context)
-    asked = {ref.subject for ref in refs}
+    with_findings = {ref.subject for ref in refs}
     of_findings = _cases_of_findings(
         refinement, findings, refs, calibration=calibration, genuine=genuine, context=context
     )
     confirmed &= identities_without_person(context.persons)
-    of_photos = [c for c in photos_of_identities(refinement, confirmed) if c.finding.subject not in asked]
+    of_photos = [c for c in photos_of_identities(refinement, confirmed) if c.finding.subject not in with_findings]
     changeable = _changeable([*_join_strays(of_findings, context), *of_photos], context)
-    asked |= {c.finding.subject for c in of_photos}
-    members = doubtful_members(refinement, calibration, genuine, with_findings=asked)
+    with_findings |= {c.finding.subject for c in of_photos}
+    members = doubtful_members(refinement, calibration, genuine, with_findings=with_findings)
     return with_conflicts([*changeable, *members], [ref for ref in refs if ref.kind == "conflict"], context)
 
 

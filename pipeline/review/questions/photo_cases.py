@@ -17,7 +17,7 @@ from pipeline.review.questions.belief import GenuineScores, outlier_belief
 from pipeline.review.questions.case import Case, outlier_case
 from pipeline.review.questions.explanations import explain
 from pipeline.review.questions.finding_context import FindingContext
-from pipeline.review.questions.finding_ref import FindingRef, outlier_ref
+from pipeline.review.questions.finding_ref import FindingRef
 from pipeline.tables.table import read_shard
 
 UNKNOWN = 0.5  # the belief in a finding of which the machine can say nothing
@@ -80,23 +80,30 @@ def with_conflicts(cases: Sequence[Case], conflicts: Sequence[FindingRef], conte
             identity = context.identity.get(face)
             if identity is None or context.fixed(face) or context.fixed(duplicate):
                 continue
-            other = context.identity.get(duplicate, "of a test set")
-            made = outlier_case(
-                face,
-                identity,
-                machine_verdict="unsure",
-                explanation=f"the same picture also stands under the name {other}",
-                error_probability=UNKNOWN,
-                belief=UNKNOWN,
-            )
-            known = by_id.get(outlier_ref(face, identity).finding_id)
-            if known is not None:
-                made = replace(
-                    known,
-                    machine_verdict=made.machine_verdict,
-                    explanation=made.explanation,
-                    error_probability=max(known.error_probability, UNKNOWN),
-                    belief=UNKNOWN,
-                )
-            by_id[made.id] = made
+            case = _conflict_case(face, identity, context.identity.get(duplicate, "of a test set"))
+            if case.id in by_id:
+                case = _joined(by_id[case.id], case)
+            by_id[case.id] = case
     return list(by_id.values())
+
+
+def _conflict_case(face: str, identity: str, other_identity: str) -> Case:
+    return outlier_case(
+        face,
+        identity,
+        machine_verdict="unsure",
+        explanation=f"the same picture also stands under the name {other_identity}",
+        error_probability=UNKNOWN,
+        belief=UNKNOWN,
+    )
+
+
+def _joined(case: Case, conflict: Case) -> Case:
+    """A case with what a conflict says of the same photo."""
+    return replace(
+        case,
+        machine_verdict=conflict.machine_verdict,
+        explanation=conflict.explanation,
+        error_probability=max(case.error_probability, conflict.error_probability),
+        belief=conflict.belief,
+    )
