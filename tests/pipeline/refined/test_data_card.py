@@ -1,4 +1,4 @@
-"""The data card beside an export: its figures are the account's, and its lists are the whole change."""
+"""The data card of an export: its numbers are the account's, and its lists are the whole change."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,71 +17,71 @@ from pipeline.review.questions.finding_ref import finding_ref
 from pipeline.review.summary import summarize_review
 from tests.builders.tables.drawn_refinement import refined
 
-WHO = ("ann@example.org", "bob@example.org")
+ANNOTATORS = ("ann@example.org", "bob@example.org")
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
-    """A refinement about which two people of a group said something."""
+def refinement(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
+    """A refinement with the answers of two annotators of a group about one finding."""
     root = str(tmp_path_factory.mktemp("card") / "root")
     first, _ = refined(root)
     finding = next(f for f in first.judged_findings.read().to_pylist() if f["kind"] == "outlier")
     ref = finding_ref("outlier", finding["subject"], finding["object"], {})
-    rows = [LedgerRow(ref, "no", who, "case", answer_id=who, group="Martian") for who in WHO]
+    rows = [LedgerRow(ref, "no", who, "case", answer_id=who, group="Martian") for who in ANNOTATORS]
     ledger.append(root, rows)
     return label_again(root, settled_verdicts(root))
 
 
-def write(done: Refinement, folder: Path) -> None:
-    review = summarize_review(done.root)
+def write(refinement: Refinement, folder: Path) -> None:
+    review = summarize_review(refinement.root)
     command = "refinery export ROOT OUT"
-    write_card(done, folder, review=review, photos=done.account.kept, identities=7, command=command)
+    write_card(refinement, folder, review=review, photos=refinement.account.kept, identities=7, command=command)
 
 
 @pytest.fixture
-def folder(done: Refinement, tmp_path: Path) -> Path:
-    write(done, tmp_path)
+def folder(refinement: Refinement, tmp_path: Path) -> Path:
+    write(refinement, tmp_path)
     return tmp_path
 
 
-def test_the_lists_applied_to_the_claims_give_the_labels(done: Refinement, folder: Path) -> None:
-    labels = done.labels.read(["key", "claimed", "identity", "reason"]).to_pylist()
-    now = {r["key"]: r["claimed"] for r in labels}
-    for row in pq.read_table(folder / "_changes/renamed.parquet").to_pylist():
-        assert now[row["key"]] == row["claimed"] != row["identity"]
-        now[row["key"]] = row["identity"]
+def test_the_lists_applied_to_the_claims_give_the_labels(refinement: Refinement, folder: Path) -> None:
+    labels = refinement.labels.read(["key", "claimed", "identity", "reason"]).to_pylist()
+    label = {r["key"]: r["claimed"] for r in labels}
+    for row in pq.read_table(folder / "_changes/relabelled.parquet").to_pylist():
+        assert label[row["key"]] == row["claimed"] != row["identity"]
+        label[row["key"]] = row["identity"]
     reasons: Counter[str] = Counter()
     for row in pq.read_table(folder / "_changes/removed.parquet").to_pylist():
-        assert now.pop(row["key"]) == row["claimed"]
+        assert label.pop(row["key"]) == row["claimed"]
         reasons[row["reason"]] += 1
-    assert now == {r["key"]: r["identity"] for r in labels if r["identity"]}
-    assert dict(reasons) == done.account.removed
+    assert label == {r["key"]: r["identity"] for r in labels if r["identity"]}
+    assert dict(reasons) == refinement.account.removed
 
 
-def test_the_figures_are_the_accounts(done: Refinement, folder: Path) -> None:
+def test_the_numbers_are_the_accounts(refinement: Refinement, folder: Path) -> None:
     text = (folder / "README.md").read_text()
-    for reason, n in done.account.removed.items():
+    for reason, n in refinement.account.removed.items():
         assert f"| removed: {reason} | {n} |" in text
-    assert f"| kept | {done.account.kept} |" in text
+    assert f"| kept | {refinement.account.kept} |" in text
     assert "| outlier | people | 0 | 1 | 0 |" in text
-    said = [line.split("|")[3:6] for line in text.splitlines() if "| policy |" in line or "| people |" in line]
-    assert sum(int(n) for row in said for n in row) == len(done.judged_findings)
+    counts = [line.split("|")[3:6] for line in text.splitlines() if "| policy |" in line or "| people |" in line]
+    assert sum(int(n) for row in counts for n in row) == len(refinement.judged_findings)
     assert "was not audited by people" in text
 
 
-def test_groups_people_and_places_stay_behind_and_the_bytes_are_the_same_again(
-    done: Refinement, folder: Path, tmp_path_factory: pytest.TempPathFactory
+def test_groups_annotators_and_paths_are_not_in_the_card_and_its_bytes_are_the_same_again(
+    refinement: Refinement, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     again = tmp_path_factory.mktemp("again")
-    write(done, again)
+    write(refinement, again)
     for file in (p for p in folder.rglob("*") if p.is_file()):
         data = file.read_bytes()
         assert data == (again / file.relative_to(folder)).read_bytes()
-        for word in ("Martian", *WHO, done.labels.root):
+        for word in ("Martian", *ANNOTATORS, refinement.labels.root):
             assert word.encode() not in data
 
 
-def test_readers_of_a_folder_of_parquet_pass_over_the_lists(folder: Path) -> None:
+def test_readers_of_a_folder_of_parquet_skip_the_lists(folder: Path) -> None:
     pq.write_table(pq.read_table(folder / "_changes/removed.parquet").select(["key"]), folder / "part-00000.parquet")
     files = pyarrow.dataset.dataset(folder, format="parquet", exclude_invalid_files=True).files
     assert [Path(f).name for f in files] == ["part-00000.parquet"]
