@@ -26,7 +26,7 @@ NO_FILES: list[Path] = []  # never changed
 
 @dataclass(frozen=True)
 class ReportFile(Result):
-    """The file that was written."""
+    """The page that was written, and how many findings, faces and plots it shows."""
 
     file: str
     megabytes: float
@@ -36,9 +36,9 @@ class ReportFile(Result):
     seconds: float
 
     def lines(self) -> list[str]:
-        """Where to look."""
+        """What the page shows, and where it is."""
         shown = f"{self.findings} findings with {self.faces} faces, {self.plots} plots, {self.megabytes:.1f} MB"
-        return [f"{shown}, made in {self.seconds:.1f} s", f"to look at: {self.file}"]
+        return [f"{shown}, made in {self.seconds:.1f} s", f"open in a browser: {self.file}"]
 
 
 def report(

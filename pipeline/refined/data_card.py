@@ -22,7 +22,7 @@ LIMITS = """\
   those of another, more of that group's noise is left, and more of its photos were removed.
 * Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos show
   one person.
-* Photos of people are personal data: the terms of the sources, and the law where you are, hold for this data set too."""
+* Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."""
 DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # what is neither the policy nor people
 
 
@@ -96,8 +96,7 @@ def _params(table: Table) -> Mapping[str, Any]:
 
 
 def _part_of_name(name: object, i: int) -> str:
-    """A part of what names a model in a table's parameters: 0 its kind, 1 its digest, 2 what is done with the mirrored
-    face."""
+    """A part of a model's name in a table's parameters: 0 its kind, 1 its digest, 2 how the mirrored face is used."""
     return str(name[i]) if isinstance(name, list) and len(name) > i else str(name)
 
 
@@ -148,7 +147,4 @@ def _refine_command(refinement: Refinement) -> str:
     words += [f"--flip {flip}"] if flip != "none" else []
     models = "--detector DETECTOR --embedder EMBEDDER" + (" --second-embedder SECOND" if len(embedders) > 1 else "")
     ledger = "# put the ledger into ROOT/ledger first: people's decisions are part of this data set\n"
-    return (
-        f"{ledger if refinement.answers else ''}"
-        f"refinery refine {' '.join(sources)} --root ROOT {models} {' '.join(words)}"
-    )
+    return f"{ledger if refinement.answers else ''}refinery refine ROOT {' '.join(sources)} {models} {' '.join(words)}"

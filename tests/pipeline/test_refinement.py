@@ -1,4 +1,4 @@
-"""What nothing refers to: half-written files wherever a killed run left them, and nothing of a run that goes on."""
+"""Files that nothing refers to: those that a killed run left half-written, and none of a run that goes on."""
 
 import os
 import signal
@@ -34,11 +34,11 @@ storage.put(sys.argv[1], sys.argv[2], b"half")
         "asked/cursor.json",
     ],
 )
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path, name: str) -> None:
+def test_a_file_that_a_killed_run_left_half_written_is_removed(tmp_path: Path, name: str) -> None:
     refined(str(tmp_path))
     before = {p for p in tmp_path.rglob("*") if p.is_file()}
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), name], check=False)
-    assert done.returncode == -signal.SIGKILL
+    process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), name], check=False)
+    assert process.returncode == -signal.SIGKILL
     (left,) = {p for p in tmp_path.rglob("*") if p.is_file()} - before
     assert str(left.relative_to(tmp_path)) in unreferenced(str(tmp_path), min_age=timedelta(0))
     clean(str(tmp_path), min_age=0)
@@ -46,7 +46,7 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path, name: st
     assert latest(str(tmp_path)).labels.read().num_rows
 
 
-def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_removed_while_the_root_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of days has shards that no manifest names yet and that are older than the age that clean asks for."""
     refined(str(tmp_path))
     shard = tmp_path / "faces/0123456789abcdef0123/0123456789abcdef0123.parquet"
@@ -55,7 +55,7 @@ def test_nothing_is_removed_while_somebody_refines(tmp_path: Path, monkeypatch: 
     os.utime(shard, (1, 1))
     monkeypatch.setattr("flows.refine.clean.root_lock", partial(root_lock, wait_s=0.1))
     with lock_holder(tmp_path, 60):
-        assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "listing waits for nobody"
+        assert sum(clean(str(tmp_path), dry_run=True).files.values()) == 1, "a listing needs no lock"
         with pytest.raises(RootBusyError):
             clean(str(tmp_path))
     assert shard.exists()

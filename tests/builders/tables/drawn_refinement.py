@@ -1,4 +1,4 @@
-"""A finished refinement of drawn vectors, whose truth is known, for tests of what is asked about it."""
+"""A finished refinement of drawn embeddings whose planted noise is known."""
 
 from pipeline.noise.stages import find
 from pipeline.refined.labels import label
@@ -8,19 +8,19 @@ from tests.builders.tables.planted_noise import planted_noise
 
 
 def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, int | None]]]:
-    """The refinement of the world of a seed, with one test set, and each key's kind and person."""
-    w = planted_noise(seed)
-    photos, faces, embeddings = tables(root, w.rows)
-    t_faces, t_embeddings = tables(root, w.test_rows, source="t")[1:]
-    noise = find(root, faces, [embeddings], tests=[(t_faces, [t_embeddings])])
-    found = label(root, photos, noise, undecided="keep", min_faces=2)
-    made = Refinement(
+    """A refinement with one test set, and the truth: by a photo's key the kind of its noise, and its person."""
+    world = planted_noise(seed)
+    photos, faces, embeddings = tables(root, world.rows)
+    test_faces, test_embeddings = tables(root, world.test_rows, source="t")[1:]
+    noise = find(root, faces, [embeddings], tests=[(test_faces, [test_embeddings])])
+    labelling = label(root, photos, noise, undecided="keep", min_faces=2)
+    refinement = Refinement(
         photos,
         faces,
         (embeddings,),
         **noise._asdict(),
-        **found._asdict(),
-        test_faces=(t_faces,),
+        **labelling._asdict(),
+        test_faces=(test_faces,),
         options=RefineOptions(aligned=True),
     )
-    return publish(root, made), w.truth
+    return publish(root, refinement), world.truth

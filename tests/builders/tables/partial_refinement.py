@@ -1,4 +1,4 @@
-"""A refinement of which a test needs only some tables: the others are there and empty."""
+"""A refinement of which a test needs only some tables: the others are empty."""
 
 from typing import Any
 
@@ -13,16 +13,15 @@ NEEDED = ("photos", "faces", "calibration", "copies", "clusters", "persons", "fi
 SCHEMAS = {"photos": schema.PHOTOS, "faces": schema.FACES, "findings": schema.FINDINGS, "decisions": schema.DECISIONS}
 
 
-def publish_partial(root: str, **given: Any) -> Refinement:
-    """Publish the refinement of the given fields; tables that are not given are empty."""
+def publish_partial(root: str, **fields: Any) -> Refinement:
+    """Publish a refinement with these fields; all other tables are empty."""
     tables: dict[str, Table] = {name: _empty(root, SCHEMAS.get(name, schema.LABELS)) for name in NEEDED}
-    return publish(root, Refinement(**{"embeddings": (), **tables, **given}))
+    return publish(root, Refinement(**{"embeddings": (), **tables, **fields}))
 
 
 def _empty(root: str, columns: pa.Schema) -> Table:
     return build(root, "nothing", _no_rows, [columns.names], schema=columns)
 
 
-def _no_rows(_part: list[str]) -> pa.Table:
-    columns = next(s for s in (*SCHEMAS.values(), schema.LABELS) if s.names == _part)
-    return columns.empty_table()
+def _no_rows(columns: list[str]) -> pa.Table:
+    return next(s for s in (*SCHEMAS.values(), schema.LABELS) if s.names == columns).empty_table()

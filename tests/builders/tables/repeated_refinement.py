@@ -1,4 +1,4 @@
-"""A refinement many times over in one root, every name and photo renamed: a large data set to make a page of."""
+"""A refinement copied many times into one root, identities and photos renamed: a large data set for a report."""
 
 from dataclasses import asdict, fields
 from typing import Any
@@ -15,13 +15,16 @@ NAMED = {"face_id", "key", "identity", "claimed", "person", "medoid", "subject",
 ONCE = ("calibration", "test_faces")
 
 
-def repeat(done: Refinement, root: str, times: int) -> Refinement:
-    """The refinement `times` over, under root."""
-    account = asdict(done.account)
+def repeat(refinement: Refinement, root: str, times: int) -> Refinement:
+    """The refinement with each table's rows `times` times, published in the root."""
+    account = asdict(refinement.account)
     removed = {reason: n * times for reason, n in account.pop("removed").items()}
-    made = {f.name: _all_repeated(getattr(done, f.name), root, 1 if f.name in ONCE else times) for f in fields(done)}
-    more = Account(**{k: n * times for k, n in account.items()}, removed=removed)
-    return publish(root, Refinement(**made | {"account": more}))
+    repeated = {
+        f.name: _all_repeated(getattr(refinement, f.name), root, 1 if f.name in ONCE else times)
+        for f in fields(refinement)
+    }
+    total = Account(**{name: n * times for name, n in account.items()}, removed=removed)
+    return publish(root, Refinement(**repeated | {"account": total}))
 
 
 def _all_repeated(value: Any, root: str, times: int) -> Any:
@@ -42,9 +45,9 @@ def _repeated(table: Table, root: str, times: int) -> Table:
         shards.append({"path": path, "digest": str(i), "rows": len(whole)})
     manifest = {**table.manifest, "shards": shards, "rows": sum(s["rows"] for s in shards)}
     storage.put_json(root, f"{table.name}/{table.address}.json", manifest)
-    found = load(root, table.name, table.address)
-    assert found is not None
-    return found
+    repeated = load(root, table.name, table.address)
+    assert repeated is not None
+    return repeated
 
 
 def _renamed(rows: pa.Table, k: int) -> pa.Table:

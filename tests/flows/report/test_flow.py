@@ -1,4 +1,4 @@
-"""A report of the sample world opens from disk in a real browser, asks for nothing, and its search works."""
+"""A report of the sample world opens from disk in a real browser, loads nothing else, and its search works."""
 
 import json
 import time
@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(root: Path) -> ReportFile:
+def page_file(root: Path) -> ReportFile:
     evaluation = {
         "figures": [
             {"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9, "low": 0.8, "high": None}
@@ -54,8 +54,8 @@ def made(root: Path) -> ReportFile:
 
 
 @pytest.fixture(scope="module")
-def both(root: Path) -> ReportFile:
-    """The refinement beside one that keeps no name, for none has a hundred photos."""
+def comparison(root: Path) -> ReportFile:
+    """The refinement compared with one that keeps no identity, for none has a hundred photos."""
     other = root.parent / "other"
     refine.fn(
         str(other),
@@ -68,23 +68,23 @@ def both(root: Path) -> ReportFile:
     return report(str(root), against=[str(other)], out=root.parent / "both.html", each=5)
 
 
-def opened(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
-    """The page of a file, what it says on the console, and what it asks a network for."""
+def open_page(browser: Any, file: str, width: int) -> tuple[Any, list[str], list[str]]:
+    """The page of a file, its messages on the console, and the addresses that it requests."""
     page = browser.new_page(viewport={"width": width, "height": 900})
-    heard: list[str] = []
-    page.on("console", lambda m: heard.append(m.text))
-    page.on("pageerror", lambda e: heard.append(str(e)))
-    asked: list[str] = []
-    page.on("request", lambda r: asked.append(r.url) if not r.url.startswith("data:") else None)
+    messages: list[str] = []
+    page.on("console", lambda m: messages.append(m.text))
+    page.on("pageerror", lambda e: messages.append(str(e)))
+    requests: list[str] = []
+    page.on("request", lambda r: requests.append(r.url) if not r.url.startswith("data:") else None)
     page.goto(Path(file).as_uri())
-    return page, heard, asked
+    return page, messages, requests
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_opens_without_a_network_and_is_searched_by_keyboard(
-    made: ReportFile, browser: Any, shots: Path, width: int
+def test_the_page_opens_without_a_network_and_is_searched_by_keyboard(
+    page_file: ReportFile, browser: Any, shots: Path, width: int
 ) -> None:
-    page, heard, asked = opened(browser, made.file, width)
+    page, messages, requests = open_page(browser, page_file.file, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     smallest = "Math.min(...[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().width))"
     assert page.evaluate(smallest) > 500, "a drawing's text would be too small to read: it is scrolled instead"
@@ -105,51 +105,53 @@ def test_it_opens_without_a_network_and_is_searched_by_keyboard(
     page.fill("#identity", names[0].split()[0])
     assert page.locator("#identity-rows tr td:first-child").first.inner_text() == names[0].split()[0]
     assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
-    assert heard == []
-    assert asked == [Path(made.file).as_uri()]
+    assert messages == []
+    assert requests == [Path(page_file.file).as_uri()]
     page.close()
 
 
-def test_every_plot_is_written_twice_and_the_groups_stay_out_of_the_root(made: ReportFile, root: Path) -> None:
+def test_every_plot_is_a_png_and_an_svg_and_groups_are_not_written_to_the_root(
+    page_file: ReportFile, root: Path
+) -> None:
     files = sorted(p.name for p in (root.parent / "plots").iterdir())
-    assert len(files) == 2 * made.plots
-    assert {"by_group.png", "roc.svg", "models_1.png"} <= {*files, "models_1.png"}
-    assert "Martians" in Path(made.file).read_text()
+    assert len(files) == 2 * page_file.plots
+    assert {"by_group.png", "roc.svg", "photo_flow.svg", "models_0.png"} <= set(files)
+    assert "Martians" in Path(page_file.file).read_text()
     assert not [p for p in root.rglob("*") if p.is_file() and b"Martians" in p.read_bytes()]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_what_two_treat_differently_is_shown_and_searched(
-    both: ReportFile, browser: Any, shots: Path, width: int
+def test_photos_of_different_fates_are_shown_and_searched(
+    comparison: ReportFile, browser: Any, shots: Path, width: int
 ) -> None:
-    page, heard, asked = opened(browser, both.file, width)
+    page, messages, requests = open_page(browser, comparison.file, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("#changed").scroll_into_view_if_needed()
     page.screenshot(path=str(shots / f"compared-{width}.png"))
     kinds = page.locator("#cards li").evaluate_all("all => all.map(li => li.dataset.kind)")
     assert "kept / removed: too_few" in kinds
-    assert len(kinds) == both.findings
-    assert page.locator("#cards li img").count() >= both.faces > 0
+    assert len(kinds) == comparison.findings
+    assert page.locator("#cards li img").count() >= comparison.faces > 0
     page.select_option("#kind", "kept / removed: too_few")
     visible = page.locator("#cards li:visible").evaluate_all("all => all.map(li => li.dataset.kind)")
     assert set(visible) == {"kept / removed: too_few"}
     assert 0 < len(visible) <= 5
     assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
-    assert heard == []
-    assert asked == [Path(both.file).as_uri()]
+    assert messages == []
+    assert requests == [Path(comparison.file).as_uri()]
     page.close()
 
 
-def test_the_budget_holds_for_two_as_well(root: Path, both: ReportFile, tmp_path: Path) -> None:
+def test_a_comparison_keeps_to_the_budget_of_bytes(root: Path, comparison: ReportFile, tmp_path: Path) -> None:
     few = report(str(root), against=[str(root.parent / "other")], out=tmp_path / "f.html", each=1, megabytes=0.02)
-    assert 0 < few.faces < both.faces
-    assert few.findings < both.findings
-    assert Path(few.file).stat().st_size < Path(both.file).stat().st_size
+    assert 0 < few.faces < comparison.faces
+    assert few.findings < comparison.findings
+    assert Path(few.file).stat().st_size < Path(comparison.file).stat().st_size
 
 
-def test_two_are_compared(root: Path, tmp_path: Path) -> None:
-    both = report(str(root), against=[str(root)], out=tmp_path / "c.html")
-    assert "None." in Path(both.file).read_text()  # nothing is treated differently
+def test_two_roots_or_two_evaluations_are_compared(root: Path, tmp_path: Path) -> None:
+    with_itself = report(str(root), against=[str(root)], out=tmp_path / "c.html")
+    assert "None." in Path(with_itself.file).read_text(), "no photo has another fate"
     evaluation = str(root.parent / "e2.json")
     Path(evaluation).write_text('{"figures": []}')
     report(evaluation, against=[evaluation], out=tmp_path / "e.html")
@@ -159,13 +161,15 @@ def test_two_are_compared(root: Path, tmp_path: Path) -> None:
         (tmp_path / name / "e.json").write_text(json.dumps({"figures": [figure]}))
     files = (str(tmp_path / "one/e.json"), str(tmp_path / "two/e.json"))
     text = Path(report(files[0], against=[files[1]], out=tmp_path / "e.html").file).read_text()
-    assert f"EER, {files[0]}: m: 0.1000; EER, {files[1]}: m: 0.1000" in text, "models are told apart by their files"
+    assert f"EER, {files[0]}: m: 0.1000; EER, {files[1]}: m: 0.1000" in text, (
+        "models of the same name are called after their files"
+    )
     with pytest.raises(UserError, match="two of the same kind"):
         report(str(root), against=[evaluation], out=tmp_path / "x.html")
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("options", "message"),
     [
         ({"root": "e.json"}, "give a root, or two of a kind, A --against B"),
         ({"root": "nowhere"}, "no finished refinement"),
@@ -174,20 +178,20 @@ def test_two_are_compared(root: Path, tmp_path: Path) -> None:
         ({"root": "ROOT", "out": Path("/proc/none/report.html")}, "cannot write /proc/none/report.html"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(root: Path, given: dict[str, Any], says: str) -> None:
-    given = {k: str(root) if v == "ROOT" else v for k, v in given.items()}
-    with pytest.raises(UserError, match=says):
-        report(**({"out": root.parent / "x.html"} | given))
+def test_a_mistake_is_one_line(root: Path, options: dict[str, Any], message: str) -> None:
+    options = {name: str(root) if value == "ROOT" else value for name, value in options.items()}
+    with pytest.raises(UserError, match=message):
+        report(**({"out": root.parent / "x.html"} | options))
 
 
-def test_ten_thousand_names_take_less_than_half_a_minute_and_25_megabytes(root: Path, tmp_path: Path) -> None:
-    done = latest(str(root))
+def test_ten_thousand_identities_take_less_than_half_a_minute_and_25_megabytes(root: Path, tmp_path: Path) -> None:
+    refinement = latest(str(root))
     large = str(tmp_path / "large")
-    repeat(done, large, 1 + 10_000 // done.account.identities_claimed)
-    begun = time.process_time()  # of the one processor that it takes: what else runs here does not count
+    repeat(refinement, large, 1 + 10_000 // refinement.account.identities_claimed)
+    started = time.process_time()  # of the one processor that it takes: what else runs here does not count
     alone = report(large, out=tmp_path / "large.html")
     report(large, against=[large], out=tmp_path / "both.html")
-    spent = time.process_time() - begun
+    spent = time.process_time() - started
     assert latest(large).account.identities_claimed > 10_000
     assert spent < 30
     assert 0.5 < alone.megabytes < 25

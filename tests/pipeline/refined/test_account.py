@@ -1,4 +1,4 @@
-"""Nothing is lost: the account adds up or it raises."""
+"""The account: every photo is kept or removed with a reason, or an error is raised."""
 
 import pyarrow as pa
 import pytest
@@ -20,10 +20,10 @@ def test_every_photo_is_kept_or_has_a_reason() -> None:
         labels(("1", "a", "a", ""), ("2", "a", None, "outlier")),
         labels(("3", "b", "a", "merge"), ("4", None, None, "no_face")),
     ]
-    found = account_labels(shards, ingested=4)
-    assert (found.kept, found.removed, found.moved) == (2, {"no_face": 1, "outlier": 1}, 1)
-    assert (found.identities_claimed, found.identities_kept) == (2, 1)
-    assert [r["photos"] for r in found.rows()] == [2, 1, 1, 4]
+    account = account_labels(shards, ingested=4)
+    assert (account.kept, account.removed, account.moved) == (2, {"no_face": 1, "outlier": 1}, 1)
+    assert (account.identities_claimed, account.identities_kept) == (2, 1)
+    assert [r["photos"] for r in account.rows()] == [2, 1, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_every_photo_is_kept_or_has_a_reason() -> None:
         ([("1", "a", "a", ""), ("2", "a", "a", "")], 1),
     ],
 )
-def test_what_does_not_add_up_raises(rows: list, ingested: int) -> None:
+def test_an_account_that_does_not_balance_raises(rows: list, ingested: int) -> None:
     with pytest.raises(UnbalancedAccountError):
         account_labels([labels(*rows)], ingested=ingested)

@@ -1,4 +1,4 @@
-"""Answers hold whatever the groups are called this time."""
+"""Answers are matched to the groups of another refinement by the faces that they name."""
 
 import pyarrow as pa
 import pytest
