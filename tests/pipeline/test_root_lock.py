@@ -24,10 +24,10 @@ def test_the_second_fails_and_names_the_first(tmp_path: Path) -> None:
 
 def test_the_second_logs_that_it_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with lock_holder(tmp_path, 2) as other, caplog.at_level(logging.INFO, logger="refinery"):
-        with root_lock(str(tmp_path), wait_s=30):
-            assert other.wait(5) == 0, "the first held the lock until now"
+        with root_lock(str(tmp_path), wait_s=300):
+            assert other.wait(60) == 0, "the first held the lock until now"
         assert f"is being refined by process {other.pid} on" in caplog.text
-        assert caplog.text.count("waiting up to 30 s") == 1
+        assert caplog.text.count("waiting up to 300 s") == 1
 
 
 def test_a_killed_process_holds_no_lock(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_two_spellings_of_a_root_are_one_lock(tmp_path: Path) -> None:
 def test_an_object_store_has_no_lock() -> None:
     started = time.monotonic()
     with root_lock("memory://bucket/root"), root_lock("memory://bucket/root"):
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
 
 
 def test_a_root_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

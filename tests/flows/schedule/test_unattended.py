@@ -44,9 +44,9 @@ class Served(NamedTuple):
             "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
             "sort": "START_TIME_ASC",
         }
-        return list(httpx.post(f"{self.api}/flow_runs/filter", json=query, timeout=60).raise_for_status().json())
+        return list(httpx.post(f"{self.api}/flow_runs/filter", json=query, timeout=300).raise_for_status().json())
 
-    def wait(self, what: str, until: Callable[[], Any], seconds: float = 240) -> Any:
+    def wait(self, what: str, until: Callable[[], Any], seconds: float = 600) -> Any:
         """What `until` returns once it is something."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -93,7 +93,7 @@ def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Ite
         served.wait("it serves", lambda: "until Ctrl-C" in said.read_text())
         yield served
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
         assert "Traceback" not in said.read_text()
         assert "stopped; served until now" in said.read_text()
         with pytest.raises(httpx.ConnectError):

@@ -103,7 +103,7 @@ def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
     call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{OPTIONS!r})"
     code = f"from pathlib import Path; from pipeline.sample import draw_world; {call}"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as started:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while len(list(tmp_path.glob("w/photos/*/*.jpg"))) < 5:
             assert time.monotonic() < until
             time.sleep(0.05)

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from pipeline.tables.prefetch import PER_THREAD, prefetch
+from tests.builders.processes.waiting import wait_until
 
 
 def test_what_is_done_comes_in_the_order_of_the_items():
@@ -24,6 +25,7 @@ def test_no_more_is_begun_than_a_little():
     begun = []
     done = prefetch(begun.append, iter(range(100)))
     next(done)
+    wait_until(lambda: len(begun) > PER_THREAD, "too little is begun")
     time.sleep(0.05)
     assert begun == list(range(PER_THREAD + 1))
     done.close()

@@ -15,6 +15,7 @@ from tests.builders.label_studio.fault_proxy import Fault
 from tests.builders.label_studio.label_server import begin, connection
 from tests.builders.label_studio.review_pages import grid, pair
 from tests.builders.label_studio.sent_questions import on_server, post
+from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -37,7 +38,7 @@ send_questions(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, proxy, batch):
     name, questions = f"killed in batch {batch}", [grid(f"person {i}") for i in range(12)]
-    proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", seconds=2)]
+    proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", seconds=5)]
     command = [sys.executable, "-c", SENDER, proxy.url, server.token, name]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sender:
         while sum("/import" in line for line in proxy.seen) < batch:
@@ -45,8 +46,8 @@ def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, prox
             time.sleep(0.02)
         sender.kill()
     assert post(server, name, *questions) == (12 - 3 * (batch - 1), 3 * (batch - 1), 0)
-    time.sleep(2.5)  # what the killed program asked for last reaches the server only now
-    assert max(on_server(server, name).values()) == 2
+    # what the killed program asked for last reaches the server only now
+    wait_until(lambda: max(on_server(server, name).values()) == 2, "the last request is not forwarded")
     assert post(server, name, *questions) == (0, 12, 0)
     assert on_server(server, name) == Counter(q.id for q in questions)
 
@@ -101,13 +102,14 @@ def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, f
         (Fault(IMPORT, "POST", times=99, status=429, headers={"retry-after": "60"}), "fewer requests"),
         (Fault(IMPORT, "POST", times=99, status=400), "refuses questions"),
         (Fault(IMPORT, "POST", times=99, status=403), "does not let this account"),
-        (Fault(r"/api/tasks/\?", "GET", times=99, seconds=3), "too long"),
+        (Fault(r"/api/tasks/\?", "GET", times=99, seconds=8), "too long"),
         (Fault("whoami", "GET", times=99, status=200, body=b"<html>a shop</html>"), "no Label Studio"),
     ],
 )
 def test_faults_that_stay_are_told_and_the_next_send_goes_on(server, proxy, fault, words, monkeypatch, request):
     monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE_S", 1.5)
-    monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", 1.0)
+    if fault.seconds:
+        monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", fault.seconds / 2)
     name, questions = request.node.callspec.id, [grid("a"), grid("b")]
     proxy.faults = [fault]
     with pytest.raises(UserError, match=words) as told:
