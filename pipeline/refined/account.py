@@ -34,12 +34,12 @@ def account_labels(labels: Iterable[pa.Table], *, ingested: int) -> Account:
         if unexplained := removed.filter(pc.equal(pc.fill_null(removed["reason"], ""), "")).slice(0, 1).to_pylist():
             raise UnbalancedAccountError(f"photo {unexplained[0]['face_id']} is removed without a reason")
         removed_by_reason.update({r["values"]: r["counts"] for r in removed["reason"].value_counts().to_pylist()})
-        stays = table.filter(table["identity"].is_valid())
-        kept += len(stays)
-        as_claimed = pc.fill_null(pc.equal(stays["identity"], stays["claimed"]), False)
-        moved += len(stays) - int(pc.sum(as_claimed).as_py() or 0)
+        kept_rows = table.filter(table["identity"].is_valid())
+        kept += len(kept_rows)
+        as_claimed = pc.fill_null(pc.equal(kept_rows["identity"], kept_rows["claimed"]), False)
+        moved += len(kept_rows) - int(pc.sum(as_claimed).as_py() or 0)
         claimed_identities.update(table["claimed"].unique().to_pylist())
-        kept_identities.update(stays["identity"].unique().to_pylist())
+        kept_identities.update(kept_rows["identity"].unique().to_pylist())
     distinct = len(np.unique(np.concatenate(ids))) if ids else 0
     if rows != ingested or distinct != ingested or kept + removed_by_reason.total() != ingested:
         raise UnbalancedAccountError(f"{ingested} photos ingested, {rows} labels for {distinct} of them, {kept} kept")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class NoiseEstimate(NamedTuple):
-    """The noise left among the kept photos: of how many judged how many are wrong, and the 95% Wilson interval."""
+    """The noise left among the kept photos: photos judged, those judged wrong, and the 95% Wilson interval."""
 
     judged: int
     wrong: int

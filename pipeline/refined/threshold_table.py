@@ -20,7 +20,7 @@ FUSED, EACH = "fused score", "score of each embedder"
 
 
 class Rule(NamedTuple):
-    """A rule in words: its name in refinement.json, what is asked for, the unit of its number, what it decides.
+    """A rule in words: its name in refinement.json, the rate asked for, the unit of its number, what it decides.
 
     A rule in the unit EACH has one number for each embedder, under name_0 and name_1.
     """
@@ -61,7 +61,7 @@ FINDING_RULES = (
         "misplaced",
         "FAR {misplaced:g} / persons",
         FUSED,
-        "an outlier that scores this against another person is that person: the photo is relabelled",
+        "an outlier that scores this against another person is relabelled as that person",
     ),
     Rule("merge", "FAR {merge:g} / persons", FUSED, "two persons that score this are merged"),
     Rule("support", "FAR {support:g}", EACH, "photos are relabelled and persons merged only if they score this, too"),
@@ -100,7 +100,7 @@ FINDING_RULES = (
         "two faces that correlate this much are one picture: a duplicate, or a conflict of two identities",
     ),
 )
-# what is asked for: the rule's own number. A FAR becomes a score by the number of pairs compared, so differently often
+# what is asked for: the rule's own number. A refinement does not record the scores that these rates became
 GROUPING_RULES = (
     Rule("far_link", "FAR {:g} / pairs", "FAR", "faces of one identity are linked into groups"),
     Rule("far_join", "FAR {:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
@@ -136,7 +136,7 @@ def threshold_tables(
 
 
 def _finding_row(rule: Rule, asked: str, thresholds: Mapping[str, float]) -> ThresholdRow:
-    """The rule with the number, or the numbers, that it became; without a name where the refinement has none."""
+    """The rule with the numbers that it became; its name is empty where the refinement has no such threshold."""
     stored = (f"{rule.name}_0", f"{rule.name}_1") if rule.unit == EACH else (rule.name,)
     names = [name for name in stored if name in thresholds]
     return ThresholdRow(

@@ -126,8 +126,8 @@ def findings_with_people_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *,
 def with_implied_answers(answers: pa.Table, findings: pa.Table) -> pa.Table:
     """The answers, and those that follow from them; columns as ANSWERS.
 
-    A face that people say is the person of its identity is nobody else: every misplaced finding about it that nobody
-    answered gets the answer "no" as well.
+    A face that people say is the person of its identity is not another person: each misplaced finding about it without
+    an answer of its own gets the answer "no".
     """
     own = answers.filter(pc.and_(pc.equal(answers["kind"], "outlier"), pc.equal(answers["verdict"], "no")))
     unanswered = pc.invert(pc.is_in(findings["finding_id"], value_set=answers["finding_id"].combine_chunks()))
@@ -147,7 +147,7 @@ def noise_of(refinement: Refinement) -> Noise:
 
 
 def _as_text(row: dict[str, Any]) -> dict[str, Any]:
-    """An answer whose time is text: it is part of the name of the answers table."""
+    """An answer with its time as text: answers are part of the address of the answers table."""
     return row | {"at": None if row["at"] is None else row["at"].isoformat()}
 
 

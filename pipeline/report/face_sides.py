@@ -1,4 +1,4 @@
-"""The faces behind a finding, side by side: a suspect photo beside its person, both sides of a merge, and so on.
+"""The faces that a finding is about, in groups beside each other: a photo and its person, the two sides of a merge.
 
 A person is shown by the few faces of its group that score highest against its centre.
 """
@@ -67,22 +67,25 @@ def sides_of_findings(refinement: Refinement, findings: Sequence[Finding]) -> di
 
 def _sides(finding: Finding, world: _World) -> FindingSides:
     kind, subject, other = finding.kind, finding.subject, finding.object or ""
-    home = _identity_of(subject, world)
-    there = (world.group_of_face[other][0] or "") if other in world.group_of_face else other
-    names = tuple(dict.fromkeys(name for name in (home, there) if name))
+    subject_identity = _identity_of(subject, world)
+    other_identity = (world.group_of_face[other][0] or "") if other in world.group_of_face else other
+    names = tuple(dict.fromkeys(name for name in (subject_identity, other_identity) if name))
 
     def person(name: str, caption: str = "the person of {}") -> Side:
         return Side(caption.format(name), tuple(face for face in world.faces_of(name) if face != subject))
 
     if kind in ("outlier", "misplaced"):
-        claimed = [person(home)] if kind == "misplaced" and home != other else []
-        return FindingSides(names, (Side(f"the photo, claimed as {home}", (subject,)), *claimed, person(other or home)))
+        photo = Side(f"the photo, claimed as {subject_identity}", (subject,))
+        claimed = [person(subject_identity)] if kind == "misplaced" and subject_identity != other else []
+        return FindingSides(names, (photo, *claimed, person(other or subject_identity)))
     if kind == "split":
         return FindingSides(names, (_group_side("one person", subject, world), _group_side("another", other, world)))
     if kind == "duplicate":
         return FindingSides(names, (Side("removed", (subject,)), Side("kept", (other,))))
     if kind == "conflict":
-        return FindingSides(names, (Side(home, (subject,)), Side(there or "the other photo", (other,))))
+        return FindingSides(
+            names, (Side(subject_identity, (subject,)), Side(other_identity or "the other photo", (other,)))
+        )
     if kind == "mixed":
         faces = [f for c in range(MIXED_CLUSTERS) for f in world.faces_of_group.get((subject, c), ())]
         return FindingSides(names, (Side(f"claimed as {subject}", tuple(faces[: 2 * FACES_A_PERSON])),))
@@ -90,7 +93,7 @@ def _sides(finding: Finding, world: _World) -> FindingSides:
         return FindingSides(names, (person(subject), person(other)))
     if kind == "overlap":
         return FindingSides(names, (person(subject), person(other, "in a test set: {}")))
-    return FindingSides(names, () if kind in WITHOUT_FACE else (Side(home, (subject,)),))
+    return FindingSides(names, () if kind in WITHOUT_FACE else (Side(subject_identity, (subject,)),))
 
 
 def _identity_of(subject: str, world: _World) -> str:

@@ -1,6 +1,7 @@
-"""Which findings the report shows with their faces: of each kind some, half of them those the machine doubts most.
+"""The findings that the report shows with their faces.
 
-And removed photos that were perhaps correct: outliers that the machine was least sure of.
+Of each kind a few: half of them those whose probability is nearest to one half, the others arbitrary. And photos that
+were removed as outliers but are perhaps correct, the least probable outliers first.
 """
 
 from collections import Counter, defaultdict

@@ -23,7 +23,7 @@ def remove_mixed(fates: PhotoFates, claimed: Indices, numbers: dict[str, int], m
 
 
 def remove_conflicts(fates: PhotoFates, merged: Indices, conflicts: ActingFindings, *, both: bool) -> None:
-    """Remove one photo of a picture under two identities that are merged; under two that are not, both if so asked.
+    """Remove one photo of a picture under two identities that are merged; under two that are not, both if `both`.
 
     Where one of the two came from another identity, that one is removed.
     """
