@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.refined import export as formats
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
+from pipeline.review.summary import summarize_review
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def export(
     table = shuffle.refined(root, current.labels, current.faces, names, order=order, seed=seed, workers=pool)
     again = f"refinery export ROOT --out OUT --format {format}"
     again += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"
-    card = partial(write_card, current, photos=len(table), identities=len(names), command=again)
+    review = summarize_review(root)
+    card = partial(write_card, current, review=review, photos=len(table), identities=len(names), command=again)
     photos = formats.export(table, names, out, format=format, layout=layout, card=card)
     return ExportResult(format, str(out), photos)
