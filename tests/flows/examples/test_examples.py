@@ -1,0 +1,94 @@
+"""The example scripts do what they say, from the first line to the last, on drawn people."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "flows/examples"
+pytestmark = pytest.mark.slow
+
+
+def run(script: str, *arguments: str, **settings: object) -> str:
+    """What an example prints; it must end well."""
+    program = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{program}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(EXAMPLES.parents[1]),
+        "REFINERY_PREFECT": "off",
+        "DETECTOR": str(DETECTOR),
+        "EMBEDDER": str(EMBEDDER),
+        **{name: str(value) for name, value in settings.items()},
+    }
+    command = ["bash", str(EXAMPLES / script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples") / "world"
+    draw_world(folder, people=12, photos=90, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def refined(world: Path) -> Path:
+    """The folder that the first example made."""
+    out = world.parent / "own"
+    run("refine_own_photos.sh", PHOTOS=world / "photos", TEST_SET=world / "test", OUT=out)
+    return out
+
+
+def test_own_photos_are_refined_shown_listed_and_exported(refined: Path) -> None:
+    lines = (refined / "labels.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 90
+    assert (refined / "report.html").stat().st_size > 100_000
+    assert (refined / "refined/train.rec").exists()
+    assert latest(str(refined / "root")).account.ingested == 90
+
+
+def test_two_data_sets_become_one(world: Path, tmp_path: Path) -> None:
+    names = sorted(p for p in (world / "photos").iterdir() if p.is_dir())
+    for half, folders in (("a", names[::2]), ("b", names[1::2])):
+        for folder in folders:
+            shutil.copytree(folder, tmp_path / half / folder.name)
+    sets = {"FIRST": f"image-folder {tmp_path / 'a'}", "SECOND": f"image-folder {tmp_path / 'b'}"}
+    run("merge_two_data_sets.sh", **sets, OUT=tmp_path / "out")
+    account = latest(str(tmp_path / "out/root")).account
+    assert account.ingested == account.kept + sum(account.removed.values()) == 90
+    assert set(latest(str(tmp_path / "out/root")).options.sources) == {"first", "second"}
+    assert (tmp_path / "out/merged/README.md").exists()
+
+
+def test_megaface_gives_its_two_lists(world: Path, tmp_path: Path) -> None:
+    distractors = tmp_path / "megaface/375/37531198@N00"
+    distractors.mkdir(parents=True)
+    for i, photo in enumerate(sorted((world / "test").rglob("*.jpg"))[:40]):
+        shutil.copy(photo, distractors / f"{i}_0.jpg")
+    out = tmp_path / "out"
+    run("megaface.sh", FACESCRUB=world / "photos", MEGAFACE=tmp_path / "megaface", OUT=out)
+    assert {p.name for p in (out / "lists").glob("*.txt")} == {"facescrub_noises.txt", "megaface_noises.txt"}
+
+
+def test_data_before_and_after_is_trained_on_and_compared(refined: Path, world: Path, tmp_path: Path) -> None:
+    settings = {"ROOT": refined / "root", "TEST_SET": world / "test", "STEPS": 6, "SEEDS": 1}
+    printed = run("train_and_compare.sh", **settings, OUT=tmp_path)
+    assert "before: as claimed" in printed
+    assert (tmp_path / "run/model.onnx").exists()
+
+
+def test_an_example_without_its_settings_says_which(tmp_path: Path) -> None:
+    command = ["bash", str(EXAMPLES / "refine_own_photos.sh")]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
+    assert done.returncode != 0
+    assert "PHOTOS: a folder with a folder of photos for each identity" in done.stderr
