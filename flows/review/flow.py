@@ -1,6 +1,7 @@
 """People in the loop: questions out to Label Studio, answers back into the ledger, labels made again with them."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from prefect import flow
@@ -101,13 +102,13 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     wrong_verdicts = current_audit(root).wrong_verdicts
     noise = estimate_noise(wrong_verdicts, settlement.verdicts)
     result = ReviewStatus(
-        [q._asdict() for q in review_progress(server, review_name)],
-        [a._asdict() for a in by_group(answers)],
-        [a._asdict() for a in by_annotator(answers)],
+        review_progress(server, review_name),
+        by_group(answers),
+        by_annotator(answers),
         len(settlement.verdicts),
         len(settlement.disputed),
         len(settlement.waiting),
-        noise._asdict() if noise else None,
+        noise,
         noise.high if noise else None,
         len(wrong_verdicts),
     )
@@ -119,8 +120,8 @@ def _show(status: ReviewStatus) -> None:
     """The queue, the agreement and the audit as artifacts of the Prefect run; nothing without a run."""
     if FlowRunContext.get() is None:
         return
-    for key, rows in (("queue", status.queues), ("agreement", [*status.groups, *status.annotators])):
-        if rows:
-            create_table_artifact([{k: str(v) for k, v in r.items()} for r in rows], key=key)
-    audit = [{"of": status.audit_of, **(status.audit or {})}]
-    create_table_artifact(audit, key="audit", description=status.lines()[-1])
+    for key, records in (("queue", status.queues), ("agreement", [*status.groups, *status.annotators])):
+        if records:
+            create_table_artifact([{k: str(v) for k, v in asdict(r).items()} for r in records], key=key)
+    audit = {"of": status.audit_drawn} | (asdict(status.audit) if status.audit else {})
+    create_table_artifact([audit], key="audit", description=status.audit_line())

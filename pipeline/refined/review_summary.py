@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 
-class NoiseEstimate(NamedTuple):
+@dataclass(frozen=True)
+class NoiseEstimate:
     """The noise left among the kept photos: photos judged, those judged wrong, and the 95% Wilson interval."""
 
     judged: int

@@ -1,7 +1,7 @@
 """How far annotators agree: Krippendorff's alpha (Content Analysis, 2004), 1 for always, 0 for by chance."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import krippendorff
 import numpy as np
@@ -13,7 +13,8 @@ from pipeline.review.answers.votes import accuracies
 CODES = {"no": 0, "yes": 1, "unsure": 2}  # of verdicts, nominal
 
 
-class Agreement(NamedTuple):
+@dataclass(frozen=True)
+class Agreement:
     """The agreement within a group of annotators, or of one annotator with the others."""
 
     name: str
@@ -40,7 +41,7 @@ def by_annotator(ledger: pa.Table) -> list[Agreement]:
         answered = {r.finding.finding_id for r in rows if r.who == annotator}
         gold = sum(r.who == annotator and r.purpose == "gold" for r in every)
         with_others = _agreement(annotator, [r for r in rows if r.finding.finding_id in answered])
-        agreements.append(with_others._replace(answers=len(answered), gold=gold, accuracy=accuracy))
+        agreements.append(replace(with_others, answers=len(answered), gold=gold, accuracy=accuracy))
     return agreements
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.page_data import PageAnswers, is_sealed, read_results
-from pipeline.review.label_studio.records import Annotation, AnsweredTask, Project, Server
+from pipeline.review.label_studio.records import Annotation, AnsweredTask, GroupProgress, Project, Server
 from pipeline.review.label_studio.retry import NotFoundError
 from pipeline.review.questions.question import Answer
 
@@ -30,17 +30,6 @@ class ProjectAnswers(NamedTuple):
 
     answers: list[Answer]
     read: dict[int, datetime]
-
-
-class GroupProgress(NamedTuple):
-    """How far a group's questions on one kind of page are; see records.Progress."""
-
-    group: str
-    page: str
-    questions: int
-    answered: int
-    finished: int
-    answers: int
 
 
 def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tuple[list[Answer], dict[str, str]]:

@@ -44,6 +44,18 @@ class Progress(NamedTuple):
 
 
 @dataclass(frozen=True)
+class GroupProgress:
+    """How far a group's questions on one kind of page are; see Progress."""
+
+    group: str
+    page: str
+    questions: int
+    answered: int
+    finished: int
+    answers: int
+
+
+@dataclass(frozen=True)
 class Project:
     """A project of a review, as the server has it."""
 

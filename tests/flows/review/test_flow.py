@@ -116,8 +116,8 @@ def test_people_make_it_better(
     assert found.disputed == 0
     assert said.audit_upper is not None
     # far from chance; of twenty questions asked twice three wrong answers halve it
-    assert all(g["alpha"] is None or g["alpha"] > 0.3 for g in said.groups)
-    assert {a["name"] for a in said.annotators} >= set(ANNOTATORS)
+    assert all(g.alpha is None or g.alpha > 0.3 for g in said.groups)
+    assert {a.name for a in said.annotators} >= set(ANNOTATORS)
     gold = [r for r in ledger.read(drawn.root).to_pylist() if r["purpose"] == "gold"]
     assert gold
 
