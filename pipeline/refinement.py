@@ -126,7 +126,7 @@ def latest(root: str) -> Refinement:
     """The refinement in force in the root. Raises UserError when there is none yet or one of its tables is missing."""
     value = storage.get_json(root, FILE)
     if value is None:
-        raise UserError(f"no finished refinement at {root}: run `refinery refine ... --root {root}` first")
+        raise UserError(f"no finished refinement at {root}: run `refinery refine {root} ...` first")
     check_format(root, value.get("format", FORMAT))
     tables: dict[str, Table] = {}
     for name, entry in value["tables"].items():

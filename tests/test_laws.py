@@ -54,6 +54,7 @@ FLOWS = [
     "flows.review",
     "flows.sample",
     "flows.schedule",
+    "flows.doctor",
     "flows.benchmark",
     "flows.cli",
 ]

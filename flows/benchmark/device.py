@@ -56,7 +56,7 @@ def device(
     gallery_size: Annotated[
         int, typer.Option(help="Embeddings to search among; a hundredth as many are looked for.")
     ] = 1_000_000,
-    classes: Annotated[list[int], typer.Option(help="Classes of a training; may be repeated.")] = CLASSES,
+    train_classes: Annotated[list[int], typer.Option(help="Classes of a training; may be repeated.")] = CLASSES,
     turns: Turns = 5,
     half: Annotated[bool, typer.Option("--half", help="Embed in half precision, too.")] = False,
     backbone: Backbone = "",
@@ -68,9 +68,10 @@ def device(
     Without --network: iresnet50 and iresnet100 embed. The training, unless options say otherwise: iresnet50, 128 photos
     an update, SGD in fp32, a tenth of the classes in a step.
     """
-    if min([embed_faces, gallery_size, turns, *classes]) < 2:
+    if min([embed_faces, gallery_size, turns, *train_classes]) < 2:
         raise UserError(
-            f"--embed-faces {embed_faces} --gallery-size {gallery_size} --turns {turns} --classes {classes}: "
+            f"--embed-faces {embed_faces} --gallery-size {gallery_size} --turns {turns} "
+            f"--train-classes {train_classes}: "
             "give 2 or more of each"
         )
     run = with_options(TRAINING, RunOptions(backbone=backbone, batch=batch, settings=settings))
@@ -81,7 +82,7 @@ def device(
             for halved in (False, True)[: 1 + half]
         ),
         (f"the {NEAREST} nearest of {gallery_size:,}", _searching, (gallery_size,)),
-        *((f"train {run.backbone}, {n:,} classes", _training, (run, n, turns)) for n in classes),
+        *((f"train {run.backbone}, {n:,} classes", _training, (run, n, turns)) for n in train_classes),
     ]
     found = []
     for what, measure, given in asked:

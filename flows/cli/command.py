@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from flows.cli.result import print_result
+from flows.cli.result import StatusResult, print_result
 
 PREFECT_VARIABLE = "REFINERY_PREFECT"  # off: flows run as plain functions, without a server, history or retries
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -55,10 +55,12 @@ class ResultCommand(TyperCommand):
         super().__init__(*args, **attributes)
         self.params.append(_json_option())
 
-    def invoke(self, ctx: Any) -> None:
-        """Run the function with the options that were typed, and print what it returns."""
+    def invoke(self, ctx: Any) -> int:
+        """Run the function with the options that were typed, print what it returns, and return the exit status."""
         as_json = ctx.params.pop("json")
-        print_result(super().invoke(ctx), as_json=as_json)
+        result = super().invoke(ctx)
+        print_result(result, as_json=as_json)
+        return result.exit_status() if isinstance(result, StatusResult) else 0
 
 
 def build_command(entry: CommandEntry) -> TyperCommand:

@@ -39,6 +39,13 @@ COMMANDS = (
         f"refinery find ROOT PHOTO {MODELS} --out found.png",
     ),
     CommandEntry(
+        "doctor",
+        START,
+        "flows.doctor.flow:doctor",
+        "What this machine has and lacks: Python, memory, disk, GPU, Label Studio, Prefect.",
+        "refinery doctor ROOT",
+    ),
+    CommandEntry(
         "labels",
         DATA,
         "flows.refine.labels:labels",

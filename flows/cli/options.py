@@ -121,7 +121,14 @@ Budget = Annotated[int, typer.Option(help="Questions that wait for an answer at 
 Minutes = Annotated[float, typer.Option(help="Minutes of annotators' time that they take at most; 0: no limit.")]
 Votes = Annotated[int, typer.Option(help="Annotators that answer each question; one more where they differ.")]
 Audit = Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")]
-Url = Annotated[str, typer.Option(help="Address of Label Studio; default: the one `review serve ROOT` started.")]
+Url = Annotated[
+    str,
+    typer.Option(
+        envvar="LABEL_STUDIO_URL",
+        show_envvar=False,
+        help="Address of Label Studio; default: LABEL_STUDIO_URL, or the one that `review serve ROOT` started.",
+    ),
+]
 ProjectName = Annotated[
     str, typer.Option("--name", help="What the projects in Label Studio are called after; default: the root's name.")
 ]

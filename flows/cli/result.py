@@ -31,6 +31,15 @@ class TableResult(Protocol):
         ...
 
 
+@runtime_checkable
+class StatusResult(Protocol):
+    """A result that may say that something is wrong, for scripts."""
+
+    def exit_status(self) -> int:
+        """The exit status of the command: 0, or 1 where something is wrong."""
+        ...
+
+
 def print_result(result: Result, *, as_json: bool) -> None:
     """Write a result to standard output: its table and its lines, or one JSON object."""
     if as_json:

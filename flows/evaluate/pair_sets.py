@@ -160,6 +160,6 @@ def _write(folder: Path, faces: Table, pairs: pa.Table) -> None:
     except OSError as error:
         if not (folder / "pairs.parquet").exists():  # another run was quicker
             full = "no room left on the disk" if error.errno == errno.ENOSPC else f"cannot write ({error})"
-            raise UserError(f"{full} at {folder}: free some, or give another --root, and run again") from None
+            raise UserError(f"{full} at {folder}: free some, or give another folder, and run again") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -14,11 +14,8 @@ def server_of(root: str, url: str) -> Server:
 
     Raises UserError where there is no token.
     """
-    folder = _server_folder(root)
-    url = (url or _local_url(root) or DEFAULT_URL).rstrip("/")
-    token, file = os.environ.get("LABEL_STUDIO_API_KEY", ""), folder / "token"
-    if not token and file.exists():
-        token = file.read_text().strip()
+    url = (url or local_url(root) or DEFAULT_URL).rstrip("/")
+    token = token_of(root)
     if not token:
         raise UserError(
             f"no token for {url}: set LABEL_STUDIO_API_KEY, or start a server with `refinery review serve {root}`"
@@ -31,7 +28,7 @@ def media_folder(root: str, url: str) -> Path | None:
 
     Another server gets the pictures inside the questions.
     """
-    if "://" in root or _local_url(root).rstrip("/") != url:
+    if "://" in root or local_url(root).rstrip("/") != url:
         return None
     return Path(root).absolute() / "review" / "files"
 
@@ -40,7 +37,13 @@ def _server_folder(root: str) -> Path:
     return Path(root).absolute() / "review" / "server"
 
 
-def _local_url(root: str) -> str:
+def token_of(root: str) -> str:
+    """The token of LABEL_STUDIO_API_KEY, else of the root's local server; "" where there is neither."""
+    file = _server_folder(root) / "token"
+    return os.environ.get("LABEL_STUDIO_API_KEY", "") or (file.read_text().strip() if file.exists() else "")
+
+
+def local_url(root: str) -> str:
     """Where `review serve ROOT` last ran; "" where it never did."""
     file = _server_folder(root) / "url"
     return file.read_text().strip() if file.exists() else ""

@@ -140,9 +140,14 @@ def _search_codes(query: Floats, x: Floats, codes: Codes, k: int) -> tuple[Float
     return cosines, rows
 
 
+def gpu_count() -> int:
+    """How many GPUs faiss sees; 0 for a faiss that is built for processors alone."""
+    return int(faiss.get_num_gpus())
+
+
 def _search_exactly(query: Floats, gallery: Floats, k: int) -> tuple[Floats, Indices]:
     k = min(k, len(gallery))
-    if faiss.get_num_gpus() > 0:
+    if gpu_count() > 0:
         resources = faiss.StandardGpuResources()
         return faiss.knn_gpu(resources, query, gallery, k, metric=faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]
     return faiss.knn(query, gallery, k, metric=faiss.METRIC_INNER_PRODUCT)  # type: ignore[no-any-return]

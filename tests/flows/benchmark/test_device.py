@@ -9,7 +9,14 @@ from pipeline.errors import UserError
 @pytest.mark.slow
 def test_every_rate_stands_beside_its_bare_one() -> None:
     found = device(
-        ["sample"], embed_faces=16, gallery_size=2000, classes=[50, 500], backbone="sample", batch=4, turns=2, half=True
+        ["sample"],
+        embed_faces=16,
+        gallery_size=2000,
+        train_classes=[50, 500],
+        backbone="sample",
+        batch=4,
+        turns=2,
+        half=True,
     )
     whats = [row["what"] for row in found.rows()]
     training = [f"train sample, {n} classes" for n in (50, 500)]
@@ -23,4 +30,4 @@ def test_every_rate_stands_beside_its_bare_one() -> None:
 
 def test_nothing_to_measure_is_one_line() -> None:
     with pytest.raises(UserError, match="give 2 or more of each"):
-        device(classes=[1])
+        device(train_classes=[1])

@@ -1,0 +1,57 @@
+"""`refinery doctor`: what this machine has and lacks, line by line, and what to do about it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import Url
+from flows.cli.result import Result
+from flows.doctor import machine, services
+from flows.doctor.check import MISSING, Check
+
+
+@dataclass(frozen=True)
+class DoctorReport(Result):
+    """Every check of this machine."""
+
+    checks: list[Check]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a check."""
+        return [{"what": c.name, "status": c.status, "found": c.found} for c in self.checks]
+
+    def lines(self) -> list[str]:
+        """What to do about warnings and about what is missing."""
+        advice = [f"{c.name} ({c.status}): {c.advice}" for c in self.checks if c.advice]
+        return advice or ["nothing to do: everything that is needed is here"]
+
+    def exit_status(self) -> int:
+        """1 where something that is needed is missing or broken, else 0."""
+        return int(any(c.status == MISSING for c in self.checks))
+
+
+def doctor(
+    root: Annotated[
+        str, typer.Argument(metavar="[ROOT]", help="Where tables are to go; default: the folder you are in.")
+    ] = "",
+    url: Url = "",
+) -> DoctorReport:
+    """Check this machine: Python, cores, memory, disk, GPU, libraries, Label Studio and Prefect.
+
+    Each line is ok, warning (works, not as well as it might) or missing (needed, and broken: exit status 1).
+    """
+    return DoctorReport(
+        [
+            machine.python(),
+            machine.cores(),
+            machine.memory(),
+            machine.disk(root),
+            machine.gpu(),
+            machine.onnxruntime(),
+            machine.faiss(),
+            machine.torch(),
+            services.label_studio(root, url),
+            services.prefect(),
+        ]
+    )

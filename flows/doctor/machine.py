@@ -1,0 +1,133 @@
+"""What `refinery doctor` says of the machine: Python, cores, memory, disk, and the libraries that may use a GPU.
+
+Each check is a function without side effects; the heavy libraries are imported in those that ask them.
+"""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from flows.doctor.check import MISSING, OK, WARNING, Check
+from pipeline.errors import UserError
+from pipeline.tables import storage
+
+GB = 1e9
+LEAST_MEMORY = 4 * GB  # what the cluster guide gives a worker (flows/guides/cluster.md)
+LEAST_DISK = 10 * GB  # a root with two embedders takes 8.4 kB a photo (39.6 MB for the 4,715 photos of noisy LFW)
+DRIVER = Path("/dev/nvidiactl")  # there where the driver of an NVIDIA card is loaded
+
+
+def python() -> Check:
+    """The interpreter: 3.11 is the version that the pinned libraries are for."""
+    version = platform.python_version()
+    if sys.version_info[:2] == (3, 11):
+        return Check("Python", OK, f"{version} at {sys.executable}")
+    return Check("Python", MISSING, version, "install Python 3.11, then `make install` again")
+
+
+def cores() -> Check:
+    """The processor cores that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    advice = "shards are made one after the other; another machine's cores join by --workers tcp://host:8786"
+    return Check("cores", *((WARNING, "1", advice) if usable == 1 else (OK, str(usable))))
+
+
+def memory() -> Check:
+    """The memory that is free for new processes, of all there is."""
+    state = psutil.virtual_memory()
+    found = f"{state.available / GB:.1f} of {state.total / GB:.1f} GB are free"
+    if state.available >= LEAST_MEMORY:
+        return Check("memory", OK, found)
+    return Check("memory", WARNING, found, "end other programs, or give --workers 1 and --memory 1GB")
+
+
+def disk(root: str) -> Check:
+    """Free space where the root's tables go, and whether they can be written there."""
+    if "://" in root:
+        try:
+            storage.get(root, "refinement.json")
+        except (UserError, OSError) as error:
+            return Check("ROOT", MISSING, f"{root}: {error}", "see the address, and the variables that hold its keys")
+        return Check("ROOT", OK, f"{root} answers; its free space is not known here")
+    folder = Path(root or ".").absolute()
+    existing = next(f for f in (folder, *folder.parents) if f.is_dir())
+    free = shutil.disk_usage(existing).free
+    found = f"{free / GB:.1f} GB are free at {existing}"
+    if not os.access(existing, os.W_OK):
+        return Check("disk", MISSING, f"{existing} cannot be written to", "give a ROOT that can be written to")
+    if free >= LEAST_DISK:
+        return Check("disk", OK, found)
+    return Check("disk", WARNING, found, "a root takes some 8 GB for a million photos: make room")
+
+
+def gpu() -> Check:
+    """The graphics cards that the NVIDIA driver knows."""
+    if not DRIVER.exists():
+        return Check("GPU", OK, "none; models run on the processor")
+    try:
+        command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        cards = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check("GPU", WARNING, f"a driver is loaded, but nvidia-smi fails ({error})", "see the driver's log")
+    return Check("GPU", OK, "; ".join(cards.strip().splitlines()))
+
+
+def onnxruntime() -> Check:
+    """The library that detects faces and embeds with ONNX models, and whether it uses a card that is there."""
+    advice = "pip uninstall onnxruntime, then pip install onnxruntime-gpu: the two share a folder"
+    return _library("onnxruntime", "detection and embedding", _onnxruntime_on_gpu, advice)
+
+
+def faiss() -> Check:
+    """The library that searches nearest neighbours, and whether it uses a card that is there."""
+    return _library("faiss", "searches", _faiss_on_gpu, "pip uninstall faiss-cpu, then pip install faiss-gpu")
+
+
+def torch() -> Check:
+    """The library that trains, and whether it uses a card that is there."""
+    return _library("torch", "training and checkpoints", _torch_on_gpu, "install a build of torch with CUDA")
+
+
+def _library(name: str, use: str, on_gpu: Callable[[], bool], advice: str) -> Check:
+    try:
+        uses_gpu = on_gpu()
+    except Exception as error:  # noqa: BLE001  a library that cannot be loaded raises whatever it likes
+        return Check(name, MISSING, f"cannot be loaded ({error})", "run `make install` again")
+    found = f"{_version(name)}, {use} on the {'GPU' if uses_gpu else 'processor'}"
+    unused = DRIVER.exists() and not uses_gpu
+    return Check(name, WARNING, f"{found}, though there is a GPU", advice) if unused else Check(name, OK, found)
+
+
+def _onnxruntime_on_gpu() -> bool:
+    from pipeline.faces import model_file
+
+    return model_file.providers()[0] != "CPUExecutionProvider"
+
+
+def _faiss_on_gpu() -> bool:
+    from pipeline.noise.search.neighbours import gpu_count
+
+    return gpu_count() > 0
+
+
+def _torch_on_gpu() -> bool:
+    from trainer.loop.learner import choose_device
+
+    return choose_device().type == "cuda"
+
+
+def _version(library: str) -> str:
+    """The installed version of a library, whose package may be built for processors or for cards."""
+    for package in (library, f"{library}-cpu", f"{library}-gpu"):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "version unknown"

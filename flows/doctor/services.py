@@ -1,0 +1,50 @@
+"""What `refinery doctor` says of the two servers: Label Studio, where people answer, and Prefect, which keeps history.
+
+Neither has to be set; one that is set has to answer.
+"""
+
+import os
+import urllib.error
+import urllib.request
+
+from flows.doctor.check import MISSING, OK, WARNING, Check
+
+TIMEOUT_S = 5.0
+
+
+def label_studio(root: str, url: str) -> Check:
+    """The Label Studio of --url or LABEL_STUDIO_URL, or the local one of the root, and whether there is a token."""
+    from flows.review.root_server import local_url, token_of
+
+    url = (url or (local_url(root) if root else "")).rstrip("/")
+    if not url:
+        return Check("Label Studio", OK, "not set; `refinery review serve ROOT` starts one on this machine")
+    if not answers(f"{url}/health"):
+        advice = "start it (`refinery review serve ROOT`), or set LABEL_STUDIO_URL to one that runs"
+        return Check("Label Studio", MISSING, f"no answer at {url}", advice)
+    if not token_of(root):
+        return Check("Label Studio", WARNING, f"{url} answers", "set LABEL_STUDIO_API_KEY: without it nothing is sent")
+    return Check("Label Studio", OK, f"{url} answers, and there is a token")
+
+
+def prefect() -> Check:
+    """The Prefect server of PREFECT_API_URL or of the profile that is in use."""
+    from prefect.settings import PREFECT_API_URL  # seconds to load, and only this check asks
+
+    url = (PREFECT_API_URL.value() or "").rstrip("/")
+    if os.environ.get("REFINERY_PREFECT", "").lower() == "off":
+        return Check("Prefect", OK, "off (REFINERY_PREFECT): commands run without a server, history or retries")
+    if not url:
+        return Check("Prefect", OK, "not set; each run starts a server of its own on loopback")
+    if answers(f"{url}/health"):
+        return Check("Prefect", OK, f"{url} answers")
+    return Check("Prefect", MISSING, f"no answer at {url}", "run `prefect server start`, or unset PREFECT_API_URL")
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers at an address with status 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310  an address that a user set
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False

@@ -1,0 +1,49 @@
+"""The commands in README.md, the guides and the results are commands that there are: each is parsed, none is run."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.cli.command import build_command
+from flows.cli.command_table import COMMANDS
+
+ROOT = Path(__file__).parents[3]
+TEXTS = [p for p in ROOT.rglob("*.md") if not {".venv", "shared"} & set(p.relative_to(ROOT).parts)]
+FENCED = re.compile(r"```(?:bash|sh)\n(.*?)```", re.DOTALL)
+INLINE = re.compile(r"`(refinery [a-z][^`]*)`")
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """File and command of every line of a shell block, and of what stands between backticks with options in it."""
+    for path in TEXTS:
+        text = path.read_text()
+        name = str(path.relative_to(ROOT))
+        for block in FENCED.findall(text):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.partition(" #")[0].strip().removesuffix("&").removeprefix(".venv/bin/").strip()
+                if command.startswith("refinery ") and "..." not in command and "[" not in command:
+                    yield name, command
+        for command in INLINE.findall(text):
+            if "--" in command and not re.search(r"\.\.\.|[|\n]|--[a-z-]+$", command):
+                yield name, command
+
+
+DOCUMENTED = sorted(set(documented()))
+
+
+def test_there_are_commands_in_the_texts() -> None:
+    assert len(DOCUMENTED) > 30
+
+
+@pytest.mark.parametrize(("file", "command"), DOCUMENTED, ids=lambda v: v[:60])
+def test_a_documented_command_is_understood(file: str, command: str) -> None:
+    words = shlex.split(command)[1:]
+    if words == ["--version"] or words[-1] == "--help":
+        return
+    names = {entry.name: entry for entry in COMMANDS if entry.target}
+    name = next(n for n in (" ".join(words[:2]), words[0]) if n in names)
+    with build_command(names[name]).make_context(names[name].verb, words[len(name.split()) :]):
+        pass  # an option or argument that is not known raises
