@@ -1,7 +1,7 @@
-"""The whole loop on people that are drawn: nothing to fetch, nothing to label, and the truth is known.
+"""`refinery demo`: the whole loop on drawn people, offline, with a truth that is known photo by photo.
 
-Draw a noisy world, refine it with the two small models that come along, answer from the truth what people would be
-asked, train the same recipe on the data before, after, and less as much at random, and compare.
+Draw a noisy data set, refine it with the two small models that come along, answer from the truth what annotators would
+be asked, train the same recipe on the photos before, after and cut at random, and compare.
 """
 
 import logging
@@ -33,10 +33,10 @@ DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every
 
 @dataclass(frozen=True)
 class DemoResult(Result):
-    """The finished loop."""
+    """A finished demo: the score of the refinement, and the trainings compared."""
 
     score: Score
-    asked: int
+    answered: int  # undecided findings that were answered from the truth
     kept: int
     ingested: int
     comparison: Comparison
@@ -44,23 +44,23 @@ class DemoResult(Result):
     seconds: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """What was planted and what was found of it."""
+        """The planted noise of each kind, and how much of it was found."""
         return self.score.rows()
 
     def lines(self) -> list[str]:
-        """What came of it, where everything lies, what to run next."""
-        s, world, root = self.score, f"{self.folder}/world", f"{self.folder}/root"
-        lost = f"{s.clean_lost} of {s.clean} ({s.clean_lost / max(1, s.clean):.1%})"
+        """The figures, where the files are, and what to run next."""
+        score, world, root = self.score, f"{self.folder}/world", f"{self.folder}/root"
+        lost = f"{score.clean_lost} of {score.clean} ({score.clean_lost / max(1, score.clean):.1%})"
         return [
             f"{self.ingested} photos, {self.kept} kept; clean photos lost: {lost}",
-            f"wrong labels: {s.noise_before:.1%} before, {s.noise_after:.1%} after",
-            f"{self.asked} findings were left undecided and answered from the truth, as annotators would",
+            f"wrong labels: {score.noise_before:.1%} before, {score.noise_after:.1%} after",
+            f"{self.answered} findings were left undecided and answered from the truth, as annotators would",
             "",
             *text_table(self.comparison.rows()),
             *self.comparison.lines(),
             "",
             f"photos and truth: {world}; tables: {root}; refined data set: {self.folder}/refined",
-            f"all of it in {self.seconds:.0f} s",
+            f"everything took {self.seconds:.0f} s",
             f"next: refinery experiment {root} --test-set {world}/test --seeds 3 --detector {DETECTOR}",
             f"      refinery labels {root} --out labels.tsv",
             "      refinery refine ROOT image-folder YOUR_PHOTOS --detector scrfd.onnx --embedder arcface.onnx",
@@ -91,19 +91,19 @@ def demo(
     )
     truth = read_truth(world)
     ledger.append(root, true_answers(latest(root), truth))
-    said = settled_verdicts(root)
-    log.info("%d findings are undecided: answered from the truth, as annotators would", len(said))
-    done = label_again(root, said)
+    answers = settled_verdicts(root)
+    log.info("%d findings are undecided: answered from the truth, as annotators would", len(answers))
+    refinement = label_again(root, answers)
     if not (out / "refined").exists():
         export(root, out / "refined")
-    compared = experiment.fn(root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=seed, steps=steps)
-    account = done.account
+    comparison = experiment.fn(root, [test], seeds=seeds, detector=str(DETECTOR), draws=DRAWS, seed=seed, steps=steps)
+    account = refinement.account
     return DemoResult(
-        score(done.labels.batches(["key", "identity", "reason"]), truth),
-        len(said),
+        score(refinement.labels.batches(["key", "identity", "reason"]), truth),
+        len(answers),
         account.kept,
         account.ingested,
-        compared,
+        comparison,
         str(out.absolute()),
         time.monotonic() - started,
     )
