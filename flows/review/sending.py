@@ -12,7 +12,7 @@ from pipeline.review.answers.machine_views import machine_views
 from pipeline.review.answers.question_log import log_questions
 from pipeline.review.groups import KnownIdentity, propose_groups
 from pipeline.review.label_studio.collect import review_progress
-from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.records import SendCounts, Server
 from pipeline.review.label_studio.send import send_questions, sent_items
 from pipeline.review.pages.compose import GroupQuestion, shown_faces
 from pipeline.review.pages.photo_views import face_pictures
@@ -46,6 +46,26 @@ def send_round(
     log_questions(root, cases)
     views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
     ledger.append(root, views)
+    counts = _send_by_project(refinement, planned, server, name, annotators=annotators, votes=limits.votes, sent=sent)
+    waiting: Counter[str] = Counter()
+    for progress in review_progress(server, name):
+        waiting[progress.group] += progress.questions - progress.finished
+    queues = [GroupQueue(group, n.new, n.withdrawn, waiting[group]) for group, n in counts.items()]
+    purposes = Counter(case.purpose for case, _ in cases)
+    return SentQuestions(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
+
+
+def _send_by_project(
+    refinement: Refinement,
+    planned: Round,
+    server: Server,
+    name: str,
+    *,
+    annotators: Mapping[str, Sequence[str]],
+    votes: int,
+    sent: Collection[str],
+) -> dict[str, SendCounts]:
+    """What was sent and withdrawn, by the group of the project; sent: groups of the projects on the server."""
     pictures = face_pictures(refinement, shown_faces(planned.questions))
     counts = {}
     for project_group, repeated, questions in _by_project(planned, sent):
@@ -56,16 +76,11 @@ def send_round(
             [q.question for q in questions],
             lambda faces: {f: pictures[f] for f in faces if f in pictures},
             wanted_items=planned.wanted_items,
-            votes=1 if repeated else limits.votes,
-            media=media_folder(root, server.url),
+            votes=1 if repeated else votes,
+            media=media_folder(refinement.root, server.url),
             annotators=annotators.get(project_group.removesuffix(REPEATED), ()),
         )
-    waiting: Counter[str] = Counter()
-    for progress in review_progress(server, name):
-        waiting[progress.group] += progress.questions - progress.finished
-    queues = [GroupQueue(group, s.new, s.withdrawn, waiting[group]) for group, s in counts.items()]
-    purposes = Counter(case.purpose for case, _ in cases)
-    return SentQuestions(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
+    return counts
 
 
 def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:
