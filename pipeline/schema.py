@@ -1,7 +1,6 @@
 """The columns of every table on one page, and the two ids that everything else refers to.
 
-photos, faces, embeddings and clusters hold the same rows in the same order, shard by shard;
-what a row has not got is null.
+photos, faces, embeddings and clusters hold the same rows in the same order, shard by shard; a missing value is null.
 """
 
 from hashlib import blake2b
@@ -29,7 +28,7 @@ FACES = pa.schema(
         ("face_id", pa.string()),
         ("identity", pa.string()),
         ("sha", pa.string()),  # SHA-256 of the photo's bytes
-        ("sketch", pa.binary()),  # small picture of the aligned face, for telling copies from lookalikes
+        ("sketch", pa.binary()),  # small picture of the aligned face, by which duplicates are told from lookalikes
         ("jpeg", pa.binary()),  # 112x112
         ("landmarks", pa.list_(pa.float32(), 10)),  # x, y of five points in the photo's pixels
         ("score", pa.float32()),  # the detector's
@@ -48,7 +47,7 @@ FINDINGS = pa.schema(
         ("subject", pa.string()),
         ("object", pa.string()),
         ("score", pa.float32()),
-        ("second", pa.float32()),  # the same number as the second embedder sees it
+        ("second", pa.float32()),  # the same score by the second embedder
         ("evidence", pa.string()),
     ]
 )
@@ -65,28 +64,39 @@ DECISIONS = pa.schema(
 LEDGER = pa.schema(
     [
         *DECISIONS,
-        ("kind", pa.string()),  # of the finding, with its subject and object: an answer stands for itself
+        ("kind", pa.string()),  # of the finding, with its subject and object: an answer can be read without the finding
         ("subject", pa.string()),
         ("object", pa.string()),
-        ("face", pa.string()),  # a face of the subject when it was asked: who is meant when groups change their names
-        ("other", pa.string()),  # and one of the object
+        # a face that the subject had when the question was asked: it tells the person when names of clusters change
+        ("face", pa.string()),
+        ("other", pa.string()),  # the same of the object
         ("choice", pa.string()),  # what was chosen on the page
         ("knows", pa.bool_()),  # whether the annotator knows the person
-        ("purpose", pa.string()),  # case, gold, audit; policy: the machine's view; list, truth: decides alone
+        (
+            "purpose",
+            pa.string(),
+        ),  # case, gold, audit; policy: the machine's view; list, truth: an answer that decides by itself
         ("expected", pa.string()),  # of gold: the known verdict
-        ("belief", pa.float32()),  # of the machine's view: the probability that the finding holds
+        ("belief", pa.float32()),  # of the machine's view: the probability that the finding is right
         ("answer_id", pa.string()),
     ]
 )
-NOT_SETTLED = ("choice", "knows", "purpose", "expected", "belief", "answer_id")  # what belongs to one answer alone
-ANSWERS = pa.schema([f for f in LEDGER if f.name not in NOT_SETTLED])
+OF_ONE_ANSWER = (
+    "choice",
+    "knows",
+    "purpose",
+    "expected",
+    "belief",
+    "answer_id",
+)  # columns that votes of several people do not share
+ANSWERS = pa.schema([f for f in LEDGER if f.name not in OF_ONE_ANSWER])
 LABELS = pa.schema(
     [
         ("face_id", pa.string()),
         ("key", pa.string()),
         ("claimed", pa.string()),
         ("identity", pa.string()),  # null: removed
-        ("reason", pa.string()),  # "" when kept under the claimed name
+        ("reason", pa.string()),  # "" when kept under the claimed identity
         ("score", pa.float32()),
         ("finding_id", pa.string()),
     ]
@@ -108,14 +118,14 @@ PAIRS = pa.schema(
         ("b", pa.string()),
         ("same", pa.bool_()),
         ("fold", pa.int8()),
-        ("unit", pa.string()),  # whom the pair hangs on, drawn as one by the bootstrap: the person of a
-        ("other", pa.string()),  # and the person of b, where every pair of the photos is asked
+        ("unit", pa.string()),  # pairs of one unit are drawn together by the bootstrap: the person of a
+        ("other", pa.string()),  # the person of b, in test sets that ask every pair of photos
     ]
 )
 
 
 def embeddings(dim: int) -> pa.Schema:
-    """The columns of an embeddings table: unit vectors [dim] in half precision and the norm they had."""
+    """The columns of an embeddings table: unit vectors [dim] in half precision, and their norm before."""
     return pa.schema(
         [
             ("face_id", pa.string()),
@@ -127,7 +137,7 @@ def embeddings(dim: int) -> pa.Schema:
 
 
 def digest(*words: str, size: int = ID_BYTES) -> str:
-    """A BLAKE2b digest of words, 2 x size hex characters; the words' borders count."""
+    """A BLAKE2b digest of words as 2 x size hex characters; ("ab", "c") and ("a", "bc") differ."""
     hasher = blake2b(digest_size=size)
     for word in words:
         raw = word.encode("utf-8", "surrogateescape")
@@ -137,10 +147,10 @@ def digest(*words: str, size: int = ID_BYTES) -> str:
 
 
 def face_id(source: str, key: str) -> str:
-    """The address of a photo: unique by construction, the same in every run and with every model."""
+    """The id of a photo and of its face: the same in every run and with every model."""
     return digest("face", source, key)
 
 
 def finding_id(kind: str, subject: str, object: str | None = None) -> str:
-    """The address of a question, so that an answer given once still counts after any further run."""
+    """The id of a finding: the same in every run, so that an answer given once still counts."""
     return digest("finding", kind, subject, object or "")

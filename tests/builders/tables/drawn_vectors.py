@@ -16,7 +16,7 @@ from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
 DIM = 64
-# strangers lie evenly on the sphere: a cosine of strangers deviates by 1/8, so likeness is eight times the cosine
+# impostors lie evenly on the sphere: their cosines deviate by 1/8, so a score is eight times the cosine
 EVEN = ImpostorModel(np.zeros(DIM), np.eye(DIM) / DIM)
 PLAIN = Calibration((EVEN,), (1.0,), (FarCurve(0, 1, 0),), FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
 TWO = Calibration((EVEN, EVEN), (0.5, 0.5), (FarCurve(0, 1, 0),) * 2, FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
@@ -33,6 +33,20 @@ def person(rng: np.random.Generator) -> NDArray[np.floating]:
 def photos_of(who: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.floating]:
     """n photos of a person: cosines of about 0.7 among each other."""
     return unit(who + rng.normal(size=(n, DIM)) * 0.65 / np.sqrt(DIM))
+
+
+def noisy_identities(
+    rng: np.random.Generator, people: int = 300, noise: float = 0.3
+) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
+    """Vectors and identities of three photos of each person, of which a share show somebody else."""
+    rows = []
+    for _ in range(people):
+        x = photos_of(person(rng), 3, rng)
+        for k in range(3):
+            if rng.random() < noise:
+                x[k] = person(rng)
+        rows.append(x)
+    return np.concatenate(rows), np.repeat(np.arange(people), 3)
 
 
 def picture(seed: int) -> NDArray[np.uint8]:

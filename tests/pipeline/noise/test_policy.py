@@ -1,17 +1,16 @@
 """What the machine decides by itself, with one embedder and with two."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from pipeline import schema
-from pipeline.noise.findings import Finding, combine_findings, findings_table, read_findings
+from pipeline.noise.findings import findings_table
 from pipeline.noise.policy import Rates, judge, thresholds
 from pipeline.noise.scores.far_curve import FarCurve
 from pipeline.noise.scores.fusion import Calibration
 from tests.builders.tables.drawn_vectors import PLAIN, TWO
 
-# of normal strangers: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6, 4.75
+# scores at a FAR where impostors are normal: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6,
+# 4.75
 
 
 def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
@@ -21,17 +20,17 @@ def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "z", "said"),
+    ("kind", "z", "expected"),
     [
         ("outlier", (1.0, 1.0), "yes"),
         ("outlier", (3.0, 3.0), "no"),
-        ("outlier", (0.0, 4.0), "unsure"),  # their mean says outlier, the second embedder recognises the person
+        ("outlier", (0.0, 4.0), "unsure"),  # fused an outlier; the second embedder recognises the person
         ("misplaced", (5.0, 5.0), "yes"),
-        ("misplaced", (8.0, 3.0), "unsure"),  # the second embedder does not see it
+        ("misplaced", (8.0, 3.0), "unsure"),  # the second embedder does not agree
         ("misplaced", (4.0, 4.0), "unsure"),
         ("merge", (6.0, 4.0), "yes"),
         ("merge", (3.0, 9.0), "unsure"),
-        ("overlap", (6.5, 3.2), "yes"),  # held to a lower bar than a merge
+        ("overlap", (6.5, 3.2), "yes"),  # at a lower threshold than a merge
         ("overlap", (9.0, 2.0), "unsure"),
         ("split", (0.5, 0.5), "yes"),
         ("split", (0.5, 4.0), "unsure"),
@@ -39,12 +38,12 @@ def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
         ("mixed", (1.0, 3.0), "unsure"),
     ],
 )
-def test_both_embedders_must_agree(kind, z, said):
-    assert verdict(kind, *z) == said
+def test_both_embedders_must_agree(kind, z, expected):
+    assert verdict(kind, *z) == expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "z", "said"),
+    ("kind", "z", "expected"),
     [
         ("outlier", 1.0, "yes"),
         ("outlier", 3.0, "no"),
@@ -59,28 +58,28 @@ def test_both_embedders_must_agree(kind, z, said):
         ("conflict", 1.0, "unsure"),
     ],
 )
-def test_with_one_embedder_its_own_word_counts(kind, z, said):
-    assert verdict(kind, z, calibration=PLAIN) == said
+def test_one_embedder_decides_by_itself(kind, z, expected):
+    assert verdict(kind, z, calibration=PLAIN) == expected
 
 
-def test_one_embedder_is_weighed_as_its_curve_was_measured():
-    half = PLAIN._replace(weights=(0.5,), far_curves=(FarCurve(0, 2, 0),))  # strangers deviate by two
+def test_the_score_of_one_embedder_is_weighted_as_in_the_curve():
+    half = PLAIN._replace(weights=(0.5,), far_curves=(FarCurve(0, 2, 0),))  # impostor scores deviate by two
     assert verdict("outlier", 5.0, calibration=half) == "yes"  # 2.5 of the weighted scale, on which 2.75 was asked
     assert verdict("outlier", 6.0, calibration=half) == "no"
     assert verdict("merge", 9.0, calibration=half) == "unsure"
 
 
-def test_a_model_that_hardly_knows_people_from_strangers_drops_less():
+def test_a_model_that_hardly_tells_genuine_pairs_from_impostors_removes_less():
     weak = PLAIN._replace(genuine_mean=2.5, genuine_deviation=0.5)
     limits = thresholds(weak, persons=100, tests=100)
-    assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # all but 5% of the pairs would be 1.68
+    assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # all but 5% of the genuine pairs would be 1.68
     better = thresholds(PLAIN._replace(genuine_mean=3.2, genuine_deviation=0.5), persons=100, tests=100)
     assert better["outlier"] == pytest.approx(3.2 - 1.645 * 0.5, abs=1e-3)
     assert verdict("outlier", 2.0, calibration=weak) == "no"
     assert limits["outlier"] == thresholds(weak, persons=9, tests=9, rates=Rates(odd_own=0.01))["outlier"], "no lower"
 
 
-def test_thresholds_rise_with_the_number_compared_and_are_all_told():
+def test_thresholds_rise_with_the_number_of_comparisons():
     few, many = (thresholds(TWO, persons=n, tests=n) for n in (100, 100_000))
     assert many["merge"] > few["merge"]
     assert many["outlier"] == few["outlier"]
@@ -88,24 +87,5 @@ def test_thresholds_rise_with_the_number_compared_and_are_all_told():
     assert thresholds(PLAIN, persons=9, tests=0, rates=Rates(outlier=0.5))["outlier"] == pytest.approx(0)
 
 
-def test_a_finding_without_a_number_is_for_people():
+def test_a_finding_without_a_score_is_for_people():
     assert verdict("outlier", np.nan, np.nan) == "unsure"
-
-
-def test_combined_findings_come_once_in_one_order():
-    a = findings_table("outlier", ["x", "y"], ["p", "p"], [np.array([1.0, np.nan])], ["", ""])
-    b = findings_table("merge", ["q"], ["p"], [np.array([2.0]), np.array([3.0])], [""])
-    whole = combine_findings([a, b, a])
-    assert whole["kind"].to_pylist() == ["merge", "outlier", "outlier"]
-    assert sorted(whole["finding_id"].to_pylist()) == sorted(
-        [schema.finding_id("merge", "q", "p"), *a["finding_id"].to_pylist()]
-    )
-    assert whole.equals(combine_findings([b, a.take(pa.array([1, 0]))]))
-    assert combine_findings([]).num_rows == 0
-
-
-def test_findings_are_read_as_records():
-    table = findings_table("merge", ["q"], ["p"], [np.array([2.0])], ["alike"])
-    assert read_findings(table) == [
-        Finding(schema.finding_id("merge", "q", "p"), "merge", "q", "p", 2.0, None, "alike")
-    ]

@@ -20,25 +20,25 @@ def poorer(x, rng):
 
 
 def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep", memory_bytes=None):
-    w = planted_noise(seed)
-    rows, tests = w.rows, w.test_rows
+    world = planted_noise(seed)
+    rows, tests = world.rows, world.test_rows
     photos, faces, first = tables(f"{root}/a", rows)
     t_faces, t_first = tables(f"{root}/a", tests, source="t")[1:]
     embeddings, t_embeddings = [first], [t_first]
     if both:
-        for given, known, source in ((rows, embeddings, "s2"), (tests, t_embeddings, "t2")):
-            x = poorer([r[2] for r in given], w.rng)
-            seen = [(r[0], r[1], v, r[3]) for r, v in zip(given, x, strict=True)]
-            known.append(tables(f"{root}/a", seen, source=source)[2])
+        for faces_of, embedded, source in ((rows, embeddings, "s2"), (tests, t_embeddings, "t2")):
+            x = poorer([r[2] for r in faces_of], world.rng)
+            second = [(r[0], r[1], v, r[3]) for r, v in zip(faces_of, x, strict=True)]
+            embedded.append(tables(f"{root}/a", second, source=source)[2])
     noise = find(
         f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers, memory_bytes=memory_bytes
     )
-    found = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).labels
-    return found, noise, w.truth
+    labels = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).labels
+    return labels, noise, world.truth
 
 
 @pytest.mark.parametrize("both", [False, True])
-def test_every_planted_noise_meets_its_fate(tmp_path, both):
+def test_every_planted_noise_is_found(tmp_path, both):
     labels, noise, truth = refined(str(tmp_path), 0, both=both)
     fate = {r["key"]: r for r in labels.read().to_pylist()}
     assert set(fate) == set(truth)
@@ -59,11 +59,11 @@ def test_every_planted_noise_meets_its_fate(tmp_path, both):
             persons[fate[key]["identity"]].add(shown)
     assert all(len(shown) == 1 for shown in persons.values())  # no identity holds two persons
     homes = {shown: {i for i, s in persons.items() if shown in s} for shown in (1, 2, 3, 110, 111, 112, 30, 31, 32, 33)}
-    assert all(len(names) == 1 for names in homes.values())  # two names joined, two persons parted, flips home
+    assert all(len(names) == 1 for names in homes.values())  # merged, split, relabelled
     assert noise.thresholds["outlier"] > 0
 
 
-def test_an_answer_is_found_again_and_the_undecided_go_when_told(tmp_path):
+def test_a_second_run_finds_the_tables_and_undecided_photos_are_dropped_on_request(tmp_path):
     kept, noise, _ = refined(str(tmp_path), 1, both=True)
     again, found, _ = refined(str(tmp_path), 1, both=True)
     assert (again.address, found.findings.address) == (kept.address, noise.findings.address)

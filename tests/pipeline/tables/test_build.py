@@ -1,4 +1,4 @@
-"""Tables: made once, found again, whole or not there, the same bytes whoever makes them."""
+"""Tables: made once, read afterwards; whole or not there; the same bytes by threads, processes and clusters."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from tests.builders.file_trees import file_bytes
 from tests.builders.tables.squares_table import SCHEMA, squares
 
 
-def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
+def test_a_table_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     first = build(
         str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log}
@@ -37,20 +37,20 @@ def test_a_table_is_made_once_and_then_found(tmp_path: Path) -> None:
     assert first.read(["name"])["name"].to_pylist() == ["1-0", "1-1", "2-0", "2-1", "3-0", "3-1"]
 
 
-def test_what_a_newer_version_wrote_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_table_of_a_newer_version_is_refused_in_one_line(tmp_path: Path) -> None:
     made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     file = tmp_path / f"t/{made.address}.json"
-    said = json.loads(file.read_text())
-    file.write_text(json.dumps(said | {"versions": said["versions"] | {"format": 2}}))
-    told = r"was written by a newer version of refinery \(format 2, this one reads 1\): update, or give another root"
-    with pytest.raises(UserError, match=told):
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(manifest | {"versions": manifest["versions"] | {"format": 2}}))
+    message = r"was written by a newer version of refinery \(format 2, this one reads 1\): update, or give another root"
+    with pytest.raises(UserError, match=message):
         build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     storage.put_json(str(tmp_path), "refinement.json", {"tables": {}, "format": 2})
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         latest(str(tmp_path))
 
 
-def test_what_two_tables_share_is_made_once(tmp_path: Path) -> None:
+def test_a_shard_that_two_tables_share_is_made_once(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     build(str(tmp_path / "r"), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
     build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
@@ -90,7 +90,7 @@ def blas_threads(part: int = 0, **_: object) -> pa.Table:
 
 
 def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
-    """On several it adds in another order, and the bytes of a table would depend on the number of cores."""
+    """BLAS on several threads adds in another order: the bytes of a table would depend on the number of cores."""
     three = {"distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS": 3}
     with threadpool_limits(3, "blas"), config.set(three):
         run_dask.connect.cache_clear()  # the workers of other tests began with one

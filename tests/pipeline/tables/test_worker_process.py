@@ -1,4 +1,4 @@
-"""A process gives back what a table left when it begins with another, and not before."""
+"""A worker process gives memory and models back when it goes over to another table, and not before."""
 
 import gc
 import os
@@ -51,23 +51,23 @@ def test_memory_is_kept_within_a_table_and_given_back_before_the_next() -> None:
     assert later > 150
 
 
-def test_where_there_is_nothing_to_call_nothing_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_glibc_nothing_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "_malloc_trim", lambda: None)
     worker_process.begin_table("one")
     worker_process.begin_table("another")
     assert worker_process._current_table == "another"
 
 
-def test_what_one_table_needs_is_let_go_of_before_the_next_and_not_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_one_table_needs_is_released_before_the_next_and_not_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "_releases", [])
     monkeypatch.setattr(worker_process, "_current_table", "")
-    forgotten: list[str] = []
-    worker_process.on_table_change(lambda: forgotten.append("model"))
+    released: list[str] = []
+    worker_process.on_table_change(lambda: released.append("model"))
     worker_process.begin_table("faces")
     worker_process.begin_table("faces")
-    assert forgotten == []
+    assert released == []
     worker_process.begin_table("embeddings")
-    assert forgotten == ["model"]
+    assert released == ["model"]
 
 
 def test_a_model_is_gone_when_its_table_is_made() -> None:

@@ -1,10 +1,8 @@
-"""Likeness by hand, and the curve of strangers in both directions."""
+"""Normalised scores of one embedder, by hand and against slower ways."""
 
 import numpy as np
 import pytest
 
-from pipeline.noise.scores.far_curve import FarCurve, far_at, threshold_at_far
-from pipeline.noise.scores.fusion import fuse, genuine_quantile, mean_photo_scores, pair_scores
 from pipeline.noise.scores.score_norm import (
     BLOCK,
     FEW_ROWS,
@@ -16,89 +14,56 @@ from pipeline.noise.scores.score_norm import (
     take,
     weighted_means,
 )
-from tests.builders.tables.drawn_vectors import DIM, EVEN, PLAIN, person, photos_of, unit
+from tests.builders.tables.drawn_vectors import DIM, EVEN, person, photos_of, unit
 
 
-def test_against_even_strangers_likeness_is_the_cosine_in_their_deviations():
+def uneven_impostors(rng: np.random.Generator) -> ImpostorModel:
+    """Impostors that do not lie evenly on the sphere."""
+    a = rng.normal(size=(DIM, 3 * DIM))
+    return ImpostorModel(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
+
+
+def test_with_even_impostors_a_score_is_the_cosine_in_units_of_their_deviation():
     x = unit(np.random.default_rng(0).normal(size=(3, DIM)))
-    assert np.allclose(
-        score_matrix(impostor_stats(x, EVEN), impostor_stats(x, EVEN)), x @ x.T * np.sqrt(DIM), atol=1e-5
-    )
+    faces = impostor_stats(x, EVEN)
+    assert np.allclose(score_matrix(faces, faces), x @ x.T * np.sqrt(DIM), atol=1e-5)
 
 
-def test_a_face_that_everyone_resembles_is_like_nobody_in_particular():
-    view = ImpostorModel(np.array([0.5, 0, 0]), np.diag([0.01, 0.04, 0.04]))
-    common, other = impostor_stats(np.array([[1.0, 0, 0]]), view), impostor_stats(np.array([[0, 1.0, 0]]), view)
+def test_a_face_that_resembles_all_impostors_scores_low_with_everybody():
+    impostors = ImpostorModel(np.array([0.5, 0, 0]), np.diag([0.01, 0.04, 0.04]))
+    common, other = (impostor_stats(np.array([row]), impostors) for row in ([1.0, 0, 0], [0, 1.0, 0]))
     # cosine 0; the one side expects 0.5 +- 0.1, the other 0 +- 0.2: ((0 - 0.5) / 0.1 + 0) / 2
     assert score_matrix(common, other)[0, 0] == pytest.approx(-2.5)
     assert row_scores(common, other)[0] == pytest.approx(-2.5)
 
 
-def test_many_faces_are_seen_as_each_by_itself():
+def test_statistics_of_many_faces_are_those_of_each_alone():
     rng = np.random.default_rng(0)
-    a = rng.normal(size=(DIM, 3 * DIM))
-    view = ImpostorModel(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
+    impostors = uneven_impostors(rng)
     x = unit(rng.normal(size=(BLOCK + FEW_ROWS, DIM)))
-    together, alone = impostor_stats(x, view), [impostor_stats(x[i : i + 1], view) for i in range(0, len(x), 97)]
-    assert np.allclose(together.impostor_mean[::97], [a.impostor_mean[0] for a in alone])
-    assert np.allclose(together.impostor_deviation[::97], [a.impostor_deviation[0] for a in alone], rtol=1e-10)
+    many, alone = impostor_stats(x, impostors), [impostor_stats(x[i : i + 1], impostors) for i in range(0, len(x), 97)]
+    assert np.allclose(many.impostor_mean[::97], [a.impostor_mean[0] for a in alone])
+    assert np.allclose(many.impostor_deviation[::97], [a.impostor_deviation[0] for a in alone], rtol=1e-10)
 
 
-def test_a_centre_is_seen_as_if_it_were_a_face():
+def test_a_weighted_mean_has_the_statistics_that_its_vector_has_as_a_face():
     rng = np.random.default_rng(0)
     x = photos_of(person(rng), 4, rng)
-    a = rng.normal(size=(DIM, DIM))
-    view = ImpostorModel(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
-    direct, linear = (
-        impostor_stats(unit(x[:3].sum(0))[None], view),
-        weighted_means(impostor_stats(x, view), np.array([[1, 1, 1, 0]]), view),
-    )
-    for one, two in zip(direct, linear, strict=True):
+    impostors = uneven_impostors(rng)
+    direct = impostor_stats(unit(x[:3].sum(0))[None], impostors)
+    mean = weighted_means(impostor_stats(x, impostors), np.array([[1, 1, 1, 0]]), impostors)
+    for one, two in zip(direct, mean, strict=True):
         assert np.allclose(one, two)
 
 
-def test_to_others_is_the_likeness_to_the_mean_of_the_others():
+def test_leave_one_out_scores_are_those_with_the_mean_of_the_others():
     rng = np.random.default_rng(0)
     x = photos_of(person(rng), 5, rng)
-    a = rng.normal(size=(DIM, DIM))
-    view = ImpostorModel(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
-    faces = impostor_stats(x, view)
-    assert np.allclose(
-        leave_one_out_scores(faces, view), row_scores(faces, weighted_means(faces, 1 - np.eye(5), view)), atol=2e-6
-    )
+    impostors = uneven_impostors(rng)
+    faces = impostor_stats(x, impostors)
+    others = weighted_means(faces, 1 - np.eye(5), impostors)
+    assert np.allclose(leave_one_out_scores(faces, impostors), row_scores(faces, others), atol=2e-6)
 
 
-def test_pairwise_is_the_matrix_at_the_pairs(monkeypatch):
-    monkeypatch.setattr("pipeline.noise.scores.fusion.BLOCK", 3)
-    x = unit(np.random.default_rng(0).normal(size=(5, DIM)))
-    i, j = np.triu_indices(5, 1)
-    faces = impostor_stats(x, EVEN)
-    assert np.array_equal(pair_scores([faces], i, [faces], j)[0], score_matrix(faces, faces)[i, j])
-
-
-def test_on_average_is_the_mean_over_all_pairs():
-    rng = np.random.default_rng(0)
-    a, b = photos_of(person(rng), 4, rng), photos_of(person(rng), 3, rng)
-    zero = np.zeros(1, int)
-    found = mean_photo_scores([a.mean(0)[None]], zero, [b.mean(0)[None]], zero, PLAIN)
-    assert found[0] == pytest.approx(score_matrix(impostor_stats(a, EVEN), impostor_stats(b, EVEN)).mean(), abs=1e-4)
-
-
-def test_level_and_rate_are_inverse():
-    tail = FarCurve(0.1, 0.9, 0.05)
-    fars = [0.4, 0.01, 1e-4, 1e-9]
-    assert far_at(tail, np.array([threshold_at_far(tail, far) for far in fars])) == pytest.approx(fars, rel=1e-3)
-    assert far_at(tail, np.array([-5.0, 50.0])).tolist() == [0.5, pytest.approx(1e-15)]
-    assert threshold_at_far(FarCurve(0, 1, 0), 0.001) == pytest.approx(3.0902, abs=1e-4)
-
-
-def test_usual_is_a_quantile_of_one_persons_pairs():
-    assert genuine_quantile(PLAIN, 0.5) == pytest.approx(PLAIN.genuine_mean)
-    assert genuine_quantile(PLAIN, 0.1) == pytest.approx(
-        PLAIN.genuine_mean - 1.2816 * PLAIN.genuine_deviation, abs=1e-3
-    )
-
-
-def test_fuse_and_some():
-    assert fuse([np.array([1.0, 2]), np.array([3.0, 4])], (0.5, 2)).tolist() == [6.5, 9.0]
+def test_take_gives_some_of_the_rows():
     assert take(impostor_stats(np.eye(DIM), EVEN), np.array([2])).x[0, 2] == 1

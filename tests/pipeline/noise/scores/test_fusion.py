@@ -1,0 +1,34 @@
+"""Scores of pairs and of several embedders, against the matrix of all scores."""
+
+import numpy as np
+import pytest
+
+from pipeline.noise.scores.fusion import fuse, genuine_quantile, mean_photo_scores, pair_scores
+from pipeline.noise.scores.score_norm import impostor_stats, score_matrix
+from tests.builders.tables.drawn_vectors import DIM, EVEN, PLAIN, person, photos_of, unit
+
+
+def test_pair_scores_are_the_matrix_at_the_pairs(monkeypatch):
+    monkeypatch.setattr("pipeline.noise.scores.fusion.BLOCK", 3)
+    x = unit(np.random.default_rng(0).normal(size=(5, DIM)))
+    i, j = np.triu_indices(5, 1)
+    faces = impostor_stats(x, EVEN)
+    assert np.array_equal(pair_scores([faces], i, [faces], j)[0], score_matrix(faces, faces)[i, j])
+
+
+def test_mean_photo_scores_are_the_mean_over_all_pairs():
+    rng = np.random.default_rng(0)
+    a, b = photos_of(person(rng), 4, rng), photos_of(person(rng), 3, rng)
+    row = np.zeros(1, int)
+    scores = mean_photo_scores([a.mean(0)[None]], row, [b.mean(0)[None]], row, PLAIN)
+    assert scores[0] == pytest.approx(score_matrix(impostor_stats(a, EVEN), impostor_stats(b, EVEN)).mean(), abs=1e-4)
+
+
+def test_a_genuine_quantile_is_that_of_a_normal_distribution():
+    assert genuine_quantile(PLAIN, 0.5) == pytest.approx(PLAIN.genuine_mean)
+    low = PLAIN.genuine_mean - 1.2816 * PLAIN.genuine_deviation
+    assert genuine_quantile(PLAIN, 0.1) == pytest.approx(low, abs=1e-3)
+
+
+def test_fused_scores_are_the_weighted_sum():
+    assert fuse([np.array([1.0, 2]), np.array([3.0, 4])], (0.5, 2)).tolist() == [6.5, 9.0]
