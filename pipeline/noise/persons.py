@@ -175,8 +175,8 @@ def _cohesion(
     n = len(all_faces[0].x)
     if n < 2:
         return [None] * len(all_faces)
-    some = [take(f, np.arange(min(n, FEW_LONE))) for f in all_faces]  # none are similar: the first are as good as any
-    pairs = fused_scores(some, some, calibration)
+    sample = [take(f, np.arange(min(n, FEW_LONE))) for f in all_faces]  # none are similar: the first are as good as any
+    pairs = fused_scores(sample, sample, calibration)
     np.fill_diagonal(pairs, -np.inf)
     i, j = np.unravel_index(pairs.argmax(), pairs.shape)
-    return [float(score_matrix(take(f, np.array([i])), take(f, np.array([j])))[0, 0]) for f in some]
+    return [float(score_matrix(take(f, np.array([i])), take(f, np.array([j])))[0, 0]) for f in sample]
