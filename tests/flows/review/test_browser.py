@@ -41,10 +41,10 @@ def opened(mary: Any, server: Server, name: str, page: str, *questions: Question
 
 
 def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
-    found, _ = collect_answers(server, name, {})
-    assert {a.annotator for a in found} == {"mary@example.org"}
-    assert all(a.seconds > 0 for a in found)
-    return {a.item: (a.choice, a.knows) for a in found}
+    collected, _ = collect_answers(server, name, {})
+    assert {a.annotator for a in collected} == {"mary@example.org"}
+    assert all(a.seconds > 0 for a in collected)
+    return {a.item: (a.choice, a.knows) for a in collected}
 
 
 def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shots: Path) -> None:

@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     out = tmp_path_factory.mktemp("review")
     draw_world(out / "world", people=16, photos=200, seed=11)
     root = str(out / "root")
@@ -56,10 +56,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 
 
 @pytest.fixture
-def drawn(made: Drawn, tmp_path: Path) -> Drawn:
+def drawn(drawn_once: Drawn, tmp_path: Path) -> Drawn:
     """A copy for each test."""
-    shutil.copytree(made.root, tmp_path / "root")
-    return Drawn(made.world, str(tmp_path / "root"))
+    shutil.copytree(drawn_once.root, tmp_path / "root")
+    return Drawn(drawn_once.world, str(tmp_path / "root"))
 
 
 @pytest.fixture(autouse=True)
@@ -94,18 +94,18 @@ def test_people_make_it_better(
         first = (0, 0, 2, 3, 1, 0)[turn]  # who has not answered yet comes before who would answer once more
         order = (*EVERYONE[first:], *EVERYONE[:first]) if pages else ANNOTATORS
         pages += [len(answer(connection(label_server), name, oracle, who, wrong=0.05)) for who in order]
-        found = collect.fn(drawn.root, **where)
+        collected = collect.fn(drawn.root, **where)
         if (
-            turn >= 3 and not found.disputed
+            turn >= 3 and not collected.disputed
         ):  # a question that came up in this round has its further opinion in the next
             break
     after = drawn.score()
-    said = status.fn(drawn.root, **where)
+    review_status = status.fn(drawn.root, **where)
     with capsys.disabled():
         sys.stdout.write(
             f"\nwrong labels {before.noise_after:.1%} -> {after.noise_after:.1%}, clean photos lost "
-            f"{before.clean_lost} -> {after.clean_lost} of {before.clean}; {found.settled} settled; pages {pages}\n"
-            + "\n".join(said.lines())
+            f"{before.clean_lost} -> {after.clean_lost} of {before.clean}; {collected.settled} settled; pages {pages}\n"
+            + "\n".join(review_status.lines())
             + "\n"
         )
     clicked = {r["answer_id"] for r in ledger.read(drawn.root).to_pylist() if r["knows"]}
@@ -113,11 +113,11 @@ def test_people_make_it_better(
     assert after.noise_after < before.noise_after / 2
     # one more: of a name whose person is another to the machine people rightly say that its own photos are "other"
     assert after.clean_lost <= before.clean_lost + 1
-    assert found.disputed == 0
-    assert said.audit_upper is not None
+    assert collected.disputed == 0
+    assert review_status.audit_upper is not None
     # far from chance; of twenty questions asked twice three wrong answers halve it
-    assert all(g.alpha is None or g.alpha > 0.3 for g in said.groups)
-    assert {a.name for a in said.annotators} >= set(ANNOTATORS)
+    assert all(g.alpha is None or g.alpha > 0.3 for g in review_status.groups)
+    assert {a.name for a in review_status.annotators} >= set(ANNOTATORS)
     gold = [r for r in ledger.read(drawn.root).to_pylist() if r["purpose"] == "gold"]
     assert gold
 

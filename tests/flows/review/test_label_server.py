@@ -47,17 +47,17 @@ def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: sig
     command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
     with ended(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as running:
         assert running.stderr is not None
-        told = []
+        lines = []
         for line in running.stderr:
-            told.append(line)
+            lines.append(line)
             if "Ctrl-C" in line:
                 break
         token = (folder / "token").read_text().strip()
-        said = "".join(told)
-        assert f"Label Studio is at http://127.0.0.1:{port};" in said
-        assert f"export LABEL_STUDIO_API_KEY=$(cat {folder / 'token'})" in said
-        assert token not in said
-        assert (folder / "password").read_text().strip() not in said
+        output = "".join(lines)
+        assert f"Label Studio is at http://127.0.0.1:{port};" in output
+        assert f"export LABEL_STUDIO_API_KEY=$(cat {folder / 'token'})" in output
+        assert token not in output
+        assert (folder / "password").read_text().strip() not in output
         url = (folder / "url").read_text().strip()
         assert sent_items(Server(url, token), "nothing") == {}
         with pytest.raises(UserError, match=f"port {port} is taken"):

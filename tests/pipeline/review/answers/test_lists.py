@@ -43,20 +43,20 @@ def fates(root: str) -> dict[str, tuple[str | None, str]]:
 
 
 def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Refinement, Truth], tmp_path: Path):
-    path, done, truth = root
+    path, refinement, truth = root
     clean = sorted(k for k, (kind, _) in truth.items() if kind == "clean")
     left_out = next(k for k in clean if fates(path)[k] == (k[:3], ""))
     moved = next(k for k in clean if fates(path)[k] == (k[:3], "") and k[:3] != left_out[:3])
     target = next(
         r["identity"]
-        for r in done.labels.read().to_pylist()
+        for r in refinement.labels.read().to_pylist()
         if r["identity"] not in (None, moved[:3], left_out[:3]) and r["claimed"] == r["identity"]
     )
     right = written(tmp_path / "clean.txt", [f"{k[:3]} {k}" for k in clean if k not in (left_out, moved)])
     relabel = written(tmp_path / "relabel.txt", [f"{target}\t{moved.removesuffix('.jpg')}"])
-    found = apply_list(path, [right, relabel], says="right")
-    assert (found.known, found.unknown) == (len(clean) - 1, 0)
-    assert found.new == found.decisions
+    applied = apply_list(path, [right, relabel], says="right")
+    assert (applied.known, applied.unknown) == (len(clean) - 1, 0)
+    assert applied.new == applied.decisions
     now = fates(path)
     assert now[left_out] == (None, "outlier")
     assert now[moved] == (target, "misplaced")
@@ -105,8 +105,8 @@ def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Pat
     path, _, _ = root
     names = sorted({i for i, reason in fates(path).values() if i and not reason and "~" not in i})
     one, two, gone = names[5:8]  # the first ones have two names each, which the machine unites
-    found = apply_list(path, [written(tmp_path / "pairs.txt", [f"{two} {one}", "m.1 m.2"])], says="same")
-    assert (found.known, found.unknown, found.new) == (1, 1, 1)
+    applied = apply_list(path, [written(tmp_path / "pairs.txt", [f"{two} {one}", "m.1 m.2"])], says="same")
+    assert (applied.known, applied.unknown, applied.new) == (1, 1, 1)
     together = {i for k, (i, _) in fates(path).items() if k[:3] in (one, two) and i}
     assert len(together & {one, two}) == 1
     apply_list(path, [written(tmp_path / "gone.txt", [gone])], says="go")

@@ -51,8 +51,8 @@ def test_cannot_tell_stays_undecided():
     assert settled(row("a", "unsure", "v"), row("a", "unsure", "w"))[0] == {"a": "unsure"}
     verdicts, _ = settled(row("a", "unsure", "v"), row("a", "yes", "w"), votes=2)
     assert verdicts == {"a": "yes"}  # the one who could tell is believed: 0.9
-    given = [row("a", v, w) for v, w in (("yes", "u"), ("no", "v"), ("yes", "w"), ("no", "x"))]
-    assert settled(*given)[0] == {"a": "unsure"}
+    votes_of_four = [row("a", v, w) for v, w in (("yes", "u"), ("no", "v"), ("yes", "w"), ("no", "x"))]
+    assert settled(*votes_of_four)[0] == {"a": "unsure"}
 
 
 def test_an_annotator_counts_once_and_the_last_answer_stands():

@@ -35,10 +35,10 @@ def test_a_folder_that_the_server_may_not_show_is_told(server, tmp_path):
 
 def test_a_wrong_token_is_told_in_one_line_that_does_not_hold_it(server):
     wrong = Server(server.url, "f" * 40)
-    with pytest.raises(UserError, match="refuses the token") as told:
+    with pytest.raises(UserError, match="refuses the token") as raised:
         post(wrong, "x", grid("a"))
-    assert "\n" not in str(told.value)
-    assert wrong.token not in str(told.value)
+    assert "\n" not in str(raised.value)
+    assert wrong.token not in str(raised.value)
     assert wrong.token not in repr(wrong)
 
 
@@ -53,9 +53,9 @@ def test_a_personal_access_token_serves_as_well(server, ada):
     csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"], "Referer": server.url}
     personal = ada.web.post("/api/token/", headers=csrf).json()["token"]
     assert sent_items(Server(server.url, personal), "personal") == {"all": ids(pair("a"))}
-    with pytest.raises(UserError, match="refuses the token") as told:
+    with pytest.raises(UserError, match="refuses the token") as raised:
         sent_items(Server(server.url, personal[:-3] + "abc"), "personal")
-    assert personal[:-3] not in str(told.value)
+    assert personal[:-3] not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])

@@ -30,9 +30,9 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
     one = grid("a")
 
     def deleting(faces):
-        for found in StudioClient(server).projects("deleted meanwhile"):
+        for before in StudioClient(server).projects("deleted meanwhile"):
             if not deleted:
-                deleted.append(StudioClient(server).sdk.projects.delete(found.id))
+                deleted.append(StudioClient(server).sdk.projects.delete(before.id))
         return pictures(faces)
 
     deleted = []
@@ -47,23 +47,23 @@ def test_a_page_that_was_edited_by_hand_is_put_right(server, ada, answered):
     post(server, name, one)
     if answered:
         ada.answer(tasks(server, name, PAIR)[one.id].id, {"same": "same"})
-    found = project(server, name, PAIR)
-    edited = found.label_config.replace('value="cannot tell"', 'value="who knows"')
+    before = project(server, name, PAIR)
+    edited = before.label_config.replace('value="cannot tell"', 'value="who knows"')
     StudioClient(server).sdk.projects.update(
-        found.id, label_config=edited, maximum_annotations=7, description="our faces"
+        before.id, label_config=edited, maximum_annotations=7, description="our faces"
     )
     assert post(server, name, one, votes=3) == (0, 1, 0)
     now = project(server, name, PAIR)
-    assert now.id == found.id
-    assert now.label_config == found.label_config
+    assert now.id == before.id
+    assert now.label_config == before.label_config
     assert now.votes == 3
     assert now.description.startswith("our faces\n")
 
 
 def test_a_renamed_project_is_still_ours(server):
     post(server, "renamed", grid("a"))
-    found = project(server, "renamed")
-    StudioClient(server).sdk.projects.update(found.id, title="Monday's faces")
+    before = project(server, "renamed")
+    StudioClient(server).sdk.projects.update(before.id, title="Monday's faces")
     assert post(server, "renamed", grid("a")) == (0, 1, 0)
     assert project(server, "renamed").title == "Monday's faces"
 
@@ -71,9 +71,9 @@ def test_a_renamed_project_is_still_ours(server):
 def test_a_page_that_can_not_be_put_right_is_told(server, ada):
     one = pair("a")
     post(server, "spoilt", one)
-    found = project(server, "spoilt", PAIR)
+    before = project(server, "spoilt", PAIR)
     other = '<View><Text name="title" value="$title"/><Choices name="odd" toName="title"><Choice value="x"/></Choices>'
-    StudioClient(server).sdk.projects.update(found.id, label_config=f"{other}</View>")
+    StudioClient(server).sdk.projects.update(before.id, label_config=f"{other}</View>")
     ada.answer(tasks(server, "spoilt", PAIR)[one.id].id, {"odd": "x"})
     with pytest.raises(
         UserError, match="its page was changed by hand and answered since; give the project another title"
@@ -85,16 +85,16 @@ def test_a_page_that_can_not_be_put_right_is_told(server, ada):
 def test_tasks_that_somebody_edited_or_deleted_are_sent_again_and_never_misread(server, ada, caplog):
     one, two, three = grid("a"), grid("b"), grid("c")
     post(server, "tasks", one, two, three)
-    studio, there = StudioClient(server), tasks(server, "tasks")
+    client, sent = StudioClient(server), tasks(server, "tasks")
 
     def turn(question):
-        data = studio.sdk.tasks.get(str(there[question.id].id)).data
-        studio.sdk.tasks.update(str(there[question.id].id), data={**data, "items": data["items"][::-1]})
+        data = client.sdk.tasks.get(str(sent[question.id].id)).data
+        client.sdk.tasks.update(str(sent[question.id].id), data={**data, "items": data["items"][::-1]})
 
     turn(one)
     turn(two)
-    ada.answer(there[two.id].id, {"cell_0": "other"})
-    studio.sdk.tasks.delete(str(there[three.id].id))
+    ada.answer(sent[two.id].id, {"cell_0": "other"})
+    client.sdk.tasks.delete(str(sent[three.id].id))
     with caplog.at_level("INFO", logger="refinery"):
         assert collect_answers(server, "tasks", {})[0] == []
     assert "1 answers left out: somebody edited" in caplog.text

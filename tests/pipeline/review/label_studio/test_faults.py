@@ -59,9 +59,9 @@ def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_p
         assert post(server, "restart", grid("a")) == (1, 0, 0)
         local.stop()
         monkeypatch.setattr(client, "FIRST_PATIENCE_S", 1.0)
-        with pytest.raises(UserError, match=r"no Label Studio answers at .* start it") as told:
+        with pytest.raises(UserError, match=r"no Label Studio answers at .* start it") as raised:
             post(server, "restart", grid("a"), grid("b"))
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(raised.value)
         local = begin(tmp_path / "review" / "server", port)
         assert post(server, "restart", grid("a"), grid("b")) == (1, 1, 0)
         assert set(on_server(server, "restart").values()) == {1}
@@ -112,10 +112,10 @@ def test_faults_that_stay_are_told_and_the_next_send_goes_on(server, proxy, faul
         monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", fault.seconds / 2)
     name, questions = request.node.callspec.id, [grid("a"), grid("b")]
     proxy.faults = [fault]
-    with pytest.raises(UserError, match=words) as told:
+    with pytest.raises(UserError, match=words) as raised:
         post(Server(proxy.url, server.token), name, *questions)
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 400
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
     proxy.faults = []
     assert sum(post(Server(proxy.url, server.token), name, *questions)[:2]) == 2
     assert on_server(server, name) == Counter(q.id for q in questions)

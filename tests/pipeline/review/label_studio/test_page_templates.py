@@ -13,12 +13,12 @@ from tests.builders.label_studio.review_pages import data, grid, pair
 @pytest.mark.parametrize("page", [GRID, PAIR])
 def test_a_page_is_well_formed_and_asks_under_the_names_that_answers_are_read_by(page):
     tree = ET.fromstring(PAGES[page])
-    asked = {tag.get("name").replace("{{at}}", "0") for tag in tree.iter("Choices")}
+    names = {tag.get("name").replace("{{at}}", "0") for tag in tree.iter("Choices")}
     expected = {
         GRID: {KNOWS, f"{CELL}0"},
         PAIR: {KNOWS, SAME},
     }[page]
-    assert asked == expected
+    assert names == expected
     objects = {tag.get("name") for kind in ("Text", "Image") for tag in tree.iter(kind)}
     assert all(tag.get("toName") in objects for tag in tree.iter("Choices"))
 
@@ -31,8 +31,8 @@ def test_what_the_template_shows_is_in_the_data():
                 at = tag.get(attribute, "")
                 if at.startswith("$"):
                     name, _, rest = at[1:].partition("[{{at}}]")
-                    found = filled[name][0] if rest or "{{at}}" in at else filled[name]
-                    assert found[rest[1:]] if rest else found, at
+                    shown = filled[name][0] if rest or "{{at}}" in at else filled[name]
+                    assert shown[rest[1:]] if rest else shown, at
 
 
 def test_every_choice_of_the_pages_is_one_that_answers_know():

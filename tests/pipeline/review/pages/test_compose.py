@@ -10,13 +10,13 @@ def test_pages_show_sure_faces_of_the_person_and_never_a_suspect_as_sure(drawn, 
     key = {r["face_id"]: r["key"] for r in refinement.labels.read(["face_id", "key"]).to_pylist()}
     suspects = [c for c in drawn_cases if c.page == GRID]
     questions = compose_questions(refinement, suspects, {}, answers_given={})
-    asked = {i.face for q in questions for i in q.question.items}
+    asked_faces = {i.face for q in questions for i in q.question.items}
     for question in questions:
         assert not set(question.question.left) & {i.face for i in question.question.items}
         shows = [truth[key[f]] for f in question.question.left]
         assert len({person for _, person in shows}) == 1
-    assert asked >= {c.finding.subject_face for c in suspects if any(c in q.cases for q in questions)}
-    assert shown_faces(questions) >= asked
+    assert asked_faces >= {c.finding.subject_face for c in suspects if any(c in q.cases for q in questions)}
+    assert shown_faces(questions) >= asked_faces
 
 
 def test_pairs_show_both_sides(drawn, drawn_cases):

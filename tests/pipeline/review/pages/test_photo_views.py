@@ -30,12 +30,12 @@ def seen(data: bytes) -> np.ndarray:
 
 
 def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
-    _, done = drawn
-    rows = done.faces.read(["face_id", "jpeg"]).to_pylist()
-    found = face_pictures(done, [r["face_id"] for r in rows])
-    assert set(found) == {r["face_id"] for r in rows if r["jpeg"]}
+    _, refinement = drawn
+    rows = refinement.faces.read(["face_id", "jpeg"]).to_pylist()
+    pictures = face_pictures(refinement, [r["face_id"] for r in rows])
+    assert set(pictures) == {r["face_id"] for r in rows if r["jpeg"]}
     for row in rows:
-        shown = seen(found[row["face_id"]])
+        shown = seen(pictures[row["face_id"]])
         assert shown.shape[0] == FACE_PX
         assert shown.shape[1] > FACE_PX * 1.5
         face = cv2.resize(seen(row["jpeg"]), (FACE_PX, FACE_PX))
@@ -45,12 +45,12 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
 
 
 def test_a_photo_that_is_gone_leaves_the_face(drawn):
-    photos, done = drawn
-    row = done.photos.read(["face_id", "key"]).to_pylist()[0]
+    photos, refinement = drawn
+    row = refinement.photos.read(["face_id", "key"]).to_pylist()[0]
     file: Path = photos / row["key"]
     kept = file.rename(file.with_suffix(".away"))
     try:
-        assert seen(face_pictures(done, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
+        assert seen(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
     finally:
         kept.rename(file)
 

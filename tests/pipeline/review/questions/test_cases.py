@@ -20,8 +20,8 @@ def test_nothing_is_asked_that_an_answer_cannot_change(drawn, drawn_cases):
 
 
 def test_stray_faces_of_one_group_are_one_question(drawn_cases):
-    asked = [(c.identity, c.finding.object) for c in drawn_cases if c.finding.kind == "misplaced"]
-    assert len(asked) == len(set(asked))
+    strays = [(c.identity, c.finding.object) for c in drawn_cases if c.finding.kind == "misplaced"]
+    assert len(strays) == len(set(strays))
 
 
 def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_about(tmp_path):
