@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import combine_findings
 from pipeline.noise.policy import judge
-from pipeline.progress import bar
+from pipeline.progress import stage_progress
 from pipeline.refined.labels import PERSON_COLUMNS
 from pipeline.refined.resolve import resolve
 from pipeline.refined.scoring.known_truth import Truth, read_truth
@@ -98,7 +98,7 @@ def review(
     band = sum(c.error_probability >= MIN_ERROR_PROBABILITY for c in ordered)
     at = sorted({round(s * len(ordered)) for s in SHARES} | {band})
     curves: dict[str, list[Point]] = {}
-    with bar("review", of=len(annotator_error) * (1 + ORDERS), unit="curves") as tick:
+    with stage_progress("review", total=len(annotator_error) * (1 + ORDERS), unit="curves") as tick:
         for rate in annotator_error:
             said = stage.answers(rate, seed)
             rng = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import manifest
 from pipeline.faces.detect import OnnxDetector
-from pipeline.progress import bar
+from pipeline.progress import stage_progress
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.world import draw_world
@@ -101,7 +101,7 @@ def _detector(file: Path, *, people: int, steps: int) -> None:
     from trainer.sample_detector.train import train_detector
 
     drawn = []
-    with bar("draw", of=people, unit="people") as advance:
+    with stage_progress("draw", total=people, unit="people") as advance:
         for number, photo in enumerate(draw_people(people, POSES, SEED), start=1):
             drawn.append(Photo(photo.photo, photo.boxes, photo.landmarks))
             if number % POSES == 0:

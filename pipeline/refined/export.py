@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline import progress
 from pipeline.errors import UserError
+from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.tables import storage
 from pipeline.tables.table import Table
@@ -39,7 +39,7 @@ def export(
     """
     if format not in FORMATS:
         raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
-    with _complete_folder(Path(out)) as folder, progress.bar("export", of=len(table.shards)) as tick:
+    with _complete_folder(Path(out)) as folder, stage_progress("export", total=len(table.shards)) as tick:
         if format == "parquet":
             _write_parquet(table, folder, tick)
         elif format == "recordio":

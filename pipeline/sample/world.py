@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.progress import bar
+from pipeline.progress import stage_progress
 from pipeline.sample.lfw_pairs import PHOTOS_EACH, pairs_file
 from pipeline.sample.photo_bytes import photo_bytes
 from pipeline.sample.world_plan import Picture, PlannedPhoto, WorldPlan, plan_world
@@ -114,7 +114,7 @@ def _test_files(plan: WorldPlan) -> Iterator[PlannedFile]:
 def _draw_all(out: Path, seed: int, missing: Sequence[PlannedFile], workers: int | None) -> None:
     batches = [missing[i : i + BATCH] for i in range(0, len(missing), BATCH)]
     count = min(workers or len(os.sched_getaffinity(0)), len(batches))
-    with bar("draw", of=len(batches), unit="batches") as advance:
+    with stage_progress("draw", total=len(batches), unit="batches") as advance:
         if count <= 1:
             for batch in batches:
                 advance(_draw_batch(str(out), seed, batch))

@@ -6,14 +6,13 @@ that finds the file has nothing to do, whoever made it and however that earlier 
 
 import io
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import progress
+from pipeline.progress import stage_progress
 from pipeline.tables import storage
 from pipeline.tables.naming import TableNames, content_digest, plain_value, shards_in, table_names
 from pipeline.tables.run_threads import run_on_threads
@@ -106,8 +105,7 @@ def _make(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict
     if not jobs:
         return {}
     shards: dict[str, Shard] = {}
-    started = time.monotonic()
-    with progress.bar(name, done=total - len(jobs), of=total) as advance:
+    with stage_progress(name, total=total, done=total - len(jobs)) as advance:
 
         def on_shard(shard: Shard) -> None:
             shards[shard.path] = shard
@@ -119,9 +117,6 @@ def _make(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict
             from pipeline.tables.run_dask import run_on_dask  # only here: Dask takes a second to import
 
             run_on_dask(jobs, on_shard, workers)
-    rows, seconds = sum(s.rows for s in shards.values()), time.monotonic() - started
-    counts = f"{len(shards)} of {total} shards made, {rows} rows"
-    log.info("%s: %s, %.1f s, %.0f rows/s", name, counts, seconds, rows / max(seconds, 1e-9))
     return shards
 
 

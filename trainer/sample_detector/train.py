@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import UserError
-from pipeline.progress import bar
+from pipeline.progress import stage_progress
 from trainer.sample_detector.loss import GroundTruth, detection_loss
 from trainer.sample_detector.network import MEAN, STD, Network, decode
 from trainer.sample_detector.scenes import Photo, make_scene
@@ -34,7 +34,7 @@ def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, bat
     net.train()
     optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=DECAY)
     average_loss = torch.zeros(())
-    with bar("detector", of=steps // 100, unit="hundred steps") as advance:
+    with stage_progress("detector", total=steps // 100, unit="hundred steps") as advance:
         for step in range(steps):
             for group in optimizer.param_groups:
                 group["lr"] = LR * min(1.0, (step + 1) / WARMUP) * (1 + cos(pi * step / steps)) / 2

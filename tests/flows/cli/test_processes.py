@@ -66,5 +66,5 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of
                 os.killpg(begun.pid, signal.SIGKILL)
     last = "refinery: stopped; what is finished stays, and the same command goes on from there"
     assert err.splitlines()[-1] == last
-    assert [line for line in err.splitlines()[:-1] if " of 8 shards, " not in line] == []
+    assert [line for line in err.splitlines()[:-1] if " of 8 shards made, " not in line] == []
     assert begun.returncode == 130
