@@ -75,24 +75,12 @@ TRAINER = [
     "trainer.throughput",
     "trainer.sample_detector",
 ]
-UPWARD = {  # imports against the order
-    ("flows.refine.half_precision", "flows.evaluate.flow"),
-    ("flows.refine.half_precision", "flows.evaluate.pair_sets"),
-    ("flows.refine.self_training", "flows.train.training_sets"),
-}
+UPWARD: set[tuple[str, str]] = set()  # imports against the order
 CIRCLES: set[frozenset[str]] = set()
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FILES_A_FOLDER = 250, 60, 15
-LARGE_FILES = {
-    "flows/benchmark/figures.py",
-    "flows/benchmark/refine.py",
-    "flows/cli/command_table.py",
-    "flows/evaluate/flow.py",
-    "flows/find/flow.py",
-}
-LONG_FUNCTIONS = {
-    ("flows/evaluate/flow.py", "evaluate"),
-}
-FULL_FOLDERS = {"flows/benchmark"}
+LARGE_FILES = {"flows/cli/command_table.py"}
+LONG_FUNCTIONS: set[tuple[str, str]] = set()
+FULL_FOLDERS: set[str] = set()
 
 
 def users(library: str) -> set[str]:

@@ -29,9 +29,9 @@ from flows.cli.options import (
 )
 from flows.cli.result import Result
 from flows.refine.flow import refine
-from flows.refine.self_training import FIRST_SHARE, self_train
 from flows.train.run_options import RunOptions, run_of
-from flows.train.training_sets import manifest
+from flows.train.self_training import FIRST_SHARE, self_train
+from flows.train.training_sets import build_training_set
 from pipeline import schema
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refined.scoring.known_truth import Truth, read_truth
@@ -127,7 +127,7 @@ def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) 
     from trainer.subcenters import angles_to_centres
     from trainer.train import train
 
-    run, data = replace(run, loss=with_subcentres(run.loss)), manifest(root, claims, faces)
+    run, data = replace(run, loss=with_subcentres(run.loss)), build_training_set(root, claims, faces)
     out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(run))
     return angles_to_centres(train(run, data, out, device=device).checkpoint, data)
 

@@ -1,4 +1,4 @@
-"""What a graphics card, or this processor, does: embedding, searching and training beside the bare networks on it."""
+"""Embedding, searching and training on a graphics card, or on this processor, beside the bare networks on it."""
 
 import logging
 import platform
@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from flows.benchmark.measured_process import alone
+from flows.benchmark.speed.measured_process import run_in_own_process
 from flows.cli.options import NONE_GIVEN, Backbone, Batch, Networks, Settings, Turns
 from flows.cli.result import Result
 from flows.train.run_options import RunOptions, with_options
@@ -36,7 +36,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class DeviceRates(Result):
-    """Rates on one device, ours beside the bare ones of the same run."""
+    """Rates on one device, those of pipeline and trainer beside the bare ones of the same run."""
 
     device: str
     measured: list[dict[str, Any]]
@@ -46,8 +46,8 @@ class DeviceRates(Result):
         return self.measured
 
     def lines(self) -> list[str]:
-        """Where it was measured."""
-        return [self.device, "bare: the same network, or the product alone, on tensors that are there already"]
+        """Where it was measured, and what bare means."""
+        return [self.device, "bare: the same network, or the product alone, on tensors that lie ready in memory"]
 
 
 def device(
@@ -75,33 +75,50 @@ def device(
             "give 2 or more of each"
         )
     run = with_options(TRAINING, RunOptions(backbone=backbone, batch=batch, settings=settings))
-    asked: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
+    measurements: list[tuple[str, Callable[..., DeviceRate], tuple[Any, ...]]] = [
         *(
-            (f"embed, {name}{', half precision' * halved}", _embedding, (name, embed_faces, halved))
+            (f"embed, {name}{', half precision' * halved}", _embedding_rate, (name, embed_faces, halved))
             for name in network or NETWORKS
             for halved in (False, True)[: 1 + half]
         ),
-        (f"the {NEAREST} nearest of {gallery_size:,}", _searching, (gallery_size,)),
-        *((f"train {run.backbone}, {n:,} classes", _training, (run, n, turns)) for n in train_classes),
+        (f"the {NEAREST} nearest of {gallery_size:,}", _search_rate, (gallery_size,)),
+        *((f"train {run.backbone}, {n:,} classes", _training_rate, (run, n, turns)) for n in train_classes),
     ]
-    found = []
-    for what, measure, given in asked:
-        log.info("%s", what)
-        (ours, bare, unit, memory), _, peak = alone(measure, *given)
-        rates = {"a second": f"{ours:.1f} {unit}", "bare": f"{bare:.1f}", "share": f"{ours / bare:.1%}"}
-        held = {"memory GB": f"{peak:.2f}", "on the card": f"{memory / GB:.2f}" if memory else "-"}
-        found.append({"what": what, **rates, **held})
-    return DeviceRates(_name(), found)
+    return DeviceRates(_device_name(), [_measure(*measurement) for measurement in measurements])
 
 
-def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, int]:
-    """Faces a second through an embedder, from pixels to vectors, beside the network on one batch again and again."""
+class DeviceRate(NamedTuple):
+    """How much of something a second: by the pipeline or trainer, and bare; and the bytes held on the card."""
+
+    rate: float
+    bare: float
+    unit: str
+    card_bytes: int = 0
+
+
+def _measure(name: str, function: Callable[..., DeviceRate], arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """A row of the table: a measurement in a process of its own."""
+    log.info("%s", name)
+    measured, _, peak_gb = run_in_own_process(function, *arguments)
+    rate, bare, unit, card_bytes = measured
+    return {
+        "measured": name,
+        "a second": f"{rate:.1f} {unit}",
+        "bare": f"{bare:.1f}",
+        "share": f"{rate / bare:.1%}",
+        "memory GB": f"{peak_gb:.2f}",
+        "on the card": f"{card_bytes / GB:.2f}" if card_bytes else "-",
+    }
+
+
+def _embedding_rate(network: str, faces: int, halved: bool) -> DeviceRate:
+    """Faces through an embedder, from pixels to embeddings, beside the network on one batch again and again."""
     from trainer.checkpoint import build_backbone  # torch takes seconds to load
     from trainer.export import to_onnx
 
     with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, f"{name}.onnx"))
-        to_onnx(build_backbone(Run(backbone=name)).eval(), path, channels=3, size=SIZE)
+        path = str(Path(folder, f"{network}.onnx"))
+        to_onnx(build_backbone(Run(backbone=network)).eval(), path, channels=3, size=SIZE)
         if halved:
             write_half_precision(path, path := str(Path(folder, "half.onnx")))
         embedder = OnnxEmbedder(path)
@@ -109,26 +126,27 @@ def _embedding(name: str, faces: int, halved: bool) -> tuple[float, float, str, 
         session = model_file.session(path)
         feed = {session.get_inputs()[0].name: embedder.blob(pixels)}
         turns = max(2, faces // BATCH)
-        ours, bare = _rates(lambda: embedder(pixels), lambda: session.run(None, feed), turns)
-    return ours * BATCH, bare * BATCH, "faces", 0
+        rate, bare = _rates(lambda: embedder(pixels), lambda: session.run(None, feed), turns)
+    return DeviceRate(rate * BATCH, bare * BATCH, "faces")
 
 
-def _searching(gallery: int) -> tuple[float, float, str, int]:
-    """Queries a second against unit vectors, beside the bare product of the same matrices."""
+def _search_rate(gallery_size: int) -> DeviceRate:
+    """Queries against unit embeddings, beside the bare product of the same matrices."""
     from trainer.throughput import matrix_product  # torch takes seconds to load
 
     random = np.random.default_rng(0)
-    found, queries = (_unit(random, n) for n in (gallery, max(2, gallery // 100)))
-    ours, limit = _rates(lambda: nearest(queries, found, NEAREST), matrix_product(queries, found), 1)
-    return ours * len(queries), limit * len(queries), "queries", 0
+    gallery, queries = (_unit(random, n) for n in (gallery_size, max(2, gallery_size // 100)))
+    rate, bare = _rates(lambda: nearest(queries, gallery, NEAREST), matrix_product(queries, gallery), 1)
+    return DeviceRate(rate * len(queries), bare * len(queries), "queries")
 
 
-def _training(run: Run, classes: int, turns: int) -> tuple[float, float, str, int]:
-    """Photos a second of whole updates with so many classes, beside the network with two."""
+def _training_rate(run: Run, classes: int, turns: int) -> DeviceRate:
+    """Photos of whole updates with so many classes, beside the network with two."""
     from trainer.throughput import throughput_with_classes
 
     t = throughput_with_classes(run, classes, turns=turns)
-    return t.loop_images_per_s, t.bare_images_per_s, "photos", t.peak_bytes if t.device.startswith("cuda") else 0
+    card_bytes = t.peak_bytes if t.device.startswith("cuda") else 0
+    return DeviceRate(t.loop_images_per_s, t.bare_images_per_s, "photos", card_bytes)
 
 
 def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
@@ -136,18 +154,18 @@ def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
-def _rates(ours: Callable[[], object], bare: Callable[[], object], turns: int) -> tuple[float, float]:
+def _rates(work: Callable[[], object], bare: Callable[[], object], turns: int) -> tuple[float, float]:
     """How often a second each runs, in turns, after one that warms up."""
-    took = {ours: 0.0, bare: 0.0}
+    seconds = {work: 0.0, bare: 0.0}
     for turn in range(turns + 1):
-        for work in (ours, bare) if turn % 2 else (bare, ours):
+        for function in (work, bare) if turn % 2 else (bare, work):
             start = time.perf_counter()
-            work()
-            took[work] += (time.perf_counter() - start) * (turn > 0)
-    return turns / took[ours], turns / took[bare]
+            function()
+            seconds[function] += (time.perf_counter() - start) * (turn > 0)
+    return turns / seconds[work], turns / seconds[bare]
 
 
-def _name() -> str:
+def _device_name() -> str:
     """The cards that the driver knows, else the processor, and what runs on them."""
     providers = ", ".join(model_file.providers())
     try:

@@ -1,4 +1,4 @@
-"""MegaFace's identification at its real size on drawn vectors, beside a bare faiss search of the same size."""
+"""MegaFace's identification at its real size on drawn embeddings, beside a bare faiss search of the same size."""
 
 import logging
 import resource
@@ -15,17 +15,17 @@ from flows.cli.options import Dim, Seed
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.noise.search.neighbours import nearest
-from trainer.evaluation.identification import FARS, identify
+from trainer.evaluation.identification import FARS, Identification, identify
 
 log = logging.getLogger("refinery")
 BLOCK = 8192
-WRONG = 0.02  # of the probes show nobody they are said to show
+WRONG = 0.02  # share of the probes that do not show the person they are claimed to show
 Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class IdentificationTrial(Result):
-    """What was found, and what it took."""
+    """The figures of an identification, and its time and memory."""
 
     figures: list[dict[str, Any]]
     size: str
@@ -38,7 +38,7 @@ class IdentificationTrial(Result):
         return self.figures
 
     def lines(self) -> list[str]:
-        """Time and memory beside the bare search."""
+        """Time and memory, beside those of a bare search."""
         ratio = f"the above is {self.seconds / self.faiss_seconds:.2f} times that"
         return [
             f"{self.size}: {self.seconds:.0f} s, at most {self.peak_gb:.2f} GB of memory",
@@ -47,29 +47,30 @@ class IdentificationTrial(Result):
 
 
 @dataclass
-class _Bare:
-    """The bare search of each block just before the block is identified, so that both meet the same machine."""
+class _BareSearch:
+    """A bare search of each block just before the block is identified, so that both meet the same machine."""
 
-    x: Vectors
-    seconds: float = 0.0
-    away: float = 0.0  # not spent on identification: the search, and the drawing
+    probes: Vectors
+    seconds: float = 0.0  # of the bare search
+    other_seconds: float = 0.0  # not spent on identification: the bare search, and the drawing of blocks
 
-    def beside(self, blocks: Iterator[Vectors], of: int) -> Iterator[Vectors]:
-        """The blocks, and a line every ten seconds or so."""
-        seen, began = 0, time.monotonic()
-        last = left = began
+    def before_each(self, blocks: Iterator[Vectors], distractors: int) -> Iterator[Vectors]:
+        """The blocks, each searched first; a line is logged every ten seconds or so."""
+        seen, started = 0, time.monotonic()
+        logged = returned = started
         for block in blocks:
             start = time.monotonic()
-            nearest(self.x, block, 1)
-            back = time.monotonic()
-            self.seconds += back - start
-            self.away += back - left
+            nearest(self.probes, block, 1)
+            end = time.monotonic()
+            self.seconds += end - start
+            self.other_seconds += end - returned
             yield block
-            left = time.monotonic()
+            returned = time.monotonic()
             seen += len(block)
-            if left - last > 10:
-                log.info("%d of %d distractors, %.0f s left", seen, of, (left - began) / seen * (of - seen))
-                last = left
+            if returned - logged > 10:
+                left = (returned - started) / seen * (distractors - seen)
+                log.info("%d of %d distractors, %.0f s left", seen, distractors, left)
+                logged = returned
 
 
 def megaface(
@@ -86,29 +87,37 @@ def megaface(
             "and 1 or more of the rest"
         )
     x, person = draw_probes(probe_photos, probe_people, dim, seed)
-    bare = _Bare(x)
+    bare = _BareSearch(x)
+    blocks = draw_distractors(distractors, dim, seed, block=8 * BLOCK)
     start = time.monotonic()
-    found = identify(x, person, bare.beside(draw_distractors(distractors, dim, seed, block=8 * BLOCK), distractors))
-    seconds = time.monotonic() - start - bare.away
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    figures = [
-        {"figure": f"rank-{k}", "distractors": n, "value": _shown(found.rank(k, n))}
-        for n in found.sizes
+    identified = identify(x, person, bare.before_each(blocks, distractors))
+    seconds = time.monotonic() - start - bare.other_seconds
+    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    drawn = f"{probe_photos:,} probes of {probe_people} people, {identified.pairs:,} pairs"
+    size = f"{drawn}, {distractors:,} distractors of {dim} numbers"
+    return IdentificationTrial(_figures(identified), size, seconds, bare.seconds, peak_gb)
+
+
+def _figures(identified: Identification) -> list[dict[str, Any]]:
+    """Identification rates among each number of distractors, and TAR at each FAR."""
+    ranks = [
+        {"figure": f"rank-{k}", "distractors": size, "value": _with_interval(identified.rank(k, size))}
+        for size in identified.sizes
         for k in (1, 10, 100)
     ]
-    figures += [
-        {"figure": f"TAR@FAR={far:g}", "distractors": distractors, "value": _shown(rate)}
+    tars = [
+        {"figure": f"TAR@FAR={far:g}", "distractors": identified.sizes[-1], "value": _with_interval(tar)}
         for far in FARS
-        if (rate := found.tar(far))
+        if (tar := identified.tar(far))
     ]
-    size = (
-        f"{probe_photos:,} probes of {probe_people} people, {found.pairs:,} pairs, {distractors:,} distractors of {dim}"
-    )
-    return IdentificationTrial(figures, size, seconds, bare.seconds, peak)
+    return ranks + tars
 
 
 def draw_probes(n: int, people: int, dim: int, seed: int) -> tuple[Vectors, NDArray[np.int64]]:
-    """Unit vectors [n, dim] and whom they show [n]: people differ in how alike their photos are, WRONG show nobody."""
+    """Unit embeddings [n, dim] and the claimed person of each [n].
+
+    The photos of some people spread more than those of others; a share of WRONG shows somebody else.
+    """
     rng = np.random.default_rng([seed, 0])
     person = np.arange(n) % people
     spread = rng.uniform(0.8, 2.2, people).astype(np.float32)[person, None]
@@ -120,7 +129,7 @@ def draw_probes(n: int, people: int, dim: int, seed: int) -> tuple[Vectors, NDAr
 
 
 def draw_distractors(n: int, dim: int, seed: int, *, block: int = BLOCK) -> Iterator[Vectors]:
-    """The same n unit vectors in blocks of a size that BLOCK goes into."""
+    """n unit embeddings, the same in blocks of any size that is a multiple of BLOCK."""
     waiting: list[Vectors] = []
     for start in range(0, n, BLOCK):
         waiting.append(
@@ -137,5 +146,5 @@ def _unit(x: Vectors) -> Vectors:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
-def _shown(value: tuple[float, float, float]) -> str:
+def _with_interval(value: tuple[float, float, float]) -> str:
     return "{:.4f} [{:.4f}, {:.4f}]".format(*value)

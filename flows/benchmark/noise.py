@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.benchmark.label_quality import score_identities, score_photos
-from flows.benchmark.measured_process import Memory as HeldMemory
+from flows.benchmark.drawn.label_quality import score_identities, score_photos
+from flows.benchmark.speed.measured_process import PeakMemory
 from flows.cli.options import DaskWorkers, Memory, Root
 from flows.cli.result import Result
 from flows.cli.sizes import parse_memory, parse_workers
@@ -75,7 +75,7 @@ def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMe
     sizes, dim = _read(embeddings)
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
-    with HeldMemory() as held:
+    with PeakMemory() as held:
         found = stages.find(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
         labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
         seconds = time.monotonic() - start

@@ -20,10 +20,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.benchmark.label_quality import WRONG_KINDS, identity_owners
-from flows.benchmark.measured_process import alone
+from flows.benchmark.drawn.label_quality import WRONG_KINDS, identity_owners
 from flows.benchmark.noise import only_table
 from flows.benchmark.peer_methods import SETTINGS, Data
+from flows.benchmark.speed.measured_process import run_in_own_process
 from flows.cli.options import NONE_GIVEN, DaskWorkers, Only, Root
 from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
@@ -73,7 +73,7 @@ def peers(root: Root, workers: DaskWorkers = "", only: Only = NONE_GIVEN) -> Pee
     found = []
     for method in methods:
         before = _cpu()
-        (setting, stopped, lost, seconds), _, peak = alone(_judged, method, root, workers, kind)
+        (setting, stopped, lost, seconds), _, peak = run_in_own_process(_judged, method, root, workers, kind)
         precision, recall = stopped / max(1, stopped + lost), stopped / max(1, int(np.isin(kind, WRONG_KINDS).sum()))
         f1 = 2 * precision * recall / max(1e-12, precision + recall)
         found.append(

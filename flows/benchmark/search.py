@@ -1,21 +1,22 @@
-"""Whose a stray photo is, among very many persons: our search and faiss's own, beside the exact one of the same run.
+"""Which person a photo shows, among very many persons: our search and faiss's own, beside an exact one of the same run.
 
-What counts is the finding: the person of another name who is liker than strangers get among so many. Persons and photos
-are drawn as `benchmark world` draws them. Each search runs in a process of its own.
+What counts is the finding: the person of another identity who scores higher with the photo than impostors do among so
+many. Persons and photos are drawn as `benchmark world` draws them. Each search runs in a process of its own.
 """
 
 import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from flows.benchmark.drawn_identities import PERSON_SPREAD, PHOTO_NOISE, PHOTO_SPREAD, spectrum
-from flows.benchmark.measured_process import alone
+from flows.benchmark.drawn.identities import PERSON_SPREAD, PHOTO_NOISE, PHOTO_SPREAD, spectrum
+from flows.benchmark.speed.measured_process import run_in_own_process
 from flows.cli.options import Dim, Memory, Seed
 from flows.cli.result import Result
 from flows.cli.sizes import parse_memory
@@ -33,11 +34,11 @@ from pipeline.noise.search.search_memory import GB, SearchSize, block_memory
 from pipeline.noise.stages import REPORTED
 from pipeline.noise.strays import NEAREST, other_identities
 
-PHOTOS = 60  # of a person, behind its centre
-STRANGERS = 0.5  # of the photos that are asked for; the others show one of the persons
+PERSON_PHOTOS = 60  # photos behind the centre of a person
+UNKNOWN = 0.5  # share of the query photos that show none of the persons
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.signedinteger[Any]]
-EXACT, OURS = "exact (ours)", "by codes (ours)"
+EXACT, CODES = "exact (ours)", "by codes (ours)"
 # what faiss offers for such a question; lists and links as its guidelines have them for 100,000 rows
 PEERS = (
     ("faiss flat", "Flat", ""),
@@ -47,8 +48,8 @@ PEERS = (
 )
 
 
-class Asked(NamedTuple):
-    """What is searched: how many persons and photos, of what length, drawn from which seed, in how much memory."""
+class SearchTask(NamedTuple):
+    """What is searched: persons and query photos, the length of embeddings, the seed, and the memory to search in."""
 
     persons: int
     queries: int
@@ -57,20 +58,27 @@ class Asked(NamedTuple):
     memory_bytes: int | None
 
 
-class Drawn(NamedTuple):
-    """Centres of persons [m, d] and photos [n, d]."""
+class DrawnVectors(NamedTuple):
+    """Unit centres of persons [m, d] and unit embeddings of query photos [n, d]."""
 
     centres: Vectors
     photos: Vectors
 
 
-class Answer(NamedTuple):
-    """Rows [n, NEAREST] that were found for the photos, seconds to make ready and to search, and seconds of CPU."""
+class SearchRun(NamedTuple):
+    """Rows of the persons found for each photo [n, NEAREST], and what that took."""
 
     rows: Rows
-    ready: float
+    prepare_seconds: float
     seconds: float
-    cpu: float
+    cpu_seconds: float
+
+
+class Findings(NamedTuple):
+    """The photos with a finding [m] and the row of its person [m], by the exact search."""
+
+    photo: Rows
+    person: Rows
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class SearchComparison(Result):
         return self.methods
 
     def lines(self) -> list[str]:
-        """What was asked."""
+        """What was searched, and the memory that was expected."""
         return [self.size, self.estimate]
 
 
@@ -101,105 +109,110 @@ def search(
     """Our search for whom stray photos show, exact and by codes, beside faiss's: time, memory, and what is missed."""
     if min(persons, queries) < 10 or dim < 8:
         raise UserError(f"--persons {persons} --queries {queries} --dim {dim}: give 10 of both, and 8 numbers")
-    asked = Asked(persons, queries, dim, seed, parse_memory(memory))
-    coming = SearchSize("search", queries, persons, 0, (dim,))
-    each = block_memory(coming, NEAREST, memory_bytes=asked.memory_bytes, workers=1)
-    asked = asked._replace(memory_bytes=each)
-    strangers = alone(calibration, asked).result
-    (exact, query, best), _, peak = alone(_exactly, asked, strangers)
-    found = [_row(EXACT, exact, exact, (query, best), peak)]
-    for name, kind, setting in [(OURS, "", ""), *(() if only_ours else PEERS)]:
-        answer, _, peak = alone(_answer, asked, strangers, kind, setting)
-        found.append(_row(name, answer, exact, (query, best), peak))
-    size = f"{queries:,} photos, {STRANGERS:.0%} of them of strangers, among {persons:,} persons of {dim} numbers"
-    held = f"a stage that reads so many persons is expected to hold {coming.gallery_bytes() / GB:.2f} GB"
-    return SearchComparison(found, f"{size}; {len(query):,} findings", held)
+    task = SearchTask(persons, queries, dim, seed, parse_memory(memory))
+    expected = SearchSize("search", queries, persons, 0, (dim,))
+    block_bytes = block_memory(expected, NEAREST, memory_bytes=task.memory_bytes, workers=1)
+    task = task._replace(memory_bytes=block_bytes)
+    calibration = run_in_own_process(calibrate_on_others, task).result
+    (exact, findings), _, peak_gb = run_in_own_process(_search_exactly, task, calibration)
+    rows = [_row(EXACT, exact, exact, findings, peak_gb)]
+    for name, kind, setting in [(CODES, "", ""), *(() if only_ours else PEERS)]:
+        run, _, peak_gb = run_in_own_process(_search_with, task, calibration, kind, setting)
+        rows.append(_row(name, run, exact, findings, peak_gb))
+    shares = f"{UNKNOWN:.0%} of them of unknown people"
+    size = f"{queries:,} photos, {shares}, among {persons:,} persons of {dim} numbers"
+    held = f"a stage that reads so many persons is expected to hold {expected.gallery_bytes() / GB:.2f} GB"
+    return SearchComparison(rows, f"{size}; {len(findings.photo):,} findings", held)
 
 
-def _row(name: str, answer: Answer, exact: Answer, findings: tuple[Rows, Rows], peak: float) -> dict[str, Any]:
-    query, best = findings
+def _row(name: str, run: SearchRun, exact: SearchRun, findings: Findings, peak_gb: float) -> dict[str, Any]:
+    """A search beside the exact one: time, and the shares of findings and of nearest persons that it finds, too."""
     return {
         "search": name,
-        "ready s": f"{answer.ready:.1f}",
-        "s": f"{answer.seconds:.1f}",
-        "CPU s": f"{answer.cpu:.1f}",
-        "times faster (CPU)": f"{exact.cpu / answer.cpu:.1f}",
-        "findings": f"{(answer.rows[query] == best[:, None]).any(1).mean():.4f}",
-        "nearest": f"{(answer.rows == exact.rows[:, :1]).any(1).mean():.4f}",
-        f"{NEAREST} nearest": f"{(answer.rows[:, :, None] == exact.rows[:, None]).any(1).mean():.4f}",
-        "GB": f"{peak:.2f}",
+        "ready s": f"{run.prepare_seconds:.1f}",
+        "s": f"{run.seconds:.1f}",
+        "CPU s": f"{run.cpu_seconds:.1f}",
+        "times faster (CPU)": f"{exact.cpu_seconds / run.cpu_seconds:.1f}",
+        "findings": f"{(run.rows[findings.photo] == findings.person[:, None]).any(1).mean():.4f}",
+        "nearest": f"{(run.rows == exact.rows[:, :1]).any(1).mean():.4f}",
+        f"{NEAREST} nearest": f"{(run.rows[:, :, None] == exact.rows[:, None]).any(1).mean():.4f}",
+        "GB": f"{peak_gb:.2f}",
     }
 
 
-def _exactly(asked: Asked, found: Calibration) -> tuple[Answer, Rows, Rows]:
-    """The exact neighbours, and the findings: which photo is whose."""
-    drawn = draw(asked)
-    gallery, about = (without_impostor_mean(x, found.impostors[0]) for x in (drawn.centres, drawn.photos))
-    answer = _timed(lambda: gallery, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
-    names = np.array([f"m.{i:07}" for i in range(asked.persons)], object)
-    number, centres = np.zeros(len(names), np.int64), impostor_stats(drawn.centres, found.impostors[0])
-    people = PersonGallery(names, names, number, number, number, [centres], [Index(gallery)], [])
-    min_score = threshold_at_far(found.fused_curve, REPORTED * Rates().misplaced / asked.persons)
-    stray = np.full(len(about), "", object)
-    photos = [impostor_stats(drawn.photos, found.impostors[0])]
-    matches = other_identities(photos, stray, people, found, min_score=min_score, memory_bytes=asked.memory_bytes)
-    return answer, matches.query, matches.row
+def _search_exactly(task: SearchTask, calibration: Calibration) -> tuple[SearchRun, Findings]:
+    """The exact neighbours, and the findings of the strays' own search."""
+    drawn = draw_vectors(task)
+    gallery, queries = (without_impostor_mean(x, calibration.impostors[0]) for x in (drawn.centres, drawn.photos))
+    run = _timed(lambda: gallery, lambda x: nearest(queries, x, NEAREST, memory_bytes=task.memory_bytes)[1])
+    names = np.array([f"m.{i:07}" for i in range(task.persons)], object)
+    zeros, centres = np.zeros(len(names), np.int64), impostor_stats(drawn.centres, calibration.impostors[0])
+    people = PersonGallery(names, names, zeros, zeros, zeros, [centres], [Index(gallery)], [])
+    threshold = threshold_at_far(calibration.fused_curve, REPORTED * Rates().misplaced / task.persons)
+    unnamed = np.full(len(queries), "", object)
+    photos = [impostor_stats(drawn.photos, calibration.impostors[0])]
+    matches = other_identities(
+        photos, unnamed, people, calibration, min_score=threshold, memory_bytes=task.memory_bytes
+    )
+    return run, Findings(matches.query, matches.row)
 
 
-def _answer(asked: Asked, found: Calibration, kind: str, setting: str) -> Answer:
-    """The neighbours by codes, or by one of faiss's kinds of index."""
-    drawn = draw(asked)
-    gallery, about = (without_impostor_mean(x, found.impostors[0]) for x in (drawn.centres, drawn.photos))
+def _search_with(task: SearchTask, calibration: Calibration, kind: str, setting: str) -> SearchRun:
+    """The neighbours by a kind of faiss's index; an empty kind: by our codes."""
+    drawn = draw_vectors(task)
+    gallery, queries = (without_impostor_mean(x, calibration.impostors[0]) for x in (drawn.centres, drawn.photos))
     if not kind:
-        ready: Callable[[], Index] = lambda: build_index(gallery)  # noqa: E731
-        return _timed(ready, lambda x: nearest(about, x, NEAREST, memory_bytes=asked.memory_bytes)[1])
-    return _timed(lambda: factory_index(gallery, kind, setting), lambda index: index.search(about, NEAREST)[1])
+        return _timed(
+            partial(build_index, gallery), lambda x: nearest(queries, x, NEAREST, memory_bytes=task.memory_bytes)[1]
+        )
+    return _timed(lambda: factory_index(gallery, kind, setting), lambda index: index.search(queries, NEAREST)[1])
 
 
-def _timed(ready: Callable[[], Any], find: Callable[[Any], Rows]) -> Answer:
+def _timed(prepare: Callable[[], Any], search: Callable[[Any], Rows]) -> SearchRun:
     start = time.monotonic()
-    gallery = ready()
-    begun, cpu = time.monotonic(), _cpu()
-    rows = find(gallery)
-    return Answer(rows, begun - start, time.monotonic() - begun, _cpu() - cpu)
+    gallery = prepare()
+    ready, cpu = time.monotonic(), _cpu_seconds()
+    rows = search(gallery)
+    return SearchRun(rows, ready - start, time.monotonic() - ready, _cpu_seconds() - cpu)
 
 
-def _cpu() -> float:
+def _cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
-def draw(asked: Asked) -> Drawn:
-    """Persons, and photos of which some show one of them."""
-    _, queries, dim, seed, _ = asked
+def draw_vectors(task: SearchTask) -> DrawnVectors:
+    """Persons' centres and query photos, of which all but a share of UNKNOWN show one of the persons."""
+    _, queries, dim, seed, _ = task
     rng = np.random.default_rng([seed, 0])
-    people, added = _people(asked.persons, dim, rng)
-    centres = _unit(people, (added / np.float32(PHOTOS**0.5))[:, None], rng)
-    who = rng.integers(0, asked.persons, queries)
-    whom = np.where((np.arange(queries) < STRANGERS * queries)[:, None], np.float32(0), people[who])
-    photo = np.exp(rng.normal(0, PHOTO_SPREAD, queries)).astype(np.float32)
-    return Drawn(centres, _unit(whom, (added[who] * photo)[:, None], rng))
+    directions, noise = _draw_people(task.persons, dim, rng)
+    centres = _unit(directions, (noise / np.float32(PERSON_PHOTOS**0.5))[:, None], rng)
+    person = rng.integers(0, task.persons, queries)
+    unknown = np.arange(queries) < UNKNOWN * queries
+    shown = np.where(unknown[:, None], np.float32(0), directions[person])
+    photo_noise = np.exp(rng.normal(0, PHOTO_SPREAD, queries)).astype(np.float32)
+    return DrawnVectors(centres, _unit(shown, (noise[person] * photo_noise)[:, None], rng))
 
 
-def calibration(asked: Asked) -> Calibration:
-    """How strangers look, from photos of other people."""
-    rng = np.random.default_rng([asked.seed, 1])
-    others, added = _people(IDENTITIES, asked.dim, rng)
-    photos, names = _unit(others.repeat(FACES, 0), added.repeat(FACES)[:, None], rng), np.arange(IDENTITIES)
-    return calibrate([photos], identity=names.repeat(FACES))
+def calibrate_on_others(task: SearchTask) -> Calibration:
+    """The calibration of impostor scores, from photos of other people."""
+    rng = np.random.default_rng([task.seed, 1])
+    directions, noise = _draw_people(IDENTITIES, task.dim, rng)
+    photos = _unit(directions.repeat(FACES, 0), noise.repeat(FACES)[:, None], rng)
+    return calibrate([photos], identity=np.arange(IDENTITIES).repeat(FACES))
 
 
-def _people(n: int, dim: int, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
-    """Directions [n, dim], and how much a photo adds to each [n]."""
-    return rng.standard_normal((n, dim), np.float32), (PHOTO_NOISE * np.exp(rng.normal(0, PERSON_SPREAD, n))).astype(
-        np.float32
-    )
+def _draw_people(n: int, dim: int, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
+    """Directions of persons [n, dim], and the length of what a photo of each adds [n]."""
+    directions = rng.standard_normal((n, dim), np.float32)
+    return directions, (PHOTO_NOISE * np.exp(rng.normal(0, PERSON_SPREAD, n))).astype(np.float32)
 
 
-def _unit(people: Vectors, added: Vectors, rng: np.random.Generator) -> Vectors:
-    x = rng.standard_normal(people.shape, np.float32)
-    x *= added
-    x += people
-    x *= spectrum(people.shape[1])
+def _unit(directions: Vectors, noise: Vectors, rng: np.random.Generator) -> Vectors:
+    """Unit embeddings [n, dim]: directions, and noise of such lengths [n, 1]."""
+    x = rng.standard_normal(directions.shape, np.float32)
+    x *= noise
+    x += directions
+    x *= spectrum(directions.shape[1])
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return x

@@ -25,11 +25,11 @@ from flows.cli.options import (
     Turns,
 )
 from flows.cli.result import Result
-from flows.evaluate.flow import measure
-from flows.evaluate.pair_sets import one_test_set, prepare
+from flows.evaluate.pair_sets import one_test_set, prepare_pairs
+from flows.evaluate.verify_pairs import verify_model
 from flows.refine.models import load_embedder
 from flows.train.run_options import RunOptions, run_of, with_options
-from flows.train.training_sets import manifest
+from flows.train.training_sets import build_training_set
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
@@ -138,16 +138,16 @@ def losses(
     run = run_of(recipe, RunOptions(backbone, "", steps, batch, lr, seed, settings))
     test_name = one_test_set(test_set)
     done = latest(root)
-    data = manifest(root, done.labels, done.faces)
-    test = prepare(root, test_name, detector=find_model(detector, "detector") if detector else "")
+    data = build_training_set(root, done.labels, done.faces)
+    test = prepare_pairs(root, test_name, detector=find_model(detector, "detector") if detector else "")
     rows = []
     for name in only or LOSSES:
         try:
-            made = fitted(root, replace(run, loss=name), data, device)
+            made = train_once(root, replace(run, loss=name), data, device)
         except UserError as error:  # one that does not converge has its line like the others
             rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
             continue
-        v = measure(root, load_embedder(str(made.checkpoint)), test)
+        v = verify_model(root, load_embedder(str(made.checkpoint)), test)
         far = "TAR@FAR=0.01"
         if far not in v.figures:
             raise UserError(f"{test_name} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
@@ -164,7 +164,7 @@ def losses(
     return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")
 
 
-def fitted(root: str, run: Run, data: Path, device: str = "") -> "TrainingResult":
+def train_once(root: str, run: Run, data: Path, device: str = "") -> "TrainingResult":
     """A run trained on data, in a folder of the root that is named by both: made once."""
     from trainer.train import train as fit
 

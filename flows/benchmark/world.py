@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.benchmark.drawn_identities import Plan
-from flows.benchmark.drawn_shards import TRUTH, embeddings_shard, faces_shard, photos_shard, truth_shard
+from flows.benchmark.drawn.identities import Plan
+from flows.benchmark.drawn.shards import TRUTH, embeddings_shard, faces_shard, photos_shard, truth_shard
 from flows.cli.options import DaskWorkers, Dim, OutRoot, Seed
 from flows.cli.result import Result
 from flows.cli.sizes import parse_workers

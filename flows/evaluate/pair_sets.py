@@ -1,7 +1,7 @@
-"""A test set as the trainer reads it: aligned faces and the pairs that are asked, in a folder of a root.
+"""A set of pairs as the trainer reads it: aligned faces and the pairs of them, in a folder of a root.
 
-The faces go through the pipeline like any others; a photo without a face keeps its row, and its pairs are answered
-"different" unseen. Made once: the folder is named by its faces and its pairs, and appears whole or not at all.
+The faces go through the pipeline like any others; a photo without a face keeps its row, and its pairs count as
+different. Made once: the folder is named by its faces and its pairs, and appears whole or not at all.
 """
 
 import errno
@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from flows.refine.tables import build_faces, build_photos
 from flows.refine.test_sets import test_set_source
@@ -35,8 +37,8 @@ log = logging.getLogger("refinery")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A test set by name: its folder of faces.parquet and pairs.parquet, and the table with the same faces."""
+class PreparedPairs:
+    """A set of pairs by name: its folder of faces.parquet and pairs.parquet, and the table with the same faces."""
 
     name: str
     folder: Path
@@ -44,8 +46,8 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Unseeing:
-    """What stands for a detector where the photos are aligned: nobody asks where their faces are."""
+class NoDetector:
+    """What stands for a detector where the photos are aligned crops: it finds no face, and is never called."""
 
     named_by: str = "none"
 
@@ -54,30 +56,30 @@ class Unseeing:
         return DetectedFaces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
 
-def prepare(
+def prepare_pairs(
     root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None
-) -> Prepared:
-    """A .bin, a list of pairs with its folders, or folders of people without one (then every pair of their photos).
+) -> PreparedPairs:
+    """The aligned faces and the pairs of a test set, in a folder of the root: made once, then found.
 
-    detector: a model's path; not needed for a .bin, nor when the photos are aligned already. Raises UserError for a
-    test set that is none, and for pairs of one kind only.
+    test_set: a .bin, a list of pairs with its folders, or folders of people (then every pair of their photos).
+    detector: a model's path; not needed for a .bin, nor for photos that are aligned crops. Raises UserError for a test
+    set that is none, and where all pairs are genuine or all are impostor pairs.
     """
     if "://" in root:
         raise UserError(f"a test set is prepared on a disk, and {root} is none: give a folder as root")
-    given = Path(test_set).absolute()
-    name = _name(given)
-    listed = check(test_set, detector=detector, aligned=aligned)
-    aligned = aligned or not detector or _is_bin(given)
-    taken, where = build_photos(root, [test_set_source(given)], workers=workers)
-    finder = Unseeing() if aligned else OnnxDetector(find_model(detector, "detector"))
-    faces = build_faces(root, taken, where, finder, aligned=aligned, workers=workers)
-    pairs = _every(given, faces) if listed is None else listed
+    path = Path(test_set).absolute()
+    name = _name(path)
+    listed = read_listed_pairs(test_set, detector=detector, aligned=aligned)
+    aligned = aligned or not detector or _is_bin(path)
+    photos, source_paths = build_photos(root, [test_set_source(path)], workers=workers)
+    face_detector = NoDetector() if aligned else OnnxDetector(find_model(detector, "detector"))
+    faces = build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=workers)
+    pairs = _every_pair(path, faces) if listed is None else listed
     folder = Path(root).absolute() / "test_sets" / f"{name}-{_address(faces, pairs)}"
     if not folder.exists():
         _write(folder, faces, pairs)
-    lost = sum(rows["jpeg"].null_count for rows in faces.batches(["jpeg"]))
-    log.info("%s: %d pairs of %d photos, %d without a face", name, len(pairs), len(faces), lost)
-    return Prepared(name, folder, faces)
+    log.info("%s: %d pairs of %d photos, %d without a face", name, len(pairs), len(faces), without_face(faces))
+    return PreparedPairs(name, folder, faces)
 
 
 def one_test_set(paths: Sequence[str]) -> str:
@@ -87,60 +89,69 @@ def one_test_set(paths: Sequence[str]) -> str:
     return paths[0]
 
 
-def check(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Table | None:
-    """The pairs that a test set lists, or None for folders of people, which list none: before any work is done.
+def without_face(faces: Table) -> int:
+    """How many rows of a faces table have no face."""
+    return sum(rows["jpeg"].null_count for rows in faces.batches(["jpeg"]))
 
-    Raises UserError as prepare does, but for what only the photos tell.
+
+def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Table | None:
+    """The pairs that a test set lists, or None for folders of people, which list none; no photo is read.
+
+    Raises UserError as prepare_pairs does, except for what only the photos show.
     """
-    given = Path(test_set).absolute()
-    photo_sets.parts(given)
-    if not (aligned or detector or _is_bin(given)):
+    path = Path(test_set).absolute()
+    photo_sets.parts(path)
+    if not (aligned or detector or _is_bin(path)):
         raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
-    if not _is_bin(given) and pair_lists.find(given) is None:
+    if not _is_bin(path) and pair_lists.find(path) is None:
         return None
-    asked = photo_sets.pairs(given)
-    same = [p.same for p in asked]
-    if all(same) or not any(same):
-        kind = "one person" if same[0] else "two people"
-        raise UserError(f"all {len(same)} pairs of {given} are of {kind}: it takes pairs of both kinds to tell apart")
-    keys = ([p.a for p in asked], [p.b for p in asked])
-    a, b = ([face_id(given.name, key) for key in side] for side in keys)
-    # in a .bin photos have numbers, people no names
-    people = [p.person or p.a.rpartition("/")[0] or None for p in asked]
-    columns = [a, b, same, [p.fold for p in asked], people, [None] * len(asked)]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.PAIRS, strict=True)], schema=schema.PAIRS)
+    pairs = photo_sets.pairs(path)
+    genuine = [p.same for p in pairs]
+    if all(genuine) or not any(genuine):
+        kind = "genuine" if genuine[0] else "impostor"
+        raise UserError(f"all {len(genuine)} pairs of {path} are {kind} pairs: verification needs both kinds")
+    a, b = ([face_id(path.name, key) for key in keys] for keys in ([p.a for p in pairs], [p.b for p in pairs]))
+    # in a .bin photos have numbers and people no names
+    people = [p.person or p.a.rpartition("/")[0] or None for p in pairs]
+    return _pairs_table([a, b, genuine, [p.fold for p in pairs], people, [None] * len(pairs)])
 
 
-def _name(given: Path) -> str:
+def _pairs_table(columns: Sequence[Sequence[Any] | NDArray[Any]]) -> pa.Table:
+    """The pairs as the trainer reads them: two face ids, whether genuine, the fold, and one or two people."""
+    arrays = [pa.array(column, f.type) for column, f in zip(columns, schema.PAIRS, strict=True)]
+    return pa.table(arrays, schema=schema.PAIRS)
+
+
+def _name(path: Path) -> str:
     """What a test set is shown as: LFW's list and CFP's splits are called by the folder they belong to."""
-    if given.name == "pairs.txt":
-        return given.parent.name
-    if given.parent.name == "Split":
-        return f"{given.parents[2].name} {given.name}"
-    return given.name if given.is_dir() else given.stem
+    if path.name == "pairs.txt":
+        return path.parent.name
+    if path.parent.name == "Split":
+        return f"{path.parents[2].name} {path.name}"
+    return path.name if path.is_dir() else path.stem
 
 
-def _is_bin(given: Path) -> bool:
+def _is_bin(path: Path) -> bool:
     """Whether the photos lie in a .bin, aligned by definition."""
-    return given.suffix == ".bin" or (given.is_dir() and any(given.glob("*.bin")))
+    return path.suffix == ".bin" or (path.is_dir() and any(path.glob("*.bin")))
 
 
-def _every(given: Path, faces: Table) -> pa.Table:
-    """Every pair of photos of named people. Both people are drawn as one: each has a part in many pairs."""
+def _every_pair(path: Path, faces: Table) -> pa.Table:
+    """Every pair of photos of named people. A pair names both people, for each has a part in many pairs."""
     rows = faces.read(["face_id", "identity"])
     rows = rows.filter(rows["identity"].is_valid())
     names, ids = (np.asarray(rows[c].to_numpy(), object) for c in ("identity", "face_id"))
     order = np.argsort(names.astype(str), kind="stable")
     names, ids = names[order], ids[order]
     try:
-        asked = all_pairs(np.unique(names.astype(str), return_inverse=True)[1])
+        pairs = all_pairs(np.unique(names.astype(str), return_inverse=True)[1])
     except UserError as error:
-        raise UserError(f"{given} lists no pairs (no pairs.txt), and of its photos none can be made: {error}") from None
-    columns = [ids[asked.a], ids[asked.b], asked.same, asked.fold, names[asked.a], names[asked.b]]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema.PAIRS, strict=True)], schema=schema.PAIRS)
+        raise UserError(f"{path} lists no pairs (no pairs.txt), and of its photos none can be made: {error}") from None
+    return _pairs_table([ids[pairs.a], ids[pairs.b], pairs.same, pairs.fold, names[pairs.a], names[pairs.b]])
 
 
 def _address(faces: Table, pairs: pa.Table) -> str:
+    """The digest of the faces and the pairs, by which the folder is named."""
     hasher = blake2b(faces.address.encode(), digest_size=schema.ID_BYTES)
     for column in pairs.columns:
         hasher.update("\n".join(map(str, column.to_pylist())).encode())
@@ -148,6 +159,7 @@ def _address(faces: Table, pairs: pa.Table) -> str:
 
 
 def _write(folder: Path, faces: Table, pairs: pa.Table) -> None:
+    """Write faces and pairs to the folder, which appears whole or not at all."""
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -158,7 +170,7 @@ def _write(folder: Path, faces: Table, pairs: pa.Table) -> None:
         pq.write_table(pairs, temporary / "pairs.parquet", compression="zstd")
         temporary.rename(folder)
     except OSError as error:
-        if not (folder / "pairs.parquet").exists():  # another run was quicker
+        if not (folder / "pairs.parquet").exists():  # else another run was quicker
             full = "no room left on the disk" if error.errno == errno.ENOSPC else f"cannot write ({error})"
             raise UserError(f"{full} at {folder}: free some, or give another folder, and run again") from None
     finally:

@@ -1,20 +1,21 @@
-"""Videos in `refinery evaluate`: a video is the mean of its frames' vectors, as the field's protocols have it.
+"""Videos in `refinery evaluate`: a video is the mean of its frames' embeddings, as the field's protocols have it.
 
-YouTube Faces (Wolf, Hassner and Maoz 2011) asks pairs in ten folds; iQIYI-VID (Liu et al. 2018) asks, for each person
-of whom some videos are known, for the others: mAP@100.
+YouTube Faces (Wolf, Hassner and Maoz 2011) lists pairs of videos in ten folds; iQIYI-VID (Liu et al. 2018) searches a
+gallery of videos for each person of whom some videos are known, and takes mAP@100.
 """
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flows.evaluate.embeddings import embed_test_faces
-from flows.evaluate.pair_sets import Unseeing
-from flows.evaluate.results import Asked, Figure
+from flows.evaluate.measure_options import MeasureOptions
+from flows.evaluate.pair_sets import NoDetector
+from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
+from flows.evaluate.verify_pairs import verification_figures
 from flows.refine.tables import build_faces, build_photos
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
@@ -22,98 +23,108 @@ from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.index import Source
 from pipeline.sources.test_sets import video_lists
 from pipeline.sources.test_sets.video_lists import VideoSet
-from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 from trainer.evaluation.retrieval import K, average_precisions, mean_average_precision
 from trainer.evaluation.verification import Verification, verify
 
 log = logging.getLogger("refinery")
-
-
-class Measured(NamedTuple):
-    """What was asked of each model: verifications for pairs, or figures for lists."""
-
-    asked: Asked
-    verified: dict[str, Verification]
-    figures: list[Figure]
+Means = Mapping[str, NDArray[np.float32]]  # by video the unit mean of its embeddings [d]; only videos with a face
+NO_FACE = -1  # the cosine of a pair of which a video shows no face: below every threshold
 
 
 def check(path: str, *, detector: str, aligned: bool) -> None:
-    """What is wrong with a set, before any frame is looked at."""
+    """Raise UserError for a set of videos that cannot be measured, before any frame is read."""
     video_lists.read_lists(path)
     if not (detector or aligned):
         raise UserError(f"{path} holds frames that are not aligned: give --detector, or --aligned if they are")
 
 
-def measure(
-    root: str,
-    models: Mapping[str, FaceEmbedder],
-    path: str,
-    *,
-    detector: str = "",
-    aligned: bool = False,
-    draws: int = 1000,
-    seed: int = 0,
-    workers: Workers = None,
-) -> Measured:
-    """What each model makes of a set of videos; a video without a face is unlike all others, and told."""
+def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:
+    """The figures of each model on a set of videos; a video without a face matches no other."""
     lists, name = video_lists.read_lists(path), Path(path).absolute().name
-    aligned = aligned or not detector
-    taken, where = build_photos(root, [Source(name, "image-folder", str(lists.frames))], workers=workers)
-    finder = Unseeing() if aligned else OnnxDetector(detector)
-    faces = build_faces(root, taken, where, finder, aligned=aligned, workers=workers)
-    verified: dict[str, Verification] = {}
-    figures: list[Figure] = []
-    lost = 0
+    faces = _frame_faces(root, name, lists, options)
+    means: dict[str, Means] = {}
     for title, embedder in models.items():
-        means = pooled(embed_test_faces(root, faces, embedder, workers=workers))
-        if lists.pairs:
-            cosines = _cosines(means, lists)
-            lost = int((cosines == -1).sum())
-            same, fold = (np.array([getattr(p, c) for p in lists.pairs]) for c in ("same", "fold"))
-            people = np.unique([p.a.partition("/")[0] for p in lists.pairs], return_inverse=True)[1]
-            verified[title] = verify(cosines, same, fold, unit=people, samples=draws, seed=seed)
-        else:
-            found = _searched(means, lists)
-            lost = sum(v not in means for videos in lists.gallery.values() for v in videos)
-            value, low, high = mean_average_precision(found, samples=draws, seed=seed)
-            figures.append(Figure(name, f"mAP@{K}", title, "", value, low if draws else None, high if draws else None))
-        log.info("%s: %s, %d videos", name, title, len(means))
-    questions = len(lists.pairs) or sum(map(len, lists.gallery.values()))
-    one = sum(p.same for p in lists.pairs) or questions
-    return Measured(Asked(name, path, questions, one, lost), verified, figures)
+        means[title] = mean_by_video(embed_test_faces(root, faces, embedder, workers=options.workers))
+        log.info("%s: %s, %d videos", name, title, len(means[title]))
+    return (_verification if lists.pairs else _retrieval)(name, path, lists, means, options)
 
 
-def pooled(table: Table) -> dict[str, NDArray[np.float32]]:
-    """The unit mean of the vectors under each name [d], one batch of the table in memory; none without a face."""
+def _frame_faces(root: str, name: str, lists: VideoSet, options: MeasureOptions) -> Table:
+    aligned = options.aligned or not options.detector
+    frames = Source(name, "image-folder", str(lists.frames))
+    photos, source_paths = build_photos(root, [frames], workers=options.workers)
+    detector = NoDetector() if aligned else OnnxDetector(options.detector)
+    return build_faces(root, photos, source_paths, detector, aligned=aligned, workers=options.workers)
+
+
+def mean_by_video(table: Table) -> dict[str, NDArray[np.float32]]:
+    """The unit mean of the embeddings of each video [d], one batch of the table in memory; none without a face."""
     sums: dict[str, NDArray[np.float32]] = {}
-    for part in table.batches(["identity", "x"]):
-        x, there = vectors(part["x"])
-        for name, row in zip(np.asarray(part["identity"].to_pylist(), object)[there], x[there], strict=True):
-            sums[name] = sums.get(name, np.float32(0)) + row.astype(np.float32)
-    return {name: total / max(float(np.linalg.norm(total)), 1e-12) for name, total in sums.items()}
+    for rows in table.batches(["identity", "x"]):
+        x, has_face = vectors(rows["x"])
+        videos = np.asarray(rows["identity"].to_pylist(), object)
+        for video, row in zip(videos[has_face], x[has_face], strict=True):
+            sums[video] = sums.get(video, np.float32(0)) + row.astype(np.float32)
+    return {video: total / max(float(np.linalg.norm(total)), 1e-12) for video, total in sums.items()}
 
 
-def _cosines(means: Mapping[str, NDArray[np.float32]], lists: VideoSet) -> NDArray[np.float32]:
-    return np.array(
-        [float(means[p.a] @ means[p.b]) if p.a in means and p.b in means else -1 for p in lists.pairs], np.float32
-    )
+def _verification(
+    name: str, path: str, lists: VideoSet, means: Mapping[str, Means], options: MeasureOptions
+) -> Measurement:
+    """The listed pairs verified by each model."""
+    genuine = np.array([pair.same for pair in lists.pairs])
+    fold = np.array([pair.fold for pair in lists.pairs])
+    people = np.unique([pair.a.partition("/")[0] for pair in lists.pairs], return_inverse=True)[1]
+    verified: dict[str, Verification] = {}
+    missing = 0
+    for title, model_means in means.items():
+        cosines = _pair_cosines(model_means, lists)
+        missing = int((cosines == NO_FACE).sum())
+        verified[title] = verify(cosines, genuine, fold, unit=people, samples=options.draws, seed=options.seed)
+    test_set = MeasuredTestSet(name, path, len(lists.pairs), int(genuine.sum()), missing)
+    return Measurement(test_set, verification_figures(name, verified), verified)
 
 
-def _searched(means: Mapping[str, NDArray[np.float32]], lists: VideoSet) -> NDArray[np.float64]:
-    """AP of each person [people]: 0 for one without a known video that shows a face."""
-    gallery = [(v, person) for person, videos in lists.gallery.items() for v in videos if v in means]
+def _pair_cosines(means: Means, lists: VideoSet) -> NDArray[np.float32]:
+    """The cosine of each listed pair [pairs]."""
+    cosines = [
+        float(means[pair.a] @ means[pair.b]) if pair.a in means and pair.b in means else NO_FACE for pair in lists.pairs
+    ]
+    return np.array(cosines, np.float32)
+
+
+def _retrieval(
+    name: str, path: str, lists: VideoSet, means: Mapping[str, Means], options: MeasureOptions
+) -> Measurement:
+    """The mean average precision with which each model finds the people's other videos."""
+    figures: list[Figure] = []
+    missing = 0
+    for title, model_means in means.items():
+        precisions = _average_precisions(model_means, lists)
+        missing = sum(video not in model_means for videos in lists.gallery.values() for video in videos)
+        value, low, high = mean_average_precision(precisions, samples=options.draws, seed=options.seed)
+        limits = (low, high) if options.draws else (None, None)
+        figures.append(Figure(name, f"mAP@{K}", title, "", value, *limits))
+    videos = sum(map(len, lists.gallery.values()))
+    return Measurement(MeasuredTestSet(name, path, videos, videos, missing), figures)
+
+
+def _average_precisions(means: Means, lists: VideoSet) -> NDArray[np.float64]:
+    """The average precision of each person [people]: 0 for one of whom no known video shows a face."""
+    gallery = [(video, person) for person, videos in lists.gallery.items() for video in videos if video in means]
     if not gallery:
         raise UserError(f"no video of {lists.frames} that {video_lists.GALLERY} names shows a face")
-    owner = np.unique([person for _, person in gallery], return_inverse=True)
-    number = {name: i for i, name in enumerate(owner[0].tolist())}
-    x = np.stack([means[v] for v, _ in gallery])
-    asked = [p for p in lists.gallery if any(v in means for v in lists.queries.get(p, []))]
-    if not asked:
+    names, owner = np.unique([person for _, person in gallery], return_inverse=True)
+    number = {person: i for i, person in enumerate(names.tolist())}
+    x = np.stack([means[video] for video, _ in gallery])
+    searched = [p for p in lists.gallery if any(video in means for video in lists.queries.get(p, []))]
+    if not searched:
         raise UserError(f"no video of {lists.frames} that {video_lists.QUERIES} names shows a face of anybody sought")
-    queries = np.stack([np.sum([means[v] for v in lists.queries[p] if v in means], axis=0) for p in asked])
+    queries = np.stack([np.sum([means[v] for v in lists.queries[p] if v in means], axis=0) for p in searched])
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
-    there = np.array([len(lists.gallery[p]) for p in asked])
-    found = average_precisions(queries, np.array([number.get(p, -1) for p in asked]), x, owner[1], relevant=there)
-    return np.concatenate([found, np.zeros(len(lists.gallery) - len(asked))])
+    relevant = np.array([len(lists.gallery[p]) for p in searched])
+    query_person = np.array([number.get(p, -1) for p in searched])
+    precisions = average_precisions(queries, query_person, x, owner, relevant=relevant)
+    return np.concatenate([precisions, np.zeros(len(lists.gallery) - len(searched))])

@@ -1,4 +1,4 @@
-"""A sheet of faces to look at: the one that was asked about, and those that may be the same person, best first."""
+"""A sheet of faces to look at: the one that is looked for, and those that may be the same person, best first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image
 
-ACROSS = 6
+COLUMNS = 6
 SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey: told apart by all eyes, and by the line's width
-WORDS = 22  # letters under a face
+CAPTION_LENGTH = 22  # letters under a face
 
 
 class Tile(NamedTuple):
@@ -21,24 +21,24 @@ class Tile(NamedTuple):
     same: bool
 
 
-def draw_sheet(asked: Image, tiles: Sequence[Tile], file: Path) -> None:
+def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
     """Write the sheet as the picture that the file's suffix names. Raises UserError when it cannot be written."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # a second to load, and only this command draws
 
-    down = 1 + -(-len(tiles) // ACROSS)
-    canvas = Figure(figsize=(1.5 * ACROSS, 1.85 * down), layout="constrained")
-    axes = canvas.subplots(down, ACROSS, squeeze=False)
+    rows = 1 + -(-len(tiles) // COLUMNS)
+    canvas = Figure(figsize=(1.5 * COLUMNS, 1.85 * rows), layout="constrained")
+    axes = canvas.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
-    axes[0][0].imshow(asked[..., ::-1])
-    axes[0][0].set_title("asked", fontsize=8)
-    words = "blue, thick: the same person\nat the rate asked for\n\nrank and cosine\nname"
-    axes[0][1].text(0, 0.5, words, fontsize=8, va="center", in_layout=False)
+    axes[0][0].imshow(query[..., ::-1])
+    axes[0][0].set_title("looked for", fontsize=8)
+    legend = "blue, thick: the same person\nat the FAR asked for\n\nrank and cosine\nidentity"
+    axes[0][1].text(0, 0.5, legend, fontsize=8, va="center", in_layout=False)
     for tile, axis in zip(tiles, axes[1:].flat, strict=False):
         axis.imshow(tile.face[..., ::-1])
         axis.axis("on")
         axis.set(xticks=[], yticks=[])
-        second = tile.second if len(tile.second) <= WORDS else f"…{tile.second[1 - WORDS :]}"
+        second = tile.second if len(tile.second) <= CAPTION_LENGTH else f"…{tile.second[1 - CAPTION_LENGTH :]}"
         axis.set_xlabel(f"{tile.first}\n{second}".replace("$", r"\$"), fontsize=7)
         for spine in axis.spines.values():
             spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)

@@ -17,7 +17,8 @@ from flows.cli.result import Result, text_table
 from flows.refine.export import export
 from flows.refine.flow import refine
 from flows.sample.true_answers import true_answers
-from flows.train.experiment import Comparison, experiment
+from flows.train.comparison import Comparison
+from flows.train.experiment import experiment
 from pipeline.refined.labels import label_again
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score, score

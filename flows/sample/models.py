@@ -24,7 +24,7 @@ from flows.cli.options import (
 from flows.cli.result import Result
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
-from flows.train.training_sets import manifest
+from flows.train.training_sets import build_training_set
 from pipeline.faces.detect import OnnxDetector
 from pipeline.progress import stage_progress
 from pipeline.refined.comparison_sets import as_claimed
@@ -88,7 +88,7 @@ def models(
     root = str(out.absolute() / "root")
     taken, where = build_photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
     faces = build_faces(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
-    data = manifest(root, as_claimed(root, taken, faces), faces)
+    data = build_training_set(root, as_claimed(root, taken, faces), faces)
     run = run_of("sample", RunOptions(backbone, loss, steps or STEPS, batch, lr, seed, settings))
     made = train(run, data, out / "embedder")
     shutil.copyfile(made.onnx, out / "embedder.onnx")

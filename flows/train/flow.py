@@ -22,7 +22,7 @@ from flows.cli.options import (
     Threads,
 )
 from flows.cli.result import Result
-from flows.evaluate.flow import prepare
+from flows.evaluate.pair_sets import prepare_pairs
 from flows.train.run_options import FieldsTable, RunOptions, run_of
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedModel(Result):
-    """A finished training, for people."""
+    """A trained model: its files, what it was trained on, and its figures on each test set (tests)."""
 
     model: str
     checkpoint: str
@@ -42,6 +42,12 @@ class TrainedModel(Result):
     steps: int
     loss: float
     tests: dict[str, dict[str, float]]
+
+    @classmethod
+    def of(cls, result: "TrainingResult") -> "TrainedModel":
+        """A training's result as plain values."""
+        model, checkpoint = str(result.onnx), str(result.checkpoint)
+        return cls(model, checkpoint, result.photos, result.classes, result.steps, result.loss, result.tests)
 
     def rows(self) -> list[dict[str, Any]]:
         """The figures of the test sets."""
@@ -93,28 +99,16 @@ def train_recipe(
         raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
     from trainer.train import train  # torch takes seconds to load, and only a training needs it
 
-    exams = dict(exam(str(out / "tests"), path, detector) for path in test_set)
-    made = train(
+    detector_file = find_model(detector, "detector") if detector else ""
+    prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]
+    result = train(
         run,
         data,
         out,
-        test_sets=exams,
+        test_sets={Path(path).stem: folder for path, folder in zip(test_set, prepared, strict=True)},
         device=device,
         threads=threads,
         log_every=log_every,
         checkpoint_every=checkpoint_every,
     )
-    return shown(made)
-
-
-def shown(made: "TrainingResult") -> TrainedModel:
-    """A training's outcome with plain values."""
-    return TrainedModel(
-        str(made.onnx), str(made.checkpoint), made.photos, made.classes, made.steps, made.loss, made.tests
-    )
-
-
-def exam(root: str, test_set: str, detector: str) -> tuple[str, Path]:
-    """A test set's name and folder as the trainer reads it, aligned by the pipeline when it is not."""
-    found = find_model(detector, "detector") if detector else ""
-    return Path(test_set).stem, prepare(root, test_set, detector=found)
+    return TrainedModel.of(result)

@@ -1,50 +1,41 @@
-"""Pictures of results, drawn without a screen."""
+"""The picture of an experiment, drawn without a screen."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
+
+from flows.train.arm_figures import ArmFigure
 
 COLOURS = {"before": "#c0392b", "after": "#1e8449", "random": "#7f8c8d"}
+OTHER_COLOUR = "#34495e"
 
 
-class Point(NamedTuple):
-    """A figure of an arm on a test set, with its values by seed, their mean and its interval."""
+def plot_arms(measured: Sequence[ArmFigure], file: Path) -> None:
+    """Write a panel for each figure of each test set: a dot for each training, and each arm's mean with its interval.
 
-    test_set: str
-    figure: str
-    arm: str
-    seeds: list[float]
-    mean: float
-    low: float
-    high: float
-
-
-def plot_arms(measured: Sequence[Point], file: Path) -> None:
-    """Every figure of every test set as a point a training, and each arm's mean with its interval."""
-    from matplotlib.figure import Figure as Canvas
+    The equal error rate has no panel: of it less is better.
+    """
+    from matplotlib.figure import Figure as Canvas  # a second to load, and only an experiment draws
 
     tests = list(dict.fromkeys(m.test_set for m in measured))
     figures = [f for f in dict.fromkeys(m.figure for m in measured) if f != "EER"]
     arms = list(dict.fromkeys(m.arm for m in measured))
     canvas = Canvas(figsize=(2.2 * len(figures) + 1, 2.8 * len(tests)), layout="constrained")
-    axes = canvas.subplots(len(tests), len(figures), squeeze=False)
+    panels = canvas.subplots(len(tests), len(figures), squeeze=False)
     for m in measured:
-        if m.figure not in figures:
-            continue
-        axis, x = axes[tests.index(m.test_set)][figures.index(m.figure)], arms.index(m.arm)
-        colour = COLOURS.get(m.arm, "#34495e")
-        axis.plot([x] * len(m.seeds), m.seeds, "o", color=colour, alpha=0.5, markersize=4)
-        axis.errorbar(
-            x,
-            m.mean,
-            [[max(0.0, m.mean - m.low)], [max(0.0, m.high - m.mean)]],
-            fmt="_",
-            color=colour,
-            markersize=14,
-            capsize=4,
-        )
-        axis.set_title(f"{m.test_set}\n{m.figure}", fontsize=8)
-        axis.set_xticks(range(len(arms)), arms, fontsize=8)
-        axis.tick_params(axis="y", labelsize=7)
-        axis.margins(x=0.3)
+        if m.figure in figures:
+            panel = panels[tests.index(m.test_set)][figures.index(m.figure)]
+            _plot_arm(panel, m, arms)
     canvas.savefig(file, dpi=130)
+
+
+def _plot_arm(panel: Any, measured: ArmFigure, arms: Sequence[str]) -> None:
+    """One arm's trainings and mean in a panel."""
+    x, colour = arms.index(measured.arm), COLOURS.get(measured.arm, OTHER_COLOUR)
+    panel.plot([x] * len(measured.seeds), measured.seeds, "o", color=colour, alpha=0.5, markersize=4)
+    below, above = max(0.0, measured.mean - measured.low), max(0.0, measured.high - measured.mean)
+    panel.errorbar(x, measured.mean, [[below], [above]], fmt="_", color=colour, markersize=14, capsize=4)
+    panel.set_title(f"{measured.test_set}\n{measured.figure}", fontsize=8)
+    panel.set_xticks(range(len(arms)), arms, fontsize=8)
+    panel.tick_params(axis="y", labelsize=7)
+    panel.margins(x=0.3)

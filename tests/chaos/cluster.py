@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.benchmark.measured_process import alone
 from flows.benchmark.noise import only_table
+from flows.benchmark.speed.measured_process import run_in_own_process
 from flows.benchmark.world import world
 from pipeline.errors import UserError
 from pipeline.noise import stages
@@ -126,7 +126,7 @@ def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturban
     """The stages on a cluster of its own; plan: workers are stopped one by one, at these shares of so many seconds."""
     sent = []
     with ThreadPoolExecutor(1) as pool, dask_processes(folder, workers) as processes:
-        running = pool.submit(alone, _refine, root, processes.address, workers, patience)
+        running = pool.submit(run_in_own_process, _refine, root, processes.address, workers, patience)
         wait_until(lambda: running.done() or storage.names(root, "calibration"), f"no stage begins: see {folder}")
         started = time.monotonic()
         for worker, (moment, number) in zip(processes.workers, plan, strict=False):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark.cleaning import cleaning
-from flows.refine.self_training import self_train
+from flows.train.self_training import self_train
 from pipeline.errors import UserError
 from pipeline.sample.models import DETECTOR
 from pipeline.sample.world import draw_world

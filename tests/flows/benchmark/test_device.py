@@ -18,9 +18,9 @@ def test_every_rate_stands_beside_its_bare_one() -> None:
         turns=2,
         half=True,
     )
-    whats = [row["what"] for row in found.rows()]
+    names = [row["measured"] for row in found.rows()]
     training = [f"train sample, {n} classes" for n in (50, 500)]
-    assert whats == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", *training]
+    assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", *training]
     for row in found.rows():
         ours, bare = float(row["a second"].split()[0]), float(row["bare"])
         assert min(ours, bare, float(row["memory GB"])) > 0

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.benchmark.label_quality import score_identities
+from flows.benchmark.drawn.label_quality import score_identities
 from flows.benchmark.noise import noise
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.peers import peers

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.benchmark import refine
+from flows.benchmark.speed.varied_photos import write_varied_photos
 from pipeline.errors import UserError
 from tests.builders.small_world import World
 
@@ -14,36 +15,36 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World) -> None:
     given = {k: world.models[k] for k in ("detector", "embedder")}
     found = refine.refine("image-folder", str(world.photos), **given, sample=40)
-    (whole,) = found.wholes
-    assert whole.photos == len(world.truth)
-    ours = {"ours detect", "ours embed 1", "decode", "detect", "align", "embed 1"}
-    assert {"bare detect", "bare embed 1", *ours} == set(found.steps)
-    assert min(*found.steps.values(), whole.seconds) > 0
-    assert 0 < whole.photos_gb <= whole.peak_gb
+    (measured,) = found.refinements
+    assert measured.photos == len(world.truth)
+    steps = {"session detect", "session embed 1", "decode", "detect", "align", "embed 1"}
+    assert {"bare detect", "bare embed 1", *steps} == set(found.steps)
+    assert min(*found.steps.values(), measured.seconds) > 0
+    assert 0 < measured.photos_gb <= measured.peak_gb
     bare = 1 / found.steps["bare detect"] + 1 / found.steps["bare embed 1"]
-    assert whole.limit == pytest.approx(1 / bare)
-    own = 1 / found.steps["ours detect"] + 1 / found.steps["ours embed 1"]
-    assert whole.ours == pytest.approx(1 / own)
-    for limit in (whole.limit, whole.ours):
-        assert f"{whole.photos / whole.seconds / limit:.0%} of the {limit:.1f}/s" in found.lines()[-1]
+    assert measured.bare_limit == pytest.approx(1 / bare)
+    session = 1 / found.steps["session detect"] + 1 / found.steps["session embed 1"]
+    assert measured.session_limit == pytest.approx(1 / session)
+    for limit in (measured.bare_limit, measured.session_limit):
+        assert f"{measured.photos / measured.seconds / limit:.0%} of the {limit:.1f}/s" in found.lines()[-1]
 
 
 def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(world: World) -> None:
     given = {k: world.models[k] for k in ("detector", "embedder")}
     found = refine.refine("image-folder", str(world.photos), **given, sample=20, total_photos=[30], processes=[2, 1])
-    assert [(w.photos, w.workers) for w in found.wholes] == [(30, 1), (30, 2)]
+    assert [(w.photos, w.workers) for w in found.refinements] == [(30, 1), (30, 2)]
 
 
 def test_photos_made_of_others_are_other_pictures_under_other_names(world: World, tmp_path: Path) -> None:
     many = len(world.truth) + 40
-    out = refine.repeat("image-folder", str(world.photos), tmp_path / "more", many)
+    out = write_varied_photos("image-folder", str(world.photos), tmp_path / "more", many)
     files = sorted(out.rglob("*.jpg"))
-    again = refine.repeat("image-folder", str(world.photos), tmp_path / "again", many)
+    again = write_varied_photos("image-folder", str(world.photos), tmp_path / "again", many)
     assert len({f.read_bytes() for f in files}) >= many - 5  # the world has copies of its own
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in sorted(again.rglob("*.jpg"))]
     assert {f.parent.name[-2:] for f in files} == {"-0", "-1"}
     with pytest.raises(UserError, match=r"no photo in .* can be read"):
-        refine.repeat("image-folder", str(_broken(tmp_path)), tmp_path / "none", 5)
+        write_varied_photos("image-folder", str(_broken(tmp_path)), tmp_path / "none", 5)
 
 
 def _broken(folder: Path) -> Path:

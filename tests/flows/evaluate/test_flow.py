@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from flows.evaluate import pair_sets
-from flows.evaluate.flow import evaluate, measure
+from flows.evaluate.flow import evaluate
+from flows.evaluate.pair_sets import prepare_pairs
+from flows.evaluate.verify_pairs import verify_model
 from flows.refine.models import load_embedder
 from pipeline import schema
 from pipeline.errors import UserError
@@ -25,14 +26,16 @@ from trainer.evaluation.verification import model_cosines
 
 def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Path, embedder: str) -> None:
     other = channel_mean_model(tmp_path / "raw.onnx", shape=["n", 3, 112, 112], raw=True, first=True)
-    flipped = [str(lfw_folder(tmp_path / "lfw")), str(bin_file(tmp_path / "drawn.bin"))]
     given = [
         "evaluate",
         embedder,
-        *flipped,
+        "--test-set",
+        lfw_folder(tmp_path / "lfw"),
+        "--test-set",
+        bin_file(tmp_path / "drawn.bin"),
         "--against",
         other,
-        "--root",
+        "--cache",
         tmp_path / "root",
         "--aligned",
         "--draws",
@@ -41,7 +44,7 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
     status, out, err = refinery(*given)
     assert status == 0, err
     assert "less raw" in out
-    assert "drawn: 24 pairs, 12 of one person, 0 answered unseen" in out
+    assert "drawn: 24 pairs, 12 genuine; 0 lack a face" in out
     assert "at a cosine of" in out
     found = json.loads(refinery(*given, "--json")[1])
     value = {(f["test_set"], f["model"], f["figure"], f["against"]): f for f in found["figures"]}
@@ -83,8 +86,8 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
     run = Training(backbone="sample", embedding=16)
     net = checkpoint.build_backbone(run).eval()
     checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
-    made = pair_sets.prepare(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
-    found = measure(str(tmp_path / "root"), load_embedder(str(tmp_path / "last.pt")), made, draws=0)
+    made = prepare_pairs(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
+    found = verify_model(str(tmp_path / "root"), load_embedder(str(tmp_path / "last.pt")), made, draws=0)
     pairs = load_pairs(made.folder)
 
     def embed(faces: np.ndarray) -> np.ndarray:
@@ -121,7 +124,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
     found = evaluate(embedder, [folder], **given)
     assert [(t.test_set, t.pairs) for t in found.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
     values = {f.test_set: f.value for f in found.figures if f.figure == "AUC"}
-    made = pair_sets.prepare(str(tmp_path / "root"), folder, aligned=True)
+    made = prepare_pairs(str(tmp_path / "root"), folder, aligned=True)
     pairs = load_pairs(made.folder)
     kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
     cosine = model_cosines(pairs, load_embedder(embedder))[kept]
@@ -133,7 +136,7 @@ def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedde
     found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
     warned = {f.figure: bool(f.warning) for f in found.figures}
     assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}
-    assert "! people, TAR@FAR=0.01: 2.4 of the pairs of two people may pass: too few to say" in found.lines()
+    assert "! people, TAR@FAR=0.01: 2.4 impostor pairs may pass: too few to say" in found.lines()
     assert [r[found.figures[0].model][-1] for r in found.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
 
 
@@ -152,13 +155,13 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     assert value["ms1m", "accuracy"].value >= 0.985
     assert value["ms1m", "TAR@FAR=0.01"].value >= 0.99
     assert 0.97 <= value["casia", "accuracy"].value <= value["ms1m", "accuracy"].value
-    assert (found.test_sets[0].pairs, found.test_sets[0].same, found.test_sets[0].missing) == (1200, 600, 0)
+    assert (found.test_sets[0].pairs, found.test_sets[0].genuine, found.test_sets[0].missing) == (1200, 600, 0)
 
 
 @pytest.mark.material
 def test_a_real_bin_of_one_kind_is_told(material: Path, tmp_path: Path) -> None:
     given = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
-    with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are of one person"):
+    with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are genuine pairs"):
         evaluate(given, [str(material / "test_bin/small_lfw.bin")], cache=str(tmp_path / "root"))
     photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
     mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]

@@ -78,7 +78,7 @@ def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: s
     assert values["TAR@FAR=1e-06"].warning
     assert values["G1 TPIR@FPIR=0.01"].warning
     (asked,) = found.test_sets
-    assert (asked.test_set, asked.pairs, asked.same) == ("ijbc", len(cosines), PEOPLE)
+    assert (asked.test_set, asked.pairs, asked.genuine) == ("ijbc", len(cosines), PEOPLE)
     assert found.rows()
 
 

@@ -78,7 +78,7 @@ def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> No
     figures = {f.figure: f.value for f in found.figures}
     assert figures["accuracy"] == pytest.approx(expected.accuracy)
     assert figures["AUC"] == pytest.approx(expected.auc, abs=0.02)  # vectors are kept in half precision
-    assert (found.test_sets[0].pairs, found.test_sets[0].same) == (24, 12)
+    assert (found.test_sets[0].pairs, found.test_sets[0].genuine) == (24, 12)
     assert "YTF" in found.cosines
 
 

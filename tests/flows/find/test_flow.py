@@ -32,15 +32,15 @@ def some(photos: Path) -> Path:
     return sorted(p for p in photos.rglob("*.jpg") if p.stat().st_size > 10_000)[5]
 
 
-def test_the_photo_itself_comes_first_and_the_rest_in_falling_likeness(found: FindResult, photos: Path) -> None:
-    first, *rest = found.hits
+def test_the_photo_itself_comes_first_and_the_rest_in_falling_order_of_score(found: FindResult, photos: Path) -> None:
+    first, *rest = found.matches
     assert photos / first.photo == some(photos)
     assert first.cosine > 0.995  # the vectors of a set are kept in half precision, of its jpeg
-    likeness = [h.likeness for h in found.hits]
+    scores = [h.score for h in found.matches]
     assert len(rest) == 6
-    assert likeness == sorted(likeness, reverse=True)
-    for hit in found.hits:
-        assert hit.same == (hit.cosine >= hit.needed) == (hit.likeness >= found.threshold) == (hit.far <= found.far)
+    assert scores == sorted(scores, reverse=True)
+    for hit in found.matches:
+        assert hit.same == (hit.cosine >= hit.needed) == (hit.score >= found.threshold) == (hit.far <= found.far)
 
 
 def test_there_is_something_on_the_sheet(found: FindResult) -> None:
@@ -55,10 +55,10 @@ def test_a_refinement_says_what_became_of_each_photo(found: FindResult, photos: 
     refine.fn(root, ["image-folder", str(photos)], detector=str(DETECTOR), embedder=str(EMBEDDER))
     again = find(root, some(photos), top=40, out=tmp_path / "sheet.svg")
     assert again.searched == found.searched
-    cosines = {h.photo: h.cosine for h in again.hits}
-    assert all(cosines[h.photo] == pytest.approx(h.cosine, abs=1e-6) for h in found.hits)
-    assert any("->" in h.identity for h in again.hits)
-    assert any(h.identity == h.photo.split("/")[0] for h in again.hits)
+    cosines = {h.photo: h.cosine for h in again.matches}
+    assert all(cosines[h.photo] == pytest.approx(h.cosine, abs=1e-6) for h in found.matches)
+    assert any("->" in h.identity for h in again.matches)
+    assert any(h.identity == h.photo.split("/")[0] for h in again.matches)
     with pytest.raises(UserError, match="are not of"):
         find(root, some(photos), flip="add", out=tmp_path / "sheet.png")
 
@@ -73,7 +73,7 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
     faces = np.stack([decode((folder / f"{i}.png").read_bytes()) for i in range(4)])
     x = OnnxEmbedder(str(EMBEDDER))(faces)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    assert {h.photo: h.cosine for h in made.hits} == pytest.approx(
+    assert {h.photo: h.cosine for h in made.matches} == pytest.approx(
         {f"{i}.png": float(x[2] @ x[i]) for i in range(4)}, abs=2e-3
     )
 

@@ -13,9 +13,9 @@ from flows.benchmark import figures
 from flows.benchmark.training import losses
 from flows.refine.clean import clean
 from flows.refine.flow import refine
-from flows.refine.self_training import self_train
 from flows.sample.flow import DemoResult, demo
 from flows.train.experiment import experiment
+from flows.train.self_training import self_train
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refinement import latest

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import cv2
 import pytest
 
-from flows.evaluate.megaface_noise_lists import DISTRACTORS, PROBES, MegaFaceLists, megaface
+from flows.evaluate.megaface.noise_list_files import DISTRACTOR_LIST, PROBE_LIST
+from flows.evaluate.megaface.noise_lists import MegaFaceLists, megaface
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
@@ -77,7 +78,7 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFaceLists:
     out = tmp_path_factory.mktemp("lists")
-    for name, photos in ((PROBES, planted.probes), (DISTRACTORS, planted.distractors)):
+    for name, photos in ((PROBE_LIST, planted.probes), (DISTRACTOR_LIST, planted.distractors)):
         (out / name).write_text("#a head\n" + "".join(f"{p}\n" for p in [*sorted(photos)[1:], "else/where_1.jpg"]))
     return megaface(planted.root, out / "ours", published=str(out), draws=100)
 
@@ -90,7 +91,7 @@ def listed(found: MegaFaceLists, name: str) -> set[str]:
 
 
 def test_the_noise_is_found_and_little_else(planted: Planted, found: MegaFaceLists) -> None:
-    probes, distractors = listed(found, PROBES), listed(found, DISTRACTORS)
+    probes, distractors = listed(found, PROBE_LIST), listed(found, DISTRACTOR_LIST)
     assert planted.probes
     assert planted.distractors
     assert len(probes & planted.probes) >= 0.95 * len(planted.probes)
@@ -111,11 +112,11 @@ def test_identification_is_far_better_on_the_refined_lists(found: MegaFaceLists)
 
 
 def test_a_published_list_is_compared_with(planted: Planted, found: MegaFaceLists) -> None:
-    agreed = found.published[DISTRACTORS]
+    agreed = found.published[DISTRACTOR_LIST]
     assert agreed.both + agreed.ours_only == found.noisy_distractors
     assert agreed.both + agreed.theirs_only == len(planted.distractors) - 1
     assert agreed.both > agreed.ours_only
-    agreed = found.published[PROBES]
+    agreed = found.published[PROBE_LIST]
     assert agreed.both + agreed.ours_only == found.noisy_probes
     assert agreed.theirs_only <= 0.05 * len(planted.probes)
 
@@ -133,7 +134,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     assert len({c.finding.subject for c in about_them}) == len(about_them), "each is a question of its own"
     questions = compose_questions(done, about_them, {}, answers_given={})
     assert {q.question.left_name for q in questions} == {"a photo without a name"}
-    listed_now = listed(found, DISTRACTORS)
+    listed_now = listed(found, DISTRACTOR_LIST)
     short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
     said = {f: "no" if short[f] in listed_now else "yes" for f in (c.finding.subject for c in about_them)}
     ledger.append(
@@ -145,7 +146,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     after = megaface(root, tmp_path / "lists", draws=0)
     expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
     expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
-    assert listed(after, DISTRACTORS) == expected != listed_now
+    assert listed(after, DISTRACTOR_LIST) == expected != listed_now
     assert after.answered == len(said)
 
 
@@ -156,7 +157,7 @@ def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -
     World(tmp_path / "tree", [], models).refine(tmp_path / "root", "megaface", str(tmp_path / "tree"))
     with pytest.raises(UserError, match="holds no unnamed photo with a face"):
         megaface(str(tmp_path / "root"), tmp_path)
-    with pytest.raises(UserError, match=re.escape(f"cannot read the published list {tmp_path}/{PROBES}")):
+    with pytest.raises(UserError, match=re.escape(f"cannot read the published list {tmp_path}/{PROBE_LIST}")):
         megaface(planted.root, tmp_path, published=str(tmp_path))
     with pytest.raises(UserError, match="--distractor-far 2"):
         megaface(planted.root, tmp_path, distractor_far=2)

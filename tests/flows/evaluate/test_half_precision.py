@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from flows.evaluate.flow import evaluate
-from flows.refine.half_precision import half_precision
+from flows.evaluate.half_precision import half_precision
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
@@ -60,7 +60,7 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
     with pytest.raises(UserError, match=r"cannot be halved \(an operator of its own\)"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()
-    monkeypatch.setattr("flows.refine.half_precision.layout_of", lambda model: model)
+    monkeypatch.setattr("flows.evaluate.half_precision.layout_of", lambda model: model)
     with pytest.raises(UserError, match="would be given its faces otherwise"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
 

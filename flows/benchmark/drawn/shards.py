@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.benchmark.drawn_identities import DrawnIdentity, Plan, draw_embeddings, draw_identities
+from flows.benchmark.drawn.identities import DrawnIdentity, Plan, draw_embeddings, draw_identities
 from pipeline import schema
 from pipeline.faces.sketch import SIDE
 from pipeline.schema import digest

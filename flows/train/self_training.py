@@ -1,8 +1,8 @@
-"""Refining without a pretrained model: train on the noisy data, refine with that model, train again on what stayed.
+"""Refining without a pretrained model: train on the noisy labels, refine with that model, train on what is kept.
 
-Round 0 learns from the claims as they are; a network learns what most photos of a name have in common before it learns
-the exceptions by heart, so its model tells a good part of the noise already. Every round after it refines with the
-model of the round before, and the rounds end when few photos change their fate any more.
+Round 0 trains on the claimed identities; a network learns what most photos of an identity have in common before it
+learns the exceptions by heart, so its model already finds a good part of the noise. Every further round trains on the
+labels of the round before, and the rounds end when few photos get another label.
 """
 
 import logging
@@ -41,7 +41,7 @@ from flows.refine.results import RefineResult
 from flows.refine.source_pairs import parse_sources
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
-from flows.train.training_sets import manifest
+from flows.train.training_sets import build_training_set
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
@@ -117,64 +117,77 @@ def self_train(
     if not 0 < first_share <= 1:
         raise UserError(f"--first-share {first_share}: give more than 0, at most 1")
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
-    first_run = replace(run, steps=max(1, round(run.steps * first_share)))
-    if sub_centres:
-        first_run = replace(first_run, loss=_with_centres(run.loss))
-    pool, finder = parse_workers(workers), OnnxDetector(find_model(detector, "detector"))
+    first_run = _first_run(run, first_share, sub_centres=sub_centres)
+    sources, pool = parse_sources(source), parse_workers(workers)
+    face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
     with root_lock(root):
-        photos, where = build_photos(root, parse_sources(source), workers=pool)
-        faces = build_faces(root, photos, where, finder, aligned=aligned, workers=pool)
+        photos, source_paths = build_photos(root, sources, workers=pool)
+        faces = build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=pool)
         labels = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
-            model = _model(root, run if number else first_run, labels, faces, device)
-            outcome = refine.fn(
+            _check_photos_left(number, labels, first_share)
+            model = _train_model(root, run if number else first_run, labels, faces, device)
+            refined = refine.fn(
                 root, source, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces, workers=workers
             )
-            finished.append(_finished(number, labels, latest(root).labels, model))
-            labels = latest(root).labels
+            earlier, labels = labels, latest(root).labels
+            finished.append(_finished_round(number, earlier, labels, model))
             if finished[-1].share < stop_share:
                 break
-    return SelfTrainingResult(finished, outcome)
+    return SelfTrainingResult(finished, refined)
 
 
-def _finished(number: int, before: Table, after: Table, model: str) -> SelfTrainingRound:
-    """A round whose refinement is done: labels before are those its model learnt from."""
-    changed = _changed(before, after)
-    share = changed / max(1, len(after))
-    log.info("round %d: %d of %d photos have another label (%.1f%%)", number, changed, len(after), 100 * share)
-    return SelfTrainingRound(number, _kept(before), _kept(after), changed, share, model)
-
-
-def _model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str:
-    """The ONNX model that a run makes of some labels: trained now, or found."""
-    from trainer.train import train  # torch takes seconds to load, and only who trains needs it
-
-    kept = _kept(labels)
-    if not kept:
-        raise UserError("no photo is left to learn from: give more --steps, or a larger --first-share")
-    log.info("train on %d photos, then refine", kept)
-    data = manifest(root, labels, faces)
-    out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
-    made = as_task(train)(run, data, out, device=device)
-    return str(made.onnx)
-
-
-def _with_centres(loss: str) -> str:
+def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:
+    """The training of round 0: shorter, and with sub-centres where they are asked for."""
+    short = replace(run, steps=max(1, round(run.steps * first_share)))
+    if not sub_centres:
+        return short
     from trainer.losses.names import with_subcentres  # torch takes seconds to load
 
-    return with_subcentres(loss)
+    return replace(short, loss=with_subcentres(run.loss))
 
 
-def _kept(labels: Table) -> int:
+def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
+    """Log the round that begins. Raises UserError where the labels keep no photo to train on."""
+    kept = _count_kept(labels)
+    if not kept:
+        raise UserError(
+            f"round {number}: no photo is left to learn from: give more --steps, or a larger "
+            f"--first-share than {first_share:.2g}"
+        )
+    log.info("round %d: train on %d photos, then refine", number, kept)
+
+
+def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str:
+    """The ONNX model of a run trained on some labels: trained now, or found.
+
+    Its folder in the root is named by both; the folder above is called "bootstrap", as self-training once was.
+    """
+    from trainer.train import train  # torch takes seconds to load, and only a training needs it
+
+    data = build_training_set(root, labels, faces)
+    out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
+    return str(as_task(train)(run, data, out, device=device).onnx)
+
+
+def _finished_round(number: int, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:
+    """What the labels of a round changed from those it was trained on."""
+    changed, photos = _count_changed(earlier, labels), len(labels)
+    share = changed / max(1, photos)
+    log.info("round %d: %d of %d photos have another label (%.1f%%)", number, changed, photos, 100 * share)
+    return SelfTrainingRound(number, _count_kept(earlier), _count_kept(labels), changed, share, model)
+
+
+def _count_kept(labels: Table) -> int:
     return sum(len(rows) - rows["identity"].null_count for rows in labels.batches(["identity"]))
 
 
-def _changed(before: Table, after: Table) -> int:
-    """Photos whose identity, or having one, is another than before."""
-    pairs = zip(before.batches(["identity"]), after.batches(["identity"]), strict=True)
+def _count_changed(earlier: Table, labels: Table) -> int:
+    """Photos that were kept and are removed, were removed and are kept, or have another identity."""
+    shards = zip(earlier.batches(["identity"]), labels.batches(["identity"]), strict=True)
     return sum(
-        a != b
-        for old, new in pairs
-        for a, b in zip(old["identity"].to_pylist(), new["identity"].to_pylist(), strict=True)
+        before != after
+        for one, other in shards
+        for before, after in zip(one["identity"].to_pylist(), other["identity"].to_pylist(), strict=True)
     )

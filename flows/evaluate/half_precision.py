@@ -10,8 +10,8 @@ import typer
 from flows.cli.options import NONE_GIVEN, Aligned, Cache, DaskWorkers, Detector, OutFile, TestSets
 from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
-from flows.evaluate.flow import cosines
-from flows.evaluate.pair_sets import Prepared, prepare
+from flows.evaluate.pair_sets import PreparedPairs, prepare_pairs
+from flows.evaluate.verify_pairs import pair_set_cosines
 from flows.refine.models import is_checkpoint
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder, layout_of
@@ -88,15 +88,17 @@ def half_precision(
     if layout_of(half.model) != layout_of(full.model):  # a graph whose first nodes say how it takes its faces
         raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")
     pool = parse_workers(workers)
-    tests = [prepare(cache, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]
+    tests = [prepare_pairs(cache, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]
     changes = [_change(cache, test, (full, half), pool) for test in tests]
     return HalfPrecisionResult(str(out), *sizes, changes)
 
 
-def _change(cache: str, test: Prepared, models: tuple[OnnxEmbedder, OnnxEmbedder], workers: Workers) -> ScoreChange:
+def _change(
+    cache: str, test: PreparedPairs, models: tuple[OnnxEmbedder, OnnxEmbedder], workers: Workers
+) -> ScoreChange:
     """How the cosines of a test set's pairs differ between a model in full and in half precision."""
     pairs = load_pairs(test.folder)
-    full, half = (cosines(cache, model, test, pairs, workers=workers) for model in models)
+    full, half = (pair_set_cosines(cache, model, test, pairs, workers=workers) for model in models)
     before, after = (verify(c, pairs.same, pairs.fold, unit=pairs.unit, samples=0).figures for c in (full, half))
     moved = np.abs(full - half)
     most, usually = (round(float(value), DECIMALS) for value in (moved.max(), np.quantile(moved, SHARE)))

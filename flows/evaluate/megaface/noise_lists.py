@@ -7,7 +7,7 @@ that InsightFace published theirs in, and measures identification with and witho
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,16 +16,22 @@ from numpy.typing import NDArray
 
 from flows.cli.options import Draws, OutFolder, Root
 from flows.cli.result import Result
-from flows.evaluate.unnamed_photos import FALSE_ALARMS, answers_on_unnamed, find_unnamed, read_unnamed
+from flows.evaluate.megaface.noise_list_files import (
+    DISTRACTOR_LIST,
+    PROBE_LIST,
+    distractor_name,
+    probe_name,
+    read_list,
+    write_lists,
+)
+from flows.evaluate.megaface.unnamed_photos import FALSE_ALARMS, answers_on_unnamed, find_unnamed, read_unnamed
 from pipeline.errors import UserError
 from pipeline.refinement import Refinement, latest
 from pipeline.tables.columns import vectors
 from trainer.evaluation.identification import FARS, Identification, identify, replace_noisy_probes
 
 log = logging.getLogger("refinery")
-PROBES, DISTRACTORS = "facescrub_noises.txt", "megaface_noises.txt"
 WRONG = frozenset({"outlier", "mixed", "misplaced", "split"})  # reasons that say "not the person of this name"
-HEAD = "# found by refinery; a photo a line\n"
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,16 @@ class MegaFaceLists(Result):
             f"{self.noisy_probes} of {self.probes} probes are not the person of their name",
             f"{shown} (people answered about {self.answered}); {self.copies} show a picture again",
             *beside,
-            f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBES}, {DISTRACTORS}",
+            f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBE_LIST}, {DISTRACTOR_LIST}",
         ]
 
 
 def megaface(
     root: Root,
     out: OutFolder,
-    published: Annotated[str, typer.Option(help=f"A folder with {PROBES} and {DISTRACTORS} to compare with.")] = "",
+    published: Annotated[
+        str, typer.Option(help=f"A folder with {PROBE_LIST} and {DISTRACTOR_LIST} to compare with.")
+    ] = "",
     distractor_far: Annotated[
         float, typer.Option(help="FAR of the distractors' search: the share of them that may be listed wrongly.")
     ] = FALSE_ALARMS,
@@ -82,7 +90,7 @@ def megaface(
     """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
     if not 0 < distractor_far < 0.5:
         raise UserError(f"--distractor-far {distractor_far:g}: give a share between 0 and 0.5")
-    theirs = {name: listed(Path(published, name)) for name in (PROBES, DISTRACTORS)} if published else {}
+    theirs = {name: read_list(Path(published, name)) for name in (PROBE_LIST, DISTRACTOR_LIST)} if published else {}
     done = latest(root)
     x, person, keys, noisy = _probes(done)
     unnamed = find_unnamed(done, false_alarms=distractor_far)
@@ -93,14 +101,14 @@ def megaface(
         k for k, v in people.items() if v == "yes"
     }
     ours = {
-        PROBES: sorted(as_listed(k, 1) for k, wrong in zip(keys, noisy, strict=True) if wrong),
-        DISTRACTORS: sorted(as_listed(k, 3) for k in known),
+        PROBE_LIST: sorted(probe_name(k) for k, wrong in zip(keys, noisy, strict=True) if wrong),
+        DISTRACTOR_LIST: sorted(distractor_name(k) for k in known),
     }
-    _write(out, ours)
+    write_lists(out, ours)
     log.info("%d probes, %d distractors: identification as they came, then refined", len(x), unnamed.faces)
     before = identify(x, person, (v for _, v in _blocks(done)))
     after = identify(replace_noisy_probes(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
-    there = {PROBES: {as_listed(k, 1) for k in keys}, DISTRACTORS: {as_listed(k, 3) for k, _ in _keys(done)}}
+    there = {PROBE_LIST: {probe_name(k) for k in keys}, DISTRACTOR_LIST: {distractor_name(k) for k, _ in _keys(done)}}
     return MegaFaceLists(
         len(x),
         unnamed.faces,
@@ -173,29 +181,6 @@ def _figures(before: Identification, after: Identification, draws: int) -> Itera
 
 def _shown(value: tuple[float, float, float]) -> str:
     return "{:.4f} [{:.4f}, {:.4f}]".format(*value)
-
-
-def as_listed(key: str, parts: int) -> str:
-    """A photo as the published lists name it: a probe by its file, a distractor by photographer and file."""
-    return "/".join(PurePosixPath(key).parts[-parts:])
-
-
-def _write(out: Path, lists: dict[str, list[str]]) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, photos in lists.items():
-            (out / name).write_text(HEAD + "".join(f"{p}\n" for p in photos), "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write the lists to {out} ({error.strerror or error}): give another folder") from None
-
-
-def listed(file: Path) -> set[str]:
-    """The photos of a published list of noise. Raises UserError for one that cannot be read."""
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the published list {file} ({error}): give a folder with both lists") from None
-    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
 def _agreed(ours: set[str], theirs: set[str]) -> ListAgreement:

@@ -1,0 +1,1 @@
+"""Photos per second of models and steps, memory of processes, and photos to measure with."""

@@ -1,0 +1,81 @@
+"""Photos to measure with: those of a source, and as many more as are asked for, made of them by changing them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.faces.picture import Image, UnreadablePhoto, decode, to_jpeg
+from pipeline.schema import digest
+from pipeline.sources.kinds import source_format
+
+
+def read_photos(kind: str, path: str, count: int) -> list[bytes]:
+    """The files of the first so many photos of a source. Raises UserError where there is none."""
+    photos = []
+    for _, data in _photos(kind, path):
+        photos.append(data)
+        if len(photos) >= count:
+            break
+    if not photos:
+        raise UserError(f"no photo in {path} can be read: give a source that holds some")
+    return photos
+
+
+def write_varied_photos(kind: str, path: str, out: Path, count: int) -> Path:
+    """A folder of so many photos made of a source's: each round turned, scaled and lit otherwise, as new identities.
+
+    Raises UserError for a source without a photo that can be read.
+    """
+    written, turn = 0, 0
+    while written < count:
+        before = written
+        for identity, data in _photos(kind, path):
+            if written < count and (image := decode_or_none(data)) is not None:
+                folder = out / f"{digest('name', identity or '')[:12]}-{turn}"
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{written}.jpg").write_bytes(to_jpeg(_vary(image, written) if turn else image))
+                written += 1
+        if written == before:
+            raise UserError(f"no photo in {path} can be read: give a source that holds some")
+        turn += 1
+    return out
+
+
+def decode_or_none(data: bytes) -> Image | None:
+    """The picture in a file, or None where it cannot be decoded."""
+    try:
+        return decode(data)
+    except UnreadablePhoto:
+        return None
+
+
+def _photos(kind: str, path: str) -> Iterator[tuple[str | None, bytes]]:
+    """The identity and the file of every photo of a source that has one."""
+    module = source_format(kind)
+    for part in module.parts(path):
+        for photo in module.index(part):
+            if photo.failure is None:
+                yield photo.identity, module.read(path, photo)
+
+
+def _vary(image: Image, seed: int) -> Image:
+    """A picture [h, w, 3] as if taken again: mirrored, turned, nearer or farther, bent a little, lighter or darker.
+
+    Bent in waves of some pixels, because a picture that is only turned is found to be a duplicate, and duplicates take
+    other work than photos.
+    """
+    random = np.random.default_rng(seed)
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-12, 12), random.uniform(0.85, 1.15))
+    mirrored = image[:, :: random.choice((-1, 1))]
+    moved = cv2.warpAffine(mirrored, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    wave, (shift_x, shift_y) = 0.02 * max(height, width), random.uniform(0, 2 * np.pi, 2).astype(np.float32)
+    length = np.float32(8 * np.pi / max(height, width))
+    bent_x, bent_y = x + wave * np.sin(length * y + shift_x), y + wave * np.sin(length * x + shift_y)
+    bent = cv2.remap(moved, bent_x, bent_y, cv2.INTER_LINEAR)
+    lit = cv2.convertScaleAbs(bent, alpha=random.uniform(0.7, 1.3), beta=random.uniform(-20, 20))
+    return np.asarray(lit, np.uint8)

@@ -1,0 +1,32 @@
+"""The models that an evaluation compares, by the short names under which its results show them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from flows.evaluate.megaface.embeddings import StoredEmbeddings, is_stored
+from flows.refine.models import load_embedder
+from pipeline.errors import UserError
+from pipeline.faces.protocols import FaceEmbedder
+
+
+class ComparedModels(NamedTuple):
+    """Models by short name, the first one first: embedders, and folders of MegaFace's embeddings in their place."""
+
+    embedders: dict[str, FaceEmbedder]
+    stored: dict[str, StoredEmbeddings]
+
+
+def load_compared_models(paths: Sequence[str], *, flip: str) -> ComparedModels:
+    """The models at these paths. Raises UserError for one that is given twice, and for what is no model."""
+    models = [path for path in paths if not is_stored(path)]
+    if len(set(models)) < len(models):
+        raise UserError(f"a model is given twice: {', '.join(models)}")
+    names = short_names(models, [Path(path).stem for path in models])
+    embedders = {name: load_embedder(path, flip) for name, path in zip(names, models, strict=True)}
+    return ComparedModels(embedders, {Path(path).name: StoredEmbeddings(path) for path in paths if is_stored(path)})
+
+
+def short_names(paths: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names, or the paths where two things have the same name."""
+    return [name if list(names).count(name) == 1 else path for path, name in zip(paths, names, strict=True)]

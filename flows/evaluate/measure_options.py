@@ -1,0 +1,19 @@
+"""How test sets are measured: one record that every kind of test set takes what it needs from."""
+
+from dataclasses import dataclass
+
+from pipeline.tables.build import Workers
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """The options of `refinery evaluate` that hold for all its test sets."""
+
+    detector: str = ""  # the model's path; "" where all photos are aligned
+    aligned: bool = False  # the photos are aligned crops
+    weigh_by_norm: bool = True  # in templates a face weighs by its embedding's norm
+    weigh_by_score: bool = True  # in templates a face weighs by the detector's score
+    features: str = ""  # folder for embeddings in MegaFace's or Trillion-Pairs' format
+    draws: int = 1000  # test sets drawn for the intervals
+    seed: int = 0  # of these draws
+    workers: Workers = None

@@ -1,0 +1,40 @@
+"""The two lists of noisy photos of MegaFace, in the form that InsightFace published theirs in: a photo a line."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import UserError
+
+PROBE_LIST, DISTRACTOR_LIST = "facescrub_noises.txt", "megaface_noises.txt"
+HEAD = "# found by refinery; a photo a line\n"
+
+
+def probe_name(key: str) -> str:
+    """A probe as the list names it: by its file."""
+    return PurePosixPath(key).name
+
+
+def distractor_name(key: str) -> str:
+    """A distractor as the list names it: by the number, the photographer and the file."""
+    return "/".join(PurePosixPath(key).parts[-3:])
+
+
+def read_list(file: Path) -> set[str]:
+    """The photos that a list names. Raises UserError for a file that cannot be read."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the published list {file} ({error}): give a folder with both lists") from None
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def write_lists(folder: Path, lists: Mapping[str, Iterable[str]]) -> None:
+    """Write lists, by file name, to a folder. Raises UserError where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, photos in lists.items():
+            (folder / name).write_text(HEAD + "".join(f"{photo}\n" for photo in photos), "utf-8")
+    except OSError as error:
+        raise UserError(
+            f"cannot write the lists to {folder} ({error.strerror or error}): give another folder"
+        ) from None

@@ -1,0 +1,58 @@
+"""Which kind each test set is, by its files, and what is wrong with the test sets before any photo is read."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from flows.evaluate import pair_sets, video_sets
+from flows.evaluate.measure_options import MeasureOptions
+from flows.evaluate.megaface import test_sets as megaface_sets
+from pipeline.errors import UserError
+from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, video_lists
+
+# how a kind is recognised, in this order; whatever is none of the others lists pairs, or is folders of people
+KINDS: dict[str, Callable[[str], bool]] = {
+    "results": megaface_devkit.is_results,
+    "templates": ijb.recognise,
+    "trillion-pairs": trillion_pairs.recognise,
+    "videos": video_lists.recognise,
+    "megaface": megaface_sets.recognise,
+    "pairs": lambda _path: True,
+}
+
+
+def group_by_kind(test_sets: Sequence[str], kind: str) -> dict[str, list[str]]:
+    """The paths of the test sets by their kind; kind: what they all are, where their files do not show it."""
+    if kind and kind not in KINDS:
+        raise UserError(f"--kind {kind}: give one of {', '.join(KINDS)}")
+    if len(set(test_sets)) < len(test_sets):
+        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
+    by_kind: dict[str, list[str]] = {k: [] for k in KINDS}
+    for path in test_sets:
+        by_kind[kind or next(k for k, recognise in KINDS.items() if recognise(path))].append(path)
+    return by_kind
+
+
+def check_test_sets(
+    by_kind: Mapping[str, Sequence[str]], options: MeasureOptions, *, has_models: bool, has_stored: bool
+) -> None:
+    """Raise UserError for test sets that cannot be measured, before any photo is read.
+
+    has_models: some embeddings are computed; has_stored: some are read from a folder of --features.
+    """
+    detector, aligned = options.detector, options.aligned
+    if options.draws < 0:
+        raise UserError(f"--draws {options.draws}: give 0 or more")
+    if by_kind["trillion-pairs"] and not options.features:
+        raise UserError(
+            f"whom the photos of {by_kind['trillion-pairs'][0]} show was never published: give --features, "
+            "a folder for the file of embeddings that is submitted"
+        )
+    if has_stored and any(by_kind[kind] for kind in ("pairs", "templates", "videos", "trillion-pairs")):
+        raise UserError("a folder of --features holds embeddings of MegaFace's photos: with it, give MegaFace only")
+    for path in by_kind["pairs"]:
+        pair_sets.read_listed_pairs(path, detector=detector, aligned=aligned)
+    for path in by_kind["videos"]:
+        video_sets.check(path, detector=detector, aligned=aligned)
+    if by_kind["megaface"] and has_models and not (detector or aligned):
+        raise UserError(
+            f"{by_kind['megaface'][0]} holds photos that are not aligned: give --detector, or --aligned if they are"
+        )

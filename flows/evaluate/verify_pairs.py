@@ -1,0 +1,107 @@
+"""Verification of models on a prepared set of pairs, and the figures by which models are compared."""
+
+import math
+from collections.abc import Collection, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.evaluate.embeddings import embed_test_faces, unit_rows
+from flows.evaluate.measure_options import MeasureOptions
+from flows.evaluate.pair_sets import PreparedPairs
+from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
+from pipeline.errors import UserError
+from pipeline.faces.protocols import FaceEmbedder
+from pipeline.tables.build import Workers
+from pipeline.tables.columns import vectors
+from trainer.evaluation.compare import compare
+from trainer.evaluation.pair_set import PairSet, load_pairs, pair_cosines, without_people
+from trainer.evaluation.verification import Verification, verify
+
+MIN_PASSING_IMPOSTORS = 10  # a true accept rate at a FAR that fewer impostor pairs may pass says little
+
+
+def verify_model(
+    root: str,
+    embedder: FaceEmbedder,
+    test: PreparedPairs,
+    *,
+    left_out: Collection[str] = (),
+    draws: int = 1000,
+    seed: int = 0,
+    workers: Workers = None,
+) -> Verification:
+    """A model's verification of a prepared set of pairs.
+
+    left_out: people (identities) and photos (face_ids) whose pairs are left out. draws, seed: of test sets for the
+    intervals. Raises UserError where the cosines are no numbers or no pair is left.
+    """
+    pairs = selected_pairs(test, left_out)
+    cosines = pair_set_cosines(root, embedder, test, pairs, workers=workers)
+    try:
+        return verify(cosines, pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
+    except UserError as error:
+        raise UserError(f"{embedder.model} on {test.name}: {error}") from None
+
+
+def measure_pairs(
+    root: str,
+    models: Mapping[str, FaceEmbedder],
+    test: PreparedPairs,
+    options: MeasureOptions,
+    *,
+    name: str,
+    left_out: Collection[str] = (),
+) -> Measurement:
+    """The figures of each model on a prepared set of pairs, which is shown under a name."""
+    draws, seed, workers = options.draws, options.seed, options.workers
+    verifications = {
+        title: verify_model(root, embedder, test, left_out=left_out, draws=draws, seed=seed, workers=workers)
+        for title, embedder in models.items()
+    }
+    pairs = selected_pairs(test, left_out)
+    test_set = MeasuredTestSet(name, str(test.folder), len(pairs.same), int(pairs.same.sum()), pairs.missing)
+    return Measurement(test_set, verification_figures(name, verifications), verifications)
+
+
+def selected_pairs(test: PreparedPairs, left_out: Collection[str]) -> PairSet:
+    """The pairs of a prepared set, without those of the people and photos left out."""
+    pairs = load_pairs(test.folder)
+    return without_people(pairs, left_out) if left_out else pairs
+
+
+def pair_set_cosines(
+    root: str, embedder: FaceEmbedder, test: PreparedPairs, pairs: PairSet, *, workers: Workers = None
+) -> NDArray[np.float32]:
+    """The cosine of every pair [n] by a model, whose embeddings are a table like any other, made once.
+
+    Embeddings are stored in half precision, which moves a cosine by some 1e-5.
+    """
+    table = embed_test_faces(root, test.faces, embedder, workers=workers)
+    return pair_cosines(pairs, unit_rows(vectors(table.read(["x"])["x"])[0]))
+
+
+def verification_figures(test_set: str, verifications: Mapping[str, Verification]) -> list[Figure]:
+    """Each model's own figures, and how much more each of the first model's is than every other model's."""
+    first, *others = verifications
+    figures = [
+        Figure(test_set, name, model, "", value, *_limits(*v.interval[name]), _warning(name, v))
+        for model, v in verifications.items()
+        for name, value in v.figures.items()
+    ]
+    for other in others:
+        differences = compare(verifications[first], verifications[other])
+        figures += [
+            Figure(test_set, name, first, other, d.value, *_limits(d.low, d.high)) for name, d in differences.items()
+        ]
+    return figures
+
+
+def _limits(low: float, high: float) -> tuple[float | None, float | None]:
+    return (None, None) if math.isnan(low) else (low, high)
+
+
+def _warning(figure: str, verification: Verification) -> str:
+    """Why a true accept rate says little: hardly any impostor pair may pass at its false accept rate."""
+    passing = float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.same)
+    return f"{passing:.3g} impostor pairs may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""

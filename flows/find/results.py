@@ -1,0 +1,77 @@
+"""The result of `refinery find`: the photos that may show the person, best first."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flows.cli.result import Result
+from flows.find.search import Candidate
+from pipeline.noise.scores.far_curve import FarCurve, far_at
+
+
+@dataclass(frozen=True)
+class Match:
+    """A photo that may show the same person; needed: the cosine at which this pair would reach the threshold."""
+
+    rank: int
+    photo: str
+    identity: str  # as claimed, and what became of the photo where the set is a refinement
+    cosine: float
+    needed: float
+    score: float  # the normalised score: the cosine in deviations of both faces' impostor cosines
+    far: float  # the share of impostor pairs that score at least as high
+    same: bool
+
+    @classmethod
+    def of(cls, rank: int, candidate: Candidate, far_curve: FarCurve, threshold: float) -> "Match":
+        """A candidate held against the threshold on its normalised score; far_curve: scores by false accept rate."""
+        return cls(
+            rank,
+            candidate.photo,
+            candidate.identity,
+            candidate.cosine,
+            candidate.cosine + (threshold - candidate.score) / candidate.score_per_cosine,
+            candidate.score,
+            float(far_at(far_curve, np.array([candidate.score]))[0]),
+            candidate.score >= threshold,
+        )
+
+
+@dataclass(frozen=True)
+class FindResult(Result):
+    """The matches of a face, best first, and the threshold they were held against."""
+
+    photo: str
+    faces: int  # in the photo
+    searched: int  # photos with a face
+    threshold: float  # on the normalised score
+    far: float
+    matches: list[Match]
+    sheet: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A line a photo."""
+        return [
+            {
+                "rank": m.rank,
+                "photo": m.photo,
+                "identity": m.identity,
+                "cosine": f"{m.cosine:.3f}",
+                "needed": f"{m.needed:.3f}",
+                "FAR at its score": f"{m.far:.1e}",
+                "same": "yes" if m.same else "",
+            }
+            for m in self.matches
+        ]
+
+    def lines(self) -> list[str]:
+        """Which face was looked for, what the threshold means, where the sheet is."""
+        which = f", the main one of {self.faces}" if self.faces > 1 else ""
+        expected = f"by chance {self.far * self.searched:.2g} of these photos reach it"
+        return [
+            f"the face in {self.photo}{which}, among {self.searched} photos with a face",
+            f"same: a score of {self.threshold:.2f} or more, which a share of {self.far:g} of impostors reaches",
+            f"needed: the cosine at which the pair has that score; {expected}",
+            f"to look at: {self.sheet}",
+        ]

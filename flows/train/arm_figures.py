@@ -1,0 +1,75 @@
+"""Figures of the arms of an experiment, and what refining gains, with intervals over test sets and over seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from flows.train.training_sets import ARMS
+from trainer.evaluation.compare import compare, compare_seeds
+from trainer.evaluation.verification import Verification
+
+INTERVAL = (0.025, 0.975)  # 95%
+Verifications = Mapping[str, Sequence[Verification]]  # by arm, one a seed
+
+
+@dataclass(frozen=True)
+class ArmFigure:
+    """One figure of one arm on one test set: a value a seed, and its mean with an interval over drawn test sets."""
+
+    test_set: str
+    figure: str
+    arm: str
+    photos: int
+    seeds: list[float]
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better the refined data is than another arm: over drawn test sets, and over seeds (if several)."""
+
+    test_set: str
+    figure: str
+    than: str
+    by: float
+    drawn: tuple[float, float]  # 95% interval
+    seeds: tuple[float, float] | None  # 95% interval
+
+
+def arm_figures(test_set: str, verifications: Verifications, photos: Mapping[str, int]) -> list[ArmFigure]:
+    """Every figure of every arm on a test set; photos: how many each arm was trained on."""
+    figures = []
+    for arm, verified in verifications.items():
+        for figure in verified[0].figures:
+            values = [v.figures[figure] for v in verified]
+            draws = np.nanmean([v.draws[figure] for v in verified], axis=0)
+            low, high = np.nanquantile(draws, INTERVAL).tolist()
+            figures.append(ArmFigure(test_set, figure, arm, photos[arm], values, float(np.mean(values)), low, high))
+    return figures
+
+
+def refined_gains(test_set: str, verifications: Verifications) -> list[Gain]:
+    """How much better the refined data is than each other arm, figure by figure, on the same drawn test sets."""
+    refined = verifications["after"]
+    return [
+        _gain(test_set, figure, than, list(zip(refined, verifications[than], strict=True)))
+        for than in ARMS
+        if than != "after"
+        for figure in refined[0].figures
+        if figure != "EER"  # of which less is better
+    ]
+
+
+def _gain(test_set: str, figure: str, than: str, pairs: Sequence[tuple[Verification, Verification]]) -> Gain:
+    """One figure of the refined data against another arm's, seed by seed."""
+    draws = np.nanmean([a.draws[figure] - b.draws[figure] for a, b in pairs], axis=0)
+    low, high = np.nanquantile(draws, INTERVAL).tolist()
+    by = float(np.mean([compare(a, b)[figure].value for a, b in pairs]))
+    over_seeds = None
+    if len(pairs) > 1:
+        difference = compare_seeds([a.figures[figure] for a, _ in pairs], [b.figures[figure] for _, b in pairs])
+        over_seeds = (difference.low, difference.high)
+    return Gain(test_set, figure, than, by, (low, high), over_seeds)
