@@ -193,6 +193,13 @@ COMMANDS = (
         "refinery benchmark device --half",
     ),
     CommandEntry(
+        "benchmark startup",
+        MEASURE,
+        "flows.benchmark.startup:startup",
+        "CPU and memory of --help, --version and labels, beside bare Python.",
+        "refinery benchmark startup",
+    ),
+    CommandEntry(
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",

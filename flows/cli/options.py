@@ -18,7 +18,7 @@ Root = Annotated[
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE PATH...",
+        metavar="SOURCE PATH",
         help="Pairs of image-folder, ms-celeb, record-io or megaface and a path; NAME=PATH names the source. "
         "The paths of megaface may also be given by --probes and --gallery.",
     ),

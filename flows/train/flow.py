@@ -90,7 +90,7 @@ def train_recipe(
 ) -> TrainedModel | FieldsTable:
     """Train a recipe on a refined data set; stopped anywhere, the same command goes on. Test sets: at each checkpoint.
 
-    Several GPUs: torchrun --nproc-per-node 8 --no-python refinery train DATA --recipe RECIPE --out OUT
+    On several GPUs it is started by torchrun: torchrun --nproc-per-node 8 --no-python refinery train ...
     """
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:

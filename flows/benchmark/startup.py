@@ -1,0 +1,114 @@
+"""What the command line takes before any work: CPU and memory of `--help`, `--version`, `labels`; of bare Python, too.
+
+`labels` reads a small root that is drawn for it; what it takes beyond `import pyarrow` is ours.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from flows.benchmark.world import world
+from flows.cli.result import Result
+from pipeline.errors import UserError
+from pipeline.noise import stages
+from pipeline.refined.labels import label
+from pipeline.refinement import Refinement, RefineOptions, publish
+
+MB = 1024  # kilobytes, as Linux counts a process's largest size
+RUN = "from flows.cli.console import main; main()"
+# starts a process and prints its usage: Linux counts the size of who starts a process as the process's own
+LAUNCHER = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(json.dumps([used.ru_utime, used.ru_stime, used.ru_maxrss]))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+IDENTITIES, PHOTOS, DIM = 40, 400, 64  # of the root that `labels` reads
+
+
+class Usage(NamedTuple):
+    """What a process took: seconds of CPU in user mode and in the kernel, and the most memory it held."""
+
+    user_s: float
+    system_s: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class StartupTable(Result):
+    """The median usage of each command."""
+
+    usage: dict[str, Usage]
+    repeats: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a command, bare Python first."""
+        return [
+            {
+                "command": command,
+                "user CPU s": f"{u.user_s:.2f}",
+                "system CPU s": f"{u.system_s:.2f}",
+                "peak MB": f"{u.peak_mb:.0f}",
+            }
+            for command, u in self.usage.items()
+        ]
+
+    def lines(self) -> list[str]:
+        """How it was measured."""
+        return [f"medians of {self.repeats} runs, the commands in turn; labels: {PHOTOS} drawn photos"]
+
+
+def startup(
+    repeats: Annotated[int, typer.Option(help="Runs of each command, of which the median is shown.")] = 5,
+) -> StartupTable:
+    """Measure user CPU seconds and peak memory of --help, --version and labels, beside python and import pyarrow."""
+    if repeats < 1:
+        raise UserError(f"--repeats {repeats}: give 1 or more")
+    with tempfile.TemporaryDirectory() as folder:
+        root = draw_root(Path(folder, "root"))
+        labels = ["labels", root, "--out", str(Path(folder, "labels.tsv"))]
+        commands = {
+            "python -c pass": ["-c", "pass"],
+            'python -c "import pyarrow"': ["-c", "import pyarrow"],
+            "refinery --version": ["-c", RUN, "--version"],
+            "refinery --help": ["-c", RUN, "--help"],
+            "refinery labels ROOT": ["-c", RUN, *labels],
+        }
+        runs = [{name: _usage(words) for name, words in commands.items()} for _ in range(repeats)]
+    return StartupTable({name: _median([run[name] for run in runs]) for name in commands}, repeats)
+
+
+def draw_root(folder: Path) -> str:
+    """A root with a small finished refinement of drawn embeddings; no model runs for it."""
+    drawn = world(str(folder), identities=IDENTITIES, faces=PHOTOS, dim=DIM)
+    noise = stages.find(drawn.root, drawn.faces, [drawn.embeddings])
+    labelling = label(drawn.root, drawn.photos, noise, undecided="keep", min_faces=2)
+    options = RefineOptions()
+    refinement = Refinement(
+        drawn.photos, drawn.faces, (drawn.embeddings,), **noise._asdict(), **labelling._asdict(), options=options
+    )
+    publish(drawn.root, refinement)
+    return drawn.root
+
+
+def _usage(words: Sequence[str]) -> Usage:
+    """What Python takes for these arguments. Raises UserError where it fails."""
+    command = [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *words]
+    launcher = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if launcher.returncode:
+        raise UserError(f"{' '.join(words)} failed: {launcher.stderr.strip()}")
+    user_s, system_s, peak_kb = json.loads(launcher.stdout)
+    return Usage(user_s, system_s, peak_kb / MB)
+
+
+def _median(runs: Sequence[Usage]) -> Usage:
+    return Usage(*(float(median(column)) for column in zip(*runs, strict=True)))
