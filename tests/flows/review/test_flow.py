@@ -140,11 +140,11 @@ def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_ser
     known = Path(drawn.root).parent / "groups.csv"
     known.write_text("\n".join(rows[: len(rows) // 2]) + "\n")  # of the other half nothing is known
     group = dict(r.split(",")[:2] for r in rows[1 : len(rows) // 2])
-    send.fn(drawn.root, url=label_server.url, name="groups", groups=str(known), budget=300, audit=30)
+    send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=300, audit=30)
     studio = StudioClient(connection(label_server))
     seen: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
-    for project in studio.projects("groups"):
+    for project in studio.projects("drawn groups"):
         for task in studio.sdk.tasks.list(project=project.id, fields="all"):
             name = next(n for n in set(identity.values()) if n in task.data["title"])
             seen.setdefault(project.mark.group, set()).add(name)
