@@ -4,10 +4,9 @@ Neither has to be set; one that is set has to answer.
 """
 
 import os
-import urllib.error
-import urllib.request
 
 from flows.doctor.check import MISSING, OK, WARNING, Check
+from flows.prefect_runtime.health import answers
 
 TIMEOUT_S = 5.0
 
@@ -19,7 +18,7 @@ def label_studio(root: str, url: str) -> Check:
     url = (url or (local_url(root) if root else "")).rstrip("/")
     if not url:
         return Check("Label Studio", OK, "not set; `refinery review serve ROOT` starts one on this machine")
-    if not answers(f"{url}/health"):
+    if not answers(f"{url}/health", timeout_s=TIMEOUT_S):
         advice = "start it (`refinery review serve ROOT`), or set LABEL_STUDIO_URL to one that runs"
         return Check("Label Studio", MISSING, f"no answer at {url}", advice)
     if not token_of(root):
@@ -36,15 +35,6 @@ def prefect() -> Check:
         return Check("Prefect", OK, "off (REFINERY_PREFECT): commands run without a server, history or retries")
     if not url:
         return Check("Prefect", OK, "not set; each run starts a server of its own on loopback")
-    if answers(f"{url}/health"):
+    if answers(f"{url}/health", timeout_s=TIMEOUT_S):
         return Check("Prefect", OK, f"{url} answers")
     return Check("Prefect", MISSING, f"no answer at {url}", "run `prefect server start`, or unset PREFECT_API_URL")
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers at an address with status 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310  an address that a user set
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False

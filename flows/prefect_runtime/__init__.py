@@ -1,1 +1,1 @@
-"""How flows run under Prefect: tasks, the server, the limit on GPU runs."""
+"""How flows run under Prefect: tasks, the server of a run, the limit on GPU runs."""

@@ -1,6 +1,6 @@
-"""The Prefect server that holds the schedules: the one that is set, or one of our own for as long as it is needed.
+"""The Prefect server of a command: the one that is set, or one that is started and ends with the command.
 
-One of our own listens on loopback only, and goes when the command that wanted it ends.
+A started server listens on loopback only.
 """
 
 import logging
@@ -10,102 +10,103 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
 
+from flows.prefect_runtime.health import answers
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
-START_S, END_S = 180, 15  # seconds: it makes its database first; it writes what it holds last
+START_TIMEOUT_S = 180.0  # the first start creates the server's database
+END_TIMEOUT_S = 15.0  # it writes what it holds before it ends
 
 
 @contextmanager
 def prefect_server() -> Iterator[str]:
-    """The address of the server that PREFECT_API_URL or the profile names, else of one that is started for the block.
+    """Yield the address of the server of PREFECT_API_URL or the profile, else of one that is started for the block.
 
-    Raises UserError when the set one does not answer, when the port is taken, or when the new one does not come up.
+    Raises UserError when the set server does not answer, when the port is taken, or when the new server does not start.
     """
-    there = PREFECT_API_URL.value()
-    if there:
-        if not _answers(there):
+    url = PREFECT_API_URL.value()
+    if url:
+        if not answers(_health(url)):
             raise UserError(
-                f"no Prefect server answers at {there}: start it, or unset PREFECT_API_URL for one of its own"
+                f"no Prefect server answers at {url}: start it, or unset PREFECT_API_URL to have one started"
             )
-        yield there
+        yield url
         return
-    port = PREFECT_SERVER_API_PORT.value()
+    with _new_server(PREFECT_SERVER_API_PORT.value()) as url, temporary_settings({PREFECT_API_URL: url}):
+        os.environ["PREFECT_API_URL"] = url  # for the processes of the runs
+        try:
+            yield url
+        finally:
+            os.environ.pop("PREFECT_API_URL", None)
+
+
+@contextmanager
+def _new_server(port: int) -> Iterator[str]:
+    """The address of a server on this port, which runs for the block."""
     url = f"http://127.0.0.1:{port}/api"
-    if not _free(port):
+    if not _is_free(port):
         raise UserError(
             f"port {port} is taken: export PREFECT_API_URL={url} if that is a Prefect server, "
-            "or another PREFECT_SERVER_API_PORT for a new one"
+            "or set another PREFECT_SERVER_API_PORT"
         )
     log.info("starting a Prefect server at http://127.0.0.1:%d (up to a minute the first time)", port)
-    process = _start(port)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    none = subprocess.DEVNULL
+    # in a session of its own, which Ctrl-C in our terminal does not reach: the server ends last
+    process = subprocess.Popen(command, stdin=none, stdout=none, start_new_session=True)  # noqa: S603
     try:
-        _wait(process, url)
-        os.environ["PREFECT_API_URL"] = url  # for the processes of the runs
-        with temporary_settings({PREFECT_API_URL: url}):
-            yield url
+        _wait_until_healthy(process, url)
+        yield url
     finally:
-        os.environ.pop("PREFECT_API_URL", None)
         _end(process)
 
 
-def run_server() -> None:
-    """Start the server that Prefect runs for a process without one, deaf to Ctrl-C: for a thread of its own.
+def start_ephemeral_server() -> None:
+    """Start the server that Prefect runs for a process without one, for a thread of its own that ignores Ctrl-C.
 
     Ctrl-C in a terminal would end it beside us, and its clients would ask it again and again for more than a minute.
     """
     from prefect.server.api.server import SubprocessASGIServer  # takes seconds to load, and not every command needs it
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and so of what it starts
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and so of the process it starts
     try:
         SubprocessASGIServer().start()
     except Exception as error:  # noqa: BLE001  the flow tries once more, and says what is wrong
         log.debug("no Prefect server: %s", error)
 
 
-def _start(port: int) -> subprocess.Popen[bytes]:
-    """In a session of its own: Ctrl-C is for us, and the server goes last."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-
-
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    until = time.monotonic() + START_S
-    while not _answers(url):
+def _wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not answers(_health(url)):
         if process.poll() is not None:
+            status = process.returncode
+            raise UserError(f"the Prefect server ended with status {status}: `prefect server start` shows why")
+        if time.monotonic() > deadline:
             raise UserError(
-                f"the Prefect server ended with status {process.returncode}: `prefect server start` shows why"
+                f"the Prefect server does not answer at {url} after {START_TIMEOUT_S:.0f} s: is the machine busy?"
             )
-        if time.monotonic() > until:
-            raise UserError(f"the Prefect server does not answer at {url} after {START_S} s: is the machine busy?")
         time.sleep(0.5)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(END_S)
+        process.wait(END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=10) as answer:  # noqa: S310  what a user set
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
+def _health(url: str) -> str:
+    return f"{url.rstrip('/')}/health"
 
 
-def _free(port: int) -> bool:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return probe.connect_ex(("127.0.0.1", port)) != 0

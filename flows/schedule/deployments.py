@@ -43,21 +43,21 @@ class Schedule:
 
 
 def deployments(
-    refining: Mapping[str, Any], asking: Mapping[str, Any], schedule: Schedule
+    refine_options: Mapping[str, Any], send_options: Mapping[str, Any], schedule: Schedule
 ) -> tuple[RunnerDeployment, RunnerDeployment]:
     """The deployments of a scheduled refinement and of a scheduled review.
 
-    refining: options of `refine`; asking: those of `review send` without the root. Raises UserError for a schedule or
-    a format that is none.
+    refine_options: those of `refine`; send_options: those of `review send` without the root. Raises UserError for a
+    schedule or a format that does not exist.
     """
     if schedule.format not in FORMATS:
         raise UserError(f"--format {schedule.format}: give one of {', '.join(FORMATS)}")
-    _warn_of_small_audit(int(asking.get("audit", 0)), schedule.target_noise)
-    refining, asking = absolute_paths(refining), absolute_paths(asking)
-    asks = {"asking": asking, **schedule.parameters()}
+    _warn_of_small_audit(int(send_options.get("audit", 0)), schedule.target_noise)
+    refine_options, send_options = absolute_paths(refine_options), absolute_paths(send_options)
+    common = {"send_options": send_options, **schedule.parameters()}
     return (
-        _deployment(scheduled_refinement, "refine", schedule.refine_cron, {"refining": refining, **asks}),
-        _deployment(scheduled_review, "review", schedule.review_cron, {"root": refining["root"], **asks}),
+        _deployment(scheduled_refinement, "refine", schedule.refine_cron, {"refine_options": refine_options, **common}),
+        _deployment(scheduled_review, "review", schedule.review_cron, {"root": refine_options["root"], **common}),
     )
 
 

@@ -1,7 +1,8 @@
-"""What runs by itself: refine and ask; collect, export and ask on, until few enough labels can be wrong.
+"""The two flows that run on a schedule: refine, export and ask; collect answers, export and ask again.
 
-Both flows do nothing twice: tables that are there are found, a question that was sent is not sent again, and an export
-is made only for labels that have none yet. Everything is given as plain values, so a schedule can hold it.
+Neither does anything twice: existing tables are found, a question on the server is not sent again, and labels are
+exported once. Questions end when the audit shows that few enough labels can be wrong. Parameters are plain values,
+which a schedule keeps as JSON; prefect.yaml and `refinery serve` name these flows.
 """
 
 import logging
@@ -23,106 +24,109 @@ from pipeline.root_lock import RootBusyError, root_lock
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
-TARGET_NOISE = 0.02  # an audit of 200 photos without a wrong one says so; 0.005 takes 765
-TURN_S = 60.0  # seconds a review waits for a refinement to end: both may be due at the same minute, and both be short
-PLACE = ("url", "name")  # which questions, on which server: what collecting and counting need to know as well
+TARGET_NOISE = 0.02  # an audit of 200 photos of which none is wrong shows it; 0.005 takes 765
+WAIT_FOR_ROOT_S = 60.0  # a review waits so long for a short refinement that is due at the same minute
+PROJECT_OPTIONS = ("url", "name")  # of `review send`, those that say which projects on which server: collect's options
 
 
 @dataclass(frozen=True)
-class Round:
+class ScheduledRun:
     """What one run did."""
 
-    exported: str  # the folder of a data set that is new; "" when the labels are those of the last one
+    exported: str  # the new folder of the data set; "" where these labels were exported before
     asked: bool
-    busy: bool = False  # another run is at work on the root: nothing was done
+    busy: bool = False  # another process worked on the root, so nothing was done
 
 
 @flow(name="scheduled-refinement", validate_parameters=False, persist_result=False)
 def scheduled_refinement(
-    refining: dict[str, Any],
-    asking: dict[str, Any],
+    refine_options: dict[str, Any],
+    send_options: dict[str, Any],
     out: str = "",
     format: str = "parquet",
     target_noise: float = TARGET_NOISE,
-) -> Round:
-    """Refine, export what changed, ask people what is left; refining, asking: options of `refine`, `review send`."""
-    _speak()
-    root = str(refining["root"])
+) -> ScheduledRun:
+    """Refine, export the labels if they changed, and send what is left to ask; new photos are asked about in any case.
+
+    refine_options: of `refine`; send_options: of `review send`, without the root; out: "" exports nothing.
+    """
+    _log_progress()
+    root = str(refine_options["root"])
     with root_lock(root):
-        before = _photos(root)
-        refine(**refining)
-        exported = export_changed(root, out, format=format)
-        return Round(exported, ask(root, asking, target_noise, anyway=_photos(root) != before))
+        before = photos_address(root)
+        refine(**refine_options)
+        exported = export_if_changed(root, out, format=format)
+        new_photos = photos_address(root) != before
+        return ScheduledRun(exported, send_questions(root, send_options, target_noise, new_photos=new_photos))
 
 
 @flow(name="scheduled-review", validate_parameters=False, persist_result=False)
 def scheduled_review(
     root: str,
-    asking: dict[str, Any],
+    send_options: dict[str, Any],
     out: str = "",
     format: str = "parquet",
     target_noise: float = TARGET_NOISE,
-) -> Round:
-    """Collect what people answered, export what changed, ask on; nothing before or while the root is refined."""
-    _speak()
-    if not _photos(root):
-        log.info("%s is not refined yet: nobody was asked anything", root)
-        return Round("", asked=False)
+) -> ScheduledRun:
+    """Collect answers, export the labels if they changed, and send what is left to ask.
+
+    Does nothing before the first refinement, nor while another process works on the root.
+    """
+    _log_progress()
+    if not photos_address(root):
+        log.info("%s is not refined yet, so there are no answers to collect", root)
+        return ScheduledRun("", asked=False)
     try:
-        with root_lock(root, wait_s=TURN_S):
-            review.collect(root, **_place(asking))
-            exported = export_changed(root, out, format=format)
-            asked = ask(root, asking, target_noise)
-            _tell(root)
-            return Round(exported, asked)
+        with root_lock(root, wait_s=WAIT_FOR_ROOT_S):
+            review.collect(root, **_project(send_options))
+            exported = export_if_changed(root, out, format=format)
+            asked = send_questions(root, send_options, target_noise)
+            _publish_account(root)
+            return ScheduledRun(exported, asked)
     except RootBusyError as busy:
-        log.info("%s; answers wait on the server for the next time", busy)
-        return Round("", asked=False, busy=True)
+        log.info("%s; answers wait on the server for the next run", busy)
+        return ScheduledRun("", asked=False, busy=True)
 
 
-def ask(root: str, asking: dict[str, Any], target_noise: float, *, anyway: bool = False) -> bool:
-    """Whether questions were sent: not any more once the labels are clean enough; anyway: photos are new."""
-    upper = review.status(root, **_place(asking)).audit_upper
-    if clean_enough(upper, target_noise) and not anyway:
-        log.info(
-            "the upper bound of wrong labels is %.2f%%, under %.2f%%: no more is asked",
-            100 * (upper or 0),
-            100 * target_noise,
-        )
+def send_questions(root: str, send_options: dict[str, Any], target_noise: float, *, new_photos: bool = False) -> bool:
+    """Send questions, and return whether that was done: not once the labels are clean enough, unless photos are new."""
+    upper_bound = review.status(root, **_project(send_options)).audit_upper
+    if clean_enough(upper_bound, target_noise) and not new_photos:
+        shown = f"{upper_bound:.2%} of the labels at most are wrong (95%), fewer than {target_noise:.2%}"
+        log.info("%s: no questions are sent", shown)
         return False
-    review.send(root, **asking)
+    review.send(root, **send_options)
     return True
 
 
-def clean_enough(upper: float | None, target_noise: float) -> bool:
-    """Whether the audit's upper 95% bound of wrong labels is under the target; it is not while there is no audit."""
-    return upper is not None and upper < target_noise
+def clean_enough(upper_bound: float | None, target_noise: float) -> bool:
+    """Whether the audit's upper 95% bound of wrong labels is below the target; False without an answered audit."""
+    return upper_bound is not None and upper_bound < target_noise
 
 
-def _photos(root: str) -> str:
-    """The address of the photos that the root's refinement is of; "" where there is none yet."""
+def photos_address(root: str) -> str:
+    """The address of the photos table of the root's refinement; "" where there is no refinement yet."""
     return latest(root).photos.address if storage.get_json(root, FILE) else ""
 
 
-def export_changed(root: str, out: str, *, format: str = "parquet") -> str:
-    """The folder of the data set as it is now, under `out`, if it is a new one; "" when it is there already.
+def export_if_changed(root: str, out: str, *, format: str = "parquet") -> str:
+    """Export the data set to a folder under `out` that is named by its labels, and return it; "" if it existed.
 
-    One folder for each state of the labels; OUT/latest is a link to the newest that appears whole.
+    OUT/latest is then a link to that folder; it always leads to a complete one. Without `out` nothing is exported.
     """
     if not out:
         return ""
-    labels = latest(root).labels.address
-    folder = Path(out).absolute() / f"{format}-{labels}"
-    new = not folder.exists()
-    if new:
-        taken = write_export(root, folder, format=format)
-        log.info("exported %d photos to %s", taken.photos, folder)
-    _link(folder)
-    return str(folder) if new else ""
+    folder = Path(out).absolute() / f"{format}-{latest(root).labels.address}"
+    existed = folder.exists()
+    if not existed:
+        result = write_export(root, folder, format=format)
+        log.info("exported %d photos to %s", result.photos, folder)
+    _point_latest_to(folder)
+    return "" if existed else str(folder)
 
 
-def _link(folder: Path) -> None:
-    """OUT/latest leads to the folder; at no moment does it lead nowhere."""
+def _point_latest_to(folder: Path) -> None:
+    """Make OUT/latest a link to the folder, in one step: a reader finds the old one or the new one."""
     link, temporary = folder.with_name("latest"), folder.with_name(".latest.tmp")
     if link.is_symlink() and link.readlink() == Path(folder.name):
         return
@@ -136,20 +140,19 @@ def _link(folder: Path) -> None:
         ) from None
 
 
-def _place(asking: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in asking.items() if k in PLACE}
+def _project(send_options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `review send` that `review collect` and `review status` have, too."""
+    return {name: value for name, value in send_options.items() if name in PROJECT_OPTIONS}
 
 
-def _tell(root: str) -> None:
-    """The account on the run's page, beside what the status showed there; nothing without a run."""
+def _publish_account(root: str) -> None:
+    """Put the account on the page of the Prefect run, where there is a run."""
     if FlowRunContext.get() is None:
         return
-    rows = latest(root).account.rows()
-    create_table_artifact(
-        [{k: str(v) for k, v in row.items()} for row in rows], key="account", description="Where every photo went"
-    )
+    rows = [{column: str(value) for column, value in row.items()} for row in latest(root).account.rows()]
+    create_table_artifact(rows, key="account", description="Where every photo went")
 
 
-def _speak() -> None:
-    """Our lines of progress go to the run's page; in a process of its own no one else says so."""
+def _log_progress() -> None:
+    """Have our log lines reach the run's page: a run is a process of its own, which no command has set up."""
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from flows.schedule.webhook import door
+from flows.schedule.webhook import request_handler
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.detect import kind_of
@@ -139,7 +139,7 @@ class _Wire:
 
 def _webhook(folder: Path) -> None:
     rung, wire = threading.Event(), _Wire((folder / "request").read_bytes())
-    door(rung)(wire, ("127.0.0.1", 1), None)  # type: ignore[arg-type]
+    request_handler(rung)(wire, ("127.0.0.1", 1), None)  # type: ignore[arg-type]
     refused = any(wire.answered.startswith(b"HTTP/1.0 %d" % status) for status in (400, 401, 501))
     holds(not (rung.is_set() and refused), "who is refused does not ring")
 

@@ -1,4 +1,4 @@
-"""Which Prefect server is meant: mistakes told in one line before anything is started."""
+"""Which Prefect server a command uses: mistakes are one line, before anything is started."""
 
 import socket
 
@@ -15,7 +15,7 @@ def test_a_server_that_is_set_and_does_not_answer() -> None:
         pytest.raises(UserError, match=r"no Prefect server answers at http://127\.0\.0\.1:9/api"),
         prefect_server(),
     ):
-        pytest.fail("there is none")
+        pytest.fail("no server answers there")
 
 
 def test_a_port_that_is_taken() -> None:
@@ -28,4 +28,4 @@ def test_a_port_that_is_taken() -> None:
             pytest.raises(UserError, match=f"port {port} is taken"),
             prefect_server(),
         ):
-            pytest.fail("it is not ours")
+            pytest.fail("another program has the port")

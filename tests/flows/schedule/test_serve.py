@@ -16,7 +16,7 @@ from flows.schedule.deployments import Schedule, absolute_paths, deployments
 from flows.schedule.serve import StoppedSchedules, serve
 from pipeline.errors import UserError
 
-REFINING = {
+REFINE_OPTIONS = {
     "root": "/r",
     "source": ["image-folder", "/p"],
     "detector": "d",
@@ -24,7 +24,7 @@ REFINING = {
     "aligned": True,
     "workers": "2",
 }
-ASKING = {"url": "http://127.0.0.1:1", "budget": 7, "groups": "/g.csv"}
+SEND_OPTIONS = {"url": "http://127.0.0.1:1", "budget": 7, "groups": "/g.csv"}
 EVERY = "* * * * *"
 NIGHTLY = Schedule("0 3 * * *", "*/15 * * * *", out="/out", target_noise=0.01)
 
@@ -46,10 +46,10 @@ def test_serve_gives_every_option_to_the_flow_that_has_it(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("flows.schedule.serve.serve_until_ctrl_c", keep)
     serve(str(tmp_path), ["image-folder", "/p"], "d", "e", min_faces=3, budget=7, out="/out")
-    refining, asking = served[0].parameters["refining"], served[0].parameters["asking"]
-    assert set(refining) == set(inspect.signature(refine.fn).parameters)
-    assert set(asking) == set(inspect.signature(review.send.fn).parameters) - {"root"}
-    assert (refining["min_faces"], asking["budget"], served[0].parameters["out"]) == (3, 7, "/out")
+    refine_options, send_options = served[0].parameters["refine_options"], served[0].parameters["send_options"]
+    assert set(refine_options) == set(inspect.signature(refine.fn).parameters)
+    assert set(send_options) == set(inspect.signature(review.send.fn).parameters) - {"root"}
+    assert (refine_options["min_faces"], send_options["budget"], served[0].parameters["out"]) == (3, 7, "/out")
 
 
 def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,19 +73,19 @@ def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, mo
 
 
 def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_need() -> None:
-    first, second = deployments(REFINING, ASKING, NIGHTLY)
+    first, second = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
     assert [s.schedule.cron for d in (first, second) for s in d.schedules] == ["0 3 * * *", "*/15 * * * *"]
     for made in (first, second):
         assert made.concurrency_limit == 1
         assert made.concurrency_options.collision_strategy.value == "CANCEL_NEW"
         assert made.parameters["out"] == "/out"
         assert made.parameters["target_noise"] == 0.01
-        assert made.parameters["asking"]["budget"] == 7
+        assert made.parameters["send_options"]["budget"] == 7
         flow = load_flow_from_entrypoint(made.entrypoint)
         assert set(made.parameters) <= set(flow.parameters.properties)
-    assert first.parameters["refining"]["detector"] == "d"
+    assert first.parameters["refine_options"]["detector"] == "d"
     assert second.parameters["root"] == "/r"
-    assert not deployments(REFINING, ASKING, Schedule("", EVERY))[0].schedules
+    assert not deployments(REFINE_OPTIONS, SEND_OPTIONS, Schedule("", EVERY))[0].schedules
 
 
 @pytest.mark.parametrize(
@@ -97,26 +97,26 @@ def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_nee
 )
 def test_a_mistake_is_one_line(schedule: Schedule, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        deployments(REFINING, ASKING, schedule)
+        deployments(REFINE_OPTIONS, SEND_OPTIONS, schedule)
 
 
 def test_an_audit_too_small_for_the_target_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="refinery"):
-        deployments(REFINING, {**ASKING, "audit": 765}, Schedule("", EVERY, target_noise=0.005))
+        deployments(REFINE_OPTIONS, {**SEND_OPTIONS, "audit": 765}, Schedule("", EVERY, target_noise=0.005))
         assert not caplog.text
-        deployments(REFINING, {**ASKING, "audit": 764}, Schedule("", EVERY, target_noise=0.005))
+        deployments(REFINE_OPTIONS, {**SEND_OPTIONS, "audit": 764}, Schedule("", EVERY, target_noise=0.005))
         assert "--audit 764 cannot show less than 0.50% of wrong labels: that takes 765 photos" in caplog.text
 
 
 def test_the_deployments_for_a_work_pool_are_those_that_are_served() -> None:
     written = yaml.safe_load((Path(__file__).parents[3] / "prefect.yaml").read_text())["deployments"]
-    served = deployments(REFINING, ASKING, NIGHTLY)
+    served = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
     for theirs, ours in zip(written, served, strict=True):
         assert theirs["name"] == ours.name
         assert theirs["entrypoint"] == ours.entrypoint
         assert theirs["schedules"][0]["cron"] == ours.schedules[0].schedule.cron
         assert theirs["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         assert set(theirs["parameters"]) == set(ours.parameters) - {"format"}
-        assert set(theirs["parameters"]["asking"]) <= set(inspect.signature(review.send.fn).parameters)
-        refining = set(theirs["parameters"].get("refining", {}))
-        assert refining <= set(inspect.signature(refine.fn).parameters)
+        assert set(theirs["parameters"]["send_options"]) <= set(inspect.signature(review.send.fn).parameters)
+        refine_options = set(theirs["parameters"].get("refine_options", {}))
+        assert refine_options <= set(inspect.signature(refine.fn).parameters)

@@ -1,0 +1,13 @@
+"""Whether a web server answers, for Prefect and Label Studio alike: both have an address that says they are healthy."""
+
+import urllib.error
+import urllib.request
+
+
+def answers(url: str, *, timeout_s: float = 10.0) -> bool:
+    """Whether a server answers at an address with status 200 within some seconds."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout_s) as response:  # noqa: S310  an address that a user set
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
