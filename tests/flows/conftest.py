@@ -12,6 +12,7 @@ import pytest
 from flows.cli import app
 from flows.cli.command import PREFECT_VARIABLE
 from tests.builders.label_studio.browser import BROWSERS
+from tests.builders.photos.drawn_world import drawn_world_of_run
 from tests.builders.processes.command_line import Command
 
 
@@ -28,6 +29,12 @@ def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(ended.value.code or 0), printed.out, printed.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def drawn_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small drawn world, which no test may change."""
+    return drawn_world_of_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from tests.builders.small_world import World
 pytestmark = [pytest.mark.material, pytest.mark.slow]
 
 
-def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World) -> None:
-    given = {k: world.models[k] for k in ("detector", "embedder")}
-    found = refine.refine("image-folder", str(world.photos), **given, sample=40)
+def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(few: World) -> None:
+    given = {k: few.models[k] for k in ("detector", "embedder")}
+    found = refine.refine("image-folder", str(few.photos), **given, sample=40)
     (measured,) = found.refinements
-    assert measured.photos == len(world.truth)
+    assert measured.photos == len(few.truth)
     steps = {"session detect", "session embed 1", "decode", "detect", "align", "embed 1"}
     assert {"bare detect", "bare embed 1", *steps} == set(found.steps)
     assert min(*found.steps.values(), measured.seconds) > 0
@@ -29,17 +29,17 @@ def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(world: World)
         assert f"{measured.photos / measured.seconds / limit:.0%} of the {limit:.1f}/s" in found.lines()[-1]
 
 
-def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(world: World) -> None:
-    given = {k: world.models[k] for k in ("detector", "embedder")}
-    found = refine.refine("image-folder", str(world.photos), **given, sample=20, total_photos=[30], processes=[2, 1])
+def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(few: World) -> None:
+    given = {k: few.models[k] for k in ("detector", "embedder")}
+    found = refine.refine("image-folder", str(few.photos), **given, sample=20, total_photos=[30], processes=[2, 1])
     assert [(w.photos, w.workers) for w in found.refinements] == [(30, 1), (30, 2)]
 
 
-def test_photos_made_of_others_are_other_pictures_under_other_names(world: World, tmp_path: Path) -> None:
-    many = len(world.truth) + 40
-    out = write_varied_photos("image-folder", str(world.photos), tmp_path / "more", many)
+def test_photos_made_of_others_are_other_pictures_under_other_names(few: World, tmp_path: Path) -> None:
+    many = len(few.truth) + 40
+    out = write_varied_photos("image-folder", str(few.photos), tmp_path / "more", many)
     files = sorted(out.rglob("*.jpg"))
-    again = write_varied_photos("image-folder", str(world.photos), tmp_path / "again", many)
+    again = write_varied_photos("image-folder", str(few.photos), tmp_path / "again", many)
     assert len({f.read_bytes() for f in files}) >= many - 5  # the world has copies of its own
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in sorted(again.rglob("*.jpg"))]
     assert {f.parent.name[-2:] for f in files} == {"-0", "-1"}

@@ -11,13 +11,11 @@ from flows.evaluate.half_precision import half_precision
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 
 
-def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(tmp_path: Path) -> None:
-    draw_world(tmp_path / "world", people=12, photos=100, seed=3)
+def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(drawn_world: Path, tmp_path: Path) -> None:
     given = {"cache": str(tmp_path / "cache"), "detector": str(DETECTOR)}
-    out, test = tmp_path / "new/half.onnx", str(tmp_path / "world/test")
+    out, test = tmp_path / "new/half.onnx", str(drawn_world / "test")
     done = half_precision(str(EMBEDDER), out, [test], **given)
     assert out.stat().st_size == done.bytes_half < 0.6 * done.bytes_full
     kinds = {w.data_type for w in onnx.load(out).graph.initializer}

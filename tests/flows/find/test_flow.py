@@ -13,19 +13,21 @@ from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.picture import decode
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = tmp_path_factory.mktemp("find") / "world"
-    draw_world(world, people=6, photos=40, seed=3)
-    return world / "photos"
+def photos(drawn_world: Path) -> Path:
+    return drawn_world / "photos"
 
 
 @pytest.fixture(scope="module")
-def found(photos: Path) -> FindResult:
-    return find(str(photos), some(photos), cache=str(photos.parent / "root"), top=7, out=photos.parent / "sheet.png")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("find")
+
+
+@pytest.fixture(scope="module")
+def found(photos: Path, folder: Path) -> FindResult:
+    return find(str(photos), some(photos), cache=str(folder / "cache"), top=7, out=folder / "sheet.png")
 
 
 def some(photos: Path) -> Path:
@@ -90,12 +92,12 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
         ({"photo": DETECTOR}, "shows no face to look for"),
     ],
 )
-def test_a_mistake_is_one_line(photos: Path, found: FindResult, given: dict, message: str) -> None:
+def test_a_mistake_is_one_line(photos: Path, folder: Path, found: FindResult, given: dict, message: str) -> None:
     usual = {
         "photo": some(photos),
         "root": str(photos),
-        "cache": str(photos.parent / "root"),
-        "out": photos.parent / "s.png",
+        "cache": str(folder / "cache"),
+        "out": folder / "s.png",
     }
     with pytest.raises(UserError, match=re.escape(message)):
         find(**usual | given)

@@ -12,19 +12,17 @@ from flows.report.flow import ReportFile, report
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 from tests.builders.tables.repeated_refinement import repeat
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(drawn_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
-    draw_world(folder / "world", people=6, photos=40, seed=3)
     refine.fn(
         str(folder / "root"),
-        ["image-folder", str(folder / "world/photos")],
+        ["image-folder", str(drawn_world / "photos")],
         detector=str(DETECTOR),
         embedder=str(EMBEDDER),
         shards=2,
@@ -33,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page_file(root: Path) -> ReportFile:
+def page_file(root: Path, drawn_world: Path) -> ReportFile:
     evaluation = {
         "figures": [
             {"test_set": "t", "figure": "accuracy", "model": "m", "against": "", "value": 0.9, "low": 0.8, "high": None}
@@ -41,7 +39,7 @@ def page_file(root: Path) -> ReportFile:
         "rocs": {"t": {"m": [[0.001, 0.1, 1], [0.2, 0.7, 1]]}},
     }
     (root.parent / "e.json").write_text(json.dumps(evaluation))
-    names = sorted(p.name for p in (root.parent / "world/photos").iterdir())
+    names = sorted(p.name for p in (drawn_world / "photos").iterdir())
     (root.parent / "groups.csv").write_text("identity,group\n" + "".join(f"{n},Martians\n" for n in names[:3]))
     return report(
         str(root),
@@ -54,12 +52,12 @@ def page_file(root: Path) -> ReportFile:
 
 
 @pytest.fixture(scope="module")
-def comparison(root: Path) -> ReportFile:
+def comparison(root: Path, drawn_world: Path) -> ReportFile:
     """The refinement compared with one that keeps no identity, for none has a hundred photos."""
     other = root.parent / "other"
     refine.fn(
         str(other),
-        ["image-folder", str(root.parent / "world/photos")],
+        ["image-folder", str(drawn_world / "photos")],
         detector=str(DETECTOR),
         embedder=str(EMBEDDER),
         shards=3,

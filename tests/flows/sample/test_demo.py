@@ -15,7 +15,6 @@ from flows.refine.clean import clean
 from flows.refine.flow import refine
 from flows.sample.flow import DemoResult, demo
 from flows.train.experiment import experiment
-from flows.train.self_training import self_train
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refinement import latest
@@ -163,27 +162,6 @@ def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, 
     for form in ("pt", "onnx"):
         refine.fn(str(tmp_path / form), source, detector=str(DETECTOR), embedder=str(tmp_path / f"r18.{form}"))
     assert fates(tmp_path / "pt") == fates(tmp_path / "onnx")
-
-
-def test_self_training_counts_what_changes_and_goes_on_where_it_was(small: Small, tmp_path: Path) -> None:
-    source = ["image-folder", str(small.out / "world/photos")]
-    given = {
-        "root": str(tmp_path / "root"),
-        "detector": str(DETECTOR),
-        "rounds": 2,
-        "stop_share": 0.0,
-        "steps": 100,
-        "batch": 16,
-    }
-    first = self_train.fn(source=source, **given)
-    assert [r.round for r in first.rounds] == [0, 1]
-    assert first.rounds[0].trained_on > first.rounds[0].kept
-    assert all(r.share == r.changed / PHOTOS for r in first.rounds)
-    models = {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")}
-    assert self_train.fn(source=source, **given).rounds == first.rounds
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "root").rglob("*.pt")} == models
-    stopped = self_train.fn(source=source, **{**given, "stop_share": 1.0})
-    assert len(stopped.rounds) == 1
 
 
 def test_the_shipped_models_are_small() -> None:
