@@ -71,6 +71,7 @@ class CleaningComparison(Result):
 def cleaning(
     root: Root,
     world: World,
+    *,
     recipe: Recipe = "sample",
     self_training_rounds: Annotated[int, typer.Option(help="Rounds of self-training.")] = 2,
     first_share: FirstShare = FIRST_SHARE,
@@ -92,8 +93,8 @@ def cleaning(
             root,
             source,
             str(DETECTOR),
-            recipe,
-            self_training_rounds,
+            recipe=recipe,
+            rounds=self_training_rounds,
             first_share=first_share,
             stop_share=0.0,
             sub_centres=sub_centres,

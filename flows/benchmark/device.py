@@ -52,6 +52,7 @@ class DeviceRates(Result):
 
 def device(
     network: Networks = NONE_GIVEN,
+    *,
     embed_faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
     gallery_size: Annotated[
         int, typer.Option(help="Embeddings to search among; a hundredth as many are looked for.")

@@ -74,6 +74,7 @@ def figures(
     root: Root,
     out: OutFolder,
     test_set: TestSets = NONE_GIVEN,
+    *,
     recipe: Recipe = "sample",
     detector: Detector = "",
     device: Device = "",

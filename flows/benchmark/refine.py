@@ -78,6 +78,7 @@ def refine(
     path: Annotated[str, typer.Argument(metavar="PATH", help="Photos to measure with.")],
     detector: Detector,
     embedder: Embedder,
+    *,
     second_embedder: SecondEmbedder = "",
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
     total_photos: Annotated[

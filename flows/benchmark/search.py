@@ -100,6 +100,7 @@ class SearchComparison(Result):
 
 def search(
     persons: Annotated[int, typer.Option(help="Person centres to look in.")] = 100_000,
+    *,
     queries: Annotated[int, typer.Option(help="Photos to look for.")] = 10_000,
     dim: Dim = 512,
     seed: Seed = 0,

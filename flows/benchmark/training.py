@@ -69,6 +69,7 @@ class TrainingRates(Result):
 def train(
     data: Dataset,
     network: Networks = NONE_GIVEN,
+    *,
     turns: Turns = 5,
     device: Device = "",
     threads: Threads = 2,
@@ -121,6 +122,7 @@ class LossTable(Result):
 def losses(
     root: Root,
     test_set: TestSets = NONE_GIVEN,
+    *,
     recipe: Recipe = "sample",
     only: Only = NONE_GIVEN,
     detector: Detector = "",

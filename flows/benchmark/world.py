@@ -50,6 +50,7 @@ class DrawnTables(Result):
 
 def world(
     out: OutRoot,
+    *,
     identities: Annotated[int, typer.Option(help="Claimed identities.")] = 1000,
     faces: Annotated[int, typer.Option(help="Photos, about.")] = 100_000,
     dim: Dim = 512,

@@ -32,6 +32,7 @@ def evaluate(
         ),
     ],
     test_set: TestSets = NONE_GIVEN,
+    *,
     against: Against = NONE_GIVEN,
     cache: Cache = "evaluation",
     detector: Detector = "",

@@ -72,6 +72,7 @@ def half_precision(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="An ONNX file, or an InsightFace pack.")],
     out: OutFile,
     test_set: TestSets = NONE_GIVEN,
+    *,
     cache: Cache = "evaluation",
     detector: Detector = "",
     aligned: Aligned = False,

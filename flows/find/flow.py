@@ -33,6 +33,7 @@ def find(
         str, typer.Argument(metavar="ROOT", help="A refinement's root, or any folder of photos: the set to look in.")
     ],
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person to look for.")],
+    *,
     detector: Detector = "",
     embedder: Embedder = "",
     cache: Cache = "evaluation",

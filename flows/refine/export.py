@@ -33,6 +33,7 @@ class ExportResult(Result):
 def export(
     root: Root,
     out: OutFolder,
+    *,
     format: Format = "parquet",
     layout: Annotated[str, typer.Option(help="Of recordio: identity_ranges (classic) or plain.")] = "identity_ranges",
     seed: Seed = 0,

@@ -49,9 +49,11 @@ class RefineResult(Result):
 
 
 def _threshold_lines(rows: list[ThresholdRow]) -> list[str]:
-    """A table of thresholds as lines; its units are in the report."""
+    """A table of thresholds as lines of text."""
     columns = (
-        ("rule", "asked", "became", "decides") if any(row.became for row in rows) else ("rule", "asked", "decides")
+        ("rule", "asked", "became", "unit", "decides")
+        if any(row.became for row in rows)
+        else ("rule", "asked", "decides")
     )
     return text_table([{column: getattr(row, column) for column in columns} for row in rows]) if rows else []
 

@@ -44,6 +44,7 @@ class ReportFile(Result):
 def report(
     root: Root,
     out: OutFile = Path("report.html"),
+    *,
     plots: Annotated[str, typer.Option(help="A folder for each plot as PNG and SVG.")] = "",
     against: Against = NONE_GIVEN,
     evaluation: Annotated[

@@ -44,6 +44,7 @@ CURSOR_FILE = "asked/cursor.json"
 @flow(name="review-send", validate_parameters=False, persist_result=False)
 def send(
     root: Root,
+    *,
     url: Url = "",
     groups: Groups = "",
     propose_groups: ProposeGroups = False,

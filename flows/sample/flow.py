@@ -71,6 +71,7 @@ class DemoResult(Result):
 @flow(name="demo", validate_parameters=False, persist_result=False)
 def demo(
     out: OutFolder = Path("demo"),
+    *,
     people: People = 80,
     photos: Photos = 1200,
     seed: Seed = 0,

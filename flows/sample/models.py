@@ -62,6 +62,7 @@ def world(
 
 def models(
     out: OutFolder,
+    *,
     embedder_people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
     photos_each: Annotated[int, typer.Option(help="Photos of each of them.")] = 12,
     detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 60,

@@ -50,6 +50,7 @@ log = logging.getLogger("refinery")
 def experiment(
     root: Root,
     test_set: TestSets = NONE_GIVEN,
+    *,
     recipe: Recipe = "sample",
     seeds: Seeds = 3,
     detector: Detector = "",

@@ -70,6 +70,7 @@ def train_recipe(
         Path | None, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder to write to.")] = None,
+    *,
     recipe: Recipe = "sample",
     test_set: TestSets = NONE_GIVEN,
     detector: Detector = "",

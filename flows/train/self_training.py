@@ -89,6 +89,7 @@ def self_train(
     root: Root,
     source: Sources,
     detector: Detector,
+    *,
     recipe: Recipe = "sample",
     rounds: Annotated[int, typer.Option(help="Refinements at most.")] = 3,
     first_share: FirstShare = FIRST_SHARE,

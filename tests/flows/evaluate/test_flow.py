@@ -147,9 +147,9 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     found = evaluate(
         models[0],
         [str(material / "lfw_pairs")],
-        [models[1]],
-        str(tmp_path),
-        str(material / "models/yunet_n_320_320.onnx"),
+        against=[models[1]],
+        cache=str(tmp_path),
+        detector=str(material / "models/yunet_n_320_320.onnx"),
     )
     value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in found.figures if not f.against}
     assert value["ms1m", "accuracy"].value >= 0.985
