@@ -22,7 +22,7 @@ def build_photos(
 
     shards: how many; by default as many as the number of photos asks for. Raises UserError where there is no photo.
     """
-    photos, source_paths = as_task(index_photos)(root, sources, shards=shards, workers=workers)
+    photos, source_paths = as_task(index_photos, name="photos")(root, sources, shards=shards, workers=workers)
     return photos, source_paths
 
 

@@ -1,5 +1,6 @@
 """Fixtures of the tests of flows."""
 
+import logging
 import os
 import shutil
 import sys
@@ -14,6 +15,16 @@ from flows.cli.command import PREFECT_VARIABLE
 from tests.builders.label_studio.browser import BROWSERS
 from tests.builders.photos.drawn_world import drawn_world_of_run
 from tests.builders.processes.command_line import Command
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """What a command sets of our log is set back after each test."""
+    log = logging.getLogger("refinery")
+    level, propagate, handlers = log.level, log.propagate, log.handlers
+    yield
+    log.setLevel(level)
+    log.propagate, log.handlers = propagate, handlers
 
 
 @pytest.fixture
