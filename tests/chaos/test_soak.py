@@ -48,7 +48,7 @@ def test_a_fault_ends_the_soak_with_its_report(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_a_command_that_is_not_killed_gives_its_status_and_last_line(tmp_path: Path) -> None:
-    words = ["labels", str(tmp_path / "none"), str(tmp_path / "o.tsv")]
+    words = ["labels", str(tmp_path / "none"), "--out", str(tmp_path / "o.tsv")]
     result = run_command(words, root=tmp_path, log=tmp_path / "log")
     assert (result.status, result.killed, result.orphans) == (2, False, False)
     assert "no finished refinement at" in result.last_line

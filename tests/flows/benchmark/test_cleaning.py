@@ -15,7 +15,11 @@ def test_every_way_is_scored_and_found_the_second_time(
     drawn_world: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = str(tmp_path / "root")
-    first = cleaning(root, drawn_world, self_training_rounds=1, device="cpu", **STEPS)
+    with caplog.at_level(logging.INFO, logger="refinery"):
+        first = cleaning(root, drawn_world, self_training_rounds=1, device="cpu", **STEPS)
+    assert "shards made" in caplog.text
+    assert "step 1 of" in caplog.text
+    caplog.clear()
     lines = {w["cleaned by"]: w for w in first.rows()}
     ways = ["nothing", "the pipeline", "self-training", "self-training", "sub-centres", "sub-centres"]
     assert [name.split(",")[0] for name in lines] == ways

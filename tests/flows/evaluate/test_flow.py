@@ -46,6 +46,8 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
     assert "less raw" in out
     assert "drawn: 24 pairs, 12 genuine; 0 lack a face" in out
     assert "at a cosine of" in out
+    assert " [" in out.split("drawn: 24 pairs")[0]
+    assert " made" in err
     found = json.loads(refinery(*given, "--json")[1])
     value = {(f["test_set"], f["model"], f["figure"], f["against"]): f for f in found["figures"]}
     own = value["drawn", "colour", "TAR@FAR=0.1", ""]
@@ -55,7 +57,7 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
             assert f["value"] == pytest.approx(
                 value[test, "colour", figure, ""]["value"] - value[test, "raw", figure, ""]["value"]
             )
-    assert "made" not in refinery(*given)[2], "a second evaluation finds everything"
+    assert " made" not in refinery(*given)[2], "a second evaluation finds everything"
 
 
 def test_no_draws_no_intervals(refinery: Command, tmp_path: Path, embedder: str) -> None:

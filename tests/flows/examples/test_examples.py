@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
+from tests.builders.photos.drawn_world import PHOTOS
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "flows/examples"
 pytestmark = pytest.mark.slow
@@ -35,53 +35,46 @@ def run(script: str, *arguments: str, **settings: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("examples") / "world"
-    draw_world(folder, people=12, photos=90, seed=3)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def refined(world: Path) -> Path:
+def refined(drawn_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the first example made."""
-    out = world.parent / "own"
-    run("refine_own_photos.sh", PHOTOS=world / "photos", TEST_SET=world / "test", OUT=out)
+    out = tmp_path_factory.mktemp("examples") / "own"
+    run("refine_own_photos.sh", PHOTOS=drawn_world / "photos", TEST_SET=drawn_world / "test", OUT=out)
     return out
 
 
 def test_own_photos_are_refined_shown_listed_and_exported(refined: Path) -> None:
     lines = (refined / "labels.tsv").read_text().splitlines()
-    assert len(lines) == 1 + 90
+    assert len(lines) == 1 + PHOTOS
     assert (refined / "report.html").stat().st_size > 100_000
     assert (refined / "refined/train.rec").exists()
-    assert latest(str(refined / "root")).account.ingested == 90
+    assert latest(str(refined / "root")).account.ingested == PHOTOS
 
 
-def test_two_data_sets_become_one(world: Path, tmp_path: Path) -> None:
-    names = sorted(p for p in (world / "photos").iterdir() if p.is_dir())
+def test_two_data_sets_become_one(drawn_world: Path, tmp_path: Path) -> None:
+    names = sorted(p for p in (drawn_world / "photos").iterdir() if p.is_dir())
     for half, folders in (("a", names[::2]), ("b", names[1::2])):
         for folder in folders:
             shutil.copytree(folder, tmp_path / half / folder.name)
     sets = {"FIRST": f"image-folder {tmp_path / 'a'}", "SECOND": f"image-folder {tmp_path / 'b'}"}
     run("merge_two_data_sets.sh", **sets, OUT=tmp_path / "out")
     account = latest(str(tmp_path / "out/root")).account
-    assert account.ingested == account.kept + sum(account.removed.values()) == 90
+    assert account.ingested == account.kept + sum(account.removed.values()) == PHOTOS
     assert set(latest(str(tmp_path / "out/root")).options.sources) == {"first", "second"}
     assert (tmp_path / "out/merged/README.md").exists()
 
 
-def test_megaface_gives_its_two_lists(world: Path, tmp_path: Path) -> None:
+def test_megaface_gives_its_two_lists(drawn_world: Path, tmp_path: Path) -> None:
     distractors = tmp_path / "megaface/375/37531198@N00"
     distractors.mkdir(parents=True)
-    for i, photo in enumerate(sorted((world / "test").rglob("*.jpg"))[:40]):
+    for i, photo in enumerate(sorted((drawn_world / "test").rglob("*.jpg"))[:40]):
         shutil.copy(photo, distractors / f"{i}_0.jpg")
     out = tmp_path / "out"
-    run("megaface.sh", FACESCRUB=world / "photos", MEGAFACE=tmp_path / "megaface", OUT=out)
+    run("megaface.sh", FACESCRUB=drawn_world / "photos", MEGAFACE=tmp_path / "megaface", OUT=out)
     assert {p.name for p in (out / "lists").glob("*.txt")} == {"facescrub_noises.txt", "megaface_noises.txt"}
 
 
-def test_data_before_and_after_is_trained_on_and_compared(refined: Path, world: Path, tmp_path: Path) -> None:
-    settings = {"ROOT": refined / "root", "TEST_SET": world / "test", "STEPS": 6, "SEEDS": 1}
+def test_data_before_and_after_is_trained_on_and_compared(refined: Path, drawn_world: Path, tmp_path: Path) -> None:
+    settings = {"ROOT": refined / "root", "TEST_SET": drawn_world / "test", "STEPS": 6, "SEEDS": 1}
     printed = run("train_and_compare.sh", **settings, OUT=tmp_path)
     assert "before: as claimed" in printed
     assert (tmp_path / "run/model.onnx").exists()

@@ -63,4 +63,5 @@ def test_record_io_with_aligned_faces_is_refined_as_it_is(
     assert outcome.account.kept >= 0.9 * len(records), "these are clean"
     faces = latest(str(tmp_path / "root")).faces.read()
     kept = {j for j in faces["jpeg"].to_pylist() if j is not None}
+    assert kept
     assert kept <= {reader.read(folder, p) for p in records}, "never compressed twice"

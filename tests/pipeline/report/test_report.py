@@ -102,13 +102,13 @@ def test_of_each_kind_no_more_is_shown_than_asked_and_every_finding_is_counted(r
     assert sum(gallery.counts.values()) == kinds.total()
     assert gallery.pictures == {}
     by_face = {r["face_id"]: r for r in refinement.clusters.read().to_pylist()}
-    assert {"overlap", "misplaced", "split"} <= {e.kind for e in gallery.entries}
+    assert {"outlier", "overlap", "misplaced", "split"} <= {e.kind for e in gallery.entries}
     for entry in gallery.entries:
         assert all(s.faces for s in entry.sides), entry
         if entry.kind == "outlier":
             suspect, own = entry.sides
             assert suspect.faces[0] not in own.faces
-            assert {by_face[f]["cluster"] for f in own.faces} <= {0}
+            assert {by_face[f]["cluster"] for f in own.faces} == {0}
             assert by_face[suspect.faces[0]]["identity"] in entry.names
 
 

@@ -10,6 +10,7 @@ def test_a_round_asks_nothing_twice(tmp_path):
     limits = RoundLimits(budget=30, audit=10)
     first = plan_round(refinement, (), {}, limits)
     items = [i.id for q in first.questions for i in q.question.items]
+    assert items
     assert len(items) == len(set(items))
     again = plan_round(refinement, set(items), {}, limits)
     assert not [i for q in again.questions for i in q.question.items if i.id in items and q.question.page == PAIR]

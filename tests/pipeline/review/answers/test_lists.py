@@ -62,7 +62,7 @@ def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Ref
     assert now[moved] == (target, "misplaced")
     assert all(now[k][1] != "outlier" for k in clean if k not in (left_out, moved))
     strangers = [k for k, (kind, _) in truth.items() if kind == "stranger"]
-    assert all(now[k][0] is None for k in strangers)
+    assert {now[k][0] for k in strangers} == {None}
 
     again = apply_list(path, [right, relabel], says="right")
     assert again.new == 0
@@ -113,7 +113,9 @@ def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Pat
     assert {fates(path)[k] for k in fates(path) if k.startswith(f"{gone}/") and fates(path)[k][1] == "overlap"}
     assert gone not in {i for i, _ in fates(path).values()}
     apply_list(path, [written(tmp_path / "stay.txt", names[:20])], says="stay")
-    assert {i.split("~")[0] for i, reason in fates(path).values() if i and not reason} <= set(names[:20])
+    kept = {i.split("~")[0] for i, reason in fates(path).values() if i and not reason}
+    assert kept <= set(names[:20])
+    assert len(kept) >= 10
 
 
 def test_numbered_classes_and_other_spellings(tmp_path: Path):

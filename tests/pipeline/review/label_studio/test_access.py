@@ -67,9 +67,10 @@ def test_what_is_no_address_is_told(url):
 def test_the_server_listens_on_loopback_only_and_keeps_its_secrets(label_server):
     for secret in (label_server.token, label_server.password):
         assert secret.stat().st_mode & 0o777 == 0o600
-    listening = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else ""
     port = f":{int(label_server.url.rsplit(':', 1)[1]):04X}"
-    addresses = [line.split()[1] for line in listening.split("\n")[1:] if line and line.split()[3] == "0A"]
-    assert {a.rsplit(":", 1)[0] for a in addresses if a.endswith(port)} <= {"0100007F"}
+    if Path("/proc/net/tcp").exists():
+        sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = [s[1].rsplit(":", 1)[0] for s in sockets if s[1].endswith(port) and s[3] == "0A"]
+        assert set(listening) == {"0100007F"}
     log = (label_server.token.parent / "server.log").read_text(errors="replace")
     assert label_server.token.read_text().strip() not in log

@@ -11,6 +11,7 @@ def test_pages_show_sure_faces_of_the_person_and_never_a_suspect_as_sure(drawn, 
     suspects = [c for c in drawn_cases if c.page == GRID]
     questions = compose_questions(refinement, suspects, {}, answers_given={})
     asked_faces = {i.face for q in questions for i in q.question.items}
+    assert asked_faces
     for question in questions:
         assert not set(question.question.left) & {i.face for i in question.question.items}
         shows = [truth[key[f]] for f in question.question.left]

@@ -21,6 +21,7 @@ def test_nothing_is_asked_that_an_answer_cannot_change(drawn, drawn_cases):
 
 def test_stray_faces_of_one_group_are_one_question(drawn_cases):
     strays = [(c.identity, c.finding.object) for c in drawn_cases if c.finding.kind == "misplaced"]
+    assert strays
     assert len(strays) == len(set(strays))
 
 

@@ -24,7 +24,7 @@ def groups():
 
 def test_the_same_seed_draws_the_same_whatever_else_is_drawn(drawn):
     again = list(draw_people(2, 2, seed=1))
-    assert all((a.photo == b.photo).all() for a, b in zip(drawn, again, strict=False))
+    assert all((a.photo == b.photo).all() for a, b in zip(drawn[:4], again, strict=True))
     other = next(draw_people(1, 1, seed=2))
     assert other.photo.shape != drawn[0].photo.shape or (other.photo != drawn[0].photo).any()
     assert make_person(1, 0).shape != make_person(2, 0).shape != make_person(2, 1).shape
