@@ -1,7 +1,7 @@
 """`refinery`: the list of commands, and how a run of one ends.
 
-Exit status: 0 done, 1 a fault of the program, 2 a mistake in what was typed, 130 stopped by Ctrl-C. Whatever goes wrong
-is one line on standard error.
+Exit status: 0 done; 1 a fault of the program, or something needed is missing (`doctor`); 2 a mistake in what was typed;
+130 stopped by Ctrl-C. An error is one line on standard error, after the usage where a word is not understood.
 """
 
 import logging
@@ -37,7 +37,7 @@ def main() -> None:
         _end(2, str(error))
     except (KeyboardInterrupt, typer.Abort):
         _end(130, STOPPED)
-    except Exception as error:  # the last line of defence: a fault is one line, too
+    except Exception as error:  # a fault of ours is one line, too
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
             sys.exit(2)
@@ -90,7 +90,7 @@ def _root(
 
 
 def _follows_ctrl_c(error: BaseException | None) -> bool:
-    """Whether an error only followed from Ctrl-C, as when a Prefect server of the same terminal obeyed it, too."""
+    """Whether an error is a consequence of Ctrl-C, as when a Prefect server in the same terminal ended by it, too."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -1,7 +1,7 @@
-"""One command of the command line, built from its entry in the table only when it is called or asked for --help.
+"""A command, built from its entry in the table when it is called or its own --help is shown, and not before.
 
-A command's options are the signature of the function that it names; its module, and with it torch, Prefect or OpenCV,
-is imported here and not before.
+Its options are the signature of its function. Building it imports the function's module, and with it perhaps torch,
+Prefect or OpenCV; the list of commands is shown without any of them.
 """
 
 import functools
@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 @dataclass(frozen=True)
 class CommandEntry:
-    """A command as the list shows it, and where its function is.
+    """A command: what the list shows of it, and where its function is.
 
     name: as it is typed, "review send" with its group; target: "module:function", or "" for a group of commands;
     summary: one line of the list; example: one command that can be pasted, after placeholders in capitals are replaced.
@@ -37,11 +37,11 @@ class CommandEntry:
 
     @property
     def verb(self) -> str:
-        """The last word of the name: what the command is called within its group."""
+        """The last word of the name, which is its name within its group."""
         return self.name.rpartition(" ")[2]
 
     def epilog(self) -> str:
-        """The example as --help ends with it: long ones go on in a further line, as a shell reads them."""
+        """The last lines of --help: the example, over several lines with a backslash at their ends where it is long."""
         lines = textwrap.wrap(
             self.example, 88, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
         )
@@ -49,7 +49,7 @@ class CommandEntry:
 
 
 class ResultCommand(TyperCommand):
-    """A command that prints the result of its function, as JSON where --json is given."""
+    """A command that prints what its function returns; with --json as one JSON object."""
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -80,7 +80,7 @@ def _load(target: str) -> Callable[..., Any]:
 
 
 def _runnable(function: Any) -> Callable[..., Any]:
-    """The function itself; a Prefect flow as a function that first has a Prefect server started, where none is set."""
+    """The function; of a Prefect flow one that runs the flow, on a server that is started where none is set."""
     if not hasattr(function, "fn"):
         return function  # type: ignore[no-any-return]
     plain: Callable[..., Any] = function.fn
@@ -97,10 +97,10 @@ def _runnable(function: Any) -> Callable[..., Any]:
 
 
 def _json_option() -> Any:
-    """The option --json as typer makes it of an annotated parameter."""
+    """The option --json, as typer makes one from an annotated parameter."""
 
     def declared(json: AsJson = False) -> None:
-        """Carries the option."""
+        """Exists for its parameter alone."""
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command()(declared)

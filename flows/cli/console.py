@@ -1,8 +1,11 @@
-"""The console script. Worker processes load the module of the command that starts them, so it imports when it runs."""
+"""The console script `refinery`.
+
+A worker process loads the module that started the program, so this one imports the command line only when it runs.
+"""
 
 
 def main() -> None:
-    """What `refinery` does: see flows.cli.app."""
+    """Run the command that was typed: see flows.cli.app."""
     from flows.cli.app import main as run
 
     run()

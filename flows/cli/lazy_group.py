@@ -9,7 +9,7 @@ from flows.cli.command import CommandEntry, build_command
 
 
 class Completion(NamedTuple):
-    """A word for the shell, as typer's completion scripts read it."""
+    """A word that the shell offers, with the attributes that typer's completion scripts read."""
 
     value: str
     help: str
@@ -17,16 +17,16 @@ class Completion(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """The commands of one group: their names and summaries are in the table, a command is built when it is called.
+    """A group whose commands are entries of a table; each is built, and its module imported, when it is called.
 
-    prefix: what its commands are called by before their own word, "" at the top, "review " in `refinery review`.
+    prefix: what precedes the name of a command of this group, "review " in `refinery review`, "" at the top.
     """
 
     table: ClassVar[Sequence[CommandEntry]] = ()
     prefix: str = ""
 
     def entries(self) -> dict[str, CommandEntry]:
-        """The entries of this group by the word that one types for them here."""
+        """The entries of this group, by the word that calls each."""
         own = [e for e in self.table if e.name.startswith(self.prefix)]
         return {e.verb: e for e in own if " " not in e.name.removeprefix(self.prefix)}
 
@@ -35,7 +35,7 @@ class LazyGroup(TyperGroup):
         return list(self.entries())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  typer's signature
-        """The command of that word, or None; its module is imported now."""
+        """The command that this word calls, or None; this imports its module."""
         entry = self.entries().get(cmd_name)
         if entry is None:
             return None
@@ -49,8 +49,8 @@ class LazyGroup(TyperGroup):
         return group
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the first word names; a mistyped word is answered with those that are like it."""
-        self.commands = dict.fromkeys(self.entries(), LazyGroup())  # typer looks at the names alone
+        """The command that the first word calls. The error for an unknown word suggests similar ones."""
+        self.commands = dict.fromkeys(self.entries(), LazyGroup())  # typer takes only the names, for suggestions
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002  typer's signature
@@ -64,6 +64,9 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(word.ljust(width), summary) for word, summary in rows])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Completions of a word that was begun: commands with their summaries, then the group's own options."""
+        """What the shell offers for the beginning of a word: commands with their summaries, and the group's options."""
         found = [Completion(w, e.summary) for w, e in self.entries().items() if w.startswith(incomplete)]
-        return [*found, *super(TyperGroup, self).shell_complete(ctx, incomplete)]  # TyperGroup's imports every command
+        return [
+            *found,
+            *super(TyperGroup, self).shell_complete(ctx, incomplete),
+        ]  # the method of TyperGroup would import every command

@@ -1,4 +1,4 @@
-"""What a command returns: an object that can say itself in lines, as JSON, and, where it has one, as a table.
+"""What a command returns: a result that is printed as lines of text, some with a table above them, or as JSON.
 
 Standard output is for results alone; log lines go to standard error.
 """
@@ -27,13 +27,13 @@ class TableResult(Protocol):
     """A result with a table, which is printed above its lines."""
 
     def rows(self) -> Sequence[Mapping[str, object]]:
-        """The rows from top to bottom; all of them have the first one's columns, or some of them."""
+        """The rows from top to bottom; the first row has all columns."""
         ...
 
 
 @runtime_checkable
 class StatusResult(Protocol):
-    """A result that may say that something is wrong, for scripts."""
+    """A result that decides the exit status of its command."""
 
     def exit_status(self) -> int:
         """The exit status of the command: 0, or 1 where something is wrong."""
@@ -52,7 +52,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
 
 def text_table(rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Rows as aligned lines of text with a heading: for a result that shows a second table among its lines."""
+    """Rows as aligned lines of text under their column names, for a result with a second table among its lines."""
     columns = list(rows[0])
     cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]

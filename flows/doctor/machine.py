@@ -21,7 +21,7 @@ from pipeline.tables import storage
 GB = 1e9
 LEAST_MEMORY = 4 * GB  # what the cluster guide gives a worker (flows/guides/cluster.md)
 LEAST_DISK = 10 * GB  # a root with two embedders takes 8.4 kB a photo (39.6 MB for the 4,715 photos of noisy LFW)
-DRIVER = Path("/dev/nvidiactl")  # there where the driver of an NVIDIA card is loaded
+DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
 
 
 def python() -> Check:

@@ -11,14 +11,14 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 
 LIMIT = "gpu"
-DRIVER = Path("/dev/nvidiactl")  # there where the driver of a card is loaded
+DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
 
 
 @contextmanager
 def gpu() -> Iterator[None]:
-    """The block runs when the card is free; at once without a card, outside a Prefect run, or without the limit.
+    """Run the block when no other run holds the card; at once without a card, a Prefect run, or the limit.
 
-    A run that waits although it would not use the card does no harm.
+    A block that does not use the card in the end waits all the same, which does no harm.
     """
     if FlowRunContext.get() is None or not DRIVER.exists():
         yield

@@ -1,1 +1,1 @@
-"""Cleaning and review on a schedule."""
+"""Refining and reviewing on a schedule: `refinery serve`, and the flows and deployments it serves."""

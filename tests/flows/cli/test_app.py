@@ -56,10 +56,10 @@ def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
     refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
     status, out, _ = refinery("refine", refined, "image-folder", world.photos, *options(world.models), "--json")
-    found = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert found["account"]["ingested"] == len(world.truth)
-    assert found["thresholds"]
+    assert result["account"]["ingested"] == len(world.truth)
+    assert result["thresholds"]
     status, out, _ = refinery("labels", refined, "--out", tmp_path / "o.tsv", "--json")
     assert json.loads(out)["photos"] == len(world.truth)
     assert (tmp_path / "o.tsv").read_text().splitlines()[0].split("\t") == [
@@ -97,8 +97,8 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if gone:  # the server that the end was to be told to
-                raise ConnectionRefusedError("nobody there")  # noqa: B904  as it comes about
+            if gone:  # the server of the run, which is told of its end
+                raise ConnectionRefusedError("no server answers")  # noqa: B904  as it comes about
             raise
 
     monkeypatch.delenv(PREFECT_VARIABLE)

@@ -75,14 +75,14 @@ def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, mo
 def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_need() -> None:
     first, second = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
     assert [s.schedule.cron for d in (first, second) for s in d.schedules] == ["0 3 * * *", "*/15 * * * *"]
-    for made in (first, second):
-        assert made.concurrency_limit == 1
-        assert made.concurrency_options.collision_strategy.value == "CANCEL_NEW"
-        assert made.parameters["out"] == "/out"
-        assert made.parameters["target_noise"] == 0.01
-        assert made.parameters["send_options"]["budget"] == 7
-        flow = load_flow_from_entrypoint(made.entrypoint)
-        assert set(made.parameters) <= set(flow.parameters.properties)
+    for deployment in (first, second):
+        assert deployment.concurrency_limit == 1
+        assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+        assert deployment.parameters["out"] == "/out"
+        assert deployment.parameters["target_noise"] == 0.01
+        assert deployment.parameters["send_options"]["budget"] == 7
+        flow = load_flow_from_entrypoint(deployment.entrypoint)
+        assert set(deployment.parameters) <= set(flow.parameters.properties)
     assert first.parameters["refine_options"]["detector"] == "d"
     assert second.parameters["root"] == "/r"
     assert not deployments(REFINE_OPTIONS, SEND_OPTIONS, Schedule("", EVERY))[0].schedules
@@ -100,7 +100,7 @@ def test_a_mistake_is_one_line(schedule: Schedule, message: str) -> None:
         deployments(REFINE_OPTIONS, SEND_OPTIONS, schedule)
 
 
-def test_an_audit_too_small_for_the_target_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_audit_too_small_for_the_target_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="refinery"):
         deployments(REFINE_OPTIONS, {**SEND_OPTIONS, "audit": 765}, Schedule("", EVERY, target_noise=0.005))
         assert not caplog.text

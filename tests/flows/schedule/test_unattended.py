@@ -30,11 +30,11 @@ WHO = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough
 
 
 class Served(NamedTuple):
-    """A `refinery serve` that runs, its server's address, and what it says."""
+    """A `refinery serve` that runs, its server's address, and the file of its log."""
 
     process: subprocess.Popen[bytes]
     api: str
-    said: Path
+    log: Path
     webhook: int
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
@@ -50,18 +50,18 @@ class Served(NamedTuple):
         """What `until` returns once it is something."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            assert self.process.poll() is None, self.said.read_text()[-3000:]
-            found = until()
-            if found:
-                return found
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            value = until()
+            if value:
+                return value
             time.sleep(0.5)
-        raise AssertionError(f"{what}: not within {seconds} s\n{self.said.read_text()[-5000:]}")
+        raise AssertionError(f"{what}: not within {seconds} s\n{self.log.read_text()[-5000:]}")
 
 
 @contextmanager
 def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Iterator[Served]:
     """The command as a user types it, with a Prefect server of its own; ended by a friendly signal."""
-    port, webhook, said = free_port(), free_port(), folder / f"said-{time.monotonic_ns()}.txt"
+    port, webhook, log = free_port(), free_port(), folder / f"log-{time.monotonic_ns()}.txt"
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
         "PREFECT_HOME": str(folder / "prefect"),
@@ -69,7 +69,7 @@ def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Ite
         "LABEL_STUDIO_API_KEY": studio.token.read_text().strip(),
         "REFINERY_WEBHOOK_SECRET": SECRET,
     }
-    given = [
+    typed = [
         folder / "root",
         "image-folder",
         photos,
@@ -85,17 +85,17 @@ def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Ite
         webhook,
         *words,
     ]
-    command = [sys.executable, "-c", "from flows.cli.app import main; main()", "serve", *map(str, given)]
-    with open(said, "wb") as written:
+    command = [sys.executable, "-c", "from flows.cli.app import main; main()", "serve", *map(str, typed)]
+    with open(log, "wb") as written:
         process = subprocess.Popen(command, env=environment, stdout=written, stderr=written, start_new_session=True)
     try:
-        served = Served(process, f"http://127.0.0.1:{port}/api", said, webhook)
-        served.wait("it serves", lambda: "until Ctrl-C" in said.read_text())
+        served = Served(process, f"http://127.0.0.1:{port}/api", log, webhook)
+        served.wait("it serves", lambda: "until Ctrl-C" in log.read_text())
         yield served
         process.send_signal(signal.SIGTERM)
         assert process.wait(300) == 0
-        assert "Traceback" not in said.read_text()
-        assert "stopped; served until now" in said.read_text()
+        assert "Traceback" not in log.read_text()
+        assert "stopped; served until now" in log.read_text()
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{served.api}/health")
     finally:
@@ -133,8 +133,8 @@ def answer(studio: LocalServer, name: str) -> list[str]:
             for task in annotator.tasks(project["id"]) if name in project["title"] else []:
                 items = task["data"]["items"]
                 grid = task["data"]["page"] == "grid"
-                said = {f"cell_{i}": "same" for i in range(len(items))} if grid else {"same": "same"}
-                submitted.append(str(annotator.answer(task["id"], said)))
+                choices = {f"cell_{i}": "same" for i in range(len(items))} if grid else {"same": "same"}
+                submitted.append(str(annotator.answer(task["id"], choices)))
     return sorted(submitted)
 
 
@@ -146,22 +146,22 @@ def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "30", "--audit", "5", "--name", name)
     with serving(tmp_path, tmp_path / "world/photos", label_server, *words) as served:
         served.wait("the first refinement", lambda: served.runs("scheduled-refinement"))
-        first, made = (out / "latest").resolve(), tables(root)
-        before = served.said.read_text().count("shards made")
+        first, shards = (out / "latest").resolve(), tables(root)
+        before = served.log.read_text().count("shards made")
         assert first.is_dir()
         assert before > 0
 
         served.wait(
             "the second", lambda: len(served.runs("scheduled-refinement")) > 1 and served.runs("scheduled-review")
         )
-        assert tables(root) == made, "nothing is made twice"
-        assert served.said.read_text().count("shards made") == before
+        assert tables(root) == shards, "nothing is made twice"
+        assert served.log.read_text().count("shards made") == before
         assert [p.name for p in out.iterdir() if not p.is_symlink()] == [first.name]
 
         call_back(label_server, name, served.webhook)
-        given = answer(label_server, name)
-        assert given
-        served.wait("the answers", lambda: heard(root) == given)
+        answer_ids = answer(label_server, name)
+        assert answer_ids
+        served.wait("the answers", lambda: collected(root) == answer_ids)
         times = len(served.runs("scheduled-review"))  # one that has the last answers may still be at work
         served.wait("a review after the answers", lambda: len(served.runs("scheduled-review")) > times)
         assert (out / "latest").resolve() != first
@@ -172,7 +172,7 @@ def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -
         now, times = (out / "latest").resolve(), len(served.runs("scheduled-refinement"))
         served.wait("a refinement after the answers", lambda: len(served.runs("scheduled-refinement")) > times)
         assert (out / "latest").resolve() == now, "answers hold when everything is refined again"
-        assert heard(root) == given
+        assert collected(root) == answer_ids
         artifacts = httpx.post(f"{served.api}/artifacts/latest/filter", json={}).json()
         assert {"account", "queue", "agreement", "audit", "refinement"} <= {a["key"] for a in artifacts}
     with serving(tmp_path, tmp_path / "world/photos", label_server, "--name", name) as served:
@@ -185,7 +185,7 @@ def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -
         assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
 
 
-def heard(root: Path) -> list[str]:
+def collected(root: Path) -> list[str]:
     """What the ledger holds of the annotators, by the ids of what they submitted; each once for each finding."""
     rows = [r for r in ledger.read(str(root), superseded=True).to_pylist() if r["who"] in WHO]
     assert len({(r["answer_id"], r["finding_id"]) for r in rows}) == len(rows), "nothing is kept twice"
