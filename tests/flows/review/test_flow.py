@@ -74,6 +74,24 @@ def items(local: LocalServer, review: str) -> Counter[str]:
     return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
 
 
+def export_knows_no_group(drawn: Drawn, groups: Path) -> None:
+    """Export the refinement, and find no group of the file in anything that was written."""
+    out = Path(drawn.root).parent / "refined"
+    export(drawn.root, out)
+    words = {row.split(",")[1] for row in groups.read_text().splitlines()[1:]}
+    assert words
+    assert list(out.rglob("*.parquet"))
+    for file in out.rglob("*"):
+        if file.suffix == ".parquet":
+            table = pq.read_table(file)
+            assert "group" not in table.schema.names
+            assert not words & {
+                v for c in table.schema.names if c not in ("jpeg", "label") for v in table[c].to_pylist()
+            }
+        elif file.is_file():
+            assert not [w for w in words if w in file.read_text(errors="replace")]
+
+
 def test_people_make_it_better(
     drawn: Drawn, label_server: LocalServer, browser: Any, shots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,9 +113,8 @@ def test_people_make_it_better(
         order = (*EVERYONE[first:], *EVERYONE[:first]) if pages else ANNOTATORS
         pages += [len(answer(connection(label_server), name, oracle, who, wrong=0.05)) for who in order]
         collected = collect.fn(drawn.root, **where)
-        if (
-            turn >= 3 and not collected.disputed
-        ):  # a question that came up in this round has its further opinion in the next
+        # a question that came up in this round has its further opinion in the next
+        if turn >= 3 and not collected.disputed:
             break
     after = drawn.score()
     review_status = status.fn(drawn.root, **where)
@@ -122,21 +139,7 @@ def test_people_make_it_better(
     assert {a.name for a in review_status.annotators} >= set(ANNOTATORS)
     gold = [r for r in ledger.read(drawn.root).to_pylist() if r["purpose"] == "gold"]
     assert gold
-
-    out = Path(drawn.root).parent / "refined"  # what leaves knows no group
-    export(drawn.root, out)
-    words = {row.split(",")[1] for row in Path(groups).read_text().splitlines()[1:]}
-    assert words
-    assert list(out.rglob("*.parquet"))
-    for file in out.rglob("*"):
-        if file.suffix == ".parquet":
-            table = pq.read_table(file)
-            assert "group" not in table.schema.names
-            assert not words & {
-                v for c in table.schema.names if c not in ("jpeg", "label") for v in table[c].to_pylist()
-            }
-        elif file.is_file():
-            assert not [w for w in words if w in file.read_text(errors="replace")]
+    export_knows_no_group(drawn, Path(groups))
 
 
 def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_server: LocalServer) -> None:
