@@ -17,6 +17,24 @@ from tests.builders.label_studio.label_server import begin
 from tests.builders.processes.mxnet_python import mxnet_python
 from tests.builders.small_world import World
 
+LONGEST_FILES = (  # over half a minute each; the first one mostly waits
+    "tests/flows/schedule/test_unattended.py",
+    "tests/flows/review/test_flow.py",
+    "tests/flows/refine/test_known_truth.py",
+    "tests/pipeline/sources/record_io/test_mxnet.py",
+    "tests/trainer/test_train.py",
+    "tests/chaos/test_soak.py",
+    "tests/flows/sample/test_demo.py",
+    "tests/flows/examples/test_examples.py",
+    "tests/flows/cli/test_processes.py",
+    "tests/flows/report/test_flow.py",
+    "tests/flows/refine/test_same_bytes.py",
+    "tests/pipeline/review/label_studio/test_faults.py",
+    "tests/flows/benchmark/test_refine.py",
+    "tests/flows/train/test_flow.py",
+    "tests/flows/refine/test_sources.py",
+)
+
 
 @pytest.fixture(scope="session")
 def material() -> Path:
@@ -97,10 +115,15 @@ def mxnet() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests against the real mxnet install 430 MB of their own: they run where REFINERY_MXNET is set."""
+    """Skip the tests against the real mxnet without REFINERY_MXNET, and put the files that take longest first.
+
+    mxnet installs 430 MB of its own. Where several processes run the tests, each takes one file after the other.
+    """
     for item in items:
         if item.get_closest_marker("mxnet") and not os.environ.get("REFINERY_MXNET"):
             item.add_marker(pytest.mark.skip(reason="REFINERY_MXNET is not set"))
+    places = {name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(autouse=True, scope="session")

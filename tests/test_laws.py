@@ -20,6 +20,7 @@ from tests.builders.source_code import (
     python_files,
     tree_of,
 )
+from tests.conftest import LONGEST_FILES
 
 FILES = python_files(*PACKAGES)
 TEST_FILES = python_files("tests")
@@ -191,6 +192,10 @@ def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None
 def test_every_file_is_named_for_what_it_holds() -> None:
     nameless = {"utils", "util", "common", "helpers", "helper", "base", "manager", "config", "misc", "types"}
     assert not [p for p in (*FILES, *TEST_FILES) if p.stem in nameless]
+
+
+def test_the_longest_test_files_are_there() -> None:
+    assert not [name for name in LONGEST_FILES if not (ROOT / name).is_file()]
 
 
 def test_the_tests_mirror_the_packages() -> None:
