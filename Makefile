@@ -40,7 +40,7 @@ cluster: $(READY)
 
 # refinements and reviews killed at random for half an hour, and libFuzzer on every reader of outside bytes
 soak: $(READY)
-	@$(VENV)/bin/python -m tests.chaos.soak soak $(SELECT)
+	@$(VENV)/bin/python -m tests.chaos.soak.run soak $(SELECT)
 
 fuzz: $(READY)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev,fuzz]'

@@ -23,7 +23,7 @@ LONGEST_FILES = (  # over half a minute each; the first one mostly waits
     "tests/flows/refine/test_known_truth.py",
     "tests/pipeline/sources/record_io/test_mxnet.py",
     "tests/trainer/test_train.py",
-    "tests/chaos/test_soak.py",
+    "tests/chaos/soak/test_run.py",
     "tests/flows/sample/test_demo.py",
     "tests/flows/examples/test_examples.py",
     "tests/flows/cli/test_processes.py",

@@ -1,7 +1,4 @@
-"""The laws of the architecture: which module may import which, where heavy libraries are met, and how large code gets.
-
-Where the code still breaks a law, the law lists the exceptions; an exception that is no longer needed fails, too.
-"""
+"""The laws of the architecture: which module may import which, where heavy libraries are met, and how large code gets."""
 
 import ast
 from collections import Counter
@@ -76,12 +73,7 @@ TRAINER = [
     "trainer.throughput",
     "trainer.sample_detector",
 ]
-UPWARD: set[tuple[str, str]] = set()  # imports against the order
-CIRCLES: set[frozenset[str]] = set()
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_FILES_A_FOLDER = 250, 60, 15
-LARGE_FILES = {"flows/cli/command_table.py"}
-LONG_FUNCTIONS: set[tuple[str, str]] = set()
-FULL_FOLDERS: set[str] = set()
 
 
 def users(library: str) -> set[str]:
@@ -135,8 +127,7 @@ def test_imports_run_one_way(order: list[str]) -> None:
     graph = {module: found for module, found in import_graph().items() if module.startswith(f"{package}.")}
     edges = {(a, b) for a in graph for b in graph[a] if b in graph}
     assert len(edges) > 20
-    upward = {(a, b) for a, b in edges if layer(a, order) < layer(b, order)}
-    assert upward == {(a, b) for a, b in UPWARD if a.startswith(f"{package}.")}
+    assert not {(a, b) for a, b in edges if layer(a, order) < layer(b, order)}
 
 
 def test_no_module_of_the_pipeline_needs_the_drawn_world() -> None:
@@ -147,7 +138,7 @@ def test_no_module_of_the_pipeline_needs_the_drawn_world() -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles({"a": frozenset("b"), "b": frozenset("c"), "c": frozenset("b")}) == {frozenset("bc")}
-    assert circles(import_graph()) == CIRCLES
+    assert not circles(import_graph())
 
 
 def test_no_test_module_imports_another() -> None:
@@ -158,11 +149,10 @@ def test_no_test_module_imports_another() -> None:
 
 def test_no_file_or_function_or_folder_is_too_large() -> None:
     files = [*FILES, *TEST_FILES]
-    assert {name_of(p) for p in files if len(p.read_text().splitlines()) > MAX_FILE_LINES} == LARGE_FILES
-    long = {(name_of(p), f) for p in files for f, n in function_lengths(p) if n > MAX_FUNCTION_LINES}
-    assert long == LONG_FUNCTIONS
-    folders = Counter(name_of(p.parent) for p in files if p.name != "__init__.py")
-    assert {folder for folder, n in folders.items() if n > MAX_FILES_A_FOLDER} == FULL_FOLDERS
+    assert not [name_of(p) for p in files if len(p.read_text().splitlines()) > MAX_FILE_LINES]
+    assert not [(name_of(p), f) for p in files for f, n in function_lengths(p) if n > MAX_FUNCTION_LINES]
+    folders = Counter(name_of(p.parent) for p in files)
+    assert not [folder for folder, n in folders.items() if n > MAX_FILES_A_FOLDER]
 
 
 def test_the_formatter_decides_everywhere() -> None:

@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 
 from flows.cli.result import StatusResult, print_result
 
+MODELS = "--detector scrfd.onnx --embedder arcface.onnx"  # in the examples of commands that take both models
 PREFECT_VARIABLE = "REFINERY_PREFECT"  # off: flows run as plain functions, without a server, history or retries
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.chaos.killed_command import KillPlan, KillResult, run_command
-from tests.chaos.soak_report import SoakReport
+from tests.chaos.soak.report import SoakReport
 
 
 @dataclass(frozen=True)

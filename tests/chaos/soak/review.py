@@ -20,8 +20,8 @@ from pipeline.review.label_studio.records import Server
 from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer
 from tests.chaos import root_checks
 from tests.chaos.killed_command import random_kill
-from tests.chaos.soak_bench import SoakBench
-from tests.chaos.soak_refinement import UndisturbedStep
+from tests.chaos.soak.bench import SoakBench
+from tests.chaos.soak.refinement import UndisturbedStep
 
 log = logging.getLogger("refinery")
 REVIEWED_STEP = "all photos"  # the step of the refinement whose result is reviewed

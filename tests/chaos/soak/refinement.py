@@ -12,7 +12,7 @@ from pipeline.refinement import FILE
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.chaos import root_checks
 from tests.chaos.killed_command import KillPlan, random_kill
-from tests.chaos.soak_bench import SoakBench
+from tests.chaos.soak.bench import SoakBench
 
 log = logging.getLogger("refinery")
 SHARDS = "6"

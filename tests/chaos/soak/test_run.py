@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.review.label_studio import installation
 from tests.chaos.killed_command import SIGNAL_SHARES, run_command
-from tests.chaos.soak import SoakFaultsError, soak
+from tests.chaos.soak.run import SoakFaultsError, soak
 
 
 @pytest.mark.slow
@@ -38,9 +38,9 @@ def test_a_few_kills_of_a_review_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_fault_ends_the_soak_with_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.chaos.soak.draw_world", lambda *_args, **_options: None)
+    monkeypatch.setattr("tests.chaos.soak.run.draw_world", lambda *_args, **_options: None)
     monkeypatch.setattr(
-        "tests.chaos.soak.undisturbed_steps", lambda bench: bench.report.check("lost", ["answer 1"], "collect")
+        "tests.chaos.soak.run.undisturbed_steps", lambda bench: bench.report.check("lost", ["answer 1"], "collect")
     )
     with pytest.raises(SoakFaultsError, match=r"1 answers lost or invented.*lost: collect: answer 1"):
         soak(tmp_path, kills=0, review_kills=0)

@@ -1,4 +1,4 @@
-"""A refinement and its review, killed and started again at random, over and over: python -m tests.chaos.soak OUT."""
+"""A refinement and its review, killed and started again at random, over and over: python -m tests.chaos.soak.run OUT."""
 
 import argparse
 import logging
@@ -11,10 +11,10 @@ import numpy as np
 
 from pipeline.sample.world import draw_world
 from tests.builders.markdown_table import markdown_table
-from tests.chaos.soak_bench import SoakBench
-from tests.chaos.soak_refinement import killed_refinement, undisturbed_steps
-from tests.chaos.soak_report import SoakReport
-from tests.chaos.soak_review import killed_review, label_studio
+from tests.chaos.soak.bench import SoakBench
+from tests.chaos.soak.refinement import killed_refinement, undisturbed_steps
+from tests.chaos.soak.report import SoakReport
+from tests.chaos.soak.review import killed_review, label_studio
 
 
 class SoakFaultsError(RuntimeError):
@@ -57,7 +57,7 @@ def soak(
 
 def main(arguments: list[str]) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak", description=soak.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.soak.run", description=soak.__doc__)
     parser.add_argument("out", type=Path)
     for name, kind, default in (
         ("kills", int, 150),
