@@ -1,4 +1,4 @@
-"""The laws of the architecture: which module may import which, where heavy libraries are met, and how large code gets."""
+"""The laws of the architecture: which module may import which, where heavy libraries are met, how large code gets."""
 
 import ast
 from collections import Counter

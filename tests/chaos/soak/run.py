@@ -1,4 +1,4 @@
-"""A refinement and its review, killed and started again at random, over and over: python -m tests.chaos.soak.run OUT."""
+"""Refinements and a review, killed and started again at random, over and over: python -m tests.chaos.soak.run OUT."""
 
 import argparse
 import logging
