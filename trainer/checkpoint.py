@@ -1,8 +1,8 @@
-"""A checkpoint: everything a training needs to continue, in one file that appears whole or not at all.
+"""A checkpoint: everything that a training needs to continue, in one file. The file is written whole or not at all.
 
-The classifier is kept whole, not by rank, so a run may continue on another number of ranks. All random numbers of an
-update (dropout, sampled classes, flips) follow from the seed and the update's number, so no generator's state is kept.
-Files are read with torch's restricted unpickler: tensors and plain values, no code.
+It holds the classifier of all ranks, so a run may continue on another number of ranks. All random numbers of an update
+(dropout, sampled classes, flips) follow from the seed and the update's number, so no generator state is stored.
+Files are read with torch's restricted unpickler, which loads tensors and plain values and runs no code.
 """
 
 import errno
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.backbones import make_backbone
-from trainer.run import Run, from_dict
+from trainer.run import Run, run_from_dict
 
-FORMAT = 1
+FORMAT = 1  # version of the file's keys
 
 
 @dataclass(frozen=True)
@@ -28,49 +28,54 @@ class Checkpoint:
     """The state of a training; the fields are the keys of the file."""
 
     run: Run
-    data: str  # the data set's digest (see data.shards)
-    classes: int
-    seen: int  # photos trained on, over all ranks and epochs
-    best: float  # first figure of the first test set; below 0: not measured yet
-    backbone: dict[str, Tensor]
-    optimizer: dict[str, Any]
-    objective: dict[str, Tensor]
-    scaler: dict[str, Any]
+    data: str  # digest of the data set: ParquetFaces.digest or RecordFaces.digest
+    classes: int  # number of identities
+    seen: int  # photos trained on so far, over all ranks and epochs
+    best: float  # best value so far of the first test set's first figure; below 0: not measured yet
+    backbone: dict[str, Tensor]  # the backbone's weights
+    optimizer: dict[str, Any]  # state of the backbone's optimizer
+    objective: dict[str, Tensor]  # classifier and class centres, with the state of their optimizer
+    scaler: dict[str, Any]  # state of the loss scaling (fp16)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint. UserError when the disk is full; an earlier file then stays as it was."""
-    value = {f: getattr(checkpoint, f) for f in checkpoint.__dataclass_fields__}
+    """Write a checkpoint. Raises UserError when it cannot be written; an earlier file at the path is then unchanged."""
+    content = {f: getattr(checkpoint, f) for f in checkpoint.__dataclass_fields__}
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as stream:
-            torch.save(value | {"format": FORMAT, "run": asdict(checkpoint.run)}, stream)
+            torch.save(content | {"format": FORMAT, "run": asdict(checkpoint.run)}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # torch raises RuntimeError for the disk's OSError
-        what = "no room left on the disk" if _disk_is_full(error, path.parent) else f"cannot write ({error})"
-        earlier = f"{path} is as it was" if path.exists() else "there is no earlier checkpoint"
-        raise UserError(f"{what} at a checkpoint in {path.parent}: free some and run again; {earlier}") from None
+        reason = "no room left on the disk" if _disk_is_full(error, path.parent) else str(error)
+        earlier = f"the earlier {path.name} is unchanged" if path.exists() else "there is no earlier checkpoint"
+        raise UserError(
+            f"cannot write the checkpoint {path} ({reason}): make room on the disk and run again; {earlier}"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
-    """The checkpoint in a file. UserError when the file does not exist, was cut short or is of another version."""
+    """The checkpoint in a file, its tensors on this device.
+
+    Raises UserError when the file does not exist, was cut short or was written by another version.
+    """
     try:
-        value = torch.load(path, map_location=device, weights_only=True)
-        if value.pop("format") != FORMAT:
+        content = torch.load(path, map_location=device, weights_only=True)
+        if content.pop("format") != FORMAT:
             raise UserError(f"{path} is a checkpoint of another version: train again, or use the version that wrote it")
-        return Checkpoint(**value | {"run": from_dict(value["run"])})
+        return Checkpoint(**content | {"run": run_from_dict(content["run"])})
     except FileNotFoundError:
-        raise UserError(f"there is no checkpoint {path}") from None
+        raise UserError(f"there is no checkpoint {path}: give best.pt or last.pt of a training") from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
-        raise UserError(f"{path} is no checkpoint, or was cut short: give best.pt or last.pt of a training") from None
+        raise UserError(f"{path} is not a checkpoint, or was cut off: give best.pt or last.pt of a training") from None
 
 
 def build_backbone(run: Run) -> nn.Module:
-    """The untrained backbone of a run."""
+    """The backbone that a run's settings name, with untrained weights."""
     net = make_backbone(
         run.backbone, embedding=run.embedding, channels=run.channels, size=run.size, dropout=run.dropout
     )
@@ -79,7 +84,10 @@ def build_backbone(run: Run) -> nn.Module:
 
 
 def load_weights(net: nn.Module, checkpoint: Checkpoint, *, path: str | Path) -> None:
-    """Load a checkpoint's weights into a backbone. UserError, naming the path, when they are another network's."""
+    """Load a checkpoint's weights into a backbone; path: the checkpoint's file, for messages.
+
+    Raises UserError when the weights are those of another network.
+    """
     try:
         net.load_state_dict(checkpoint.backbone)
     except RuntimeError:
@@ -90,7 +98,7 @@ def load_weights(net: nn.Module, checkpoint: Checkpoint, *, path: str | Path) ->
 
 
 def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:
-    """The backbone in a checkpoint file, in evaluation mode, and its run."""
+    """The trained backbone in a checkpoint file, in evaluation mode on this device, and the run that trained it."""
     checkpoint = load(path, device=device)
     net = build_backbone(checkpoint.run)
     load_weights(net, checkpoint, path=path)

@@ -1,7 +1,7 @@
-"""A trained network as an ONNX file, the form in which the pipeline uses it.
+"""Exports a trained network to an ONNX file, which the pipeline uses as its embedder.
 
-The file is written under a temporary name, run by onnxruntime and compared with the network itself, and only then
-renamed: a file under its final name always passed the comparison.
+The file is first written under a temporary name. onnxruntime computes embeddings with it, and they are compared with
+those of the network. Only a file that passes this comparison gets its final name.
 """
 
 import copy
@@ -22,21 +22,21 @@ from pipeline.errors import UserError
 
 OPSET = 17  # the newest that torch's tracing exporter writes without converting; onnxruntime 1.13 and later read it
 MIN_COSINE = 1 - 1e-4
-TRIAL_FACES = 5  # compared; more than the graph is traced with, so that a fixed batch size would show
+TRIAL_FACES = 5  # random faces for the comparison; the graph is traced with 2, so a fixed batch size would fail here
 
 
 def to_onnx(net: nn.Module, path: str | Path, *, channels: int, size: int) -> float:
-    """Write a network's ONNX file; returns the smallest cosine between its embeddings and the network's own.
+    """Write a network as an ONNX file; returns the smallest cosine between embeddings of the file and of the network.
 
-    Input `data` [n, channels, size, size] float32 in RGB from -1 to 1, output `embedding` [n, d], for any n.
-    Raises UserError when the two differ (a cosine below 1 - 1e-4) or the file cannot be written; an earlier file then
-    stays.
+    The file's input is `data` [n, channels, size, size] float32 in RGB from -1 to 1, its output `embedding` [n, d], for
+    any n. Raises UserError when a cosine is below 1 - 1e-4 or the file cannot be written; an earlier file at the path
+    is then unchanged.
     """
     net = inference_copy(net)
     path = Path(path)
     generator = torch.Generator().manual_seed(0)
     faces = torch.rand(TRIAL_FACES, channels, size, size, generator=generator, dtype=torch.float32) * 2 - 1
-    with whole_file(path) as temporary:
+    with replace_file_when_written(path) as temporary:
         export_graph(
             net,
             faces[:2],
@@ -45,13 +45,13 @@ def to_onnx(net: nn.Module, path: str | Path, *, channels: int, size: int) -> fl
             outputs=["embedding"],
             dynamic_axes={"data": {0: "n"}, "embedding": {0: "n"}},
         )
-        worst = _worst_cosine(net, faces, temporary)
-        if not worst >= MIN_COSINE:
+        smallest = _smallest_cosine(net, faces, temporary)
+        if not smallest >= MIN_COSINE:  # also true for nan
             raise UserError(
-                f"the ONNX file of the network differs from it (cosine {worst:.6f}, at least {MIN_COSINE} expected): "
-                f"{path} was not written; train on, or export in fp32"
+                f"the ONNX file's embeddings differ from the network's (smallest cosine {smallest:.6f}, "
+                f"at least {MIN_COSINE} expected): {path} was not written; train on, or export in fp32"
             )
-    return worst
+    return smallest
 
 
 def export_graph(
@@ -63,11 +63,12 @@ def export_graph(
     outputs: list[str],
     dynamic_axes: dict[str, dict[int, str]],
 ) -> None:
-    """Trace a network with an example and write its graph, batch norms folded into convolutions.
+    """Write a network's graph, traced on an example input, with batch norms folded into convolutions.
 
-    dynamic_axes: by input or output, the axes of any length and a name for each.
+    inputs, outputs: their names in the file. dynamic_axes: for an input or output, its axes of variable length and a
+    name for each axis.
     """
-    with _quiet(), torch.inference_mode():
+    with _without_exporter_warnings(), torch.inference_mode():
         # the tracing exporter: the newer one needs onnxscript, and these networks do not branch on their input
         torch.onnx.export(
             net,
@@ -88,8 +89,8 @@ def inference_copy(net: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path to write to, which becomes the file when the block succeeds and is removed otherwise.
+def replace_file_when_written(path: Path) -> Iterator[Path]:
+    """A temporary path to write to: renamed to `path` when the block ends, removed when it raises an error.
 
     Raises UserError when the file cannot be written.
     """
@@ -101,30 +102,31 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())  # a power cut after the rename must not leave an empty file
         temporary.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): make room, or give another place") from None
+        raise UserError(f"cannot write {path} ({error.strerror}): make room there, or give another path") from None
     finally:
         with suppress(OSError):  # the first error is the one to report
             temporary.unlink(missing_ok=True)
 
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An onnxruntime session of an ONNX file, on the CPU."""
+    """An onnxruntime session that runs an ONNX file on the CPU with this many threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def _worst_cosine(net: nn.Module, faces: Tensor, path: Path) -> float:
+def _smallest_cosine(net: nn.Module, faces: Tensor, path: Path) -> float:
+    """The smallest cosine between the network's and the file's embeddings of a face; nan when an embedding has nan."""
     with torch.inference_mode():
         expected = net(faces).numpy().astype(np.float64)
     actual = open_session(path).run(None, {"data": faces.numpy()})[0].astype(np.float64)
     lengths = np.linalg.norm(expected, axis=1) * np.linalg.norm(actual, axis=1)
-    return float(np.min((expected * actual).sum(1) / lengths))  # nan when either holds one
+    return float(np.min((expected * actual).sum(1) / lengths))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about its successor and about tracing, which a user cannot act on."""
+def _without_exporter_warnings() -> Iterator[None]:
+    """Hide the exporter's warnings that it is deprecated and that it traces: a user can do nothing about them."""
     log = logging.getLogger("torch.onnx")
     before = log.level
     log.setLevel(logging.ERROR)

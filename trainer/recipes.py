@@ -1,11 +1,11 @@
-"""Recipes: runs by name, as papers trained them, and one for the drawn sample world."""
+"""Recipes: named runs with the settings of published trainings, and one run for the drawn sample world."""
 
 from pipeline.errors import UserError
 from trainer.run import Run
 
 
 def sample() -> Run:
-    """The drawn world on a CPU in under a minute; scale and margin are small, as suits few and small classes."""
+    """For the drawn sample world, on a CPU in under a minute; few small classes need a small scale and margin."""
     return Run(
         backbone="sample",
         embedding=128,
@@ -22,7 +22,7 @@ def sample() -> Run:
 
 
 def casia_r50() -> Run:
-    """ArcFace v3 section 3.1 on CASIA-WebFace: 32K iterations of 512, lr .1 divided by 10 at 20K and 28K."""
+    """ArcFace v3, section 3.1, on CASIA-WebFace: 32K updates of 512 photos, lr .1 divided by 10 at 20K and 28K."""
     return Run(
         backbone="iresnet50",
         loss="arcface",
@@ -36,7 +36,7 @@ def casia_r50() -> Run:
 
 
 def ms1m_r50() -> Run:
-    """The ms1m recipe with ResNet50: 180K iterations of 512, lr .1 divided by 10 at 100K and 160K (ArcFace v3, 3.1)."""
+    """ArcFace v3, section 3.1, on MS1MV2, with ResNet50: 180K updates of 512, lr .1 divided by 10 at 100K and 160K."""
     return Run(
         backbone="iresnet50",
         loss="arcface",
@@ -49,7 +49,7 @@ def ms1m_r50() -> Run:
 
 
 def ms1m_r100() -> Run:
-    """ArcFace v3 section 3.1 on MS1MV2, whose ResNet100 gave the paper's best figures."""
+    """As ms1m_r50, with ResNet100: the network of the paper's best figures."""
     return Run(
         backbone="iresnet100",
         loss="arcface",
@@ -63,7 +63,7 @@ def ms1m_r100() -> Run:
 
 
 def amsoftmax_r20() -> Run:
-    """AM-Softmax (arXiv 1801.05599) section 4.2: 20 layers, batch 256, lr .1 divided at 16K, 24K, 28K, s 30, m .35."""
+    """AM-Softmax (arXiv 1801.05599), section 4.2: 20 layers, batch 256, s 30, m .35, lr .1 / 10 at 16K, 24K, 28K."""
     return Run(
         backbone="sphere20",
         loss="cosface:scale=30,m3=0.35",
@@ -79,7 +79,7 @@ RECIPES = {f.__name__: f for f in (sample, casia_r50, ms1m_r50, ms1m_r100, amsof
 
 
 def recipe(name: str) -> Run:
-    """The run of a recipe's name. UserError when there is none of that name."""
+    """The run of the recipe with this name. Raises UserError for an unknown name."""
     if name not in RECIPES:
         raise UserError(f"no recipe is called {name}: give one of {', '.join(RECIPES)}")
     return RECIPES[name]()

@@ -1,7 +1,7 @@
 """A run: all settings that decide the result of a training, in one frozen value.
 
-The number of classes and photos is read from the data and is no setting. Device, threads and how often the log is
-written are not part of a run, because they do not change its result.
+The numbers of classes and photos are read from the data set, so they are not settings. Device, number of threads and
+the interval of log lines are not part of a run, because they do not change its result.
 """
 
 import re
@@ -24,37 +24,46 @@ def _option(default: Any, help: str) -> Any:
 class Run:
     """The settings of one training; the fields are options of the commands that train.
 
-    Raises UserError for a value out of range, naming the field, its value and what it may be.
+    Raises UserError for a value out of range; the message names the field, its value and the allowed values.
     """
 
     backbone: str = _option("iresnet50", "Network: iresnet18/34/50/100/200, mobilefacenet, sphere20, greyface, sample.")
     embedding: int = _option(512, "Length of the embedding.")
     input: str = _option("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
-    loss: str = _option("arcface", "Head and further terms, as in norm_softmax+intra or arcface:scale=32,m2=0.4+focal.")
+    loss: str = _option("arcface", "Head and further terms: norm_softmax+intra, or arcface:scale=32,m2=0.4+focal.")
     sample_rate: float = _option(1.0, "Share of the classes that an update compares photos with (Partial FC).")
     update: str = _option(
-        "sparse", "With a sample: sparse moves only the sampled classes; dense all, by momentum and weight decay."
+        "sparse",
+        "With sample_rate below 1: sparse updates the weights of the sampled classes only; dense updates all classes, "
+        "those outside the sample by momentum and weight decay.",
     )
     filter_cosine: float = _option(
-        1.0, "Other classes above this cosine are left out: probably the same person. 1: none."
+        1.0,
+        "A photo is not compared with other classes whose cosine is above this: they are probably the same person. "
+        "1: compared with all.",
     )
     batch: int = _option(512, "Photos of one update, over all ranks.")
-    accumulate: int = _option(1, "Parts of a rank's share of a batch, computed one after the other to save memory.")
-    steps: int = _option(32_000, "Updates.")
+    accumulate: int = _option(1, "Micro-batches that each rank computes one after the other, to save memory.")
+    steps: int = _option(32_000, "Number of updates.")
     optimizer: str = _option("sgd", "sgd (momentum .9) or adamw.")
     lr: float = _option(0.1, "Peak learning rate.")
-    weight_decay: float = _option(5e-4, "Weight decay, of the classifier too.")
-    schedule: str = _option("step:20000,28000", "constant, polynomial, cosine, or step:AT,AT (divides by 10 there).")
+    weight_decay: float = _option(5e-4, "Weight decay of backbone and classifier.")
+    schedule: str = _option(
+        "step:20000,28000",
+        "Learning rate after the warm-up: constant, polynomial, cosine, or step:A,B (divided by 10 at updates A, B).",
+    )
     warmup: int = _option(0, "Updates over which the learning rate rises from 0.")
-    clip: float = _option(5.0, "Largest norm of the backbone's gradient; 0 clips nothing.")
+    clip: float = _option(5.0, "The backbone's gradient is clipped to this norm; 0: not clipped.")
     precision: str = _option("fp32", "fp32, bf16, or fp16 with loss scaling.")
     dropout: float = _option(0.0, "Dropout before the backbone's last layer.")
     augment: float = _option(
-        0.0, "Share of the faces changed in light, sharpness, colour or compression; half are mirrored anyway."
+        0.0,
+        "Share of the faces that are changed in light, sharpness, colour or compression. "
+        "Half of the faces are mirrored at any value.",
     )
     recompute: bool = _option(False, "Gradient checkpointing: less memory, about a third more time.")
-    compile: bool = _option(False, "torch.compile the backbone.")
-    seed: int = _option(0, "Decides the first weights, the order of the photos and their changes.")
+    compile: bool = _option(False, "Compile the backbone with torch.compile.")
+    seed: int = _option(0, "Random seed of the initial weights, the order of the photos and their augmentation.")
 
     def __post_init__(self) -> None:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
@@ -85,36 +94,37 @@ class Run:
 
 
 def override(run: Run, texts: Mapping[str, str]) -> Run:
-    """The run with some fields replaced by values in text form, as typed on a command line.
+    """The run with some fields replaced; texts: the new values by field name, as typed on a command line.
 
-    Raises UserError for an unknown field or a value of another type.
+    Raises UserError for an unknown field, or for a text that is not of the field's type.
     """
-    kinds = {f.name: type(f.default) for f in fields(Run)}
+    types = {f.name: type(f.default) for f in fields(Run)}
     for name in texts:
-        if name not in kinds:
-            raise UserError(f"a run has no field {name}: it has {', '.join(kinds)}")
-    return replace(run, **{name: _typed(name, text, kinds[name]) for name, text in texts.items()})
+        if name not in types:
+            raise UserError(f"a run has no field {name}: it has {', '.join(types)}")
+    return replace(run, **{name: _parse_value(name, text, types[name]) for name, text in texts.items()})
 
 
-def from_dict(fields: Mapping[str, Any]) -> Run:
-    """The run of a dict that `asdict` made, as a checkpoint keeps it."""
-    return Run(**fields)
+def run_from_dict(values: Mapping[str, Any]) -> Run:
+    """The run with these field values: the inverse of `dataclasses.asdict`, in which form a checkpoint stores it."""
+    return Run(**values)
 
 
-def differing(a: Run, b: Run) -> list[str]:
+def differing_fields(a: Run, b: Run) -> list[str]:
     """The fields in which two runs differ, as "lr 0.1 and 0.2"."""
     left, right = asdict(a), asdict(b)
     return [f"{name} {left[name]} and {right[name]}" for name in left if left[name] != right[name]]
 
 
-def _typed(name: str, text: str, kind: type) -> Any:
-    if kind is bool:
+def _parse_value(name: str, text: str, field_type: type) -> Any:
+    if field_type is bool:
         _check(text.lower() in ("true", "false", "yes", "no", "1", "0"), name, text, "true or false")
         return text.lower() in ("true", "yes", "1")
     try:
-        return kind(text)
+        return field_type(text)
     except ValueError:
-        raise UserError(f"{name} {text!r}: expected {'a whole number' if kind is int else 'a number'}") from None
+        expected = "a whole number" if field_type is int else "a number"
+        raise UserError(f"{name} {text!r}: expected {expected}") from None
 
 
 def _check(valid: bool, name: str, value: Any, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: a damaged or foreign file raises one line, and a full disk leaves the last good one."""
+"""Checkpoints: a file that cannot be read raises one line; a full disk leaves the earlier file unchanged."""
 
 import errno
 import os
@@ -17,36 +17,36 @@ from trainer.train import TrainingResult
 
 
 @pytest.mark.parametrize("name", ["cut", "html", "empty", "pickle"])
-def test_a_file_that_is_no_checkpoint_raises_one_line(trained: TrainingResult, tmp_path: Path, name: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_raises_one_line(trained: TrainingResult, tmp_path: Path, name: str) -> None:
     whole = trained.checkpoint.read_bytes()
     bad = {"cut": whole[: len(whole) // 2], "html": b"<html>", "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR."}
     file = tmp_path / "last.pt"
     file.write_bytes(bad[name])
-    with pytest.raises(UserError, match="is no checkpoint, or was cut short"):
+    with pytest.raises(UserError, match="is not a checkpoint, or was cut off"):
         Embedder(str(file))(np.zeros((1, 112, 112, 3), np.uint8))
 
 
 def test_weights_of_another_network_raise_one_line(trained: TrainingResult, tmp_path: Path) -> None:
-    kept = checkpoint.load(trained.checkpoint)
+    saved = checkpoint.load(trained.checkpoint)
     file = tmp_path / "last.pt"
-    checkpoint.save(file, replace(kept, run=replace(kept.run, backbone="mobilefacenet")))
+    checkpoint.save(file, replace(saved, run=replace(saved.run, backbone="mobilefacenet")))
     with pytest.raises(UserError, match="are not those of mobilefacenet"):
         checkpoint.load_backbone(file)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
-def test_a_full_disk_leaves_the_last_good_checkpoint(trained: TrainingResult, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_unchanged(trained: TrainingResult, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    kept = checkpoint.load(trained.checkpoint)
+    saved = checkpoint.load(trained.checkpoint)
     size = trained.checkpoint.stat().st_size * 3 // 2
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)], check=False).returncode:
         pytest.skip("no permission to mount")
     try:
-        checkpoint.save(disk / "last.pt", kept)
-        with pytest.raises(UserError, match=r"no room left on the disk at a checkpoint .*last.pt is as it was"):
-            checkpoint.save(disk / "last.pt", replace(kept, seen=1))
-        assert checkpoint.load(disk / "last.pt").seen == kept.seen
+        checkpoint.save(disk / "last.pt", saved)
+        with pytest.raises(UserError, match=r"no room left on the disk.* the earlier last.pt is unchanged"):
+            checkpoint.save(disk / "last.pt", replace(saved, seen=1))
+        assert checkpoint.load(disk / "last.pt").seen == saved.seen
         assert [p.name for p in disk.iterdir()] == ["last.pt"]
     finally:
         subprocess.run(["umount", str(disk)], check=True)

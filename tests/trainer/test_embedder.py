@@ -1,4 +1,4 @@
-"""A checkpoint as an embedder: the same embeddings as its ONNX model, computed on one thread."""
+"""The embedder of a checkpoint: it gives the same embeddings as the ONNX model and computes on one thread."""
 
 from concurrent.futures import ThreadPoolExecutor
 

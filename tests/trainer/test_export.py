@@ -1,4 +1,4 @@
-"""ONNX: a file with the network's own embeddings, which insightface and the pipeline read, or no file."""
+"""ONNX export: insightface and the pipeline compute the network's embeddings from the file; else no file is written."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from trainer.backbones import make_backbone
 from trainer.export import open_session, to_onnx
 
 
-def run_in(name: str, **shape: int) -> nn.Module:
-    """A network in training mode whose running statistics are no longer the initial ones."""
+def network_with_statistics(name: str, **shape: int) -> nn.Module:
+    """A network in training mode whose batch norms have updated their running statistics on a few batches."""
     torch.manual_seed(3)
     net = make_backbone(name, **shape).train()
     for _ in range(3):
@@ -25,7 +25,7 @@ def run_in(name: str, **shape: int) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["sample", "mobilefacenet", "iresnet18"])
 def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str, tmp_path: Path) -> None:
-    net = run_in(name, embedding=48)
+    net = network_with_statistics(name, embedding=48)
     path = tmp_path / "new" / "model.onnx"
     assert to_onnx(net, path, channels=3, size=112) > 0.9999
     assert net.training
@@ -44,7 +44,8 @@ def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str,
 
 
 def test_grey_faces_of_another_size(tmp_path: Path) -> None:
-    assert to_onnx(run_in("greyface", channels=1, size=48), tmp_path / "m.onnx", channels=1, size=48) > 0.9999
+    net = network_with_statistics("greyface", channels=1, size=48)
+    assert to_onnx(net, tmp_path / "m.onnx", channels=1, size=48) > 0.9999
     network = open_session(tmp_path / "m.onnx")
     for n in (1, 7):
         assert network.run(None, {"data": np.zeros((n, 1, 48, 48), np.float32)})[0].shape == (n, 512)
@@ -64,12 +65,12 @@ class Drifting(nn.Module):
 
 def test_a_file_that_differs_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_text("earlier file")
-    with pytest.raises(UserError, match=r"differs from it \(cosine .*m.onnx was not written"):
+    with pytest.raises(UserError, match=r"differ from the network's \(smallest cosine .*m.onnx was not written"):
         to_onnx(Drifting(), tmp_path / "m.onnx", channels=3, size=32)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("m.onnx", "earlier file")]
 
 
-def test_a_network_whose_embeddings_are_nan_is_refused(tmp_path: Path) -> None:
+def test_a_network_whose_embeddings_are_nan_is_not_exported(tmp_path: Path) -> None:
     net = make_backbone("sample", embedding=8)
     nn.init.constant_(net.head.fc.bias, float("nan"))
     with pytest.raises(UserError, match="cosine nan"):

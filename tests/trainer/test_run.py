@@ -1,4 +1,4 @@
-"""Runs, recipes and the learning rate: checked when made, fields replaced by typed values."""
+"""Runs, recipes and the learning rate: values are checked, fields are replaced by values of their type."""
 
 import math
 from dataclasses import asdict, replace
@@ -8,18 +8,18 @@ import pytest
 from pipeline.errors import UserError
 from trainer.loop.schedule import learning_rate
 from trainer.recipes import RECIPES, recipe
-from trainer.run import Run, differing, from_dict, override
+from trainer.run import Run, differing_fields, override, run_from_dict
 
 
 def test_fields_are_replaced_by_typed_values() -> None:
     run = override(recipe("casia_r50"), {"lr": "0.2", "steps": "10", "recompute": "yes", "loss": "cosface"})
     assert (run.lr, run.steps, run.recompute, run.loss) == (0.2, 10, True, "cosface")
-    assert differing(run, replace(run, lr=0.3)) == ["lr 0.2 and 0.3"]
+    assert differing_fields(run, replace(run, lr=0.3)) == ["lr 0.2 and 0.3"]
 
 
-def test_every_recipe_comes_back_from_a_checkpoints_dict() -> None:
+def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
     for make in RECIPES.values():
-        assert from_dict(asdict(make())) == make()
+        assert run_from_dict(asdict(make())) == make()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_every_recipe_comes_back_from_a_checkpoints_dict() -> None:
         ({"momentum": "1"}, "a run has no field momentum"),
     ],
 )
-def test_an_unfit_value_raises_one_line(texts: dict[str, str], message: str) -> None:
+def test_a_value_out_of_range_or_of_another_type_raises_one_line(texts: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         override(Run(), texts)
 
@@ -48,7 +48,7 @@ def test_an_unknown_recipe_raises_one_line() -> None:
         recipe("r5000")
 
 
-def test_learning_rates_by_hand() -> None:
+def test_learning_rates_equal_hand_computed_ones() -> None:
     step = Run(lr=0.1, steps=30, schedule="step:10,20")
     assert [learning_rate(step, s) for s in (0, 9, 10, 19, 20, 29)] == pytest.approx(
         [0.1, 0.1, 0.01, 0.01, 0.001, 0.001]

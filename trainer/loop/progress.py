@@ -1,4 +1,7 @@
-"""How far a training is, kept in its folder: last.pt, which it continues from, and best.pt, its best checkpoint."""
+"""The progress of a training, saved in its folder as two checkpoints.
+
+The training continues from last.pt. best.pt is the checkpoint with the best figure on the first test set.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,16 +11,16 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint
-from trainer.data.shards import Faces, count_classes
+from trainer.data.data_set import Faces, count_classes
 from trainer.distributed.ranks import rank
 from trainer.loop.learner import Learner
-from trainer.run import Run, differing
+from trainer.run import Run, differing_fields
 
 LAST, BEST = "last.pt", "best.pt"
 
 
 class Training(NamedTuple):
-    """What is trained, on which data set, and the folder that it is kept in."""
+    """One training: its settings, its data set, its output folder and its learner."""
 
     run: Run
     faces: Faces
@@ -26,9 +29,10 @@ class Training(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a training is: updates made, the best figure (below 0: none yet), and what was measured last.
+    """The number of updates made so far, and the latest measurements.
 
-    signal: the number of the signal that stops it, 0 for none.
+    best: the best value so far of the first test set's first figure, below 0 before the first measurement. figures: the
+    latest figures of every test set. signal: the number of the signal that stops the training, 0 for none.
     """
 
     updates: int
@@ -39,31 +43,34 @@ class Progress(NamedTuple):
 
 
 def resume(training: Training) -> Progress:
-    """The progress of the checkpoint in the folder, whose state the learner takes; without one, no progress."""
+    """Load last.pt of the training's folder into the learner; returns its progress, of 0 updates without a last.pt.
+
+    Raises UserError when last.pt is of another run, or of a training on other data.
+    """
     run, faces, out, learner = training
     if not (out / LAST).exists():
         return Progress(updates=0, best=-1.0)
     saved = checkpoint.load(out / LAST)
-    if changed := differing(saved.run, run):
+    if changed := differing_fields(saved.run, run):
         raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
     if saved.data != faces.digest:
         raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
     checkpoint.load_weights(learner.net, saved, path=out / LAST)
-    of_backbone, of_objective = learner.optimizers
-    of_backbone.load_state_dict(saved.optimizer)
-    learner.objective.load_whole_state(saved.objective, of_objective)
+    backbone_optimizer, objective_optimizer = learner.optimizers
+    backbone_optimizer.load_state_dict(saved.optimizer)
+    learner.objective.load_whole_state(saved.objective, objective_optimizer)
     learner.scaler.load_state_dict(saved.scaler)
     return Progress(updates=saved.seen // run.batch, best=saved.best)
 
 
 def save(training: Training, progress: Progress) -> Progress:
-    """Write the checkpoint, and once more as the best one when it is; returns the progress with the best figure.
+    """Write last.pt, and best.pt when the first test set's first figure is the best so far; all ranks call this.
 
-    The figure is the first one of the first test set.
+    Returns the progress with its `best` updated.
     """
     run, faces, out, learner = training
-    of_backbone, of_objective = learner.optimizers
-    objective = learner.objective.whole_state(of_objective)  # which all ranks take part in
+    backbone_optimizer, objective_optimizer = learner.optimizers
+    objective = learner.objective.whole_state(objective_optimizer)  # all ranks send their part
     if rank() > 0:
         return progress
     first_set: Mapping[str, float] = next(iter(progress.figures.values()), {})
@@ -75,7 +82,7 @@ def save(training: Training, progress: Progress) -> Progress:
         seen=progress.updates * run.batch,
         best=max(progress.best, figure),
         backbone={k: v.cpu() for k, v in learner.net.state_dict().items()},
-        optimizer=of_backbone.state_dict(),
+        optimizer=backbone_optimizer.state_dict(),
         objective=objective,
         scaler=learner.scaler.state_dict(),
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.export import export_graph, inference_copy, whole_file
+from trainer.export import export_graph, inference_copy, replace_file_when_written
 
 STRIDES = (8, 16, 32)
 SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the sides of the two square anchors of each grid's cell
@@ -149,7 +149,7 @@ def to_onnx(net: nn.Module, path: str | Path) -> None:
     """
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     dynamic_axes = {"input.1": {2: "height", 3: "width"}} | {n: {0: "anchors_" + n.split("_")[1]} for n in names}
-    with whole_file(Path(path)) as temporary:
+    with replace_file_when_written(Path(path)) as temporary:
         export_graph(
             _ForInsightface(inference_copy(net)),
             torch.zeros(1, 3, 64, 96),

@@ -63,7 +63,7 @@ def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, em
     root = tmp_path / "root"
     for words, expected in (
         ([tmp_path / "broken.onnx", "--test-set", test], "broken.onnx is no ONNX model"),
-        ([tmp_path / "broken.pt", "--test-set", test], "broken.pt is no checkpoint"),
+        ([tmp_path / "broken.pt", "--test-set", test], "broken.pt is not a checkpoint"),
         ([tmp_path / "none.pt", "--test-set", test], "there is no checkpoint"),
         ([tmp_path / "none.onnx", "--test-set", test], "is not there"),
         ([embedder, "--test-set", test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
