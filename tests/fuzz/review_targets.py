@@ -29,7 +29,7 @@ from pipeline.review.label_studio.server_rows import answered_task_of, is_questi
 from pipeline.review.questions.question import CHOICES, GRID, PAIR, Item, Question
 from pipeline.tables import table
 from tests.fuzz.rules import Target, holds, is_text
-from trainer.data.shards import open_faces
+from trainer.data.data_set import open_faces
 
 # the tasks that were sent; an input says what came back
 PAGES = [
@@ -176,9 +176,10 @@ def _training(folder: Path) -> None:
     for name in ("train.rec", "faces.json"):
         if (folder / name).is_file():
             faces = open_faces(folder / name)
-            holds(len(faces.labels) == int(faces.rows.sum()), "a label a photo")
+            holds(len(faces.labels) == int(faces.chunk_sizes.sum()), "a label a photo")
             holds(
-                sum(len(faces.read(i).jpeg) for i in range(len(faces.rows))) == len(faces.labels), "a picture a label"
+                sum(len(faces.read(i).jpeg) for i in range(len(faces.chunk_sizes))) == len(faces.labels),
+                "a picture a label",
             )
 
 

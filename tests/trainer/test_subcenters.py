@@ -1,4 +1,4 @@
-"""Angles to dominant centres, of points in the plane whose angles are known, and of a trained checkpoint."""
+"""Angles to dominant centres: of points in the plane at known angles, and of the photos of a trained checkpoint."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from tests.builders.photos import exported_faces
-from trainer.data.shards import open_faces
+from trainer.data.data_set import open_faces
 from trainer.run import Run
 from trainer.subcenters import angles_to_centres, dominant_angles
 from trainer.train import train
@@ -29,7 +29,7 @@ def test_the_dominant_centre_is_the_one_that_most_photos_are_nearest_to() -> Non
     assert measured.within(max_degrees=7).tolist() == [False, False, True, False, True, False, False]
 
 
-def test_with_one_centre_a_class_it_is_the_dominant_one() -> None:
+def test_the_only_centre_of_a_class_is_its_dominant_centre() -> None:
     measured = dominant_angles(at(20, 70), np.array([1, 0]), at(0, 90))
     assert measured.dominant.tolist() == [0, 0]
     assert measured.degrees.tolist() == pytest.approx([70, 70], abs=0.05)
@@ -57,7 +57,7 @@ def test_trained_photos_lie_near_their_dominant_centre_and_other_data_is_refused
     )
     result = train(run, data, tmp_path / "out", device="cpu")
     measured, faces = angles_to_centres(result.checkpoint, data), open_faces(data)
-    assert sorted(measured.keys) == sorted(n for c in range(len(faces.rows)) for n in faces.read(c).name)
+    assert sorted(measured.keys) == sorted(key for c in range(len(faces.chunk_sizes)) for key in faces.read(c).key)
     assert measured.angles.dominant.shape == (4,)
     assert np.median(measured.angles.degrees) < 60  # untrained it is about 90
     with pytest.raises(UserError, match="holds no class centres of"):

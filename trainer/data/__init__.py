@@ -1,1 +1,1 @@
-"""Batches of faces from a refined data set on disk, in a shuffled order that can be continued anywhere."""
+"""Reads a refined data set from disk as batches of faces, in a shuffled order that can be continued at any photo."""

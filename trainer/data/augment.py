@@ -1,4 +1,4 @@
-"""Changes to a face as cameras, web sites and printers make them: light, blur, loss of colour, compression."""
+"""Augmentation: random changes of a face's light, sharpness, colour and compression, as photos on the web have them."""
 
 import cv2
 import numpy as np
@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 Face = NDArray[np.uint8]
 
 
-def augment(face: Face, which: float, strength: float) -> Face:
-    """A face [s, s, c] changed in one of the ways; which and strength are random numbers from 0 to 1."""
-    ways = (_light, _blur, _grey, _compress)
-    return ways[min(int(which * len(ways)), len(ways) - 1)](np.ascontiguousarray(face), strength)
+def augment(face: Face, choice: float, strength: float) -> Face:
+    """A face [s, s, c] with one of the changes applied.
+
+    choice, strength: random numbers from 0 to 1 that decide which change it is, and how strong.
+    """
+    changes = (_light, _blur, _grey, _compress)
+    return changes[min(int(choice * len(changes)), len(changes) - 1)](np.ascontiguousarray(face), strength)
 
 
 def _light(face: Face, strength: float) -> Face:
@@ -19,7 +22,7 @@ def _light(face: Face, strength: float) -> Face:
 
 
 def _blur(face: Face, strength: float) -> Face:
-    small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # as of a face that was small in its photo
+    small = max(16, int(face.shape[0] * (0.8 - 0.55 * strength)))  # side in pixels of a face that is small in its photo
     shrunk = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(shrunk, face.shape[1::-1]), np.uint8).reshape(face.shape)
 

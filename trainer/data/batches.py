@@ -1,7 +1,7 @@
-"""Batches of faces: the same photos in the same order whatever the number of ranks and threads.
+"""Batches of decoded faces: the same photos in the same order for any number of ranks and threads.
 
-Every rank reads all chunks and decodes only its own share of a batch: reading costs a hundredth of decoding. Random
-changes to a face are drawn for the whole batch from the seed and the batch's number.
+Every rank reads all chunks and decodes only its own part of a batch: reading takes a hundredth of the time of decoding.
+The random numbers of the augmentation are drawn for the whole batch, from the seed and the batch's number.
 """
 
 from collections import deque
@@ -16,26 +16,26 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.data.augment import augment
-from trainer.data.chunk import Chunk, Int
+from trainer.data.chunk import Chunk, IntArray
+from trainer.data.data_set import Faces
 from trainer.data.decode import decode_face
-from trainer.data.shards import Faces
 from trainer.data.windows import Grouping, shuffled_windows
 from trainer.losses.names import parse_loss
 from trainer.losses.triplet import Triplet
 from trainer.run import Run
 
-BATCHES_AHEAD = 4  # decoded before they are asked for
+BATCHES_AHEAD = 4  # batches that are decoded before the training loop needs them
 
 
 class Batch(NamedTuple):
     """Faces [n, channels, size, size] uint8, RGB or grey, and their labels [n]."""
 
     faces: NDArray[np.uint8]
-    label: Int
+    label: IntArray
 
 
-class Picture(NamedTuple):
-    """A photo that is about to be decoded: the chunk that is being read, and the photo's row in it."""
+class PendingPhoto(NamedTuple):
+    """A photo that is not decoded yet: its chunk, which a thread is still reading, and its row in the chunk."""
 
     chunk: Future[Chunk]
     row: int
@@ -43,70 +43,76 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchStream:
-    """The endless batches of one rank; seen: photos of the whole stream, of all ranks, that were trained on before."""
+    """The endless stream of one rank's batches.
+
+    skip: photos at the start of the stream, counted over all ranks, that were already trained on. threads: of decoding.
+    """
 
     data: Faces
     run: Run
     _: KW_ONLY
     rank: int = 0
     ranks: int = 1
-    seen: int = 0
+    skip: int = 0
     threads: int = 1
 
     def __iter__(self) -> Iterator[Batch]:
         if self.run.batch % (self.ranks * self.run.accumulate):
-            parts = f"{self.ranks} ranks x {self.run.accumulate} parts"
-            raise UserError(f"batch {self.run.batch} cannot be cut into {parts}: give a multiple")
+            parts = f"{self.ranks} ranks x {self.run.accumulate} micro-batches"
+            raise UserError(f"batch {self.run.batch} cannot be divided into {parts}: give a multiple of their product")
         cv2.setNumThreads(0)  # the threads here each decode whole batches; OpenCV's own would only compete with them
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(self.threads) as decoder:
-            ready: deque[Future[Batch]] = deque()
+            decoding: deque[Future[Batch]] = deque()
             try:
-                for number, pictures in enumerate(self._pictures(reader), start=self.seen // self.run.batch):
-                    ready.append(decoder.submit(self._decode, pictures, number))
-                    if len(ready) > BATCHES_AHEAD:
-                        yield ready.popleft().result()
+                for number, photos in enumerate(self._photos_of_batches(reader), start=self.skip // self.run.batch):
+                    decoding.append(decoder.submit(self._decode_batch, photos, number))
+                    if len(decoding) > BATCHES_AHEAD:
+                        yield decoding.popleft().result()
             finally:
-                for waiting in ready:
-                    waiting.cancel()
+                for batch in decoding:
+                    batch.cancel()
 
-    def _pictures(self, reader: ThreadPoolExecutor) -> Iterator[list[Picture]]:
-        """This rank's share of each batch."""
-        share = self.run.batch // self.ranks
-        mine = slice(self.rank * share, (self.rank + 1) * share)
-        batch: list[Picture] = []
-        for chunks, order in self._read(reader):
-            for which, row in order.tolist():
-                batch.append(Picture(chunks[which], row))
+    def _photos_of_batches(self, reader: ThreadPoolExecutor) -> Iterator[list[PendingPhoto]]:
+        """The photos of this rank's part of each batch."""
+        photos_per_rank = self.run.batch // self.ranks
+        part = slice(self.rank * photos_per_rank, (self.rank + 1) * photos_per_rank)
+        batch: list[PendingPhoto] = []
+        for chunks, order in self._read_windows(reader):
+            for chunk, row in order.tolist():
+                batch.append(PendingPhoto(chunks[chunk], row))
                 if len(batch) == self.run.batch:
-                    yield batch[mine]
+                    yield batch[part]
                     batch = []
 
-    def _read(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Chunk]], Int]]:
-        """The chunks and photo order of each window; it is read while the window before it is trained on."""
+    def _read_windows(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Chunk]], IntArray]]:
+        """The chunks and the photo order of each window; a window is read while the one before it is trained on."""
         head = parse_loss(self.run.loss).head
         photos = head.photos if isinstance(head, Triplet) else 1
         grouping = Grouping(self.data.labels, photos) if photos > 1 else None
-        previous: tuple[list[Future[Chunk]], Int] | None = None
-        for window in shuffled_windows(self.data.rows, seed=self.run.seed, seen=self.seen, grouping=grouping):
+        previous: tuple[list[Future[Chunk]], IntArray] | None = None
+        for window in shuffled_windows(self.data.chunk_sizes, seed=self.run.seed, skip=self.skip, grouping=grouping):
             current = [reader.submit(self.data.read, int(c)) for c in window.chunks], window.order
             if previous:
                 yield previous
             previous = current
 
-    def _decode(self, pictures: list[Picture], number: int) -> Batch:
-        """The batch of this number; random numbers are drawn for all ranks' photos, so ranks change nothing."""
+    def _decode_batch(self, photos: list[PendingPhoto], number: int) -> Batch:
+        """This rank's part of the batch with this number, decoded and augmented."""
+        # random numbers are drawn for the photos of all ranks, so a photo gets the same ones on any number of ranks
         random = np.random.default_rng([self.run.seed, number, 1]).random((self.run.batch, 4))
-        mine = random[self.rank * len(pictures) : (self.rank + 1) * len(pictures)]
-        photos = [(picture.chunk.result(), picture.row) for picture in pictures]
-        faces = [self._face(c.jpeg[row], c.name[row], r) for (c, row), r in zip(photos, mine, strict=True)]
-        label = np.array([c.label[row] for c, row in photos], np.int64)
+        random = random[self.rank * len(photos) : (self.rank + 1) * len(photos)]
+        rows = [(photo.chunk.result(), photo.row) for photo in photos]
+        faces = [self._decode_face(c.jpeg[row], c.key[row], r) for (c, row), r in zip(rows, random, strict=True)]
+        label = np.array([c.label[row] for c, row in rows], np.int64)
         return Batch(np.ascontiguousarray(np.stack(faces).transpose(0, 3, 1, 2)), label)
 
-    def _face(self, jpeg: bytes | None, name: str, random: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """One face, changed as its random numbers [4] say: mirrored or not, augmented or not, how, how much."""
+    def _decode_face(self, jpeg: bytes | None, key: str, random: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """One face; random [4] decides whether it is mirrored, whether augmented, by which change and how strongly."""
         face = decode_face(jpeg, size=self.run.size, channels=self.run.channels)
         if face is None:
-            raise UserError(f"{name} in {self.data.path} is no picture that can be decoded: refine or export it again")
+            raise UserError(
+                f"{key} in {self.data.path} is not a picture that can be decoded: refine or export it again"
+            )
         if random[1] < self.run.augment:
             face = augment(face, random[2], random[3])
         return face[:, ::-1] if random[0] < 0.5 else face

@@ -1,4 +1,4 @@
-"""A refined data set in RecordIO: chunks are runs of neighbouring records of one .rec file."""
+"""Reads a refined data set in RecordIO; a chunk is a run of neighbouring records of one .rec file."""
 
 import os
 from dataclasses import dataclass
@@ -11,73 +11,75 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.sources.record_io import codec
 from pipeline.sources.record_io.codec import DamagedRecord
-from trainer.data.chunk import Chunk, Int
+from trainer.data.chunk import Chunk, IntArray
 
-RECORDS_A_CHUNK = 128  # a classic .rec is sorted by identity: short chunks mix better, and 1 MB is still one read
+RECORDS_PER_CHUNK = 128  # about 1 MB, which one read takes; a .rec is often sorted by identity, short chunks mix better
 
 
 @dataclass(frozen=True)
 class RecordFaces:
-    """The records of a .rec file that hold a picture."""
+    """A data set in a .rec file: its records that hold a picture."""
 
     path: Path
 
     @cached_property
-    def places(self) -> tuple[Int, Int, Int]:
-        """Offset, end and label of every record that holds a picture."""
-        places = []
+    def records(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Start and end in bytes, and label, of every record that holds a picture: three arrays [n]."""
+        records = []
         with open(self.path, "rb") as stream:
             size = self.path.stat().st_size
             try:
-                for offset in _offsets(self.path, stream.fileno(), size):
-                    header, filled, end = codec.read_head(stream.fileno(), offset, size)
-                    if filled:
-                        places.append((offset, end, _label(header.labels[0], offset)))
+                for start in _record_starts(self.path, stream.fileno(), size):
+                    header, has_picture, end = codec.read_head(stream.fileno(), start, size)
+                    if has_picture:
+                        records.append((start, end, _label(header.labels[0], start)))
             except DamagedRecord as fault:
                 raise UserError(f"{self.path} is damaged or cut off: {fault}: export it again") from None
-        return tuple(np.array(places, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
+        return tuple(np.array(records, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
 
     @property
-    def labels(self) -> Int:
-        """The label of every photo."""
-        return self.places[2]
+    def labels(self) -> IntArray:
+        """The label of every photo [n], in the file's order."""
+        return self.records[2]
 
     @cached_property
-    def rows(self) -> Int:
-        """How many photos each chunk has."""
-        full, rest = divmod(len(self.labels), RECORDS_A_CHUNK)
-        return np.array([RECORDS_A_CHUNK] * full + [rest] * (rest > 0), np.int64)
+    def chunk_sizes(self) -> IntArray:
+        """The number of photos in each chunk."""
+        full, rest = divmod(len(self.labels), RECORDS_PER_CHUNK)
+        return np.array([RECORDS_PER_CHUNK] * full + [rest] * (rest > 0), np.int64)
 
     @cached_property
     def digest(self) -> str:
         """A digest of the labels and of where each record starts and ends."""
-        return blake2b(b"".join(a.tobytes() for a in self.places), digest_size=10).hexdigest()
+        return blake2b(b"".join(a.tobytes() for a in self.records), digest_size=10).hexdigest()
 
     def read(self, chunk: int) -> Chunk:
-        """The photos of one run of records."""
-        first = chunk * RECORDS_A_CHUNK
-        offsets, ends, labels = (a[first : first + RECORDS_A_CHUNK] for a in self.places)
+        """The photos of the chunk with this number."""
+        first = chunk * RECORDS_PER_CHUNK
+        starts, ends, labels = (a[first : first + RECORDS_PER_CHUNK] for a in self.records)
         with open(self.path, "rb") as stream:
-            raw = [os.pread(stream.fileno(), int(e - o), int(o)) for o, e in zip(offsets, ends, strict=True)]
-        names = [f"the record at byte {o}" for o in offsets]
-        return Chunk(labels, [codec.unpack(codec.join(r))[1] for r in raw], names)
+            raw = [os.pread(stream.fileno(), int(e - s), int(s)) for s, e in zip(starts, ends, strict=True)]
+        keys = [f"the record at byte {s}" for s in starts]
+        return Chunk(labels, [codec.unpack(codec.join(r))[1] for r in raw], keys)
 
 
-def _offsets(file: Path, stream: int, size: int) -> list[int]:
-    """Where records start: as the .idx beside the file lists them, or by walking through the file."""
+def _record_starts(file: Path, stream: int, size: int) -> list[int]:
+    """The byte at which each record starts: from the .idx beside the file, or else by reading through the file."""
     index = file.with_suffix(".idx")
     if not index.is_file():
-        return [offset for offset, _ in codec.scan(stream, size)]
+        return [start for start, _ in codec.scan(stream, size)]
     try:
-        offsets = sorted(int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip())
-        if offsets and not 0 <= offsets[0] <= offsets[-1] < 1 << 62:
+        starts = sorted(int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip())
+        if starts and not 0 <= starts[0] <= starts[-1] < 1 << 62:
             raise ValueError("no file is so long")
-        return offsets
+        return starts
     except (ValueError, IndexError):
-        raise UserError(f"{index} is no index of records: remove it, and the .rec is walked through") from None
+        raise UserError(
+            f"{index} does not list where the records of the .rec start: remove it, then the .rec itself is searched"
+        ) from None
 
 
-def _label(value: float, offset: int) -> int:
-    if not abs(value) < 1 << 53 or not value.is_integer():
-        raise DamagedRecord(f"the record at byte {offset} has the label {value}, which is no number of an identity")
+def _label(value: float, start: int) -> int:
+    if not abs(value) < 1 << 53 or not value.is_integer():  # a float holds whole numbers exactly up to 2^53
+        raise DamagedRecord(f"the record at byte {start} has the label {value}, which is not a whole number")
     return int(value)

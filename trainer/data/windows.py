@@ -1,8 +1,8 @@
-"""The shuffled order of the photos: an endless stream of windows that depends on the seed alone.
+"""The shuffled order in which a training reads the photos: an endless stream that depends on the seed alone.
 
-Chunks are shuffled, some are held in memory together (a window), and a window's photos are shuffled among each other;
-so the disk is read in long pieces. The number of photos seen is a place in this order, and all that a checkpoint has to
-keep of it.
+The chunks of an epoch are shuffled. The next chunks in this order are held in memory together, as a window, and the
+photos of a window are shuffled; so the disk is read in long pieces. A checkpoint stores only how many photos of the
+stream were trained on; the stream continues from there.
 """
 
 from collections.abc import Iterator
@@ -11,45 +11,52 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainer.data.chunk import Int
+from trainer.data.chunk import IntArray
 
-BUFFER = 32_768  # photos of a window: about 250 MB, twice while the next window is read
+BUFFER = 32_768  # photos of a window: about 250 MB, and as much again while the next window is read
 
 
 class Window(NamedTuple):
-    """Chunks [c] that are in memory together, and the order of their photos: (which of the c, row) [n, 2]."""
+    """The numbers of the chunks [c] of a window, and the order of its photos [n, 2].
 
-    chunks: Int
-    order: Int
+    A photo is given by its chunk, as an index into `chunks`, and by its row in the chunk.
+    """
+
+    chunks: IntArray
+    order: IntArray
 
 
 class Grouping(NamedTuple):
-    """Up to `photos` of a person follow one another, as triplet losses need; labels [n]: of all photos in chunks."""
+    """Asks for an order with groups of up to `photos` photos of a person one after the other, as triplet losses need.
 
-    labels: Int
+    labels [n]: the label of every photo, chunk by chunk.
+    """
+
+    labels: IntArray
     photos: int
 
 
 def shuffled_windows(
-    rows: Int, *, seed: int, seen: int = 0, buffer: int = BUFFER, grouping: Grouping | None = None
+    chunk_sizes: IntArray, *, seed: int, skip: int = 0, buffer: int = BUFFER, grouping: Grouping | None = None
 ) -> Iterator[Window]:
-    """The windows of an endless stream over chunks of `rows` photos each, epoch after epoch.
+    """The windows of an endless stream of photos, epoch after epoch.
 
-    seen: photos of the stream to leave out at the start. buffer: photos of a window, exceeded by at most a chunk.
+    chunk_sizes: the number of photos in each chunk. skip: how many photos at the start of the stream are left out.
+    buffer: photos of a window, exceeded by at most one chunk.
     """
-    first = np.cumsum(rows) - rows
-    epoch, skip = divmod(seen, int(rows.sum()))
-    for e in count(epoch):
-        order = np.random.default_rng([seed, e]).permutation(len(rows))
-        borders = np.searchsorted(np.cumsum(rows[order]), np.arange(buffer, int(rows.sum()), buffer))
-        for w, chunks in enumerate(np.split(order, np.unique(borders + 1))):
-            photos = _photos(chunks, rows)
+    first_photo = np.cumsum(chunk_sizes) - chunk_sizes  # of each chunk
+    first_epoch, skip = divmod(skip, int(chunk_sizes.sum()))
+    for epoch in count(first_epoch):
+        order = np.random.default_rng([seed, epoch]).permutation(len(chunk_sizes))
+        borders = np.searchsorted(np.cumsum(chunk_sizes[order]), np.arange(buffer, int(chunk_sizes.sum()), buffer))
+        for window, chunks in enumerate(np.split(order, np.unique(borders + 1))):
+            photos = _photos_of_chunks(chunks, chunk_sizes)
             left_out = max(0, skip)
             skip -= len(photos)
             if left_out < len(photos):
-                rng = np.random.default_rng([seed, e, w])
+                rng = np.random.default_rng([seed, epoch, window])
                 if grouping:
-                    label = grouping.labels[first[chunks][photos[:, 0]] + photos[:, 1]]
+                    label = grouping.labels[first_photo[chunks][photos[:, 0]] + photos[:, 1]]
                     photos = photos[_grouped_order(label, grouping.photos, rng)]
                 else:
                     photos = rng.permutation(photos)
@@ -57,18 +64,20 @@ def shuffled_windows(
         skip = 0
 
 
-def _photos(chunks: Int, rows: Int) -> Int:
-    """All photos of some chunks: (which of the chunks, row) [n, 2]."""
+def _photos_of_chunks(chunks: IntArray, chunk_sizes: IntArray) -> IntArray:
+    """All photos of these chunks [n, 2]: each photo's index into `chunks` and its row in the chunk."""
     if not len(chunks):
         return np.zeros((0, 2), np.int64)
-    return np.concatenate([np.stack(np.broadcast_arrays(i, np.arange(rows[c])), 1) for i, c in enumerate(chunks)])
+    return np.concatenate(
+        [np.stack(np.broadcast_arrays(i, np.arange(chunk_sizes[c])), 1) for i, c in enumerate(chunks)]
+    )
 
 
-def _grouped_order(label: Int, photos: int, rng: np.random.Generator) -> Int:
-    """An order [n] in which up to so many photos of a person follow one another, and these groups are shuffled."""
+def _grouped_order(label: IntArray, photos: int, rng: np.random.Generator) -> IntArray:
+    """A random order [n] of groups of up to `photos` photos with one label; the photos of a group stay together."""
     order = rng.permutation(len(label))
     order = order[np.argsort(label[order], kind="stable")]
     ordered = label[order]
-    number = np.arange(len(label)) - np.searchsorted(ordered, ordered)  # of a photo among its person's
+    number = np.arange(len(label)) - np.searchsorted(ordered, ordered)  # 0, 1, 2... among the photos of a label
     group = np.cumsum(number % photos == 0) - 1
     return order[np.argsort(rng.permutation(len(label))[group], kind="stable")]

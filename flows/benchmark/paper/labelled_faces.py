@@ -36,10 +36,10 @@ class LabelledFaces(NamedTuple):
 
 def read_training_faces(data: Path) -> LabelledFaces:
     """All faces of a refined table."""
-    from trainer.data.shards import open_faces
+    from trainer.data.data_set import open_faces
 
     faces = open_faces(data)
-    chunks = [faces.read(i) for i in range(len(faces.rows))]
+    chunks = [faces.read(i) for i in range(len(faces.chunk_sizes))]
     return LabelledFaces([jpeg for c in chunks for jpeg in c.jpeg], np.concatenate([c.label for c in chunks]))
 
 

@@ -21,7 +21,7 @@ from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.small_world import fates
 from trainer import checkpoint
-from trainer.data.shards import open_faces
+from trainer.data.data_set import open_faces
 from trainer.export import to_onnx
 from trainer.run import Run
 

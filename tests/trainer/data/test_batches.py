@@ -1,4 +1,4 @@
-"""Batches: the pictures with their labels, the same for any number of ranks, threads and stops."""
+"""Batches: each face with its label, in the same order for any number of ranks and threads and after a stop."""
 
 from collections import Counter
 from itertools import islice
@@ -10,8 +10,8 @@ import pytest
 from pipeline.errors import UserError
 from tests.builders.photos import exported_faces
 from trainer.data.batches import BatchStream
+from trainer.data.data_set import open_faces
 from trainer.data.decode import decode_face
-from trainer.data.shards import open_faces
 from trainer.run import Run
 
 RUN = Run(batch=12, seed=3)
@@ -34,7 +34,7 @@ def test_a_triplet_loss_gets_several_photos_of_a_person(tmp_path: Path) -> None:
 def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> None:
     faces = open_faces(make(tmp_path / "data"))
     label_of = {}
-    for chunk in range(len(faces.rows)):
+    for chunk in range(len(faces.chunk_sizes)):
         content = faces.read(chunk)
         for label, jpeg in zip(content.label, content.jpeg, strict=True):
             face = decode_face(jpeg, size=112, channels=3)
@@ -53,7 +53,7 @@ def test_ranks_share_a_batch_and_a_stream_continues_after_a_stop(tmp_path: Path,
     run = Run(batch=12, seed=3, augment=0.5, loss=loss)
     whole = list(islice(BatchStream(faces, run, threads=2), 6))
     halves = [list(islice(BatchStream(faces, run, rank=rank, ranks=2), 6)) for rank in (0, 1)]
-    later = list(islice(BatchStream(faces, run, seen=24), 4))
+    later = list(islice(BatchStream(faces, run, skip=24), 4))
     for i, batch in enumerate(whole):
         assert np.array_equal(batch.faces, np.concatenate([h[i].faces for h in halves]))
         assert np.array_equal(batch.label, np.concatenate([h[i].label for h in halves]))
@@ -66,18 +66,18 @@ def test_grey_faces_of_another_size(tmp_path: Path) -> None:
     assert batch.faces.shape == (4, 1, 128, 128)
 
 
-def test_a_batch_that_cannot_be_cut_into_ranks_raises_one_line(tmp_path: Path) -> None:
+def test_a_batch_that_cannot_be_divided_into_ranks_raises_one_line(tmp_path: Path) -> None:
     faces = open_faces(exported_faces.parquet(tmp_path / "data"))
-    with pytest.raises(UserError, match=r"batch 12 cannot be cut into 5 ranks x 1 parts"):
+    with pytest.raises(UserError, match=r"batch 12 cannot be divided into 5 ranks x 1 micro-batches"):
         next(iter(BatchStream(faces, RUN, ranks=5)))
 
 
-def test_a_picture_that_cannot_be_decoded_is_named_with_its_place(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_decoded_is_named_with_its_position_in_the_file(tmp_path: Path) -> None:
     folder = exported_faces.record_io(tmp_path / "data")
     file = folder / "train.rec"
     content = bytearray(file.read_bytes())
-    place = content.find(b"\xff\xd8\xff", len(content) // 2)
-    content[place : place + 8] = b"no photo"
+    start = content.find(b"\xff\xd8\xff", len(content) // 2)
+    content[start : start + 8] = b"no photo"
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"the record at byte \d+ in .*train.rec is no picture that can be decoded"):
+    with pytest.raises(UserError, match=r"the record at byte \d+ in .*train.rec is not a picture that can be decoded"):
         list(islice(BatchStream(open_faces(folder), RUN), 5))

@@ -8,7 +8,7 @@ import torch
 
 from tests.builders.processes.trainings import SMALL
 from trainer.data.batches import BatchStream
-from trainer.data.shards import open_faces
+from trainer.data.data_set import open_faces
 from trainer.loop.learner import make_learner
 from trainer.loop.update import step_optimizers, update
 

@@ -1,4 +1,4 @@
-"""Data sets opened for training: a manifest, and every file or labels that cannot be trained on in one line."""
+"""Data sets opened for training: from a table's manifest; files and labels that cannot be trained on raise one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import UserError
 from tests.builders.photos import exported_faces
-from trainer.data.shards import open_faces
+from trainer.data.data_set import open_faces
 
 
 def test_a_tables_manifest_is_read_like_its_folder(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_labels_that_cannot_be_trained_on_raise_one_line(tmp_path: Path) -> None
             open_faces(folder)
 
 
-def test_unfit_files_raise_one_line(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_raise_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no"):
         open_faces(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
@@ -51,13 +51,12 @@ def test_unfit_files_raise_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="damaged or cut off"):
         open_faces(cut)
     (tmp_path / "train.rec.json").write_text("[]")
-    with pytest.raises(UserError, match="no manifest"):
+    with pytest.raises(UserError, match="is not the manifest of a table"):
         open_faces(tmp_path / "train.rec.json")
 
 
 @pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])
-def test_other_pictures_under_the_same_labels_are_other_data(make_data: Callable[..., Path], tmp_path: Path) -> None:
-    """The labels are equal photo by photo; only the pictures differ."""
+def test_the_digest_differs_when_only_the_pictures_differ(make_data: Callable[..., Path], tmp_path: Path) -> None:
     one, other, copy = (tmp_path / name for name in ("one", "other", "copy"))
     make_data(one), make_data(other, seed=7), make_data(copy)
     faces, others = open_faces(one), open_faces(other)
