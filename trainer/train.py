@@ -1,8 +1,8 @@
-"""The training loop, for a CPU, a GPU, or several ranks under torchrun; stopped anywhere, it continues.
+"""The training loop, for a CPU, a GPU, or several ranks under torchrun. A stopped training continues where it stopped.
 
 Every rank has a copy of the backbone (DistributedDataParallel) and a part of the classifier (Partial FC). A batch holds
-the same photos in the same order whatever the number of ranks, and all random numbers follow from the seed and the
-update's number.
+the same photos in the same order for any number of ranks, and all random numbers follow from the seed and the update's
+number.
 """
 
 import json
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from trainer.data.batches import BatchStream
-from trainer.data.shards import Faces, count_classes, open_faces
+from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
 from trainer.loop.learner import choose_device, make_learner
@@ -35,7 +35,10 @@ MODEL, RESULT = "model.onnx", "result.json"
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A finished training: its model as a checkpoint and in ONNX, its last loss, and the figures of its test sets."""
+    """The result of a training: its model as a checkpoint and as an ONNX file, and its numbers at the last update.
+
+    steps: updates made in the whole training. photos, classes: of the data set. tests: the figures of each test set.
+    """
 
     checkpoint: Path
     onnx: Path
@@ -57,23 +60,27 @@ def train(
     log_every: int = 50,
     checkpoint_every: int = 1000,
 ) -> TrainingResult:
-    """The result of training a run on a refined data set; a finished training is read, a stopped one continues.
+    """Train a run on a refined data set (see open_faces) and return the result.
 
-    out: a new folder, or that of the same run. test_sets: folders of pairs (see evaluation.pair_set) by name, measured
-    at each checkpoint. log_every, checkpoint_every: in updates. Raises UserError for data that cannot be trained on,
-    another run's folder, a disk without room, or a loss that is no longer finite. After SIGINT and SIGTERM the current
-    update (on several ranks: up to the next line of the log) is finished and a checkpoint written.
+    out: a new folder, or the folder of an earlier call with the same run and data: a finished training there is not
+    repeated, its result is read; a stopped one continues. test_sets: folders of pairs (see evaluation.pair_set) by
+    name, measured at each checkpoint. device: as in choose_device. threads: of decoding. log_every, checkpoint_every:
+    in updates. After SIGINT and SIGTERM the current update is finished (on several ranks: the updates up to the next
+    line of the log) and a checkpoint is written.
+
+    Raises UserError for data that cannot be trained on, for the folder of another run, when the disk is full, and when
+    the loss is no longer finite.
     """
     join_ranks()
     faces = open_faces(data)
-    _warn_of_single_photos(faces)
+    _warn_about_single_photos(faces)
     training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device)))
     progress = resume(training)
     if progress.updates >= run.steps and (out / RESULT).exists():
         return _read_result(out)
     out.mkdir(parents=True, exist_ok=True)
-    seen = progress.updates * run.batch
-    stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), seen=seen, threads=threads)
+    trained_photos = progress.updates * run.batch
+    stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=trained_photos, threads=threads)
     progress = _loop(
         training, stream, progress, test_sets=test_sets, log_every=log_every, checkpoint_every=checkpoint_every
     )
@@ -90,7 +97,7 @@ def train(
         to_onnx(training.learner.net.cpu().eval(), result.onnx, channels=run.channels, size=run.size)
         _write_result(result, out, Path(data))
     if progress.signal:
-        log.info("stopped at step %d of %d: the same command goes on from there", progress.updates, run.steps)
+        log.info("stopped at step %d of %d: the same command continues from there", progress.updates, run.steps)
         exit_by_signal(progress.signal)
     return result
 
@@ -104,7 +111,7 @@ def _loop(
     log_every: int,
     checkpoint_every: int,
 ) -> Progress:
-    """Train up to the run's last update, or to a signal."""
+    """Train until the run's last update or a stop signal; returns the progress after it."""
     run, learner = training.run, training.learner
     out = training.out if rank() == 0 else None
     training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates)
@@ -113,15 +120,16 @@ def _loop(
         for step in range(progress.updates, run.steps):
             loss, norm = update(run, learner, batches, step)
             updates = step + 1
-            at_checkpoint, at_line = updates % checkpoint_every == 0 or updates == run.steps, updates % log_every == 0
-            signal = _agreed_signal(signals, learner.device) if at_line or world_size() == 1 else 0
+            is_checkpoint = updates % checkpoint_every == 0 or updates == run.steps
+            is_logged = updates % log_every == 0
+            signal = _signal_of_any_rank(signals, learner.device) if is_logged or world_size() == 1 else 0
             progress = progress._replace(updates=updates, signal=signal)
-            if at_line or at_checkpoint or signal or updates == 1:
-                progress = progress._replace(loss=_finite(loss, run, updates))
+            if is_logged or is_checkpoint or signal or updates == 1:
+                progress = progress._replace(loss=_finite_loss(loss, run, updates))
                 rate = learning_rate(run, step)
                 training_log.log_update(updates, loss=progress.loss, lr=rate, gradient=float(norm))
-            if at_checkpoint or signal:
-                figures = validate(learner.net, run, test_sets) if rank() == 0 and at_checkpoint else {}
+            if is_checkpoint or signal:
+                figures = validate(learner.net, run, test_sets) if rank() == 0 and is_checkpoint else {}
                 progress = save(training, progress._replace(figures=figures))
                 for name, values in figures.items():
                     training_log.log_test_set(updates, name, values)
@@ -130,16 +138,19 @@ def _loop(
     return progress
 
 
-def _agreed_signal(signals: list[int], device: torch.device) -> int:
-    """A signal that any rank has received, or 0: all ranks write a checkpoint together, or none does."""
+def _signal_of_any_rank(signals: list[int], device: torch.device) -> int:
+    """The number of a signal that any of the ranks has received, or 0 for none: the same on all ranks.
+
+    So all ranks write the checkpoint together, or none does.
+    """
     number = signals[0] if signals else 0
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
 def _write_result(result: TrainingResult, out: Path, data: Path) -> None:
-    """Write the result beside its model, last of all: a folder that holds it holds a finished training.
+    """Write result.json, the last file of a training: a folder that holds it holds a finished training.
 
-    Where the data is a root's table, the result names it, so that cleaning the root keeps the table.
+    When the data set is a table of a root, result.json names the table, and `refinery clean` does not delete it.
     """
     table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
     temporary = out / f".{RESULT}.tmp"
@@ -153,22 +164,24 @@ def _read_result(out: Path) -> TrainingResult:
     return TrainingResult(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
 
 
-def _finite(loss: Tensor, run: Run, updates: int) -> float:
-    """The loss as a number, which waits for the GPU; UserError, with what to try, where it is not finite."""
+def _finite_loss(loss: Tensor, run: Run, updates: int) -> float:
+    """The loss as a number, for which the GPU must finish. Raises UserError, with advice, when it is not finite."""
     value = float(loss)
     if np.isfinite(value):
         return value
     advice = [f"a lower --lr than {run.lr}", "a longer --warmup", "a smaller scale or margin in --loss"]
     advice += ["--precision bf16"] if run.precision == "fp16" else []
-    tried = ", ".join(advice)
-    raise UserError(f"the loss is no longer finite at step {updates}: try {tried}; the last checkpoint is good")
+    raise UserError(
+        f"the loss is no longer finite at step {updates}: try {', '.join(advice)}; "
+        "the last checkpoint was written before and is still usable"
+    )
 
 
-def _warn_of_single_photos(faces: Faces) -> None:
+def _warn_about_single_photos(faces: Faces) -> None:
     single = int((np.bincount(faces.labels) == 1).sum())
     if single and rank() == 0:
         log.warning(
-            "%s: %d classes have a single photo, from which nothing about the person is learnt "
+            "%s: %d classes have a single photo, from which a training cannot learn how a person's photos vary "
             "(refine with --min-faces 2 leaves them out)",
             faces.path,
             single,

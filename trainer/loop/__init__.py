@@ -1,1 +1,1 @@
-"""What the training loop consists of: the learner, one update, learning rate, progress, log, validation, signals."""
+"""Parts of the training loop: learner, one update, learning rate, progress, log, validation, stop signals."""

@@ -1,4 +1,4 @@
-"""What a training changes and what changes it: backbone, objective, their optimizers, on this rank's device."""
+"""The learner: backbone, objective (loss and classifier), their optimizers and loss scaling, on this rank's device."""
 
 import os
 from typing import NamedTuple
@@ -10,15 +10,17 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.distributed.ranks import world_size
-from trainer.distributed.sync_norm import synchronise
+from trainer.distributed.sync_norm import synchronise_batch_norms
 from trainer.losses.objective import Objective, make_objective
 from trainer.run import Run
 
 
 class Learner(NamedTuple):
-    """The backbone `net`, the objective with its weights, and their two optimizers in this order.
+    """Everything that an update changes.
 
-    wrapped: net itself, or as torch.compile and DistributedDataParallel wrap it; it is what a batch goes through.
+    net: the backbone. wrapped: the module to call on a batch, which is net, or net wrapped by torch.compile and
+    DistributedDataParallel. objective: loss, classifier and class centres. optimizers: of the backbone, then of the
+    objective. scaler: the loss scaling, which is active in fp16 only.
     """
 
     net: nn.Module
@@ -30,11 +32,14 @@ class Learner(NamedTuple):
 
 
 def make_learner(run: Run, classes: int, device: torch.device) -> Learner:
-    """The untrained learner of a run for so many classes; its weights are the same for any number of ranks."""
+    """The untrained learner of a run for a data set of `classes` classes.
+
+    The initial weights are the same for any number of ranks.
+    """
     torch.manual_seed(run.seed)
     net = checkpoint.build_backbone(run)
     if world_size() > 1:
-        net = synchronise(net)
+        net = synchronise_batch_norms(net)
     net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     objective = make_objective(
         run.loss,
@@ -54,7 +59,10 @@ def make_learner(run: Run, classes: int, device: torch.device) -> Learner:
 
 
 def choose_device(name: str = "") -> torch.device:
-    """The device of this name, or without one this rank's GPU, or the CPU. UserError where it does not exist."""
+    """The torch device with this name; without a name this rank's GPU, or the CPU where there is no GPU.
+
+    Raises UserError when the device does not exist.
+    """
     if not name and torch.cuda.is_available():
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     try:

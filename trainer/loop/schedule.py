@@ -1,4 +1,4 @@
-"""The learning rate of every update, as a pure function of the update's number, so that a checkpoint keeps none."""
+"""The learning rate of each update: a function of the update's number, so a checkpoint stores no scheduler state."""
 
 import math
 
@@ -6,10 +6,11 @@ from trainer.run import Run
 
 
 def learning_rate(run: Run, step: int) -> float:
-    """The learning rate of update `step` (from 0): a linear rise over run.warmup updates, then run.schedule.
+    """The learning rate of update `step` (from 0): it rises linearly for run.warmup updates, then follows run.schedule.
 
-    "polynomial" falls as (1 - progress)^2, as in InsightFace's arcface_torch; "cosine" by half a cosine (Loshchilov and
-    Hutter, arXiv 1608.03983, without restarts); "step:a,b" is divided by 10 at updates a and b.
+    "constant" stays at run.lr. "polynomial" falls as (1 - progress)^2, as in InsightFace's arcface_torch. "cosine"
+    falls as half a cosine wave (Loshchilov and Hutter, arXiv 1608.03983, without restarts). "step:a,b" is divided by 10
+    at updates a and b.
     """
     if step < run.warmup:
         return run.lr * (step + 1) / run.warmup

@@ -1,6 +1,7 @@
-"""SIGINT (Ctrl-C) and SIGTERM during a training: noted, so that it can write a checkpoint before it ends.
+"""Lets a training that receives SIGINT (Ctrl-C) or SIGTERM write a checkpoint before it ends.
 
-A second signal has the effect that it has without this.
+The first signal is only recorded, and the training loop stops after its current update. A second one of the same kind
+ends the process at once, as without this module.
 """
 
 import signal
@@ -14,28 +15,34 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def catch_stop_signals() -> Iterator[list[int]]:
-    """A list that receives the numbers of SIGINT and SIGTERM while the block runs; stays empty in a side thread."""
+    """A list to which the number of each SIGINT or SIGTERM is appended that arrives while the block runs.
+
+    Only the main thread may set signal handlers: in another thread the list stays empty.
+    """
     received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # only the main one may set handlers
+    if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
+    previous_handlers = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
-    def note(number: int, _frame: object) -> None:
+    def record(number: int, _frame: object) -> None:
         received.append(number)
-        signal.signal(number, before[signal.Signals(number)])
+        signal.signal(number, previous_handlers[signal.Signals(number)])
 
     for number in SIGNALS:
-        signal.signal(number, note)
+        signal.signal(number, record)
     try:
         yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous_handlers.items():
             signal.signal(number, handler)
 
 
 def exit_by_signal(number: int) -> NoReturn:
-    """End as the signal would have: by KeyboardInterrupt, by another handler of SIGTERM, or with exit status 143."""
+    """End the process as the recorded signal would have ended it.
+
+    SIGINT raises KeyboardInterrupt. SIGTERM calls the handler that somebody else has set, or exits with status 143.
+    """
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     if callable(signal.getsignal(number)):  # such as Prefect's, which marks its run as crashed

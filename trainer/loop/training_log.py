@@ -1,4 +1,4 @@
-"""The log of a training: a line every so many updates for people, the same numbers as JSON lines and in TensorBoard."""
+"""The log of a training: lines for people, and the same numbers in log.jsonl and as TensorBoard files."""
 
 import json
 import logging
@@ -12,9 +12,10 @@ log = logging.getLogger("refinery")
 
 
 class TrainingLog:
-    """Writes the numbers of one training to log.jsonl and tensorboard/ in a folder; without a folder (None) nothing.
+    """Logs the numbers of one training, and writes them to log.jsonl and tensorboard/ in the folder `out`.
 
-    updates: how many were made before, of `steps`.
+    out: None on all ranks but rank 0; then nothing is logged or written. steps: all updates of the training. batch:
+    photos of an update. updates: the updates made before this process started.
     """
 
     def __init__(self, out: Path | None, *, steps: int, batch: int, updates: int) -> None:
@@ -26,27 +27,30 @@ class TrainingLog:
             self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
     def log_update(self, updates: int, **numbers: float) -> None:
-        """Log the loss and other numbers after `updates` updates, with images/s since the last line and time left."""
+        """Log the loss and other numbers after `updates` updates, with images/s since the last line and the time left.
+
+        numbers: values by name.
+        """
         if not self.out:
             return
         now = time.monotonic()
         rate = (updates - self.last_updates) * self.batch / max(now - self.last_time, 1e-9)
         seconds_left = (self.steps - updates) * (now - self.first_time) / max(1, updates - self.first_updates)
         self.last_time, self.last_updates = now, updates
-        shown = "  ".join(f"{name} {_brief(value)}" for name, value in numbers.items())
-        log.info("step %d of %d  %s  %.0f images/s  %s left", updates, self.steps, shown, rate, _duration(seconds_left))
+        text = "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
+        log.info("step %d of %d  %s  %.0f images/s  %s left", updates, self.steps, text, rate, _duration(seconds_left))
         self._write(updates, {**numbers, "images_per_s": round(rate, 1)})
 
     def log_test_set(self, updates: int, name: str, figures: dict[str, float]) -> None:
         """Log the figures of a test set after `updates` updates."""
         if not self.out:
             return
-        shown = ", ".join(f"{figure} {value:.4f}" for figure, value in figures.items())
-        log.info("step %d of %d  %s: %s", updates, self.steps, name, shown)
+        text = ", ".join(f"{figure} {value:.4f}" for figure, value in figures.items())
+        log.info("step %d of %d  %s: %s", updates, self.steps, name, text)
         self._write(updates, {f"{name}/{figure}": value for figure, value in figures.items()})
 
     def close(self) -> None:
-        """Write everything to the disk."""
+        """Write buffered numbers to the disk and close the files."""
         if self.out:
             self.lines.close()
             self.board.close()
@@ -58,13 +62,14 @@ class TrainingLog:
             self.board.add_scalar(name, value, updates)
 
 
-def _brief(value: float) -> str:
+def _short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.3f}"
 
 
 def _duration(seconds: float) -> str:
+    """A duration as h:mm:ss or m:ss."""
     if not math.isfinite(seconds):
         return "?"
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, whole_seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{whole_seconds:02}" if hours else f"{minutes}:{whole_seconds:02}"

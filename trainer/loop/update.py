@@ -1,6 +1,6 @@
-"""One update of a training: a batch through the network, the gradient, and the optimizers' step.
+"""One update of a training: forward and backward pass of a batch, then a step of both optimizers.
 
-Backbone and classifier have an optimizer each, and move together or not at all.
+Backbone and classifier have an optimizer each. With loss scaling, either both optimizers step or neither does.
 """
 
 from collections.abc import Iterator
@@ -21,32 +21,36 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16} 
 
 
 def update(run: Run, learner: Learner, batches: Iterator[Batch], step: int) -> tuple[Tensor, Tensor]:
-    """Train on the next batch; returns its mean loss over all ranks, and the gradient's norm before clipping."""
-    torch.manual_seed((run.seed * 1_000_003 + step) * world_size() + rank())  # so dropout depends on the step alone
+    """Train on the next batch; step: the number of this update, from 0.
+
+    Returns the batch's mean loss over all ranks, and the norm of the backbone's gradient before clipping.
+    """
+    # seeded anew at each update, so dropout is the same after a stop
+    torch.manual_seed((run.seed * 1_000_003 + step) * world_size() + rank())
     batch = next(batches)
     faces, label = (torch.from_numpy(a).to(learner.device, non_blocking=True) for a in batch)
-    _, of_objective = learner.optimizers
+    _, objective_optimizer = learner.optimizers
     for optimizer in learner.optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(run, step)
-    learner.objective.begin_update(label, step, of_objective)
-    total = torch.zeros((), device=learner.device)
-    pieces = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))
-    for i, (x, y) in enumerate(pieces):
-        wrapped, is_last = learner.wrapped, i + 1 == len(pieces)
-        # ranks exchange gradients once, at the last piece
+    learner.objective.begin_update(label, step, objective_optimizer)
+    batch_loss = torch.zeros((), device=learner.device)
+    micro_batches = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))
+    for i, (x, y) in enumerate(micro_batches):
+        wrapped, is_last = learner.wrapped, i + 1 == len(micro_batches)
+        # ranks exchange gradients once, at the last micro-batch
         with wrapped.no_sync() if isinstance(wrapped, DistributedDataParallel) and not is_last else nullcontext():
-            loss = forward(run, learner, x, y) / len(pieces)
+            loss = forward(run, learner, x, y) / len(micro_batches)
             learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+        batch_loss += loss.detach()
     norm = step_optimizers(run, learner)
-    learner.objective.end_update(of_objective)
-    return total, norm
+    learner.objective.end_update(objective_optimizer)
+    return batch_loss, norm
 
 
 def forward(run: Run, learner: Learner, faces: Tensor, label: Tensor) -> Tensor:
-    """The loss of faces [n, c, s, s] uint8 with labels [n]; the backbone computes in the run's precision."""
+    """The mean loss of faces [n, c, s, s] uint8 with labels [n]; the backbone computes in the run's precision."""
     with torch.autocast(learner.device.type, DTYPES[run.precision], enabled=run.precision != "fp32"):
         features = learner.wrapped(to_input(faces))
     loss: Tensor = learner.objective(features.to(torch.get_default_dtype()), label)
@@ -54,16 +58,17 @@ def forward(run: Run, learner: Learner, faces: Tensor, label: Tensor) -> Tensor:
 
 
 def step_optimizers(run: Run, learner: Learner) -> Tensor:
-    """Step both optimizers by the gradients at hand; returns the norm of the backbone's gradient before clipping.
+    """Step both optimizers with the gradients of the backward pass, the backbone's clipped to norm run.clip.
 
-    With loss scaling (fp16) neither steps where any gradient on any rank is not finite.
+    With loss scaling (fp16) neither steps when any gradient on any rank is not finite. Returns the norm of the
+    backbone's gradient before clipping.
     """
-    # a triplet loss has no weights, and the scaler refuses an optimizer without gradients
+    # a triplet loss has no weights, and GradScaler raises an error for an optimizer without gradients
     optimizers = [o for o in learner.optimizers if any(True for _ in _gradients(o))]
     if learner.scaler.is_enabled():
         overflow = torch.stack([~g.isfinite().all() for o in optimizers for g in _gradients(o)]).any()
         overflow = max_over_ranks(overflow.float()) > 0
-        for optimizer in optimizers:  # the scaler decides for each optimizer by its own gradients alone
+        for optimizer in optimizers:  # GradScaler skips an optimizer's step when its own gradients hold an inf
             max(_gradients(optimizer), key=torch.Tensor.numel).masked_fill_(overflow, float("inf"))
     for optimizer in optimizers:
         learner.scaler.unscale_(optimizer)

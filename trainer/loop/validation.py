@@ -1,4 +1,4 @@
-"""Test sets of pairs measured during a training, by the network as it is at that moment."""
+"""Measures test sets of pairs during a training, with the current weights of the network."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,9 +14,10 @@ from trainer.run import Run
 
 
 def validate(net: nn.Module, run: Run, test_sets: Mapping[str, Path]) -> dict[str, dict[str, float]]:
-    """The accuracy and TAR at FAR of each test set; test_sets: folders (see evaluation.pair_set) by name.
+    """The accuracy and TAR at FAR of each test set, by its name and the figure's name.
 
-    The network is in evaluation mode meanwhile, and in training mode afterwards.
+    test_sets: the folder of each test set (see evaluation.pair_set) by its name. The network is put into evaluation
+    mode for the measurement and into training mode afterwards.
     """
     net.eval()
 
