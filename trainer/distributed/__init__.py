@@ -1,1 +1,1 @@
-"""Several processes that train one model: ranks, Partial FC, synchronised batch norm."""
+"""Training one model with several processes: ranks, a classifier spread over them, batch norm over all of them."""

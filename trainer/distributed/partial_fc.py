@@ -1,8 +1,8 @@
-"""Partial FC: the classifier's rows spread over ranks, of which one update may use a random sample.
+"""Partial FC: a classifier whose rows, one per class, are spread over ranks; an update may use a random sample of them.
 
 An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (arXiv 2010.05222, section 3) and "Killing
 Two Birds with One Stone" (CVPR 2022, arXiv 2203.15565, section 3): a photo is compared with the classes of the batch
-and with a random share of the others. The sample depends on seed and step alone, never on the number of ranks.
+and with a random share of the other classes. The sample depends on seed and step alone, not on the number of ranks.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,20 +15,23 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from trainer.distributed.ranks import collect_on_rank_0, gather, rank, rows_of_rank, world_size
 
-# classes that share a random stream: a rank draws for its own classes without drawing for all the others
+# every block of this many classes has its own random generator, so a rank can draw the random numbers of its own
+# classes without drawing those of all other classes
 _BLOCK = 4096
 
 
 class PartialFC(nn.Module):
-    """This rank's rows [k, *row] of the classifier; `weight` is the parameter that the optimizer moves.
+    """This rank's rows [k, *row] of the classifier's weights; `weight` is the parameter that the optimizer changes.
 
-    update: what a sampled step moves. "sparse": the sampled rows only, by their own momentum and weight decay; `weight`
-    then holds just these rows, a new parameter at each update, and the optimizer's state is swapped with it. "dense":
-    all rows; the others have a gradient of zero and still move by momentum and weight decay, which works with any
-    optimizer and costs a full step. AdamW's step count, which corrects its bias, is one for all rows.
+    classes: over all ranks; row: the shape of one class's weights. sample_rate: the probability that an update uses a
+    class that is not in its batch. update: which rows an update with a sample changes. "sparse": the sampled rows
+    only, with their own momentum and weight decay; `weight` then holds only these rows, as a new parameter in each
+    update, and the optimizer's state is replaced along with it. "dense": all rows; rows outside the sample have
+    gradient 0 and still change by momentum and weight decay, which costs the time of a full step. AdamW's step count,
+    by which it corrects its averages, is the same for all rows.
     """
 
-    rows: Tensor  # all of this rank's rows, where `weight` holds a sample
+    rows: Tensor  # all of this rank's rows, when `weight` holds a sample of them
 
     def __init__(
         self, classes: int, row: tuple[int, ...], *, sample_rate: float = 1.0, update: str = "sparse", seed: int = 0
@@ -43,32 +46,34 @@ class PartialFC(nn.Module):
         self.classes, self.sample_rate, self.seed = classes, sample_rate, seed
         self.owned = rows_of_rank(classes, rank=rank(), world=world_size())
         self.sparse = sample_rate < 1 and update == "sparse"
-        # a standard deviation of .01, as the papers' own code starts
+        # a standard deviation of .01, as in the code that the papers' authors published
         initial = torch.from_numpy(
-            _draw(self.owned, (seed,), lambda rng, n: rng.standard_normal((n, *row), np.float32) * np.float32(0.01))
+            _random_rows(
+                self.owned, (seed,), lambda rng, n: rng.standard_normal((n, *row), np.float32) * np.float32(0.01)
+            )
         )
         self.register_buffer("rows", initial if self.sparse else None)
         self.weight = nn.Parameter(initial[:0].clone() if self.sparse else initial)
-        self.optimizer_rows: dict[str, Tensor] = {}  # the optimizer's state of all rows, where `weight` holds a sample
-        self.sampled: Tensor | None = None  # numbers of the rows in use, ascending; None: all
+        self.optimizer_rows: dict[str, Tensor] = {}  # optimizer state of all rows, when `weight` holds a sample of them
+        self.sampled: Tensor | None = None  # numbers of the sampled rows, ascending; None: all rows are used
 
     def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Sample the rows of one update: the classes of all ranks' labels [n], and a share of the others."""
+        """Sample the rows of one update: the classes of all ranks' labels [n], and a random share of the others."""
         if self.sample_rate == 1:
             return
         label = gather(label)
-        of_batch = label[(label >= self.owned.start) & (label < self.owned.stop)] - self.owned.start
-        keys = torch.from_numpy(_draw(self.owned, (self.seed, step), lambda rng, n: rng.random(n, np.float32)))
-        chosen = (keys <= self.sample_rate).to(label.device)  # may be none on a rank that owns no class of the batch
-        chosen[of_batch] = True
-        self.sampled = chosen.nonzero()[:, 0]
+        rows_of_batch = label[(label >= self.owned.start) & (label < self.owned.stop)] - self.owned.start
+        random = torch.from_numpy(_random_rows(self.owned, (self.seed, step), lambda rng, n: rng.random(n, np.float32)))
+        is_sampled = (random <= self.sample_rate).to(label.device)  # may be none, when no class of the batch is owned
+        is_sampled[rows_of_batch] = True
+        self.sampled = is_sampled.nonzero()[:, 0]
         if self.sparse:
-            self._swap(nn.Parameter(self.rows[self.sampled]), optimizer)
+            self._replace_weight(nn.Parameter(self.rows[self.sampled]), optimizer)
 
-    def _swap(self, sample: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
-        """Let the optimizer move this sample of the rows, with their state, in place of the last one.
+    def _replace_weight(self, sample: nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
+        """Make the sampled rows the parameter `weight`, and give the optimizer the state of these rows.
 
-        It is a new parameter, because autograd may still hold the shape of the old one.
+        It is a new parameter, because autograd may still hold the shape of the earlier one.
         """
         for group in optimizer.param_groups:
             group["params"] = [sample if p is self.weight else p for p in group["params"]]
@@ -78,14 +83,17 @@ class PartialFC(nn.Module):
             optimizer.state[sample] = scalars | rows
         self.weight = sample
 
-    def active(self) -> Tensor:
-        """The rows [k, *row] that this update compares photos with."""
+    def rows_in_use(self) -> Tensor:
+        """The rows [k, *row] of the classes that this update compares photos with: the sample, or all rows."""
         if self.sampled is None and self.sample_rate < 1:
             raise RuntimeError("a sampled classifier was used without begin_update()")
         return self.weight if self.sparse or self.sampled is None else self.weight.index_select(0, self.sampled)
 
-    def columns(self, label: Tensor) -> Tensor:
-        """Which row of active() each class label [n] is; -1 for a class of another rank."""
+    def columns_of(self, label: Tensor) -> Tensor:
+        """For each label [n] the number of its class in rows_in_use(); -1 for a class that is not among them.
+
+        It is also the class's column in the matrix of logits.
+        """
         local = label - self.owned.start
         owned = (local >= 0) & (label < self.owned.stop)
         if self.sampled is None:
@@ -96,7 +104,7 @@ class PartialFC(nn.Module):
         return torch.where(owned & (self.sampled[at] == local), at, -1)
 
     def end_update(self, optimizer: torch.optim.Optimizer) -> None:
-        """After the optimizer's step: write the sampled rows and their optimizer state back among all rows."""
+        """To call after the optimizer's step: copy the sampled rows and their optimizer state back to all rows."""
         if self.sparse and self.sampled is not None:
             self.rows[self.sampled] = self.weight.detach()
             for name, value in _row_state(optimizer, self.weight).items():
@@ -110,7 +118,10 @@ class PartialFC(nn.Module):
         return self.rows if self.sparse else self.weight.detach()
 
     def whole_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """On rank 0 weight [classes, *row] and its optimizer state, by name; empty elsewhere. All ranks call it."""
+        """The weights [classes, *row] of all ranks as "weight", and their optimizer state as "optimizer.NAME".
+
+        All ranks call this; the dict is empty on all ranks but rank 0.
+        """
         local = self.optimizer_rows if self.sparse else _row_state(optimizer, self.weight)
         rows = {"weight": self.all_rows()} | {f"optimizer.{name}": local[name] for name in sorted(local)}
         collected = {name: collect_on_rank_0(value, self.classes) for name, value in rows.items()}
@@ -118,42 +129,52 @@ class PartialFC(nn.Module):
         return {name: value for name, value in (collected | scalars).items() if value is not None and rank() == 0}
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-        """Take this rank's rows of a whole_state(), whatever the number of ranks then. UserError for another shape."""
+        """Load this rank's rows from a whole_state(), which any number of ranks may have written.
+
+        Raises UserError when the weights have another shape.
+        """
         shape = (self.classes, *self.all_rows().shape[1:])
         if "weight" not in state or state["weight"].shape != shape:
             actual = tuple(state["weight"].shape) if "weight" in state else "none"
-            raise UserError(f"the checkpoint's classifier is {actual}, this run's {shape}: other data or another loss?")
+            raise UserError(
+                f"the checkpoint's classifier has the shape {actual}, this run's {shape}: "
+                "give the data set and loss that it was trained with"
+            )
         with torch.no_grad():
             self.all_rows().copy_(state["weight"][self.owned])
-        device, of_weight = self.weight.device, optimizer.state[self.weight]
-        of_weight.clear()
+        device, weight_state = self.weight.device, optimizer.state[self.weight]
+        weight_state.clear()
         self.optimizer_rows.clear()
         for name, value in state.items():
             if not name.startswith("optimizer."):
                 continue
             name = name.removeprefix("optimizer.")
             if _is_scalar(value):
-                of_weight[name] = value.to(device if _counts_on_device(optimizer, self.weight) else "cpu", copy=True)
+                on_device = _counts_steps_on_device(optimizer, self.weight)
+                weight_state[name] = value.to(device if on_device else "cpu", copy=True)
             else:
-                rows = self.optimizer_rows if self.sparse else of_weight
-                rows[name] = value[self.owned].to(device, copy=True)
+                row_state = self.optimizer_rows if self.sparse else weight_state
+                row_state[name] = value[self.owned].to(device, copy=True)
         self.sampled = None
 
 
-def _draw(
-    classes: slice, key: tuple[int, ...], draw: Callable[[np.random.Generator, int], NDArray[np.float32]]
+def _random_rows(
+    classes: slice, seed: tuple[int, ...], draw: Callable[[np.random.Generator, int], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """What draw(rng, n) gives for consecutive classes; each block of classes has its own random stream."""
-    parts = []
+    """Random rows for consecutive classes, the same for a class whatever the other classes are.
+
+    draw(rng, n): gives the rows of n classes. seed: with the number of a block of classes, it seeds the block's rng.
+    """
+    rows = []
     for block in range(classes.start // _BLOCK, -(-classes.stop // _BLOCK)):
         first = block * _BLOCK
         count = min(classes.stop - first, _BLOCK)
-        parts.append(draw(np.random.default_rng((*key, block)), count)[max(classes.start - first, 0) :])
-    return np.concatenate(parts)
+        rows.append(draw(np.random.default_rng((*seed, block)), count)[max(classes.start - first, 0) :])
+    return np.concatenate(rows)
 
 
 def _row_state(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> dict[str, Tensor]:
-    """The optimizer's state that has a row for each row of the weight: momentum, or AdamW's two averages."""
+    """The tensors of the optimizer's state with a row per row of the weight: momentum, or AdamW's two averages."""
     state = optimizer.state[weight]
     return {name: value for name, value in state.items() if isinstance(value, Tensor) and value.shape == weight.shape}
 
@@ -162,7 +183,7 @@ def _is_scalar(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 0
 
 
-def _counts_on_device(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
-    """Whether this optimizer wants its step count on the weight's device."""
+def _counts_steps_on_device(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
+    """Whether this optimizer keeps its step count on the weight's device, and not on the CPU."""
     group = next(g for g in optimizer.param_groups if any(p is weight for p in g["params"]))
     return bool(group.get("fused") or group.get("capturable"))

@@ -1,8 +1,8 @@
-"""Which of several processes (ranks) this is, and what ranks exchange; a process alone exchanges nothing.
+"""The ranks of a training (processes that train one model together), and the exchange of tensors between them.
 
-One convention holds throughout. The loss is one number over all ranks, and each rank's backward pass yields its *share*
-of the gradient: the part that flows through its own rows of the classifier, or through its own photos. The gradient is
-the sum of the shares over ranks.
+Convention for all functions here: the loss is one number over all ranks. Each rank's backward pass yields its *share*
+of the gradient, which is the part that flows through its own rows of the classifier or through its own photos. The
+gradient is the sum of the shares over ranks. A process that trains alone exchanges nothing.
 """
 
 import os
@@ -15,33 +15,33 @@ from torch.autograd import Function
 
 
 def rank() -> int:
-    """This process's number; 0 when it is alone."""
-    return dist.get_rank() if _several() else 0
+    """The number of this process among the ranks; 0 when it trains alone."""
+    return dist.get_rank() if _has_other_ranks() else 0
 
 
 def world_size() -> int:
-    """How many processes train together; 1 when this one is alone."""
-    return dist.get_world_size() if _several() else 1
+    """The number of processes that train together; 1 when this one trains alone."""
+    return dist.get_world_size() if _has_other_ranks() else 1
 
 
 def join_ranks() -> None:
-    """Connect this process to the other ranks, where torchrun started it as one of several."""
+    """Connect this process to the other ranks when torchrun started several processes; else do nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def rows_of_rank(n: int, *, rank: int, world: int) -> slice:
-    """The consecutive rows of n that a rank owns: n / world of them, and one more on each of the first n % world."""
-    each, more = divmod(n, world)
-    start = each * rank + min(rank, more)
-    return slice(start, start + each + (rank < more))
+    """The rows of 0..n-1 that a rank owns: n / world consecutive ones, and one more on each of the first n % world."""
+    each, remainder = divmod(n, world)
+    start = each * rank + min(rank, remainder)
+    return slice(start, start + each + (rank < remainder))
 
 
 def gather(x: Tensor) -> Tensor:
-    """The x [n, ...] of all ranks, concatenated: [world * n, ...]; n is equal on all ranks.
+    """The tensors x [n, ...] of all ranks, concatenated to [world * n, ...]; n is equal on all ranks.
 
-    The gradient of x is the sum of all ranks' shares times the number of ranks: a network wrapped in
-    DistributedDataParallel, which averages over ranks, so gets the gradient of the one loss.
+    The gradient of x is the sum of all ranks' shares, multiplied by the number of ranks. DistributedDataParallel later
+    divides a network's gradient by the number of ranks, so the network gets the exact gradient of the loss.
     """
     if world_size() == 1:
         return x
@@ -50,7 +50,7 @@ def gather(x: Tensor) -> Tensor:
 
 
 def sum_as_input(x: Tensor) -> Tensor:
-    """The sum over ranks, which each rank then computes its share of the loss from: gradients are summed over ranks."""
+    """The sum of x over ranks, when each rank computes its share of the loss from it: the gradient is summed too."""
     if world_size() == 1:
         return x
     y: Tensor = _Sum.apply(x, True)  # type: ignore[no-untyped-call]
@@ -58,7 +58,7 @@ def sum_as_input(x: Tensor) -> Tensor:
 
 
 def sum_as_loss(x: Tensor) -> Tensor:
-    """The sum over ranks, which is the loss itself: the gradient flows into this rank's share x alone."""
+    """The sum of x over ranks, when it is the loss itself: the gradient reaches this rank's x unchanged."""
     if world_size() == 1:
         return x
     y: Tensor = _Sum.apply(x, False)  # type: ignore[no-untyped-call]
@@ -66,45 +66,47 @@ def sum_as_loss(x: Tensor) -> Tensor:
 
 
 def rows_at(w: Tensor, column: Tensor) -> Tensor:
-    """The rows [n, d] of w [k, d] at column [n]; arbitrary ones where column is -1; k may be 0."""
-    # the sum over no rows is zeros in w's graph: the other ranks' backward pass waits for this one's to take place
+    """The rows [n, d] of w [k, d] with the numbers column [n]; an arbitrary row where column is -1; k may be 0."""
+    # with k = 0 the sum gives zeros that depend on w, so the backward pass of this rank also takes part in the
+    # exchanges that the other ranks wait for
     return w[column.clamp(min=0)] if len(w) else w.sum(0).expand(len(column), *w.shape[1:])
 
 
 def sum_over_ranks(x: Tensor) -> Tensor:
-    """x, overwritten by its sum over ranks; without gradient."""
+    """The sum of x over ranks, written into x; without gradient."""
     if world_size() > 1:
         dist.all_reduce(x)
     return x
 
 
 def max_over_ranks(x: Tensor) -> Tensor:
-    """x, overwritten by its maximum over ranks; without gradient."""
+    """The maximum of x over ranks, element by element, written into x; without gradient."""
     if world_size() > 1:
         dist.all_reduce(x, op=dist.ReduceOp.MAX)
     return x
 
 
 def collect_on_rank_0(local: Tensor, n: int) -> Tensor | None:
-    """On rank 0 all n rows that rows_of_rank spread over ranks, in CPU memory; None on the other ranks.
+    """On rank 0 the n rows of all ranks, in CPU memory; None on the other ranks. All ranks call this.
 
-    Ranks send one after the other, so rank 0's device holds two ranks' rows and never all of them.
+    local: this rank's rows, those of rows_of_rank. The other ranks send their rows one after the other, so rank 0's
+    device holds the rows of two ranks at a time and never all rows.
     """
-    me, world = rank(), world_size()
-    if me > 0:
+    world = world_size()
+    if rank() > 0:
         dist.send(local.detach().contiguous(), 0)
         return None
     rows = torch.empty((n, *local.shape[1:]), dtype=local.dtype)
     rows[rows_of_rank(n, rank=0, world=world)] = local.detach().cpu()
-    for other in range(1, world):
-        theirs = rows_of_rank(n, rank=other, world=world)
-        received = local.new_empty((theirs.stop - theirs.start, *local.shape[1:]))
-        dist.recv(received, other)
-        rows[theirs] = received.cpu()
+    for sender in range(1, world):
+        owned = rows_of_rank(n, rank=sender, world=world)
+        received = local.new_empty((owned.stop - owned.start, *local.shape[1:]))
+        dist.recv(received, sender)
+        rows[owned] = received.cpu()
     return rows
 
 
-def _several() -> bool:
+def _has_other_ranks() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 

@@ -1,1 +1,1 @@
-"""The loss of a training: heads with margins, triplets and further terms, put together by name."""
+"""The losses of a training: softmax heads with margins, triplet losses and further terms, combined by name."""

@@ -1,6 +1,6 @@
-"""Heads: how a softmax computes logits from features and class weights, and which margin its own class has.
+"""Heads: each computes a softmax's logits from features and class weights, and gives the margin of the own class.
 
-Each head is a frozen value of its published settings; `compute_logits` applies it to one rank's classes.
+A head is a frozen value with its published settings; `compute_logits` applies it to the classes of one rank.
 """
 
 import math
@@ -17,9 +17,10 @@ from trainer.losses.margins import combined_margin, piecewise_margin
 
 
 class Logits(NamedTuple):
-    """What cross_entropy takes: logits z [n, k], the own class's margin, and the logit [n] of a cosine of 1.
+    """The arguments of cross_entropy: logits z [n, k] without margin, and the margin of the own class.
 
-    at_cosine_1 is None where logits are not cosines times a factor of the photo.
+    at_cosine_1 [n]: the logit of a class at cosine 1 to the photo; None for heads whose logits are not a cosine times a
+    number that depends on the photo alone.
     """
 
     z: Tensor
@@ -32,7 +33,7 @@ class Linear:
     """The softmax classifier W x + b (ArcFace, arXiv 1801.07698v3, section 2.1, equation 1); b is W's last column."""
 
     def logits(self, x: Tensor, w: Tensor) -> Logits:
-        """Of features [n, d] and weights [k, d + 1]."""
+        """The logits of features x [n, d] with weights w [k, d + 1]."""
         return Logits(torch.addmm(w[:, -1], x, w[:, :-1].T), lambda own: own)
 
 
@@ -40,8 +41,9 @@ class Linear:
 class CombinedMargin:
     """scale (cos(m1 t + m2) - m3) for the own class, scale cos t for others (ArcFace v3, section 2.3, equation 4).
 
-    Without margins the normalised softmax (equation 2). With `centres` K, t is the angle to the nearest of a class's K
-    centres (sub-centre ArcFace, ECCV 2020, section 3.2). shortcut: as in margins.combined_margin.
+    t: the angle between the photo and the class's weights. With the default m1, m2 and m3 this is the normalised
+    softmax (equation 2). With `centres` K, t is the angle to the nearest of a class's K centres (sub-centre ArcFace,
+    ECCV 2020, section 3.2). shortcut: as in margins.combined_margin.
     """
 
     scale: float = 64.0
@@ -52,8 +54,8 @@ class CombinedMargin:
     shortcut: bool = False
 
     def logits(self, x: Tensor, w: Tensor) -> Logits:
-        """Of features [n, d] and weights [k, d] or [k, centres, d]."""
-        # the features are scaled: scaling the matrix of cosines would hold it twice
+        """The logits of features x [n, d] with weights w [k, d] or [k, centres, d]."""
+        # the scale is applied to the features: applied to the matrix of cosines it would need a second matrix
         x, w = l2_normalize(x) * self.scale, l2_normalize(w)
         z = x @ w.T if w.ndim == 2 else (x @ w.flatten(0, 1).T).view(len(x), *w.shape[:2]).max(2).values
         return Logits(z, self._margin, x.new_full((len(x),), self.scale))
@@ -64,11 +66,13 @@ class CombinedMargin:
 
 @dataclass(frozen=True)
 class PiecewiseMargin:
-    """A-Softmax and L-Softmax as published: |x| psi(t) for the own class, |x| cos t for others; no scale.
+    """A-Softmax and L-Softmax as published: |x| psi(t) for the own class, |x| cos t for others, without a scale.
 
-    Features keep their norms, and gradients reach them. A-Softmax (arXiv 1704.08063, section 3.2) has class weights of
-    norm 1; in L-Softmax (arXiv 1612.02295, section 3.2) they keep theirs (`keep_weights`), so a logit is |w| |x| times
-    psi or cosine. lambda = max(least, base (1 + gamma step)^-power) as in both papers' Caffe layers.
+    psi is margins.piecewise_margin. The features' norms are kept, and gradients reach them. A-Softmax (arXiv
+    1704.08063, section 3.2) has class weights of norm 1. In L-Softmax (arXiv 1612.02295, section 3.2) the class weights
+    keep their norms too (`keep_weights`), so a logit is |w| |x| times psi or cosine. The own class's logit is a mean of
+    psi and the cosine without margin, which has the weight lambda = max(least, base (1 + gamma step)^-power), as in
+    both papers' Caffe layers.
     """
 
     m: int = 4
@@ -78,20 +82,20 @@ class PiecewiseMargin:
     power: float = 1.0
     least: float = 5.0
 
-    def softened(self, step: int) -> float:
-        """lambda at a step: the weight of the cosine without margin beside psi."""
+    def cosine_weight(self, step: int) -> float:
+        """The papers' lambda at an update: the weight of the cosine without margin, where psi has weight 1."""
         return max(self.least, self.base * math.pow(1 + self.gamma * step, -self.power))
 
     def logits(self, x: Tensor, w: Tensor, column: Tensor, step: int) -> Logits:
-        """Of features [n, d] and weights [k, d]; column [n]: each photo's own class; step: the update's number."""
+        """The logits of features x [n, d] with weights w [k, d]; column and step as in compute_logits."""
         norm = x.norm(dim=1)
         factor = norm * rows_at(w.norm(dim=1), column) if self.keep_weights else norm
         factor = factor.clamp(min=1e-12)
-        softened = self.softened(step)
+        cosine_weight = self.cosine_weight(step)
         z = x @ (w if self.keep_weights else l2_normalize(w)).T
         return Logits(
             z,
-            lambda own: factor * piecewise_margin(own / factor, self.m, softened=softened),
+            lambda own: factor * piecewise_margin(own / factor, self.m, cosine_weight=cosine_weight),
             None if self.keep_weights else norm.detach(),
         )
 
@@ -107,17 +111,18 @@ def weight_shape(head: Head, dim: int) -> tuple[int, ...]:
 
 
 def compute_logits(head: Head, x: Tensor, w: Tensor, column: Tensor, *, step: int) -> Logits:
-    """Logits of features x [n, d] with a rank's class weights w [k, *weight_shape].
+    """The logits of features x [n, d] with the class weights w [k, *weight_shape] of one rank.
 
-    column [n]: which of them is each photo's own class, -1 on another rank. step: the update's number, for margins that
-    change in the course of a training.
+    column [n]: the row in w of each photo's own class, -1 when another rank owns it. step: the update's number, for
+    margins that change in the course of a training.
     """
     return head.logits(x, w, column, step) if isinstance(head, PiecewiseMargin) else head.logits(x, w)
 
 
-# scales and margins of the ArcFace paper (v3, section 3.2 and Table 2); AM-Softmax (arXiv 1801.05599): s 30;
-# A-Softmax: m, and lambda's course as its authors trained CASIA; L-Softmax: m of its best LFW figure (section 5.3) and,
-# as its own lambda falls too slowly for a short run to feel the margin, the course of A-Softmax down to 0
+# Origin of the settings: ArcFace v3 (section 3.2 and Table 2); AM-Softmax (arXiv 1801.05599) for s 30; A-Softmax for m
+# and for the fall of lambda when its authors trained on CASIA; L-Softmax for the m of its best LFW figure (section
+# 5.3). L-Softmax's published lambda falls so slowly that the margin has no effect in a short training, so lambda falls
+# here as in A-Softmax, down to 0.
 HEADS: dict[str, Head] = {
     "softmax": Linear(),
     "norm_softmax": CombinedMargin(),

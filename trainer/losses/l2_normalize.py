@@ -1,4 +1,7 @@
-"""Rows brought to norm 1, with a backward pass that allocates one matrix and not five: a classifier has many rows."""
+"""Divides rows by their norm, with a backward pass that needs the memory of one matrix instead of five.
+
+This matters for a classifier, which has a row for each of many classes.
+"""
 
 from typing import Any
 
@@ -29,6 +32,6 @@ class _L2Normalize(Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Any) -> Any:
         y, norm = ctx.saved_tensors
-        # the gradient less its part along y; vecdot sums each row without a matrix of products
-        along = torch.linalg.vecdot(y, grads[0]).unsqueeze(-1)
-        return torch.addcmul(grads[0], y, along, value=-1).div_(norm)
+        # the gradient minus its component along y; vecdot needs no matrix of products
+        component = torch.linalg.vecdot(y, grads[0]).unsqueeze(-1)
+        return torch.addcmul(grads[0], y, component, value=-1).div_(norm)

@@ -1,7 +1,7 @@
-"""Margins: functions of the cosine between a photo and its own class, whose value a softmax uses as the target logit.
+"""Margins: functions of the cosine between a photo and its own class; a softmax uses their value as the target logit.
 
-All take cosines of any shape and float type and are differentiable. The combined margin is one formula,
-cos(m1 t + m2) - m3 for an angle t; ArcFace, CosFace = AM-Softmax, SphereFace and their mixtures are settings of it.
+All functions take cosines of any shape and float type and are differentiable. The combined margin is cos(m1 t + m2) -
+m3 for an angle t; ArcFace, CosFace (the same as AM-Softmax), SphereFace and combinations of them are settings of it.
 """
 
 import math
@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# the slope of arccos is infinite at 1 and -1; a cosine is clamped this far inside, 0.08 degrees from its class's centre
-INSIDE = 1e-6
+# the slope of arccos is infinite at 1 and -1, so cosines are clamped to this distance from them (0.08 degrees)
+CLAMP_DISTANCE = 1e-6
 
 
 def arc_cosine(cosine: Tensor) -> Tensor:
-    """The angle in radians, of cosines clamped to -1 + 1e-6..1 - 1e-6 so that the gradient is finite."""
-    return torch.arccos(cosine.clamp(-1 + INSIDE, 1 - INSIDE))
+    """The angle in radians of a cosine, which is clamped to -1 + 1e-6..1 - 1e-6 so that the gradient is finite."""
+    return torch.arccos(cosine.clamp(-1 + CLAMP_DISTANCE, 1 - CLAMP_DISTANCE))
 
 
 def combined_margin(
@@ -25,15 +25,15 @@ def combined_margin(
 ) -> Tensor:
     """psi(m1 t + m2) - m3 for cosine = cos t: the margin of ArcFace (arXiv 1801.07698v3, section 2.3, equation 4).
 
-    psi is the cosine up to pi. Beyond it the cosine would rise again and reward a photo for being further from its
-    class, so psi goes on as in A-Softmax (arXiv 1704.08063, section 3.2): (-1)^k cos - 2k for an argument from k pi to
-    (k+1) pi. It falls throughout and is smooth; ArcFace reaches that branch at t > pi - m2, SphereFace (m1 1.35) at
-    133 degrees. Widely copied code goes on differently there: with cos t - m2 sin m2, which jumps, or not at all.
+    psi is the cosine up to pi. Beyond pi the cosine would rise again and reward a photo for being further from its
+    class. So psi continues there as in A-Softmax (arXiv 1704.08063, section 3.2): (-1)^k cos - 2k for an argument from
+    k pi to (k+1) pi. It falls everywhere and is smooth. ArcFace exceeds pi at t > pi - m2, SphereFace (m1 1.35) at 133
+    degrees. Other published code differs there: it uses cos t - m2 sin m2, which jumps, or the rising cosine.
 
-    The gradient is the formula's own: by the cosine it is m1 sin(m1 t + m2) / sin t. With `shortcut` the values are the
-    same and the gradient is 1, as in code that computes the margin without gradient: at t = 90 degrees ArcFace's own
-    slope is .88, at 30 degrees 1.7, at 5 degrees 6.4, so the shortcut pulls less at photos that are already near.
-    Cosines above 1 - 1e-6 are clamped there, with no gradient.
+    The gradient is that of the formula: by the cosine it is m1 sin(m1 t + m2) / sin t. With `shortcut` the values are
+    the same and the gradient by the cosine is 1, as in published code that computes the margin without gradient.
+    ArcFace's slope is .88 at t = 90 degrees, 1.7 at 30 and 6.4 at 5, so with the shortcut photos near their class have
+    a smaller gradient. Cosines above 1 - 1e-6 are clamped and have no gradient.
     """
     if m1 == 1 and m2 == 0:
         return cosine - m3
@@ -43,22 +43,23 @@ def combined_margin(
     return cosine + (value - cosine).detach() if shortcut else value
 
 
-def piecewise_margin(cosine: Tensor, m: int, *, softened: float = 0.0) -> Tensor:
-    """(softened cos t + psi(t)) / (1 + softened), psi(t) = (-1)^k cos(m t) - 2k for t from k pi/m to (k+1) pi/m.
+def piecewise_margin(cosine: Tensor, m: int, *, cosine_weight: float = 0.0) -> Tensor:
+    """The mean of psi(t) and cosine_weight times cos t; psi(t) = (-1)^k cos(m t) - 2k for t from k pi/m to (k+1) pi/m.
 
-    The target of L-Softmax (arXiv 1612.02295, sections 3.2 and 3.3) and A-Softmax (arXiv 1704.08063, section 3.2) for a
-    whole number m. cos(m t) is the polynomial of cos t to which both papers expand it, exact at cosines of 1 and -1
-    too; combined_margin(m1=m) is the same function by arc cosine. softened: their lambda, large in the first updates
-    and small in the last.
+    It is (cosine_weight cos t + psi(t)) / (1 + cosine_weight), the target logit of L-Softmax (arXiv 1612.02295,
+    sections 3.2 and 3.3) and A-Softmax (arXiv 1704.08063, section 3.2) for a whole number m. As in both papers cos(m t)
+    is computed as a polynomial of cos t, which is exact also at cosines of 1 and -1; combined_margin(m1=m) computes the
+    same function by the arc cosine. cosine_weight: the papers' lambda, large in the first updates and small in the
+    last.
     """
-    before, multiple = torch.ones_like(cosine), cosine
+    previous, multiple = torch.ones_like(cosine), cosine
     for _ in range(m - 1):  # cos((i+1) t) = 2 cos t cos(i t) - cos((i-1) t)
-        before, multiple = multiple, 2 * cosine * multiple - before
+        previous, multiple = multiple, 2 * cosine * multiple - previous
     turns = torch.floor(m * torch.arccos(cosine.detach().clamp(-1, 1)) / math.pi).clamp(max=m - 1)
     psi = (1 - 2 * (turns % 2)) * multiple - 2 * turns
-    return (softened * cosine + psi) / (1 + softened)
+    return (cosine_weight * cosine + psi) / (1 + cosine_weight)
 
 
 def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:
-    """The combined margin's value [n] at these angles [n], for (m1, m2, m3): the curves of ArcFace's Figure 4."""
+    """The combined margin's value [n] at angles [n] in degrees, for m1, m2, m3: the curves of ArcFace's Figure 4."""
     return np.asarray(combined_margin(torch.cos(torch.from_numpy(np.radians(degrees))), *margin).numpy(), np.float64)

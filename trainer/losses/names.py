@@ -1,6 +1,7 @@
-"""Names of losses: a head and further terms, "norm_softmax+intra" or "arcface:scale=16,m2=0.3+focal:gamma=1".
+"""Reads the name of a loss, such as "norm_softmax+intra" or "arcface:scale=16,m2=0.3+focal:gamma=1".
 
-Each name stands for a frozen value with published settings; settings after its colon replace single ones.
+It names a head and further terms. Each of them is a frozen value with published settings; settings after a colon
+replace some of these.
 """
 
 import re
@@ -29,7 +30,11 @@ TERMS: dict[str, Term] = {
 
 @dataclass(frozen=True)
 class LossParts:
-    """What a loss's name stands for: a head, how photos' losses are weighted, and what is added to their mean."""
+    """The parts of a loss.
+
+    head: gives the loss of each photo. focal, ohem: weight or select the photos' losses before their mean is taken.
+    added: terms that are added to the mean. centre: the centre loss, which is added too.
+    """
 
     head: Head | Triplet
     focal: Focal | None = None
@@ -39,17 +44,20 @@ class LossParts:
 
 
 def parse_loss(loss: str) -> LossParts:
-    """The parts of a loss by its name. Raises UserError for an unknown name or setting, or an unfit combination."""
+    """The parts of the loss with this name.
+
+    Raises UserError for an unknown name or setting, and for a term that cannot be combined with the head.
+    """
     first, *further = _split(loss)
-    head = _value(first, {**HEADS, **TRIPLETS}, "head")
-    terms = [_value(text, TERMS, "term") for text in further]
+    head = _parse_part(first, {**HEADS, **TRIPLETS}, "head")
+    terms = [_parse_part(text, TERMS, "term") for text in further]
     if len({type(t) for t in terms}) < len(terms):
         raise UserError(f"loss {loss}: give each kind of term once")
     for text, term in zip(further, terms, strict=True):
         if isinstance(head, Triplet) and not isinstance(term, Centre):
             raise UserError(f"loss {loss}: {text} needs a softmax, and {first} has none")
         if isinstance(head, CombinedMargin) and head.centres > 1 and isinstance(term, Intra | Inter):
-            raise UserError(f"loss {loss}: {text} needs one centre a class, and {first} has {head.centres}")
+            raise UserError(f"loss {loss}: {text} needs one centre per class, and {first} has {head.centres}")
     return LossParts(
         head,
         focal=next((t for t in terms if isinstance(t, Focal)), None),
@@ -60,7 +68,7 @@ def parse_loss(loss: str) -> LossParts:
 
 
 def with_subcentres(loss: str, centres: int = 3) -> str:
-    """The name of the same loss with this many centres per class (3 is sub-centre ArcFace's own K).
+    """The name of the same loss with this many centres per class (3 is the K of the sub-centre ArcFace paper).
 
     Raises UserError for a loss without a margin on cosines.
     """
@@ -76,25 +84,25 @@ def _split(loss: str) -> list[str]:
     return re.split(r"\+(?=[a-z])", loss)
 
 
-def _value(text: str, known: Mapping[str, P], kind: str) -> P:
-    """The value of "name" or "name:key=value,key=value"."""
+def _parse_part(text: str, known: Mapping[str, P], kind: str) -> P:
+    """The head or term that "name" or "name:key=number,key=number" describes; known: the published ones by name."""
     name, _, settings = text.partition(":")
     if name not in known:
         raise UserError(f"no {kind} of a loss is called {name!r}: give one of {', '.join(known)}")
-    value = known[name]
-    replaced = dict(_setting(text, part, value) for part in settings.split(",") if settings)
-    value = replace(value, **replaced)  # type: ignore[arg-type]  # each setting has its field's type
-    _check(text, value)
-    return value
+    part = known[name]
+    replaced = dict(_parse_setting(text, setting, part) for setting in settings.split(",") if settings)
+    part = replace(part, **replaced)  # type: ignore[arg-type]  # each setting has its field's type
+    _check_range(text, part)
+    return part
 
 
-def _setting(text: str, part: str, value: Part) -> tuple[str, float]:
-    """One "key=number", the number in the type of the field that it replaces."""
-    types: dict[str, type] = {f.name: type(getattr(value, f.name)) for f in fields(value)}
-    key, _, number = part.partition("=")
+def _parse_setting(text: str, setting: str, part: Part) -> tuple[str, float]:
+    """The key and the number of one "key=number"; the number has the type of the field that it replaces."""
+    types: dict[str, type] = {f.name: type(getattr(part, f.name)) for f in fields(part)}
+    key, _, number = setting.partition("=")
     if key not in types:
-        settings = f"only {', '.join(types)}" if types else "nothing to set"
-        raise UserError(f"{text}: {key!r} is not a setting of it; it has {settings}")
+        settings = f"its settings are {', '.join(types)}" if types else "it has no settings"
+        raise UserError(f"{text}: it has no setting {key!r}; {settings}")
     try:
         typed = float(number)
         if types[key] is not float and typed != int(typed):
@@ -105,19 +113,17 @@ def _setting(text: str, part: str, value: Part) -> tuple[str, float]:
     return key, types[key](typed)
 
 
-def _check(text: str, value: Part) -> None:
-    """Raise UserError for settings outside a loss's range."""
-    if not all(abs(getattr(value, f.name)) < float("inf") for f in fields(value)):
+def _check_range(text: str, part: Part) -> None:
+    """Raise UserError for settings outside their range."""
+    if not all(abs(getattr(part, f.name)) < float("inf") for f in fields(part)):
         raise UserError(f"{text}: expected finite numbers")
-    if isinstance(value, CombinedMargin) and not (
-        value.scale > 0 and value.centres >= 1 and value.m1 > 0 and value.m2 >= 0
-    ):
+    if isinstance(part, CombinedMargin) and not (part.scale > 0 and part.centres >= 1 and part.m1 > 0 and part.m2 >= 0):
         raise UserError(f"{text}: expected scale and m1 above 0, m2 at least 0, centres at least 1")
-    if isinstance(value, PiecewiseMargin) and not (
-        value.m >= 1 and value.base >= 0 and value.least >= 0 and value.gamma >= 0
+    if isinstance(part, PiecewiseMargin) and not (
+        part.m >= 1 and part.base >= 0 and part.least >= 0 and part.gamma >= 0
     ):
         raise UserError(f"{text}: expected m at least 1, and base, gamma and least at least 0")
-    if isinstance(value, Triplet) and value.photos < 1:
-        raise UserError(f"{text}: photos is {value.photos}, expected 1 or more photos of a person in a batch")
-    if isinstance(value, HardExamples) and not 0 < value.share <= 1:
-        raise UserError(f"{text}: share is {value.share}, expected more than 0, at most 1")
+    if isinstance(part, Triplet) and part.photos < 1:
+        raise UserError(f"{text}: photos is {part.photos}, expected 1 or more photos of a person in a batch")
+    if isinstance(part, HardExamples) and not 0 < part.share <= 1:
+        raise UserError(f"{text}: share is {part.share}, expected more than 0, at most 1")

@@ -1,7 +1,8 @@
-"""The objective: the loss that a training minimises, by its name, with the classifier and centres that belong to it.
+"""The objective: the loss that a training minimises, with the classifier and the class centres that it needs.
 
-It is not wrapped in DistributedDataParallel: its parameters are spread over ranks and get their exact gradient. The
-gradient of the features is multiplied by the number of ranks, because DDP averages the backbone's over ranks.
+It is not wrapped in DistributedDataParallel (DDP), because its parameters are spread over ranks and get their exact
+gradient. The gradient of the features is multiplied by the number of ranks, because DDP divides the backbone's gradient
+by that number.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from trainer.losses.names import LossParts, parse_loss
 from trainer.losses.terms import Centres, Inter
 from trainer.losses.triplet import Triplet
 
-# the rows of the table that compares losses: every head, and each term on a head that it fits
+# the losses that `refinery benchmark losses` compares: every head, and each term with a head that it can be added to
 LOSSES = (
     "softmax",
     "norm_softmax",
@@ -54,28 +55,32 @@ def make_objective(
     filter_cosine: float = 1.0,
     seed: int = 0,
 ) -> "Objective":
-    """The objective of that name (see names) for so many classes and features of length dim.
+    """The objective of the loss with this name (see names.py), for `classes` classes and features of length dim.
 
-    sample_rate, update: see PartialFC. filter_cosine: a photo is not compared with other classes above this cosine,
-    which are probably the same person under another label (conflicting classes: CVPR 2022, arXiv 2203.15565, section 3;
-    its published code makes their logit 0, here they are left out of the sum); 1 compares with all. Raises UserError
-    for a name or settings that do not fit.
+    sample_rate, update: see PartialFC. filter_cosine: a photo is not compared with other classes whose cosine to it is
+    above this value, because they are probably the same person under another label ("conflicting classes" in CVPR 2022,
+    arXiv 2203.15565, section 3; the published code sets their logit to 0, here they are left out of the sum); 1: a
+    photo is compared with all classes. Raises UserError for a name or settings that are not valid.
     """
     parts = parse_loss(loss)
     if classes < world_size():
         raise UserError(f"{classes} classes cannot be spread over {world_size()} ranks: train with fewer ranks")
-    filtering = filter_cosine < 1
-    if filtering and not _on_cosines(parts.head):
-        raise UserError(f"filter_cosine {filter_cosine}: {loss} compares no cosines with class weights of norm 1")
+    is_filtered = filter_cosine < 1
+    if is_filtered and not _compares_cosines(parts.head):
+        raise UserError(f"filter_cosine {filter_cosine}: {loss} compares no cosines, so it cannot filter by them")
     fc = None
     if not isinstance(parts.head, Triplet):
         fc = PartialFC(classes, weight_shape(parts.head, dim), sample_rate=sample_rate, update=update, seed=seed)
     centres = Centres(parts.centre, classes, dim) if parts.centre else None
-    return Objective(parts, fc, centres, filter_cosine=filter_cosine if filtering else None)
+    return Objective(parts, fc, centres, filter_cosine=filter_cosine if is_filtered else None)
 
 
 class Objective(nn.Module):
-    """An update: begin_update, forward and backward of each micro-batch, the optimizer's step, then end_update."""
+    """A loss with its classifier (fc) and class centres.
+
+    The calls of an update, in this order: begin_update, then forward and backward for each micro-batch, the optimizer's
+    step, end_update.
+    """
 
     def __init__(
         self, parts: LossParts, fc: PartialFC | None, centres: Centres | None, *, filter_cosine: float | None
@@ -85,7 +90,7 @@ class Objective(nn.Module):
         self.step = 0
 
     def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Before the first forward of an update: label [n] of all of this rank's micro-batches, the update's number."""
+        """Prepare an update; label [n]: the labels of all of this rank's micro-batches, step: the update's number."""
         self.step = step
         if self.fc:
             self.fc.begin_update(label, step, optimizer)
@@ -100,28 +105,34 @@ class Objective(nn.Module):
             return loss + sum_as_loss(self.centres(x, label)) if self.centres else loss
 
     def end_update(self, optimizer: torch.optim.Optimizer) -> None:
-        """After the optimizer's step: write sampled rows back, move the centres."""
+        """End an update: copy sampled rows back to the classifier, and move the class centres."""
         if self.fc:
             self.fc.end_update(optimizer)
         if self.centres:
             self.centres.end_update()
 
     def whole_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-        """On rank 0 all ranks' weights, their optimizer state and centres, for a checkpoint; all ranks call it."""
+        """The weights, their optimizer state and the centres of all ranks, for a checkpoint.
+
+        All ranks call this; the dict is empty on all ranks but rank 0.
+        """
         return (self.fc.whole_state(optimizer) if self.fc else {}) | (
             self.centres.whole_state() if self.centres else {}
         )
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-        """Take this rank's part of a whole_state(), whatever the number of ranks then. UserError for another shape."""
+        """Load this rank's part of a whole_state(), which any number of ranks may have written.
+
+        Raises UserError when its weights or centres have another shape.
+        """
         if self.fc:
             self.fc.load_whole_state(state, optimizer)
         if self.centres:
             self.centres.load_whole_state(state)
 
     def _softmax(self, head: Head, x: Tensor, label: Tensor) -> Tensor:
-        fc = cast("PartialFC", self.fc)  # every head but a triplet's has one
-        w, column = fc.active(), fc.columns(label)
+        fc = cast("PartialFC", self.fc)  # every loss but the triplet losses has a classifier
+        w, column = fc.rows_in_use(), fc.columns_of(label)
         z, margin, at_cosine_1 = compute_logits(head, x, w, column, step=self.step)
         ceiling = None if self.filter_cosine is None or at_cosine_1 is None else self.filter_cosine * at_cosine_1
         losses = cross_entropy(z, column, margin, ceiling)
@@ -135,5 +146,6 @@ class Objective(nn.Module):
         return loss
 
 
-def _on_cosines(head: Head | Triplet) -> bool:
+def _compares_cosines(head: Head | Triplet) -> bool:
+    """Whether the head's logits are cosines to class weights of norm 1, times a number of the photo."""
     return isinstance(head, CombinedMargin) or (isinstance(head, PiecewiseMargin) and not head.keep_weights)

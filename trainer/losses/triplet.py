@@ -1,8 +1,7 @@
-"""Triplet losses: a photo shall be nearer to its own person's photos than to other people's, by a margin.
+"""Triplet losses: a photo should be nearer to photos of the same person than to photos of other people, by a margin.
 
-FaceNet (Schroff et al., arXiv 1503.03832, section 3.1) in squared distances, ArcFace v3 (arXiv 1801.07698v3, section
-2.4, equation 7) in angles; both on features of norm 1. A batch needs several photos of a person; without such a pair
-its loss is 0.
+FaceNet (Schroff et al., arXiv 1503.03832, section 3.1) measures squared distances, ArcFace v3 (arXiv 1801.07698v3,
+section 2.4, equation 7) angles; both of features of norm 1. The loss of a batch without two photos of any person is 0.
 """
 
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ from trainer.losses.margins import arc_cosine
 
 @dataclass(frozen=True)
 class Triplet:
-    """The mean over anchor-positive pairs of max(0, d(a, p) - d(a, n) + margin) with a semi-hard negative n.
+    """The mean of max(0, d(a, p) - d(a, n) + margin) over pairs of anchor a and positive p; n is a semi-hard negative.
 
     d is the angle in radians (margin .35: ArcFace v3, Table 2), or with angle=False the squared distance (margin .2:
-    FaceNet). n is the nearest negative that is further than the positive (section 3.2); where all are nearer, the
-    furthest: the very nearest ones lead to collapsed features early in training. Batches hold up to `photos` of a
-    person (some 40 of 1,800 in FaceNet, section 3.2; 4 give everyone a pair in small batches).
+    FaceNet). n is the nearest of the negatives that are further from the anchor than the positive (FaceNet, section
+    3.2), or the furthest negative when there are none: the nearest negatives of all can make the features collapse
+    early in a training. Batches hold groups of up to `photos` photos of a person (FaceNet: about 40, in batches of
+    1,800; with 4 also a small batch holds several people with pairs).
     """
 
     margin: float = 0.35
@@ -30,15 +30,19 @@ class Triplet:
     photos: int = 4
 
     def __call__(self, x: Tensor, label: Tensor) -> Tensor:
-        """This rank's share of the loss of all ranks' x [n, d] and labels [n]: its own photos are the anchors."""
+        """This rank's share of the loss: the sum over pairs whose anchor is a photo of this rank.
+
+        x [n, d] and label [n]: the features and labels of all ranks' photos.
+        """
         x = l2_normalize(x)
-        each = len(x) // world_size()
-        anchors = slice(rank() * each, (rank() + 1) * each)
+        photos_per_rank = len(x) // world_size()
+        anchors = slice(rank() * photos_per_rank, (rank() + 1) * photos_per_rank)
         distance = self._distance(x[anchors] @ x.T)
         same = label[anchors, None] == label[None]
         negative = semi_hard_negatives(distance.detach(), same)
         positive = same.clone()
-        positive[torch.arange(each), torch.arange(each) + anchors.start] = False
+        anchor = torch.arange(photos_per_rank)
+        positive[anchor, anchor + anchors.start] = False  # a photo is not its own positive
         positive &= (~same).any(1, keepdim=True)
         excess = (distance - distance.gather(1, negative) + self.margin).clamp(min=0)
         pairs = sum_over_ranks(positive.sum())
@@ -49,15 +53,15 @@ class Triplet:
 
 
 def semi_hard_negatives(distance: Tensor, same: Tensor) -> Tensor:
-    """For each anchor and candidate positive [a, n] the column of its semi-hard negative; distance [a, n].
+    """For each anchor and each photo as its positive, the column [a, n] of the semi-hard negative.
 
-    same [a, n]: which photos show the anchor's person. Negatives are sorted once per anchor, which avoids a tensor
-    [a, n, n].
+    distance [a, n]: of each anchor to each photo. same [a, n]: whether the photo shows the anchor's person. The
+    negatives are sorted once per anchor, which avoids a tensor [a, n, n].
     """
     ordered, column = torch.where(same, torch.inf, distance).sort(1)
-    first = torch.searchsorted(ordered, distance.contiguous(), right=True)
+    first_further = torch.searchsorted(ordered, distance.contiguous(), right=True)
     negatives = (~same).sum(1, keepdim=True)
-    return column.gather(1, torch.minimum(first, (negatives - 1).clamp(min=0)))
+    return column.gather(1, torch.minimum(first_further, (negatives - 1).clamp(min=0)))
 
 
 TRIPLETS = {"triplet": Triplet(), "triplet_euclidean": Triplet(margin=0.2, angle=False)}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import UserError
-from trainer.distributed.partial_fc import _BLOCK, PartialFC, _draw
+from trainer.distributed.partial_fc import _BLOCK, PartialFC, _random_rows
 from trainer.distributed.ranks import rows_of_rank
 
 CLASSES, DIM, STEPS = 12, 3, 6
@@ -30,10 +30,10 @@ def test_the_classes_of_the_batch_are_always_sampled_and_a_share_of_the_others()
     for step in range(20):
         label = torch.tensor([0, 999, step, 500])
         fc.begin_update(label, step, optimizer)
-        torch.testing.assert_close(fc.active()[fc.columns(label)], fc.rows[label])
+        torch.testing.assert_close(fc.rows_in_use()[fc.columns_of(label)], fc.rows[label])
         assert fc.sampled is not None
         absent = torch.tensor([c for c in range(1000) if c not in set(fc.sampled.tolist())])
-        assert (fc.columns(absent) == -1).all()
+        assert (fc.columns_of(absent) == -1).all()
         counts.append(len(fc.sampled))
         fc.end_update(optimizer)
     assert 90 < np.mean(counts) < 120
@@ -67,7 +67,7 @@ def test_a_sparse_step_is_sgd_on_each_sampled_row_with_its_own_momentum() -> Non
                 gradient = 2 * rows[c][d] + 1 + SGD["weight_decay"] * rows[c][d]
                 momentum[c][d] = SGD["momentum"] * momentum[c][d] + gradient
                 rows[c][d] -= SGD["lr"] * momentum[c][d]
-        pull(fc.active()).backward()
+        pull(fc.rows_in_use()).backward()
         optimizer.step()
         fc.end_update(optimizer)
     assert min(times) < STEPS
@@ -88,7 +88,7 @@ def test_a_dense_step_moves_the_others_by_decay_and_momentum() -> None:
         momentum = 0.9 * momentum + taking_part * (2 * slow + 1) + 0.05 * slow
         slow = slow - 0.1 * momentum
         optimizer.zero_grad()
-        pull(fc.active()).backward()
+        pull(fc.rows_in_use()).backward()
         optimizer.step()
         fc.end_update(optimizer)
     torch.testing.assert_close(fc.all_rows(), slow)
@@ -107,7 +107,7 @@ def test_a_state_loaded_in_the_middle_changes_nothing(sample_rate: float, optimi
         for step in steps:
             fc.begin_update(labels(step), step, optimizer)
             optimizer.zero_grad()
-            pull(fc.active()).backward()
+            pull(fc.rows_in_use()).backward()
             optimizer.step()
             fc.end_update(optimizer)
 
@@ -131,11 +131,11 @@ def test_rows_are_drawn_the_same_for_any_number_of_ranks(world: int) -> None:
     def draw(rng: np.random.Generator, rows: int) -> NDArray[np.float32]:
         return rng.random((rows, 2), np.float32)
 
-    by_rank = [_draw(rows_of_rank(n, rank=rank, world=world), (3,), draw) for rank in range(world)]
-    whole = _draw(slice(0, n), (3,), draw)
+    by_rank = [_random_rows(rows_of_rank(n, rank=rank, world=world), (3,), draw) for rank in range(world)]
+    whole = _random_rows(slice(0, n), (3,), draw)
     assert np.array_equal(np.concatenate(by_rank), whole)
     assert len(np.unique(whole[:, 0])) > 0.99 * n
-    assert not np.array_equal(_draw(slice(0, n), (4,), draw), whole)
+    assert not np.array_equal(_random_rows(slice(0, n), (4,), draw), whole)
 
 
 def test_weights_start_small_and_differ() -> None:
@@ -144,13 +144,13 @@ def test_weights_start_small_and_differ() -> None:
     assert len(w.unique()) > 590
 
 
-def test_unfit_settings_raise_one_line() -> None:
+def test_settings_out_of_range_raise_one_line() -> None:
     with pytest.raises(UserError, match="sample_rate 0"):
         PartialFC(CLASSES, (DIM,), sample_rate=0)
     with pytest.raises(UserError, match="update 'both'"):
         PartialFC(CLASSES, (DIM,), update="both")
     with pytest.raises(RuntimeError, match="without begin_update"):
-        PartialFC(CLASSES, (DIM,), sample_rate=0.5).active()
+        PartialFC(CLASSES, (DIM,), sample_rate=0.5).rows_in_use()
     fc = PartialFC(CLASSES, (DIM,))
-    with pytest.raises(UserError, match=r"classifier is \(11, 3\), this run's \(12, 3\)"):
+    with pytest.raises(UserError, match=r"has the shape \(11, 3\), this run's \(12, 3\)"):
         fc.load_whole_state({"weight": torch.zeros(11, DIM)}, torch.optim.SGD(fc.parameters(), lr=0.1))

@@ -37,8 +37,8 @@ def slow_logit(head: Head, x: list[float], w: list, own: bool) -> float:
         t = min(angle(x, centre) for centre in w) if head.centres > 1 else angle(x, w)
         return head.scale * (slow_psi(head.m1 * t + head.m2) - head.m3 if own else math.cos(t))
     t, size = angle(x, w), math.hypot(*x) * (math.hypot(*w) if head.keep_weights else 1)
-    softened = max(head.least, head.base / (1 + head.gamma * STEP) ** head.power)
-    return size * ((softened * math.cos(t) + slow_psi(head.m * t)) / (1 + softened) if own else math.cos(t))
+    cosine_weight = max(head.least, head.base / (1 + head.gamma * STEP) ** head.power)
+    return size * ((cosine_weight * math.cos(t) + slow_psi(head.m * t)) / (1 + cosine_weight) if own else math.cos(t))
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -87,7 +87,9 @@ def test_published_settings() -> None:
 
 def test_lambda_falls_to_its_lower_limit() -> None:
     head = PiecewiseMargin()
-    assert [head.softened(step) for step in (0, 100, 1000, 10**6)] == pytest.approx([1000, 1000 / 13, 1000 / 121, 5])
+    assert [head.cosine_weight(step) for step in (0, 100, 1000, 10**6)] == pytest.approx(
+        [1000, 1000 / 13, 1000 / 121, 5]
+    )
 
 
 def test_which_norms_scale_the_logits() -> None:

@@ -93,13 +93,13 @@ def test_piecewise_is_the_published_psi(m: int) -> None:
     inner = degrees(*angles[1:-1])
     torch.testing.assert_close(piecewise_margin(inner, m), combined_margin(inner, float(m)))
     mixed = (7 * degrees(*angles) + torch.tensor(expected)) / 8
-    torch.testing.assert_close(piecewise_margin(degrees(*angles), m, softened=7.0), mixed, atol=1e-6, rtol=0)
+    torch.testing.assert_close(piecewise_margin(degrees(*angles), m, cosine_weight=7.0), mixed, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
 def test_the_gradient_of_piecewise(m: int) -> None:
     cosine = degrees(5, 30, 50, 80, 100, 130, 170).requires_grad_()
-    assert torch.autograd.gradcheck(lambda c: piecewise_margin(c, m, softened=0.5), (cosine,))
+    assert torch.autograd.gradcheck(lambda c: piecewise_margin(c, m, cosine_weight=0.5), (cosine,))
 
 
 def test_target_logits_are_the_margins_of_the_papers() -> None:

@@ -1,4 +1,4 @@
-"""Names of losses: settings replace published ones; a name that does not fit raises one line."""
+"""Names of losses: settings in a name replace published ones; a name that cannot be read raises one line."""
 
 import pytest
 
@@ -20,8 +20,8 @@ def test_settings_in_a_name_replace_published_ones() -> None:
     [
         ("arcfaec", "no head of a loss is called 'arcfaec': give one of softmax, "),
         ("arcface+hard", "no term of a loss is called 'hard': give one of centre, "),
-        ("arcface:m4=1", "arcface:m4=1: 'm4' is not a setting of it; it has only scale, m1"),
-        ("softmax:scale=1", "'scale' is not a setting of it; it has nothing to set"),
+        ("arcface:m4=1", "arcface:m4=1: it has no setting 'm4'; its settings are scale, m1"),
+        ("softmax:scale=1", "it has no setting 'scale'; it has no settings"),
         ("arcface:m2=half", "m2 is 'half', expected a number"),
         ("a_softmax:m=1.5", "m is '1.5', expected a whole number"),
         ("arcface:scale=0", "expected scale and m1 above 0"),
@@ -29,11 +29,11 @@ def test_settings_in_a_name_replace_published_ones() -> None:
         ("a_softmax:m=0", "expected m at least 1"),
         ("arcface+ohem:share=2", "share is 2.0, expected more than 0, at most 1"),
         ("triplet+focal", "focal needs a softmax, and triplet has none"),
-        ("subcenter+intra", "intra needs one centre a class, and subcenter has 3"),
+        ("subcenter+intra", "intra needs one centre per class, and subcenter has 3"),
         ("arcface+focal+focal", "each kind of term once"),
     ],
 )
-def test_a_name_that_does_not_fit_raises_one_line(name: str, message: str) -> None:
+def test_a_name_that_cannot_be_read_raises_one_line(name: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         parse_loss(name)
     assert message in str(error.value)
