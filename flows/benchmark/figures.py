@@ -39,7 +39,7 @@ from flows.train.training_sets import build_training_set
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.report.charts.drawing import Chart, write_charts
-from trainer.evaluation.angles import Angles, angles
+from trainer.evaluation.angles import Angles, mean_angles
 from trainer.run import Run
 
 TABLE = ("norm_softmax", "arcface", "norm_softmax+intra", "norm_softmax+inter", "triplet")  # Table 3's rows
@@ -97,8 +97,8 @@ def figures(
         model = train_once(root, replace(run, loss=name), data, device)
         embedder, weights = load_embedder(str(model.checkpoint)), classifier_weights(model.checkpoint)
         embeddings[name] = embed_jpegs(embedder, test_faces.jpegs)
-        training_angles = angles(embed_jpegs(embedder, training_faces.jpegs), training_faces.label, weights)
-        table.append(_row(name, training_angles, angles(embeddings[name], test_faces.label)))
+        training_angles = mean_angles(embed_jpegs(embedder, training_faces.jpegs), training_faces.label, weights)
+        table.append(_row(name, training_angles, mean_angles(embeddings[name], test_faces.label)))
     drawn = _charts(root, run, training_faces, embeddings, test_faces, device=device)
     write_charts(drawn, out)
     trained = f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}"

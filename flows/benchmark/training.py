@@ -152,7 +152,7 @@ def losses(
         v = verify_model(root, load_embedder(str(made.checkpoint)), test)
         far = "TAR@FAR=0.01"
         if far not in v.figures:
-            raise UserError(f"{test_name} has {v.pairs - v.same} pairs of two people: {far} takes 100 or more")
+            raise UserError(f"{test_name} has {v.pairs - v.genuine} pairs of two people: {far} takes 100 or more")
         low, high = v.interval[far]
         rows.append(
             {

@@ -124,6 +124,6 @@ class Evaluation(Result):
 def _roc_points(verification: Verification) -> list[list[float]]:
     """False and true accept rates, evenly spaced in the logarithm of the false ones."""
     far, tar = verification.roc.far, verification.roc.tar
-    lowest = 1 / max(1, verification.pairs - verification.same)
+    lowest = 1 / max(1, verification.pairs - verification.genuine)
     at = np.unique([index_at_far(verification.roc, rate) for rate in np.geomspace(lowest, 1, ROC_POINTS)])
     return [[round(float(v), 9) for v in far[at]], [round(float(v), 6) for v in tar[at]]]

@@ -103,5 +103,5 @@ def _limits(low: float, high: float) -> tuple[float | None, float | None]:
 
 def _warning(figure: str, verification: Verification) -> str:
     """Why a true accept rate says little: hardly any impostor pair may pass at its false accept rate."""
-    passing = float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.same)
+    passing = float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.genuine)
     return f"{passing:.3g} impostor pairs may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""

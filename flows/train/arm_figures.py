@@ -45,7 +45,7 @@ def arm_figures(test_set: str, verifications: Verifications, photos: Mapping[str
     for arm, verified in verifications.items():
         for figure in verified[0].figures:
             values = [v.figures[figure] for v in verified]
-            draws = np.nanmean([v.draws[figure] for v in verified], axis=0)
+            draws = np.nanmean([v.bootstrap_figures[figure] for v in verified], axis=0)
             low, high = np.nanquantile(draws, INTERVAL).tolist()
             figures.append(ArmFigure(test_set, figure, arm, photos[arm], values, float(np.mean(values)), low, high))
     return figures
@@ -65,7 +65,7 @@ def refined_gains(test_set: str, verifications: Verifications) -> list[Gain]:
 
 def _gain(test_set: str, figure: str, than: str, pairs: Sequence[tuple[Verification, Verification]]) -> Gain:
     """One figure of the refined data against another arm's, seed by seed."""
-    draws = np.nanmean([a.draws[figure] - b.draws[figure] for a, b in pairs], axis=0)
+    draws = np.nanmean([a.bootstrap_figures[figure] - b.bootstrap_figures[figure] for a, b in pairs], axis=0)
     low, high = np.nanquantile(draws, INTERVAL).tolist()
     by = float(np.mean([compare(a, b)[figure].value for a, b in pairs]))
     over_seeds = None

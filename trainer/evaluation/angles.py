@@ -1,7 +1,8 @@
-"""How a model spreads people over the sphere, in degrees: ArcFace's Table 3, and the angles of its Figures 6 and 7.
+"""Angles between embeddings, class centres and class weights, in degrees: ArcFace's Table 3 and Figures 6 and 7.
 
-Deng et al., "ArcFace" (CVPR 2019): the angles of classes' weights to the centres of their faces (W-EC) and to each
-other (W-Inter), of faces to their centre (Intra) and of centres to each other (Inter).
+Deng et al., "ArcFace" (CVPR 2019), measures the angles of class weights to the centre of their class's embeddings
+(W-EC) and to each other (W-Inter), of embeddings to their class centre (Intra), and of class centres to each other
+(Inter).
 """
 
 from collections.abc import Iterator
@@ -12,42 +13,45 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 
-ROWS_AT_ONCE = 2048  # compared with all others at a time
+ROWS_AT_ONCE = 2048  # rows that are compared with all other rows at a time
 PAIRS_AT_ONCE = 1 << 16
 Vectors = NDArray[np.float32]
 
 
 class Angles(NamedTuple):
-    """Mean angles in degrees; w_ec and w_inter are nan where no classifier weights were given."""
+    """Mean angles in degrees; w_ec and w_inter are nan when no class weights were given."""
 
-    faces: int
+    faces: int  # number of embeddings
     classes: int
-    w_ec: float
-    w_inter: float  # to the nearest other weight
-    intra: float
-    inter: float  # to the nearest other centre
+    w_ec: float  # of a class's weights to its centre
+    w_inter: float  # of a class's weights to the nearest other class's weights
+    intra: float  # of an embedding to its class's centre
+    inter: float  # of a class's centre to the nearest other centre
 
 
-def angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[Any] | None = None) -> Angles:
-    """The mean angles of faces' embeddings x [n, d] with labels [n] 0..c-1, and of classifier weights [c, d].
+def mean_angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[Any] | None = None) -> Angles:
+    """The mean angles of embeddings x [n, d] with labels [n] in 0..c-1, and of class weights [c, d]; of any norm.
 
-    The centre of a class is the mean of its rows of norm 1. Raises UserError for fewer than two classes, labels without
-    a face, or weights of another shape.
+    The centre of a class is the mean of its embeddings, each first divided by its norm. Raises UserError for fewer than
+    two classes, for a class without an embedding, and for weights of another shape.
     """
-    x = _unit(np.asarray(x, np.float32))
+    x = _l2_normalize(np.asarray(x, np.float32))
     count = np.bincount(label)
     if len(count) < 2 or not count.all():
-        raise UserError(f"{int((count > 0).sum())} of {len(count)} classes have a face: it takes two, and one of each")
+        raise UserError(
+            f"{int((count > 0).sum())} of {len(count)} classes have a face: expected two classes or more, "
+            "and a face of each class"
+        )
     centres: Vectors = np.zeros((len(count), x.shape[1]), np.float32)
     np.add.at(centres, label, x)
-    centres = _unit(centres)
+    centres = _l2_normalize(centres)
     intra = float(_degrees(np.einsum("nd,nd->n", x, centres[label])).mean())
     w_ec = w_inter = float("nan")
     if weights is not None:
         if weights.shape != centres.shape:
             shapes = f"the weights are {list(weights.shape)}, the centres {list(centres.shape)}"
             raise UserError(f"{shapes}: give the weights of the same training")
-        w = _unit(np.asarray(weights, np.float32))
+        w = _l2_normalize(np.asarray(weights, np.float32))
         w_ec = float(_degrees(np.einsum("cd,cd->c", w, centres)).mean())
         w_inter = float(nearest_angles(w).mean())
     return Angles(len(x), len(centres), w_ec, w_inter, intra, float(nearest_angles(centres).mean()))
@@ -67,11 +71,12 @@ def nearest_angles(x: Vectors) -> NDArray[np.float64]:
 def angle_histogram(
     x: NDArray[Any], label: NDArray[np.integer], *, bins: int = 180, pairs: int = 2_000_000, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Edges [bins + 1] in degrees, and how many genuine and how many impostor pairs have such an angle, [bins] each.
+    """A histogram of the angles of genuine and of impostor pairs of embeddings x [n, d] (of any norm) with labels [n].
 
-    x [n, d] of any norm, label [n]. Every pair where there are at most `pairs`, else that many random ones.
+    Returns the edges of the bins [bins + 1] in degrees, and the numbers of genuine and of impostor pairs in each bin,
+    [bins] each. Every pair is counted when there are at most `pairs`, else that many random pairs.
     """
-    x = _unit(np.asarray(x, np.float32))
+    x = _l2_normalize(np.asarray(x, np.float32))
     edges: NDArray[np.float64] = np.linspace(0, 180, bins + 1, dtype=np.float64)
     genuine, impostor = np.zeros(bins, np.int64), np.zeros(bins, np.int64)
     for i, j in _pairs(len(x), pairs, seed):
@@ -83,7 +88,7 @@ def angle_histogram(
 
 
 def _pairs(n: int, max_pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Every pair of n rows, some at a time, or max_pairs random ones where there are more."""
+    """The rows i, j of every pair of n rows, in blocks of pairs; max_pairs random pairs when there are more."""
     if n * (n - 1) // 2 <= max_pairs:
         i, j = np.triu_indices(n, 1)
         for start in range(0, len(i), PAIRS_AT_ONCE):
@@ -96,7 +101,7 @@ def _pairs(n: int, max_pairs: int, seed: int) -> Iterator[tuple[NDArray[np.int64
         yield i, (i + rng.integers(1, n, count)) % n
 
 
-def _unit(x: Vectors) -> Vectors:
+def _l2_normalize(x: Vectors) -> Vectors:
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), np.float32)
 
 

@@ -1,20 +1,21 @@
-"""The bookkeeping of an identification: for each genuine pair, how many distractors score at least as high.
+"""The counts of an identification: for each genuine pair, how many distractors have at least the mate's cosine.
 
-A probe's mates are sorted by cosine, so the distractors of a block are counted for all of its mates by one search. The
-largest impostor cosines are kept aside, which the lowest false accept rates are read off.
+A probe's mates are sorted by cosine, so one binary search counts the distractors of a block for all mates of a probe.
+The largest impostor cosines are also kept; the thresholds of low false accept rates are taken from them.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-RANKS = 1000  # a mate with as many distractors before it is not counted any further
+RANKS = 1000  # ranks are counted up to this one: a mate with as many distractors before it is not counted further
 Floats = NDArray[np.float32]
 
 
 class Mates:
-    """All genuine pairs of a probe and a mate: probe after probe, each probe's mates by rising cosine.
+    """All genuine pairs of a probe and a mate, sorted by probe and then by rising cosine, with their distractor counts.
 
-    x [n, d]: probes of norm 1, sorted by person [n] 0, 1, 2...; everybody has two photos or more.
+    x [n, d]: the probes, of norm 1, sorted by person; person [n]: their persons, numbered 0, 1, 2...; every person has
+    two photos or more.
     """
 
     def __init__(self, x: Floats, person: NDArray[np.int64]) -> None:
@@ -27,53 +28,57 @@ class Mates:
             persons.append(np.full(of_person.size - len(rows), p, np.int64))
             mates_of += [len(rows) - 1] * len(rows)
         self.cosine, self.person = np.concatenate(cosines), np.concatenate(persons)  # of each pair
-        self.start = np.concatenate([[0], np.cumsum(mates_of)])  # of each probe's pairs
+        self.start = np.concatenate([[0], np.cumsum(mates_of)])  # first pair of each probe
         self.probe = np.repeat(np.arange(len(mates_of)), mates_of)  # of each pair
-        self.before = np.zeros(len(self.cosine), np.int32)  # distractors that score at least as high as the mate
+        self.before = np.zeros(len(self.cosine), np.int32)  # of each pair: distractors with at least the mate's cosine
 
     def min_cosines(self, low: int, high: int) -> Floats:
-        """The cosine of probes low..high from which on a distractor still matters: to their lowest mate in the ranks.
+        """For each of the probes low..high-1 the smallest cosine at which a distractor must still be counted.
 
-        inf for a probe all of whose mates have RANKS distractors before them.
+        It is the smallest cosine to a mate that has fewer than RANKS distractors before it; inf when the probe has no
+        such mate.
         """
         first, last = self.start[low], self.start[high]
-        beyond = np.add.reduceat(self.before[first:last] >= RANKS, self.start[low:high] - first)
-        at = self.start[low:high] + beyond
-        inside = at < self.start[low + 1 : high + 1]
-        return np.where(inside, self.cosine[np.minimum(at, len(self.cosine) - 1)], np.float32(np.inf))
+        complete_mates = np.add.reduceat(self.before[first:last] >= RANKS, self.start[low:high] - first)
+        at = self.start[low:high] + complete_mates
+        has_open_mate = at < self.start[low + 1 : high + 1]
+        return np.where(has_open_mate, self.cosine[np.minimum(at, len(self.cosine) - 1)], np.float32(np.inf))
 
     def count(self, low: int, high: int, row: NDArray[np.intp], cosine: Floats) -> None:
-        """Count distractors for the mates of probes low..high; row [k] (0 is probe low) and cosine [k]: one for each.
+        """Count k pairs of a probe and a distractor for the mates of probes low..high-1.
 
-        A distractor comes before every mate whose cosine is not larger than its own.
+        row [k]: the probe's number minus low; cosine [k]: the distractor's cosine to the probe. A distractor is counted
+        for every mate of the probe whose cosine is not larger.
         """
         if not len(row):
             return
         first, last = self.start[low], self.start[high]
         mates_of = np.diff(self.start[low : high + 1])
-        # one rising list: each row's cosines, between -1 and 1, 4 above those of the row before
+        # cosines are between -1 and 1, so 4 times the row's number plus the cosine gives one rising list for all rows,
+        # and one search serves them all
         keys = np.repeat(np.arange(high - low), mates_of) * 4.0 + self.cosine[first:last]
-        place = np.searchsorted(keys, row * 4.0 + cosine, side="right")
-        at_or_after = np.bincount(place, minlength=last - first + 1)[:0:-1].cumsum()[::-1]  # also of later rows
+        position = np.searchsorted(keys, row * 4.0 + cosine, side="right")
+        # of each mate: distractors at or after it in the list, including those of later rows, which are subtracted
+        at_or_after = np.bincount(position, minlength=last - first + 1)[:0:-1].cumsum()[::-1]
         later_rows = np.append(at_or_after, 0)[self.start[low + 1 : high + 1] - first]
         self.before[first:last] += (at_or_after - np.repeat(later_rows, mates_of)).astype(np.int32)
 
     def hits(self, people: int) -> NDArray[np.int64]:
-        """For each person the pairs [people, RANKS] whose mate has at most 0, 1, 2... distractors before it."""
+        """The number of each person's pairs [people, RANKS] whose mate has at most 0, 1, 2... distractors before it."""
         before = np.minimum(self.before, RANKS)
         counts = np.bincount(self.person * (RANKS + 1) + before, minlength=people * (RANKS + 1))
         return np.asarray(counts.reshape(people, RANKS + 1)[:, :RANKS].cumsum(1), np.int64)
 
 
 class LargestValues:
-    """The `keep` largest of many numbers, which come in batches; at most twice as many are held."""
+    """Keeps the `keep` largest of all numbers that are added; at most about twice as many are in memory."""
 
     def __init__(self, keep: int) -> None:
         self.keep, self.held, self.minimum = keep, 0, np.float32(-np.inf)
         self.batches: list[Floats] = []
 
     def add(self, values: Floats) -> None:
-        """Take in some numbers."""
+        """Add some numbers; those up to `minimum` are ignored."""
         larger = values[values > self.minimum]
         self.batches.append(larger)
         self.held += len(larger)
@@ -81,7 +86,7 @@ class LargestValues:
             self.sorted()
 
     def sorted(self) -> Floats:
-        """The largest so far, falling; numbers up to the last of them are not taken in any more."""
+        """The largest numbers added so far, falling. Sets `minimum` to the smallest of them when there are `keep`."""
         values: Floats = np.concatenate([np.empty(0, np.float32), *self.batches])
         if len(values) > self.keep:
             values = np.partition(values, len(values) - self.keep)[len(values) - self.keep :]
@@ -91,6 +96,6 @@ class LargestValues:
 
 
 def rows_by_person(person: NDArray[np.int64]) -> list[NDArray[np.intp]]:
-    """The rows of each person, by rising number."""
+    """The rows of each person in an array person [n], by the person's number."""
     order = np.argsort(person, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(person[order])) + 1)

@@ -1,7 +1,8 @@
-"""A test set of pairs on disk: aligned faces, and a list of genuine and impostor pairs of them, in folds.
+"""Reads a test set of pairs: aligned faces, and a list of genuine and impostor pairs of these faces, in folds.
 
-A folder of two files (columns in pipeline.schema): faces.parquet, a row per photo, whose jpeg is null where no face was
-detected, and pairs.parquet. Faces are decoded a few at a time; only embeddings are held for all of them.
+It is a folder of two files (columns in pipeline.schema): faces.parquet has a row per photo, whose jpeg is null when no
+face was detected in the photo; pairs.parquet has a row per pair. Faces are decoded a few at a time, so only the
+embeddings of all faces are in memory together.
 """
 
 from collections.abc import Collection, Iterator
@@ -18,16 +19,18 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.errors import UserError
 
-PAIRS_AT_ONCE = 1 << 14  # of d = 512, 64 MB of gathered embeddings
+PAIRS_AT_ONCE = 1 << 14  # their embeddings of length 512 take 64 MB
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class PairSet:
-    """n pairs of m photos: a and b [n] are rows of faces.parquet; has_face [m]: which photos have one.
+    """n pairs of m photos.
 
-    same [n]: which pairs are genuine. unit: the number of the person [n] that a pair is drawn with in a bootstrap
-    sample, or of the two persons [n, 2] (see intervals); None where no pair names a person.
+    a, b [n]: the rows of a pair's photos in faces.parquet. same [n]: whether a pair is genuine. fold [n]: its fold of
+    cross-validation. unit: the number of the person [n] that a pair belongs to, or of its two persons [n, 2], for
+    bootstrap samples (see intervals.py); None when no pair names a person. has_face [m]: whether a face was detected in
+    a photo.
     """
 
     folder: Path
@@ -40,14 +43,14 @@ class PairSet:
 
     @property
     def missing(self) -> int:
-        """How many pairs lack a face: their cosine is -1, below every threshold."""
+        """The number of pairs of which a photo has no face; their cosine is -1, below every threshold."""
         return int((~(self.has_face[self.a] & self.has_face[self.b])).sum())
 
 
 def load_pairs(folder: str | Path) -> PairSet:
-    """The pair set in a folder.
+    """The test set in a folder.
 
-    Raises UserError when a file or column is missing, there are no pairs, or a pair names a face that does not exist.
+    Raises UserError when a file or column is missing, when there are no pairs, and when a pair names an unknown face.
     """
     folder = Path(folder)
     faces, listed = _open(folder / "faces.parquet", schema.TEST_FACES), _open(folder / "pairs.parquet", schema.PAIRS)
@@ -62,14 +65,14 @@ def load_pairs(folder: str | Path) -> PairSet:
 
 
 def without_people(pairs: PairSet, left_out: Collection[str]) -> PairSet:
-    """The pairs without those of certain people (by identity) or photos (by face_id).
+    """The test set without the pairs of certain people or photos; left_out: their identities and face_ids.
 
     Raises UserError when no pair is left.
     """
-    names = _open(pairs.folder / "faces.parquet", schema.TEST_FACES).read(["face_id", "identity"], use_threads=False)
-    dropped = np.zeros(len(names), bool)
+    photos = _open(pairs.folder / "faces.parquet", schema.TEST_FACES).read(["face_id", "identity"], use_threads=False)
+    dropped = np.zeros(len(photos), bool)
     for column in ("face_id", "identity"):
-        dropped |= np.asarray(pc.is_in(names[column], value_set=pa.array(sorted(left_out), pa.string())))
+        dropped |= np.asarray(pc.is_in(photos[column], value_set=pa.array(sorted(left_out), pa.string())))
     kept = ~(dropped[pairs.a] | dropped[pairs.b])
     if not kept.any():
         raise UserError(f"all {len(kept)} pairs of {pairs.folder.name} are about people found in the training data")
@@ -78,24 +81,27 @@ def without_people(pairs: PairSet, left_out: Collection[str]) -> PairSet:
 
 
 def read_faces(pairs: PairSet, *, batch: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """Rows [k] and BGR faces [k, h, w, 3] of the photos that some pair lists, at most `batch` at a time."""
+    """The faces of all photos that are in a pair, at most `batch` at a time: rows [k] and BGR pixels [k, h, w, 3].
+
+    rows: of the photos in faces.parquet.
+    """
     path = pairs.folder / "faces.parquet"
     file = _open(path, schema.TEST_FACES)
-    listed = np.zeros(len(pairs.has_face), bool)
-    listed[pairs.a] = listed[pairs.b] = True
-    listed &= pairs.has_face
-    first = 0
+    is_needed = np.zeros(len(pairs.has_face), bool)
+    is_needed[pairs.a] = is_needed[pairs.b] = True
+    is_needed &= pairs.has_face
+    first_row = 0  # of the row group
     for group in range(file.num_row_groups):
         jpegs = file.read_row_group(group, ["jpeg"], use_threads=False)["jpeg"]
-        wanted = np.flatnonzero(listed[first : first + len(jpegs)])
-        for start in range(0, len(wanted), batch):
-            chosen = wanted[start : start + batch]
-            yield first + chosen, np.stack([_decode(jpegs[int(i)], path, first + int(i)) for i in chosen])
-        first += len(jpegs)
+        needed = np.flatnonzero(is_needed[first_row : first_row + len(jpegs)])
+        for start in range(0, len(needed), batch):
+            rows = needed[start : start + batch]
+            yield first_row + rows, np.stack([_decode(jpegs[int(i)], path, first_row + int(i)) for i in rows])
+        first_row += len(jpegs)
 
 
 def pair_cosines(pairs: PairSet, x: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The cosine of every pair [n], from embeddings x [m, d] of norm 1; -1 where a face is missing."""
+    """The cosine of every pair [n], from embeddings x [m, d] of norm 1; -1 when a photo of the pair has no face."""
     cosines = np.full(len(pairs.same), -1, np.float32)
     complete = np.flatnonzero(pairs.has_face[pairs.a] & pairs.has_face[pairs.b])
     for start in range(0, len(complete), PAIRS_AT_ONCE):
@@ -106,7 +112,7 @@ def pair_cosines(pairs: PairSet, x: NDArray[np.floating]) -> NDArray[np.float32]
 
 
 def _open(path: Path, columns: pa.Schema) -> pq.ParquetFile:
-    """A Parquet file, checked to have these columns."""
+    """The Parquet file at a path. Raises UserError when it cannot be read or lacks one of the columns."""
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
@@ -121,7 +127,7 @@ def _open(path: Path, columns: pa.Schema) -> pq.ParquetFile:
 
 
 def _nulls(file: pq.ParquetFile, group: int) -> Mask:
-    """Which photos of a row group have no face; jpegs are read only where the file's statistics leave it open."""
+    """Which photos of a row group have no face. The jpegs are read only when the file's statistics do not tell it."""
     metadata = file.metadata.row_group(group)
     statistics = metadata.column(file.schema_arrow.names.index("jpeg")).statistics
     if statistics is not None and statistics.has_null_count and not statistics.null_count:
@@ -130,28 +136,32 @@ def _nulls(file: pq.ParquetFile, group: int) -> Mask:
     return np.asarray(column.is_null().to_numpy(), bool)
 
 
-def _rows(names: pa.ChunkedArray, ids: pa.ChunkedArray, folder: Path) -> NDArray[np.intp]:
-    """The row of each named face among the ids. UserError for a name that is none of them."""
-    rows = pc.index_in(names, value_set=ids)
+def _rows(face_ids: pa.ChunkedArray, ids: pa.ChunkedArray, folder: Path) -> NDArray[np.intp]:
+    """The position of each face_id of a pair among all ids. Raises UserError for an unknown one."""
+    rows = pc.index_in(face_ids, value_set=ids)
     if rows.null_count:
-        name = names.filter(rows.is_null())[0].as_py()
+        unknown = face_ids.filter(rows.is_null())[0].as_py()
         raise UserError(
-            f"{folder / 'pairs.parquet'} lists the face {name}, which faces.parquet does not hold: "
+            f"{folder / 'pairs.parquet'} lists the face {unknown}, which faces.parquet does not hold: "
             "make the test set anew"
         )
     return np.asarray(rows.to_numpy(), np.intp)
 
 
 def _units(pairs: pa.Table) -> NDArray[np.int64] | None:
-    """Numbers for the one or two people of a pair (columns unit, other); a pair that names none has its own number."""
+    """PairSet.unit: the persons in the columns unit and other, as numbers; a pair without a person has its own number.
+
+    The array is [n] when the column other is empty, and [n, 2] when it is not.
+    """
     columns = [pairs[c] for c in ("unit", "other") if pairs[c].null_count < len(pairs)]
     if not columns:
         return None
-    names = pc.unique(pa.chunked_array([c for column in columns for c in column.chunks]).drop_null())
-    codes = [pc.index_in(column, value_set=names).to_numpy(zero_copy_only=False) for column in columns]
-    alone = len(names) + np.arange(len(pairs))
+    persons = pc.unique(pa.chunked_array([c for column in columns for c in column.chunks]).drop_null())
+    codes = [pc.index_in(column, value_set=persons).to_numpy(zero_copy_only=False) for column in columns]
+    own_numbers = len(persons) + np.arange(len(pairs))
     filled = [
-        np.where(column.is_null().to_numpy(), alone, np.nan_to_num(c)) for column, c in zip(columns, codes, strict=True)
+        np.where(column.is_null().to_numpy(), own_numbers, np.nan_to_num(c))
+        for column, c in zip(columns, codes, strict=True)
     ]
     stacked = np.stack(filled, 1)
     numbers = np.asarray(np.unique(stacked, return_inverse=True)[1].reshape(stacked.shape), np.int64)
@@ -161,5 +171,5 @@ def _units(pairs: pa.Table) -> NDArray[np.int64] | None:
 def _decode(jpeg: pa.BinaryScalar, path: Path, row: int) -> NDArray[np.uint8]:
     face = cv2.imdecode(np.frombuffer(jpeg.as_buffer(), np.uint8), cv2.IMREAD_COLOR)
     if face is None:
-        raise UserError(f"{path} row {row} is no picture: make the test set anew")
+        raise UserError(f"{path} row {row} is not a picture: make the test set anew")
     return np.asarray(face, np.uint8)

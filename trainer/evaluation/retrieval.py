@@ -1,7 +1,7 @@
-"""Retrieval: mean average precision of the ranked videos of each person, as iQIYI-VID measures it.
+"""Retrieval: mean average precision of the videos that are ranked for each person, as iQIYI-VID measures it.
 
 Liu et al., "iQIYI-VID: A Large Dataset for Multi-modal Person Identification" (2018): for each person the 100 videos
-that score highest, judged in their order; a video of the person that is not among them counts as missed.
+with the highest scores are taken in their order; a video of the person that is not among them counts as missed.
 """
 
 from collections.abc import Iterator
@@ -26,14 +26,15 @@ def average_precisions(
     relevant: NDArray[np.integer] | None = None,
     k: int = K,
 ) -> NDArray[np.float64]:
-    """AP@k [q] of each query: the precision at each of its person's videos among the first k, over all of them.
+    """The average precision AP@k [q] of each query; nan for a person without a video.
 
-    queries [q, d] and gallery [n, d]: rows of norm 1, one a person and one a video (the mean of its faces); person [q]
-    and gallery_person [n]: who they show. relevant [q]: how many videos of the person there are, where some are not in
-    the gallery. nan for a person without a video. Raises UserError for an empty gallery.
+    It is the sum of the precisions at each of the person's videos among the first k, divided by the number of the
+    person's videos. queries [q, d]: an embedding per person; gallery [n, d]: an embedding per video (the mean of its
+    faces); both of norm 1. person [q], gallery_person [n]: the person of each. relevant [q]: the number of the person's
+    videos, when some of them are not in the gallery. Raises UserError for an empty gallery.
     """
     if not len(gallery):
-        raise UserError("the gallery holds no video: give one that does")
+        raise UserError("the gallery holds no video: give a gallery with videos")
     person, gallery_person = np.asarray(person), np.asarray(gallery_person)
     if relevant is None:
         people, counts = np.unique(gallery_person, return_counts=True)
@@ -48,9 +49,9 @@ def average_precisions(
 def mean_average_precision(
     precisions: NDArray[np.float64], *, samples: int = 1000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """The mean of average precisions [q] with its 95% interval over people; people without a video are left out."""
-    known = precisions[~np.isnan(precisions)]
-    return intervals.ratio_with_interval(known, np.ones(len(known)), samples=samples, seed=seed)
+    """The mean of average precisions [q] and its 95% interval over people; people without a video (nan) are left out."""
+    with_videos = precisions[~np.isnan(precisions)]
+    return intervals.ratio_with_interval(with_videos, np.ones(len(with_videos)), samples=samples, seed=seed)
 
 
 def _precision_sums(
@@ -61,11 +62,11 @@ def _precision_sums(
     *,
     k: int,
 ) -> Iterator[NDArray[np.float64]]:
-    """The sum of the precisions at each right video among the first k, of some queries at a time."""
+    """The sum of the precisions at each of the person's videos among the first k, for a block of queries at a time."""
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         at = slice(start, start + QUERIES_AT_ONCE)
         cosines = np.asarray(queries[at], np.float32) @ np.asarray(gallery, np.float32).T
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-        right = gallery_person[order] == person[at, None]
-        precision = right.cumsum(1) / np.arange(1, order.shape[1] + 1)
-        yield (precision * right).sum(1)
+        is_relevant = gallery_person[order] == person[at, None]
+        precision = is_relevant.cumsum(1) / np.arange(1, order.shape[1] + 1)
+        yield (precision * is_relevant).sum(1)

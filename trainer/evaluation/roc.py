@@ -1,7 +1,7 @@
-"""The ROC curve of scored pairs (far and tar at every threshold), and the figures that are read off it.
+"""The ROC curve of scored pairs (false and true accept rate at every threshold), and figures computed from it.
 
-Pairs are sorted by cosine once. A bootstrap sample is the same sorted pairs with other weights, so `roc_curve` takes
-weights and nothing is sorted again.
+Pairs are sorted by cosine once. A bootstrap sample consists of the same sorted pairs with other weights, so `roc_curve`
+takes weights and does not sort again.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,10 @@ Mask = NDArray[np.bool_]
 
 
 class Ranking(NamedTuple):
-    """Pairs by falling cosine: order [n] of the pairs, same [n] in that order, the k distinct cosines.
+    """n pairs sorted by falling cosine.
 
-    ends [k]: the place in the order of the last pair that has each of these cosines.
+    order [n]: the numbers of the pairs in this order. same [n]: whether they are genuine, in this order. cosine [k]:
+    the distinct cosines, falling. ends [k]: for each of them the position in the order of the last pair that has it.
     """
 
     order: NDArray[np.intp]
@@ -26,7 +27,7 @@ class Ranking(NamedTuple):
 
 
 class Roc(NamedTuple):
-    """False and true accept rates [k + 1] when pairs of at least `cosine` [k + 1] are accepted; at first none is."""
+    """False and true accept rates [k + 1] when pairs with at least `cosine` [k + 1] are accepted; the first is inf."""
 
     far: Floats
     tar: Floats
@@ -34,7 +35,7 @@ class Roc(NamedTuple):
 
 
 def rank_pairs(cosine: NDArray[np.floating], same: Mask) -> Ranking:
-    """The pairs of these cosines [n] sorted, the largest first; same [n]: which of them are genuine."""
+    """The pairs with these cosines [n], sorted by falling cosine; same [n]: which of them are genuine."""
     order = np.argsort(-cosine, kind="stable")
     falling = np.asarray(cosine, np.float64)[order]
     ends = np.flatnonzero(np.diff(falling, append=-np.inf))
@@ -42,9 +43,9 @@ def rank_pairs(cosine: NDArray[np.floating], same: Mask) -> Ranking:
 
 
 def roc_curve(ranking: Ranking, weight: Floats | None = None) -> Roc:
-    """The rates at every threshold; weight [n]: how often each pair counts, in the pairs' own order.
+    """The rates at every threshold; weight [n]: how often each pair counts, in the order before the sorting.
 
-    Without a genuine pair of positive weight tar is nan, without such an impostor pair far is.
+    tar is nan when no genuine pair has a positive weight, far when no impostor pair has one.
     """
     counts = np.ones(len(ranking.order)) if weight is None else weight[ranking.order]
     accepted = np.cumsum(counts)
@@ -57,28 +58,28 @@ def roc_curve(ranking: Ranking, weight: Floats | None = None) -> Roc:
 
 
 def index_at_far(roc: Roc, far: float) -> int:
-    """The index of the lowest threshold that accepts at most this share of the impostor pairs."""
-    return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # 6 of 600 is .01, rounded or not
+    """The index in the curve of the lowest threshold that accepts at most this share of the impostor pairs."""
+    return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # so 6 / 600 counts as .01, though rounded
 
 
 def area_under_curve(roc: Roc) -> float:
-    """The probability that a genuine pair's cosine is larger than an impostor pair's; equal ones count half."""
+    """The probability that a genuine pair's cosine is larger than an impostor pair's; equal cosines count half."""
     return float(np.trapezoid(roc.tar, roc.far))
 
 
 def equal_error_rate(roc: Roc) -> float:
-    """The rate at which far equals 1 - tar, on the straight line between the two thresholds where they cross."""
+    """The rate at which far equals 1 - tar, interpolated linearly between the two thresholds where they cross."""
     excess = roc.far - (1 - roc.tar)
     i = int(np.argmax(excess >= 0))
-    part = -excess[i - 1] / (excess[i] - excess[i - 1])
-    return float(roc.far[i - 1] + part * (roc.far[i] - roc.far[i - 1]))
+    fraction = -excess[i - 1] / (excess[i] - excess[i - 1])
+    return float(roc.far[i - 1] + fraction * (roc.far[i] - roc.far[i - 1]))
 
 
 def correct_pairs(cosine: NDArray[np.floating], same: Mask, fold: NDArray[np.integer]) -> Mask:
-    """Which pairs [n] are classified right when each fold's threshold is the best one of all other folds.
+    """Which pairs [n] are classified correctly when each fold is classified with the best threshold of all other folds.
 
-    The restricted protocol of Labeled Faces in the Wild (Huang et al. 2007, section 3). Of several equally good
-    thresholds the middle one is taken. A set of one fold uses its own best threshold.
+    The restricted protocol of Labeled Faces in the Wild (Huang et al. 2007, section 3). When several thresholds are
+    equally good, the middle one is taken. A test set of one fold uses its own best threshold.
     """
     correct = np.zeros(len(same), bool)
     folds = np.unique(fold)
@@ -90,9 +91,12 @@ def correct_pairs(cosine: NDArray[np.floating], same: Mask, fold: NDArray[np.int
 
 
 def best_threshold(cosine: NDArray[np.floating], same: Mask) -> float:
-    """The threshold that classifies most pairs right, half-way between two cosines; inf where accepting none does."""
+    """The threshold that classifies most pairs correctly, half-way between two cosines.
+
+    It is inf when rejecting all pairs is best, -inf when accepting all is.
+    """
     ranking = rank_pairs(cosine, same)
-    gain = np.cumsum(np.where(ranking.same, 1, -1))[ranking.ends]  # pairs right, more than by accepting none
+    gain = np.cumsum(np.where(ranking.same, 1, -1))[ranking.ends]  # more correct pairs than when all are rejected
     gain = np.append(0, gain)
     best = np.flatnonzero(gain == gain.max())
     i = int(best[len(best) // 2])

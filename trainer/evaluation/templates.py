@@ -1,7 +1,7 @@
-"""Templates: several photos and videos of a person pooled to one vector; compared one to one, and one to many.
+"""Templates: several photos and videos of a person, pooled to one embedding, for 1:1 verification and 1:N search.
 
 IJB-B (Whitelam et al., CVPR workshops 2017) and IJB-C (Maze et al., ICB 2018). A medium is a still image or the frames
-of one video; all frames of a video together count as much as one still.
+of one video; all frames of a video together have the weight of one still image.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,16 @@ FPIRS = (0.01, 0.1)
 RANKS = (1, 5, 10)
 PAIRS_AT_ONCE = 1 << 15
 PROBES_AT_ONCE = 256
-FEWEST = 10  # impostors that may pass, below which a rate is hardly known
+MIN_FALSE_ACCEPTS = 10  # a rate that allows fewer false accepts than this gets a warning
 Vectors = NDArray[np.float32]
 Codes = NDArray[np.integer]
 
 
 class Rate(NamedTuple):
-    """A rate with its 95% interval, over how many trials, and a warning where it is hardly known ("" for none)."""
+    """A rate with the bounds of its 95% interval and the number of its trials.
+
+    warning: why the rate is uncertain, "" for none.
+    """
 
     value: float
     low: float
@@ -37,19 +40,22 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Templates:
-    """Templates: ids [t] rising, vectors x [t, d] of norm 1, and the subject of each [t] (-1: unknown)."""
+    """t templates: their ids [t], rising, their embeddings x [t, d] of norm 1, and their subjects [t] (-1: unknown)."""
 
     ids: NDArray[np.int64]
     x: Vectors
     subject: NDArray[np.int64]
 
     def rows(self, ids: Codes, list_name: str) -> NDArray[np.intp]:
-        """The rows of these templates. UserError, which names the list they come from, for one without media."""
+        """The rows of the templates with these ids; list_name: the list that the ids come from, for messages.
+
+        Raises UserError for an id without a template.
+        """
         at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         unknown = np.flatnonzero(self.ids[at] != ids)
         if len(unknown):
             raise UserError(
-                f"{list_name} names template {int(ids[unknown[0]])}, which has no media: a test set must be whole"
+                f"{list_name} names template {int(ids[unknown[0]])}, which has no media: give the complete test set"
             )
         return at
 
@@ -63,11 +69,12 @@ def pool(
     score: NDArray[np.floating] | None = None,
     norm: bool = True,
 ) -> Templates:
-    """Templates of faces x [n, d]: the mean of each medium's faces, summed over a template's media, brought to norm 1.
+    """Pool the embeddings x [n, d] of faces to templates.
 
-    template, medium, subject: [n] numbers. norm: embeddings keep their norm, which is larger for clearer faces; False:
-    every face has the same weight. score [n]: the detector's, as a further weight. A face that is nan (none was
-    detected) is left out, and so is a template of such faces only.
+    A template's embedding is the sum over its media of the mean of a medium's faces, divided by its norm. template,
+    medium, subject [n]: their numbers for each face. norm: True: embeddings keep their norm, which is larger for
+    clearer faces, as a weight; False: every face has the same weight. score [n]: the detector's scores, as a further
+    weight. Faces of nan (none was detected) are left out, and so are templates of such faces only.
     """
     x = np.array(x, np.float32)
     valid = np.isfinite(x).all(1) & x.any(1)
@@ -90,26 +97,26 @@ def pool(
 
 @dataclass(frozen=True)
 class OneToOne:
-    """Verification of template pairs: true accept rates by false accept rate, and the ROC curve."""
+    """The result of 1:1 verification of template pairs."""
 
     pairs: int
-    same: int  # how many pairs are genuine
-    tar: dict[float, Rate]
+    genuine: int  # number of genuine pairs
+    tar: dict[float, Rate]  # true accept rate by false accept rate
     roc: Roc
 
 
 def one_to_one(
     templates: Templates, a: Codes, b: Codes, same: NDArray[np.bool_], *, fars: Sequence[float] = FARS
 ) -> OneToOne:
-    """Verification of template pairs (a, b) [n] by id; same [n]: which are genuine.
+    """1:1 verification of template pairs; a, b [n]: the ids of their templates, same [n]: which pairs are genuine.
 
-    Intervals are Wilson's, of independent pairs. Raises UserError for templates without media, and when all pairs are
-    genuine or all impostors.
+    Intervals are Wilson's, as of independent pairs. Raises UserError for templates without media, and when all pairs
+    are genuine or all are impostor pairs.
     """
     same = np.asarray(same, bool)
     if same.all() or not same.any():
-        kind = "one person" if same.any() else "two people"
-        raise UserError(f"all {len(same)} template pairs are of {kind}: it takes pairs of both kinds")
+        kind = "genuine" if same.any() else "impostor"
+        raise UserError(f"all {len(same)} template pairs are {kind} pairs: give a list with pairs of both kinds")
     i, j = templates.rows(a, "the list of pairs"), templates.rows(b, "the list of pairs")
     cosine = np.empty(len(i), np.float32)
     for start in range(0, len(i), PAIRS_AT_ONCE):
@@ -123,9 +130,11 @@ def one_to_one(
 
 @dataclass(frozen=True)
 class OneToMany:
-    """Searches in a gallery: closed-set ranks by k, and true positive rates by false positive identification rate.
+    """The result of 1:N search in a gallery.
 
-    mated: searches for people in the gallery; unmated: for people who are not in it.
+    mated: the number of searches for subjects in the gallery; unmated: for subjects that are not in it. ranks: by k,
+    the share of mated searches whose mate has rank k or better. tpir: true positive identification rate by false
+    positive identification rate.
     """
 
     mated: int
@@ -143,17 +152,17 @@ def one_to_many(
     samples: int = 1000,
     seed: int = 0,
 ) -> OneToMany:
-    """Every probe template searched in a gallery of one template a subject.
+    """1:N search of every probe template in a gallery with one template per subject.
 
-    FPIR: the share of unmated searches in which anybody scores above the threshold. TPIR: the share of mated searches
-    in which the mate does. Intervals are over bootstrap samples of subjects. Raises UserError for a gallery that holds
-    a subject twice, and when no probe's subject is in it.
+    FPIR: the share of unmated searches in which any template of the gallery has a cosine above the threshold. TPIR: the
+    share of mated searches in which the mate has one. samples: bootstrap samples of subjects, for the intervals. Raises
+    UserError for a gallery that holds a subject twice, and when no probe's subject is in the gallery.
     """
     subjects, x = _by_subject(gallery)
     at = np.minimum(np.searchsorted(subjects, probes.subject), len(subjects) - 1)
     mated = subjects[at] == probes.subject
     if not mated.any():
-        raise UserError("no probe shows anybody of the gallery: are both lists of the same test set?")
+        raise UserError("no probe's subject is in the gallery: give both lists of the same test set")
     mate_rank, mate_cosine, top_cosine = _search(probes.x, x, np.where(mated, at, -1))
     _, person = np.unique(probes.subject[mated], return_inverse=True)
     trials = np.bincount(person)
@@ -166,36 +175,41 @@ def one_to_many(
     unmated = -np.sort(-top_cosine[~mated])  # falling
     tpir = {}
     for fpir in fpirs if len(unmated) else ():
-        passing = int(fpir * len(unmated) * (1 + 1e-9))
-        threshold = unmated[passing] if passing < len(unmated) else -np.inf
+        false_positives = int(fpir * len(unmated) * (1 + 1e-9))
+        threshold = unmated[false_positives] if false_positives < len(unmated) else -np.inf
         tpir[fpir] = rate(mate_cosine[mated] > threshold, fpir * len(unmated))
     return OneToMany(int(mated.sum()), len(unmated), {k: rate(mate_rank[mated] <= k) for k in ranks}, tpir)
 
 
 def _by_subject(gallery: Templates) -> tuple[NDArray[np.int64], Vectors]:
-    """The gallery's subjects, rising, and their vectors."""
+    """The gallery's subjects, rising, and their embeddings."""
     order = np.argsort(gallery.subject, kind="stable")
     subjects = gallery.subject[order]
-    if (twice := np.diff(subjects) == 0).any():
-        raise UserError(f"the gallery holds subject {int(subjects[:-1][twice][0])} twice: one template each")
+    if (is_repeated := np.diff(subjects) == 0).any():
+        raise UserError(
+            f"the gallery holds subject {int(subjects[:-1][is_repeated][0])} twice: expected one template per subject"
+        )
     return subjects, gallery.x[order]
 
 
 def _search(probes: Vectors, gallery: Vectors, mate: NDArray[np.intp]) -> tuple[NDArray[Any], Vectors, Vectors]:
-    """For each probe its mate's rank and cosine, and the largest cosine to anybody; mate [n]: its gallery row."""
+    """For each probe the rank and the cosine of its mate, and its largest cosine to the gallery.
+
+    mate [n]: the mate's row in the gallery; for an arbitrary row its rank and cosine mean nothing.
+    """
     n = len(probes)
     mate_rank, mate_cosine, top_cosine = np.zeros(n, np.int64), np.zeros(n, np.float32), np.zeros(n, np.float32)
     for start in range(0, n, PROBES_AT_ONCE):
         at = slice(start, start + PROBES_AT_ONCE)
         cosines = probes[at] @ gallery.T
         mate_cosine[at] = cosines[np.arange(len(cosines)), mate[at]]
-        mate_rank[at] = (cosines >= mate_cosine[at][:, None]).sum(1)  # which counts the mate itself
+        mate_rank[at] = (cosines >= mate_cosine[at][:, None]).sum(1)  # the mate itself is counted, so ranks start at 1
         top_cosine[at] = cosines.max(1)
     return mate_rank, mate_cosine, top_cosine
 
 
 def _sums(x: NDArray[Any], group: NDArray[np.intp], n: int) -> Vectors:
-    """The sum of the rows x [k, d] of each of n groups: [n, d]."""
+    """The sums [n, d] of the rows x [k, d] of each group; group [k]: a row's group, 0..n-1."""
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     sums = np.zeros((n, x.shape[1]), np.float32)
@@ -211,5 +225,7 @@ def _wilson(value: float, trials: int, false_accepts: float) -> Rate:
     return Rate(value, float(interval.low), float(interval.high), trials, _warning(false_accepts))
 
 
-def _warning(passing: float) -> str:
-    return f"{passing:.3g} impostors may pass: too few to say" if passing < FEWEST else ""
+def _warning(false_accepts: float) -> str:
+    if false_accepts >= MIN_FALSE_ACCEPTS:
+        return ""
+    return f"only {false_accepts:.3g} false accepts are allowed at this rate, so the figure is uncertain"

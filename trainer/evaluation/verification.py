@@ -1,7 +1,7 @@
-"""Verification: do two faces show one person? A model's figures on a test set of genuine and impostor pairs.
+"""Verification: a model's figures on a test set of genuine and impostor pairs.
 
-A pair is accepted when its cosine reaches a threshold. The accuracy takes its threshold from the other folds, TAR from
-the FAR asked for; AUC and EER look at every threshold.
+A pair is accepted when its cosine is at least a threshold. The accuracy of a fold uses the best threshold of the other
+folds, TAR at FAR the threshold of that FAR; AUC and EER use every threshold.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,20 +32,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Verification:
-    """A model's figures on one set of pairs. `interval` and `draws` have the keys of `figures`."""
+    """A model's figures on one set of pairs. `interval` and `bootstrap_figures` have the keys of `figures`."""
 
     pairs: int
-    same: int  # how many pairs are genuine
+    genuine: int  # number of genuine pairs
     accuracy: float  # mean over folds
-    accuracy_sd: float  # standard deviation over folds (of n, not n - 1, as InsightFace prints it)
+    accuracy_sd: float  # standard deviation over folds (divided by n, not n - 1, as InsightFace prints it)
     auc: float
     eer: float
-    tar: dict[float, float]  # by false accept rate
-    cosine: dict[float, float]  # the threshold of each false accept rate
+    tar: dict[float, float]  # true accept rate by false accept rate
+    cosine: dict[float, float]  # threshold by false accept rate
     interval: dict[str, tuple[float, float]]  # 95%
     roc: Roc = field(repr=False)
-    draws: dict[str, Floats] = field(repr=False)  # the figure on each bootstrap sample [samples]
-    draws_digest: str  # of the pairs and samples: equal for two models that can be compared
+    bootstrap_figures: dict[str, Floats] = field(repr=False)  # each figure on every bootstrap sample [samples]
+    samples_digest: str  # of the pairs and bootstrap samples: equal for two models that can be compared
 
     @property
     def figures(self) -> dict[str, float]:
@@ -55,10 +55,10 @@ class Verification:
 
 
 def model_cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[np.float32]:
-    """The cosine of every pair [n] by a model, -1 where a face is missing.
+    """The cosine of every pair [n] of a test set by a model; -1 when a photo of the pair has no face.
 
-    embed: from BGR faces [n, 112, 112, 3] to embeddings [n, d], of any length. Raises UserError for a face that cannot
-    be decoded.
+    embed: the model, from BGR faces [k, 112, 112, 3] to embeddings [k, d] of any norm. batch: faces of one call. Raises
+    UserError for a face that cannot be decoded.
     """
     x: NDArray[np.float32] | None = None
     for rows, faces in read_faces(pairs, batch=batch):
@@ -78,12 +78,12 @@ def verify(
     samples: int = 1000,
     seed: int = 0,
 ) -> Verification:
-    """The figures of pairs with these cosines [n]; same [n]: which are genuine; fold [n]: their numbers.
+    """The figures of pairs with these cosines [n]; same [n]: which are genuine; fold [n]: the fold of each.
 
-    unit: [n] or [n, 2], the persons that bootstrap samples draw (see intervals); None draws each pair by itself. fars:
-    those that less than one impostor pair may pass are left out. samples: bootstrap samples for the intervals, 0 for
-    none. Raises UserError when there are no pairs, or only genuine or only impostor ones, or cosines that are not
-    finite.
+    unit: the numbers of a pair's one or two persons, [n] or [n, 2], for bootstrap samples (see intervals.py); None: a
+    sample draws pairs and not persons. fars: false accept rates; those that allow less than one impostor pair are left
+    out. samples: number of bootstrap samples for the intervals, 0 for no intervals. Raises UserError when there are no
+    genuine or no impostor pairs, and for cosines that are not finite.
     """
     _check(cosine, same)
     ranking = rank_pairs(cosine, same)
@@ -97,20 +97,20 @@ def verify(
         for w in intervals.bootstrap_weights(unit, samples=samples, seed=seed)
     ]
     figures = _figures(roc, by_fold, fars)
-    draws = {name: np.array([s[name] for s in sampled], np.float64) for name in figures}
+    bootstrap_figures = {name: np.array([s[name] for s in sampled], np.float64) for name in figures}
     return Verification(
         pairs=len(same),
-        same=int(same.sum()),
+        genuine=int(same.sum()),
         accuracy=figures["accuracy"],
         accuracy_sd=float(by_fold.std()),
         auc=figures["AUC"],
         eer=figures["EER"],
         tar={far: figures[f"TAR@FAR={far:g}"] for far in fars},
         cosine={far: float(roc.cosine[index_at_far(roc, far)]) for far in fars},
-        interval={name: intervals.interval(d) for name, d in draws.items()},
+        interval={name: intervals.interval(values) for name, values in bootstrap_figures.items()},
         roc=roc,
-        draws=draws,
-        draws_digest=_digest(same, fold, unit, np.array([samples, seed])),
+        bootstrap_figures=bootstrap_figures,
+        samples_digest=_digest(same, fold, unit, np.array([samples, seed])),
     )
 
 
@@ -118,13 +118,13 @@ def _figures(roc: Roc, by_fold: Floats, fars: Sequence[float]) -> dict[str, floa
     names = ["accuracy", *(f"TAR@FAR={far:g}" for far in fars), "AUC", "EER"]
     if np.isnan(roc.far[-1] + roc.tar[-1]):  # a sample of few people may hold only genuine or only impostor pairs
         return dict.fromkeys(names, float("nan"))
-    accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # and none of some fold
+    accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # nan: a sample of few people may hold no pair of a fold
     tar = [float(roc.tar[index_at_far(roc, far)]) for far in fars]
     return dict(zip(names, [accuracy, *tar, area_under_curve(roc), equal_error_rate(roc)], strict=True))
 
 
 def _by_fold(correct: Mask, fold: NDArray[np.integer], weight: Floats | None = None) -> Floats:
-    """The share of correct pairs in every fold that has pairs; weight [n]: how often each pair counts."""
+    """The share of correct pairs in every fold; weight [n]: how often each pair counts, None for once."""
     weight = np.ones(len(correct)) if weight is None else weight
     has_pairs = np.bincount(fold) > 0
     with np.errstate(invalid="ignore"):
@@ -135,12 +135,12 @@ def _check(cosine: NDArray[np.floating], same: Mask) -> None:
     if not len(same):
         raise UserError("the test set holds no pairs: give one that lists some")
     if same.all() or not same.any():
-        kind = "one person" if same.all() else "two people"
-        raise UserError(f"all {len(same)} pairs of the test set are of {kind}: it takes pairs of both kinds")
+        kind = "genuine" if same.all() else "impostor"
+        raise UserError(f"all {len(same)} pairs of the test set are {kind} pairs: give one with pairs of both kinds")
     if not np.isfinite(cosine).all():
         raise UserError(
-            f"{(~np.isfinite(cosine)).sum()} of {len(same)} cosines are no numbers: the model gives vectors "
-            "that are not finite; train it again, or give another"
+            f"{(~np.isfinite(cosine)).sum()} of {len(same)} cosines are not finite, because the model gives embeddings "
+            "that are not finite: train it again, or give another model"
         )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flows.benchmark.paper.labelled_faces import Labels, Rows, ToyModel
 from pipeline.report.charts import drawing
 from pipeline.report.charts.drawing import BLUE, DASHES, GREEN, GREY, ORANGE, PURPLE, RED, SKY, YELLOW, Chart
-from trainer.evaluation.angles import angle_histogram, angles
+from trainer.evaluation.angles import angle_histogram, mean_angles
 from trainer.evaluation.identification import identify
 from trainer.evaluation.verification import verify
 
@@ -41,7 +41,7 @@ def toy_chart(loss: str, toy: ToyModel) -> Chart:
             axis.plot([0, line[0]], [0, line[1]], color=COLOURS[person], linewidth=1.2)
     axis.set_aspect("equal")
     axis.set_axis_off()
-    mean = angles(toy.x, toy.label)
+    mean = mean_angles(toy.x, toy.label)
     words = f"{people} people on a circle: {mean.intra:.1f} degrees from their centres, {mean.inter:.1f} between"
     return Chart(f"figure_3_{loss}", f"Figure 3 in kind, {loss}", words, figure)
 

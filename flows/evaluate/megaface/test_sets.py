@@ -113,5 +113,5 @@ def _figures(test_set: str, title: str, identified: Identification, options: Mea
     for far in FARS:
         tar = identified.tar(far, samples=draws, seed=seed)
         yield from figure(f"TAR@FAR={far:g}", tar, far * identified.impostor_pairs)
-    first = identified.first_at_fpr(samples=draws, seed=seed)
+    first = identified.rank_1_at_fpr(samples=draws, seed=seed)
     yield from figure(f"first at FPR={FPR:g}", first, FPR * identified.probes)

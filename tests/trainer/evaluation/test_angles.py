@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from trainer.evaluation import angles as module
-from trainer.evaluation.angles import angle_histogram, angles
+from trainer.evaluation.angles import angle_histogram, mean_angles
 
 
 def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -25,7 +25,7 @@ def test_mean_angles_equal_the_slow_reference(monkeypatch: pytest.MonkeyPatch) -
     x, label, w = drawn()
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     centres = [unit[label == c].mean(0) for c in range(5)]
-    measured = angles(x, label, w)
+    measured = mean_angles(x, label, w)
     assert measured.intra == pytest.approx(
         np.mean([between(v, centres[c]) for v, c in zip(x, label, strict=True)]), abs=1e-3
     )
@@ -33,7 +33,7 @@ def test_mean_angles_equal_the_slow_reference(monkeypatch: pytest.MonkeyPatch) -
     for value, rows in ((measured.inter, centres), (measured.w_inter, w)):
         least = [min(between(a, b) for j, b in enumerate(rows) if i != j) for i, a in enumerate(rows)]
         assert value == pytest.approx(np.mean(least), abs=1e-3)
-    assert math.isnan(angles(x, label).w_ec)
+    assert math.isnan(mean_angles(x, label).w_ec)
 
 
 def test_every_pair_is_in_the_histogram_once() -> None:
@@ -45,14 +45,16 @@ def test_every_pair_is_in_the_histogram_once() -> None:
     i, j = 3, 17
     at = int(np.searchsorted(edges, between(x[i], x[j])) - 1)
     assert (genuine if label[i] == label[j] else impostor)[at] > 0
-    of_some = angle_histogram(x, label, bins=18, pairs=250)[1:]
-    assert sum(int(c.sum()) for c in of_some) == 250
+    of_random_pairs = angle_histogram(x, label, bins=18, pairs=250)[1:]
+    assert sum(int(c.sum()) for c in of_random_pairs) == 250
 
 
 @pytest.mark.parametrize(
     ("label", "weights", "message"),
     [([0, 0], None, "1 of 1 classes"), ([0, 2], None, "2 of 3 classes"), ([0, 1], np.eye(3, 2), "the weights are")],
 )
-def test_unfit_labels_or_weights_raise_one_line(label: list[int], weights: np.ndarray | None, message: str) -> None:
+def test_labels_or_weights_that_cannot_be_measured_raise_one_line(
+    label: list[int], weights: np.ndarray | None, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
-        angles(np.eye(2), np.array(label), weights)
+        mean_angles(np.eye(2), np.array(label), weights)

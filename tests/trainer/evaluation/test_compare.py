@@ -1,4 +1,4 @@
-"""Differences between models by hand: draw by draw on one test set, and by t intervals over seeds."""
+"""Differences between models by hand: on each bootstrap sample of one test set, and with t intervals over seeds."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,9 @@ def test_a_difference_is_computed_on_each_bootstrap_sample() -> None:
     assert set(differences) == set(a.figures)
     for name, difference in differences.items():
         assert difference.value == pytest.approx(a.figures[name] - b.figures[name])
-        each = sorted(a.draws[name] - b.draws[name])
-        assert each[4] <= difference.low <= each[5]
-        assert each[194] <= difference.high <= each[195]
+        on_samples = sorted(a.bootstrap_figures[name] - b.bootstrap_figures[name])
+        assert on_samples[4] <= difference.low <= on_samples[5]
+        assert on_samples[194] <= difference.high <= on_samples[195]
         assert -difference.low == pytest.approx(compare(b, a)[name].high)
     assert differences["AUC"].significant
     assert differences["AUC"].low > 0

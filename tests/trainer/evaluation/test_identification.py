@@ -68,9 +68,9 @@ def test_a_mate_beyond_the_ranks_is_not_counted_further_and_the_others_are(monke
 def test_the_true_accept_rate_at_a_false_accept_rate_by_hand() -> None:
     x, person, distractors = drawn(6)
     identification = identify(x, person, blocks(distractors), keep=2000)
-    several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
-    impostors = np.sort([x[p] @ d for p in several for d in distractors])[::-1]
-    genuine = np.array([x[p] @ x[q] for p in several for q in several if p != q and person[p] == person[q]])
+    probes = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
+    impostors = np.sort([x[p] @ d for p in probes for d in distractors])[::-1]
+    genuine = np.array([x[p] @ x[q] for p in probes for q in probes if p != q and person[p] == person[q]])
     assert identification.impostor_pairs == len(impostors)
     for far in (1e-3, 1e-2, 0.1):
         threshold = impostors[int(far * len(impostors))]
@@ -82,24 +82,24 @@ def test_the_true_accept_rate_at_a_false_accept_rate_by_hand() -> None:
     assert identify(x, person, [distractors], keep=10).tar(0.1) is None, "more impostor pairs may pass than were kept"
 
 
-def test_the_rate_of_first_mates_at_a_share_of_searches_that_find_a_distractor() -> None:
+def test_the_rate_of_mates_at_rank_1_at_a_false_positive_rate_by_hand() -> None:
     x, person, distractors = drawn(10, people=9)
     identification = identify(x, person, blocks(distractors))
-    several = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
-    largest = {p: max(x[p] @ d for d in distractors) for p in several}
+    probes = [p for p in range(len(x)) if (person == person[p]).sum() > 1]
+    largest = {p: max(x[p] @ d for d in distractors) for p in probes}
     for fpr in (0.1, 0.3):
-        threshold = sorted(largest.values(), reverse=True)[int(fpr * len(several))]
+        threshold = sorted(largest.values(), reverse=True)[int(fpr * len(probes))]
         hits = [
             x[p] @ x[q] > max(threshold, largest[p])
-            for p in several
-            for q in several
+            for p in probes
+            for q in probes
             if p != q and person[p] == person[q]
         ]
-        value, low, high = identification.first_at_fpr(fpr, samples=50) or (0, 0, 0)
+        value, low, high = identification.rank_1_at_fpr(fpr, samples=50) or (0, 0, 0)
         assert value == pytest.approx(np.mean(hits))
         assert low <= value <= high
         assert np.mean([s > threshold for s in largest.values()]) <= fpr
-    assert identification.first_at_fpr(1e-3) is None
+    assert identification.rank_1_at_fpr(1e-3) is None
 
 
 def test_a_distractor_of_zeros_or_nan_never_matches_and_counts() -> None:

@@ -1,4 +1,4 @@
-"""Intervals: bootstrap samples one by one, and whether the true figure lies in as many intervals as claimed."""
+"""Intervals: bootstrap samples one by one, and whether 95% intervals contain the true figure as often as they claim."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_figures_of_a_sample_equal_those_of_the_pairs_repeated() -> None:
         rows = np.repeat(np.arange(80), weight.astype(int))
         again = verify(*(a[rows] for a in pairs), samples=0, fars=list(verified.tar))
         for name in ("TAR@FAR=0.1", "AUC", "EER"):
-            assert verified.draws[name][i] == pytest.approx(again.figures[name]), name
+            assert verified.bootstrap_figures[name][i] == pytest.approx(again.figures[name]), name
 
 
 def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
@@ -51,12 +51,13 @@ def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
         threshold = best_threshold(pairs.cosine[others], pairs.same[others])
         right = (pairs.cosine[here] >= threshold) == pairs.same[here]
         expected.append((right * weight[here]).sum() / weight[here].sum())
-    assert verified.draws["accuracy"][0] == pytest.approx(np.mean(expected))
+    assert verified.bootstrap_figures["accuracy"][0] == pytest.approx(np.mean(expected))
 
 
 def test_samples_of_only_genuine_or_only_impostor_pairs_are_left_out() -> None:
     verified = verify(np.array([0.9, 0.1]), np.array([True, False]), np.array([0, 1]), samples=100)
-    assert 30 < np.isnan(verified.draws["AUC"]).sum() < 70  # of two pairs, half of the draws are one of them twice
+    # half of the samples of two pairs hold one of them twice
+    assert 30 < np.isnan(verified.bootstrap_figures["AUC"]).sum() < 70
     assert verified.interval["AUC"] == (1, 1)
 
 
@@ -67,7 +68,7 @@ def test_intervals_of_independent_pairs_contain_the_truth_as_often_as_they_claim
         verified = verify(*scored_pairs(300, seed), samples=150, fars=(0.1,))
         for name, (low, high) in verified.interval.items():
             inside[name] += low <= truth[name] <= high
-    # 95 of 100, less what few draws cost, give or take three standard deviations of 2.2
+    # 95 of 100 are expected, somewhat fewer because there are only 150 samples; the standard deviation is 2.2
     assert all(88 <= n <= 100 for n in inside.values()), inside
 
 

@@ -1,4 +1,4 @@
-"""Pair sets on disk: read as written, faces a few at a time; a damaged one raises one line that says what is wrong."""
+"""Pair sets on disk: they are read as written, faces a few at a time; a damaged one raises one line with the reason."""
 
 from pathlib import Path
 
@@ -19,12 +19,12 @@ PAIRS = [("f0", "f1", True, 0, "p0", None), ("f2", "f4", False, 1, "p1", None), 
 
 
 def embed(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Brightness as an angle: of faces i and j, (i - j) tenths of a radian apart; of any length."""
+    """Embeddings whose angle grows with the brightness: those of faces i and j are (i - j) / 10 radians apart."""
     angle = (faces.mean((1, 2, 3)) - 20) / 400
     return np.stack([7 * np.cos(angle), 7 * np.sin(angle)], 1).astype(np.float32)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_pair_set_is_read_as_it_was_written(tmp_path: Path) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS))
     assert pairs.a.tolist() == [0, 2, 3]
     assert pairs.b.tolist() == [1, 4, 0]
@@ -33,7 +33,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert pairs.has_face.all()
     assert pairs.missing == 0
     assert pairs.unit is not None
-    assert len(set(pairs.unit.tolist())) == 3, "a pair that names nobody is a unit of its own"
+    assert len(set(pairs.unit.tolist())) == 3, "a pair that names no person has a number of its own"
 
 
 def test_units_of_two_people(tmp_path: Path) -> None:
@@ -53,14 +53,14 @@ def test_units_of_two_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64])
-def test_cosines_by_hand_and_the_missing_face(tmp_path: Path, batch: int) -> None:
+def test_cosines_equal_hand_computed_ones_and_are_minus_1_without_a_face(tmp_path: Path, batch: int) -> None:
     pairs = load_pairs(pair_set(tmp_path, PAIRS, without=(3,)))
     assert pairs.missing == 1
     expected = [np.cos(0.1), np.cos(0.2), -1]
     assert model_cosines(pairs, embed, batch=batch) == pytest.approx(expected, abs=1e-3)
-    seen = list(read_faces(pairs, batch=batch))
-    assert [r for rows, _ in seen for r in rows] == [0, 1, 2, 4]
-    assert max(len(rows) for rows, _ in seen) <= batch
+    batches = list(read_faces(pairs, batch=batch))
+    assert [r for rows, _ in batches for r in rows] == [0, 1, 2, 4]
+    assert max(len(rows) for rows, _ in batches) <= batch
 
 
 def test_only_faces_of_listed_pairs_are_embedded(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def damage(folder: Path, how: str) -> None:
         ("cut", "cannot read .*pairs.parquet"),
         ("typed", "pairs.parquet has no column same bool"),
         ("column", "faces.parquet has no column jpeg binary"),
-        ("picture", "faces.parquet row 0 is no picture"),
+        ("picture", "faces.parquet row 0 is not a picture"),
     ],
 )
 def test_a_damaged_set_raises_one_line(tmp_path: Path, how: str, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Average precision against a slow reference, query by query, and against scikit-learn where the whole list counts."""
+"""Average precision against a slow reference, query by query, and against scikit-learn's for the whole ranked list."""
 
 import numpy as np
 import pytest

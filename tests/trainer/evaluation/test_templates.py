@@ -35,13 +35,13 @@ def slow_pool(x: Rows, template: Rows, medium: Rows) -> dict[int, Rows]:
 
 
 @pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize("weighed", [True, False])
-def test_media_are_pooled_before_templates(norm: bool, weighed: bool) -> None:
+@pytest.mark.parametrize("weighted", [True, False])
+def test_media_are_pooled_before_templates(norm: bool, weighted: bool) -> None:
     x, template, medium, subject = drawn(0)
-    score = np.random.default_rng(1).random(len(x)) if weighed else None
+    score = np.random.default_rng(1).random(len(x)) if weighted else None
     templates = pool(x, template, medium, subject=subject, score=score, norm=norm)
-    weighed_faces = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
-    expected = slow_pool(weighed_faces if score is None else weighed_faces * score[:, None], template, medium)
+    weighted_faces = x if norm else x / np.linalg.norm(x, axis=1, keepdims=True)
+    expected = slow_pool(weighted_faces if score is None else weighted_faces * score[:, None], template, medium)
     assert templates.ids.tolist() == list(expected)
     assert templates.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
     assert templates.subject.tolist() == [(t - 100) // 3 for t in expected]
@@ -49,11 +49,11 @@ def test_media_are_pooled_before_templates(norm: bool, weighed: bool) -> None:
 
 def test_missing_faces_are_left_out_and_templates_of_only_such_faces_too() -> None:
     x, template, medium, _ = drawn(1)
-    gone = template == template[0]
-    gone[np.flatnonzero(template == template[np.flatnonzero(~gone)[0]])[0]] = True
-    x[gone] = np.nan
+    missing = template == template[0]
+    missing[np.flatnonzero(template == template[np.flatnonzero(~missing)[0]])[0]] = True
+    x[missing] = np.nan
     templates = pool(x, template, medium)
-    expected = slow_pool(x[~gone], template[~gone], medium[~gone])
+    expected = slow_pool(x[~missing], template[~missing], medium[~missing])
     assert templates.ids.tolist() == list(expected)
     assert templates.x == pytest.approx(np.array(list(expected.values())), abs=1e-5)
     with pytest.raises(UserError, match=f"names template {template[0]}, which has no media"):
@@ -65,7 +65,7 @@ def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warnin
     templates = pool(x, template, medium, subject=subject)
     a, b = np.triu_indices(len(templates.ids), 1)
     same = templates.subject[a] == templates.subject[b]
-    order = np.random.default_rng(0).permutation(len(a))  # the order of the pairs says nothing
+    order = np.random.default_rng(0).permutation(len(a))  # the order of the pairs must not matter
     verified = one_to_one(
         templates, templates.ids[a[order]], templates.ids[b[order]], same[order], fars=(1e-3, 0.01, 0.1)
     )
@@ -81,10 +81,12 @@ def test_the_curve_equals_scikit_learns_and_a_rate_of_few_impostors_has_a_warnin
 
 def test_searches_equal_those_made_one_by_one() -> None:
     x, template, medium, subject = drawn(3)
-    every = pool(x, template, medium, subject=subject)
-    enrolled = (every.ids % 3 == 0) & (every.subject % 2 == 0)  # every other subject, one template each
-    asked = ~(every.ids % 3 == 0)
-    gallery, probes = (Templates(every.ids[m], every.x[m], every.subject[m]) for m in (enrolled, asked))
+    templates = pool(x, template, medium, subject=subject)
+    is_enrolled = (templates.ids % 3 == 0) & (templates.subject % 2 == 0)  # every other subject, one template each
+    is_probe = ~(templates.ids % 3 == 0)
+    gallery, probes = (
+        Templates(templates.ids[m], templates.x[m], templates.subject[m]) for m in (is_enrolled, is_probe)
+    )
     order = np.random.default_rng(1).permutation(len(gallery.ids))  # a gallery need not be sorted by subject
     shuffled = Templates(gallery.ids[order], gallery.x[order], gallery.subject[order])
     searched = one_to_many(probes, shuffled, samples=50)
@@ -108,7 +110,7 @@ def test_searches_equal_those_made_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subjects", "message"), [([0, 0], "holds subject 0 twice"), ([8, 9], "no probe shows anybody of the gallery")]
+    ("subjects", "message"), [([0, 0], "holds subject 0 twice"), ([8, 9], "no probe's subject is in the gallery")]
 )
 def test_a_gallery_that_cannot_be_searched_raises_one_line(subjects: list[int], message: str) -> None:
     gallery = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array(subjects))
@@ -118,5 +120,5 @@ def test_a_gallery_that_cannot_be_searched_raises_one_line(subjects: list[int], 
 
 def test_pairs_that_are_all_impostors_raise_one_line() -> None:
     templates = Templates(np.array([1, 2]), np.eye(2, dtype=np.float32), np.array([0, 1]))
-    with pytest.raises(UserError, match="all 1 template pairs are of two people"):
+    with pytest.raises(UserError, match="all 1 template pairs are impostor pairs"):
         one_to_one(templates, np.array([1]), np.array([2]), np.array([False]))

@@ -21,7 +21,7 @@ TEST_SETS = [
 
 
 def thresholds(cosines: list[float]) -> list[float]:
-    """One below all, one above all, and one between each two."""
+    """A threshold above all cosines, one between each two neighbouring ones, and one below all; falling."""
     falling = sorted(set(cosines), reverse=True)
     return [math.inf, *((a + b) / 2 for a, b in itertools.pairwise(falling)), -math.inf]
 
@@ -77,16 +77,17 @@ def test_every_figure_equals_the_slow_reference(pairs: ScoredPairs) -> None:
         assert tar == pytest.approx(slow_tar(pairs, far))
         assert (impostor >= verified.cosine[far]).mean() <= far
         assert (genuine >= verified.cosine[far]).mean() == tar
-    assert (verified.pairs, verified.same) == (len(pairs.same), len(genuine))
+    assert (verified.pairs, verified.genuine) == (len(pairs.same), len(genuine))
     assert set(verified.interval) == set(verified.figures)
 
 
-def test_by_hand() -> None:
+def test_figures_equal_hand_computed_ones() -> None:
     cosine = np.array([0.9, 0.8, 0.4, 0.7, 0.25, 0.2])
     same = np.array([True, True, True, False, False, False])
     verified = verify(cosine, same, np.array([0, 1, 2, 0, 1, 2]), fars=(1 / 3, 0.34, 0.1), samples=0)
-    # fold 0 by the others' .8 .4 | .25 .2, cut at .325: .9 right, .7 wrong. Fold 1 by .9 .4 | .7 .2, cut at .8 or .3,
-    # three of four right; of these the lower: both right. Fold 2 by .9 .8 | .7 .25, cut at .75: .4 wrong, .2 right.
+    # fold 0: the other folds' genuine .8 .4 and impostor .25 .2 give the threshold .325: .9 is right, .7 wrong.
+    # fold 1: .9 .4 and .7 .2 give .8 or .3 with three of four right, and the lower one is taken: .8 and .25 are right.
+    # fold 2: .9 .8 and .7 .25 give .75: .4 is wrong, .2 right.
     assert verified.accuracy == pytest.approx((0.5 + 1 + 0.5) / 3)
     assert verified.auc == pytest.approx(8 / 9)
     assert verified.tar == {1 / 3: 1.0, 0.34: 1.0}
@@ -110,17 +111,17 @@ def test_perfect_and_hopeless_models() -> None:
     assert best_threshold(same - 0.5, same) == 0
     hopeless = verify(0.5 - same, same, fold, samples=0)
     assert (hopeless.auc, hopeless.eer, hopeless.tar[0.1]) == (0, 1, 0)
-    nothing = verify(np.zeros(20), same, fold, samples=0)
-    assert (nothing.auc, nothing.eer) == (0.5, 0.5)
+    constant = verify(np.zeros(20), same, fold, samples=0)
+    assert (constant.auc, constant.eer) == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(
     ("cosine", "same", "words"),
     [
         ([], [], "no pairs"),
-        ([0.1, 0.2], [True, True], "all 2 pairs of the test set are of one person"),
-        ([0.1, 0.2], [False, False], "are of two people"),
-        ([0.1, math.nan], [True, False], "1 of 2 cosines are no numbers"),
+        ([0.1, 0.2], [True, True], "all 2 pairs of the test set are genuine pairs"),
+        ([0.1, 0.2], [False, False], "are impostor pairs"),
+        ([0.1, math.nan], [True, False], "1 of 2 cosines are not finite"),
     ],
 )
 def test_pairs_that_cannot_be_verified_raise_one_line(cosine: list, same: list, words: str) -> None:
