@@ -1,4 +1,4 @@
-"""A data set, and a short training on it, that several test modules read."""
+"""Fixtures of several test modules: a small data set, and the result of a short training on it."""
 
 from pathlib import Path
 

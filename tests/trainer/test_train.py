@@ -1,4 +1,4 @@
-"""The training loop: it learns, continues where it was stopped, and computes the same on any number of ranks."""
+"""The training loop: the loss falls, a stopped training continues, and any number of ranks computes the same."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_it_learns_and_leaves_a_model(trained: TrainingResult) -> None:
+def test_a_training_lowers_the_loss_and_writes_a_model(trained: TrainingResult) -> None:
     out = trained.checkpoint.parent
     losses = trainings.losses(out)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:3])
@@ -142,7 +142,7 @@ def test_an_unknown_device_raises_one_line(data: Path, tmp_path: Path) -> None:
         train(RUN, data, tmp_path / "out", device="cuda:99")
 
 
-def test_classes_with_a_single_photo_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_counts_the_classes_with_a_single_photo(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     rows = [*exported_faces.pictures(3, 6), (3, exported_faces.pictures(1, 1)[0][1])]

@@ -1,8 +1,9 @@
-"""The networks that turn a face into an embedding, each in a file of its own, chosen by name.
+"""Backbones: networks that compute an embedding from a face. Each has its own file and is chosen by name.
 
-Each takes float faces [n, channels, size, size] in RGB from -1 to 1 and gives features [n, embedding], which only the
-losses and the pipeline normalise. Their parameters and multiply-adds, which a test counts and compares with the
-published ones (ResNet50 43.6M, ResNet100 65.2M: insightface's arcface_torch; MobileFaceNet 0.99M and 221M):
+A backbone takes faces [n, channels, size, size] as floats from -1 to 1, in RGB or grey, and gives features
+[n, embedding], which are not normalised: the losses and the pipeline do that. A test counts the parameters and
+multiply-adds of this table and compares them with the published numbers (ResNet50 43.6M and ResNet100 65.2M parameters
+in insightface's arcface_torch; MobileFaceNet 0.99M parameters and 221M multiply-adds):
 
 | name          | input     | embedding | parameters | multiply-adds |
 |---------------|-----------|-----------|------------|---------------|
@@ -42,9 +43,10 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
 def make_backbone(
     name: str, *, embedding: int = 512, channels: int = 3, size: int = 112, dropout: float = 0.0
 ) -> Backbone:
-    """The untrained network of this name, for faces [channels, size, size].
+    """The untrained network with this name, for faces [channels, size, size].
 
-    Raises UserError for an unknown name, or a size in pixels too small for the network's reductions.
+    embedding: length of the features. dropout: probability before the last layer. Raises UserError for an unknown name
+    and for a size below 32 pixels, which is too small for the network's strides.
     """
     if name not in BACKBONES:
         raise UserError(f"no backbone is called {name}: give one of {', '.join(BACKBONES)}")

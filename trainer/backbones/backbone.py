@@ -1,7 +1,8 @@
-"""A backbone: blocks one after the other, then a head; with gradient checkpointing block by block.
+"""The form of every backbone: a sequence of blocks, then a head, with optional gradient checkpointing of each block.
 
-With `recompute` only a block's input is kept for the backward pass, and the block is computed a second time. Its batch
-norms must not count the batch twice, so a network trained with `recompute` ends in the same state as one without.
+With gradient checkpointing (`recompute`) only a block's input is kept in memory, and the backward pass computes the
+block a second time. The block's batch norms do not count the batch a second time, so the trained network is the same
+as without `recompute`.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Backbone(nn.Module):
-    """Blocks [n, c, s, s] -> [n, c', s', s'] and a head [n, c', s', s'] -> [n, embedding]."""
+    """Blocks, each [n, c, s, s] -> [n, c', s', s'], and a head [n, c', s', s'] -> [n, embedding]."""
 
     def __init__(self, blocks: list[nn.Module], head: nn.Module) -> None:
         super().__init__()
@@ -33,8 +34,8 @@ class Backbone(nn.Module):
 class Head(nn.Module):
     """BN-Dropout-FC-BN, the "E" output of ArcFace (arXiv 1801.07698, section 3.1), in float32 also under autocast.
 
-    bf16 has 8 bits of mantissa: too few for embeddings whose cosines are compared to three digits. The last norm's
-    scale is fixed at 1, as in arcface_torch: the losses normalise the features anyway.
+    bf16 has 8 bits of mantissa, too few for embeddings whose cosines are compared to three digits. The scale of the
+    last batch norm is fixed at 1, as in arcface_torch, because the losses normalise the features.
     """
 
     def __init__(self, channels: int, side: int, embedding: int, dropout: float) -> None:
@@ -54,33 +55,34 @@ class Head(nn.Module):
 
 
 def halved_side(side: int, times: int) -> int:
-    """The side in pixels after this many convolutions of stride 2 and padding 1, each of which rounds up."""
+    """The side in pixels after this many convolutions of stride 2 and padding 1; each halves it and rounds up."""
     return -(-side // (1 << times))
 
 
 def _recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """The block's output; the backward pass computes the block again instead of keeping its inner values."""
-    if torch.compiler.is_compiling():  # the compiler repeats only what has no side effects, so norms count once
+    """The block's output; the backward pass computes the block again instead of keeping its intermediate values."""
+    if torch.compiler.is_compiling():  # the compiler repeats no side effects, so batch norms count the batch once
         return checkpoint(block, x, use_reentrant=False)  # type: ignore[no-any-return]
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _without_counting(block)
+        return nullcontext(), _frozen_running_statistics(block)
 
     return checkpoint(block, x, use_reentrant=False, context_fn=contexts)  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _without_counting(block: nn.Module) -> Iterator[None]:
-    """While this lasts, the block's batch norms use the batch's statistics and leave the running ones unchanged.
+def _frozen_running_statistics(block: nn.Module) -> Iterator[None]:
+    """Inside the with block, the batch norms normalise by the batch and do not change their running statistics.
 
-    The running ones are still passed through the computation: what it saves must match what the first pass saved.
+    Momentum 0 is used for this, and not a norm without running statistics, because torch requires that the second
+    computation saves the same tensors for the backward pass as the first.
     """
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
-    before = [(m.momentum, m.num_batches_tracked) for m in norms]
+    settings = [(m.momentum, m.num_batches_tracked) for m in norms]
     for norm in norms:
         norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, (momentum, tracked) in zip(norms, before, strict=True):
+        for norm, (momentum, tracked) in zip(norms, settings, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, tracked

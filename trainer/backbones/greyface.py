@@ -1,8 +1,9 @@
-"""The small residual face network of the ArcFace-in-PyTorch tutorials: 18 layers, one grey channel of 128x128.
+"""The small residual network of widely used ArcFace code in PyTorch: 18 layers, for grey faces of 128x128.
 
-Its block is BN-Conv-BN-PReLU-Conv-BN with the stride in the second convolution, as IResNet's, but followed by the same
-PReLU once more, and after an optional squeeze-and-excitation (Hu et al., arXiv 1709.01507, section 3). The stem is
-pooled to half the side, the head is BN-Dropout-FC-BN. Any number of channels and any size will do.
+Its block is BN-Conv-BN-PReLU-Conv-BN with the stride in the second convolution, as in IResNet. An optional
+squeeze-and-excitation (Hu et al., arXiv 1709.01507, section 3) follows, and after the shortcut is added the same PReLU
+is applied again. The stem ends in a max pooling to half the side; the head is BN-Dropout-FC-BN. The network also takes
+faces of other sizes, and in RGB.
 """
 
 from torch import Tensor, nn
@@ -10,11 +11,11 @@ from torch import Tensor, nn
 from trainer.backbones.backbone import Backbone, Head, halved_side
 
 WIDTHS = (64, 128, 256, 512)
-SQUEEZE = 16  # the factor by which the channels are reduced in between
+SQUEEZE = 16  # the factor by which squeeze-and-excitation reduces the channels between its two layers
 
 
 class Block(nn.Module):
-    """PReLU(x + BN-Conv-BN-PReLU-Conv-BN(x)), the two PReLUs being one with a single slope."""
+    """PReLU(x + BN-Conv-BN-PReLU-Conv-BN(x)); both PReLUs are the same module, with one slope for all channels."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, excite: bool) -> None:
         super().__init__()
@@ -39,11 +40,11 @@ class Block(nn.Module):
 
 
 class Excitation(nn.Module):
-    """Squeeze-and-excitation: each channel times a weight from 0 to 1, computed from the means of all channels."""
+    """Squeeze-and-excitation: multiplies each channel by a weight from 0 to 1 that depends on all channels' means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.weigh = nn.Sequential(
+        self.weigh = nn.Sequential(  # gives the weights [n, c, 1, 1]; the name is part of the keys in checkpoints
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(channels, channels // SQUEEZE, 1),
             nn.PReLU(),
@@ -52,7 +53,7 @@ class Excitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [n, c, s, s], its channels weighted."""
+        """[n, c, s, s] -> the same shape."""
         y: Tensor = x * self.weigh(x)
         return y
 

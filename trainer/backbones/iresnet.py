@@ -1,8 +1,8 @@
 """IResNet: the residual network of ArcFace, for faces of 112x112.
 
-ArcFace (arXiv 1801.07698), section 3.1 and its published arcface_torch code: the stem keeps the full resolution, each
-block is BN-Conv-BN-PReLU-Conv-BN with the stride in its second convolution, and the head is BN-Dropout-FC-BN.
-Published: ResNet50 43.6M parameters and 6.3G multiply-adds, ResNet100 65.2M and 12.1G.
+ArcFace (arXiv 1801.07698), section 3.1, and its published code, arcface_torch: the stem keeps the full resolution, each
+block is BN-Conv-BN-PReLU-Conv-BN with the stride in its second convolution, and the head is BN-Dropout-FC-BN. Published
+sizes: ResNet50 has 43.6M parameters and 6.3G multiply-adds, ResNet100 65.2M and 12.1G.
 """
 
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from trainer.backbones.backbone import Backbone, Head, halved_side
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 WIDTHS = (64, 128, 256, 512)
 EPS = 1e-5
-INITIAL_SD = 0.1  # standard deviation of the convolutions' first weights, as in arcface_torch
+INITIAL_SD = 0.1  # standard deviation of the convolutions' initial weights, as in arcface_torch
 
 
 class Block(nn.Module):

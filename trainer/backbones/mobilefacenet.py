@@ -1,9 +1,9 @@
-"""MobileFaceNet: a million parameters, for phones and for many cores.
+"""MobileFaceNet: a network of a million parameters, for phones and CPUs.
 
 Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices" (arXiv
-1804.07573), table 1: inverted residuals with PReLU, and in place of average pooling a depthwise convolution as large
-as the map, which has a weight for each place of the face. With an embedding of 128: 0.99M parameters, 221M
-multiply-adds. The paper has no dropout; here it stands before the last layer, and 0 leaves it out.
+1804.07573), table 1: inverted residuals with PReLU. Instead of average pooling it has a depthwise convolution as large
+as the feature map, with a weight for each position in the face. With an embedding of length 128 it has 0.99M parameters
+and 221M multiply-adds. The paper has no dropout; here it can be added before the last layer.
 """
 
 from torch import Tensor, nn
@@ -21,7 +21,10 @@ ROWS = (
 
 
 class Bottleneck(nn.Module):
-    """Widen by 1x1, one 3x3 per channel, narrow by 1x1 without an activation; x is added where the shape stays."""
+    """A 1x1 convolution that widens, a 3x3 per channel, and a 1x1 that narrows, without an activation.
+
+    The input x is added when input and output have the same shape.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -31,12 +34,12 @@ class Bottleneck(nn.Module):
             *_conv(wide, wide, 3, stride=stride, padding=1, groups=wide),
             *_conv(wide, outputs, 1, linear=True),
         )
-        self.adds = stride == 1 and inputs == outputs
+        self.adds_input = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, s, s] -> [n, c', s', s'], half the side where the stride is 2."""
         y: Tensor = self.residual(x)
-        return x + y if self.adds else y
+        return x + y if self.adds_input else y
 
 
 def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:

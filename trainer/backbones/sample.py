@@ -1,8 +1,9 @@
-"""The sample world's network: distinguishes drawn people after a minute of training on a CPU.
+"""The network for the drawn sample world: it learns to distinguish drawn people in a minute on a CPU.
 
-One convolution of 7x7 reduces the face to a quarter of its side, because large maps take most of a CPU's time. No
-convolution is depthwise, because on a CPU that costs as much in training as a dense one. A batch norm follows each, so
-that training is stable at the high learning rate that a minute of training needs.
+Its first convolution, of 7x7, reduces the face to a quarter of its side, because large feature maps take most of the
+time on a CPU. It has no depthwise convolutions, because in training they take as much time on a CPU as dense ones. A
+batch norm follows each convolution, so that training is stable at the high learning rate that so short a training
+needs.
 """
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from trainer.backbones.backbone import Backbone, Head, halved_side
 
 STEM = 32
 WIDTHS = (48, 96)  # at an eighth and a sixteenth of the side
-HEAD_CHANNELS = 32  # of the map that the head's one large matrix is applied to
+HEAD_CHANNELS = 32  # channels of the feature map before the head, whose fully connected layer has most parameters
 
 
 class Block(nn.Module):
@@ -25,13 +26,13 @@ class Block(nn.Module):
         self.prelu = nn.PReLU(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[n, c, s, s] -> the same."""
+        """[n, c, s, s] -> the same shape."""
         y: Tensor = self.prelu(x + self.residual(x))
         return y
 
 
 def sample(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
-    """The small network for faces [channels, size, size]."""
+    """The sample world's network for faces [channels, size, size]."""
     blocks: list[nn.Module] = [nn.Sequential(*_conv(channels, STEM, 7, stride=4))]
     inputs = STEM
     for width in WIDTHS:

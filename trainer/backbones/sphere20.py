@@ -1,20 +1,22 @@
-"""The 20-layer network of SphereFace and AM-Softmax: residual, PReLU, and no batch norm at all.
+"""The 20-layer residual network of SphereFace and AM-Softmax, with PReLU and without batch norm.
 
 SphereFace (arXiv 1704.08063), table 2, and the prototxt published with AM-Softmax (arXiv 1801.05599, section 4.1):
-strided convolutions have a bias and Xavier's first weights, residual ones have none and start at a standard deviation
-of .01. The published network is for faces of 112x96; here the face is square. Dropout is an addition; 0 leaves it out.
+strided convolutions have a bias and Xavier initial weights; residual ones have no bias, and initial weights of standard
+deviation .01. The published network takes faces of 112x96; here faces are square. The papers have no dropout; here it
+can be added before the last layer.
 """
 
 from torch import Tensor, nn
 
 from trainer.backbones.backbone import Backbone, halved_side
 
-ROWS = ((64, 1), (128, 2), (256, 4), (512, 1))  # width, residual pairs: 4 strided + 16 others = 20 convolutions
-INITIAL_SD = 0.01  # standard deviation of the residual convolutions' first weights
+# width and number of residual pairs; the 20 layers are 4 strided and 16 residual convolutions
+ROWS = ((64, 1), (128, 2), (256, 4), (512, 1))
+INITIAL_SD = 0.01  # standard deviation of the residual convolutions' initial weights
 
 
 class Pair(nn.Module):
-    """x plus two convolutions of it, each with a PReLU."""
+    """A residual pair: x plus two convolutions of x, each followed by a PReLU."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -24,7 +26,7 @@ class Pair(nn.Module):
         self.residual = nn.Sequential(convolutions[0], nn.PReLU(width), convolutions[1], nn.PReLU(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[n, c, s, s] -> the same."""
+        """[n, c, s, s] -> the same shape."""
         y: Tensor = x + self.residual(x)
         return y
 
@@ -44,7 +46,7 @@ def sphere20(*, embedding: int, channels: int, size: int, dropout: float) -> Bac
 
 
 def _xavier(layer: nn.Conv2d | nn.Linear) -> None:
-    """Caffe's xavier filler, which takes the variance from the inputs alone: uniform in +-sqrt(3 / inputs)."""
+    """Set weights as Caffe's xavier filler does: uniform in +-sqrt(3 / inputs), which ignores the number of outputs."""
     bound = (3 / (layer.weight[0].numel())) ** 0.5
     nn.init.uniform_(layer.weight, -bound, bound)
     if layer.bias is not None:

@@ -49,7 +49,10 @@ def average_precisions(
 def mean_average_precision(
     precisions: NDArray[np.float64], *, samples: int = 1000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """The mean of average precisions [q] and its 95% interval over people; nan, a person without a video, is left out."""
+    """The mean of average precisions [q] and its 95% interval over people; nan (a person without a video) is left out.
+
+    Returns the mean and the bounds of the interval.
+    """
     with_videos = precisions[~np.isnan(precisions)]
     return intervals.ratio_with_interval(with_videos, np.ones(len(with_videos)), samples=samples, seed=seed)
 

@@ -1,1 +1,1 @@
-"""The sample world's own face detector: small, in the form of SCRFD, trained in minutes on a CPU."""
+"""The face detector of the drawn sample world: a small network with SCRFD's outputs, trained in minutes on a CPU."""

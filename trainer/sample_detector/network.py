@@ -1,9 +1,10 @@
-"""A small detector with SCRFD's outputs: a score, a box and five landmarks for each of two anchors per grid cell.
+"""A small face detector with SCRFD's outputs: a score, a box and five landmarks for each of two anchors per grid cell.
 
-Guo et al., "Sample and Computation Redistribution for Efficient Face Detection" (arXiv 2105.04714), section 3, gives
-the form; the network is as small as its smallest member: depthwise convolutions, three grids with cells of 8, 16 and 32
-pixels, and a neck that mixes the grids downwards and upwards. Convention: pixels (x, y), origin top left; a cell's
-point is its top left corner, (column, row) * stride.
+The outputs are those of Guo et al., "Sample and Computation Redistribution for Efficient Face Detection" (arXiv
+2105.04714), section 3; the network is about as small as the smallest one there. It has depthwise convolutions, three
+grids with cells of 8, 16 and 32 pixels, and a neck that adds coarse grids to fine ones and then fine ones to coarse
+ones. Convention: coordinates (x, y) in pixels, origin at the top left; the anchors of a cell are centred at its top
+left corner, (column, row) * stride.
 """
 
 from functools import cache
@@ -16,16 +17,19 @@ from torch.nn import functional
 
 from trainer.export import export_graph, inference_copy, replace_file_when_written
 
-STRIDES = (8, 16, 32)
-SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: the sides of the two square anchors of each grid's cell
-ANCHORS = 2  # of each cell
-VALUES = (1, 4, 10)  # of an anchor: score; left, top, right, bottom; x and y of five landmarks
-MEAN, STD = 127.5, 128.0  # what insightface's SCRFD does to a picture
-INITIAL_LOGIT = -4.6  # a probability of 1%, so that the many empty cells do not outweigh the few with a face
+STRIDES = (8, 16, 32)  # pixels: the side of a cell of each grid
+SIZES = ((16, 32), (64, 128), (256, 512))  # pixels: for each grid the sides of the two square anchors of a cell
+ANCHORS = 2  # per cell
+VALUES = (1, 4, 10)  # numbers predicted for an anchor: score; left, top, right, bottom; x and y of five landmarks
+MEAN, STD = 127.5, 128.0  # input normalisation of insightface's SCRFD
+INITIAL_LOGIT = -4.6  # a score of 1% before training, so that the many empty cells do not dominate the first losses
 
 
 class Detections(NamedTuple):
-    """The network's prediction at every anchor: logits [n, a], boxes [n, a, 4] and landmarks [n, a, 5, 2] in pixels."""
+    """The predictions for the a anchors of n pictures: logits [n, a], boxes [n, a, 4] and landmarks [n, a, 5, 2].
+
+    Boxes are x1, y1, x2, y2 and landmarks x, y in pixels.
+    """
 
     logits: Tensor
     boxes: Tensor
@@ -33,7 +37,10 @@ class Detections(NamedTuple):
 
 
 class Network(nn.Module):
-    """Pictures [n, 3, h, w] in RGB, (x - 127.5) / 128, sides multiples of 32 -> for each grid scores and distances."""
+    """The detector's network; `decode` turns its outputs into detections.
+
+    Its input is pictures [n, 3, h, w] in RGB, normalised as (x - 127.5) / 128; h and w are multiples of 32.
+    """
 
     def __init__(self, width: int = 48) -> None:
         super().__init__()
@@ -50,9 +57,10 @@ class Network(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Nine tensors [n, anchors, 1 or 4 or 10]: logits of strides 8, 16, 32, then box distances, then landmarks.
+        """Nine tensors [n, anchors, 1 or 4 or 10]: logits for strides 8, 16, 32, then box distances, then landmarks.
 
-        Distances are in strides: from the cell's point to the left, top, right, bottom; to a landmark in x and y.
+        Distances are from an anchor's centre, in strides: to the box's left, top, right and bottom side, and to each
+        landmark in x and y.
         """
         at_8 = self.to_8(x)
         at_16 = self.to_16(at_8)
@@ -67,21 +75,28 @@ class Network(nn.Module):
 
 
 class SeparableBlock(nn.Module):
-    """A 3x3 convolution of each channel, then a 1x1 across channels; x is added where the shape stays."""
+    """A 3x3 convolution of each channel, then a 1x1 convolution across channels.
+
+    The input x is added when input and output have the same shape.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
         self.layers = nn.Sequential(*_conv(inputs, inputs, 3, stride=stride, groups=inputs), *_conv(inputs, outputs, 1))
-        self.adds = stride == 1 and inputs == outputs
+        self.adds_input = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, h, w] -> [n, c', h', w']."""
         y: Tensor = self.layers(x)
-        return x + y if self.adds else y
+        return x + y if self.adds_input else y
 
 
 class OutputLayer(nn.Module):
-    """The last layer of a grid; its distances are in halves of an anchor's side, so that all sizes train alike."""
+    """The last layer of a grid.
+
+    Inside the layer distances are in units of half the anchor's side, so that anchors of all sizes have predictions of
+    about the same magnitude.
+    """
 
     half_sides: Tensor
 
@@ -90,7 +105,7 @@ class OutputLayer(nn.Module):
         self.layer = nn.Conv2d(width, ANCHORS * sum(VALUES), 1)
         nn.init.normal_(self.layer.weight, 0, 0.01)
         bias = torch.zeros(ANCHORS, sum(VALUES))
-        bias[:, 0], bias[:, 1:5] = INITIAL_LOGIT, 1.0  # at first every box is its anchor
+        bias[:, 0], bias[:, 1:5] = INITIAL_LOGIT, 1.0  # before training every box equals its anchor
         self.layer.bias = nn.Parameter(bias.flatten())
         half_sides = torch.tensor(SIZES[grid]) / (2 * STRIDES[grid])  # in strides
         self.register_buffer("half_sides", half_sides[None, None, :, None], persistent=False)
@@ -108,7 +123,10 @@ class OutputLayer(nn.Module):
 
 @cache
 def anchors(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """The anchors [a, 3] of a picture as x, y and side in pixels, in the outputs' order, and their strides [a]."""
+    """The anchors [a, 3] of a picture (x and y of the centre and side, in pixels) and the strides [a] of their grids.
+
+    height, width: of the picture in pixels. The anchors are in the order of the network's outputs.
+    """
     rows, strides = [], []
     for stride, sizes in zip(STRIDES, SIZES, strict=True):
         y, x = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
@@ -120,18 +138,19 @@ def anchors(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def decode(outputs: tuple[Tensor, ...], height: int, width: int) -> Detections:
-    """The nine outputs as detections, for pictures of this height and width in pixels."""
-    places, strides = anchors(height, width)
-    points, strides = places[:, :2], strides[:, None]
-    logits, distances, landmarks = (torch.cat(outputs[i : i + 3], 1) for i in (0, 3, 6))
-    distances = distances * strides
-    boxes = torch.cat([points - distances[..., :2], points + distances[..., 2:]], -1)
-    marks = points[:, None] + landmarks.view(*landmarks.shape[:-1], 5, 2) * strides[:, None]
-    return Detections(logits[..., 0], boxes, marks)
+    """The detections in the network's nine outputs, for pictures of this height and width in pixels."""
+    anchor_squares, strides = anchors(height, width)
+    centres, strides = anchor_squares[:, :2], strides[:, None]
+    logits, box_distances, landmark_distances = (torch.cat(outputs[i : i + 3], 1) for i in (0, 3, 6))
+    box_distances = box_distances * strides
+    boxes = torch.cat([centres - box_distances[..., :2], centres + box_distances[..., 2:]], -1)
+    landmark_distances = landmark_distances.view(*landmark_distances.shape[:-1], 5, 2)
+    landmarks = centres[:, None] + landmark_distances * strides[:, None]
+    return Detections(logits[..., 0], boxes, landmarks)
 
 
 class _ForInsightface(nn.Module):
-    """The network with outputs as insightface's SCRFD class reads them: one picture, scores from 0 to 1."""
+    """The network with outputs as insightface's SCRFD class reads them: of one picture, with scores from 0 to 1."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -143,9 +162,10 @@ class _ForInsightface(nn.Module):
 
 
 def to_onnx(net: nn.Module, path: str | Path) -> None:
-    """Write a detector's file: input [1, 3, h, w], h and w any multiples of 32; nine outputs in SCRFD's order.
+    """Write a detector's network as an ONNX file, which the pipeline and insightface read as SCRFD.
 
-    Raises UserError when the file cannot be written.
+    Its input is [1, 3, h, w], h and w any multiples of 32; its nine outputs are in SCRFD's order. Raises UserError when
+    the file cannot be written.
     """
     names = [f"{kind}_{stride}" for kind in ("score", "bbox", "kps") for stride in STRIDES]
     dynamic_axes = {"input.1": {2: "height", 3: "width"}} | {n: {0: "anchors_" + n.split("_")[1]} for n in names}

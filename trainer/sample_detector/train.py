@@ -1,4 +1,4 @@
-"""The training of the sample world's detector: minutes on one core; a seed and photos always give the same network."""
+"""Trains the sample world's detector in minutes on one core; the same seed and photos give the same network."""
 
 import logging
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ log = logging.getLogger("refinery")
 
 
 def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, batch: int = 12) -> Network:
-    """A detector trained on scenes made of the photos.
+    """A detector trained on scenes made of the photos, in evaluation mode.
 
-    photos: with faces and without. The scenes of a step depend on (seed, step) alone. Raises UserError where no photo
-    has a face.
+    photos: with known faces, or without a face. steps: updates; batch: scenes of an update, which depend on the seed
+    and the update's number alone. Raises UserError when no photo has a face.
     """
     if not any(len(p.boxes) for p in photos):
-        raise UserError("no photo shows a face: a detector is trained on photos whose faces are known")
+        raise UserError("no photo shows a face: give photos with the boxes and landmarks of their faces")
     torch.manual_seed(seed)
     net = Network()
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,13 +52,13 @@ def train_detector(photos: Sequence[Photo], *, seed: int, steps: int = 2500, bat
 
 
 def draw_batch(photos: Sequence[Photo], rng: np.random.Generator, batch: int) -> tuple[Tensor, list[GroundTruth]]:
-    """A batch of scenes as the network takes them [n, 3, h, w], and the faces in each."""
+    """Random scenes as the network's input [batch, 3, SIDE, SIDE], and the faces in each of them."""
     scenes = [make_scene(photos, SIDE, rng) for _ in range(batch)]
     truth = [GroundTruth(torch.from_numpy(s.boxes), torch.from_numpy(s.landmarks)) for s in scenes]
     return to_input(np.stack([s.picture for s in scenes])), truth
 
 
 def to_input(pictures: NDArray[np.uint8]) -> Tensor:
-    """BGR pictures [n, h, w, 3] as the detector takes them: [n, 3, h, w] in RGB, (x - 127.5) / 128."""
+    """The network's input from BGR pictures [n, h, w, 3]: [n, 3, h, w] in RGB, normalised as (x - 127.5) / 128."""
     x = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).permute(0, 3, 1, 2)  # channels last in memory
     return (x.float() - MEAN) / STD

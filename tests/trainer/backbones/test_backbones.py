@@ -1,4 +1,4 @@
-"""Backbones: as large as published, of any shape, and the same values with recompute, bf16 and torch.compile."""
+"""Backbones: their published sizes, any input shape, and equal values with recompute, bf16 and torch.compile."""
 
 import re
 
@@ -21,9 +21,10 @@ def faces(n: int = 4, channels: int = 3, size: int = 64) -> Tensor:
 
 
 def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, size: int = 112) -> tuple[int, int]:
-    """A network's parameters, and its multiply-adds for one face, which the field calls FLOPs.
+    """The number of a network's parameters, and of its multiply-adds for one face, which the field calls FLOPs.
 
-    Of convolutions and matrix products, as the published figures count; nothing is computed or allocated.
+    Those of convolutions and matrix products are counted, as in the published figures. Nothing is computed or
+    allocated.
     """
     with FakeTensorMode():
         net = make_backbone(name, embedding=embedding, channels=channels, size=size).eval()
@@ -32,7 +33,7 @@ def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, 
     return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
 
 
-def test_the_docstrings_table_is_what_is_counted() -> None:
+def test_the_table_in_the_docstring_has_the_counted_numbers() -> None:
     rows = ROW.findall(backbones.__doc__ or "")
     assert [row[0] for row in rows] == list(BACKBONES)
     for name, channels, size, embedding, millions, billions in rows:
@@ -69,8 +70,8 @@ def test_any_channels_size_and_embedding(name: str) -> None:
     features = net(faces(channels=1, size=72))
     assert features.shape == (4, 24)
     features.square().sum().backward()
-    silent = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
-    assert not silent
+    without_gradient = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert not without_gradient
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -89,8 +90,8 @@ def test_recompute_changes_neither_gradients_nor_state(name: str) -> None:
             torch.testing.assert_close(before[key], after[key], rtol=1e-5, atol=1e-7, msg=key)
 
 
-def test_recompute_keeps_fewer_values() -> None:
-    kept = []
+def test_recompute_keeps_fewer_values_for_the_backward_pass() -> None:
+    saved_values = []
     for recompute in (False, True):
         net = make_backbone("iresnet18", size=32)
         net.recompute = recompute
@@ -103,9 +104,9 @@ def test_recompute_keeps_fewer_values() -> None:
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
             net(faces(size=32))
-        kept.append(total)
-    # the weights of the head and the blocks' inputs stay
-    assert kept[1] < kept[0] / 3
+        saved_values.append(total)
+    # also with recompute the head's weights and the blocks' inputs are saved
+    assert saved_values[1] < saved_values[0] / 3
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -116,9 +117,9 @@ def test_channels_last_and_bf16_give_nearly_the_same_embeddings(name: str) -> No
         expected = net(faces())
         last = net.to(memory_format=torch.channels_last)(faces().contiguous(memory_format=torch.channels_last))
         with torch.autocast("cpu", torch.bfloat16):
-            rough = net(faces().contiguous(memory_format=torch.channels_last))
+            in_bf16 = net(faces().contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(last, expected, rtol=1e-3, atol=1e-4)
-    assert torch.nn.functional.cosine_similarity(rough.float(), expected).min() > 0.99
+    assert torch.nn.functional.cosine_similarity(in_bf16.float(), expected).min() > 0.99
 
 
 def test_a_head_stays_in_float32_under_autocast() -> None:

@@ -1,4 +1,4 @@
-"""Partial FC on one rank: which classes are sampled, which rows an update moves, and by which momentum."""
+"""Partial FC on one rank: which classes are sampled, which rows an update changes, and with which momentum."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def labels(step: int) -> Tensor:
 
 
 def pull(rows: Tensor) -> Tensor:
-    """A loss whose gradient is 2 w + 1 in each row that takes part, and in no other."""
+    """A loss of these rows whose gradient is 2 w + 1."""
     return (rows**2).sum() + rows.sum()
 
 
@@ -76,16 +76,16 @@ def test_a_sparse_step_is_sgd_on_each_sampled_row_with_its_own_momentum() -> Non
     torch.testing.assert_close(fc.optimizer_rows["momentum_buffer"], torch.tensor(momentum))
 
 
-def test_a_dense_step_moves_the_others_by_decay_and_momentum() -> None:
+def test_a_dense_step_changes_rows_outside_the_sample_by_decay_and_momentum() -> None:
     fc = PartialFC(CLASSES, (DIM,), sample_rate=0.3, update="dense", seed=1)
     optimizer = torch.optim.SGD(fc.parameters(), **SGD)
     slow = fc.weight.detach().clone()
     momentum = torch.zeros_like(slow)
     for step in range(STEPS):
         fc.begin_update(labels(step), step, optimizer)
-        taking_part = torch.zeros(CLASSES, 1)
-        taking_part[fc.sampled] = 1
-        momentum = 0.9 * momentum + taking_part * (2 * slow + 1) + 0.05 * slow
+        is_sampled = torch.zeros(CLASSES, 1)
+        is_sampled[fc.sampled] = 1
+        momentum = 0.9 * momentum + is_sampled * (2 * slow + 1) + 0.05 * slow
         slow = slow - 0.1 * momentum
         optimizer.zero_grad()
         pull(fc.rows_in_use()).backward()
@@ -96,7 +96,7 @@ def test_a_dense_step_moves_the_others_by_decay_and_momentum() -> None:
 
 @pytest.mark.parametrize("sample_rate", [1.0, 0.3])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_state_loaded_in_the_middle_changes_nothing(sample_rate: float, optimizer: str) -> None:
+def test_a_training_continued_from_a_loaded_state_ends_the_same(sample_rate: float, optimizer: str) -> None:
     def build() -> tuple[PartialFC, torch.optim.Optimizer]:
         fc = PartialFC(CLASSES, (DIM,), sample_rate=sample_rate, seed=1)
         if optimizer == "sgd":

@@ -14,7 +14,7 @@ STEPS = 3
 
 
 def network() -> nn.Module:
-    """In float64, where the order of a sum does not show after a few steps."""
+    """A network in float64, so that sums in another order give nearly equal results also after a few steps."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(2, 4, 3),
@@ -70,8 +70,8 @@ def test_two_ranks_compute_what_one_rank_with_the_whole_batch_does(tmp_path: Pat
         assert state.keys() == net.state_dict().keys()
         for key, value in net.state_dict().items():
             torch.testing.assert_close(state[key], value, **close, msg=key)
-    alone = train(network(), batch()[:4], target()[:4])[0]
-    assert (alone - expected[:4]).abs().max() > 0.1, "without the other half the statistics are other ones"
+    half_only = train(network(), batch()[:4], target()[:4])[0]
+    assert (half_only - expected[:4]).abs().max() > 0.1, "statistics of one half differ from those of the whole batch"
 
 
 def test_on_one_rank_it_is_torchs_own_norm() -> None:

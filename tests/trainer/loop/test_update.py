@@ -29,6 +29,6 @@ def test_an_overflow_keeps_backbone_and_classifier_as_they_are(data: Path, which
     step_optimizers(run, learner)
     assert all(torch.equal(a, b) for a, b in zip(before, values(), strict=True))
     assert learner.scaler.get_scale() == scale / 2
-    for step in range(1, 12):  # the scale falls to where nothing overflows
+    for step in range(1, 12):  # the loss scale falls until nothing overflows
         update(run, learner, stream, step)
     assert not any(torch.equal(a, b) for a, b in zip(before, values(), strict=True) if a.ndim > 1)

@@ -1,4 +1,4 @@
-"""Cross-entropy in place: against sums written out, and at logits whose exponentials overflow a float."""
+"""Cross-entropy: against sums of exponentials, and at logits whose exponentials overflow a float."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Heads: the logits of each against its formula written out photo by photo and class by class."""
+"""Heads: the logits of each head against its paper's formula, photo by photo and class by class."""
 
 import math
 
@@ -55,7 +55,7 @@ def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_gradients_reach_features_and_weights(name: str) -> None:
-    """For A-Softmax and L-Softmax also through the norms that they keep."""
+    """In A-Softmax and L-Softmax also through the norms, which these heads do not divide by."""
     head = HEADS[name]
     x, w = (v.requires_grad_() for v in drawn(head))
 
@@ -93,7 +93,7 @@ def test_lambda_falls_to_its_lower_limit() -> None:
 
 
 def test_which_norms_scale_the_logits() -> None:
-    """Twice the feature is twice the logit in A-Softmax; twice the weights only in L-Softmax; none in ArcFace."""
+    """Features twice as long double the logits of A-Softmax and L-Softmax, weights only those of L-Softmax."""
     for name, of_x, of_w in (("a_softmax", 2, 1), ("l_softmax", 2, 2), ("arcface", 1, 1)):
         x, w = drawn(HEADS[name])
         z = compute_logits(HEADS[name], x, w, LABEL, step=0).z

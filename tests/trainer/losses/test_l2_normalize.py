@@ -1,4 +1,4 @@
-"""Rows of norm 1: the values and the gradient of dividing by the norm."""
+"""Rows divided by their norm: the values, and the gradient."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Margins: values by hand, slopes by hand and by finite differences, and never larger at a larger angle."""
+"""Margins: values and slopes by hand, slopes by finite differences too; a margin never rises with the angle."""
 
 import math
 
@@ -25,7 +25,7 @@ def degrees(*angles: float) -> torch.Tensor:
 
 
 def slow_psi(x: float) -> float:
-    """cos up to pi; each further half wave mirrored so that it falls, and shifted below the one before."""
+    """The cosine up to pi; each further half wave is mirrored so that it falls, and shifted below the previous one."""
     level = 0.0
     while x > math.pi:
         x, level = x - math.pi, level - 2

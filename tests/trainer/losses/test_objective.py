@@ -1,4 +1,4 @@
-"""Objectives: every loss learns, and the value and gradient of one written out as a plain cross-entropy."""
+"""Objectives: training lowers every loss; value and gradient of one equal those of torch's cross-entropy."""
 
 import math
 from typing import Any
@@ -44,7 +44,7 @@ def test_a_sampled_classifier_learns_too() -> None:
     assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
 
 
-def test_the_whole_objective_is_the_plain_cross_entropy_of_the_margin_logits() -> None:
+def test_an_objective_equals_torchs_cross_entropy_of_logits_with_the_margin() -> None:
     ob = make_objective("cm2", classes=CLASSES, dim=DIM, seed=2).double()
     x, label = torch.randn(16, DIM, generator=torch.Generator().manual_seed(0), dtype=torch.float64), batch(0)[1]
     assert ob.fc is not None
@@ -83,6 +83,6 @@ def test_the_shape_of_the_class_weights_in_a_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("name", ["softmax", "l_softmax", "triplet"])
-def test_a_filter_needs_cosines(name: str) -> None:
+def test_a_loss_that_compares_no_cosines_cannot_filter_by_them(name: str) -> None:
     with pytest.raises(UserError, match="compares no cosines"):
         make_objective(name, classes=CLASSES, dim=DIM, filter_cosine=0.4)

@@ -22,10 +22,10 @@ class Case:
     loss: str
     settings: dict[str, Any]
     optimizer: str = "sgd"
-    people: int = CLASSES  # who have photos
+    people: int = CLASSES  # how many of the classes have photos
 
 
-# each kind of head and of term, where the second of two ranks samples no class
+# losses, with each kind of head and term, to be computed when the second of two ranks samples no class
 EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter")
 CASES = {
     **{name: Case(name, {}) for name in LOSSES},
@@ -76,8 +76,8 @@ class Training:
         return losses
 
     def _part(self, x: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        each = len(x) // world_size()
-        part = slice(rank() * each, (rank() + 1) * each)
+        photos_per_rank = len(x) // world_size()
+        part = slice(rank() * photos_per_rank, (rank() + 1) * photos_per_rank)
         return x[part], label[part]
 
     def weights(self) -> list[Tensor]:
@@ -103,7 +103,7 @@ def momenta(training: Training) -> list[Tensor]:
 
 
 def second_half(case: Case, before: Result) -> Result:
-    """Two more updates that continue a first half, on whatever number of ranks."""
+    """Two more updates that continue a first half, on any number of ranks."""
     training = Training(case)
     _, weights, state, momentum = before
     momenta_before = iter(momentum)
@@ -148,14 +148,14 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Halves, list[Halve
 def test_two_ranks_compute_what_one_rank_does(halves: tuple[Halves, list[Halves]], name: str, half: int) -> None:
     """Losses of every micro-batch, the network and the classifier after two updates, to float64's last digits.
 
-    The resumed half goes on from one rank's checkpoint.
+    The second half continues from the state that one rank wrote.
     """
     alone, ranks = halves
     losses, weights, state, _ = alone[name][half]
     assert state or name in ("triplet", "triplet_euclidean")
-    for theirs in (ranks[0][name][half], ranks[1][name][half]):
-        assert theirs[0] == pytest.approx(losses, rel=1e-9, abs=1e-12)
-        for actual, expected in zip(theirs[1], weights, strict=True):
+    for of_rank in (ranks[0][name][half], ranks[1][name][half]):
+        assert of_rank[0] == pytest.approx(losses, rel=1e-9, abs=1e-12)
+        for actual, expected in zip(of_rank[1], weights, strict=True):
             torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-10)
     assert ranks[1][name][half][2] == {}
     actual = ranks[0][name][half][2]

@@ -1,4 +1,4 @@
-"""Terms beside a softmax: each value computed again slowly, and each gradient by finite differences."""
+"""Further terms of a loss: each value against a slow reference, each gradient against finite differences."""
 
 import math
 
@@ -58,8 +58,8 @@ def test_inter_is_the_mean_energy_of_photos_classes_and_all_others(power: float)
     for y in COLUMN.tolist():
         for j in range(5):
             if j != y:
-                apart = math.dist(unit(W[y]), unit(W[j]))
-                total += apart**-power if power else math.log(1 / apart)
+                distance = math.dist(unit(W[y]), unit(W[j]))
+                total += distance**-power if power else math.log(1 / distance)
     term = Inter(weight=0.5, power=power)
     assert term(W, COLUMN).item() == pytest.approx(0.5 * total / (4 * 4))
     assert torch.autograd.gradcheck(lambda w: term(w, COLUMN), (W.clone().requires_grad_(),))
@@ -92,13 +92,13 @@ def test_centres_by_hand() -> None:
     assert x.grad is not None
     torch.testing.assert_close(x.grad, 0.5 / 3 * torch.tensor([[1.0, 0], [0, 3], [0, 4]]))
     centres.end_update()
-    # class 0: -(.5) (-1, -3) / 3; class 1 was not seen; class 2: -(.5) (0, -4) / 2
+    # class 0 moves by -.5 (-1, -3) / 3; class 1 has no photo in the batch; class 2 moves by -.5 (0, -4) / 2
     torch.testing.assert_close(centres.rows, torch.tensor([[1 + 0.5 / 3, 0.5], [5, 5], [0, 1.0]]))
     centres.end_update()
     torch.testing.assert_close(centres.rows[2], torch.tensor([0, 1.0]))
 
 
-def test_centres_move_once_for_all_parts_of_an_update() -> None:
+def test_centres_move_once_for_all_micro_batches_of_an_update() -> None:
     whole, parts = (Centres(Centre(), 4, 3) for _ in range(2))
     label = torch.tensor([0, 3, 3, 1])
     whole(X, label)

@@ -1,4 +1,4 @@
-"""Triplet losses against a slow reference, pair by pair and negative by negative."""
+"""Triplet losses against a slow reference, which loops over pairs and negatives."""
 
 import math
 from dataclasses import replace
@@ -15,18 +15,18 @@ X = torch.randn(8, 3, generator=torch.Generator().manual_seed(9), dtype=torch.fl
 def slow(triplet: Triplet, x: torch.Tensor, label: list[int]) -> float:
     unit = [[c / math.hypot(*row) for c in row] for row in x.tolist()]
 
-    def apart(i: int, j: int) -> float:
+    def distance(i: int, j: int) -> float:
         cosine = sum(p * q for p, q in zip(unit[i], unit[j], strict=True))
         return math.acos(cosine) if triplet.angle else math.dist(unit[i], unit[j]) ** 2
 
     losses = []
     for a, ya in enumerate(label):
-        others = [apart(a, n) for n, yn in enumerate(label) if yn != ya]
+        to_negatives = [distance(a, n) for n, yn in enumerate(label) if yn != ya]
         for p, yp in enumerate(label):
             if p != a and yp == ya:
-                further = [d for d in others if d > apart(a, p)]
-                negative = min(further) if further else max(others)
-                losses.append(max(0.0, apart(a, p) - negative + triplet.margin))
+                further = [d for d in to_negatives if d > distance(a, p)]
+                to_negative = min(further) if further else max(to_negatives)
+                losses.append(max(0.0, distance(a, p) - to_negative + triplet.margin))
     return sum(losses) / len(losses)
 
 
@@ -45,7 +45,7 @@ def test_a_semi_hard_negative_is_the_nearest_further_one_or_else_the_furthest() 
     assert negative[0, 1] == 5  # further than .3: .5 and .4
     assert negative[0, 2] == 4  # none is further than .9
     tied = semi_hard_negatives(torch.tensor([[0.0, 0.3, 0.9, 0.3, 0.5, 0.4]]), same)
-    assert tied[0, 1] == 5  # at the same distance is not further
+    assert tied[0, 1] == 5  # a negative at the same distance is not further
 
 
 @pytest.mark.parametrize("label", [[0, 1, 2, 3, 4, 5, 6, 7], [0] * 8])

@@ -1,4 +1,4 @@
-"""Assignment of anchors to faces: IoU by hand, and the published algorithm written slowly."""
+"""Assignment of anchors to faces: IoU by hand, and the assignment against a slow version of the published algorithm."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def test_ious_by_hand() -> None:
     assert generalised_iou(a, a) == 1
     # hull 6 x 4, all of it covered
     assert generalised_iou(a, box(2, 0, 6, 4)) == pytest.approx(8 / 24)
-    # apart by 4: hull 12 x 4 = 48, union 32, a third of the hull empty
+    # 4 pixels apart: the hull is 12 x 4 = 48, the union 32, so a third of the hull is empty
     assert generalised_iou(a, box(8, 0, 12, 4)) == pytest.approx(-16 / 48)
 
 
 def slow_assignment(places: np.ndarray, strides: np.ndarray, boxes: np.ndarray) -> list[int]:
-    claims: dict[int, list[tuple[float, int]]] = {}
+    chosen_for: dict[int, list[tuple[float, int]]] = {}  # for each anchor its IoU with each face that it is chosen for
     for k, (x1, y1, x2, y2) in enumerate(boxes):
         candidates: list[int] = []
         for stride in (8, 16, 32):
@@ -39,18 +39,18 @@ def slow_assignment(places: np.ndarray, strides: np.ndarray, boxes: np.ndarray) 
             wide = max(0, min(x2, x + side / 2) - max(x1, x - side / 2))
             high = max(0, min(y2, y + side / 2) - max(y1, y - side / 2))
             ious.append(wide * high / ((x2 - x1) * (y2 - y1) + side * side - wide * high))
-        least = np.mean(ious) + np.std(ious, ddof=1)
+        min_iou = np.mean(ious) + np.std(ious, ddof=1)
         for i, value in zip(candidates, ious, strict=True):
-            if value >= least and x1 < places[i, 0] < x2 and y1 < places[i, 1] < y2:
-                claims.setdefault(i, []).append((value, k))
-    return [max(claims[i])[1] if i in claims else -1 for i in range(len(places))]
+            if value >= min_iou and x1 < places[i, 0] < x2 and y1 < places[i, 1] < y2:
+                chosen_for.setdefault(i, []).append((value, k))
+    return [max(chosen_for[i])[1] if i in chosen_for else -1 for i in range(len(places))]
 
 
 def test_the_assignment_is_the_published_algorithms() -> None:
     rng = np.random.default_rng(0)
     places, strides = anchors(160, 192)
     for _ in range(5):
-        # centres off any grid's symmetry, so that no two anchors are equally near
+        # random coordinates, so that no two anchors are equally near to a face
         low = rng.uniform(0, 90, (4, 2))
         boxes = np.concatenate([low, low + rng.uniform(14, 100, (4, 2))], 1).astype(np.float32)
         expected = slow_assignment(places.numpy(), strides.numpy(), boxes)

@@ -1,4 +1,4 @@
-"""The detector's ONNX file: insightface's class and the pipeline read the network's own predictions from it."""
+"""The detector's ONNX file: insightface and the pipeline read the network's predictions from it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from trainer.sample_detector.train import to_input
 def net() -> Network:
     torch.manual_seed(1)
     network = Network().train()
-    for p in network.heads.parameters():  # an untrained network predicts the same everywhere
+    for p in network.heads.parameters():  # with its initial weights it predicts the same at every anchor
         torch.nn.init.normal_(p, 0, 0.3)
     for _ in range(3):
         network(torch.randn(2, 3, 96, 96))
@@ -58,16 +58,16 @@ def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> 
     np.testing.assert_allclose(faces.landmarks[0], predicted.landmarks[0, best], atol=0.05)
 
 
-def test_small_enough_to_ship(path: str) -> None:
+def test_the_file_is_small_enough_to_be_part_of_the_package(path: str) -> None:
     assert Path(path).stat().st_size < 2.5e6
 
 
 def test_anchors_by_hand() -> None:
-    places, strides = anchors(32, 64)
-    assert len(places) == 2 * (4 * 8 + 2 * 4 + 1 * 2)
-    assert places[:3].tolist() == [[0, 0, 16], [0, 0, 32], [8, 0, 16]]
-    assert places[2 * 8].tolist() == [0, 8, 16]
-    assert places[-1].tolist() == [32, 0, 512]
+    squares, strides = anchors(32, 64)
+    assert len(squares) == 2 * (4 * 8 + 2 * 4 + 1 * 2)
+    assert squares[:3].tolist() == [[0, 0, 16], [0, 0, 32], [8, 0, 16]]
+    assert squares[2 * 8].tolist() == [0, 8, 16]
+    assert squares[-1].tolist() == [32, 0, 512]
     assert strides[[0, 64, -1]].tolist() == [8, 16, 32]
 
 
@@ -78,8 +78,8 @@ def test_at_the_start_a_box_is_its_anchor() -> None:
         torch.nn.init.zeros_(head[-1].layer.weight)
     with torch.no_grad():
         predicted = decode(net(torch.zeros(1, 3, 64, 64)), 64, 64)
-    places, _ = anchors(64, 64)
-    expected = torch.cat([places[:, :2] - places[:, 2:] / 2, places[:, :2] + places[:, 2:] / 2], 1)
+    squares, _ = anchors(64, 64)
+    expected = torch.cat([squares[:, :2] - squares[:, 2:] / 2, squares[:, :2] + squares[:, 2:] / 2], 1)
     torch.testing.assert_close(predicted.boxes[0], expected)
-    torch.testing.assert_close(predicted.landmarks[0], places[:, None, :2].expand(-1, 5, 2))
+    torch.testing.assert_close(predicted.landmarks[0], squares[:, None, :2].expand(-1, 5, 2))
     assert predicted.logits.sigmoid().mean() == pytest.approx(0.01, rel=0.01)

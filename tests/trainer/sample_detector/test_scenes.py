@@ -1,4 +1,4 @@
-"""Scenes: landmarks stay on what they mark, faces stay whole, and the same seed draws the same."""
+"""Scenes: landmarks move with the picture, faces are not cut off, and the same seed gives the same scene."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def test_landmarks_move_with_the_picture(face: int) -> None:
 def test_a_mirror_swaps_left_and_right() -> None:
     before = marked_photo()
     after = mirror(before)
-    for i, was in enumerate([1, 0, 2, 4, 3]):  # the left eye is now where the right one's disc is
-        assert np.abs(centre_of(after.picture, COLOURS[was]) - after.landmarks[0, i]).max() < 0.75
+    for i, earlier in enumerate([1, 0, 2, 4, 3]):  # the left eye's landmark is now at the disc of the right eye
+        assert np.abs(centre_of(after.picture, COLOURS[earlier]) - after.landmarks[0, i]).max() < 0.75
     again = mirror(after)
     np.testing.assert_array_equal(again.picture, before.picture)
     np.testing.assert_allclose(again.boxes, before.boxes, atol=1e-4)
@@ -49,7 +49,7 @@ def test_faces_are_whole_and_neither_tiny_nor_huge() -> None:
     assert max(sides) > 100
 
 
-def test_the_same_seed_draws_the_same() -> None:
+def test_the_same_seed_gives_the_same_scene() -> None:
     a, b = (make_scene([marked_photo()], 128, np.random.default_rng(5)) for _ in range(2))
     assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
     assert not np.array_equal(a.picture, make_scene([marked_photo()], 128, np.random.default_rng(6)).picture)
