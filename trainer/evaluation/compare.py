@@ -21,11 +21,6 @@ class Difference(NamedTuple):
     low: float
     high: float
 
-    @property
-    def significant(self) -> bool:
-        """Whether the interval does not contain 0."""
-        return self.low > 0 or self.high < 0
-
 
 def compare(first: Verification, second: Verification) -> dict[str, Difference]:
     """Each figure of the first model minus that of the second, by the figure's name, with a paired bootstrap interval.
