@@ -195,7 +195,7 @@ def _by_subject(gallery: Templates) -> tuple[NDArray[np.int64], Vectors]:
 def _search(probes: Vectors, gallery: Vectors, mate: NDArray[np.intp]) -> tuple[NDArray[Any], Vectors, Vectors]:
     """For each probe the rank and the cosine of its mate, and its largest cosine to the gallery.
 
-    mate [n]: the mate's row in the gallery; for an arbitrary row its rank and cosine mean nothing.
+    mate [n]: the mate's row in the gallery, -1 for a probe without a mate, whose rank and cosine then mean nothing.
     """
     n = len(probes)
     mate_rank, mate_cosine, top_cosine = np.zeros(n, np.int64), np.zeros(n, np.float32), np.zeros(n, np.float32)
