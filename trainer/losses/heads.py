@@ -1,6 +1,7 @@
 """Heads: each computes a softmax's logits from features and class weights, and gives the margin of the own class.
 
-A head is a frozen value with its published settings; `compute_logits` applies it to the classes of one rank.
+A photo's own class is the one of its label. A head is a frozen value with its published settings; `compute_logits`
+applies it to the classes of one rank.
 """
 
 import math
