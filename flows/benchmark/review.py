@@ -34,7 +34,7 @@ from pipeline.review.answers.ledger import LedgerRow, table_of
 from pipeline.review.answers.machine_views import machine_views
 from pipeline.review.answers.votes import settle
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.cases import cases
+from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, MIN_ERROR_PROBABILITY, build_queue
 
 log = logging.getLogger("refinery")
@@ -153,7 +153,7 @@ class Stage(NamedTuple):
     @classmethod
     def of(cls, root: str, done: Refinement, truth: Truth) -> "Stage":
         """A refinement's, without what people may have said already."""
-        every = cases(done)
+        every = find_cases(done)
         found = combine_findings([done.findings.read(), _besides(every)])
         photos = done.photos.read(["face_id", "key", "identity"])
         if missing := set(photos["key"].to_pylist()) - set(truth.keys):

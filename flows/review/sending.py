@@ -10,7 +10,7 @@ from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
 from pipeline.review.answers.machine_views import machine_views
 from pipeline.review.answers.question_log import log_questions
-from pipeline.review.groups import KnownIdentity, propose_groups
+from pipeline.review.groups import GroupedIdentity, propose_groups
 from pipeline.review.label_studio.collect import review_progress
 from pipeline.review.label_studio.records import SendCounts, Server
 from pipeline.review.label_studio.send import send_questions, sent_items
@@ -30,7 +30,7 @@ def send_round(
     name: str,
     *,
     limits: RoundLimits,
-    known: Mapping[str, KnownIdentity],
+    known: Mapping[str, GroupedIdentity],
     annotators: Mapping[str, Sequence[str]],
 ) -> SentQuestions:
     """Send the questions that are worth most and withdraw those that nobody wants any more.
@@ -97,7 +97,7 @@ def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[
         yield group + REPEATED * repeated, repeated, questions
 
 
-def with_proposed_groups(refinement: Refinement, known: Mapping[str, KnownIdentity]) -> dict[str, KnownIdentity]:
+def with_proposed_groups(refinement: Refinement, known: Mapping[str, GroupedIdentity]) -> dict[str, GroupedIdentity]:
     """The known identities, and groups for those without one by vote of their neighbours.
 
     ROOT/asked/proposed.json holds the proposals, each with its share of the votes, for who wants to look at them.
@@ -106,4 +106,4 @@ def with_proposed_groups(refinement: Refinement, known: Mapping[str, KnownIdenti
     storage.put_json(refinement.root, PROPOSED_FILE, {i: p._asdict() for i, p in proposals.items()})
     for group, n in Counter(p.group for p in proposals.values()).most_common():
         log.info("%d identities without a group go to %s, as most of their nearest neighbours do", n, group)
-    return dict(known) | {i: KnownIdentity(p.group, i) for i, p in proposals.items()}
+    return dict(known) | {i: GroupedIdentity(p.group, i) for i, p in proposals.items()}

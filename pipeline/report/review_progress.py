@@ -10,7 +10,7 @@ from pipeline.refined.review_summary import NoiseEstimate
 from pipeline.refinement import Refinement
 from pipeline.review.answers.agreement import by_group
 from pipeline.review.answers.ledger import read
-from pipeline.review.questions.cases import cases
+from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.queue import PAGE_SECONDS, answer_seconds, build_queue, expected_corrections
 from pipeline.review.summary import noise_left
 
@@ -62,7 +62,7 @@ def _queue(ledger: pa.Table, refinement: Refinement) -> list[QueuedKind]:
     answered: Counter[str] = Counter()
     corrections: dict[str, float] = {}
     seconds: dict[str, float] = {}
-    for page in build_queue(cases(refinement), seconds_by_page):
+    for page in build_queue(find_cases(refinement), seconds_by_page):
         for case in page.cases:
             kind = case.finding.kind
             if case.id in answered_ids:

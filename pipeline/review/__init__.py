@@ -1,1 +1,1 @@
-"""Review by people: questions about what the machine is not sure of, their answers, and how both meet."""
+"""Review by people: which questions they are asked, the pages that ask them, and how their answers become verdicts."""

@@ -1,7 +1,7 @@
-"""Groups of annotators: which group is asked about which identity. Groups never leave with the data.
+"""Groups of annotators: which group of annotators answers questions about which identity.
 
-The groups are the user's own words, from the user's own file. An identity without one goes to `general`, or, on
-request, to the group of most of its nearest neighbours.
+The user's file gives each identity a group. Identities without a group go to the group `general`, or, on request, to
+the group that most of their nearest neighbours have. Groups are never exported.
 """
 
 import csv
@@ -19,41 +19,44 @@ from pipeline.noise.person_gallery import read_persons
 from pipeline.noise.search.candidates import nearest_pairs
 from pipeline.refinement import Refinement
 
-GENERAL = "general"  # the group of identities without one
-NEIGHBOURS = 10  # nearest persons with a group that vote
-MIN_VOTE_SHARE = 0.6  # that a proposed group needs
+GENERAL = "general"  # the group of identities that the user's file gives no group
+NEIGHBOURS = 10  # the nearest persons with a group, which vote on the group of an identity
+MIN_VOTE_SHARE = 0.6  # share of these votes that a group needs to be proposed
 
 
-class KnownIdentity(NamedTuple):
-    """What the user's file says of an identity: its group, and what pages call it."""
+class GroupedIdentity(NamedTuple):
+    """An identity in the user's file: its group, and the title that pages show for it."""
 
     group: str
     title: str
 
 
 class GroupProposal(NamedTuple):
-    """The group that the neighbours of an identity vote for, and its share of the votes."""
+    """The group that most nearest neighbours of an identity have, and its share of their votes."""
 
     group: str
     share: float
 
 
-def read_groups(path: str | Path) -> dict[str, KnownIdentity]:
-    """Group and title by identity, from a CSV or Parquet file with the columns identity, group and any others to show.
+def read_groups(path: str | Path) -> dict[str, GroupedIdentity]:
+    """Group and title of each identity in a CSV or Parquet file.
 
+    The file has the columns identity and group; all its other columns are part of the title that annotators see.
     Raises UserError when the file cannot be read, lacks a column, or gives an identity two groups.
     """
-    known: dict[str, KnownIdentity] = {}
+    grouped: dict[str, GroupedIdentity] = {}
     for line, row in enumerate(_read_table(Path(path)), start=2):
         identity, group = (str(row.get(c) or "").strip() for c in ("identity", "group"))
         if not identity:
             raise UserError(f"{path}, row {line}: no identity; every row needs one")
         shown = [str(v) for k, v in row.items() if k not in ("identity", "group") and v not in (None, "")]
-        entry = KnownIdentity(group or GENERAL, " · ".join([*shown, identity]))
-        if identity in known and known[identity].group != entry.group:
-            raise UserError(f"{path}, row {line}: {identity} has two groups, {known[identity].group} and {entry.group}")
-        known[identity] = entry
-    return known
+        entry = GroupedIdentity(group or GENERAL, " · ".join([*shown, identity]))
+        if identity in grouped and grouped[identity].group != entry.group:
+            raise UserError(
+                f"{path}, row {line}: {identity} has two groups, {grouped[identity].group} and {entry.group}"
+            )
+        grouped[identity] = entry
+    return grouped
 
 
 def _read_table(path: Path) -> list[dict[str, object]]:
@@ -66,7 +69,9 @@ def _read_table(path: Path) -> list[dict[str, object]]:
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         raise UserError(f"cannot read the groups in {path} ({error}): give a CSV or Parquet file") from None
     if not rows or not {"identity", "group"} <= set(rows[0]):
-        raise UserError(f"{path} has no columns identity and group: they say which group is asked about whom")
+        raise UserError(
+            f"{path} has no columns identity and group: give both; the group's annotators are asked about the identity"
+        )
     return rows
 
 
@@ -78,25 +83,32 @@ def read_roster(path: str | Path) -> dict[str, list[str]]:
     except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"cannot read the roster {path} ({error}): give a CSV file") from None
     if not rows or not {"group", "annotator"} <= set(rows[0]):
-        raise UserError(f"{path} has no columns group and annotator: they say who annotates for which group")
+        raise UserError(f"{path} has no columns group and annotator: give both, a row with the email of each annotator")
     annotators: dict[str, list[str]] = {}
     for row in rows:
         annotators.setdefault((row["group"] or "").strip() or GENERAL, []).append((row["annotator"] or "").strip())
     return annotators
 
 
-def propose_groups(refinement: Refinement, known: Mapping[str, KnownIdentity]) -> dict[str, GroupProposal]:
-    """Groups for identities that have none, by vote of the NEIGHBOURS nearest persons that have one."""
+def propose_groups(
+    refinement: Refinement, grouped_identities: Mapping[str, GroupedIdentity]
+) -> dict[str, GroupProposal]:
+    """A group for each identity that has none, by vote of the NEIGHBOURS nearest persons that have one.
+
+    grouped_identities: by identity, as read_groups() returns them.
+    Identities whose neighbours agree less than MIN_VOTE_SHARE are left out.
+    """
     persons = read_persons(refinement.root, refinement.persons.shards, refinement.calibration.shards[0])
-    grouped = np.array([i in known and known[i].group != GENERAL for i in persons.identity.tolist()], bool)
-    if not grouped.any() or grouped.all():
+    groups = {identity: entry.group for identity, entry in grouped_identities.items() if entry.group != GENERAL}
+    has_group = np.array([identity in groups for identity in persons.identity.tolist()], bool)
+    if not has_group.any() or has_group.all():
         return {}
-    k = min(NEIGHBOURS, int(grouped.sum()))
-    i, j = nearest_pairs([persons.indexes[0].x[~grouped]], [persons.indexes[0][grouped]], k=k)
-    asking, voting = persons.identity[~grouped][i].tolist(), persons.identity[grouped][j].tolist()
+    k = min(NEIGHBOURS, int(has_group.sum()))
+    i, j = nearest_pairs([persons.indexes[0].x[~has_group]], [persons.indexes[0][has_group]], k=k)
+    identities, neighbours = persons.identity[~has_group][i].tolist(), persons.identity[has_group][j].tolist()
     votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for identity, neighbour in zip(asking, voting, strict=True):
-        votes[identity][known[neighbour].group] += 1
+    for identity, neighbour in zip(identities, neighbours, strict=True):
+        votes[identity][groups[neighbour]] += 1
     proposals = {}
     for identity, count in sorted(votes.items()):
         (group, n), total = count.most_common(1)[0], count.total()

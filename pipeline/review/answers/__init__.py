@@ -1,1 +1,1 @@
-"""Answers: the ledger that keeps them, the log of what was asked, and how votes become verdicts."""
+"""Answers: the ledger that stores them, the log of the questions that were sent, and how votes become verdicts."""

@@ -1,4 +1,4 @@
-"""How far annotators agree: Krippendorff's alpha (Content Analysis, 2004), 1 for always, 0 for by chance."""
+"""The agreement of annotators: Krippendorff's alpha (Content Analysis, 2004); 1 is full agreement, 0 is chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,19 +10,19 @@ import pyarrow as pa
 from pipeline.review.answers.ledger import LedgerRow, rows_of
 from pipeline.review.answers.votes import accuracies
 
-CODES = {"no": 0, "yes": 1, "unsure": 2}  # of verdicts, nominal
+CODES = {"no": 0, "yes": 1, "unsure": 2}  # numbers for the verdicts, whose order means nothing (nominal data)
 
 
 @dataclass(frozen=True)
 class Agreement:
     """The agreement within a group of annotators, or of one annotator with the others."""
 
-    name: str
+    name: str  # of the group, or of the annotator
     answers: int
-    shared: int  # findings that two or more answered
-    alpha: float | None  # None: too few shared
+    shared: int  # findings with answers of two annotators or more
+    alpha: float | None  # None: fewer than two shared findings
     gold: int = 0  # gold questions that the annotator answered
-    accuracy: float | None = None  # with which the annotator's votes are weighted
+    accuracy: float | None = None  # the annotator's accuracy, by which votes are weighted
 
 
 def by_group(ledger: pa.Table) -> list[Agreement]:
@@ -34,18 +34,19 @@ def by_group(ledger: pa.Table) -> list[Agreement]:
 
 def by_annotator(ledger: pa.Table) -> list[Agreement]:
     """The agreement of each annotator with those who answered the same questions; ledger: columns as LEDGER."""
-    every = rows_of(ledger)
-    rows = _about_data(every)
+    all_rows = rows_of(ledger)
+    rows = _about_data(all_rows)
     agreements = []
-    for annotator, accuracy in sorted(accuracies(every).items()):
+    for annotator, accuracy in sorted(accuracies(all_rows).items()):
         answered = {r.finding.finding_id for r in rows if r.who == annotator}
-        gold = sum(r.who == annotator and r.purpose == "gold" for r in every)
+        gold = sum(r.who == annotator and r.purpose == "gold" for r in all_rows)
         with_others = _agreement(annotator, [r for r in rows if r.finding.finding_id in answered])
         agreements.append(replace(with_others, answers=len(answered), gold=gold, accuracy=accuracy))
     return agreements
 
 
 def _about_data(rows: Sequence[LedgerRow]) -> list[LedgerRow]:
+    """The answers about the data, without those to gold questions."""
     return [r for r in rows if r.purpose in ("case", "audit")]
 
 
@@ -55,11 +56,11 @@ def _agreement(name: str, rows: Sequence[LedgerRow]) -> Agreement:
     codes = np.full((len(annotators), len(findings)), np.nan)
     for r in rows:
         codes[annotators[r.who], findings[r.finding.finding_id]] = CODES[r.verdict]
-    several = (np.isfinite(codes).sum(0) > 1) if len(rows) else np.zeros(0, bool)
-    shared = codes[:, several]
+    is_shared = (np.isfinite(codes).sum(0) > 1) if len(rows) else np.zeros(0, bool)
+    shared = codes[:, is_shared]
     alpha = None
-    if several.sum() > 1 and len(np.unique(shared[np.isfinite(shared)])) > 1:
+    if is_shared.sum() > 1 and len(np.unique(shared[np.isfinite(shared)])) > 1:
         alpha = float(krippendorff.alpha(reliability_data=shared, level_of_measurement="nominal"))
-    elif several.sum() > 1:  # everybody answered the same everywhere
+    elif is_shared.sum() > 1:  # all answers are equal: alpha would divide by zero
         alpha = 1.0
-    return Agreement(name, len(rows), int(several.sum()), alpha)
+    return Agreement(name, len(rows), int(is_shared.sum()), alpha)

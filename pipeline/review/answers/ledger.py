@@ -1,7 +1,7 @@
-"""The ledger: every answer that was ever given, append-only; beside the photos the only thing to back up.
+"""The ledger: all answers of a root, to which answers are only ever added; besides the photos all there is to back up.
 
-ROOT/ledger/<digest>.parquet, one file for each time that answers came in, named by its content: a file is written
-whole or not at all, never changed, and writing the same answers again writes nothing.
+Each time that answers come in they become a file ROOT/ledger/<digest>.parquet, named by a digest of its content. A file
+is written whole or not at all and never changed. Appending the same answers again writes nothing.
 """
 
 from collections.abc import Iterable
@@ -28,12 +28,12 @@ ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One answer to one finding; the attributes but `finding` are columns, see schema.LEDGER."""
+    """One answer to one finding. Each attribute but `finding` is a column of schema.LEDGER."""
 
     finding: FindingRef
     verdict: str  # yes, no or unsure
-    who: str  # the annotator, or what the purpose says
-    purpose: str  # case, audit or gold: of a person; policy: the machine's view; list or truth: decides alone
+    who: str  # the annotator; or "policy", the name of a list, or "truth"
+    purpose: str  # case, audit or gold: a person answered; policy: the machine's view; list or truth: decides alone
     answer_id: str
     at: datetime | None = None
     group: str | None = None
@@ -44,12 +44,12 @@ class LedgerRow:
     belief: float | None = None
 
     def columns(self) -> dict[str, Any]:
-        """The values by column, as in schema.LEDGER."""
+        """The values by column name, as schema.LEDGER has them."""
         return {**self.finding.columns(), **{c: getattr(self, c) for c in ANSWER_COLUMNS}}
 
 
 def rows_of(table: pa.Table) -> list[LedgerRow]:
-    """The rows of a table of answers (columns as LEDGER), in its order."""
+    """The rows of a table of answers (columns as LEDGER), in the table's order."""
     refs = zip(*(table[c].to_pylist() for c in REF_COLUMNS), strict=True)
     answers = zip(*(table[c].to_pylist() for c in ANSWER_COLUMNS), strict=True)
     return [
@@ -64,7 +64,7 @@ def table_of(rows: Iterable[LedgerRow]) -> pa.Table:
 
 
 def append(root: str, rows: Iterable[LedgerRow]) -> int:
-    """Add answers; returns how many of them were new. Those that the ledger holds already are left out."""
+    """Add answers and return how many were new; answers that the ledger already holds are left out."""
     table = table_of(rows)
     known = set(_keys(read(root, superseded=True)))
     new = {key: i for i, key in enumerate(_keys(table)) if key not in known}
@@ -77,12 +77,12 @@ def append(root: str, rows: Iterable[LedgerRow]) -> int:
 
 
 def votes_wanted(root: str) -> int:
-    """How many annotators are to answer each question."""
+    """How many annotators shall answer each question in the root's review."""
     return int((storage.get_json(root, TERMS_FILE) or {}).get("votes", DEFAULT_VOTES))
 
 
 def set_votes_wanted(root: str, votes: int) -> None:
-    """Set how many annotators are to answer each question from now on."""
+    """Set how many annotators shall answer each question from now on."""
     if votes_wanted(root) != votes:
         storage.put_json(root, TERMS_FILE, {"votes": votes})
 
@@ -90,14 +90,14 @@ def set_votes_wanted(root: str, votes: int) -> None:
 def read(root: str, *, superseded: bool = False) -> pa.Table:
     """All answers (columns as LEDGER), oldest first.
 
-    superseded: include also the earlier forms of answers that their annotator changed.
-    Raises UserError when a file is damaged: answers cannot be made again.
+    superseded: whether to include the earlier forms of answers that an annotator changed later.
+    Raises UserError when a file does not match its digest.
     """
     parts = [LEDGER.empty_table()]
     for name in sorted(n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n):
         data = storage.get(root, name) or b""
         if blake2b(data, digest_size=16).hexdigest() != name.rsplit("/", 1)[-1].removesuffix(".parquet"):
-            raise UserError(f"{root}/{name} is damaged: put it back from a backup, it holds what people answered")
+            raise UserError(f"{root}/{name} is damaged: put it back from a backup; it holds people's answers")
         parts.append(pq.read_table(pa.BufferReader(data), schema=LEDGER))
     table = pa.concat_tables(parts)
     order = pc.sort_indices(table, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
@@ -110,7 +110,7 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
 
 
 def _keys(table: pa.Table) -> list[tuple[Any, ...]]:
-    """What tells one answer from another; an annotator who changes an answer gives it a new time."""
+    """For each row the values by which answers differ; an answer that is changed gets a new time (`at`)."""
     columns = ("answer_id", "finding_id", "verdict", "at")
     return list(zip(*(table[c].to_pylist() for c in columns), strict=True))
 

@@ -1,4 +1,4 @@
-"""Published lists as files: the photos or identities that their lines name."""
+"""Reads published lists of photos or identities: text files with one photo, identity or pair of identities a line."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,31 +8,33 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.text_lists import whole_number
 
-SAYS = ("right", "wrong", "same", "stay", "go")  # what a list says of the things that it names
+SAYS = ("right", "wrong", "same", "stay", "go")  # what a list says about its photos or identities: see list_decisions()
 PHOTO_SUFFIX = re.compile(r"\.(jpe?g|png|webp|bmp)$", re.IGNORECASE)
-LINE_NAMES = {"same": "two identities", "stay": "one identity", "go": "one identity"}  # by what a list says
+LINE_NAMES = {"same": "two identities", "stay": "one identity", "go": "one identity"}  # content of a line, by SAYS
 
 
 class Line(NamedTuple):
-    """A line of a list: the photo or identity that it names first, and a second identity, if it names one."""
+    """A line of a list: a photo or an identity, and a second identity where the line has one."""
 
     name: str
     other: str | None
 
 
 def read_lists(files: Sequence[Path], *, says: str, classes: Path | None = None) -> list[Line]:
-    """The lines of lists, comments (#) left out; classes: a file whose line i is the identity that lists call i.
+    """The lines of lists, without comments (#).
 
-    says: "right" and "wrong": lines are photos, and of those that are right perhaps the identity they belong to, before
-    or after them (C-MS-Celeb's label and path, LightCNN's path and class); "same": two identities; "stay" and "go":
-    one identity. Raises UserError for a file that cannot be read and for a line that names something else.
+    says: one of SAYS. For "right" and "wrong" a line has a photo; for "right" perhaps also the identity it belongs to,
+    before or after the photo (C-MS-Celeb: label and path; LightCNN: path and class). For "same" a line has two
+    identities, for "stay" and "go" one.
+    classes: for lists that give numbers in place of identities: line i of this file is identity i, from 0 on.
+    Raises UserError for a file that cannot be read and for a line with other content.
     """
     identities = [line.strip() for line in _text(classes).splitlines()] if classes else []
     return [_line(file, n, words, says, identities) for file in files for n, words in _lines(file)]
 
 
 def short_photo_name(name: str) -> str:
-    """A photo's name as all lists spell it: the last folder and the file, without the file's suffix."""
+    """A photo's name as all lists spell it: its folder and its file name without the suffix, like m.01/3-FaceId-0."""
     return PHOTO_SUFFIX.sub("", "/".join(name.replace("\\", "/").rsplit("/", 2)[-2:]))
 
 
@@ -54,12 +56,13 @@ def _line(file: Path, number: int, words: list[str], says: str, identities: Sequ
 
 
 def _identity(word: str, identities: Sequence[str]) -> str:
-    """The identity that a word names, directly or by its number among the classes."""
+    """The identity of a word, which is the identity itself or its number in the classes file."""
     number = whole_number(word)
     return (identities[number] or word) if number is not None and number < len(identities) else word
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number and the words of each line of a file that is no comment and not empty."""
     empty = True
     for number, line in enumerate(_text(file).splitlines(), start=1):
         words = line.split()
@@ -67,7 +70,7 @@ def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
             empty = False
             yield number, words
     if empty:
-        raise UserError(f"{file} lists nothing: give a list with a line for each photo or identity")
+        raise UserError(f"{file} lists nothing: give a list that has a line for each photo or identity")
 
 
 def _text(file: Path) -> str:

@@ -1,7 +1,7 @@
-"""Published lists about a data set as decisions for the ledger: what others found, with their list's name as `who`.
+"""Published lists about a data set, turned into verdicts for the ledger; the column `who` holds the list's name.
 
-A list names photos as MID/rank-FaceId-k (with or without .jpg, alone or beside an identity), or identities, or two
-identities a line. Where people answered too, people's answers count.
+A line of a list has a photo as MID/rank-FaceId-k (with or without .jpg, alone or beside an identity), one identity, or
+two identities. Where annotators answered about the same finding, their answers count instead of the list's.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from pipeline.review.questions.finding_ref import FindingRef, finding_ref
 from pipeline.review.questions.persons import read_medoids
 from pipeline.schema import ID_BYTES
 
-CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference of times that the ledger holds
+CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
 
 
 class ListVerdict(NamedTuple):
@@ -29,19 +29,22 @@ class ListVerdict(NamedTuple):
 
 
 class ListDecisions(NamedTuple):
-    """What lists decide, and how many of the names in them are in the data and are not."""
+    """The verdicts of lists on a refinement's findings, and how many listed names the data has."""
 
     verdicts: list[ListVerdict]
-    known: int
-    unknown: int
+    known: int  # listed photos, identities or pairs that are in the data
+    unknown: int  # listed photos, identities or pairs that are not
 
 
 def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) -> ListDecisions:
-    """What lists say of a refinement's photos and identities.
+    """The verdicts of lists on a refinement's photos and identities. says: what the lists state, one of SAYS.
 
-    right: listed photos show their claimed identity, or the one that the list names, and all others of the data do not.
-    wrong: listed photos do not show their claimed identity. same: two identities are one person. stay: identities that
-    are not listed go, as overlapping the test sets that the list was made for. go: listed ones do.
+    right: a listed photo shows its claimed identity, or the identity beside it in the list; every other photo of the
+    data does not show its claimed identity.
+    wrong: a listed photo does not show its claimed identity.
+    same: the two identities of a line are one person.
+    go: the listed identities are removed as overlapping the test sets that the list was made for.
+    stay: all identities but the listed ones are removed in that way.
     """
     medoids = read_medoids(refinement)
     if says in ("right", "wrong"):
@@ -61,17 +64,16 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
 
 
 def record_list(root: str, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]) -> int:
-    """Append a list's verdicts to the ledger; returns how many were new. The same list again adds nothing.
+    """Append a list's verdicts to the ledger and return how many were new; the same list again adds nothing.
 
-    list_name: stands in the ledger in place of an annotator; files: the list's, whose bytes identify it.
+    list_name: the value of the ledger's column `who`; files: the files of the list, whose bytes identify it.
     """
     answer_id = f"list/{_digest(files)}"
     rows = ledger.rows_of(ledger.read(root))
     known = {r.finding.finding_id for r in rows if r.answer_id == answer_id}
     earlier = [r.at for r in rows if r.purpose == "list" and r.at is not None]
-    now = max(
-        [datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)]
-    )  # the last list counts, whatever the clock says
+    # of several lists the last one counts, even when the clock was put back between them
+    now = max([datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)])
     return ledger.append(
         root,
         (
@@ -85,6 +87,7 @@ def record_list(root: str, verdicts: Iterable[ListVerdict], *, list_name: str, f
 def _about_photos(
     refinement: Refinement, lines: Sequence[Line], medoids: Mapping[str, str], *, right: bool
 ) -> ListDecisions:
+    """The verdicts of lists of photos; right: whether the listed photos are right, or wrong."""
     listed: dict[str, str | None] = {short_photo_name(line.name): line.other for line in lines}
     verdicts: list[ListVerdict] = []
     photos: set[str] = set()
@@ -92,7 +95,7 @@ def _about_photos(
         name = short_photo_name(key)
         name = name if name in listed else name.split("/", 1)[-1]  # the data's folders are nested, the list's are not
         photos.add(name)
-        identity = listed.get(name) if right else None  # that the list puts the photo under
+        identity = listed.get(name) if right else None  # the identity beside the photo in the list
         stays = right and name in listed and identity in (None, claimed)
         if name in listed or right:
             verdicts.append(ListVerdict(finding_ref("outlier", face, claimed, medoids), "no" if stays else "yes"))
@@ -103,7 +106,7 @@ def _about_photos(
 
 
 def _claimed_photos(refinement: Refinement) -> Iterator[tuple[str, str, str]]:
-    """face_id, key and claimed identity of each photo that claims one."""
+    """face_id, key and claimed identity of each photo that has a claimed identity."""
     columns = ["face_id", "key", "claimed"]
     for rows in refinement.labels.batches(columns):
         rows = rows.filter(rows["claimed"].is_valid())

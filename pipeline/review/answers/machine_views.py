@@ -1,6 +1,6 @@
-"""The machine's own view of what people are asked, as rows of the ledger.
+"""The machine's verdict and belief on the cases that people are asked about, as rows of the ledger.
 
-It is where a vote begins (see votes), and what people's answers can be compared with later.
+The belief is the prior of people's votes (see votes); later, people's answers can be compared with the verdicts.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from pipeline.review.questions.case import Case
 
 
 def machine_views(cases: Iterable[Case], *, answer_id: str) -> list[LedgerRow]:
-    """One row for each finding of these cases, gold questions left out; answer_id: names the decisions in force."""
+    """One row for each finding of these cases but gold questions; answer_id: names the decisions table in force."""
     return [
         LedgerRow(ref, case.machine_verdict, "policy", "policy", answer_id, belief=case.belief)
         for case in cases

@@ -1,7 +1,8 @@
-"""The question log: every item that was ever sent, so that an answer, which brings only an item's id, is understood.
+"""The question log: every item that was sent to annotators, with the findings that its answer decides.
 
-ROOT/asked/<digest>.parquet, written before anything is sent; the same questions again write nothing. The log also holds
-what an annotator must not see: which questions are gold.
+An answer comes back with the item's id alone; the log gives the findings for it. It also holds what annotators must not
+see: which questions are gold. It is written to ROOT/asked/<digest>.parquet before anything is sent; logging the same
+questions again writes nothing.
 """
 
 from collections.abc import Iterable
@@ -23,38 +24,38 @@ from pipeline.tables.parquet import to_parquet
 FOLDER = "asked"
 QUESTION_LOG = pa.schema(
     [
-        ("item", pa.string()),  # what the page knows: the finding_id of the first of the findings it is about
+        ("item", pa.string()),  # the item's id on the page: the finding_id of the first finding that its answer decides
         *(pa.field(c, pa.string()) for c in REF_COLUMNS),
         ("group", pa.string()),
         ("page", pa.string()),
         ("purpose", pa.string()),
         ("expected", pa.string()),
         ("same_means", pa.string()),
-        ("guess", pa.string()),
+        ("guess", pa.string()),  # the machine's verdict
     ]
 )
 
 
 @dataclass(frozen=True)
 class LoggedItem:
-    """One finding that an item which was sent asks about, and how it was asked."""
+    """One finding that the answer to an item decides; an item with several findings has as many of these records."""
 
-    item: str
+    item: str  # id
     finding: FindingRef
     group: str
     page: str
     purpose: str  # case, audit or gold
-    expected: str | None  # of gold: the known verdict
-    same_means: str  # the verdict when people answer "the same person"
+    expected: str | None  # the known verdict of a gold question
+    same_means: str  # the verdict on the finding when people answer "the same person"
     guess: str  # the machine's verdict
 
     def columns(self) -> dict[str, Any]:
-        """The values by column, as in QUESTION_LOG."""
+        """The values by column name, as QUESTION_LOG has them."""
         return {**self.finding.columns(), **{c: getattr(self, c) for c in QUESTION_LOG.names if c not in REF_COLUMNS}}
 
 
 def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
-    """Write down the cases that are about to be asked, each with the group that is."""
+    """Log cases before they are sent, each with the group of annotators that it is sent to."""
     items = [
         LoggedItem(c.id, ref, group, c.page, c.purpose, c.expected, c.same_means, c.machine_verdict)
         for c, group in cases
@@ -70,7 +71,7 @@ def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
 
 
 def read_question_log(root: str) -> list[LoggedItem]:
-    """Every item that was sent, in no order."""
+    """All items that were sent, in no order."""
     names = [n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n]
     tables = (pq.read_table(pa.BufferReader(storage.get(root, name)), schema=QUESTION_LOG) for name in names)
     return [
@@ -81,9 +82,9 @@ def read_question_log(root: str) -> list[LoggedItem]:
 
 
 def to_ledger_rows(answers: Iterable[Answer], log: Iterable[LoggedItem]) -> tuple[list[LedgerRow], int]:
-    """The answers as rows of the ledger, and how many were about items that the log does not have."""
+    """The answers as rows of the ledger, and the number of answers whose item is not in the log."""
     by_item: dict[str, dict[str, LoggedItem]] = {}
-    for logged in sorted(log, key=lambda i: i.purpose):  # what is audited and a case as well counts as a case
+    for logged in sorted(log, key=lambda i: i.purpose):  # a finding that was sent as audit and as case counts as case
         by_item.setdefault(logged.item, {})[logged.finding.finding_id] = logged
     rows: list[LedgerRow] = []
     unknown = 0
@@ -95,7 +96,7 @@ def to_ledger_rows(answers: Iterable[Answer], log: Iterable[LoggedItem]) -> tupl
 
 
 def _rows(answer: Answer, logged: LoggedItem) -> list[LedgerRow]:
-    """What one answer says of the finding; of a photo without a usable face, that it is "poor" as well."""
+    """The rows for one answer: on the finding, and for "no usable face" also "yes" on the finding that it is poor."""
     ref = logged.finding
     verdicts = {ref: verdict_of(answer.choice, logged.same_means)}
     if answer.choice == "unusable" and logged.purpose != "gold":

@@ -1,11 +1,11 @@
-"""From cases to pages: which faces are shown beside which, and which group of annotators is asked."""
+"""From cases to pages: the faces that each page shows side by side, and the group of annotators that it goes to."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.refinement import Refinement
-from pipeline.review.groups import GENERAL, KnownIdentity
+from pipeline.review.groups import GENERAL, GroupedIdentity
 from pipeline.review.pages.exemplars import SHOWN
 from pipeline.review.pages.gold import gold_question
 from pipeline.review.pages.page_faces import PageFaces, read_page_faces
@@ -17,29 +17,29 @@ from pipeline.review.questions.queue import CELLS_PER_PAGE
 
 @dataclass(frozen=True)
 class GroupQuestion:
-    """A question, the group that is asked, and the cases that it asks about, a gold question included."""
+    """A question with the group of annotators that answers it, and its cases; a gold question is one of them."""
 
     group: str
     question: Question
     cases: tuple[Case, ...]
-    repeated: bool = False  # the answers so far differ, one more is wanted
+    repeated: bool = False  # whether it asks for one more answer, because the answers so far differ
 
 
 def compose_questions(
     refinement: Refinement,
     cases: Sequence[Case],
-    known: Mapping[str, KnownIdentity],
+    grouped_identities: Mapping[str, GroupedIdentity],
     *,
     answers_given: Mapping[str, int],
     sent_items: Collection[str] = (),
 ) -> list[GroupQuestion]:
-    """The questions for these cases, in their order; suspects of one identity share pages.
+    """The questions for these cases, in the order of the cases; suspects of one identity share pages.
 
-    known: group and title of identities. answers_given: for each finding_id that is asked again because its answers
-    differ, how many there are: such a case has a page of its own, so that it is the same page however many there are.
-    sent_items: ids of items that were sent before, of which no gold question is to be one.
+    grouped_identities: group and title, by identity. answers_given: the number of answers of each case that is asked
+    once more because they differ, by finding_id; such a case gets a page of its own, whose id does not depend on what
+    other cases there are. sent_items: ids of items that were sent before; no gold question is sent twice.
     """
-    composer = _Composer(read_page_faces(refinement, cases), known, sent_items)
+    composer = _Composer(read_page_faces(refinement, cases), grouped_identities, sent_items)
     first_time = [c for c in cases if c.id not in answers_given]
     suspects: dict[str, list[Case]] = defaultdict(list)
     for case in first_time:
@@ -58,7 +58,7 @@ def compose_questions(
 
 
 def shown_faces(questions: Collection[GroupQuestion]) -> set[str]:
-    """The face_ids of every face that the questions' pages show."""
+    """The face_ids of all faces on the questions' pages."""
     shown: set[str] = set()
     for question in (q.question for q in questions):
         shown.update(question.left, question.right, (item.face for item in question.items if item.face))
@@ -70,16 +70,16 @@ class _Composer:
     """Puts cases on pages."""
 
     faces: PageFaces
-    known: Mapping[str, KnownIdentity]
+    grouped_identities: Mapping[str, GroupedIdentity]
     sent_items: Collection[str]
 
     def grids(self, suspects: Sequence[Case]) -> list[GroupQuestion]:
-        """One identity's suspects on as many grids as they take, a gold question on the first."""
+        """One identity's suspects on as many grids as they need; a gold question may be on the first."""
         starts = range(0, len(suspects), CELLS_PER_PAGE)
         return [self.grid(suspects[i : i + CELLS_PER_PAGE], with_gold=i == 0) for i in starts]
 
     def repeated(self, case: Case, answers: int) -> GroupQuestion:
-        """The page on which one more annotator is asked about a case that has so many answers."""
+        """The page that asks one more annotator about a case; answers: the number of answers that the case has."""
         page = self.grid([case], round=answers) if case.page == GRID else self.pair(case, round=answers)
         return replace(page, repeated=True)
 
@@ -87,7 +87,7 @@ class _Composer:
         identity = suspects[0].identity
         person = self.faces.persons[identity].key if identity in self.faces.persons else ClusterKey(identity, 0)
         gold = self._gold(person, suspects) if with_gold else None
-        cases = sorted([*suspects, gold] if gold else suspects, key=lambda c: c.id)  # gold must not stand last
+        cases = sorted([*suspects, gold] if gold else suspects, key=lambda c: c.id)  # no place shows which one is gold
         items = tuple(Item(c.id, c.finding.subject_face or "", c.machine_verdict, c.explanation) for c in cases)
         left, title = tuple(self.faces.exemplars.get(person, ())[:SHOWN]), self._title(identity)
         if identity in self.faces.without_person:
@@ -121,16 +121,16 @@ class _Composer:
         return None if gold is None or gold.id in self.sent_items else gold
 
     def _group(self, name: str) -> str:
-        """An identity's group; a further person found under an identity is for the group that knows the identity."""
+        """The group of an identity, or of the identity that a further person is under."""
         claimed = self.faces.persons[name].identity if name in self.faces.persons else name
-        return self.known[claimed].group if claimed in self.known else GENERAL
+        return self.grouped_identities[claimed].group if claimed in self.grouped_identities else GENERAL
 
     def _title(self, name: str) -> str:
-        return self.known[name].title if name in self.known else name
+        return self.grouped_identities[name].title if name in self.grouped_identities else name
 
 
 def _sides(case: Case, faces: PageFaces) -> tuple[tuple[str, list[str]], tuple[str, list[str]]]:
-    """What the two sides of a pair are called, and their faces."""
+    """Name and face_ids of the left side of a pair, and the same of the right side."""
     finding, identity = case.finding, case.identity
     subject, other = finding.subject, finding.object or ""
     if finding.kind == "mixed":

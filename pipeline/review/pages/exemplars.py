@@ -1,4 +1,7 @@
-"""Which faces of a person a page shows: the surest ones, unlike each other, so that an annotator learns the face."""
+"""The exemplars of a person: faces that surely show the person and differ from each other.
+
+Pages show them, so that annotators learn what the person looks like.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -12,17 +15,18 @@ from pipeline.review.questions.persons import ClusterKey
 from pipeline.tables.columns import Mask, texts, vectors
 from pipeline.tables.table import read_shard
 
-SHOWN = 6  # faces of a person on a page
-SPARE = 2  # further ones, for gold questions
+SHOWN = 6  # exemplars on a page
+SPARE = 2  # further exemplars, which are not shown: they serve as gold questions
 
 
 def choose_exemplars(
     refinement: Refinement, clusters: Collection[ClusterKey], *, avoid: Collection[str] = ()
 ) -> dict[ClusterKey, list[str]]:
-    """For each cluster the face_ids of up to SHOWN + SPARE of its faces: those to show first, spare ones last.
+    """The face_ids of up to SHOWN + SPARE exemplars of each cluster, those to show first.
 
-    Of the half that scores best against the person: the best first, then always the face least like those chosen, so
-    that a page shows the person in more than one light. avoid: face_ids that are asked about themselves.
+    They are chosen among the half of the faces that score highest against the person: the highest first, then always
+    the face that is least similar to those already chosen.
+    avoid: face_ids of suspects, which are never exemplars.
     """
     identities = pa.array(sorted({key.identity for key in clusters}), pa.string())
     root, exemplars = refinement.root, dict[ClusterKey, list[str]]()
@@ -43,6 +47,7 @@ def choose_exemplars(
 def _of_shard(
     rows: pa.Table, usable: Mask, x: NDArray[np.floating], clusters: Collection[ClusterKey]
 ) -> dict[ClusterKey, list[str]]:
+    """The exemplars of clusters in one shard; usable [n]: which rows may be exemplars; x [n, d]: embeddings."""
     ids, identity = texts(rows["face_id"]), texts(rows["identity"])
     number = rows["cluster"].fill_null(-1).to_numpy()
     score = rows["core"].to_numpy(zero_copy_only=False)
@@ -58,7 +63,7 @@ def _of_shard(
 
 
 def _diverse(best_first: Sequence[int], x: NDArray[np.floating]) -> list[int]:
-    """Rows of x [n, d] in the order in which they are shown, each the least like those before it."""
+    """Rows of unit embeddings x [n, d]: the first of best_first, then each the least similar to those before it."""
     pool = list(best_first[: max(SHOWN + SPARE, len(best_first) // 2)])
     faces = x[pool].astype(np.float32)
     chosen, nearest = [0], faces @ faces[0]
@@ -70,7 +75,7 @@ def _diverse(best_first: Sequence[int], x: NDArray[np.floating]) -> list[int]:
 
 
 def faces_of_identities(refinement: Refinement, identities: Collection[str]) -> dict[str, list[str]]:
-    """Faces of all clusters of an identity, by identity: for one of which nobody can say whom it shows."""
+    """Face_ids of all clusters of an identity, by identity; for identities without a person to show."""
     wanted = pa.array(sorted(identities), pa.string())
     scored: dict[str, list[tuple[float, str]]] = {}
     columns = ["identity", "core", "face_id", "cluster"]
@@ -82,7 +87,7 @@ def faces_of_identities(refinement: Refinement, identities: Collection[str]) -> 
 
 
 def faces_of_test_sets(refinement: Refinement, names: Iterable[str]) -> dict[str, list[str]]:
-    """Faces to show of people of the test sets, by name; a test photo without a name is called by its face_id."""
+    """Face_ids to show for identities of the test sets, by name; a photo without a name is called by its face_id."""
     wanted = set(names)
     faces: dict[str, list[str]] = {}
     columns = ["face_id", "identity", "failure"]

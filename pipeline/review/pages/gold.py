@@ -1,7 +1,6 @@
-"""Gold questions: questions whose answer is known, put among the suspects to measure each annotator's accuracy.
+"""Gold questions: questions with a known answer among the suspects of a page, to measure each annotator's accuracy.
 
-The photo is a sure face of the page's person, or a sure face of somebody else; in nothing else does it differ from the
-suspects.
+The photo is a sure face of the page's person or of another person. Otherwise it looks like a suspect.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,7 +13,7 @@ from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, Verdict
 from pipeline.schema import digest, finding_id
 
-ONE_IN = 10  # cells of a grid, gold questions
+ONE_IN = 10  # about one cell in so many is a gold question
 
 
 def gold_question(
@@ -24,23 +23,23 @@ def gold_question(
     *,
     lookalikes: Collection[str] = (),
 ) -> Case | None:
-    """A gold question for a person's page of these suspects, or None: about one in ONE_IN of all cells, drawn by hash.
+    """A gold question for a person's page with these suspects, or None: a hash draws about one cell in ONE_IN as gold.
 
-    exemplars: the surest faces of clusters, those after the first SHOWN not being shown; lookalikes: identities that
-    may be the same person as the page's, of which no face is taken for somebody else's.
+    exemplars: by cluster, as choose_exemplars() returns them; lookalikes: identities that may be the same person, so
+    that their faces cannot stand for another person.
     """
     identity = person.identity
     draw = int(digest("gold", identity, *sorted(c.id for c in suspects)), 16)
     spare = exemplars.get(person, [])[SHOWN:]
     if draw % ONE_IN >= len(suspects) or not spare:
         return None
-    others = sorted(
+    other_persons = sorted(
         key
         for key, faces in exemplars.items()
         if key.identity != identity and key.cluster == 0 and key.identity not in lookalikes and faces
     )
-    somebody_else = (draw // ONE_IN) % 2 == 1 and bool(others)
-    face = exemplars[others[draw // (2 * ONE_IN) % len(others)]][0] if somebody_else else spare[0]
+    somebody_else = (draw // ONE_IN) % 2 == 1 and bool(other_persons)
+    face = exemplars[other_persons[draw // (2 * ONE_IN) % len(other_persons)]][0] if somebody_else else spare[0]
     expected: Verdict = "yes" if somebody_else else "no"  # to the finding "this photo is an outlier"
     ref = FindingRef(finding_id("gold", face, identity), "outlier", face, identity, face, None)
     return Case(ref, GRID, identity, "unsure", DRAWN_AT_RANDOM, 0.0, 0, 0.5, purpose="gold", expected=expected)

@@ -1,4 +1,4 @@
-"""The faces that the pages of some cases may show, gathered in one pass over the tables."""
+"""All faces that the pages of a round may show, read in one pass over the tables."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,46 +21,46 @@ from pipeline.tables.face_rows import rows_of_faces
 
 @dataclass(frozen=True)
 class PageFaces:
-    """What there is to show on pages, as face_ids."""
+    """The face_ids that pages may show, by person, identity and test set."""
 
     persons: Mapping[str, PersonRecord]  # by name
-    exemplars: Mapping[ClusterKey, list[str]]
-    of_identities: Mapping[str, list[str]]  # of all clusters of an identity
-    of_test_sets: Mapping[str, list[str]]  # by the name of the person in the test set
-    cluster: Mapping[str, ClusterKey]  # of the faces that split findings name
-    lookalikes: Mapping[str, set[str]]  # identities that a merge finding takes for one person, by identity
-    without_person: Collection[str]  # identities in which no two photos are alike
+    exemplars: Mapping[ClusterKey, list[str]]  # face_ids
+    of_identities: Mapping[str, list[str]]  # face_ids of all clusters, by identity
+    of_test_sets: Mapping[str, list[str]]  # face_ids, by the name of the identity in the test set
+    cluster: Mapping[str, ClusterKey]  # by face_id, for the faces that split findings name
+    lookalikes: Mapping[str, set[str]]  # by identity those that may be the same person, as a merge finding says
+    without_person: Collection[str]  # mixed identities in which no two photos are similar
 
     def of_person(self, name: str | None) -> list[str]:
-        """The exemplars of a person; none where no person of that name is in the data."""
+        """The exemplars of a person; an empty list when the data has no person of that name."""
         person = self.persons.get(name or "")
         return [] if person is None else list(self.exemplars.get(person.key, ()))
 
     def of_split_side(self, face: str | None) -> list[str]:
-        """The exemplars of the cluster of a face that a split finding names; the face alone where it has none."""
+        """The exemplars of the cluster of a face in a split finding; the face alone where the cluster has none."""
         return self.exemplars.get(self.cluster.get(face or "", ClusterKey("", 0)), [face or ""])
 
 
 def read_page_faces(refinement: Refinement, cases: Sequence[Case]) -> PageFaces:
-    """All faces that pages about these cases may show."""
+    """The faces that pages about these cases may show."""
     persons = read_person_records(refinement)
-    splits = {f for c in cases if c.finding.kind == "split" for f in (c.finding.subject, c.finding.object) if f}
-    rows = rows_of_faces(refinement.clusters, splits, ("face_id", "identity", "cluster"))
+    split_faces = {f for c in cases if c.finding.kind == "split" for f in (c.finding.subject, c.finding.object) if f}
+    rows = rows_of_faces(refinement.clusters, split_faces, ("face_id", "identity", "cluster"))
     cluster = {face: ClusterKey(identity, number) for face, identity, number in rows if number is not None}
     lookalikes, mixed = _lookalikes_and_mixed(refinement, persons)
     without_person = mixed & identities_without_person(persons)
     wanted = {*cluster.values(), *(ClusterKey(c.identity, 0) for c in cases)}
     wanted |= {persons[name].key for c in cases for name in _names(c) if name in persons}
     wanted -= {ClusterKey(identity, 0) for identity in without_person}
-    whole = {
+    shown_whole = {
         c.identity for c in cases if c.finding.kind == "mixed" or (c.page == GRID and c.identity in without_person)
     }
-    tests = {c.finding.object for c in cases if c.finding.kind == "overlap" and c.finding.object}
+    test_names = {c.finding.object for c in cases if c.finding.kind == "overlap" and c.finding.object}
     return PageFaces(
         persons,
         exemplars=choose_exemplars(refinement, wanted, avoid=_asked_faces(cases)),
-        of_identities=faces_of_identities(refinement, whole) if whole else {},
-        of_test_sets=faces_of_test_sets(refinement, tests) if tests else {},
+        of_identities=faces_of_identities(refinement, shown_whole) if shown_whole else {},
+        of_test_sets=faces_of_test_sets(refinement, test_names) if test_names else {},
         cluster=cluster,
         lookalikes=lookalikes,
         without_person=without_person,
@@ -78,7 +78,7 @@ def _names(case: Case) -> Iterator[str]:
 def _lookalikes_and_mixed(
     refinement: Refinement, persons: Mapping[str, PersonRecord]
 ) -> tuple[dict[str, set[str]], set[str]]:
-    """Identities that merge findings take for one person, by identity, and all identities with a mixed finding."""
+    """By identity those that may be the same person (merge findings), and all identities with a mixed finding."""
     lookalikes, mixed = defaultdict[str, set[str]](set), set[str]()
     for rows in refinement.judged_findings.batches(["kind", "subject", "object"]):
         mixed.update(rows.filter(pc.equal(rows["kind"], "mixed"))["subject"].to_pylist())

@@ -1,4 +1,4 @@
-"""Pictures for annotators: the aligned face, large, and beside it the photo that it comes from with a box around it."""
+"""Pictures for annotators: the aligned face enlarged, and beside it the whole photo with a box around the face."""
 
 from collections.abc import Collection, Mapping
 
@@ -13,7 +13,7 @@ from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged
 from pipeline.tables.face_rows import rows_of_faces
 
-FACE_PX = 224  # side of a face, and height of its photo
+FACE_PX = 224  # side of the enlarged face, and height of the photo beside it
 MAX_PHOTO_WIDTH_PX = 320
 GAP_PX = 6
 JPEG_QUALITY = 88
@@ -22,9 +22,9 @@ Image = NDArray[np.uint8]  # [height, width, 3], BGR
 
 
 def face_pictures(refinement: Refinement, face_ids: Collection[str]) -> dict[str, bytes]:
-    """JPEG bytes for each of the faces, by face_id, of training data or test sets; one pass over the tables.
+    """JPEG bytes of the picture of each face, by face_id; faces may be of the data or of its test sets.
 
-    A photo that is not there any more is left out of its picture: the face is kept in the tables.
+    The picture is the face alone for a test face, for an aligned crop, and where the photo's file is gone or changed.
     """
     columns = ("face_id", "jpeg", "landmarks")
     tables = (refinement.faces, *refinement.test_faces)
@@ -53,7 +53,10 @@ def _side_by_side(face: Image, photo_view: Image | None) -> Image:
 
 
 def _photo_view(photo: PhotoRow, landmarks: list[float], locations: Mapping[str, SourceLocation]) -> Image | None:
-    """The photo, FACE_PX high, cut around the face where it is too wide, the face in a box; None where it is gone."""
+    """The photo, FACE_PX high and at most MAX_PHOTO_WIDTH_PX wide, with a box around the face; None where it is gone.
+
+    landmarks: x, y of five points in the photo's pixels.
+    """
     try:
         image = decode(read_photo(photo, locations))
     except (PhotoChanged, UnreadablePhoto):

@@ -1,1 +1,1 @@
-"""Which questions people may be asked, what an answer is worth, and in which order they are asked."""
+"""Which questions people may be asked, how many photos each answer is expected to correct, and in which order."""

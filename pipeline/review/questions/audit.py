@@ -1,6 +1,6 @@
-"""The audit: a random sample of the kept photos, which says how much noise is left where nobody looked.
+"""The audit: people judge a random sample of all kept photos, from which the noise left in the data is estimated.
 
-Photos are drawn from all that are kept, whatever the machine thinks of them.
+The sample does not depend on the scores of the photos, so the estimate also covers noise that no detector suspects.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,32 +20,32 @@ from pipeline.review.questions.question import GRID, Verdict, verdict_of
 from pipeline.schema import digest
 from pipeline.tables import storage
 
-KEPT_BELIEF = 0.98  # that a kept photo is right
+KEPT_BELIEF = 0.98  # the prior probability that a kept photo shows the person of its identity
 FILE = "asked/audit.json"
 
 
 class AuditSample(NamedTuple):
-    """An audit: the labels that it was drawn from, how many photos were asked for, and a case for each one drawn."""
+    """The sample of an audit: the labels it was drawn from, its wanted size, and a case for each photo drawn."""
 
-    labels: str  # the table's address
-    photos: int
+    labels: str  # address of the labels table
+    photos: int  # the wanted size; fewer are drawn when fewer are kept
     cases: list[Case]
 
     @property
     def wrong_verdicts(self) -> dict[str, Verdict]:
-        """For each case's finding_id the verdict that says "not this person"."""
+        """By finding_id the verdict that means "the photo does not show the person it is kept under"."""
         return {c.id: verdict_of("other", c.same_means) for c in self.cases}
 
 
 def draw_audit(refinement: Refinement, photos: int) -> list[Case]:
-    """Kept photos, drawn at random without replacement, as cases; the same sample for the same labels."""
+    """Cases of kept photos, drawn at random without replacement; the same labels give the same sample."""
     address = refinement.labels.address
     drawn = nsmallest(photos, ((digest("audit", address, row[0]), row) for row in _kept_photos(refinement)))
     return [_case_of_photo(*row) for _, row in drawn]
 
 
 def _kept_photos(refinement: Refinement) -> Iterator[tuple[str, str, str, str]]:
-    """face_id, claimed identity, identity and reason of each photo that is kept."""
+    """face_id, claimed identity, identity and reason of each kept photo."""
     columns = ["face_id", "claimed", "identity", "reason"]
     for rows in refinement.labels.batches(columns):
         rows = rows.filter(rows["identity"].is_valid())
@@ -53,13 +53,16 @@ def _kept_photos(refinement: Refinement) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _case_of_photo(face: str, claimed: str, identity: str, reason: str) -> Case:
-    """Does this photo show the person of the identity that it is kept under? A moved one was a misplaced finding."""
-    kind, named = ("misplaced", identity) if reason == "misplaced" else ("outlier", claimed)
-    return _audit_case(finding_ref(kind, face, named, {}), identity)
+    """The case whether a photo shows the person it is kept under.
+
+    Its finding is the misplaced one for a photo that was relabelled by it, else the outlier finding.
+    """
+    kind, person = ("misplaced", identity) if reason == "misplaced" else ("outlier", claimed)
+    return _audit_case(finding_ref(kind, face, person, {}), identity)
 
 
 def _audit_case(ref: FindingRef, identity: str, same_means: str | None = None) -> Case:
-    """The case of an audited photo: the machine takes it to be right, or it would not be kept."""
+    """The case of an audited photo; the prior belief is that the photo is right, because the machine kept it."""
     same_means = same_means or ("yes" if ref.kind == "misplaced" else "no")
     belief = KEPT_BELIEF if same_means == "yes" else 1 - KEPT_BELIEF
     return Case(
@@ -68,14 +71,14 @@ def _audit_case(ref: FindingRef, identity: str, same_means: str | None = None) -
 
 
 def audited_before(ledger: Iterable[LedgerRow], wanted: Collection[str]) -> list[Case]:
-    """The cases of earlier audits among these finding_ids, as the ledger has them."""
+    """The cases of audited photos, read back from answers in the ledger; wanted: their finding_ids."""
     refs = {row.finding.finding_id: row.finding for row in ledger if row.purpose == "audit"}
     askable = [ref for ref in refs.values() if ref.finding_id in wanted and ref.kind in ("outlier", "misplaced")]
     return [_audit_case(ref, ref.object or "") for ref in askable]
 
 
 def current_audit(root: str) -> AuditSample:
-    """The last audit that was drawn; an empty one before any."""
+    """The sample of the root's last audit; an empty sample when there was none."""
     stored = storage.get_json(root, FILE) or {"labels": "", "photos": 0, "cases": []}
     cases = [
         _audit_case(FindingRef(*(ref[c] for c in REF_COLUMNS)), identity, same_means)
@@ -85,9 +88,10 @@ def current_audit(root: str) -> AuditSample:
 
 
 def renew_audit(refinement: Refinement, photos: int, settled: Collection[str]) -> AuditSample:
-    """The current audit; a new one when the last is answered and the labels are others since, or more is wanted.
+    """The sample of the current audit. A new one is drawn when all of the old one is settled and is out of date.
 
-    settled: finding_ids about which people have said all they will say.
+    It is out of date when the labels changed since, or when more photos are wanted now.
+    settled: finding_ids on which people's answers give a verdict or stay in dispute.
     """
     root, address = refinement.root, refinement.labels.address
     current = current_audit(root)
@@ -100,10 +104,10 @@ def renew_audit(refinement: Refinement, photos: int, settled: Collection[str]) -
 
 
 def estimate_noise(wrong_verdicts: Mapping[str, str], verdicts: pa.Table) -> NoiseEstimate | None:
-    """The share of wrong photos in a sample that people judged; None before anybody did.
+    """The share of wrong photos in an audited sample, with Wilson's 95% interval; None before people judged a photo.
 
-    wrong_verdicts: for each finding of the sample the verdict that says "not this person"; verdicts: people's, columns
-    as ANSWERS. A sample is drawn before its own answers change any label, so what they correct still counts as noise.
+    wrong_verdicts: by finding_id of the sample the verdict that means "not this person"; verdicts: people's, columns as
+    ANSWERS. The sample is of the labels before these answers, so a photo that the answers corrected counts as wrong.
     """
     verdict_of_finding = dict(zip(*(verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True))
     judged = [f for f in wrong_verdicts if verdict_of_finding.get(f) in ("yes", "no")]

@@ -1,7 +1,8 @@
-"""The machine's belief in a finding: the posterior probability that the finding holds. It orders the queue, no more.
+"""The machine's belief in a finding: the posterior probability that the finding holds.
 
-Impostor scores follow the calibration's curve, genuine scores what this data's own clusters show; Bayes' rule weighs
-one against the other. Where the embedders contradict each other, half of the belief is given up.
+By Bayes' rule from two densities: that of impostor scores (the calibration's curve) and that of genuine scores (fitted
+to the clusters of this data). Where the embedders contradict each other, the belief is moved half way to one half. The
+belief orders the queue and is the prior of people's votes; it never decides about a photo.
 """
 
 from typing import Any, NamedTuple
@@ -16,24 +17,24 @@ from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 
-MIN_BELIEF, MAX_BELIEF = 0.005, 0.995  # no finding is taken for more certain than that
+MIN_BELIEF, MAX_BELIEF = 0.005, 0.995  # limits of the belief: no finding is certain
 SAME_PERSON_PRIOR = 0.05  # share of persons with a second identity, or in a test set: the prior of merge and overlap
 HARD_SHARE = 0.02  # share of a person's photos (blurred, turned away) that score anywhere between impostor and genuine
-MIN_FACES = 10  # faces inside clusters, with fewer of which the calibration's genuine pairs are used instead
-STEP = 0.05  # of score, for the slope of the impostor curve
-SAME_PERSON_KINDS = ("misplaced", "merge", "overlap")  # findings that claim "one person"; the others claim "not one"
+MIN_FACES = 10  # with fewer faces in clusters the genuine mean is that of the calibration
+STEP = 0.05  # difference of scores by which the density of impostor scores is computed from the FAR curve
+SAME_PERSON_KINDS = ("misplaced", "merge", "overlap")  # kinds that claim "one person"; others claim "two persons"
 
 
 class GenuineScores(NamedTuple):
-    """Mean and deviation of the scores of a person's faces against the person, and the share of faces outside any."""
+    """Mean and standard deviation of genuine scores (a face against its own person), and the share of other faces."""
 
     mean: float
     deviation: float
-    outside_share: float
+    outside_share: float  # faces that are not in the cluster of their identity's person, as a share of all faces
 
 
 def genuine_scores(refinement: Refinement, calibration: Calibration) -> GenuineScores:
-    """What the scores of faces against their own person look like in a refinement's data."""
+    """The distribution of genuine scores in a refinement's data."""
     columns = ("core", "second")[: len(calibration.far_curves)]
     rows = refinement.clusters.read(["cluster", *columns])
     scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
@@ -41,10 +42,11 @@ def genuine_scores(refinement: Refinement, calibration: Calibration) -> GenuineS
 
 
 def fit_genuine_scores(scores: Floats, cluster: NDArray[Any], calibration: Calibration) -> GenuineScores:
-    """The same from each face's score [n] against its identity's person, nan for none, and its cluster [n].
+    """The distribution of genuine scores; scores [n]: of faces against their identity's person (nan: no score).
 
-    Faces were put into a person's cluster because they score high, so they show the mean but not the deviation; the
-    deviation is that of genuine pairs, in proportion to the mean.
+    cluster [n]: each face's cluster, 0 for that of its identity's person.
+    Faces are in a person's cluster because they score high, so their spread is too small: only the mean is taken from
+    them. The deviation is that of the calibration's genuine pairs, scaled with the mean.
     """
     inside = scores[(cluster == 0) & np.isfinite(scores)]
     mean = float(np.median(inside)) if len(inside) >= MIN_FACES else calibration.genuine_mean
@@ -60,17 +62,22 @@ def finding_beliefs(
     *,
     persons: int,
 ) -> Floats:
-    """The belief [n] in each finding; verdicts [n]: the policy's; persons: how many a face was compared with."""
+    """The belief [n] in each finding.
+
+    verdicts [n]: the policy's; persons: the number of persons that a face was compared with, each a chance of a false
+    match.
+    """
     scores = score_columns(findings)[: len(calibration.far_curves)]
-    total = fuse(scores, calibration.weights)
+    fused = fuse(scores, calibration.weights)
+    has_score = np.isfinite(fused)
     kind = np.asarray(findings["kind"].to_numpy(), object)
     belief = np.where(verdicts == "yes", MAX_BELIEF, MIN_BELIEF)
-    not_one = np.isin(kind, ("outlier", "split", "mixed")) & np.isfinite(total)
-    belief[not_one] = outlier_belief(total[not_one], calibration.fused_curve, genuine)
-    one = np.isin(kind, SAME_PERSON_KINDS) & np.isfinite(total)
-    chance_lookalikes = far_at(calibration.fused_curve, total[one]) * max(1, persons)
-    belief[one] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + chance_lookalikes)
-    belief[(verdicts == "unsure") & ~np.isfinite(total)] = 0.5
+    two_persons = np.isin(kind, ("outlier", "split", "mixed")) & has_score
+    belief[two_persons] = outlier_belief(fused[two_persons], calibration.fused_curve, genuine)
+    one_person = np.isin(kind, SAME_PERSON_KINDS) & has_score
+    false_matches = far_at(calibration.fused_curve, fused[one_person]) * max(1, persons)  # expected number
+    belief[one_person] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + false_matches)
+    belief[(verdicts == "unsure") & ~has_score] = 0.5
     contradictory = (verdicts == "unsure") & (kind != "mixed")  # the policy never says "no" to a mixed identity
     belief[contradictory] = 0.25 + 0.5 * belief[contradictory]
     belief[kind == "conflict"] = 0.5
@@ -78,26 +85,30 @@ def finding_beliefs(
 
 
 def error_probabilities(belief: Floats, verdicts: NDArray[np.object_], *, keep_undecided: bool) -> Floats:
-    """The probability [n] that what happens without an answer is wrong; keep_undecided: unsure findings change nothing.
+    """The probability [n] that the labels are wrong if people do not answer about the finding.
 
-    belief [n]: in each finding; verdicts [n]: the policy's.
+    belief [n]: in each finding; verdicts [n]: the policy's. keep_undecided: findings with the verdict "unsure" change
+    no label; else they act like "yes".
     """
     acted_on = (verdicts == "yes") | ((verdicts == "unsure") & (not keep_undecided))
     return np.where(acted_on, 1 - belief, belief)
 
 
 def outlier_belief(scores: NDArray[np.floating[Any]], curve: FarCurve, genuine: GenuineScores) -> Floats:
-    """The probability [n] that faces with these scores [n] against a person show somebody else."""
+    """The probability [n] that faces with these fused scores [n] against a person show somebody else.
+
+    curve: the FAR curve of the fused score.
+    """
     outliers = genuine.outside_share * _impostor_density(curve, scores)
     deviations = (scores - genuine.mean) / genuine.deviation
-    usual = np.exp(-0.5 * deviations**2) / (genuine.deviation * np.sqrt(2 * np.pi))
+    normal = np.exp(-0.5 * deviations**2) / (genuine.deviation * np.sqrt(2 * np.pi))
     # a hard photo of a person may have any score between the impostor median (curve.a) and the genuine mean
     hard = ((curve.a <= scores) & (scores <= genuine.mean)) / max(genuine.mean - curve.a, 1e-3)
-    members = (1 - genuine.outside_share) * ((1 - HARD_SHARE) * usual + HARD_SHARE * hard)
+    members = (1 - genuine.outside_share) * ((1 - HARD_SHARE) * normal + HARD_SHARE * hard)
     return np.asarray(outliers / np.maximum(outliers + members, 1e-12))
 
 
 def _impostor_density(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
-    """The density [n] of impostor scores; below their median, where the curve ends, mirrored at the median."""
+    """The density [n] of impostor scores at scores [n]; below the median, where the curve ends, it is mirrored."""
     scores = np.maximum(scores, 2 * curve.a - scores)
     return np.asarray(np.maximum(far_at(curve, scores - STEP) - far_at(curve, scores + STEP), 1e-12) / (2 * STEP))

@@ -1,6 +1,7 @@
-"""Which findings people may be asked about, each with what an answer is worth.
+"""The cases of a refinement: everything that people may be asked about.
 
-What an answer cannot change is not asked: a photo that is removed for another reason, or that moves with its cluster.
+A case is left out when no answer could change a label: the photo is removed for another reason, or it is relabelled
+together with its whole cluster.
 """
 
 from collections import defaultdict
@@ -26,40 +27,47 @@ from pipeline.review.questions.explanations import explain_findings
 from pipeline.review.questions.finding_context import FindingContext, read_context
 from pipeline.review.questions.finding_ref import FindingRef, finding_ref
 from pipeline.review.questions.persons import identities_without_person
-from pipeline.review.questions.photo_cases import doubtful_members, photos_of_identities, with_conflicts
+from pipeline.review.questions.photo_cases import (
+    cases_of_confirmed_identities,
+    cases_of_doubtful_members,
+    with_conflict_cases,
+)
 from pipeline.review.questions.question import GRID, PAIR
 
 ASKABLE_KINDS = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
 
 
-def cases(refinement: Refinement) -> list[Case]:
-    """Everything that people could be asked about a refinement, in no order; the queue picks what is worth asking."""
+def find_cases(refinement: Refinement) -> list[Case]:
+    """All cases of a refinement, in no order; build_queue() chooses and orders those that are worth an answer."""
     findings = refinement.judged_findings.read()
     confirmed = _confirmed_by_people(refinement, findings)
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE_KINDS)))
     calibration = read_calibration(refinement.root, refinement.calibration.shards[0])
     genuine, context = genuine_scores(refinement, calibration), read_context(refinement, findings)
-    refs = _refs(findings, context)
-    with_findings = {ref.subject for ref in refs}
-    of_findings = _cases_of_findings(
+    refs = _finding_refs(findings, context)
+    subjects = {ref.subject for ref in refs}
+    finding_cases = _cases_of_findings(
         refinement, findings, refs, calibration=calibration, genuine=genuine, context=context
     )
     confirmed &= identities_without_person(context.persons)
-    of_photos = [c for c in photos_of_identities(refinement, confirmed) if c.finding.subject not in with_findings]
-    changeable = _changeable([*_join_strays(of_findings, context), *of_photos], context)
-    with_findings |= {c.finding.subject for c in of_photos}
-    members = doubtful_members(refinement, calibration, genuine, with_findings=with_findings)
-    return with_conflicts([*changeable, *members], [ref for ref in refs if ref.kind == "conflict"], context)
+    photo_cases = [c for c in cases_of_confirmed_identities(refinement, confirmed) if c.finding.subject not in subjects]
+    changeable = _changeable([*_join_strays(finding_cases, context), *photo_cases], context)
+    subjects |= {c.finding.subject for c in photo_cases}
+    members = cases_of_doubtful_members(refinement, calibration, genuine, exclude=subjects)
+    return with_conflict_cases([*changeable, *members], [ref for ref in refs if ref.kind == "conflict"], context)
 
 
 def _confirmed_by_people(refinement: Refinement, findings: pa.Table) -> set[str]:
-    """Mixed identities in which people see one person: the policy by itself never says no to a mixed identity."""
+    """The mixed identities in which people see one person.
+
+    These are the mixed findings with the verdict "no": the policy alone never gives a mixed finding that verdict.
+    """
     verdicts = refinement.decisions.read(["verdict"])["verdict"]
     denied = pc.and_(pc.equal(findings["kind"], "mixed"), pc.equal(verdicts, "no"))
     return set(findings.filter(denied)["subject"].to_pylist())
 
 
-def _refs(findings: pa.Table, context: FindingContext) -> list[FindingRef]:
+def _finding_refs(findings: pa.Table, context: FindingContext) -> list[FindingRef]:
     medoids = {name: person.medoid for name, person in context.persons.items()}
     rows = zip(*(findings[c].to_pylist() for c in ("kind", "subject", "object")), strict=True)
     return [finding_ref(kind, subject, other, medoids) for kind, subject, other in rows]
@@ -74,7 +82,7 @@ def _cases_of_findings(
     genuine: GenuineScores,
     context: FindingContext,
 ) -> list[Case]:
-    """One case for each finding [n] but conflicts; refs [n]: the findings' references."""
+    """One case for each finding [n] that is no conflict; refs [n]: the references to the findings."""
     verdicts, persons = judge(findings, refinement.thresholds, calibration), len(refinement.persons)
     beliefs = finding_beliefs(findings, verdicts, calibration, genuine, persons=persons)
     errors = error_probabilities(beliefs, verdicts, keep_undecided=refinement.options.undecided == "keep")
@@ -97,23 +105,27 @@ def _cases_of_findings(
 
 
 def _join_strays(cases: Sequence[Case], context: FindingContext) -> list[Case]:
-    """The cases, those of one cluster's faces that may all be one and the same other person joined into one."""
-    joined: dict[tuple[object, ...], list[Case]] = defaultdict(list)
+    """The cases, with one case in place of several about faces of one cluster that may all be the same other person."""
+    by_question: dict[tuple[object, ...], list[Case]] = defaultdict(list)
     for i, case in enumerate(cases):
         cluster = context.cluster.get(case.finding.subject, -1)
         stray = case.finding.kind == "misplaced" and cluster >= 0
-        joined[(case.identity, cluster, case.finding.object) if stray else (i,)].append(case)
-    result = []
-    for same in joined.values():
-        first = min(same, key=lambda c: (-c.error_probability, c.id))
-        further = tuple(c.finding for c in same if c is not first)
-        result.append(replace(first, photos=sum(c.photos for c in same), further_findings=further))
-    return result
+        by_question[(case.identity, cluster, case.finding.object) if stray else (i,)].append(case)
+    joined = []
+    for equal in by_question.values():
+        first = min(equal, key=lambda c: (-c.error_probability, c.id))
+        further = tuple(c.finding for c in equal if c is not first)
+        joined.append(replace(first, photos=sum(c.photos for c in equal), further_findings=further))
+    return joined
 
 
 def _changeable(cases: Sequence[Case], context: FindingContext) -> list[Case]:
-    """The cases that an answer can change; a face that moves alone or with its cluster is asked about there."""
-    moving = {
+    """The cases whose answer can change a label.
+
+    No outlier case is asked about a face that is relabelled alone (misplaced) or with its cluster (split): the case of
+    the relabelling asks about it.
+    """
+    relabelled = {
         ref.subject
         for case in cases
         if case.finding.kind == "misplaced" and case.machine_verdict != "no"
@@ -125,8 +137,8 @@ def _changeable(cases: Sequence[Case], context: FindingContext) -> list[Case]:
         kind, face = case.finding.kind, case.finding.subject
         if kind == "outlier":
             cluster = (case.identity, context.cluster.get(face, -1))
-            return face not in moving and cluster not in further_persons and not context.fixed(face)
-        unnamed = kind == "misplaced" and context.reason.get(face) == "unnamed"
-        return kind in ("overlap", "merge", "mixed") or unnamed or not context.fixed(face)
+            return face not in relabelled and cluster not in further_persons and not context.removed_for_good(face)
+        unnamed = kind == "misplaced" and context.removal_reason.get(face) == "unnamed"
+        return kind in ("overlap", "merge", "mixed") or unnamed or not context.removed_for_good(face)
 
     return [case for case in cases if changeable(case)]

@@ -1,4 +1,7 @@
-"""What the findings of a refinement refer to: persons, and the faces that findings name, small enough for memory."""
+"""What is known about the subjects and objects of findings: persons by name, and faces by face_id.
+
+Only the persons and the faces that findings name are held in memory.
+"""
 
 from typing import NamedTuple
 
@@ -9,30 +12,34 @@ from pipeline.review.questions.finding_ref import FindingRef
 from pipeline.review.questions.persons import PersonRecord, read_person_records
 from pipeline.tables.face_rows import rows_of_faces
 
-UNANSWERABLE_REASONS = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")  # that no answer changes
+# reasons of removal that no answer about the person in a photo changes
+UNANSWERABLE_REASONS = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")
 
 
 class FindingContext(NamedTuple):
-    """Persons by name, and for each face that a finding names its identity, its cluster and why it was removed."""
+    """Persons by name, and the claimed identity, the cluster and the reason of removal of each face in a finding."""
 
     persons: dict[str, PersonRecord]
-    identity: dict[str, str]  # claimed
-    cluster: dict[str, int]  # -1: outside any
-    reason: dict[str, str]  # of removal; "" for a photo that is kept
-    size_by_medoid: dict[str, int]  # photos of each person, by its middle face
+    claimed_identity: dict[str, str]  # by face_id
+    cluster: dict[str, int]  # by face_id; -1: in no cluster
+    removal_reason: dict[str, str]  # by face_id; "" for a photo that is kept
+    size_by_medoid: dict[str, int]  # number of photos of each person, by the face_id of its medoid
 
     def page_identity(self, finding: FindingRef) -> str:
-        """The identity on whose page a finding stands; an unnamed photo's is the one that it may belong to."""
+        """The identity on whose page people are asked about a finding.
+
+        For a photo without a claimed identity it is the identity that the photo may belong to.
+        """
         subject = finding.subject
-        unnamed = finding.kind == "misplaced" and not self.identity.get(subject)
+        unnamed = finding.kind == "misplaced" and not self.claimed_identity.get(subject)
         if finding.kind == "outlier" or unnamed:
             return str(finding.object)
         if subject in self.persons:
             return self.persons[subject].identity
-        return self.identity.get(subject) or subject
+        return self.claimed_identity.get(subject) or subject
 
     def photos_at_stake(self, finding: FindingRef) -> int:
-        """How many photos' labels hang on an answer to a finding."""
+        """The number of photos whose labels depend on the answer to a finding."""
         if finding.kind in ("outlier", "misplaced"):
             return 1
         if finding.kind == "split":
@@ -43,21 +50,21 @@ class FindingContext(NamedTuple):
         person = self.persons.get(finding.subject)
         if person is None:
             return 1
-        return person.of_identity if finding.kind == "mixed" else person.size
+        return person.photos_of_identity if finding.kind == "mixed" else person.size
 
-    def fixed(self, face: str | None) -> bool:
-        """Whether a photo was removed for a reason that no answer changes."""
-        return self.reason.get(face or "") in UNANSWERABLE_REASONS
+    def removed_for_good(self, face: str | None) -> bool:
+        """Whether a photo was removed for a reason that no answer changes (UNANSWERABLE_REASONS)."""
+        return self.removal_reason.get(face or "") in UNANSWERABLE_REASONS
 
 
 def read_context(refinement: Refinement, findings: pa.Table) -> FindingContext:
-    """What these findings refer to, gathered shard by shard."""
+    """The context of these findings, read shard by shard; findings: columns as FINDINGS."""
     persons = read_person_records(refinement)
-    named = {n for column in ("subject", "object") for n in findings[column].to_pylist() if n}
-    identity, cluster, reason = {}, {}, {}
-    for face, claimed, number in rows_of_faces(refinement.clusters, named, ("face_id", "identity", "cluster")):
-        identity[face], cluster[face] = claimed, -1 if number is None else number
-    for face, kept_as, removal in rows_of_faces(refinement.labels, named, ("face_id", "identity", "reason")):
-        reason[face] = "" if kept_as else removal
+    names = {n for column in ("subject", "object") for n in findings[column].to_pylist() if n}
+    claimed_identity, cluster, removal_reason = {}, {}, {}
+    for face, claimed, number in rows_of_faces(refinement.clusters, names, ("face_id", "identity", "cluster")):
+        claimed_identity[face], cluster[face] = claimed, -1 if number is None else number
+    for face, kept_identity, reason in rows_of_faces(refinement.labels, names, ("face_id", "identity", "reason")):
+        removal_reason[face] = "" if kept_identity else reason
     sizes = {p.medoid: p.size for p in persons.values()}
-    return FindingContext(persons, identity, cluster, reason, sizes)
+    return FindingContext(persons, claimed_identity, cluster, removal_reason, sizes)

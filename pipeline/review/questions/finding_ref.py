@@ -1,7 +1,7 @@
-"""A finding named so that any later run understands it: its two sides, and a face of each side.
+"""A reference to a finding that stays valid in later runs: its subject and object, and one face of each.
 
-A further person of an identity is called by its medoid, which another model may choose differently, and clusters change
-from run to run. A face is the same in every run, so an answer remembers faces too.
+A further person of an identity is named after its medoid, which another model may choose differently, and clusters
+change from run to run. The id of a face is the same in every run, so an answer is stored with faces, too.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pipeline.schema import finding_id
 
-REF_COLUMNS = ("finding_id", "kind", "subject", "object", "face", "other")  # of the ledger, in FindingRef's order
-# whether the subject and the object of a kind of finding are faces already; of other kinds they are persons
+REF_COLUMNS = ("finding_id", "kind", "subject", "object", "face", "other")  # the ledger's, in FindingRef's order
+# by kind of finding: whether the subject and whether the object is a face; otherwise it is a person or an identity
 SIDES_ARE_FACES = {
     "outlier": (True, False),
     "misplaced": (True, False),
@@ -22,7 +22,7 @@ SIDES_ARE_FACES = {
 
 
 class FindingRef(NamedTuple):
-    """A finding's id, kind, subject and object, and a face_id of each side as of the time when people were asked."""
+    """A finding's id, kind, subject and object, and a face_id of either at the time when people were asked."""
 
     finding_id: str
     kind: str
@@ -32,12 +32,12 @@ class FindingRef(NamedTuple):
     object_face: str | None
 
     def columns(self) -> dict[str, str | None]:
-        """The values by their columns in the ledger and in the question log."""
+        """The values by column name, as the ledger and the question log store them."""
         return dict(zip(REF_COLUMNS, self, strict=True))
 
 
 def finding_ref(kind: str, subject: str, object: str | None, medoids: Mapping[str, str]) -> FindingRef:
-    """The reference to a finding; medoids: the middle face of each person, by the person's name."""
+    """The reference to a finding; medoids: the face_id of each person's medoid, by the person's name."""
     subject_is_face, object_is_face = SIDES_ARE_FACES.get(kind, (False, False))
     subject_face = subject if subject_is_face else medoids.get(subject, subject)
     object_face = object if object_is_face else medoids.get(object or "")

@@ -1,4 +1,4 @@
-"""The persons of a refinement by name, as questions and pages need them: without their embeddings."""
+"""The persons of a refinement by name, without their embeddings, for questions and pages."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,19 +7,19 @@ from pipeline.refinement import Refinement
 
 
 class ClusterKey(NamedTuple):
-    """One cluster of the photos under an identity; cluster 0 is the identity's largest, -1 means outside any."""
+    """One cluster of the photos under an identity; cluster 0 is the identity's person, -1 is no cluster."""
 
     identity: str
     cluster: int
 
 
 class PersonRecord(NamedTuple):
-    """One person found under an identity: its cluster, its photos, all photos of the identity, its middle face."""
+    """One person under an identity: its cluster, its number of photos and that of the identity, and its medoid."""
 
     identity: str
     cluster: int
     size: int  # photos of the person that are no duplicates
-    of_identity: int  # such photos under the identity
+    photos_of_identity: int  # all photos under the identity that are no duplicates
     medoid: str  # face_id
 
     @property
@@ -29,17 +29,17 @@ class PersonRecord(NamedTuple):
 
 
 def read_person_records(refinement: Refinement) -> dict[str, PersonRecord]:
-    """Every person of a refinement by its name: the identity, or identity~... for a further person under it."""
+    """Every person of a refinement by name: the identity, or identity~medoid for a further person under it."""
     columns = ["person", "identity", "cluster", "size", "of", "medoid"]
     rows = refinement.persons.read(columns)
     return {name: PersonRecord(*row) for name, *row in zip(*(rows[c].to_pylist() for c in columns), strict=True)}
 
 
 def read_medoids(refinement: Refinement) -> dict[str, str]:
-    """The face_id of the middle face of each person of a refinement, by the person's name."""
+    """The face_id of the medoid of each person of a refinement, by the person's name."""
     return {name: person.medoid for name, person in read_person_records(refinement).items()}
 
 
 def identities_without_person(persons: Mapping[str, PersonRecord]) -> set[str]:
-    """Identities in which no two photos are alike, so that no photo can be said to be unlike the rest."""
+    """The identities in which no two photos are similar, so that no photo can be compared with a person."""
     return {name for name, person in persons.items() if person.cluster == 0 and person.size == 1}

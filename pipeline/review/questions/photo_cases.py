@@ -1,6 +1,7 @@
-"""Cases about single photos that no outlier finding raises: doubtful members, people's persons, duplicates.
+"""Cases about single photos without an outlier finding: whether the photo shows the person of its claimed identity.
 
-Each asks whether a photo shows the person of its claimed identity.
+There are three sources: doubtful members of a person's cluster, photos of mixed identities in which people see a
+person, and pictures that two identities claim (conflicts).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -20,16 +21,17 @@ from pipeline.review.questions.finding_context import FindingContext
 from pipeline.review.questions.finding_ref import FindingRef
 from pipeline.tables.table import read_shard
 
-UNKNOWN = 0.5  # the belief in a finding of which the machine can say nothing
-MIN_OUTLIER_BELIEF = 0.01  # from which on a face inside its person's cluster may be asked about
+UNKNOWN = 0.5  # the belief in a finding for which the machine has no score
+MIN_OUTLIER_BELIEF = 0.01  # least belief at which people may be asked about a face inside its person's cluster
 
 
-def doubtful_members(
-    refinement: Refinement, calibration: Calibration, genuine: GenuineScores, *, with_findings: Collection[str]
+def cases_of_doubtful_members(
+    refinement: Refinement, calibration: Calibration, genuine: GenuineScores, *, exclude: Collection[str]
 ) -> Iterator[Case]:
-    """Kept photos inside their person's cluster that score too high for a finding and too low to be sure of.
+    """The cases of kept photos in their person's cluster whose scores are neither low enough for an outlier finding
+    nor high enough to be certain.
 
-    with_findings: face_ids that are asked about already.
+    exclude: face_ids that other cases ask about.
     """
     root, embedders = refinement.root, len(calibration.far_curves)
     for clusters, labels in zip(refinement.clusters.shards, refinement.labels.shards, strict=True):
@@ -37,13 +39,13 @@ def doubtful_members(
         kept = read_shard(root, labels, ["identity"])["identity"].is_valid()
         rows = rows.filter(pc.and_(kept, pc.equal(rows["cluster"], 0)))
         scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[:embedders]]
-        total = fuse(scores, calibration.weights)
-        belief = np.where(total < genuine.mean, outlier_belief(total, calibration.fused_curve, genuine), 0)
+        fused = fuse(scores, calibration.weights)
+        belief = np.where(fused < genuine.mean, outlier_belief(fused, calibration.fused_curve, genuine), 0)
         doubtful = np.flatnonzero(belief >= MIN_OUTLIER_BELIEF)
         faces, identities = (rows.take(pa.array(doubtful))[c].to_pylist() for c in ("face_id", "identity"))
-        fars = far_at(calibration.fused_curve, total[doubtful]).tolist()
+        fars = far_at(calibration.fused_curve, fused[doubtful]).tolist()
         for face, identity, p, far in zip(faces, identities, belief[doubtful].tolist(), fars, strict=True):
-            if face not in with_findings:
+            if face not in exclude:
                 yield outlier_case(
                     face,
                     identity,
@@ -54,8 +56,8 @@ def doubtful_members(
                 )
 
 
-def photos_of_identities(refinement: Refinement, identities: Collection[str]) -> Iterator[Case]:
-    """All kept photos of identities in which people see a person and the machine does not: which of them show it?"""
+def cases_of_confirmed_identities(refinement: Refinement, identities: Collection[str]) -> Iterator[Case]:
+    """A case for each kept photo of these identities, in which people see a person and the machine sees none."""
     wanted = pa.array(sorted(identities), pa.string())
     for rows in refinement.labels.batches(["face_id", "claimed", "identity"]) if identities else ():
         kept = pc.and_(pc.equal(rows["identity"], rows["claimed"]), pc.is_in(rows["claimed"], value_set=wanted))
@@ -65,41 +67,46 @@ def photos_of_identities(refinement: Refinement, identities: Collection[str]) ->
                 face,
                 identity,
                 machine_verdict="unsure",
-                explanation="no two photos of this name are alike to the machine",
+                explanation="to the machine no two photos under this name show the same person",
                 error_probability=UNKNOWN,
                 belief=UNKNOWN,
             )
 
 
-def with_conflicts(cases: Sequence[Case], conflicts: Sequence[FindingRef], context: FindingContext) -> list[Case]:
-    """The cases, and both photos of each conflict: of one picture under two identities at least one label is wrong."""
+def with_conflict_cases(cases: Sequence[Case], conflicts: Sequence[FindingRef], context: FindingContext) -> list[Case]:
+    """The cases, and a case for both photos of each conflict.
+
+    A conflict is one picture under two identities, so at least one of the two labels is wrong.
+    """
     by_id = {case.id: case for case in cases}
     for conflict in conflicts:
         sides = (conflict.subject, conflict.object or "")
         for face, duplicate in (sides, sides[::-1]):
-            identity = context.identity.get(face)
-            if identity is None or context.fixed(face) or context.fixed(duplicate):
+            identity = context.claimed_identity.get(face)
+            if identity is None or context.removed_for_good(face) or context.removed_for_good(duplicate):
                 continue
-            case = _conflict_case(face, identity, context.identity.get(duplicate, "of a test set"))
+            case = _conflict_case(face, identity, context.claimed_identity.get(duplicate))
             if case.id in by_id:
-                case = _joined(by_id[case.id], case)
+                case = _with_conflict(by_id[case.id], case)
             by_id[case.id] = case
     return list(by_id.values())
 
 
-def _conflict_case(face: str, identity: str, other_identity: str) -> Case:
+def _conflict_case(face: str, identity: str, other_identity: str | None) -> Case:
+    """The case of a photo whose picture another identity claims, too; None: the picture is in a test set."""
+    place = "in a test set" if other_identity is None else f"under the name {other_identity}"
     return outlier_case(
         face,
         identity,
         machine_verdict="unsure",
-        explanation=f"the same picture also stands under the name {other_identity}",
+        explanation=f"the same picture is also {place}",
         error_probability=UNKNOWN,
         belief=UNKNOWN,
     )
 
 
-def _joined(case: Case, conflict: Case) -> Case:
-    """A case with what a conflict says of the same photo."""
+def _with_conflict(case: Case, conflict: Case) -> Case:
+    """A case with the machine's view from the conflict case about the same photo."""
     return replace(
         case,
         machine_verdict=conflict.machine_verdict,

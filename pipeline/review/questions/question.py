@@ -1,7 +1,7 @@
-"""What annotators are asked and what they answer, as plain values that the queue, the pages and the ledger share.
+"""Questions to annotators and their answers, as plain values that the queue, the pages and the ledger share.
 
-An item is one thing that is asked; a question is one page of items. Answers are matched to items by id, never by
-their place on the page.
+A question is one page; each item on it gets an answer of its own: the photo in one cell of a grid, or the pair of a
+page. Answers are matched to items by id, never by their place on the page.
 """
 
 from datetime import datetime
@@ -10,48 +10,51 @@ from typing import Literal, NamedTuple
 from pipeline.schema import digest
 
 Verdict = Literal["yes", "no", "unsure"]
-GRID, PAIR = "grid", "pair"  # which of these photos show someone else?  are both sides the same person?
+GRID, PAIR = "grid", "pair"  # kinds of pages: which of these photos show someone else; are both sides the same person
 CHOICES = {GRID: ("same", "other", "unusable", "unsure"), PAIR: ("same", "different", "unsure")}
 
 
 class Item(NamedTuple):
-    """One thing that is asked: a cell of a grid, or the one pair of a page."""
+    """The part of a page that gets one answer: a cell of a grid, or the pair of a page."""
 
-    id: str  # a finding's, or a gold question's
-    face: str  # face_id of the cell; "" in a pair
-    machine_verdict: str  # on the finding: yes, no or unsure
-    explanation: str  # of the machine's score, in words
+    id: str  # finding_id, or the id of a gold question
+    face: str  # face_id of the photo in the cell; "" for a pair
+    machine_verdict: str  # the policy's verdict on the finding: yes, no or unsure
+    explanation: str  # the machine's score in words, for annotators
 
 
 class Question(NamedTuple):
-    """One page: the surest faces of a person beside the suspects, or two sides that may be one person."""
+    """One page: the surest faces of a person beside suspects (GRID), or two sides that may be one person (PAIR)."""
 
     id: str
-    page: str
+    page: str  # GRID or PAIR
     title: str
-    left: tuple[str, ...]  # face_ids
-    right: tuple[str, ...]
+    left: tuple[str, ...]  # face_ids: the sure faces of a grid, or the left side of a pair
+    right: tuple[str, ...]  # face_ids: the right side of a pair
     items: tuple[Item, ...]
-    left_name: str = ""
+    left_name: str = ""  # headings over the sides of a pair
     right_name: str = ""
-    same_means: str = "yes"  # of a pair: the verdict on the finding when people answer "the same person"
+    same_means: str = "yes"  # for a pair: the verdict on the finding when people answer "the same person"
 
 
 class Answer(NamedTuple):
     """One annotator's answer to one item."""
 
-    item: str
+    item: str  # id
     choice: str  # one of CHOICES
     annotator: str
-    knows: bool | None  # whether the annotator knows the person; None: not said
-    at: datetime
-    seconds: float  # the page's time divided by its items
-    question: str
-    answer_id: str  # the same each time the answer is collected, also after its annotator changed it
+    knows: bool | None  # whether the annotator knows the person; None: the annotator did not answer this
+    at: datetime  # when the answer was submitted or last changed
+    seconds: float  # the time spent on the page, divided by the number of its items
+    question: str  # id
+    answer_id: str  # of the page's submission: it stays the same when the annotator changes the answer
 
 
 def question_id(page: str, items: tuple[Item, ...], round: int = 0) -> str:
-    """The id of a page: the same items in the same round are the same question."""
+    """The id of a page; the same items with the same round give the same id.
+
+    round: how many answers there are, when the page is sent once more because these differ; else 0.
+    """
     return digest("question", page, str(round), *sorted(item.id for item in items))
 
 

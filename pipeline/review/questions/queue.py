@@ -1,7 +1,7 @@
-"""The order in which people are asked: by photos corrected for each second of theirs, cut to a budget.
+"""The queue of pages, ordered by the photos that a page is expected to correct for each second it takes people.
 
-A page costs time before its first answer, so suspects of one identity share a page as long as another one raises the
-page's corrections per second; the rest make a later page.
+Every page takes some seconds before its first answer. So suspects of one identity share a page, the best first, as long
+as one more suspect raises the page's corrections per second; the others go to a later page.
 """
 
 from collections import defaultdict
@@ -15,22 +15,25 @@ import pyarrow.compute as pc
 from pipeline.review.questions.case import Case
 from pipeline.review.questions.question import CHOICES, GRID, PAIR
 
-MIN_ERROR_PROBABILITY = 0.02  # below, a case is not asked about: 50 answers would correct one photo
+MIN_ERROR_PROBABILITY = 0.02  # cases below this are not asked about: it would take 50 answers to correct one photo
 CELLS_PER_PAGE = 20
-PAGE_SECONDS = 5.0  # that a page takes before its first answer: to see who it is about
-DEFAULT_ANSWER_SECONDS = {GRID: 3.0, PAIR: 8.0}  # by page, before any is measured
-MIN_MEASURED_ANSWERS = 30  # from which on the measured seconds count
+PAGE_SECONDS = 5.0  # time that a page takes before its first answer: annotators look at the person
+DEFAULT_ANSWER_SECONDS = {GRID: 3.0, PAIR: 8.0}  # by kind of page, as long as too few answers were measured
+MIN_MEASURED_ANSWERS = 30  # with fewer answers of a kind of page the default is used
 
 
 class QueuedPage(NamedTuple):
-    """Cases that are asked about on one page, and the photos expected to be corrected for each second of it."""
+    """The cases of one page, and how many photos the page is expected to correct for each second that it takes."""
 
     cases: tuple[Case, ...]
     corrections_per_second: float
 
 
 def answer_seconds(ledger: pa.Table) -> dict[str, float]:
-    """Seconds that an answer takes on each kind of page: the median of the ledger's where there are enough of them."""
+    """The seconds that an answer takes, by kind of page: the median over the ledger, or the default for few answers.
+
+    ledger: columns as LEDGER.
+    """
     grid = pc.is_in(ledger["choice"], value_set=pa.array(CHOICES[GRID]))
     pair = pc.and_(pc.invert(grid), pc.is_valid(ledger["choice"]))
     on_page = {GRID: pc.and_(grid, pc.equal(ledger["kind"], "outlier")), PAIR: pair}
@@ -48,9 +51,9 @@ def build_queue(
     *,
     min_error_probability: float = MIN_ERROR_PROBABILITY,
 ) -> list[QueuedPage]:
-    """The pages on which all uncertain cases are asked about, the most worthwhile first.
+    """The pages of all uncertain cases, the one with most corrections per second first.
 
-    seconds: that an answer takes, by kind of page; min_error_probability: below it a case is certain enough.
+    seconds: the time that an answer takes, by kind of page; min_error_probability: cases below it are left out.
     """
     by_identity: dict[str, list[Case]] = defaultdict(list)
     queue = []
@@ -67,19 +70,22 @@ def build_queue(
 
 
 def expected_corrections(case: Case) -> float:
-    """The number of photos that an answer is expected to correct."""
+    """The number of photos that an answer to a case is expected to correct."""
     return case.error_probability * case.photos
 
 
 def _grid_pages(suspects: Sequence[Case], seconds: float) -> list[QueuedPage]:
-    """One identity's suspects, best first, on as many pages as they are worth."""
-    pages, rest = [], list(suspects)
-    while rest:
-        total = np.cumsum([expected_corrections(c) for c in rest[:CELLS_PER_PAGE]])
-        per_second = total / (PAGE_SECONDS + seconds * np.arange(1, len(total) + 1))
+    """The pages of one identity's suspects; each page has as many as give it most corrections per second.
+
+    suspects: those with most expected corrections first; seconds: the time that an answer takes.
+    """
+    pages, waiting = [], list(suspects)
+    while waiting:
+        corrections = np.cumsum([expected_corrections(c) for c in waiting[:CELLS_PER_PAGE]])
+        per_second = corrections / (PAGE_SECONDS + seconds * np.arange(1, len(corrections) + 1))
         n = int(per_second.argmax()) + 1
-        pages.append(QueuedPage(tuple(rest[:n]), float(per_second[n - 1])))
-        rest = rest[n:]
+        pages.append(QueuedPage(tuple(waiting[:n]), float(per_second[n - 1])))
+        waiting = waiting[n:]
     return pages
 
 
@@ -91,18 +97,18 @@ def within_budget(
     budget: int,
     minutes: float = 0.0,
 ) -> list[Case]:
-    """The best cases of a queue within a budget, those that are answered left out.
+    """The first unanswered cases of a queue that a budget pays for; the last page may be cut.
 
-    seconds: that an answer takes, by kind of page; budget: cases, waiting ones included; minutes: of annotators' time,
-    0 for no such limit. A page is taken as far as the budget goes.
+    seconds: the time that an answer takes, by kind of page; answered: ids of answered cases; budget: the greatest
+    number of cases, those that wait since an earlier round included; minutes: of annotators' time, 0 for no limit.
     """
     chosen: list[Case] = []
-    left = minutes * 60 if minutes else float("inf")
+    seconds_left = minutes * 60 if minutes else float("inf")
     for page in queue:
         for case in [c for c in page.cases if c.id not in answered]:
             cost = seconds[case.page] + (PAGE_SECONDS if case is page.cases[0] else 0.0)
-            if len(chosen) >= budget or cost > left:
+            if len(chosen) >= budget or cost > seconds_left:
                 return chosen
             chosen.append(case)
-            left -= cost
+            seconds_left -= cost
     return chosen

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.refinement import Refinement
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.cases import cases
+from pipeline.review.questions.cases import find_cases
 from tests.builders.tables.drawn_refinement import refined
 
 
@@ -24,4 +24,4 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnRefinement:
 
 @pytest.fixture(scope="session")
 def drawn_cases(drawn: DrawnRefinement) -> list[Case]:
-    return cases(drawn.refinement)
+    return find_cases(drawn.refinement)

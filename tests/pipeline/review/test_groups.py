@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.review.groups import KnownIdentity, propose_groups, read_groups, read_roster
+from pipeline.review.groups import GroupedIdentity, propose_groups, read_groups, read_roster
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -62,7 +62,7 @@ def test_a_roster(tmp_path):
 def test_groups_are_proposed_by_neighbours_and_never_overrule(drawn):
     """Every person's nearest neighbours with a group are of one group here: the vote is whole."""
     refinement = drawn.refinement
-    known = {f"p{p:02d}": KnownIdentity("north", "") for p in range(30)}
+    known = {f"p{p:02d}": GroupedIdentity("north", "") for p in range(30)}
     proposals = propose_groups(refinement, known)
     assert proposals
     assert not set(proposals) & set(known)

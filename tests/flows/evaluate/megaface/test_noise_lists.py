@@ -19,7 +19,7 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.pages.compose import compose_questions
-from pipeline.review.questions.cases import cases
+from pipeline.review.questions.cases import find_cases
 from tests.builders.small_world import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -129,7 +129,7 @@ def test_people_are_asked_about_distractors_and_have_the_last_word(
     done = latest(root)
     rows = done.photos.read(["face_id", "key", "identity"]).to_pylist()
     unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
-    about_them = [c for c in cases(done) if c.finding.subject in unnamed]
+    about_them = [c for c in find_cases(done) if c.finding.subject in unnamed]
     assert about_them
     assert len({c.finding.subject for c in about_them}) == len(about_them), "each is a question of its own"
     questions = compose_questions(done, about_them, {}, answers_given={})

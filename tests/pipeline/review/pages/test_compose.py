@@ -1,6 +1,6 @@
 """Which faces pages show, and which group of annotators gets them."""
 
-from pipeline.review.groups import KnownIdentity
+from pipeline.review.groups import GroupedIdentity
 from pipeline.review.pages.compose import compose_questions, shown_faces
 from pipeline.review.questions.question import GRID, PAIR
 
@@ -29,7 +29,7 @@ def test_pairs_show_both_sides(drawn, drawn_cases):
 
 
 def test_questions_go_to_the_group_of_their_identity_and_the_rest_to_general(drawn, drawn_cases):
-    known = {f"p{p:02d}": KnownIdentity("north" if p % 2 else "south", f"Person {p}") for p in range(50)}
+    known = {f"p{p:02d}": GroupedIdentity("north" if p % 2 else "south", f"Person {p}") for p in range(50)}
     for question in compose_questions(drawn.refinement, drawn_cases, known, answers_given={}):
         name = question.cases[0].identity
         assert question.group == (known[name].group if name in known else "general")

@@ -4,7 +4,7 @@ from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read
 from pipeline.review.answers.votes import settle
 from pipeline.review.pages.compose import compose_questions
-from pipeline.review.questions.cases import cases
+from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.question import GRID
 from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, build_queue
 from tests.builders.tables.drawn_refinement import refined
@@ -28,14 +28,14 @@ def test_stray_faces_of_one_group_are_one_question(drawn_cases):
 def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_about(tmp_path):
     root = str(tmp_path)
     before = refined(root)[0]
-    (mixed,) = [c for c in cases(before) if c.finding.kind == "mixed"]
+    (mixed,) = [c for c in find_cases(before) if c.finding.kind == "mixed"]
     name = mixed.identity
     assert name == "zz"
-    assert not [c for c in cases(before) if c.identity == name and c.page == GRID]
+    assert not [c for c in find_cases(before) if c.identity == name and c.page == GRID]
     append(root, [LedgerRow(mixed.finding, "no", who, "case", answer_id=who) for who in ("a", "b")])
     refinement = label_again(root, settle(read(root)).verdicts)
     kept = {r["face_id"] for r in refinement.labels.read().to_pylist() if r["identity"] == name}
-    suspects = [c for c in cases(refinement) if c.identity == name and c.page == GRID]
+    suspects = [c for c in find_cases(refinement) if c.identity == name and c.page == GRID]
     assert {c.finding.subject_face for c in suspects} == kept
     assert len(suspects) == 4
     assert [p for p in build_queue(suspects, DEFAULT_ANSWER_SECONDS) if len(p.cases) == 4], (
