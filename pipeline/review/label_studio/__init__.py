@@ -1,1 +1,1 @@
-"""Questions as Label Studio tasks, and the answers read back."""
+"""Label Studio: questions become its tasks, and annotators' answers are read back from its annotations."""

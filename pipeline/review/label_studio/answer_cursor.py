@@ -1,8 +1,8 @@
-"""How far a project's answers were read, as text that is kept between two collects.
+"""The cursor of a project: which of its answers were collected already, as text that is kept until the next collect.
 
-It is a time of the server's own clock, and the answers that were read shortly before it, because an answer that was
-given earlier may show up later. As clocks are put right, the number of answers counts besides: where the server has
-more of them than were read, all are read again.
+It holds a time of the server's clock, and the answers collected shortly before that time: an answer may become visible
+later than one with a later time. It also holds the number of answers, because a server's clock may be put back: when
+the server has more new answers than their times show, all answers are read again.
 """
 
 import json
@@ -10,36 +10,40 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-MAX_DELAY = timedelta(minutes=2)  # by which an answer shows up later than one that was given after it
+MAX_DELAY = timedelta(minutes=2)  # an answer may become visible so much later than one with a later time
 
 
 class AnswerCursor(NamedTuple):
-    """Up to when answers were read, and what was read and was on the server then."""
+    """The annotations of a project that were read so far."""
 
-    read_until: datetime | None  # None: nothing was read yet
-    recent: Mapping[int, datetime]  # annotations read within MAX_DELAY before: their times by id
-    newest_id: int = 0  # of all annotations read
-    on_server: int = 0  # answers
+    read_until: datetime | None  # the latest time of an annotation that was read; None: none was read yet
+    recent: Mapping[int, datetime]  # annotations with times in the MAX_DELAY before read_until: time by id
+    newest_id: int = 0  # the highest id of all annotations that were read
+    on_server: int = 0  # number of answers on the server at that time
 
     def begin(self) -> datetime | None:
-        """From when on answers have to be looked at again; None: all of them."""
+        """The time from which on annotations must be listed again; None: all must be listed."""
         return self.read_until - MAX_DELAY if self.read_until else None
 
     def knows(self, annotation: int, at: datetime) -> bool:
-        """Whether an annotation, in the form of this time, was read."""
+        """Whether the annotation with this id was read in the form that it has had since the time `at`."""
         begin = self.begin()
         return begin is not None and (at < begin or self.recent.get(annotation) == at)
 
     def misses(self, read: Iterable[int], on_server: int) -> bool:
-        """Whether there are more new answers than those read by time, as their times are of a clock that went back.
+        """Whether the server has more new answers than were read now: its clock was put back, so times hide some.
 
-        read: ids of the annotations read now; on_server: answers there now. Skipped ones count among the latter, and
-        for them everything is read again, too.
+        read: ids of the annotations read now; on_server: the number of answers on the server now. That number includes
+        skipped tasks, so these cause everything to be read again, too.
         """
         return self.read_until is not None and on_server - self.on_server > sum(i > self.newest_id for i in read)
 
     def write(self, read: Mapping[int, datetime], on_server: int | None = None) -> str:
-        """The cursor after further annotations were read, as text; read: their times by id."""
+        """The text of the cursor after further annotations were read; "" when none was ever read.
+
+        read: the time of each of these annotations, by id; on_server: the number of answers on the server, None for the
+        number as before.
+        """
         times = {**self.recent, **read}
         until = max([*times.values(), *([self.read_until] if self.read_until else [])], default=None)
         if until is None:
@@ -51,12 +55,15 @@ class AnswerCursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "AnswerCursor":
-        """A cursor from its text; one that knows nothing where there is none: an answer read twice is kept once."""
+        """The cursor with this text. Text that is no cursor gives an empty one: all answers are read again.
+
+        That does no harm, because the ledger keeps an answer once, however often it is read.
+        """
         try:
             value = json.loads(text)
             written = (value["at"], *(t for _, t in value["seen"]))
             until, *times = (datetime.fromisoformat(t).astimezone(UTC) for t in written)
-            until - MAX_DELAY  # there is no such time in the year 1
+            until - MAX_DELAY  # raises OverflowError for a time in the first minutes of the year 1
             recent = {int(i): t for (i, _), t in zip(value["seen"], times, strict=True)}
             return cls(until, recent, int(value.get("last", 0)), int(value.get("of", 0)))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

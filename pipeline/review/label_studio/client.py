@@ -1,7 +1,7 @@
-"""A connection to a Label Studio server, in the words of a review; the only file that imports its SDK.
+"""A connection to a Label Studio server, with the operations that a review needs; the only file that imports its SDK.
 
-Every request is repeated while its failure may pass, and each can be: what must not be done twice is looked for before
-it is done again.
+A request that fails for a passing reason is repeated. Before a request that creates something is repeated, the client
+looks whether the first try created it, so nothing is created twice.
 """
 
 import json
@@ -25,10 +25,10 @@ from pipeline.review.label_studio.retry import NotFoundError, with_retries
 from pipeline.review.label_studio.server_rows import answered_task_of, is_question, project_of, task_of
 
 log = logging.getLogger("refinery")
-PAGE_SIZE = 100  # rows listed at once
+PAGE_SIZE = 100  # rows of one page of a listing
 REQUEST_TIMEOUT_S = 120.0
-FIRST_PATIENCE_S = 20.0  # of trying again with a server that has not answered yet
-SDK: Any = LabelStudio  # its constructor has no types
+FIRST_PATIENCE_S = 20.0  # how long the first request is repeated: the server may not run at all
+SDK: Any = LabelStudio  # the SDK's constructor has no type annotations
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROJECT_FIELDS = (
     "id,title,description,created_at,label_config,maximum_annotations,show_collab_predictions,"
@@ -38,13 +38,13 @@ T = TypeVar("T")
 
 
 class StudioClient:
-    """A connection to a server."""
+    """A connection to a Label Studio server."""
 
     def __init__(self, server: Server) -> None:
         """Raises UserError when no Label Studio answers there, or the token is refused."""
         host = server.checked_host()
         self.url = server.url.rstrip("/")
-        # a proxy for the world outside must not be asked for what is on this machine
+        # requests to this machine must not go through a proxy that the environment sets for the internet
         web = httpx.Client(timeout=REQUEST_TIMEOUT_S, follow_redirects=True, trust_env=host not in LOOPBACK)
         self.sdk: Any = with_retries(
             lambda _: SDK(base_url=self.url, api_key=server.token, httpx_client=web, max_retries=0),
@@ -54,16 +54,16 @@ class StudioClient:
         self._ask(lambda sdk: sdk.users.whoami(), "this token", patience_s=FIRST_PATIENCE_S)
 
     def _ask(self, call: Callable[[Any], T], request: str, *, patience_s: float | None = None) -> T:
-        """What a call that may be repeated returns; request: in words, for errors.
+        """The result of a call that can be repeated without harm; request: words for error messages.
 
-        Raises NotFoundError where the server does not know what the request is about.
+        Raises NotFoundError when the thing that the request is about is not on the server.
         """
         return with_retries(
             lambda _: call(self.sdk), url=self.url, fault=ApiError, request=request, patience_s=patience_s
         )
 
     def emails(self) -> dict[int, str]:
-        """The email address of each account, by the server's number of it."""
+        """The email address of each account, by the account's id."""
         return {user.id: user.email for user in self._ask(lambda sdk: sdk.users.list(), "its users")}
 
     def projects(self, review: str) -> list[Project]:
@@ -72,7 +72,7 @@ class StudioClient:
         return sorted((p for p in projects if p is not None and p.mark.name == review), key=lambda p: p.id)
 
     def make_project(self, mark: ProjectMark, *, votes: int) -> Project:
-        """A project with that mark, made unless an earlier try did."""
+        """The project with that mark, created now; votes: how many annotators shall answer each question."""
 
         def same_mark() -> list[Project]:
             return [p for p in self.projects(mark.name) if p.mark == mark]
@@ -95,8 +95,11 @@ class StudioClient:
         return with_retries(make, url=self.url, fault=ApiError, request=f"the project {mark.title()}")
 
     def restore_project(self, project: Project, *, votes: int) -> None:
-        """Give a project its page and settings back, whatever somebody did to them; its title is left to people."""
-        settings = {  # as they are, and as they should be
+        """Set a project's page and settings to what they should be, if people changed them; a new title is kept.
+
+        Raises UserError when the server refuses, because tasks were answered on the changed page.
+        """
+        settings = {  # the present value and the right value
             "label_config": (project.label_config, PAGES[project.mark.page]),
             "maximum_annotations": (project.votes, votes),
             "show_collab_predictions": (project.shows_predictions, True),
@@ -105,7 +108,7 @@ class StudioClient:
         changes = {name: right for name, (present, right) in settings.items() if present != right}
         if not changes:
             return
-        log.info("%s: its %s restored", project.title, " and ".join(n.replace("_", " ") for n in sorted(changes)))
+        log.info("%s: restored its %s", project.title, " and ".join(n.replace("_", " ") for n in sorted(changes)))
         try:
             self._ask(lambda sdk: sdk.projects.update(project.id, **changes), f"to change {project.title}")
         except NotFoundError:
@@ -115,7 +118,7 @@ class StudioClient:
             raise UserError(f"{error}: its page was changed by hand and answered since; {hint}") from None
 
     def show_pictures_from(self, project: int, folder: Path) -> None:
-        """Let a project's pages show pictures from a folder of the server's machine."""
+        """Let a project's pages show pictures from a folder on the server's machine; the folder is made if needed."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -129,13 +132,16 @@ class StudioClient:
         with_retries(show, url=self.url, fault=ApiError, request=f"to show pictures from {folder}")
 
     def tasks(self, project: int) -> list[Task]:
-        """All questions of a project, the oldest first."""
+        """All tasks of a project that are questions of a review, the oldest first."""
         listing = partial(_list_tasks, project=project, fields="task_only")
         pages = self._pages(listing, f"project {project}")
         return [task_of(row) for rows in pages for row in rows if is_question(row)]
 
     def answered_tasks(self, project: int, since: datetime | None) -> Iterator[AnsweredTask]:
-        """The questions with annotations that changed since a time of the server's clock; None: all."""
+        """The questions with annotations that changed since a time of the server's clock.
+
+        since: None for all questions with annotations.
+        """
         filters = [_filter("total_annotations", "greater", "Number", 0)]
         if since:
             filters.append(_filter("updated_at", "greater", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
@@ -145,7 +151,7 @@ class StudioClient:
             yield from (answered_task_of(row) for row in rows if is_question(row))
 
     def add_tasks(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> None:
-        """Send tasks; when it fails in a way that may pass, only those that are not there are sent again."""
+        """Add tasks to a project; a try after a passing failure sends only those that are not on the server yet."""
 
         def add(retried: bool) -> None:
             sent = {t.question for t in self.tasks(project)} if retried else set()
@@ -156,7 +162,7 @@ class StudioClient:
         with_retries(add, url=self.url, fault=ApiError, request=f"questions for project {project}")
 
     def withdraw_task(self, task: int) -> bool:
-        """Delete a task, unless somebody answers it at this moment; returns whether it is gone."""
+        """Delete a task, unless it has an answer or somebody is answering it now; returns whether it is gone."""
         try:
             now = self._ask(lambda sdk: sdk.tasks.get(str(task)), f"task {task}")
             if now.annotations or now.draft_exists:
@@ -167,15 +173,15 @@ class StudioClient:
         return True
 
     def assign_tasks(self, project: int, emails: Sequence[str]) -> None:
-        """Assign a project's tasks to annotators where the server can.
+        """Assign a project's tasks to annotators; only Label Studio Enterprise can, on other servers this does nothing.
 
-        Label Studio Enterprise can; written after its interface's description and never tried, for want of one.
+        Written from the description of its API and never run against such a server.
         """
         if not emails or self._ask(lambda sdk: sdk.versions.get(), "its version").edition != "Enterprise":
             return
         number = {email: user for user, email in self.emails().items()}
         for missing in sorted(set(emails) - set(number)):
-            log.info("%s has no account at %s: no question is assigned to them", missing, self.url)
+            log.info("%s has no account at %s: no question is assigned to this annotator", missing, self.url)
         users = [number[e] for e in emails if e in number]
         for user in users:
             self._ask(partial(_add_member, project=project, user=user), "to add members")
@@ -186,7 +192,10 @@ class StudioClient:
         )
 
     def _pages(self, listing: Callable[..., Any], request: str) -> Iterator[list[Any]]:
-        """The rows of a listing, a page at a time; 404 says on the first page that nothing is there, later the end."""
+        """The pages of a listing, each a list of rows.
+
+        Label Studio answers 404 for the page after the last one; on the first page it means that the thing is gone.
+        """
         for number in count(1):
             try:
                 rows = list(self._ask(partial(listing, page=number), request).items or [])

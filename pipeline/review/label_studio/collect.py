@@ -1,6 +1,7 @@
-"""Answers collected from Label Studio: those that a cursor does not know yet, matched to items by the tasks' own data.
+"""Collects annotators' answers from Label Studio: all that were not collected before.
 
-Answers to tasks that somebody edited are never read as answers to what was sent.
+Answers are matched to items by the ids in the task's data. Answers to a task whose data was edited on the server are
+left out, because they may be about something else than what was sent.
 """
 
 import logging
@@ -18,25 +19,25 @@ from pipeline.review.label_studio.retry import NotFoundError
 from pipeline.review.questions.question import Answer
 
 log = logging.getLogger("refinery")
-LEFT_OUT = {  # answers that are left out, and why
+LEFT_OUT = {  # by cause, what a log line says of answers that are left out
     "edited": "answers left out: somebody edited their tasks on the server",
-    "foreign choice": "choices left out: they were made on a page that is not ours",
+    "foreign choice": "choices left out: the page of a review has no such choice",
     "unreadable": "answers left out: they have no id or no time",
 }
 
 
 class ProjectAnswers(NamedTuple):
-    """The answers of a project that were not read before, and the times of all annotations that were read, by id."""
+    """The new answers of a project, and the time of each annotation that was read for them, by id."""
 
     answers: list[Answer]
     read: dict[int, datetime]
 
 
 def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tuple[list[Answer], dict[str, str]]:
-    """Every annotator's answers that the cursors do not know yet, oldest first, and the cursors that know them.
+    """The answers that were not collected before, oldest first, and the cursors for the next collect.
 
-    since: the cursors by project that the last collect returned, {} at first. An answer that its annotator changed
-    comes again, with the same answer_id and its new time.
+    review: its name; since: the cursors that the last collect returned, by project; {} the first time.
+    An answer that its annotator changed is collected again, with the same answer_id and its new time.
     """
     client = StudioClient(server)
     emails = client.emails()
@@ -48,12 +49,12 @@ def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tu
             new, cursors[project.key] = read_project(client, project, cursor, emails)
             answers += new
     for key in sorted(set(since) - set(cursors)):
-        log.info("project %s is gone from %s: its answers up to the last collect are kept", key, server.url)
+        log.info("project %s was deleted at %s: its answers up to the last collect are kept", key, server.url)
     return sorted(answers, key=lambda a: (a.at, a.answer_id)), cursors
 
 
 def review_progress(server: Server, review: str) -> list[GroupProgress]:
-    """How far the questions of a review are, by group and page."""
+    """The numbers of questions and answers of a review, by group and kind of page."""
     projects = sorted(StudioClient(server).projects(review), key=lambda p: (p.mark, p.id))
     return [GroupProgress(p.mark.group, p.mark.page, *p.progress) for p in projects]
 
@@ -61,15 +62,15 @@ def review_progress(server: Server, review: str) -> list[GroupProgress]:
 def read_project(
     client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
 ) -> tuple[list[Answer], str]:
-    """The answers of a project that the cursor does not know, and the cursor that knows them, as text.
+    """The answers of a project that were not read before, and the text of the cursor for the next time.
 
-    All answers where the server's clock went back: the ledger knows which of them are new.
-    emails: of annotators, by the server's number of their account.
+    When the server's clock was put back, all answers are returned; the ledger leaves out those that it has.
+    emails: of annotators, by the id of their account.
     """
     on_server = project.progress.answers
     new = _read_answers(client, project, cursor, emails)
     if cursor.misses(new.read, on_server):
-        log.info("%s: more answers than their times tell: all are read again", project.title)
+        log.info("%s: the server has more answers than their times show: all are read again", project.title)
         new = _read_answers(client, project, AnswerCursor(None, {}), emails)
     return new.answers, cursor.write(new.read, on_server)
 
@@ -94,15 +95,16 @@ def _read_answers(
             annotator = "nobody" if annotation.user is None else emails.get(annotation.user, f"user {annotation.user}")
             answer_id = f"{project.key}/{annotation.id}"
             new.answers.extend(_answers(task, annotation, page, annotator, answer_id))
-    for reason, words in LEFT_OUT.items():
-        if left_out[reason]:
-            log.info("%s: %d %s", project.title, left_out[reason], words)
+    for cause, words in LEFT_OUT.items():
+        if left_out[cause]:
+            log.info("%s: %d %s", project.title, left_out[cause], words)
     return new
 
 
 def _answers(
     task: AnsweredTask, annotation: Annotation, page: PageAnswers, annotator: str, answer_id: str
 ) -> Iterator[Answer]:
+    """One answer for each item that the annotation answers; the time spent on the page is divided among the items."""
     seconds = annotation.seconds / len(task.data["items"])
     for item, choice in page.choices.items():
         question = task.data["question"]

@@ -1,6 +1,6 @@
-"""Where an annotator's browser gets the pictures: from inside the task, or from a folder that the server may show.
+"""The addresses from which an annotator's browser loads pictures: data inside the task, or a file on the server.
 
-A picture is the aligned face, a square as high as the picture, and to its right the photo around it, if there is one.
+A picture is the aligned face, a square as high as the picture, and to its right the whole photo, if there is one.
 """
 
 from base64 import b64encode
@@ -16,29 +16,26 @@ from numpy.typing import NDArray
 from pipeline.review.questions.question import GRID, Question
 from pipeline.tables import storage
 
-GREY_SIDE_PX = 112  # of the grey square for a face that cannot be shown
+GREY_SIDE_PX = 112  # side of the grey square that stands for a face without a picture
 JPEG_QUALITY = 88
 
 
 class ShownFaces(NamedTuple):
-    """The face_ids of faces that are shown with the photo around them, and of those that are shown alone."""
+    """The face_ids of faces that are shown beside their photo, and of those that are shown alone."""
 
     with_photo: frozenset[str]
     alone: frozenset[str]
 
 
 class PictureAddresses(NamedTuple):
-    """The addresses of the pictures with the photo and without, by face_id."""
+    """The addresses of pictures of a face beside its photo, and of a face alone, by face_id."""
 
     with_photo: Mapping[str, str]
     alone: Mapping[str, str]
 
 
 def shown_faces(questions: Iterable[Question]) -> ShownFaces:
-    """The faces that the questions' pages show.
-
-    In a grid the sure faces stand alone, so that they all fit beside each other; all others show their photo.
-    """
+    """The faces on the questions' pages. The sure faces of a grid are shown alone, all others beside their photo."""
     with_photo, alone = set[str](), set[str]()
     for question in questions:
         (alone if question.page == GRID else with_photo).update(question.left)
@@ -47,10 +44,10 @@ def shown_faces(questions: Iterable[Question]) -> ShownFaces:
 
 
 def picture_addresses(faces: ShownFaces, pictures: Mapping[str, bytes], *, media: Path | None) -> PictureAddresses:
-    """Addresses for pictures (JPEG bytes by face_id); a face without one is a grey square.
+    """The addresses of the pictures of these faces; a face without a picture gets a grey square.
 
-    media: a folder, where a picture is named by its content, so that each is written once; None puts the picture into
-    the address.
+    pictures: JPEG bytes by face_id, as face_pictures() returns them. media: a folder that the server may show; pictures
+    are written there as files named by a digest of their content. None: a data address holds the picture itself.
     """
     picture = {f: pictures.get(f) or _grey() for f in faces.with_photo | faces.alone}
     return PictureAddresses(
@@ -69,7 +66,7 @@ def _address(picture: bytes, media: Path | None) -> str:
 
 
 def _face_alone(picture: bytes) -> bytes:
-    """The square at the left of a picture."""
+    """The aligned face of a picture: the square at its left."""
     image = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     if image is None or image.shape[1] <= image.shape[0]:
         return picture

@@ -1,6 +1,6 @@
-"""Label Studio installed in a virtual environment of its own, as it pins other versions than ours of what both need.
+"""Installs Label Studio in a virtual environment of its own, because it needs other versions of the same packages.
 
-It is installed beside this program and never imported.
+It is started as a program and never imported.
 """
 
 import fcntl
@@ -20,15 +20,16 @@ VERSION = "1.23.2"
 
 
 def environment_folder() -> Path:
-    """The folder of the virtual environment: REFINERY_LABEL_STUDIO, or one in the user's cache."""
+    """The folder of the virtual environment: the variable REFINERY_LABEL_STUDIO, or a folder in the user's cache."""
     chosen = os.environ.get("REFINERY_LABEL_STUDIO")
     return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "refinery" / "label-studio"
 
 
 def install(venv: Path) -> Path:
-    """The program that starts Label Studio, installed when it is not there yet (1 GB, about two minutes, once).
+    """The path of the program that starts Label Studio; it is installed if needed (1 GB, about two minutes, once).
 
-    Two processes that install at once wait for each other. Raises UserError when pip cannot install it.
+    venv: folder of the virtual environment. If two processes install at once, one waits for the other.
+    Raises UserError when the environment cannot be made or pip cannot install Label Studio.
     """
     program = venv / "bin" / "label-studio"
     ready = venv / f".ready-{VERSION}"
@@ -52,7 +53,7 @@ def install(venv: Path) -> Path:
 
 @contextmanager
 def _install_lock(venv: Path) -> Iterator[None]:
-    """Only one process at a time makes the environment; the system releases the lock when a process ends."""
+    """Holds a lock, so that one process at a time installs; the system releases it when the process ends."""
     venv.parent.mkdir(parents=True, exist_ok=True)
     with open(venv.with_name(f".{venv.name}.lock"), "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
-"""A Label Studio on this machine for people who have none: a process of its own, on loopback only.
+"""A Label Studio server on this machine, for users who have none: a process that listens on loopback only.
 
-Everything it knows lies in the folder it is given: data, an account, a token that only the owner of the files can read.
+Its data, its account and its token lie in one folder; only the owner of the files can read token and password.
 """
 
 import logging
@@ -20,12 +20,12 @@ from pipeline.review.label_studio.installation import install
 
 log = logging.getLogger("refinery")
 ACCOUNT = "owner@localhost.localdomain"
-START_TIMEOUT_S = 180  # it makes its database first, half a minute on two cores that have nothing else to do
+START_TIMEOUT_S = 180  # the first start makes the database, which takes half a minute on two idle cores
 QUIET = {"COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
 
 
 class LocalServer(NamedTuple):
-    """A server that runs: its address, the files that hold the account's token and password, and its process."""
+    """A running server: its address, the files that hold the account's token and password, and its process."""
 
     url: str
     token: Path
@@ -33,7 +33,7 @@ class LocalServer(NamedTuple):
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
-        """End the server and wait until it has ended."""
+        """Stop the server and wait until its process has ended."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
                 os.killpg(self.process.pid, sign)
@@ -47,9 +47,9 @@ class LocalServer(NamedTuple):
 def start(folder: Path, *, port: int, venv: Path) -> LocalServer:
     """Start Label Studio on 127.0.0.1 and wait until it answers.
 
-    folder: where its data, token and password lie, made when it is not there; the folder above it is what pages may
-    show pictures from. venv: where Label Studio is installed, or will be.
-    Raises UserError when the port is taken or the server does not come up.
+    folder: for its data, token and password, made if needed; pages may show pictures from folders beside it. venv: the
+    virtual environment in which Label Studio is, or will be, installed.
+    Raises UserError when the port is taken or the server does not answer within START_TIMEOUT_S.
     """
     program = install(venv)
     _check_port(port)
@@ -95,7 +95,7 @@ def _start_process(program: Path, folder: Path, url: str, port: int) -> LocalSer
 
 
 def _environment(folder: Path, url: str, token: Path, password: Path) -> dict[str, str]:
-    """The environment variables of the server; account and token count at the first start only."""
+    """The environment variables of the server; those with account and token have an effect at the first start only."""
     ours = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "data"),
         "LABEL_STUDIO_HOST": url,
@@ -105,13 +105,13 @@ def _environment(folder: Path, url: str, token: Path, password: Path) -> dict[st
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(folder.parent),
-        "SSRF_PROTECTION_ENABLED": "false",  # a webhook may call a program on this machine
+        "SSRF_PROTECTION_ENABLED": "false",  # lets the server call webhooks on this machine
     }
     return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | QUIET | ours
 
 
 def _secret(path: Path) -> Path:
-    """A file with 40 random hexadecimal digits that only its owner can read, made when it is not there."""
+    """The path of a file with 40 random hexadecimal digits that only its owner can read; made if needed."""
     if not path.exists():
         with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
             stream.write(secrets.token_hex(20) + "\n")
@@ -126,15 +126,16 @@ def _check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise UserError(
-                f"port {port} is taken on this machine, perhaps by this very server: use that, or give another --port"
+                f"port {port} is taken on this machine, perhaps by this server: use that one, or give another --port"
             ) from None
 
 
 def _wait_until_up(server: LocalServer, log_file: Path) -> None:
+    """Raises UserError with the last line of the log when the server ends or does not answer in time."""
     until = time.monotonic() + START_TIMEOUT_S
     while not is_up(server.url):
         if server.process.poll() is not None or time.monotonic() > until:
             lines = log_file.read_text(errors="replace").split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
-            raise UserError(f"Label Studio did not come up ({last.strip()[:200]}): see {log_file}")
+            raise UserError(f"Label Studio did not start ({last.strip()[:200]}): see {log_file}")
         time.sleep(0.2)

@@ -1,7 +1,7 @@
-"""The data that fills a page, and what an annotator's answer to the page means.
+"""The data of a task, which fills a page template, and the reading of an annotation by that data.
 
-The data of a task holds the words and the ids of all that is asked, and answers are matched by those ids. A seal over
-the ids tells whether the data is still what was sent, so the place on a page never decides what an answer is about.
+The data holds texts, picture addresses and the ids of the items; an answer is matched to an item by its id, not by its
+place on the page. The data also holds a seal, a digest of the ids: it shows whether somebody edited the data.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from pipeline.review.label_studio.page_templates import CELL, FACE, KNOWS, PAGES
 from pipeline.review.questions.question import CHOICES, GRID, PAIR, Question
 from pipeline.schema import digest
 
-KEYS = "1234567890qwtiopasgjkzxcvb"  # of the cells, in order: without those that Label Studio or a browser needs
-CELL_CHOICES = {  # what a cell's choice is called, and the key that is pressed together with the cell's own
+KEYS = "1234567890qwtiopasgjkzxcvb"  # one for each cell, in order; without keys that Label Studio or browsers use
+CELL_CHOICES = {  # by choice: its words on the page, and the key that is pressed together with the cell's key
     "other": ("someone else", ""),
     "same": ("this person", "shift+"),
     "unusable": ("no usable face", "alt+"),
@@ -24,15 +24,15 @@ CELL_CHOICES = {  # what a cell's choice is called, and the key that is pressed 
 
 @dataclass(frozen=True)
 class PageAnswers:
-    """What one annotator answered on one page."""
+    """One annotator's answers on one page."""
 
     choices: dict[str, str]  # by item id
     knows: bool | None  # whether the annotator knows the person; None: not answered
-    foreign: int  # results that answer nothing on this page
+    foreign: int  # number of results that belong to no item of this page
 
 
 def task_data(question: Question, addresses: PictureAddresses) -> dict[str, Any]:
-    """The data of a question's task; addresses: of the pictures of its faces."""
+    """The data of a question's task; addresses: of the pictures of all its faces."""
     side = addresses.alone if question.page == GRID else addresses.with_photo
     items: list[dict[str, Any]] = [{"id": item.id, "words": item.explanation} for item in question.items]
     if question.page == GRID:
@@ -54,10 +54,10 @@ def task_data(question: Question, addresses: PictureAddresses) -> dict[str, Any]
 
 
 def machine_choices(question: Question) -> list[dict[str, Any]]:
-    """The choices that a page begins with, the machine's view; none where it is unsure."""
+    """The choices that are set when a page opens: the machine's verdicts, in Label Studio's form; none for "unsure"."""
     if question.page == PAIR:
-        other = "no" if question.same_means == "yes" else "yes"
-        choice = {question.same_means: "same", other: "different"}.get(question.items[0].machine_verdict)
+        different_means = "no" if question.same_means == "yes" else "yes"
+        choice = {question.same_means: "same", different_means: "different"}.get(question.items[0].machine_verdict)
         return [_result(SAME, TITLE, choice)] if choice else []
     choices = {"yes": "other", "no": "same"}
     return [
@@ -68,7 +68,10 @@ def machine_choices(question: Question) -> list[dict[str, Any]]:
 
 
 def read_results(data: Mapping[str, Any], results: Any) -> PageAnswers:
-    """What the results of an annotation answer to a task with this data; the data must be sealed (see is_sealed)."""
+    """The answers in an annotation's results to the task with this data.
+
+    Results may be anything, but is_sealed(data) must be true.
+    """
     item_of = (
         {SAME: data["items"][0]["id"]}
         if data["page"] == PAIR
@@ -88,12 +91,12 @@ def read_results(data: Mapping[str, Any], results: Any) -> PageAnswers:
 
 
 def seal(page: str, question: str, items: Iterable[str]) -> str:
-    """A digest of what is asked, in the order in which it stands on the page."""
+    """A digest of the kind of page, the question's id and the ids of its items in their order on the page."""
     return digest("page", page, question, *items)
 
 
 def is_sealed(data: Any) -> bool:
-    """Whether a task's data is still what was sent, as far as answers are concerned; False for tasks of others."""
+    """Whether the ids in a task's data are still as they were sent; False for a task that no review sent."""
     try:
         intact = data["seal"] == seal(data["page"], data["question"], [item["id"] for item in data["items"]])
         return bool(intact and data["items"] and data["page"] in PAGES)
@@ -102,7 +105,7 @@ def is_sealed(data: Any) -> bool:
 
 
 def _name_and_choice(result: Any) -> tuple[str, str]:
-    """The name and the first choice of a result; empty where it has none."""
+    """The name of the control and the first choice of a result; "" for both when it is no result of a choice."""
     try:
         name, choice = result["from_name"], result["value"]["choices"][0]
     except (KeyError, TypeError, IndexError):
@@ -111,10 +114,10 @@ def _name_and_choice(result: Any) -> tuple[str, str]:
 
 
 def _cell_choices(place: int) -> list[dict[str, str]]:
-    """The choices of a cell; beyond the last key only the mouse answers.
+    """The choices of the cell at a place of a grid; cells beyond the last of KEYS have no keys.
 
-    The value, which is not shown, differs from cell to cell: Label Studio names its buttons by it, and a browser takes
-    buttons of one name for one group, of which a click on one that is chosen already would take the choice away.
+    The values, which are not shown, differ between cells: Label Studio names radio buttons by the value, and a browser
+    takes buttons with one name as one group, in which a click on a choice that is set already would clear it.
     """
     key = KEYS[place : place + 1]
     return [
@@ -124,4 +127,5 @@ def _cell_choices(place: int) -> list[dict[str, str]]:
 
 
 def _result(name: str, about: str, choice: str) -> dict[str, Any]:
+    """A choice as Label Studio stores it; name: of the control; about: name of the text or image it belongs to."""
     return {"id": name, "from_name": name, "to_name": about, "type": "choices", "value": {"choices": [choice]}}

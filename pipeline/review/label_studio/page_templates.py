@@ -1,17 +1,17 @@
-"""The two pages that annotators see, as Label Studio templates: "who does not belong?" and "the same person?".
+"""The Label Studio templates of the two kinds of pages, GRID and PAIR.
 
-The data of a task fills a template (see page_data); answers come back under the names given here.
+The data of a task fills a template (see page_data); answers come back with the names of the controls defined here.
 """
 
 from pipeline.review.questions.question import GRID, PAIR
 
 TITLES = {GRID: "who does not belong?", PAIR: "the same person?"}
-# the names under which answers come back: CELL is followed by the cell's place on the page
+# names of the controls, with which answers come back; after CELL comes the cell's place on the page
 CELL, SAME, KNOWS = "cell_", "same", "knows"
-FACE, TITLE = "face_", "title"  # the names of what the answers are about: FACE is followed by the place, too
+FACE, TITLE = "face_", "title"  # names of the image and of the text that controls belong to; after FACE comes the place
 
-# Label Studio keeps room beside a page for regions and relations, which these pages do not have: the faces get it. A
-# click on what is chosen already would only take the keyboard away.
+# Label Studio reserves room beside a page for regions and relations; these pages have none, so the faces get that room.
+# Clicks on a choice that is set already are ignored: they would only take the focus away from the keyboard.
 STYLE = """<Style>
 .lsf-sidepanels { padding-left: 0 !important; padding-right: 0 !important; }
 .lsf-sidepanels__wrapper, .lsf-toolbar { display: none !important; }

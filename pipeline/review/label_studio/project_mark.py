@@ -1,7 +1,7 @@
-"""The mark by which a project on the server is recognised as one of a review's.
+"""The mark by which a project on the server is recognised as part of a review.
 
-It is a line in the project's description, which survives a new title; the title serves where somebody removed the
-description.
+The mark is a line in the project's description, so people may change the title. Where somebody removed that line, the
+mark is read from the title.
 """
 
 import json
@@ -12,7 +12,7 @@ from pipeline.review.label_studio.page_templates import TITLES
 from pipeline.review.questions.question import GRID, PAIR
 
 MAX_TITLE = 50  # characters of a title, Label Studio's limit
-LINE_START = "face-refinery review: "  # of the mark's line
+LINE_START = "face-refinery review: "  # how the mark's line in the description begins
 INSTRUCTIONS = {  # to annotators, by page
     GRID: "The faces on top are the person, as far as can be told. For each face below say whether it is the same "
     "person; what is chosen already is the machine's view, which is often wrong here. The number or letter beside a "
@@ -27,14 +27,14 @@ KEYS_INSTRUCTION = (
 
 
 class ProjectMark(NamedTuple):
-    """What a project is for: a review by its name, a group of annotators, a page."""
+    """The review, the group of annotators and the kind of page that a project is for."""
 
-    name: str
+    name: str  # of the review
     group: str
-    page: str
+    page: str  # GRID or PAIR
 
     def title(self) -> str:
-        """The project's title; one that is too long is cut, and a digest tells it from others that begin the same."""
+        """The project's title; a title that is too long is cut, and a digest keeps it distinct."""
         tail = f" · {TITLES[self.page]}"
         head = f"{self.name} · {self.group}"
         if len(head) + len(tail) <= MAX_TITLE:
@@ -43,17 +43,17 @@ class ProjectMark(NamedTuple):
         return f"{head[: MAX_TITLE - len(tail) - len(digest) - 1]}…{digest}{tail}"
 
     def description(self, former: str = "") -> str:
-        """The project's description: the lines that people wrote in the former one, and the mark's line."""
+        """The project's description: the mark's line after the lines that people wrote in the former description."""
         kept = [line for line in former.split("\n") if not line.startswith(LINE_START) and line.strip()]
         return "\n".join([*kept, LINE_START + json.dumps(self._asdict(), sort_keys=True, ensure_ascii=True)])
 
     def instruction(self) -> str:
-        """How annotators answer on the project's pages."""
+        """The instruction to annotators for the project's pages."""
         return INSTRUCTIONS[self.page] + KEYS_INSTRUCTION
 
     @classmethod
     def read(cls, description: str, title: str) -> "ProjectMark | None":
-        """The mark of the project with this description and title; None for a project that no review made."""
+        """The mark of a project with this description and title; None for a project that belongs to no review."""
         for line in description.split("\n"):
             if line.startswith(LINE_START):
                 try:

@@ -1,4 +1,4 @@
-"""What a Label Studio server holds of a review, as plain values: projects, tasks, annotations and their numbers."""
+"""Projects, tasks and annotations on a Label Studio server, and their counts, as plain values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ import httpx
 from pipeline.errors import UserError
 from pipeline.review.label_studio.project_mark import ProjectMark
 
-Pictures = Callable[[Sequence[str]], Mapping[str, bytes]]  # JPEG bytes by face_id, of the faces asked for
+Pictures = Callable[[Sequence[str]], Mapping[str, bytes]]  # takes face_ids, returns JPEG bytes by face_id
 
 
 @dataclass(frozen=True)
 class Server:
-    """The address of a Label Studio and an access token for it (personal or legacy)."""
+    """The address of a Label Studio server and an access token for it (personal or legacy)."""
 
     url: str
     token: str = field(repr=False)
 
     def checked_host(self) -> str:
-        """The address's host. Raises UserError for what can be no address or no token."""
+        """The host in the address. Raises UserError when the address or the token cannot be valid."""
         try:
             parts = httpx.URL(self.url)
         except httpx.InvalidURL:
@@ -35,17 +35,17 @@ class Server:
 
 
 class Progress(NamedTuple):
-    """How far the questions of a project are."""
+    """The numbers of questions and answers of a project."""
 
     questions: int
-    answered: int  # questions that somebody answered
+    answered: int  # questions with at least one answer
     finished: int  # questions with as many answers as the project wants
-    answers: int  # of all questions
+    answers: int  # answers to all questions
 
 
 @dataclass(frozen=True)
 class GroupProgress:
-    """How far a group's questions on one kind of page are; see Progress."""
+    """The numbers of a group's questions on one kind of page; see Progress."""
 
     group: str
     page: str
@@ -57,64 +57,64 @@ class GroupProgress:
 
 @dataclass(frozen=True)
 class Project:
-    """A project of a review, as the server has it."""
+    """A project of a review, as it is on the server."""
 
     id: int
-    key: str  # the id and the time of its making, which no project of another server has too
+    key: str  # id and time of creation, which together are unique over servers
     mark: ProjectMark
     title: str
     description: str
-    label_config: str
-    votes: int  # answers that each question wants
-    shows_predictions: bool  # whether annotators see the machine's view
+    label_config: str  # the page template
+    votes: int  # how many annotators shall answer each question
+    shows_predictions: bool  # whether annotators see the machine's verdicts
     progress: Progress
 
 
 @dataclass(frozen=True)
 class Task:
-    """A question that is on the server."""
+    """A question on the server."""
 
     id: int
-    question: str  # its id
+    question: str  # the question's id
     items: tuple[str, ...]  # the ids of its items
-    answered: bool  # or begun
-    intact: bool  # as it was sent, as far as answers are concerned
+    answered: bool  # whether somebody answered it or began to
+    intact: bool  # whether the ids in its data are as they were sent
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What one annotator submitted on one task."""
+    """One annotator's submission to one task."""
 
     id: int
-    at: datetime  # of the server's clock, when it was submitted or last changed
-    user: int | None  # the server's number of the annotator
-    seconds: float  # on the page
+    at: datetime  # when it was submitted or last changed, by the server's clock
+    user: int | None  # id of the annotator's account
+    seconds: float  # time spent on the page
     skipped: bool
-    results: Any  # as Label Studio has them
+    results: Any  # in Label Studio's form
 
 
 @dataclass(frozen=True)
 class AnsweredTask:
-    """A task with what annotators submitted; unreadable: how many annotations have no id or no time."""
+    """A task with its annotations."""
 
     data: Any  # as it was sent, or as somebody edited it
     annotations: tuple[Annotation, ...]
-    unreadable: int
+    unreadable: int  # number of further annotations, without a valid id or time
 
 
 class SendCounts(NamedTuple):
-    """How many questions were sent now, were on the server already, and were withdrawn unanswered."""
+    """The numbers of questions that a send added, found on the server, and withdrew."""
 
     new: int
-    present: int
-    withdrawn: int
+    present: int  # on the server already
+    withdrawn: int  # unanswered questions, deleted because they no longer matter
 
 
 @dataclass(frozen=True)
 class SendTerms:
-    """On what terms questions are sent."""
+    """How questions are sent."""
 
-    wanted_items: frozenset[str]  # ids of items that still matter
-    votes: int  # annotators for each question
-    media: Path | None  # a folder right under the document root of a local server; None puts pictures into the tasks
-    annotators: tuple[str, ...]  # emails, to whom tasks are assigned where the server can
+    wanted_items: frozenset[str]  # ids of items that still matter; unanswered questions without these are withdrawn
+    votes: int  # how many annotators shall answer each question
+    media: Path | None  # folder for pictures, directly in a local server's document root; None: pictures go into tasks
+    annotators: tuple[str, ...]  # emails of annotators to whom tasks are assigned (Label Studio Enterprise only)

@@ -1,4 +1,4 @@
-"""Requests to a server that is down, slow, busy or broken: repeated while the failure may pass, else one clear line."""
+"""Repeats requests that fail for a passing reason (a server that restarts or is busy); else raises a UserError."""
 
 import logging
 import time
@@ -10,15 +10,15 @@ import httpx
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
-PATIENCE_S = 60.0  # of trying again: a Label Studio that restarts needs about ten seconds
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # between two tries, doubled each time
+PATIENCE_S = 60.0  # how long a request is repeated: a Label Studio that restarts needs about ten seconds
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # pauses between tries; each is twice the one before
 BUSY = 429
-PASSING = (408, BUSY)  # statuses of failures that may pass; those from 500 on may, too
+PASSING = (408, BUSY)  # HTTP statuses of passing failures, besides those from 500 on
 T = TypeVar("T")
 
 
 class NotFoundError(UserError):
-    """What a request was about is not on the server (any more)."""
+    """The project or task that a request is about is not on the server, or not any more."""
 
 
 def with_retries(
@@ -29,12 +29,12 @@ def with_retries(
     request: str = "",
     patience_s: float | None = None,
 ) -> T:
-    """What the call returns, tried again for a while when it fails in a way that may pass.
+    """The result of a call, which is repeated for a while when it fails for a passing reason.
 
-    call: its argument says whether it is tried again, as what must not be done twice may have been done although it
-    failed. fault: the errors that carry a status_code, headers and a body; request: in words, for errors; patience_s:
-    for how long it is tried, PATIENCE_S where it is None.
-    Raises NotFoundError on 404, and UserError for a failure that does not pass.
+    call: its argument is False for the first try and True for later ones, when the server may already have done the
+    work of the first. fault: the class of errors with status_code, headers and body; request: words for error messages;
+    patience_s: how long the call is repeated, None for PATIENCE_S.
+    Raises NotFoundError for status 404, UserError for every other failure that does not pass in time.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s
     started, pause, retried = time.monotonic(), FIRST_PAUSE_S, False
@@ -50,18 +50,19 @@ def with_retries(
         if time.monotonic() - started + wait > patience_s and (retried or wait > patience_s):
             raise failure from None
         if not retried:
-            log.info("%s does not do its work at the moment; trying again for up to %.0f s", url, patience_s)
+            log.info("the request to %s failed; it is repeated for up to %.0f s", url, patience_s)
         time.sleep(min(wait, patience_s))
         pause, retried = min(2 * pause, LONGEST_PAUSE_S), True
 
 
 def _may_pass(error: Any) -> bool:
+    """Whether a failure may pass by itself; a full disk stays full."""
     status = error.status_code or 0
     return (status in PASSING or status >= 500) and not _disk_is_full(error)
 
 
 def _retry_after(error: Any) -> float:
-    """The seconds that the server asks to wait; 0 where it does not say."""
+    """The seconds that the server's reply asks to wait; 0 when it does not ask."""
     header = {k.lower(): v for k, v in (error.headers or {}).items()}.get("retry-after", "")
     return float(header) if header.isdigit() else 0.0
 
@@ -82,7 +83,7 @@ def _unreachable(url: str, error: Exception) -> UserError:
 
 
 def _refused(url: str, request: str, error: Any) -> UserError:
-    """The error for a reply with a status that is no success."""
+    """The error message for a reply whose status is no success; request: its words, or ""."""
     status, detail = error.status_code or 0, _detail(error)
     detail = f" ({detail})" if detail else ""
     if status == 404:
@@ -111,7 +112,7 @@ def _refused(url: str, request: str, error: Any) -> UserError:
 
 
 def _detail(error: Any) -> str:
-    """The server's own explanation, in a few words; never a whole page or the data that was sent."""
+    """The explanation in the server's reply, at most 200 characters; "" for a web page."""
     body = error.body
     if isinstance(body, dict):
         body = body.get("validation_errors") or body.get("detail") or ""
@@ -122,5 +123,5 @@ def _detail(error: Any) -> str:
 
 
 def is_web_page(body: Any) -> bool:
-    """Whether a reply is a page for people, perhaps from a proxy in between."""
+    """Whether the body of a reply is a web page; a proxy before the server may send one."""
     return isinstance(body, str) and body.lstrip()[:1] == "<"

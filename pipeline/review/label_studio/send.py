@@ -1,7 +1,7 @@
-"""Questions sent to Label Studio: one project for each review, group and kind of page.
+"""Sends questions to Label Studio: one project for each review, group of annotators and kind of page.
 
-Everything is looked for by ids that stand in the tasks' own data before it is sent, so a send that was killed, or that
-the server answered with an error although it did the work, is completed by the next one and doubles nothing.
+Before questions are sent, the server's tasks are searched for their ids. So after a send that was killed, or that the
+server answered with an error although it did the work, the next send adds what is missing and nothing twice.
 """
 
 import logging
@@ -19,7 +19,7 @@ from pipeline.review.label_studio.retry import NotFoundError
 from pipeline.review.questions.question import GRID, PAIR, Question
 
 log = logging.getLogger("refinery")
-BATCH = 20  # questions that travel together; inside the tasks, their pictures are about 10 MB
+BATCH = 20  # questions in one request: about 10 MB when the tasks hold the pictures
 
 
 def send_questions(
@@ -34,11 +34,10 @@ def send_questions(
     media: Path | None = None,
     annotators: Sequence[str] = (),
 ) -> SendCounts:
-    """Have these questions on a group's pages, and withdraw those that nobody answered and nobody wants any more.
+    """Send those of a group's questions that are not on the server yet, and withdraw those that no longer matter.
 
-    review: its name; pictures: called for new questions only; wanted_items: ids of items that still matter; votes,
-    media, annotators: see SendTerms.
-    Raises UserError when the server stays away, refuses, or has no room; what was sent stays.
+    review: its name; pictures: called for new questions only; wanted_items, votes, media, annotators: see SendTerms.
+    Raises UserError when the server does not answer, refuses, or has no room; questions sent before that stay.
     """
     client, counts = StudioClient(server), []
     wanted = frozenset(wanted_items) | {item.id for q in questions for item in q.items}
@@ -47,13 +46,13 @@ def send_questions(
         mark, on_page = ProjectMark(review, group, page), [q for q in questions if q.page == page]
         try:
             counts.append(_send_page(client, mark, on_page, pictures, terms))
-        except NotFoundError:  # somebody deleted the project meanwhile: once more from the beginning
+        except NotFoundError:  # somebody deleted the project during the send: make it again
             counts.append(_send_page(client, mark, on_page, pictures, terms))
     return SendCounts(*(sum(n) for n in zip(*counts, strict=True)))
 
 
 def sent_items(server: Server, review: str) -> dict[str, set[str]]:
-    """The ids of all items of a review that are on the server, answered or not, by group."""
+    """The ids of all items of a review on the server, answered or not, by group."""
     client = StudioClient(server)
     items: dict[str, set[str]] = defaultdict(set)
     for project in client.projects(review):
@@ -65,7 +64,7 @@ def sent_items(server: Server, review: str) -> dict[str, set[str]]:
 def _send_page(
     client: StudioClient, mark: ProjectMark, questions: Sequence[Question], pictures: Pictures, terms: SendTerms
 ) -> SendCounts:
-    """Have these questions, all of one kind of page, in the project with that mark."""
+    """Send the questions of one kind of page to the project with that mark, as send_questions() does."""
     projects = [p for p in client.projects(mark.name) if p.mark == mark]
     if not projects and not questions:
         return SendCounts(0, 0, 0)
@@ -106,7 +105,10 @@ def _send_new(
 
 
 def _withdraw_doubles(client: StudioClient, tasks: Sequence[Task]) -> list[Task]:
-    """The tasks that stay when each question is there once: a server may do what a killed program asked for last."""
+    """Delete second tasks with the same question, and return the tasks that stay.
+
+    They arise when a program was killed and the server carries out its last request later. Answered ones stay.
+    """
     by_question: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         by_question[task.question].append(task)

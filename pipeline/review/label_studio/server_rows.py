@@ -1,7 +1,7 @@
-"""Rows as a Label Studio server lists them, read into records.
+"""Reads the rows that a Label Studio server lists into records.
 
-Nothing in them is taken for granted: people edit tasks by hand, other programs write annotations, and a server's clock
-may be wrong.
+Any value in a row may be missing or wrong: people edit tasks by hand, other programs write annotations, and a server's
+clock may be wrong.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from pipeline.review.label_studio.page_data import is_sealed
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.label_studio.records import Annotation, AnsweredTask, Progress, Project, Task
 
-MAX_SECONDS = 1e6  # on one page; above, a clock was wrong
-MIN_YEAR, MAX_YEAR = 2000, 9000  # between which an answer was given
+MAX_SECONDS = 1e6  # longest possible time on one page; a longer one comes from a wrong clock and counts as 0
+MIN_YEAR, MAX_YEAR = 2000, 9000  # the year of an annotation lies between these; else its time is wrong
 
 
 def project_of(row: Any) -> Project | None:
-    """A project; None for one that no review made."""
+    """The project in a row; None for a project that belongs to no review."""
     mark = ProjectMark.read(row.description or "", row.title or "")
     if mark is None:
         return None
@@ -41,12 +41,12 @@ def project_of(row: Any) -> Project | None:
 
 
 def is_question(row: Any) -> bool:
-    """Whether a task is a question of a review; others may have put their own into our project."""
+    """Whether the task in a row is a question of a review; people may have added other tasks to the project."""
     return "question" in (row.data or {})
 
 
 def task_of(row: Any) -> Task:
-    """A task that is a question."""
+    """The task in a row that is_question()."""
     listed = row.data.get("items")
     items = (item for item in (listed if isinstance(listed, list) else []) if isinstance(item, Mapping))
     ids = tuple(str(item["id"]) for item in items if "id" in item)
@@ -55,14 +55,14 @@ def task_of(row: Any) -> Task:
 
 
 def answered_task_of(row: Any) -> AnsweredTask:
-    """A task that is a question, with its annotations."""
+    """The task in a row that is_question(), with its annotations."""
     annotations = [_annotation(entry) for entry in row.annotations or []]
     readable = tuple(a for a in annotations if a is not None)
     return AnsweredTask(row.data, readable, unreadable=len(annotations) - len(readable))
 
 
 def _annotation(entry: Any) -> Annotation | None:
-    """An annotation; None for what no Label Studio wrote."""
+    """The annotation in an entry of a row; None when it has no valid id or time."""
     try:
         updated = entry["updated_at"]
         if not isinstance(updated, datetime):
