@@ -1,1 +1,1 @@
-"""From findings and verdicts to labels, and from labels to the refined data set, its exports and its account."""
+"""From findings and verdicts to labels; from labels to the refined data set, its account and its exports."""

@@ -13,20 +13,21 @@ from pipeline.refinement import Account
 
 
 class UnbalancedAccountError(AssertionError):
-    """A photo is neither kept nor removed with a reason: a fault of the program, never of its user."""
+    """A photo is neither kept nor removed with a reason: an error in this program, not a mistake of its user."""
 
 
 def account_labels(labels: Iterable[pa.Table], *, ingested: int) -> Account:
-    """The account of labels that come shard by shard, with the columns face_id, claimed, identity and reason.
+    """The account of all labels.
 
-    Raises UnbalancedAccountError when a photo is missing, comes twice, is removed without a reason, or when the sums
+    labels: shard by shard, with the columns face_id, claimed, identity and reason; ingested: the number of photos.
+    Raises UnbalancedAccountError when a photo is missing, comes twice or is removed without a reason, and when the sums
     disagree.
     """
     ids: list[NDArray[Any]] = []
     removed_by_reason: Counter[str] = Counter()
     claimed_identities: set[str] = set()
     kept_identities: set[str] = set()
-    rows = kept = moved = 0
+    rows = kept = relabelled = 0
     for table in labels:
         rows += len(table)
         ids.append(_comparable_ids(table["face_id"]))
@@ -37,17 +38,17 @@ def account_labels(labels: Iterable[pa.Table], *, ingested: int) -> Account:
         kept_rows = table.filter(table["identity"].is_valid())
         kept += len(kept_rows)
         as_claimed = pc.fill_null(pc.equal(kept_rows["identity"], kept_rows["claimed"]), False)
-        moved += len(kept_rows) - int(pc.sum(as_claimed).as_py() or 0)
+        relabelled += len(kept_rows) - int(pc.sum(as_claimed).as_py() or 0)
         claimed_identities.update(table["claimed"].unique().to_pylist())
         kept_identities.update(kept_rows["identity"].unique().to_pylist())
     distinct = len(np.unique(np.concatenate(ids))) if ids else 0
     if rows != ingested or distinct != ingested or kept + removed_by_reason.total() != ingested:
         raise UnbalancedAccountError(f"{ingested} photos ingested, {rows} labels for {distinct} of them, {kept} kept")
     reasons = dict(sorted(removed_by_reason.items()))
-    return Account(ingested, kept, reasons, moved, len(claimed_identities - {None, ""}), len(kept_identities))
+    return Account(ingested, kept, reasons, relabelled, len(claimed_identities - {None, ""}), len(kept_identities))
 
 
 def _comparable_ids(ids: pa.ChunkedArray) -> NDArray[Any]:
-    """Face ids as fixed-width bytes, to count the distinct ones: 200 MB for ten million photos."""
+    """Face_ids as bytes of fixed width, in which distinct ones are counted: 200 MB for ten million photos."""
     words = ids.combine_chunks().cast(pa.binary()).to_numpy(zero_copy_only=False)
     return np.asarray(words, "S")

@@ -1,4 +1,7 @@
-"""The change from the claimed labels to the refined ones as two lists, which may be published without the photos."""
+"""The lists of removed and of relabelled photos of a refinement, which can be published without the photos.
+
+Applied to the claimed labels of the sources they give the refined labels.
+"""
 
 from pathlib import Path
 
@@ -10,14 +13,14 @@ from pipeline.refinement import Refinement
 
 FOLDER = "_changes"  # readers of a folder of Parquet files skip names that begin with an underscore
 _PHOTO = [("source", pa.string()), ("key", pa.string()), ("claimed", pa.string())]
-_WHY = [("reason", pa.string()), ("score", pa.float32())]
-REMOVED = pa.schema([*_PHOTO, *_WHY])
-RELABELLED = pa.schema([*_PHOTO, ("identity", pa.string()), *_WHY])
+_REASON = [("reason", pa.string()), ("score", pa.float32())]
+REMOVED = pa.schema([*_PHOTO, *_REASON])
+RELABELLED = pa.schema([*_PHOTO, ("identity", pa.string()), *_REASON])
 LISTS = {"removed": REMOVED, "relabelled": RELABELLED}
 
 
 def write_change_lists(refinement: Refinement, folder: Path) -> None:
-    """Write removed.parquet and relabelled.parquet, one row a photo, to FOLDER in a folder."""
+    """Write removed.parquet and relabelled.parquet, one row for each photo, to the new folder FOLDER in `folder`."""
     (folder / FOLDER).mkdir()
     paths = {name: folder / FOLDER / f"{name}.parquet" for name in LISTS}
     sources = refinement.photos.batches(["source"])

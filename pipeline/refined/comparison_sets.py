@@ -1,7 +1,7 @@
-"""The data sets that a refined one is compared with: the photos as claimed, and a random subset of its size.
+"""The data sets that the refined one is compared with: all photos as claimed, and a random subset of the same size.
 
-A model trained on the refined set may be better than one trained on the claims because the set is cleaner, or only
-because it is smaller. A random subset of exactly the same size tells the two apart.
+A model trained on the refined set may be better than one trained on the claims because the set is cleaner, or because
+it is smaller. A random subset of exactly the refined set's size separates the two causes.
 """
 
 from hashlib import blake2b
@@ -18,13 +18,13 @@ from pipeline.tables.table import Shard, Table, read_shard
 
 
 def as_claimed(root: str, photos: Table, faces: Table, *, workers: Workers = None) -> Table:
-    """Labels that keep every photo with a face under its claimed identity: the data set before any cleaning."""
+    """A labels table that keeps every photo with a face under its claimed identity: the data before any cleaning."""
     pairs = list(zip(photos.shards, faces.shards, strict=True))
     return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, unnamed={"root": root})
 
 
 def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
-    """One shard of such labels; part: the shards of its photos and faces."""
+    """One shard of the labels of as_claimed(); part: the shards of its photos and faces."""
     photos = read_shard(root, part[0], ["face_id", "key", "identity"])
     has_face = read_shard(root, part[1], ["jpeg"])["jpeg"].is_valid()
     missing = pc.if_else(photos["identity"].is_valid(), "no_face", "unnamed")
@@ -42,13 +42,16 @@ def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
 
 
 def random_subset(root: str, claims: Table, *, keep: int, seed: int, workers: Workers = None) -> Table:
-    """Labels that keep exactly `keep` of the claims' photos, drawn by the seed; the others have the reason "random".
+    """A labels table that keeps exactly `keep` photos of the claims, drawn at random.
 
-    Raises UserError when fewer photos than that have an identity and a face.
+    claims: the labels of as_claimed(). The photos that are not drawn get the reason "random".
+    Raises UserError when the claims keep fewer photos than that.
     """
     draws = np.concatenate([_draw(rows, seed)[1] for rows in claims.batches(["face_id", "identity"])])
     if keep > len(draws):
-        raise UserError(f"{keep} photos cannot be left of {len(draws)}: the refined set is larger than the claims")
+        raise UserError(
+            f"{keep} photos cannot be drawn from {len(draws)}: the refined set has more photos than claims with a face"
+        )
     limit = int(np.partition(draws, keep - 1)[keep - 1]) if keep else -1
     return build(
         root,
@@ -63,11 +66,11 @@ def random_subset(root: str, claims: Table, *, keep: int, seed: int, workers: Wo
 
 
 def random_shard(part: Shard, *, limit: int, seed: int, root: str) -> pa.Table:
-    """One shard of claims without the photos whose draw is above the limit."""
+    """One shard of the claims, with the photos removed whose number in the draw is above the limit."""
     rows = read_shard(root, part)
-    at, draws = _draw(rows, seed)
+    kept, draws = _draw(rows, seed)
     removed = np.zeros(len(rows), bool)
-    removed[at[draws > limit]] = True
+    removed[kept[draws > limit]] = True
     mask = pa.array(removed)
     identity, reason = pc.if_else(mask, None, rows["identity"]), pc.if_else(mask, "random", rows["reason"])
     at_identity, at_reason = rows.schema.get_field_index("identity"), rows.schema.get_field_index("reason")
@@ -76,8 +79,8 @@ def random_shard(part: Shard, *, limit: int, seed: int, root: str) -> pa.Table:
 
 
 def _draw(rows: pa.Table, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """The rows that have an identity, and for each a number of 62 bits that depends on seed and face alone."""
-    at = np.flatnonzero(rows["identity"].is_valid())
-    ids = rows["face_id"].take(pa.array(at)).to_pylist()
+    """The rows of kept photos, and a random number of 62 bits for each; it depends on the seed and the face alone."""
+    kept = np.flatnonzero(rows["identity"].is_valid())
+    ids = rows["face_id"].take(pa.array(kept)).to_pylist()
     raw = b"".join(blake2b(f"{seed}:{face}".encode(), digest_size=8).digest() for face in ids)
-    return at, (np.frombuffer(raw, ">u8") >> 2).astype(np.int64)
+    return kept, (np.frombuffer(raw, ">u8") >> 2).astype(np.int64)

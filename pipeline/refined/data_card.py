@@ -1,7 +1,7 @@
 """The data card of an export (README.md): sources, counts by reason, models, thresholds, decisions, known limits.
 
-The same refinement gives the same card: it does not say where files lie or when it was written. Groups of identities
-and the names of annotators are not in it.
+The same refinement gives the same card, byte by byte: there are no paths and no dates in it. Neither are groups of
+identities or the names of annotators.
 """
 
 from collections import Counter
@@ -23,24 +23,23 @@ LIMITS = """\
 * Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos show
   one person.
 * Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."""
-DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # what is neither the policy nor people
+DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # sources of verdicts besides the policy and people
 
 
 def write_card(
     refinement: Refinement, folder: Path, *, review: ReviewSummary, photos: int, identities: int, command: str
 ) -> None:
-    """Write the card and the lists of changes to the folder of an export.
+    """Write the data card (README.md) and the lists of changes to the folder of an export.
 
-    review: what people decided. photos, identities: how many were exported. command: the one that made the export,
-    without its paths.
+    photos, identities: the numbers exported; command: the command that made the export, with ROOT and OUT for paths.
     """
     change_lists.write_change_lists(refinement, folder)
-    text = card(refinement, review, photos=photos, identities=identities, command=command)
+    text = card_text(refinement, review, photos=photos, identities=identities, command=command)
     (folder / "README.md").write_text(text, "utf-8")
 
 
-def card(refinement: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:
-    """The card's text (Markdown)."""
+def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:
+    """The text of the data card, in Markdown; arguments as for write_card()."""
     claimed = f"{refinement.account.ingested:,} photos of {refinement.account.identities_claimed:,} claimed identities"
     lists = (f"`{change_lists.FOLDER}/{n}.parquet` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
@@ -96,7 +95,7 @@ def _params(table: Table) -> Mapping[str, Any]:
 
 
 def _part_of_name(name: object, i: int) -> str:
-    """A part of a model's name in a table's parameters: 0 its kind, 1 its digest, 2 how the mirrored face is used."""
+    """A part of a model's name in a table's parameters: 0 its kind, 1 its digest, 2 how its mirrored face is used."""
     return str(name[i]) if isinstance(name, list) and len(name) > i else str(name)
 
 
@@ -110,7 +109,7 @@ def _thresholds(refinement: Refinement) -> str:
 
 
 def _decisions(refinement: Refinement, review: ReviewSummary) -> Iterator[tuple[str, str, int, int, int]]:
-    """For each kind of finding and who decided (policy, people, a list): how many yes, no and unsure."""
+    """Rows of kind of finding, who decided (policy, people, a list), and the numbers of yes, no and unsure."""
     counts: Counter[tuple[str, str, str]] = Counter()
     findings = refinement.judged_findings.batches(["kind"])
     for kinds, decisions in zip(findings, refinement.decisions.batches(["verdict", "who"]), strict=True):
@@ -123,10 +122,10 @@ def _decisions(refinement: Refinement, review: ReviewSummary) -> Iterator[tuple[
 
 
 def _noise_left(refinement: Refinement, review: ReviewSummary, *, undecided: int) -> str:
-    """What is undecided, and what the audit by people says of the noise that is left."""
+    """Lines with the number of undecided findings and the audit's estimate of the noise left."""
     fate = {"keep": "kept", "drop": "removed"}[refinement.options.undecided]
     lines = [
-        f"* {undecided:,} findings are undecided: they were left to people, who did not answer; photos are {fate}."
+        f"* {undecided:,} findings are undecided, because people did not answer about them; their photos are {fate}."
     ]
     noise = review.noise
     if noise is None:

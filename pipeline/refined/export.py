@@ -1,7 +1,7 @@
-"""Export of the refined table as Parquet, InsightFace RecordIO, or folders of faces.
+"""Exports the refined table as Parquet, InsightFace RecordIO, or folders of faces.
 
-An export is written to a temporary folder and renamed when it is complete. Groups of identities and other metadata are
-never exported.
+An export is written to a temporary folder, which is renamed when it is complete. Groups of identities are never
+exported.
 """
 
 import json
@@ -33,9 +33,10 @@ def export(
 ) -> int:
     """Write a refined table to the folder `out`, which must be new or empty, and return how many photos it has.
 
-    identities: the identities table, written beside the data as identities.tsv (label, identity, photos). card: writes
-    the data card into a folder. layout: of RecordIO; with "identity_ranges" the table's order must be by label.
-    Raises UserError when `out` holds something already, cannot be written, or there is no room.
+    identities: the identities table, written beside the data as identities.tsv (label, identity, photos). format: one
+    of FORMATS. layout: of RecordIO, one of LAYOUTS; "identity_ranges" needs a table in the order of labels. card: a
+    function that writes the data card into a folder.
+    Raises UserError when `out` is not empty or cannot be written, or the disk is full.
     """
     if format not in FORMATS:
         raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
@@ -56,7 +57,7 @@ def export(
 
 @contextmanager
 def _complete_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `out` when the block ends well, and is removed when it does not."""
+    """A temporary folder that is renamed to `out` when the block succeeds, and removed when it fails."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} holds something already: give a new folder, or empty it")
     temporary = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
@@ -104,13 +105,14 @@ def _write_folders(table: Table, folder: Path, tick: Callable[[int], None]) -> N
 
 
 def safe_name(identity: str, label: int) -> str:
-    """A folder's name for an identity: one path component inside the export, with ~label where it had to be changed."""
+    """The name of an identity's folder: the identity, changed and with ~label at its end if it is no safe file name."""
     name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", identity).lstrip(".")
     name = name.encode()[:200].decode(errors="ignore")
     return name if name == identity and "~" not in name else f"{name or 'identity'}~{label}"
 
 
 def _suffix(data: bytes) -> str:
+    """The file suffix of a picture by its first bytes; exports may hold faces that came as PNG or WebP."""
     return ".png" if data.startswith(b"\x89PNG") else ".webp" if data[:4] == b"RIFF" else ".jpg"
 
 

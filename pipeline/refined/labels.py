@@ -1,7 +1,7 @@
-"""The labels table: one label for each photo, in the photos' order and shards.
+"""The labels table: one label for each photo, in the order and the shards of the photos table.
 
-Three tables one after another: decisions (the policy's verdict on each finding, or people's), resolved (resolve() over
-the whole data set at once), and labels (the same rows, cut into the shards of the photos again).
+Three tables are built one after another: decisions (the verdict on each finding: people's if they answered, else the
+policy's), resolved (resolve() over the whole data set), and labels (the same rows in the shards of the photos).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
 from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
-from pipeline.refined.verdicts import match_answers, noise_of, with_implied_answers
+from pipeline.refined.verdicts import match_answers, noise_tables, with_implied_answers
 from pipeline.refinement import Account, Refinement, latest, publish
 from pipeline.tables import storage
 from pipeline.tables.build import Workers
@@ -31,13 +31,13 @@ PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
 
 
 class Labelling(NamedTuple):
-    """The labels of all photos, the tables they rest on, and the account; the last two tables where people answered."""
+    """The labels of all photos with their account, and the tables from which they were made."""
 
     labels: Table
     decisions: Table
     account: Account
-    answers: Table | None = None
-    findings_with_people: Table | None = None
+    answers: Table | None = None  # people's answers; None when there are none
+    findings_with_people: Table | None = None  # the findings with those that answers add; None without answers
 
     def updated(self, refinement: Refinement) -> Refinement:
         """The refinement with these labels in place of its own."""
@@ -55,11 +55,10 @@ def label(
     workers: Workers = None,
     build: Callable[..., Table] = build_table,
 ) -> Labelling:
-    """The labels of all photos, shard by shard beside them, and the tables that they rest on.
+    """The labels of all photos, and the tables from which they were made.
 
-    undecided: "keep" or "drop", the fate of photos whose finding is left for people to decide. min_faces: an identity
-    with fewer photos left is removed as too_few. verdicts: people's (columns as ANSWERS), which take the place of the
-    policy's. build: what builds a table, for callers that watch it.
+    undecided, min_faces: see resolve(). verdicts: people's (columns as ANSWERS), which replace the policy's. build: the
+    function that builds a table, for callers that wrap it.
     """
     answers = with_people = None
     if verdicts is not None and len(verdicts):
@@ -97,18 +96,21 @@ def label(
 
 
 def _slices(resolved: Shard, photos: Table) -> list[tuple[Shard, int, int]]:
-    """The shard of all labels with the first row and the number of rows of each shard of the photos."""
+    """For each shard of the photos: the shard of all labels, its first row in there and its number of rows."""
     starts = np.cumsum([0, *(shard.rows for shard in photos.shards)]).tolist()
     return [(resolved, start, shard.rows) for start, shard in zip(starts, photos.shards, strict=False)]
 
 
 def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Refinement:
-    """The root's refinement with labels by people's present verdicts, published where they differ from before."""
+    """The root's refinement with labels made again from these verdicts; it is published if any of its tables changed.
+
+    verdicts: people's, columns as ANSWERS.
+    """
     refinement = latest(root)
     labelling = label(
         root,
         refinement.photos,
-        noise_of(refinement),
+        noise_tables(refinement),
         undecided=refinement.options.undecided,
         min_faces=refinement.options.min_faces,
         verdicts=verdicts,
@@ -123,7 +125,8 @@ def decide_shard(
 ) -> pa.Table:
     """The decisions on one shard of findings, row by row: people's verdict where there is one, else the policy's.
 
-    The policy's decisions carry no time, so that the same findings give the same decisions, byte by byte.
+    part: shard of findings; limits: the policy's thresholds by name; answers: shards of people's answers.
+    The policy's decisions have no time, so that the same findings give the same bytes.
     """
     findings = read_shard(root, part)
     policy = _decided_by_policy(findings, judge(findings, dict(limits), read_calibration(root, calibration)))
@@ -133,7 +136,7 @@ def decide_shard(
     answered = row.is_valid()
     by_people = people.take(row.drop_null()).select(schema.DECISIONS.names)
     decisions = pa.concat_tables([policy.filter(pc.invert(answered)), by_people])
-    order = np.argsort(np.asarray(answered), kind="stable")  # the findings' rows as `decisions` has them
+    order = np.argsort(np.asarray(answered), kind="stable")  # row of the finding that each row of `decisions` is about
     return decisions.take(pa.array(np.argsort(order)))
 
 
@@ -171,9 +174,9 @@ def _read(root: str, shards: Sequence[Shard], columns: Sequence[str]) -> pa.Tabl
 
 
 def slice_shard(part: tuple[Shard, int, int], *, root: str) -> pa.Table:
-    """A slice of a shard; part: the shard, the first row and the number of rows.
+    """The rows of a slice of a shard; part: the shard, the first row and the number of rows.
 
-    Only the row groups that hold such rows are read.
+    Only the Parquet row groups that hold rows of the slice are read.
     """
     shard, start, rows = part
     files, base = storage.open_root(root)

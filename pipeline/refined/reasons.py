@@ -1,4 +1,4 @@
-"""Why photos are removed or relabelled, and what each kind of finding says: one line each, in words."""
+"""The reasons why photos are removed or relabelled, and the kinds of findings, each described in one line."""
 
 REMOVED = {
     "unreadable": "the file is no picture: empty, cut short, or a web page",
@@ -6,7 +6,7 @@ REMOVED = {
     "poor": "the face is only a few pixels wide",
     "outlier": "the face is not the person of its claimed identity",
     "mixed": "no person could be found among the photos of its claimed identity",
-    "misplaced": "the face is another person, and that person is not kept either",
+    "misplaced": "the face is the person of another identity, which is not kept either",
     "duplicate": "the same picture is kept under the same identity already",
     "conflict": "the same picture is claimed by two identities",
     "overlap": "the person, or the picture, is in a test set",

@@ -1,6 +1,6 @@
-"""resolve(): claimed identities, findings and verdicts in, labels out.
+"""resolve(): from claimed identities, findings and verdicts to the labels of all photos.
 
-A pure function over the whole data set, and the only place where a photo is removed or relabelled.
+It is a pure function over the whole data set, and the only place where photos are removed or relabelled.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.refined.resolve_steps import relabels, removals
-from pipeline.refined.resolve_steps.merge_persons import merged_persons
+from pipeline.refined.resolve_steps.merge_persons import merge_targets
 from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
 
 KINDS = (
@@ -39,28 +39,29 @@ def resolve(
     undecided: str = "keep",
     min_faces: int = 2,
 ) -> pa.Table:
-    """The labels of all claims, row by row: an identity, or none and the reason (schema.LABELS).
+    """The labels of all photos (columns as LABELS), in the order of the claims: an identity, or null and a reason.
 
-    claims: face_id, key, identity?, cluster?; persons: person, identity, cluster, size, medoid; findings: as in the
-    schema; verdicts: "yes", "no" or "unsure" for each of them. undecided: "keep" or "drop", the fate of faces whose
-    outlier, mixed, overlap or conflict finding is "unsure"; an unsure split, misplaced or merge finding never acts. The
-    order of the rows changes nothing. The steps, each on what the ones before left:
+    claims: one row for each photo: face_id, key, identity (null: none claimed), cluster (null: no face). persons:
+    person, identity, cluster, size, medoid. findings: columns as FINDINGS. verdicts: "yes", "no" or "unsure" for each
+    finding. undecided: "keep" or "drop", what happens to photos whose outlier, mixed, overlap or conflict finding is
+    "unsure"; a split, misplaced or merge finding that is "unsure" changes nothing. min_faces: see step 10.
+    The labels do not depend on the order of the rows. The steps, each applied to what the steps before it left:
 
-     1. unnamed      a photo that claims no identity is removed: there is nothing to refine.
+     1. unnamed      a photo without a claimed identity is removed.
      2. unreadable, no_face, poor    a photo without a usable face is removed.
      3. duplicate    of the duplicates of a picture under one identity all but the best are removed.
-     4. split        a further person under an identity becomes an identity of its own, called identity~medoid.
+     4. split        a further person under an identity becomes an identity of its own, named identity~medoid.
      5. misplaced    a face that is another person is relabelled as that person.
-     6. outlier, mixed    a face that is not the person of its identity is removed, and so is what is left of an
-                     identity in which no person is found.
-     7. merge        persons are merged, the highest score first, where every two of the merged have a finding that is
-                     not denied: A-B and B-C do not bring A to C where there is no finding A-C. The largest one
-                     gives the name.
-     8. conflict     of one picture under two identities that are merged now, one photo is removed; under two different
-                     ones both are, if undecided is "drop".
-     9. overlap      a person of a test set is removed with all that it is merged with, and so are pictures of one.
-    10. too_few      what is left of an identity of fewer than min_faces is removed: one face cannot be checked, nor
-                     compared.
+     6. outlier, mixed    a face that is not the person of its identity is removed, and so are the remaining photos of
+                     an identity in which no person is found.
+     7. merge        persons are merged, the pair with the highest score first, if every two persons of the merged
+                     group have a merge finding whose verdict is not "no": findings A-B and B-C alone do not merge A
+                     with C. The largest person gives the name.
+     8. conflict     of one picture under two identities that are merged now, one photo is removed; under two
+                     identities that are not merged, both photos are removed if undecided is "drop".
+     9. overlap      a person of a test set is removed with all persons merged with it; so is a picture of a test set.
+    10. too_few      the photos of an identity that has fewer than min_faces left are removed: a single face cannot be
+                     compared with another one.
     """
     if undecided not in ("keep", "drop"):
         raise ValueError(f"undecided is keep or drop, not {undecided!r}")
@@ -74,7 +75,7 @@ def resolve(
     relabels.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
     removals.remove_outliers(fates, acting["outlier"])
     removals.remove_mixed(fates, claimed, numbers, acting["mixed"])
-    merged = merged_persons(persons, numbers, exists, findings, verdicts)
+    merged = merge_targets(persons, numbers, exists, findings, verdicts)
     removals.remove_conflicts(fates, merged, acting["conflict"], both=undecided == "drop")
     removals.remove_overlaps(fates, merged, numbers, acting["overlap"])
     final = np.where(fates.person >= 0, merged[fates.person], -1)
@@ -86,9 +87,9 @@ def resolve(
 def _acting_findings(
     findings: pa.Table, verdicts: NDArray[np.object_], *, drop_undecided: bool
 ) -> dict[str, ActingFindings]:
-    """The findings that change a photo's fate, by kind: those with "yes", and those with "unsure" where these act too.
+    """The findings that change labels, by kind: those with the verdict "yes", and for some kinds also "unsure".
 
-    An undecided conflict always acts, for it is never decided by score: see remove_conflicts().
+    A conflict acts when it is "unsure", because the policy never decides conflicts: see remove_conflicts().
     """
     kinds = np.asarray(findings["kind"].to_numpy(), object)
     by_kind = {}
@@ -104,9 +105,9 @@ def _acting_findings(
 
 
 def _numbered_persons(claims: pa.Table, persons: pa.Table) -> tuple[dict[str, int], Indices]:
-    """A number for each person: claimed identities in the order of their names, then further persons in theirs.
+    """The number of each person by name, and for each claim [n] the number of its identity, -1 for none.
 
-    And for each claim [n] the number of its identity, -1 for none.
+    Claimed identities come first, then further persons, both in the order of their names.
     """
     identities = sorted(set(claims["identity"].unique().to_pylist()) - {None})
     further = sorted(set(persons["person"].to_pylist()) - set(identities))
@@ -116,6 +117,7 @@ def _numbered_persons(claims: pa.Table, persons: pa.Table) -> tuple[dict[str, in
 
 
 def _labels(claims: pa.Table, findings: pa.Table, fates: PhotoFates, merged: Indices, names: list[str]) -> pa.Table:
+    """The fates as a table, columns as LABELS; merged: see merge_targets(); names: of persons, by number."""
     kept = fates.person >= 0
     final = np.where(kept, merged[fates.person], -1)
     reason = np.where(kept & (fates.reason == "") & (final != fates.person), "merge", fates.reason)

@@ -1,4 +1,4 @@
-"""What a review by people tells the data card of an export: who decided, and how much noise is left."""
+"""The summary of a review by people for the data card of an export: who decided, and how much noise is left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """The noise left among the kept photos: photos judged, those judged wrong, and the 95% Wilson interval."""
+    """The noise left among the kept photos, estimated from an audited sample; low and high: 95% Wilson interval."""
 
-    judged: int
-    wrong: int
-    low: float
+    judged: int  # photos of the sample that people judged
+    wrong: int  # of these, photos that do not show the person they are kept under
+    low: float  # share, 0 to 1
     high: float
 
 
@@ -18,6 +18,6 @@ class NoiseEstimate:
 class ReviewSummary:
     """A review in numbers, without groups and without the names of annotators."""
 
-    # what kind of source each entry of the decisions' column `who` is, where it is not people: "list" or "truth"
+    # by value of the decisions' column `who`: "list" or "truth"; annotators are not in it
     sources: Mapping[str, str] = field(default_factory=dict)
     noise: NoiseEstimate | None = None  # None: no audited photo was judged yet

@@ -1,8 +1,8 @@
-"""The refined table: the kept faces in one global order, made by two passes over the shards in bounded memory.
+"""The refined table: the kept faces in one global order, made in two passes with bounded memory.
 
-Each face has a place in the order. The first pass sorts a few shards of faces at a time by place; the second makes each
-refined shard from its range of places in all of them. The order is a seeded shuffle (a trainer reads from start to
-end), or by label (RecordIO with identity ranges asks for it).
+A face's place in the order is a number. The first pass sorts a few shards of faces at a time by place; the second makes
+each refined shard from one range of places, read from all sorted shards. The order is a seeded shuffle, so that a
+trainer can read the table from start to end, or by label, which RecordIO with identity ranges needs.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from pipeline.tables.table import Shard, Table, read_shard
 
 PLACED = schema.REFINED.insert(0, pa.field("place", pa.uint64()))
 SAMPLES_A_SHARD = 16384  # about 130 MB of faces
-SHARDS_A_SORT = 16  # shards of faces sorted as one
-PLACES_A_LABEL = 1 << 31  # a place is the label times this, plus a seeded hash: a uint64
+SHARDS_A_SORT = 16  # shards of faces that the first pass sorts together
+PLACES_A_LABEL = 1 << 31  # a place is label * PLACES_A_LABEL + a seeded hash of 31 bits: it fits uint64
 
 
 def identities(root: str, labels: Table, *, workers: Workers = None) -> Table:
-    """The identities table: the kept identities in the order of their names, labelled 0, 1, 2..., with their photos."""
+    """The identities table: kept identities in the order of their names, their labels 0, 1, 2... and photo counts."""
     parts = [tuple(labels.shards)]
     return build(
         root, "identities", identities_shard, parts, schema=schema.IDENTITIES, workers=workers, unnamed={"root": root}
@@ -33,7 +33,7 @@ def identities(root: str, labels: Table, *, workers: Workers = None) -> Table:
 
 
 def identities_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
-    """All kept identities of the labels with the number of their photos; part: the shards of the labels."""
+    """All kept identities with their labels and numbers of photos; part: the shards of the labels table."""
     counts: Counter[str] = Counter()
     for shard in part:
         counts.update(i for i in read_shard(root, shard, ["identity"])["identity"].to_pylist() if i is not None)
@@ -53,8 +53,9 @@ def refined(
     seed: int = 0,
     workers: Workers = None,
 ) -> Table:
-    """The refined table: one row for each kept face, in the given order ("shuffle" or "label").
+    """The refined table: one row for each kept face.
 
+    order: "shuffle", or "label" (by label, shuffled within one); seed: of the shuffle.
     Raises UserError when no photo is kept.
     """
     kept = sum(identities.read(["photos"])["photos"].to_pylist())
@@ -90,7 +91,8 @@ def place_shard(
 ) -> pa.Table:
     """The kept faces of some shards with their places, sorted by place.
 
-    part: shards of labels and of faces. who: the shards of the identities table (the name is in the table's address).
+    part: pairs of a shard of labels and a shard of faces. who: the shards of the identities table; this parameter's
+    name is part of the table's address and cannot be changed.
     """
     label_of: dict[str, int] = {}
     for shard in who:
@@ -111,13 +113,15 @@ def place_shard(
 
 
 def _hash(seed: int, face: str) -> int:
+    """A hash of 31 bits."""
     return int.from_bytes(blake2b(f"{seed}:{face}".encode(), digest_size=4).digest(), "big") >> 1
 
 
 def refined_shard(part: tuple[int, int], *, placed: Sequence[Shard], labels: int, root: str) -> pa.Table:
-    """One shard of the refined table: the rows whose places fall into its range.
+    """One shard of the refined table: the rows whose places lie in its range.
 
-    part: its number and how many there are. placed: the shards sorted by place. labels: how many labels places go over.
+    part: the shard's number and the number of shards. placed: the shards that the first pass sorted. labels: the number
+    of labels over which the places extend; 1 for the order "shuffle", in which places do not depend on labels.
     """
     i, count = part
     places = labels * PLACES_A_LABEL

@@ -1,7 +1,8 @@
-"""The thresholds of a refinement as two tables for people: what decides about findings, and what groups faces.
+"""The thresholds of a refinement as two tables for readers: those that decide about findings, and those that form
+clusters.
 
-Most thresholds are asked for as an error rate: FAR (false accept rate, the share of impostor pairs that score at least
-as much) or FRR (false reject rate, the share of genuine pairs that score less). The calibration makes it a score.
+Most thresholds are set as an error rate: FAR (false accept rate: the share of impostor pairs that score at least this)
+or FRR (false reject rate: the share of genuine pairs that score less). The calibration turns the rate into a score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,35 +21,35 @@ FUSED, EACH = "fused score", "score of each embedder"
 
 
 class Rule(NamedTuple):
-    """A rule in words: its name in refinement.json, the rate asked for, the unit of its number, what it decides.
+    """The description of a rule.
 
-    A rule in the unit EACH has one number for each embedder, under name_0 and name_1.
+    A rule with the unit EACH has one threshold for each embedder, in refinement.json as name_0 and name_1.
     """
 
-    name: str
-    asked: str
-    unit: str
-    decides: str
+    name: str  # in refinement.json
+    asked: str  # the rate that is set; {...} takes the number
+    unit: str  # of the threshold
+    decides: str  # what the threshold decides, in words
 
 
 class ThresholdRow(NamedTuple):
-    """A line of a table; its fields are COLUMNS."""
+    """A row of one of the tables; its fields have the order of COLUMNS."""
 
     rule: str
-    asked: str
-    became: str
+    asked: str  # the rate that is set
+    became: str  # the threshold or thresholds
     unit: str
     decides: str
 
 
 class ThresholdTables(NamedTuple):
-    """What decides about findings (remove, relabel, merge, split), and what groups faces before there are findings."""
+    """The thresholds that decide about findings (remove, relabel, merge, split), and the rules that form clusters."""
 
     findings: list[ThresholdRow]
     grouping: list[ThresholdRow]
 
 
-# what is asked for: fields of Rates
+# {...} in `asked` is a field of Rates
 FINDING_RULES = (
     Rule(
         "outlier",
@@ -56,7 +57,7 @@ FINDING_RULES = (
         FUSED,
         "a photo that scores less against the person of its identity is an outlier",
     ),
-    Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed only if it scores less than this, too"),
+    Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed only if it scores less than this as well"),
     Rule(
         "misplaced",
         "FAR {misplaced:g} / persons",
@@ -64,7 +65,9 @@ FINDING_RULES = (
         "an outlier that scores this against another person is relabelled as that person",
     ),
     Rule("merge", "FAR {merge:g} / persons", FUSED, "two persons that score this are merged"),
-    Rule("support", "FAR {support:g}", EACH, "photos are relabelled and persons merged only if they score this, too"),
+    Rule(
+        "support", "FAR {support:g}", EACH, "photos are relabelled and persons merged only if they score this as well"
+    ),
     Rule(
         "merge_photos",
         "FRR {odd_pairs:g}",
@@ -77,7 +80,7 @@ FINDING_RULES = (
         FUSED,
         "a person that scores this against an identity of a test set is removed",
     ),
-    Rule("leak", "FAR {leak:g}", EACH, "a person of a test set is removed only if it scores this, too"),
+    Rule("leak", "FAR {leak:g}", EACH, "a person of a test set is removed only if it scores this as well"),
     Rule(
         "overlap_photos",
         "FRR {odd_photo:g}",
@@ -100,7 +103,7 @@ FINDING_RULES = (
         "two faces that correlate this much are one picture: a duplicate, or a conflict of two identities",
     ),
 )
-# what is asked for: the rule's own number. A refinement does not record the scores that these rates became
+# {...} in `asked` is the rule's own number; a refinement does not record the scores that these rates became
 GROUPING_RULES = (
     Rule("far_link", "FAR {:g} / pairs", "FAR", "faces of one identity are linked into groups"),
     Rule("far_join", "FAR {:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
@@ -118,10 +121,10 @@ GROUPING_RULES = (
 def threshold_tables(
     thresholds: Mapping[str, float], rules: Mapping[str, float], *, rates: Rates | None = None
 ) -> ThresholdTables:
-    """The two tables of a refinement's thresholds and of its rules (RefineOptions.rules).
+    """The two tables of a refinement's thresholds and of its clustering rules (RefineOptions.rules).
 
-    rates: what the thresholds were asked for as; the policy's own where not given. A number without a description here,
-    of an older refinement for example, gets a row without one.
+    rates: from which the thresholds were computed; None for the policy's defaults. A threshold or rule that is not
+    described here, of an older refinement for example, gets a row without description.
     """
     asked = (rates or Rates())._asdict()
     findings = [_finding_row(rule, rule.asked.format(**asked), thresholds) for rule in FINDING_RULES]
@@ -136,7 +139,7 @@ def threshold_tables(
 
 
 def _finding_row(rule: Rule, asked: str, thresholds: Mapping[str, float]) -> ThresholdRow:
-    """The rule with the numbers that it became; its name is empty where the refinement has no such threshold."""
+    """A rule with its thresholds; the row's name is "" when the refinement has no such threshold."""
     stored = (f"{rule.name}_0", f"{rule.name}_1") if rule.unit == EACH else (rule.name,)
     names = [name for name in stored if name in thresholds]
     return ThresholdRow(
@@ -145,5 +148,6 @@ def _finding_row(rule: Rule, asked: str, thresholds: Mapping[str, float]) -> Thr
 
 
 def _with_undescribed(rows: Sequence[ThresholdRow], numbers: Mapping[str, float]) -> list[ThresholdRow]:
+    """The rows, and one for each number whose name is in none of them."""
     described = {name for row in rows for name in row.rule.split(", ")}
     return [*rows, *(ThresholdRow(n, "", f"{numbers[n]:.4g}", "", "") for n in sorted(numbers) if n not in described)]

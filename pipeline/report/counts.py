@@ -19,8 +19,8 @@ class IdentityCounts(NamedTuple):
     identity: str  # "" for photos that claim none
     claimed: int
     kept: int
-    relabelled_away: int
-    relabelled_here: int
+    relabelled_to_others: int
+    relabelled_from_others: int
     removed_by_reason: dict[str, int]
 
     @property
@@ -31,10 +31,10 @@ class IdentityCounts(NamedTuple):
     @property
     def changed(self) -> int:
         """Photos whose label is not the claimed one, and photos of other identities that are labelled as this one."""
-        return self.claimed - self.kept + self.relabelled_here
+        return self.claimed - self.kept + self.relabelled_from_others
 
 
-class Share(NamedTuple):
+class FateCounts(NamedTuple):
     """The photos of several identities: how many there are, how many were removed and relabelled."""
 
     name: str
@@ -56,7 +56,7 @@ def count_photos(refinement: Refinement) -> Counts:
     flow: Counter[tuple[str, str, str]] = Counter()
     claimed_photos: Counter[str] = Counter()
     kept: Counter[str] = Counter()
-    relabelled_here: Counter[str] = Counter()
+    relabelled_from_others: Counter[str] = Counter()
     removed: dict[str, Counter[str]] = defaultdict(Counter)
     sources = refinement.photos.batches(["source"])
     labels = refinement.labels.batches(["claimed", "identity", "reason"])
@@ -73,7 +73,7 @@ def count_photos(refinement: Refinement) -> Counts:
                 kept[claimed] += n
                 flow[source, KEPT, ""] += n
             else:
-                relabelled_here[identity] += n
+                relabelled_from_others[identity] += n
                 flow[source, RELABELLED, reason] += n
     identities = [
         IdentityCounts(
@@ -81,38 +81,38 @@ def count_photos(refinement: Refinement) -> Counts:
             claimed_photos[identity],
             kept[identity],
             claimed_photos[identity] - kept[identity] - removed[identity].total(),
-            relabelled_here[identity],
+            relabelled_from_others[identity],
             dict(sorted(removed[identity].items())),
         )
-        for identity in sorted({*claimed_photos, *relabelled_here})
+        for identity in sorted({*claimed_photos, *relabelled_from_others})
     ]
     return Counts(dict(sorted(flow.items())), sorted(identities, key=lambda i: (-i.changed, i.identity)))
 
 
-def noise_by_size(identities: Sequence[IdentityCounts]) -> list[Share]:
+def noise_by_size(identities: Sequence[IdentityCounts]) -> list[FateCounts]:
     """The noise of identities with few photos and with many, by the number of photos that claim them."""
     shares = []
     for low, high in zip(SIZES, [*SIZES[1:], None], strict=True):
         name = f"{low}+" if high is None else str(low) if high == low + 1 else f"{low}-{high - 1}"
         members = [i for i in identities if i.identity and i.claimed >= low and (high is None or i.claimed < high)]
-        shares += [_share(name, members)] if members else []
+        shares += [_fate_counts(name, members)] if members else []
     return shares
 
 
-def noise_by_group(identities: Sequence[IdentityCounts], group: Mapping[str, str]) -> list[Share]:
+def noise_by_group(identities: Sequence[IdentityCounts], group: Mapping[str, str]) -> list[FateCounts]:
     """The noise by group of identities; group: by identity, those without one are counted together."""
     members: dict[str, list[IdentityCounts]] = defaultdict(list)
     for identity in identities:
         if identity.identity and identity.claimed:
             members[group.get(identity.identity, "no group given")].append(identity)
-    return [_share(name, of_group) for name, of_group in sorted(members.items())]
+    return [_fate_counts(name, of_group) for name, of_group in sorted(members.items())]
 
 
-def _share(name: str, identities: Sequence[IdentityCounts]) -> Share:
-    return Share(
+def _fate_counts(name: str, identities: Sequence[IdentityCounts]) -> FateCounts:
+    return FateCounts(
         name,
         sum(i.claimed for i in identities),
         sum(i.removed for i in identities),
-        sum(i.relabelled_away for i in identities),
+        sum(i.relabelled_to_others for i in identities),
         len(identities),
     )

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pipeline.noise.findings import read_findings
 from pipeline.refinement import Refinement
 from pipeline.report.counts import KEPT, RELABELLED, REMOVED
-from pipeline.report.face_sides import Group, Side, faces_of_groups, groups_of_persons, sides_of_findings
+from pipeline.report.face_sides import Cluster, Side, clusters_of_persons, faces_of_clusters, sides_of_findings
 from pipeline.report.thumbnails import thumbnails
 from pipeline.tables.face_rows import rows_of_faces
 
@@ -65,12 +65,12 @@ def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: 
         f for views in (in_a, in_b) for v in views.values() for side in (v.claimed, *v.others) for f in side.faces
     }
     clusters = rows_of_faces(a.clusters, side_faces, ("face_id", "identity", "cluster"))
-    group_in_a = {face: (identity, cluster) for face, identity, cluster in clusters}
+    cluster_in_a = {face: (identity, cluster) for face, identity, cluster in clusters}
     entries = [
         Difference(
             fates,
             tuple(dict.fromkeys([*in_a[face].names, *in_b[face].names])),
-            tuple(_sides(face, in_a[face], in_b[face], group_in_a)),
+            tuple(_sides(face, in_a[face], in_b[face], cluster_in_a)),
         )
         for place in range(per_kind)  # one of each difference in turn, so that none takes all of the budget
         for fates in shown
@@ -134,12 +134,12 @@ def _photo_views(refinement: Refinement, faces: AbstractSet[str]) -> dict[str, _
     ids = pa.array(sorted({finding for *_, finding in labels if finding}), pa.string())
     tables = (t.filter(pc.is_in(t["finding_id"], value_set=ids)) for t in refinement.judged_findings.batches())
     sides = sides_of_findings(refinement, [finding for table in tables for finding in read_findings(table)])
-    group_of_person = groups_of_persons(refinement)
+    cluster_of_person = clusters_of_persons(refinement)
     names = {name for _, claimed, identity, _ in labels for name in (claimed, identity) if name}
-    faces_of = faces_of_groups(refinement.clusters, {group_of_person.get(name, (name, 0)) for name in names})
+    faces_of = faces_of_clusters(refinement.clusters, {cluster_of_person.get(name, (name, 0)) for name in names})
 
     def person(name: str | None) -> Side:
-        return Side(name or "no identity", faces_of.get(group_of_person.get(name or "", (name, 0)), ()))
+        return Side(name or "no identity", faces_of.get(cluster_of_person.get(name or "", (name, 0)), ()))
 
     return {
         face: _PhotoView(
@@ -151,7 +151,7 @@ def _photo_views(refinement: Refinement, faces: AbstractSet[str]) -> dict[str, _
     }
 
 
-def _sides(face: str, in_a: _PhotoView, in_b: _PhotoView, group_in_a: Mapping[str, Group]) -> Iterator[Side]:
+def _sides(face: str, in_a: _PhotoView, in_b: _PhotoView, cluster_in_a: Mapping[str, Cluster]) -> Iterator[Side]:
     """The photo, its claimed person, and what else A and B hold against it.
 
     A person that is shown already is not shown again: other faces of its group in A are the same person.
@@ -161,7 +161,7 @@ def _sides(face: str, in_a: _PhotoView, in_b: _PhotoView, group_in_a: Mapping[st
     claimed_in_b = in_b.claimed._replace(caption=f"{in_b.claimed.caption}, as B has it")
     for side in (in_a.claimed, *in_a.others, claimed_in_b, *in_b.others):
         faces = tuple(f for f in side.faces if f != face)
-        groups = {group_in_a[f] for f in faces if f in group_in_a} if len(faces) > 1 else set()
+        groups = {cluster_in_a[f] for f in faces if f in cluster_in_a} if len(faces) > 1 else set()
         content: set[object] = {*faces, *(g for g in groups if g[1] is not None and g[1] >= 0)}
         if faces and not content & shown:
             shown |= content

@@ -19,7 +19,7 @@ from pipeline.tables.table import Table
 FACES_A_PERSON = 4  # faces that show a person
 MIXED_CLUSTERS = 8  # clusters of which faces are shown where an identity has no person
 WITHOUT_FACE = ("unreadable", "no_face")
-Group = tuple[str | None, int]  # a group of faces: identity and cluster
+Cluster = tuple[str | None, int]  # identity, and number of the cluster among its photos
 
 
 class Side(NamedTuple):
@@ -36,50 +36,56 @@ class FindingSides(NamedTuple):
     sides: tuple[Side, ...]
 
 
-class _World(NamedTuple):
+class _FaceLookup(NamedTuple):
     """Where faces and persons are: the group of each, and the faces that show a group or a test identity."""
 
-    group_of_person: Mapping[str, Group]
-    group_of_face: Mapping[str, Group]
-    faces_of_group: Mapping[Group, tuple[str, ...]]
-    faces_of_test: Mapping[str, tuple[str, ...]]
+    cluster_of_person: Mapping[str, Cluster]
+    cluster_of_face: Mapping[str, Cluster]
+    faces_of_cluster: Mapping[Cluster, tuple[str, ...]]
+    faces_of_test_name: Mapping[str, tuple[str, ...]]
 
     def faces_of(self, person: str) -> tuple[str, ...]:
         """The faces that show a person, an identity's person, or an identity or a face of a test set."""
-        group = self.group_of_person.get(person, (person, 0))
-        return self.faces_of_group.get(group, self.faces_of_test.get(person, ()))
+        group = self.cluster_of_person.get(person, (person, 0))
+        return self.faces_of_cluster.get(group, self.faces_of_test_name.get(person, ()))
 
 
 def sides_of_findings(refinement: Refinement, findings: Sequence[Finding]) -> dict[str, FindingSides]:
     """Names and faces of each finding, by finding_id."""
-    group_of_person = groups_of_persons(refinement)
+    cluster_of_person = clusters_of_persons(refinement)
     names = {name for f in findings for name in (f.subject, f.object) if name}
     clusters = rows_of_faces(refinement.clusters, names, ("face_id", "identity", "cluster"))
-    group_of_face = {face: (identity, cluster) for face, identity, cluster in clusters}
-    groups: set[Group] = {group_of_person[name] for name in names if name in group_of_person}
-    groups |= {group for identity, cluster in group_of_face.values() for group in ((identity, cluster), (identity, 0))}
+    cluster_of_face = {face: (identity, cluster) for face, identity, cluster in clusters}
+    groups: set[Cluster] = {cluster_of_person[name] for name in names if name in cluster_of_person}
+    groups |= {
+        group for identity, cluster in cluster_of_face.values() for group in ((identity, cluster), (identity, 0))
+    }
     groups |= {(f.subject, cluster) for f in findings if f.kind == "mixed" for cluster in range(MIXED_CLUSTERS)}
-    faces_of_group = faces_of_groups(refinement.clusters, groups)
+    faces_of_cluster = faces_of_clusters(refinement.clusters, groups)
     test_names = {f.object for f in findings if f.kind == "overlap" and f.object}
-    world = _World(group_of_person, group_of_face, faces_of_group, _test_faces(refinement.test_faces, test_names))
-    return {f.finding_id: _sides(f, world) for f in findings}
+    lookup = _FaceLookup(
+        cluster_of_person, cluster_of_face, faces_of_cluster, _test_faces(refinement.test_faces, test_names)
+    )
+    return {f.finding_id: _sides(f, lookup) for f in findings}
 
 
-def _sides(finding: Finding, world: _World) -> FindingSides:
+def _sides(finding: Finding, lookup: _FaceLookup) -> FindingSides:
     kind, subject, other = finding.kind, finding.subject, finding.object or ""
-    subject_identity = _identity_of(subject, world)
-    other_identity = (world.group_of_face[other][0] or "") if other in world.group_of_face else other
+    subject_identity = _identity_of(subject, lookup)
+    other_identity = (lookup.cluster_of_face[other][0] or "") if other in lookup.cluster_of_face else other
     names = tuple(dict.fromkeys(name for name in (subject_identity, other_identity) if name))
 
     def person(name: str, caption: str = "the person of {}") -> Side:
-        return Side(caption.format(name), tuple(face for face in world.faces_of(name) if face != subject))
+        return Side(caption.format(name), tuple(face for face in lookup.faces_of(name) if face != subject))
 
     if kind in ("outlier", "misplaced"):
         photo = Side(f"the photo, claimed as {subject_identity}", (subject,))
         claimed = [person(subject_identity)] if kind == "misplaced" and subject_identity != other else []
         return FindingSides(names, (photo, *claimed, person(other or subject_identity)))
     if kind == "split":
-        return FindingSides(names, (_group_side("one person", subject, world), _group_side("another", other, world)))
+        return FindingSides(
+            names, (_cluster_side("one person", subject, lookup), _cluster_side("another", other, lookup))
+        )
     if kind == "duplicate":
         return FindingSides(names, (Side("removed", (subject,)), Side("kept", (other,))))
     if kind == "conflict":
@@ -87,7 +93,7 @@ def _sides(finding: Finding, world: _World) -> FindingSides:
             names, (Side(subject_identity, (subject,)), Side(other_identity or "the other photo", (other,)))
         )
     if kind == "mixed":
-        faces = [f for c in range(MIXED_CLUSTERS) for f in world.faces_of_group.get((subject, c), ())]
+        faces = [f for c in range(MIXED_CLUSTERS) for f in lookup.faces_of_cluster.get((subject, c), ())]
         return FindingSides(names, (Side(f"claimed as {subject}", tuple(faces[: 2 * FACES_A_PERSON])),))
     if kind == "merge":
         return FindingSides(names, (person(subject), person(other)))
@@ -96,30 +102,30 @@ def _sides(finding: Finding, world: _World) -> FindingSides:
     return FindingSides(names, () if kind in WITHOUT_FACE else (Side(subject_identity, (subject,)),))
 
 
-def _identity_of(subject: str, world: _World) -> str:
+def _identity_of(subject: str, lookup: _FaceLookup) -> str:
     """The claimed identity of a face or a person."""
-    identity, _ = world.group_of_face.get(subject) or world.group_of_person.get(subject, (subject, 0))
+    identity, _ = lookup.cluster_of_face.get(subject) or lookup.cluster_of_person.get(subject, (subject, 0))
     return identity or ""
 
 
-def _group_side(caption: str, face: str, world: _World) -> Side:
+def _cluster_side(caption: str, face: str, lookup: _FaceLookup) -> Side:
     """A face, then others of its group."""
-    group = world.group_of_face.get(face)
-    others = world.faces_of_group.get(group, ()) if group else ()
+    group = lookup.cluster_of_face.get(face)
+    others = lookup.faces_of_cluster.get(group, ()) if group else ()
     faces = tuple(dict.fromkeys([face, *others]))[:FACES_A_PERSON]
-    return Side(f"{caption} of {_identity_of(face, world)}", faces)
+    return Side(f"{caption} of {_identity_of(face, lookup)}", faces)
 
 
-def groups_of_persons(refinement: Refinement) -> dict[str, Group]:
+def clusters_of_persons(refinement: Refinement) -> dict[str, Cluster]:
     """Identity and cluster of each person of a refinement, by what the person is called."""
     rows = refinement.persons.read(["person", "identity", "cluster"])
     persons, identities, clusters = (rows[c].to_pylist() for c in ("person", "identity", "cluster"))
     return dict(zip(persons, zip(identities, clusters, strict=True), strict=True))
 
 
-def faces_of_groups(clusters: Table, groups: Collection[Group]) -> dict[Group, tuple[str, ...]]:
+def faces_of_clusters(clusters: Table, groups: Collection[Cluster]) -> dict[Cluster, tuple[str, ...]]:
     """The faces of each group that score highest against the person of their identity, the highest first."""
-    best: dict[Group, list[tuple[float, str]]] = defaultdict(list)
+    best: dict[Cluster, list[tuple[float, str]]] = defaultdict(list)
     identities = pa.array(sorted({identity for identity, _ in groups if identity}), pa.string())
     columns = ["identity", "cluster", "core", "face_id"]
     for rows in clusters.batches(columns):

@@ -7,7 +7,7 @@ from html import escape
 from pipeline.refined import reasons
 from pipeline.report.differences import Differences, Fates
 from pipeline.report.face_sides import Side
-from pipeline.report.gallery import Entry, Gallery
+from pipeline.report.gallery import Gallery, GalleryEntry
 from pipeline.report.page import table
 
 VERDICTS = {"yes": "holds", "no": "does not hold", "unsure": "undecided"}
@@ -82,7 +82,7 @@ def _filtered(controls: Iterable[str], cards: Iterable[str]) -> str:
     )
 
 
-def _finding_card(entry: Entry, pictures: Mapping[str, str]) -> str:
+def _finding_card(entry: GalleryEntry, pictures: Mapping[str, str]) -> str:
     by = "" if entry.verdict == "unsure" else f", by {entry.decided_by}"
     verdict = f'<span class="verdict {entry.verdict}">{VERDICTS[entry.verdict]}{by}</span>'
     return _card(

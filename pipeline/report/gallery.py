@@ -24,7 +24,7 @@ from pipeline.review.questions.belief import finding_beliefs, genuine_scores
 DOUBTFUL_REMOVALS = 24  # removed photos shown that were perhaps correct
 
 
-class Entry(NamedTuple):
+class GalleryEntry(NamedTuple):
     """A finding as it is shown."""
 
     kind: str
@@ -39,9 +39,9 @@ class Entry(NamedTuple):
 class Gallery(NamedTuple):
     """The findings shown, how many there are by kind and verdict, doubtful removals, and pictures by face."""
 
-    entries: list[Entry]
+    entries: list[GalleryEntry]
     counts: dict[tuple[str, str], int]
-    doubtful_removals: list[Entry]
+    doubtful_removals: list[GalleryEntry]
     expected_correct: float  # photos removed as outliers that are expected to be correct
     pictures: dict[str, str]  # data addresses that hold the picture
 
@@ -75,9 +75,9 @@ def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind:
     )
 
 
-def _entry(finding: Finding, verdict: str, who: str, belief: float, sides: FindingSides) -> Entry:
+def _entry(finding: Finding, verdict: str, who: str, belief: float, sides: FindingSides) -> GalleryEntry:
     decided_by = "the policy" if who == "policy" else "people or a list"
-    return Entry(finding.kind, verdict, decided_by, sides.names, finding.evidence or "", belief, sides.sides)
+    return GalleryEntry(finding.kind, verdict, decided_by, sides.names, finding.evidence or "", belief, sides.sides)
 
 
 def _removed_as_outlier(refinement: Refinement, findings: pa.Table) -> NDArray[np.bool_]:
@@ -101,7 +101,7 @@ def _chosen(kinds: NDArray[np.object_], belief: Floats, per_kind: int) -> list[i
     return chosen
 
 
-def _kinds_in_turn(entries: Sequence[Entry]) -> Iterable[Entry]:
+def _kinds_in_turn(entries: Sequence[GalleryEntry]) -> Iterable[GalleryEntry]:
     """One entry of each kind, then a second of each, and so on, so that no kind takes all of the budget."""
     seen: dict[str, int] = defaultdict(int)
     order = []

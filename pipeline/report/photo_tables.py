@@ -33,8 +33,8 @@ def identity_table(identities: Sequence[IdentityCounts]) -> str:
             i.identity,
             i.claimed,
             i.kept,
-            i.relabelled_away,
-            i.relabelled_here,
+            i.relabelled_to_others,
+            i.relabelled_from_others,
             i.removed,
             ", ".join(f"{reason} {n}" for reason, n in i.removed_by_reason.items()),
         ]

@@ -1,1 +1,1 @@
-"""The steps of resolve(): each changes the fates of photos by the findings of one kind."""
+"""The steps of resolve(): each changes the fates of photos according to the findings of one kind."""

@@ -1,4 +1,4 @@
-"""Which persons are one human being: merges that no pair of the merged persons contradicts."""
+"""Merges persons that are one human being, where no finding about two of the merged persons speaks against it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from pipeline.refined.resolve_steps.photo_fates import Indices
 
 
 class MergeFinding(NamedTuple):
-    """Two persons (by number) that may be one, their score, and the verdict on it: "yes", "no" or "unsure"."""
+    """Two persons, by number, that may be one; their score, and the verdict: "yes", "no" or "unsure"."""
 
     one: int
     two: int
@@ -21,11 +21,11 @@ class MergeFinding(NamedTuple):
 
 
 def merge_persons(n: int, findings: Sequence[MergeFinding]) -> NDArray[np.signedinteger[Any]]:
-    """The group [n] of each of n persons after the merges, named by its lowest member.
+    """The group [n] of each of n persons after the merges, as the lowest number of a person in the group.
 
-    Findings with the verdict "yes" are taken from the highest score down. Two groups are merged only when every pair of
-    persons across them has a finding, and none of these the verdict "no": A-B and B-C alone do not bring A to C, for a
-    chain of similar faces may lead from one human being to another.
+    Findings with the verdict "yes" are applied from the highest score to the lowest. Two groups are merged only if
+    every pair of persons across them has a finding and none of these has the verdict "no". So A-B and B-C alone do not
+    merge A with C: a chain of similar faces may lead from one human being to another.
     """
     denied = {frozenset(f[:2]) for f in findings if f.verdict == "no"}
     allowed = {frozenset(f[:2]) for f in findings} - denied
@@ -42,12 +42,14 @@ def merge_persons(n: int, findings: Sequence[MergeFinding]) -> NDArray[np.signed
     return group
 
 
-def merged_persons(
+def merge_targets(
     persons: pa.Table, numbers: dict[str, int], exists: NDArray[np.bool_], findings: pa.Table, verdicts: NDArray[Any]
 ) -> Indices:
-    """For each person [persons] the one it is merged into, itself when into none.
+    """For each person, by number, the number of the person it is merged into; its own number when it is not merged.
 
-    A group of merged persons is called after a claimed identity rather than a further person, then after the largest.
+    Merged persons become the largest claimed identity among them, or the largest further person where there is none.
+    persons: as resolve() takes them; numbers: of persons, by name; exists: by number whether the person is an identity
+    of its own (claimed or split off); findings, verdicts: of all kinds.
     """
     size = np.zeros(len(numbers), np.int64)
     size[[numbers[p] for p in persons["person"].to_pylist()]] = persons["size"].to_numpy()

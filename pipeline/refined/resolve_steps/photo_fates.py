@@ -15,15 +15,18 @@ Indices = NDArray[np.signedinteger[Any]]
 
 
 class ActingFindings(NamedTuple):
-    """The findings of one kind that act, in the order of their ids: row in the findings table, subject and object."""
+    """The findings of one kind that change labels, in the order of their ids."""
 
-    rows: Indices
+    rows: Indices  # in the findings table
     subjects: list[str]
     objects: list[str | None]
 
 
 class PhotoFates:
-    """For each photo [n]: the number of its person (-1: removed), the reason, and the row of the finding (-1: none)."""
+    """For each photo [n]: the number of its person (-1: removed), the reason, and the row of the finding (-1: none).
+
+    A photo is kept under its claimed identity where the reason is "".
+    """
 
     def __init__(self, face_ids: pa.ChunkedArray, person: Indices) -> None:
         self.face_ids = face_ids
@@ -34,7 +37,7 @@ class PhotoFates:
     def rows_of(self, face_ids: Sequence[str | None]) -> Indices:
         """The rows of faces by id, -1 for a face that is not among the photos."""
         encoded = pa.array(face_ids, pa.string()).dictionary_encode()
-        # the photos are looked up among the wanted ids, not the other way round: the shorter list is hashed
+        # the photos are looked up among the wanted ids and not the reverse, because index_in hashes the value set
         wanted = pc.index_in(self.face_ids, value_set=encoded.dictionary).fill_null(-1).to_numpy()
         row_of_id = np.full(len(encoded.dictionary) + 1, -1, np.int64)
         rows = np.flatnonzero(wanted >= 0)
@@ -42,14 +45,14 @@ class PhotoFates:
         return np.asarray(row_of_id[encoded.indices.fill_null(-1).to_numpy()])
 
     def relabel(self, rows: Indices, person: Indices, reason: str, finding: Indices) -> None:
-        """Put the photos of these rows under other persons, for this reason."""
+        """Set person, reason and finding of the photos of these rows."""
         self.person[rows], self.reason[rows], self.finding[rows] = person, reason, finding
 
     def remove(self, rows: Indices, reason: str, finding: Indices | int = -1) -> None:
-        """Remove those of the rows that are still kept, for this reason.
+        """Remove the photos of these rows that are still kept, for this reason.
 
-        A photo that was relabelled as misplaced keeps that reason: it lost the place it was moved to. Rows of -1 are
-        passed over; of a row that comes twice the first finding counts.
+        A photo that was relabelled as misplaced keeps "misplaced" as its reason, with that finding. Rows of -1 are
+        ignored; of a row that comes twice the first finding counts.
         """
         finding = np.broadcast_to(finding, rows.shape)
         first = np.sort(np.unique(rows, return_index=True)[1])

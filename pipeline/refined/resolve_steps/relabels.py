@@ -1,6 +1,6 @@
-"""Steps that relabel photos: a further person under an identity is split off, a misplaced face becomes its person's.
+"""Steps that relabel photos: further persons are split off their identity, misplaced faces are moved to their person.
 
-Persons are numbered, claimed identities first; `numbers` has the number of each by its name.
+Persons are numbered, claimed identities first; `numbers` has the number of each person by name.
 """
 
 import numpy as np
@@ -13,17 +13,17 @@ from pipeline.refined.resolve_steps.photo_fates import ActingFindings, PhotoFate
 def split_identities(
     fates: PhotoFates, claims: pa.Table, persons: pa.Table, numbers: dict[str, int], splits: ActingFindings
 ) -> NDArray[np.bool_]:
-    """Relabel the faces of further persons that are split off; return which persons are identities now [persons]."""
+    """Relabel the faces of further persons that are split off; return by number whether a person is an identity now."""
     exists = np.zeros(len(numbers), bool)
     exists[[numbers[i] for i in claims["identity"].unique().to_pylist() if i is not None]] = True
     finding_of_medoid = dict(zip(splits.objects, splits.rows.tolist(), strict=True))
     new = [p for p in persons.to_pylist() if p["cluster"] > 0 and p["medoid"] in finding_of_medoid]
-    person_of_group = {
+    person_of_cluster = {
         (numbers[p["identity"]], p["cluster"]): (numbers[p["person"]], finding_of_medoid[p["medoid"]]) for p in new
     }
     cluster = claims["cluster"].fill_null(-1).to_numpy()
     for row in np.flatnonzero((cluster > 0) & (fates.person >= 0)).tolist() if new else ():
-        if person_and_finding := person_of_group.get((int(fates.person[row]), int(cluster[row]))):
+        if person_and_finding := person_of_cluster.get((int(fates.person[row]), int(cluster[row]))):
             person, finding = np.array(person_and_finding)
             fates.relabel(np.array([row]), person, "split", finding)
     exists[[numbers[p["person"]] for p in new]] = True
@@ -33,7 +33,10 @@ def split_identities(
 def relabel_misplaced(
     fates: PhotoFates, numbers: dict[str, int], exists: NDArray[np.bool_], misplaced: ActingFindings
 ) -> None:
-    """Relabel faces that are another person, where that person is an identity and the face was not split off."""
+    """Relabel faces that are another person, if that person is an identity and the face was not split off.
+
+    exists: by number whether the person is an identity, as split_identities() returns it.
+    """
     target = np.array([numbers.get(person or "", -1) for person in misplaced.objects], np.int64)
     rows = fates.rows_of(misplaced.subjects)
     acts = (target >= 0) & (rows >= 0) & exists[target]

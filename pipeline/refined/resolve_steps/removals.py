@@ -1,6 +1,7 @@
 """Steps that remove photos: outliers, mixed identities, conflicts, and persons of a test set.
 
-Persons are numbered, claimed identities first; `numbers` has the number of each by its name.
+Persons are numbered, claimed identities first; `numbers` has the number of each person by name; `merged` has by number
+the person that each is merged into (see merge_targets).
 """
 
 import numpy as np
@@ -9,23 +10,27 @@ from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, 
 
 
 def remove_outliers(fates: PhotoFates, outliers: ActingFindings) -> None:
-    """Remove faces that are not the person of their identity, unless a split or a relabelling gave them another."""
+    """Remove faces that are not the person of their identity, except faces that were relabelled before."""
     rows = fates.rows_of(outliers.subjects)
     as_claimed = fates.reason[rows] == ""
     fates.remove(rows[as_claimed], "outlier", outliers.rows[as_claimed])
 
 
 def remove_mixed(fates: PhotoFates, claimed: Indices, numbers: dict[str, int], mixed: ActingFindings) -> None:
-    """Remove what is left of identities in which no person is found; claimed: the number of each photo's identity."""
+    """Remove the remaining photos of identities in which no person is found.
+
+    claimed [n]: the number of each photo's claimed identity.
+    """
     finding = {numbers[s]: row for s, row in zip(mixed.subjects, mixed.rows.tolist(), strict=True) if s in numbers}
     rows = np.flatnonzero(np.isin(claimed, sorted(finding)) & (fates.reason == ""))
     fates.remove(rows, "mixed", np.array([finding[i] for i in claimed[rows].tolist()], np.int64))
 
 
 def remove_conflicts(fates: PhotoFates, merged: Indices, conflicts: ActingFindings, *, both: bool) -> None:
-    """Remove one photo of a picture under two identities that are merged; under two that are not, both if `both`.
+    """Remove one of two photos of the same picture where their identities are merged.
 
-    Where one of the two came from another identity, that one is removed.
+    If one of the two was relabelled as misplaced, it is the one removed.
+    both: whether to remove both photos where their identities are not merged.
     """
     pairs = zip(
         conflicts.rows.tolist(), fates.rows_of(conflicts.subjects), fates.rows_of(conflicts.objects), strict=True
@@ -34,14 +39,14 @@ def remove_conflicts(fates: PhotoFates, merged: Indices, conflicts: ActingFindin
         if min(a, b) < 0 or min(fates.person[a], fates.person[b]) < 0:
             continue
         if merged[fates.person[a]] == merged[fates.person[b]]:
-            a_came, b_came = fates.reason[[a, b]] == "misplaced"
-            fates.remove(np.array([b if b_came and not a_came else a]), "duplicate", finding)
+            a_moved, b_moved = fates.reason[[a, b]] == "misplaced"
+            fates.remove(np.array([b if b_moved and not a_moved else a]), "duplicate", finding)
         elif both:
             fates.remove(np.array([a, b]), "conflict", finding)
 
 
 def remove_overlaps(fates: PhotoFates, merged: Indices, numbers: dict[str, int], overlaps: ActingFindings) -> None:
-    """Remove persons of a test set with all that they are merged with, and faces where a finding names a face."""
+    """Remove the persons of test sets and all persons merged with them, and single faces that findings name."""
     finding = dict(zip(overlaps.subjects, overlaps.rows.tolist(), strict=True))
     person_finding = {int(merged[numbers[s]]): row for s, row in finding.items() if s in numbers}
     rows = np.flatnonzero(fates.person >= 0)

@@ -1,6 +1,7 @@
-"""What is known to be true of a data set, photo by photo: planted noise, or what people checked.
+"""The truth about a data set, photo by photo, against which a refinement is scored.
 
-A truth is a folder of three tab-separated files, as the drawn world writes them. A refinement is scored against it.
+It comes from noise that was planted, or from people who checked every photo. It is a folder of three tab-separated
+files, as `refinery sample world` writes them.
 """
 
 import csv
@@ -23,28 +24,29 @@ COLUMNS = ("path", "claimed", "person", "kind", "of")
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of each photo, row by row, and of names. n: photos.
+    """The truth about n photos and about the names (identities) that they are claimed under.
 
-    kind: clean (the person of this name), outlier (somebody who is nobody's name), flip (the person of another name),
-    duplicate (the picture of row `original` again), junk (no face or no picture).
+    Kinds of photos: clean (shows the person of its name), outlier (shows somebody who has no name in the data), flip
+    (shows the person of another name), duplicate (the same picture as the row `original`), junk (no face, or no
+    picture).
     """
 
-    claimed: Sequence[str]  # [n]
-    person: Sequence[str]  # [n]; "" where the photo shows nobody
-    kind: Sequence[str]  # [n]
-    original: Codes  # [n]: of a duplicate the row of its original, else -1
-    persons: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # of each claimed name those that it stands for
+    claimed: Sequence[str]  # [n] name
+    person: Sequence[str]  # [n] whom the photo shows; "" for nobody
+    kind: Sequence[str]  # [n] one of KINDS
+    original: Codes  # [n] for a duplicate the row of its original, else -1
+    # by claimed name the persons that it stands for
+    persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overlap: frozenset[str] = frozenset()  # claimed names whose person is in a test set
-    keys: Sequence[str] = ()  # [n]; empty where rows are in the order of the labels
+    keys: Sequence[str] = ()  # [n] the photos' keys; empty if the rows are in the order of the labels
 
 
 def read_truth(folder: str | Path) -> Truth:
-    """The truth of a folder: truth.tsv, and identities.tsv and overlap.tsv where they are there.
+    """The truth in a folder with truth.tsv, and perhaps identities.tsv and overlap.tsv; all files have a header.
 
-    truth.tsv has a header and the columns path (the photo's key), claimed, person, kind, of (a duplicate's original);
-    identities.tsv claimed and persons (separated by blanks); overlap.tsv claimed. Raises UserError for what is not so.
+    truth.tsv has the columns path (the photo's key), claimed, person, kind, of (path of a duplicate's original);
+    identities.tsv has claimed and persons (separated by blanks); overlap.tsv has claimed.
+    Raises UserError when a file is missing, cannot be read, or has other content.
     """
     folder = Path(folder)
     rows = _table(folder / "truth.tsv", COLUMNS)

@@ -1,8 +1,8 @@
-"""How good a refinement is, against a truth that is known photo by photo: the one scorer of this project.
+"""The score of a refinement against a truth that is known photo by photo.
 
-A truth is planted (the drawn world, `refinery benchmark world`) or was checked by people. Photos are compared row by
-row, identities as groups: a refined identity belongs to the person who has most correctly labelled photos in it.
-Everything is counted on arrays of codes, so ten million photos take some hundred megabytes.
+The truth is that of a sample world, or was checked by people. Photos are compared row by row. Identities are compared
+as groups, so their names do not matter: a refined identity belongs to the person who has most clean photos and
+duplicates in it. All counts are made on arrays of codes, so ten million photos take some hundred megabytes.
 """
 
 from collections import Counter
@@ -19,42 +19,45 @@ from pipeline.refined.scoring.scored_photos import Mask, ScoredPhotos
 
 
 class Rate(NamedTuple):
-    """A precision and a recall, 0 to 1; None where there was nothing to divide by."""
+    """A precision and a recall, 0 to 1; None where the denominator is zero."""
 
     precision: float | None
     recall: float | None
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of both; 0 where either is 0 or not defined."""
+        """The harmonic mean of precision and recall; 0 where either is 0 or None."""
         p, r = self
         return 2 * p * r / (p + r) if p and r else 0.0
 
 
 @dataclass(frozen=True)
 class Score:
-    """What was wrong, what was found of it, and what was thrown away by mistake. Shares are 0 to 1."""
+    """The noise before and after a refinement, how much of each kind was found, and which clean photos were lost.
+
+    For the kinds of photos see Truth. A claimed name is a claimed identity. Shares are 0 to 1.
+    """
 
     photos: int
     kept: int
-    noise_before: float  # wrong labels among photos with a face
-    noise_after: float  # photos kept that do not show the person to whom their identity belongs
-    noise: Rate  # wrong labels removed as noise or relabelled
+    noise_before: float  # share of wrong labels among photos with a right or a wrong label
+    noise_after: float  # share of kept photos that do not show the person to whom their identity belongs
+    noise: Rate  # precision: of photos removed as noise or relabelled; recall: of wrong labels removed or corrected
     clean: int
     clean_lost: int  # clean photos removed as noise
-    clean_misplaced: int  # clean photos kept under another person
+    clean_misplaced: int  # clean photos kept under an identity of another person
     flips: int
-    flips_relabelled: int  # of them kept under the person they show
-    duplicates: Rate
-    persons_of_two_names: int
-    merged: int  # of them those whose names became one identity
-    identities_of_two_persons: int  # refined identities in which two persons have two photos each, or more
-    names_of_two_persons: int
-    split: int  # of them those whose persons became identities of their own
-    overlap: Rate  # claimed names found in the test set
+    flips_relabelled: int  # flips that are kept under the person they show
+    duplicates: Rate  # of photos removed as duplicates
+    persons_of_two_names: int  # persons with two claimed names or more
+    merged: int  # of these persons, those whose names became one identity
+    identities_of_two_persons: int  # refined identities in which two persons or more have at least two photos each
+    names_of_two_persons: int  # claimed names that stand for two persons or more
+    split: int  # of these names, those whose persons became identities of their own
+    overlap: Rate  # of claimed names removed because their person is in a test set
     junk_kept: int
-    planted: dict[str, int]  # photos by kind
-    stopped: dict[str, int]  # of them removed, or kept under the person they show
+    planted: dict[str, int]  # number of photos by kind, without clean ones
+    stopped: dict[str, int]  # of these, photos that were removed or are kept under the person they show
 
     def rows(self) -> list[dict[str, object]]:
         """A line for each kind of planted noise, and one for the clean photos that were lost."""
@@ -67,9 +70,10 @@ class Score:
 
 
 def score(labels: Iterable[pa.Table], truth: Truth) -> Score:
-    """The score of labels that come shard by shard (columns key, identity, reason) against a truth.
+    """The score of labels against a truth.
 
-    Labels may come in any order when the truth has keys. Raises UserError when they are not of the same photos.
+    labels: shard by shard, with the columns key, identity and reason; in any order if the truth has keys, else in the
+    truth's order. Raises UserError when labels and truth are not about the same photos.
     """
     table = pa.concat_tables(
         [t.select([c for c in ("key", "identity", "reason") if c in t.schema.names]) for t in labels]
@@ -82,7 +86,7 @@ def _in_order(table: pa.Table, truth: Truth) -> pa.Table:
     if not truth.keys:
         if len(table) != len(truth.kind):
             raise UserError(
-                f"{len(table)} labels for {len(truth.kind)} photos of the truth: give those of one data set"
+                f"{len(table)} labels for {len(truth.kind)} photos of the truth: give labels and truth of one data set"
             )
         return table
     place = {key: i for i, key in enumerate(table["key"].to_pylist())}
@@ -91,14 +95,14 @@ def _in_order(table: pa.Table, truth: Truth) -> pa.Table:
     if missing or unknown or len(place) != len(table):
         examples = f"({', '.join((missing + unknown)[:2])})" if missing or unknown else ""
         raise UserError(
-            f"the truth and the labels are not of the same photos: {len(missing)} without a label, {len(unknown)} of "
-            f"which the truth says nothing {examples}, {len(table) - len(place)} twice"
+            f"the truth and the labels are not about the same photos: {len(missing)} without a label, {len(unknown)} "
+            f"not in the truth {examples}, {len(table) - len(place)} with two labels: give those of one data set"
         )
     return table.take(pa.array([place[key] for key in truth.keys], pa.int64()))
 
 
 def score_columns(table: pa.Table, truth: Truth) -> Score:
-    """The score of labels (columns identity, reason) that lie row by row beside the truth."""
+    """The score of labels (columns identity and reason) whose rows are in the order of the truth."""
     photos = ScoredPhotos(table, truth)
     wrong, clean = photos.of(*WRONG_LABEL), photos.of("clean")
     flagged = photos.removed_as_noise | photos.relabelled
@@ -118,7 +122,7 @@ def score_columns(table: pa.Table, truth: Truth) -> Score:
         flips=int(flip.sum()),
         flips_relabelled=int((flip & photos.right).sum()),
         duplicates=_duplicates(photos, truth, stopped & duplicate),
-        **_names(photos, truth),
+        **_identity_counts(photos, truth),
         overlap=_overlap(photos, truth),
         junk_kept=int((photos.of("junk") & photos.kept).sum()),
         planted={kind: n for kind, n in sorted(kinds.items()) if kind != "clean"},
@@ -131,46 +135,55 @@ def _share(part: Mask, whole: Mask) -> float | None:
 
 
 def _duplicates(photos: ScoredPhotos, truth: Truth, stopped: Mask) -> Rate:
-    """Precision of the photos removed as duplicates, recall of the planted ones."""
-    cut = photos.removed_for("duplicate")
+    """The precision of the photos removed as duplicates, and the recall of the planted duplicates.
+
+    A removal is right if the photo is a duplicate or the original of one. stopped [n]: duplicates of which either
+    picture was removed.
+    """
+    removed = photos.removed_for("duplicate")
     planted = photos.of("duplicate")
     pictures = planted.copy()
     pictures[photos.original[planted & (truth.original >= 0)]] = True
-    return Rate(_share(cut & pictures, cut), _share(stopped, planted))
+    return Rate(_share(removed & pictures, removed), _share(stopped, planted))
 
 
-def _names(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
-    """Of whole names: persons of two names and whether these were merged, names of two persons and their split."""
-    claimed = {name: code for code, name in enumerate(photos.claimed_names)}
-    person = {name: code for code, name in enumerate(photos.person_names)}
+def _identity_counts(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
+    """Counts of whole identities: persons of several names and their merges, names of several persons and their splits.
 
-    def home(name: str, of: str) -> int | None:
-        return photos.homes.get((claimed.get(name, -1), person.get(of, -1)))
+    A person's photos under a name count by the refined identity of most of them (ScoredPhotos.main_identities).
+    """
+    claimed_code = {name: code for code, name in enumerate(photos.claimed_names)}
+    person_code = {name: code for code, name in enumerate(photos.person_names)}
 
-    names: dict[str, list[str]] = {}
+    def main_identity(name: str, person: str) -> int | None:
+        return photos.main_identities.get((claimed_code.get(name, -1), person_code.get(person, -1)))
+
+    names_of_person: dict[str, list[str]] = {}
     for name, persons in truth.persons.items():
-        for one in persons:
-            names.setdefault(one, []).append(name)
-    shared = [(one, several) for one, several in names.items() if len(several) > 1]
-    homes = [[home(name, one) for name in several] for one, several in shared]
-    double = [[home(name, one) for one in persons] for name, persons in truth.persons.items() if len(persons) > 1]
+        for person in persons:
+            names_of_person.setdefault(person, []).append(name)
+    of_persons = [[main_identity(n, p) for n in names] for p, names in names_of_person.items() if len(names) > 1]
+    of_names = [[main_identity(n, p) for p in persons] for n, persons in truth.persons.items() if len(persons) > 1]
     voters = photos.kept & photos.of("clean", "duplicate")
     pairs, count = np.unique(np.stack([photos.identity[voters], photos.person[voters]]), axis=1, return_counts=True)
-    several_persons = Counter(pairs[0][count >= 2].tolist())
+    persons_in_identity = Counter(pairs[0][count >= 2].tolist())
     return {
-        "persons_of_two_names": len(shared),
-        "merged": sum(None not in of and len(set(of)) == 1 for of in homes),
-        "identities_of_two_persons": sum(n > 1 for n in several_persons.values()),
-        "names_of_two_persons": len(double),
-        "split": sum(None not in of and len(set(of)) == len(of) for of in double),
+        "persons_of_two_names": len(of_persons),
+        "merged": sum(None not in identities and len(set(identities)) == 1 for identities in of_persons),
+        "identities_of_two_persons": sum(n > 1 for n in persons_in_identity.values()),
+        "names_of_two_persons": len(of_names),
+        "split": sum(None not in identities and len(set(identities)) == len(identities) for identities in of_names),
     }
 
 
 def _overlap(photos: ScoredPhotos, truth: Truth) -> Rate:
-    """Of claimed names: found in a test set when half as many photos as it has clean ones went for that reason."""
-    removed = photos.claimed[photos.removed_for("overlap")]
-    went = np.bincount(removed, minlength=len(photos.claimed_names))
+    """Precision and recall of the claimed names found in a test set.
+
+    A name counts as found when the photos removed as overlap are at least half as many as its clean photos.
+    """
+    claimed = photos.claimed[photos.removed_for("overlap")]
+    removed = np.bincount(claimed, minlength=len(photos.claimed_names))
     clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_names))
-    found = {photos.claimed_names[i] for i in np.flatnonzero(went >= np.maximum(1, clean / 2)).tolist()}
+    found = {photos.claimed_names[i] for i in np.flatnonzero(removed >= np.maximum(1, clean / 2)).tolist()}
     right = len(found & truth.overlap)
     return Rate(right / len(found) if found else None, right / len(truth.overlap) if truth.overlap else None)

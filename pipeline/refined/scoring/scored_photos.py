@@ -1,4 +1,4 @@
-"""Labels and truth as arrays of codes, photo by photo: what a score counts."""
+"""Labels and truth as arrays of integer codes, photo by photo, on which a score is counted."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 from pipeline.refined.scoring.known_truth import WRONG_LABEL, Codes, Truth
 
 Mask = NDArray[np.bool_]
-NOT_NOISE = ("duplicate", "conflict", "overlap", "too_few")  # reasons that do not say "this is not the person"
+NOT_NOISE = ("duplicate", "conflict", "overlap", "too_few")  # reasons other than "this is not the person"
 
 
 class ScoredPhotos:
-    """Labels and truth as arrays [n] of codes, and what follows for each photo."""
+    """Labels and truth as arrays [n] of codes, and masks [n] of photos that were treated rightly or wrongly.
+
+    person_of_identity: by code of a refined identity the person it belongs to, who has most clean photos and duplicates
+    in it.
+    right: photos kept under an identity of the person they show. main_identities: see _main_identities().
+    """
 
     def __init__(self, table: pa.Table, truth: Truth) -> None:
         self.kind, self.kinds = _coded(pa.array(truth.kind, pa.string()))
@@ -25,53 +30,56 @@ class ScoredPhotos:
         self.kept = self.identity >= 0
         self.removed_as_noise = ~self.kept & ~self.removed_for(*NOT_NOISE)
         voters = self.kept & self.of("clean", "duplicate")
-        self.owner = _largest(self.identity[voters], self.person[voters])
-        self.right = self.kept & (_looked_up(self.identity, self.owner) == self.person)
-        self.homes = self._homes()
+        self.person_of_identity = _largest(self.identity[voters], self.person[voters])
+        self.right = self.kept & (_looked_up(self.identity, self.person_of_identity) == self.person)
+        self.main_identities = self._main_identities()
         self.relabelled = self._relabelled()
 
     def of(self, *kinds: str) -> Mask:
-        """Which photos are of these kinds [n]."""
+        """Mask [n] of the photos of these kinds."""
         return np.isin(self.kind, [i for i, kind in enumerate(self.kinds) if kind in kinds])
 
     def removed_for(self, *reasons: str) -> Mask:
-        """Which photos were removed for one of these reasons [n]."""
+        """Mask [n] of the photos that were removed for one of these reasons."""
         return ~self.kept & np.isin(self.reason, [i for i, reason in enumerate(self.reasons) if reason in reasons])
 
     def stopped(self) -> Mask:
-        """Photos removed, wrong labels that are right now, duplicates of which either picture is gone [n]."""
-        gone = ~self.kept
-        stopped = gone | (self.of(*WRONG_LABEL) & self.right)
+        """Mask [n] of photos whose noise is gone.
+
+        These are removed photos, wrong labels that were corrected, and duplicates whose original was removed.
+        """
+        removed = ~self.kept
+        stopped = removed | (self.of(*WRONG_LABEL) & self.right)
         paired = self.of("duplicate") & (self.original >= 0)
-        stopped[paired] |= gone[self.original[paired]]
+        stopped[paired] |= removed[self.original[paired]]
         return np.asarray(stopped, np.bool_)
 
-    def _homes(self) -> dict[tuple[int, int], int]:
-        """By claimed name and person the identity to which most of its clean photos went."""
+    def _main_identities(self) -> dict[tuple[int, int], int]:
+        """By codes of claimed name and person: the refined identity that has most of their clean photos."""
         clean, persons = self.kept & self.of("clean"), len(self.person_names) + 1
         largest = _largest(self.claimed[clean] * persons + self.person[clean], self.identity[clean])
         return {divmod(pair, persons): identity for pair, identity in largest.items()}
 
     def _relabelled(self) -> Mask:
-        """Photos kept elsewhere than most clean photos of their claimed name [n].
+        """Mask [n] of photos kept under another identity than most clean photos of their claimed name.
 
-        A name that was split or merged moves photos as a whole; that alone relabels none of them.
+        A split or a merge of a name moves all its photos together; that alone counts as no relabelling.
         """
-        identities = len(self.identities) + 1
-        homes = np.array([claimed * identities + i for (claimed, _), i in self.homes.items()], np.int64)
-        has_home = np.isin(self.claimed, homes // identities)
-        return self.kept & has_home & ~np.isin(self.claimed * identities + self.identity, homes)
+        n = len(self.identities) + 1
+        main = np.array([claimed * n + i for (claimed, _), i in self.main_identities.items()], np.int64)
+        has_main_identity = np.isin(self.claimed, main // n)
+        return self.kept & has_main_identity & ~np.isin(self.claimed * n + self.identity, main)
 
 
 def _coded(column: pa.Array) -> tuple[Codes, list[str]]:
-    """Each value's code, in order of first appearance, -1 for null; and the values."""
+    """The code [n] of each value, numbered by first appearance, -1 for null; and the value of each code."""
     encoded = column.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()
 
 
 def _largest(group: Codes, value: Codes) -> dict[int, int]:
-    """The most frequent value of each group; of equally frequent ones the one that appears first."""
+    """The most frequent value of each group, by group; of equally frequent values the one that appears first."""
     if not len(group):
         return {}
     pairs, first, count = np.unique(np.stack([group, value]), axis=1, return_index=True, return_counts=True)
@@ -81,7 +89,7 @@ def _largest(group: Codes, value: Codes) -> dict[int, int]:
 
 
 def _looked_up(codes: Codes, values: Mapping[int, int]) -> Codes:
-    """The value of each code, -2 where there is none."""
+    """The value [n] of each code in a mapping, -2 for a code that is not in it."""
     table = np.full(max([*values, int(codes.max(initial=-1))], default=-1) + 2, -2, np.int64)
     for code, value in values.items():
         table[code] = value

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.report.charts.drawing import FONT_POINTS, GREEN, RED, Chart, axes, legend, plain_text
-from pipeline.report.counts import Share
+from pipeline.report.counts import FateCounts
 
 
-def noise_shares(name: str, title: str, shares: Sequence[Share], property_name: str) -> Chart:
+def noise_shares(name: str, title: str, shares: Sequence[FateCounts], property_name: str) -> Chart:
     """The share of photos removed and relabelled, a bar for each value of a property of their claimed identity."""
     figure, axis = axes()
     x = np.arange(len(shares))

@@ -59,5 +59,5 @@ def test_exactly_as_many_are_kept_and_the_seed_says_which(claims: Table, keep: i
 
 
 def test_more_photos_than_there_are_cannot_be_kept(claims: Table) -> None:
-    with pytest.raises(UserError, match="5 photos cannot be left of 4"):
+    with pytest.raises(UserError, match="5 photos cannot be drawn from 4"):
         random_subset(claims.root, claims, keep=5, seed=0)

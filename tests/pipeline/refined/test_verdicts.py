@@ -4,16 +4,16 @@ import pyarrow as pa
 import pytest
 
 from pipeline.noise.findings import findings_table
-from pipeline.refined.verdicts import Groups, PersonGroup, current_answers, with_implied_answers
+from pipeline.refined.verdicts import PersonCluster, PersonClusters, current_answers, with_implied_answers
 from pipeline.schema import ANSWERS, finding_id
 from tests.builders.tables.ledger_rows import row
 
 PERSONS = [
-    PersonGroup(person="a", identity="a", cluster=0, medoid="a0"),
-    PersonGroup(person="a~new", identity="a", cluster=2, medoid="a7"),
-    PersonGroup(person="b", identity="b", cluster=0, medoid="b0"),
+    PersonCluster(person="a", identity="a", cluster=0, medoid="a0"),
+    PersonCluster(person="a~new", identity="a", cluster=2, medoid="a7"),
+    PersonCluster(person="b", identity="b", cluster=0, medoid="b0"),
 ]
-GROUP_OF_FACE = {"a0": ("a", 0), "a1": ("a", 0), "a5": ("a", 2), "a7": ("a", 2), "b0": ("b", 0), "b1": ("b", 0)}
+CLUSTER_OF_FACE = {"a0": ("a", 0), "a1": ("a", 0), "a5": ("a", 2), "a7": ("a", 2), "b0": ("b", 0), "b1": ("b", 0)}
 
 
 def answer(kind, subject, object, **more):
@@ -26,7 +26,7 @@ def answer(kind, subject, object, **more):
 def matched(*answers):
     """Kind, subject, object and verdict of the answers by the groups above."""
     table = pa.Table.from_pylist(list(answers), schema=ANSWERS)
-    rows = current_answers(table, Groups(GROUP_OF_FACE, PERSONS)).to_pylist()
+    rows = current_answers(table, PersonClusters(CLUSTER_OF_FACE, PERSONS)).to_pylist()
     assert [r["finding_id"] for r in rows] == [finding_id(r["kind"], r["subject"], r["object"]) for r in rows]
     return [(r["kind"], r["subject"], r["object"], r["verdict"]) for r in rows]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.refined.labels import label
-from pipeline.refined.verdicts import noise_of
+from pipeline.refined.verdicts import noise_tables
 from pipeline.refinement import Refinement
 from pipeline.report.differences import Differences, find_differences
 from pipeline.report.finding_cards import difference_section
@@ -20,7 +20,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Refinement, Refineme
     """A refinement, and one of the same faces by other thresholds."""
     root = str(tmp_path_factory.mktemp("differing") / "root")
     one = refined(root)[0]
-    noise = noise_of(one)
+    noise = noise_tables(one)
     limits = one.thresholds | {"outlier": one.thresholds["outlier"] - 2.5, "merge": 99.0, "overlap": 99.0}
     labelling = label(root, one.photos, noise._replace(thresholds=limits), undecided="keep", min_faces=9)
     return one, replace(labelling.updated(one), thresholds=limits)

@@ -14,10 +14,10 @@ from pipeline.refinement import Refinement
 from pipeline.report.charts.drawing import GREEN, svg, write_charts
 from pipeline.report.charts.noise_shares import noise_shares
 from pipeline.report.charts.sankey import photo_flow
-from pipeline.report.counts import IdentityCounts, Share, count_photos, noise_by_group, noise_by_size
+from pipeline.report.counts import FateCounts, IdentityCounts, count_photos, noise_by_group, noise_by_size
 from pipeline.report.face_sides import Side
 from pipeline.report.finding_cards import doubtful_removals_section, finding_section
-from pipeline.report.gallery import Entry, Gallery, build_gallery
+from pipeline.report.gallery import Gallery, GalleryEntry, build_gallery
 from pipeline.report.page import ReportPage, Section, render
 from pipeline.report.photo_tables import identity_table
 from pipeline.report.scores import scores_to_person, uncertain_scores
@@ -47,8 +47,10 @@ def test_the_counts_are_the_accounts(refinement: Refinement) -> None:
         assert i.claimed == len(mine)
         assert i.kept == sum(r["identity"] == i.identity for r in mine)
         assert i.removed == sum(r["identity"] is None for r in mine)
-        assert i.relabelled_away == len(mine) - i.kept - i.removed
-        assert i.relabelled_here == sum(r["identity"] == i.identity and r["claimed"] != i.identity for r in labels)
+        assert i.relabelled_to_others == len(mine) - i.kept - i.removed
+        assert i.relabelled_from_others == sum(
+            r["identity"] == i.identity and r["claimed"] != i.identity for r in labels
+        )
     assert [i.changed for i in counted.identities] == sorted((i.changed for i in counted.identities), reverse=True)
 
 
@@ -58,7 +60,7 @@ def test_every_photo_of_an_identity_is_of_one_size_and_one_group(refinement: Ref
     first = next(i for i in identities if i.claimed)
     grouped = noise_by_group(identities, {first.identity: "ours"})
     assert sum(s.photos for s in noise_by_size(identities)) == sum(s.photos for s in grouped) == photos
-    assert Share("ours", first.claimed, first.removed, first.relabelled_away, 1) in grouped
+    assert FateCounts("ours", first.claimed, first.removed, first.relabelled_to_others, 1) in grouped
 
 
 def test_the_separation_of_identities_is_that_of_a_slow_reference() -> None:
@@ -123,7 +125,7 @@ def test_a_larger_data_set_shows_no_more(refinement: Refinement, tmp_path: Path)
 
 def test_names_and_words_from_outside_are_escaped() -> None:
     evil = '"><script>alert(1)</script>'
-    entry = Entry("outlier", "yes", "the policy", (evil,), evil, 0.5, (Side(evil, ("f",)),))
+    entry = GalleryEntry("outlier", "yes", "the policy", (evil,), evil, 0.5, (Side(evil, ("f",)),))
     gallery = Gallery([entry], {("outlier", "yes"): 1}, [entry], 0.5, {"f": "data:image/jpeg;base64,AA=="})
     counts = [IdentityCounts(evil, 3, 1, 1, 0, {"outlier": 1})]
     body = finding_section(gallery) + doubtful_removals_section(gallery) + identity_table(counts)
@@ -133,7 +135,7 @@ def test_names_and_words_from_outside_are_escaped() -> None:
 
 
 def test_a_chart_has_words_and_ids_of_its_own() -> None:
-    rows = [Share("$1_a$ & <b>", 10, 4, 3, 2)]
+    rows = [FateCounts("$1_a$ & <b>", 10, 4, 3, 2)]
     both = [svg(noise_shares(name, "Noise & more", rows, "group")) for name in ("one", "two")]
     ids = [set(re.findall(r'id="([^"]+)"', text)) for text in both]
     assert ids[0].isdisjoint(ids[1])
