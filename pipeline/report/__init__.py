@@ -1,1 +1,1 @@
-"""The report of a refinement: the numbers, charts, faces and tables of one HTML page."""
+"""The report of a refinement: the counts, charts, tables and faces on one HTML page."""

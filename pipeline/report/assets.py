@@ -1,6 +1,6 @@
-"""The page's style sheet, and the script that filters its cards and searches its identities; both stand in the page.
+"""The style sheet of the page, and the script that filters its cards and searches its identities.
 
-Every control is the browser's own, so a keyboard reaches all of them; nothing is loaded from any network.
+Both are written into the page. All controls are plain HTML controls, so they can be used with the keyboard.
 """
 
 STYLE = """

@@ -1,6 +1,6 @@
-"""What became of the photos of a refinement, counted by source, reason, identity and group of identities.
+"""The photos of a refinement counted by fate (kept, relabelled, removed) and reason, by source, identity and group.
 
-One pass over labels and photos, shard by shard; only a few numbers for each identity stay in memory.
+The tables are read once, shard by shard; only a few numbers for each identity stay in memory.
 """
 
 from collections import Counter, defaultdict
@@ -9,33 +9,33 @@ from typing import NamedTuple
 
 from pipeline.refinement import Refinement
 
-KEPT, RELABELLED, REMOVED = "kept", "relabelled", "removed"  # kept: under the claimed identity
-SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # photos of an identity, where a bar of the chart by size begins
+KEPT, RELABELLED, REMOVED = "kept", "relabelled", "removed"  # fates; kept means under the claimed identity
+SIZES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)  # lowest number of photos of an identity for each bar of the chart
 
 
 class IdentityCounts(NamedTuple):
-    """The photos of an identity: claimed, kept, relabelled as another person, relabelled as this one, and removed."""
+    """The numbers of photos of an identity by fate."""
 
-    identity: str  # "" for photos that claim none
+    identity: str  # "" for photos without a claimed identity
     claimed: int
-    kept: int
-    relabelled_to_others: int
-    relabelled_from_others: int
-    removed_by_reason: dict[str, int]
+    kept: int  # claimed photos that keep this identity
+    relabelled_to_others: int  # claimed photos that got another identity
+    relabelled_from_others: int  # photos claimed by other identities that got this one
+    removed_by_reason: dict[str, int]  # claimed photos
 
     @property
     def removed(self) -> int:
-        """Photos removed."""
+        """The number of claimed photos that were removed."""
         return sum(self.removed_by_reason.values())
 
     @property
     def changed(self) -> int:
-        """Photos whose label is not the claimed one, and photos of other identities that are labelled as this one."""
+        """The number of photos that left this identity or came to it."""
         return self.claimed - self.kept + self.relabelled_from_others
 
 
 class FateCounts(NamedTuple):
-    """The photos of several identities: how many there are, how many were removed and relabelled."""
+    """The numbers of claimed photos of several identities: all, removed, and relabelled."""
 
     name: str
     photos: int
@@ -45,14 +45,14 @@ class FateCounts(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Photos by source, fate and reason ("" for kept photos); and by identity, the most changed first."""
+    """All photos counted by fate."""
 
-    flow: dict[tuple[str, str, str], int]
-    identities: list[IdentityCounts]
+    flow: dict[tuple[str, str, str], int]  # by source, fate and reason ("" for kept photos)
+    identities: list[IdentityCounts]  # the most changed first
 
 
 def count_photos(refinement: Refinement) -> Counts:
-    """What became of every photo of a refinement."""
+    """The photos of a refinement counted by fate."""
     flow: Counter[tuple[str, str, str]] = Counter()
     claimed_photos: Counter[str] = Counter()
     kept: Counter[str] = Counter()
@@ -90,17 +90,20 @@ def count_photos(refinement: Refinement) -> Counts:
 
 
 def noise_by_size(identities: Sequence[IdentityCounts]) -> list[FateCounts]:
-    """The noise of identities with few photos and with many, by the number of photos that claim them."""
-    shares = []
+    """The counts of identities by size, the number of claimed photos; one entry for each range of SIZES in the data."""
+    by_size = []
     for low, high in zip(SIZES, [*SIZES[1:], None], strict=True):
         name = f"{low}+" if high is None else str(low) if high == low + 1 else f"{low}-{high - 1}"
         members = [i for i in identities if i.identity and i.claimed >= low and (high is None or i.claimed < high)]
-        shares += [_fate_counts(name, members)] if members else []
-    return shares
+        by_size += [_fate_counts(name, members)] if members else []
+    return by_size
 
 
 def noise_by_group(identities: Sequence[IdentityCounts], group: Mapping[str, str]) -> list[FateCounts]:
-    """The noise by group of identities; group: by identity, those without one are counted together."""
+    """The counts of identities by group; group: the group of an identity, by identity.
+
+    Identities without a group are counted together.
+    """
     members: dict[str, list[IdentityCounts]] = defaultdict(list)
     for identity in identities:
         if identity.identity and identity.claimed:

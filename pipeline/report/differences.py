@@ -1,7 +1,7 @@
-"""Photos whose fate differs between two refinements, A and B, with the faces that either holds against them.
+"""Photos whose fate (kept, relabelled, removed) differs between two refinements A and B, with faces to compare.
 
 Photos are matched by face_id, a digest of source and key, so the sources of the two roots must have the same names. Of
-each difference one photo of each identity is shown, then a second, in the order of their ids, which is arbitrary.
+each difference one photo of each identity is shown first, then a second one; the order of identities is arbitrary.
 """
 
 from collections import Counter, defaultdict
@@ -19,44 +19,47 @@ from pipeline.report.face_sides import Cluster, Side, clusters_of_persons, faces
 from pipeline.report.thumbnails import thumbnails
 from pipeline.tables.face_rows import rows_of_faces
 
-SHOWN_DIFFERENCES = 20  # differences of which faces are shown, the most frequent ones; the table has all
+SHOWN_DIFFERENCES = 20  # the most frequent differences, for which faces are shown; the table lists all differences
 NOT_IN_A, NOT_IN_B = "not in A", "not in B"
-Fates = tuple[str, str]  # of a photo in A and in B, in words
+Fates = tuple[str, str]  # the fates of a photo in A and in B, in words
 
 
 class Fate(NamedTuple):
-    """What becomes of a photo, in words, and the identity it is relabelled as ("" for none)."""
+    """The fate of a photo in one refinement."""
 
-    words: str
-    new_identity: str
+    words: str  # "kept", or "relabelled" or "removed" with the reason
+    new_identity: str  # the identity that it is relabelled as; "" for none
 
 
 class Difference(NamedTuple):
-    """A photo, its fates in A and in B, the identities it is about, and its faces."""
+    """A photo with different fates in A and in B, as the report shows it."""
 
     fates: Fates
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # its claimed identity and those it has in A and in B
     sides: tuple[Side, ...]
 
 
 class Differences(NamedTuple):
-    """How many photos differ in which way, the most frequent first; those shown, and pictures by face."""
+    """The differences between two refinements."""
 
-    counts: list[tuple[Fates, int]]
-    entries: list[Difference]
-    pictures: dict[str, str]
+    counts: list[tuple[Fates, int]]  # number of photos for each pair of fates, the most frequent first
+    entries: list[Difference]  # the photos that are shown
+    pictures: dict[str, str]  # by face_id: a data address that holds the picture
 
 
 class _PhotoView(NamedTuple):
-    """A photo as one refinement has it: its identities, its claimed person, and the other faces of its finding."""
+    """A photo in one refinement: its identities, and the faces to show beside it."""
 
-    names: tuple[str, ...]
-    claimed: Side
-    others: tuple[Side, ...]
+    names: tuple[str, ...]  # claimed identity and refined identity
+    claimed: Side  # the person of its claimed identity
+    others: tuple[Side, ...]  # the sides of the finding that changed its label, and the person of its refined identity
 
 
 def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: int) -> Differences:
-    """Photos of different fates, at most `per_kind` of a difference, with pictures of at most max_bytes together."""
+    """The differences between two refinements.
+
+    per_kind: photos to show for each pair of fates; max_bytes: of all pictures together.
+    """
     counts, ids = _count_differences(a, b, per_kind)
     shown = [fates for fates, _ in counts if ids.get(fates)][:SHOWN_DIFFERENCES]
     faces = {face for fates in shown for face in ids[fates]}
@@ -72,7 +75,7 @@ def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: 
             tuple(dict.fromkeys([*in_a[face].names, *in_b[face].names])),
             tuple(_sides(face, in_a[face], in_b[face], cluster_in_a)),
         )
-        for place in range(per_kind)  # one of each difference in turn, so that none takes all of the budget
+        for place in range(per_kind)  # one of each difference in turn, so that none uses the whole budget
         for fates in shown
         for face in ids[fates][place : place + 1]
     ]
@@ -83,7 +86,10 @@ def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: 
 def _count_differences(
     a: Refinement, b: Refinement, per_kind: int
 ) -> tuple[list[tuple[Fates, int]], dict[Fates, list[str]]]:
-    """Photos by their fates in A and in B, and some face_ids of each; only the fates in A are held in memory."""
+    """The number of photos for each pair of fates, and up to per_kind of their face_ids.
+
+    Photos that only one refinement has are counted, without face_ids. Only the fates in A are held in memory.
+    """
     fates_in_a = {face: fate for face, _, fate in _fates(a)}
     counts: Counter[Fates] = Counter()
     faces: dict[Fates, list[tuple[str, str]]] = defaultdict(list)
@@ -105,17 +111,17 @@ def _count_differences(
 
 
 def _identities_in_turn(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """The faces of (identity, face): one of each identity, then a second of each that has one, and so on."""
-    seen: Counter[str] = Counter()
+    """The faces of pairs (identity, face): one of each identity, then a second of each that has one, and so on."""
+    counts: Counter[str] = Counter()
     order = []
     for identity, face in sorted(pairs):
-        order.append((seen[identity], face))
-        seen[identity] += 1
+        order.append((counts[identity], face))
+        counts[identity] += 1
     return [face for _, face in sorted(order)]
 
 
 def _fates(refinement: Refinement) -> Iterator[tuple[str, str, Fate]]:
-    """Each photo, its claimed identity and its fate; equal fates are one object, so they take little memory."""
+    """The face_id, claimed identity and fate of each photo; equal fates are the same object, to save memory."""
     known: dict[tuple[str | None, ...], Fate] = {}
     columns = ("face_id", "claimed", "identity", "reason")
     for rows in refinement.labels.batches(columns):
@@ -129,7 +135,7 @@ def _fates(refinement: Refinement) -> Iterator[tuple[str, str, Fate]]:
 
 
 def _photo_views(refinement: Refinement, faces: AbstractSet[str]) -> dict[str, _PhotoView]:
-    """The photos with these face_ids as a refinement has them."""
+    """The photos with these face_ids in one refinement, by face_id."""
     labels = list(rows_of_faces(refinement.labels, faces, ("face_id", "claimed", "identity", "finding_id")))
     ids = pa.array(sorted({finding for *_, finding in labels if finding}), pa.string())
     tables = (t.filter(pc.is_in(t["finding_id"], value_set=ids)) for t in refinement.judged_findings.batches())
@@ -152,17 +158,17 @@ def _photo_views(refinement: Refinement, faces: AbstractSet[str]) -> dict[str, _
 
 
 def _sides(face: str, in_a: _PhotoView, in_b: _PhotoView, cluster_in_a: Mapping[str, Cluster]) -> Iterator[Side]:
-    """The photo, its claimed person, and what else A and B hold against it.
+    """The sides to show of a photo: itself, its claimed person, and the other persons it was compared with in A and B.
 
-    A person that is shown already is not shown again: other faces of its group in A are the same person.
+    A person is shown once: a side is left out if a face of the same cluster in A is in an earlier side.
     """
     yield Side(f"the photo, claimed as {in_a.claimed.caption}", (face,))
     shown: set[object] = {face}
     claimed_in_b = in_b.claimed._replace(caption=f"{in_b.claimed.caption}, as B has it")
     for side in (in_a.claimed, *in_a.others, claimed_in_b, *in_b.others):
         faces = tuple(f for f in side.faces if f != face)
-        groups = {cluster_in_a[f] for f in faces if f in cluster_in_a} if len(faces) > 1 else set()
-        content: set[object] = {*faces, *(g for g in groups if g[1] is not None and g[1] >= 0)}
+        clusters = {cluster_in_a[f] for f in faces if f in cluster_in_a} if len(faces) > 1 else set()
+        content: set[object] = {*faces, *(c for c in clusters if c[1] is not None and c[1] >= 0)}
         if faces and not content & shown:
             shown |= content
             yield side._replace(faces=faces)

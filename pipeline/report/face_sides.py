@@ -1,6 +1,6 @@
-"""The faces that a finding is about, in groups beside each other: a photo and its person, the two sides of a merge.
+"""The faces of a finding in sides: a photo beside its person, or the two persons of a merge.
 
-A person is shown by the few faces of its group that score highest against its centre.
+A person is shown by the FACES_A_PERSON faces of its cluster that score highest against the person of their identity.
 """
 
 from collections import defaultdict
@@ -16,52 +16,50 @@ from pipeline.refinement import Refinement
 from pipeline.tables.face_rows import rows_of_faces
 from pipeline.tables.table import Table
 
-FACES_A_PERSON = 4  # faces that show a person
-MIXED_CLUSTERS = 8  # clusters of which faces are shown where an identity has no person
+FACES_A_PERSON = 4  # faces shown for a person
+MIXED_CLUSTERS = 8  # clusters whose faces are shown for an identity without a person
 WITHOUT_FACE = ("unreadable", "no_face")
 Cluster = tuple[str | None, int]  # identity, and number of the cluster among its photos
 
 
 class Side(NamedTuple):
-    """Faces shown together, and a caption: who or what they are."""
+    """Faces shown together under one caption."""
 
     caption: str
-    faces: tuple[str, ...]
+    faces: tuple[str, ...]  # face_ids
 
 
 class FindingSides(NamedTuple):
-    """The identities and persons that a finding is about, and its faces."""
+    """The names and the faces of a finding."""
 
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the identities and persons that the finding is about
     sides: tuple[Side, ...]
 
 
 class _FaceLookup(NamedTuple):
-    """Where faces and persons are: the group of each, and the faces that show a group or a test identity."""
+    """The clusters of the persons and faces of some findings, and the face_ids to show for them."""
 
-    cluster_of_person: Mapping[str, Cluster]
-    cluster_of_face: Mapping[str, Cluster]
+    cluster_of_person: Mapping[str, Cluster]  # by the person's name
+    cluster_of_face: Mapping[str, Cluster]  # by face_id
     faces_of_cluster: Mapping[Cluster, tuple[str, ...]]
-    faces_of_test_name: Mapping[str, tuple[str, ...]]
+    faces_of_test_name: Mapping[str, tuple[str, ...]]  # by identity or face_id in a test set
 
-    def faces_of(self, person: str) -> tuple[str, ...]:
-        """The faces that show a person, an identity's person, or an identity or a face of a test set."""
-        group = self.cluster_of_person.get(person, (person, 0))
-        return self.faces_of_cluster.get(group, self.faces_of_test_name.get(person, ()))
+    def faces_of(self, name: str) -> tuple[str, ...]:
+        """The face_ids to show for a person, for an identity, or for an identity or a photo of a test set."""
+        cluster = self.cluster_of_person.get(name, (name, 0))
+        return self.faces_of_cluster.get(cluster, self.faces_of_test_name.get(name, ()))
 
 
 def sides_of_findings(refinement: Refinement, findings: Sequence[Finding]) -> dict[str, FindingSides]:
-    """Names and faces of each finding, by finding_id."""
+    """The names and faces of each finding, by finding_id."""
     cluster_of_person = clusters_of_persons(refinement)
     names = {name for f in findings for name in (f.subject, f.object) if name}
     clusters = rows_of_faces(refinement.clusters, names, ("face_id", "identity", "cluster"))
     cluster_of_face = {face: (identity, cluster) for face, identity, cluster in clusters}
-    groups: set[Cluster] = {cluster_of_person[name] for name in names if name in cluster_of_person}
-    groups |= {
-        group for identity, cluster in cluster_of_face.values() for group in ((identity, cluster), (identity, 0))
-    }
-    groups |= {(f.subject, cluster) for f in findings if f.kind == "mixed" for cluster in range(MIXED_CLUSTERS)}
-    faces_of_cluster = faces_of_clusters(refinement.clusters, groups)
+    wanted: set[Cluster] = {cluster_of_person[name] for name in names if name in cluster_of_person}
+    wanted |= {key for identity, cluster in cluster_of_face.values() for key in ((identity, cluster), (identity, 0))}
+    wanted |= {(f.subject, cluster) for f in findings if f.kind == "mixed" for cluster in range(MIXED_CLUSTERS)}
+    faces_of_cluster = faces_of_clusters(refinement.clusters, wanted)
     test_names = {f.object for f in findings if f.kind == "overlap" and f.object}
     lookup = _FaceLookup(
         cluster_of_person, cluster_of_face, faces_of_cluster, _test_faces(refinement.test_faces, test_names)
@@ -109,36 +107,39 @@ def _identity_of(subject: str, lookup: _FaceLookup) -> str:
 
 
 def _cluster_side(caption: str, face: str, lookup: _FaceLookup) -> Side:
-    """A face, then others of its group."""
-    group = lookup.cluster_of_face.get(face)
-    others = lookup.faces_of_cluster.get(group, ()) if group else ()
-    faces = tuple(dict.fromkeys([face, *others]))[:FACES_A_PERSON]
+    """The side of a split: a face, then further faces of its cluster."""
+    cluster = lookup.cluster_of_face.get(face)
+    further = lookup.faces_of_cluster.get(cluster, ()) if cluster else ()
+    faces = tuple(dict.fromkeys([face, *further]))[:FACES_A_PERSON]
     return Side(f"{caption} of {_identity_of(face, lookup)}", faces)
 
 
 def clusters_of_persons(refinement: Refinement) -> dict[str, Cluster]:
-    """Identity and cluster of each person of a refinement, by what the person is called."""
+    """The cluster of each person of a refinement, by the person's name."""
     rows = refinement.persons.read(["person", "identity", "cluster"])
     persons, identities, clusters = (rows[c].to_pylist() for c in ("person", "identity", "cluster"))
     return dict(zip(persons, zip(identities, clusters, strict=True), strict=True))
 
 
-def faces_of_clusters(clusters: Table, groups: Collection[Cluster]) -> dict[Cluster, tuple[str, ...]]:
-    """The faces of each group that score highest against the person of their identity, the highest first."""
+def faces_of_clusters(clusters: Table, wanted: Collection[Cluster]) -> dict[Cluster, tuple[str, ...]]:
+    """The face_ids to show for each wanted cluster: those that score highest against the person of their identity.
+
+    clusters: the clusters table.
+    """
     best: dict[Cluster, list[tuple[float, str]]] = defaultdict(list)
-    identities = pa.array(sorted({identity for identity, _ in groups if identity}), pa.string())
+    identities = pa.array(sorted({identity for identity, _ in wanted if identity}), pa.string())
     columns = ["identity", "cluster", "core", "face_id"]
     for rows in clusters.batches(columns):
         of_identities = rows.filter(pc.is_in(rows["identity"], value_set=identities))
         for identity, cluster, score, face in zip(*(of_identities[c].to_pylist() for c in columns), strict=True):
-            if (identity, cluster) in groups:
+            if (identity, cluster) in wanted:
                 order = np.inf if score is None else -score
                 best[identity, cluster] = sorted([*best[identity, cluster], (order, face)])[: FACES_A_PERSON + 1]
-    return {group: tuple(face for _, face in faces)[:FACES_A_PERSON] for group, faces in best.items()}
+    return {cluster: tuple(face for _, face in faces)[:FACES_A_PERSON] for cluster, faces in best.items()}
 
 
 def _test_faces(tables: Sequence[Table], names: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """The first faces of test identities, and test photos themselves where a finding names a photo."""
+    """The face_ids to show for names of the test sets; a name is an identity, or the face_id of a photo without one."""
     faces: dict[str, tuple[str, ...]] = {}
     for table in tables:
         for rows in table.batches(["face_id", "identity"]):

@@ -1,4 +1,4 @@
-"""Cards of findings and of differences: faces side by side with what was decided, and controls that filter them."""
+"""HTML of the cards of findings and of differences: faces side by side, the decision, and controls to filter cards."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ VERDICTS = {"yes": "holds", "no": "does not hold", "unsure": "undecided"}
 
 
 def finding_section(gallery: Gallery) -> str:
-    """Findings by kind and decision as a table, then some of each kind with their faces."""
+    """HTML of a table of findings by kind and decision, and of cards of some findings of each kind."""
     known = list(reasons.FINDINGS)
     kinds = sorted({k for k, _ in gallery.counts}, key=lambda k: (known.index(k) if k in known else len(known), k))
     shown = Counter(e.kind for e in gallery.entries)
@@ -29,11 +29,10 @@ def finding_section(gallery: Gallery) -> str:
 
 
 def doubtful_removals_section(gallery: Gallery) -> str:
-    """Removed photos that were perhaps correct."""
+    """HTML of the cards of removed photos that may be correct."""
     words = (
         f"About {gallery.expected_correct:,.1f} of the photos removed as outliers are expected to be correct, by the "
-        "probabilities that the machine itself gives. Those it was least sure of are shown; a review asks about them "
-        "first."
+        "machine's own probabilities. Those with the least certain removals are shown; a review asks about them first."
     )
     cards = "".join(_finding_card(e, gallery.pictures) for e in gallery.doubtful_removals)
     cards = cards or '<li class="soft">No photo was removed as an outlier.</li>'
@@ -41,7 +40,7 @@ def doubtful_removals_section(gallery: Gallery) -> str:
 
 
 def difference_section(differences: Differences) -> str:
-    """Photos of different fates in two refinements: how many in which way, and some of them with their faces."""
+    """HTML of a table of the differences between two refinements, and of cards of some of the photos."""
     shown = Counter(e.fates for e in differences.entries)
     counts = table(
         ("in A", "in B", "photos", "shown below"), [(*fates, n, shown[fates]) for fates, n in differences.counts]
@@ -68,13 +67,13 @@ def _fates_in_words(fates: Fates) -> str:
 
 
 def _select(name: str, label: str, options: Mapping[str, str]) -> str:
-    """A control that filters the cards by one of their properties; options: the property's value and its words."""
+    """HTML of a control that filters cards by a property; options: the words for each value of the property."""
     choices = "".join(f'<option value="{escape(v)}">{escape(words)}</option>' for v, words in options.items())
     return f'<label>{label}<select id="{name}"><option value="">all</option>{choices}</select></label>'
 
 
 def _filtered(controls: Iterable[str], cards: Iterable[str]) -> str:
-    """Cards below a search by name and other controls; the page's script hides the cards that do not fit."""
+    """HTML of cards below a search field and controls; the page's script hides the cards that do not match."""
     return (
         '<div class="controls"><label>Identity contains<input id="name" type="search" autocomplete="off"></label>'
         f'{"".join(controls)}<output id="shown" class="soft"></output></div>'
@@ -104,7 +103,7 @@ def _card(
     pictures: Mapping[str, str],
     evidence: str = "",
 ) -> str:
-    """A card; properties: what it is filtered by; heading: HTML."""
+    """HTML of a card; properties: values by which cards are filtered; heading: HTML; evidence: text."""
     faces = "".join(
         f'<div><div class="faces">{"".join(_face(f, side.caption, pictures) for f in side.faces)}</div>'
         f'<span class="soft">{escape(side.caption)}</span></div>'

@@ -1,7 +1,7 @@
 """The findings that the report shows with their faces.
 
-Of each kind a few: half of them those whose probability is nearest to one half, the others arbitrary. And photos that
-were removed as outliers but are perhaps correct, the least probable outliers first.
+They are a few of each kind, half of which are the most uncertain ones (belief nearest to one half) and half arbitrary;
+and the photos removed as outliers that are most likely to be correct.
 """
 
 from collections import Counter, defaultdict
@@ -21,33 +21,33 @@ from pipeline.report.face_sides import FindingSides, Side, sides_of_findings
 from pipeline.report.thumbnails import thumbnails
 from pipeline.review.questions.belief import finding_beliefs, genuine_scores
 
-DOUBTFUL_REMOVALS = 24  # removed photos shown that were perhaps correct
+DOUBTFUL_REMOVALS = 24  # how many removed photos that may be correct are shown
 
 
 class GalleryEntry(NamedTuple):
-    """A finding as it is shown."""
+    """A finding as the report shows it."""
 
     kind: str
-    verdict: str
-    decided_by: str
-    names: tuple[str, ...]  # of the identities and persons it is about
+    verdict: str  # yes, no or unsure
+    decided_by: str  # in words
+    names: tuple[str, ...]  # of the identities and persons that the finding is about
     evidence: str
     belief: float  # the machine's probability that the finding holds
     sides: tuple[Side, ...]
 
 
 class Gallery(NamedTuple):
-    """The findings shown, how many there are by kind and verdict, doubtful removals, and pictures by face."""
+    """The findings that are shown, the removed photos that may be correct, the counts of all findings, the pictures."""
 
     entries: list[GalleryEntry]
-    counts: dict[tuple[str, str], int]
+    counts: dict[tuple[str, str], int]  # of all findings, by kind and verdict
     doubtful_removals: list[GalleryEntry]
-    expected_correct: float  # photos removed as outliers that are expected to be correct
-    pictures: dict[str, str]  # data addresses that hold the picture
+    expected_correct: float  # the number of photos removed as outliers that are expected to be correct
+    pictures: dict[str, str]  # by face_id: a data address that holds the picture
 
 
 def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind: int, max_bytes: int) -> Gallery:
-    """Findings to show, at most `per_kind` of a kind, with pictures of at most max_bytes together."""
+    """The gallery of a refinement; per_kind: findings of each kind; max_bytes: of all pictures together."""
     findings = refinement.judged_findings.read()
     decisions = refinement.decisions.read(["verdict", "who"])
     verdicts = np.asarray(decisions["verdict"].to_numpy(), object)
@@ -81,7 +81,7 @@ def _entry(finding: Finding, verdict: str, who: str, belief: float, sides: Findi
 
 
 def _removed_as_outlier(refinement: Refinement, findings: pa.Table) -> NDArray[np.bool_]:
-    """For each finding [n] whether a photo was removed as an outlier because of it."""
+    """Mask [n] of the findings because of which a photo was removed as an outlier."""
     ids = set[str]()
     for labels in refinement.labels.batches(["identity", "reason", "finding_id"]):
         removed = pc.and_(labels["identity"].is_null(), pc.equal(labels["reason"], "outlier"))
@@ -90,22 +90,25 @@ def _removed_as_outlier(refinement: Refinement, findings: pa.Table) -> NDArray[n
 
 
 def _chosen(kinds: NDArray[np.object_], belief: Floats, per_kind: int) -> list[int]:
-    """The rows of findings to show: of each kind half by doubt, half in the order of their ids, which is arbitrary."""
+    """The rows of the findings to show: of each kind half the most uncertain, half the first by id, which is arbitrary.
+
+    kinds, belief [n]: of all findings.
+    """
     chosen = []
     for kind in sorted(set(kinds.tolist())):
         rows = np.flatnonzero(kinds == kind)
-        by_doubt = rows[np.argsort(np.abs(belief[rows] - 0.5), kind="stable")]
-        doubted = by_doubt[: per_kind - per_kind // 2].tolist()
-        others = [i for i in rows.tolist() if i not in set(doubted)]
-        chosen += [*doubted, *others[: per_kind - len(doubted)]]
+        by_uncertainty = rows[np.argsort(np.abs(belief[rows] - 0.5), kind="stable")]
+        uncertain = by_uncertainty[: per_kind - per_kind // 2].tolist()
+        arbitrary = [i for i in rows.tolist() if i not in set(uncertain)]
+        chosen += [*uncertain, *arbitrary[: per_kind - len(uncertain)]]
     return chosen
 
 
 def _kinds_in_turn(entries: Sequence[GalleryEntry]) -> Iterable[GalleryEntry]:
-    """One entry of each kind, then a second of each, and so on, so that no kind takes all of the budget."""
-    seen: dict[str, int] = defaultdict(int)
+    """The entries in turns: one of each kind, then a second of each; so no kind uses the whole budget for pictures."""
+    counts: dict[str, int] = defaultdict(int)
     order = []
     for entry in entries:
-        seen[entry.kind] += 1
-        order.append((seen[entry.kind], entry))
+        counts[entry.kind] += 1
+        order.append((counts[entry.kind], entry))
     return [entry for _, entry in sorted(order, key=lambda o: o[0])]

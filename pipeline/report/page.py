@@ -1,6 +1,6 @@
-"""The report's page: sections of HTML in one file that loads nothing from any network.
+"""The HTML page of the report: one file with all its pictures and charts, which loads nothing from a network.
 
-Text from outside is escaped, and a content security policy in the page's head forbids requests altogether.
+Names and texts from the data are escaped, and a content security policy in the page's head forbids all requests.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,27 +11,27 @@ from pipeline.report.assets import SCRIPT, STYLE
 from pipeline.report.charts.drawing import Chart, svg
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-SENTENCE_LETTERS = 20  # a table's cell with more gets a least width, so that it stays readable on a narrow page
-WIDE_INCHES = 4  # a chart that is higher than this takes a line of the page for itself
+SENTENCE_LETTERS = 20  # a table cell with more letters gets a minimum width, to be readable on a narrow page
+WIDE_INCHES = 4  # a chart higher than this is as wide as the page
 
 
 class Section(NamedTuple):
-    """A part of the page: its id in addresses, its title, and its HTML."""
+    """A section of the page."""
 
-    name: str
+    name: str  # the section's id in the page's addresses
     title: str
-    body: str
+    body: str  # HTML
 
 
 class ReportPage(NamedTuple):
-    """A page before it is written: its text, its charts (written as plots, too), and how many faces it shows."""
+    """The content of a page."""
 
     title: str
     lead: str  # one sentence below the title
     sections: list[Section]
-    charts: list[Chart]
-    entries: int = 0  # findings, or photos of different fates, that are shown with their faces
-    faces: int = 0
+    charts: list[Chart]  # the charts in the sections, for `--plots`, which writes them as files
+    entries: int = 0  # number of findings (or of photos that differ between two refinements) shown with faces
+    faces: int = 0  # number of faces shown
 
 
 def render(page: ReportPage) -> str:
@@ -51,7 +51,7 @@ def render(page: ReportPage) -> str:
 
 
 def chart_figures(charts: Iterable[Chart]) -> str:
-    """Charts beside each other; high ones take a line for themselves."""
+    """HTML of charts side by side; charts higher than WIDE_INCHES are as wide as the page."""
     figures = "".join(
         f'<figure class="{"wide" if c.figure.get_size_inches()[1] > WIDE_INCHES else ""}">'
         f'<div class="scroll" tabindex="0">{svg(c)}</div>'
@@ -62,7 +62,7 @@ def chart_figures(charts: Iterable[Chart]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table; numbers, and the headings over them, are aligned to the right. "None." where it has no rows."""
+    """HTML of a table, or "None." if it has no rows; numbers and the headings over them are aligned to the right."""
     rows = list(rows)
     if not rows:
         return '<p class="soft">None.</p>'

@@ -7,25 +7,25 @@ from pipeline.refined import reasons
 from pipeline.report.counts import RELABELLED, REMOVED, IdentityCounts
 from pipeline.report.page import table
 
-LISTED = 20000  # identities that can be searched for in the page, the most changed first: a megabyte
+LISTED = 20000  # identities in the page's table, the most changed first; they take a megabyte
 HEAD = ("identity", "photos", "kept", "relabelled as others", "relabelled as this one", "removed", "why removed")
 MEANINGS: Mapping[str, Mapping[str, str]] = {REMOVED: reasons.REMOVED, RELABELLED: reasons.RELABELLED}
 
 
 def reason_table(flow: Mapping[tuple[str, str, str], int]) -> str:
-    """Photos by source, fate and reason, with the meaning of each reason; flow: as counts.count_photos() has it."""
+    """HTML table of photos by source, fate and reason; flow: see counts.Counts."""
     total = max(1, sum(flow.values()))
     rows = [
         (source, fate, reason, MEANINGS.get(fate, {}).get(reason, ""), n, f"{n / total:.1%}")
         for (source, fate, reason), n in flow.items()
     ]
-    return table(("source", "what became of it", "reason", "meaning", "photos", "share"), rows)
+    return table(("source", "outcome", "reason", "meaning", "photos", "share"), rows)
 
 
 def identity_table(identities: Sequence[IdentityCounts]) -> str:
-    """All identities with what became of their photos, the most changed first, and a field to search them.
+    """HTML table of the counts of each identity, the most changed first, with a search field.
 
-    The rows travel as JSON; the page's script fills the table.
+    The page holds the rows as JSON, and its script (see assets) fills the table.
     """
     named = [i for i in identities if i.identity]
     rows = [

@@ -1,4 +1,4 @@
-"""The review of a root in numbers: questions that wait for people, how far annotators agree, what the audit found."""
+"""The review of a root in numbers: questions that wait for people, agreement of annotators, result of the audit."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -18,22 +18,22 @@ ANSWER_PURPOSES = ("case", "audit", "list", "truth")  # answers about the data, 
 
 
 class QueuedKind(NamedTuple):
-    """Questions of one kind: those that wait, photos they are expected to correct, minutes they take; answered ones."""
+    """The cases of one kind of finding in the queue."""
 
     kind: str
-    questions: int
-    expected_corrections: float
-    minutes: float
-    answered: int
+    questions: int  # cases that wait for an answer
+    expected_corrections: float  # photos that these are expected to correct
+    minutes: float  # that these take annotators
+    answered: int  # cases with an answer
 
 
 class GroupAgreement(NamedTuple):
-    """The annotators of a group, without its name: answers, findings with two or more, Krippendorff's alpha."""
+    """The agreement within a group of annotators, which has a number in place of its name."""
 
     group: str
     answers: int
-    shared: int
-    alpha: str
+    shared: int  # findings with answers of two annotators or more
+    alpha: str  # Krippendorff's alpha
 
 
 class ReviewProgress(NamedTuple):
@@ -45,7 +45,7 @@ class ReviewProgress(NamedTuple):
 
 
 def review_progress(root: str, refinement: Refinement) -> ReviewProgress:
-    """How far the review of a root is."""
+    """The state of the review of a root; refinement: the root's."""
     ledger = read(root)
     agreement = [
         GroupAgreement(f"group {i}", a.answers, a.shared, "too few answers" if a.alpha is None else f"{a.alpha:.2f}")

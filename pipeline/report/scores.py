@@ -1,4 +1,4 @@
-"""How faces score against the person of their claimed identity, and between which scores people are asked."""
+"""Scores of faces against the person of their claimed identity, and the range of scores in which people are asked."""
 
 from collections import defaultdict
 from typing import Any, NamedTuple
@@ -12,18 +12,18 @@ from pipeline.report.counts import KEPT, RELABELLED, REMOVED
 from pipeline.review.questions.belief import genuine_scores, outlier_belief
 from pipeline.review.questions.queue import MIN_ERROR_PROBABILITY
 
-BINS = np.linspace(-8, 20, 113)  # of scores; those beyond count in the first and the last
+BINS = np.linspace(-8, 20, 113)  # edges of the histogram; scores beyond them count in the first or the last bin
 
 
 class ScoreHistogram(NamedTuple):
-    """Faces [n] between edges [n + 1] of scores, by what became of the photo."""
+    """A histogram of scores for each fate: kept, relabelled, removed."""
 
-    edges: NDArray[Any]
-    counts: dict[str, NDArray[np.int64]]
+    edges: NDArray[Any]  # [n + 1] scores
+    counts: dict[str, NDArray[np.int64]]  # [n] faces between two edges, by fate
 
 
 def scores_to_person(refinement: Refinement, calibration: Calibration) -> ScoreHistogram:
-    """The fused score of each face against the person of its claimed identity, by what became of the photo."""
+    """The histogram of the fused scores of faces against the person of their claimed identity, by fate."""
     columns = ("core", "second")[: len(calibration.far_curves)]
     counts: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(BINS) - 1, np.int64))
     tables = (refinement.clusters.batches(columns), refinement.labels.batches(["claimed", "identity"]))
@@ -43,9 +43,9 @@ def _fate(claimed: str | None, identity: str | None) -> str:
 
 
 def uncertain_scores(refinement: Refinement, calibration: Calibration) -> tuple[float, float] | None:
-    """The lowest and the highest score, below the genuine mean, at which it is uncertain whether a face is the person.
+    """The lowest and the highest score below the genuine mean at which people are asked whether a face is the person.
 
-    Uncertain as the review takes it: either answer has at least MIN_ERROR_PROBABILITY. None where no score is.
+    People are asked where either answer has at least the probability MIN_ERROR_PROBABILITY. None if no score is such.
     """
     genuine = genuine_scores(refinement, calibration)
     p = outlier_belief(BINS, calibration.fused_curve, genuine)

@@ -1,7 +1,7 @@
-"""How well identities separate faces: angles of genuine and impostor pairs, ROC and CMC, as claimed and as refined.
+"""How well labels separate faces, as claimed and as refined: angles of genuine and impostor pairs, ROC and CMC.
 
-Measured on a sample of identities drawn by hash, with the embeddings of the refinement's first embedder. The refined
-labels were chosen by these embeddings: the comparison shows what the change of labels did, not what a model is worth.
+This is measured on a random sample of identities, with the embeddings of the refinement's first embedder. The refined
+labels were made by these embeddings, so the comparison shows the effect of the new labels and does not measure a model.
 """
 
 from collections import Counter, defaultdict
@@ -15,25 +15,25 @@ from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 from pipeline.tables.columns import vectors
 
-IDENTITIES, FACES = 400, 4  # of the sample, faces of each identity: 1.3 million pairs
+IDENTITIES, FACES = 400, 4  # identities in the sample, and faces of each: 1.3 million pairs
 DEGREES = np.linspace(0, 120, 61)  # edges of the histograms of angles
-RANKS = 20
+RANKS = 20  # of the CMC curve
 
 
 class Separation(NamedTuple):
-    """How well identities separate the faces of a sample."""
+    """How well the labels of a sample separate its faces."""
 
-    genuine: NDArray[np.int64]  # pairs of one identity between DEGREES
-    impostor: NDArray[np.int64]  # pairs of two identities between DEGREES
-    far: NDArray[Any]
-    tar: Floats  # at each FAR
+    genuine: NDArray[np.int64]  # [60] pairs of one identity in each bin of DEGREES
+    impostor: NDArray[np.int64]  # [60] pairs of two identities in each bin of DEGREES
+    far: NDArray[Any]  # [33] false accept rates
+    tar: Floats  # [33] true accept rate at each FAR
     cmc: Floats  # [RANKS] share of probes identified up to each rank
     faces: int
     pairs: int
 
 
 def separations(refinement: Refinement) -> dict[str, Separation]:
-    """The separation by labels as claimed and as refined; empty where no identity of the sample has two faces."""
+    """The separation by the labels "as claimed" and "as refined"; one is left out if no identity has two faces."""
     by_labels = {}
     for labels, column in (("as claimed", "claimed"), ("as refined", "identity")):
         x, identity = _sample(refinement, column)
@@ -43,7 +43,10 @@ def separations(refinement: Refinement) -> dict[str, Separation]:
 
 
 def _sample(refinement: Refinement, column: str) -> tuple[Floats, NDArray[np.int64]]:
-    """Unit embeddings [n, d] and numbers of identities [n] of a few faces of some identities, all drawn by a hash."""
+    """Unit embeddings [n, d] and identity numbers [n] of up to FACES faces of IDENTITIES identities, drawn by hash.
+
+    column: "claimed" or "identity" of the labels table.
+    """
     identities = {i for rows in refinement.labels.batches([column]) for i in rows[column].unique().to_pylist() if i}
     drawn = set(sorted(identities, key=_hash)[:IDENTITIES])
     faces: dict[str, list[tuple[bytes, Any]]] = defaultdict(list)
@@ -67,10 +70,10 @@ def _hash(word: str) -> bytes:
 
 
 def measure_separation(x: Floats, identity: NDArray[np.int64]) -> Separation:
-    """How well identities [n] separate faces with unit embeddings x [n, d].
+    """How well identity numbers [n] separate faces with unit embeddings x [n, d].
 
-    CMC: each face that has another one of its identity is a probe once; it is identified at rank k when its most
-    similar mate is among the k most similar of all other faces, the further mates left out.
+    CMC: each face with another face of its identity (a mate) is a probe once. It is identified at rank k if its most
+    similar mate is among the k most similar other faces, where its further mates are not counted.
     """
     cosine = np.clip(x @ x.T, -1, 1)
     i, j = np.triu_indices(len(x), 1)
@@ -79,7 +82,7 @@ def measure_separation(x: Floats, identity: NDArray[np.int64]) -> Separation:
     degrees = np.degrees(np.arccos(values))
     impostors = np.sort(values[~genuine])
     far = np.geomspace(1e-4, 1, 33)
-    accepted = np.floor(far * len(impostors) + 1e-9).astype(int)  # impostor pairs that may pass; the next must not
+    accepted = np.floor(far * len(impostors) + 1e-9).astype(int)  # impostor pairs that are accepted at each FAR
     thresholds = np.append(-np.inf, impostors)[len(impostors) - accepted]
     tar = np.array([(values[genuine] > t).mean() for t in thresholds], np.float64)
     angles = [np.histogram(degrees[pairs].clip(0, 119.99), DEGREES)[0] for pairs in (genuine, ~genuine)]
@@ -87,6 +90,7 @@ def measure_separation(x: Floats, identity: NDArray[np.int64]) -> Separation:
 
 
 def _cmc(cosine: Floats, identity: NDArray[np.int64]) -> Floats:
+    """The share of probes [RANKS] identified up to each rank; cosine [n, n] of all pairs of faces."""
     mates = identity[:, None] == identity[None]
     best = np.where(mates & ~np.eye(len(identity), dtype=bool), cosine, -np.inf).max(1)
     rank = ((cosine >= best[:, None]) & ~mates).sum(1)[np.isfinite(best)]

@@ -1,4 +1,4 @@
-"""Small pictures of faces for a page: only those that are shown are read, and together they keep within a budget."""
+"""Small pictures of faces for a page; together they are not larger than a given number of bytes."""
 
 from base64 import b64encode
 from collections import Counter
@@ -12,17 +12,17 @@ from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table, read_shard
 
-SIDE_PX, JPEG_QUALITY = 80, 78  # of a face on the page: 2 KB
-MIN_BYTES = 1000  # no face is smaller
+SIDE_PX, JPEG_QUALITY = 80, 78  # give about 2 KB for each face
+MIN_BYTES = 1000  # a face is never smaller
 
 
 def thumbnails(refinements: Sequence[Refinement], faces: Sequence[str], *, max_bytes: int) -> dict[str, str]:
-    """Data addresses (data:image/jpeg) of faces by id, the first faces first, until the budget is spent.
+    """Data addresses (data:image/jpeg;...) of the first faces that fit into max_bytes, by face_id.
 
-    A face that comes several times costs as often, for a page writes it each time. Faces are looked up in the
-    refinements one after the other, first among their photos and then in their test sets.
+    faces: face_ids; a face that comes several times counts as often, because the page contains it as often. Faces are
+    looked up in the refinements one after another, in each first among its photos and then in its test sets.
     """
-    order = list(dict.fromkeys(faces))[: max_bytes // MIN_BYTES]  # faces beyond could never fit and are not read
+    order = list(dict.fromkeys(faces))[: max_bytes // MIN_BYTES]  # further faces cannot fit and are not read
     addresses: dict[str, str] = {}
     for table in (t for r in refinements for t in (r.faces, *r.test_faces)):
         missing = pa.array([f for f in order if f not in addresses], pa.string())

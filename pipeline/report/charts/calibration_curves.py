@@ -1,4 +1,4 @@
-"""Score by FAR, as this data's calibration has it, with the thresholds that were read off."""
+"""Chart of the score at each FAR in this data's calibration, with the thresholds."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,10 @@ THRESHOLDS = ("outlier", "merge", "misplaced", "overlap")  # of the fused score
 
 
 def calibration_curves(calibration: Calibration, thresholds: Mapping[str, float]) -> Chart:
-    """The score that each FAR asks for, by each embedder and fused, with the thresholds on the fused score."""
+    """The chart of the score at each FAR, for each embedder and fused, with the thresholds on the fused score.
+
+    thresholds: of the refinement, by name.
+    """
     figure, axis = axes()
     curves = {f"embedder {i}": curve for i, curve in enumerate(calibration.far_curves, start=1)}
     curves["fused score"] = calibration.fused_curve
@@ -36,7 +39,7 @@ def calibration_curves(calibration: Calibration, thresholds: Mapping[str, float]
     words = ", ".join(f"{name} {thresholds[name]:.2f}" for name in THRESHOLDS if name in thresholds)
     return Chart(
         "calibration",
-        "Calibration: the score that each FAR asks for, and the thresholds on the fused score",
+        "Calibration: the score at each FAR, and the thresholds on the fused score",
         f"The score falls as the FAR (false accept rate) rises. Thresholds on the fused score: {words}.",
         figure,
     )

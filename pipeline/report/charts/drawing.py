@@ -1,7 +1,7 @@
-"""A chart and how it is drawn: as an element of the page, and as PNG and SVG files.
+"""Charts, and how they are written: as SVG elements of the page, and as PNG and SVG files.
 
-Colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind readers distinguish, too; lines differ in
-dash as well. Text in an SVG stays text, so a page with a dozen charts is small and needs no other file.
+Colours are those of Okabe and Ito (Color Universal Design, 2008), which colour-blind readers can distinguish; lines
+also differ in their dashes. Text in the page's SVG elements stays text, which keeps a page with many charts small.
 """
 
 import io
@@ -30,22 +30,22 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
 FATE_COLOURS = {KEPT: BLUE, RELABELLED: GREEN, REMOVED: RED}
 MODEL_COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, GREY)
 DASHES = ("-", "--", ":", "-.")
-SIZE_INCHES = (7.2, 3.6)  # pages scale it
-LABEL_LETTERS = 80  # of a model's name in a legend: enough to distinguish models whose names begin alike
-FONT_POINTS = 9  # a page as wide as a laptop's draws a chart about as many pixels wide as it has points
+SIZE_INCHES = (7.2, 3.6)  # width and height; the page scales charts to its width
+LABEL_LETTERS = 80  # longest name of a model in a legend; shorter, names with the same beginning would look the same
+FONT_POINTS = 9  # on a laptop's page a chart has about as many pixels as points, so this is about 9 pixels
 
 
 class Chart(NamedTuple):
-    """A drawing: the name of its file, a title, what it shows in words, and the figure."""
+    """A chart with its description."""
 
-    name: str
+    name: str  # of its files, and the prefix of ids in its SVG
     title: str
-    words: str
+    words: str  # what the chart shows, for screen readers
     figure: "Figure"
 
 
 def axes(size_inches: tuple[float, float] = SIZE_INCHES) -> tuple["Figure", Any]:
-    """An empty drawing and its axes."""
+    """An empty figure and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size_inches, layout="constrained")
@@ -55,17 +55,17 @@ def axes(size_inches: tuple[float, float] = SIZE_INCHES) -> tuple["Figure", Any]
 
 
 def legend(axis: Any) -> None:
-    """Add the legend of a chart to its axes."""
+    """Add a legend to the axes."""
     axis.legend(frameon=False, fontsize=FONT_POINTS)
 
 
 def plain_text(text: str, max_letters: int = 28) -> str:
-    """A name from outside as a drawing takes it: shortened, and without the signs that start a formula."""
+    """A name from the data as text for matplotlib: shortened, and with "$" escaped, which would start a formula."""
     return (text if len(text) <= max_letters else f"{text[: max_letters - 1]}…").replace("$", r"\$")
 
 
 def svg(chart: Chart) -> str:
-    """The chart as an element of a page, with its words as the label that screen readers read."""
+    """The chart as an SVG element for a page, with its words as the label for screen readers."""
     import matplotlib as mpl
 
     stream = io.StringIO()
@@ -74,7 +74,7 @@ def svg(chart: Chart) -> str:
         chart.figure.savefig(stream, format="svg", transparent=True, metadata=no_metadata)
     text = stream.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    # two drawings on one page must not have elements with the same id
+    # ids must be unique on a page: each chart's ids get its name as prefix
     text = re.sub(r'\bid="([^"]+)"', rf'id="{chart.name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{chart.name}-\1"', text).replace("url(#", f"url(#{chart.name}-")
     return re.sub(
@@ -86,7 +86,7 @@ def svg(chart: Chart) -> str:
 
 
 def write_charts(charts: Sequence[Chart], folder: Path) -> None:
-    """Write each chart as a PNG and as an SVG that stands alone; the same chart gives the same bytes.
+    """Write each chart to a folder as a PNG file and as an SVG file; the same chart gives the same bytes.
 
     Raises UserError when the folder cannot be written.
     """

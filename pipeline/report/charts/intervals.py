@@ -1,4 +1,4 @@
-"""Results of models with their 95% intervals, a line each, grouped by metric."""
+"""Chart of results of models with their 95% intervals, one line for each result, sorted by metric."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,22 +6,25 @@ from typing import NamedTuple
 from pipeline.report.charts.drawing import FONT_POINTS, LABEL_LETTERS, MODEL_COLOURS, Chart, axes, plain_text
 
 MARKERS = "osD^vP"
-METRIC_LETTERS = 46
-LISTED = 24  # results that the chart's words list
+METRIC_LETTERS = 46  # longest name of a metric on the axis
+LISTED = 24  # most results that the chart's description lists
 
 
 class IntervalRow(NamedTuple):
-    """One result: the metric, the model (or training set) it is of, the value and its interval; None: no interval."""
+    """One result of a model (or of a training set) by one metric, with its 95% interval."""
 
     metric: str
     model: str
     value: float
-    low: float | None
+    low: float | None  # None: there is no interval
     high: float | None
 
 
 def intervals(name: str, title: str, results: Sequence[IntervalRow]) -> Chart:
-    """Results with their intervals, a line each, with the numbers beside it; those of one metric together."""
+    """The chart of results with their intervals and numbers; results of one metric stand together.
+
+    name: of the chart's files; title: over the chart.
+    """
     models = list(dict.fromkeys(r.model for r in results))
     results = _by_metric(results)
     figure, axis = axes((7.2, 1.2 + 0.26 * len(results) + 0.2 * len(models)))
@@ -48,6 +51,6 @@ def intervals(name: str, title: str, results: Sequence[IntervalRow]) -> Chart:
 
 
 def _by_metric(results: Sequence[IntervalRow]) -> list[IntervalRow]:
-    """The results with those of one metric together, metrics in the order in which they come first."""
+    """The results sorted by metric, metrics in the order of their first result."""
     order = list(dict.fromkeys(r.metric for r in results))
     return sorted(results, key=lambda r: order.index(r.metric))

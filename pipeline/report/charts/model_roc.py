@@ -1,4 +1,4 @@
-"""ROC curves of several models on one test set."""
+"""Chart of the ROC curves of several models on one test set."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from pipeline.report.charts.drawing import DASHES, LABEL_LETTERS, MODEL_COLOURS,
 
 
 def model_roc(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]]) -> Chart:
-    """The ROC of each model; curves: by model, its FARs and its TARs."""
+    """The chart of the ROC of each model; curves: by model its FARs and its TARs, of equal length."""
     figure, axis = axes()
     words = []
     for i, (model, (far, tar)) in enumerate(curves.items()):

@@ -1,4 +1,4 @@
-"""Bars of noise: the share of photos removed and relabelled, by the size of their identity or by group."""
+"""Bar chart of noise: the shares of photos removed and relabelled, by size of identity or by group of identities."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,10 @@ from pipeline.report.counts import FateCounts
 
 
 def noise_shares(name: str, title: str, shares: Sequence[FateCounts], property_name: str) -> Chart:
-    """The share of photos removed and relabelled, a bar for each value of a property of their claimed identity."""
+    """The chart of the shares of photos removed and relabelled; each entry of `shares` gives one bar.
+
+    name: of the chart's files; property_name: by which identities are divided, the label of the x axis.
+    """
     figure, axis = axes()
     x = np.arange(len(shares))
     photos = np.array([max(1, s.photos) for s in shares])

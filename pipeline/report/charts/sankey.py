@@ -1,4 +1,4 @@
-"""Where every photo went, as a Sankey diagram: from the sources over what became of the photos to the reasons."""
+"""Sankey diagram of all photos: from their sources to their fates (kept, relabelled, removed) to the reasons."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.report.charts.drawing import FATE_COLOURS, FONT_POINTS, GREY, Chart, axes, plain_text
 
-ROOM = 0.045  # height that a box's words take, as a share of the photos
+ROOM = 0.045  # height of a box's words; the height of all photos is 1
 GAP = 0.02  # between two boxes
 
 
@@ -19,10 +19,7 @@ class _Column(NamedTuple):
 
 
 def photo_flow(flow: Mapping[tuple[str, str, str], int]) -> Chart:
-    """Bands from the sources over kept, relabelled and removed to the reasons, as thick as their photos.
-
-    flow: photos by source, fate and reason ("" for kept photos), as counts.count() has them.
-    """
+    """The diagram of photos by source, fate and reason; flow: see counts.Counts. Bands are as thick as their photos."""
     figure, axis = axes((7.2, 4.6))
     axis.axis("off")
     total = max(1, sum(flow.values()))
@@ -43,7 +40,7 @@ def photo_flow(flow: Mapping[tuple[str, str, str], int]) -> Chart:
 
 
 def _fate(box: str) -> str:
-    """What became of the photos of a box, "removed" of "removed: outlier"."""
+    """The fate in the name of a box: "removed" for "removed: outlier"."""
     return box.split(":")[0]
 
 
@@ -55,7 +52,10 @@ def _summed(pairs: Sequence[tuple[Any, int]]) -> dict[Any, int]:
 
 
 def _column(boxes: Sequence[tuple[str, int]], total: int) -> _Column:
-    """The boxes of a column: by fate, then the largest first; sources by name."""
+    """The boxes of a column, ordered by fate and then by size, or by name if they are sources.
+
+    boxes: names of boxes with photos, which are added up; total: number of all photos.
+    """
     photos = _summed(boxes)
     fates = list(FATE_COLOURS)
 
@@ -67,7 +67,7 @@ def _column(boxes: Sequence[tuple[str, int]], total: int) -> _Column:
 
 
 def _tops(photos: Mapping[str, int], total: int) -> dict[str, float]:
-    """The upper edge of each box of a column; a thin box lies in the middle of the room that its words take."""
+    """The upper edge of each box of a column; a box thinner than its words is centred on them."""
     top, tops = 1.0, {}
     for box, n in photos.items():
         room = max(n / total, ROOM)
@@ -79,7 +79,7 @@ def _tops(photos: Mapping[str, int], total: int) -> dict[str, float]:
 def _draw_bands(
     axis: Any, i: int, columns: Sequence[_Column], photos: Mapping[tuple[str, str], int], total: int
 ) -> None:
-    """Draw the bands from column i to the next, those of one box below each other."""
+    """Draw the bands from column i to the next; photos: of each band, by the boxes at its left and right end."""
     left, right = dict(columns[i].tops), dict(columns[i + 1].tops)
     for a in columns[i].photos:
         for b in (b for b in columns[i + 1].photos if (a, b) in photos):

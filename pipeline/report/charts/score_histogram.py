@@ -1,4 +1,4 @@
-"""Histogram of how faces score against the person of their claimed identity, by what became of them."""
+"""Histogram of the scores of faces against the person of their claimed identity: kept, relabelled and removed faces."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from pipeline.report.scores import ScoreHistogram
 def score_histogram(
     histogram: ScoreHistogram, thresholds: Mapping[str, float], uncertain: tuple[float, float] | None
 ) -> Chart:
-    """The scores of kept, relabelled and removed faces; uncertain: the scores between which people are asked."""
+    """The chart of a histogram with the outlier threshold; uncertain: the range of scores in which people are asked."""
     figure, axis = axes()
     for (fate, counts), dash in zip(histogram.counts.items(), DASHES, strict=False):
         axis.stairs(
@@ -40,7 +40,7 @@ def score_histogram(
     words = ", ".join(f"{fate} {counts.sum():,}" for fate, counts in histogram.counts.items())
     return Chart(
         "score_histogram",
-        "Scores of faces against the person of their claimed identity, by what became of the photo",
+        "Scores of kept, relabelled and removed faces against the person of their claimed identity",
         f"Histogram; {words}; outlier threshold {outlier:.2f}.",
         figure,
     )

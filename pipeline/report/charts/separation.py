@@ -1,4 +1,4 @@
-"""How well identities separate a sample of faces, as claimed and as refined: angles of pairs, ROC and CMC."""
+"""Charts of how well labels separate a sample of faces, as claimed and as refined: angles of pairs, ROC and CMC."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from pipeline.report.separation import DEGREES, Separation
 
 
 def pair_angles(separations: Mapping[str, Separation]) -> Chart:
-    """Angles between two faces of one identity and of two; separations: by labels, "as claimed" and "as refined"."""
+    """The histograms of angles of genuine and impostor pairs; separations: by labels, see separation.separations()."""
     figure, axis = axes()
     for (labels, s), dash in zip(separations.items(), ("--", "-"), strict=False):
         for counts, colour, what in ((s.genuine, BLUE, "genuine pairs"), (s.impostor, RED, "impostor pairs")):
@@ -24,7 +24,7 @@ def pair_angles(separations: Mapping[str, Separation]) -> Chart:
 
 
 def roc_and_cmc(separations: Mapping[str, Separation]) -> list[Chart]:
-    """ROC and CMC of the same sample."""
+    """The ROC and the CMC chart; separations: by labels, see separation.separations()."""
     roc, roc_axis = axes()
     cmc, cmc_axis = axes()
     for (labels, s), colour, dash in zip(separations.items(), (ORANGE, BLUE), ("--", "-"), strict=False):
