@@ -46,7 +46,7 @@ def test_every_photo_with_an_identity_and_a_face_is_kept_as_claimed(claims: Tabl
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 4])
-def test_exactly_as_many_are_kept_and_the_seed_says_which(claims: Table, keep: int) -> None:
+def test_a_subset_has_exactly_the_wanted_size_and_depends_on_the_seed(claims: Table, keep: int) -> None:
     def kept(seed: int) -> list[str]:
         rows = random_subset(claims.root, claims, keep=keep, seed=seed).read().to_pylist()
         assert all((r["identity"] is None) == bool(r["reason"]) for r in rows)

@@ -1,4 +1,4 @@
-"""The data card of an export: its numbers are the account's, and its lists are the whole change."""
+"""The data card of an export: its numbers are those of the account, and its lists contain every change."""
 
 from collections import Counter
 from pathlib import Path
@@ -34,7 +34,7 @@ def refinement(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
 
 def write(refinement: Refinement, folder: Path) -> None:
     review = summarize_review(refinement.root)
-    command = "refinery export ROOT OUT"
+    command = "refinery export ROOT --out OUT"
     write_card(refinement, folder, review=review, photos=refinement.account.kept, identities=7, command=command)
 
 
@@ -58,7 +58,7 @@ def test_the_lists_applied_to_the_claims_give_the_labels(refinement: Refinement,
     assert dict(reasons) == refinement.account.removed
 
 
-def test_the_numbers_are_the_accounts(refinement: Refinement, folder: Path) -> None:
+def test_the_cards_numbers_are_those_of_the_account(refinement: Refinement, folder: Path) -> None:
     text = (folder / "README.md").read_text()
     for reason, n in refinement.account.removed.items():
         assert f"| removed: {reason} | {n} |" in text

@@ -1,4 +1,4 @@
-"""The refined table in one global order, and its export in three formats, each whole and readable again."""
+"""The refined table in one global order, and its export in three formats, which are complete and can be read again."""
 
 import csv
 import itertools

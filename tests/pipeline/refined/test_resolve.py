@@ -75,16 +75,16 @@ def labels(findings, *, order=None, **options):
 
 
 def test_without_findings_every_photo_with_an_identity_is_kept():
-    found = labels([])
-    assert found.pop("nn") == (None, "unnamed")
-    assert found == {face: (FACES[face][0], "") for face in FACES if face != "nn"}
+    resolved = labels([])
+    assert resolved.pop("nn") == (None, "unnamed")
+    assert resolved == {face: (FACES[face][0], "") for face in FACES if face != "nn"}
 
 
 def test_photos_without_a_usable_face_are_removed_with_their_reason():
-    found = labels([("no_face", "xx", None, "yes"), ("unreadable", "a1", None, "yes"), ("poor", "a2", None, "no")])
-    assert found["xx"] == (None, "no_face")
-    assert found["a1"] == (None, "unreadable")
-    assert found["a2"] == ("ana", "")
+    resolved = labels([("no_face", "xx", None, "yes"), ("unreadable", "a1", None, "yes"), ("poor", "a2", None, "no")])
+    assert resolved["xx"] == (None, "no_face")
+    assert resolved["a1"] == (None, "unreadable")
+    assert resolved["a2"] == ("ana", "")
 
 
 def test_an_outlier_is_removed_and_an_undecided_one_as_the_option_says():
@@ -97,9 +97,9 @@ def test_an_outlier_is_removed_and_an_undecided_one_as_the_option_says():
 
 def test_a_split_gives_the_further_person_an_identity_outliers_or_not():
     findings = [("split", "a1", "a7", "yes"), *(("outlier", f, "ana", "yes") for f in ("a7", "a8", "a9"))]
-    found = labels(findings)
-    assert {found[f] for f in ("a7", "a8", "a9")} == {("ana~a7", "split")}
-    assert found["a1"] == ("ana", "")
+    resolved = labels(findings)
+    assert {resolved[f] for f in ("a7", "a8", "a9")} == {("ana~a7", "split")}
+    assert resolved["a1"] == ("ana", "")
     refused = labels([("split", "a1", "a7", "unsure"), *findings[1:]])
     assert {refused[f] for f in ("a7", "a8", "a9")} == {(None, "outlier")}
 
@@ -117,10 +117,10 @@ def test_a_face_is_relabelled_as_a_further_person_only_when_that_is_an_identity(
 
 
 def test_a_merge_takes_the_larger_persons_name_and_outliers_stay_out():
-    found = labels([("merge", "bo", "cy", "yes"), ("outlier", "b4", "bo", "yes")])
-    assert found["c1"] == ("bo", "merge")
-    assert found["b1"] == ("bo", "")
-    assert found["b4"] == (None, "outlier")
+    resolved = labels([("merge", "bo", "cy", "yes"), ("outlier", "b4", "bo", "yes")])
+    assert resolved["c1"] == ("bo", "merge")
+    assert resolved["b1"] == ("bo", "")
+    assert resolved["b4"] == (None, "outlier")
 
 
 def test_merges_are_transitive_only_without_contradiction():
@@ -131,20 +131,20 @@ def test_merges_are_transitive_only_without_contradiction():
 
 
 def test_a_moved_face_follows_its_new_person_into_a_merge():
-    found = labels([("misplaced", "a4", "cy", "yes"), ("merge", "bo", "cy", "yes")])
-    assert found["a4"] == ("bo", "misplaced")
+    resolved = labels([("misplaced", "a4", "cy", "yes"), ("merge", "bo", "cy", "yes")])
+    assert resolved["a4"] == ("bo", "misplaced")
 
 
 def test_a_mixed_identity_is_removed_but_for_faces_that_are_another_person():
-    found = labels([("mixed", "di", None, "yes"), ("misplaced", "d2", "cy", "yes")])
-    assert found["d1"] == (None, "mixed")
-    assert found["d2"] == ("cy", "misplaced")
+    resolved = labels([("mixed", "di", None, "yes"), ("misplaced", "d2", "cy", "yes")])
+    assert resolved["d1"] == (None, "mixed")
+    assert resolved["d2"] == ("cy", "misplaced")
     assert labels([("mixed", "di", None, "unsure")])["d1"] == ("di", "")
 
 
 def test_a_duplicate_is_removed_as_such_even_if_it_is_an_outlier():
-    found = labels([("duplicate", "a4", "a1", "yes"), ("outlier", "a4", "ana", "yes")])
-    assert found["a4"] == (None, "duplicate")
+    resolved = labels([("duplicate", "a4", "a1", "yes"), ("outlier", "a4", "ana", "yes")])
+    assert resolved["a4"] == (None, "duplicate")
 
 
 def test_a_conflict_is_a_duplicate_when_the_identities_are_merged():
@@ -156,25 +156,25 @@ def test_a_conflict_is_a_duplicate_when_the_identities_are_merged():
 
 
 def test_of_a_conflict_the_photo_that_was_relabelled_is_removed():
-    found = labels([("conflict", "b1", "a4", "unsure"), ("misplaced", "a4", "bo", "yes")])
-    assert found["b1"] == ("bo", "")
-    assert found["a4"] == (None, "misplaced")
+    resolved = labels([("conflict", "b1", "a4", "unsure"), ("misplaced", "a4", "bo", "yes")])
+    assert resolved["b1"] == ("bo", "")
+    assert resolved["a4"] == (None, "misplaced")
 
 
 def test_persons_of_a_test_set_are_removed_with_all_they_are_merged_with():
-    found = labels([("overlap", "cy", "Cy of the test set", "yes"), ("merge", "bo", "cy", "yes")])
-    assert {found[f] for f in ("b1", "b2", "b3", "c1", "c2")} == {(None, "overlap")}
+    resolved = labels([("overlap", "cy", "Cy of the test set", "yes"), ("merge", "bo", "cy", "yes")])
+    assert {resolved[f] for f in ("b1", "b2", "b3", "c1", "c2")} == {(None, "overlap")}
     assert labels([("overlap", "a2", "some photo", "yes")])["a2"] == (None, "overlap")
 
 
 def test_a_relabelled_face_whose_new_person_is_removed_stays_misplaced():
-    found = labels([("misplaced", "a4", "cy", "yes"), ("overlap", "cy", "t", "yes")])
-    assert found["a4"] == (None, "misplaced")
+    resolved = labels([("misplaced", "a4", "cy", "yes"), ("overlap", "cy", "t", "yes")])
+    assert resolved["a4"] == (None, "misplaced")
 
 
 def test_identities_with_too_few_photos_are_removed():
-    found = labels([("outlier", "d2", "di", "yes")])
-    assert found["d1"] == (None, "too_few")
+    resolved = labels([("outlier", "d2", "di", "yes")])
+    assert resolved["d1"] == (None, "too_few")
     assert labels([("outlier", "d2", "di", "yes")], min_faces=1)["d1"] == ("di", "")
 
 
@@ -194,7 +194,7 @@ FINDINGS = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(FINDINGS, st.integers(0, 99), st.sampled_from(["keep", "drop"]), st.integers(1, 3))
 def test_every_photo_is_kept_or_has_a_reason_and_order_changes_nothing(findings, order, undecided, min_faces):
-    found = labels(findings, undecided=undecided, min_faces=min_faces)
-    assert set(found) == set(FACES)
-    assert all(identity is not None or reason for identity, reason in found.values())
-    assert labels(findings, order=order, undecided=undecided, min_faces=min_faces) == found
+    resolved = labels(findings, undecided=undecided, min_faces=min_faces)
+    assert set(resolved) == set(FACES)
+    assert all(identity is not None or reason for identity, reason in resolved.values())
+    assert labels(findings, order=order, undecided=undecided, min_faces=min_faces) == resolved

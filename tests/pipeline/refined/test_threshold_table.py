@@ -1,4 +1,4 @@
-"""Every threshold and every rule of a refinement is in one of the two tables, once, in words."""
+"""Every threshold and every rule of a refinement is described once, in one of the two tables."""
 
 from collections import Counter
 from itertools import chain

@@ -1,4 +1,4 @@
-"""Answers are matched to the groups of another refinement by the faces that they name."""
+"""Answers are matched to the persons of another refinement by the faces that are stored with them."""
 
 import pyarrow as pa
 import pytest
@@ -24,7 +24,7 @@ def answer(kind, subject, object, **more):
 
 
 def matched(*answers):
-    """Kind, subject, object and verdict of the answers by the groups above."""
+    """Kind, subject, object and verdict of the answers as they refer to the clusters above."""
     table = pa.Table.from_pylist(list(answers), schema=ANSWERS)
     rows = current_answers(table, PersonClusters(CLUSTER_OF_FACE, PERSONS)).to_pylist()
     assert [r["finding_id"] for r in rows] == [finding_id(r["kind"], r["subject"], r["object"]) for r in rows]
@@ -40,11 +40,11 @@ def test_a_split_is_of_the_groups_in_which_its_faces_are_now(faces):
     assert matched(answer("split", *faces)) == [("split", "a0", "a7", "yes")]
 
 
-def test_faces_that_came_together_are_no_split_any_more():
+def test_a_split_of_faces_that_are_in_one_cluster_now_keeps_its_faces():
     assert matched(answer("split", "a0", "a1")) == [("split", "a0", "a1", "yes")]
 
 
-def test_a_person_with_a_new_name_is_known_by_its_face():
+def test_a_person_with_a_new_name_is_recognised_by_its_face():
     gone = answer("merge", "a~old", "b", face="a5", other="b1")
     assert matched(gone) == [("merge", "a~new", "b", "yes")]
     assert matched(answer("misplaced", "b1", "a~old", face="b1", other="a5")) == [("misplaced", "b1", "a~new", "yes")]
@@ -52,7 +52,7 @@ def test_a_person_with_a_new_name_is_known_by_its_face():
     assert matched(answer("overlap", "nobody", "Test", face="gone")) == [("overlap", "nobody", "Test", "yes")]
 
 
-def test_of_two_answers_that_became_one_question_the_last_counts():
+def test_the_later_of_two_answers_about_the_same_finding_counts():
     old = answer("split", "a0", "a5") | {"verdict": "no"}
     late = answer("split", "a1", "a7")
     late["at"] = late["at"].replace(year=2027)

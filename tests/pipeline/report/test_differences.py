@@ -1,4 +1,4 @@
-"""Two refinements compared: every photo whose fate differs is counted, and some are shown with their person."""
+"""Two refinements compared: every photo with different fates is counted, and some are shown beside their person."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A report's numbers are the refinement's, its faces stay within their budget, text from outside is escaped."""
+"""A report's numbers are those of the refinement, its faces stay within their budget, text from the data is escaped."""
 
 import re
 from collections import Counter
@@ -32,7 +32,7 @@ def refinement(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
     return refined(str(tmp_path_factory.mktemp("report") / "root"))[0]
 
 
-def test_the_counts_are_the_accounts(refinement: Refinement) -> None:
+def test_the_counts_are_those_of_the_account(refinement: Refinement) -> None:
     counted = count_photos(refinement)
     removed: Counter[str] = Counter()
     for (_, fate, reason), n in counted.flow.items():
@@ -134,7 +134,7 @@ def test_names_and_words_from_outside_are_escaped() -> None:
     assert text.count("<script") == 2  # the page's own, and the names as data
 
 
-def test_a_chart_has_words_and_ids_of_its_own() -> None:
+def test_a_chart_has_a_description_and_unique_ids() -> None:
     rows = [FateCounts("$1_a$ & <b>", 10, 4, 3, 2)]
     both = [svg(noise_shares(name, "Noise & more", rows, "group")) for name in ("one", "two")]
     ids = [set(re.findall(r'id="([^"]+)"', text)) for text in both]
@@ -148,7 +148,7 @@ def test_a_chart_has_words_and_ids_of_its_own() -> None:
         assert used <= ids[both.index(text)]
 
 
-def test_a_written_chart_stands_alone_and_is_the_same_again(tmp_path: Path) -> None:
+def test_a_written_chart_needs_no_other_file_and_is_reproducible(tmp_path: Path) -> None:
     flow = {("web", "kept", ""): 7, ("web", "relabelled", "merge"): 2, ("web", "removed", "outlier"): 3}
     for folder in ("one", "two"):
         write_charts([photo_flow(flow)], tmp_path / folder)

@@ -1,4 +1,4 @@
-"""A drawn refinement whose truth is known, and what could be asked about it; tests only read it."""
+"""A drawn refinement whose truth is known, and its cases; tests only read them."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Groups and rosters: the user's own words, and one clear line when they do not add up."""
+"""Groups of annotators and rosters are read from the user's files; a wrong file gives an error in one line."""
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +9,7 @@ from pipeline.review.groups import GroupedIdentity, propose_groups, read_groups,
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_groups_and_what_to_show(tmp_path, kind):
+def test_groups_and_titles_are_read_from_csv_and_parquet(tmp_path, kind):
     rows = [
         {"identity": "m.1", "group": "Asian", "name": "Ann", "born": "1970"},
         {"identity": "m.2", "group": "", "name": "", "born": ""},
@@ -33,14 +33,14 @@ def test_groups_and_what_to_show(tmp_path, kind):
         ("identity,group\na,x\na,y\n", "row 3: a has two groups, x and y"),
     ],
 )
-def test_groups_that_do_not_add_up(tmp_path, text, message):
+def test_a_contradictory_groups_file_raises_an_error(tmp_path, text, message):
     path = tmp_path / "groups.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         read_groups(path)
 
 
-def test_files_that_cannot_be_read(tmp_path):
+def test_files_that_cannot_be_read_raise_an_error(tmp_path):
     (tmp_path / "groups.parquet").write_text("no parquet")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
     for name in ("groups.parquet", "binary.csv", "nowhere.csv"):
@@ -50,7 +50,7 @@ def test_files_that_cannot_be_read(tmp_path):
         read_roster(tmp_path / "nowhere.csv")
 
 
-def test_a_roster(tmp_path):
+def test_a_roster_gives_annotators_by_group(tmp_path):
     path = tmp_path / "roster.csv"
     path.write_text("group,annotator\nAsian,a@x\nAsian,b@x\n,c@x\n")
     assert read_roster(path) == {"Asian": ["a@x", "b@x"], "general": ["c@x"]}
@@ -59,8 +59,8 @@ def test_a_roster(tmp_path):
         read_roster(path)
 
 
-def test_groups_are_proposed_by_neighbours_and_never_overrule(drawn):
-    """Every person's nearest neighbours with a group are of one group here: the vote is whole."""
+def test_groups_are_proposed_only_for_identities_without_one(drawn):
+    """All identities with a group have the same one here, so every vote is unanimous."""
     refinement = drawn.refinement
     known = {f"p{p:02d}": GroupedIdentity("north", "") for p in range(30)}
     proposals = propose_groups(refinement, known)

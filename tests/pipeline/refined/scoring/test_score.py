@@ -1,4 +1,4 @@
-"""The score of a refinement: counted by hand, against a slow reference, and refused where it would mislead."""
+"""The score of a refinement equals counts by hand and a slow reference; wrong input raises an error."""
 
 from collections import Counter
 from dataclasses import replace
@@ -14,7 +14,7 @@ from pipeline.refined.scoring.known_truth import Truth, read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refined.scoring.scored_photos import NOT_NOISE
 
-# a's photos 0-3 are right, 4 shows b, 5 nobody's person; b's photos 6-8 are right; 9 is no photo and says nothing
+# a's photos 0-3 are right, 4 shows b, 5 shows x, who has no name; b's photos 6-8 are right; 9 is no picture
 CLAIMED = "aaaaaabbba"
 PERSON = ["a", "a", "a", "a", "b", "x", "b", "b", "b", ""]
 KIND = ["clean"] * 4 + ["flip", "outlier"] + ["clean"] * 3 + ["junk"]
@@ -42,21 +42,21 @@ def labels(identities: str, reasons: dict[int, str] | None = None) -> pa.Table:
     ],
 )
 def test_wrong_labels_counted_by_hand(identities: str, precision: float | None, recall: float) -> None:
-    found = score([labels(identities)], TRUTH).noise
-    assert found == pytest.approx((precision, recall))
+    result = score([labels(identities)], TRUTH).noise
+    assert result == pytest.approx((precision, recall))
     expected = 2 * precision * recall / (precision + recall) if recall and precision else 0
-    assert found.f1 == pytest.approx(expected)
+    assert result.f1 == pytest.approx(expected)
 
 
-def test_what_goes_for_another_reason_than_noise_is_not_held_against_the_cleaning() -> None:
-    found = score([labels("a---b-bbb-", {1: "duplicate", 2: "too_few", 3: "overlap"})], TRUTH)
-    assert found.noise == (1, 1)
-    assert found.clean_lost == 0
+def test_clean_photos_removed_for_other_reasons_do_not_count_as_lost() -> None:
+    result = score([labels("a---b-bbb-", {1: "duplicate", 2: "too_few", 3: "overlap"})], TRUTH)
+    assert result.noise == (1, 1)
+    assert result.clean_lost == 0
     assert score([labels("a---b-bbb-")], TRUTH).clean_lost == 3
 
 
 def test_whole_names_duplicates_and_the_test_set_counted_by_hand() -> None:
-    """One person is claimed as p and q, r stands for two persons, t is in the test set, d is the picture of c again."""
+    """One person is claimed as p and q, r stands for two persons, t is in the test set, d is a duplicate of c."""
     keys, claimed, person = list("abcdefghij"), list("ppqqrrrrtt"), list("1111223344")
     kind = ["clean"] * 3 + ["duplicate"] + ["clean"] * 6
     original = np.array([-1, -1, -1, 2] + [-1] * 6)
@@ -65,13 +65,13 @@ def test_whole_names_duplicates_and_the_test_set_counted_by_hand() -> None:
     names = ["p", "p", "p", None, "r", "r", "r~2", "r~2", None, None]
     reasons = ["", "", "", "duplicate", "", "", "", "", "overlap", "overlap"]
     rows = [{"key": k, "identity": i, "reason": r} for k, i, r in zip(keys, names, reasons, strict=True)]
-    found = score([pa.Table.from_pylist(rows, schema=schema.LABELS)], truth)
-    assert (found.persons_of_two_names, found.merged, found.names_of_two_persons, found.split) == (1, 1, 1, 1)
-    assert found.identities_of_two_persons == 0
-    assert found.duplicates == found.overlap == (1, 1)
+    result = score([pa.Table.from_pylist(rows, schema=schema.LABELS)], truth)
+    assert (result.persons_of_two_names, result.merged, result.names_of_two_persons, result.split) == (1, 1, 1, 1)
+    assert result.identities_of_two_persons == 0
+    assert result.duplicates == result.overlap == (1, 1)
     together = [{**row, "identity": row["identity"] and row["identity"][0]} for row in rows]
-    found = score([pa.Table.from_pylist(together, schema=schema.LABELS)], truth)
-    assert (found.split, found.identities_of_two_persons) == (0, 1)
+    result = score([pa.Table.from_pylist(together, schema=schema.LABELS)], truth)
+    assert (result.split, result.identities_of_two_persons) == (0, 1)
 
 
 def reference(rows: list[dict[str, str | None]], truth: Truth) -> tuple[float, float, float, int]:
@@ -121,10 +121,10 @@ def test_the_arrays_count_what_the_dictionaries_count(seed: int) -> None:
     reasons = rng.choice(["outlier", "duplicate", "too_few", "misplaced"], n).tolist()
     rows = [{"key": k, "identity": i, "reason": r} for k, i, r in zip(keys, where, reasons, strict=True)]
     order = rng.permutation(n)
-    found = score([pa.Table.from_pylist([rows[i] for i in order], schema=schema.LABELS)], truth)
+    result = score([pa.Table.from_pylist([rows[i] for i in order], schema=schema.LABELS)], truth)
     precision, recall, noise_after, lost = reference(rows, truth)
-    assert (*found.noise, found.noise_after) == pytest.approx((precision, recall, noise_after))
-    assert found.clean_lost == lost
+    assert (*result.noise, result.noise_after) == pytest.approx((precision, recall, noise_after))
+    assert result.clean_lost == lost
 
 
 def test_labels_of_other_photos_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""The ledger: every answer that came in is kept, once."""
+"""The ledger keeps every answer, and keeps it once."""
 
 import os
 import shutil
@@ -28,13 +28,13 @@ def test_the_same_answers_again_add_nothing(tmp_path):
     assert len(files(tmp_path)) == 2
 
 
-def test_nothing_came_in_and_nothing_is_written(tmp_path):
+def test_no_answers_write_no_file(tmp_path):
     assert append(str(tmp_path), []) == 0
     assert len(read(str(tmp_path))) == 0
     assert not (tmp_path / "ledger").exists()
 
 
-def test_of_a_changed_answer_the_last_form_counts_and_both_stay(tmp_path):
+def test_a_changed_answer_replaces_the_earlier_one_and_both_are_stored(tmp_path):
     append(str(tmp_path), [row("a", "yes", "w", answer_id="1")])
     append(str(tmp_path), [row("a", "no", "w", at=9, answer_id="1")])
     assert read(str(tmp_path))["verdict"].to_pylist() == ["no"]
@@ -51,7 +51,7 @@ def test_the_order_in_which_answers_come_does_not_matter(tmp_path):
     assert ledgers[0].equals(ledgers[2])
 
 
-def test_a_damaged_file_is_an_error_and_never_taken_for_an_answer(tmp_path):
+def test_a_damaged_file_raises_an_error(tmp_path):
     append(str(tmp_path), [row("a", "yes", "w")])
     table = pq.read_table(files(tmp_path)[0])
     pq.write_table(table.set_column(1, "verdict", [["no"]]), files(tmp_path)[0])
@@ -69,7 +69,7 @@ def test_cleaning_a_root_never_lists_the_ledger(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
-def test_answers_that_find_no_room_are_there_once_when_there_is_room(tmp_path):
+def test_answers_that_did_not_fit_on_the_disk_are_stored_once_later(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:

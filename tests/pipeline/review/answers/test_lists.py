@@ -1,4 +1,4 @@
-"""Published lists against a drawn refinement: what they say happens, once, and people have the last word."""
+"""Published lists applied to a drawn refinement: their verdicts change the labels, once, and people overrule them."""
 
 import re
 from dataclasses import replace
@@ -104,7 +104,7 @@ def test_the_last_list_counts_though_the_clock_went_back(
 def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Path):
     path, _, _ = root
     names = sorted({i for i, reason in fates(path).values() if i and not reason and "~" not in i})
-    one, two, gone = names[5:8]  # the first ones have two names each, which the machine unites
+    one, two, gone = names[5:8]  # the first persons have two names each, which the machine merges
     applied = apply_list(path, [written(tmp_path / "pairs.txt", [f"{two} {one}", "m.1 m.2"])], says="same")
     assert (applied.known, applied.unknown, applied.new) == (1, 1, 1)
     together = {i for k, (i, _) in fates(path).items() if k[:3] in (one, two) and i}
@@ -118,7 +118,7 @@ def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Pat
     assert len(kept) >= 10
 
 
-def test_numbered_classes_and_other_spellings(tmp_path: Path):
+def test_identities_given_by_number_and_photos_spelt_otherwise_are_read(tmp_path: Path):
     classes = tmp_path / "classes.txt"
     classes.write_text("m.0\nm.1\n")
     listed = written(tmp_path / "list.txt", ["1/52-FaceId-0", "0/3-FaceId-1_align.jpg 1"])
@@ -140,7 +140,7 @@ def test_numbered_classes_and_other_spellings(tmp_path: Path):
         ("m.1", "perhaps", "--says perhaps: give one of right"),
     ],
 )
-def test_a_mistake_is_one_line(untouched: str, tmp_path: Path, text: str, says: str, message: str):
+def test_a_mistake_raises_an_error_in_one_line(untouched: str, tmp_path: Path, text: str, says: str, message: str):
     with pytest.raises(UserError, match=re.escape(message)):
         apply_list(untouched, [written(tmp_path / "list.txt", [text])], says=says)
 

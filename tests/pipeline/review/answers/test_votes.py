@@ -1,4 +1,4 @@
-"""Votes: how much each answer weighs, and when a question is settled."""
+"""Votes: the weight of an answer, and when answers give a verdict."""
 
 from math import log
 
@@ -16,7 +16,7 @@ def settled(*rows, votes=2):
     return dict(zip(*verdicts, strict=True)), settlement
 
 
-def test_two_who_agree_are_a_verdict_and_one_is_not():
+def test_two_equal_votes_give_a_verdict_and_one_vote_does_not():
     verdicts, settlement = settled(row("a", "yes", "v"), row("a", "yes", "w"), row("b", "no", "v"))
     assert verdicts == {"a": "yes"}
     assert settlement.waiting == ["b"]
@@ -24,7 +24,7 @@ def test_two_who_agree_are_a_verdict_and_one_is_not():
     assert settlement.verdicts["seconds"].to_pylist() == [4.0]
 
 
-def test_two_who_differ_want_a_third_who_decides():
+def test_two_different_votes_need_a_third_which_decides():
     differ = [row("a", "yes", "v"), row("a", "no", "w", at=1)]
     verdicts, settlement = settled(*differ)
     assert (verdicts, settlement.disputed) == ({}, ["a"])
@@ -32,7 +32,7 @@ def test_two_who_differ_want_a_third_who_decides():
     assert (verdicts, settlement.disputed) == ({"a": "no"}, [])
 
 
-def test_who_proved_reliable_on_gold_outweighs_who_did_not():
+def test_an_annotator_with_right_gold_answers_outweighs_one_with_wrong_ones():
     gold = [row(f"g{i}", "yes", "good", kind="gold", purpose="gold", expected="yes") for i in range(40)]
     gold += [row(f"g{i}", "no", "bad", kind="gold", purpose="gold", expected="yes") for i in range(40)]
     assert accuracies(gold) == {"bad": 0.55, "good": pytest.approx(49 / 50)}
@@ -47,7 +47,7 @@ def test_knowing_the_person_halves_the_chance_of_error():
     assert weight(row("a", "unsure", "v"), {}) == 0
 
 
-def test_cannot_tell_stays_undecided():
+def test_a_finding_stays_undecided_when_people_cannot_tell_or_are_divided():
     assert settled(row("a", "unsure", "v"), row("a", "unsure", "w"))[0] == {"a": "unsure"}
     verdicts, _ = settled(row("a", "unsure", "v"), row("a", "yes", "w"), votes=2)
     assert verdicts == {"a": "yes"}  # the one who could tell is believed: 0.9
@@ -55,7 +55,7 @@ def test_cannot_tell_stays_undecided():
     assert settled(*votes_of_four)[0] == {"a": "unsure"}
 
 
-def test_an_annotator_counts_once_and_the_last_answer_stands():
+def test_only_the_last_answer_of_an_annotator_counts():
     verdicts, settlement = settled(row("a", "yes", "v", answer_id="1"), row("a", "yes", "v", at=1, answer_id="2"))
     assert (verdicts, settlement.waiting) == ({}, ["a"])
     verdicts, _ = settled(
@@ -64,7 +64,7 @@ def test_an_annotator_counts_once_and_the_last_answer_stands():
     assert verdicts == {"a": "yes"}
 
 
-def test_the_machine_has_no_vote_and_the_truth_needs_no_second():
+def test_the_machines_view_is_no_vote_and_the_truth_needs_no_second_vote():
     verdicts, _ = settled(row("a", "yes", "policy", purpose="policy"), row("b", "no", "truth", purpose="truth"))
     assert verdicts == {"b": "no"}
 
@@ -75,8 +75,8 @@ def test_people_overrule_a_list():
     assert settled(listed, row("a", "no", "v", at=1), row("a", "no", "w", at=2))[0] == {"a": "no"}
 
 
-def test_many_annotators_are_told_apart_without_gold():
-    """Two who answer at random cannot outvote: each is known by how often the others agree."""
+def test_with_many_annotators_random_answers_are_recognised_without_gold():
+    """Two annotators who answer at random do not outvote the others: their rates of agreement show it."""
     rng = np.random.default_rng(0)
     accuracy = {"a": 0.97, "b": 0.97, "c": 0.97, "d": 0.5, "e": 0.5}
     truth = {f"f{i}": bool(rng.integers(2)) for i in range(400)}
@@ -92,7 +92,7 @@ def test_many_annotators_are_told_apart_without_gold():
     assert wrong < 0.6 * np.mean([majority[f] != yes for f, yes in truth.items()])
 
 
-def test_who_agree_and_were_asked_again_are_believed_though_they_have_proved_little():
+def test_a_unanimous_vote_decides_when_an_annotator_was_asked_again():
     machine = row("a", "unsure", "policy", purpose="policy", belief=0.5)
     gold = [row(f"g{i}", "no", w, kind="gold", purpose="gold", expected="yes") for w in "vw" for i in range(9)]
     two = [*gold, machine, row("a", "yes", "v", at=1), row("a", "yes", "w", at=2)]

@@ -1,4 +1,4 @@
-"""What the tests against a real Label Studio share."""
+"""Fixtures of the tests against a real Label Studio: server, annotators, and a proxy that causes faults."""
 
 from collections.abc import Iterator
 

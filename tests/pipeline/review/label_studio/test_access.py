@@ -1,4 +1,4 @@
-"""Who may see what: tokens, addresses, pictures in a folder, and the server itself on loopback."""
+"""Access to a Label Studio server: tokens, addresses, pictures in a folder, and a server that listens on loopback."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.builders.label_studio.sent_questions import post, project
 pytestmark = pytest.mark.server
 
 
-def test_pictures_in_a_folder_are_for_who_is_logged_in(server, label_server, ada):
+def test_pictures_in_a_folder_are_served_to_users_who_are_logged_in_only(server, label_server, ada):
     media = label_server.token.parent.parent / "files"
     earlier = set(media.glob("*"))  # the server is shared with other tests
     post(server, "media", grid("folder"), media=media)
@@ -29,12 +29,12 @@ def test_pictures_in_a_folder_are_for_who_is_logged_in(server, label_server, ada
     assert set(media.iterdir()) == files
 
 
-def test_a_folder_that_the_server_may_not_show_is_told(server, tmp_path):
+def test_a_folder_that_the_server_may_not_show_raises_an_error(server, tmp_path):
     with pytest.raises(UserError, match="refuses to show pictures from"):
         post(server, "elsewhere", grid("a"), media=tmp_path / "files")
 
 
-def test_a_wrong_token_is_told_in_one_line_that_does_not_hold_it(server):
+def test_the_error_for_a_wrong_token_does_not_contain_the_token(server):
     wrong = Server(server.url, "f" * 40)
     with pytest.raises(UserError, match="refuses the token") as raised:
         post(wrong, "x", grid("a"))
@@ -44,12 +44,12 @@ def test_a_wrong_token_is_told_in_one_line_that_does_not_hold_it(server):
 
 
 @pytest.mark.parametrize("token", ["", "two words", "tökén", "line\n"])
-def test_what_can_be_no_token_is_told(server, token):
+def test_a_malformed_token_raises_an_error(server, token):
     with pytest.raises(UserError, match="is no token"):
         sent_items(Server(server.url, token), "x")
 
 
-def test_a_personal_access_token_serves_as_well(server, ada):
+def test_a_personal_access_token_is_accepted(server, ada):
     post(server, "personal", pair("a"))
     csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"], "Referer": server.url}
     personal = ada.web.post("/api/token/", headers=csrf).json()["token"]
@@ -60,12 +60,12 @@ def test_a_personal_access_token_serves_as_well(server, ada):
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
-def test_what_is_no_address_is_told(url):
+def test_a_malformed_address_raises_an_error(url):
     with pytest.raises(UserError, match="is no address"):
         sent_items(Server(url, "token"), "x")
 
 
-def test_the_server_listens_on_loopback_only_and_keeps_its_secrets(label_server):
+def test_the_server_listens_on_loopback_only_and_its_secrets_are_private(label_server):
     for secret in (label_server.token, label_server.password):
         assert secret.stat().st_mode & 0o777 == 0o600
     port = f":{int(label_server.url.rsplit(':', 1)[1]):04X}"

@@ -1,4 +1,4 @@
-"""How far answers were read: nothing is lost and nothing comes twice, whatever the server's clock does."""
+"""The cursor of a project: no answer is lost or collected twice, even if the server's clock is put back."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from pipeline.review.label_studio.answer_cursor import MAX_DELAY, AnswerCursor
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def test_a_cursor_knows_what_was_read_and_nothing_else():
+def test_a_cursor_knows_which_annotations_were_read():
     first = AnswerCursor.read("")
     assert first.begin() is None
     assert not first.knows(1, NOON)
@@ -20,7 +20,7 @@ def test_a_cursor_knows_what_was_read_and_nothing_else():
     assert AnswerCursor.read(later.write({})) == later
 
 
-def test_a_cursor_misses_what_a_clock_that_went_back_hides():
+def test_a_cursor_notices_answers_hidden_by_a_clock_that_was_put_back():
     cursor = AnswerCursor.read(AnswerCursor.read("").write({1: NOON, 2: NOON}, 2))
     assert not cursor.misses([], 2)
     assert not cursor.misses([3], 3)
@@ -31,5 +31,5 @@ def test_a_cursor_misses_what_a_clock_that_went_back_hides():
     assert not AnswerCursor.read("").misses([], 5), "everything is read anyway"
 
 
-def test_a_cursor_of_nothing_is_empty():
+def test_the_cursor_of_a_project_without_answers_is_empty():
     assert AnswerCursor.read("").write({}) == ""

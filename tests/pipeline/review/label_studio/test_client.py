@@ -1,4 +1,4 @@
-"""Sending and collecting with a real Label Studio: nothing lost, nothing doubled."""
+"""Questions are sent to a real Label Studio and answers collected from it, each exactly once."""
 
 from datetime import timedelta
 
@@ -69,8 +69,8 @@ def test_the_answers_of_two_annotators_come_once_each(server, ada, grace):
     assert [(q.answered, q.finished, q.answers) for q in review_progress(server, "votes")] == [(1, 1, 2), (1, 0, 1)]
 
 
-def test_answers_given_after_the_servers_clock_was_put_back_come_in(server, ada, grace):
-    """The cursor stands where the clock was wrong, an hour ahead; then it was put right."""
+def test_answers_after_the_servers_clock_was_put_back_are_collected(server, ada, grace):
+    """The first answer was collected when the clock was an hour ahead; then the clock was put right."""
     one, two = grid("a", cells=1), grid("b", cells=1)
     post(server, "clock", one, two)
     ada.answer(tasks(server, "clock")[one.id].id, {"cell_0": "same"})

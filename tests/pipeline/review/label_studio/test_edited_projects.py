@@ -1,4 +1,4 @@
-"""Projects that somebody edited, renamed or deleted on the server are put right or told, and never misread."""
+"""Projects that somebody edited, renamed or deleted on the server are restored or raise an error; none is misread."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_page_that_was_edited_by_hand_is_put_right(server, ada, answered):
+def test_a_page_that_was_edited_by_hand_is_restored(server, ada, answered):
     name, one = f"edited {answered}", pair("a")
     post(server, name, one)
     if answered:
@@ -60,7 +60,7 @@ def test_a_page_that_was_edited_by_hand_is_put_right(server, ada, answered):
     assert now.description.startswith("our faces\n")
 
 
-def test_a_renamed_project_is_still_ours(server):
+def test_a_renamed_project_is_recognised(server):
     post(server, "renamed", grid("a"))
     before = project(server, "renamed")
     StudioClient(server).sdk.projects.update(before.id, title="Monday's faces")
@@ -68,7 +68,7 @@ def test_a_renamed_project_is_still_ours(server):
     assert project(server, "renamed").title == "Monday's faces"
 
 
-def test_a_page_that_can_not_be_put_right_is_told(server, ada):
+def test_a_page_that_cannot_be_restored_raises_an_error(server, ada):
     one = pair("a")
     post(server, "spoilt", one)
     before = project(server, "spoilt", PAIR)

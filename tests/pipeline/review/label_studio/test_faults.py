@@ -1,4 +1,4 @@
-"""Faults between us and a real Label Studio: what passes is waited for, what stays is told in one line."""
+"""Faults between this program and a real Label Studio: requests are repeated; lasting faults are errors in one line."""
 
 import subprocess
 import sys
@@ -52,7 +52,7 @@ def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, prox
     assert on_server(server, name) == Counter(q.id for q in questions)
 
 
-def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_path, monkeypatch, capsys):
+def test_requests_wait_for_a_server_that_restarts_and_fail_for_one_that_is_down(tmp_path, monkeypatch, capsys):
     local = begin(tmp_path / "review" / "server")
     try:
         server, port = connection(local), int(local.url.rsplit(":", 1)[1])
@@ -74,7 +74,7 @@ def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_p
     [
         Fault(IMPORT, "POST", status=429, headers={"retry-after": "1"}),
         Fault(IMPORT, "POST", status=500),
-        Fault(IMPORT, "POST", status=500, after=True),  # the work was done, and nobody said so
+        Fault(IMPORT, "POST", status=500, after=True),  # the server did the work although it answers with an error
         Fault(IMPORT, "POST", status=502, body=b"<html>bad gateway</html>", times=2),
         Fault(r"/api/projects/$", "POST", status=500, after=True),
         Fault(r"/api/tasks/\?", "GET", status=503, times=2),
@@ -82,7 +82,7 @@ def test_a_server_that_restarts_is_waited_for_and_one_that_is_away_is_told(tmp_p
     ],
     ids=lambda f: f"{f.method} {f.status or 'slow'}{' after' if f.after else ''}",
 )
-def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, fault, request):
+def test_requests_are_repeated_after_passing_faults_and_nothing_is_doubled(server, proxy, fault, request):
     name, questions = request.node.callspec.id, [grid("a"), grid("b"), pair("c")]
     proxy.faults = [fault]
     assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
@@ -106,7 +106,9 @@ def test_faults_that_pass_are_waited_for_and_nothing_is_doubled(server, proxy, f
         (Fault("whoami", "GET", times=99, status=200, body=b"<html>a shop</html>"), "no Label Studio"),
     ],
 )
-def test_faults_that_stay_are_told_and_the_next_send_goes_on(server, proxy, fault, words, monkeypatch, request):
+def test_lasting_faults_raise_an_error_and_the_next_send_completes_the_work(
+    server, proxy, fault, words, monkeypatch, request
+):
     monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE_S", 1.5)
     if fault.seconds:
         monkeypatch.setattr(client, "REQUEST_TIMEOUT_S", fault.seconds / 2)

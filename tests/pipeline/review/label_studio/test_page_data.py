@@ -1,4 +1,4 @@
-"""The data of a page, and what an answer to it means."""
+"""The data of a task, and the reading of an annotation by that data."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def chosen(name, choice):
     return {"from_name": name, "value": {"choices": [choice]}}
 
 
-def test_no_key_means_two_things():
+def test_each_key_stands_for_one_choice():
     items = data(grid("a", cells=len(KEYS) + 2))["items"]
     keys = [c["hotkey"] for item in items for c in item["choices"] if "hotkey" in c]
     assert len(keys) == len(set(keys)) == 4 * len(KEYS)
@@ -31,7 +31,7 @@ def test_no_key_means_two_things():
         (pair("a", "unsure"), []),
     ],
 )
-def test_the_view_of_the_machine_is_chosen_first(question, expected):
+def test_a_page_opens_with_the_machines_verdicts_chosen(question, expected):
     assert [r["value"]["choices"][0] for r in machine_choices(question)] == expected
 
 
@@ -54,11 +54,11 @@ def test_answers_are_matched_by_the_ids_in_the_data():
         {"from_name": "knows", "value": {"choices": []}},
     ],
 )
-def test_what_makes_no_sense_is_counted_and_answers_nothing(odd):
+def test_results_that_fit_no_item_are_counted_and_ignored(odd):
     assert read_results(data(grid("a")), [odd]) == PageAnswers({}, None, 1)
 
 
-def test_the_seal_tells_edited_data():
+def test_the_seal_shows_edited_data():
     filled = data(grid("a"))
     assert is_sealed(filled)
     assert is_sealed({**filled, "title": "another", "left": []})  # which changes no answer's meaning

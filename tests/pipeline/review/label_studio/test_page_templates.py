@@ -1,4 +1,4 @@
-"""The pages as templates: well formed, and their names and choices are those that answers are read by."""
+"""The page templates are well formed, and their names and choices are those by which answers are read."""
 
 from xml.etree import ElementTree as ET
 

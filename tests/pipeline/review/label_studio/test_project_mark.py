@@ -3,7 +3,7 @@
 from pipeline.review.label_studio.project_mark import MAX_TITLE, ProjectMark
 
 
-def test_a_mark_is_read_from_the_description_whatever_people_add():
+def test_a_mark_is_read_from_a_description_to_which_people_added_lines():
     mark = ProjectMark("faces · one", "Asian", "grid")
     written = mark.description("our best people\n" + ProjectMark("old", "x", "pair").description())
     assert ProjectMark.read(written, "another title") == mark
@@ -12,7 +12,7 @@ def test_a_mark_is_read_from_the_description_whatever_people_add():
     assert ProjectMark.read("face-refinery review: {broken", "") is None
 
 
-def test_the_title_serves_where_the_description_is_gone():
+def test_without_a_description_the_mark_is_read_from_the_title():
     mark = ProjectMark("faces · one", "Asian", "pair")
     assert ProjectMark.read("", mark.title()) == mark
 

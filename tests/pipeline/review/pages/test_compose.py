@@ -1,4 +1,4 @@
-"""Which faces pages show, and which group of annotators gets them."""
+"""Pages: the faces that they show, and the group of annotators that they are sent to."""
 
 from pipeline.review.groups import GroupedIdentity
 from pipeline.review.pages.compose import compose_questions, shown_faces
@@ -36,7 +36,7 @@ def test_questions_go_to_the_group_of_their_identity_and_the_rest_to_general(dra
         assert question.question.title.startswith(known[name].title if name in known else name)
 
 
-def test_what_two_answered_differently_is_asked_again_on_a_page_of_its_own(drawn, drawn_cases):
+def test_a_case_with_different_answers_is_asked_again_on_a_page_of_its_own(drawn, drawn_cases):
     suspects = [c for c in drawn_cases if c.page == GRID][:3]
     again = {suspects[0].id: 2}
     questions = compose_questions(drawn.refinement, suspects, {}, answers_given=again)

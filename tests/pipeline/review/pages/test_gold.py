@@ -1,4 +1,4 @@
-"""Gold questions: the answer is known, and nothing tells them from the rest."""
+"""Gold questions: the known answer is right, and the page does not show which question is gold."""
 
 from pipeline.review.pages.compose import compose_questions
 from pipeline.review.pages.gold import gold_question
@@ -6,7 +6,7 @@ from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID
 
 
-def test_gold_is_known_and_looks_like_the_rest(drawn, drawn_cases):
+def test_gold_questions_have_right_answers_and_look_like_the_other_cells(drawn, drawn_cases):
     questions = compose_questions(drawn.refinement, [c for c in drawn_cases if c.page == GRID], {}, answers_given={})
     gold = [(q, c) for q in questions for c in q.cases if c.purpose == "gold"]
     cells = sum(len(q.cases) for q in questions)

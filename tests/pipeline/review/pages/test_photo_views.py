@@ -1,4 +1,4 @@
-"""What annotators see of a face: itself, large, and the photo it comes from, with a box."""
+"""The picture of a face for annotators: the face enlarged, and beside it the photo with a box around the face."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):
     return out / "photos", latest(root)
 
 
-def seen(data: bytes) -> np.ndarray:
+def decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
 
@@ -35,10 +35,10 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
     pictures = face_pictures(refinement, [r["face_id"] for r in rows])
     assert set(pictures) == {r["face_id"] for r in rows if r["jpeg"]}
     for row in rows:
-        shown = seen(pictures[row["face_id"]])
+        shown = decoded(pictures[row["face_id"]])
         assert shown.shape[0] == FACE_PX
         assert shown.shape[1] > FACE_PX * 1.5
-        face = cv2.resize(seen(row["jpeg"]), (FACE_PX, FACE_PX))
+        face = cv2.resize(decoded(row["jpeg"]), (FACE_PX, FACE_PX))
         assert np.abs(shown[:, :FACE_PX].astype(int) - face).mean() < 6
         blue, green, red = (shown[:, FACE_PX:, c].astype(int) for c in range(3))
         assert ((red > 220) & (abs(green - 200) < 40) & (blue < 110)).sum() > 100
@@ -50,11 +50,11 @@ def test_a_photo_that_is_gone_leaves_the_face(drawn):
     file: Path = photos / row["key"]
     kept = file.rename(file.with_suffix(".away"))
     try:
-        assert seen(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
+        assert decoded(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
     finally:
         kept.rename(file)
 
 
-def test_only_what_is_asked_for_is_shown(drawn):
+def test_there_are_pictures_of_the_requested_faces_only(drawn):
     assert face_pictures(drawn[1], []) == {}
     assert face_pictures(drawn[1], ["nobody"]) == {}

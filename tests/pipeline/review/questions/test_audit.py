@@ -1,4 +1,4 @@
-"""The audit: drawn from all that is kept, and an estimate of the noise left with its interval."""
+"""The audit: a sample of all kept photos, and the estimate of the noise left with its interval."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The machine's belief in a finding: it falls as the score rises, and is right where it is strong."""
+"""The belief that a photo is an outlier: it falls as the score rises, and findings with a high belief are true."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ def test_the_belief_in_an_outlier_falls_with_the_score():
     assert all(a >= b - 1e-9 for a, b in pairwise(belief))
 
 
-def test_the_machine_is_right_where_it_is_sure(drawn, drawn_cases):
+def test_findings_with_a_high_belief_are_true(drawn, drawn_cases):
     refinement, truth = drawn.refinement, drawn.truth
     key = {r["face_id"]: r["key"] for r in refinement.labels.read(["face_id", "key"]).to_pylist()}
     suspects = [c for c in drawn_cases if c.finding.kind == "outlier"]

@@ -1,4 +1,4 @@
-"""What people may be asked: what an answer can change, each thing once."""
+"""The cases of a refinement: each asks about something that an answer can change, and none is asked twice."""
 
 from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read

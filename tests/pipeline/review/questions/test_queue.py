@@ -1,4 +1,4 @@
-"""The queue: what corrects most photos for each second of people's time comes first, cut to a budget."""
+"""The queue: pages that correct most photos for each second come first; a budget limits the cases."""
 
 import pytest
 
