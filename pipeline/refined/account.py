@@ -43,7 +43,7 @@ def account_labels(labels: Iterable[pa.Table], *, ingested: int) -> Account:
         kept_identities.update(kept_rows["identity"].unique().to_pylist())
     distinct = len(np.unique(np.concatenate(ids))) if ids else 0
     if rows != ingested or distinct != ingested or kept + removed_by_reason.total() != ingested:
-        raise UnbalancedAccountError(f"{ingested} photos ingested, {rows} labels for {distinct} of them, {kept} kept")
+        raise UnbalancedAccountError(f"{ingested} photos ingested, but {rows} labels of {distinct} photos; {kept} kept")
     reasons = dict(sorted(removed_by_reason.items()))
     return Account(ingested, kept, reasons, relabelled, len(claimed_identities - {None, ""}), len(kept_identities))
 

@@ -48,7 +48,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n",
         "## Sources\n\n" + _table(("source", "kind", "files that are no photos"), _sources(refinement)),
-        "## Where every photo went\n\n" + _table(("what", "photos", "share", "meaning"), _account(refinement)),
+        "## Where every photo went\n\n" + _table(("outcome", "photos", "share", "meaning"), _account(refinement)),
         "## Models\n\n" + _table(("model", "SHA-256 of the file", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
@@ -103,8 +103,8 @@ def _thresholds(refinement: Refinement) -> str:
     tables = threshold_tables(refinement.thresholds, refinement.options.rules)
     findings, grouping = (_table(COLUMNS, rows) for rows in tables)
     return (
-        f"{EXPLANATION}\n\nWhat decides about findings:\n\n{findings}\n"
-        f"What groups the faces of an identity into persons, before there are findings:\n\n{grouping}"
+        f"{EXPLANATION}\n\nThresholds that decide about findings:\n\n{findings}\n"
+        f"Rules that group the faces of an identity into persons, before there are findings:\n\n{grouping}"
     )
 
 

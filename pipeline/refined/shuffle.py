@@ -60,7 +60,7 @@ def refined(
     """
     kept = sum(identities.read(["photos"])["photos"].to_pylist())
     if not kept:
-        raise UserError("no photo is kept by this refinement: see the reasons in its account")
+        raise UserError("no photo is kept by this refinement: its account gives the reasons")
     pairs = list(zip(labels.shards, faces.shards, strict=True))
     groups = [tuple(pairs[i : i + SHARDS_A_SORT]) for i in range(0, len(pairs), SHARDS_A_SORT)]
     placed = build(

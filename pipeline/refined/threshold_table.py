@@ -1,5 +1,4 @@
-"""The thresholds of a refinement as two tables for readers: those that decide about findings, and those that form
-clusters.
+"""The thresholds of a refinement as two tables in words: those that decide about findings, those that form clusters.
 
 Most thresholds are set as an error rate: FAR (false accept rate: the share of impostor pairs that score at least this)
 or FRR (false reject rate: the share of genuine pairs that score less). The calibration turns the rate into a score.

@@ -48,7 +48,7 @@ def read_groups(path: str | Path) -> dict[str, GroupedIdentity]:
     for line, row in enumerate(_read_table(Path(path)), start=2):
         identity, group = (str(row.get(c) or "").strip() for c in ("identity", "group"))
         if not identity:
-            raise UserError(f"{path}, row {line}: no identity; every row needs one")
+            raise UserError(f"{path}, row {line}: no identity: give one in every row")
         shown = [str(v) for k, v in row.items() if k not in ("identity", "group") and v not in (None, "")]
         entry = GroupedIdentity(group or GENERAL, " · ".join([*shown, identity]))
         if identity in grouped and grouped[identity].group != entry.group:

@@ -1,7 +1,7 @@
-"""The ledger: all answers of a root, to which answers are only ever added; besides the photos all there is to back up.
+"""The ledger of a root: all answers, which are only added and never changed. Only it and the photos need a backup.
 
-Each time that answers come in they become a file ROOT/ledger/<digest>.parquet, named by a digest of its content. A file
-is written whole or not at all and never changed. Appending the same answers again writes nothing.
+Answers that come in together become one file ROOT/ledger/<digest>.parquet, named by a digest of its content. The file
+is written whole or not at all. Appending the same answers again writes nothing.
 """
 
 from collections.abc import Iterable

@@ -51,7 +51,7 @@ def _line(file: Path, number: int, words: list[str], says: str, identities: Sequ
         return Line(_identity(words[0], identities), None)
     raise UserError(
         f"{file} line {number}: expected {LINE_NAMES.get(says, 'a photo (MID/photo), perhaps an identity')}, "
-        f"found {' '.join(words)[:80]!r}: is the list one of --says {says}?"
+        f"found {' '.join(words)[:80]!r}: does --says {says} fit the list?"
     )
 
 

@@ -14,6 +14,7 @@ PATIENCE_S = 60.0  # how long a request is repeated: a Label Studio that restart
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # pauses between tries; each is twice the one before
 BUSY = 429
 PASSING = (408, BUSY)  # HTTP statuses of passing failures, besides those from 500 on
+SENT_STAYS = "questions that were sent stay on the server"  # in error messages
 T = TypeVar("T")
 
 
@@ -75,7 +76,7 @@ def _disk_is_full(error: Any) -> bool:
 def _unreachable(url: str, error: Exception) -> UserError:
     slow = isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout)
     if slow:
-        return UserError(f"the server at {url} takes too long to answer: run again later; what was sent stays")
+        return UserError(f"the server at {url} takes too long to answer: run again later; {SENT_STAYS}")
     why = " ".join(str(error).split())[:100] or type(error).__name__
     return UserError(
         f"no Label Studio answers at {url} ({why}): start it (`refinery review serve ROOT`), or give another --url"
@@ -87,9 +88,9 @@ def _refused(url: str, request: str, error: Any) -> UserError:
     status, detail = error.status_code or 0, _detail(error)
     detail = f" ({detail})" if detail else ""
     if status == 404:
-        return NotFoundError(f"the server at {url} does not know {request or 'the request'}: was it deleted? run again")
+        return NotFoundError(f"the server at {url} does not have {request or 'this'}: was it deleted? Run again")
     if _disk_is_full(error):
-        return UserError(f"the disk of the server at {url} is full: free some there and run again; what was sent stays")
+        return UserError(f"the disk of the server at {url} is full: free some space there and run again; {SENT_STAYS}")
     if status == 401:
         return UserError(
             f"the server at {url} refuses the token{detail}: make one there under Account & Settings, "
@@ -100,15 +101,15 @@ def _refused(url: str, request: str, error: Any) -> UserError:
             f"the server at {url} does not let this account {request or 'do that'}{detail}: use another token"
         )
     if status == BUSY:
-        return UserError(f"the server at {url} wants fewer requests (429): run again later; what was sent stays")
+        return UserError(f"the server at {url} wants fewer requests (429): run again later; {SENT_STAYS}")
     if status >= 500:
         return UserError(
-            f"the server at {url} fails with {status}{detail}: look at its log and run again; what was sent "
-            "stays, and nothing is sent twice"
+            f"the server at {url} fails with {status}{detail}: look at its log and run again; {SENT_STAYS}, "
+            "and nothing is sent twice"
         )
     if status == 400:
         return UserError(f"the server at {url} refuses {request or 'a request'}{detail}")
-    return UserError(f"what answers at {url} is no Label Studio (status {status}): give another --url")
+    return UserError(f"the server at {url} is no Label Studio (status {status}): give another --url")
 
 
 def _detail(error: Any) -> str:
