@@ -1,4 +1,4 @@
-"""All faces that the pages of a round may show, read in one pass over the tables."""
+"""All faces that the pages of a round may show; they are read before the pages are composed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
