@@ -33,7 +33,7 @@ class PersonCluster(NamedTuple):
 
 
 class PersonClusters:
-    """The cluster of each face that answers name, and the person of each cluster that is one, in a refinement."""
+    """The clusters of a refinement that are persons, and the cluster of each face that is stored with an answer."""
 
     def __init__(self, cluster_of_face: Mapping[str, Cluster], persons: Iterable[PersonCluster]) -> None:
         self.cluster_of_face = cluster_of_face

@@ -37,7 +37,7 @@ class PhotoFates:
     def rows_of(self, face_ids: Sequence[str | None]) -> Indices:
         """The rows of faces by id, -1 for a face that is not among the photos."""
         encoded = pa.array(face_ids, pa.string()).dictionary_encode()
-        # the photos are looked up among the wanted ids and not the reverse, because index_in hashes the value set
+        # photos are looked up among the wanted ids, not the reverse: index_in hashes its value set, the shorter list
         wanted = pc.index_in(self.face_ids, value_set=encoded.dictionary).fill_null(-1).to_numpy()
         row_of_id = np.full(len(encoded.dictionary) + 1, -1, np.int64)
         rows = np.flatnonzero(wanted >= 0)

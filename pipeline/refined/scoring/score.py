@@ -40,7 +40,7 @@ class Score:
 
     photos: int
     kept: int
-    noise_before: float  # share of wrong labels among photos with a right or a wrong label
+    noise_before: float  # share of wrong labels (outliers and flips) among these and the clean photos
     noise_after: float  # share of kept photos that do not show the person to whom their identity belongs
     noise: Rate  # precision: of photos removed as noise or relabelled; recall: of wrong labels removed or corrected
     clean: int

@@ -1,6 +1,6 @@
 """A connection to a Label Studio server, with the operations that a review needs; the only file that imports its SDK.
 
-A request that fails for a passing reason is repeated. Before a request that creates something is repeated, the client
+A request that fails for a temporary reason is repeated. Before a request that creates something is repeated, the client
 looks whether the first try created it, so nothing is created twice.
 """
 
@@ -151,7 +151,7 @@ class StudioClient:
             yield from (answered_task_of(row) for row in rows if is_question(row))
 
     def add_tasks(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> None:
-        """Add tasks to a project; a try after a passing failure sends only those that are not on the server yet."""
+        """Add tasks to a project; a try after a temporary failure sends only those that are not on the server yet."""
 
         def add(retried: bool) -> None:
             sent = {t.question for t in self.tasks(project)} if retried else set()

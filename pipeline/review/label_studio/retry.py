@@ -1,4 +1,4 @@
-"""Repeats requests that fail for a passing reason (a server that restarts or is busy); else raises a UserError."""
+"""Repeats requests that fail for a temporary reason (a server that restarts or is busy); else raises a UserError."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger("refinery")
 PATIENCE_S = 60.0  # how long a request is repeated: a Label Studio that restarts needs about ten seconds
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # pauses between tries; each is twice the one before
 BUSY = 429
-PASSING = (408, BUSY)  # HTTP statuses of passing failures, besides those from 500 on
+TEMPORARY = (408, BUSY)  # HTTP statuses of temporary failures, besides those from 500 on
 SENT_STAYS = "questions that were sent stay on the server"  # in error messages
 T = TypeVar("T")
 
@@ -30,12 +30,12 @@ def with_retries(
     request: str = "",
     patience_s: float | None = None,
 ) -> T:
-    """The result of a call, which is repeated for a while when it fails for a passing reason.
+    """The result of a call, which is repeated for a while when it fails for a temporary reason.
 
     call: its argument is False for the first try and True for later ones, when the server may already have done the
     work of the first. fault: the class of errors with status_code, headers and body; request: words for error messages;
     patience_s: how long the call is repeated, None for PATIENCE_S.
-    Raises NotFoundError for status 404, UserError for every other failure that does not pass in time.
+    Raises NotFoundError for status 404, UserError for every other failure that does not end in time.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s
     started, pause, retried = time.monotonic(), FIRST_PAUSE_S, False
@@ -46,7 +46,7 @@ def with_retries(
             failure, wait = _unreachable(url, error), pause
         except fault as error:
             failure, wait = _refused(url, request, error), max(pause, _retry_after(error))
-            if not _may_pass(error):
+            if not _is_temporary(error):
                 raise failure from None
         if time.monotonic() - started + wait > patience_s and (retried or wait > patience_s):
             raise failure from None
@@ -56,10 +56,10 @@ def with_retries(
         pause, retried = min(2 * pause, LONGEST_PAUSE_S), True
 
 
-def _may_pass(error: Any) -> bool:
-    """Whether a failure may pass by itself; a full disk stays full."""
+def _is_temporary(error: Any) -> bool:
+    """Whether a failure may end by itself; a full disk stays full."""
     status = error.status_code or 0
-    return (status in PASSING or status >= 500) and not _disk_is_full(error)
+    return (status in TEMPORARY or status >= 500) and not _disk_is_full(error)
 
 
 def _retry_after(error: Any) -> float:

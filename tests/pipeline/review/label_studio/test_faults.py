@@ -82,7 +82,7 @@ def test_requests_wait_for_a_server_that_restarts_and_fail_for_one_that_is_down(
     ],
     ids=lambda f: f"{f.method} {f.status or 'slow'}{' after' if f.after else ''}",
 )
-def test_requests_are_repeated_after_passing_faults_and_nothing_is_doubled(server, proxy, fault, request):
+def test_requests_are_repeated_after_temporary_faults_and_nothing_is_doubled(server, proxy, fault, request):
     name, questions = request.node.callspec.id, [grid("a"), grid("b"), pair("c")]
     proxy.faults = [fault]
     assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
