@@ -1,5 +1,5 @@
-"""The one exception for what a user can mend: its message says what is wrong, where, and what to do."""
+"""The exception for mistakes that a user can correct: its message says what is wrong, where, and what to do."""
 
 
 class UserError(Exception):
-    """A mistake in what was given. The command line prints the message alone and exits with status 2."""
+    """A mistake in a user's options, files or folders. The command line prints the message and exits with 2."""

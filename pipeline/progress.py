@@ -1,4 +1,4 @@
-"""How far a stage is: a bar on a terminal, and in a log at most one line every ten seconds, and one when it ends."""
+"""The progress of a stage: a bar on a terminal; in a log at most one line every ten seconds, and one at its end."""
 
 import logging
 import sys
@@ -14,14 +14,16 @@ LINE_EVERY_S = 10.0  # without a terminal
 
 
 @contextmanager
-def stage_progress(stage: str, *, total: int, done: int = 0, unit: str = "shards") -> Iterator[Callable[[int], None]]:
-    """A function to call after each unit that is made, with the rows that it holds, for as long as the stage lasts.
+def stage_progress(
+    stage: str, *, total: int, existing: int = 0, unit: str = "shards"
+) -> Iterator[Callable[[int], None]]:
+    """Show the progress of the stage that runs in this block.
 
-    total: units of the stage, done: those that were there before. A line says when the stage ends well; nothing more
-    is said of one that raises.
+    Yields a function to call after each unit (such as a shard) with the number of rows in it. total: units of the
+    stage; existing: how many of them an earlier run made. The last line is logged only if the block raises no error.
     """
     started, counts = monotonic(), _Counts()
-    with _bar(stage, total, done, unit) if sys.stderr.isatty() else _lines(stage, total, done, unit) as show:
+    with _bar(stage, total, existing, unit) if sys.stderr.isatty() else _lines(stage, total, existing, unit) as show:
 
         def advance(rows: int) -> None:
             counts.add(rows)
@@ -29,28 +31,28 @@ def stage_progress(stage: str, *, total: int, done: int = 0, unit: str = "shards
 
         yield advance
     seconds = monotonic() - started
-    made = f"{counts.units} of {total} {unit} made, {counts.rows} rows"
-    log.info("%s: %s, %.1f s, %.0f rows/s", stage, made, seconds, counts.rows / max(seconds, 1e-9))
+    work = f"{counts.units} of {total} {unit} made, {counts.rows} rows"
+    log.info("%s: %s, %.1f s, %.0f rows/s", stage, work, seconds, counts.rows / max(seconds, 1e-9))
 
 
 class _Counts:
-    """Units and rows that were made until now."""
+    """The units and rows that this run has made so far."""
 
     def __init__(self) -> None:
         self.units = self.rows = 0
 
     def add(self, rows: int) -> None:
-        """One more unit, which holds so many rows."""
+        """Count one more unit with this number of rows."""
         self.units += 1
         self.rows += rows
 
 
-Show = Callable[[_Counts, float], None]  # the counts, and the seconds that they took
+Show = Callable[[_Counts, float], None]  # draws the counts; the second argument: seconds since the stage began
 
 
 @contextmanager
-def _bar(stage: str, total: int, done: int, unit: str) -> Iterator[Show]:
-    """A bar on the terminal, which is gone when the stage ends."""
+def _bar(stage: str, total: int, existing: int, unit: str) -> Iterator[Show]:
+    """A bar on the terminal, removed when the stage ends."""
     columns = (
         TextColumn("{task.description:12}"),
         BarColumn(),
@@ -61,24 +63,25 @@ def _bar(stage: str, total: int, done: int, unit: str) -> Iterator[Show]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(stage, total=total, completed=done, rate="")
+        task = bar.add_task(stage, total=total, completed=existing, rate="")
 
         def show(counts: _Counts, seconds: float) -> None:
             rate = f"{counts.rows / max(seconds, 1e-9):.0f} rows/s"
-            bar.update(task, completed=done + counts.units, rate=rate)
+            bar.update(task, completed=existing + counts.units, rate=rate)
 
         yield show
 
 
 @contextmanager
-def _lines(stage: str, total: int, done: int, unit: str) -> Iterator[Show]:
-    """A line of the log now and then."""
+def _lines(stage: str, total: int, existing: int, unit: str) -> Iterator[Show]:
+    """A log line every LINE_EVERY_S seconds at most."""
     last_s = 0.0
 
     def show(counts: _Counts, seconds: float) -> None:
         nonlocal last_s
         if seconds - last_s >= LINE_EVERY_S:
             last_s = seconds
-            log.info("%s: %d of %d %s, %d rows, %.0f s", stage, done + counts.units, total, unit, counts.rows, seconds)
+            units = existing + counts.units
+            log.info("%s: %d of %d %s, %d rows, %.0f s", stage, units, total, unit, counts.rows, seconds)
 
     yield show

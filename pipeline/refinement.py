@@ -1,8 +1,8 @@
 """The refinement of a root as one typed record: its tables, options, thresholds and account.
 
 A root's file refinement.json names the tables of its last finished refinement. It is written last, so after a run that
-was stopped the refinement before it is still the one in force. Tables that neither this file nor a finished training
-or experiment names can be removed.
+was stopped the earlier refinement is still in force. Tables that neither this file nor a finished training or
+experiment names can be removed.
 """
 
 import re
@@ -16,17 +16,19 @@ from pipeline.tables import storage
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE = "refinement.json"
-# a manifest, a shard, and the half-written temporary file that a killed run left beside any file (see storage.put)
-OUR_FILES = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
-REFERRING_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
-# in refinement.json a table is called as its field here, but for fields of several tables (name_0, name_1) and one name
+# manifests, shards, and the half-written temporary files that a killed run left beside any file (see storage.put)
+REMOVABLE_FILES = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
+# results of trainings and experiments: each names the tables that it was made from
+RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
+# refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
+# holds several are numbered (embeddings_0, embeddings_1), and one field has another name in the file
 NUMBERED_FIELDS = ("embeddings", "test_faces")
 NAMES_IN_FILE = {"findings_with_people": "heard"}
 
 
 @dataclass(frozen=True)
 class Account:
-    """What became of the photos, in numbers: kept + removed by reason = ingested."""
+    """How many photos were kept, and removed for which reason: kept + removed = ingested."""
 
     ingested: int
     kept: int
@@ -36,7 +38,7 @@ class Account:
     identities_kept: int
 
     def rows(self) -> list[dict[str, object]]:
-        """The account as rows of a table: what became of how many photos, and their share of the ingested."""
+        """The account as rows of a table: for each outcome the number of photos and their share of all."""
         counts = [("kept", self.kept), *((f"removed: {reason}", n) for reason, n in sorted(self.removed.items()))]
         rows: list[dict[str, object]] = [
             {"what": what, "photos": n, "share": f"{n / max(1, self.ingested):.1%}"} for what, n in counts
@@ -46,16 +48,17 @@ class Account:
 
 @dataclass(frozen=True)
 class RefineOptions:
-    """The options of a refinement, as far as later labels, reviews and reports need them."""
+    """Those options of a refinement that later labels, reviews and reports need."""
 
-    min_faces: int = 2  # an identity with fewer photos left is removed
-    undecided: str = "keep"  # keep or drop: the fate of photos whose finding is left for people to decide
-    aligned: bool = False  # the photos came as aligned crops
-    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by name: the source's kind and path
-    test_sets: tuple[str, ...] = ()  # their file names
-    # files of a source that are no photos, counted by source and reason
+    min_faces: int = 2  # an identity with fewer remaining photos is removed
+    undecided: str = "keep"  # keep or drop: what happens to photos whose finding waits for people's decision
+    aligned: bool = False  # whether the photos are aligned crops already
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # kind and path of each source, by its name
+    test_sets: tuple[str, ...] = ()  # the file names of the test sets
+    # how many files of a source are no photos, by source and reason
     ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    rules: Mapping[str, float] = field(default_factory=dict)  # rates that group faces, before there are findings
+    # FARs by which faces are clustered: see refined/threshold_table.py
+    rules: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,24 +72,25 @@ class Refinement:
     copies: Table
     clusters: Table
     persons: Table
-    findings: Table  # what the detectors of noise suspect
+    findings: Table
     decisions: Table  # a verdict for each row of `judged_findings`
     labels: Table
     test_faces: tuple[Table, ...] = ()  # the faces of each test set
-    answers: Table | None = None  # people's verdicts, about this refinement's groups; None where there are none
-    findings_with_people: Table | None = None  # the findings, and others that people answered about
+    answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
+    # the findings, and further ones that only people answered; None: there are no such further ones
+    findings_with_people: Table | None = None
     options: RefineOptions = RefineOptions()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     account: Account = Account(0, 0, {}, 0, 0, 0)
 
     @property
     def root(self) -> str:
-        """The root in which the tables lie."""
+        """The root that holds the tables."""
         return self.labels.root
 
     @property
     def judged_findings(self) -> Table:
-        """The findings that the decisions are about, row by row, those that only people answered about included."""
+        """The findings that have a decision: row i of the decisions is the verdict on row i of this table."""
         return self.findings_with_people or self.findings
 
     @property
@@ -103,14 +107,14 @@ class Refinement:
 
 
 class FormerTables(NamedTuple):
-    """The photos and faces tables of a root's earlier refinement, from which rows may be reused; None where missing."""
+    """The photos and faces tables of a root's earlier refinement, whose rows may be reused; None: no such table."""
 
     photos: Table | None
     faces: Table | None
 
 
 def publish(root: str, refinement: Refinement) -> Refinement:
-    """Write refinement.json, so that this is the refinement in force in the root; return it as read again."""
+    """Write refinement.json, so that this refinement is in force in the root; returns it as latest() reads it."""
     value = {
         "tables": {name: {"table": t.name, "address": t.address} for name, t in refinement.tables.items()},
         "params": asdict(refinement.options),
@@ -133,28 +137,28 @@ def latest(root: str) -> Refinement:
         table = load(root, entry["table"], entry["address"])
         if table is None:
             raise UserError(
-                f"the table {entry['table']}/{entry['address']} is gone from {root}: run the refinement again"
+                f"the table {entry['table']}/{entry['address']} is missing from {root}: run the refinement again"
             )
         tables[name] = table
-    known = {f.name for f in fields(RefineOptions)}
-    options = RefineOptions(**{k: v for k, v in value["params"].items() if k in known})
+    option_names = {f.name for f in fields(RefineOptions)}
+    options = RefineOptions(**{k: v for k, v in value["params"].items() if k in option_names})
     return _record(tables, options, value["thresholds"], Account(**value["account"]))
 
 
 def _record(
     tables: Mapping[str, Table], options: RefineOptions, thresholds: Mapping[str, float], account: Account
 ) -> Refinement:
-    named: dict[str, Any] = {
-        name: tuple(tables[role] for role in sorted(tables) if re.fullmatch(f"{name}_\\d+", role))
-        for name in NUMBERED_FIELDS
+    values: dict[str, Any] = {
+        field_name: tuple(tables[name] for name in sorted(tables) if re.fullmatch(f"{field_name}_\\d+", name))
+        for field_name in NUMBERED_FIELDS
     }
     field_names = {NAMES_IN_FILE.get(f.name, f.name): f.name for f in fields(Refinement)}
-    named |= {field_names[name]: table for name, table in tables.items() if name in field_names}
-    return Refinement(**named, options=options, thresholds=thresholds, account=account)
+    values |= {field_names[name]: table for name, table in tables.items() if name in field_names}
+    return Refinement(**values, options=options, thresholds=thresholds, account=account)
 
 
 def former_tables(root: str) -> FormerTables:
-    """The photos and faces tables of the root's refinement, as far as they still exist."""
+    """The photos and faces tables that refinement.json names, each None if it does not exist."""
     value = storage.get_json(root, FILE) or {"tables": {}}
     check_format(root, value.get("format", FORMAT))
 
@@ -165,34 +169,34 @@ def former_tables(root: str) -> FormerTables:
     return FormerTables(existing("photos"), existing("faces"))
 
 
-def unreferenced(root: str, *, min_age: timedelta) -> dict[str, int]:
-    """The files of tables that nothing finished in the root refers to, and their sizes in bytes.
+def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:
+    """The sizes in bytes, by file name, of the files of tables that can be removed.
 
-    The refinement refers to its tables, a training to the tables it was trained on, an experiment to the faces of its
-    test sets; every other table can be built again from those. Models and results are never listed, nor any file whose
-    name this program does not give. min_age: younger files may belong to a run that is going on, and are left out.
+    A file stays if it belongs to a table that the refinement, a finished training or a finished experiment names; every
+    other table can be built again from those. Models and results are never listed, nor any file whose name does not
+    look like one of this program's. min_age: younger files may belong to a run in progress, and are not listed.
     Raises UserError when the root holds no finished refinement.
     """
-    names = list(storage.names(root, ""))
-    referred = {FILE}
+    names = list(storage.list_files(root, ""))
+    referenced = {FILE}
     for table in [*latest(root).tables.values(), *_tables_of_trainings(root, names)]:
-        referred.add(f"{table.name}/{table.address}.json")
-        referred.update(shard.path for shard in table.shards)
+        referenced.add(f"{table.name}/{table.address}.json")
+        referenced.update(shard.path for shard in table.shards)
     files, base = storage.open_root(root)
-    newest = datetime.now(UTC) - min_age
+    latest_change = datetime.now(UTC) - min_age
     sizes = {}
     for name in names:
-        if name in referred or not OUR_FILES.fullmatch(name):
+        if name in referenced or not REMOVABLE_FILES.fullmatch(name):
             continue
         info = files.get_file_info(f"{base}/{name}")
-        if info.mtime is None or info.mtime <= newest:
+        if info.mtime is None or info.mtime <= latest_change:
             sizes[name] = int(info.size or 0)
     return sizes
 
 
 def _tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
     """The tables that finished trainings and experiments name."""
-    for name in filter(REFERRING_FILES.fullmatch, names):
+    for name in filter(RESULT_FILES.fullmatch, names):
         for address in (storage.get_json(root, name) or {}).get("tables", []):
             if table := load(root, *address.split("/")):
                 yield table

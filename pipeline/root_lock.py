@@ -1,8 +1,8 @@
 """A lock on a root: only one process at a time changes the refinement that lies there.
 
-The lock is the operating system's (flock), on the file ROOT/.lock, and ends with the process that holds it, however
-that ends; so no stale lock is ever left. The file holds one line for people: which process has the lock. Object stores
-have no such lock: there only schedules keep two refinements of one root apart.
+The operating system keeps the lock (flock) on the file ROOT/.lock and releases it when the process ends, even a killed
+one, so no stale lock remains. The file holds one line for people: which process has the lock. Object stores have no
+such lock: there the user must see to it that only one refinement of a root runs at a time.
 """
 
 import fcntl
@@ -24,8 +24,8 @@ from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
 FILE = ".lock"
-WAIT_S = 60.0  # enough for a process that is about to end; a whole refinement takes longer
-POLL_S = 0.2
+WAIT_S = 60.0  # long enough for a process that is about to end, shorter than a refinement
+POLL_S = 0.2  # between two attempts to take the lock
 _held_roots: ContextVar[frozenset[str]] = ContextVar("held_roots", default=frozenset())
 
 
@@ -35,10 +35,10 @@ class RootBusyError(UserError):
 
 @contextmanager
 def root_lock(root: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Hold the lock of a root in the block. The same thread may enter again from within: it has the lock already.
+    """Hold the lock of a root while this block runs; the same thread may enter further such blocks inside it.
 
-    wait_s: seconds to wait while another process holds the lock. Raises RootBusyError, which names that process, when
-    it holds the lock for longer.
+    wait_s: seconds to wait while another process holds the lock. After that, raises RootBusyError, which names the
+    other process.
     """
     files, base = storage.open_root(root)
     if not isinstance(files, fs.LocalFileSystem) or base in _held_roots.get():
@@ -52,14 +52,14 @@ def root_lock(root: str, *, wait_s: float = WAIT_S) -> Iterator[None]:
         finally:
             _held_roots.reset(token)
             _write(file, "")
-            fcntl.flock(file, fcntl.LOCK_UN)  # a forked child that lives on must not hold it through its copy
+            fcntl.flock(file, fcntl.LOCK_UN)  # a forked child has a copy of the open file, which would hold the lock
 
 
 def _open_lock_file(path: Path) -> IO[str]:
-    """The lock's file, created with its folder when it does not exist."""
+    """The file of the lock, open; it and its folder are created where missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "a+", encoding="utf-8")  # not truncated: the line inside is that of the present holder
+        return open(path, "a+", encoding="utf-8")  # not "w": the file holds the line of the process with the lock
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}: give a root that can be written to") from None
 
@@ -88,7 +88,7 @@ def _try_lock(file: IO[str]) -> bool:
 
 
 def _write(file: IO[str], text: str) -> None:
-    with suppress(OSError):  # the line is only for people; a full disk is reported where it loses data
+    with suppress(OSError):  # the line only informs people; a full disk is reported when data is written
         file.truncate(0)
         file.write(text)
         file.flush()

@@ -86,7 +86,7 @@ def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMe
 
 def only_table(root: str, name: str) -> Table:
     """The one table of that name that `benchmark world` left in a root."""
-    names = [n for n in storage.names(root, name) if n.endswith(".json")]
+    names = [n for n in storage.list_files(root, name) if n.endswith(".json")]
     found = load(root, name, names[0].split("/")[-1].removesuffix(".json")) if len(names) == 1 else None
     if found is None:
         raise UserError(f"{root} holds {len(names)} tables called {name}: give a root of `refinery benchmark world`")

@@ -155,7 +155,7 @@ def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that are not of their name's first cluster: calibration and clusters alone, nothing global, no copies."""
     embeddings = only_table(root, "embeddings")
     views = [(shard,) for shard in embeddings.shards]
-    make = partial(build, root, workers=workers, unnamed={"root": root})
+    make = partial(build, root, workers=workers, unhashed={"root": root})
     calibration = make("calibration", calibration_shard, [(embeddings.shards,)], schema=CALIBRATION)
     model = calibration.shards[0]
     seen = make("copies", unlike_shard, embeddings.shards, schema=COPIES, params={"calibration": model})

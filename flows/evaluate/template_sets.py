@@ -36,7 +36,7 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
         ijb.parts(path, lists),
         schema=schema.FACES,
         workers=options.workers,
-        unnamed={"folder": str(folder)},
+        unhashed={"folder": str(folder)},
     )
     figures: list[Figure] = []
     for title, embedder in models.items():

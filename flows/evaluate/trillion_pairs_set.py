@@ -38,7 +38,7 @@ def write_submissions(root: str, models: Mapping[str, FaceEmbedder], path: str, 
         trillion_pairs.parts(path),
         schema=schema.FACES,
         workers=options.workers,
-        unnamed={"folder": str(folder)},
+        unhashed={"folder": str(folder)},
     )
     missing = without_face(faces)
     for title, embedder in models.items():

@@ -41,7 +41,7 @@ def clean(
     """Remove the tables of a root that no finished refinement, training or experiment in it refers to."""
     refinement.latest(root)  # a root without a refinement gets no lock file either
     with nullcontext() if dry_run else root_lock(root):  # a long run's first shards may be older than min_age
-        files = refinement.unreferenced(root, min_age=timedelta(minutes=min_age))
+        files = refinement.unreferenced_files(root, min_age=timedelta(minutes=min_age))
         if not dry_run:
             for name in files:
                 storage.remove(root, name)

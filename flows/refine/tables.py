@@ -50,7 +50,7 @@ def build_faces(
         version=3,
         params={"detector": detector, "aligned": aligned},
         workers=workers,
-        unnamed={"root": root, "locations": source_paths},
+        unhashed={"root": root, "locations": source_paths},
         reuse=earlier_shards(photos, former),
     )
     return table
@@ -78,7 +78,7 @@ def build_embeddings(
         version=2,
         params={"embedder": embedder},
         workers=workers,
-        unnamed={"root": root, "batch": batch},
+        unhashed={"root": root, "batch": batch},
         resource="GPU",
         reuse=earlier_shards(faces, former),
     )

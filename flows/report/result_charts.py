@@ -45,7 +45,7 @@ def is_evaluation(path: str) -> bool:
 
 def experiment_charts(root: str) -> list[Chart]:
     """The results before cleaning, after it and on a random subset, a chart for each experiment in the root."""
-    names = sorted(n for n in storage.names(root, "experiments") if n.endswith("/comparison.json"))
+    names = sorted(n for n in storage.list_files(root, "experiments") if n.endswith("/comparison.json"))
     charts = []
     for i, name in enumerate(names[:MAX_EXPERIMENTS], start=1):
         rows = [

@@ -103,7 +103,7 @@ class _Run:
         schema: pa.Schema = schema.FINDINGS,
         version: int = 1,
         params: dict[str, Any] | None = None,
-        unnamed: Mapping[str, Any] | None = None,
+        unhashed: Mapping[str, Any] | None = None,
     ) -> Table:
         """The table of one stage; its function also gets the root."""
         return self.build(
@@ -114,7 +114,7 @@ class _Run:
             schema=schema,
             version=version,
             params=params,
-            unnamed={"root": self.root, **(unnamed or {})},
+            unhashed={"root": self.root, **(unhashed or {})},
             workers=self.workers,
         )
 
@@ -176,7 +176,7 @@ def _strays(run: _Run, model: Shard, scores: Calibration, counts: _Counts, clust
     size = SearchSize("strays", counts.strays, counts.persons, 0, _dims(scores))
     memory = run.block_memory(size, strays.NEAREST)
     parts = run.beside(clusters, persons, embeddings=True)
-    return run.make("strays", strays.stray_shard, parts, version=3, params=params, unnamed={"memory_bytes": memory})
+    return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
 def _relations(run: _Run, model: Shard, scores: Calibration, counts: _Counts, persons: Table) -> Table:
@@ -192,7 +192,7 @@ def _relations(run: _Run, model: Shard, scores: Calibration, counts: _Counts, pe
     memory = run.block_memory(size, NEIGHBOURS + 1)
     every = tuple(persons.shards), _test_embeddings(run)
     parts = [(i, *every) for i in range(len(persons.shards))]
-    return run.make("relations", relation_shard, parts, version=4, params=params, unnamed={"memory_bytes": memory})
+    return run.make("relations", relation_shard, parts, version=4, params=params, unhashed={"memory_bytes": memory})
 
 
 def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:
@@ -215,7 +215,7 @@ def _known(run: _Run, model: Shard, scores: Calibration, counts: _Counts, person
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, _dims(scores))
     memory = run.block_memory(size, known.NEAREST)
     parts = list(zip(*run.all_embeddings(), strict=True))
-    return run.make("known", known.known_shard, parts, version=3, params=params, unnamed={"memory_bytes": memory})
+    return run.make("known", known.known_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
 def gather_shard(part: Sequence[Shard], *, root: str) -> pa.Table:

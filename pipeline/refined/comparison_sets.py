@@ -20,7 +20,7 @@ from pipeline.tables.table import Shard, Table, read_shard
 def as_claimed(root: str, photos: Table, faces: Table, *, workers: Workers = None) -> Table:
     """A labels table that keeps every photo with a face under its claimed identity: the data before any cleaning."""
     pairs = list(zip(photos.shards, faces.shards, strict=True))
-    return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, unnamed={"root": root})
+    return build(root, "claims", claims_shard, pairs, schema=schema.LABELS, workers=workers, unhashed={"root": root})
 
 
 def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
@@ -61,7 +61,7 @@ def random_subset(root: str, claims: Table, *, keep: int, seed: int, workers: Wo
         schema=schema.LABELS,
         params={"limit": limit, "seed": seed},
         workers=workers,
-        unnamed={"root": root},
+        unhashed={"root": root},
     )
 
 

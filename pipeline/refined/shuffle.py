@@ -28,7 +28,7 @@ def identities(root: str, labels: Table, *, workers: Workers = None) -> Table:
     """The identities table: kept identities in the order of their names, their labels 0, 1, 2... and photo counts."""
     parts = [tuple(labels.shards)]
     return build(
-        root, "identities", identities_shard, parts, schema=schema.IDENTITIES, workers=workers, unnamed={"root": root}
+        root, "identities", identities_shard, parts, schema=schema.IDENTITIES, workers=workers, unhashed={"root": root}
     )
 
 
@@ -71,7 +71,7 @@ def refined(
         schema=PLACED,
         params={"who": identities.shards, "order": order, "seed": seed},
         workers=workers,
-        unnamed={"root": root},
+        unhashed={"root": root},
     )
     count = -(-kept // SAMPLES_A_SHARD)
     return build(
@@ -82,7 +82,7 @@ def refined(
         schema=schema.REFINED,
         params={"placed": placed.shards, "labels": len(identities) if order == "label" else 1},
         workers=workers,
-        unnamed={"root": root},
+        unhashed={"root": root},
     )
 
 

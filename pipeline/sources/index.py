@@ -96,7 +96,7 @@ def index_photos(
         schema=schema.PHOTOS,
         params={"index": index.shards},
         workers=workers,
-        unnamed={"root": root},
+        unhashed={"root": root},
     )
     return table, locations
 

@@ -1,1 +1,1 @@
-"""Immutable, content-addressed tables: how one is built, named, stored and read."""
+"""Immutable, content-addressed tables: how they are built, named, stored and read."""

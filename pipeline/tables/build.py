@@ -1,7 +1,8 @@
-"""build(): the one way a table is written.
+"""build() writes a table; nothing else does.
 
-One idea: a shard is named by how it is made (table, version, schema, parameters) and from what (its part), so a run
-that finds the file has nothing to do, whoever made it and however that earlier run ended. The manifest comes last.
+A shard's file name is a digest of how it is made (table, version, schema, parameters) and of what it is made from (its
+part). So a run makes only the shards whose files are missing, even if an earlier run was killed. The manifest is
+written last; with it the table is complete.
 """
 
 import io
@@ -26,41 +27,43 @@ log = logging.getLogger("refinery")
 def build(
     root: str,
     name: str,
-    shard: Callable[..., pa.Table],
+    shard_function: Callable[..., pa.Table],
     parts: Sequence[Any],
     *,
     schema: pa.Schema,
     version: int = 1,
     params: Mapping[str, Any] | None = None,
-    unnamed: Mapping[str, Any] | None = None,
+    unhashed: Mapping[str, Any] | None = None,
     reuse: Sequence[Sequence[Any]] = (),
     resource: str = "",
     workers: Workers = None,
 ) -> Table:
-    """The table whose shard i holds shard(parts[i], **params, **unnamed): read where it exists, made where not.
+    """The table whose shard i is shard_function(parts[i], **params, **unhashed); existing shards are not made again.
 
-    The table is named by parts and params; `unnamed` are arguments that change no byte of it, such as a path whose
-    content a part names by digest. reuse: for each part the similar parts of earlier runs; `shard` is called with
-    reuse=((part, its shard), ...) for those that exist, and may take rows over. resource: a Dask resource, GPU, which
-    is preferred where workers offer it. workers: see Workers.
+    The table's address is a digest of parts and params. unhashed: arguments that are not in the digest because they
+    change no byte of the table, such as a path whose content a part names by digest. reuse: for each part the similar
+    parts of earlier runs; those whose shards exist are given to shard_function as reuse=((part, shard), ...), so that
+    it can copy rows. resource: a Dask resource ("GPU") to run on where workers offer it. workers: see Workers.
 
-    Raises UserError for a user's mistake and ShardError for a fault, both naming shard and part; finished shards stay,
-    and the next run goes on from there.
+    Raises UserError for a user's mistake and ShardError for any other failure of a shard; the message names the shard
+    and its part. Finished shards stay, and the next run continues from them.
     """
     params = params or {}
     names = table_names(name, parts, version=version, schema=schema, params=params)
     if table := load(root, name, names.address):
         log.info("%s: found, %d rows", name, len(table))
         return table
-    shards = _existing(root, name, set(names.paths))
-    arguments = {**params, **(unnamed or {})}
+    shards = _existing_shards(root, name, set(names.paths))
+    arguments = {**params, **(unhashed or {})}
     missing = list({path: i for i, path in enumerate(names.paths) if path not in shards}.values())  # equal parts once
     earlier = _earlier_shards(root, names, {i: reuse[i] for i in missing} if reuse else {})
     jobs = [
-        ShardJob(root, name, i, names.paths[i], shard, parts[i], arguments | earlier.get(i, {}), schema, resource)
+        ShardJob(
+            root, name, i, names.paths[i], shard_function, parts[i], arguments | earlier.get(i, {}), schema, resource
+        )
         for i in missing
     ]
-    shards |= _make(jobs, name, len(parts), workers)
+    shards |= _make_shards(jobs, name, len(parts), workers)
     manifest = {
         "table": name,
         "version": version,
@@ -68,26 +71,28 @@ def build(
         "params": plain_value(params),
         "inputs": sorted({s.path.rsplit("/", 1)[0] for s in shards_in([parts, params])}),
     }
-    return _publish(root, names, manifest, [shards[path] for path in names.paths])
+    return _write_manifest(root, names, manifest, [shards[path] for path in names.paths])
 
 
 def _earlier_shards(root: str, names: TableNames, similar: Mapping[int, Sequence[Any]]) -> dict[int, dict[str, Any]]:
-    """For each missing shard the argument `reuse`: those of the similar parts that exist as shards of this recipe."""
-    paths = {i: {names.path(part): part for part in parts} for i, parts in similar.items()}
-    existing = _existing(root, names.table, {path for of_shard in paths.values() for path in of_shard})
+    """By index of each missing shard its argument `reuse`: the similar parts whose shards exist, and these shards."""
+    part_of_path = {i: {names.path(part): part for part in parts} for i, parts in similar.items()}
+    existing = _existing_shards(
+        root, names.table, {path for candidates in part_of_path.values() for path in candidates}
+    )
     return {
-        i: {"reuse": tuple((part, existing[path]) for path, part in of_shard.items() if path in existing)}
-        for i, of_shard in paths.items()
+        i: {"reuse": tuple((part, existing[path]) for path, part in candidates.items() if path in existing)}
+        for i, candidates in part_of_path.items()
     }
 
 
-def _existing(root: str, name: str, paths: set[str]) -> dict[str, Shard]:
-    """Those of the shards that exist, by path: listed in an earlier manifest, or left by a run that was stopped."""
-    present = paths.intersection(storage.names(root, name))
+def _existing_shards(root: str, name: str, paths: set[str]) -> dict[str, Shard]:
+    """The shards that exist among these paths, by path: of finished tables, or left by a run that was stopped."""
+    present = paths.intersection(storage.list_files(root, name))
     shards: dict[str, Shard] = {}
     if not present:
         return shards
-    for manifest in (n for n in storage.names(root, name) if n.endswith(".json")):
+    for manifest in (n for n in storage.list_files(root, name) if n.endswith(".json")):
         for entry in (storage.get_json(root, manifest) or {}).get("shards", []):
             if entry["path"] in present:
                 shards[entry["path"]] = Shard(entry["path"], entry["digest"], entry["rows"])
@@ -96,16 +101,16 @@ def _existing(root: str, name: str, paths: set[str]) -> dict[str, Shard]:
         try:
             shards[path] = Shard(path, content_digest(data), pq.ParquetFile(io.BytesIO(data)).metadata.num_rows)
         except pa.ArrowInvalid:
-            log.warning("%s: %s is damaged and is made anew", name, path)
+            log.warning("%s: %s is damaged and is made again", name, path)
     return shards
 
 
-def _make(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict[str, Shard]:
-    """The shards of all jobs by path, made with a progress bar; total: shards of the table, with those that existed."""
+def _make_shards(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict[str, Shard]:
+    """Run all jobs with a progress bar; returns their shards by path. total: all shards of the table."""
     if not jobs:
         return {}
     shards: dict[str, Shard] = {}
-    with stage_progress(name, total=total, done=total - len(jobs)) as advance:
+    with stage_progress(name, total=total, existing=total - len(jobs)) as advance:
 
         def on_shard(shard: Shard) -> None:
             shards[shard.path] = shard
@@ -120,8 +125,8 @@ def _make(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict
     return shards
 
 
-def _publish(root: str, names: TableNames, manifest: dict[str, Any], shards: Sequence[Shard]) -> Table:
-    """Write the manifest, after which the table exists."""
+def _write_manifest(root: str, names: TableNames, manifest: dict[str, Any], shards: Sequence[Shard]) -> Table:
+    """Write the manifest and return the table, which exists from then on."""
     manifest |= {
         "rows": sum(s.rows for s in shards),
         "shards": [s._asdict() for s in shards],

@@ -1,6 +1,6 @@
-"""Columns of tables as numpy arrays: vectors, texts, and the rows of each identity.
+"""Columns of tables as numpy arrays: vectors, strings, and runs of equal values.
 
-A null vector becomes a row of zeros, so rows keep their place; a mask says which rows hold one.
+A null vector becomes a row of zeros, so that array rows are table rows; a mask says which rows hold a vector.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 def vectors(column: pa.ChunkedArray) -> tuple[NDArray[Any], Mask]:
     """The vectors of a column as [n, d], zeros for null, and which rows are not null [n].
 
-    A column of bytes holds half precision numbers (see vector_column); one of fixed-size lists any numbers.
+    The column holds bytes of half precision numbers (see vector_column) or fixed-size lists of numbers.
     """
     valid = np.asarray(column.is_valid())
     values = non_null(column)
@@ -42,27 +42,30 @@ def non_null(column: pa.ChunkedArray) -> pa.Array:
 
 
 def vector_column(x: NDArray[np.float16], valid: Mask | None = None) -> pa.Array:
-    """Vectors [n, d] as a column of bytes, null where not valid [n]: read three times as fast as lists are."""
+    """Vectors [n, d] as a column of bytes, null where not valid [n]. Bytes are read three times as fast as lists."""
     column = pa.Array.from_buffers(pa.binary(2 * x.shape[1]), len(x), [None, pa.py_buffer(np.ascontiguousarray(x))])
     return column if valid is None else pc.if_else(pa.array(valid), column, None)
 
 
 def read_vectors(root: str, shards: Sequence[Shard]) -> tuple[list[NDArray[Any]], Mask]:
-    """The vectors [n, d] of the same faces in each embedder's shard, and which faces have one from every embedder."""
+    """For each embedder the vectors [n, d] of the same n faces, and which faces have a vector by every embedder [n].
+
+    shards: each embedder's shard of embeddings.
+    """
     columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     return [x for x, _ in columns], np.logical_and.reduce([valid for _, valid in columns])
 
 
 def runs(column: pa.ChunkedArray) -> Iterator[tuple[Any, int, int]]:
-    """Value, start and end of each run of equal values; runs of null are left out."""
-    values = column.combine_chunks().dictionary_encode() if not pa.types.is_dictionary(column.type) else column
-    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    """Value, first row and row after the last of each run of equal values; runs of null are left out."""
+    coded = column.combine_chunks().dictionary_encode() if not pa.types.is_dictionary(column.type) else column
+    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     edges = np.flatnonzero(np.diff(codes, prepend=-2, append=-2))
-    names = values.dictionary
+    values = coded.dictionary
     for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if codes[start] >= 0:
-            yield names[int(codes[start])].as_py(), start, end
+            yield values[int(codes[start])].as_py(), start, end
 
 
 def texts(column: pa.ChunkedArray) -> NDArray[np.object_]:

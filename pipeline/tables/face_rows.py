@@ -1,4 +1,4 @@
-"""The rows of a few photos out of a large table, read shard by shard so that the table never lies in memory whole."""
+"""The rows of some faces in a large table, read shard by shard so that the whole table is never in memory."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from pipeline.tables.table import Table
 
 
 def rows_of_faces(table: Table, face_ids: Collection[str], columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The values of these columns, in this order, for each row of the table whose face_id is among face_ids.
+    """For each row whose face_id is among face_ids the values of these columns, in the order of `columns`.
 
-    Rows come in the table's order; a face_id that the table lacks gives none.
+    Rows come in the table's order; a face_id that is not in the table gives no row.
     """
     wanted = pa.array(sorted(face_ids), pa.string())
     for shard in table.batches(dict.fromkeys(["face_id", *columns])):

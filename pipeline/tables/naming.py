@@ -1,7 +1,8 @@
-"""How tables and shards are named: by a digest of what they are made from, so equal inputs find the same file.
+"""The names of tables and shards: digests of what they are made from, so that equal inputs give the same file name.
 
-A shard's name depends on the table's name, version, schema and parameters, and on the shard's own part; a table's
-address on those of all its shards. What is made anew is exactly what would be different.
+A shard's name depends on the table's name, version, schema and parameters, and on the part that the shard is made from.
+A table's address depends on the names of all its shards. So a changed input changes the names of exactly those shards
+that must be made again.
 """
 
 import json
@@ -15,7 +16,7 @@ import pyarrow as pa
 from pipeline.schema import digest
 from pipeline.tables.table import Shard
 
-BRIEF = 200  # characters of a part in an error message
+MAX_SUMMARY = 200  # characters of a part in an error message
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,14 @@ class TableNames:
     paths: tuple[str, ...]
 
     def path(self, part: Any) -> str:
-        """The path of the shard that this recipe makes of a part."""
+        """The path of the shard that is made from a part with this recipe."""
         return _path(self.table, self.recipe, _key(self.recipe, part))
 
 
 def table_names(
     table: str, parts: Sequence[Any], *, version: int, schema: pa.Schema, params: Mapping[str, Any]
 ) -> TableNames:
-    """The names of the table that a stage makes of some parts, with these parameters and this version."""
+    """The names of the table that a stage of this version makes from these parts with these parameters."""
     recipe = digest(table, str(version), schema.to_string(), _canonical(params))
     keys = [_key(recipe, part) for part in parts]
     return TableNames(table, recipe, digest(recipe, *keys), tuple(_path(table, recipe, key) for key in keys))
@@ -54,10 +55,10 @@ def _canonical(value: Any) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """The part of a value that counts for a name, as JSON values.
+    """A value as JSON values, to be hashed into a name.
 
-    Plain values stand for themselves, a shard for the digest of its bytes, a model for its `named_by`. Raises
-    TypeError for any other object.
+    Plain values stay as they are, a shard becomes the digest of its bytes, a model its `named_by`. Raises TypeError
+    for any other object.
     """
     if isinstance(value, Shard):
         return value.digest
@@ -73,7 +74,7 @@ def plain_value(value: Any) -> Any:
 
 
 def shards_in(value: Any) -> Iterator[Shard]:
-    """The shards anywhere in nested parts or parameters."""
+    """All shards in a value of nested sequences and mappings."""
     if isinstance(value, Shard):
         yield value
     elif isinstance(value, Mapping):
@@ -84,11 +85,11 @@ def shards_in(value: Any) -> Iterator[Shard]:
 
 
 def content_digest(data: bytes | memoryview) -> str:
-    """The digest of a file's bytes, by which a shard is known to the tables that are made from it."""
+    """The digest of a shard's bytes: it stands for the shard in the names of tables that are made from it."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def brief(part: Any) -> str:
-    """A part in a few words for an error message: the paths of its shards, or the value itself."""
+def part_summary(part: Any) -> str:
+    """A part in at most MAX_SUMMARY characters for an error message: the paths of its shards, or the value itself."""
     text = ", ".join(s.path for s in shards_in(part)) or repr(part)
-    return text if len(text) < BRIEF else text[: BRIEF - 3] + "..."
+    return text if len(text) < MAX_SUMMARY else text[: MAX_SUMMARY - 3] + "..."

@@ -1,6 +1,6 @@
-"""Items computed a little ahead on other threads, while the caller works on the one before.
+"""Computes the next few items on other threads while the caller works on the current one.
 
-It pays where the work releases the interpreter's lock, as OpenCV, onnxruntime and pyarrow do.
+This saves time only where the computation releases the interpreter's lock, as OpenCV, onnxruntime and pyarrow do.
 """
 
 import os
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-READ_THREADS = min(4, os.cpu_count() or 1)  # for a table of one shard: no other shard needs the cores meanwhile
-PER_THREAD = 4  # items begun for each thread: enough that it never waits, and little memory
+READ_THREADS = min(4, os.cpu_count() or 1)  # for stages of a single shard, where no other shard needs the cores
+PER_THREAD = 4  # items ahead for each thread: enough that threads never wait, and few enough for the memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -18,20 +18,20 @@ Result = TypeVar("Result")
 def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 1, per_thread: int = PER_THREAD
 ) -> Iterator[Result]:
-    """work(item) of each item, in order, begun on other threads before the caller asks for it.
+    """Yields work(item) for each item, in order; up to per_thread * threads items ahead are computed on other threads.
 
-    Items are taken from the iterable on the caller's thread, per_thread * threads of them ahead. What work raises is
-    raised here when its item comes up; after that, or when the caller stops iterating, nothing is left running.
+    The iterable itself is read on the caller's thread. An error in work(item) is raised here when the result of that
+    item is due. After an error, or when the caller stops iterating, no work is left running.
     """
     with ThreadPoolExecutor(threads) as pool:
-        begun: deque[Future[Result]] = deque()
+        futures: deque[Future[Result]] = deque()
         try:
             for item in items:
-                begun.append(pool.submit(work, item))
-                if len(begun) > per_thread * threads:
-                    yield begun.popleft().result()
-            while begun:
-                yield begun.popleft().result()
+                futures.append(pool.submit(work, item))
+                if len(futures) > per_thread * threads:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
         finally:
-            for future in begun:
+            for future in futures:
                 future.cancel()

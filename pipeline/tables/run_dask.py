@@ -1,7 +1,7 @@
-"""Shards made on a Dask cluster, here or elsewhere; the only file that uses Dask.
+"""Makes shards on a Dask cluster, on this machine or elsewhere; the only file that uses Dask.
 
-Workers may die, hang or come back: a shard that does not arrive is started again, and whichever copy arrives first
-counts, for both have the same bytes.
+Workers may die, hang or come back. A shard that does not arrive is sent to the cluster again; of two copies the first
+to arrive is used, because both have the same bytes.
 """
 
 import logging
@@ -25,29 +25,32 @@ from pipeline.tables.shard_job import ShardError, ShardJob, Workers, make_shard
 from pipeline.tables.table import Shard
 
 log = logging.getLogger("refinery")
-STUCK_S = 300.0  # without any shard from a cluster before the missing ones are started again; doubled every time
-RESULT_S = 30.0  # for a worker to hand over a result, which is small
-BATCH = 1000  # jobs sent to the scheduler in one message
-QUIET = {"DASK_LOGGING__DISTRIBUTED": "error"}  # workers that load a module of flows get log handlers from Prefect
+# time without any finished shard after which a remote cluster gets all missing shards again; doubled each time
+STUCK_S = 300.0
+RESULT_S = 30.0  # within which a worker must send a result, which is small
+BATCH = 1000  # jobs in one message to the scheduler
+# a worker that imports a module of flows gets Prefect's log handlers, which would print Dask's messages
+QUIET = {"DASK_LOGGING__DISTRIBUTED": "error"}
 
 
 def run_on_dask(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None], workers: Workers) -> None:
-    """Make all shards on worker processes; on_shard is called with each, in this thread, as it arrives.
+    """Make all shards on worker processes; on_shard is called in this thread with each shard that arrives.
 
-    Raises the first error of a shard, and UserError when the scheduler is gone.
+    Raises the first error of a shard, and UserError when the scheduler no longer answers.
     """
     client = connect(workers)
-    submitted = _Submitted(client)
+    submitted = _SubmittedJobs(client)
     missing = {job.path: job for job in jobs}
-    submitted.add(sorted(jobs, key=_input_rows, reverse=True))  # the largest first: the last ones to end are small
-    # worker processes of this machine share its memory and cores with what they wait for: they are never given up
-    patience_s = STUCK_S if isinstance(workers, str) else None
+    # large shards first, so that no large one ends long after all others
+    submitted.add(sorted(jobs, key=_input_rows, reverse=True))
+    # no time limit for workers on this machine: they share its cores, so starting a shard again would not be faster
+    timeout_s = STUCK_S if isinstance(workers, str) else None
     try:
         while missing:
             try:
-                job, future = submitted.next_ended(patience_s)
+                job, future = submitted.next_ended(timeout_s)
             except Empty:
-                patience_s = _start_again(submitted, list(missing.values()), patience_s or STUCK_S)
+                timeout_s = _submit_again(submitted, list(missing.values()), timeout_s or STUCK_S)
                 continue
             if job.path not in missing:
                 continue
@@ -61,8 +64,8 @@ def run_on_dask(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None], wor
         submitted.cancel()
 
 
-class _Submitted:
-    """The jobs that are with the cluster, and a queue of those that ended, well or not."""
+class _SubmittedJobs:
+    """The jobs that the cluster works on, and a queue of the jobs that ended, with a shard or with an error."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -72,31 +75,33 @@ class _Submitted:
     def add(self, jobs: Sequence[ShardJob]) -> None:
         """Send jobs of one table to the cluster."""
         keys = [f"{job.table}-{job.index}-{uuid.uuid4().hex[:8]}" for job in jobs]
-        offered = _offered(self.client, jobs[0].resource)
-        futures = self.client.map(_make_in_worker, jobs, key=keys, retries=0, batch_size=BATCH, resources=offered)
+        resources = _resources(self.client, jobs[0].resource)
+        futures = self.client.map(_make_in_worker, jobs, key=keys, retries=0, batch_size=BATCH, resources=resources)
         for job, future in zip(jobs, futures, strict=True):
             self.running[future.key] = job, future
             future.add_done_callback(self.ended.put)
 
     def next_ended(self, timeout_s: float | None) -> tuple[ShardJob, Future]:
-        """The next job that ended. Raises Empty when none does in time."""
+        """The next job that ended, and its future. Raises Empty when no job ends within the time."""
         return self.running.pop(self.ended.get(timeout=timeout_s).key)
 
     def cancel(self) -> None:
-        """Take back what has not ended, and wait a moment for Dask's word on each: it complains of those it cannot
-        report once the client has gone."""
-        left = [future for _, future in self.running.values()]
-        if left:
-            self.client.cancel(left, force=True)
+        """Cancel the jobs that have not ended.
+
+        Then wait up to a second for each to be reported as ended: without that Dask logs errors when the client closes.
+        """
+        futures = [future for _, future in self.running.values()]
+        if futures:
+            self.client.cancel(futures, force=True)
             with suppress(Empty):
-                for _ in left:
+                for _ in futures:
                     self.ended.get(timeout=1.0)
 
 
-def _start_again(submitted: _Submitted, jobs: list[ShardJob], waited_s: float) -> float:
-    """Send the missing jobs once more; returns for how many seconds to wait for them."""
+def _submit_again(submitted: _SubmittedJobs, jobs: list[ShardJob], waited_s: float) -> float:
+    """Send the missing jobs once more; returns the seconds to wait for the next one to end."""
     log.warning(
-        "%s: nothing came for %.0f s from %d workers; %d shards are begun again",
+        "%s: no shard came for %.0f s from %d workers; %d shards are started again",
         jobs[0].table,
         waited_s,
         len(submitted.client.scheduler_info()["workers"]),
@@ -113,7 +118,7 @@ def _make_in_worker(job: ShardJob) -> Shard | UserError | ShardError:
 
 @cache
 def _limit_blas() -> None:
-    """Have BLAS compute on one thread in this process from now on: see run_on_threads()."""
+    """From now on BLAS computes on one thread in this process; run_on_threads() says why."""
     threadpool_limits(1, "blas")
 
 
@@ -122,19 +127,18 @@ def _input_rows(job: ShardJob) -> int:
 
 
 def _result(future: Future, job: ShardJob, client: Client) -> Shard | None:
-    """The shard, or None when it was lost with its worker. Raises what went wrong in making it."""
+    """The shard, or None when it was lost with its worker. Raises the error that the job returned."""
     try:
         result = future.result(timeout=RESULT_S)
     except KilledWorker:
         raise ShardError(
-            f"{job.description()}: one worker after the other died while making it: give them more memory, or make "
-            "more --shards"
+            f"{job.description()}: several workers died while making it: give them more memory, or make more --shards"
         ) from None
     except (CancelledError, TimeoutError, OSError):
         if client.status != "running":
             raise UserError(
-                f"the Dask scheduler at {client.scheduler.address} went away: start one and run again; "
-                "what is finished stays"
+                f"the Dask scheduler at {client.scheduler.address} no longer answers: start one and run again; "
+                "finished shards stay"
             ) from None
         return None
     if isinstance(result, Exception):
@@ -142,19 +146,19 @@ def _result(future: Future, job: ShardJob, client: Client) -> Shard | None:
     return result  # type: ignore[no-any-return]
 
 
-def _offered(client: Client, resource: str) -> dict[str, Any] | None:
-    """The resource that jobs ask for, a GPU, where any worker offers it; None where they run on any worker."""
+def _resources(client: Client, resource: str) -> dict[str, Any] | None:
+    """The resource to require of workers, where at least one offers it; else None, and jobs run on any worker."""
     workers = client.scheduler_info()["workers"].values() if resource else ()
     return {resource: 1} if any(w.get("resources", {}).get(resource) for w in workers) else None
 
 
 @cache
 def connect(workers: Workers) -> Client:
-    """One Dask client for the life of this process: worker processes on loopback, or a cluster elsewhere.
+    """The Dask client of this process: of new worker processes on this machine, or of an existing cluster.
 
-    Raises UserError when no scheduler answers at an address.
+    Raises UserError when no scheduler answers at the address.
     """
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # workers that come and go are no news for the user
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # users need not know of workers that come and go
     if not isinstance(workers, int):
         try:
             return Client(workers, timeout="10s")
@@ -166,13 +170,14 @@ def connect(workers: Workers) -> Client:
     config.set({"distributed.worker.preload": [worker_process.__name__]})
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
     client = Client(cluster)
-    # before multiprocessing ends its processes, where this one is such a process itself: nannies would restart them
+    # where this process is a child of multiprocessing: workers must end before multiprocessing kills them, or Dask's
+    # nannies would restart them
     Finalize(None, _close, (client, cluster), exitpriority=10)
     return client
 
 
 def _close(client: Client, cluster: LocalCluster) -> None:
-    """End the worker processes as this one ends; a second Ctrl-C meanwhile would only leave them behind."""
+    """End the worker processes as this process ends. Ctrl-C is ignored meanwhile, as it would leave them running."""
     worker_process.ignore_ctrl_c()
     client.close(timeout=2)
     cluster.close(timeout=5)

@@ -1,6 +1,6 @@
-"""Shards made on threads of this process: the default, which opens no port.
+"""Makes shards on threads of this process: the default, which opens no port.
 
-It pays because models, pyarrow and numpy release the interpreter's lock while they work.
+Threads run in parallel because models, pyarrow and numpy release the interpreter's lock while they work.
 """
 
 import os
@@ -14,12 +14,12 @@ from pipeline.tables.table import Shard
 
 
 def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) -> None:
-    """Make all shards, as many at a time as there are cores; on_shard is called with each as it is finished.
+    """Make all shards, as many at a time as there are cores; on_shard is called with each finished shard.
 
-    When one fails, those that have begun are finished first, no other begins, and its error is raised.
+    When a shard fails, no further one is started; those in progress are finished, then the error is raised.
     """
-    # BLAS on one thread, as in a worker process: on several it adds in another order, and the bytes of a table would
-    # depend on the number of cores. Each shard has a thread to itself already.
+    # BLAS computes on one thread, as in a worker process: with several threads it adds in another order, and the bytes
+    # of a table would depend on the number of cores. The shards occupy all cores already.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         futures = [pool.submit(make_shard, job) for job in jobs]
         try:

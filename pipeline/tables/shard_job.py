@@ -1,6 +1,7 @@
-"""One shard to be made: everything that a thread, a process or a machine elsewhere needs for it.
+"""A job: one shard to be made, with all that a thread, a process or another machine needs to make it.
 
-A job gives the same bytes wherever it runs, and its file appears whole, so it does no harm when two workers make it.
+A job gives the same bytes wherever it runs, and its file appears whole or not at all. So two workers may do the same
+job.
 """
 
 import logging
@@ -13,12 +14,13 @@ import pyarrow as pa
 
 from pipeline.errors import UserError
 from pipeline.tables import storage, worker_process
-from pipeline.tables.naming import brief, content_digest
+from pipeline.tables.naming import content_digest, part_summary
 from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Shard
 
 log = logging.getLogger("refinery")
-Workers = int | str | None  # None: threads of this process; a number: processes; tcp://host:port: a Dask cluster
+# what makes the shards. None: threads of this process; a number: so many processes; tcp://host:port: a Dask cluster
+Workers = int | str | None
 
 
 class ShardError(RuntimeError):
@@ -27,7 +29,7 @@ class ShardError(RuntimeError):
 
 @dataclass(frozen=True)
 class ShardJob:
-    """A function with its part and arguments, and where the shard that it returns is to be stored."""
+    """The function that makes a shard, its part and arguments, and the path at which the shard is stored."""
 
     root: str
     table: str
@@ -37,15 +39,15 @@ class ShardJob:
     part: Any
     arguments: Mapping[str, Any]
     schema: pa.Schema
-    resource: str  # a Dask resource, GPU, that it is better made with; "" for none
+    resource: str  # the Dask resource to prefer, such as "GPU"; "": none
 
     def description(self) -> str:
-        """The shard in an error message: its number, its table, its part."""
-        return f"shard {self.index} of table {self.table} (from {brief(self.part)})"
+        """The shard for an error message: its number, its table, its part."""
+        return f"shard {self.index} of table {self.table} (from {part_summary(self.part)})"
 
 
 def make_shard(job: ShardJob) -> Shard | UserError | ShardError:
-    """The shard, made and stored, or what went wrong as a value: were it raised, Dask would log it a second time."""
+    """Make and store the shard. An error is returned, not raised, because Dask would log a raised one again."""
     worker_process.begin_table(job.table)
     try:
         table = job.function(job.part, **job.arguments).select(job.schema.names).cast(job.schema)

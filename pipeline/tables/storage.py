@@ -1,7 +1,7 @@
 """Files under a root: a folder, or any address that pyarrow or fsspec can open (s3://, gs://, memory://).
 
-One idea: a file appears whole or not at all: on a file system by a temporary name and a rename, on an object
-store by one put.
+A file appears whole or not at all. A file system gets it under a temporary name and then a rename, an object store
+in one put.
 """
 
 import errno
@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 
-RETRY_S = 120.0  # for storage that is away for a while: a server that restarts, a network that stumbles
+RETRY_S = 120.0  # how long to retry while the storage does not answer: its server or the network may be restarting
 TRANSIENT_ERRNOS = {
     errno.EIO,
     errno.ESTALE,
@@ -35,7 +35,7 @@ TRANSIENT_ERRNOS = {
     errno.EAGAIN,
     errno.EBUSY,
 }
-# what pyarrow writes into the message when an object store is away
+# words in pyarrow's messages when an object store does not answer
 TRANSIENT_WORDS = (
     "NETWORK_CONNECTION",
     "SLOW_DOWN",
@@ -48,19 +48,19 @@ Result = TypeVar("Result")
 
 
 def with_retries(root: str, access: Callable[[], Result]) -> Result:
-    """What `access` returns, called again for RETRY_S while the storage is away.
+    """Call access() and return its result; while the storage does not answer, call again for up to RETRY_S seconds.
 
-    Raises other errors at once, and the OSError of a storage that stays away.
+    Raises the OSError when the storage still does not answer then; any other error is raised at once.
     """
-    until, wait_s = time.monotonic() + RETRY_S, 0.5
+    deadline, wait_s = time.monotonic() + RETRY_S, 0.5
     while True:
         try:
             return access()
         except OSError as error:
             transient = error.errno in TRANSIENT_ERRNOS or any(word in str(error) for word in TRANSIENT_WORDS)
-            if not transient or time.monotonic() + wait_s > until:
+            if not transient or time.monotonic() + wait_s > deadline:
                 raise
-            log.warning("%s does not answer (%s): tried again in %.1f s", root, _first_line(error), wait_s)
+            log.warning("%s does not answer (%s): next attempt in %.1f s", root, _first_line(error), wait_s)
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 15.0)
 
@@ -70,7 +70,7 @@ def _first_line(error: OSError) -> str:
 
 
 def open_root(root: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a root and the root's path on it. Raises UserError for an unknown kind of address."""
+    """The file system of a root and the root's path in it. Raises UserError for an unknown kind of address."""
     if "://" not in root:
         return fs.LocalFileSystem(), str(Path(root).absolute())
     scheme, _, path = root.partition("://")
@@ -85,7 +85,7 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
 def put(root: str, name: str, data: bytes | memoryview) -> None:
     """Write one file under a root, whole or not at all.
 
-    Raises UserError when there is no room or no permission; an earlier file of that name stays as it was.
+    Raises UserError when there is no room or no permission; an earlier file of that name is then unchanged.
     """
     path = f"{open_root(root)[1]}/{name}"
     try:
@@ -99,7 +99,7 @@ def _put(root: str, path: str, data: bytes | memoryview) -> None:
     if isinstance(files, fs.LocalFileSystem):
         _put_local(Path(path), data)
         return
-    if not isinstance(files, fs.S3FileSystem):  # S3 has no folders; pyarrow would look for each one above
+    if not isinstance(files, fs.S3FileSystem):  # S3 has no folders, and create_dir would make requests for each level
         files.create_dir(path.rsplit("/", 1)[0], recursive=True)
     with files.open_output_stream(path) as stream:
         stream.write(data)
@@ -120,8 +120,8 @@ def _put_local(path: Path, data: bytes | memoryview) -> None:
 
 def _write_message(error: OSError, path: str) -> str:
     if error.errno == errno.ENOSPC:
-        return f"no room left on the disk while writing {path}: free some and run again; what is finished stays"
-    return f"cannot write {path}: {error.strerror or error}: give a place that can be written to"
+        return f"no room left on the disk while writing {path}: free some and run again; finished shards stay"
+    return f"cannot write {path}: {error.strerror or error}: give a folder that can be written to"
 
 
 def get(root: str, name: str) -> bytes | None:
@@ -135,7 +135,7 @@ def _read(root: str, name: str, access: Callable[[], Result]) -> Result:
     except OSError as error:
         raise UserError(
             f"cannot read {root}/{name} ({_first_line(error)}): check that it exists and may be read, and "
-            "run again; what is finished stays"
+            "run again; finished shards stay"
         ) from None
 
 
@@ -159,7 +159,7 @@ def get_json(root: str, name: str) -> dict[str, Any] | None:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{root}/{name} is no JSON ({error}): remove it and run again") from None
+        raise UserError(f"{root}/{name} is not JSON ({error}): remove it and run again") from None
     if not isinstance(value, dict):
         raise UserError(f"{root}/{name} holds no JSON object: remove it and run again")
     return value
@@ -170,8 +170,8 @@ def put_json(root: str, name: str, value: dict[str, Any]) -> None:
     put(root, name, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode())
 
 
-def names(root: str, folder: str) -> list[str]:
-    """The names of all files under a folder of a root, relative to the root, sorted."""
+def list_files(root: str, folder: str) -> list[str]:
+    """The names of all files under a folder of a root, relative to the root, sorted. "" lists the whole root."""
     files, base = open_root(root)
     selector = fs.FileSelector(f"{base}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
     infos = _read(root, folder, lambda: files.get_file_info(selector))

@@ -1,9 +1,9 @@
-"""Finished tables, to be read. A table is a manifest that names shards; both are immutable.
+"""Finished tables, and how they are read. A table is a manifest that lists shards; manifest and shards are immutable.
 
     ROOT/<table>/<address>.json            the manifest: rows, shards with their digests, parameters, inputs, versions
-    ROOT/<table>/<recipe>/<part>.parquet   a shard, named by how it is made and by what it is made from (naming.py)
+    ROOT/<table>/<recipe>/<part>.parquet   a shard; naming.py says how shards are named
 
-A shard that two tables have in common is one file, so a data set that grows by one per cent costs one per cent.
+Two tables share the files of equal shards. So when a data set grows, only the new shards take time and space.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,13 +19,13 @@ from pipeline.errors import UserError
 from pipeline.tables import storage
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 
-FORMAT = 1  # of manifests and refinement.json; a newer version that changes them writes a larger number
+FORMAT = 1  # of manifests and refinement.json; to be raised when a new version changes them
 
 
 class Shard(NamedTuple):
     """One file of a table: its path under the root, the digest of its bytes, its number of rows.
 
-    In the name of a table that is made from it, only the digest counts.
+    The names of tables that are made from this shard depend on its digest alone.
     """
 
     path: str
@@ -35,7 +35,7 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A finished table: its name says what it holds, its address, a digest, what it was made from."""
+    """A finished table: its name is that of the stage, its address a digest of all that it was made from."""
 
     root: str
     name: str
@@ -51,7 +51,7 @@ class Table:
         return int(self.manifest["rows"])
 
     def batches(self, columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
-        """The table shard by shard: never more than one in memory."""
+        """The table's rows, shard by shard."""
         for shard in self.shards:
             yield read_shard(self.root, shard, columns)
 
@@ -62,21 +62,21 @@ class Table:
 
 
 def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) -> pa.Table:
-    """The rows of one shard, some columns or all.
+    """The rows of one shard.
 
-    Raises UserError when the file is missing or no Parquet.
+    columns: names of columns; None: all. Raises UserError when the file is missing or is not Parquet.
     """
     columns = None if columns is None else list(columns)
     try:
         return storage.with_retries(root, lambda: _read(root, shard, columns))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again to make it anew") from None
+        raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again") from None
 
 
 def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of each shard, in order, while the next ones are read on other threads.
+    """The rows of each shard, in order; the next shards are read on other threads meanwhile.
 
-    For a table of one shard that is made from many: no other shard needs the cores meanwhile.
+    For stages that make a single shard from many: no other shard needs the cores.
     """
     columns = None if columns is None else list(columns)
     return prefetch(lambda shard: read_shard(root, shard, columns), shards, threads=READ_THREADS, per_thread=1)
@@ -85,11 +85,11 @@ def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | Non
 def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
     files, base = storage.open_root(root)
     with files.open_input_file(f"{base}/{shard.path}") as stream:
-        return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are what runs in parallel
+        return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are read in parallel already
 
 
 def load(root: str, name: str, address: str) -> Table | None:
-    """The table at an address, or None where there is none yet.
+    """The table at an address; None: there is no such table yet.
 
     Raises UserError for a manifest that a newer version wrote or that is damaged.
     """
@@ -103,17 +103,17 @@ def load(root: str, name: str, address: str) -> Table | None:
     except (KeyError, TypeError, AttributeError):
         valid = False
     if not valid:
-        raise UserError(f"{root}/{name}/{address}.json is no manifest of a table: remove it and run again")
+        raise UserError(f"{root}/{name}/{address}.json is not the manifest of a table: remove it and run again")
     return Table(root, name, address, manifest)
 
 
 def _inside_root(path: str) -> bool:
-    """Whether a relative path leads nowhere outside the root."""
+    """Whether a path relative to the root stays inside the root."""
     return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def check_format(root: str, format: int) -> None:
-    """Raise UserError for a format that a newer version wrote, which this version cannot understand."""
+    """Raise UserError when a newer version wrote the root, in a format that this version cannot read."""
     if format > FORMAT:
         formats = f"format {format}, this one reads {FORMAT}"
         raise UserError(f"{root} was written by a newer version of refinery ({formats}): update, or give another root")

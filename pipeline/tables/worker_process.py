@@ -1,8 +1,9 @@
-"""What a worker process does beside its shards: it leaves Ctrl-C to the leading process, and gives memory back.
+"""How a worker process treats Ctrl-C and free memory.
 
-Dask's default has workers give back every 64 kB at once, which also makes every larger array a system call and its
-first touch page faults: a third of the time of stages with many small arrays. Never given back, it would be the sum of
-what all stages leave. So memory is kept within a table and given back between tables.
+Ctrl-C: ignored, because the leading process ends its workers. Memory: by Dask's default a process returns free memory
+to the system at once, which makes each larger array a system call with page faults: a third of the time of stages with
+many small arrays. If a process never returned it, the memory of all stages would add up. So a process keeps free memory
+while it makes shards of one table, and returns it before the next table.
 """
 
 import ctypes
@@ -14,32 +15,33 @@ from typing import Any
 
 import pyarrow as pa
 
-ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}  # bytes; read as a process starts
+# in bytes; glibc reads them as a process starts
+ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
 _current_table = ""
 _releases: list[Callable[[], object]] = []
 
 
 def dask_setup(_worker: Any) -> None:
-    """What Dask calls in each worker process as it starts; the name is Dask's (see distributed.worker.preload)."""
+    """Dask calls this function, by this name, in each worker process as it starts (see distributed.worker.preload)."""
     ignore_ctrl_c()
 
 
 def ignore_ctrl_c() -> None:
-    """Ignore Ctrl-C from now on; only a main thread can.
+    """Ignore Ctrl-C from now on; does nothing outside the main thread, which alone can set signal handlers.
 
-    A terminal sends it to every process of the command; the leading one stops and ends its workers.
+    A terminal sends Ctrl-C to every process of a command; the leading process stops and ends its workers.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def on_table_change(release: Callable[[], object]) -> None:
-    """Have `release` called whenever this process goes over to another table, to drop what one table alone needs."""
+    """Call release() before the first shard of each further table: it frees what only the table before needed."""
     _releases.append(release)
 
 
 def begin_table(table: str) -> None:
-    """To be called before each shard: gives back what the shards of another table left in this process."""
+    """To be called before each shard: frees the memory that shards of another table left in this process."""
     global _current_table
     if _current_table not in ("", table):
         for release in _releases:
@@ -52,7 +54,7 @@ def begin_table(table: str) -> None:
 
 @cache
 def _malloc_trim() -> Any:
-    """glibc's function that gives back all free pages, not only those at the heap's end; None where there is none."""
+    """glibc's malloc_trim, which returns all free pages to the system; None with another C library."""
     try:
         return ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):

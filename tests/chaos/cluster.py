@@ -90,11 +90,11 @@ def cluster(
             f"--workers {workers} --kills {kills} --hangs {hangs} --patience {patience:g}: one worker at "
             "least must stay, and patience be more than nothing"
         )
-    if storage.names(out, ""):
+    if storage.list_files(out, ""):
         raise UserError(f"{out} is not empty: give a new folder")
     roots = {name: f"{out}/{name}" for name in ("undisturbed", "disturbed")}
     drawn = world(roots["undisturbed"], identities=identities, faces=faces, dim=dim, seed=seed)
-    for name in storage.names(roots["undisturbed"], ""):
+    for name in storage.list_files(roots["undisturbed"], ""):
         storage.put(roots["disturbed"], name, storage.get(roots["undisturbed"], name) or b"")
     rng = np.random.default_rng(seed)
     moments = np.sort(rng.uniform(*MIDDLE, kills + hangs)).tolist()
@@ -119,7 +119,7 @@ def _compare(undisturbed: str, disturbed: str, *, late: int) -> None:
 
 def _finished_files(root: str) -> list[str]:
     """The files of a root, without those that a killed worker was writing, which no command reads."""
-    return [name for name in storage.names(root, "") if not name.endswith(".tmp")]
+    return [name for name in storage.list_files(root, "") if not name.endswith(".tmp")]
 
 
 def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturbances, seconds: float) -> ClusterRun:
@@ -127,7 +127,7 @@ def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturban
     sent = []
     with ThreadPoolExecutor(1) as pool, dask_processes(folder, workers) as processes:
         running = pool.submit(run_in_own_process, _refine, root, processes.address, workers, patience)
-        wait_until(lambda: running.done() or storage.names(root, "calibration"), f"no stage begins: see {folder}")
+        wait_until(lambda: running.done() or storage.list_files(root, "calibration"), f"no stage begins: see {folder}")
         started = time.monotonic()
         for worker, (moment, number) in zip(processes.workers, plan, strict=False):
             wait([running], timeout=max(0.0, started + moment * seconds - time.monotonic()))

@@ -32,7 +32,7 @@ def test_a_log_gets_a_line_every_ten_seconds_at_most_and_one_at_the_end(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO", logger="refinery"):
-        with progress.stage_progress("faces", total=1300, done=100) as advance:
+        with progress.stage_progress("faces", total=1300, existing=100) as advance:
             for _ in range(1200):
                 clock.now += 0.025  # thirty seconds in all
                 advance(50)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.refine.clean import clean
-from pipeline.refinement import latest, unreferenced
+from pipeline.refinement import latest, unreferenced_files
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import refined
@@ -40,7 +40,7 @@ def test_a_file_that_a_killed_run_left_half_written_is_removed(tmp_path: Path, n
     process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), name], check=False)
     assert process.returncode == -signal.SIGKILL
     (left,) = {p for p in tmp_path.rglob("*") if p.is_file()} - before
-    assert str(left.relative_to(tmp_path)) in unreferenced(str(tmp_path), min_age=timedelta(0))
+    assert str(left.relative_to(tmp_path)) in unreferenced_files(str(tmp_path), min_age=timedelta(0))
     clean(str(tmp_path), min_age=0)
     assert not left.exists()
     assert latest(str(tmp_path)).labels.read().num_rows

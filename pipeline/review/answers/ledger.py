@@ -94,7 +94,7 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
     Raises UserError when a file does not match its digest.
     """
     parts = [LEDGER.empty_table()]
-    for name in sorted(n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n):
+    for name in sorted(n for n in storage.list_files(root, FOLDER) if n.endswith(".parquet") and "/." not in n):
         data = storage.get(root, name) or b""
         if blake2b(data, digest_size=16).hexdigest() != name.rsplit("/", 1)[-1].removesuffix(".parquet"):
             raise UserError(f"{root}/{name} is damaged: put it back from a backup; it holds people's answers")

@@ -72,7 +72,7 @@ def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
 
 def read_question_log(root: str) -> list[LoggedItem]:
     """All items that were sent, in no order."""
-    names = [n for n in storage.names(root, FOLDER) if n.endswith(".parquet") and "/." not in n]
+    names = [n for n in storage.list_files(root, FOLDER) if n.endswith(".parquet") and "/." not in n]
     tables = (pq.read_table(pa.BufferReader(storage.get(root, name)), schema=QUESTION_LOG) for name in names)
     return [
         LoggedItem(item, FindingRef(*rest[: len(REF_COLUMNS)]), *rest[len(REF_COLUMNS) :])

@@ -73,7 +73,9 @@ def tables(
         made["embeddings"].append(base | {"x": vector, "norm": 10.0 if there else None})
     kinds = [("photos", schema.PHOTOS), ("faces", schema.FACES), ("embeddings", schema.embeddings(DIM))]
     return tuple(  # type: ignore[return-value]
-        build(root, kind, of_named, [f"{source}:{kind}"], schema=columns, unnamed={"rows": made[kind], "kind": columns})
+        build(
+            root, kind, of_named, [f"{source}:{kind}"], schema=columns, unhashed={"rows": made[kind], "kind": columns}
+        )
         for kind, columns in kinds
     )
 

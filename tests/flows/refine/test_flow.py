@@ -63,7 +63,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
         table.shards,
         schema=schema.FACES,
         params={"aligned": False, "detector": OnnxDetector(world.models["detector"])},
-        unnamed={"root": root, "locations": where},
+        unhashed={"root": root, "locations": where},
     )
     failures = faces.read(["failure"])["failure"].to_pylist()
     assert "vanished" in failures[0]

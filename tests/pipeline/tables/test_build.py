@@ -26,10 +26,10 @@ from tests.builders.tables.squares_table import SCHEMA, squares
 def test_a_table_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     first = build(
-        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log}
+        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unhashed={"log": log}
     )
     again = build(
-        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log}
+        str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unhashed={"log": log}
     )
     assert again == first
     assert len(first) == 6
@@ -52,8 +52,8 @@ def test_a_table_of_a_newer_version_is_refused_in_one_line(tmp_path: Path) -> No
 
 def test_a_shard_that_two_tables_share_is_made_once(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
-    build(str(tmp_path / "r"), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
-    build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unnamed={"log": log})
+    build(str(tmp_path / "r"), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}, unhashed={"log": log})
+    build(str(tmp_path / "r"), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}, unhashed={"log": log})
     assert sorted(Path(log).read_text().split()) == ["1", "2", "3"]
 
 
@@ -67,9 +67,9 @@ def test_other_parameters_version_or_schema_give_another_address(tmp_path: Path,
 
 
 def test_unnamed_arguments_are_in_no_address(tmp_path: Path) -> None:
-    first = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unnamed={"pause": 0.0})
+    first = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unhashed={"pause": 0.0})
     assert (
-        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unnamed={"pause": 0.001}) == first
+        build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unhashed={"pause": 0.001}) == first
     )
 
 
@@ -105,9 +105,9 @@ def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
 def test_a_failing_shard_names_itself_and_its_part_and_the_others_stay(tmp_path: Path) -> None:
     root, log = str(tmp_path / "root"), str(tmp_path / "log")
     with pytest.raises(ShardError, match=r"shard 3 of table t \(from 13\) failed: ZeroDivisionError: thirteen"):
-        build(root, "t", squares, [1, 2, 3, 13], schema=SCHEMA, params={"times": 1}, unnamed={"log": log})
-    assert len([n for n in storage.names(root, "t") if n.endswith(".parquet")]) >= 2
-    assert not [n for n in storage.names(root, "t") if n.endswith(".json")]
+        build(root, "t", squares, [1, 2, 3, 13], schema=SCHEMA, params={"times": 1}, unhashed={"log": log})
+    assert len([n for n in storage.list_files(root, "t") if n.endswith(".parquet")]) >= 2
+    assert not [n for n in storage.list_files(root, "t") if n.endswith(".json")]
 
 
 def test_a_users_mistake_in_a_shard_stays_one_line(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
         "from tests.builders.tables.squares_table import SCHEMA, squares\n"
         "signal_at_shard('t', 3, signal.SIGKILL)\n"
         "build(sys.argv[1], 't', squares, list(range(8)), schema=SCHEMA, params={'times': 2},\n"
-        "      unnamed={'log': sys.argv[2], 'pause': .1})"
+        "      unhashed={'log': sys.argv[2], 'pause': .1})"
     )
     root, log = tmp_path / "killed", tmp_path / "log"
     killed = subprocess.run([sys.executable, "-c", script, str(root), str(log)], check=False)
@@ -137,7 +137,7 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
     before = {n for n in file_bytes(root) if n.endswith(".parquet") and "/." not in n}
     assert 3 <= len(before) < 8
     log.unlink()
-    build(str(root), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2}, unnamed={"log": str(log)})
+    build(str(root), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2}, unhashed={"log": str(log)})
     build(str(tmp_path / "whole"), "t", squares, list(range(8)), schema=SCHEMA, params={"times": 2})
     assert len(log.read_text().split()) == 8 - len(before)
     left = {n: b for n, b in file_bytes(root).items() if not n.endswith(".tmp")}
@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> Non
     try:
         with pytest.raises(UserError, match="no room left on the disk while writing"):
             build(str(disk), "t", squares, list(range(1, 12)), schema=SCHEMA, params={"times": 5000})
-        assert not [n for n in storage.names(str(disk), "t") if not n.endswith(".parquet")]
+        assert not [n for n in storage.list_files(str(disk), "t") if not n.endswith(".parquet")]
         table = build(str(disk), "t", squares, [1], schema=SCHEMA, params={"times": 1})
         assert table.read().num_rows == 1
     finally:
@@ -204,7 +204,7 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
         build(str(disk), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
         before = file_bytes(disk)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with pytest.raises(UserError, match="Read-only file system: give a place that can be written to"):
+        with pytest.raises(UserError, match="Read-only file system: give a folder that can be written to"):
             build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2})
         with pytest.raises(UserError, match="Read-only file system"), root_lock(str(disk / "new")):
             pytest.fail("there is no such root")
