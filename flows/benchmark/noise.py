@@ -76,7 +76,7 @@ def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMe
     reading = time.monotonic() - start
     timed, start = _Timed(), time.monotonic()
     with PeakMemory() as held:
-        found = stages.find(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
+        found = stages.find_noise(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
         labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
         seconds = time.monotonic() - start
     products = _products(found, root, sizes, dim)

@@ -139,7 +139,7 @@ def _read(root: str) -> Data:
 def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
     """Photos that go or come to their own person, and photos that go and are no copies; all stages from the vectors."""
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
-    noise = stages.find(root, faces, [embeddings], workers=workers)
+    noise = stages.find_noise(root, faces, [embeddings], workers=workers)
     labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
     owner = identity_owners(labels, truth)
     gone, lost = [], []

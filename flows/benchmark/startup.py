@@ -90,7 +90,7 @@ def startup(
 def draw_root(folder: Path) -> str:
     """A root with a small finished refinement of drawn embeddings; no model runs for it."""
     drawn = world(str(folder), identities=IDENTITIES, faces=PHOTOS, dim=DIM)
-    noise = stages.find(drawn.root, drawn.faces, [drawn.embeddings])
+    noise = stages.find_noise(drawn.root, drawn.faces, [drawn.embeddings])
     labelling = label(drawn.root, drawn.photos, noise, undecided="keep", min_faces=2)
     options = RefineOptions()
     refinement = Refinement(

@@ -113,7 +113,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
     tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
-    noise = as_task(stages.find, name="noise")(
+    noise = as_task(stages.find_noise, name="noise")(
         root, faces, embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
     )
     labelling = as_task(label)(

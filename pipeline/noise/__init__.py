@@ -1,1 +1,1 @@
-"""Finds what is probably wrong in a labelled data set; nothing is decided or changed here."""
+"""Finds probable noise in a labelled data set and scores it. policy.py proposes verdicts; labels change elsewhere."""

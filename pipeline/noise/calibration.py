@@ -1,7 +1,7 @@
-"""The calibration table: how scores are to be read on this data with these models (scores/fusion.Calibration).
+"""The calibration table: what impostor and genuine scores look like in this data with these embedders.
 
-It is measured on a sample of fixed size, so its cost does not grow with the data, and it is the first table of finding
-noise: every threshold is a false accept rate read off it.
+It is the first stage of finding noise, because it turns each rule's false accept rate into a threshold on the score. It
+is measured on a sample of fixed size, so that its cost does not grow with the data.
 """
 
 from collections.abc import Sequence
@@ -23,18 +23,18 @@ from pipeline.tables.columns import texts, vectors
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard, read_shards
 
-IDENTITIES, FACES = 1200, 3  # in the sample, of each identity: 6.5 million impostor pairs
+IDENTITIES, FACES = 1200, 3  # identities in the sample, and faces of each: 6.5 million impostor pairs
 CALIBRATION = pa.schema(
     [
-        ("embedder", pa.int8()),  # 0 the first, 1 the second, -1 both fused
-        ("weight", pa.float64()),
-        ("a", pa.float64()),  # of the FAR curve
+        ("embedder", pa.int8()),  # 0: the first, 1: the second, -1: all fused
+        ("weight", pa.float64()),  # in the fused score
+        ("a", pa.float64()),  # a, b, c: of the FAR curve
         ("b", pa.float64()),
         ("c", pa.float64()),
         ("same", pa.float64()),  # genuine_mean
         ("spread", pa.float64()),  # genuine_deviation
         ("share", pa.float64()),  # genuine_share
-        ("mean", pa.list_(pa.float64())),  # of the impostor model
+        ("mean", pa.list_(pa.float64())),  # mean, covariance: of the impostor model
         ("covariance", pa.list_(pa.float64())),
     ]
 )
@@ -49,15 +49,15 @@ class SampledFace(NamedTuple):
 
 
 def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Table:
-    """The calibration of a data set; part: for each embedder the shards of embeddings, all of them.
+    """The calibration of a data set. part: for each embedder all shards of embeddings.
 
-    IDENTITIES identities are drawn by a hash of the name and FACES of each by face_id, so the result does not depend on
-    how identities are assigned to shards.
+    The sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
+    lowest face_id, so that it does not depend on how identities are assigned to shards.
     """
-    names: set[str] = set()
+    identities: set[str] = set()
     for table in read_shards(root, part[0], ["identity"]):
-        names.update(n for n in table["identity"].unique().to_pylist() if n is not None)
-    drawn = sorted(names, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
+        identities.update(n for n in table["identity"].unique().to_pylist() if n is not None)
+    drawn = sorted(identities, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
     sample = partial(_sample, root, identities=pa.array(drawn, pa.string()))
     faces = [f for rows in prefetch(sample, zip(*part, strict=True), threads=READ_THREADS, per_thread=1) for f in rows]
     faces.sort(key=lambda f: f[:2])
@@ -69,27 +69,27 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
 
 
 def _sample(root: str, shards: Sequence[Shard], identities: pa.Array) -> list[SampledFace]:
-    """The faces of the sample in one shard; shards: each embedder's; identities: those that were drawn."""
+    """The sample's faces in one shard. shards: each embedder's shard of embeddings; identities: those in the sample."""
     first = read_shard(root, shards[0], ["face_id", "identity"])
     wanted = np.asarray(pc.is_in(first["identity"], value_set=identities))
     if not wanted.any():
         return []
     columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     wanted &= np.logical_and.reduce([valid for _, valid in columns])
-    at = np.flatnonzero(wanted)
-    names, ids = (texts(first[c].take(pa.array(at))) for c in ("identity", "face_id"))
-    order = sorted(range(len(at)), key=lambda n: (names[n], ids[n]))
+    rows = np.flatnonzero(wanted)
+    names, ids = (texts(first[c].take(pa.array(rows))) for c in ("identity", "face_id"))
+    order = sorted(range(len(rows)), key=lambda n: (names[n], ids[n]))
     chosen = [n for _, same in groupby(order, key=lambda n: names[n]) for n in islice(same, FACES)]
-    # copied: a row of the shard's vectors would keep all of them in memory
-    return [SampledFace(names[n], ids[n], [x[at[n]].copy() for x, _ in columns]) for n in chosen]
+    # copied, because a view of one row would keep the vectors of the whole shard in memory
+    return [SampledFace(names[n], ids[n], [x[rows[n]].copy() for x, _ in columns]) for n in chosen]
 
 
 def to_table(calibration: Calibration) -> pa.Table:
-    """A calibration as a table: a row for each embedder, and one, -1, for both fused."""
-    each = zip(calibration.impostors, calibration.weights, calibration.far_curves, strict=True)
+    """A calibration as a table: a row for each embedder, and a last row for the fused score."""
+    embedders = zip(calibration.impostors, calibration.weights, calibration.far_curves, strict=True)
     rows: list[dict[str, Any]] = [
         {"embedder": e, "weight": w, **curve._asdict(), "mean": model.mean, "covariance": model.covariance.ravel()}
-        for e, (model, w, curve) in enumerate(each)
+        for e, (model, w, curve) in enumerate(embedders)
     ]
     c = calibration
     genuine = {"same": c.genuine_mean, "spread": c.genuine_deviation, "share": c.genuine_share}
@@ -98,18 +98,18 @@ def to_table(calibration: Calibration) -> pa.Table:
 
 
 def from_table(table: pa.Table) -> Calibration:
-    """The calibration that to_table() wrote."""
-    *each, fused = table.drop_columns(["mean", "covariance"]).to_pylist()
+    """The calibration in a table: the inverse of to_table()."""
+    *embedders, fused = table.drop_columns(["mean", "covariance"]).to_pylist()
     means, covariances = (
-        [column[e].values.to_numpy() for e in range(len(each))] for column in (table["mean"], table["covariance"])
+        [column[e].values.to_numpy() for e in range(len(embedders))] for column in (table["mean"], table["covariance"])
     )
     models = tuple(ImpostorModel(m, c.reshape(len(m), len(m))) for m, c in zip(means, covariances, strict=True))
-    curves = [FarCurve(row["a"], row["b"], row["c"]) for row in (*each, fused)]
-    weights = tuple(row["weight"] for row in each)
+    curves = [FarCurve(row["a"], row["b"], row["c"]) for row in (*embedders, fused)]
+    weights = tuple(row["weight"] for row in embedders)
     return Calibration(models, weights, tuple(curves[:-1]), curves[-1], fused["same"], fused["spread"], fused["share"])
 
 
 @lru_cache(maxsize=4)
 def read_calibration(root: str, shard: Shard) -> Calibration:
-    """The calibration in the one shard of its table; kept by the process, for every shard of a stage needs it."""
+    """The calibration in the only shard of its table. Cached, because every shard of a stage needs it."""
     return from_table(read_shard(root, shard))

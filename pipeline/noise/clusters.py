@@ -1,8 +1,8 @@
-"""The clusters table: which faces of one identity are one human being.
+"""The clusters table: which faces of one identity show the same human being.
 
-Average linkage asks how similar two clusters are on the whole, so one lookalike photo does not chain two people
-together; then every face goes to the nearest robust centre. How similar is enough follows from the number of pairs: an
-identity of 100 photos has 4,950 chances of a false link.
+Faces are clustered by average linkage: it compares clusters as a whole, so that one lookalike photo does not join two
+people. Then single faces join the cluster with the nearest robust centre. The threshold of the linkage rises with the
+number of faces, because an identity of 100 photos has 4,950 pairs that may be linked falsely.
 """
 
 from collections.abc import Sequence
@@ -25,35 +25,36 @@ from pipeline.noise.scores.score_norm import (
     as_double,
     leave_one_out_scores,
     score_matrix,
-    take,
+    take_rows,
     weighted_means,
 )
 from pipeline.tables.columns import read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
-FALSE_LINKS = 0.1  # to expect in an identity, spread over its pairs: of two photos, a link is made at FAR 0.1
-JOIN_FAR = 3e-3  # for a single face to join a centre; an outlier does not reach it either
-ABSORB_FAR = 3e-4  # for a whole cluster to join the largest: stricter, for it may be a second person
-MAX_LINKED = 1000  # faces of an identity that are linked pair by pair, about a second; others join the nearest cluster
-MANY_FACES = 50  # of a cluster, of which one no longer moves the centre
-CENTRE_FACES = 5  # below which all faces make the centre
+# expected false links in an identity; the linkage's FAR is this divided by the number of pairs: 0.1 for two photos
+FALSE_LINKS = 0.1
+JOIN_FAR = 3e-3  # for a single face to join a cluster; the same FAR as that of the outlier rule (policy.Rates)
+ABSORB_FAR = 3e-4  # for a whole cluster to join the largest one; lower, because it may be a second person
+MAX_LINKED = 1000  # faces of an identity that are linked, in about a second; further ones join the nearest cluster
+MANY_FACES = 50  # of a cluster; from here on a single face hardly moves the centre
+MIN_TRIMMED = 5  # faces of a cluster; of smaller ones the centre is the mean of all faces
 CLUSTERS = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
         ("cluster", pa.int32()),  # 0 is the person that the identity stands for
-        ("core", pa.float32()),  # score with the centre of the person's other faces, first embedder
+        ("core", pa.float32()),  # score with the centre of the other faces of cluster 0, first embedder
         ("second", pa.float32()),  # the same, second embedder
     ]
 )
 
 
 class ClusterRates(NamedTuple):
-    """What clusters are made by: false links to expect in an identity, and the FAR for a face or a cluster to join."""
+    """The rates from which the thresholds of the clustering follow."""
 
-    false_links: float = FALSE_LINKS
-    join_far: float = JOIN_FAR
-    absorb_far: float = ABSORB_FAR
+    false_links: float = FALSE_LINKS  # expected in an identity
+    join_far: float = JOIN_FAR  # for a single face to join a cluster
+    absorb_far: float = ABSORB_FAR  # for a cluster to join the largest one
 
 
 DEFAULT_RATES = ClusterRates()
@@ -64,7 +65,7 @@ def cluster_shard(
 ) -> pa.Table:
     """The clusters of one shard; part: each embedder's shard of embeddings, and the shard of copies.
 
-    A duplicate does not count: it goes where its original goes. link, join and absorb: see ClusterRates.
+    Duplicates are not clustered: each gets the cluster of its original. link, join, absorb: the ClusterRates.
     """
     embeddings, copies = part
     score_calibration, rates = read_calibration(root, calibration), ClusterRates(link, join, absorb)
@@ -77,13 +78,13 @@ def cluster_shard(
     labels, core = np.full(len(rows), -1, np.int64), np.full((len(x), len(rows)), np.nan)
     for _, start, end in runs(rows["identity"]):
         faces = start + np.flatnonzero(embedded[start:end])
-        counts = ~duplicate[faces]
-        if counts.any():
-            of_identity = [as_double(take(v, faces)) for v in vectors]
-            counted = of_identity if counts.all() else [take(v, counts) for v in of_identity]
-            labels[faces[counts]] = cluster(counted, score_calibration, rates)
+        is_original = ~duplicate[faces]
+        if is_original.any():
+            of_identity = [as_double(take_rows(v, faces)) for v in vectors]
+            originals = of_identity if is_original.all() else [take_rows(v, is_original) for v in of_identity]
+            labels[faces[is_original]] = cluster(originals, score_calibration, rates)
             labels[faces] = labels[original[faces]]
-            core[:, faces] = centre_scores(of_identity, (labels[faces] == 0) & counts, score_calibration)
+            core[:, faces] = centre_scores(of_identity, (labels[faces] == 0) & is_original, score_calibration)
     cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
     cores += [pa.nulls(len(rows), pa.float32())] * (2 - len(cores))
     numbers = pa.array(labels, pa.int32(), mask=labels < 0)
@@ -91,14 +92,15 @@ def cluster_shard(
 
 
 def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: ClusterRates = DEFAULT_RATES) -> Labels:
-    """The cluster [n] of each face of one identity; 0 is the person, others follow by size, then by cohesion.
+    """The cluster [n] of each of the n faces of one identity.
 
-    faces: each embedder's vectors of the same n faces.
+    Clusters are numbered by size, then by cohesion; cluster 0 is the person that the identity stands for. faces: for
+    each embedder the vectors of the n faces.
     """
     n = len(faces[0].x)
     linked = np.arange(n) if n <= MAX_LINKED else np.unique(np.linspace(0, n - 1, MAX_LINKED).astype(int))
     curve = calibration.fused_curve
-    linked_faces = faces if n == len(linked) else [take(f, linked) for f in faces]
+    linked_faces = faces if n == len(linked) else [take_rows(f, linked) for f in faces]
     scores = fused_scores(linked_faces, linked_faces, calibration)
     pairs = len(linked) * (len(linked) - 1) / 2
     labels: Labels = np.full(n, -1, np.int64)
@@ -108,55 +110,59 @@ def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: Clust
     labels = rank_by_size(labels)
     min_face, min_cluster = threshold_at_far(curve, rates.join_far), threshold_at_far(curve, rates.absorb_far)
     for _ in range(2):
-        before, labels = labels, _join(faces, labels, calibration, min_face=min_face, min_cluster=min_cluster)
-        if np.array_equal(before, labels):
+        joined = _join_nearest(faces, labels, calibration, min_face=min_face, min_cluster=min_cluster)
+        unchanged, labels = np.array_equal(joined, labels), joined
+        if unchanged:
             break
     return labels
 
 
-def _join(
+def _join_nearest(
     faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, *, min_face: float, min_cluster: float
 ) -> Labels:
-    """Clusters whose centre scores min_cluster with the largest one's merge with it; single faces that score min_face
-    with a centre join the nearest cluster."""
+    """Clusters join the largest one if their centres score at least min_cluster; then single faces join the cluster
+    with the nearest centre if they score at least min_face with it."""
     sizes = np.bincount(labels)
     clusters = np.flatnonzero(sizes > 1)
     if not len(clusters):
         return labels
     members = [labels == c for c in clusters]
-    middles = [centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
-    between = fused_scores([take(m, np.array([0])) for m in middles], middles, calibration)[0]
-    person = np.zeros(len(sizes), bool)
-    person[clusters[between >= min_cluster]] = True
-    labels = np.where(person[labels], 0, labels)
+    centres = [robust_centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
+    with_largest = fused_scores([take_rows(c, np.array([0])) for c in centres], centres, calibration)[0]
+    joins_largest = np.zeros(len(sizes), bool)
+    joins_largest[clusters[with_largest >= min_cluster]] = True
+    labels = np.where(joins_largest[labels], 0, labels)
     single = np.flatnonzero(sizes[labels] == 1)
     if not len(single):
         return rank_by_size(labels)
-    scores = fused_scores([take(f, single) for f in faces], middles, calibration)
+    scores = fused_scores([take_rows(f, single) for f in faces], centres, calibration)
     best, highest = scores.argmax(1), scores.max(1)
     joins = highest >= min_face
-    labels[single[joins]] = np.where(between[best] >= min_cluster, 0, clusters[best])[joins]
+    labels[single[joins]] = np.where(with_largest[best] >= min_cluster, 0, clusters[best])[joins]
     return rank_by_size(labels)
 
 
 def inner_faces(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:
-    """Which unit rows x [n, d] make the robust centre: twice all but the share `trim` farthest from the last mean."""
+    """Which of the unit rows x [n, d] the robust centre is the mean of.
+
+    In each round, all rows but the share `trim` with the lowest cosines to the mean of the rows kept before.
+    """
     keep = np.ones(len(x), bool)
-    for _ in range(rounds if len(x) >= CENTRE_FACES else 0):
+    for _ in range(rounds if len(x) >= MIN_TRIMMED else 0):
         order = np.argsort(-np.round(x @ (keep.astype(np.float64) @ x / keep.sum()), 9), kind="stable")
         keep = np.zeros(len(x), bool)
         keep[order[: max(3, int(np.ceil(len(x) * (1 - trim))))]] = True
     return keep
 
 
-def centre(x: NDArray[Any]) -> Floats:
+def robust_centre(x: NDArray[Any]) -> Floats:
     """The robust centre [d] of unit rows x [n, d], a unit vector."""
     mean = np.asarray(x[inner_faces(x)], np.float64).mean(0)
     return np.asarray(mean / max(np.linalg.norm(mean), 1e-9))
 
 
-def centres(faces: FaceVectors, members: Sequence[NDArray[np.bool_]], impostors: ImpostorModel) -> FaceVectors:
-    """The robust centres of several clusters; members: for each cluster which faces [n] are in it."""
+def robust_centres(faces: FaceVectors, members: Sequence[NDArray[np.bool_]], impostors: ImpostorModel) -> FaceVectors:
+    """The robust centres of several clusters of faces. members: for each cluster which of the n faces are in it."""
     weights = np.zeros((len(members), len(faces.x)))
     for row, member in zip(weights, members, strict=True):
         row[np.flatnonzero(member)[inner_faces(faces.x[member])]] = 1
@@ -164,19 +170,19 @@ def centres(faces: FaceVectors, members: Sequence[NDArray[np.bool_]], impostors:
 
 
 def centre_scores(faces: Sequence[FaceVectors], member: NDArray[np.bool_], calibration: Calibration) -> list[Floats]:
-    """The score of each face [n] with the centre of the members, one array for each embedder.
+    """For each embedder the scores [n] of the faces of an identity with the centre of a cluster.
 
-    A member is compared with the mean of the other members, so that its own vector does not raise its score; the only
-    member of a cluster has nothing to be compared with and gets nan.
+    member [n]: which faces are in the cluster. A member is compared with the mean of the other members, so that its own
+    vector does not raise its score. The score of an only member is nan.
     """
     return [_centre_scores(f, member, m) for f, m in zip(faces, calibration.impostors, strict=True)]
 
 
 def _centre_scores(faces: FaceVectors, member: NDArray[np.bool_], impostors: ImpostorModel) -> Floats:
-    z = score_matrix(faces, centres(faces, [member], impostors))[:, 0]
+    z = score_matrix(faces, robust_centres(faces, [member], impostors))[:, 0]
     count = int(member.sum())
     if count == 1:
         z[member] = np.nan
     elif count < MANY_FACES:
-        z[member] = leave_one_out_scores(take(faces, member), impostors)
+        z[member] = leave_one_out_scores(take_rows(faces, member), impostors)
     return z

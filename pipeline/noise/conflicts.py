@@ -1,6 +1,6 @@
 """The conflicts table: one picture under two identities (conflict), or in the data and in a test set (overlap).
 
-The first is a contradiction, for one of the labels must be wrong; the second a leak of the test set.
+In a conflict one of the two labels must be wrong. An overlap means that the test set is in the training data.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from pipeline.tables.table import Shard
 def conflict_shard(
     part: tuple[FaceShards, Sequence[FaceShards]], *, root: str, calibration: Shard, alike: float, least: float
 ) -> pa.Table:
-    """The conflicts of a whole data set; part: the data set and the test sets.
+    """The conflicts of a whole data set; part: the shards of the data set, and those of each test set.
 
     alike: FAR that the score of the two faces must reach; least: correlation that their sketches must reach.
     """
@@ -27,12 +27,13 @@ def conflict_shard(
     i, j = candidate_pairs(digests)
     in_data = digests.place[:, 0] == 0
     two_identities = in_data[i] & in_data[j] & (digests.identity[i] != digests.identity[j])
-    across = (in_data[i] & ~in_data[j]) | two_identities
+    with_test_set = in_data[i] & ~in_data[j]
+    wanted = with_test_set | two_identities
     pairs = compare_pictures(
         root,
         sets,
         digests,
-        (i[across], j[across]),
+        (i[wanted], j[wanted]),
         calibration=read_calibration(root, calibration),
         rule=SamePictureRule(alike, least),
     )
@@ -40,9 +41,12 @@ def conflict_shard(
 
 
 def _findings(digests: FaceDigests, pairs: PicturePairs) -> pa.Table:
-    """Conflicts have the poorer photo as subject and the correlation as score; overlaps have the photo of the data set
-    as subject, and the embedders' scores, as all overlaps have."""
-    evidence = np.array([correlation_words(r) for r in pairs.correlation], object)
+    """The pairs as findings.
+
+    A conflict's subject is the photo with the smaller norm, its score the correlation. An overlap's subject is the
+    photo of the data set, its scores are those of the embedders, as in relations.py.
+    """
+    evidence = np.array([correlation_evidence(r) for r in pairs.correlation], object)
     i, j = pairs.rows
     norm, test = digests.norm, digests.place[j, 0] > 0
     swap = ~test & ((norm[i] > norm[j]) | ((norm[i] == norm[j]) & (pairs.one < pairs.two).astype(bool)))
@@ -52,6 +56,6 @@ def _findings(digests: FaceDigests, pairs: PicturePairs) -> pa.Table:
     return combine_findings([conflict, overlap])
 
 
-def correlation_words(r: float) -> str:
-    """The evidence for one picture in words."""
+def correlation_evidence(r: float) -> str:
+    """The reason in words why two faces are one picture; r: the correlation of their sketches."""
     return "equal bytes" if r >= 1 else f"the faces correlate {r:.3f} when registered"

@@ -1,7 +1,7 @@
-"""The copies table: duplicates within an identity, the same picture twice under one label.
+"""The copies table: the duplicates within each identity (the same picture twice under one label).
 
-It also keeps, for every face, what later stages need of it: the hash of its sketch, the norm of its embedding, and the
-mean and deviation of its cosines to impostors.
+For every face it also has what later stages need: the hash of its sketch, the norm of its embedding, and the mean and
+deviation of its cosines to impostors.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,19 @@ from pipeline.tables.columns import read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
-Pairs = tuple[Indices, Indices, Floats]  # rows i and j, and the correlation of their sketches
-COMPARED = 1 << 22  # pairs of one identity compared at a time: 16 MB
-CANDIDATE_FAR = 1e-3  # that the score of two faces must reach before their pixels are compared
+Pairs = tuple[Indices, Indices, Floats]  # rows i and j of each pair, and the correlation of their sketches
+BLOCK_PAIRS = 1 << 22  # pairs of one identity compared at a time: 16 MB
+CANDIDATE_FAR = 1e-3  # for the score of two faces; only pairs that reach it are compared by their pixels
 COPIES = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
-        ("copy_of", pa.string()),  # the best of the duplicates; null for itself
-        ("correlation", pa.float32()),  # the highest with another of the duplicates; 1 for equal bytes
+        ("copy_of", pa.string()),  # the best duplicate; null: there is none, or this face is the best
+        ("correlation", pa.float32()),  # the highest with any of its duplicates; 1 for equal bytes; null: no duplicate
         ("hash", pa.uint64()),  # of the sketch
-        ("norm", pa.float32()),  # of the first embedding: it falls with blur, and says which duplicate is best
-        ("mean", pa.float64()),  # of the face's cosines to impostors, first embedder; computed once for all stages
+        # of the first embedder's vector; blurred faces have a smaller norm, so the best duplicate has the largest
+        ("norm", pa.float32()),
+        ("mean", pa.float64()),  # mean, deviation: of the face's cosines to impostors, first embedder
         ("deviation", pa.float64()),
         ("second_mean", pa.float64()),  # the same, second embedder
         ("second_deviation", pa.float64()),
@@ -43,11 +44,11 @@ IMPOSTOR_COLUMNS = (("mean", "deviation"), ("second_mean", "second_deviation")) 
 
 
 class _Pictures(NamedTuple):
-    """The pictures of a shard's faces: sketches, their block means, and a number that stands for equal bytes."""
+    """The pictures of a shard's n faces."""
 
     sketches: Sketches
-    blocks: NDArray[np.float32]
-    sha: Indices
+    blocks: NDArray[np.float32]  # see coarse_vectors()
+    sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
 def copy_shard(
@@ -55,8 +56,8 @@ def copy_shard(
 ) -> pa.Table:
     """The duplicates within each identity of one shard; part: the shard of faces, and each embedder's embeddings.
 
-    alike: FAR that the score of two faces must reach before their pixels are compared; least: correlation that their
-    sketches must reach.
+    alike: FAR that the score of two faces must reach before their pixels are compared; least: the correlation of
+    sketches from which on two faces are duplicates.
     """
     faces, embeddings = part
     score_calibration = read_calibration(root, calibration)
@@ -93,7 +94,7 @@ def _duplicate_pairs(
     far: float,
     min_correlation: float,
 ) -> Pairs:
-    """The pairs of rows that are one picture; identities: the rows of each."""
+    """The pairs of rows of one identity that are one picture. identities: the rows of each identity."""
     limit = threshold_at_far(calibration.fused_curve, far)
     sha = pictures.sha
     pairs: list[Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
@@ -108,9 +109,9 @@ def _duplicate_pairs(
 
 
 def _candidates(blocks: NDArray[np.float32], sha: Indices) -> tuple[Indices, Indices]:
-    """Pairs i < j of one identity that may be one picture: of equal bytes, or of block means that correlate."""
+    """Pairs i < j of an identity's faces that may be one picture: with equal bytes or block means that correlate."""
     pairs = []
-    step = max(1, COMPARED // len(blocks))
+    step = max(1, BLOCK_PAIRS // len(blocks))
     for start in range(0, len(blocks), step):
         similar = blocks[start : start + step] @ blocks.T >= MIN_COARSE
         similar |= sha[start : start + step, None] == sha[None]
@@ -121,7 +122,7 @@ def _candidates(blocks: NDArray[np.float32], sha: Indices) -> tuple[Indices, Ind
 
 
 def _same_pictures(pictures: _Pictures, i: Indices, j: Indices, min_correlation: float) -> Pairs:
-    """Those of the pairs that are one picture, and their correlation."""
+    """The pairs of rows i and j that are one picture, with their correlation."""
     equal = (pictures.sha[i] == pictures.sha[j]).tolist()
     sketches = pictures.sketches
     r = np.array(
@@ -133,9 +134,10 @@ def _same_pictures(pictures: _Pictures, i: Indices, j: Indices, min_correlation:
 
 
 def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]:
-    """For each face [n] the row of the best of its duplicates, -1 for itself, and its highest correlation, nan: none.
+    """For each face [n] the row of the best of its duplicates, and its highest correlation with any of them.
 
-    The best has the largest norm; the first of equals.
+    The best has the largest norm; of equal norms it is the first row. Row -1: the face has no duplicate or is the best
+    itself; correlation nan: no duplicate.
     """
     i, j, r = pairs
     group = components(len(norm), i, j)
@@ -149,12 +151,12 @@ def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]
 
 
 def impostor_columns(embedders: int) -> list[str]:
-    """The columns of COPIES with the impostor statistics of so many embedders."""
+    """The columns of COPIES that hold impostor statistics, for this number of embedders."""
     return [column for names in IMPOSTOR_COLUMNS[:embedders] for column in names]
 
 
 def stored_face_vectors(x: Sequence[NDArray[Any]], copies: pa.Table) -> list[FaceVectors]:
-    """Vectors x, for each embedder [n, d], with the impostor statistics that the copies table holds of the faces."""
+    """The faces' vectors, with the impostor statistics in the copies table. x: for each embedder the vectors [n, d]."""
     return [
         FaceVectors(e, *(copies[c].to_numpy(zero_copy_only=False) for c in names))
         for e, names in zip(x, IMPOSTOR_COLUMNS, strict=False)

@@ -1,7 +1,7 @@
-"""Findings: what the detectors of noise suspect, each with a score, before anything is decided.
+"""Findings: suspected noise, each with a score and no verdict.
 
-A finding has no verdict. Thresholds and people decide later, so a threshold can change without any search being
-repeated. Between stages findings are tables (schema.FINDINGS); code that handles them one by one reads records.
+Thresholds and people decide later, so that a threshold can change without repeating the search for noise. Between
+stages findings are tables (schema.FINDINGS); code that handles single findings reads them as records.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,19 +17,19 @@ from pipeline import schema
 
 @dataclass(frozen=True)
 class Finding:
-    """One suspicion: its kind, the face, identity or person that it is about, and the other side where there is one."""
+    """One suspicion about a face, an identity or a person: see schema.FINDINGS."""
 
     finding_id: str
     kind: str
     subject: str
     object: str | None
-    score: float | None  # as the first embedder sees it, or as the pixels do; None: there was nothing to compare with
+    score: float | None  # by the first embedder; of some kinds a correlation or a size; None: nothing to compare with
     second: float | None  # the same score by the second embedder
     evidence: str
 
 
 def read_findings(table: pa.Table) -> list[Finding]:
-    """The findings of a table with the columns of schema.FINDINGS, one record a row."""
+    """The rows of a table of findings (schema.FINDINGS) as records."""
     return [Finding(*row) for row in zip(*(table[c].to_pylist() for c in schema.FINDINGS.names), strict=True)]
 
 
@@ -40,9 +40,9 @@ def findings_table(
     scores: Sequence[NDArray[Any]],
     evidence: Iterable[str],
 ) -> pa.Table:
-    """The findings of one kind, row by row; scores: by each embedder, one or two arrays [n].
+    """A table of n findings of one kind.
 
-    A score that is nan (there was nothing to compare with) becomes null.
+    scores: one or two arrays [n], one for each embedder; nan (there was nothing to compare with) becomes null.
     """
     subjects, objects = list(subjects), list(objects)
     ids = [schema.finding_id(kind, s, o) for s, o in zip(subjects, objects, strict=True)]
@@ -60,5 +60,5 @@ def combine_findings(tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def score_columns(findings: pa.Table) -> list[NDArray[np.float64]]:
-    """The two scores of each finding, first and second embedder's, as float64 with nan for null."""
+    """The scores of the findings by the first and by the second embedder, as float64 with nan for null."""
     return [findings[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("score", "second")]

@@ -1,6 +1,6 @@
-"""The known table: unnamed photos that may show a person of the data (misplaced).
+"""The known table: unnamed photos, such as MegaFace's million distractors, that may show a person of the data.
 
-Such as MegaFace's million distractors. People are asked about the uncertain ones; no label rests on these findings.
+Its findings are of the kind misplaced. People are asked about the uncertain ones; no label depends on them.
 """
 
 from collections.abc import Sequence
@@ -31,32 +31,33 @@ def known_shard(
     rate: float,
     memory_bytes: int | None = None,
 ) -> pa.Table:
-    """Whom the unnamed faces of one shard may show; part: each embedder's embeddings; persons: all shards of them.
+    """The persons whom the unnamed faces of one shard may show; part: each embedder's shard of embeddings.
 
-    rate: false alarms to expect among all persons for each face; memory_bytes: of the blocks of the search.
+    persons: all shards of the persons table; rate: expected false alarms for each face among all persons;
+    memory_bytes: how much the blocks of the search may take.
     """
     score_calibration = read_calibration(root, calibration)
     gallery = first_persons(root, tuple(persons), calibration)
     x, valid = read_vectors(root, part)
     rows = read_shard(root, part[0], ["face_id", "identity"])
-    at = np.flatnonzero(valid & np.asarray(rows["identity"].is_null()))
-    if not len(at) or not len(gallery.person):
+    unnamed = np.flatnonzero(valid & np.asarray(rows["identity"].is_null()))
+    if not len(unnamed) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
-    faces = all_impostor_stats([v[at] for v in x], score_calibration)
+    faces = all_impostor_stats([v[unnamed] for v in x], score_calibration)
     matches = best_matches(faces, gallery.gallery, score_calibration, k=NEAREST, memory_bytes=memory_bytes)
     min_score = threshold_at_far(score_calibration.fused_curve, rate / len(gallery.person))
-    matches = matches.where(matches.fused >= min_score)
+    matches = matches.select(matches.fused >= min_score)
     evidence = [f"likeness {score:.1f} of an unnamed photo" for score in matches.scores[0]]
-    ids = texts(rows["face_id"])[at[matches.query]]
+    ids = texts(rows["face_id"])[unnamed[matches.query]]
     return findings_table("misplaced", ids, gallery.person[matches.row], matches.scores, evidence)
 
 
-def has_unnamed(embeddings: Table) -> bool:
-    """Whether there is an unnamed photo at all."""
+def has_unnamed_photos(embeddings: Table) -> bool:
+    """Whether the data set has photos without a claimed identity."""
     return any(rows["identity"].null_count for rows in embeddings.batches(["identity"]))
 
 
 @lru_cache(maxsize=1)
-def first_persons(root: str, shards: tuple[Shard, ...], model: Shard) -> PersonGallery:
-    """The first person of each identity; model: the shard of the calibration. Kept by the process: see read_persons."""
-    return read_persons(root, shards, model).first_of_identities()
+def first_persons(root: str, shards: tuple[Shard, ...], calibration: Shard) -> PersonGallery:
+    """The first person of each identity; cached in the process. For the parameters see read_persons()."""
+    return read_persons(root, shards, calibration).first_of_identities()

@@ -1,7 +1,8 @@
-"""The persons table: which clusters are human beings that the data set is about.
+"""The persons table: which clusters of an identity are persons of the data set.
 
-A person is an identity's largest cluster, or a further one large enough to be somebody and not company: an identity
-that two people share gives two persons. One human being under two identities gives two persons that look alike.
+The largest cluster of an identity is a person. So is any further cluster of nearly that size: then two people share the
+identity. Smaller clusters show people who were in the same photos. One human being under two identities is two persons
+here; relations.py finds such pairs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import MANY_FACES, centres
+from pipeline.noise.clusters import MANY_FACES, robust_centres
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
@@ -23,14 +24,14 @@ from pipeline.noise.scores.score_norm import (
     as_double,
     leave_one_out_scores,
     score_matrix,
-    take,
+    take_rows,
 )
 from pipeline.tables.columns import read_vectors, runs, texts
 from pipeline.tables.table import Shard, read_shard
 
-SECOND_FACES = 3  # of a further cluster before it may be a second person: two photos can be one lookalike's
-SECOND_SHARE = 0.5  # of the largest cluster's size; smaller ones are company (a spouse, a co-star)
-FEW_LONE = 500  # faces of an identity without any cluster, among which the most similar pair is looked for
+SECOND_FACES = 3  # that a further cluster needs to be a second person: two photos may show one lookalike
+SECOND_SHARE = 0.5  # of the largest cluster's size, likewise: smaller clusters show a spouse or a co-star
+MAX_LONE = 500  # faces of an identity without any cluster among which the most similar pair is searched
 PERSON_COLUMNS = (
     "person",
     "identity",
@@ -42,12 +43,12 @@ PERSON_COLUMNS = (
     "cohesion_second",
     "likeness",
     "second",
-)  # all but the vectors
+)  # all but lengths and centres
 
 
 @dataclass(frozen=True)
 class Person:
-    """One row of the persons table: see persons_schema(). The tuples hold a number or a vector for each embedder."""
+    """One row of the persons table: see persons_schema(). Tuples hold a number or a vector for each embedder."""
 
     person: str
     identity: str
@@ -65,19 +66,21 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
     """The columns of a persons table for embedders of the given dimensions."""
     return pa.schema(
         [
-            ("person", pa.string()),  # the identity's name; a second person: name~the first letters of its medoid
+            # the identity's name; for a further person with ~ and the first 8 characters of its medoid
+            ("person", pa.string()),
             ("identity", pa.string()),
-            ("cluster", pa.int32()),
-            ("size", pa.int32()),  # faces that are no duplicates
-            ("of", pa.int32()),  # such faces of the identity
-            ("medoid", pa.string()),  # the face with the highest score with the centre
-            # mean score of a face with the centre of the others; of a lone face: the identity's highest pair
+            ("cluster", pa.int32()),  # its number in the clusters table
+            ("size", pa.int32()),  # faces of the person, without duplicates
+            ("of", pa.int32()),  # faces of the identity, without duplicates
+            ("medoid", pa.string()),  # the face_id with the highest score with the centre
+            # mean score of the person's faces, each with the centre of the others; of a person with one face: the
+            # highest score of two faces of the identity; null: the identity has a single face
             ("cohesion", pa.float32()),
             ("cohesion_second", pa.float32()),  # the same, second embedder
-            ("likeness", pa.float32()),  # of a further person: score with the identity's first
+            ("likeness", pa.float32()),  # of a further person: its score with the first person of the identity
             ("second", pa.float32()),  # the same, second embedder
             *((f"length{e}", pa.float32()) for e in range(len(dims))),  # mean cosine of the faces to the centre
-            *((f"x{e}", pa.list_(pa.float32(), d)) for e, d in enumerate(dims)),  # the centre
+            *((f"x{e}", pa.list_(pa.float32(), d)) for e, d in enumerate(dims)),  # the robust centre
         ]
     )
 
@@ -85,9 +88,9 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
 def person_shard(
     part: tuple[tuple[Shard, ...], Shard, Shard], *, root: str, calibration: Shard, faces: int, share: float
 ) -> pa.Table:
-    """The persons of one shard; part: each embedder's embeddings, the copies and the clusters.
+    """The persons of one shard; part: the shards of each embedder's embeddings, of copies and of clusters.
 
-    faces and share: how many faces, and which share of the largest cluster, a further cluster needs to be a person.
+    faces, share: a further cluster is a person if it has so many faces, and this share of the largest cluster's size.
     """
     embeddings, copies, clusters = part
     score_calibration = read_calibration(root, calibration)
@@ -99,12 +102,14 @@ def person_shard(
     ids, vectors = texts(rows["face_id"]), stored_face_vectors(x, stored)
     persons: list[Person] = []
     for identity, start, end in runs(rows["identity"]):
-        at = start + np.flatnonzero(labels[start:end] >= 0)
-        if len(at):
-            sizes = np.bincount(labels[at])
-            large = [c for c, n in enumerate(sizes.tolist()) if c == 0 or n >= max(faces, share * sizes[0])]
-            of_identity = [as_double(take(v, at)) for v in vectors]
-            persons += _persons(identity, ids[at], of_identity, labels[at], large, score_calibration)
+        clustered = start + np.flatnonzero(labels[start:end] >= 0)
+        if len(clustered):
+            sizes = np.bincount(labels[clustered])
+            person_clusters = [c for c, n in enumerate(sizes.tolist()) if c == 0 or n >= max(faces, share * sizes[0])]
+            of_identity = [as_double(take_rows(v, clustered)) for v in vectors]
+            persons += _persons(
+                identity, ids[clustered], of_identity, labels[clustered], person_clusters, score_calibration
+            )
     return _table(persons, [e.shape[1] for e in x])
 
 
@@ -134,39 +139,40 @@ def _persons(
     ids: NDArray[np.object_],
     vectors: Sequence[FaceVectors],
     labels: NDArray[np.int64],
-    large: Sequence[int],
+    person_clusters: Sequence[int],
     calibration: Calibration,
 ) -> Iterator[Person]:
-    """The persons of one identity; ids, vectors, labels: of its faces [n]; large: the clusters that are persons."""
-    members = [labels == c for c in large]
-    middles = [centres(v, members, m) for v, m in zip(vectors, calibration.impostors, strict=True)]
+    """The persons of one identity; ids, vectors, labels: face_id, vector and cluster of each of its faces."""
+    members = [labels == c for c in person_clusters]
+    centres = [robust_centres(v, members, m) for v, m in zip(vectors, calibration.impostors, strict=True)]
     for row, member in enumerate(members):
-        at, own = np.flatnonzero(member), [take(m, np.array([row])) for m in middles]
-        faces = [take(v, at) for v in vectors]
-        z = [score_matrix(f, o)[:, 0] for f, o in zip(faces, own, strict=True)]
-        medoid = ids[at[fuse(z, calibration.weights).argmax()]]
-        likeness = [float(score_matrix(o, m)[0, 0]) for o, m in zip(own, middles, strict=True)] if row else []
+        rows, centre = np.flatnonzero(member), [take_rows(c, np.array([row])) for c in centres]
+        faces = [take_rows(v, rows) for v in vectors]
+        z = [score_matrix(f, c)[:, 0] for f, c in zip(faces, centre, strict=True)]
+        medoid = ids[rows[fuse(z, calibration.weights).argmax()]]
+        pairs = zip(centre, centres, strict=True)
+        with_first = [float(score_matrix(one, all_)[0, 0]) for one, all_ in pairs] if row else []
         yield Person(
             f"{identity}~{medoid[:8]}" if row else identity,
             identity,
-            large[row],
-            len(at),
+            person_clusters[row],
+            len(rows),
             len(labels),
             medoid,
             tuple(_cohesion(vectors, faces, z, calibration)),
-            tuple(likeness),
-            tuple(float((f.x @ o.x[0]).mean()) for f, o in zip(faces, own, strict=True)),
-            tuple(o.x[0].astype(np.float32) for o in own),
+            tuple(with_first),
+            tuple(float((f.x @ c.x[0]).mean()) for f, c in zip(faces, centre, strict=True)),
+            tuple(c.x[0].astype(np.float32) for c in centre),
         )
 
 
 def _cohesion(
     all_faces: Sequence[FaceVectors], faces: Sequence[FaceVectors], z: Sequence[Floats], calibration: Calibration
 ) -> list[float | None]:
-    """How similar a person's faces are, for each embedder; of a lone face, the identity's two most similar ones.
+    """How similar a person's faces are, for each embedder: see persons_schema().
 
-    all_faces: of the identity; z: the scores of the person's faces with their centre, which is enough where there are
-    so many that one does not move it. None: the identity has but one face.
+    all_faces: those of the identity; faces: those of the person; z: their scores with the centre of all of them, used
+    where there are so many that one hardly moves the centre. None: the identity has a single face.
     """
     if len(z[0]) > 1:
         if len(z[0]) < MANY_FACES:
@@ -175,8 +181,10 @@ def _cohesion(
     n = len(all_faces[0].x)
     if n < 2:
         return [None] * len(all_faces)
-    sample = [take(f, np.arange(min(n, FEW_LONE))) for f in all_faces]  # none are similar: the first are as good as any
+    sample = [
+        take_rows(f, np.arange(min(n, MAX_LONE))) for f in all_faces
+    ]  # none are similar: the first are as good as any
     pairs = fused_scores(sample, sample, calibration)
     np.fill_diagonal(pairs, -np.inf)
     i, j = np.unravel_index(pairs.argmax(), pairs.shape)
-    return [float(score_matrix(take(f, np.array([i])), take(f, np.array([j])))[0, 0]) for f in sample]
+    return [float(score_matrix(take_rows(f, np.array([i])), take_rows(f, np.array([j])))[0, 0]) for f in sample]

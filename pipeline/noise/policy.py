@@ -1,8 +1,8 @@
-"""What the machine decides by itself: findings and thresholds in, verdicts out.
+"""The policy: the verdict on each finding where people have not answered.
 
-Two rules. A threshold is a false accept rate, turned into a score by this data's calibration. And with a second
-embedder nothing is removed, moved or merged unless each embedder by itself agrees with the fused score; the rest is
-`unsure` and belongs to people.
+Each rule asks for a false accept rate (FAR); the calibration turns it into a threshold on the score. With two embedders
+a photo is removed, relabelled or merged only if the fused score and each embedder's own score agree. Otherwise the
+verdict is "unsure", and people decide.
 """
 
 from collections.abc import Mapping
@@ -20,35 +20,41 @@ from pipeline.noise.scores.score_norm import Floats
 
 Thresholds = Mapping[str, float]
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
-BY_EMBEDDER = ("contrary", "support", "leak", "split", "mixed")  # thresholds on each embedder's own score
+# rates that become a threshold on each embedder's own score
+BY_EMBEDDER = ("contrary", "support", "leak", "split", "mixed")
 
 
 class Rates(NamedTuple):
-    """What the policy asks for, by the names of its thresholds: false accept rates, where nothing else is said."""
+    """The rates that the policy's thresholds follow from.
 
-    outlier: float = 3e-3  # a face whose score with its person is below this is an outlier
-    odd_own: float = 0.05  # ... if all but this share of genuine pairs score higher: a weak model removes less
-    lenient: float = 0.025  # ... but in any case if its score is below this
-    contrary: float = 1e-4  # ... and if neither embedder's own score reaches this
-    odd: float = 0.01  # a face inside the person's cluster whose score by one embedder is below this is reported
-    misplaced: float = 1e-4  # false alarms to expect for each stray cluster, among all persons of the data
-    merge: float = 1e-4  # the same for a merge of two persons
-    overlap: float = 1e-4  # the same for a person of a test set, among all test entries
-    support: float = 1e-4  # that each embedder's own score must reach for a move or a merge
-    leak: float = 1e-3  # the same for an overlap: a person of a test set that stays costs more than another that goes
-    odd_pairs: float = 0.1  # two persons are one if their photos score, on average, above this share of genuine pairs
-    odd_photo: float = 0.02  # the same against a test set, where there may be a single photo to judge by
-    split: float = 1e-4  # a second person's score with the first is below this, for each embedder
-    mixed: float = 0.05  # the highest pair of an identity without a person is below this, for each embedder
-    poor_px: float = 12.0  # pixels; a face smaller than that in its photo shows nobody
-    same_picture: float = SAME_PICTURE  # correlation of registered sketches
+    A rate is a FAR, the share of impostor scores at or above the threshold, or a FRR (false reject rate), the share of
+    genuine scores below it. "Each embedder": the rule is about the embedder's own score, else about the fused score.
+    """
+
+    outlier: float = 3e-3  # FAR; a face is an outlier if its score with its person is below the threshold
+    outlier_frr: float = 0.05  # with a weak model the outlier threshold is lowered until its FRR is this ...
+    lenient: float = 0.025  # FAR; ... but not below the threshold for this FAR
+    contrary: float = 1e-4  # FAR, each embedder; an outlier is removed only if its scores are below the thresholds
+    odd: float = 0.01  # FAR, each embedder; a face in its person's cluster is reported if either score is lower
+    misplaced: float = 1e-4  # expected false alarms for each stray cluster, compared with all persons of the data
+    merge: float = 1e-4  # expected false alarms for each person, compared with all other persons
+    overlap: float = 1e-4  # expected false alarms for each person, compared with all entries of the test sets
+    support: float = 1e-4  # FAR, each embedder; persons are merged and photos relabelled only above the thresholds
+    leak: float = 1e-3  # FAR, each embedder; like support for overlaps: a test person missed costs more than one lost
+    merge_frr: float = 0.1  # FRR of the mean score over pairs of photos, which two merged persons must reach
+    overlap_frr: float = 0.02  # FRR of the same for overlaps; lower, as an entry of a test set may be a single photo
+    split: float = 1e-4  # FAR, each embedder; a further person scores below the thresholds with the first
+    mixed: float = 0.05  # FAR, each embedder; an identity has no person if even its best pair is below the thresholds
+    poor_px: float = 12.0  # pixels; a face that is smaller in its photo is too small to recognise
+    same_picture: float = SAME_PICTURE  # correlation of the sketches of two faces that are one picture
 
 
 def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rates | None = None) -> Thresholds:
-    """Each threshold by name, as a score for this data: what a refinement records and a report shows.
+    """The thresholds by name, for scores of this data, as a refinement records them and a report shows them.
 
-    A name's end says whose score: _0 the first embedder's, _1 the second's, none the fused one. persons and tests: how
-    many a stray cluster, a person or a test entry is compared with; the more, the higher.
+    A name that ends in _0 or _1 is a threshold on the first or second embedder's score, other names are on the fused
+    score. persons, tests: the number of persons and of test photos; each face or person is compared with all of them,
+    so that larger numbers give higher thresholds.
     """
     rates = rates or Rates()
     fused = calibration.fused_curve
@@ -58,8 +64,8 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
         "merge": threshold_at_far(fused, rates.merge / max(1, persons)),
         "overlap": threshold_at_far(fused, rates.overlap / max(1, tests)),
         "mixed": threshold_at_far(fused, rates.mixed),
-        "merge_photos": genuine_quantile(calibration, rates.odd_pairs),
-        "overlap_photos": genuine_quantile(calibration, rates.odd_photo),
+        "merge_photos": genuine_quantile(calibration, rates.merge_frr),
+        "overlap_photos": genuine_quantile(calibration, rates.overlap_frr),
         "poor_px": rates.poor_px,
         "same_picture": rates.same_picture,
     }
@@ -70,16 +76,16 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
 
 
 def _outlier(calibration: Calibration, rates: Rates) -> float:
-    """As strict as asked if the model tells genuine pairs from impostors, as lenient as allowed if it does not."""
+    """The threshold at FAR `outlier` or, where its FRR would be too high, a lower one down to FAR `lenient`."""
     strict = threshold_at_far(calibration.fused_curve, rates.outlier)
     lenient = threshold_at_far(calibration.fused_curve, max(rates.lenient, rates.outlier))
-    return min(strict, max(lenient, genuine_quantile(calibration, rates.odd_own)))
+    return min(strict, max(lenient, genuine_quantile(calibration, rates.outlier_frr)))
 
 
 def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> NDArray[np.object_]:
     """The policy's verdict, "yes", "no" or "unsure", on each finding (rows as in schema.FINDINGS).
 
-    A conflict is never decided here: one picture under two identities says that one of them is wrong, not which.
+    limits: thresholds(). A conflict is always "unsure": one of its two identities is wrong, but not known which.
     """
     kind = np.asarray(findings["kind"].to_numpy(), object)
     scores = score_columns(findings)[: len(calibration.far_curves)]
@@ -92,27 +98,28 @@ def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> N
 
 
 def _rules(fused: Floats, scores: list[Floats], limits: Thresholds) -> dict[str, Masks]:
-    """For each kind where the verdict is yes, and where it is no; a comparison with nan is false."""
+    """For each kind two masks: where the verdict is yes, and where it is no. Comparisons with nan are false."""
     always, never = np.ones(len(fused), bool), np.zeros(len(fused), bool)
     with np.errstate(invalid="ignore"):
+        low = fused < limits["outlier"]
         return {
             "unreadable": (always, never),
             "no_face": (always, never),
             "poor": (scores[0] < limits["poor_px"], always),
             "duplicate": (scores[0] >= limits["same_picture"], always),
-            "outlier": ((fused < limits["outlier"]) & _below(scores, limits, "contrary"), fused >= limits["outlier"]),
-            "mixed": (_below(scores, limits, "mixed"), never),
-            "split": (_below(scores, limits, "split"), never),
+            "outlier": (low & _all_below(scores, limits, "contrary"), fused >= limits["outlier"]),
+            "mixed": (_all_below(scores, limits, "mixed"), never),
+            "split": (_all_below(scores, limits, "split"), never),
             **{
-                name: ((fused >= limits[name]) & _above(scores, limits, alone), never)
-                for name, alone in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))
+                name: ((fused >= limits[name]) & _all_above(scores, limits, each), never)
+                for name, each in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))
             },
         }
 
 
-def _below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:
+def _all_below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:
     return np.asarray(np.logical_and.reduce([z < limits[f"{name}_{e}"] for e, z in enumerate(scores)]))
 
 
-def _above(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:
+def _all_above(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:
     return np.asarray(np.logical_and.reduce([z >= limits[f"{name}_{e}"] for e, z in enumerate(scores)]))

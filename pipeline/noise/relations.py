@@ -1,7 +1,7 @@
-"""The relations table: persons that may be one human being (merge), and persons of a test set (overlap).
+"""The relations table: pairs of persons that may be one human being (merge), and persons in a test set (overlap).
 
-Who is in a test set must not be trained on, or the test would measure memory. A person is compared with every person of
-the test sets and with every single test photo.
+A model must not be trained on people of a test set, or the test would measure what it remembers. Each person is
+compared with every identity and with every single photo of the test sets.
 """
 
 from collections.abc import Sequence
@@ -13,42 +13,41 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import centre
+from pipeline.noise.clusters import robust_centre
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_persons, similar_persons
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, genuine_quantile, mean_photo_scores
-from pipeline.noise.scores.score_norm import FaceVectors, impostor_stats, take
+from pipeline.noise.scores.score_norm import FaceVectors, impostor_stats, take_rows
 from pipeline.noise.search.candidates import Gallery, Rows, best_matches, without_impostor_mean
 from pipeline.noise.search.neighbours import Index, build_index
 from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
 
-NEAREST = 3  # test entries that a person is compared with
+NEAREST = 3  # nearest entries of the test sets that a person is scored with
 
 
 class RelationRule(NamedTuple):
-    """When two are reported as one: their centres reach the threshold for a FAR, and their photos score on average
-    at least min_photo_score with each other."""
+    """When two persons, or a person and an entry of a test set, are reported as one human being."""
 
-    far: float
-    min_photo_score: float
+    far: float  # the score of their centres must reach the threshold for this FAR
+    min_photo_score: float  # the mean score over all pairs of their photos must reach this
 
 
 class TestGallery(NamedTuple):
-    """The entries of all test sets: single photos, then people of several; for each embedder their centres."""
+    """The entries of all test sets: first every photo, then every identity of several photos."""
 
-    names: NDArray[np.object_]
-    centres: list[FaceVectors]
-    indexes: list[Index]
-    several: Sequence[NDArray[np.float32]]  # for each embedder the means of the people's photos, no unit vectors
+    names: NDArray[np.object_]  # an entry's identity; of a photo without one its face_id
+    centres: list[FaceVectors]  # for each embedder
+    indexes: list[Index]  # for each embedder, of the centres
+    identity_means: Sequence[NDArray[np.float32]]  # for each embedder, of the identities' photos, not normalised
 
     def means(self, rows: Rows) -> list[NDArray[np.float32]]:
-        """For each embedder the means [n, d] of the photos behind some rows [n]: a single photo is its own mean."""
+        """For each embedder the means [n, d] of the photos of n entries; a single photo is its own mean."""
         means = []
-        for centres, several in zip(self.centres, self.several, strict=True):
-            x, first = centres.x[rows], len(self.names) - len(several)
-            x[rows >= first] = several[rows[rows >= first] - first]
+        for centres, identity_means in zip(self.centres, self.identity_means, strict=True):
+            x, first = centres.x[rows], len(self.names) - len(identity_means)
+            x[rows >= first] = identity_means[rows[rows >= first] - first]
             means.append(x)
         return means
 
@@ -64,12 +63,12 @@ def relation_shard(
     odd_photo: float,
     memory_bytes: int | None = None,
 ) -> pa.Table:
-    """Merges and overlaps of the persons of one shard.
+    """The merges and overlaps of the persons of one shard.
 
-    part: the number of the shard, all shards of persons, and each embedder's embeddings of the test sets (no shards:
-    no test set). merge and overlap: false alarms to expect among all that a person is compared with; odd_pairs and
-    odd_photo: the photos must on average score as high as all but this share of the genuine pairs. memory_bytes: of the
-    blocks of the searches.
+    part: the number of the shard, all shards of persons, and for each embedder the shards of the test sets' embeddings
+    (none without a test set). merge, overlap: expected false alarms for each person, among all persons or entries that
+    it is compared with. odd_pairs, odd_photo: FRR of the threshold that the mean score over pairs of photos must reach,
+    for merges and for overlaps. memory_bytes: how much the blocks of the searches may take.
     """
     number, shards, tests = part
     score_calibration, persons = read_calibration(root, calibration), read_persons(root, shards, calibration)
@@ -77,7 +76,7 @@ def relation_shard(
     rule = RelationRule(merge / max(1, len(persons.person)), genuine_quantile(score_calibration, odd_pairs))
     tables = [_merges(persons, rows, score_calibration, rule, memory_bytes)]
     if any(tests):
-        test_gallery = read_tests(root, tuple(map(tuple, tests)), calibration)
+        test_gallery = read_test_gallery(root, tuple(map(tuple, tests)), calibration)
         rule = RelationRule(overlap / max(1, len(test_gallery.names)), genuine_quantile(score_calibration, odd_photo))
         tables.append(_overlaps(persons, rows, test_gallery, score_calibration, rule, memory_bytes=memory_bytes))
     return combine_findings(tables)
@@ -87,13 +86,13 @@ def _merges(
     persons: PersonGallery, rows: Rows, calibration: Calibration, rule: RelationRule, memory_bytes: int | None
 ) -> pa.Table:
     pairs = similar_persons(persons, rows, calibration, memory_bytes=memory_bytes)
-    of_pair, at = np.unique(np.concatenate([pairs.query, pairs.row]), return_inverse=True)
-    means, (one, two) = persons.means(of_pair), np.split(at, 2)
+    distinct, index = np.unique(np.concatenate([pairs.query, pairs.row]), return_inverse=True)
+    means, (one, two) = persons.means(distinct), np.split(index, 2)
     photo_scores = mean_photo_scores(means, one, means, two, calibration)
     keep = pairs.fused >= threshold_at_far(calibration.fused_curve, rule.far)
     keep &= photo_scores >= rule.min_photo_score
     keep &= persons.identity[pairs.query] != persons.identity[pairs.row]
-    pairs, photo_scores = pairs.where(keep), photo_scores[keep]
+    pairs, photo_scores = pairs.select(keep), photo_scores[keep]
     swap = persons.person[pairs.query] > persons.person[pairs.row]
     i, j = np.where(swap, pairs.row, pairs.query), np.where(swap, pairs.query, pairs.row)
     evidence = [
@@ -112,14 +111,14 @@ def _overlaps(
     *,
     memory_bytes: int | None,
 ) -> pa.Table:
-    queries = [take(c, rows) for c in persons.centres]
+    queries = [take_rows(c, rows) for c in persons.centres]
     gallery = Gallery(tests.centres, tests.indexes)
     matches = best_matches(queries, gallery, calibration, k=NEAREST, memory_bytes=memory_bytes)
-    of_match, at = np.unique(matches.row, return_inverse=True)
-    photo_scores = mean_photo_scores(persons.means(rows), matches.query, tests.means(of_match), at, calibration)
+    entries, index = np.unique(matches.row, return_inverse=True)
+    photo_scores = mean_photo_scores(persons.means(rows), matches.query, tests.means(entries), index, calibration)
     keep = matches.fused >= threshold_at_far(calibration.fused_curve, rule.far)
     keep &= photo_scores >= rule.min_photo_score
-    matches, photo_scores = matches.where(keep), photo_scores[keep]
+    matches, photo_scores = matches.select(keep), photo_scores[keep]
     evidence = [
         f"likeness {z:.1f}, photo to photo {p:.1f}" for z, p in zip(matches.scores[0], photo_scores, strict=True)
     ]
@@ -128,26 +127,25 @@ def _overlaps(
 
 
 @lru_cache(maxsize=1)
-def read_tests(root: str, tests: tuple[tuple[Shard, ...], ...], model: Shard) -> TestGallery:
-    """Everything of the test sets to compare with; tests: for each embedder all shards of embeddings.
+def read_test_gallery(root: str, tests: tuple[tuple[Shard, ...], ...], calibration: Shard) -> TestGallery:
+    """The entries of the test sets. tests: for each embedder all shards of embeddings; calibration: the table's shard.
 
-    Every photo, by its face_id where it has no identity, and the centre of every identity of several photos. model: the
-    shard of the calibration. The process keeps the last ones it read, for every shard of the stage needs them.
+    The last gallery that was read is cached in the process, because every shard of the stage needs it.
     """
     names, photos = _test_photos(root, tests)
-    several, inverse, count = np.unique(np.array(names, str), return_inverse=True, return_counts=True)
+    distinct, inverse, count = np.unique(np.array(names, str), return_inverse=True, return_counts=True)
     members = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
-    middle = [np.array([centre(x[at]) for at in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
-    mean = [np.array([x[at].mean(0) for at in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
-    models = read_calibration(root, model).impostors
-    centres = [impostor_stats(np.concatenate(both), m) for *both, m in zip(photos, middle, models, strict=True)]
-    del photos  # a million of them are 2 GB, and the centres hold them too
-    indexes = [build_index(without_impostor_mean(c.x, m)) for c, m in zip(centres, models, strict=True)]
-    return TestGallery(np.array([*names, *several[count > 1].tolist()], object), centres, indexes, mean)
+    middles = [np.array([robust_centre(x[m]) for m in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
+    means = [np.array([x[m].mean(0) for m in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
+    impostors = read_calibration(root, calibration).impostors
+    centres = [impostor_stats(np.concatenate(both), m) for *both, m in zip(photos, middles, impostors, strict=True)]
+    del photos  # a million of them take 2 GB, and the centres contain them
+    indexes = [build_index(without_impostor_mean(c.x, m)) for c, m in zip(centres, impostors, strict=True)]
+    return TestGallery(np.array([*names, *distinct[count > 1].tolist()], object), centres, indexes, means)
 
 
 def _test_photos(root: str, tests: tuple[tuple[Shard, ...], ...]) -> tuple[list[str], list[NDArray[np.float32]]]:
-    """Identity (or face_id) of each test photo with a face, and for each embedder their vectors."""
+    """The name of each test photo with a face (identity, or else face_id), and for each embedder their vectors."""
     rows: list[list[NDArray[Any]]] = [[] for _ in tests]
     names: list[str] = []
     for shards in zip(*tests, strict=True):

@@ -1,6 +1,7 @@
-"""The strays table: faces that are not their identity's person, and whose they are instead (misplaced).
+"""The strays table: faces that belong to no person of their identity and match a person of another one (misplaced).
 
-A stray cluster is looked for as a whole: five photos of a co-star find their identity when one would not.
+Such faces of one cluster are compared by their common centre: five photos of a co-star match their identity more surely
+than a single one does.
 """
 
 from collections.abc import Sequence
@@ -13,19 +14,19 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import centre
+from pipeline.noise.clusters import robust_centre
 from pipeline.noise.findings import findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_comparable, read_persons
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors
-from pipeline.noise.search.candidates import Matches, Rows, find_candidates, score_pairs
+from pipeline.noise.search.candidates import Matches, Rows, find_candidates, matches_of_pairs
 from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
 
-NEAREST = 5  # persons that a stray cluster is compared with
-MIN_CLUSTER = 3  # faces of a stray cluster that are looked for as one: two may be together by chance
-FACE_FAR = 1e-3  # that each face of a stray cluster must reach by itself
+NEAREST = 5  # nearest persons that a stray cluster is scored with
+MIN_CLUSTER = 3  # faces of a stray cluster; those of smaller ones, which may be chance, are compared one by one
+FACE_FAR = 1e-3  # whose threshold each face of a stray cluster must reach by itself
 
 
 def stray_shard(
@@ -38,89 +39,92 @@ def stray_shard(
     alone: float,
     memory_bytes: int | None = None,
 ) -> pa.Table:
-    """Whose the stray faces of one shard are; part: each embedder's embeddings, the clusters and the persons.
+    """The persons whom the stray faces of one shard may show.
 
-    persons: all shards of them; rate: false alarms to expect among all persons for a stray cluster; alone: FAR that
-    each face of the cluster must reach by itself, for a small cluster may be together by chance. memory_bytes: of the
-    blocks of the search.
+    part: the shards of each embedder's embeddings, of clusters and of persons. persons: all shards of the persons
+    table; rate: expected false alarms for each stray cluster among all persons; alone: FAR that each face of a cluster
+    must reach by itself, because it may be in the cluster by chance; memory_bytes: how much the blocks of the search
+    may take.
     """
-    embeddings, clusters, own_persons = part
+    embeddings, clusters, shard_persons = part
     score_calibration = read_calibration(root, calibration)
     gallery = read_persons(root, persons, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
-    face, stray = _strays_of_shard(root, rows, own_persons, score_calibration)
+    face, stray = _strays_of_shard(root, rows, shard_persons, score_calibration)
     if not len(face) or not len(gallery.person):
         return schema.FINDINGS.empty_table()
     start = np.flatnonzero(np.append(True, np.diff(stray) > 0))
     size = np.diff(np.append(start, len(stray)))
     centres = all_impostor_stats([_centres(e[face], start, size) for e in x], score_calibration)
     min_score = threshold_at_far(score_calibration.fused_curve, rate / len(gallery.person))
-    names = texts(rows["identity"].take(pa.array(face[start])))
+    identities = texts(rows["identity"].take(pa.array(face[start])))
     matches = other_identities(
-        centres, names, gallery, score_calibration, min_score=min_score, memory_bytes=memory_bytes
+        centres, identities, gallery, score_calibration, min_score=min_score, memory_bytes=memory_bytes
     )
     each = np.repeat(np.arange(len(matches.query)), size[matches.query])  # the match of each stray face
-    at = np.concatenate([np.empty(0, np.int64), *(np.arange(start[q], start[q] + size[q]) for q in matches.query)])
-    vectors, person = all_impostor_stats([e[face[at]] for e in x], score_calibration), matches.row[each]
-    scores = fuse(pair_scores(vectors, np.arange(len(at)), gallery.centres, person), score_calibration.weights)
+    faces_of_clusters = (np.arange(start[q], start[q] + size[q]) for q in matches.query)
+    matched = face[np.concatenate([np.empty(0, np.int64), *faces_of_clusters])]  # rows of the shard
+    vectors, person = all_impostor_stats([e[matched] for e in x], score_calibration), matches.row[each]
+    scores = fuse(pair_scores(vectors, np.arange(len(matched)), gallery.centres, person), score_calibration.weights)
     sure = scores >= threshold_at_far(score_calibration.fused_curve, alone)
-    each, ids = each[sure], texts(rows["face_id"].take(pa.array(face[at][sure])))
-    evidence = [_words(matches.scores[0][k], size[matches.query[k]]) for k in each]
+    each, ids = each[sure], texts(rows["face_id"].take(pa.array(matched[sure])))
+    evidence = [_evidence(matches.scores[0][k], size[matches.query[k]]) for k in each]
     return findings_table("misplaced", ids, gallery.person[person[sure]], [z[each] for z in matches.scores], evidence)
 
 
-def _words(score: float, size: int) -> str:
+def _evidence(score: float, size: int) -> str:
     return f"likeness {score:.1f}" + (f" of a group of {size}" if size > 1 else "")
 
 
 def _centres(x: NDArray[Any], start: Rows, size: Rows) -> NDArray[np.float64]:
-    """The robust centre of each stray cluster of faces x [n, d], which lie together; of a single face itself."""
+    """The robust centres of stray clusters; faces x [n, d] of cluster i are the size[i] rows from start[i] on."""
     rows = np.asarray(x[start], np.float64)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     for row in np.flatnonzero(size > 1).tolist():
-        rows[row] = centre(x[start[row] : start[row] + size[row]])
+        rows[row] = robust_centre(x[start[row] : start[row] + size[row]])
     return rows
 
 
 def other_identities(
     centres: Sequence[FaceVectors],
-    names: NDArray[np.object_],
+    identities: NDArray[np.object_],
     gallery: PersonGallery,
     calibration: Calibration,
     *,
     min_score: float,
     memory_bytes: int | None = None,
 ) -> Matches:
-    """For each stray cluster the person of another identity with the highest score, where that reaches min_score.
+    """For each stray cluster the person of another identity with the highest score, if it reaches min_score.
 
-    centres: of the clusters [n], by each embedder; names [n]: the identity under which each cluster is.
+    centres: for each embedder those of the n clusters; identities [n]: the claimed identity of each cluster.
     """
     i, j = find_candidates(centres, gallery.gallery, calibration, k=NEAREST, memory_bytes=memory_bytes)
-    other = gallery.identity[j] != names[i]
-    best = score_pairs(centres, i[other], gallery.centres, j[other], calibration).best()
-    return best.where(best.fused >= min_score)
+    other = gallery.identity[j] != identities[i]
+    best = matches_of_pairs(centres, i[other], gallery.centres, j[other], calibration).best()
+    return best.select(best.fused >= min_score)
 
 
-def count_stray_clusters(root: str, clusters: Shard, persons: Shard, model: Shard) -> int:
-    """How many stray clusters one shard has; model: the shard of the calibration."""
+def count_stray_clusters(root: str, clusters: Shard, persons: Shard, calibration: Shard) -> int:
+    """How many stray clusters one shard has; calibration: the shard of that table."""
     rows = read_shard(root, clusters, ["identity", "cluster"])
-    _, stray = _strays_of_shard(root, rows, persons, read_calibration(root, model))
+    _, stray = _strays_of_shard(root, rows, persons, read_calibration(root, calibration))
     return int(stray.max(initial=-1)) + 1
 
 
 def _strays_of_shard(root: str, rows: pa.Table, persons: Shard, calibration: Calibration) -> tuple[Rows, Rows]:
-    """stray_faces() of one shard of clusters, of which identity and cluster are given."""
+    """stray_faces() of one shard. rows: identity and cluster of the clusters table; persons: the shard of persons."""
     columns = ["identity", "cluster", "size", "of", "cohesion", "cohesion_second"]
     coherent = read_comparable(root, persons, calibration, columns)
     return stray_faces(rows["identity"], rows["cluster"].fill_null(-1).to_numpy(), coherent)
 
 
 def stray_faces(identity: pa.ChunkedArray, labels: NDArray[Any], persons: pa.Table) -> tuple[Rows, Rows]:
-    """The faces that are of no person of their identity, by row, and the number of the stray cluster of each.
+    """The rows of the faces that belong to no person of their identity, and the stray cluster of each of them.
 
-    labels [n]: the cluster of each face within its identity, -1 for none; persons: identity and cluster. The faces of a
-    cluster lie together; those of one of fewer than MIN_CLUSTER faces are a cluster each.
+    identity [n], labels [n]: the identity of each face and its cluster within the identity, -1 for none; persons: their
+    identity and cluster. The rows are sorted by stray cluster. The faces of clusters of fewer than MIN_CLUSTER faces
+    are stray clusters of one face each.
     """
     names = identity.combine_chunks().dictionary_encode()
     code = names.indices.fill_null(-1).to_numpy()

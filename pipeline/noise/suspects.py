@@ -1,7 +1,7 @@
-"""The suspects table: what one shard shows by itself, from its tables alone, without pixels or vectors.
+"""The suspects table: all findings that follow from the tables of a single shard, without pixels or vectors.
 
-Photos without a face, poor faces, duplicates, outliers, identities without one dominant person (mixed), and identities
-of two people (split).
+These are photos without a face, poor faces, duplicates, outliers, identities without a clear person (mixed) and
+identities of two people (split).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.conflicts import correlation_words
+from pipeline.noise.conflicts import correlation_evidence
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.person_gallery import comparable
 from pipeline.noise.persons import PERSON_COLUMNS
@@ -25,10 +25,10 @@ from pipeline.tables.table import Shard, read_shard
 def suspect_shard(
     part: tuple[Shard, Shard, Shard, Shard], *, root: str, calibration: Shard, odd: float, poor_px: float
 ) -> pa.Table:
-    """The findings of one shard; part: its faces, copies, clusters and persons.
+    """The findings of one shard; part: the shards of faces, copies, clusters and persons.
 
-    odd: FAR that each embedder's score of a face inside the person's cluster must reach, or the face is reported;
-    poor_px: size of a face in its photo under which it is reported as poor.
+    odd: FAR; a face in the person's cluster is reported as an outlier if one embedder scores it below the threshold.
+    poor_px: a face that is smaller than this in its photo is reported as poor.
     """
     faces, copies, clusters, persons = (
         read_shard(root, shard, columns)
@@ -57,7 +57,7 @@ def suspect_shard(
 
 
 def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
-    """Photos that cannot be read, and photos in which no face is detected."""
+    """Findings about unreadable photos and about photos without a detected face."""
     failure, ids = texts(faces["failure"]), texts(faces["face_id"])
     reason = np.array([None if f is None else f.split(":")[0] for f in failure], object)
     for kind in ("unreadable", "no_face"):
@@ -66,6 +66,7 @@ def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
 
 
 def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
+    """Faces smaller than poor_px in their photos."""
     size = faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
     at = np.flatnonzero(size < poor_px)
     evidence = [f"the face is {s:.0f} pixels wide" for s in size[at]]
@@ -73,14 +74,15 @@ def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
 
 
 def _duplicates(copies: pa.Table) -> pa.Table:
+    """Faces that have a better duplicate within their identity."""
     rows = copies.filter(copies["copy_of"].is_valid())
     r = rows["correlation"].to_numpy(zero_copy_only=False)
-    evidence = [correlation_words(v) for v in r.tolist()]
+    evidence = [correlation_evidence(v) for v in r.tolist()]
     return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
 
 
 def _outliers(clusters: pa.Table, persons: pa.Table, calibration: Calibration, odd: float) -> pa.Table:
-    """Faces outside the cluster of their identity's person, and faces inside that one embedder scores low."""
+    """Faces outside the cluster of their identity's person, and faces in it that one embedder scores low."""
     several = persons.filter(pc.greater(persons["size"], 1))["person"].combine_chunks()
     has_person = np.asarray(pc.is_in(clusters["identity"], value_set=several))
     cluster = clusters["cluster"].fill_null(-1).to_numpy()
@@ -88,24 +90,24 @@ def _outliers(clusters: pa.Table, persons: pa.Table, calibration: Calibration, o
     with np.errstate(invalid="ignore"):
         low = [c < threshold_at_far(curve, odd) for c, curve in zip(z, calibration.far_curves, strict=True)]
     at = np.flatnonzero(has_person & ((cluster > 0) | ((cluster == 0) & np.logical_or.reduce(low))))
-    evidence = [_outlier_words([c[i] for c in z], int(cluster[i])) for i in at]
+    evidence = [_outlier_evidence([c[i] for c in z], int(cluster[i])) for i in at]
     faces, identities = texts(clusters["face_id"])[at], texts(clusters["identity"])[at]
     return findings_table("outlier", faces, identities, [c[at] for c in z], evidence)
 
 
-def _outlier_words(z: list[float], cluster: int) -> str:
+def _outlier_evidence(z: list[float], cluster: int) -> str:
     words = "likeness to the person " + ", by the second embedder ".join(f"{v:.1f}" for v in z)
     return words + (f"; group {cluster}" if cluster else "; inside the person's group")
 
 
 def _scores(table: pa.Table, columns: Sequence[str], calibration: Calibration) -> list[NDArray[np.float64]]:
-    """The columns with each embedder's scores, nan for null."""
+    """These columns of scores, one for each embedder, with nan for null."""
     used = columns[: len(calibration.far_curves)]
     return [table[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in used]
 
 
 def _mixed(persons: pa.Table, calibration: Calibration) -> pa.Table:
-    """Identities of several photos of which no two, or hardly two, are similar: nobody can tell who is meant."""
+    """Identities of several photos whose most similar faces are hardly similar, so that no cluster is a person."""
     first = (persons["cluster"].to_numpy() == 0) & (persons["of"].to_numpy() > 1)
     rows = persons.filter(pa.array(first & ~comparable(persons, calibration)))
     evidence = [
@@ -117,7 +119,7 @@ def _mixed(persons: pa.Table, calibration: Calibration) -> pa.Table:
 
 
 def _splits(persons: pa.Table) -> pa.Table:
-    """Identities with a further person."""
+    """Identities that two or more persons share; subject and object are the medoids of both persons."""
     cluster, size = persons["cluster"].to_numpy(), persons["size"].to_numpy()
     at = np.flatnonzero(cluster > 0)
     first = np.maximum.accumulate(np.where(cluster == 0, np.arange(len(cluster)), 0))[at]

@@ -52,7 +52,7 @@ class ThresholdTables(NamedTuple):
 FINDING_RULES = (
     Rule(
         "outlier",
-        "FAR {outlier:g}; up to {lenient:g} for FRR {odd_own:g}",
+        "FAR {outlier:g}; up to {lenient:g} for FRR {outlier_frr:g}",
         FUSED,
         "a photo that scores less against the person of its identity is an outlier",
     ),
@@ -69,7 +69,7 @@ FINDING_RULES = (
     ),
     Rule(
         "merge_photos",
-        "FRR {odd_pairs:g}",
+        "FRR {merge_frr:g}",
         FUSED,
         "two persons are merged only if the mean over the pairs of their photos is this",
     ),
@@ -82,7 +82,7 @@ FINDING_RULES = (
     Rule("leak", "FAR {leak:g}", EACH, "a person of a test set is removed only if it scores this as well"),
     Rule(
         "overlap_photos",
-        "FRR {odd_photo:g}",
+        "FRR {overlap_frr:g}",
         FUSED,
         "a person of a test set is removed only if the mean over the pairs of photos is this",
     ),

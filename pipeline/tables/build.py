@@ -77,9 +77,7 @@ def build(
 def _earlier_shards(root: str, names: TableNames, similar: Mapping[int, Sequence[Any]]) -> dict[int, dict[str, Any]]:
     """By index of each missing shard its argument `reuse`: the similar parts whose shards exist, and these shards."""
     part_of_path = {i: {names.path(part): part for part in parts} for i, parts in similar.items()}
-    existing = _existing_shards(
-        root, names.table, {path for candidates in part_of_path.values() for path in candidates}
-    )
+    existing = _existing_shards(root, names.table, set().union(*part_of_path.values()))
     return {
         i: {"reuse": tuple((part, existing[path]) for path, part in candidates.items() if path in existing)}
         for i, candidates in part_of_path.items()

@@ -145,7 +145,7 @@ def _refine(root: str, address: str, workers: int, patience: float) -> None:
     run_dask.STUCK_S = patience  # of this process, which ends with the run
     run_dask.connect(address).wait_for_workers(workers, timeout=STARTS_S)
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
-    noise = stages.find(root, faces, [embeddings], workers=address)
+    noise = stages.find_noise(root, faces, [embeddings], workers=address)
     label(root, photos, noise, undecided="keep", min_faces=2, workers=address)
 
 

@@ -18,7 +18,7 @@ from pipeline.noise.known import NEAREST, first_persons
 from pipeline.noise.person_gallery import PersonGallery
 from pipeline.noise.pictures.components import components
 from pipeline.noise.pictures.face_digests import FaceShards
-from pipeline.noise.pictures.picture_pairs import SamePictureRule, unnamed_copies
+from pipeline.noise.pictures.picture_pairs import SamePictureRule, unnamed_duplicates
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats
 from pipeline.noise.search.candidates import best_matches
@@ -103,7 +103,7 @@ def _copies(refinement: Refinement, calibration: Calibration) -> dict[str, str]:
     embeddings = tuple(t.shards for t in refinement.embeddings)
     shards = FaceShards(refinement.faces.shards, refinement.copies.shards, embeddings)
     rule = SamePictureRule(CANDIDATE_FAR, refinement.thresholds["same_picture"])
-    pairs = unnamed_copies(refinement.root, shards, calibration, rule)
+    pairs = unnamed_duplicates(refinement.root, shards, calibration, rule)
     ids = sorted({face for pair in pairs for face in pair})
     key: dict[str, str] = {}
     for rows in refinement.photos.batches(["face_id", "key"]) if ids else ():

@@ -1,1 +1,1 @@
-"""Which faces were cut from the same picture: pairs that come into question, and their comparison pixel by pixel."""
+"""Finds faces that were cut from the same picture: proposes candidate pairs and compares their pixels."""

@@ -1,4 +1,4 @@
-"""Connected components of a graph: faces that are one picture when each is a duplicate of some other of them."""
+"""Connected components of a graph. Here nodes are faces and edges join duplicates, so a component is one picture."""
 
 from typing import Any
 

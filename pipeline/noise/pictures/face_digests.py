@@ -1,7 +1,7 @@
-"""Which faces of a whole data set, and of its test sets, may be one picture: asked of 36 bytes a face.
+"""Candidate pairs of duplicates in a whole data set and its test sets, found with 36 bytes of memory for each face.
 
-Equal bytes, or hashes of the aligned faces that nearly agree, make a pair of candidates. Only candidates are compared
-further, so the question can be asked across all identities at once.
+Two faces are candidates if their photos have equal bytes or the perceptual hashes of the faces nearly agree. Only
+candidates are compared further, so that all identities can be searched at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,29 +20,29 @@ Indices = NDArray[np.signedinteger[Any]]
 
 
 class FaceShards(NamedTuple):
-    """The shards of a data set or of a test set: faces, duplicates within identities (test sets: none), embeddings."""
+    """The shards of a data set, or of a test set, which has no shards of copies."""
 
     faces: Sequence[Shard]
     copies: Sequence[Shard]
-    embeddings: tuple[Sequence[Shard], ...]
+    embeddings: tuple[Sequence[Shard], ...]  # for each embedder
 
 
 class FaceDigests(NamedTuple):
-    """One row a face: numbers that stand for its identity and its bytes, the hash of its sketch, and where it lies."""
+    """One row for each face: what is needed to find candidates, and the place of the face in its table."""
 
-    identity: Indices  # a number for each claimed identity; -1 for none, and throughout test sets
+    identity: Indices  # the number of the claimed identity; -1: unnamed, or a face of a test set
     sha: NDArray[np.uint64]  # the first 64 bits of the SHA-256 of the photo's bytes
-    hash: NDArray[np.uint64]
-    norm: NDArray[np.float32]  # of the first embedding: it falls with blur
-    place: NDArray[np.int32]  # [n, 3]: data set, shard, row
+    hash: NDArray[np.uint64]  # the perceptual hash of the sketch
+    norm: NDArray[np.float32]  # of the first embedder's vector; blurred faces have a smaller norm
+    place: NDArray[np.int32]  # [n, 3]: number of the set (0: the data set), number of the shard, row in the shard
 
 
 def read_digests(root: str, sets: Sequence[FaceShards]) -> FaceDigests:
-    """The digests of all faces that are no duplicates within their identity; sets: the data set, then the test sets."""
+    """The digests of all faces but duplicates within an identity; sets: the data set, then the test sets."""
     parts = []
     numbers: dict[str, int] = {}
     shards = [(s, n) for s, faces in enumerate(sets) for n in range(len(faces.faces))]
-    read = prefetch(lambda at: _read_shard(root, sets, *at), shards, threads=READ_THREADS, per_thread=1)
+    read = prefetch(lambda shard: _read_shard(root, sets, *shard), shards, threads=READ_THREADS, per_thread=1)
     for identities, digests in read:
         number = digests.identity if identities is None else _numbers(identities, numbers).astype(np.int32)
         parts.append(digests._replace(identity=number))
@@ -50,7 +50,7 @@ def read_digests(root: str, sets: Sequence[FaceShards]) -> FaceDigests:
 
 
 def _read_shard(root: str, sets: Sequence[FaceShards], s: int, n: int) -> tuple[pa.ChunkedArray | None, FaceDigests]:
-    """The digests of shard n of set s, without numbers of identities, and in the data set the identities' names."""
+    """The digests of shard n of set s, with identity -1 everywhere, and for the data set the column of identities."""
     shards = sets[s]
     face = read_shard(root, shards.faces[n], ["identity", "sha", *([] if shards.copies else ["sketch"])])
     norm = read_shard(root, shards.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
@@ -63,20 +63,20 @@ def _read_shard(root: str, sets: Sequence[FaceShards], s: int, n: int) -> tuple[
 
 
 def _numbers(column: pa.ChunkedArray, numbers: dict[str, int]) -> Indices:
-    """A number for each identity, the same in every shard; -1 for null. Adds new identities to `numbers`."""
+    """The number of each row's identity, the same in every shard; -1 for null. Adds new identities to `numbers`."""
     coded = column.combine_chunks().dictionary_encode()
     each = [numbers.setdefault(name, len(numbers)) for name in coded.dictionary.to_pylist()]
     return np.asarray(np.array([*each, -1], np.int64)[coded.indices.fill_null(-1).to_numpy()])
 
 
 def _first_bits(column: pa.ChunkedArray) -> NDArray[np.uint64]:
-    """The first 64 bits of SHA-256 digests in hexadecimal."""
+    """The first 64 bits of SHA-256 digests that are given in hexadecimal."""
     words = column.combine_chunks().cast(pa.binary()).to_numpy(zero_copy_only=False).astype("S16")
     return np.frombuffer(bytes.fromhex(words.tobytes().decode()), ">u8").astype(np.uint64)
 
 
 def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The hash of each face [n], and which faces have one and are no duplicates within their identity [n]."""
+    """The hash [n] of each face, and which faces [n] have a hash and are no duplicates within their identity."""
     if copies is None:
         sketches, drawn = sketch_rows(face["sketch"])
         return sketch_hashes(sketches), drawn
@@ -86,16 +86,17 @@ def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np
 
 
 def candidate_pairs(digests: FaceDigests) -> tuple[Indices, Indices]:
-    """Rows (i, j) of the pairs with equal bytes or near hashes, each pair once."""
+    """Rows i and j of the pairs of faces with equal bytes or similar hashes, each pair once."""
     i, j = near_hashes(digests.hash)
     _, first, inverse = np.unique(digests.sha, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
-    pairs = np.unique(np.concatenate([np.stack([i, j], 1), np.stack([first[inverse[again]], again], 1)]), axis=0)
+    repeated = np.flatnonzero(first[inverse] != np.arange(len(inverse)))
+    equal_bytes = np.stack([first[inverse[repeated]], repeated], 1)
+    pairs = np.unique(np.concatenate([np.stack([i, j], 1), equal_bytes]), axis=0)
     return pairs[:, 0], pairs[:, 1]
 
 
 def shards_of(place: Indices) -> Iterator[tuple[int, int, Indices]]:
-    """Set and number of each shard that holds some of the places [n, 3], and which of the places it holds."""
+    """For each shard that holds some of these places [n, 3]: its set, its number, and the indices of those places."""
     order = np.lexsort(place.T[::-1])
     edges = np.flatnonzero((np.diff(place[order, :2], axis=0) != 0).any(1)) + 1
     for at in np.split(order, edges) if len(place) else ():

@@ -1,4 +1,4 @@
-"""Which pairs of candidates are one picture: first by the faces' scores, which leave few, then by their pixels."""
+"""Decides which candidate pairs are one picture: scores of the faces reject most, pixels decide about the rest."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,31 +23,31 @@ from pipeline.noise.scores.score_norm import Floats
 from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import read_shard
 
-PAIRS = 1 << 17  # whose vectors are in memory at a time: 270 MB of two faces each
+BLOCK_PAIRS = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB
 
 
 class PicturePairs(NamedTuple):
-    """Pairs of faces that are one picture, row by row."""
+    """Pairs of faces that are one picture; row i of each attribute is about pair i."""
 
-    one: NDArray[np.object_]  # face_id
-    two: NDArray[np.object_]
-    rows: tuple[Indices, Indices]  # of the digests
-    correlation: Floats
+    one: NDArray[np.object_]  # face_id of one face
+    two: NDArray[np.object_]  # face_id of the other
+    rows: tuple[Indices, Indices]  # the rows of both in FaceDigests
+    correlation: Floats  # of the sketches; 1 for equal bytes
     scores: list[Floats]  # by each embedder
 
 
 class SamePictureRule(NamedTuple):
-    """When two faces are one picture: their score is reached by at most the share `far` of impostors, their sketches
+    """When two faces are one picture: their fused score reaches the threshold for the FAR `far`, and their sketches
     correlate at least `min_correlation`."""
 
     far: float
     min_correlation: float
 
 
-def unnamed_copies(
+def unnamed_duplicates(
     root: str, shards: FaceShards, calibration: Calibration, rule: SamePictureRule
 ) -> list[tuple[str, str]]:
-    """Pairs of unnamed faces, by face_id, that are one picture: equal bytes, or one face recompressed or cropped."""
+    """Pairs of unnamed faces, by face_id, that are one picture: of equal bytes, or recompressed or cropped copies."""
     digests = read_digests(root, [shards])
     i, j = candidate_pairs(digests)
     both = (digests.identity[i] < 0) & (digests.identity[j] < 0)
@@ -64,7 +64,7 @@ def compare_pictures(
     calibration: Calibration,
     rule: SamePictureRule,
 ) -> PicturePairs:
-    """Those of the candidates (rows of the digests) that are one picture."""
+    """The candidates that are one picture. candidates: the rows i and j of each pair in `digests`."""
     i, j, z = _similar_faces(root, sets, digests, candidates, calibration, rule.far)
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     ids, sha, sketches = _read_pictures(root, sets, digests.place[rows])
@@ -91,8 +91,8 @@ def _similar_faces(
     limit = threshold_at_far(calibration.fused_curve, far)
     z: list[Floats] = [np.empty(0)] * len(calibration.impostors)
     similar = np.zeros(len(i), bool)
-    for start in range(0, len(i), PAIRS):
-        block = slice(start, start + PAIRS)
+    for start in range(0, len(i), BLOCK_PAIRS):
+        block = slice(start, start + BLOCK_PAIRS)
         rows, inverse = np.unique(np.concatenate([i[block], j[block]]), return_inverse=True)
         faces = all_impostor_stats(_read_vectors(root, sets, digests.place[rows]), calibration)
         a, b = np.split(inverse, 2)
@@ -117,7 +117,7 @@ def _read_vectors(root: str, sets: Sequence[FaceShards], place: Indices) -> list
 def _read_pictures(
     root: str, sets: Sequence[FaceShards], place: Indices
 ) -> tuple[NDArray[np.object_], NDArray[np.object_], NDArray[np.uint8]]:
-    """Ids, digests of bytes and sketches of the faces at some places [n, 3]."""
+    """face_id, SHA-256 and sketch of the faces at some places [n, 3]."""
     ids, sha = np.empty(len(place), object), np.empty(len(place), object)
     sketches = np.zeros((len(place), SIDE * SIDE), np.uint8)
     for s, n, at in shards_of(place):

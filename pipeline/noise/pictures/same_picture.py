@@ -1,9 +1,9 @@
 """Whether two faces were cut from the same picture, decided by their sketches (see faces/sketch.py).
 
-A duplicate's aligned face is the same picture, a little shifted. Three tests, each dearer and stricter than the one
-before: hashes that differ in few bits (across a whole data set), correlation of coarse blocks (within an identity), and
-the correlation after registering one sketch on the other (ECC, Evangelidis and Psarakis, PAMI 2008): duplicates reach
-0.99, another shot from the same second hardly 0.98.
+The aligned faces of two duplicates are the same picture, slightly shifted. Two tests propose candidates: hashes that
+differ in few bits (across a whole data set), and the correlation of coarse blocks (within an identity). A slower and
+stricter test decides: the correlation after one sketch is registered on the other (ECC, Evangelidis and Psarakis, PAMI
+2008). Duplicates reach 0.99; two shots from the same second hardly reach 0.98.
 """
 
 from functools import cache
@@ -18,24 +18,27 @@ from pipeline.faces.sketch import CHUNK, SIDE, Sketches
 from pipeline.tables.columns import Mask, non_null
 
 Floats = NDArray[np.float32]
-MARGIN = 3  # pixels left out at each border: a duplicate that was cropped has nothing there
-BLUR = 0.8  # pixels; recompression and rescaling change only finer detail than this
-MAX_SHARED = 64  # hashes with a part in common; a part that more hashes share says nothing
-# of 64, in which hashes of one picture may differ: 80% of 225 duplicates cropped or shrunk, and 3% of chance pairs do
+MARGIN = 3  # pixels left out at each border, where the face of a cropped duplicate may be empty
+BLUR = 0.8  # pixels, standard deviation; removes finer detail, which recompression and rescaling change
+MAX_SHARED = 64  # hashes with two equal quarters; quarters that more hashes share are not compared, see near_hashes()
+# bits of 64 in which hashes of one picture may differ: 80% of 225 cropped or shrunk duplicates pass, and of the other
+# pairs with two equal quarters 3%
 MAX_BITS = 10
-BLOCKS = 8  # blocks per side of the coarse comparison, which is made without registration
-ROUNDS, QUICK_ROUNDS = 20, 5  # of registration, at full and at half size
-MIN_QUICK = 0.97  # correlation at half size; 490 duplicates reach 0.992, of a person's other likely pairs 1 in 500
-MIN_COARSE = (
-    0.75  # correlation of blocks; 99.6% of 556 duplicates tried (cropped to 70%, shrunk to 30%, JPEG 40) reach it
-)
-SAME_PICTURE = 0.987  # the same duplicates reach 0.993; other shots, the 1,500 most similar pairs of 683 people, 0.979
+BLOCKS = 8  # per side of a sketch, for the coarse comparison, which needs no registration
+ROUNDS, QUICK_ROUNDS = 20, 5  # iterations of the registration at full size and at half size
+# correlation at half size; 490 duplicates reach 0.992, and of other similar pairs of a person 1 in 500 passes
+MIN_QUICK = 0.97
+# correlation of blocks; 99.6% of 556 duplicates (cropped to 70%, shrunk to 30%, JPEG quality 40) reach it
+MIN_COARSE = 0.75
+# correlation at full size; these duplicates reach 0.993; different shots at most 0.979 (the 1,500 most similar pairs of
+# 683 people)
+SAME_PICTURE = 0.987
 
 
 def picture_correlation(a: Sketches, b: Sketches) -> float:
-    """The correlation -1..1 of two sketches [SIDE * SIDE] after the affine registration that makes it largest.
+    """The correlation, -1..1, of two sketches [SIDE * SIDE] after the affine registration that maximises it.
 
-    Registered at half the size first, which rejects most pairs of different pictures at a quarter of the cost.
+    Sketches are registered at half size first, which rejects most different pictures at a quarter of the cost.
     """
     one, two = (s.reshape(SIDE, SIDE).astype(np.float32) for s in (a, b))
     half = [cv2.resize(s, (SIDE // 2, SIDE // 2), interpolation=cv2.INTER_AREA) for s in (one, two)]
@@ -50,7 +53,7 @@ def _registered(one: NDArray[np.generic], two: NDArray[np.generic], *, margin: i
     until = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
     try:
         correlation, _ = cv2.findTransformECC(inner, two, start, cv2.MOTION_AFFINE, until, None, 1)
-    except cv2.error:  # it does not converge, as with two unlike pictures
+    except cv2.error:  # no convergence: the pictures are different
         return -1.0
     return round(float(correlation), 4)
 
@@ -71,10 +74,10 @@ def sketch_rows(column: pa.ChunkedArray) -> tuple[Sketches, Mask]:
 
 
 def coarse_vectors(sketches: Sketches) -> Floats:
-    """Unit vectors [n, BLOCKS^2], one a sketch; an inner product is the correlation of two sketches' block means."""
+    """A unit vector [BLOCKS^2] for each sketch; the product of two is the correlation of the sketches' block means."""
     vectors = np.empty((len(sketches), BLOCKS**2), np.float32)
     for start in range(0, len(sketches), CHUNK):
-        sums = (sketches[start : start + CHUNK].astype(np.float32) @ _block_sums()).astype(np.float64)  # exact so far
+        sums = (sketches[start : start + CHUNK].astype(np.float32) @ _block_sums()).astype(np.float64)  # exact integers
         sums -= sums.mean(1, keepdims=True)
         vectors[start : start + CHUNK] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     return vectors
@@ -92,12 +95,12 @@ def _block_sums() -> Floats:
 def near_hashes(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows i < j of the pairs of 64-bit hashes [n] that may be one picture; sorted, each pair once.
 
-    A pair has two of its four 16-bit quarters in common and differs in at most MAX_BITS bits of the others. Two hashes
-    that differ in few bits nearly always have two quarters in common, two others hardly ever. Two quarters that more
-    than MAX_SHARED hashes share (those of a black picture) say nothing and are passed over.
+    Two hashes are a pair if two of their four 16-bit quarters are equal and they differ in at most MAX_BITS bits.
+    Hashes that differ in few bits nearly always have two equal quarters, other hashes hardly ever. Two quarters that
+    more than MAX_SHARED hashes share, such as those of black pictures, make no pairs.
     """
     quarters = [((hashes >> np.uint64(16 * q)) & np.uint64(0xFFFF)).astype(np.uint16) for q in range(4)]
-    orders = [np.argsort(quarter, kind="stable") for quarter in quarters]  # 16-bit numbers are sorted by counting: fast
+    orders = [np.argsort(quarter, kind="stable") for quarter in quarters]  # fast: 16-bit numbers are sorted by counting
     pairs: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
     for p, q in combinations(range(4), 2):
         order = orders[q]

@@ -1,1 +1,1 @@
-"""How similar two faces are: cosines normalised by impostors, fused over embedders, and thresholds for a FAR."""
+"""Similarity scores of faces: cosines normalised by impostor statistics, fused over embedders; thresholds for a FAR."""

@@ -1,7 +1,7 @@
 """Measures a calibration on a sample of faces whose labels may be wrong.
 
-One idea: nearly all pairs across identities are impostors, however noisy the labels, so the FAR curve can be read off
-any data set; genuine pairs are the upper part of the pairs within identities (genuine_pairs.py).
+Nearly all pairs of faces from two identities are impostor pairs, even with noisy labels, so the FAR curve can be
+measured on any data set. Genuine pairs are the higher-scoring part of the pairs within identities (genuine_pairs.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,22 +20,23 @@ from pipeline.noise.scores.score_norm import (
     as_double,
     impostor_stats,
     score_matrix,
-    take,
+    take_rows,
 )
 
-# Faces a dimension: the weight of "impostors lie evenly on the sphere" against the faces in the sample. The faces of an
-# identity are among its own impostors, and must not weigh much. From 2 to 10 noise F1 on 683 real identities moves by
-# 0.0007.
+# Weight of the prior of an impostor model, in faces a dimension. The prior: impostors lie evenly on the sphere. It
+# keeps the weight of each identity low, because the model counts its faces among its own impostors. From 2 to 10 the
+# F1 of finding noise on 683 real identities changes by 0.0007.
 PRIOR = 5.0
 ROWS = 128  # faces compared with all others at a time: 4 MB
-KEPT = 0.35  # share of the impostor pairs, those of the highest scores, that are kept for the curve
+KEPT = 0.35  # share of the impostor pairs whose scores, the highest ones, are kept to fit the curve
 
 
 def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibration:
-    """The calibration of a sample: x, for each embedder [n, d] unit rows of the same n faces; identity [n] codes.
+    """The calibration measured on n faces.
 
-    Take a few faces of each of many identities, so that no one weighs more than others. Labels need not be right:
-    of the pairs across identities a few in ten thousand are genuine.
+    x: for each embedder unit rows [n, d] of the same faces; identity [n]: the number of each face's identity. The
+    sample should hold the same small number of faces of each of many identities. Labels may be wrong: only a few in ten
+    thousand pairs across identities are genuine.
     """
     models = tuple(impostor_model(rows) for rows in x)
     vectors = [as_double(impostor_stats(rows, model)) for rows, model in zip(x, models, strict=True)]
@@ -48,7 +49,7 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
 
 
 def impostor_model(x: NDArray[Any]) -> ImpostorModel:
-    """Mean and covariance of unit rows x [n, d], drawn towards those of an even sphere when n is small."""
+    """Mean and covariance of unit rows x [n, d], shrunk towards those of a uniform sphere (see PRIOR)."""
     n, d = x.shape
     x = np.asarray(x, np.float64)
     mean = x.sum(0) / (n + PRIOR * d)
@@ -57,9 +58,11 @@ def impostor_model(x: NDArray[Any]) -> ImpostorModel:
 
 
 def _without_own_identity(faces: FaceVectors, identity: NDArray[Any]) -> FaceVectors:
-    """The faces of which an impostor model was made, with the statistics they would have had their own identity not
-    been in the model: as faces that are scored later have them."""
-    sums = np.empty((3, len(identity)))  # over the faces of the same identity: number, cosines, squared cosines
+    """The sample's faces with impostor statistics that exclude each face's own identity.
+
+    The impostor model was made from these faces; faces scored later are not in it, so these must not be either.
+    """
+    sums = np.empty((3, len(identity)))  # sums over the faces of the same identity: number, cosines, squared cosines
     for start in range(0, len(identity), ROWS):
         rows = slice(start, start + ROWS)
         same = identity[rows, None] == identity[None]
@@ -74,19 +77,19 @@ def _without_own_identity(faces: FaceVectors, identity: NDArray[Any]) -> FaceVec
 def _pairs(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
     """The scores of all pairs of faces by each embedder [n, e], and whether they have the same identity [n].
 
-    Some rows at a time, and computed again for each pass: all of them would take ten times the memory of the rest of
-    the stage, and longer to sort than to compute.
+    Computed in blocks, and again for each pass: to keep all scores would take ten times the memory of the rest of the
+    stage, and to sort them longer than to compute them again.
     """
     n = len(identity)
     for start in range(0, n, ROWS):
         rows, rest = slice(start, start + ROWS), slice(start, n)
         later = np.arange(start, n)[None] > np.arange(start, min(start + ROWS, n))[:, None]
-        scores = np.stack([score_matrix(take(f, rows), take(f, rest))[later] for f in faces], 1)
+        scores = np.stack([score_matrix(take_rows(f, rows), take_rows(f, rest))[later] for f in faces], 1)
         yield scores, (identity[rows, None] == identity[None, rest])[later]
 
 
 def _summarise(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[ImpostorPairs, Floats]:
-    """The impostor pairs in short, and the scores of the pairs within identities [m, e]."""
+    """Number, mean and covariance of the impostor pairs, and the scores [m, e] of the pairs within identities."""
     n, total = 0, np.zeros(len(faces))
     squares: Floats = np.zeros((len(faces), len(faces)))
     within: list[Floats] = [np.empty((0, len(faces)))]
@@ -102,10 +105,10 @@ def _summarise(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[Im
 def _highest(faces: Sequence[FaceVectors], identity: NDArray[Any], n: int, weights: Floats) -> Floats:
     """The highest weighted scores of the n impostor pairs, at least the share FARS[0] of them.
 
-    The first rows show how high that is; where they mislead, it is tried again with a lower limit.
+    The lower limit is estimated on the first block; if it leaves too few scores, the pass is repeated with a lower one.
     """
     share = KEPT if n >= FEW_PAIRS else 1.0
-    highest = np.empty(n)  # room for all; the system gives no memory to what is never filled
+    highest = np.empty(n)  # room for all scores; the system gives memory only to the part that is filled
     while True:
         limit, end = -np.inf, 0
         for scores, same in _pairs(faces, identity):

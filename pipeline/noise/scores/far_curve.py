@@ -1,4 +1,4 @@
-"""From a false accept rate to a threshold on the score, and back.
+"""The FAR curve: which threshold on the score has which false accept rate.
 
 FAR is the share of impostor pairs (photos of two people) whose score reaches a threshold. The curve is a parabola over
 the normal quantile of 1 - FAR, a straight line where impostor scores are normally distributed.
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
-DECIMALS = 6  # scores are rounded, so that the order in which a BLAS adds never changes a byte
-FEW_PAIRS = 5000  # impostor pairs below which the curve is that of a normal distribution
-FARS = np.geomspace(0.3, 0.01, 16)  # where the curve is fitted: see fit_far_curve()
-MIN_FAR, MAX_FAR = 1e-15, 0.5
+DECIMALS = 6  # of scores: rounding hides the order in which a BLAS adds, so that tables have the same bytes everywhere
+FEW_PAIRS = 5000  # with fewer impostor pairs, impostor scores are taken to be normally distributed
+FARS = np.geomspace(0.3, 0.01, 16)  # at which the curve is fitted: see fit_far_curve()
+MIN_FAR, MAX_FAR = 1e-15, 0.5  # beyond which no threshold is computed
 MAX_QUANTILE = 7.9  # about the normal quantile of 1 - MIN_FAR
 
 
@@ -28,13 +28,13 @@ class FarCurve(NamedTuple):
 
 
 def threshold_at_far(curve: FarCurve, far: float) -> float:
-    """The score that a share `far` of impostor pairs reaches; far is taken between 1e-15 and 0.5."""
+    """The score that a share `far` of impostor pairs reaches; far is limited to 1e-15 .. 0.5."""
     u = NormalDist().inv_cdf(1 - min(max(far, MIN_FAR), MAX_FAR))
     return round(curve.a + curve.b * u + curve.c * u * u, DECIMALS)
 
 
 def far_at(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
-    """The share of impostor pairs that reach each score [n], between 1e-15 and 0.5: inverse of threshold_at_far()."""
+    """The share [n] of impostor pairs that reaches each score [n], limited to 1e-15 .. 0.5; by bisection."""
     low, high = np.zeros_like(scores), np.full_like(scores, MAX_QUANTILE)
     for _ in range(40):
         u = (low + high) / 2
@@ -44,20 +44,21 @@ def far_at(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
 
 
 def fit_far_curve(scores: Floats, pairs: int) -> FarCurve:
-    """The curve of impostor scores, fitted between FAR 0.3 and 0.01 and extrapolated below; sorts `scores` in part.
+    """The FAR curve of impostor scores, fitted between FAR 0.3 and 0.01 and extrapolated below.
 
-    scores: the highest ones of so many impostor pairs, at least the share 0.3; all of them when pairs < FEW_PAIRS.
-    Below FAR 0.01 nothing is fitted: there lie the pairs of one person under two identities, which are no impostors.
+    pairs: number of impostor pairs; scores: the highest ones of their scores, at least the share 0.3 of them, or all
+    when pairs < FEW_PAIRS; they are partly sorted in place. The highest 0.01 of the scores is not used, because it
+    holds the pairs of one person under two identities, which are genuine.
     """
     if pairs < FEW_PAIRS:
         mean, deviation = (float(scores.mean()), float(scores.std())) if pairs > 30 else (0.0, 1.0)
         return FarCurve(round(mean, 6), round(max(deviation, 0.5), 6), 0.1)
     u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
-    place = (pairs - 1) * (1 - FARS) - (pairs - len(scores))  # of the quantiles in `scores`, were they sorted
+    place = (pairs - 1) * (1 - FARS) - (pairs - len(scores))  # of the quantiles in the sorted scores
     low = place.astype(int)
     scores.partition(np.unique([low, low + 1]))
     quantiles = scores[low] + (place - low) * (scores[low + 1] - scores[low])
     c, b, a = np.polyfit(u, quantiles, 2)
-    if c < 0:  # a curve that bends back would accept every pair at some FAR
+    if c < 0:  # a parabola that opens downwards would give lower thresholds for small FARs
         (b, a), c = np.polyfit(u, quantiles, 1), 0.0
     return FarCurve(round(float(a), 6), round(float(b), 6), round(float(c), 6))

@@ -1,7 +1,7 @@
-"""Scores of several embedders as one, by the weights and the curves that a calibration holds.
+"""Fuses the scores of several embedders into one, with the weights of a calibration.
 
-A vector that several embedders made of the same faces is a sequence of FaceVectors, one for each embedder, the better
-one first. The fused score is the weighted sum; with one embedder it is that embedder's score times its weight.
+The same faces embedded by several embedders are a sequence of FaceVectors, one for each embedder, the better embedder
+first. The fused score is the weighted sum; with one embedder it is that embedder's score times its weight.
 """
 
 from collections.abc import Sequence
@@ -20,34 +20,29 @@ from pipeline.noise.scores.score_norm import (
     impostor_stats,
     row_scores,
     score_matrix,
-    take,
+    take_rows,
 )
 
 
 class Calibration(NamedTuple):
-    """How scores are to be read on one data set: measured by noise/calibration.py.
+    """What impostor and genuine scores look like on one data set with these embedders (scores/calibrate.py)."""
 
-    For each embedder an impostor model, a weight and a FAR curve; the FAR curve of the fused score; and mean and
-    standard deviation of the fused score of genuine pairs (two photos of one person), with the share of the pairs
-    within an identity that are genuine.
-    """
-
-    impostors: tuple[ImpostorModel, ...]
-    weights: tuple[float, ...]
-    far_curves: tuple[FarCurve, ...]
-    fused_curve: FarCurve
-    genuine_mean: float
-    genuine_deviation: float
-    genuine_share: float
+    impostors: tuple[ImpostorModel, ...]  # for each embedder
+    weights: tuple[float, ...]  # of each embedder in the fused score
+    far_curves: tuple[FarCurve, ...]  # of each embedder's own score
+    fused_curve: FarCurve  # of the fused score
+    genuine_mean: float  # of the fused scores of genuine pairs (two photos of one person)
+    genuine_deviation: float  # standard deviation of the same
+    genuine_share: float  # share of the pairs within identities that are genuine
 
 
 def genuine_quantile(calibration: Calibration, share: float) -> float:
-    """The fused score that all but a share of the genuine pairs reach."""
+    """The fused score that all but this share of the genuine pairs reach: the threshold with this FRR."""
     return round(calibration.genuine_mean + NormalDist().inv_cdf(share) * calibration.genuine_deviation, DECIMALS)
 
 
 def fuse(scores: Sequence[NDArray[Any]], weights: Sequence[float]) -> Floats:
-    """The fused score of each embedder's scores, arrays of one shape; impostors keep a deviation of about one."""
+    """The fused scores: the weighted sum of each embedder's scores, arrays of one shape."""
     total = np.add.reduce([w * np.asarray(z, np.float64) for w, z in zip(weights, scores, strict=True)])
     return np.asarray(np.round(total, DECIMALS))
 
@@ -66,7 +61,9 @@ def pair_scores(a: Sequence[FaceVectors], i: NDArray[Any], b: Sequence[FaceVecto
     """For each embedder the scores [n] of rows i [n] of a with rows j [n] of b, computed in bounded memory."""
     blocks = [slice(start, start + BLOCK) for start in range(0, len(i), BLOCK)]
     return [
-        np.concatenate([np.empty(0), *(row_scores(take(one, i[rows]), take(two, j[rows])) for rows in blocks)])
+        np.concatenate(
+            [np.empty(0), *(row_scores(take_rows(one, i[rows]), take_rows(two, j[rows])) for rows in blocks)]
+        )
         for one, two in zip(a, b, strict=True)
     ]
 
@@ -74,11 +71,11 @@ def pair_scores(a: Sequence[FaceVectors], i: NDArray[Any], b: Sequence[FaceVecto
 def mean_photo_scores(
     a: Sequence[NDArray[Any]], i: NDArray[Any], b: Sequence[NDArray[Any]], j: NDArray[Any], calibration: Calibration
 ) -> Floats:
-    """The mean fused score [n] of the photos behind row i [n] of a with those behind row j [n] of b.
+    """The mean fused score [n] over all pairs of a photo of person i [n] with a photo of person j [n].
 
-    a and b: for each embedder the means [., d] of unit vectors, of one photo or of many, not made unit vectors again:
-    their inner product is the mean cosine over all pairs. Each photo's impostor cosines are taken to deviate as much as
-    those of an average face.
+    a and b: for each embedder a row for each person: the mean [d] of its photos' unit vectors, not normalised again, so
+    that the inner product of two means is the mean cosine over all pairs of photos. All photos are taken to have the
+    impostor deviation of an average face.
     """
     scores = []
     for one, two, (mean, covariance) in zip(a, b, calibration.impostors, strict=True):

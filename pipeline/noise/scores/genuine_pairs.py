@@ -1,7 +1,8 @@
-"""What genuine pairs (two photos of one person) look like, measured on labels that are partly wrong.
+"""Estimates the scores of genuine pairs (two photos of one person) from labels that are partly wrong.
 
-The pairs within identities are a mixture: genuine ones, and impostors where a label is wrong. The impostors' part is
-known from the pairs across identities, so a mixture of two normal distributions is fitted with that one held fixed.
+The pairs within identities are a mixture of genuine pairs and, where a label is wrong, impostor pairs. The distribution
+of impostor pairs is known from the pairs across identities. So a mixture of two normal distributions is fitted, of
+which that of the impostor pairs is fixed.
 """
 
 from typing import NamedTuple
@@ -11,14 +12,14 @@ import numpy as np
 from pipeline.noise.scores.far_curve import FEW_PAIRS
 from pipeline.noise.scores.score_norm import Floats
 
-FEW_WITHIN = 100  # pairs within identities below which nothing is fitted
-RIDGE = 1e-3  # added to variances, so that one model given twice is no singular case
-TOP = 0.7  # the fit starts from the pairs above this quantile of the summed score
+FEW_WITHIN = 100  # with fewer pairs within identities nothing is fitted
+RIDGE = 1e-3  # added to variances: two embedders may be the same model, which makes the covariance singular
+TOP = 0.7  # the fit starts with the pairs whose summed score is above this quantile
 ROUNDS = 60  # of expectation maximisation
 
 
 class ImpostorPairs(NamedTuple):
-    """Summary of impostor pairs: their number, and mean [e] and covariance [e, e] of their scores by each embedder."""
+    """Number of impostor pairs, and mean [e] and covariance [e, e] of their scores by e embedders."""
 
     n: int
     mean: Floats
@@ -26,7 +27,7 @@ class ImpostorPairs(NamedTuple):
 
 
 class GenuinePairs(NamedTuple):
-    """Weights of the embedders, and the fused score of genuine pairs: see fusion.Calibration."""
+    """Weights of the embedders, and the distribution of the fused score of genuine pairs: see fusion.Calibration."""
 
     weights: tuple[float, ...]
     mean: float
@@ -35,9 +36,10 @@ class GenuinePairs(NamedTuple):
 
 
 def fit_genuine_pairs(impostors: ImpostorPairs, within: Floats) -> GenuinePairs:
-    """Weights of the embedders by Fisher's discriminant, fused impostor scores deviating by one, and the genuine pairs.
+    """Weights of the embedders by Fisher's discriminant, and the genuine pairs' distribution.
 
-    within: the scores [m, e] of the pairs within identities. With few pairs the weights are equal and the rest a guess.
+    within: the scores [m, e] of the pairs within identities. Weights are scaled so that fused impostor scores have a
+    standard deviation of one. With few pairs the weights are equal, and the distribution is a fixed guess.
     """
     embedders = within.shape[1]
     if impostors.n < FEW_PAIRS or len(within) < FEW_WITHIN:
@@ -55,7 +57,7 @@ def fit_genuine_pairs(impostors: ImpostorPairs, within: Floats) -> GenuinePairs:
 
 
 def _fit_mixture(within: Floats, mean0: Floats, cov0: Floats) -> tuple[Floats, Floats, float]:
-    """Mean, covariance and share of the genuine pairs, by expectation maximisation with the impostors' part fixed."""
+    """Mean, covariance and share of the genuine pairs, by expectation maximisation with a fixed impostor part."""
     top = within[within.sum(1) >= np.quantile(within.sum(1), TOP)]
     mean1, cov1, share = top.mean(0), np.atleast_2d(np.cov(top.T)) + np.eye(len(mean0)), 0.5
     for _ in range(ROUNDS):

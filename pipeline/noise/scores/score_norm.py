@@ -1,8 +1,9 @@
-"""Scores: cosines normalised by what each face's cosines to impostors look like (symmetric normalisation, s-norm).
+"""Scores of one embedder: cosines normalised by the two faces' cosines to impostors (s-norm); fusion.py fuses several.
 
-A raw cosine means little, for impostor cosines differ between models, photos and groups of people. So a score is the
-cosine in units of the two faces' impostor cosines (s-norm, Kenny 2010: there with a list of impostors, here with their
-mean and covariance, which give the same two numbers in closed form). All here is of one embedder; see fusion.py.
+A raw cosine is hard to interpret, because impostor cosines differ between models, photos and groups of people. The
+score is the mean over both faces of (cosine - mean) / deviation, where mean and deviation are those of the face's
+cosines to impostors (symmetric normalisation, Kenny 2010). He measures them on a list of impostors; here they follow in
+closed form from the mean and covariance of the impostors' vectors.
 """
 
 from typing import Any, NamedTuple
@@ -14,22 +15,22 @@ from scipy.linalg.blas import dtrmm
 from pipeline.noise.scores.far_curve import DECIMALS
 
 Floats = NDArray[np.float64]
-MIN_DIVISOR = 1e-9  # a vanishing length or variance is taken for this
-BLOCK = 2048  # rows worked on at a time: 8 MB of 512 float64, so that the memory is soon used again
-FEW_ROWS = 512  # rows for which the covariance is not worth factorising
+MIN_DIVISOR = 1e-9  # replaces smaller lengths and variances
+BLOCK = 2048  # rows computed at a time: 8 MB of 512 float64, a block of memory that is reused quickly
+FEW_ROWS = 512  # for fewer rows, factorising the covariance takes longer than it saves
 
 
 class ImpostorModel(NamedTuple):
-    """What one embedder gives for faces of many people: the mean [d] and covariance [d, d] of their unit vectors."""
+    """Mean [d] and covariance [d, d] of one embedder's unit vectors of many people's faces."""
 
     mean: Floats
     covariance: Floats
 
 
 class FaceVectors(NamedTuple):
-    """Unit vectors [n, d] of faces or of centres of faces, of any float type, by one embedder.
+    """One embedder's unit vectors [n, d] of n faces (or centres of faces), of any float type.
 
-    With mean and standard deviation [n] of each one's cosines to impostors.
+    impostor_mean, impostor_deviation [n]: mean and standard deviation of each face's cosines to impostors.
     """
 
     x: NDArray[Any]
@@ -38,7 +39,7 @@ class FaceVectors(NamedTuple):
 
 
 def impostor_stats(x: NDArray[Any], impostors: ImpostorModel) -> FaceVectors:
-    """Unit vectors x [n, d] with mean and deviation of their cosines to impostors, computed in bounded memory."""
+    """Unit vectors x [n, d] with mean and deviation of their cosines to impostors; computed in blocks."""
     mean, deviation = np.empty(len(x)), np.empty(len(x))
     factor = np.asfortranarray(np.linalg.cholesky(impostors.covariance)) if len(x) >= FEW_ROWS else None
     for start in range(0, len(x), BLOCK):
@@ -46,25 +47,25 @@ def impostor_stats(x: NDArray[Any], impostors: ImpostorModel) -> FaceVectors:
         mean[start : start + BLOCK] = block @ impostors.mean
         if factor is None:
             variance = np.einsum("nd,nd->n", block @ impostors.covariance, block)
-        else:  # |L'x|^2 instead of x'Cx: a triangle is half a product
+        else:  # |L'x|^2 instead of x'Cx: the triangular product takes half the time
             projected = dtrmm(1.0, factor, block.T, lower=1, trans_a=1)
             variance = np.einsum("dn,dn->n", projected, projected)
         deviation[start : start + BLOCK] = np.sqrt(np.maximum(variance, MIN_DIVISOR))
     return FaceVectors(x, mean, deviation)
 
 
-def take(faces: FaceVectors, rows: NDArray[Any] | slice) -> FaceVectors:
-    """Some of the rows."""
+def take_rows(faces: FaceVectors, rows: NDArray[Any] | slice) -> FaceVectors:
+    """The faces in these rows."""
     return FaceVectors(*(column[rows] for column in faces))
 
 
 def as_double(faces: FaceVectors) -> FaceVectors:
-    """The same rows in double precision: converted once for many comparisons."""
+    """The same faces in double precision, converted once for many comparisons."""
     return faces._replace(x=np.asarray(faces.x, np.float64))
 
 
 def weighted_means(faces: FaceVectors, weights: NDArray[Any], impostors: ImpostorModel) -> FaceVectors:
-    """The means [m] of the rows under weights [m, n], made unit vectors, with their own impostor statistics."""
+    """The m weighted means of the n faces, weights [m, n], as unit vectors with their impostor statistics."""
     x = np.asarray(weights @ np.asarray(faces.x, np.float64))
     return impostor_stats(x / np.maximum(np.linalg.norm(x, axis=1), MIN_DIVISOR)[:, None], impostors)
 
@@ -72,8 +73,7 @@ def weighted_means(faces: FaceVectors, weights: NDArray[Any], impostors: Imposto
 def score_matrix(a: FaceVectors, b: FaceVectors) -> Floats:
     """The scores [n, m] of every row of a with every row of b.
 
-    The mean of (cosine - mean) / deviation over both sides, with each side's impostor statistics. A centre of several
-    faces is scored like a face: its impostor cosines deviate more, and that is all that differs.
+    A centre of several faces is scored like a face; its impostor cosines just have a larger deviation.
     """
     offset = (0.5 * a.impostor_mean / a.impostor_deviation)[:, None]
     offset = offset + (0.5 * b.impostor_mean / b.impostor_deviation)[None]
@@ -90,9 +90,10 @@ def row_scores(a: FaceVectors, b: FaceVectors) -> Floats:
 
 
 def leave_one_out_scores(faces: FaceVectors, impostors: ImpostorModel) -> Floats:
-    """The score of each face [n] with the unit mean of the other faces: row_scores() of both, without making the means.
+    """The score [n] of each face with the normalised mean of all other faces.
 
-    All is linear or quadratic in the sum of the faces, so the covariance is multiplied once and not for every mean.
+    It equals row_scores() with the n means, but these are not computed: each is the sum of all faces less one face, so
+    one product with the covariance is enough.
     """
     x = np.asarray(faces.x, np.float64)
     total = x.sum(0)

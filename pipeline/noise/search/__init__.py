@@ -1,1 +1,1 @@
-"""Nearest neighbours among all persons, and the memory that a search takes."""
+"""Nearest-neighbour search among all persons, and the memory that it takes."""

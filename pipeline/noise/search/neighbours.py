@@ -1,12 +1,12 @@
-"""Nearest neighbours, answered by faiss and only here; on the GPU when faiss sees one.
+"""Nearest-neighbour search with faiss, which no other file uses; on the GPU when faiss sees one.
 
-Cosines are inner products of unit rows. A search runs in blocks, so its memory is bounded by their size and not by the
-number of faces. What faiss returns are candidates: callers that store a score compute it again in double precision, so
-that neither threads nor a GPU can change a byte of a table.
+Cosines are inner products of unit rows. A search runs in blocks, whose size bounds its memory. The rows that faiss
+returns are candidates: callers that store a score compute it again in double precision, so that neither threads nor a
+GPU can change a byte of a table.
 
-A small gallery is searched exactly. One of MIN_CODED_ROWS rows or more is searched by codes first (faiss's fast scan of
-4 bits, Andre and others 2015), and the rows nearest by code are compared in full. The gallery alone decides which, and
-codes stay on the processor: the same question always has the same answer.
+A small gallery is searched exactly. A gallery of MIN_CODED_ROWS rows or more is searched by short codes first (faiss's
+4-bit fast scan, Andre and others 2015), and the rows with the nearest codes are compared in full. Which search is used
+depends on the gallery alone, and codes are never searched on a GPU, so the same query always gets the same result.
 """
 
 from dataclasses import dataclass
@@ -18,26 +18,28 @@ from numpy.typing import NDArray
 
 from pipeline.noise.search.pq_codes import code_layout
 
-BLOCK_ROWS = 65536  # of an exact search at a time: 128 MB of 512 float32
-CODED_BLOCK_ROWS = 8192  # of a search by codes, which need tables for each query: 80 MB
-MIN_BLOCK_ROWS = 256  # at a time, however little memory there is
-MIN_CODED_ROWS = 5_000  # of a gallery from which on codes pay: half as fast again, twice from 10,000 on
-SHORTLIST = 64  # rows that are compared in full for each query; on 100,000 rows half as many lose three times as much
+BLOCK_ROWS = 65536  # at a time in an exact search: 128 MB of 512 float32
+CODED_BLOCK_ROWS = 8192  # at a time in a search by codes: 80 MB for the tables that each query needs
+MIN_BLOCK_ROWS = 256  # at a time, even with too little memory
+# of a gallery for codes, which are 1.5 times as fast as an exact search then, and twice as fast from 10,000 rows on
+MIN_CODED_ROWS = 5_000
+# rows compared in full for each query; with 32 of them three times as many neighbours are missed among 100,000 rows
+SHORTLIST = 64
 Floats = NDArray[np.float32]
 Indices = NDArray[np.signedinteger[Any]]
 
 
 class Codes(NamedTuple):
-    """A gallery in codes of pairs of numbers; axes [d, 2 pairs]: what a query is multiplied by to be compared."""
+    """The codes of a gallery's rows: see pq_codes.Layout."""
 
-    axes: Floats
-    pairs: int
+    axes: Floats  # [d, 2 * pairs]: a query is multiplied by them before the search
+    pairs: int  # of numbers in a code
     faiss_index: Any
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """A gallery of unit rows x [m, d] to be searched many times, with codes where it is large: see build_index()."""
+    """A gallery of unit rows x [m, d], prepared for many searches by build_index(); a large one has codes."""
 
     x: Floats
     codes: Codes | None = None
@@ -46,12 +48,12 @@ class Index:
         return len(self.x)
 
     def __getitem__(self, rows: NDArray[Any]) -> "Index":
-        """The gallery of some of the rows."""
+        """The gallery that consists of these rows."""
         return build_index(self.x[rows])
 
 
 def build_index(x: NDArray[Any]) -> Index:
-    """A gallery of unit rows x [m, d], with codes if it has MIN_CODED_ROWS rows and varies so that codes are a gain."""
+    """Prepare a gallery of unit rows x [m, d]; with codes if it is large and codes save time (see code_layout)."""
     x = np.ascontiguousarray(x, np.float32)
     layout = code_layout(x) if len(x) >= MIN_CODED_ROWS else None
     if layout is None:
@@ -60,7 +62,7 @@ def build_index(x: NDArray[Any]) -> Index:
     index = faiss.IndexPQFastScan(2 * pairs, pairs, 4, faiss.METRIC_INNER_PRODUCT)
     faiss.copy_array_to_vector(layout.points.astype(np.float32).ravel(), index.pq.centroids)
     index.is_trained = True
-    # in double precision: with another number of threads no number falls to another code
+    # in double precision, so that rounding, which depends on the number of threads, does not change a code
     for start in range(0, len(x), CODED_BLOCK_ROWS):
         block = x[start : start + CODED_BLOCK_ROWS].astype(np.float64)
         index.add(np.asarray(block @ layout.axes, np.float32))
@@ -72,9 +74,10 @@ def nearest(
 ) -> tuple[Floats, Indices]:
     """Cosines [n, k] and rows [n, k] of the k gallery rows nearest to each query, best first.
 
-    queries [n, d], gallery [m, d], unit rows of any float type; -1 and -inf fill up where the gallery has fewer than
-    k rows. Of equal cosines the lowest row comes first. With an Index that has codes some rows are missed.
-    memory_bytes: what the blocks of the search may take, beside queries, gallery and results.
+    queries [n, d] and gallery [m, d]: unit rows of any float type. Of equal cosines the lowest row comes first.
+    Where the gallery has fewer than k rows, the result is padded with row -1 and cosine -inf. An Index with codes is
+    searched approximately: some nearest rows are missed. memory_bytes: how much the blocks of the search may take, in
+    addition to queries, gallery and results.
     """
     x, codes = (gallery.x, gallery.codes) if isinstance(gallery, Index) else (gallery, None)
     cosines = np.full((len(queries), k), -np.inf, np.float32)
@@ -92,32 +95,30 @@ def nearest(
 
 
 def block_rows(dim: int, k: int, pairs: int, memory_bytes: int | None) -> int:
-    """How many rows a search takes at a time; pairs: of the codes that are searched, 0: none."""
+    """How many rows a search compares at a time. dim: length of a row; pairs: of numbers in a code, 0: exact search."""
     limit = CODED_BLOCK_ROWS if pairs else BLOCK_ROWS
     return limit if memory_bytes is None else min(limit, max(MIN_BLOCK_ROWS, memory_bytes // row_bytes(dim, k, pairs)))
 
 
 def row_bytes(dim: int, k: int, pairs: int) -> int:
-    """Bytes that each row of a block takes.
-
-    By codes: the query, its tables, and what is compared in full; exactly: a row of each side, and what is merged.
-    """
+    """Bytes of memory for each row of a block; see block_rows() for the parameters."""
+    # by codes: a query, its tables, and the rows compared in full; exact: a query, a gallery row, and the best so far
     return 4 * dim + 88 * pairs + 64 * max(k, SHORTLIST) if pairs else 8 * dim + 64 * k
 
 
 def _keep_best(cosines: Floats, rows: Indices, new_cosines: Floats, new_rows: Indices) -> None:
-    """Write the best of old and new into the first two [n, k]."""
-    both = np.concatenate([cosines, new_cosines], axis=1)
-    names = np.concatenate([rows, new_rows], axis=1)
-    order = np.lexsort((names, -both), axis=1)[:, : cosines.shape[1]]
-    cosines[:], rows[:] = np.take_along_axis(both, order, 1), np.take_along_axis(names, order, 1)
+    """Write into cosines and rows [n, k] the k best of these and of new_cosines and new_rows, for each query."""
+    both_cosines = np.concatenate([cosines, new_cosines], axis=1)
+    both_rows = np.concatenate([rows, new_rows], axis=1)
+    order = np.lexsort((both_rows, -both_cosines), axis=1)[:, : cosines.shape[1]]
+    cosines[:], rows[:] = np.take_along_axis(both_cosines, order, 1), np.take_along_axis(both_rows, order, 1)
 
 
 def factory_index(gallery: Floats, kind: str, setting: str = "", *, train_rows: int = 50_000) -> Any:
-    """One of faiss's other indexes over rows [m, d], to be measured: search(queries, k) gives cosines and rows.
+    """Another kind of faiss index over rows [m, d], for benchmarks: its search(queries, k) gives cosines and rows.
 
-    kind: as faiss's index_factory has it, such as IVF1024,Flat; setting: of its search, such as nprobe=64; train_rows:
-    from which its lists are trained.
+    kind: in the syntax of faiss's index_factory, such as IVF1024,Flat; setting: of the search, such as nprobe=64;
+    train_rows: how many rows the index is trained on, about.
     """
     index = faiss.index_factory(gallery.shape[1], kind, faiss.METRIC_INNER_PRODUCT)
     index.train(gallery[:: max(1, len(gallery) // train_rows)])
@@ -132,7 +133,7 @@ def _float_rows(x: NDArray[Any], start: int, step: int) -> Floats:
 
 
 def _search_codes(query: Floats, x: Floats, codes: Codes, k: int) -> tuple[Floats, Indices]:
-    """Exact cosines [n, s] to the rows [n, s] of x that are nearest by code, in no order."""
+    """The rows [n, s] of x whose codes are nearest to each query, and their exact cosines [n, s]; not sorted."""
     _, rows = codes.faiss_index.search(query @ codes.axes, min(len(x), max(SHORTLIST, 4 * k)))
     cosines = np.empty(rows.shape, np.float32)
     pointers = map(faiss.swig_ptr, (cosines, query, x, rows))
@@ -141,7 +142,7 @@ def _search_codes(query: Floats, x: Floats, codes: Codes, k: int) -> tuple[Float
 
 
 def gpu_count() -> int:
-    """How many GPUs faiss sees; 0 for a faiss that is built for processors alone."""
+    """How many GPUs faiss sees; 0 for a faiss that is built without GPU support."""
     return int(faiss.get_num_gpus())
 
 

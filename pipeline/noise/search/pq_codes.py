@@ -1,9 +1,9 @@
-"""Vectors as codes of a few bits, which tell the rows of a large gallery that are worth comparing in full.
+"""Short codes of vectors (product quantisation), by which the best candidates in a large gallery are found quickly.
 
-Face vectors vary much along few axes and little along the rest. So the bits of a code go where the variance is (reverse
-water filling, Cover and Thomas 10.3.3): 4 for each of the first axes, 2 for each of the next, none for the rest. The
-levels of a number are those that are best for a normal distribution, computed and not trained: a code depends on the
-gallery alone, with no seed and no clustering in it.
+Face vectors vary much along a few axes and little along the others. So the bits of a code are given to the axes with
+the largest variance (reverse water filling, Cover and Thomas 10.3.3): 4 bits to each of the first axes, 2 bits to each
+of the next, none to the rest. The quantisation levels are the best ones for a normal distribution; they are computed,
+not trained. So codes depend on the gallery alone, not on a seed or a clustering.
 """
 
 from functools import cache
@@ -14,29 +14,28 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
-SAMPLE = 20_000  # rows that the axes are taken from: 0.3 s on one core
-STEP = 16  # pairs of numbers, 4 bits each, by which codes grow
-# How far impostors' cosines by codes may deviate from the exact ones, in units of their own deviation. A quarter more
-# loses one finding in two hundred among 100,000 drawn persons of 512 numbers (`refinery benchmark search`), this hardly
-# any.
+SAMPLE = 20_000  # rows from which the axes are computed, in 0.3 s on one core
+STEP = 16  # codes have a multiple of this many pairs of numbers; a pair has 4 bits
+# How far impostor cosines computed from codes may deviate from the exact cosines, in units of the deviation of the
+# exact ones. A value a quarter larger loses one finding in two hundred among 100,000 drawn persons with vectors of 512
+# numbers (`refinery benchmark search`), this value hardly any.
 MAX_ERROR = 0.25
 
 
 class Layout(NamedTuple):
-    """How vectors become codes: multiplied by axes [d, 2m], and each pair of numbers the nearest of its points.
+    """How a vector becomes a code of m pairs: it is multiplied by the axes, and each pair of numbers is replaced by the
+    nearest of its 16 points."""
 
-    points [m, 16, 2]; error: the deviation of impostors' cosines by codes from the exact ones, in units of their own.
-    """
-
-    axes: Floats
-    points: Floats
-    error: float
+    axes: Floats  # [d, 2m]
+    points: Floats  # [m, 16, 2]
+    error: float  # see MAX_ERROR
 
 
 def code_layout(x: NDArray[Any]) -> Layout | None:
-    """The shortest codes for unit rows x [n, d] with an error up to MAX_ERROR; None: they would be no gain.
+    """The shortest codes for unit rows x [n, d] with an error up to MAX_ERROR.
 
-    A code of m pairs takes as long to compare as 1.2 m numbers do in a product, measured with 512.
+    None where codes of d / 2 pairs are too inexact: longer ones save no time, because to compare codes of m pairs takes
+    as long as an inner product of 1.2 m numbers (measured with 512 numbers).
     """
     sample = np.asarray(x[:: max(1, len(x) // SAMPLE)], np.float64)
     variance, axes = np.linalg.eigh(sample.T @ sample / len(sample))
@@ -49,7 +48,7 @@ def code_layout(x: NDArray[Any]) -> Layout | None:
 
 
 def _allot_bits(variance: Floats, pairs: int) -> tuple[int, int, float]:
-    """How many axes get 4 bits and how many 2, of `pairs` times 4 bits in all, and the error that remains."""
+    """How many axes get 4 bits, how many get 2, and the error, for codes of 4 * pairs bits."""
     d, power = len(variance), np.append(0.0, np.cumsum(variance**2))
     fine = np.arange(max(0, 2 * pairs - d), min(pairs, d) + 1)
     end = 2 * pairs - fine
@@ -59,13 +58,13 @@ def _allot_bits(variance: Floats, pairs: int) -> tuple[int, int, float]:
 
 
 def _pair_axes(axes: Floats, fine: int, coarse: int) -> Floats:
-    """The axes in pairs [d, 2m]: each fine one with a column of zeros, then the coarse ones two by two."""
+    """The axes in pairs [d, 2m]: each axis of 4 bits with a column of zeros, then the axes of 2 bits two by two."""
     alone = np.stack([axes[:, :fine], np.zeros((len(axes), fine))], axis=2).reshape(len(axes), 2 * fine)
     return np.concatenate([alone, axes[:, fine : fine + coarse]], axis=1)
 
 
 def _points(deviation: Floats, fine: int, coarse: int) -> Floats:
-    """The 16 points of each pair [m, 16, 2]: on a line for a fine axis, on a grid for two coarse ones."""
+    """The 16 points of each pair [m, 16, 2]: on a line for an axis of 4 bits, on a grid for two axes of 2 bits."""
     line = np.stack([levels(16), np.zeros(16)], axis=1)
     grid = np.stack(np.meshgrid(levels(4), levels(4), indexing="ij"), axis=-1).reshape(16, 2)
     pairs = deviation[fine : fine + coarse].reshape(-1, 1, 2)
@@ -74,7 +73,7 @@ def _points(deviation: Floats, fine: int, coarse: int) -> Floats:
 
 @cache
 def levels(n: int) -> Floats:
-    """The n numbers that approximate a normal variable best (Max 1960): each the mean of the values nearest to it."""
+    """The n levels that approximate a standard normal variable best (Max 1960): each the mean of its nearest values."""
     x = np.linspace(-2, 2, n)
     for _ in range(3000):
         edge = np.concatenate([[-np.inf], (x[1:] + x[:-1]) / 2, [np.inf]])
@@ -85,7 +84,7 @@ def levels(n: int) -> Floats:
 
 @cache
 def _lost_variance(n: int) -> float:
-    """The share of its variance that a normal variable loses when it is rounded to n levels."""
+    """The share of its variance that a normal variable loses when it is rounded to the nearest of n levels."""
     x = levels(n)
     edge = np.concatenate([[-np.inf], (x[1:] + x[:-1]) / 2, [np.inf]])
     return float(1 - (np.diff(ndtr(edge)) * x**2).sum())

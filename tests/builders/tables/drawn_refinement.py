@@ -1,6 +1,6 @@
 """A finished refinement of drawn embeddings whose planted noise is known."""
 
-from pipeline.noise.stages import find
+from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, publish
 from tests.builders.tables.drawn_vectors import tables
@@ -12,7 +12,7 @@ def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, 
     world = planted_noise(seed)
     photos, faces, embeddings = tables(root, world.rows)
     test_faces, test_embeddings = tables(root, world.test_rows, source="t")[1:]
-    noise = find(root, faces, [embeddings], tests=[(test_faces, [test_embeddings])])
+    noise = find_noise(root, faces, [embeddings], tests=[(test_faces, [test_embeddings])])
     labelling = label(root, photos, noise, undecided="keep", min_faces=2)
     refinement = Refinement(
         photos,

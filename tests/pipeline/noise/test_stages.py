@@ -8,7 +8,7 @@ import pytest
 from pipeline import schema
 from pipeline.noise import person_gallery
 from pipeline.noise.search import neighbours, pq_codes
-from pipeline.noise.stages import find
+from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
 from tests.builders.tables.drawn_vectors import person, photos_of, tables, unit
 from tests.builders.tables.planted_noise import planted_noise
@@ -30,7 +30,7 @@ def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep",
             x = poorer([r[2] for r in faces_of], world.rng)
             second = [(r[0], r[1], v, r[3]) for r, v in zip(faces_of, x, strict=True)]
             embedded.append(tables(f"{root}/a", second, source=source)[2])
-    noise = find(
+    noise = find_noise(
         f"{root}/a", faces, embeddings, tests=[(t_faces, t_embeddings)], workers=workers, memory_bytes=memory_bytes
     )
     labels = label(f"{root}/a", photos, noise, undecided=undecided, min_faces=2, workers=workers).labels
@@ -98,7 +98,7 @@ def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypa
 
 def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", None, 1), ("a/2", "a", None, 2)])
-    noise = find(str(tmp_path), faces, [embeddings])
+    noise = find_noise(str(tmp_path), faces, [embeddings])
     labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
     assert labels.read()["reason"].to_pylist() == ["no_face", "no_face"]
 
@@ -107,7 +107,7 @@ def test_one_name_with_two_photos(tmp_path):
     rng = np.random.default_rng(0)
     x = photos_of(person(rng), 2, rng)
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", x[0], 1), ("a/2", "a", x[1], 2)])
-    noise = find(str(tmp_path), faces, [embeddings])
+    noise = find_noise(str(tmp_path), faces, [embeddings])
     labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
     assert labels.read()["identity"].to_pylist() == ["a", "a"]
 
@@ -121,7 +121,7 @@ def test_a_picture_under_two_names_is_a_conflict_and_one_of_a_test_set_goes(tmp_
     photos, faces, embeddings = tables(str(tmp_path), sorted(rows))
     leak = [("t/0", "somebody", rows[30][2], rows[30][3])]
     _, t_faces, t_embeddings = tables(str(tmp_path), leak, source="t")
-    noise = find(str(tmp_path), faces, [embeddings], tests=[(t_faces, [t_embeddings])])
+    noise = find_noise(str(tmp_path), faces, [embeddings], tests=[(t_faces, [t_embeddings])])
     found = {(r["kind"], r["subject"], r["object"]) for r in noise.findings.read().to_pylist()}
     one, two, leaked = (schema.face_id("s", key) for key in ("p0/0", "p1/0", rows[30][0]))
     assert ("conflict", one, two) in found or ("conflict", two, one) in found

@@ -11,7 +11,7 @@ from pipeline.noise.scores.score_norm import (
     leave_one_out_scores,
     row_scores,
     score_matrix,
-    take,
+    take_rows,
     weighted_means,
 )
 from tests.builders.tables.drawn_vectors import DIM, EVEN, person, photos_of, unit
@@ -65,5 +65,5 @@ def test_leave_one_out_scores_are_those_with_the_mean_of_the_others():
     assert np.allclose(leave_one_out_scores(faces, impostors), row_scores(faces, others), atol=2e-6)
 
 
-def test_take_gives_some_of_the_rows():
-    assert take(impostor_stats(np.eye(DIM), EVEN), np.array([2])).x[0, 2] == 1
+def test_take_rows_keeps_the_chosen_rows():
+    assert take_rows(impostor_stats(np.eye(DIM), EVEN), np.array([2])).x[0, 2] == 1
