@@ -64,7 +64,7 @@ def label(
     if verdicts is not None and len(verdicts):
         answers, with_people = match_answers(root, verdicts, noise, workers=workers)
     findings = with_people or noise.findings
-    run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
+    run: dict[str, Any] = {"workers": workers, "unhashed": {"root": root}}
     decisions = build(
         root,
         "decisions",

@@ -61,7 +61,7 @@ def match_answers(root: str, answers: pa.Table, noise: Noise, *, workers: Worker
 
     answers: people's verdicts, columns as ANSWERS.
     """
-    run: dict[str, Any] = {"workers": workers, "unnamed": {"root": root}}
+    run: dict[str, Any] = {"workers": workers, "unhashed": {"root": root}}
     rows = [_as_text(row) for row in answers.to_pylist()]
     part = (rows, noise.clusters.shards, noise.persons.shards)
     matched = build(root, "answers", answers_shard, [part], schema=schema.ANSWERS, **run)
