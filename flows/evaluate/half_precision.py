@@ -14,7 +14,7 @@ from flows.evaluate.pair_sets import PreparedPairs, prepare_pairs
 from flows.evaluate.verify_pairs import pair_set_cosines
 from flows.refine.models import is_checkpoint
 from pipeline.errors import UserError
-from pipeline.faces.embed import OnnxEmbedder, layout_of
+from pipeline.faces.embed import OnnxEmbedder, embedder_format
 from pipeline.faces.half_precision import write_half_precision
 from pipeline.faces.packs import find_model
 from pipeline.tables.build import Workers
@@ -86,7 +86,7 @@ def half_precision(
         raise UserError(f"{out} is the model itself: give another file")
     sizes = Path(full.model).stat().st_size, write_half_precision(full.model, out)
     half = OnnxEmbedder(str(out.absolute()))
-    if layout_of(half.model) != layout_of(full.model):  # a graph whose first nodes say how it takes its faces
+    if embedder_format(half.model) != embedder_format(full.model):  # the format follows from a graph's first nodes
         raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")
     pool = parse_workers(workers)
     tests = [prepare_pairs(cache, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]

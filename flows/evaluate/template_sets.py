@@ -12,7 +12,7 @@ from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import without_face
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
 from pipeline import schema
-from pipeline.faces import given_landmarks
+from pipeline.faces import listed_landmarks
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.test_sets import ijb
 from pipeline.tables.build import build
@@ -32,7 +32,7 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
     faces = build(
         root,
         "faces",
-        given_landmarks.cut_shard,
+        listed_landmarks.align_shard,
         ijb.parts(path, lists),
         schema=schema.FACES,
         workers=options.workers,
@@ -63,7 +63,7 @@ def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
         ids += rows["face_id"].to_pylist()
         parts.append(embeddings)
     row_of = {face_id: row for row, face_id in enumerate(ids)}
-    listed = [row_of[given_landmarks.face_id(photo)] for photo in lists.photos]
+    listed = [row_of[listed_landmarks.face_id(photo)] for photo in lists.photos]
     return np.asarray(np.concatenate(parts)[listed], np.float32)
 
 

@@ -15,7 +15,7 @@ from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import without_face
 from flows.evaluate.results import MeasuredTestSet, Measurement
 from pipeline import schema
-from pipeline.faces import given_landmarks
+from pipeline.faces import listed_landmarks
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.test_sets import megaface_devkit, trillion_pairs
 from pipeline.tables.build import build
@@ -34,7 +34,7 @@ def write_submissions(root: str, models: Mapping[str, FaceEmbedder], path: str, 
     faces = build(
         root,
         "faces",
-        given_landmarks.cut_listed_shard,
+        listed_landmarks.align_trillion_pairs_shard,
         trillion_pairs.parts(path),
         schema=schema.FACES,
         workers=options.workers,

@@ -1,4 +1,4 @@
-"""Alignment: which of a photo's faces it is about, and the 112x112 face that every ArcFace-kind model expects.
+"""Alignment: chooses a photo's main face and warps it to the 112x112 face that ArcFace-kind models expect.
 
 Convention: points are (x, y) in pixels, origin top left; transforms map photo to face.
 """
@@ -13,41 +13,41 @@ from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 
 SIZE = 112
-# where ArcFace training sets put left eye, right eye, nose tip, left and right mouth corner (InsightFace's arcface_dst)
+# left eye, right eye, nose tip, left and right mouth corner in an aligned face (InsightFace's arcface_dst)
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 TEMPLATE.setflags(write=False)
 
 
-class NoFace(ValueError):  # noqa: N818  a fact about a photo, kept in its row
-    """A picture in which no face can be found or aligned."""
+class NoFace(ValueError):  # noqa: N818  a result, which the photo's row records
+    """The photo has no face that can be detected and aligned; the message says why."""
 
 
 def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -> NDArray[np.float64]:
     """The least-squares similarity transform [2, 3] that maps points src [n, 2] to dst [n, 2].
 
     Rotation, one scale, translation, never a reflection: Umeyama, "Least-squares estimation of transformation
-    parameters between two point patterns", PAMI 1991. In the plane his solution (equations 40 to 43 with the sign that
-    forbids reflection) is the regression of one set of complex numbers on the other, which is ten times as fast as by
-    singular values. Raises ValueError for points that coincide.
+    parameters between two point patterns", PAMI 1991. In the plane his solution (equations 40 to 43, no reflection) is
+    the linear regression of one set of complex numbers on the other, which is ten times as fast as a singular value
+    decomposition. Raises ValueError when the points src coincide.
     """
     src_mean, dst_mean = src.mean(0), dst.mean(0)
     z, w = ((p - m) @ (1, 1j) for p, m in ((src, src_mean), (dst, dst_mean)))
     spread = np.vdot(z, z).real
     if spread < 1e-9 * len(z):
         raise ValueError("the landmarks coincide")
-    rotation = np.vdot(z, w) / spread  # a complex number: the angle, and the scale as its length
+    rotation = np.vdot(z, w) / spread  # a complex number: its argument is the angle, its absolute value the scale
     matrix = np.array([[rotation.real, -rotation.imag], [rotation.imag, rotation.real]])
     return np.column_stack([matrix, dst_mean - matrix @ src_mean])
 
 
 def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) -> Image:
-    """The face [size, size, 3] of a photo [h, w, 3], moved so that its landmarks [5, 2] come to lie on the template."""
+    """The face [size, size, 3] of a photo [h, w, 3], warped so that its landmarks [5, 2] lie on the template."""
     matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE * (size / SIZE))
     scale = np.hypot(matrix[0, 0], matrix[1, 0])
     if scale < 0.5:
-        # bilinear sampling reads four pixels: a photo much larger than the face is averaged down first, else it aliases
+        # bilinear sampling reads four pixels, so a much larger photo is shrunk by averaging first, or it would alias
         factor = 2.0 ** np.floor(np.log2(scale) + 1)
         image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
         matrix = matrix @ np.array(
@@ -59,10 +59,11 @@ def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) 
 def align_main_face(
     image: Image, faces: DetectedFaces, box: Sequence[float] | None = None, *, shrink: int = 1
 ) -> tuple[Image, DetectedFaces, int]:
-    """The aligned face [112, 112, 3] that a photo is about, all faces of the photo, and the index of that one.
+    """The aligned main face [112, 112, 3] of a photo, all faces of the photo, and the index of the main one.
 
-    image: the photo, each side `shrink` times shorter. faces: those in image. box: see main_face, in the photo's
-    pixels, in which the faces are returned too. Raises NoFace when there is none, or none that can be aligned.
+    image: the photo, each side `shrink` times shorter; faces: the faces detected in image, in its pixels. box: see
+    main_face(), in pixels of the whole photo; so are the returned faces. Raises NoFace when there is no face, or when
+    the main face cannot be aligned.
     """
     if not len(faces.scores):
         raise NoFace("the detector finds none")
@@ -73,7 +74,7 @@ def align_main_face(
 
 
 def align_from_landmarks(image: Image, landmarks: NDArray[np.floating]) -> Image:
-    """The face of align_face; raises NoFace for landmarks that cannot be aligned."""
+    """The face that align_face() returns. Raises NoFace for landmarks that cannot be aligned."""
     try:
         return align_face(image, landmarks)
     except (ValueError, cv2.error) as error:
@@ -81,20 +82,18 @@ def align_from_landmarks(image: Image, landmarks: NDArray[np.floating]) -> Image
 
 
 def main_face(faces: DetectedFaces, *, width: int, height: int, box: Sequence[float] | None = None) -> int:
-    """The index of the face that a photo is about: the one nearest a given box, else the large and central one.
+    """The index of the main face: with a box the face that overlaps it most, else the large central one.
 
-    width, height: of the photo, in pixels. box: x1, y1, x2, y2 from the data set, relative to width and height when all
-    are at most 1, else in pixels. Without a box the rule is InsightFace's: area less twice the squared distance from
-    the photo's centre.
+    width, height: of the photo, in pixels. box: from the data set, as x1, y1, x2, y2, relative to width and height if
+    all are at most 1, else in pixels. Without a box the main face is the one with the largest area minus twice the
+    squared distance from the photo's centre, which is InsightFace's rule.
     """
     x1, y1, x2, y2 = faces.boxes.T
     if box is not None:
-        given_box = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
-        overlap = _intersection_over_union(faces.boxes, given_box)
-        # a data set's boxes may be tight or wide, so when none overlaps the nearest centre decides
-        distance = np.hypot(
-            (x1 + x2) / 2 - (given_box[0] + given_box[2]) / 2, (y1 + y2) / 2 - (given_box[1] + given_box[3]) / 2
-        )
+        box_px = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)
+        overlap = _intersection_over_union(faces.boxes, box_px)
+        # where no face overlaps the box, the one with the nearest centre is taken
+        distance = np.hypot((x1 + x2) / 2 - (box_px[0] + box_px[2]) / 2, (y1 + y2) / 2 - (box_px[1] + box_px[3]) / 2)
         return int(np.lexsort((distance, -overlap))[0])
     off_centre = ((x1 + x2) / 2 - width / 2) ** 2 + ((y1 + y2) / 2 - height / 2) ** 2
     return int(np.argmax((x2 - x1) * (y2 - y1) - 2 * off_centre))

@@ -1,6 +1,7 @@
-"""Face detection by an ONNX file: SCRFD (through insightface) or YuNet, recognised by the file's outputs.
+"""Face detection with an ONNX model: SCRFD (run by insightface) or YuNet, recognised by the model's outputs.
 
-An OnnxDetector holds a path only, so it travels to workers; the network is loaded once per process and thread.
+An OnnxDetector holds only the model's path, so that it can be sent to workers. Each thread of a worker loads the model
+once.
 """
 
 import threading
@@ -22,12 +23,13 @@ from pipeline.faces.yunet import Size, fill_blob, load_yunet
 from pipeline.tables import worker_process
 
 MAX_SIDE = 640  # pixels of the longer side of the network's input; a larger photo is shrunk
-STEP = 64  # pixels; each side of the input is a multiple of it: what is added around a photo costs as much as a photo
-MIN_SCORES = {"scrfd": 0.5, "yunet": yunet.MIN_SCORE}  # the makers' own defaults
-MAX_ELONGATION = 4  # times longer than wide: no face fills such a picture, and a margin around it could fill the memory
-MAX_OVERLAP = 0.4  # boxes that share more of their union are one face
-# a picture no larger than a size, that size, and the least score -> its faces
-FindFaces = Callable[[Image, Size, float], DetectedFaces]
+STEP = 64  # pixels; each side of the input is a multiple of this: little padding, because padding costs time, too
+MIN_SCORES = {"scrfd": 0.5, "yunet": yunet.MIN_SCORE}  # the defaults of the models' authors
+# longer side divided by the shorter one; no face fills a more elongated picture, and its margin could fill the memory
+MAX_ELONGATION = 4
+MAX_OVERLAP = 0.4  # intersection over union of two boxes, above which they are one face
+# (picture, size of the network's input, which is at least the picture's, minimum score) -> the faces in the picture
+RunNetwork = Callable[[Image, Size, float], DetectedFaces]
 _networks = threading.local()
 
 
@@ -36,43 +38,44 @@ class OnnxDetector:
     """A face detector in an ONNX file (see protocols.FaceDetector)."""
 
     model: str
-    min_score: float | None = None  # None: the maker's default
+    min_score: float | None = None  # None: the default of the model's authors
 
     @property
     def named_by(self) -> list[Any]:
-        """The file's digest and the score, but not where the file lies."""
+        """The digest of the model's file, not its path; min_score, and constants that change results."""
         return ["detector", model_file.digest_of(self.model), self.min_score, STEP, MAX_SIDE]
 
     def __call__(self, image: Image) -> DetectedFaces:
         """The faces in a picture [h, w, 3].
 
-        Where none is found, the picture is searched once more with a margin: faces that fill it are missed otherwise.
+        If there are none, the picture is searched again with a margin around it, because detectors miss faces that fill
+        the whole picture.
         """
-        faces = self._find(image)
+        faces = self._detect(image)
         if len(faces.scores):
             return faces
         longest, shortest = max(image.shape[:2]), min(image.shape[:2])
         if longest > MAX_ELONGATION * shortest:
             return faces
         margin = longest // 4
-        faces = self._find(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
+        faces = self._detect(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
         return DetectedFaces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
 
-    def _find(self, image: Image) -> DetectedFaces:
-        kind, fixed_side = kind_of(self.model)
-        shrunk, scale, size = self._fit(image, fixed_side)
+    def _detect(self, image: Image) -> DetectedFaces:
+        kind, fixed_side = detector_kind(self.model)
+        shrunk, scale, size = self._shrink_to_fit(image, fixed_side)
         min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
         faces = _network(self.model, kind)(shrunk, size, min_score)
         return DetectedFaces(faces.boxes / scale, faces.scores, faces.landmarks / scale)
 
     def blob(self, image: Image, fixed_side: int | None) -> NDArray[np.float32]:
-        """The network's input [1, 3, h, w] for a picture [h, w, 3], for measuring the network alone."""
-        shrunk, _, size = self._fit(image, fixed_side)
+        """The network's input [1, 3, h, w] for a picture [h, w, 3], to measure the network alone."""
+        shrunk, _, size = self._shrink_to_fit(image, fixed_side)
         return fill_blob(shrunk, np.empty((1, 3, *size), np.float32))
 
     @staticmethod
-    def _fit(image: Image, fixed_side: int | None) -> tuple[Image, float, Size]:
-        """The picture no larger than the network takes, the scale it was shrunk by, and the size of the input."""
+    def _shrink_to_fit(image: Image, fixed_side: int | None) -> tuple[Image, float, Size]:
+        """The picture shrunk to fit the network's input, the scale (1: not shrunk), and the size of the input."""
         scale = min(1.0, (fixed_side or MAX_SIDE) / max(image.shape[:2]))
         if scale < 1:
             width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
@@ -83,10 +86,10 @@ class OnnxDetector:
 
 
 @cache
-def kind_of(path: str) -> tuple[str, int | None]:
-    """The kind of detector in a file, "scrfd" or "yunet", and the side of its input in pixels where that is fixed.
+def detector_kind(path: str) -> tuple[str, int | None]:
+    """The kind of detector in a file, "scrfd" or "yunet", and the side of its input in pixels; None: any size.
 
-    Raises UserError for a file that is no ONNX model, or one that is neither.
+    Raises UserError for a file that is no ONNX model, or a model of neither kind.
     """
     graph = model_file.graph(path)
     outputs = [o.name for o in graph.output]
@@ -102,9 +105,9 @@ def kind_of(path: str) -> tuple[str, int | None]:
     )
 
 
-def _network(path: str, kind: str) -> FindFaces:
-    """The loaded network, one for each thread: both libraries keep state between calls."""
-    loaded: dict[str, FindFaces] = _networks.__dict__.setdefault("loaded", {})
+def _network(path: str, kind: str) -> RunNetwork:
+    """The loaded network of this thread; threads share none, because both libraries keep state between calls."""
+    loaded: dict[str, RunNetwork] = _networks.__dict__.setdefault("loaded", {})
     if path not in loaded:
         session = model_file.session(path)
         is_yunet = kind == "yunet"
@@ -120,8 +123,8 @@ def _forget_networks() -> None:
 worker_process.on_table_change(_forget_networks)
 
 
-def _load_scrfd(path: str, session: Any) -> FindFaces:
-    # insightface would open a session of its own for every input size, each on all cores: ours is shared instead
+def _load_scrfd(path: str, session: Any) -> RunNetwork:
+    # by default insightface opens a session for each input size, on all cores; here all sizes share one session
     network = SCRFD(model_file=path, session=session, static_shape_sessions=False)
     network.nms_thresh = MAX_OVERLAP
 

@@ -1,4 +1,4 @@
-"""The embeddings table, by any ArcFace-kind ONNX model; how the model wants its faces is read from its file."""
+"""The embeddings table, made with any ArcFace-kind ONNX model; the model's input format is read from its file."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,20 +20,21 @@ from pipeline.tables.columns import vector_column, vectors
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
-BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256  # on a CPU what fits its cache is fastest
+# on a CPU a batch that fits into the cache is fastest
+BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256
 FLIPS = ("none", "add", "concatenate")
-NORMALISING = ({"Sub", "Mul"}, {"Sub", "Div"})  # nodes at a graph's start that say the input is raw 0..255
-FIRST_NODES = 8
+NORMALISING = ({"Sub", "Mul"}, {"Sub", "Div"})  # nodes at a graph's start that normalise pixels of 0..255
+FIRST_NODES = 8  # of a graph, among which these are looked for
 Rows = NDArray[np.intp]
 
 
-class InputLayout(NamedTuple):
-    """The faces that a model takes and the embeddings it gives."""
+class EmbedderFormat(NamedTuple):
+    """The format of a model's input faces and of its embeddings."""
 
-    channels_first: bool
-    raw: bool  # values 0..255, else (x - 127.5) / 127.5
-    batch: int | None  # faces at a time, where that is fixed
-    dim: int
+    channels_first: bool  # input [n, 3, 112, 112], else [n, 112, 112, 3]
+    raw: bool  # the input has pixels of 0..255, else (x - 127.5) / 127.5
+    batch: int | None  # faces in a batch; None: any number
+    dim: int  # length of an embedding
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,21 @@ class OnnxEmbedder:
     """An embedding model in an ONNX file (see protocols.FaceEmbedder)."""
 
     model: str
-    flip: str = "none"  # whether the embedding of the mirrored face is left out, added, or appended (concatenate)
+    flip: str = "none"  # the embedding of the mirrored face is not used (none), added (add), or appended (concatenate)
 
     def __post_init__(self) -> None:
         if self.flip not in FLIPS:
-            raise UserError(f"flip {self.flip!r} is not known: give one of {', '.join(FLIPS)}")
+            raise UserError(f"unknown flip {self.flip!r}: give one of {', '.join(FLIPS)}")
 
     @property
     def named_by(self) -> list[Any]:
-        """The file's digest and the flip, but not where the file lies."""
+        """The digest of the model's file, not its path; and the flip."""
         return ["embedder", model_file.digest_of(self.model), self.flip]
 
     @property
     def dim(self) -> int:
         """The length of an embedding."""
-        return layout_of(self.model).dim * (2 if self.flip == "concatenate" else 1)
+        return embedder_format(self.model).dim * (2 if self.flip == "concatenate" else 1)
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embeddings [n, dim] of aligned faces [n, 112, 112, 3] in BGR, not normalised."""
@@ -66,34 +67,35 @@ class OnnxEmbedder:
         return x + mirrored if self.flip == "add" else np.concatenate([x, mirrored], axis=1)
 
     def blob(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The model's input for faces [n, 112, 112, 3] in BGR, for measuring the model alone."""
-        layout = layout_of(self.model)
-        pixels = faces[..., ::-1].transpose(0, 3, 1, 2) if layout.channels_first else faces[..., ::-1]
+        """The model's input for faces [n, 112, 112, 3] in BGR, to measure the model alone."""
+        input_format = embedder_format(self.model)
+        pixels = faces[..., ::-1].transpose(0, 3, 1, 2) if input_format.channels_first else faces[..., ::-1]
         x: NDArray[np.float32] = np.ascontiguousarray(pixels).astype(np.float32)
-        if not layout.raw:
+        if not input_format.raw:
             x -= 127.5
             x /= 127.5
         return x
 
     def _run(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        layout, session = layout_of(self.model), model_file.session(self.model)
+        input_format, session = embedder_format(self.model), model_file.session(self.model)
         x = self.blob(faces)
-        input_name, step = session.get_inputs()[0].name, layout.batch or max(1, len(x))
+        input_name, step = session.get_inputs()[0].name, input_format.batch or max(1, len(x))
         outputs = []
         for start in range(0, len(x), step):
             chunk = x[start : start + step]
             if missing := step - len(chunk):
                 chunk = np.concatenate([chunk, np.zeros((missing, *x.shape[1:]), np.float32)])
             outputs.append(session.run(None, {input_name: chunk})[0][: step - missing])
-        return np.concatenate(outputs) if outputs else np.zeros((0, layout.dim), np.float32)
+        return np.concatenate(outputs) if outputs else np.zeros((0, input_format.dim), np.float32)
 
 
 @cache
-def layout_of(path: str) -> InputLayout:
-    """How the model in a file takes its faces and how long its embeddings are, from the file and from one trial run.
+def embedder_format(path: str) -> EmbedderFormat:
+    """The format of the embedder in a file, read from the file and from one trial run.
 
-    A graph that begins by subtracting and scaling takes raw values (InsightFace's own rule: Sub and Mul among its first
-    eight nodes). Raises UserError for a model that takes anything but 112x112 colour faces or gives no vector each.
+    A graph that begins with subtraction and scaling takes raw pixels of 0..255 (InsightFace's rule: Sub and Mul among
+    its first eight nodes). Raises UserError for a model that does not take 112x112 colour faces, or does not give one
+    vector for each face.
     """
     graph = model_file.graph(path)
     session = model_file.session(path)
@@ -110,7 +112,7 @@ def layout_of(path: str) -> InputLayout:
         raise UserError(f"{path} gives {vector.shape} for {len(trial)} faces: an embedder gives one vector for each")
     first_kinds = {node.op_type for node in graph.node[:FIRST_NODES]}
     raw = any(kinds <= first_kinds for kinds in NORMALISING)
-    return InputLayout(shape[1] == 3, raw, shape[0], int(vector.shape[1]))
+    return EmbedderFormat(shape[1] == 3, raw, shape[0], int(vector.shape[1]))
 
 
 def embed_shard(
@@ -118,19 +120,20 @@ def embed_shard(
 ) -> pa.Table:
     """The embeddings of one shard of faces, row by row; null where there is no face.
 
-    batch: faces embedded at a time. reuse: shards of faces of an earlier run and the embeddings made from them by the
-    same embedder; for a face that is still the same picture, the embedding is taken from there (it does not depend on
-    the other faces of its batch; on a GPU not beyond rounding).
+    batch: faces embedded at a time. reuse: pairs of a shard of faces of an earlier run and the shard of embeddings that
+    the same embedder made from it. The embedding of an unchanged face is copied from there: it does not depend on the
+    other faces in its batch (on a GPU only by rounding).
     """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
     has_face = np.asarray(faces["jpeg"].is_valid())
     x = np.zeros((len(faces), embedder.dim), np.float16)
     norm = np.zeros(len(faces), np.float32)
     to_embed = has_face.copy()
-    for faces_then, embeddings_then in reuse:
-        now, then = _same_pictures(faces, read_shard(root, faces_then, ["face_id", "jpeg"]))
-        earlier = read_shard(root, embeddings_then, ["x", "norm"])
-        x[now], norm[now], to_embed[now] = vectors(earlier["x"])[0][then], earlier["norm"].to_numpy()[then], False
+    for earlier_faces, earlier_embeddings in reuse:
+        rows, earlier_rows = _unchanged_faces(faces, read_shard(root, earlier_faces, ["face_id", "jpeg"]))
+        earlier = read_shard(root, earlier_embeddings, ["x", "norm"])
+        x[rows], norm[rows] = vectors(earlier["x"])[0][earlier_rows], earlier["norm"].to_numpy()[earlier_rows]
+        to_embed[rows] = False
     for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(to_embed), batch):
         embedded = embedder(pictures)
         norm[rows] = np.linalg.norm(embedded, axis=1)
@@ -139,19 +142,19 @@ def embed_shard(
     return pa.table(columns, schema=embeddings(embedder.dim))
 
 
-def _same_pictures(now: pa.Table, then: pa.Table) -> tuple[Rows, Rows]:
-    """The rows of two tables of faces, in pairs, that have one face_id and the same bytes."""
-    place = pc.index_in(now["face_id"], value_set=then["face_id"].combine_chunks())
-    same = np.flatnonzero(pc.equal(now["jpeg"], then["jpeg"].take(place)).fill_null(False))
-    return same, place.take(pa.array(same)).to_numpy()
+def _unchanged_faces(faces: pa.Table, earlier: pa.Table) -> tuple[Rows, Rows]:
+    """The rows with the same face_id and the same bytes in both tables: row i [n] of faces is row j [n] of earlier."""
+    earlier_row = pc.index_in(faces["face_id"], value_set=earlier["face_id"].combine_chunks())
+    unchanged = np.flatnonzero(pc.equal(faces["jpeg"], earlier["jpeg"].take(earlier_row)).fill_null(False))
+    return unchanged, earlier_row.take(pa.array(unchanged)).to_numpy()
 
 
 def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int) -> Iterator[tuple[Rows, NDArray[np.uint8]]]:
-    """Rows, `size` at a time, and their faces [n, 112, 112, 3]; the next batches are decoded meanwhile."""
+    """Batches of `size` rows with their faces [n, 112, 112, 3]; other threads decode the next batches meanwhile."""
 
     def decode_batch(start: int) -> tuple[Rows, NDArray[np.uint8]]:
-        chosen = rows[start : start + size]
-        data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in chosen]
-        return chosen, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
+        batch = rows[start : start + size]
+        data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in batch]
+        return batch, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
 
-    return prefetch(decode_batch, range(0, len(rows), size), threads=model_file.HELPERS)
+    return prefetch(decode_batch, range(0, len(rows), size), threads=model_file.PREPARE_THREADS)

@@ -1,4 +1,4 @@
-"""ONNX files: finding one, the digest that identifies it in tables, its graph, and the session that runs it."""
+"""ONNX files: the path, the digest that stands for the model in tables, the graph, and the session that runs it."""
 
 import os
 from functools import cache
@@ -13,17 +13,17 @@ from pipeline.errors import UserError
 from pipeline.faces.prelu import without_prelu
 from pipeline.tables import worker_process
 
-THREADS = 1  # per session: shards run in parallel already, and a single thread adds numbers up in a fixed order
+THREADS = 1  # for each session: shards are made in parallel already, and one thread adds numbers in a fixed order
 
 
 def resolve_model(name: str) -> str:
-    """The absolute path of a model file; UserError when there is none."""
+    """The absolute path of a model file. Raises UserError when there is no such file."""
     path = Path(name).expanduser()
     if path.is_file():
         return str(path.absolute())
     if path.exists():
         raise UserError(f"{name} is a folder: give an ONNX file in it")
-    raise UserError(f"the model {name} is not there: give the path of an ONNX file")
+    raise UserError(f"there is no model {name}: give the path of an ONNX file")
 
 
 @cache
@@ -33,19 +33,19 @@ def _sha256(path: str, _size: int, _modified: int) -> str:
 
 
 def digest_of(path: str) -> str:
-    """The SHA-256 of a model file, which stands for the model in the addresses of tables."""
+    """The SHA-256 of a model file; it stands for the model in the addresses of tables."""
     status = os.stat(path)  # noqa: PTH116  one call; the digest is cached until the file changes
     return _sha256(path, status.st_size, status.st_mtime_ns)
 
 
 @cache
 def graph(path: str) -> Any:
-    """The ONNX graph of a file without its weights. Raises UserError when the file is no ONNX model."""
+    """The ONNX graph of a file, without the weights. Raises UserError when the file is no ONNX model."""
     try:
         model = onnx.load(path, load_external_data=False)
         if not model.graph.input or not model.graph.output:
             raise ValueError("no graph with inputs and outputs")
-    except Exception as error:  # noqa: BLE001  protobuf and onnx raise a dozen kinds for other files
+    except Exception as error:  # noqa: BLE001  protobuf and onnx raise many kinds of errors
         raise UserError(f"{path} is no ONNX model ({first_line(error)}): give an ONNX file") from None
     for weights in model.graph.initializer:
         weights.ClearField("raw_data")
@@ -53,20 +53,21 @@ def graph(path: str) -> Any:
 
 
 def providers() -> list[str]:
-    """The onnxruntime providers available on this machine, fastest first."""
+    """The onnxruntime execution providers available on this machine, fastest first."""
     available = onnxruntime.get_available_providers()
     preferred = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
     return [p for p in preferred if p in available]
 
 
-HELPERS = 1 if providers()[0] == "CPUExecutionProvider" else 4  # threads that prepare a model's input while it runs
+# threads that prepare the next input while a model runs
+PREPARE_THREADS = 1 if providers()[0] == "CPUExecutionProvider" else 4
 
 
 @cache
 def session(path: str) -> Any:
     """The onnxruntime session of a model file, shared by the threads of this process.
 
-    On a CPU PRelu is replaced (see prelu), which changes results by rounding at most.
+    On a CPU, PRelu nodes are replaced (see prelu.py), which changes results by rounding at most.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
@@ -83,5 +84,5 @@ worker_process.on_table_change(session.cache_clear)  # models are the largest th
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its class; at most 160 characters."""
+    """The first line of an error's message, or the name of its class if empty; at most 160 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

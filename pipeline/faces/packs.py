@@ -1,4 +1,4 @@
-"""Models by name: an ONNX file, or an InsightFace model pack, which insightface downloads on first use."""
+"""Finds a model by the path of its ONNX file, or in an InsightFace pack, which insightface downloads on first use."""
 
 import contextlib
 import io
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import UserError
-from pipeline.faces.detect import kind_of
-from pipeline.faces.embed import layout_of
+from pipeline.faces.detect import detector_kind
+from pipeline.faces.embed import embedder_format
 from pipeline.faces.model_file import resolve_model
 
 PACKS = ("buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc", "antelopev2")
@@ -15,15 +15,16 @@ Role = Literal["detector", "embedder"]
 
 
 def find_model(name: str, role: Role) -> str:
-    """The absolute path of a model: an ONNX file, or the file of an InsightFace pack that fits the role.
+    """The absolute path of a detector or an embedder.
 
-    Raises UserError when there is no such file, the pack cannot be fetched, or none in it fits.
+    name: the path of an ONNX file, or a name in PACKS, for the pack's first file that is such a model. Raises UserError
+    when there is no such file, the pack cannot be downloaded, or the file or pack holds no such model.
     """
     if name not in PACKS or Path(name).exists():
         path = resolve_model(name)
         _check_role(path, role)
         return path
-    for file in sorted(_folder(name).rglob("*.onnx")):
+    for file in sorted(_pack_folder(name).rglob("*.onnx")):
         with contextlib.suppress(UserError):
             _check_role(str(file), role)
             return str(file.absolute())
@@ -31,21 +32,22 @@ def find_model(name: str, role: Role) -> str:
 
 
 def _check_role(path: str, role: Role) -> None:
-    """Raise UserError for a file that is no model of this role."""
+    """Raise UserError for a file that is no detector or no embedder, as the role says."""
     if role == "detector":
-        kind_of(path)
+        detector_kind(path)
     else:
-        layout_of(path)
+        embedder_format(path)
 
 
-def _folder(name: str) -> Path:
+def _pack_folder(name: str) -> Path:
+    """The folder of a pack, downloaded where missing. Raises UserError when that fails."""
     from insightface.utils.storage import ensure_available
 
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints the address that it downloads from
+        with contextlib.redirect_stdout(io.StringIO()):  # hides the address, which it prints
             return Path(ensure_available("models", name))
     except Exception as error:  # noqa: BLE001  a download fails in many ways
         raise UserError(
-            f"the InsightFace pack {name} is not on this machine and cannot be fetched ({type(error).__name__}): "
+            f"the InsightFace pack {name} is not on this machine and cannot be downloaded ({type(error).__name__}): "
             "give the path of an ONNX file"
         ) from None

@@ -1,11 +1,11 @@
-"""Replaces PRelu in ONNX models by operators that onnxruntime vectorises on CPUs, for a third of an embedder's time.
+"""Replaces PRelu in ONNX models by operators that are fast on CPUs: a MobileFaceNet then takes a third of the time.
 
-onnxruntime 1.32 computes PRelu element by element, with a branch for each, and converts the tensors around it from and
-to the blocked layout of channels that its convolutions use: two thirds of the time of a MobileFaceNet on real faces.
-With the slopes s of the channels, PRelu(x) = Relu(x) - s * Relu(-x). Here -1 and -s are convolutions of each channel
-with one weight, which keep the blocked layout; one of the two terms is always zero, so that no bit of the result
-changes. (Batch normalisation beside it may then use the blocked layout too and round differently: an IResNet's
-embeddings change by a few millionths of their length.)
+onnxruntime 1.32 computes PRelu element by element, with a branch for each, and converts the tensors before and after it
+between the plain layout and the blocked layout of its convolutions. With the slopes s of the channels,
+PRelu(x) = Relu(x) - s * Relu(-x). The factors -1 and -s become convolutions of each channel with one weight, which keep
+the blocked layout. One of the two terms is always zero, so that no bit of the result changes. (Batch normalisation next
+to it may then use the blocked layout too and round differently: an IResNet's embeddings change by a few millionths of
+their length.)
 """
 
 from pathlib import Path
@@ -15,23 +15,23 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-BLOCK = 16  # onnxruntime blocks only multiples of this many channels (of 8 without AVX-512)
+BLOCK = 16  # onnxruntime uses the blocked layout only for multiples of 16 channels (of 8 without AVX-512)
 Floats = NDArray[np.float32]
-MAX_BYTES = 1 << 30  # of a file; protobuf cannot write more than twice that
-PER_CHANNEL = {"Conv", "BatchNormalization"}  # what precedes a PRelu of feature maps [n, c, h, w]
+MAX_BYTES = 1 << 30  # of a model file to be rewritten; protobuf cannot write more than 2 GiB
+PER_CHANNEL = {"Conv", "BatchNormalization"}  # operators whose outputs are feature maps [n, c, h, w]
 
 
 def without_prelu(path: str) -> bytes | None:
-    """The model in an ONNX file with its PRelus replaced; None if none can be replaced, or the file is too large."""
+    """The bytes of an ONNX model with its PRelus replaced; None: none can be replaced, or the file is too large."""
     if Path(path).stat().st_size > MAX_BYTES:
         return None
     model = onnx.load(path, load_external_data=False)
     weights = {w.name: w for w in model.graph.initializer}
-    made_by = {name: node.op_type for node in model.graph.node for name in node.output}
+    producer = {name: node.op_type for node in model.graph.node for name in node.output}
     nodes: list[NodeProto] = []
     for node in model.graph.node:
         slopes = weights.get(node.input[1]) if node.op_type == "PRelu" else None
-        replaceable = slopes is not None and _one_per_channel(slopes) and made_by.get(node.input[0]) in PER_CHANNEL
+        replaceable = slopes is not None and _one_per_channel(slopes) and producer.get(node.input[0]) in PER_CHANNEL
         nodes += _relu_nodes(node, numpy_helper.to_array(slopes).ravel()) if replaceable else [node]
     if len(nodes) == len(model.graph.node) or any(w.data_location for w in weights.values()):
         return None
@@ -42,6 +42,7 @@ def without_prelu(path: str) -> bytes | None:
 
 
 def _one_per_channel(slopes: onnx.TensorProto) -> bool:
+    """Whether there is one slope for each channel, in single precision, and the channels fill blocks."""
     shape = list(slopes.dims)
     while shape[:1] == [1]:
         del shape[0]
@@ -51,7 +52,7 @@ def _one_per_channel(slopes: onnx.TensorProto) -> bool:
 
 
 def _relu_nodes(node: NodeProto, slopes: Floats) -> list[NodeProto]:
-    """The nodes of Relu(x) - s * Relu(-x)."""
+    """The nodes that compute Relu(x) - s * Relu(-x) in place of a PRelu node with the slopes s [channels]."""
     x, y, channels = node.input[0], node.output[0], len(slopes)
     minus, negative, positive, below, weights, last = (f"{y}/{part}" for part in ("-1", "-x", "+", "-", "-s", "-s-"))
     ones = -np.ones((channels, 1, 1, 1), np.float32)

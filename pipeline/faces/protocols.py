@@ -1,7 +1,7 @@
-"""What the pipeline asks of a face detector and of an embedder; any class that gives this can take their place.
+"""The interfaces of face detectors and embedders; any class that implements one can be used.
 
-Implemented by `detect.OnnxDetector` and `embed.OnnxEmbedder` (ONNX files), and by `trainer.embedder.Embedder` (a
-checkpoint, which the pipeline must not import).
+Implementations: `detect.OnnxDetector` and `embed.OnnxEmbedder` (ONNX files), and `trainer.embedder.Embedder` (a
+checkpoint; the pipeline must not import it).
 Convention: points are (x, y) in pixels of the picture, origin top left; pictures and faces are 8-bit BGR.
 """
 
@@ -15,26 +15,24 @@ from pipeline.faces.picture import Image
 
 
 class DetectedFaces(NamedTuple):
-    """The n faces of one picture: boxes [n, 4] as x1, y1, x2, y2, scores [n], landmarks [n, 5, 2].
+    """The n faces of one picture, in its pixels."""
 
-    The five landmarks are left eye, right eye, nose tip, left and right mouth corner, as they lie in the picture.
-    """
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    boxes: NDArray[np.float32]  # [n, 4]: x1, y1, x2, y2
+    scores: NDArray[np.float32]  # [n]: the detector's confidence, 0..1
+    # [n, 5, 2]: left eye, right eye, nose tip, left and right mouth corner; left as seen in the picture
     landmarks: NDArray[np.float32]
 
 
 class FaceDetector(Protocol):
-    """Finds the faces of a picture [height, width, 3]."""
+    """Detects the faces in a picture."""
 
     @property
     def named_by(self) -> Sequence[Any]:
-        """The values that stand for the detector in a table's address: equal values, equal results."""
+        """The values that stand for the detector in a table's address; equal values mean equal results."""
         ...
 
     def __call__(self, image: Image, /) -> DetectedFaces:
-        """All faces of a picture, in its pixels; with no rows where it shows none."""
+        """All faces in a picture [height, width, 3]; with zero rows if there are none."""
         ...
 
 
@@ -48,7 +46,7 @@ class FaceEmbedder(Protocol):
 
     @property
     def named_by(self) -> Sequence[Any]:
-        """The values that stand for the embedder in a table's address: equal values, equal results."""
+        """The values that stand for the embedder in a table's address; equal values mean equal results."""
         ...
 
     @property
@@ -57,5 +55,5 @@ class FaceEmbedder(Protocol):
         ...
 
     def __call__(self, faces: NDArray[np.uint8], /) -> NDArray[np.float32]:
-        """The embeddings [n, dim] of aligned faces [n, 112, 112, 3], not normalised: their norm falls with blur."""
+        """The embeddings [n, dim] of aligned faces [n, 112, 112, 3], not normalised: blur lowers the norm."""
         ...

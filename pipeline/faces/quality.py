@@ -1,4 +1,4 @@
-"""Measures of a face's image quality: sharpness, exposure, yaw and size. Thresholds are applied elsewhere."""
+"""Measures of a face's image quality: sharpness, exposure, yaw and size. Other modules apply thresholds to them."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from pipeline.faces.align import SIZE, TEMPLATE, similarity_transform
 from pipeline.faces.picture import Image
 from pipeline.faces.sketch import sketch
 
-# tan(yaw) for one unit of nose offset per eye distance: eyes 63 mm apart, nose tip 33 mm before them (adult means)
+# tan(yaw) when the nose is off the middle by one eye distance; adult means: eyes 63 mm apart, nose tip 33 mm in front
 YAW_SLOPE = 63 / 33
 
 
 class FaceMeasures(NamedTuple):
-    """What an aligned face tells without its photo, by the names of the faces table."""
+    """The measures that need only the aligned face; the names are columns of the faces table."""
 
     sketch: bytes
     sharpness: float
@@ -28,7 +28,7 @@ def measure_face(face: Image) -> FaceMeasures:
 
 
 def sharpness(face: Image) -> float:
-    """The variance of the Laplacian of an aligned face [h, w, 3], in grey levels squared; below 50 it looks blurred."""
+    """The variance of the Laplacian of an aligned face [h, w, 3], in squared grey levels; below 50 it looks blurred."""
     edges = cv2.Laplacian(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), cv2.CV_16S)  # exact, and faster than floats
     return float(cv2.meanStdDev(edges)[1][0, 0] ** 2)
 
@@ -41,7 +41,7 @@ def exposure(face: Image) -> float:
 def yaw(landmarks: NDArray[np.floating]) -> float:
     """The yaw of the head in degrees from five landmarks [5, 2]; positive when the nose points to the photo's right.
 
-    The nose tip lies in front of the plane of the eyes, so it moves along the line between them as the head turns.
+    The nose tip is in front of the eyes, so it moves along the line between them as the head turns.
     """
     left, right, nose = landmarks[0], landmarks[1], landmarks[2]
     axis = right - left
@@ -53,6 +53,6 @@ def yaw(landmarks: NDArray[np.floating]) -> float:
 
 
 def face_size(landmarks: NDArray[np.floating]) -> float:
-    """The side, in pixels of the photo, of the square that becomes the 112x112 face; below 112 it was enlarged."""
+    """The side, in pixels of the photo, of the square that becomes the 112x112 face; smaller faces are enlarged."""
     matrix = similarity_transform(np.asarray(landmarks, np.float64), TEMPLATE)
     return float(SIZE / np.hypot(matrix[0, 0], matrix[1, 0]))

@@ -14,7 +14,7 @@ import numpy as np
 from flows.schedule.webhook import request_handler
 from pipeline.errors import UserError
 from pipeline.faces import model_file
-from pipeline.faces.detect import kind_of
+from pipeline.faces.detect import detector_kind
 from pipeline.faces.picture import MAX_PIXELS, UnreadablePhoto, decode
 from pipeline.review.answers.list_files import SAYS, read_lists
 from pipeline.review.groups import read_groups, read_roster
@@ -157,8 +157,8 @@ def _picture(folder: Path) -> None:
 
 def _model(folder: Path) -> None:
     model_file.graph.cache_clear()
-    kind_of.cache_clear()
-    kind, side = kind_of(str(folder / "model.onnx"))
+    detector_kind.cache_clear()
+    kind, side = detector_kind(str(folder / "model.onnx"))
     holds(kind in ("yunet", "scrfd") and (side is None or side > 0), "a detector has a side")
 
 

@@ -11,8 +11,8 @@ from types import ModuleType
 
 import numpy as np
 
-from pipeline.faces import given_landmarks
-from pipeline.faces.picture import to_jpeg
+from pipeline.faces import listed_landmarks
+from pipeline.faces.picture import encode_jpeg
 from pipeline.sources.formats import megaface, ms_celeb
 from pipeline.sources.photo import Photo
 from pipeline.sources.record_io import codec, reader
@@ -29,7 +29,7 @@ from pipeline.sources.test_sets import (
 )
 from tests.fuzz.rules import Target, holds, is_text, nothing_but_reading
 
-PICTURE = to_jpeg(np.full((40, 30, 3), 99, np.uint8))
+PICTURE = encode_jpeg(np.full((40, 30, 3), 99, np.uint8))
 CFP = [f"Data/Images/{p}/{kind}/01.jpg" for p in "12" for kind in ("frontal", "profile")]
 AGES = "04_FINAL_protocol_30_years.mat"
 PROBE, DISTRACTOR = "facescrub/Ann/Ann_1.png", "1/23@N4/5_0.jpg"
@@ -133,7 +133,11 @@ def _trillion_pairs(folder: Path) -> None:
     (folder / "1.jpg").write_bytes(PICTURE)
     lines = (folder / trillion_pairs.LIST).read_bytes().split(b"\n")
     parts = trillion_pairs.parts(folder)
-    cut = [row for part in parts for row in given_landmarks.cut_listed_shard(part, folder=str(folder)).to_pylist()]
+    cut = [
+        row
+        for part in parts
+        for row in listed_landmarks.align_trillion_pairs_shard(part, folder=str(folder)).to_pylist()
+    ]
     holds(len(cut) == sum(bool(line.decode().split()) for line in lines), "every line is a face or a failure")
     for row in cut:
         holds((row["jpeg"] is None) == (row["failure"] is not None), "a face or a reason")
@@ -151,7 +155,9 @@ def _templates(folder: Path) -> None:
     holds(set(lists.pairs[:, 2].tolist()) <= {0, 1}, "pairs are of one person or two")
     parts = ijb.parts(folder, lists)
     cut = [
-        row for part in parts for row in given_landmarks.cut_shard(part, folder=str(folder / "loose_crop")).to_pylist()
+        row
+        for part in parts
+        for row in listed_landmarks.align_shard(part, folder=str(folder / "loose_crop")).to_pylist()
     ]
     holds(len(cut) == len(set(lists.photos)), "every photo has its row")
     holds(all((row["jpeg"] is None) == (row["failure"] is not None) for row in cut), "a face or a reason")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from pipeline.faces.embed import OnnxEmbedder, layout_of
+from pipeline.faces.embed import OnnxEmbedder, embedder_format
 from trainer.backbones import make_backbone
 from trainer.export import open_session, to_onnx
 
@@ -35,7 +35,7 @@ def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str,
     x = torch.from_numpy(np.ascontiguousarray(faces[..., ::-1].transpose(0, 3, 1, 2))).float()
     with torch.no_grad():
         expected = net.eval()((x - 127.5) / 127.5).numpy()
-    assert layout_of(str(path)) == (True, False, None, 48)
+    assert embedder_format(str(path)) == (True, False, None, 48)
     np.testing.assert_allclose(OnnxEmbedder(str(path))(faces), expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
     theirs = insightface.model_zoo.get_model(str(path), providers=["CPUExecutionProvider"])
     assert type(theirs).__name__ == "ArcFaceONNX"

@@ -18,9 +18,9 @@ import onnxruntime
 from flows.benchmark.speed.varied_photos import decode_or_none
 from pipeline.faces import model_file
 from pipeline.faces.align import align_face, main_face
-from pipeline.faces.detect import OnnxDetector, kind_of
-from pipeline.faces.embed import BATCH, OnnxEmbedder, layout_of
-from pipeline.faces.picture import Image, to_jpeg
+from pipeline.faces.detect import OnnxDetector, detector_kind
+from pipeline.faces.embed import BATCH, OnnxEmbedder, embedder_format
+from pipeline.faces.picture import Image, encode_jpeg
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.quality import measure_face
 
@@ -62,13 +62,13 @@ def rate_of_all_models(rates: Rates, kind: str) -> float:
 
 
 def _detector_rate(session: Any, detector: OnnxDetector, few: Sequence[Image], photos: int, threads: int) -> float:
-    name, size = session.get_inputs()[0].name, kind_of(detector.model)[1]
+    name, size = session.get_inputs()[0].name, detector_kind(detector.model)[1]
     inputs = _repeat([{name: detector.blob(image, size)} for image in few], photos)
     return _rate(lambda tensors: session.run(None, tensors), inputs, threads=threads)
 
 
 def _embedder_rate(session: Any, embedder: OnnxEmbedder, faces: Sequence[Image], photos: int, threads: int) -> float:
-    name, batch = session.get_inputs()[0].name, layout_of(embedder.model).batch or BATCH
+    name, batch = session.get_inputs()[0].name, embedder_format(embedder.model).batch or BATCH
     padded = _repeat(faces, len(faces) + batch)
     batches = [np.stack(padded[at : at + batch]) for at in range(0, len(faces), batch)]
     inputs = _repeat([{name: embedder.blob(b)} for b in batches], max(2 * THREADS, photos // batch))
@@ -108,7 +108,7 @@ def _align(item: tuple[Image, DetectedFaces]) -> bytes:
     i = main_face(faces, width=image.shape[1], height=image.shape[0])
     face = align_face(image, faces.landmarks[i])
     measure_face(face)
-    return to_jpeg(face)
+    return encode_jpeg(face)
 
 
 def _embed_jpegs(embedders: Sequence[OnnxEmbedder]) -> Iterator[Callable[[list[bytes]], object]]:

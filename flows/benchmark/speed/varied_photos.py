@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.faces.picture import Image, UnreadablePhoto, decode, to_jpeg
+from pipeline.faces.picture import Image, UnreadablePhoto, decode, encode_jpeg
 from pipeline.schema import digest
 from pipeline.sources.kinds import source_format
 
@@ -36,7 +36,7 @@ def write_varied_photos(kind: str, path: str, out: Path, count: int) -> Path:
             if written < count and (image := decode_or_none(data)) is not None:
                 folder = out / f"{digest('name', identity or '')[:12]}-{turn}"
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"{written}.jpg").write_bytes(to_jpeg(_vary(image, written) if turn else image))
+                (folder / f"{written}.jpg").write_bytes(encode_jpeg(_vary(image, written) if turn else image))
                 written += 1
         if written == before:
             raise UserError(f"no photo in {path} can be read: give a source that holds some")

@@ -55,10 +55,10 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
         raise ValueError("an operator of its own\nand more")
 
     monkeypatch.setattr("onnxruntime.transformers.float16.convert_float_to_float16", fails)
-    with pytest.raises(UserError, match=r"cannot be halved \(an operator of its own\)"):
+    with pytest.raises(UserError, match=r"cannot be converted to half precision \(an operator of its own\)"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()
-    monkeypatch.setattr("flows.evaluate.half_precision.layout_of", lambda model: model)
+    monkeypatch.setattr("flows.evaluate.half_precision.embedder_format", lambda model: model)
     with pytest.raises(UserError, match="would be given its faces otherwise"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
 

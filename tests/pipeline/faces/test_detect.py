@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.faces.align import main_face
-from pipeline.faces.detect import OnnxDetector, kind_of
+from pipeline.faces.detect import OnnxDetector, detector_kind
 from pipeline.faces.model_file import resolve_model
 
 DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g")
@@ -18,8 +18,8 @@ def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "d.onnx"
     file.write_text("<html>not found</html>")
     with pytest.raises(UserError, match=r"d\.onnx is no ONNX model .* give an ONNX file"):
-        kind_of(str(file))
-    with pytest.raises(UserError, match="is not there: give the path of an ONNX file"):
+        detector_kind(str(file))
+    with pytest.raises(UserError, match=r"there is no model .* give the path of an ONNX file"):
         resolve_model(str(tmp_path / "none.onnx"))
     with pytest.raises(UserError, match="is a folder"):
         resolve_model(str(tmp_path))
@@ -28,7 +28,7 @@ def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.material
 def test_an_embedder_is_no_detector(material: Path) -> None:
     with pytest.raises(UserError, match="is no face detector with landmarks"):
-        kind_of(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
+        detector_kind(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
 
 
 @pytest.mark.material

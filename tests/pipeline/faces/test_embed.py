@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.faces.align import align_face, main_face
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.embed import OnnxEmbedder, layout_of
+from pipeline.faces.embed import OnnxEmbedder, embedder_format
 from tests.builders.channel_mean_model import channel_mean_model
 
 
@@ -30,7 +30,7 @@ def test_every_layout_gives_the_same_vectors(tmp_path: Path, shape: list, first:
     embedder = OnnxEmbedder(channel_mean_model(tmp_path / "m.onnx", shape=shape, raw=raw, first=first))
     assert np.allclose(embedder(faces()), expected(faces()), atol=1e-5)
     assert embedder.dim == 3
-    assert layout_of(embedder.model).raw is raw
+    assert embedder_format(embedder.model).raw is raw
 
 
 def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
     assert np.allclose(OnnxEmbedder(path, "add")(faces()), left + right, atol=1e-5)
     assert np.allclose(OnnxEmbedder(path, "concatenate")(faces()), np.hstack([left, right]), atol=1e-5)
     assert OnnxEmbedder(path, "concatenate").dim == 6
-    with pytest.raises(UserError, match="flip 'twice' is not known"):
+    with pytest.raises(UserError, match="unknown flip 'twice'"):
         OnnxEmbedder(path, "twice")
 
 
 def test_a_model_that_wants_another_picture_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no embedder of 112x112 colour faces"):
-        layout_of(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
+        embedder_format(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
 
 
 def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: 
 def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: Path, name: str, raw: bool) -> None:
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embedder = OnnxEmbedder(str(material / f"models/arcface_mobilefacenet_{name}.onnx"))
-    assert layout_of(embedder.model).raw is raw
+    assert embedder_format(embedder.model).raw is raw
     people = sorted(p for p in (material / "lfw_pairs/images").iterdir() if len(list(p.iterdir())) >= 2)[:12]
     crops = []
     for person in people:

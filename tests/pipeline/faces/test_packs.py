@@ -28,5 +28,5 @@ def test_a_pack_that_cannot_be_fetched_is_one_line(monkeypatch: pytest.MonkeyPat
         raise ConnectionError("no network")
 
     monkeypatch.setattr("insightface.utils.storage.ensure_available", fail)
-    with pytest.raises(UserError, match=r"buffalo_l is not on this machine and cannot be fetched .* give the path"):
+    with pytest.raises(UserError, match=r"buffalo_l is not on this machine and cannot be downloaded .* give the path"):
         packs.find_model("buffalo_l", "detector")

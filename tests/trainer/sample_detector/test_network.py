@@ -7,7 +7,7 @@ import pytest
 import torch
 from insightface.model_zoo import get_model
 
-from pipeline.faces.detect import OnnxDetector, kind_of
+from pipeline.faces.detect import OnnxDetector, detector_kind
 from trainer.sample_detector.network import Network, anchors, decode, to_onnx
 from trainer.sample_detector.train import to_input
 
@@ -48,7 +48,7 @@ def test_insightface_reads_the_same_faces(net: Network, path: str) -> None:
 
 
 def test_the_pipeline_reads_it_as_scrfd_of_any_size(net: Network, path: str) -> None:
-    assert kind_of(path) == ("scrfd", None)
+    assert detector_kind(path) == ("scrfd", None)
     picture = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
     faces = OnnxDetector(path, min_score=0.01)(picture)
     with torch.no_grad():

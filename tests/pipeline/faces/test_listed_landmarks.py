@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.faces.align import TEMPLATE
-from pipeline.faces.given_landmarks import cut_shard, face_id
-from pipeline.faces.picture import decode, to_jpeg
+from pipeline.faces.listed_landmarks import align_shard, face_id
+from pipeline.faces.picture import decode, encode_jpeg
 from pipeline.sources.test_sets.landmarks import LandmarkedPhoto
 from tests.builders.tables.drawn_vectors import picture
 
@@ -14,8 +14,8 @@ ON_TEMPLATE = TEMPLATE.ravel().tolist()
 
 
 def test_a_face_whose_landmarks_lie_on_the_template_stays_where_it_is(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(to_jpeg(picture(0)))
-    (row,) = cut_shard([LandmarkedPhoto("a.jpg", 0, 0, ON_TEMPLATE)], folder=str(tmp_path)).to_pylist()
+    (tmp_path / "a.jpg").write_bytes(encode_jpeg(picture(0)))
+    (row,) = align_shard([LandmarkedPhoto("a.jpg", 0, 0, ON_TEMPLATE)], folder=str(tmp_path)).to_pylist()
     assert row["face_id"] == face_id("a.jpg")
     assert row["failure"] is None
     assert np.allclose(row["landmarks"], ON_TEMPLATE)
@@ -23,7 +23,7 @@ def test_a_face_whose_landmarks_lie_on_the_template_stays_where_it_is(tmp_path: 
 
 
 def test_every_photo_keeps_its_row_with_the_reason_it_gives_no_face(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(to_jpeg(picture(0)))
+    (tmp_path / "a.jpg").write_bytes(encode_jpeg(picture(0)))
     (tmp_path / "page.jpg").write_bytes(b"<html>")
     photos = [
         LandmarkedPhoto("missing.jpg", -1, 0, ON_TEMPLATE),
@@ -31,7 +31,7 @@ def test_every_photo_keeps_its_row_with_the_reason_it_gives_no_face(tmp_path: Pa
         LandmarkedPhoto("../a.jpg", -1, 0, ON_TEMPLATE),
         LandmarkedPhoto("a.jpg", 0, 0, [1.0] * 10),
     ]
-    rows = cut_shard(photos, folder=str(tmp_path)).to_pylist()
+    rows = align_shard(photos, folder=str(tmp_path)).to_pylist()
     assert [row["face_id"] for row in rows] == [face_id(photo.path) for photo in photos]
     assert not any(row["jpeg"] for row in rows)
     reasons = ["unreadable", "unreadable", "unreadable: its name leads out of the folder", "no_face: the landmarks"]
