@@ -23,7 +23,7 @@ def resolve_model(name: str) -> str:
         return str(path.absolute())
     if path.exists():
         raise UserError(f"{name} is a folder: give an ONNX file in it")
-    raise UserError(f"there is no model {name}: give the path of an ONNX file")
+    raise UserError(f"the model {name} is not there: give the path of an ONNX file")
 
 
 @cache

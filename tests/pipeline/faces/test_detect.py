@@ -19,7 +19,7 @@ def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
     file.write_text("<html>not found</html>")
     with pytest.raises(UserError, match=r"d\.onnx is no ONNX model .* give an ONNX file"):
         detector_kind(str(file))
-    with pytest.raises(UserError, match=r"there is no model .* give the path of an ONNX file"):
+    with pytest.raises(UserError, match="is not there: give the path of an ONNX file"):
         resolve_model(str(tmp_path / "none.onnx"))
     with pytest.raises(UserError, match="is a folder"):
         resolve_model(str(tmp_path))
