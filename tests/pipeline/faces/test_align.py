@@ -1,4 +1,4 @@
-"""Five points to 112x112: the transform against hand-computed cases and insightface's own template."""
+"""Alignment by five landmarks, against answers by hand and insightface's template."""
 
 import cv2
 import numpy as np
@@ -8,20 +8,20 @@ from pipeline.faces.align import TEMPLATE, align_face, main_face, similarity_tra
 from pipeline.faces.protocols import DetectedFaces
 
 
-def test_a_quarter_turn_twice_as_large_by_hand() -> None:
+def test_a_turn_by_90_degrees_with_scale_and_shift() -> None:
     # (x, y) -> (-2y + 10, 2x + 20): a turn by 90 degrees, scale 2, shift (10, 20)
     src = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [3.0, 2.0]])
     dst = np.array([[10.0, 20.0], [10.0, 22.0], [8.0, 20.0], [6.0, 26.0]])
     assert np.allclose(similarity_transform(src, dst), [[0, -2, 10], [2, 0, 20]])
 
 
-def test_a_mirror_is_never_used() -> None:
+def test_the_transform_has_no_reflection() -> None:
     mirrored = TEMPLATE * [-1, 1]
     matrix = similarity_transform(mirrored, TEMPLATE)
     assert np.linalg.det(matrix[:, :2]) > 0
 
 
-def test_least_squares_no_small_change_fits_better() -> None:
+def test_no_small_change_of_the_transform_has_a_smaller_error() -> None:
     rng = np.random.default_rng(0)
     src = TEMPLATE * 1.7 + rng.normal(0, 3, (5, 2)) + 40
     best = similarity_transform(src, TEMPLATE)
@@ -36,7 +36,7 @@ def test_least_squares_no_small_change_fits_better() -> None:
 
 
 def by_singular_values(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
-    """Umeyama's solution as he wrote it, for any dimension."""
+    """Umeyama's solution by singular value decomposition, as in his paper."""
     a, b = src - src.mean(0), dst - dst.mean(0)
     u, s, vt = np.linalg.svd(b.T @ a / len(a))
     signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
@@ -44,14 +44,14 @@ def by_singular_values(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
     return np.column_stack([turn, dst.mean(0) - turn @ src.mean(0)])
 
 
-def test_it_is_umeyamas_solution_also_for_mirrored_points() -> None:
+def test_the_transform_is_umeyamas_solution_also_for_mirrored_points() -> None:
     rng = np.random.default_rng(3)
     for _ in range(200):
         src = rng.normal(50, 30, (5, 2)) * rng.choice([1, -1], 2)
         assert np.allclose(similarity_transform(src, TEMPLATE), by_singular_values(src, TEMPLATE), atol=1e-9)
 
 
-def test_it_is_insightfaces_alignment() -> None:
+def test_the_transform_is_that_of_insightface() -> None:
     from insightface.utils import face_align
 
     assert np.allclose(face_align.arcface_dst, TEMPLATE, atol=1e-4)
@@ -60,7 +60,7 @@ def test_it_is_insightfaces_alignment() -> None:
     assert np.allclose(similarity_transform(points.astype(float), TEMPLATE), theirs, atol=1e-4)
 
 
-def test_points_that_coincide_are_refused() -> None:
+def test_points_that_coincide_raise_an_error() -> None:
     with pytest.raises(ValueError, match="coincide"):
         similarity_transform(np.ones((5, 2)), TEMPLATE)
 
@@ -89,8 +89,8 @@ def test_without_a_box_the_large_and_central_face_is_the_main_one() -> None:
     assert main_face(detected, width=200, height=200) == 1
 
 
-def test_with_a_box_the_face_there_is_the_main_one_relative_or_in_pixels() -> None:
+def test_with_a_box_relative_or_in_pixels_the_face_in_it_is_the_main_one() -> None:
     detected = faces((0, 0, 40, 40), (80, 80, 120, 120))
     assert main_face(detected, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
     assert main_face(detected, width=200, height=200, box=(5, 0, 45, 50)) == 0
-    assert main_face(detected, width=200, height=200, box=(50, 0, 60, 10)) == 0, "none overlaps: the nearest"
+    assert main_face(detected, width=200, height=200, box=(50, 0, 60, 10)) == 0, "the nearest face, as none overlaps"

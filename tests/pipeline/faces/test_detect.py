@@ -1,4 +1,4 @@
-"""Detectors: recognised by the file, and both real networks on real photos."""
+"""Detectors: the kind is recognised by the file; both real networks on real photos."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipeline.faces.model_file import resolve_model
 DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500m", "scrfd_2.5g")
 
 
-def test_a_file_that_is_no_onnx_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_onnx_model_raises_a_user_error(tmp_path: Path) -> None:
     file = tmp_path / "d.onnx"
     file.write_text("<html>not found</html>")
     with pytest.raises(UserError, match=r"d\.onnx is no ONNX model .* give an ONNX file"):
@@ -33,16 +33,15 @@ def test_an_embedder_is_no_detector(material: Path) -> None:
 
 @pytest.mark.material
 @pytest.mark.parametrize("name", DETECTORS)
-def test_every_detector_finds_the_faces_of_real_photos_where_insightface_has_them(material: Path, name: str) -> None:
+def test_every_detector_finds_the_faces_of_real_photos(material: Path, name: str) -> None:
     from insightface.data import get_image
 
     detector = OnnxDetector(str(material / f"models/{name}.onnx"))
     crowd = get_image("t1")
-    found = detector(crowd)
-    assert len(found.scores) == 6
+    assert len(detector(crowd).scores) == 6
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
-    one = detector(photo)
-    points = one.landmarks[main_face(one, width=250, height=250)]
+    detected = detector(photo)
+    points = detected.landmarks[main_face(detected, width=250, height=250)]
     # deep-funneled LFW has the eyes near (104, 113) and (148, 113)
     assert np.hypot(*(points[0] - [104, 113])) < 14
     assert np.hypot(*(points[1] - [148, 113])) < 14
@@ -53,14 +52,14 @@ def test_every_detector_finds_the_faces_of_real_photos_where_insightface_has_the
 def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, name: str) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     tight = photo[88:170, 85:167]
-    found = OnnxDetector(str(material / f"models/{name}.onnx"))(tight)
-    assert len(found.scores) == 1
-    assert (found.landmarks[0] > 0).all()
-    assert (found.landmarks[0] < 82).all()
+    detected = OnnxDetector(str(material / f"models/{name}.onnx"))(tight)
+    assert len(detected.scores) == 1
+    assert (detected.landmarks[0] > 0).all()
+    assert (detected.landmarks[0] < 82).all()
 
 
 @pytest.mark.parametrize(
-    ("photo", "fixed", "seen"),
+    ("photo", "fixed", "input_size"),
     [
         ((250, 250), None, (256, 256)),
         ((427, 640), None, (448, 640)),
@@ -68,12 +67,10 @@ def test_a_face_that_fills_the_picture_is_found_with_a_margin(material: Path, na
         ((1200, 1920), None, (448, 640)),
     ],
 )
-def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
-    photo: tuple[int, int], fixed: int | None, seen: tuple[int, int]
-) -> None:
+def test_a_photo_gets_little_padding(photo: tuple[int, int], fixed: int | None, input_size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(1, 255, (*photo, 3), np.uint8)
     blob = OnnxDetector("none").blob(image, fixed)
-    assert blob.shape == (1, 3, *seen)
+    assert blob.shape == (1, 3, *input_size)
     height, width = (round(side * min(1, 640 / max(photo))) for side in photo)
     if height == photo[0]:
         assert np.array_equal(blob[0, :, :height, :width], image.transpose(2, 0, 1))
@@ -84,7 +81,7 @@ def test_a_photo_goes_in_with_hardly_more_around_it_than_it_needs(
 
 @pytest.mark.material
 @pytest.mark.parametrize("name", ["yunet_n_dynamic", "scrfd_500m"])
-def test_what_was_seen_before_leaves_no_trace_in_photos_of_other_sizes(material: Path, name: str) -> None:
+def test_earlier_photos_of_other_sizes_do_not_change_the_result(material: Path, name: str) -> None:
     photo = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     detector, sizes = OnnxDetector(str(material / f"models/{name}.onnx")), [photo, photo[:, 30:], photo[20:240]]
     first = [detector(image) for image in sizes]
@@ -103,7 +100,7 @@ def test_scale_does_not_move_the_landmarks(material: Path) -> None:
 
 
 @pytest.mark.material
-def test_yunet_gives_what_opencvs_own_yunet_gives(material: Path) -> None:
+def test_yunet_gives_the_faces_of_opencvs_yunet(material: Path) -> None:
     path = str(material / "models/yunet_n_320_320.onnx")
     ours, theirs = OnnxDetector(path), cv2.FaceDetectorYN.create(path, "", (320, 320), 0.6, 0.4, 1000)
     people = sorted((material / "lfw_pairs/images").iterdir())[:40]
@@ -111,7 +108,7 @@ def test_yunet_gives_what_opencvs_own_yunet_gives(material: Path) -> None:
         canvas = np.zeros((320, 320, 3), np.uint8)
         canvas[:250, :250] = photo
         rows = theirs.detect(canvas)[1]
-        found = ours(photo)
-        assert np.allclose(found.scores, rows[:, 14], atol=1e-4)
-        assert np.allclose(found.landmarks.reshape(-1, 10), rows[:, 4:14], atol=0.02)
-        assert np.allclose(found.boxes[:, 2:] - found.boxes[:, :2], rows[:, 2:4], atol=0.02)
+        faces = ours(photo)
+        assert np.allclose(faces.scores, rows[:, 14], atol=1e-4)
+        assert np.allclose(faces.landmarks.reshape(-1, 10), rows[:, 4:14], atol=0.02)
+        assert np.allclose(faces.boxes[:, 2:] - faces.boxes[:, :2], rows[:, 2:4], atol=0.02)

@@ -1,4 +1,4 @@
-"""Embedders: the layout, the normalisation and the length are read from the file; batches and flips add up."""
+"""Embedders: layout, normalisation and length are read from the file; batches and flips give the right vectors."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def faces(n: int = 5) -> np.ndarray:
 
 
 def expected(pictures: np.ndarray) -> np.ndarray:
-    """By hand: the mean of the left half of each channel in RGB, from -1 to 1."""
+    """The model's vectors by hand: the mean of the left half of each channel in RGB, from -1 to 1."""
     return (pictures[:, :, :56, ::-1].astype(float).mean((1, 2)) - 127.5) / 127.5
 
 
@@ -43,12 +43,12 @@ def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
         OnnxEmbedder(path, "twice")
 
 
-def test_a_model_that_wants_another_picture_is_one_line(tmp_path: Path) -> None:
+def test_a_model_for_other_inputs_raises_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no embedder of 112x112 colour faces"):
         embedder_format(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
 
 
-def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: Path) -> None:
+def test_an_embedder_is_named_by_its_file_and_flip_but_not_by_its_path(tmp_path: Path) -> None:
     here = channel_mean_model(tmp_path / "a.onnx", shape=["n", 3, 112, 112])
     (tmp_path / "b.onnx").write_bytes(Path(here).read_bytes())
     assert OnnxEmbedder(here).named_by == OnnxEmbedder(str(tmp_path / "b.onnx")).named_by
@@ -57,7 +57,7 @@ def test_the_file_and_the_flip_name_an_embedder_but_not_where_it_lies(tmp_path: 
 
 @pytest.mark.material
 @pytest.mark.parametrize(("name", "raw"), [("ms1m", True), ("casia", False)])
-def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: Path, name: str, raw: bool) -> None:
+def test_real_models_get_their_input_format_and_separate_people(material: Path, name: str, raw: bool) -> None:
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embedder = OnnxEmbedder(str(material / f"models/arcface_mobilefacenet_{name}.onnx"))
     assert embedder_format(embedder.model).raw is raw
@@ -66,10 +66,9 @@ def test_the_real_models_are_asked_as_they_want_and_tell_people_apart(material: 
     for person in people:
         for file in sorted(person.iterdir())[:2]:
             photo = cv2.imread(str(file))
-            found = detector(photo)
-            crops.append(
-                align_face(photo, found.landmarks[main_face(found, width=photo.shape[1], height=photo.shape[0])])
-            )
+            detected = detector(photo)
+            main = main_face(detected, width=photo.shape[1], height=photo.shape[0])
+            crops.append(align_face(photo, detected.landmarks[main]))
     x = embedder(np.stack(crops))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     cosines = x[::2] @ x[1::2].T

@@ -1,4 +1,4 @@
-"""Rows of faces: what is decoded how large, and that it makes no difference to what is kept."""
+"""Rows of the faces table, with failures; photos decoded at a smaller size give the same faces."""
 
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,20 @@ def detector(material: Path) -> OnnxDetector:
 
 
 @pytest.fixture
-def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By how much photos were shrunk when they were decoded."""
-    seen: list[int] = []
+def shrinks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The argument `shrink` of every call of decode() so far."""
+    shrinks: list[int] = []
 
-    def watched(data: bytes, shrink: int = 1):
-        seen.append(shrink)
+    def recording_decode(data: bytes, shrink: int = 1):
+        shrinks.append(shrink)
         return decode(data, shrink)
 
-    monkeypatch.setattr(extract, "decode", watched)
-    return seen
+    monkeypatch.setattr(extract, "decode", recording_decode)
+    return shrinks
 
 
 def photo(material: Path, side: int, *, around: int = 0) -> bytes:
-    """A real photo, enlarged to so many pixels a side, of which so many around it are grey."""
+    """A real photo enlarged to side x side pixels, of which a border of `around` pixels is grey."""
     small = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     inner = cv2.resize(small, (side - 2 * around,) * 2, interpolation=cv2.INTER_CUBIC)
     image = cv2.copyMakeBorder(inner, *[around] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127))
@@ -48,28 +48,32 @@ def photo(material: Path, side: int, *, around: int = 0) -> bytes:
 def rows(
     folder: Path, files: dict[str, bytes], detector: Any, *, aligned: bool = False, box: list[float] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The rows of faces, without what was not found, of files that lie in a folder, by their names.
+    """Write files (name: bytes) into a folder and return the columns of their faces that are not null, by file name.
 
-    box: of the face that shows the identity, in each of them.
+    box: of the main face, in each of the files.
     """
     for name, data in files.items():
         (folder / "photos/someone").mkdir(parents=True, exist_ok=True)
         (folder / "photos/someone" / name).write_bytes(data)
-    taken, where = index_photos(
+    photos, locations = index_photos(
         str(folder / "root"), [Source("photos", "image-folder", str(folder / "photos"))], shards=1
     )
-    names = [Path(key).name for key in taken.read(["key"])["key"].to_pylist()]
-    table = taken.read()
+    names = [Path(key).name for key in photos.read(["key"])["key"].to_pylist()]
+    table = photos.read()
     column = pa.array([box] * len(table), table.schema.field("box").type)
     pq.write_table(table.set_column(table.schema.get_field_index("box"), "box", column), folder / "root/boxed.parquet")
-    found = extract.extract_shard(
-        Shard("boxed.parquet", "", len(table)), root=taken.root, detector=detector, aligned=aligned, locations=where
+    faces = extract.extract_shard(
+        Shard("boxed.parquet", "", len(table)),
+        root=photos.root,
+        detector=detector,
+        aligned=aligned,
+        locations=locations,
     ).to_pylist()
-    return {n: {k: v for k, v in row.items() if v is not None} for n, row in zip(names, found, strict=True)}
+    return {n: {k: v for k, v in row.items() if v is not None} for n, row in zip(names, faces, strict=True)}
 
 
-def drawn_eyes(image: Image) -> DetectedFaces:
-    """A detector's answer for any picture: one face in its middle."""
+def face_in_the_middle(image: Image) -> DetectedFaces:
+    """A detector that finds one face in the middle of any picture."""
     height, width = image.shape[:2]
     points = np.array([[0.4, 0.4], [0.6, 0.4], [0.5, 0.5], [0.42, 0.6], [0.58, 0.6]], np.float32)
     box = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32) * [width, height, width, height]
@@ -86,57 +90,57 @@ def jpeg(side: int, seed: int) -> bytes:
 
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize("large", [extract.LARGE, 0])
-def test_every_photo_keeps_its_place_and_its_reason(
+def test_every_photo_has_its_row_with_a_face_or_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aligned: bool, large: int
 ) -> None:
     monkeypatch.setattr(extract, "LARGE", large)
     monkeypatch.setattr(extract, "ROWS", 4)
     bad = {"b.jpg": b"", "c.jpg": b"<html>", "d.jpg": jpeg(200, 0)[:-900], "h.png": b"\x89PNG\r\n\x1a\n"}
     files = {f"{name}.jpg": jpeg(112 if aligned else 160, seed) for seed, name in enumerate("aefgijklm")} | bad
-    found = rows(tmp_path, files, drawn_eyes, aligned=aligned)
-    assert {n for n, row in found.items() if row.get("failure", "").startswith("unreadable: ")} == set(bad)
+    faces_by_name = rows(tmp_path, files, face_in_the_middle, aligned=aligned)
+    assert {n for n, row in faces_by_name.items() if row.get("failure", "").startswith("unreadable: ")} == set(bad)
     for name in files.keys() - bad.keys():
-        alone = rows(tmp_path / name, {name: files[name]}, drawn_eyes, aligned=aligned)[name]
-        assert found[name]["jpeg"] == alone["jpeg"]
-        assert found[name]["sha"] == alone["sha"]
-        assert (found[name]["jpeg"] == files[name]) == aligned
+        alone = rows(tmp_path / name, {name: files[name]}, face_in_the_middle, aligned=aligned)[name]
+        assert faces_by_name[name]["jpeg"] == alone["jpeg"]
+        assert faces_by_name[name]["sha"] == alone["sha"]
+        assert (faces_by_name[name]["jpeg"] == files[name]) == aligned
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_of_large_photos_one_is_held_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
-    held, most = 0, []
+def test_large_photos_are_decoded_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    in_memory, counts = 0, []
 
-    class Held(np.ndarray):
+    class Counted(np.ndarray):
         def __del__(self) -> None:
-            nonlocal held
+            nonlocal in_memory
             if self.base is not None and self.shape[0] > 500:
-                held -= 1
+                in_memory -= 1
 
-    def counted(data: bytes, shrink: int = 1) -> Image:
-        nonlocal held
+    def counting_decode(data: bytes, shrink: int = 1) -> Image:
+        nonlocal in_memory
         image = decode(data, shrink)
         if image.shape[0] > 500:
-            held += 1
-            most.append(held)
-        return image.view(Held)
+            in_memory += 1
+            counts.append(in_memory)
+        return image.view(Counted)
 
     monkeypatch.setattr(extract, "LARGE", 1 << 18 if large else extract.LARGE)
-    monkeypatch.setattr(extract, "decode", counted)
-    found = rows(tmp_path, {f"{n}.jpg": jpeg(600, n) for n in range(12)}, drawn_eyes)
-    assert all("jpeg" in row for row in found.values())
-    assert (max(most) == 1) == large
+    monkeypatch.setattr(extract, "decode", counting_decode)
+    faces_by_name = rows(tmp_path, {f"{n}.jpg": jpeg(600, n) for n in range(12)}, face_in_the_middle)
+    assert all("jpeg" in row for row in faces_by_name.values())
+    assert (max(counts) == 1) == large
 
 
-def test_a_photo_without_a_face_says_so(tmp_path: Path) -> None:
-    def blind(image: Image) -> DetectedFaces:
+def test_a_photo_without_a_face_has_the_failure_no_face(tmp_path: Path) -> None:
+    def no_face(image: Image) -> DetectedFaces:
         return DetectedFaces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
 
-    found = rows(tmp_path, {"a.jpg": jpeg(100, 0)}, blind)["a.jpg"]
-    assert found["failure"] == "no_face: the detector finds none"
-    assert "sha" in found
+    row = rows(tmp_path, {"a.jpg": jpeg(100, 0)}, no_face)["a.jpg"]
+    assert row["failure"] == "no_face: the detector finds none"
+    assert "sha" in row
 
 
-def test_a_detector_that_fails_is_told_and_not_waited_for(tmp_path: Path) -> None:
+def test_an_error_of_the_detector_is_raised(tmp_path: Path) -> None:
     def broken(image: Image) -> DetectedFaces:
         raise RuntimeError("no memory")
 
@@ -149,12 +153,18 @@ def test_a_detector_that_fails_is_told_and_not_waited_for(tmp_path: Path) -> Non
     ("side", "around", "decoded"),
     [(1000, 0, [1]), (1400, 0, [2]), (2800, 0, [4]), (5200, 0, [8]), (2800, 1100, [4, 1])],
 )
-def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_same(
-    tmp_path: Path, material: Path, detector: FaceDetector, sizes: list[int], side: int, around: int, decoded: list[int]
+def test_a_large_photo_is_decoded_at_a_smaller_size_and_gives_the_same_face(
+    tmp_path: Path,
+    material: Path,
+    detector: FaceDetector,
+    shrinks: list[int],
+    side: int,
+    around: int,
+    decoded: list[int],
 ) -> None:
     data = photo(material, side, around=around)
     row = rows(tmp_path, {"a.jpg": data}, detector)["a.jpg"]
-    assert sizes == decoded
+    assert shrinks == decoded
     whole = decode(data)
     face, faces, i = align_main_face(whole, detector(whole))
     eyes = np.hypot(*(faces.landmarks[i][1] - faces.landmarks[i][0]))
@@ -165,7 +175,7 @@ def test_a_large_photo_is_decoded_as_the_detector_needs_it_and_its_face_is_the_s
 
 
 @pytest.mark.material
-def test_a_box_in_pixels_is_of_the_whole_photo(tmp_path: Path, material: Path, detector: FaceDetector) -> None:
+def test_a_box_in_pixels_refers_to_the_whole_photo(tmp_path: Path, material: Path, detector: FaceDetector) -> None:
     one = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
     two = cv2.resize(np.concatenate([one, one], axis=1), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
     data = cv2.imencode(".jpg", two)[1].tobytes()

@@ -1,4 +1,4 @@
-"""Faces cut by given landmarks: the face at the landmarks, or a row with the reason why there is none."""
+"""Faces aligned by the landmarks in a test set's list; photos without a face have a row with the reason."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from tests.builders.tables.drawn_vectors import picture
 ON_TEMPLATE = TEMPLATE.ravel().tolist()
 
 
-def test_a_face_whose_landmarks_lie_on_the_template_stays_where_it_is(tmp_path: Path) -> None:
+def test_a_face_with_landmarks_on_the_template_is_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(encode_jpeg(picture(0)))
     (row,) = align_shard([LandmarkedPhoto("a.jpg", 0, 0, ON_TEMPLATE)], folder=str(tmp_path)).to_pylist()
     assert row["face_id"] == face_id("a.jpg")
     assert row["failure"] is None
     assert np.allclose(row["landmarks"], ON_TEMPLATE)
-    assert np.abs(decode(row["jpeg"]).astype(int) - picture(0)).mean() < 3  # JPEG twice
+    assert np.abs(decode(row["jpeg"]).astype(int) - picture(0)).mean() < 3  # it was compressed as JPEG twice
 
 
-def test_every_photo_keeps_its_row_with_the_reason_it_gives_no_face(tmp_path: Path) -> None:
+def test_a_photo_without_a_face_has_a_row_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(encode_jpeg(picture(0)))
     (tmp_path / "page.jpg").write_bytes(b"<html>")
     photos = [

@@ -1,4 +1,4 @@
-"""InsightFace packs by name: the model that fits the role is found in the pack."""
+"""InsightFace packs: the detector and the embedder in a pack are found."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.faces import packs
 
 
 @pytest.mark.material
-def test_each_role_finds_its_model_in_a_pack(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_has_a_detector_and_an_embedder(material: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ".insightface/models/buffalo_s"
     folder.mkdir(parents=True)
     for name in ("arcface_mobilefacenet_ms1m", "scrfd_500m"):
@@ -23,7 +23,7 @@ def test_each_role_finds_its_model_in_a_pack(material: Path, tmp_path: Path, mon
         packs.find_model("buffalo_s", "detector")
 
 
-def test_a_pack_that_cannot_be_fetched_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_that_cannot_be_downloaded_raises_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise ConnectionError("no network")
 

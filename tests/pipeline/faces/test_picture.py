@@ -1,4 +1,4 @@
-"""Bytes to pixels: what the web serves as a photo comes out upright in 8-bit BGR, or with the reason why not."""
+"""Decoding: every photo format of the web becomes an upright picture in 8-bit BGR, or an error with the reason."""
 
 import struct
 import zlib
@@ -19,18 +19,18 @@ def scene(height: int = 40, width: int = 60) -> np.ndarray:
 
 
 def encoded(image: np.ndarray, suffix: str, *flags: int) -> bytes:
-    done, data = cv2.imencode(suffix, image, list(flags))
-    assert done
+    written, data = cv2.imencode(suffix, image, list(flags))
+    assert written
     return data.tobytes()
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
-def test_every_format_comes_out_as_it_went_in(suffix: str) -> None:
+def test_every_format_is_decoded_to_the_same_picture(suffix: str) -> None:
     assert np.abs(decode(encoded(scene(), suffix)).astype(int) - scene()).mean() < 6
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """A JPEG with an EXIF block that holds nothing but tag 0x0112."""
+    """The JPEG with an EXIF block that holds only the orientation (tag 0x0112)."""
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     body = b"Exif\0\0" + tiff
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
@@ -95,21 +95,21 @@ def test_the_first_frame_of_an_animation_is_taken() -> None:
         (encoded(scene(), ".bmp")[:-5], "cut short"),
     ],
 )
-def test_what_is_no_whole_picture_says_why(data: bytes, reason: str) -> None:
+def test_bytes_that_are_no_complete_picture_raise_the_reason(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadablePhoto, match=reason):
         decode(data)
 
 
 @pytest.mark.parametrize(("side", "reason"), [(12_000, "12000x12000 pixels are more"), (60_000, "has more than")])
-def test_a_bomb_is_known_by_its_head_and_never_decoded(side: int, reason: str) -> None:
-    """What lies behind the head is nothing: who decodes first finds no picture."""
-    head = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    chunks = [struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)), struct.pack(">I", 0) + b"IEND"]
+def test_a_decompression_bomb_is_recognised_by_its_header(side: int, reason: str) -> None:
+    """The file has no pixels after its header, so decoding it would raise another reason."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = [struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)), struct.pack(">I", 0) + b"IEND"]
     with pytest.raises(UnreadablePhoto, match=reason):
         decode(b"\x89PNG\r\n\x1a\n" + chunks[0] + b"\0\0\0\4IDAT\0\0\0\0\0\0\0\0" + chunks[1] + b"\xaeB`\x82")
 
 
-def test_every_cut_of_a_jpeg_is_noticed() -> None:
+def test_every_truncated_jpeg_raises_an_error() -> None:
     whole = encoded(scene(200, 200), ".jpg")
     decode(whole)
     for length in range(0, len(whole) - 1, 37):
@@ -119,11 +119,11 @@ def test_every_cut_of_a_jpeg_is_noticed() -> None:
 
 @pytest.mark.parametrize("flags", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)])
 @pytest.mark.parametrize("before", [b"", b"\xff\xff", b"\xff\xfe\x00\x04no"])
-def test_a_jpeg_that_says_it_is_vast_is_never_decoded(flags: tuple[int, ...], before: bytes) -> None:
-    """Whatever stands before the head, a comment or filling."""
+def test_a_jpeg_with_a_huge_size_in_its_header_is_not_decoded(flags: tuple[int, ...], before: bytes) -> None:
+    """before: bytes between the start and the frame header, such as a comment or padding."""
     small = encoded(scene(16, 24), ".jpg", *flags)
     frame = small.index(struct.pack(">HH", 16, 24)) - 5
     decode(small[:frame] + before + small[frame:])
-    vast = small[:frame] + before + small[frame : frame + 5] + struct.pack(">HH", 60_000, 60_000) + small[frame + 9 :]
+    huge = small[:frame] + before + small[frame : frame + 5] + struct.pack(">HH", 60_000, 60_000) + small[frame + 9 :]
     with pytest.raises(UnreadablePhoto, match=r"60000x60000|has more than"):
-        decode(vast)
+        decode(huge)

@@ -1,4 +1,4 @@
-"""Models without PRelu: what they give stays the same, and what cannot be done without stays."""
+"""Models whose PRelu nodes are replaced give the same results; other PRelu nodes stay."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipeline.faces.prelu import without_prelu
 
 
 def model(folder: Path, channels: int, slopes: np.ndarray, *, between: str = "Conv") -> str:
-    """A convolution, something, PRelu, and another convolution, in a file."""
+    """The path of a model of a convolution, the operator `between`, PRelu, and another convolution."""
     rng = np.random.default_rng(0)
     weights = {
         "w": rng.normal(0, 0.3, (channels, 3, 3, 3)),
@@ -43,14 +43,14 @@ def kinds(data: bytes) -> list[str]:
     return [node.op_type for node in onnx.load_from_string(data).graph.node]
 
 
-def given(path: str | bytes, x: np.ndarray) -> np.ndarray:
-    """What onnxruntime makes of the file as it is."""
+def expected(path: str | bytes, x: np.ndarray) -> np.ndarray:
+    """The output of the model as it is in the file."""
     plain = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return plain.run(None, {plain.get_inputs()[0].name: x})[0]
 
 
 @pytest.mark.parametrize("channels", [16, 32, 48])
-def test_the_result_is_the_same_to_the_bit_whatever_the_slopes(tmp_path: Path, channels: int) -> None:
+def test_results_are_equal_to_the_bit_for_all_slopes(tmp_path: Path, channels: int) -> None:
     rng = np.random.default_rng(channels)
     slopes = rng.normal(0, 1, (channels, 1, 1))
     slopes[:3] = [[[0.0]], [[1.0]], [[-2.5]]]
@@ -61,7 +61,7 @@ def test_the_result_is_the_same_to_the_bit_whatever_the_slopes(tmp_path: Path, c
     for photos in (1, 5):
         x = rng.normal(0, 1, (photos, 3, 16, 16)).astype(np.float32)
         run = model_file.session(path)
-        assert np.array_equal(run.run(None, {"x": x})[0], given(path, x))
+        assert np.array_equal(run.run(None, {"x": x})[0], expected(path, x))
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_the_result_is_the_same_to_the_bit_whatever_the_slopes(tmp_path: Path, c
         (16, np.full((16, 1, 1), 0.3), "Abs"),
     ],
 )
-def test_one_slope_for_all_odd_channels_and_unknown_tensors_stay(
+def test_a_prelu_with_one_slope_odd_channels_or_an_unknown_input_stays(
     tmp_path: Path, channels: int, slopes: np.ndarray, between: str
 ) -> None:
     path = model(tmp_path, channels, slopes, between=between)
     assert without_prelu(path) is None
     x = np.ones((2, 3, 16, 16), np.float32)
-    assert np.array_equal(model_file.session(path).run(None, {"x": x})[0], given(path, x))
+    assert np.array_equal(model_file.session(path).run(None, {"x": x})[0], expected(path, x))
 
 
 @pytest.mark.material
 @pytest.mark.parametrize("name", ["arcface_mobilefacenet_ms1m", "arcface_mobilefacenet_casia"])
-def test_real_embedders_give_the_same_vectors_to_the_bit(material: Path, name: str) -> None:
+def test_vectors_of_real_embedders_are_equal_to_the_bit(material: Path, name: str) -> None:
     path = str(material / f"models/{name}.onnx")
     data = without_prelu(path)
     assert data is not None
@@ -91,4 +91,4 @@ def test_real_embedders_give_the_same_vectors_to_the_bit(material: Path, name: s
     run = model_file.session(path)
     shape = [3, 112, 112] if run.get_inputs()[0].shape[1] == 3 else [112, 112, 3]
     x = np.random.default_rng(0).uniform(0, 255, (4, *shape)).astype(np.float32)
-    assert np.array_equal(run.run(None, {run.get_inputs()[0].name: x})[0], given(path, x))
+    assert np.array_equal(run.run(None, {run.get_inputs()[0].name: x})[0], expected(path, x))

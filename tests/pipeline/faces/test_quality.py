@@ -1,4 +1,4 @@
-"""Measures of a face: each moves the way its name says, and the hand-computed cases hold."""
+"""Measures of a face's quality, against answers by hand."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ def test_blur_lowers_sharpness_and_light_raises_exposure() -> None:
     assert quality.exposure(np.full((112, 112, 3), 51, np.uint8)) == pytest.approx(0.2, abs=1e-3)
 
 
-def test_the_nose_between_the_eyes_is_no_turn_and_the_sign_follows_it() -> None:
+def test_yaw_is_zero_with_the_nose_in_the_middle_and_has_the_sign_of_its_offset() -> None:
     straight = np.array([[0, 0], [10, 0], [5, 6], [1, 10], [9, 10]], float)
     assert quality.yaw(straight) == pytest.approx(0)
     right = straight.copy()
@@ -25,5 +25,5 @@ def test_the_nose_between_the_eyes_is_no_turn_and_the_sign_follows_it() -> None:
     assert quality.yaw(left) == pytest.approx(-quality.yaw(right))
 
 
-def test_size_is_the_side_of_the_square_that_is_cut() -> None:
+def test_face_size_is_the_side_of_the_aligned_square_in_the_photo() -> None:
     assert quality.face_size(TEMPLATE * 2.5 + 9) == pytest.approx(280)

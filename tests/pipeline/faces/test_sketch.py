@@ -1,4 +1,4 @@
-"""Hashes of sketches: perceptual hashes of the face, which survive what a duplicate goes through."""
+"""Perceptual hashes of sketches, which duplicates nearly share."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from tests.builders.tables.drawn_vectors import picture
 
 
 def perceptual_hash(image):
-    """Of a picture [h, w, 3], step by step: shrunk, transformed, and the signs taken."""
+    """The perceptual hash of a picture [h, w, 3], computed step by step."""
     small = cv2.resize(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small.astype(np.float32))[:9, :9].ravel()[1:65]
     return int(np.packbits(low > np.median(low)).view(">u8")[0])
@@ -26,9 +26,9 @@ def test_hashes_of_a_duplicate_differ_in_few_bits():
 
 def test_the_hash_of_a_sketch_is_the_perceptual_hash_of_it():
     faces = [sketch_of(picture(seed)) for seed in range(20)]
-    apart = [
+    different_bits = [
         bin(h ^ perceptual_hash(cv2.cvtColor(f.reshape(SIDE, SIDE), cv2.COLOR_GRAY2BGR))).count("1")
         for f, h in zip(faces, sketch_hashes(np.stack(faces)).tolist(), strict=True)
     ]
-    assert max(apart) <= 4, "but for the rounding of the shrunken picture"
-    assert np.mean(apart) < 1
+    assert max(different_bits) <= 4, "only rounding of the shrunken picture differs"
+    assert np.mean(different_bits) < 1

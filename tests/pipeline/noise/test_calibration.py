@@ -1,4 +1,4 @@
-"""A calibration as a table: what is written is read again."""
+"""A calibration is the same after it was written to a table and read again."""
 
 import numpy as np
 

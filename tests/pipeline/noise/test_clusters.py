@@ -33,7 +33,7 @@ def test_of_two_equal_clusters_the_more_cohesive_is_the_person():
     assert cluster(all_impostor_stats([np.concatenate([loose, tight])], PLAIN), PLAIN).tolist() == [1] * 3 + [0] * 3
 
 
-def test_an_identity_of_more_faces_than_are_linked_has_its_person(monkeypatch):
+def test_faces_beyond_max_linked_join_the_person(monkeypatch):
     monkeypatch.setattr(clusters, "MAX_LINKED", 20)
     rng = np.random.default_rng(3)
     x = np.concatenate([photos_of(person(rng), 50, rng), [person(rng) for _ in range(10)]])
@@ -48,14 +48,14 @@ def test_one_face_is_one_cluster():
 
 def test_the_centre_leaves_out_an_outlier():
     rng = np.random.default_rng(4)
-    who = person(rng)
-    x = np.concatenate([photos_of(who, 9, rng), -who[None]])
+    shown = person(rng)
+    x = np.concatenate([photos_of(shown, 9, rng), -shown[None]])
     assert not inner_faces(x)[9]
-    assert robust_centre(x) @ who > unit(x.mean(0)) @ who
+    assert robust_centre(x) @ shown > unit(x.mean(0)) @ shown
 
 
 def test_a_members_own_vector_does_not_raise_its_score():
     faces = all_impostor_stats([np.eye(64)[:3]], PLAIN)
     scores = centre_scores(faces, np.array([True, True, False]), PLAIN)[0]
-    assert scores[:2].tolist() == [0, 0]  # each with the other alone
+    assert scores[:2].tolist() == [0, 0], "each is compared with the other one only"
     assert np.isnan(centre_scores(faces, np.array([True, False, False]), PLAIN)[0][0])

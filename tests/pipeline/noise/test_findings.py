@@ -7,7 +7,7 @@ from pipeline import schema
 from pipeline.noise.findings import Finding, combine_findings, findings_table, read_findings
 
 
-def test_combined_findings_come_once_in_one_order():
+def test_combined_findings_are_sorted_and_without_duplicates():
     a = findings_table("outlier", ["x", "y"], ["p", "p"], [np.array([1.0, np.nan])], ["", ""])
     b = findings_table("merge", ["q"], ["p"], [np.array([2.0]), np.array([3.0])], [""])
     combined = combine_findings([a, b, a])

@@ -1,4 +1,4 @@
-"""Average linkage by hand and against a slow one."""
+"""Average linkage against answers by hand and a slow reference."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def slow_linkage(scores, min_score):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_average_linkage_is_the_slow_one(seed):
+def test_average_linkage_equals_the_slow_reference(seed):
     s = np.random.default_rng(seed).normal(size=(25, 25))
     s = (s + s.T) / 2
     assert average_linkage(s, 0.2).tolist() == slow_linkage(s, 0.2)

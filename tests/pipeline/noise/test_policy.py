@@ -1,4 +1,4 @@
-"""What the machine decides by itself, with one embedder and with two."""
+"""The policy's verdicts, with one embedder and with two."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,7 @@ from pipeline.noise.scores.far_curve import FarCurve
 from pipeline.noise.scores.fusion import Calibration
 from tests.builders.tables.drawn_vectors import PLAIN, TWO
 
-# scores at a FAR where impostors are normal: 0.003 is 2.75, 1e-4 is 3.72, 1e-3 is 3.09; among 100 persons 1e-4 is 1e-6,
-# 4.75
+# impostor scores are normal here: FAR 0.003 is a score of 2.75, 1e-3 is 3.09, 1e-4 is 3.72, and 1e-4 / 100 persons 4.75
 
 
 def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
@@ -24,7 +23,7 @@ def verdict(kind: str, *z: float, calibration: Calibration = TWO) -> str:
     [
         ("outlier", (1.0, 1.0), "yes"),
         ("outlier", (3.0, 3.0), "no"),
-        ("outlier", (0.0, 4.0), "unsure"),  # fused an outlier; the second embedder recognises the person
+        ("outlier", (0.0, 4.0), "unsure"),  # the second embedder recognises the person, in spite of the fused score
         ("misplaced", (5.0, 5.0), "yes"),
         ("misplaced", (8.0, 3.0), "unsure"),  # the second embedder does not agree
         ("misplaced", (4.0, 4.0), "unsure"),
@@ -62,17 +61,17 @@ def test_one_embedder_decides_by_itself(kind, z, expected):
     assert verdict(kind, z, calibration=PLAIN) == expected
 
 
-def test_the_score_of_one_embedder_is_weighted_as_in_the_curve():
+def test_the_threshold_is_on_the_weighted_score_of_a_single_embedder():
     half = PLAIN._replace(weights=(0.5,), far_curves=(FarCurve(0, 2, 0),))  # impostor scores deviate by two
-    assert verdict("outlier", 5.0, calibration=half) == "yes"  # 2.5 of the weighted scale, on which 2.75 was asked
+    assert verdict("outlier", 5.0, calibration=half) == "yes"  # weighted 2.5, below the threshold 2.75
     assert verdict("outlier", 6.0, calibration=half) == "no"
     assert verdict("merge", 9.0, calibration=half) == "unsure"
 
 
-def test_a_model_that_hardly_tells_genuine_pairs_from_impostors_removes_less():
+def test_a_weak_model_removes_fewer_outliers():
     weak = PLAIN._replace(genuine_mean=2.5, genuine_deviation=0.5)
     limits = thresholds(weak, persons=100, tests=100)
-    assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # all but 5% of the genuine pairs would be 1.68
+    assert limits["outlier"] == pytest.approx(1.96, abs=1e-2)  # not 1.68, the threshold with FRR 0.05
     better = thresholds(PLAIN._replace(genuine_mean=3.2, genuine_deviation=0.5), persons=100, tests=100)
     assert better["outlier"] == pytest.approx(3.2 - 1.645 * 0.5, abs=1e-3)
     assert verdict("outlier", 2.0, calibration=weak) == "no"

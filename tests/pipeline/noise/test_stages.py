@@ -1,4 +1,4 @@
-"""A drawn world with every kind of noise planted, through all stages: tables in, labels out."""
+"""All stages of finding noise on a drawn data set with every kind of planted noise, up to the labels."""
 
 from collections import Counter, defaultdict
 
@@ -14,8 +14,8 @@ from tests.builders.tables.drawn_vectors import person, photos_of, tables, unit
 from tests.builders.tables.planted_noise import planted_noise
 
 
-def poorer(x, rng):
-    """The same faces as a weaker embedder sees them."""
+def weaker_embedder(x, rng):
+    """The vectors of the same faces by a weaker embedder."""
     return [None if v is None else unit(v + rng.normal(size=v.shape) * 0.3 / np.sqrt(len(v))) for v in x]
 
 
@@ -27,7 +27,7 @@ def refined(root: str, seed: int, *, both: bool, workers=None, undecided="keep",
     embeddings, t_embeddings = [first], [t_first]
     if both:
         for faces_of, embedded, source in ((rows, embeddings, "s2"), (tests, t_embeddings, "t2")):
-            x = poorer([r[2] for r in faces_of], world.rng)
+            x = weaker_embedder([r[2] for r in faces_of], world.rng)
             second = [(r[0], r[1], v, r[3]) for r, v in zip(faces_of, x, strict=True)]
             embedded.append(tables(f"{root}/a", second, source=source)[2])
     noise = find_noise(
@@ -58,8 +58,8 @@ def test_every_planted_noise_is_found(tmp_path, both):
         if kind in ("clean", "flip") and fate[key]["identity"]:
             persons[fate[key]["identity"]].add(shown)
     assert all(len(shown) == 1 for shown in persons.values())  # no identity holds two persons
-    homes = {shown: {i for i, s in persons.items() if shown in s} for shown in (1, 2, 3, 110, 111, 112, 30, 31, 32, 33)}
-    assert all(len(names) == 1 for names in homes.values())  # merged, split, relabelled
+    identities = {n: {i for i, s in persons.items() if n in s} for n in (1, 2, 3, 110, 111, 112, 30, 31, 32, 33)}
+    assert all(len(names) == 1 for names in identities.values())  # these were merged, split or relabelled
     assert noise.thresholds["outlier"] > 0
 
 
@@ -79,9 +79,9 @@ def test_processes_make_the_same_bytes_as_threads(tmp_path):
         assert [s.digest for s in a.shards] == [s.digest for s in b.shards]
 
 
-def test_memory_changes_no_byte_and_no_name(tmp_path):
-    usual, little = (refined(str(tmp_path / str(m)), 2, both=True, memory_bytes=m) for m in (None, 1))
-    for a, b in zip((usual[0], *usual[1][:5]), (little[0], *little[1][:5]), strict=True):
+def test_a_memory_limit_changes_no_byte_and_no_address(tmp_path):
+    unlimited, little = (refined(str(tmp_path / str(m)), 2, both=True, memory_bytes=m) for m in (None, 1))
+    for a, b in zip((unlimited[0], *unlimited[1][:5]), (little[0], *little[1][:5]), strict=True):
         assert (a.address, [s.digest for s in a.shards]) == (b.address, [s.digest for s in b.shards])
 
 
@@ -96,14 +96,14 @@ def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypa
     assert coded.read() == exact.read()
 
 
-def test_a_data_set_without_a_single_face_ends_in_reasons(tmp_path):
+def test_a_data_set_without_faces_is_removed_with_reasons(tmp_path):
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", None, 1), ("a/2", "a", None, 2)])
     noise = find_noise(str(tmp_path), faces, [embeddings])
     labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
     assert labels.read()["reason"].to_pylist() == ["no_face", "no_face"]
 
 
-def test_one_name_with_two_photos(tmp_path):
+def test_a_single_identity_with_two_photos_is_kept(tmp_path):
     rng = np.random.default_rng(0)
     x = photos_of(person(rng), 2, rng)
     photos, faces, embeddings = tables(str(tmp_path), [("a/1", "a", x[0], 1), ("a/2", "a", x[1], 2)])
@@ -112,7 +112,7 @@ def test_one_name_with_two_photos(tmp_path):
     assert labels.read()["identity"].to_pylist() == ["a", "a"]
 
 
-def test_a_picture_under_two_names_is_a_conflict_and_one_of_a_test_set_goes(tmp_path):
+def test_a_picture_under_two_identities_is_a_conflict_and_one_in_a_test_set_an_overlap(tmp_path):
     rng = np.random.default_rng(0)
     rows = [
         (f"p{p}/{k}", f"p{p}", x, 100 * p + k) for p in range(40) for k, x in enumerate(photos_of(person(rng), 5, rng))

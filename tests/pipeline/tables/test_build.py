@@ -1,4 +1,4 @@
-"""Tables: made once, read afterwards; whole or not there; the same bytes by threads, processes and clusters."""
+"""build(): a table is made once and complete, with the same bytes by threads, processes and clusters."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_a_table_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
     assert first.read(["name"])["name"].to_pylist() == ["1-0", "1-1", "2-0", "2-1", "3-0", "3-1"]
 
 
-def test_a_table_of_a_newer_version_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_table_of_a_newer_version_raises_a_user_error(tmp_path: Path) -> None:
     made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     file = tmp_path / f"t/{made.address}.json"
     manifest = json.loads(file.read_text())
@@ -60,13 +60,13 @@ def test_a_shard_that_two_tables_share_is_made_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{"params": {"times": 3}}, {"version": 2}, {"schema": SCHEMA.append(pa.field("y", pa.int8()))}]
 )
-def test_other_parameters_version_or_schema_give_another_address(tmp_path: Path, change: dict) -> None:
+def test_a_change_of_parameters_version_or_schema_changes_the_address(tmp_path: Path, change: dict) -> None:
     base = build(str(tmp_path), "t", squares, [], schema=SCHEMA, params={"times": 2})
     changed = {"schema": SCHEMA, "params": {"times": 2}, **change}
     assert build(str(tmp_path), "t", squares, [], **changed).address != base.address
 
 
-def test_unnamed_arguments_are_in_no_address(tmp_path: Path) -> None:
+def test_unhashed_arguments_do_not_change_the_address(tmp_path: Path) -> None:
     first = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unhashed={"pause": 0.0})
     assert (
         build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}, unhashed={"pause": 0.001}) == first
@@ -74,7 +74,7 @@ def test_unnamed_arguments_are_in_no_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_two_and_four_processes_give_the_bytes_that_threads_give(tmp_path: Path) -> None:
+def test_processes_make_the_same_bytes_as_threads(tmp_path: Path) -> None:
     trees = []
     for workers in (None, 1, 2, 4):
         root = tmp_path / str(workers)
@@ -84,16 +84,16 @@ def test_one_two_and_four_processes_give_the_bytes_that_threads_give(tmp_path: P
 
 
 def blas_threads(part: int = 0, **_: object) -> pa.Table:
-    """A shard of how many threads numpy's and scipy's BLAS have; that of faiss, in OpenMP, finds candidates alone."""
+    """A shard with the numbers of threads of numpy's and scipy's BLAS; that of faiss (OpenMP) may have more."""
     numbers = [lib["num_threads"] for lib in threadpool_info() if lib.get("threading_layer") == "pthreads"]
     return pa.table({"threads": pa.array(numbers, pa.int32())})
 
 
 def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
-    """BLAS on several threads adds in another order: the bytes of a table would depend on the number of cores."""
+    """With several threads BLAS adds in another order, so that a table's bytes would depend on the number of cores."""
     three = {"distributed.nanny.pre-spawn-environ.OPENBLAS_NUM_THREADS": 3}
     with threadpool_limits(3, "blas"), config.set(three):
-        run_dask.connect.cache_clear()  # the workers of other tests began with one
+        run_dask.connect.cache_clear()  # workers of earlier tests have another environment
         for name, workers in (("threads", None), ("processes", 1)):
             made = build(
                 str(tmp_path), name, blas_threads, [1, 2], workers=workers, schema=pa.schema([("threads", pa.int32())])
@@ -102,7 +102,7 @@ def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
         assert set(blas_threads()["threads"].to_pylist()) == {3}
 
 
-def test_a_failing_shard_names_itself_and_its_part_and_the_others_stay(tmp_path: Path) -> None:
+def test_an_error_names_the_shard_and_its_part_and_finished_shards_stay(tmp_path: Path) -> None:
     root, log = str(tmp_path / "root"), str(tmp_path / "log")
     with pytest.raises(ShardError, match=r"shard 3 of table t \(from 13\) failed: ZeroDivisionError: thirteen"):
         build(root, "t", squares, [1, 2, 3, 13], schema=SCHEMA, params={"times": 1}, unhashed={"log": log})
@@ -110,18 +110,18 @@ def test_a_failing_shard_names_itself_and_its_part_and_the_others_stay(tmp_path:
     assert not [n for n in storage.list_files(root, "t") if n.endswith(".json")]
 
 
-def test_a_users_mistake_in_a_shard_stays_one_line(tmp_path: Path) -> None:
+def test_a_user_error_in_a_shard_is_raised_unchanged(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder 14 is not there: give another"):
         build(str(tmp_path), "t", squares, [14], schema=SCHEMA, params={"times": 1})
 
 
-def test_no_cluster_at_an_address_is_one_line(tmp_path: Path) -> None:
+def test_an_address_without_a_cluster_raises_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 1}, workers="tcp://127.0.0.1:9")
 
 
 @pytest.mark.slow
-def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_path: Path) -> None:
+def test_a_run_after_a_killed_one_makes_only_missing_shards_and_the_same_bytes(tmp_path: Path) -> None:
     script = (
         "import signal, sys\n"
         "from pipeline.tables.build import build\n"
@@ -144,21 +144,21 @@ def test_killed_and_run_again_makes_only_what_is_missing_and_the_same_bytes(tmp_
     assert left == file_bytes(tmp_path / "whole")
 
 
-def test_a_damaged_shard_that_no_manifest_lists_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_shard_that_no_manifest_lists_is_made_again(tmp_path: Path) -> None:
     table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     (tmp_path / f"t/{table.address}.json").unlink()
     (tmp_path / table.shards[0].path).write_bytes(b"PAR1 cut")
     assert build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2}).read().num_rows == 2
 
 
-def test_a_shard_that_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
+def test_an_unreadable_shard_raises_a_user_error(tmp_path: Path) -> None:
     table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
     (tmp_path / table.shards[0].path).write_bytes(b"nothing")
     with pytest.raises(UserError, match="remove it and run again"):
         read_shard(str(tmp_path), table.shards[0])
 
 
-def test_the_manifest_says_how_the_table_was_made(tmp_path: Path) -> None:
+def test_the_manifest_holds_version_parameters_and_rows(tmp_path: Path) -> None:
     table = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, version=7, params={"times": 2})
     manifest = json.loads((tmp_path / f"t/{table.address}.json").read_text())
     assert (manifest["rows"], manifest["version"], manifest["params"]) == (4, 7, {"times": 2})
@@ -166,19 +166,19 @@ def test_the_manifest_says_how_the_table_was_made(tmp_path: Path) -> None:
     assert load(str(tmp_path), "t", table.address) == table
 
 
-def test_a_root_may_be_an_address(tmp_path: Path) -> None:
+def test_a_root_may_be_an_fsspec_address(tmp_path: Path) -> None:
     table = build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
     assert build("memory://somewhere/root", "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}) == table
     assert table.read() == build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2}).read()
 
 
-def test_an_unknown_kind_of_address_is_one_line() -> None:
+def test_an_unknown_kind_of_address_raises_a_user_error() -> None:
     with pytest.raises(UserError, match="cannot open the root nowhere://x"):
         build("nowhere://x", "t", squares, [1], schema=SCHEMA, params={"times": 2})
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
-def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> None:
+def test_a_full_disk_raises_a_user_error_and_leaves_no_incomplete_table(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=False).returncode:
@@ -194,8 +194,8 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
-def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    """As the system makes it after a fault of the disk: in the middle, and before there is anything to find."""
+def test_a_read_only_disk_raises_a_user_error_and_a_later_run_continues(tmp_path: Path) -> None:
+    """Linux mounts a file system read-only after a disk error: here during a build, and before a first one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:
@@ -209,7 +209,7 @@ def test_a_disk_that_turns_read_only_is_one_line_and_the_next_run_goes_on(tmp_pa
         with pytest.raises(UserError, match="Read-only file system"), root_lock(str(disk / "new")):
             pytest.fail("there is no such root")
         again = build(str(disk), "t", squares, [1, 2], schema=SCHEMA, params={"times": 2})
-        assert again.read().num_rows == 4, "read, not made"
+        assert again.read().num_rows == 4, "the existing table is read"
         assert file_bytes(disk) == before
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}).read().num_rows == 6

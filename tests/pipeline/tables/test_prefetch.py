@@ -1,4 +1,4 @@
-"""Work done ahead: in order, a little ahead and no more, and over when it is over."""
+"""prefetch(): results come in order, only a few items are computed ahead, and nothing runs after the end."""
 
 import threading
 import time
@@ -9,46 +9,46 @@ from pipeline.tables.prefetch import PER_THREAD, prefetch
 from tests.builders.processes.waiting import wait_until
 
 
-def test_what_is_done_comes_in_the_order_of_the_items():
+def test_results_come_in_the_order_of_the_items():
     assert list(prefetch(lambda n: (time.sleep(0.002 * (n % 3)), n)[1], range(30))) == list(range(30))
     assert list(prefetch(str, [])) == []
 
 
-def test_it_is_done_on_another_thread_and_the_items_are_taken_on_this_one():
-    taken = []
-    items = (taken.append(threading.get_ident()) or n for n in range(10))
+def test_work_runs_on_another_thread_and_the_iterable_is_read_on_this_one():
+    readers = []
+    items = (readers.append(threading.get_ident()) or n for n in range(10))
     assert threading.get_ident() not in set(prefetch(lambda _: threading.get_ident(), items))
-    assert set(taken) == {threading.get_ident()}
+    assert set(readers) == {threading.get_ident()}
 
 
-def test_no_more_is_begun_than_a_little():
-    begun = []
-    done = prefetch(begun.append, iter(range(100)))
-    next(done)
-    wait_until(lambda: len(begun) > PER_THREAD, "too little is begun")
+def test_only_a_few_items_are_started_ahead():
+    started = []
+    results = prefetch(started.append, iter(range(100)))
+    next(results)
+    wait_until(lambda: len(started) > PER_THREAD, "too few items are started")
     time.sleep(0.05)
-    assert begun == list(range(PER_THREAD + 1))
-    done.close()
-    assert len(begun) <= PER_THREAD + 1
+    assert started == list(range(PER_THREAD + 1))
+    results.close()
+    assert len(started) <= PER_THREAD + 1
 
 
-def test_what_fails_is_raised_in_its_turn_and_nothing_more_is_begun():
-    begun = []
+def test_an_error_is_raised_when_its_result_is_due_and_ends_the_work():
+    started = []
 
     def work(n: int) -> int:
-        begun.append(n)
+        started.append(n)
         if n == 2:
             raise ValueError("two")
         return n
 
-    done = prefetch(work, range(100))
-    assert [next(done), next(done)] == [0, 1]
+    results = prefetch(work, range(100))
+    assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="two"):
-        next(done)
-    assert max(begun) < 20
+        next(results)
+    assert max(started) < 20
 
 
-def test_what_the_items_raise_is_raised():
+def test_an_error_of_the_iterable_is_raised():
     def items():
         yield 1
         raise KeyError("gone")

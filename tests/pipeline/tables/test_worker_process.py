@@ -1,4 +1,4 @@
-"""A worker process gives memory and models back when it goes over to another table, and not before."""
+"""A worker process frees memory and models when it starts another table, and not before."""
 
 import gc
 import os
@@ -16,49 +16,49 @@ from pipeline.tables import worker_process
 
 MODELS = Path(worker_process.__file__).parents[1] / "sample/models"
 
-HOLDS = """
+MEASURE = """
 import psutil
 from pipeline.tables import worker_process
 
-def held():
+def used_mb():
     return psutil.Process().memory_info().rss / 1e6
 
 worker_process.begin_table("one")
-arrays = [bytearray(100_000) for _ in range(2000)]  # each touched: 200 MB of the heap
+arrays = [bytearray(100_000) for _ in range(2000)]  # 200 MB of the heap
 last = bytearray(100_000)
-full = held()
+full = used_mb()
 del arrays
 worker_process.begin_table("one")
-kept = held()
+kept = used_mb()
 worker_process.begin_table("another")
-print(full - kept, kept - held())
+print(full - kept, kept - used_mb())
 """
 
 
 @pytest.mark.skipif(worker_process._malloc_trim() is None, reason="another C library than glibc")
-def test_memory_is_kept_within_a_table_and_given_back_before_the_next() -> None:
+def test_memory_is_kept_within_a_table_and_freed_before_the_next() -> None:
     environment = {**os.environ, **{k: str(v) for k, v in worker_process.ENVIRONMENT.items()}}
-    done = subprocess.run(
-        [sys.executable, "-c", HOLDS],
+    process = subprocess.run(
+        [sys.executable, "-c", MEASURE],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
         cwd=Path(__file__).parents[3],
     )
-    at_once, later = map(float, done.stdout.split())
-    assert at_once < 20
-    assert later > 150
+    freed_within_mb, freed_between_mb = map(float, process.stdout.split())
+    assert freed_within_mb < 20
+    assert freed_between_mb > 150
 
 
-def test_without_glibc_nothing_is_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_glibc_memory_is_not_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "_malloc_trim", lambda: None)
     worker_process.begin_table("one")
     worker_process.begin_table("another")
     assert worker_process._current_table == "another"
 
 
-def test_what_one_table_needs_is_released_before_the_next_and_not_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_functions_are_called_between_tables_and_not_within_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "_releases", [])
     monkeypatch.setattr(worker_process, "_current_table", "")
     released: list[str] = []
@@ -70,13 +70,13 @@ def test_what_one_table_needs_is_released_before_the_next_and_not_within_it(monk
     assert released == ["model"]
 
 
-def test_a_model_is_gone_when_its_table_is_made() -> None:
+def test_a_model_is_freed_when_the_next_table_starts() -> None:
     detector = OnnxDetector(str(MODELS / "detector.onnx"))
     worker_process.begin_table("faces")
     before = detector(np.zeros((64, 64, 3), np.uint8))
-    there = weakref.ref(model_file.session(detector.model))
-    assert there() is not None
+    session = weakref.ref(model_file.session(detector.model))
+    assert session() is not None
     worker_process.begin_table("embeddings")
     gc.collect()
-    assert there() is None
+    assert session() is None
     assert len(detector(np.zeros((64, 64, 3), np.uint8)).scores) == len(before.scores)

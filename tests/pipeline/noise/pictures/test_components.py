@@ -1,4 +1,4 @@
-"""Connected components by hand."""
+"""Connected components against answers by hand."""
 
 import numpy as np
 

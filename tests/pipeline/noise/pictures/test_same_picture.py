@@ -26,7 +26,7 @@ def test_a_duplicate_correlates_and_another_picture_does_not(seed):
     assert (unregistered @ unregistered.T >= MIN_COARSE)[0].all()
 
 
-def test_a_picture_equals_itself_and_a_flat_one_equals_nothing():
+def test_a_picture_correlates_with_itself_and_not_with_a_flat_one():
     face = sketch_of(picture(0))
     assert picture_correlation(face, face) == pytest.approx(1, abs=1e-3)
     assert picture_correlation(face, np.full(SIDE * SIDE, 9, np.uint8)) < 0.5
@@ -53,14 +53,14 @@ def test_near_hashes_share_two_quarters():
     assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
 
 
-def test_a_hash_that_many_share_says_nothing():
+def test_hashes_that_more_than_max_shared_faces_share_make_no_pairs():
     i, _ = near_hashes(np.zeros(65, np.uint64))
     assert len(i) == 0
     assert len(near_hashes(np.zeros(4, np.uint64))[0]) == 6
 
 
-def test_hashes_with_two_quarters_in_common_by_chance_are_too_far_apart():
+def test_hashes_with_two_equal_quarters_but_many_different_bits_are_no_pair():
     base, half = 0x1234_5678_9ABC_DEF0, 0x5555
     hashes = np.array([base, base ^ (half << 16) ^ 0x3, base ^ (half << 16) ^ half], np.uint64)
-    i, j = near_hashes(hashes)  # 10, 16 and 8 bits apart, each pair with two quarters in common
+    i, j = near_hashes(hashes)  # differ in 10, 16 and 8 bits; each pair has two equal quarters
     assert list(zip(i.tolist(), j.tolist(), strict=True)) == [(0, 1), (1, 2)]

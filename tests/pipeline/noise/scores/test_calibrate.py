@@ -9,7 +9,7 @@ from pipeline.noise.scores.score_norm import as_double, impostor_stats, score_ma
 from tests.builders.tables.drawn_vectors import DIM, noisy_identities, person, photos_of
 
 
-def test_other_impostors_reach_a_threshold_as_often_as_its_far_says():
+def test_the_far_holds_for_impostors_outside_the_sample():
     rng = np.random.default_rng(0)
     x, identity = noisy_identities(rng)
     calibration = calibrate([x], identity=identity)
@@ -19,7 +19,7 @@ def test_other_impostors_reach_a_threshold_as_often_as_its_far_says():
         assert (z >= threshold_at_far(calibration.fused_curve, far)).mean() == pytest.approx(far, rel=0.35)
 
 
-def test_one_person_under_two_identities_does_not_bend_the_curve():
+def test_a_person_under_two_identities_hardly_changes_the_curve():
     rng = np.random.default_rng(1)
     x, identity = noisy_identities(rng, noise=0.0)
     double = np.concatenate([x, x[:30]]), np.concatenate([identity, identity[:30] + 1000])
@@ -27,7 +27,7 @@ def test_one_person_under_two_identities_does_not_bend_the_curve():
     assert threshold_at_far(mixed, 1e-4) == pytest.approx(threshold_at_far(clean, 1e-4), rel=0.05)
 
 
-def test_genuine_pairs_are_told_apart_from_wrong_labels():
+def test_genuine_pairs_are_estimated_in_spite_of_wrong_labels():
     rng = np.random.default_rng(2)
     x, identity = noisy_identities(rng, noise=0.4)
     calibration = calibrate([x], identity=identity)
@@ -53,20 +53,20 @@ def test_the_same_embedder_twice_has_the_same_weight_twice():
 
 
 @pytest.mark.parametrize("people", [0, 1, 5])
-def test_few_people_give_a_curve_all_the_same(people):
+def test_few_people_give_a_plausible_curve(people):
     rng = np.random.default_rng(5)
     x, identity = noisy_identities(rng, people) if people else (np.zeros((0, DIM)), np.zeros(0, int))
     calibration = calibrate([x], identity=identity)
     assert 2 < threshold_at_far(calibration.fused_curve, 1e-3) < 6
 
 
-def test_the_impostor_model_of_few_faces_is_near_an_even_sphere():
+def test_the_impostor_model_of_few_faces_is_near_a_uniform_sphere():
     model = impostor_model(np.eye(DIM)[:1])
     assert model.covariance[1, 1] == pytest.approx(5 / (1 + 5 * DIM))
 
 
 @pytest.mark.parametrize("first", [0.0, 2.0])
-def test_a_curve_is_read_off_all_impostor_pairs_whatever_the_first_are_like(first):
+def test_a_curve_is_fitted_to_all_impostor_pairs_even_if_the_first_block_is_unusual(first):
     rng = np.random.default_rng(7)
     x, identity = noisy_identities(rng, people=400)
     x[: 3 * ROWS] += first * person(rng)  # the faces that are compared first, and with all others, look much alike

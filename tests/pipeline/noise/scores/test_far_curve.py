@@ -14,7 +14,7 @@ def test_threshold_and_far_are_inverse():
     assert threshold_at_far(FarCurve(0, 1, 0), 0.001) == pytest.approx(3.0902, abs=1e-4)
 
 
-def test_a_curve_that_would_bend_back_is_made_straight():
+def test_a_parabola_that_opens_downwards_is_replaced_by_a_line():
     curve = fit_far_curve(np.random.default_rng(0).uniform(-1, 1, 100_000), 100_000)  # scores without a tail
     assert curve.c == 0
     assert threshold_at_far(curve, 1e-6) > threshold_at_far(curve, 1e-3)

@@ -1,4 +1,4 @@
-"""Scores of pairs and of several embedders, against the matrix of all scores."""
+"""Scores of pairs and fused scores of several embedders, against the matrix of all scores."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Normalised scores of one embedder, by hand and against slower ways."""
+"""Normalised scores of one embedder, against answers by hand and slower computations."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ from tests.builders.tables.drawn_vectors import DIM, EVEN, person, photos_of, un
 
 
 def uneven_impostors(rng: np.random.Generator) -> ImpostorModel:
-    """Impostors that do not lie evenly on the sphere."""
+    """Impostors that are not uniform on the sphere."""
     a = rng.normal(size=(DIM, 3 * DIM))
     return ImpostorModel(rng.normal(size=DIM) * 0.01, a @ a.T / DIM**2)
 
 
-def test_with_even_impostors_a_score_is_the_cosine_in_units_of_their_deviation():
+def test_with_uniform_impostors_a_score_is_the_cosine_in_units_of_their_deviation():
     x = unit(np.random.default_rng(0).normal(size=(3, DIM)))
     faces = impostor_stats(x, EVEN)
     assert np.allclose(score_matrix(faces, faces), x @ x.T * np.sqrt(DIM), atol=1e-5)
@@ -32,7 +32,7 @@ def test_with_even_impostors_a_score_is_the_cosine_in_units_of_their_deviation()
 def test_a_face_that_resembles_all_impostors_scores_low_with_everybody():
     impostors = ImpostorModel(np.array([0.5, 0, 0]), np.diag([0.01, 0.04, 0.04]))
     common, other = (impostor_stats(np.array([row]), impostors) for row in ([1.0, 0, 0], [0, 1.0, 0]))
-    # cosine 0; the one side expects 0.5 +- 0.1, the other 0 +- 0.2: ((0 - 0.5) / 0.1 + 0) / 2
+    # cosine 0; impostor cosines are 0.5 +- 0.1 for the one and 0 +- 0.2 for the other: ((0 - 0.5) / 0.1 + 0) / 2
     assert score_matrix(common, other)[0, 0] == pytest.approx(-2.5)
     assert row_scores(common, other)[0] == pytest.approx(-2.5)
 

@@ -1,4 +1,4 @@
-"""Neighbours against brute force."""
+"""Nearest neighbours against brute force."""
 
 import numpy as np
 import pytest
@@ -37,12 +37,12 @@ def gallery(monkeypatch):
 
 
 def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
-    near = unit(gallery.x[:500] + 0.7 * face_like_rows(500, 256, 1, knee=24))  # photos of persons
-    queries = np.concatenate([near, face_like_rows(500, 256, 2, knee=24)]).astype(np.float32)  # and of strangers
+    near = unit(gallery.x[:500] + 0.7 * face_like_rows(500, 256, 1, knee=24))  # photos of persons in the gallery
+    queries = np.concatenate([near, face_like_rows(500, 256, 2, knee=24)]).astype(np.float32)  # and of others
     cosines, rows = nearest(queries, gallery, 5)
     exact, right = nearest(queries, gallery.x, 5)
     assert gallery.codes is not None
-    assert gallery.codes.pairs <= 64  # it is no exact search in disguise
+    assert gallery.codes.pairs <= 64, "codes are shorter than the vectors"
     assert (rows[:500, 0] == right[:500, 0]).mean() >= 0.998
     assert (rows[:, 0] == right[:, 0]).mean() >= 0.99
     same = rows == right
@@ -50,7 +50,7 @@ def test_codes_find_what_an_exact_search_finds_and_its_cosines(gallery):
     assert (np.diff(cosines, axis=1) <= 0).all()
 
 
-def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch):
+def test_a_search_by_codes_does_not_depend_on_threads_or_blocks(gallery, monkeypatch):
     queries = face_like_rows(300, 256, 3, knee=24)
     _, rows = nearest(queries, gallery, 5)
     neighbours.faiss.omp_set_num_threads(1)
@@ -64,7 +64,7 @@ def test_codes_are_the_same_however_they_are_made_and_asked(gallery, monkeypatch
 
 def test_a_part_of_a_gallery_is_a_gallery_of_that_part(gallery):
     few = gallery[np.arange(20)]
-    assert few.codes is None  # too few to be worth it
+    assert few.codes is None, "too few rows for codes"
     assert nearest(gallery.x[7:8], few, 1)[1].tolist() == [[7]]
 
 
@@ -74,7 +74,7 @@ def test_a_small_gallery_is_searched_exactly():
     assert np.array_equal(nearest(x, build_index(x), 5)[1], nearest(x, x, 5)[1])
 
 
-def test_blocks_shrink_to_the_memory_and_no_further_than_is_of_use():
+def test_blocks_shrink_to_fit_the_memory_down_to_a_minimum():
     assert block_rows(512, 5, 0, None) == 65536
     assert block_rows(512, 5, 0, 10**12) == 65536
     assert block_rows(512, 5, 0, 100 * 10**6) == 10**8 // (8 * 512 + 64 * 5)

@@ -1,4 +1,4 @@
-"""Levels against Max's table, codes against what they leave out."""
+"""Quantisation levels against Max's table; the error of codes against the estimate."""
 
 import numpy as np
 import pytest
@@ -16,24 +16,24 @@ def test_levels_are_those_of_max():
     assert pq_codes._lost_variance(16) == pytest.approx(0.009497, abs=1e-5)
 
 
-def test_what_codes_are_off_by_is_what_is_foretold():
+def test_the_error_of_codes_is_the_estimated_one():
     x, queries = face_like_rows(4000, 128, 0), face_like_rows(500, 128, 1)
-    found = code_layout(x)
-    assert found is not None
-    assert found.error <= pq_codes.MAX_ERROR
-    numbers = (x @ found.axes).reshape(len(x), -1, 2)
-    nearest = ((numbers[:, :, None] - found.points) ** 2).sum(-1).argmin(-1)  # [n, m]
-    coded = found.points[np.arange(nearest.shape[1]), nearest].reshape(len(x), -1)
-    exact, short = queries @ x.T, (queries @ found.axes) @ coded.T
-    assert (short - exact).std() / exact.std() == pytest.approx(found.error, rel=0.2)
+    layout = code_layout(x)
+    assert layout is not None
+    assert layout.error <= pq_codes.MAX_ERROR
+    projected = (x @ layout.axes).reshape(len(x), -1, 2)
+    nearest = ((projected[:, :, None] - layout.points) ** 2).sum(-1).argmin(-1)  # [n, m]
+    coded = layout.points[np.arange(nearest.shape[1]), nearest].reshape(len(x), -1)
+    exact, short = queries @ x.T, (queries @ layout.axes) @ coded.T
+    assert (short - exact).std() / exact.std() == pytest.approx(layout.error, rel=0.2)
 
 
-def test_more_is_kept_where_more_is_spread():
+def test_vectors_that_vary_along_more_axes_get_longer_codes():
     short, long = code_layout(face_like_rows(4000, 128, 0, knee=4)), code_layout(face_like_rows(4000, 128, 0, knee=16))
     assert short is not None
     assert long is not None
     assert len(short.points) < len(long.points) <= 64
 
 
-def test_rows_that_lie_evenly_have_no_codes():
+def test_uniform_rows_get_no_codes():
     assert code_layout(unit(np.random.default_rng(0).normal(size=(4000, 128)))) is None
