@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.refinement import OUR_FILES
+from pipeline.refinement import REMOVABLE_FILES
 from pipeline.review.answers.ledger import append, read, set_votes_wanted, votes_wanted
 from tests.builders.tables.ledger_rows import row
 
@@ -65,7 +65,7 @@ def test_cleaning_a_root_never_lists_the_ledger(tmp_path):
     assert votes_wanted(str(tmp_path)) == 3
     names = [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()]
     assert len(names) == 2
-    assert not [n for n in names if OUR_FILES.fullmatch(n)]
+    assert not [n for n in names if REMOVABLE_FILES.fullmatch(n)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk takes root")
