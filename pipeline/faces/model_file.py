@@ -76,7 +76,7 @@ def session(path: str) -> Any:
     try:
         model = without_prelu(path) if available[0] == "CPUExecutionProvider" else None
         return onnxruntime.InferenceSession(model or path, options, providers=available)
-    except Exception as error:  # noqa: BLE001  onnxruntime raises its own kinds for a broken model
+    except Exception as error:  # noqa: BLE001  onnxruntime raises errors of its own
         raise UserError(f"onnxruntime cannot load {path} ({first_line(error)}): give another model") from None
 
 

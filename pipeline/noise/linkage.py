@@ -49,7 +49,7 @@ def rank_by_cohesion(labels: Labels, scores: Floats) -> Labels:
 
 
 def _rank(labels: Labels, key: NDArray[Any]) -> Labels:
-    """The same clusters, numbered by falling key [largest label + 1], then by their number before."""
+    """The same clusters, numbered by falling key [largest label + 1], then by their earlier number."""
     # for the few faces of an identity, a table of ranks is several times as fast as np.unique
     rank = np.empty(len(key), np.int64)
     rank[np.argsort(-key, kind="stable")] = np.arange(len(key))

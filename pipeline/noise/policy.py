@@ -32,17 +32,19 @@ class Rates(NamedTuple):
     """
 
     outlier: float = 3e-3  # FAR; a face is an outlier if its score with its person is below the threshold
-    outlier_frr: float = 0.05  # with a weak model the outlier threshold is lowered until its FRR is this ...
-    lenient: float = 0.025  # FAR; ... but not below the threshold for this FAR
+    outlier_frr: float = 0.05  # FRR; a weak model's outlier threshold is lowered to this FRR: it removes fewer photos
+    lenient: float = 0.025  # FAR; the outlier threshold is not lowered further than to this FAR
     contrary: float = 1e-4  # FAR, each embedder; an outlier is removed only if its scores are below the thresholds
     odd: float = 0.01  # FAR, each embedder; a face in its person's cluster is reported if either score is lower
     misplaced: float = 1e-4  # expected false alarms for each stray cluster, compared with all persons of the data
     merge: float = 1e-4  # expected false alarms for each person, compared with all other persons
     overlap: float = 1e-4  # expected false alarms for each person, compared with all entries of the test sets
     support: float = 1e-4  # FAR, each embedder; persons are merged and photos relabelled only above the thresholds
-    leak: float = 1e-3  # FAR, each embedder; like support for overlaps: a test person missed costs more than one lost
+    # FAR, each embedder; persons in a test set are removed only above the thresholds. Higher than `support`, because a
+    # test person among the training data does more harm than a lost person
+    leak: float = 1e-3
     merge_frr: float = 0.1  # FRR of the mean score over pairs of photos, which two merged persons must reach
-    overlap_frr: float = 0.02  # FRR of the same for overlaps; lower, as an entry of a test set may be a single photo
+    overlap_frr: float = 0.02  # FRR of that score for overlaps; lower, because an entry of a test set may be one photo
     split: float = 1e-4  # FAR, each embedder; a further person scores below the thresholds with the first
     mixed: float = 0.05  # FAR, each embedder; an identity has no person if even its best pair is below the thresholds
     poor_px: float = 12.0  # pixels; a face that is smaller in its photo is too small to recognise

@@ -29,7 +29,7 @@ from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
 from pipeline.tables.table import Shard, Table, read_shards
 
-# how many times the policy's rates the rates for findings are: people are asked about those that the policy leaves
+# findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
 TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
 

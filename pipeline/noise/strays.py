@@ -25,8 +25,8 @@ from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
 
 NEAREST = 5  # nearest persons that a stray cluster is scored with
-MIN_CLUSTER = 3  # faces of a stray cluster; those of smaller ones, which may be chance, are compared one by one
-FACE_FAR = 1e-3  # whose threshold each face of a stray cluster must reach by itself
+MIN_CLUSTER = 3  # faces that a stray cluster needs to be compared as one; faces of smaller ones are compared singly
+FACE_FAR = 1e-3  # each face of a stray cluster must reach the threshold for this FAR by itself
 
 
 def stray_shard(

@@ -61,16 +61,16 @@ def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
     failure, ids = texts(faces["failure"]), texts(faces["face_id"])
     reason = np.array([None if f is None else f.split(":")[0] for f in failure], object)
     for kind in ("unreadable", "no_face"):
-        at = np.flatnonzero(reason == kind)
-        yield findings_table(kind, ids[at], [None] * len(at), [np.ones(len(at))], failure[at])
+        rows = np.flatnonzero(reason == kind)
+        yield findings_table(kind, ids[rows], [None] * len(rows), [np.ones(len(rows))], failure[rows])
 
 
 def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
     """Faces smaller than poor_px in their photos."""
     size = faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
-    at = np.flatnonzero(size < poor_px)
-    evidence = [f"the face is {s:.0f} pixels wide" for s in size[at]]
-    return findings_table("poor", texts(faces["face_id"])[at], [None] * len(at), [size[at]], evidence)
+    rows = np.flatnonzero(size < poor_px)
+    evidence = [f"the face is {s:.0f} pixels wide" for s in size[rows]]
+    return findings_table("poor", texts(faces["face_id"])[rows], [None] * len(rows), [size[rows]], evidence)
 
 
 def _duplicates(copies: pa.Table) -> pa.Table:
@@ -89,10 +89,10 @@ def _outliers(clusters: pa.Table, persons: pa.Table, calibration: Calibration, o
     z = _scores(clusters, ("core", "second"), calibration)
     with np.errstate(invalid="ignore"):
         low = [c < threshold_at_far(curve, odd) for c, curve in zip(z, calibration.far_curves, strict=True)]
-    at = np.flatnonzero(has_person & ((cluster > 0) | ((cluster == 0) & np.logical_or.reduce(low))))
-    evidence = [_outlier_evidence([c[i] for c in z], int(cluster[i])) for i in at]
-    faces, identities = texts(clusters["face_id"])[at], texts(clusters["identity"])[at]
-    return findings_table("outlier", faces, identities, [c[at] for c in z], evidence)
+    rows = np.flatnonzero(has_person & ((cluster > 0) | ((cluster == 0) & np.logical_or.reduce(low))))
+    evidence = [_outlier_evidence([c[i] for c in z], int(cluster[i])) for i in rows]
+    faces, identities = texts(clusters["face_id"])[rows], texts(clusters["identity"])[rows]
+    return findings_table("outlier", faces, identities, [c[rows] for c in z], evidence)
 
 
 def _outlier_evidence(z: list[float], cluster: int) -> str:
@@ -121,9 +121,9 @@ def _mixed(persons: pa.Table, calibration: Calibration) -> pa.Table:
 def _splits(persons: pa.Table) -> pa.Table:
     """Identities that two or more persons share; subject and object are the medoids of both persons."""
     cluster, size = persons["cluster"].to_numpy(), persons["size"].to_numpy()
-    at = np.flatnonzero(cluster > 0)
-    first = np.maximum.accumulate(np.where(cluster == 0, np.arange(len(cluster)), 0))[at]
-    evidence = [f"{m} faces and {n} faces" for m, n in zip(size[first], size[at], strict=True)]
-    z = [persons[c].to_numpy(zero_copy_only=False)[at] for c in ("likeness", "second")]
+    rows = np.flatnonzero(cluster > 0)
+    first = np.maximum.accumulate(np.where(cluster == 0, np.arange(len(cluster)), 0))[rows]
+    evidence = [f"{m} faces and {n} faces" for m, n in zip(size[first], size[rows], strict=True)]
+    z = [persons[c].to_numpy(zero_copy_only=False)[rows] for c in ("likeness", "second")]
     medoid = texts(persons["medoid"])
-    return findings_table("split", medoid[first], medoid[at], z, evidence)
+    return findings_table("split", medoid[first], medoid[rows], z, evidence)

@@ -55,11 +55,12 @@ def _read_shard(root: str, sets: Sequence[FaceShards], s: int, n: int) -> tuple[
     face = read_shard(root, shards.faces[n], ["identity", "sha", *([] if shards.copies else ["sketch"])])
     norm = read_shard(root, shards.embeddings[0][n], ["norm"])["norm"].to_numpy().astype(np.float32)
     hashes, hashed = _hashes(root, face, shards.copies[n] if shards.copies else None)
-    at = np.flatnonzero(hashed & ~np.isnan(norm))
-    rows = face.select(["identity", "sha"]).take(pa.array(at))
-    place = np.stack([np.full(len(at), s), np.full(len(at), n), at], 1).astype(np.int32)
-    digests = FaceDigests(np.full(len(at), -1, np.int32), _first_bits(rows["sha"]), hashes[at], norm[at], place)
-    return rows["identity"] if s == 0 else None, digests
+    rows = np.flatnonzero(hashed & ~np.isnan(norm))
+    chosen = face.select(["identity", "sha"]).take(pa.array(rows))
+    place = np.stack([np.full(len(rows), s), np.full(len(rows), n), rows], 1).astype(np.int32)
+    unknown = np.full(len(rows), -1, np.int32)
+    digests = FaceDigests(unknown, _first_bits(chosen["sha"]), hashes[rows], norm[rows], place)
+    return chosen["identity"] if s == 0 else None, digests
 
 
 def _numbers(column: pa.ChunkedArray, numbers: dict[str, int]) -> Indices:
@@ -99,6 +100,6 @@ def shards_of(place: Indices) -> Iterator[tuple[int, int, Indices]]:
     """For each shard that holds some of these places [n, 3]: its set, its number, and the indices of those places."""
     order = np.lexsort(place.T[::-1])
     edges = np.flatnonzero((np.diff(place[order, :2], axis=0) != 0).any(1)) + 1
-    for at in np.split(order, edges) if len(place) else ():
-        s, n = place[at[0], :2].tolist()
-        yield s, n, at
+    for indices in np.split(order, edges) if len(place) else ():
+        s, n = place[indices[0], :2].tolist()
+        yield s, n, indices

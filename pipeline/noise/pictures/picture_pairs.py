@@ -105,12 +105,12 @@ def _similar_faces(
 def _read_vectors(root: str, sets: Sequence[FaceShards], place: Indices) -> list[NDArray[Any]]:
     """For each embedder the vectors [n, d] of the faces at some places [n, 3]."""
     x: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sets[0].embeddings)
-    for s, n, at in shards_of(place):
+    for s, n, indices in shards_of(place):
         columns, _ = read_vectors(root, [e[n] for e in sets[s].embeddings])
         for e, rows in enumerate(columns):
             if not len(x[e]):
                 x[e] = np.empty((len(place), rows.shape[1]), rows.dtype)
-            x[e][at] = rows[place[at, 2]]
+            x[e][indices] = rows[place[indices, 2]]
     return x
 
 
@@ -120,8 +120,8 @@ def _read_pictures(
     """face_id, SHA-256 and sketch of the faces at some places [n, 3]."""
     ids, sha = np.empty(len(place), object), np.empty(len(place), object)
     sketches = np.zeros((len(place), SIDE * SIDE), np.uint8)
-    for s, n, at in shards_of(place):
-        rows = read_shard(root, sets[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(place[at, 2]))
-        ids[at], sha[at] = texts(rows["face_id"]), texts(rows["sha"])
-        sketches[at], _ = sketch_rows(rows["sketch"])
+    for s, n, indices in shards_of(place):
+        rows = read_shard(root, sets[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(place[indices, 2]))
+        ids[indices], sha[indices] = texts(rows["face_id"]), texts(rows["sha"])
+        sketches[indices], _ = sketch_rows(rows["sketch"])
     return ids, sha, sketches

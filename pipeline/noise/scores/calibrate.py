@@ -68,9 +68,9 @@ def _without_own_identity(faces: FaceVectors, identity: NDArray[Any]) -> FaceVec
         same = identity[rows, None] == identity[None]
         cosines = np.where(same, faces.x[rows] @ faces.x.T, 0.0)
         sums[:, rows] = same.sum(1), cosines.sum(1), (cosines**2).sum(1)
-    n, (own, first, squares) = len(identity) + PRIOR * faces.x.shape[1], sums
-    second = (n * (faces.impostor_deviation**2 + faces.impostor_mean**2) - squares) / (n - own)
-    mean = (n * faces.impostor_mean - first) / (n - own)
+    n, (own_faces, cosines, squares) = len(identity) + PRIOR * faces.x.shape[1], sums
+    second = (n * (faces.impostor_deviation**2 + faces.impostor_mean**2) - squares) / (n - own_faces)
+    mean = (n * faces.impostor_mean - cosines) / (n - own_faces)
     return faces._replace(impostor_mean=mean, impostor_deviation=np.sqrt(np.maximum(second - mean**2, 1e-9)))
 
 
@@ -82,10 +82,10 @@ def _pairs(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> Iterator[tup
     """
     n = len(identity)
     for start in range(0, n, ROWS):
-        rows, rest = slice(start, start + ROWS), slice(start, n)
+        rows, from_start = slice(start, start + ROWS), slice(start, n)
         later = np.arange(start, n)[None] > np.arange(start, min(start + ROWS, n))[:, None]
-        scores = np.stack([score_matrix(take_rows(f, rows), take_rows(f, rest))[later] for f in faces], 1)
-        yield scores, (identity[rows, None] == identity[None, rest])[later]
+        scores = np.stack([score_matrix(take_rows(f, rows), take_rows(f, from_start))[later] for f in faces], 1)
+        yield scores, (identity[rows, None] == identity[None, from_start])[later]
 
 
 def _summarise(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[ImpostorPairs, Floats]:

@@ -97,11 +97,12 @@ def leave_one_out_scores(faces: FaceVectors, impostors: ImpostorModel) -> Floats
     """
     x = np.asarray(faces.x, np.float64)
     total = x.sum(0)
-    through = impostors.covariance @ total
-    along, own = x @ total, np.einsum("nd,nd->n", x, x)
-    length = np.sqrt(np.maximum(total @ total - 2 * along + own, MIN_DIVISOR))
-    variance = (total @ through - 2 * (x @ through) + faces.impostor_deviation**2) / length**2
+    with_total, squared = x @ total, np.einsum("nd,nd->n", x, x)  # products with the sum of all faces, and with itself
+    length = np.sqrt(np.maximum(total @ total - 2 * with_total + squared, MIN_DIVISOR))
+    total_covariance = impostors.covariance @ total
+    variance = (total @ total_covariance - 2 * (x @ total_covariance) + faces.impostor_deviation**2) / length**2
     others_mean = (faces.impostor_mean.sum() - faces.impostor_mean) / length
-    z = ((along - own) / length - others_mean) / np.sqrt(np.maximum(variance, MIN_DIVISOR))
-    z += ((along - own) / length - faces.impostor_mean) / faces.impostor_deviation
+    cosines = (with_total - squared) / length  # of each face with the mean of the others
+    z = (cosines - others_mean) / np.sqrt(np.maximum(variance, MIN_DIVISOR))
+    z += (cosines - faces.impostor_mean) / faces.impostor_deviation
     return np.asarray(np.round(0.5 * z, DECIMALS))
