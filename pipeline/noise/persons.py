@@ -57,7 +57,7 @@ class Person:
     of: int
     medoid: str
     cohesion: tuple[float | None, ...]
-    likeness: tuple[float, ...]  # () for the identity's first person
+    likeness: tuple[float, ...]  # score with the identity's first person; () for the first person itself
     lengths: tuple[float, ...]
     centres: tuple[NDArray[np.float32], ...]
 
@@ -145,24 +145,23 @@ def _persons(
     """The persons of one identity; ids, vectors, labels: face_id, vector and cluster of each of its faces."""
     members = [labels == c for c in person_clusters]
     centres = [robust_centres(v, members, m) for v, m in zip(vectors, calibration.impostors, strict=True)]
-    for row, member in enumerate(members):
-        rows, centre = np.flatnonzero(member), [take_rows(c, np.array([row])) for c in centres]
+    for number, member in enumerate(members):
+        rows, centre = np.flatnonzero(member), [take_rows(c, np.array([number])) for c in centres]
         faces = [take_rows(v, rows) for v in vectors]
         z = [score_matrix(f, c)[:, 0] for f, c in zip(faces, centre, strict=True)]
         medoid = ids[rows[fuse(z, calibration.weights).argmax()]]
-        pairs = zip(centre, centres, strict=True)
-        with_first = [float(score_matrix(one, all_)[0, 0]) for one, all_ in pairs] if row else []
+        with_persons = [score_matrix(c, every)[0] for c, every in zip(centre, centres, strict=True)] if number else []
         yield Person(
-            f"{identity}~{medoid[:8]}" if row else identity,
-            identity,
-            person_clusters[row],
-            len(rows),
-            len(labels),
-            medoid,
-            tuple(_cohesion(vectors, faces, z, calibration)),
-            tuple(with_first),
-            tuple(float((f.x @ c.x[0]).mean()) for f, c in zip(faces, centre, strict=True)),
-            tuple(c.x[0].astype(np.float32) for c in centre),
+            person=f"{identity}~{medoid[:8]}" if number else identity,
+            identity=identity,
+            cluster=person_clusters[number],
+            size=len(rows),
+            of=len(labels),
+            medoid=medoid,
+            cohesion=tuple(_cohesion(vectors, faces, z, calibration)),
+            likeness=tuple(float(scores[0]) for scores in with_persons),
+            lengths=tuple(float((f.x @ c.x[0]).mean()) for f, c in zip(faces, centre, strict=True)),
+            centres=tuple(c.x[0].astype(np.float32) for c in centre),
         )
 
 

@@ -34,8 +34,8 @@ class Layout(NamedTuple):
 def code_layout(x: NDArray[Any]) -> Layout | None:
     """The shortest codes for unit rows x [n, d] with an error up to MAX_ERROR.
 
-    None where codes of d / 2 pairs are too inexact: longer ones save no time, because to compare codes of m pairs takes
-    as long as an inner product of 1.2 m numbers (measured with 512 numbers).
+    None where even codes of d / 2 pairs are too inexact; longer ones would hardly save time, because comparing codes of
+    m pairs takes as long as an inner product of 1.2 m numbers (measured with 512 numbers).
     """
     sample = np.asarray(x[:: max(1, len(x) // SAMPLE)], np.float64)
     variance, axes = np.linalg.eigh(sample.T @ sample / len(sample))
