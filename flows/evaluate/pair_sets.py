@@ -103,7 +103,7 @@ def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = Fals
     photo_sets.parts(path)
     if not (aligned or detector or _is_bin(path)):
         raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
-    if not _is_bin(path) and pair_lists.find(path) is None:
+    if not _is_bin(path) and pair_lists.find_pair_list(path) is None:
         return None
     pairs = photo_sets.pairs(path)
     genuine = [p.same for p in pairs]

@@ -11,9 +11,9 @@ from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, vid
 # how a kind is recognised, in this order; whatever is none of the others lists pairs, or is folders of people
 KINDS: dict[str, Callable[[str], bool]] = {
     "results": megaface_devkit.is_results,
-    "templates": ijb.recognise,
-    "trillion-pairs": trillion_pairs.recognise,
-    "videos": video_lists.recognise,
+    "templates": ijb.is_ijb,
+    "trillion-pairs": trillion_pairs.is_trillion_pairs,
+    "videos": video_lists.is_video_set,
     "megaface": megaface_sets.recognise,
     "pairs": lambda _path: True,
 }
@@ -27,7 +27,7 @@ def group_by_kind(test_sets: Sequence[str], kind: str) -> dict[str, list[str]]:
         raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
     by_kind: dict[str, list[str]] = {k: [] for k in KINDS}
     for path in test_sets:
-        by_kind[kind or next(k for k, recognise in KINDS.items() if recognise(path))].append(path)
+        by_kind[kind or next(k for k, is_kind in KINDS.items() if is_kind(path))].append(path)
     return by_kind
 
 

@@ -44,7 +44,7 @@ def write_submissions(root: str, models: Mapping[str, FaceEmbedder], path: str, 
     for title, embedder in models.items():
         table = embed_test_faces(root, faces, embedder, workers=options.workers)
         file = Path(options.features, f"{folder.name}_{title}.bin")
-        megaface_devkit.write_vectors(file, _unit_embeddings(table), rows=len(table), dim=embedder.dim)
+        megaface_devkit.write_embeddings(file, _unit_embeddings(table), rows=len(table), dim=embedder.dim)
         log.info("%s: %d embeddings to submit, %d of them zeros because there is no face", file, len(table), missing)
     return Measurement(MeasuredTestSet(folder.name, str(folder), 0, 0, missing), [])
 

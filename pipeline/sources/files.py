@@ -1,4 +1,4 @@
-"""Files of a source on disk: what identifies one version of a file, and the reading of a photo's bytes from it."""
+"""Files of a source on disk: the version of a file, and reading a photo's bytes from it."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.sources.photo import Photo, PhotoChanged
 
 
 class FileStamp(NamedTuple):
-    """What tells a file from its successor under the same name: size in bytes, modification time in nanoseconds."""
+    """The version of a file: its size in bytes and its modification time in nanoseconds."""
 
     size: int
     modified: int
@@ -26,16 +26,16 @@ def file_stamp(path: Path) -> FileStamp:
 
 
 def file_stamp_or_missing(path: Path) -> FileStamp:
-    """Size and modification time of a file; size -1 and time 0 for one that is not there."""
+    """Size and modification time of a file; size -1 and time 0 when there is no such file."""
     try:
         status = path.stat()
-    except (OSError, ValueError):  # the latter for names that no file can have
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return FileStamp(-1, 0)
     return FileStamp(status.st_size, status.st_mtime_ns)
 
 
 def existing_path(path: str | Path) -> Path:
-    """The absolute path of a source; UserError where there is none."""
+    """The absolute path of a source; UserError when it does not exist."""
     absolute = Path(path).absolute()
     try:
         absolute.stat()
@@ -45,19 +45,20 @@ def existing_path(path: str | Path) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; False also for a name from a list that is too long for any file."""
+    """Whether a path is an existing folder; False, not an error, for a name that is too long for any file."""
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for such names
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; False also for a name from a list that is too long for any file."""
+    """Whether a path is an existing file; False, not an error, for a name that is too long for any file."""
     return os.path.isfile(path)  # noqa: PTH113
 
 
 def read_bytes(path: str | Path, photo: Photo, *, whole: bool = False) -> bytes:
-    """The bytes that a photo's file, offset and length point to; whole: they must be all of the file.
+    """The bytes of a photo: `photo.length` bytes of its file from `photo.offset` on.
 
-    path: of the source. Raises PhotoChanged when the file vanished, cannot be read, or was changed since then.
+    path: the source's path. whole: the photo must be the whole file. Raises PhotoChanged when the file vanished, cannot
+    be read, or was changed since it was indexed.
     """
     file = Path(path, photo.file) if photo.file else Path(path)
     try:

@@ -21,10 +21,11 @@ from pipeline.tables import storage
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table
 
-INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))  # deal: hash of the identity, or of the key without one
-CHUNK = 65536  # photos made into columns at a time: the memory of an index is that of its columns, not of its strings
+# deal: the hash that assigns a photo to a shard; of its identity, or of its key where it claims no identity
+INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))
+CHUNK = 65536  # photos turned into columns at a time, because columns take less memory than Python's strings
 MAX_SHARD_PHOTOS = 2048  # on average
-MIN_SHARDS = 32  # if there are photos enough: so that workers can share them and progress is visible
+MIN_SHARDS = 32  # where there are enough photos: so that workers can share them and progress is visible
 MIN_SHARD_PHOTOS = 128
 
 
@@ -59,22 +60,22 @@ class PhotoRow(NamedTuple):
 
 
 class IndexPart(NamedTuple):
-    """One part of one source, and whether identities are called "source/identity"."""
+    """One part of one source. prefix_identities: identities are called "source/identity"."""
 
-    name: str
+    source: str
     kind: str
-    prefix: bool
+    prefix_identities: bool
     part: Any
 
 
 def index_photos(
     root: str, sources: Sequence[Source], *, shards: int | None = None, workers: Workers = None
 ) -> tuple[Table, dict[str, SourceLocation]]:
-    """The photos table of some sources, and the location of each source by its name.
+    """The photos table of all sources, and the location of each source by its name.
 
-    shards: how many; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources the same
-    name in two of them is two claims, so identities are called "source/identity". Raises UserError when there is no
-    photo at all or two sources share a name.
+    shards: their number; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources,
+    identities are called "source/identity", because the same name in two sources may be two people. Raises UserError
+    when there is no photo at all or two sources share a name.
     """
     locations = {s.name: SourceLocation(s.kind, s.path) for s in sources}
     if len(locations) < len(sources):
@@ -86,7 +87,7 @@ def index_photos(
     ]
     index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
     if not len(index):
-        raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds some")
+        raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds photos")
     count = shards or _default_shards(len(index))
     table = build(
         root,
@@ -107,7 +108,7 @@ def _default_shards(rows: int) -> int:
 
 
 def earlier_shards(new: Table, old: Table | None) -> list[list[Shard]]:
-    """For each shard of a table sharded like photos, the shards of an earlier one that hold the same identities."""
+    """For each shard of `new`, the shards of `old` that hold the same identities; both are sharded like photos."""
     n, m = len(new.shards), len(old.shards) if old else 0
     return [old.shards[i * m // n : -(-(i + 1) * m // n)] if old else [] for i in range(n)]
 
@@ -123,11 +124,12 @@ def index_shard(part: IndexPart) -> pa.Table:
 
 
 def _columns(photos: list[Photo], part: IndexPart) -> pa.Table:
-    identities = [f"{part.name}/{p.identity}" if part.prefix and p.identity else p.identity for p in photos]
+    prefix = f"{part.source}/" if part.prefix_identities else ""
+    identities = [f"{prefix}{p.identity}" if p.identity else p.identity for p in photos]
     return pa.table(
         {
-            "face_id": [face_id(part.name, p.key) for p in photos],
-            "source": [part.name] * len(photos),
+            "face_id": [face_id(part.source, p.key) for p in photos],
+            "source": [part.source] * len(photos),
             "key": [p.key for p in photos],
             "identity": pa.array(identities, pa.string()),
             "box": pa.array([p.box for p in photos], pa.list_(pa.float32(), 4)),
@@ -143,14 +145,17 @@ def _columns(photos: list[Photo], part: IndexPart) -> pa.Table:
 
 
 def _shard_hash(name: str) -> int:
-    """The hash, 0 to 2^32, that assigns a name to a shard; of no source, so that a further source moves nobody."""
+    """The hash, 0 to 2^32 - 1, that assigns an identity or key to a shard.
+
+    It does not depend on the source, so that identities stay in their shards when a source is added.
+    """
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
 def photos_shard(part: tuple[int, int], *, index: Sequence[Shard], root: str) -> pa.Table:
-    """Shard i of n, part (i, n): the photos whose hash lies in its range, by identity and key.
+    """Shard i of n, part (i, n): the photos whose hash lies in its range, sorted by identity and key.
 
-    A key that comes twice in a source is made unique by where the photo's bytes lie.
+    A key that comes twice in a source is made unique: the photo's file and offset are added to it.
     """
     i, n = part
     low, high = -(-(i << 32) // n), -(-((i + 1) << 32) // n)
@@ -178,7 +183,7 @@ def _distinct_keys(table: pa.Table) -> Iterator[str]:
 
 
 def read_photo(row: PhotoRow, locations: Mapping[str, SourceLocation]) -> bytes:
-    """The bytes of a row's photo. Raises PhotoChanged when they are no longer what was indexed."""
+    """The bytes of a row's photo. Raises PhotoChanged when the file changed since it was indexed."""
     kind, path = locations[row.source]
     photo = Photo(row.key, row.identity, row.file, row.offset, row.length, row.modified)
     return source_format(kind).read(path, photo)

@@ -1,4 +1,4 @@
-"""The kinds of sources by the names they have on the command line, and what the module of each kind provides."""
+"""The kinds of sources, by their names on the command line, and the functions that the module of each kind has."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -14,16 +14,17 @@ SOURCES = {
     "record-io": "record_io.reader",
     "megaface": "formats.megaface",
 }
-TEST_SET = {"benchmark": "test_sets.photo_sets"}  # the name is in the address of every table made of a test set
+# "benchmark" is in the address of every table made of a test set, so this name stays
+TEST_SET = {"benchmark": "test_sets.photo_sets"}
 
 
 class SourceFormat(Protocol):
     """The functions of a module that reads one kind of source; a source's path is a file or a folder."""
 
     def parts(self, path: str | Path, /) -> list[Any]:
-        """Parts of a source that can be indexed apart from each other; their values name them in a table's address.
+        """The parts of a source, which are indexed one by one; their values enter the address of the index table.
 
-        Each holds the sizes and modification times of its files, so a changed source gives changed parts.
+        A part holds the sizes and modification times of its files, so that a changed file makes a new address.
         """
         ...
 
@@ -32,7 +33,7 @@ class SourceFormat(Protocol):
         ...
 
     def read(self, path: str | Path, photo: Photo, /) -> bytes:
-        """The bytes of one photo; raises PhotoChanged when they are no longer what was indexed."""
+        """The bytes of one photo; raises PhotoChanged when the file changed since it was indexed."""
         ...
 
 

@@ -103,7 +103,7 @@ def _pairs(folder: Path) -> None:
     split = folder / "Protocol/Split/FP"
     asked = [split] if split.is_dir() else [f for f in sorted(folder.glob("*.txt"))[:1] if f.is_file()]
     for path in asked:
-        listed = pair_lists.find(path)
+        listed = pair_lists.find_pair_list(path)
         holds(listed is None or len(listed.pairs) > 0, "a list asks something")
         for question in listed.pairs if listed else []:
             is_text(question.a, question.b, question.person)
@@ -146,7 +146,7 @@ def _trillion_pairs(folder: Path) -> None:
 def _templates(folder: Path) -> None:
     (folder / "loose_crop").mkdir(exist_ok=True)
     (folder / "loose_crop/1.jpg").write_bytes(PICTURE)
-    if not ijb.recognise(folder):
+    if not ijb.is_ijb(folder):
         return
     lists = ijb.read_lists(folder)
     n = len(lists.photos)
@@ -168,7 +168,7 @@ def _templates(folder: Path) -> None:
 def _videos(folder: Path) -> None:
     for video in ("Ann/0", "Bob/1", "1", "2"):
         (folder / "frame_images_DB" / video).mkdir(parents=True, exist_ok=True)
-    if not video_lists.recognise(folder):
+    if not video_lists.is_video_set(folder):
         return
     found = video_lists.read_lists(folder)
     named = [v for pair in found.pairs for v in (pair.a, pair.b)]
@@ -191,10 +191,10 @@ def _megaface(folder: Path) -> None:
         box = photo.box
         holds(box is None or (all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3]), "a box has a size")
     megaface.ignored(folder)
-    for vector in folder.glob("*.bin"):
-        x = megaface_devkit.read_vector(vector)
-        megaface_devkit.write_vector(vector, x)
-        holds(np.array_equal(megaface_devkit.read_vector(vector, dim=len(x)), x, equal_nan=True), "a vector comes back")
+    for file in folder.glob("*.bin"):
+        x = megaface_devkit.read_embedding(file)
+        megaface_devkit.write_embedding(file, x)
+        holds(np.array_equal(megaface_devkit.read_embedding(file, dim=len(x)), x, equal_nan=True), "it comes back")
     for file in folder.glob("results.json"):
         holds(all(isinstance(v, float) for v in megaface_devkit.read_results(file).values()), "figures are numbers")
 

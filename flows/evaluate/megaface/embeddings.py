@@ -101,8 +101,8 @@ class MegaFaceEmbeddings:
         folder, kind = self._stored.folder, megaface_devkit.PROBES if named else megaface_devkit.DISTRACTORS
         embeddings = []
         for key in keys:
-            file = megaface_devkit.vector_path(folder, kind, key, Path(folder).name)
-            x = megaface_devkit.read_vector(file, dim=self._stored_dim)
+            file = megaface_devkit.embedding_path(folder, kind, key, Path(folder).name)
+            x = megaface_devkit.read_embedding(file, dim=self._stored_dim)
             self._stored_dim = len(x)
             embeddings.append(x)
         rows: Rows = np.stack(embeddings)
@@ -111,16 +111,16 @@ class MegaFaceEmbeddings:
 
 def write_devkit_files(folder: Path, model: str, embeddings: MegaFaceEmbeddings, probes: Probes) -> None:
     """Write a model's embeddings as the development kit reads them, and the lists of the photos that have any."""
-    _write_vectors(folder, megaface_devkit.PROBES, model, probes.keys, probes.x)
+    _write_embeddings(folder, megaface_devkit.PROBES, model, probes.keys, probes.x)
     megaface_devkit.write_list(folder, megaface_devkit.PROBES, probes.keys, [str(p) for p in probes.person.tolist()])
     distractors: list[str] = []
     for keys, x in embeddings.distractors():
         distractors += keys
-        _write_vectors(folder, megaface_devkit.DISTRACTORS, model, keys, x)
+        _write_embeddings(folder, megaface_devkit.DISTRACTORS, model, keys, x)
     megaface_devkit.write_list(folder, megaface_devkit.DISTRACTORS, distractors)
     log.info("%s: %d embeddings for the development kit", folder, len(probes.keys) + len(distractors))
 
 
-def _write_vectors(folder: Path, kind: str, model: str, keys: list[str], x: Rows) -> None:
+def _write_embeddings(folder: Path, kind: str, model: str, keys: list[str], x: Rows) -> None:
     for key, row in zip(keys, x, strict=True):
-        megaface_devkit.write_vector(megaface_devkit.vector_path(folder, kind, key, model), row)
+        megaface_devkit.write_embedding(megaface_devkit.embedding_path(folder, kind, key, model), row)

@@ -1,7 +1,7 @@
 """Folders of photos: identity/photo.jpg, nested to any depth; the identity is the path of the photo's folder.
 
-One idea: the tree is walked once for a digest of every folder that holds photos. Folders are grouped into parts by a
-hash of their path, so a data set that grows by a few identities changes a few parts.
+One idea: the tree is walked once, and every folder that holds photos gets a digest of its entries. Folders are grouped
+into parts by a hash of their path, so a data set that grows by a few identities changes a few parts.
 """
 
 import os
@@ -21,15 +21,15 @@ MAX_PARTS = 512
 
 
 class Part(NamedTuple):
-    """Some folders of a tree, relative to its root, and a digest of what lies in them."""
+    """Some folders of a tree, relative to its root, and a digest of their entries."""
 
     root: str
     folders: tuple[str, ...]
     digest: str
 
 
-class FolderEntry(NamedTuple):
-    """A file or folder within a folder; `ignored` says why it is no photo, `failure` why a photo cannot be read."""
+class FolderEntry(NamedTuple):  # its values enter the digest of a part
+    """An entry of a folder. ignored: why it is no photo, "" for a photo. failure: why a photo cannot be read."""
 
     name: str  # relative to the root, with /
     size: int = 0
@@ -39,10 +39,10 @@ class FolderEntry(NamedTuple):
 
 
 def parts(path: str | Path, *, flat: bool = False) -> list[Part]:
-    """Groups of folders with photos in them; flat: photos right in the root are enough.
+    """Groups of folders with photos in them; flat: photos may lie in the root itself, without folders for identities.
 
-    Raises UserError for a path that is missing or no folder, a folder that cannot be read, and a tree without photos
-    or, unless flat, without a folder for each identity.
+    Raises UserError for a path that does not exist or is no folder, a folder that cannot be read, a tree without photos
+    and, unless flat, a tree whose photos all lie in the root.
     """
     root = folder(path)
     digests: dict[str, str] = {}
@@ -60,8 +60,8 @@ def parts(path: str | Path, *, flat: bool = False) -> list[Part]:
 def group_folders(root: Path, digests: dict[str, str]) -> list[Part]:
     """Folders grouped into parts by a hash of their path.
 
-    digests: of each folder's content, by its path below root. The number of groups is a power of two, so that a tree
-    that grows rarely moves a folder to another part.
+    digests: a digest of each folder's entries, by the folder's path below root. The number of groups is a power of two,
+    so that folders rarely move to another part when the tree grows.
     """
     count = 1
     while count < min(MAX_PARTS, len(digests) / FOLDERS_PER_PART):
@@ -74,7 +74,7 @@ def group_folders(root: Path, digests: dict[str, str]) -> list[Part]:
 
 
 def index(part: Part) -> Iterator[Photo]:
-    """The photos of a part, folder by folder; a name that is no UTF-8 gives a photo with a failure."""
+    """The photos of a part, folder by folder; a file name that is not UTF-8 gives a photo with a failure."""
     root = Path(part.root)
     for name in part.folders:
         for entry in listing(root, name):
@@ -88,7 +88,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False) -> dict[str, int]:
-    """How many entries of a tree are no photos, by reason, except for the files the caller expected."""
+    """The number of entries of a tree that are no photos, by reason; names where `expected` is true do not count."""
     counts: dict[str, int] = {}
     for _, entries in walk(folder(path)):
         for entry in entries:
@@ -98,7 +98,7 @@ def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False)
 
 
 def folder(path: str | Path) -> Path:
-    """The absolute path of a folder; UserError when there is none or it is a file."""
+    """The absolute path of a folder; UserError when it does not exist or is a file."""
     root = existing_path(path)
     if not root.is_dir():
         raise UserError(f"{path} is a file: give the folder that holds the photos")
@@ -106,41 +106,41 @@ def folder(path: str | Path) -> Path:
 
 
 def photo_of(entry: FolderEntry, identity: str | None) -> Photo:
-    """An entry as a photo; one whose name cannot be written as UTF-8 is a failure under an escaped name."""
+    """An entry as a photo. A file name that is not UTF-8 is escaped, and the photo gets a failure."""
     key, claimed = escaped_name(entry.name), None if identity is None else escaped_name(identity)
     failure = entry.failure or ("unreadable: its name is no UTF-8: rename it" if key != entry.name else None)
     return Photo(key, claimed, key, 0, entry.size, entry.modified, None, failure or None)
 
 
 def escaped_name(name: str) -> str:
-    """A file name as valid Unicode: itself when it is UTF-8, else with the bytes that are not as \\xNN."""
+    """A file name as valid Unicode: bytes that are not UTF-8 are written as \\xNN."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[FolderEntry]]]:
     """The root and every folder below it, each with its entries, sorted by name; hidden folders are not entered.
 
-    Links are followed, except to a folder above. Raises UserError for a folder that cannot be read.
+    Links are followed, except a link to a folder that contains it. Raises UserError for a folder that cannot be read.
     """
     yield from _walk(root, "", (_inode(root),))
 
 
-def _walk(root: Path, name: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, list[FolderEntry]]]:
-    entries, below = [], []
+def _walk(root: Path, name: str, ancestors: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, list[FolderEntry]]]:
+    entries, subfolders = [], []
     for entry in listing(root, name, folders=True):
         if entry.ignored != "folder":
             entries.append(entry)
-        elif (inode := _inode(root / entry.name)) in above:
+        elif (inode := _inode(root / entry.name)) in ancestors:
             entries.append(entry._replace(ignored="link to a folder above"))
         else:
-            below.append((entry.name, inode))
+            subfolders.append((entry.name, inode))
     yield name, entries
-    for child, inode in below:
-        yield from _walk(root, child, (*above, inode))
+    for child, inode in subfolders:
+        yield from _walk(root, child, (*ancestors, inode))
 
 
 def listing(root: Path, name: str, *, folders: bool = False) -> list[FolderEntry]:
-    """The entries of one folder, sorted by name; with `folders` also its folders, ignored as "folder"."""
+    """The entries of one folder, sorted by name; with `folders` also its subfolders, which have `ignored` "folder"."""
     try:
         with os.scandir(root / name) as scan:
             entries = [_entry(f"{name}/{e.name}" if name else e.name, e) for e in scan]

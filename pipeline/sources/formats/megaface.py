@@ -1,9 +1,9 @@
-"""MegaFace: FaceScrub's folders of actors as probes, and the million distractors from Flickr, in one tree or apart.
+"""MegaFace: FaceScrub's folders of actors as probes, and the million distractors from Flickr, in one tree or in two.
 
 A probe lies in its actor's folder (Aaron_Eckhart/Aaron_Eckhart_1.png); a distractor lies under its photographer
 (375/37531198@N00/4174611825_0.jpg) and claims no identity. Optional files: the box in a distractor's .json or in
-*face_info.txt says which of a photo's faces is the subject; *_features_list.json* (the development kit's) or *_lst
-(InsightFace's test pack) list the photos of the set, and photos that are not listed are counted and left out.
+*face_info.txt says which of a photo's faces is the subject; *_features_list.json* (the development kit's) and *_lst
+(InsightFace's test pack) list the photos of the set. Where there are such lists, other photos are counted and left out.
 """
 
 import json
@@ -24,14 +24,17 @@ DISTRACTOR = re.compile(r"(?:^|/)\d{1,3}/\d+@N\d+/[^/]+$")
 
 
 class Part(NamedTuple):
-    """Some folders of a tree, and the stamps of the files that list photos and boxes."""
+    """Some folders of a tree; the name, size and modification time of each file that lists photos or boxes."""
 
     folders: image_folder.Part
     lists: tuple[tuple[str, int, int], ...]
 
 
 class Lists(NamedTuple):
-    """What the files beside the photos list; all probes, or all distractors, belong where no list names any."""
+    """The photos and boxes that the files beside the photos list.
+
+    Where no list names a probe, all probes belong to the set; the same holds for distractors.
+    """
 
     probes: frozenset[str]
     distractors: frozenset[str]
@@ -41,7 +44,7 @@ class Lists(NamedTuple):
 def parts(path: str | Path) -> list[Part]:
     """Groups of folders with photos in them.
 
-    Raises UserError as image folders do, and for a list that cannot be read.
+    Raises UserError as image_folder.parts does, and for a list that cannot be read.
     """
     root = image_folder.folder(path)
     lists = tuple((name, *file_stamp(root / name)) for name in _list_files(root))
@@ -58,7 +61,7 @@ def index(part: Part) -> Iterator[Photo]:
         for entry in entries:
             if not entry.ignored and _belongs(entry.name, lists):
                 box = _box(root / f"{entry.name}.json") if f"{entry.name}.json" in names else None
-                box = box or lists.boxes.get(_list_spelling(entry.name))
+                box = box or lists.boxes.get(_comparable_name(entry.name))
                 yield image_folder.photo_of(entry, _identity(entry.name))._replace(box=box)
 
 
@@ -66,14 +69,14 @@ read = image_folder.read
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """By reason, how many files are no photos, photos are not listed, and listed photos are missing."""
+    """The number of files that are no photos, of photos in no list and of listed photos that are missing, by reason."""
     root = image_folder.folder(path)
     names = _list_files(root)
     lists = _lists(str(root), tuple((name, *file_stamp(root / name)) for name in names))
     photos = {e.name for _, entries in image_folder.walk(root) for e in entries if not e.ignored}
     boxes = {f"{photo}.json" for photo in photos}
     counts = image_folder.ignored(root, lambda name: name in boxes or name in names)
-    present = {tail for photo in photos for tail in _tails(photo)}
+    present = {tail for photo in photos for tail in _path_tails(photo)}
     counts["not in a list"] = sum(not _belongs(photo, lists) for photo in photos)
     counts["listed, not there"] = len((lists.probes | lists.distractors) - present)
     return {reason: count for reason, count in counts.items() if count}
@@ -84,24 +87,25 @@ def _identity(name: str) -> str | None:
 
 
 def _belongs(name: str, lists: Lists) -> bool:
+    """Whether a photo belongs to the set by these lists."""
     listed = lists.distractors if DISTRACTOR.search(name) else lists.probes
-    return not listed or any(tail in listed for tail in _tails(name))
+    return not listed or any(tail in listed for tail in _path_tails(name))
 
 
-def _tails(name: str) -> Iterator[str]:
-    """A path, and the path without its first one, two, ... folders: lists differ in the folder that paths begin at."""
+def _path_tails(name: str) -> Iterator[str]:
+    """The path, then the path without its first one, two, ... folders; lists differ in the folder they start from."""
     pieces = name.split("/")
     return ("/".join(pieces[i:]) for i in range(len(pieces) - 1))
 
 
-def _list_spelling(name: str) -> str:
-    """The folder and file of a probe in one spelling: lists differ in suffixes and in blanks for underscores."""
+def _comparable_name(name: str) -> str:
+    """A probe's folder and file name without suffix, blanks as underscores; published lists differ in these two."""
     path = PurePosixPath(name)
     return f"{path.parent.name}/{path.stem}".replace(" ", "_")
 
 
 def _box(path: Path) -> Box | None:
-    """The box a distractor's .json gives in pixels, or one around its landmarks."""
+    """The box of a distractor's .json in pixels, or a box around the .json's landmarks; None where it has neither."""
     try:
         content = json.loads(path.read_bytes())
         if content.get("bounding_box"):
@@ -152,7 +156,7 @@ def _paths(path: Path, text: str) -> list[str]:
 
 
 def _boxes(file: str, text: str) -> dict[str, Box]:
-    """The boxes of a face_info.txt: a photo, x1,y1,x2,y2 in pixels, landmarks; a photo's name may hold blanks."""
+    """The boxes of a face_info.txt. A line is a photo (its name may hold blanks), x1,y1,x2,y2 in pixels, landmarks."""
     boxes: dict[str, Box] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         try:
@@ -165,6 +169,6 @@ def _boxes(file: str, text: str) -> dict[str, Box]:
                 f"{file} line {number}: expected a photo, x1,y1,x2,y2 and landmarks, "
                 f"found {line[:60]!r}: mend it or remove it"
             ) from None
-        if x1 < x2 and y1 < y2:  # an empty box is as good as none
-            boxes[_list_spelling(name)] = (x1, y1, x2, y2)
+        if x1 < x2 and y1 < y2:  # a box without area is left out
+            boxes[_comparable_name(name)] = (x1, y1, x2, y2)
     return boxes

@@ -1,12 +1,12 @@
-"""MS-Celeb-1M as Microsoft published it: text files of tab-separated lines, a photo in base64 in the last column.
+"""MS-Celeb-1M as Microsoft published it: tab-separated text files with a photo in base64 in the last column.
 
-Three layouts, told apart by their columns (published on msceleb.org/download):
+Three layouts, recognised by their columns (published on msceleb.org/download):
   faces   Freebase MID, image search rank, image URL, page URL, FaceID, face rectangle, face data   (cropped, aligned)
   photos  MID, query, rank, image URL, page URL, image data                                         (whole pictures)
   dev     MID, entity name, image URL, FaceID, face rectangle, face data                            (development set)
-The MID (Freebase's id of a person) is the identity. One idea: a file is indexed by ranges of bytes and a photo is the
-range of its base64, so 90 GB are never held and never copied. The face rectangle lies in the picture of the web page,
-while the data are the crop already (in the development set too), so no photo here has a box.
+The MID (Freebase's id of a person) is the identity. One idea: a file is indexed range by range, and a photo is the byte
+range of its base64, so the 90 GB of the data set are neither held in memory nor copied. The face rectangle refers to
+the picture on the web page, but the stored photo is a crop already (in the development set too): no photo has a box.
 """
 
 import binascii
@@ -23,7 +23,7 @@ from pipeline.sources.files import existing_path, file_stamp, read_bytes
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
 
 PART_BYTES = 1 << 28  # 90 GB make 350 parts
-LONGEST_LINE = 1 << 26  # the published ones stay under 1 MiB
+LONGEST_LINE = 1 << 26  # bytes; the published lines stay under 1 MiB
 COLUMNS = {"faces": 7, "photos": 6, "dev": 6}
 CHUNK = 1 << 20
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -42,16 +42,16 @@ class Part(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a file and where it begins; text without the line's end, None for one longer than LONGEST_LINE."""
+    """A line of a file and where it begins; text: without the line end; None for a line longer than LONGEST_LINE."""
 
     offset: int
     text: bytes | None
 
 
 def parts(path: str | Path, *, part_bytes: int = PART_BYTES) -> list[Part]:
-    """Ranges of one .tsv file, or of all in a folder.
+    """Ranges of one .tsv file, or of all .tsv files in a folder.
 
-    Raises UserError when there is none, or one in which not a single line is as published.
+    Raises UserError when there is no .tsv file, and for a file without a single well-formed line.
     """
     root = existing_path(path)
     ranges: list[Part] = []
@@ -64,24 +64,24 @@ def parts(path: str | Path, *, part_bytes: int = PART_BYTES) -> list[Part]:
 
 
 def index(part: Part) -> Iterator[Photo]:
-    """A photo for each line of a part, in their order; a malformed line gives a failure with its number.
+    """A photo for each line of a part, in order; a malformed line gives a photo with a failure that has its number.
 
-    Empty lines name nothing and are passed over. A key that comes twice in a part is made distinct.
+    Empty lines are skipped. A key that comes twice in a part is made distinct.
     """
     yield from distinct_keys(_photos(part))
 
 
 def _photos(part: Part) -> Iterator[Photo]:
     path, first_number = Path(part.root, part.file), 0
-    for place, line in enumerate(_lines(path, part.start, part.end)):
+    for line_in_part, line in enumerate(_lines(path, part.start, part.end)):
         if line.text == b"":
             continue
         columns = [] if line.text is None else line.text.split(b"\t")
         if fault := _fault(part.layout, columns):
-            first_number = first_number or _line_number(path, line.offset, part.modified) - place
+            first_number = first_number or _line_number(path, line.offset, part.modified) - line_in_part
             has_key = len(columns) == COLUMNS[part.layout] and _mid(columns)
-            key = _key(part.layout, columns) if has_key else f"{path.name}:line {first_number + place}"
-            failure = f"unreadable: {path.name} line {first_number + place}: {fault}"
+            key = _key(part.layout, columns) if has_key else f"{path.name}:line {first_number + line_in_part}"
+            failure = f"unreadable: {path.name} line {first_number + line_in_part}: {fault}"
             yield Photo(key, _mid(columns), part.file, line.offset, 0, part.modified, None, failure)
         else:
             offset = line.offset + len(line.text or b"") - len(columns[-1])
@@ -89,7 +89,10 @@ def _photos(part: Part) -> Iterator[Photo]:
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
-    """The bytes of a photo, decoded from base64; raises PhotoChanged when its file vanished or was changed."""
+    """The bytes of a photo, decoded from base64.
+
+    Raises PhotoChanged when its file vanished or was changed since it was indexed.
+    """
     try:
         return binascii.a2b_base64(read_bytes(path, photo), strict_mode=True)
     except binascii.Error as error:
@@ -97,7 +100,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """How many entries of a folder are no .tsv files."""
+    """The number of entries of a folder that are no .tsv files, by reason."""
     root = existing_path(path)
     count = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
     return {"no .tsv file": count} if count else {}
@@ -116,12 +119,12 @@ def _files(root: Path) -> list[str]:
 
 
 def _layout(path: Path) -> str:
-    """The layout of the first line that has one; the whole file is read only when none has."""
+    """The layout of the first well-formed line; the whole file is read only where no line is well-formed."""
     first_fault = ""
     for number, line in enumerate(_lines(path, 0, path.stat().st_size), start=1):
         columns = [] if line.text is None else line.text.split(b"\t")
         for layout in COLUMNS:
-            if not _fault(layout, columns) and _holds_what_it_says(layout, columns):
+            if not _fault(layout, columns) and _fits_layout(layout, columns):
                 return layout
         first_fault = first_fault or (f"line {number}: {_fault('faces', columns)}" if line.text != b"" else "")
     raise UserError(
@@ -129,14 +132,14 @@ def _layout(path: Path) -> str:
     )
 
 
-def _holds_what_it_says(layout: str, columns: list[bytes]) -> bool:
-    """Whether columns hold what the layout has there; nothing else tells the two layouts of six columns apart."""
+def _fits_layout(layout: str, columns: list[bytes]) -> bool:
+    """Whether the columns' contents fit a layout; the number of columns does not tell "photos" from "dev"."""
     return layout == "faces" or (columns[2].strip().isdigit() if layout == "photos" else _is_rectangle(columns[4]))
 
 
 def _is_rectangle(text: bytes) -> bool:
     try:
-        return len(binascii.a2b_base64(text.strip(), strict_mode=True)) == 16  # four float32
+        return len(binascii.a2b_base64(text.strip(), strict_mode=True)) == 16  # bytes: four float32
     except binascii.Error:
         return False
 
@@ -152,13 +155,13 @@ def _fault(layout: str, columns: list[bytes]) -> str:
         return "the first column, the MID, is empty"
     if not (photo := columns[-1]):
         return "the last column, the photo, is empty"
-    not_base64 = photo.rstrip(b"=").translate(None, BASE64)  # decoding takes five times as long
-    whole = len(photo) % 4 == 0 and len(photo) - len(photo.rstrip(b"=")) < 3
-    return "" if whole and not not_base64 else "the last column, the photo, is no base64"
+    other_letters = photo.rstrip(b"=").translate(None, BASE64)  # decoding would take five times as long
+    right_length = len(photo) % 4 == 0 and len(photo) - len(photo.rstrip(b"=")) < 3
+    return "" if right_length and not other_letters else "the last column, the photo, is no base64"
 
 
 def _key(layout: str, columns: list[bytes]) -> str:
-    """The photo's name in published lists of this data set: MID/rank-FaceId-k, of a whole picture MID/rank."""
+    """The photo's name in published lists of this data set: MID/rank-FaceId-k; MID/rank for a whole picture."""
     mid, text = _mid(columns), [_text(c) for c in columns]
     if layout == "photos":
         return f"{mid}/{text[2]}"
@@ -168,7 +171,7 @@ def _key(layout: str, columns: list[bytes]) -> str:
 
 
 def _mid(columns: list[bytes]) -> str | None:
-    """The claimed identity, if a line has one; a malformed line's first column counts only when it looks like a MID."""
+    """The claimed identity; None for a malformed line whose first column does not look like a MID."""
     mid = _text(columns[0]) if columns else ""
     return mid if mid and (len(columns) in COLUMNS.values() or re.fullmatch(r"[mg][./]\w{1,32}", mid)) else None
 
@@ -178,7 +181,7 @@ def _text(column: bytes) -> str:
 
 
 def _lines(path: Path, start: int, end: int) -> Iterator[Line]:
-    """The lines that begin at or after start and before end; no more than one is held."""
+    """The lines that begin at or after start and before end; one line at a time is in memory."""
     with open(path, "rb", buffering=CHUNK) as stream:
         if start:
             stream.seek(start - 1)
@@ -197,19 +200,19 @@ def _skip_line(stream: BinaryIO) -> None:
         pass
 
 
-# The number of a line takes counting all lines before it. So only malformed lines are numbered, and counts are kept, as
-# sorted (offset, lines before it): a process reads a file no more than once for its line numbers.
+# To number a line, all lines before it must be counted. So only malformed lines are numbered, and the counts are kept
+# as sorted pairs (offset, lines before it): a process reads a file at most once for its line numbers.
 _LINES_BEFORE: dict[tuple[str, int], list[tuple[int, int]]] = {}
 _COUNTING = Lock()
 
 
 def _line_number(path: Path, offset: int, modified: int) -> int:
     with _COUNTING:
-        marks = _LINES_BEFORE.setdefault((str(path), modified), [(0, 0)])
-        place, lines = marks[bisect_right(marks, (offset, offset)) - 1]
+        counts = _LINES_BEFORE.setdefault((str(path), modified), [(0, 0)])
+        place, lines = counts[bisect_right(counts, (offset, offset)) - 1]
         with open(path, "rb") as stream:
             while place < offset and (text := os.pread(stream.fileno(), min(CHUNK, offset - place), place)):
                 lines += text.count(b"\n")
                 place += len(text)
-        insort(marks, (offset, lines))
+        insort(counts, (offset, lines))
     return lines + 1

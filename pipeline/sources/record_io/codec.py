@@ -1,9 +1,9 @@
 """RecordIO as dmlc and mxnet write it, byte for byte, and the image record header that mxnet puts before a photo.
 
-A record in a file: u32 magic, u32 (flag << 29 | length), payload, zeros to the next multiple of 4. A payload that holds
-the magic at a multiple of 4 is cut there into frames of flag 1 (first), 2 (between) and 3 (last); the magic itself is
-left out and put back by the reader (dmlc-core, recordio.h). So a magic at a multiple of 4 always begins a frame.
-Needs nothing but the standard library, so that a training can read the files without the rest of the pipeline.
+A record in a file is one frame: u32 magic, u32 (flag << 29 | length), payload, zeros to the next multiple of 4. A
+payload that holds the magic at a multiple of 4 is cut there into frames of flag 1 (first), 2 (between) and 3 (last);
+the writer leaves the magic out, and the reader puts it back (dmlc-core, recordio.h). So a magic at a multiple of 4
+always begins a frame. Imports only the standard library, so that the trainer can read the files without the pipeline.
 """
 
 import os
@@ -14,12 +14,12 @@ from typing import NamedTuple
 MAGIC = struct.pack("<I", 0xCED7230A)
 WHOLE, FIRST, BETWEEN, LAST = range(4)
 LENGTH_BITS = 29
-PEEK = 72  # bytes: the head of a frame, the header and ten labels
+PEEK = 72  # bytes: a frame's head, an image header and ten labels
 _FRAME = struct.Struct("<4sI")
 _HEADER = struct.Struct("<IfQQ")
 
 
-class DamagedRecord(ValueError):  # noqa: N818  a fact about a file, more than an error of the program
+class DamagedRecord(ValueError):  # noqa: N818  a fact about a file
     """Bytes that are no RecordIO; the message says where and what was expected."""
 
 
@@ -51,7 +51,7 @@ def pack(header: Header, payload: bytes) -> bytes:
 
 
 def unpack(record: bytes) -> tuple[Header, bytes]:
-    """The header and the payload of a record; DamagedRecord when it is too short for what its header says."""
+    """The header and the payload of a record; DamagedRecord when it is too short for its header."""
     if len(record) < _HEADER.size:
         raise DamagedRecord(f"a record of {len(record)} bytes has no image header of {_HEADER.size}")
     flag, label, id1, id2 = _HEADER.unpack_from(record)
@@ -63,7 +63,7 @@ def unpack(record: bytes) -> tuple[Header, bytes]:
 
 
 def frame(record: bytes) -> bytes:
-    """The bytes of a record in a file: cut into frames at its aligned magics, with lengths and padding.
+    """The bytes of a record in a file: cut into frames at its aligned magics, with heads and padding.
 
     Raises ValueError for a record of 512 MiB or more, which the format cannot hold.
     """
@@ -82,7 +82,7 @@ def join(framed: bytes) -> bytes:
     pieces: list[bytes] = []
     place, flag = 0, FIRST
     while flag in (FIRST, BETWEEN):
-        start, flag, length = _frame_at(framed[place : place + 8], place, began=bool(pieces))
+        start, flag, length = _frame_at(framed[place : place + 8], place, continued=bool(pieces))
         pieces.append(framed[start : start + length])
         place = _aligned(start + length)
     if place != len(framed):
@@ -98,7 +98,7 @@ def record_end(stream: int, offset: int, size: int) -> int:
     """
     flag, place = FIRST, offset
     while flag in (FIRST, BETWEEN):
-        start, flag, length = _frame_at(os.pread(stream, 8, place), place, began=place > offset)
+        start, flag, length = _frame_at(os.pread(stream, 8, place), place, continued=place > offset)
         place = _aligned(start + length)
         if place > size:
             raise DamagedRecord(f"the record at byte {offset} ends at byte {place}, the file at {size}")
@@ -120,7 +120,7 @@ def read_head(stream: int, offset: int, size: int) -> RecordHead:
     stream: a file descriptor; size: of its file in bytes. Raises DamagedRecord as record_end() and unpack() do.
     """
     head = os.pread(stream, PEEK, offset)
-    start, flag, length = _frame_at(head[:8], offset, began=False)
+    start, flag, length = _frame_at(head[:8], offset, continued=False)
     end = record_end(stream, offset, size) if flag == FIRST else _aligned(start + length)
     if end > size:
         raise DamagedRecord(f"the record at byte {offset} ends at byte {end}, the file at {size}")
@@ -133,16 +133,16 @@ def read_head(stream: int, offset: int, size: int) -> RecordHead:
     return RecordHead(unpack(record)[0], length > header_size, end)
 
 
-def _frame_at(head: bytes, place: int, *, began: bool) -> tuple[int, int, int]:
+def _frame_at(head: bytes, place: int, *, continued: bool) -> tuple[int, int, int]:
     if len(head) < 8:
         raise DamagedRecord(f"the file ends within the head of the record at byte {place}")
     magic, word = _FRAME.unpack(head)
     flag, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
-    if place % 4:  # frames are padded, so what looks like one there is inside another
+    if place % 4:  # frames are padded to multiples of 4, so a magic elsewhere is part of a payload
         raise DamagedRecord(f"no record begins at byte {place}, which is no multiple of 4")
     if magic != MAGIC:
         raise DamagedRecord(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
-    if flag not in ((BETWEEN, LAST) if began else (WHOLE, FIRST)):
+    if flag not in ((BETWEEN, LAST) if continued else (WHOLE, FIRST)):
         raise DamagedRecord(f"the record at byte {place} has the flag {flag}, which cannot stand there")
     return place + 8, flag, length
 
@@ -160,4 +160,4 @@ def _aligned_magics(record: bytes) -> Iterator[int]:
     while place >= 0:
         if place % 4 == 0:
             yield place
-        place = record.find(MAGIC, place + 1)  # magics cannot overlap: its four bytes differ
+        place = record.find(MAGIC, place + 1)  # magics cannot overlap: their four bytes differ

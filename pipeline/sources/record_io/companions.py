@@ -1,7 +1,8 @@
 """The files beside a .rec: .idx (offsets), .lst (a title for each record), property (counts), names.txt (identities).
 
-One idea: in memory a record is a number and an offset, 16 bytes, so that the largest published files stay small; titles
-stay in the .lst and are read from there when they are needed. All parts of a file share these arrays.
+A title is the last column of a line of the .lst, mostly a photo's path. One idea: in memory a record is a number and an
+offset, 16 bytes, so that the largest published files fit; titles are read from the .lst when they are needed. All parts
+of a file share these arrays.
 """
 
 import re
@@ -19,12 +20,15 @@ from pipeline.sources.record_io import codec
 from pipeline.sources.record_io.codec import DamagedRecord
 
 Int = NDArray[np.int64]
-NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # what a record without a line in the .lst has for a title
+NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # titles that could be a record's number, as str() writes it
 CompanionStamps = tuple[tuple[str, int, int], ...]  # name, size and modification time of each file beside a .rec
 
 
 class Records(NamedTuple):
-    """The offset and the number of every record of a file, sorted by offset; ranges: it has the classic layout."""
+    """The offset and the number of every record of a file, sorted by offset; ranges: it has the classic layout.
+
+    The layouts are described in reader.py.
+    """
 
     offsets: Int
     numbers: Int
@@ -32,16 +36,16 @@ class Records(NamedTuple):
 
 
 class TitleLines(NamedTuple):
-    """The lines of a .lst, sorted by record number. A title is the last column of a line."""
+    """The lines of a .lst, sorted by record number."""
 
     numbers: Int  # [n] of the records
     starts: Int  # [n] bytes where the lines begin
     distinct: bool  # whether no two titles are equal
-    numeric_titles: Int  # those titles that are numbers
+    numeric_titles: Int  # the titles that are numbers
 
 
 def companion_files(file: Path) -> list[Path]:
-    """The files beside a .rec that exist, of those that say what its records are."""
+    """The existing files beside a .rec that describe its records."""
     names = [file.with_suffix(".idx"), file.with_suffix(".lst"), file.parent / "names.txt", file.parent / "property"]
     return [path for path in names if path.is_file()]
 
@@ -53,7 +57,7 @@ def _companion(stamps: CompanionStamps, file: Path, suffix: str) -> Path | None:
 
 @lru_cache(maxsize=2)  # 16 bytes a record; every part of a file needs them
 def records_of(rec: str, stamp: FileStamp, stamps: CompanionStamps) -> Records:
-    """All records of a .rec file, from its .idx or by a scan; UserError when either is damaged or they disagree."""
+    """All records of a .rec file, from its .idx or by a scan; UserError when one is damaged or the two do not fit."""
     file = Path(rec)
     idx = _companion(stamps, file, ".idx")
     with open(file, "rb") as stream:
@@ -71,7 +75,7 @@ def records_of(rec: str, stamp: FileStamp, stamps: CompanionStamps) -> Records:
 
 
 def _scanned(stream: int, size: int) -> tuple[Int, Int]:
-    """Numbers and offsets without an .idx: the ids in the headers when all differ, else 0, 1, ... as they lie."""
+    """Numbers and offsets without an .idx: the ids in the headers when all differ, else 0, 1, ... in file order."""
     offsets = np.fromiter((offset for offset, _ in codec.scan(stream, size)), np.int64)
     if not len(offsets):
         raise DamagedRecord("it holds no record")
@@ -114,7 +118,7 @@ def _check_end(idx: Path, file: Path, end: int, size: int) -> None:
 
 
 def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: Int) -> dict[int, str]:
-    """The titles of records in the .lst, by the records' numbers, each with "#number" added unless all titles differ.
+    """The titles of records in the .lst, by the records' numbers; "#number" is added unless all titles differ.
 
     Empty without a .lst of mxnet's form.
     """
@@ -125,7 +129,7 @@ def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: 
     rows = np.searchsorted(lines.numbers, numbers)
     rows[rows == len(lines.numbers)] = 0
     titles: dict[int, str] = {}
-    distinct = lines.distinct and not _titles_meet_numbers(str(file), rec, str(lst), stamps)
+    distinct = lines.distinct and not _titles_clash_with_numbers(str(file), rec, str(lst), stamps)
     with open(lst, "rb") as stream:
         for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
             if len(lines.numbers) and lines.numbers[row] == number:
@@ -136,15 +140,15 @@ def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: 
 
 
 @lru_cache(maxsize=2)
-def _titles_meet_numbers(file: str, rec: FileStamp, lst: str, stamps: CompanionStamps) -> bool:
-    """Whether some title is the number of a record without a title, whose key that number is."""
+def _titles_clash_with_numbers(file: str, rec: FileStamp, lst: str, stamps: CompanionStamps) -> bool:
+    """Whether a title equals the number of a record without a title; such a record's key is its number."""
     lines = _title_lines(lst, stamps)
     untitled = np.setdiff1d(records_of(file, rec, stamps).numbers, lines.numbers)
     return bool(np.isin(untitled, lines.numeric_titles).any())
 
 
 @lru_cache(maxsize=2)
-def _title_lines(lst: str, stamps: CompanionStamps) -> TitleLines:  # noqa: ARG001  stamps, for the cache alone
+def _title_lines(lst: str, stamps: CompanionStamps) -> TitleLines:  # noqa: ARG001  stamps: for the cache alone
     """The lines of a .lst; none unless all have mxnet's form: number, labels, title."""
     numbers, starts, hashes, numeric_titles, place = [], [], [], [], 0
     with open(lst, "rb") as stream:
@@ -174,7 +178,7 @@ def _title(columns: list[bytes]) -> str:
 
 
 def _is_id(text: bytes) -> bool:
-    return text.isdigit() and len(text) < 19  # what an int64 holds
+    return text.isdigit() and len(text) < 19  # fits an int64
 
 
 def _is_number(text: bytes) -> bool:
@@ -187,7 +191,10 @@ def _is_number(text: bytes) -> bool:
 
 @lru_cache(maxsize=2)
 def identity_names(folder: str, stamps: CompanionStamps) -> tuple[str, ...]:
-    """The identity of each label, from names.txt; UserError unless all differ and are as many as `property` says."""
+    """The identity of each label, from names.txt; empty without that file.
+
+    Raises UserError unless all differ and their number is the one that `property` gives.
+    """
     present = {name for name, *_ in stamps}
     if "names.txt" not in present:
         return ()

@@ -1,10 +1,10 @@
-"""InsightFace RecordIO, read without mxnet: train.rec, with .idx, .lst, property and names.txt where they are there.
+"""InsightFace RecordIO, read without mxnet: train.rec, with .idx, .lst, property and names.txt where they exist.
 
-Two layouts. Classic: record 0 holds no photo but the numbers [first, end) of further records without a photo, each of
-which holds one identity's range of photos; all of these are passed over. Newer: every record is a photo. The first
-label of a photo's header is its identity: the number, or that line of names.txt.
-One idea: the .idx (or, without one, a scan from record to record) gives every offset, and parts are ranges of those. A
-file that is cut off, or an .idx that does not fit, is an error before any photo is read.
+Two layouts. Classic: record 0 and one record for each identity hold no photo. Record 0 gives the range [first, end) of
+the identities' records, and each of these the range of its photos; all of them are skipped. Newer: every record is a
+photo. The first label of a photo's header is its identity: the number, or the line of names.txt with that number.
+One idea: the .idx (or, without one, a scan from record to record) gives every offset, and parts are ranges of these. A
+file that is cut off, or an .idx that does not fit it, is an error before any photo is read.
 """
 
 from collections.abc import Iterator
@@ -28,22 +28,22 @@ PART_RECORDS = 1 << 14  # 5.8 million photos make 350 parts
 
 
 class Part(NamedTuple):
-    """Some records of a file, in the order of their offsets, and the stamps of the file and of those beside it."""
+    """Some records of a file, in the order of their offsets, and the stamps of the file and of its companion files."""
 
     root: str
     file: str
     first: int
     end: int
-    prefix: str  # of keys: what tells the files of a folder apart
+    prefix: str  # of keys: the file's name where a folder holds several files
     rec: FileStamp
     companions: CompanionStamps
 
 
 def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
-    """Ranges of the records of one .rec file, or of all in a folder.
+    """Ranges of the records of one .rec file, or of all .rec files in a folder.
 
-    Raises UserError when there is none, when one is cut off or damaged, and when an .idx points past the end or stops
-    before it. Records in between that an .idx leaves out are not read.
+    Raises UserError when there is no .rec file, when one is cut off or damaged, and when an .idx points past the end or
+    stops before it. Records in between that an .idx leaves out are not read.
     """
     root = existing_path(path)
     files = _files(root)
@@ -63,7 +63,7 @@ def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
 def index(part: Part) -> Iterator[Photo]:
     """The photos of a part; a record that cannot be read gives a photo with a failure.
 
-    A photo's key is its title in the .lst (see companions), or its record's number where it has none.
+    A photo's key is its title in the .lst (see companions.py), or its record's number where it has no title.
     """
     file = Path(part.root, part.file)
     records = records_of(str(file), part.rec, part.companions)

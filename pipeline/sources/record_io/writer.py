@@ -1,6 +1,6 @@
 """InsightFace RecordIO, written without mxnet: train.rec, train.idx, train.lst and property, in both layouts.
 
-One idea: samples stream through; everything is written under temporary names and renamed when it is whole.
+One idea: samples stream through; files are written under temporary names and renamed when all are complete.
 """
 
 import errno
@@ -42,11 +42,11 @@ def write_record_io(
     size: tuple[int, int] = (112, 112),
     names: Iterable[str] | None = None,
 ) -> int:
-    """Write samples, grouped by label 0, 1, 2..., into a folder and return how many they were.
+    """Write samples, grouped by label 0, 1, 2..., into a folder; returns the number of samples.
 
-    size: height and width in pixels, for `property`. names: the identity of each label, for names.txt. plain takes the
-    labels in any order. Raises ValueError for labels out of order, UserError when the disk is full, the folder cannot
-    be written or the layout cannot hold so many; in every case nothing half-written stays.
+    size: height and width in pixels, for `property`. names: the identity of each label, for names.txt. The layout plain
+    takes labels in any order. Raises ValueError for labels out of order, UserError when the disk is full, the folder
+    cannot be written or the layout cannot hold so many samples; no incomplete file is left behind.
     """
     folder = Path(out)
     with _temporary_files(folder) as temporary, ExitStack() as stack:
@@ -63,28 +63,31 @@ def write_record_io(
 
 
 def _write_plain(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
-    """Photos from record 0 on; returns how many photos and how many labels."""
+    """Write photos from record 0 on; returns the number of photos and of labels."""
     count = classes = 0
     for label, jpeg, key in samples:
-        _write_record(files, count, (_exact(label),), jpeg)
+        _write_record(files, count, (_exact_label(label),), jpeg)
         files.lst.write(_lst_line(count, label, key))
         count, classes = count + 1, max(classes, label + 1)
     return count, classes
 
 
 def _write_identity_ranges(files: _Files, samples: Iterable[Sample | tuple[int, bytes, str]]) -> tuple[int, int]:
-    """Photos from record 1 on, then a record for each identity's photos, then record 0 for the range of those."""
+    """Write photos from record 1 on, then each identity's range of photos, then record 0: the range of these records.
+
+    Returns the number of photos and of labels.
+    """
     begins: list[int] = []
     number = 1
     for label, jpeg, key in samples:
         if label == len(begins):
             begins.append(number)
         elif label != len(begins) - 1:
-            raise ValueError(f"label {label} after {len(begins) - 1}: identity ranges want photos grouped by label")
+            raise ValueError(f"label {label} after {len(begins) - 1}: identity ranges need photos grouped by label")
         _write_record(files, number, (label,), jpeg)
         files.lst.write(_lst_line(number, label, key))
         number += 1
-    _exact(number + len(begins))
+    _exact_label(number + len(begins))
     for label, (begin, end) in enumerate(zip(begins, [*begins[1:], number], strict=False)):
         _write_record(files, number + label, (begin, end), b"")
     _write_record(files, 0, (number, number + len(begins)), b"")
@@ -97,7 +100,8 @@ def _write_record(files: _Files, number: int, labels: tuple[float, ...], payload
     files.rec.write(frame(pack(header, payload)))
 
 
-def _exact(value: int) -> int:
+def _exact_label(value: int) -> int:
+    """The value itself; UserError when a float32 label cannot hold it exactly."""
     if value > MAX_LABEL:
         raise UserError(f"{value} does not fit a float32 label exactly: above {MAX_LABEL} records use the layout plain")
     return value
@@ -114,7 +118,7 @@ def _one_line(text: str) -> str:
 
 @contextmanager
 def _temporary_files(folder: Path) -> Iterator[dict[str, Path]]:
-    """A temporary path for each of NAMES; files there get their names when the block ends well, else are removed."""
+    """A temporary path for each of NAMES; the files are renamed when the block succeeds and removed when it fails."""
     run = uuid.uuid4().hex
     temporary = {name: folder / f".{name}.{run}.tmp" for name in NAMES}
     try:

@@ -1,1 +1,1 @@
-"""Published test sets: where their photos lie, and which pairs, templates or videos they list."""
+"""Published test sets: where their photos lie, and the pairs, templates or videos that they list."""

@@ -1,9 +1,9 @@
-"""AgeDB's own protocols, 04_FINAL_protocol_30_years.mat and its like, beside the photos in 03_Protocol_Images.
+"""AgeDB's own protocols, such as 04_FINAL_protocol_30_years.mat, beside the photos in 03_Protocol_Images.
 
-The variable `splits` is a column of cells, one a fold. Each holds a record of two fields: two rows of cells with the
-two photos of every pair (a record of name without suffix, and age), and a row with 1 for one person, -1 for two. A
-photo's name begins with its person's, up to the first underscore. Moschoglou et al., "AgeDB: the first manually
-collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
+The variable `splits` is a column of cells, one for each fold. A cell holds a struct of two fields: two rows of cells
+with the two photos of every pair (a struct of name without suffix, and age), and a row with 1 for a genuine pair, -1
+for an impostor pair. A photo's name up to the first underscore is its person's. Moschoglou et al., "AgeDB: the first
+manually collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
 """
 
 from collections.abc import Iterator
@@ -20,21 +20,21 @@ NO_FIELD = Array((0, 0), [])
 
 
 def protocols(path: Path) -> list[Path]:
-    """The protocols that a path is, or that lie in it."""
+    """The protocol files of a path: the path itself, or the protocols in that folder."""
     if path.is_file():
         return [path] if path.suffix == ".mat" else []
     return sorted(path.glob(PATTERN))
 
 
 def read(file: Path) -> list[ListedPair]:
-    """The pairs of a protocol. Raises UserError for a file that is none."""
+    """The pairs of a protocol. Raises UserError for a file that is no protocol."""
     try:
         splits = load(file, "splits", max_bytes=MAX_BYTES)
         if splits is None or not splits.values:
             raise ValueError("it holds no splits")
         pairs = [pair for fold, split in enumerate(splits.values) for pair in _pairs(split, fold, str(file))]
         if not pairs:
-            raise ValueError("it asks about no pair")
+            raise ValueError("it lists no pair")
         return pairs
     except (OSError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:120]
@@ -43,13 +43,13 @@ def read(file: Path) -> list[ListedPair]:
         ) from None
 
 
-def _pairs(split: object, fold: int, place: str) -> Iterator[ListedPair]:
-    photos, answers, *_ = (*_fields(split, f"fold {fold + 1}"), NO_FIELD, NO_FIELD)
-    if photos.shape != (PHOTOS, len(answers.values)) or not all(answer in (1, -1) for answer in answers.values):
-        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(answers.values)} answers")
+def _pairs(split: object, fold: int, file: str) -> Iterator[ListedPair]:
+    photos, labels, *_ = (*_fields(split, f"fold {fold + 1}"), NO_FIELD, NO_FIELD)
+    if photos.shape != (PHOTOS, len(labels.values)) or not all(label in (1, -1) for label in labels.values):
+        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(labels.values)} labels of pairs")
     names = [_name(photo) for photo in photos.values]  # column by column: the two photos of a pair are neighbours
-    for a, b, answer in zip(names[::PHOTOS], names[1::PHOTOS], answers.values, strict=True):
-        yield ListedPair(a, b, answer == 1, fold, place, person=a.partition("_")[0])
+    for a, b, label in zip(names[::PHOTOS], names[1::PHOTOS], labels.values, strict=True):
+        yield ListedPair(a, b, label == 1, fold, file, person=a.partition("_")[0])
 
 
 def _name(photo: object) -> str:
@@ -60,7 +60,7 @@ def _name(photo: object) -> str:
 
 
 def _fields(array: object, what: str) -> tuple[Array, ...]:
-    """The fields of an array that is one record."""
-    if isinstance(array, Array) and len(array.values) == 1 and isinstance(record := array.values[0], tuple):
-        return record
-    raise ValueError(f"{what} is no record")
+    """The fields of an array that is one struct."""
+    if isinstance(array, Array) and len(array.values) == 1 and isinstance(struct := array.values[0], tuple):
+        return struct
+    raise ValueError(f"{what} is no struct")

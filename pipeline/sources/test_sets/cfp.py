@@ -1,7 +1,7 @@
-"""CFP's protocol: Protocol/Split/FF (frontal, frontal) and FP (frontal, profile), ten folds of pairs each.
+"""CFP's two lists of pairs: Protocol/Split/FF (frontal, frontal) and FP (frontal, profile), in ten folds each.
 
-A fold is a folder of same.txt and diff.txt, whose lines are two numbers; Protocol/Pair_list_F.txt and Pair_list_P.txt
-give the frontal and the profile photo of each number.
+A fold is a folder of same.txt and diff.txt, whose lines are the numbers of two photos. Protocol/Pair_list_F.txt gives
+the path of each frontal photo by its number, Pair_list_P.txt that of each profile photo.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ from pipeline.sources.text_lists import numbered_lines
 
 def root_of(path: Path) -> Path | None:
     """The folder of CFP that holds Data and Protocol, when a path is that folder or one of its splits."""
-    for above in (path, *path.parents[:3]):
-        if (above / "Protocol/Split").is_dir() and (above / "Protocol/Pair_list_F.txt").is_file():
-            return above if path == above or path.parent == above / "Protocol/Split" else None
+    for folder in (path, *path.parents[:3]):
+        if (folder / "Protocol/Split").is_dir() and (folder / "Protocol/Pair_list_F.txt").is_file():
+            return folder if path == folder or path.parent == folder / "Protocol/Split" else None
     return None
 
 
 def read(root: Path, split: Path) -> PairList:
-    """The pairs of one split of the set in root. Raises UserError for the root itself, which holds two."""
+    """The pairs of one split of the set in root. Raises UserError for the root itself, which holds two splits."""
     if split == root:
         splits = sorted(f.name for f in (root / "Protocol/Split").iterdir() if f.is_dir())
         raise UserError(
-            f"{root} asks two kinds of questions: give one of "
+            f"{root} holds two lists of pairs: give one of "
             f"{', '.join(str(root / 'Protocol/Split' / s) for s in splits)}"
         )
     frontal = _numbered_photos(root / "Protocol/Pair_list_F.txt")
@@ -58,7 +58,7 @@ def _pairs(
 
 
 def _numbered_photos(file: Path) -> dict[int, str]:
-    """Photos by their number, without the ../Data/Images/ that they begin with."""
+    """The path of each photo by its number, without the leading ../Data/Images/."""
     try:
         paths = {int(words[0]): PurePosixPath(words[1]).parts for _, words in numbered_lines(file)}
     except (OSError, ValueError, IndexError) as error:

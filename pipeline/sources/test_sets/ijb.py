@@ -1,9 +1,9 @@
 """IJB-B and IJB-C as InsightFace distributes them: loose crops with five landmarks each, and lists of templates.
 
     meta/ijbc_face_tid_mid.txt          photo, template, medium
-    meta/ijbc_template_pair_label.txt   template, template, 1 for one person
+    meta/ijbc_template_pair_label.txt   template, template, 1 for a genuine pair
     meta/ijbc_name_5pts_score.txt       photo, ten coordinates in its pixels, the detector's score
-    meta/ijbc_1N_gallery_G1.csv, ..G2.csv, ijbc_1N_probe_mixed.csv   a header; template, subject, photo; may be missing
+    meta/ijbc_1N_gallery_G1.csv, ..G2.csv, ijbc_1N_probe_mixed.csv   a header; template, subject, photo; optional
     loose_crop/                         the photos
 
 A template is a set of photos of one subject; a medium is the still or the video that a photo was taken from.
@@ -28,7 +28,7 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class IjbLists:
-    """The lists of one such set: for each face row [n] its photo, template, medium, landmarks [n, 10] and score."""
+    """The lists of IJB-B or IJB-C: for each face [n] its photo, template, medium, landmarks [n, 10] and score."""
 
     name: str
     photos: list[str]
@@ -36,13 +36,13 @@ class IjbLists:
     medium: Numbers
     landmarks: NDArray[np.float32] = field(repr=False)
     score: NDArray[np.float32] = field(repr=False)
-    pairs: Numbers = field(repr=False)  # [m, 3]: template, template, 1 for one person or 0
+    pairs: Numbers = field(repr=False)  # [m, 3]: template, template, 1 for a genuine pair or 0
     galleries: Mapping[str, Mapping[int, int]] = field(repr=False)  # by name (G1): the subject of each template
     probes: Mapping[int, int] = field(repr=False)
 
 
-def recognise(path: str | Path) -> bool:
-    """Whether a folder holds such a set."""
+def is_ijb(path: str | Path) -> bool:
+    """Whether a path is a folder with the lists of IJB-B or IJB-C."""
     return Path(path).is_dir() and any(Path(path, "meta").glob("*_face_tid_mid.txt"))
 
 
@@ -68,7 +68,7 @@ def read_lists(path: str | Path) -> IjbLists:
 
 
 def parts(path: str | Path, lists: IjbLists) -> list[list[LandmarkedPhoto]]:
-    """The photos whose faces are cut, shard by shard; a photo in several templates is cut once."""
+    """The photos whose faces are to be aligned, shard by shard; a photo of several templates comes once."""
     photos, seen = [], set()
     for photo, landmarks in zip(lists.photos, lists.landmarks.tolist(), strict=True):
         if photo not in seen:
@@ -80,32 +80,35 @@ def parts(path: str | Path, lists: IjbLists) -> list[list[LandmarkedPhoto]]:
 def _landmarks(meta: Path, name: str, photos: list[str]) -> NDArray[np.float32]:
     """The ten coordinates and the score [n, 11] of each photo."""
     rows = _rows(meta / f"{name}_name_5pts_score.txt", 12, "a photo, ten points, a score", _is_coordinate)
-    of_photo = {row[0]: row[1:] for row in rows}
-    missing = next((photo for photo in photos if photo not in of_photo), None)
+    values_of_photo = {row[0]: row[1:] for row in rows}
+    missing = next((photo for photo in photos if photo not in values_of_photo), None)
     if missing is not None:
         raise UserError(
-            f"{meta / name}_name_5pts_score.txt has no line for {missing[:80]}, which {name}_face_tid_mid.txt names"
+            f"{meta / name}_name_5pts_score.txt has no line for {missing[:80]}, which {name}_face_tid_mid.txt lists"
         )
-    return np.array([[float(v) for v in of_photo[photo]] for photo in photos], np.float32)
+    return np.array([[float(v) for v in values_of_photo[photo]] for photo in photos], np.float32)
 
 
 def _pairs(file: Path) -> Numbers:
-    """Pairs of templates [m, 3]: template, template, 1 for one person or 0."""
+    """Pairs of templates [m, 3]: template, template, 1 for a genuine pair or 0."""
     rows = _rows(file, 3, "two templates and 0 or 1", _is_whole, first_number=0)
     wrong = next((row for row in rows if float(row[2]) not in (0, 1)), None)
     if wrong is not None:
-        raise UserError(f"{file} says {wrong[2]} of {wrong[0]} and {wrong[1]}: expected 0 or 1")
+        raise UserError(f"{file} labels the pair {wrong[0]}, {wrong[1]} as {wrong[2]}: expected 0 or 1")
     return np.stack([_column(rows, i) for i in range(3)], 1)
 
 
 def _rows(
     file: Path, columns: int, expected: str, is_number: Callable[[str], bool], *, first_number: int = 1
 ) -> list[list[str]]:
-    """The lines of a list in words; columns from first_number on must be numbers."""
+    """The words of each line of a list; the columns from first_number on must be numbers.
+
+    expected: what a line should hold, for the error message.
+    """
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {file} ({error}): the set is not whole") from None
+        raise UserError(f"cannot read {file} ({error}): the set is incomplete") from None
     rows = []
     for number, line in enumerate(lines, start=1):
         words = line.split()
@@ -113,12 +116,12 @@ def _rows(
             raise UserError(f"{file} line {number}: expected {expected}, found {line[:60]!r}")
         rows += [words] if words else []
     if not rows:
-        raise UserError(f"{file} is empty: the set is not whole")
+        raise UserError(f"{file} is empty: the set is incomplete")
     return rows
 
 
 def _is_coordinate(word: str) -> bool:
-    """Whether a word is a number that may be a place in a picture."""
+    """Whether a word is a number that may be a coordinate in a photo."""
     try:
         return abs(float(word)) < MAX_COORDINATE
     except ValueError:
@@ -141,9 +144,9 @@ def _subjects(file: Path) -> dict[int, int]:
             rows = list(csv.reader(stream))[1:]
         subjects = {_number(row[0]): _number(row[1]) for row in rows if row}
     except (OSError, UnicodeDecodeError, ValueError, IndexError, csv.Error) as error:
-        raise UserError(f"cannot read {file} ({error}): expected a head, then template, subject and photo") from None
+        raise UserError(f"cannot read {file} ({error}): expected a header, then template, subject and photo") from None
     if not subjects:
-        raise UserError(f"{file} lists no template: the set is not whole")
+        raise UserError(f"{file} lists no template: the set is incomplete")
     return subjects
 
 

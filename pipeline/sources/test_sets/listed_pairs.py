@@ -1,16 +1,17 @@
-"""Pairs of photos as the list of a test set writes them, before the photos are looked for on disk."""
+"""Pairs of photos as a test set's list names them, before the photos are looked up on disk."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-FOLDS = 10  # where a list has no folds: pairs of one person, and of two, are each cut into so many in a row
+FOLDS = 10  # where a list has no folds: genuine and impostor pairs are each cut into ten runs
 MAX_FOLDS = 100
 
 
 class ListedPair(NamedTuple):
-    """Two photos of a list, below its folder of photos, with or without suffix; whether they are one person; the fold.
+    """Two photos of a list, whether they show one person, and the fold.
 
-    place: file and line, for messages. person: that of a, where the list says it and the folder of a does not.
+    a, b: paths below the folder of photos, with or without suffix. place: file and line, for messages. person: the
+    person of photo a, where the list names it and a's folder does not.
     """
 
     a: str
@@ -22,9 +23,9 @@ class ListedPair(NamedTuple):
 
 
 class PairList(NamedTuple):
-    """A list of pairs: the file or folder it is, the folder that photos lie in or below, and the pairs.
+    """A list of pairs: the list's file or folder, the folder that photos lie in or below, and the pairs.
 
-    person_folders: how many leading folders of a photo's path name its person; 0: all of them.
+    person_folders: the number of leading folders of a photo's path that name its person; 0: all of them.
     """
 
     file: Path
@@ -33,8 +34,11 @@ class PairList(NamedTuple):
     person_folders: int = 0
 
 
-def folds_in_a_row(same: list[bool]) -> list[int]:
-    """The fold [n] of each pair: those of one person, and those of two, are each cut into FOLDS in a row."""
+def consecutive_folds(same: list[bool]) -> list[int]:
+    """The fold [n] of each pair: the genuine pairs, and the impostor pairs, are each cut into FOLDS runs in order.
+
+    same: [n] whether a pair is genuine.
+    """
     counts = {kind: max(1, same.count(kind)) for kind in (True, False)}
     seen = {True: 0, False: 0}
     folds = []

@@ -1,8 +1,9 @@
 """Embeddings in the files that MegaFace's development kit reads, and the results that it writes.
 
-An embedding's file has its photo's path with the model's name appended: Aaron_Eckhart/Aaron_Eckhart_1.png_r50.bin. It
-holds four 32-bit integers, OpenCV's matrix header (length, 1, 4 bytes, 5 for float32), and the numbers. The photos of
-a trial are a list, {"path": [...]}; results are {"cmc": [ranks from 0, rates], "roc": [false, true accept rates]}.
+An embedding's file is named after its photo's path and the model: Aaron_Eckhart/Aaron_Eckhart_1.png_r50.bin. It holds
+four 32-bit integers, OpenCV's matrix header (length, 1, 4 bytes, 5 for float32), and the embedding. The kit reads the
+photos to compare from a list, {"path": [...]}, and writes results as {"cmc": [ranks from 0, identification rates],
+"roc": [false accept rates, true accept rates]}.
 """
 
 import json
@@ -19,21 +20,21 @@ from pipeline.errors import UserError
 HEADER = struct.Struct("<4i")
 FLOAT32 = 5
 PROBES, DISTRACTORS = "facescrub", "megaface"
-Vector = NDArray[np.float32]
+Embedding = NDArray[np.float32]
 
 
-def vector_path(folder: str | Path, kind: str, photo: str, model: str) -> Path:
+def embedding_path(folder: str | Path, kind: str, photo: str, model: str) -> Path:
     """The file of a photo's embedding by a model; kind is PROBES or DISTRACTORS."""
     return Path(folder, kind, f"{photo}_{model}.bin")
 
 
-def write_vector(file: Path, x: NDArray[Any]) -> None:
+def write_embedding(file: Path, x: NDArray[Any]) -> None:
     """Write one embedding [d]. Raises UserError where it cannot be written."""
-    write_vectors(file, [x], rows=len(x), dim=1)
+    write_embeddings(file, [x], rows=len(x), dim=1)
 
 
-def write_vectors(file: Path, blocks: Iterable[NDArray[Any]], *, rows: int, dim: int) -> None:
-    """Write embeddings [rows, dim], given block by block, to one file, as Trillion-Pairs takes them (same header).
+def write_embeddings(file: Path, blocks: Iterable[NDArray[Any]], *, rows: int, dim: int) -> None:
+    """Write embeddings [rows, dim], given block by block, to one file with the same header, as for Trillion-Pairs.
 
     Raises UserError where it cannot be written.
     """
@@ -47,22 +48,24 @@ def write_vectors(file: Path, blocks: Iterable[NDArray[Any]], *, rows: int, dim:
         raise UserError(f"cannot write {file} ({error.strerror or error}): give another folder") from None
 
 
-def read_vector(file: Path, *, dim: int | None = None) -> Vector:
+def read_embedding(file: Path, *, dim: int | None = None) -> Embedding:
     """One embedding [d]. Raises UserError for a file that is missing, cut short, of another form or of another dim."""
     try:
         data = file.read_bytes()
         length, columns, size, kind = HEADER.unpack_from(data)
     except (OSError, struct.error) as error:
-        raise UserError(f"cannot read the vector {file} ({error}): write the features again") from None
+        raise UserError(f"cannot read the embedding {file} ({error}): write the embeddings again") from None
     if (columns, size, kind) != (1, 4, FLOAT32) or len(data) != HEADER.size + 4 * length:
-        raise UserError(f"{file} is no vector of the development kit, or cut short ({len(data)} bytes)")
+        raise UserError(f"{file} is no embedding of the development kit, or cut short ({len(data)} bytes)")
     if dim is not None and length != dim:
-        raise UserError(f"{file} holds a vector of {length} numbers, the others {dim}: take all from the same model")
+        raise UserError(
+            f"{file} holds an embedding of {length} numbers, the others {dim}: take all from the same model"
+        )
     return np.frombuffer(data, "<f4", offset=HEADER.size).astype(np.float32)
 
 
 def write_list(folder: str | Path, kind: str, photos: Sequence[str], people: Sequence[str] = ()) -> Path:
-    """Write the list of a trial's photos in the kit's own form, and return its path; probes come with their people.
+    """Write the list of photos that the kit reads, and return its path; people: the person of each probe.
 
     Raises UserError where it cannot be written.
     """
@@ -77,17 +80,17 @@ def write_list(folder: str | Path, kind: str, photos: Sequence[str], people: Seq
 
 
 def read_results(file: str | Path) -> dict[str, float]:
-    """The figures in a file of results by name: rank-1 and rank-10 rates, and the true accept rate at FAR 1e-6.
+    """The measures in a results file by name: rank-1 and rank-10 rates, and the true accept rate at FAR 1e-6.
 
-    Raises UserError for a file that is none.
+    Raises UserError for a file that holds no results.
     """
     try:
         content = json.loads(Path(file).read_text("utf-8"))
         ranks, rates = (np.asarray(row, np.float64) for row in content["cmc"])
         false, true = (np.asarray(row, np.float64) for row in content["roc"])
-        figures = {f"rank-{k}": float(rates[ranks == k - 1][0]) for k in (1, 10) if (ranks == k - 1).any()}
+        results = {f"rank-{k}": float(rates[ranks == k - 1][0]) for k in (1, 10) if (ranks == k - 1).any()}
         below = false <= 1e-6 * (1 + 1e-9)
-        return figures | ({"TAR@FAR=1e-06": float(true[below].max())} if below.any() else {})
+        return results | ({"TAR@FAR=1e-06": float(true[below].max())} if below.any() else {})
     except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise UserError(
             f"cannot read {file} as results of the development kit ({error}): expected cmc and roc"
@@ -95,5 +98,5 @@ def read_results(file: str | Path) -> dict[str, float]:
 
 
 def is_results(path: str | Path) -> bool:
-    """Whether a path is a file of such results."""
+    """Whether a path may be a results file: an existing .json."""
     return Path(path).suffix == ".json" and Path(path).is_file()

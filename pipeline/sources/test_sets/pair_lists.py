@@ -1,10 +1,10 @@
-"""Finding a test set's list of pairs, whichever published form it has.
+"""The list of pairs of a test set, in any of the published forms.
 
 pairs.txt                           LFW (see lfw)
 pairs_CALFW.txt, pairs_CPLFW.txt    CALFW and CPLFW (see lfw)
 Protocol/Split/FP, FF               CFP (see cfp)
 *_protocol_30_years.mat             AgeDB's own (see agedb)
-*_pair.txt                          a line a pair, `photo photo 1`, or 0: how AgeDB-30 and others are passed on
+*_pair.txt                          a line for each pair, `photo photo 1`, or 0: AgeDB-30 and others
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import agedb, cfp
 from pipeline.sources.test_sets.lfw import read_calfw, read_lfw
-from pipeline.sources.test_sets.listed_pairs import ListedPair, PairList, folds_in_a_row
+from pipeline.sources.test_sets.listed_pairs import ListedPair, PairList, consecutive_folds
 from pipeline.sources.text_lists import numbered_lines, whole_number
 
 READERS = {"pairs.txt": read_lfw, "pairs_CALFW.txt": read_calfw, "pairs_CPLFW.txt": read_calfw}
 
 
-def find(path: Path) -> PairList | None:
-    """The list of pairs that a test set's path is or holds; None for a folder without one.
+def find_pair_list(path: Path) -> PairList | None:
+    """The list of pairs at a test set's path, a list or a folder with one; None for a folder without a list.
 
-    Raises UserError for a file that is no list, and for CFP's folder as a whole, which holds two.
+    Raises UserError for a file that is no list of pairs, and for CFP's root folder, which holds two lists.
     """
     if cfp_root := cfp.root_of(path):
         return cfp.read(cfp_root, path)
@@ -41,12 +41,12 @@ def find(path: Path) -> PairList | None:
 
 
 def photo_folder(path: Path) -> Path:
-    """The folder that photos are found from: a test set's path, that of its list, or CFP's, of both its splits."""
+    """The folder that photos' paths start from: CFP's root, the folder of a list's file, or the test set's path."""
     return cfp.root_of(path) or (path.parent if path.is_file() else path)
 
 
 def _read_text(file: Path) -> Iterator[ListedPair]:
-    """The pairs of a text file with a name of its own: LFW's form if it begins with a header of numbers."""
+    """The pairs of a text file with any other name: LFW's form if it begins with a header of numbers."""
     if file.suffix != ".txt":
         raise UserError(f"{file} is neither a .bin nor a list of pairs (.txt): give one of these, or a folder")
     header = file.read_text("utf-8", "replace").split("\n", 1)[0].split()
@@ -55,7 +55,7 @@ def _read_text(file: Path) -> Iterator[ListedPair]:
 
 
 def _read_lines(file: Path) -> Iterator[ListedPair]:
-    """The pairs of a list with a line for each: two photos, and 1 for one person, 0 or -1 for two."""
+    """The pairs of a list with a line for each: two photos, and 1 for a genuine pair, 0 or -1 for an impostor pair."""
     lines = numbered_lines(file)
     for number, words in lines:
         if len(words) != 3 or words[2] not in ("0", "1", "-1"):
@@ -65,6 +65,6 @@ def _read_lines(file: Path) -> Iterator[ListedPair]:
     if not lines:
         raise UserError(f"{file} lists no pairs")
     same = [words[2] == "1" for _, words in lines]
-    for (number, (a, b, _)), is_same, fold in zip(lines, same, folds_in_a_row(same), strict=True):
+    for (number, (a, b, _)), is_same, fold in zip(lines, same, consecutive_folds(same), strict=True):
         person = str(PurePosixPath(a).parent).strip(".") or None
         yield ListedPair(a, b, is_same, fold, f"{file} line {number}", person)

@@ -1,7 +1,7 @@
 """Test sets of photos: InsightFace's .bin files, photos with a list of pairs, and plain folders of people.
 
-A source like the others (parts, index, read) with `pairs` besides, the pairs to verify. A .bin is a pickle of JPEGs,
-two a pair, and of which pairs are one person; a photo's bytes are read from where they lie in it.
+The functions of kinds.SourceFormat, and one more: `pairs` gives the pairs to verify. A .bin is a pickle of JPEGs, two
+for each pair, and of whether each pair is genuine; a photo's bytes are read from their place in the .bin.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,16 @@ from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes
 from pipeline.sources.formats import image_folder
 from pipeline.sources.photo import Photo, PhotoChanged
-from pipeline.sources.test_sets import pair_lists
 from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList
+from pipeline.sources.test_sets.pair_lists import find_pair_list, photo_folder
 from pipeline.sources.test_sets.verification_bin import Bin, load
 
 
 class Pair(NamedTuple):
-    """Two photos by their keys, whether they are one person, the fold, and the person of a if its folder is not."""
+    """Two photos by their keys, whether they show one person, and the fold.
+
+    person: the person of photo a, where its folder does not name the person.
+    """
 
     a: str
     b: str
@@ -41,7 +44,7 @@ class FolderPart(NamedTuple):
 
     below: str  # the path from the test set's folder to that of the photos
     folders: image_folder.Part
-    person_folders: int = 0  # how many leading folders of a photo's path name its person; 0: all
+    person_folders: int = 0  # the number of leading folders of a photo's path that name its person; 0: all
 
 
 def parts(path: str | Path) -> list[BinPart | FolderPart]:
@@ -52,16 +55,16 @@ def parts(path: str | Path) -> list[BinPart | FolderPart]:
     root = existing_path(path)
     if bins := _bins(root):
         return [BinPart(str(root), name, *file_stamp(root / name)) for name in bins]
-    listed = pair_lists.find(root)
+    listed = find_pair_list(root)
     folder, below = _photo_root(root, listed)
     person_folders = listed.person_folders if listed else 0
     return [FolderPart(below, part, person_folders) for part in image_folder.parts(folder / below, flat=True)]
 
 
 def index(part: BinPart | FolderPart) -> Iterator[Photo]:
-    """The photos of a part: their folder is the identity; in a .bin they have none, and the key is file:number.
+    """The photos of a part. The identity is the photo's folder; in a .bin there is none, and the key is file:number.
 
-    Raises UserError for a .bin that holds anything but photos and answers.
+    Raises UserError for a .bin that holds anything but photos and pairs.
     """
     if isinstance(part, BinPart):
         yield from _bin_photos(part)
@@ -80,7 +83,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
     file = root / photo.file
     if file.suffix == ".bin":
         return _bin_photo(file, photo) if photo.offset < 0 else read_bytes(path, photo)
-    return read_bytes(pair_lists.photo_folder(root), photo, whole=True)
+    return read_bytes(photo_folder(root), photo, whole=True)
 
 
 def pairs(path: str | Path) -> list[Pair]:
@@ -98,7 +101,7 @@ def pairs(path: str | Path) -> list[Pair]:
             Pair(f"{file.stem}:{2 * i}", f"{file.stem}:{2 * i + 1}", s, fold)
             for i, (s, fold) in enumerate(zip(same, _folds(len(same)), strict=True))
         ]
-    if (listed := pair_lists.find(root)) is None:
+    if (listed := find_pair_list(root)) is None:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
     folder, below = _photo_root(root, listed)
     keys: dict[str, str] = {}
@@ -121,14 +124,14 @@ def _bin_photos(part: BinPart) -> Iterator[Photo]:
     for i, photo in enumerate(content.photos):
         offset = whole.find(photo, place)
         if offset < 0:
-            offset = whole.find(photo)  # a photo that comes twice is pickled once
+            offset = whole.find(photo)  # a photo of several pairs is pickled once
         place = max(place, offset)
-        # The bytes of an old text pickle are escaped, so the photo lies nowhere as it is: its offset is ~number then.
+        # An old text pickle escapes bytes, so the photo's bytes are not in the file as such: its offset is ~number.
         yield Photo(f"{file.stem}:{i}", None, part.file, offset if offset >= 0 else ~i, len(photo), part.modified)
 
 
 def _bin_photo(file: Path, photo: Photo) -> bytes:
-    """A photo of a .bin that is found by its number, ~offset, alone."""
+    """A photo of a .bin whose bytes are escaped there; photo.offset is ~number."""
     try:
         unchanged = file.stat().st_mtime_ns == photo.modified
         content = load(file) if unchanged else Bin([], [])
@@ -140,7 +143,7 @@ def _bin_photo(file: Path, photo: Photo) -> bytes:
 
 
 def _folds(count: int) -> Iterable[int]:
-    """Folds in a row, the first ones larger by one when they do not divide, as scikit-learn's KFold cuts them."""
+    """The fold of each pair, in order; the first folds are larger by one where needed, as in scikit-learn's KFold."""
     size, more = divmod(count, FOLDS)
     return [fold for fold in range(FOLDS) for _ in range(size + (fold < more))]
 
@@ -150,12 +153,12 @@ def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
     if listed is None:
         return (root.parent if root.is_file() else root), ""
     folder, first = listed.folder, listed.pairs[0].a
-    above = first.partition("/")[0] if "/" in first else ""
+    top_folder = first.partition("/")[0] if "/" in first else ""
     for below in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
-        if is_folder(folder / below / above) if above else _is_photo(folder / below, first):
+        if is_folder(folder / below / top_folder) if top_folder else _is_photo(folder / below, first):
             return folder, below
-    reason = "and no folder beside it is called so" if above else "which is in no folder beside it"
-    raise UserError(f"{listed.file} asks about {(above or first)[:80]}, {reason}: put the photos there")
+    reason = "and there is no such folder" if top_folder else "which is not"
+    raise UserError(f"{listed.file} lists {(top_folder or first)[:80]}, {reason} beside it: put the photos there")
 
 
 def _is_photo(folder: Path, name: str) -> bool:
@@ -163,8 +166,8 @@ def _is_photo(folder: Path, name: str) -> bool:
 
 
 def _pair(pair: ListedPair, keys: dict[str, str]) -> Pair:
-    """A pair by the keys of its photos; keys: by the name that a list gives a photo, with or without suffix."""
+    """A pair with the keys of its photos; keys: each photo's key by its name in a list, with or without suffix."""
     for name in (pair.a, pair.b):
         if name not in keys:
-            raise UserError(f"{pair.place} asks about {name[:80]}, which is not there: a test set must be whole")
+            raise UserError(f"{pair.place} lists {name[:80]}, which is not there: a test set must be complete")
     return Pair(keys[pair.a], keys[pair.b], pair.same, pair.fold, pair.person)

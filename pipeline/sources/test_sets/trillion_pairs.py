@@ -1,8 +1,8 @@
 """Trillion-Pairs' test set as DeepGlint distributed it: testdata_lmk.txt, and the photos that it names.
 
 A line is a photo's path below the list's folder, and x and y of five landmarks in its pixels (left eye, right eye,
-nose, corners of the mouth). Who the photos show was never published: a participant handed in a file of embeddings in
-the order of the list. The list is large, so no more than a shard of it is in memory.
+nose, corners of the mouth). The persons in the photos were never published: participants submitted a file of embeddings
+in the order of the list. The list is large, so only one shard of it is in memory at a time.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ MAX_LINE = 4096  # bytes, longer than any path and ten numbers
 
 
 class Part(NamedTuple):
-    """Some lines of the list: where they begin, how many bytes they take, and a digest of them and of their photos."""
+    """Some lines of the list: their offset and length in bytes, and a digest of them and of their photos' stamps."""
 
     offset: int
     length: int
     digest: str
 
 
-def recognise(path: str | Path) -> bool:
-    """Whether a path is such a list, or a folder that holds one."""
+def is_trillion_pairs(path: str | Path) -> bool:
+    """Whether a path is the list of Trillion-Pairs, or a folder that holds it."""
     path = Path(path)
     return (path.name == LIST and path.is_file()) or (path / LIST).is_file()
 
@@ -54,7 +54,7 @@ def read_part(folder: str | Path, part: Part) -> list[LandmarkedPhoto]:
     """The photos of some lines of the list, without the stamps of their files (the part's digest covers those)."""
     with open(Path(folder, LIST), "rb") as stream:
         stream.seek(part.offset)
-        lines = stream.read(part.length).split(b"\n")  # as readline cut them: a carriage return ends no line
+        lines = stream.read(part.length).split(b"\n")  # split as readline does: a carriage return ends no line
     return [photo for line in lines if (photo := _photo(line)) is not None]
 
 
@@ -81,7 +81,7 @@ def _parts(root: Path, lines: Iterator[bytes]) -> Iterator[Part]:
 
 
 def _photo(line: bytes) -> LandmarkedPhoto | None:
-    """A photo and its landmarks; None for an empty line. Raises ValueError for any other."""
+    """A photo and its landmarks; None for an empty line. Raises ValueError for a malformed line."""
     words = line.decode("utf-8").split()
     if not words:
         return None

@@ -1,8 +1,8 @@
-"""InsightFace's verification .bin, a pickle of photos and of which pairs are one person, read without running code.
+"""InsightFace's verification .bin, read without running code: a pickle of photos, and of which pairs are genuine.
 
-One idea: every class or function that a pickle may name is replaced by a small one of our own that only keeps bytes, so
-neither numpy nor anything else is called with what an untrusted file holds. Python 2 or 3 wrote these files, with the
-photos as bytes or as arrays.
+One idea: every class or function that a pickle may name is replaced by a small class or function in this file that only
+keeps bytes, so that neither numpy nor other code is called with the content of an untrusted file. These files come from
+Python 2 and 3, with photos as bytes or as arrays.
 """
 
 import io
@@ -27,20 +27,20 @@ FAULTS = (
     ImportError,
 )
 OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
-# these hash their keys, which takes for ever for nested tuples
+# opcodes that hash keys, which takes for ever for nested tuples
 HASHING = ("DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET")
-MAX_COPIED = 8  # times the size of the file: no test set repeats every photo that often
+MAX_COPIED = 8  # bytes that may be copied, in sizes of the file: no test set repeats every photo that often
 
 
 class Bin(NamedTuple):
-    """The photos of a .bin, the two of each pair in a row, and for each pair whether it is one person."""
+    """The photos of a .bin, the two of each pair one after the other, and for each pair whether it is genuine."""
 
     photos: list[bytes]
     same: list[bool]
 
 
 def load(path: Path) -> Bin:
-    """The content of a .bin; UserError when it cannot be read or holds anything else."""
+    """The content of a .bin; UserError when it cannot be read or holds anything but photos and pairs."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -49,7 +49,7 @@ def load(path: Path) -> Bin:
         _refuse_costly(data)
         reader = _Unpickler(data)
         photos, same = reader.load()
-        content = Bin([reader.photo(p) for p in reader.items(photos)], [reader.truth(s) for s in reader.items(same)])
+        content = Bin([reader.photo(p) for p in reader.items(photos)], [reader.is_same(s) for s in reader.items(same)])
     except FAULTS as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path} is no verification .bin: {reason}: fetch it again from where you trust it") from None
@@ -59,7 +59,7 @@ def load(path: Path) -> Bin:
 
 
 def _refuse_costly(data: bytes) -> None:
-    """Raise ValueError for a pickle that would make the unpickler reserve more memory than its own size, or hash long.
+    """Raise ValueError for a pickle that would make the unpickler reserve more memory than its size, or hash for ever.
 
     Walks the opcodes itself, because pickletools.genops stops at strings of Python 2 that are not ASCII.
     """
@@ -75,24 +75,24 @@ def _refuse_costly(data: bytes) -> None:
             continue
         argument = opcode.arg.reader(stream) if opcode.arg else None
         if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
-            raise ValueError(f"byte {stream.tell()} keeps a thing under number {argument}")
+            raise ValueError(f"byte {stream.tell()} stores an object under number {argument}")
         if opcode.name == "STOP":
             return
     raise ValueError("it is cut off")
 
 
 class _Type:
-    """Stands for numpy.dtype: keeps the name alone."""
+    """Replaces numpy.dtype: keeps only the name."""
 
     def __init__(self, name: Any = b"", *_: Any) -> None:
         self.name = name.decode() if isinstance(name, bytes) else name if isinstance(name, str) else "object"
 
     def __setstate__(self, state: Any) -> None:
-        """Byte order and the like, which neither single bytes nor truth values need."""
+        """Ignore byte order and the like, which single bytes and truth values do not need."""
 
 
 class _Array:
-    """Stands for numpy.ndarray or one number of numpy: keeps type and bytes."""
+    """Replaces numpy.ndarray and numpy's scalars: keeps type and bytes."""
 
     def __init__(self, *_: Any) -> None:
         self.type: Any = None
@@ -117,7 +117,7 @@ def _scalar(type: Any, data: Any) -> _Array:
 
 
 class _Function:
-    """A function of ours that a pickle may call but not change."""
+    """A function of this file that a pickle may call but not change."""
 
     __slots__ = ("_function",)
 
@@ -132,7 +132,7 @@ class _Function:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Reads one pickle; the bytes it copies are limited, for a pickle of a megabyte could make a terabyte of copies."""
+    """Reads one pickle. The bytes it copies are limited, because a pickle of a megabyte could ask for a terabyte."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="bytes")
@@ -186,7 +186,7 @@ class _Unpickler(pickle.Unpickler):
         if isinstance(values, _Array) and not isinstance(values.data, list):
             kind, data = values.type.name, self.raw(values.data)
             if kind[:1] not in "biu?":
-                raise TypeError(f"answers as an array of {kind}")
+                raise TypeError(f"labels of pairs as an array of {kind}")
             size = int(kind[1:] or 1)
             return [any(data[i : i + size]) for i in range(0, len(data), size)]
         sequence = values.data if isinstance(values, _Array) else values
@@ -194,9 +194,9 @@ class _Unpickler(pickle.Unpickler):
             return list(sequence)
         raise TypeError(f"a {type(sequence).__name__} where a list was expected")
 
-    def truth(self, answer: Any) -> bool:
-        if isinstance(answer, _Array):
-            return any(self.raw(answer.data))
-        if isinstance(answer, bool | int):
-            return bool(answer)
-        raise TypeError(f"a {type(answer).__name__} where yes or no was expected")
+    def is_same(self, label: Any) -> bool:
+        if isinstance(label, _Array):
+            return any(self.raw(label.data))
+        if isinstance(label, bool | int):
+            return bool(label)
+        raise TypeError(f"a {type(label).__name__} where true or false was expected")

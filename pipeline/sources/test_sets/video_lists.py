@@ -1,7 +1,7 @@
 """Lists of test sets of videos, in which each video is a folder of its frames.
 
 splits.txt                  YouTube Faces: a header, then split, number, person/video, person/video, 1 or 0
-train_gt.txt, val_gt.txt    iQIYI-VID: a person, and the videos of that person (queries, and gallery)
+train_gt.txt, val_gt.txt    iQIYI-VID: a line for each person with their videos; train: queries, val: gallery
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ FRAME_FOLDERS = ("", "aligned_images_DB", "frame_images_DB")  # where YouTube Fa
 
 
 class VideoPair(NamedTuple):
-    """Two videos as person/video, whether they show one person, and the fold."""
+    """Two videos, each as person/video, whether they show one person, and the fold."""
 
     a: str
     b: str
@@ -27,7 +27,7 @@ class VideoPair(NamedTuple):
 
 
 class VideoSet(NamedTuple):
-    """A set of videos: either pairs to verify, or by person the videos to search with (queries) and in (gallery)."""
+    """A set of videos: pairs to verify, or the query videos and the gallery videos of each person to search."""
 
     frames: Path  # the folder that holds a folder of frames for each video
     pairs: list[VideoPair]
@@ -35,8 +35,8 @@ class VideoSet(NamedTuple):
     gallery: dict[str, list[str]]
 
 
-def recognise(path: str | Path) -> bool:
-    """Whether a folder holds such a set."""
+def is_video_set(path: str | Path) -> bool:
+    """Whether a path is a folder with the lists of YouTube Faces or iQIYI-VID."""
     root = Path(path)
     return (root / SPLITS).is_file() or ((root / GALLERY).is_file() and (root / QUERIES).is_file())
 
@@ -83,7 +83,7 @@ def _videos_by_person(file: Path) -> dict[str, list[str]]:
             raise UserError(f"{file} line {number}: expected a person and videos, found {line[:80]!r}")
         videos_by_person.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
     if not videos_by_person:
-        raise UserError(f"{file} lists nobody")
+        raise UserError(f"{file} lists no person")
     return videos_by_person
 
 
@@ -92,7 +92,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _frame_folder(root: Path, candidates: Iterable[str], first: str) -> Path:
-    """The first of some folders below root that holds the video `first`."""
+    """The first of the candidate folders below root that holds the video `first`."""
     folder = next((root / name for name in candidates if is_folder(root / name / first)), None)
     if folder is None:
         raise UserError(f"{root} holds no folder {first[:80]}: a video's frames lie in a folder of its name")
@@ -103,5 +103,5 @@ def _check_videos(file: Path, frames: Path, videos: Iterable[str]) -> None:
     missing = next((v for v in videos if not is_folder(frames / v)), None)
     if missing is not None:
         raise UserError(
-            f"{file} names the video {missing[:80]}, of which {frames} holds no frames: a test set must be whole"
+            f"{file} names the video {missing[:80]}, of which {frames} holds no frames: a test set must be complete"
         )

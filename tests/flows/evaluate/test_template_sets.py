@@ -62,7 +62,7 @@ def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
 
 
 def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: str, tmp_path: Path) -> None:
-    assert ijb.recognise(layout)
+    assert ijb.is_ijb(layout)
     found = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=20)
     x = by_hand(layout, embedder)
     cosines = {(a, b): float(x[a] @ x[b]) for a in x for b in x if a < b}

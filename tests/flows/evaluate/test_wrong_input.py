@@ -44,7 +44,7 @@ def broken(how: str, tmp_path: Path) -> Path:
         ("flat", "no two photos of one person"),
         ("one person", "one person only"),
         ("singles", "no two photos of one person"),
-        ("missing photo", "line 2 asks about P00/P00_0001, which is not there"),
+        ("missing photo", "line 2 lists P00/P00_0001, which is not there"),
         ("one kind", "all 2 pairs of .*same.bin are genuine pairs"),
         ("no pairs", "none.bin holds 0 photos for 0 pairs"),
     ],

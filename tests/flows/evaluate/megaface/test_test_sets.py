@@ -90,11 +90,11 @@ def test_vectors_go_to_the_kit_and_come_back(tmp_path: Path, embedder: str) -> N
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda f: f.unlink(), "cannot read the vector"),
+        (lambda f: f.unlink(), "cannot read the embedding"),
         (lambda f: f.write_bytes(f.read_bytes()[:-2]), "cut short"),
         (
-            lambda f: megaface_devkit.write_vector(f, np.ones(5)),
-            "a vector of 5 numbers, the others 3: take all from the same model",
+            lambda f: megaface_devkit.write_embedding(f, np.ones(5)),
+            "an embedding of 5 numbers, the others 3: take all from the same model",
         ),
     ],
 )

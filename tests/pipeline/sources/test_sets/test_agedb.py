@@ -1,4 +1,4 @@
-"""AgeDB's own layout, made here as MATLAB writes it: ten folds of pairs in cells of records, photos beside them."""
+"""AgeDB's own layout, made here as MATLAB writes it: ten folds of pairs in cells of structs, photos beside them."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def cells(rows: list[list[object]]) -> np.ndarray:
     return found
 
 
-def record(**fields: object) -> np.ndarray:
+def struct(**fields: object) -> np.ndarray:
     found = np.empty((1, 1), [(name, object) for name in fields])
     for name, value in fields.items():
         found[0, 0][name] = value
@@ -40,9 +40,9 @@ def agedb(folder: Path, **change: object) -> Path:
     for fold in range(FOLDS):
         one = [((fold + i) % 12, (fold + i) % 12) for i in range(EACH)]
         two = [((fold + i) % 12, (fold + i + 1) % 12) for i in range(EACH)]
-        rows = [[record(name=photo(pair[k], k), age=20.0 + 30 * k) for pair in one + two] for k in (0, 1)]
+        rows = [[struct(name=photo(pair[k], k), age=20.0 + 30 * k) for pair in one + two] for k in (0, 1)]
         answers = np.array([[1.0] * EACH + [-1.0] * EACH])
-        splits.append([record(**({"indices": cells(rows), "labels": answers} | change))])
+        splits.append([struct(**({"indices": cells(rows), "labels": answers} | change))])
     savemat(folder / FILE, {"splits": cells(splits)})
     return folder
 
@@ -72,11 +72,11 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
     [
         ({"labels": np.array([[1.0, 0, 1, -1, -1, -1]])}, "fold 1 has"),
         ({"labels": np.array([[1.0, -1]])}, r"fold 1 has \(2, 6\) photos and 2 answers"),
-        ({"indices": np.empty((2, 0), object), "labels": np.ones((1, 0))}, "it asks about no pair"),
-        ({"indices": np.ones((2, 6))}, "a photo is no record"),
-        ({"indices": cells([["a"] * 6, ["b"] * 6])}, "a photo is no record"),
-        ({"indices": cells([[record(name=2.0)] * 6] * 2)}, r"\[2\.0\]' is no photo"),
-        ({"indices": cells([[record(name="../a")] * 6] * 2)}, r"\.\./a'\]\" is no photo"),
+        ({"indices": np.empty((2, 0), object), "labels": np.ones((1, 0))}, "it lists no pair"),
+        ({"indices": np.ones((2, 6))}, "a photo is no struct"),
+        ({"indices": cells([["a"] * 6, ["b"] * 6])}, "a photo is no struct"),
+        ({"indices": cells([[struct(name=2.0)] * 6] * 2)}, r"\[2\.0\]' is no photo"),
+        ({"indices": cells([[struct(name="../a")] * 6] * 2)}, r"\.\./a'\]\" is no photo"),
     ],
 )
 def test_a_protocol_that_is_none(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -96,7 +96,7 @@ def test_a_broken_file_or_a_missing_photo_is_one_line(tmp_path: Path) -> None:
         photo_sets.pairs(tmp_path)
     file.write_bytes(whole)
     (tmp_path / f"03_Protocol_Images/{photo(3, 1)}.jpg").unlink()
-    with pytest.raises(UserError, match=rf"asks about {photo(3, 1)}, which is not there"):
+    with pytest.raises(UserError, match=rf"lists {photo(3, 1)}, which is not there"):
         photo_sets.pairs(tmp_path)
 
 

@@ -72,7 +72,7 @@ def test_cfp_in_both_its_splits(tmp_path):
     found = identity_of_key(split / "FP")
     assert len(found) == 12
     assert found["002/profile/01.jpg"] == "002"
-    with pytest.raises(UserError, match=r"asks two kinds of questions: give one of .*FF, .*FP"):
+    with pytest.raises(UserError, match=r"holds two lists of pairs: give one of .*FF, .*FP"):
         photo_sets.parts(folder)
 
 
@@ -91,9 +91,9 @@ def test_a_line_a_pair(tmp_path):
     ("text", "message"),
     [
         ("a.jpg b.jpg 1\nb.jpg 0\n", "line 2: expected two photos and 1 or 0"),
-        ("a.jpg b.jpg 1\na.jpg gone.jpg 0\n", "line 2 asks about gone.jpg, which is not there"),
+        ("a.jpg b.jpg 1\na.jpg gone.jpg 0\n", "line 2 lists gone.jpg, which is not there"),
         ("", "lists no pairs"),
-        ("zz.jpg b.jpg 1\n", "asks about zz.jpg, which is in no folder beside it"),
+        ("zz.jpg b.jpg 1\n", "lists zz.jpg, which is not beside it"),
     ],
 )
 def test_a_list_that_is_none(tmp_path, text, message):

@@ -184,13 +184,13 @@ def test_wrong_pairs_are_told(tmp_path):
     root = lfw(tmp_path)
     good = (root / "pairs.txt").read_text()
     wrong = {
-        good.replace("2\t1\n", "3\t1\n", 1): "expected a head such as 10 300 and 6 pairs, found 4",
-        good.replace("2\t1\n", "", 1): "expected a head",
-        "": "expected a head",
-        good.replace("Bob 1 2", "Bob 1 7"): "line 4 asks about Bob/Bob_0007, which is not there",
+        good.replace("2\t1\n", "3\t1\n", 1): "expected a header such as 10 300 and 6 pairs, found 4",
+        good.replace("2\t1\n", "", 1): "expected a header",
+        "": "expected a header",
+        good.replace("Bob 1 2", "Bob 1 7"): "line 4 lists Bob/Bob_0007, which is not there",
         good.replace("Bob 1 2", "Bob one two"): "line 4: expected a name and two numbers",
         good.replace("Bob 1 2", "Bob 1 2 3 4"): "line 4: expected a name and two numbers",
-        good.replace("Ann_A\t1", "Zed\t1"): "asks about Zed, and no folder beside it",
+        good.replace("Ann_A\t1", "Zed\t1"): "lists Zed, and there is no such folder beside it",
     }
     for text, words in wrong.items():
         (root / "pairs.txt").write_text(text)
