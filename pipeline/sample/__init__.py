@@ -1,4 +1,7 @@
-"""The sample world: people drawn by numpy and OpenCV, photos of them with every kind of noise, and the truth."""
+"""The sample world: photos of people drawn with numpy and OpenCV, with every kind of label noise, and the true labels.
+
+It stands in for MS-Celeb-1M where no real photos may be used: in the demo, in tests and in the first steps of a user.
+"""
 
 from pipeline.sample.drawing.portraits import DrawnPhoto, draw_people, draw_portrait
 from pipeline.sample.people import Person, make_person

@@ -1,10 +1,10 @@
-"""The measures of a drawn head, and how they are spread among people."""
+"""The measures of a drawn head, and their distribution among people."""
 
 from typing import NamedTuple
 
 
 class Shape(NamedTuple):
-    """The measures of a head: mm from between the eyes, or shares of the average (1), or heights of forms in mm."""
+    """The measures of a head: mm from the point between the eyes, multiples of the average (1), or heights in mm."""
 
     face_width: float
     forehead: float
@@ -50,8 +50,8 @@ class Shape(NamedTuple):
     hair_peak: float
 
 
-# mean, what is added for men and subtracted for women, standard deviation: of adults in a frontal view, rounded. The
-# deviations are a little larger than in life, because drawn faces have less detail to be told apart by.
+# mean, difference of men from the mean (of women with the opposite sign), standard deviation: of adults in a frontal
+# view, rounded. The deviations are a little larger than in life, because drawn faces have less detail to recognise.
 MEASURES: dict[str, tuple[float, float, float]] = {
     "face_width": (1, 0, 0.055),
     "forehead": (1, 0, 0.05),
@@ -96,4 +96,4 @@ MEASURES: dict[str, tuple[float, float, float]] = {
     "hairline_y": (-62, 0, 5),
     "hair_peak": (0, 0, 5),
 }
-MAX_DEVIATION = 2.2  # standard deviations: beyond, the parts of a face run into each other
+MAX_DEVIATION = 2.2  # in standard deviations; with larger ones the parts of a face overlap

@@ -1,4 +1,4 @@
-"""Invented names: those of people, and the identities that folders are named after."""
+"""Invented names of persons, and identities, which are the names of folders."""
 
 import numpy as np
 
@@ -18,14 +18,14 @@ LAST = tuple(_LAST.split())
 
 
 def person_name(seed: int, number: int) -> str:
-    """The name of a person, without spaces; all numbers of a world have different names."""
+    """The name of a person, without spaces; persons with different numbers have different names."""
     order = np.random.default_rng([21, seed]).permutation(len(FIRST) * len(LAST))
     round_, place = divmod(number, len(order))
     first, last = divmod(int(order[place]), len(LAST))
     return f"{FIRST[first]}_{LAST[last]}" + (f"-{round_ + 1}" if round_ else "")
 
 
-def claimed_names(seed: int, count: int) -> list[str]:
-    """Identities in the form of MS-Celeb-1M's (m. and a number), sorted, all different."""
+def claimed_identities(seed: int, count: int) -> list[str]:
+    """`count` different identities in the form of MS-Celeb-1M's MIDs (m. and a number), sorted."""
     numbers = np.random.default_rng([22, seed]).choice(9_999_999, count, replace=False)
     return [f"m.{n:07}" for n in sorted(int(n) + 1 for n in numbers)]

@@ -1,6 +1,6 @@
-"""Drawn people: a person is a set of measures, colours, hair and habits, recognisable by shape as real people are.
+"""Drawn people: a person is a set of measures, colours, hair and habits, and is recognised mainly by the face's shape.
 
-One idea: a person follows from (seed, number) alone, so two processes draw the same one.
+One idea: a person depends only on (seed, number), so two processes draw the same person.
 """
 
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ BEARDS = ("none", "none", "stubble", "full", "goatee", "moustache")
 
 @dataclass(frozen=True)
 class Colouring:
-    """Colours of a person: shares of 0 to 1, and indices into the palettes of drawing/ (colours.py, face/eyes.py)."""
+    """Colours of a person: strengths of about 0 to 1, and indices into palettes (drawing/colours.py, face/eyes.py)."""
 
     melanin: float
     redness: float
@@ -32,10 +32,10 @@ class Colouring:
 
 @dataclass(frozen=True)
 class Person:
-    """A person who can be drawn."""
+    """What is drawn of a person in every photo; vary_looks() gives the look in one photo."""
 
     number: int
-    seed: tuple[int, int]  # of the person's own random numbers
+    seed: tuple[int, int]  # of the random numbers that belong to the person, such as the strands of hair
     man: bool
     age: float  # 0 young, 1 old
     shape: Shape
@@ -50,12 +50,12 @@ class Person:
     glasses: bool
 
     def random_for(self, feature: int) -> np.random.Generator:
-        """Random numbers for one feature of the person, the same in every photo."""
+        """A generator of random numbers for one feature of the person; it gives the same numbers for every photo."""
         return np.random.default_rng([*self.seed, feature])
 
 
 def make_person(seed: int, number: int) -> Person:
-    """The person of a number in the world of a seed; each seed has its own people."""
+    """Person `number` of the world of a seed; worlds of different seeds have different people."""
     rng = np.random.default_rng([7, seed, number])
     man, age = bool(rng.random() < 0.5), float(rng.random())
     sign = 1 if man else -1

@@ -9,17 +9,17 @@ from pipeline.sample.drawing.scenery import draw_scenery
 from pipeline.sample.people import make_person
 from pipeline.sample.world_plan import Picture, PlannedPhoto
 
-QUALITY = 92  # of the files; the drawn camera has compressed the picture before, at a quality of its own
+QUALITY = 92  # JPEG quality of the files; the drawn camera has compressed the picture once before, at another quality
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n"
 
 
 def photo_bytes(seed: int, photo: PlannedPhoto) -> bytes:
-    """The bytes of a photo in the world of a seed: the same in every process."""
+    """The bytes of a photo in the world of a seed; every process gets the same bytes."""
     rng = np.random.default_rng([41, seed, *photo.path.encode()])
     if photo.picture is None:
         return _junk(photo.junk, rng)
     drawn = draw_picture(seed, photo.picture)
-    if not photo.copy:
+    if not photo.duplicate_number:
         return encode(drawn.photo)
     return _duplicate(drawn, rng)
 
@@ -27,12 +27,12 @@ def photo_bytes(seed: int, photo: PlannedPhoto) -> bytes:
 def draw_picture(seed: int, picture: Picture) -> DrawnPhoto:
     """A picture of the world of a seed, with its boxes and landmarks."""
     rng = np.random.default_rng([42, seed, picture.person, picture.number])
-    company = [make_person(seed, number) for number in picture.company]
-    return draw_portrait(make_person(seed, picture.person), rng, company=company)
+    bystanders = [make_person(seed, number) for number in picture.bystanders]
+    return draw_portrait(make_person(seed, picture.person), rng, bystanders=bystanders)
 
 
 def encode(pixels: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
-    """A picture as JPEG."""
+    """A picture [h, w, 3] (BGR) as JPEG."""
     return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
@@ -48,13 +48,13 @@ def _duplicate(drawn: DrawnPhoto, rng: np.random.Generator) -> bytes:
         if rng.random() < 0.35:  # a thumbnail enlarged again
             pixels = _resized(pixels, width, height)
     if rng.random() < 0.4:
-        lighter = pixels * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-10, 10))
-        pixels = np.clip(lighter, 0, 255).astype(np.uint8)
+        adjusted = pixels * float(rng.uniform(0.85, 1.15)) + float(rng.uniform(-10, 10))
+        pixels = np.clip(adjusted, 0, 255).astype(np.uint8)
     return encode(pixels, int(rng.integers(35, 90)))
 
 
 def _crop(pixels: NDArray[np.uint8], drawn: DrawnPhoto, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture without up to an eighth at each side, but with the whole face that it is about."""
+    """The picture with up to an eighth cut off at each side; the whole face of its subject stays."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = (float(v) for v in drawn.boxes[0])
     margins = np.minimum(

@@ -1,7 +1,7 @@
-"""Two small models that see drawn people: an SCRFD-form detector and an ArcFace embedder, trained by this project.
+"""Two small models for drawn people: a detector with SCRFD's outputs and an ArcFace embedder, trained by this project.
 
-They know drawings, from seeds that no world here is drawn from, and nothing of real faces. `refinery sample models OUT`
-makes such a pair again.
+They were trained on drawings alone, of seeds that no world in the demo or the tests uses, and are of no use for real
+faces. `refinery sample models OUT` trains such a pair again.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What real detectors, a real recogniser and the sample detector make of drawn people."""
+"""Real detectors, a real embedder and the sample detector on drawn people."""
 
 import sys
 
@@ -11,7 +11,7 @@ from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample import draw_people
 from pipeline.sample.models import DETECTOR
 
-NEAR = 0.35  # of the distance between the eyes: landmarks that are off by less mean this face
+NEAR = 0.35  # of the distance between the eyes: detected landmarks that are off by less belong to the drawn face
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,11 @@ def drawn():
     return list(draw_people(40, 2, seed=77))
 
 
-def looked_for(detector, photos):
-    """For each photo the landmarks nearest to the true ones, or None, and how far off in distances between the eyes."""
+def nearest_landmarks(detector, photos):
+    """For each photo the detected landmarks nearest to the true ones, or None, and their error in eye distances."""
     for one in photos:
         marks = one.landmarks[0]
-        # turned faces have their eyes close together: the height of the face stands in
+        # a turned face has its eyes close together: use the height of the face there
         eyes = np.linalg.norm(marks[1] - marks[0])
         unit = max(eyes, np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)) / 1.13)
         found = detector(one.photo)
@@ -35,17 +35,17 @@ def looked_for(detector, photos):
 @pytest.mark.material
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["yunet_n_320_320.onnx", "scrfd_500m.onnx"])
-def test_detectors_find_the_faces_where_they_are_drawn(material, drawn, model):
-    off = np.array([o for _, o in looked_for(OnnxDetector(str(material / "models" / model)), drawn)])
+def test_real_detectors_find_drawn_faces(material, drawn, model):
+    off = np.array([o for _, o in nearest_landmarks(OnnxDetector(str(material / "models" / model)), drawn)])
     assert (off < NEAR).mean() >= 0.95
     assert np.median(off) < 0.12
 
 
 @pytest.mark.slow
-def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
-    """People of another seed than those it learned from."""
+def test_the_sample_detector_finds_drawn_faces_and_few_others(drawn, capsys):
+    """On people of another seed than its training data."""
     detector = OnnxDetector(str(DETECTOR))
-    off = np.array([o for _, o in looked_for(detector, drawn)])
+    off = np.array([o for _, o in nearest_landmarks(detector, drawn)])
     more = np.mean([len(detector(one.photo).scores) - len(one.boxes) for one in drawn])
     with capsys.disabled():
         sys.stdout.write(
@@ -59,12 +59,14 @@ def test_the_sample_detector_finds_the_faces_and_not_much_else(drawn, capsys):
 
 @pytest.mark.material
 @pytest.mark.slow
-def test_a_recogniser_tells_them_apart_but_not_without_mistakes(material):
+def test_a_real_embedder_recognises_drawn_people_with_some_errors(material):
     photos = list(draw_people(20, 6, seed=78))
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embed = OnnxEmbedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
     kept = [
-        (one, marks) for one, (marks, _) in zip(photos, looked_for(detector, photos), strict=True) if marks is not None
+        (one, marks)
+        for one, (marks, _) in zip(photos, nearest_landmarks(detector, photos), strict=True)
+        if marks is not None
     ]
     x = embed(np.stack([align_face(one.photo, marks) for one, marks in kept]))
     x = x / np.linalg.norm(x, axis=1, keepdims=True)

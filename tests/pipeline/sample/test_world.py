@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.sample import draw_world
 from pipeline.sample.drawing.portraits import DrawnPhoto
-from pipeline.sample.lfw_pairs import pairs_file
+from pipeline.sample.lfw_pairs import pairs_txt
 from pipeline.sample.photo_bytes import _crop, photo_bytes
 from pipeline.sample.world_plan import JUNK, Picture, PlannedPhoto, plan_world
 from pipeline.sources.formats import image_folder
@@ -37,7 +37,7 @@ def world(tmp_path_factory):
     return out, draw_world(out, workers=2, **OPTIONS)
 
 
-def test_the_truth_is_told_of_every_photo(world):
+def test_the_true_labels_cover_every_photo(world):
     out, account = world
     truth = table(out / "truth.tsv")
     assert {t["path"] for t in truth} == {str(p.relative_to(out / "photos")) for p in out.glob("photos/*/*")}
@@ -62,14 +62,14 @@ def test_the_pipeline_reads_photos_and_test_set(world):
     assert all((p.a.split("/")[0] == p.b.split("/")[0]) == p.same for p in pairs)
 
 
-def test_any_process_draws_any_file_alike(world):
+def test_every_process_draws_the_same_bytes(world):
     out, _ = world
     plan = plan_world(9, people=4, photos=24, test_people=2)
     for photo in plan.photos[::7]:
         assert (out / "photos" / photo.path).read_bytes() == photo_bytes(9, photo)
 
 
-def test_what_is_missing_is_drawn_again_and_the_rest_kept(world):
+def test_missing_files_are_drawn_again_and_existing_files_are_kept(world):
     out, _ = world
     before = listing(out)
     lost = [p for p in sorted(before) if p.endswith(".jpg")][3::17]
@@ -83,7 +83,7 @@ def test_what_is_missing_is_drawn_again_and_the_rest_kept(world):
     assert draw_world(out, **OPTIONS).drawn == 0
 
 
-def test_another_world_is_not_drawn_over_this_one(world):
+def test_a_world_with_other_options_is_refused_in_the_same_folder(world):
     out, _ = world
     before = listing(out)
     with pytest.raises(UserError, match="another world"):
@@ -91,14 +91,14 @@ def test_another_world_is_not_drawn_over_this_one(world):
     assert listing(out) == before
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot write"):
         draw_world(tmp_path / "file" / "world", workers=1, **OPTIONS)
 
 
 @pytest.mark.slow
-def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
+def test_an_interrupted_world_is_finished_with_the_same_files(world, tmp_path):
     out, _ = world
     call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{OPTIONS!r})"
     code = f"from pathlib import Path; from pipeline.sample import draw_world; {call}"
@@ -111,30 +111,31 @@ def test_a_world_that_was_killed_half_way_is_finished_the_same(world, tmp_path):
     assert not (tmp_path / "w" / "truth.tsv").exists()
     drawn = draw_world(tmp_path / "w", workers=1, **OPTIONS).drawn
     assert 0 < drawn < 48
-    left = {n: b for n, b in listing(tmp_path / "w").items() if not n.endswith(".tmp")}
-    assert left == listing(out)
+    finished = {n: b for n, b in listing(tmp_path / "w").items() if not n.endswith(".tmp")}
+    assert finished == listing(out)
 
 
-@pytest.mark.parametrize("what", JUNK)
-def test_junk_is_no_picture_or_shows_nobody(what):
-    data = photo_bytes(1, PlannedPhoto("m.1/0001.jpg", "m.1", "junk", None, junk=what))
-    if what == "nobody":
+@pytest.mark.parametrize("kind", JUNK)
+def test_junk_cannot_be_decoded_or_shows_no_person(kind):
+    data = photo_bytes(1, PlannedPhoto("m.1/0001.jpg", "m.1", "junk", None, junk=kind))
+    if kind == "nobody":
         assert decode(data).shape == (260, 300, 3)
     else:
         with pytest.raises(UnreadablePhoto):
             decode(data)
 
 
-def test_a_copy_is_the_same_picture_in_other_bytes():
+def test_a_duplicate_shows_the_same_picture_in_other_bytes():
     picture = Picture(3, 0)
     original = photo_bytes(2, PlannedPhoto("m.1/0001.jpg", "m.1", "clean", picture))
-    copies = [photo_bytes(2, PlannedPhoto(f"m.1/{i:04}.jpg", "m.1", "duplicate", picture, copy=1)) for i in range(2, 6)]
-    assert len({original, *copies}) == 5
+    planned = [PlannedPhoto(f"m.1/{i:04}.jpg", "m.1", "duplicate", picture, duplicate_number=1) for i in range(2, 6)]
+    duplicates = [photo_bytes(2, photo) for photo in planned]
+    assert len({original, *duplicates}) == 5
     whole = decode(original).mean((0, 1))
-    assert all(np.abs(decode(c).mean((0, 1)) - whole).max() < 60 for c in copies)
+    assert all(np.abs(decode(c).mean((0, 1)) - whole).max() < 60 for c in duplicates)
 
 
-def test_a_copy_never_loses_the_face():
+def test_the_crop_of_a_duplicate_keeps_the_face():
     y, x = np.mgrid[:200, :240]
     pixels = np.stack([x, y, 0 * x], -1).astype(np.uint8)
     drawn = DrawnPhoto(pixels, np.array([[10.0, 40, 230, 180]]), np.zeros((1, 5, 2)), (0,))
@@ -151,19 +152,19 @@ def test_a_copy_never_loses_the_face():
     assert len(set(cuts)) > 20
 
 
-@pytest.mark.parametrize(("people", "folds", "most"), [(2, 1, 32), (6, 3, 32), (45, 10, 60)])
-def test_questions_come_in_folds_that_share_nobody(people, folds, most):
+@pytest.mark.parametrize(("people", "folds", "pairs_of_kind"), [(2, 1, 32), (6, 3, 32), (45, 10, 60)])
+def test_folds_of_pairs_share_no_person(people, folds, pairs_of_kind):
     names = [f"P{i}" for i in range(people)]
-    head, *lines = pairs_file(4, names).splitlines()
+    head, *lines = pairs_txt(4, names).splitlines()
     count, each = map(int, head.split())
-    assert (count, each) == (folds, most)
+    assert (count, each) == (folds, pairs_of_kind)
     assert len(lines) == 2 * folds * each
     assert len(set(lines)) == len(lines)
-    asked = []
+    people_of_folds = []
     for i in range(folds):
         rows = [line.split("\t") for line in lines[2 * each * i : 2 * each * (i + 1)]]
         assert [len(r) for r in rows] == [3] * each + [4] * each
         assert all(r[1] != r[2] for r in rows if len(r) == 3)
         assert all(r[0] != r[2] for r in rows if len(r) == 4)
-        asked.append({r[0] for r in rows} | {r[2] for r in rows if len(r) == 4})
-    assert sum(map(len, asked)) == len(set().union(*asked)) <= people
+        people_of_folds.append({r[0] for r in rows} | {r[2] for r in rows if len(r) == 4})
+    assert sum(map(len, people_of_folds)) == len(set().union(*people_of_folds)) <= people

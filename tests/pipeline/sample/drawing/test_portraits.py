@@ -17,7 +17,7 @@ def drawn():
 def groups():
     rng = np.random.default_rng
     return [
-        draw_portrait(make_person(1, i), rng([1, i]), company=[make_person(1, 90 + j) for j in range(1 + i % 2)])
+        draw_portrait(make_person(1, i), rng([1, i]), bystanders=[make_person(1, 90 + j) for j in range(1 + i % 2)])
         for i in range(8)
     ]
 
