@@ -1,1 +1,1 @@
-"""How a person of the sample world is drawn: head, hair, eyes, skin, clothes, scenery."""
+"""Drawing a person of the sample world: head, hair, eyes, skin, clothes, scenery."""

@@ -1,4 +1,4 @@
-"""The bust: neck, shoulders and clothes as one round body, skin above the neckline and cloth below."""
+"""The bust: neck, shoulders and clothes as one rounded surface, skin above the neckline and cloth below."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from pipeline.sample.drawing.surfaces import CLOTH_WRAP, BodyPart, along, around
 from pipeline.sample.people import Person
 
 ROWS, COLUMNS = 44, 56
-MAX_AZIMUTH = np.deg2rad(112)  # how far round the body the surface goes
+MAX_AZIMUTH = np.deg2rad(112)  # the surface covers the body up to this angle, 0 in front
 CLOTHES = ("crew", "crew", "vee", "shirt", "shirt", "jacket", "jacket", "polo")
-AREA = (420.0, 640.0)  # mm
+AREA = (420.0, 640.0)  # mm of the surface, down and around
 
 
 class Outfit(NamedTuple):
@@ -25,7 +25,7 @@ class Outfit(NamedTuple):
     tie: Field | None
     stripes: float  # mm, 0 for none
     across: bool  # whether the stripes run across
-    knit: float  # how uneven the cloth is
+    knit: float  # strength of the unevenness of the cloth
 
 
 def random_outfit(rng: np.random.Generator) -> Outfit:
@@ -53,7 +53,10 @@ def random_outfit(rng: np.random.Generator) -> Outfit:
 def draw_bust(
     person: Person, outfit: Outfit, light: Light, view: Field, *, per_mm: float, rng: np.random.Generator
 ) -> BodyPart:
-    """The dressed body of a person from under the jaw to the chest; view [3]: towards the camera, in its axes."""
+    """The dressed body of a person from under the jaw to the chest.
+
+    light, view [3] (towards the camera): in the body's axes. per_mm: points of the colours' grid per mm.
+    """
     points = _body_points(person)
     size = round(0.38 * AREA[0] * per_mm), round(0.42 * AREA[1] * per_mm)
     fine_points = resample(points, size)
@@ -79,6 +82,7 @@ def draw_bust(
 
 
 def _body_points(person: Person) -> Field:
+    """The surface's points [ROWS, COLUMNS, 3] in mm."""
     man = 1.0 if person.man else -1.0
     neck, shoulder = 50 + 5.5 * man, 188 + 14 * man
     # y, depth, half width: neck, the slope of the trapezius, shoulders, upper arms
@@ -100,7 +104,7 @@ def _body_points(person: Person) -> Field:
     y, z, width = np.split(along(profile, ROWS), 3, axis=1)
     azimuth = MAX_AZIMUTH * np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None]
     sideways, forward = around(azimuth)
-    # the neckline of the body lies lower in front than behind
+    # in front, the base of the neck lies lower than behind
     lower = 22 * smooth_step(y, 95, 140) * smooth_step(y, 330, 160) * np.clip(np.cos(azimuth), -0.3, 1)
     return np.stack([width * sideways, y + lower - 6, z * forward - 34 + 0.06 * (y - 60)], -1).astype(np.float32)
 

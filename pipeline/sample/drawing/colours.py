@@ -1,11 +1,11 @@
-"""The palettes of skin and hair, and the colours of a person from them, in linear light."""
+"""The palettes of skin and hair, and a person's colours, in linear light."""
 
 import numpy as np
 
 from pipeline.sample.drawing.fields import Field
 from pipeline.sample.people import Person
 
-GAMMA = 2.2  # of the palettes, which are what a photo stores
+GAMMA = 2.2  # of the palettes, which hold colours as a photo stores them
 SKIN = (
     np.array(
         [[236, 200, 178], [228, 182, 152], [210, 158, 124], [174, 121, 88], [128, 84, 60], [88, 57, 43]], np.float32

@@ -1,6 +1,6 @@
 """What differs between two photos of one person: pose, expression, light and camera, all drawn at random.
 
-The spreads here set how hard the drawn world is: without them a real ArcFace makes no mistake.
+The spread of these values decides how hard the drawn world is: without it a real ArcFace model makes no error.
 """
 
 from typing import NamedTuple
@@ -9,24 +9,24 @@ import numpy as np
 
 from pipeline.sample.drawing.fields import Field
 
-MEAN_MOUTH_OPENING = -2.0  # mm; below 0 the mouth is shut, so most are
+MEAN_MOUTH_OPENING = -2.0  # mm; below 0 the mouth is shut, so most mouths are
 
 
 class Pose(NamedTuple):
-    """Pose and expression of a face in a photo: angles in degrees, openings in mm, the rest shares."""
+    """Pose and expression of a face in a photo: angles in degrees, lengths in mm, strengths from 0 to 1."""
 
     yaw: float
     pitch: float
     roll: float
-    mouth_open: float
+    mouth_open: float  # mm
     smile: float
-    lids: float  # 1 open, under .5 shut
-    gaze: tuple[float, float]
-    brow_lift: float
+    lids: float  # 1 open, below 0.5 shut
+    gaze: tuple[float, float]  # mm that the iris is moved, x and y
+    brow_lift: float  # mm
 
 
 class Light(NamedTuple):
-    """The light of a photo: directions [3] towards a key and a fill lamp in the camera's axes, and strengths."""
+    """The light of a photo: directions [3] towards the key and the fill lamp in the camera's axes, and strengths."""
 
     key: Field
     fill: Field
@@ -49,7 +49,7 @@ class Camera(NamedTuple):
 
 
 def random_pose(rng: np.random.Generator) -> Pose:
-    """A pose and an expression: mostly frontal and calm, now and then turned, laughing or blinking."""
+    """A pose and an expression: mostly frontal and calm, sometimes turned, laughing or blinking."""
     return Pose(
         yaw=_clipped_normal(rng, 16, 35),
         pitch=_clipped_normal(rng, 6, 15),
@@ -78,7 +78,7 @@ def random_light(rng: np.random.Generator) -> Light:
 
 
 def random_camera(rng: np.random.Generator, *, people: int = 1) -> Camera:
-    """A camera with a picture of 250 to 400 pixels a side; several people are drawn smaller than one."""
+    """A camera with pictures of 250 to 400 pixels a side; several people are drawn smaller than a single person."""
     width, height = (int(n) for n in rng.integers(250, 401, 2))
     face = rng.uniform(90, 160) if people == 1 else rng.uniform(78, 112)  # pixels for the 150 mm of a face's width
     if people > 1:

@@ -1,4 +1,4 @@
-"""Smooth curves, smooth noise and painting on grids: what everything else here is drawn with.
+"""Smooth curves, smooth noise and painting on grids: the tools that the other modules draw with.
 
 Convention: x to the right, y down, z towards the viewer, all in millimetres, the origin between the eyes.
 """
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Field = NDArray[np.floating]  # float32 wherever there are pixels
+Field = NDArray[np.floating]  # float32 for pictures and grids
 
 
 def gaussian(x: ArrayLike, centre: ArrayLike = 0.0, width: ArrayLike = 1.0) -> Field:
@@ -28,7 +28,8 @@ def smooth_noise(
 ) -> Field:
     """Smooth noise [rows, columns] of about unit variance over an area of `size` mm, with lumps of `grain` mm.
 
-    shape: rows and columns. The lumps are drawn on a grid of their own, so they are the same at any resolution.
+    shape: rows and columns. The random numbers are drawn on a coarse grid of the lumps' size, so that the noise is the
+    same at any resolution.
     """
     rows, columns = (int(s / g) + 3 for s, g in zip(size, grain, strict=True))
     lumps = rng.standard_normal((rows, columns), np.float32)
@@ -36,7 +37,7 @@ def smooth_noise(
 
 
 def resample(grid: Field, shape: tuple[int, int]) -> Field:
-    """A grid [h, w(, c)] resampled to [rows, columns(, c)], `shape`, corners on corners."""
+    """A grid [h, w(, c)] resampled to `shape` [rows, columns(, c)]; corner points stay corner points."""
     down, right = ((n - 1) / (m - 1) for n, m in zip(grid.shape[:2], shape, strict=True))
     matrix = np.array([[right, 0, 0], [0, down, 0]], np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -12,13 +12,13 @@ from pipeline.sample.drawing.surfaces import CLOTH_WRAP, BodyPart, around, norma
 from pipeline.sample.people import Person
 
 ROWS, COLUMNS = 60, 100
-LENGTH = {"long": 190.0, "wavy": 165.0, "bob": 84.0}  # mm below the eyes; other hair ends on the head
+LENGTH = {"long": 190.0, "wavy": 165.0, "bob": 84.0}  # mm below the eyes; other hair does not hang down
 SIDES = {"crop": -8.0, "receding": -6.0, "short": 2.0, "side": 2.0, "tied": -5.0, "fringe": 20.0, "curly": 16.0}
 AREA = (320.0, 560.0)  # mm of a shell, down and around
 
 
 class Shell(NamedTuple):
-    """The form of a head of hair: points [h, w, 3] in mm, angles [h, w] in degrees (0 in front), y [h, w]."""
+    """The surface of the hair: points [h, w, 3] in mm, angles [h, w] in degrees (0 in front), y [h, w] in mm."""
 
     points: Field
     azimuth: Field
@@ -31,7 +31,10 @@ def hangs_loose(person: Person) -> bool:
 
 
 def draw_hair(person: Person, skull: Skull, light: Light, view: Field, per_mm: float) -> BodyPart | None:
-    """The hair of a person over the skull, its opacity as fourth channel of the colours; None for the bald."""
+    """The hair of a person over the skull, with opacity as the fourth colour channel; None for a bald person.
+
+    light, view [3] (towards the camera): in the head's axes. per_mm: points of the colours' grid per mm.
+    """
     if person.hair == "bald":
         return None
     shell = _shell(person, skull)
@@ -65,7 +68,7 @@ def _grain(person: Person) -> tuple[tuple[float, float], ...]:
 
 
 def _shell(person: Person, skull: Skull) -> Shell:
-    """The form of the skull moved outward by the hair's thickness, which falls towards the hairline."""
+    """The skull's surface moved outward by the thickness of the hair, which falls towards the hairline."""
     thickness = 2.5 if person.hair == "crop" else person.volume * (1.7 if person.hair == "curly" else 1.0)
     y, z, width = _below_hair(person, skull)
     # the outward direction of the profile, in y and across
@@ -87,7 +90,7 @@ def _shell(person: Person, skull: Skull) -> Shell:
 
 
 def _below_hair(person: Person, skull: Skull) -> tuple[Field, Field, Field]:
-    """y, depth and half width [ROWS, 1] of what the hair lies on: the head as far as the ears, then straight down."""
+    """y, depth and half width [ROWS, 1] of the surface under the hair: the head to the ears, then straight down."""
     down, loose = LENGTH.get(person.hair, 78.0), hangs_loose(person)
     top = skull.profile[: int(np.argmax(skull.profile[:, 0] > 2))]
     below = np.linspace(3, down, 24, dtype=np.float32)
@@ -113,7 +116,7 @@ def _lumps(person: Person) -> Field:
 
 
 def _hairline(person: Person, azimuth: Field, y: Field) -> Field:
-    """The y down to which the hair reaches [h, w], in mm, at angles in degrees, 0 in front."""
+    """The lowest y [h, w], in mm, that the hair covers, at angles in degrees, 0 in front."""
     s, angle = person.shape, np.abs(azimuth)
     front = s.hairline_y + s.hair_peak * gaussian(angle, 0, 9)
     if person.hair == "receding":
@@ -142,7 +145,7 @@ def _downward(points: Field) -> Field:
 
 
 def _sheen(tangent: Field, strands: Field, light: Light, view: Field, colour: Field) -> Field:
-    """The band of light across hair, which shines as threads do rather than as a surface (Kajiya and Kay 1989)."""
+    """The band of light across hair, which reflects as threads do, not as a surface (Kajiya and Kay 1989)."""
     halfway = light.key + view
     along = unit(tangent) @ (halfway / np.linalg.norm(halfway)) + 0.12 * strands
     band = whole_power(np.clip(1 - along * along, 0, 1), 24)

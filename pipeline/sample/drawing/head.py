@@ -16,22 +16,22 @@ from pipeline.sample.drawing.surfaces import BodyPart, along, around, normals, s
 from pipeline.sample.measures import Shape
 from pipeline.sample.people import Person
 
-ROWS, COLUMNS = 92, 76  # of the grid: 3 mm in front
-MAX_AZIMUTH = np.deg2rad(132)  # how far round the head the face's surface goes
-FRONT = 1.2  # radians: landmarks lie within, for further round the underside of the jaw may have the same x and y
+ROWS, COLUMNS = 92, 76  # of the skull's grid: a point every 3 mm in front
+MAX_AZIMUTH = np.deg2rad(132)  # the grid covers the head up to this angle, 0 in front
+FRONT = 1.2  # radians: landmarks lie within; at larger angles the underside of the jaw may have the same x and y
 
 
 class Skull(NamedTuple):
-    """The skull head: its profile [rows, 3] (y, z, half width), angles [1, w] and points [h, w, 3] in mm."""
+    """The bare head: its profile [rows, 3] (y, z, half width), angles [1, w] and points [h, w, 3] in mm."""
 
     profile: Field
     azimuth: Field
     points: Field
 
 
-@lru_cache(maxsize=2)  # used for the face and then for the hair of one person
+@lru_cache(maxsize=2)  # called for the face and then for the hair of one person
 def make_skull(shape: Shape) -> Skull:
-    """The skull head of a shape: cross-sections along a profile from the crown to under the chin."""
+    """The bare head of a shape: cross-sections along a profile from the crown to under the chin."""
     profile = along(_profile(shape), ROWS)
     share = np.linspace(-1, 1, COLUMNS, dtype=np.float32)[None]
     azimuth = MAX_AZIMUTH * (0.66 * share + 0.34 * share**3)  # denser in front
@@ -74,10 +74,10 @@ def _profile(s: Shape) -> Field:
 
 
 def draw_head(person: Person, pose: Pose, chart: Chart, light: Light, view: Field) -> tuple[BodyPart, Field]:
-    """The head with its face, and five landmarks [5, 3] in mm: eyes, nose tip, corners of the mouth.
+    """The head with its face, and five landmarks [5, 3] in mm: eyes, nose tip, mouth corners.
 
-    light, view [3] (towards the camera): in the head's axes. Landmarks are ordered as in ArcFace's template: the eye
-    on the left of the picture first.
+    light, view [3] (towards the camera): in the head's axes. Convention: landmarks in the order of ArcFace's template,
+    the eye on the left of the picture first.
     """
     skull = make_skull(person.shape)
     face = face_surface(person, pose, chart, light.key)
@@ -93,13 +93,13 @@ def draw_head(person: Person, pose: Pose, chart: Chart, light: Light, view: Fiel
 def _head_colours(skull: Skull, face: FaceSurface, chart: Chart, light: Light, view: Field) -> Field:
     """The shaded colours [rows, columns, 3] of the head over its grid, about as fine as the chart."""
     per_mm = chart.size[1] / CHART_SIZE[1]
-    size = round(270 * per_mm), round(225 * per_mm)  # finer around, for the columns are denser in front
+    size = round(270 * per_mm), round(225 * per_mm)  # finer across, because the columns are denser in front
     place = resample(skull.points[..., :2], size)
     front = smooth_step(np.cos(resample(np.tile(skull.azimuth, (2, 1)), (2, size[1]))[:1]), 0.12, 0.5)
     down, right = np.gradient(face.heights, 1 / per_mm)
     slopes = chart.look_up(np.dstack([right, down]).astype(np.float32), place[..., 0], place[..., 1]) * front[..., None]
     normal = resample(normals(skull.points), size)
-    normal[..., :2] -= normal[..., 2:] * slopes  # of the sum of a surface and a relief along z
+    normal[..., :2] -= normal[..., 2:] * slopes  # the normal of the skull plus a relief along z
     colours = chart.look_up(face.colours, place[..., 0], place[..., 1])
     gloss_and_light = chart.look_up(np.dstack([face.gloss, face.occlusion, face.shadow]), place[..., 0], place[..., 1])
     under_jaw = resample(np.tile(_jaw_light(skull), (1, 2)), (size[0], 2))[:, :1]
@@ -115,15 +115,16 @@ def _head_colours(skull: Skull, face: FaceSurface, chart: Chart, light: Light, v
 
 
 def _jaw_light(skull: Skull) -> Field:
-    """The share of light [rows, 1] that the neck and the shoulders leave to the underside of the jaw."""
+    """The share of light [rows, 1] that reaches each row past the neck and shoulders: less under the jaw."""
     edge = int(np.argmax(skull.profile[:, 0]))
     return 1 - 0.6 * smooth_step(np.arange(ROWS)[:, None], edge - 8, edge + 1)
 
 
 def _landmarks(shape: Shape, pose: Pose, skull: Skull, points: Field) -> Field:
+    """The landmarks [5, 3] on the head's points, found by their x and y on the skull."""
     corner_y = shape.mouth_y - 6 * pose.smile - 2
     corner = corner_x(shape, pose)
-    # detectors see the nose's tip and the mouth a little higher than their forms are drawn
+    # detectors place the nose tip and the mouth a little higher than they are drawn
     flat = [
         (-shape.eye_x, -0.2),
         (shape.eye_x, -0.2),

@@ -1,4 +1,4 @@
-"""The frame that the parts of one person are drawn on, the nearer over the farther."""
+"""The frame on which the parts of one person are drawn; nearer parts cover farther parts."""
 
 import cv2
 import numpy as np
@@ -12,12 +12,12 @@ from pipeline.sample.drawing.surfaces import BodyPart
 from pipeline.sample.people import Person
 
 FAR = np.float32(-1e6)
-MAX_LINE = 1024  # OpenCV's remap takes no more than 32,767 places a line
-INSIDE_BRIGHTNESS = 0.45
+MAX_LINE = 1024  # points a line: OpenCV's remap takes at most 32,767
+INSIDE_BRIGHTNESS = 0.45  # of the far inner side of the hair
 
 
 class Layers:
-    """A frame of colours times opacity and opacity [pixels, 4], and the depth of each pixel."""
+    """A frame [pixels, 4] of colours times opacity, and opacity; and the depth [pixels] in mm towards the camera."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self.size = rows, columns
@@ -25,9 +25,9 @@ class Layers:
         self.depth = np.full(rows * columns, FAR, np.float32)
 
     def put(self, part: BodyPart, points: Field, *, inside: bool = False) -> None:
-        """Draw a part at its points [h, w, 3] in pixels; `inside`: its far side, darker."""
+        """Draw a part at its points [h, w, 3] (x, y in pixels, depth in mm); inside: its far inner side, darker."""
         visible = rasterise(points, self.size, inside=inside)
-        depth = visible.depth + np.float32(part.nudge)
+        depth = visible.depth + np.float32(part.depth_offset)
         nearer = np.flatnonzero(depth > self.depth[visible.pixel])
         pixel = visible.pixel[nearer]
         colours = _sample(part, points.shape[:2], visible.column[nearer], visible.row[nearer])
@@ -42,7 +42,7 @@ class Layers:
         self.frame[pixel] += (colours - self.frame[pixel]) * opacity
 
     def put_glasses(self, person: Person, pose: Pose, turn: Field, position: FramePosition) -> None:
-        """Draw the frame of a pair of glasses over the face."""
+        """Draw the frame of a pair of glasses over the face; turn [3, 3]: the rotation of the head."""
         angle = np.linspace(0, 2 * np.pi, 40)
         layer = np.zeros(self.size, np.float32)
         thickness = max(2, round(2.2 * position.scale))
@@ -69,7 +69,7 @@ class Layers:
 
 
 def _sample(part: BodyPart, grid: tuple[int, ...], column: Field, row: Field) -> NDArray[np.float32]:
-    """The colours of a part and its opacity, or 1, [n, 4] at columns and rows [n] of its grid."""
+    """The colours and the opacity (1 where a part has none) [n, 4] of a part at columns and rows [n] of its grid."""
     finer = [np.float32((n - 1) / (m - 1)) for n, m in zip(part.colours.shape[:2], grid, strict=True)]
     lines = -(-len(column) // MAX_LINE)
     places = np.zeros((2, lines * MAX_LINE), np.float32)

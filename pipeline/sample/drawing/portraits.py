@@ -1,4 +1,4 @@
-"""Photos of drawn people: their places in the frame, the people themselves, and what the camera does to the picture.
+"""Photos of drawn people: their positions in the frame, the drawing itself, and the camera's effects on the picture.
 
 Convention: boxes (x1, y1, x2, y2) and landmarks (x, y) in the photo's pixels, origin top left, pixel centres at whole
 numbers.
@@ -20,18 +20,20 @@ from pipeline.sample.drawing.hair import draw_hair, hangs_loose
 from pipeline.sample.drawing.layers import Layers
 from pipeline.sample.drawing.projection import FramePosition, project, rotation
 from pipeline.sample.drawing.scenery import draw_scenery
-from pipeline.sample.drawing.surfaces import BodyPart, light_seen_by
+from pipeline.sample.drawing.surfaces import BodyPart, light_in_body_axes
 from pipeline.sample.people import Person, make_person, vary_looks
 
-SUPERSAMPLING = 1.5  # pixels are drawn this many times smaller, then averaged
-TONES = (np.linspace(0, 1, 8192) ** (1 / 2.2)).astype(np.float32)  # linear light to what a photo stores
+SUPERSAMPLING = 1.5  # people are drawn this many times larger, then reduced by averaging
+TONES = (np.linspace(0, 1, 8192) ** (1 / 2.2)).astype(
+    np.float32
+)  # from linear light to the values that a photo stores, gamma 2.2
 TO_CAMERA = np.array([0, 0, 1], np.float32)
 
 
 class DrawnPhoto(NamedTuple):
-    """A photo [h, w, 3] (BGR), and of each face the box [k, 4], landmarks [k, 5, 2] and the person's number.
+    """A photo [h, w, 3] (BGR), and for each of k faces the box [k, 4], landmarks [k, 5, 2] and the person's number.
 
-    The first face is the one that the photo is about.
+    The first face is that of the photo's subject.
     """
 
     photo: NDArray[np.uint8]
@@ -57,14 +59,15 @@ def draw_people(count: int, photos_each: int, seed: int) -> Iterator[DrawnPhoto]
             yield draw_portrait(person, np.random.default_rng([3, seed, number, i]))
 
 
-def draw_portrait(person: Person, rng: np.random.Generator, *, company: Sequence[Person] = ()) -> DrawnPhoto:
-    """A photo of a person; company: others in it, smaller and farther from the middle."""
-    camera = random_camera(rng, people=1 + len(company))
+def draw_portrait(person: Person, rng: np.random.Generator, *, bystanders: Sequence[Person] = ()) -> DrawnPhoto:
+    """A photo of a person; bystanders: other people in it, smaller and farther from the middle."""
+    camera = random_camera(rng, people=1 + len(bystanders))
     light = random_light(rng)
     picture = draw_scenery(rng, camera.height, camera.width)
-    positions = _positions(camera, len(company), rng)
+    positions = _positions(camera, len(bystanders), rng)
     layers = [
-        _draw_person(p, position, camera, light, rng) for p, position in zip((person, *company), positions, strict=True)
+        _draw_person(p, position, camera, light, rng)
+        for p, position in zip((person, *bystanders), positions, strict=True)
     ]
     for layer in reversed(layers):
         picture = picture * (1 - layer.opacity[..., None]) + layer.colours
@@ -72,20 +75,20 @@ def draw_portrait(person: Person, rng: np.random.Generator, *, company: Sequence
         photo=_develop(picture, camera, rng),
         boxes=np.stack([layer.box for layer in layers]),
         landmarks=np.stack([layer.landmarks for layer in layers]),
-        people=(person.number, *(p.number for p in company)),
+        people=(person.number, *(p.number for p in bystanders)),
     )
 
 
-def _positions(camera: Camera, others: int, rng: np.random.Generator) -> Iterator[FramePosition]:
-    """The position of the person that the photo is about, then those of the others beside it."""
+def _positions(camera: Camera, bystanders: int, rng: np.random.Generator) -> Iterator[FramePosition]:
+    """The position of the photo's subject, then the positions of the bystanders."""
     side = float(rng.choice((-1, 1)))
-    middle = 0.5 * camera.width - side * (0.16 * camera.width if others == 1 else 0)
+    middle = 0.5 * camera.width - side * (0.16 * camera.width if bystanders == 1 else 0)
     yield FramePosition(
         middle + camera.width * float(rng.uniform(-0.05, 0.05)),
         0.47 * camera.height + camera.height * float(rng.uniform(-0.06, 0.07)),
         camera.scale,
     )
-    for i in range(others):
+    for i in range(bystanders):
         scale = camera.scale * float(rng.uniform(0.62, 0.85))
         sign = side if i % 2 == 0 else -side
         yield FramePosition(
@@ -101,7 +104,7 @@ def _draw_person(
     person, pose = vary_looks(person, rng), random_pose(rng)
     turn = rotation(pose.yaw, pose.pitch, pose.roll)
     body_turn = rotation(0.35 * pose.yaw, 0.2 * pose.pitch, 0.3 * pose.roll)
-    head_light, view = light_seen_by(light, turn), TO_CAMERA @ turn
+    head_light, view = light_in_body_axes(light, turn), TO_CAMERA @ turn
     per_mm = float(np.clip(1.35 * position.scale, 0.7, 1.5))
     fine = FramePosition(
         SUPERSAMPLING * (position.x + 0.5) - 0.5,
@@ -111,7 +114,7 @@ def _draw_person(
     layers = Layers(round(camera.height * SUPERSAMPLING), round(camera.width * SUPERSAMPLING))
     face, landmarks = head.draw_head(person, pose, empty_chart(per_mm), head_light, view)
     hair = draw_hair(person, head.make_skull(person.shape), head_light, view, per_mm)
-    bust_light, bust_view = light_seen_by(light, body_turn), TO_CAMERA @ body_turn
+    bust_light, bust_view = light_in_body_axes(light, body_turn), TO_CAMERA @ body_turn
     bust = draw_bust(person, random_outfit(rng), bust_light, bust_view, per_mm=per_mm, rng=rng)
     if hair is not None:
         layers.put(hair, project(hair.points, turn, fine), inside=True)
@@ -129,7 +132,7 @@ def _draw_person(
 
 
 def _box(face: BodyPart, turn: Field, position: FramePosition) -> Field:
-    """The box [4] round a face from the hairline to the chin, as face detectors draw it."""
+    """The box [4] around a face from the hairline to the chin, as face detectors give it."""
     front = face.points[:, head.COLUMNS // 5 : -(head.COLUMNS // 5)]
     y = front[..., 1]
     outline = project(front[(y > -65) & (y < y.max() - 6)], turn, position)
@@ -137,7 +140,7 @@ def _box(face: BodyPart, turn: Field, position: FramePosition) -> Field:
 
 
 def _develop(picture: Field, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Linear light as an 8-bit photo: exposure, a shoulder, gamma, blur, grain and JPEG."""
+    """Linear light as an 8-bit photo: exposure, compressed highlights, gamma, blur, grain and JPEG."""
     exposed = picture * np.float32(0.76 * camera.gain)
     exposed *= np.float32(1.3) / (1 + np.float32(0.42) * exposed)
     stored = TONES[np.clip(exposed * (len(TONES) - 1), 0, len(TONES) - 1).astype(np.uint16)]

@@ -1,4 +1,4 @@
-"""From a person's axes in millimetres to the pixels of a photo: turning about the neck, and perspective."""
+"""From a person's axes in millimetres to the pixels of a photo: rotation about the neck, and perspective."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ import numpy as np
 from pipeline.sample.drawing.fields import Field
 
 DISTANCE = 900.0  # mm from the camera to the head
-PIVOT = np.array([0, 60, -25], np.float32)  # where a head turns on its neck
+PIVOT = np.array([0, 60, -25], np.float32)  # mm: the point that a head turns about
 
 
 class FramePosition(NamedTuple):
-    """Where a person is in the frame: x, y in pixels of the point between the eyes, and pixels per mm."""
+    """The position of a person in the frame: x, y of the point between the eyes in pixels, and pixels per mm."""
 
     x: float
     y: float
@@ -28,7 +28,10 @@ def rotation(yaw: float, pitch: float, roll: float) -> Field:
 
 
 def project(points: Field, turn: Field, position: FramePosition) -> Field:
-    """Points [..., 3] in mm, turned about the neck by [3, 3], as pixels x, y and a depth in mm [..., 3]."""
+    """Points [..., 3] in mm projected to pixels x, y and a depth in mm [..., 3].
+
+    turn [3, 3]: the rotation about the neck.
+    """
     moved = (points - PIVOT) @ turn.T + PIVOT
     nearness = DISTANCE / (DISTANCE + 60 - moved[..., 2:])
     origin = np.array((position.x, position.y), np.float32)

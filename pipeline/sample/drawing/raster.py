@@ -1,7 +1,7 @@
 """Rasterising a curved grid of points: for each pixel, which point of the grid it shows, and at what depth.
 
-One idea: all triangles of the grid are filled at once, as rows of pixels. Where a row enters and leaves a triangle is
-linear, so numpy computes few pixels in vain, and no gap opens between neighbours.
+One idea: all triangles of the grid are filled at once, as rows of pixels. The columns at which a row enters and leaves
+a triangle are computed exactly, so that few pixels are computed in vain and no gap opens between neighbours.
 """
 
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pipeline.sample.drawing.fields import Field
 
 EDGE_MARGIN = np.float32(1e-4)  # of a triangle's side: pixels on a shared edge belong to both, so no gap opens
-MIN_DOUBLE_AREA = 1e-3  # square pixels, twice a triangle's area: those seen edge-on are left out
+MIN_DOUBLE_AREA = 1e-3  # square pixels, twice a triangle's area: triangles seen edge-on are left out
 
 
 class VisiblePixels(NamedTuple):
-    """The pixels [n] of a flattened frame that show a grid, and the grid's column and row and the depth there."""
+    """The pixels [n] of a flattened frame that show a grid; for each, the grid's column and row and the depth."""
 
     pixel: NDArray[np.int32]
     column: Field
@@ -31,14 +31,14 @@ class _Triangles(NamedTuple):
     first: Field  # [2, n] edges
     second: Field
     value: Field  # [3, n] column, row and depth at the corner
-    along_first: Field  # [3, n] what the values grow by along an edge
+    along_first: Field  # [3, n] change of the values along the first edge
     along_second: Field
 
 
 def rasterise(points: Field, frame: tuple[int, int], *, inside: bool = False) -> VisiblePixels:
     """The pixels of a frame (rows, columns) that show a grid of points [h, w, 3] (x, y in pixels, depth to the viewer).
 
-    Visible is the side whose columns run to the right and rows down, or with `inside` only the other.
+    Only the side is visible whose columns run to the right and rows down; with `inside` only the other side.
     """
     pixel, values = _fill(_facing(_triangles(points), inside), frame)
     nearest = _nearest(pixel, values[2], frame[0] * frame[1])
@@ -69,20 +69,20 @@ def _fill(t: _Triangles, frame: tuple[int, int]) -> tuple[NDArray[np.int32], Fie
     y_corner, y_first, y_second = t.corner[1], t.corner[1] + t.first[1], t.corner[1] + t.second[1]
     top = np.ceil(np.maximum(np.minimum(np.minimum(y_corner, y_first), y_second), 0)).astype(np.int32)
     bottom = np.floor(np.minimum(np.maximum(np.maximum(y_corner, y_first), y_second), frame[0] - 1)).astype(np.int32)
-    of, y = _expand_ranges(top, bottom)
-    area = (t.first[0] * t.second[1] - t.first[1] * t.second[0])[of]
-    # how far along either edge a pixel is, as start + slope * x within a row
-    dy = y - t.corner[1][of]
-    slope_a, slope_b = t.second[1][of] / area, -t.first[1][of] / area
-    start_a = -dy * t.second[0][of] / area - slope_a * t.corner[0][of]
-    start_b = dy * t.first[0][of] / area - slope_b * t.corner[0][of]
+    triangle, y = _expand_ranges(top, bottom)
+    area = (t.first[0] * t.second[1] - t.first[1] * t.second[0])[triangle]
+    # a pixel's position along either edge, 0 to 1, as start + slope * x within a row
+    dy = y - t.corner[1][triangle]
+    slope_a, slope_b = t.second[1][triangle] / area, -t.first[1][triangle] / area
+    start_a = -dy * t.second[0][triangle] / area - slope_a * t.corner[0][triangle]
+    start_b = dy * t.first[0][triangle] / area - slope_b * t.corner[0][triangle]
     low, high = np.zeros_like(dy), np.full_like(dy, frame[1] - 1)
     for start, slope in ((start_a, slope_a), (start_b, slope_b), (1 - start_a - start_b, -slope_a - slope_b)):
         _clip_row(start, slope, low, high)
     row, x = _expand_ranges(np.ceil(low).astype(np.int32), np.floor(high).astype(np.int32))
     # column, row and depth are linear in a row as well
-    first, second = np.take(t.along_first, of, 1), np.take(t.along_second, of, 1)
-    base = np.take(t.value, of, 1) + first * start_a + second * start_b
+    first, second = np.take(t.along_first, triangle, 1), np.take(t.along_second, triangle, 1)
+    base = np.take(t.value, triangle, 1) + first * start_a + second * start_b
     rise = first * slope_a + second * slope_b
     values = np.take(rise, row, 1)
     values *= x.astype(np.float32)
@@ -100,7 +100,10 @@ def _clip_row(start: Field, slope: Field, low: Field, high: Field) -> None:
 
 
 def _expand_ranges(first: NDArray[np.int32], last: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """All members of ranges first..last [n], empty where last < first: the range each is of, and the members."""
+    """All members of the ranges first..last [n], which are empty where last < first.
+
+    Returns the index of each member's range, and the members.
+    """
     count = np.maximum(last - first + 1, 0)
     of = np.repeat(np.arange(len(first)), count)
     begin = np.cumsum(count) - count
@@ -110,8 +113,8 @@ def _expand_ranges(first: NDArray[np.int32], last: NDArray[np.int32]) -> tuple[N
 def _nearest(pixel: NDArray[np.int32], depth: Field, pixels: int) -> NDArray[np.int32]:
     """For each pixel that occurs, the index of its occurrence with the largest depth."""
     nearest = np.full(pixels, -1, np.int32)
-    waiting: NDArray[np.int32] = np.arange(len(pixel), dtype=np.int32)
-    while len(waiting):  # those overwritten by one of less depth are written again: about three rounds
-        nearest[pixel[waiting]] = waiting
-        waiting = waiting[depth[waiting] > depth[nearest[pixel[waiting]]]]
+    pending: NDArray[np.int32] = np.arange(len(pixel), dtype=np.int32)
+    while len(pending):  # pixels overwritten with less depth are written again: about three rounds
+        nearest[pixel[pending]] = pending
+        pending = pending[depth[pending] > depth[nearest[pixel[pending]]]]
     return nearest[nearest >= 0]

@@ -9,7 +9,7 @@ from pipeline.sample.drawing.fields import Field, smooth_noise, smooth_step
 def draw_scenery(rng: np.random.Generator, rows: int, columns: int) -> Field:
     """A background [rows, columns, 3] in linear light."""
     backgrounds = (_wall, _room, _street, _trees, _lights)
-    size = rows // 2 + 1, columns // 2 + 1  # half the size, for it is blurred anyway
+    size = rows // 2 + 1, columns // 2 + 1  # half the size, because it is blurred anyway
     picture = backgrounds[int(rng.choice(len(backgrounds), p=(0.3, 0.25, 0.15, 0.15, 0.15)))](rng, *size)
     picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(1.0, 6)))
     picture *= float(rng.uniform(0.6, 1.3))

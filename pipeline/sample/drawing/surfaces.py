@@ -1,6 +1,6 @@
-"""Curved surfaces: bodies of round cross-sections, their normals, and their shading.
+"""Curved surfaces: bodies with round cross-sections, their normals, and their shading.
 
-One idea: a BodyPart is a coarse grid of points for its form, and a finer picture over the same grid for its colours.
+One idea: a BodyPart has a coarse grid of points for its form, and a finer picture over the same grid for its colours.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ from pipeline.sample.drawing.conditions import Light
 from pipeline.sample.drawing.fields import Field
 
 ROUNDNESS = 2 / 2.25  # of a cross-section: 1 is an ellipse, less is squarer (a superellipse)
-SKIN_WRAP = np.array([0.3, 0.18, 0.13], np.float32)  # RGB: how far light reaches past the edge, through the skin
+SKIN_WRAP = np.array(
+    [0.3, 0.18, 0.13], np.float32
+)  # RGB: how far light reaches past the shadow's edge, through the skin
 CLOTH_WRAP = np.array([0.1, 0.1, 0.1], np.float32)
 
 
@@ -22,11 +24,11 @@ class BodyPart(NamedTuple):
 
     points: Field
     colours: Field
-    nudge: float = 0.0  # mm that it is moved towards the viewer, to win where two parts touch
+    depth_offset: float = 0.0  # mm towards the camera: the part with more covers the other where two touch
 
 
 def along(profile: Field, rows: int) -> Field:
-    """Points [rows, n] evenly spaced along a profile [k, n] (first columns y and z), its corners rounded."""
+    """Points [rows, n] evenly spaced along a profile [k, n] (first columns y and z), with its corners rounded."""
     length = np.r_[0, np.cumsum(np.hypot(*np.diff(profile[:, :2], axis=0).T))]
     places, soft = np.linspace(0, length[-1], 240), np.hanning(21)[:, None]
     fine = np.stack([np.interp(places, length, column) for column in profile.T], 1)
@@ -37,7 +39,10 @@ def along(profile: Field, rows: int) -> Field:
 
 
 def around(azimuth: Field) -> tuple[Field, Field]:
-    """The sideways and forward shares [same shape] of a cross-section's radii at angles in radians, 0 in front."""
+    """The sideways and forward extent, each as a share of the radius, of a cross-section at angles in radians.
+
+    azimuth: 0 in front; both results have its shape.
+    """
     sine, cosine = np.sin(azimuth), np.cos(azimuth)
     return (
         np.asarray(np.sign(sine) * np.abs(sine) ** ROUNDNESS, np.float32),
@@ -56,8 +61,8 @@ def unit(vectors: Field) -> Field:
     return np.asarray(vectors / np.sqrt(np.einsum("...i,...i", vectors, vectors) + 1e-9)[..., None], np.float32)
 
 
-def light_seen_by(light: Light, turn: Field) -> Light:
-    """A light in the axes of a body that is turned by [3, 3], so that the body's normals need no turning."""
+def light_in_body_axes(light: Light, turn: Field) -> Light:
+    """A light in the axes of a body; turn [3, 3]: the rotation of the body in the camera's axes."""
     return light._replace(key=light.key @ turn, fill=light.fill @ turn)
 
 

@@ -1,1 +1,1 @@
-"""How a face is drawn: flat on a chart first, as heights and colours, which are then laid over the head."""
+"""Drawing a face: first flat on a chart, as heights and colours, which are then laid over the head."""

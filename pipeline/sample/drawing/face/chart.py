@@ -1,7 +1,7 @@
 """The chart of a face: a flat grid, seen from the front, on which heights and colours are drawn.
 
-One idea: on it most forms of a face are products of a curve along x and a curve along y, so a hundred of them are one
-matrix product; the few that are not are drawn in a small window of the chart.
+One idea: most forms of a face are products of a curve along x and a curve along y, so that a hundred forms are one
+matrix product; the few other forms are drawn in a small window of the chart.
 """
 
 from collections.abc import Iterable
@@ -28,13 +28,13 @@ class Chart(NamedTuple):
         return self.y.shape[0], self.x.shape[1]
 
     def window(self, left: float, right: float, top: float, bottom: float) -> tuple[slice, slice, "Chart"]:
-        """The rows and columns of a window of the chart, given in mm, and that window as a chart of its own."""
+        """The rows and the columns of a window of the chart, and the window as a chart; the edges are in mm."""
         rows = slice(*np.searchsorted(self.y[:, 0], (top, bottom)).tolist())
         columns = slice(*np.searchsorted(self.x[0], (left, right)).tolist())
         return rows, columns, Chart(self.x[:, columns], self.y[rows])
 
     def look_up(self, picture: Field, x: Field, y: Field) -> Field:
-        """The values at x, y [rows, columns], in mm, of a picture [h, w(, c)] drawn on the chart."""
+        """The values of a picture [h, w(, c)] drawn on the chart, at x, y [rows, columns] in mm."""
         rows, columns = self.size
         right = (x - LEFT) * np.float32((columns - 1) / CHART_SIZE[1])
         down = (y - TOP) * np.float32((rows - 1) / CHART_SIZE[0])
@@ -44,7 +44,10 @@ class Chart(NamedTuple):
 
 
 class Bump(NamedTuple):
-    """A rounded form: a Gaussian of a height at (x, y), with its spreads; mirrored: drawn at (-x, y) as well."""
+    """A rounded form: a Gaussian of this height at (x, y), with standard deviations wide and high, all in mm.
+
+    mirrored: drawn at (-x, y) as well.
+    """
 
     height: float
     x: float
@@ -55,7 +58,7 @@ class Bump(NamedTuple):
 
 
 def empty_chart(per_mm: float) -> Chart:
-    """A chart of the whole face with a number of points per mm."""
+    """A chart of the whole face with per_mm points per mm."""
     rows, columns = (round(s * per_mm) + 1 for s in CHART_SIZE)
     return Chart(
         np.linspace(LEFT, RIGHT, columns, dtype=np.float32)[None],

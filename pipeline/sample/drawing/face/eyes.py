@@ -23,17 +23,17 @@ WINDOW = (-30.0, 12.0)  # mm from the eyes' height: from above the highest brow 
 
 
 class Lids(NamedTuple):
-    """The lids of one eye in its window."""
+    """The lids of one eye in its window; y and x in mm."""
 
     along: Field  # [1, w] -1 at the inner, 1 at the outer corner
     arch: Field  # [1, w] 1 in the middle, 0 at the corners and beyond
     upper: Field  # [1, w] y of the upper lid's edge
     lower: Field  # [1, w] y of the lower lid's edge
-    inside: Field  # [h, w] the share of each point that is open eye
+    inside: Field  # [h, w] opacity of the open eye, 0 to 1
 
 
 def paint_eyes(person: Person, pose: Pose, chart: Chart, colours: Field, heights: Field) -> None:
-    """Paint both eyes and brows over a face [h, w, 3] and carve them into its heights [h, w], in place."""
+    """Paint both eyes and brows over a face's colours [h, w, 3] and lower its heights [h, w] there, in place."""
     strands = 0.6 * smooth_noise(person.random_for(4), (42, 140), (5, 1.3), (64, 210))
     for side in (-1, 1):
         middle = side * person.shape.eye_x

@@ -1,4 +1,4 @@
-"""The curves of a mouth: where the lips begin, meet and end across the face, from shape and expression."""
+"""The curves of a mouth, from shape and expression: the edges of both lips, and the line at which they meet."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from pipeline.sample.measures import Shape
 
 
 class MouthCurves(NamedTuple):
-    """The curves [1, w] of a mouth over the columns of a chart, as y in mm unless they say otherwise."""
+    """The curves [1, w] of a mouth over the columns of a chart, as y in mm unless the comment says otherwise."""
 
     half_width: float
     across: Field  # -1 and 1 at the corners
@@ -19,8 +19,8 @@ class MouthCurves(NamedTuple):
     line: Field  # where the lips would meet
     upper: Field  # the upper lip's lower edge
     lower: Field  # the lower lip's upper edge
-    top: Field
-    bottom: Field
+    top: Field  # the upper lip's upper edge
+    bottom: Field  # the lower lip's lower edge
     gap: Field  # mm between the lips
 
 
@@ -46,14 +46,14 @@ def corner_x(shape: Shape, pose: Pose) -> float:
 
 
 def lip_depths(lips: MouthCurves, chart: Chart) -> tuple[Field, Field]:
-    """How far each point [h, w] lies in the upper and in the lower lip: 0 at the opening, 1 at the outer edge."""
+    """The position of each point [h, w] within the upper and the lower lip: 0 at the opening, 1 at the outer edge."""
     upper = (lips.upper - chart.y) / np.maximum(lips.upper - lips.top, 0.3)
     lower = (chart.y - lips.lower) / np.maximum(lips.bottom - lips.lower, 0.3)
     return np.clip(upper, -1, 2), np.clip(lower, -1, 2)
 
 
 def lips_mask(lips: MouthCurves, chart: Chart) -> Field:
-    """The share of each point [h, w] that is lip."""
+    """The opacity [h, w] of the lips, 0 to 1."""
     upper, lower = lip_depths(lips, chart)
     each = [smooth_step(v, -0.05, 0.06) * smooth_step(v, 1.1, 0.82) for v in (upper, lower)]
     return np.maximum(*each) * smooth_step(lips.arch, 0, 0.12) * (np.abs(lips.across) < 1)

@@ -1,6 +1,6 @@
 """The relief of a face: the height in mm of each point of the chart above the bare head.
 
-A real face recogniser tells drawn people apart by these forms: with them fixed, it takes everyone for one person.
+A real embedder recognises drawn people by these forms: when all have the same relief, it takes them for one person.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from pipeline.sample.people import Person
 
 def relief(person: Person, pose: Pose, chart: Chart) -> Field:
     """The heights [h, w] of a person's face in a pose, in mm."""
-    heights = sum_of_bumps(chart, _bumps(person.shape, pose)) + _own_unevenness(person, chart)
+    heights = sum_of_bumps(chart, _bumps(person.shape, pose)) + _unevenness_of_person(person, chart)
     _nose(person.shape, chart, heights)
     _lips(person.shape, pose, chart, heights)
     rows, columns, window = chart.window(-60, 60, person.shape.nose_length - 14, person.shape.mouth_y + 26)
@@ -45,8 +45,8 @@ def _bumps(s: Shape, pose: Pose) -> Iterator[Bump]:
     yield Bump(s.chin_relief, 0, s.chin_y - 9 + 0.6 * jaw_drop, s.chin_width, 9, mirrored=False)
 
 
-def _own_unevenness(person: Person, chart: Chart) -> Field:
-    """Heights [h, w] that are random but the person's own, mostly symmetric; the forehead is smoother."""
+def _unevenness_of_person(person: Person, chart: Chart) -> Field:
+    """Random heights [h, w], the same in every photo of the person: mostly symmetric, smoother on the forehead."""
     rng = person.random_for(1)
     lumps = [smooth_noise(rng, CHART_SIZE, (grain, grain), chart.size) for grain in (60, 34)]
     heights = 0.9 * lumps[0] + 0.6 * lumps[1]
@@ -78,7 +78,7 @@ def _lips(s: Shape, pose: Pose, chart: Chart, heights: Field) -> None:
 
 
 def nasolabial_fold(s: Shape, pose: Pose, window: Chart) -> Field:
-    """The folds from the wings of the nose past the corners of the mouth [h, w], 1 where they are deepest."""
+    """The folds [h, w] from the wings of the nose past the corners of the mouth; 1 where they are deepest."""
     half = s.mouth_width * (1 + 0.16 * max(pose.smile, 0.0))
     down = np.clip((window.y - (s.nose_length - 4)) / (s.mouth_y + 8 - s.nose_length), -0.3, 1.4)
     along = s.nose_width + 3 + (half + 4 - s.nose_width) * np.clip(down, 0, 1.2) ** 0.85

@@ -64,7 +64,7 @@ def _shadows(person: Person) -> Iterator[Bump]:
 
 
 def wrinkles(person: Person, chart: Chart) -> Field:
-    """Depth of the wrinkles [h, w] across the forehead, beside the eyes, between the brows; 0 for the young."""
+    """Depth of the wrinkles [h, w] across the forehead, beside the eyes, between the brows; 0 for young people."""
     s, depth = person.shape, person.age - 0.45
     lines = np.zeros(chart.size, np.float32)
     if depth <= 0:
@@ -84,7 +84,7 @@ def wrinkles(person: Person, chart: Chart) -> Field:
 
 
 def paint_mouth(person: Person, pose: Pose, chart: Chart, face: Field) -> None:
-    """Paint lips, teeth and the dark between them over a face [h, w, 3] in place."""
+    """Paint lips, teeth and the dark inside of the mouth over a face [h, w, 3] in place."""
     s = person.shape
     rows, columns, window = chart.window(-42, 42, s.mouth_y - 22, s.mouth_y + 40)
     lips, image = mouth_curves(s, pose, window), face[rows, columns]
@@ -116,7 +116,7 @@ def _paint_teeth(lips: MouthCurves, pose: Pose, window: Chart, image: Field) -> 
 
 
 def beard_mask(person: Person, pose: Pose, chart: Chart) -> Field | None:
-    """The share of each point [h, w] that beard covers; None for a shaven face."""
+    """The opacity [h, w] of the beard, 0 to 1; None for a face without a beard."""
     if person.beard == "none":
         return None
     s, x = person.shape, np.abs(chart.x)

@@ -1,4 +1,4 @@
-"""The surface of a face on its chart: heights and colours from all features, gloss, and how much light arrives."""
+"""The surface of a face on its chart: heights and colours from all features, gloss, and the light that arrives."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from pipeline.sample.people import Person
 
 
 class FaceSurface(NamedTuple):
-    """A face on its chart [h, w]: heights in mm above the bare head, and what its points look like."""
+    """A face on its chart [h, w]: heights in mm above the bare head, colours, and values for its shading."""
 
     heights: Field
     colours: Field  # [h, w, 3] linear light
@@ -61,7 +61,7 @@ def _grow_beard(person: Person, pose: Pose, chart: Chart, colours: Field, height
 
 
 def _occlusion(heights: Field, chart: Chart) -> Field:
-    """The share of the light from all sides that arrives [h, w]: less in hollows, of two sizes."""
+    """The share [h, w] of the light from all sides that arrives: less in small and in large hollows."""
     per_mm = chart.size[1] / CHART_SIZE[1]
     small = cv2.resize(heights, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     near, wide = (cv2.GaussianBlur(small, (0, 0), sd * per_mm / 2) - small for sd in (9, 20))
@@ -70,12 +70,12 @@ def _occlusion(heights: Field, chart: Chart) -> Field:
 
 
 def _cast_shadow(heights: Field, chart: Chart, key: Field) -> Field:
-    """The share of the key lamp's light that arrives [h, w] past the nose and the brows.
+    """The share [h, w] of the key lamp's light that arrives past the nose and the brows.
 
-    The relief is taken as lying on a plane; a point is in shadow when the relief at one of a few distances towards the
-    lamp is higher than the ray of light there.
+    The relief is treated as lying on a plane. A point is in shadow when the relief, at one of four distances towards
+    the lamp, is higher than the ray of light there.
     """
-    small = cv2.resize(heights, (87, 129), interpolation=cv2.INTER_AREA)  # 2 mm
+    small = cv2.resize(heights, (87, 129), interpolation=cv2.INTER_AREA)  # a point every 2 mm
     slant = float(np.hypot(key[0], key[1]))
     hidden = np.zeros_like(small)
     for distance in (4.0, 8.0, 13.0, 19.0):
