@@ -1,7 +1,8 @@
-"""`refinery demo`: the whole loop on drawn people, offline, with a truth that is known photo by photo.
+"""`refinery demo`: the whole loop on drawn people, offline; the true person of every photo is known.
 
-Draw a noisy data set, refine it with the two small models that come along, answer from the truth what annotators would
-be asked, train the same recipe on the photos before, after and cut at random, and compare.
+Draw a noisy data set, and refine it with the two small models of pipeline/sample/models. Answer the undecided findings
+from the true labels, in place of annotators. Then train one recipe on three data sets and compare the models: all
+photos as claimed, the refined photos, and a random selection of as many photos as the refined data set has.
 """
 
 import logging
@@ -29,7 +30,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 
 log = logging.getLogger("refinery")
-DRAWS = 300  # test sets drawn for an interval: enough for two digits, and every pair of 360 photos is asked each time
+DRAWS = 300  # bootstrap samples for an interval: enough for two digits; each verifies every pair of 360 photos
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ class DemoResult(Result):
     seconds: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """The planted noise of each kind, and how much of it was found."""
+        """For each kind of planted noise: how many photos have it, and how many of them were found."""
         return self.score.rows()
 
     def lines(self) -> list[str]:
-        """The figures, where the files are, and what to run next."""
+        """The results, the folders of the files, and the commands to run next."""
         score, world, root = self.score, f"{self.folder}/world", f"{self.folder}/root"
         lost = f"{score.clean_lost} of {score.clean} ({score.clean_lost / max(1, score.clean):.1%})"
         return [
             f"{self.ingested} photos, {self.kept} kept; clean photos lost: {lost}",
             f"wrong labels: {score.noise_before:.1%} before, {score.noise_after:.1%} after",
-            f"{self.answered} findings were left undecided and answered from the truth, as annotators would",
+            f"{self.answered} undecided findings were answered from the true labels, in place of annotators",
             "",
             *text_table(self.comparison.rows()),
             *self.comparison.lines(),
@@ -94,7 +95,7 @@ def demo(
     truth = read_truth(world)
     ledger.append(root, true_answers(latest(root), truth))
     answers = settled_verdicts(root)
-    log.info("%d findings are undecided: answered from the truth, as annotators would", len(answers))
+    log.info("%d undecided findings are answered from the true labels, in place of annotators", len(answers))
     refinement = label_again(root, answers)
     if not (out / "refined").exists():
         export(root, out / "refined")

@@ -1,4 +1,4 @@
-"""The sample world, and the two small models that see it, made again from nothing but seeds."""
+"""`refinery sample`: draw a sample world, and train the two small models for drawn people again, from seeds alone."""
 
 import logging
 import shutil
@@ -33,19 +33,19 @@ from pipeline.sample.world import draw_world
 from pipeline.sources.index import Source
 
 log = logging.getLogger("refinery")
-SEED = 1000  # worlds for people to look at and tests have seeds below
-STEPS = 480  # updates of the embedder: twice the recipe's, whose trainings are to be compared and not used
-POSES = 12  # photos that the detector sees of a person
+SEED = 1000  # of the models' training data; the demo's and the tests' worlds have smaller seeds
+STEPS = 480  # updates of the embedder: twice those of the recipe, which is meant for quick comparisons
+DETECTOR_PHOTOS = 12  # photos of each person that the detector is trained on
 
 
 @dataclass(frozen=True)
-class DrawnFiles(Result):
-    """What was made, and where."""
+class SampleFiles(Result):
+    """The files that were drawn or trained; what: a line of text for each."""
 
     what: list[str]
 
     def lines(self) -> list[str]:
-        """A line each."""
+        """The lines of text."""
         return self.what
 
 
@@ -55,17 +55,17 @@ def world(
     photos: Photos = 1200,
     seed: Seed = 0,
     clean: Annotated[bool, typer.Option("--clean", help="Without any noise.")] = False,
-) -> DrawnFiles:
+) -> SampleFiles:
     """Draw people in photos with planted noise, the truth beside them, groups, and a test set."""
-    return DrawnFiles(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
+    return SampleFiles(draw_world(out, people=people, photos=photos, seed=seed, noise=not clean).lines())
 
 
 def models(
     out: OutFolder,
     *,
-    embedder_people: Annotated[int, typer.Option(help="People that the embedder learns to tell apart.")] = 240,
-    photos_each: Annotated[int, typer.Option(help="Photos of each of them.")] = 12,
-    detector_people: Annotated[int, typer.Option(help="People that the detector learns from.")] = 60,
+    embedder_people: Annotated[int, typer.Option(help="People in the embedder's training photos.")] = 240,
+    photos_each: Annotated[int, typer.Option(help="Photos of each person for the embedder.")] = 12,
+    detector_people: Annotated[int, typer.Option(help="People in the detector's training photos.")] = 60,
     detector_steps: Annotated[int, typer.Option(help="Updates of the detector.")] = 1600,
     backbone: Backbone = "",
     loss: Loss = "",
@@ -74,37 +74,37 @@ def models(
     lr: LearningRate = None,
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
-) -> DrawnFiles:
+) -> SampleFiles:
     """Train the sample world's detector and embedder on people of other seeds (about half an hour on two cores).
 
-    The embedder is the recipe `sample` with 480 updates.
+    The embedder is trained by the recipe `sample`, with 480 updates.
     """
     from trainer.train import train  # torch takes seconds to load
 
     out.mkdir(parents=True, exist_ok=True)
     detector = out / "detector.onnx"
     if not detector.exists():
-        _detector(detector, people=detector_people, steps=detector_steps)
+        _train_detector(detector, people=detector_people, steps=detector_steps)
     draw_world(out / "world", people=embedder_people, photos=embedder_people * photos_each, seed=SEED + 1, noise=False)
     root = str(out.absolute() / "root")
-    taken, where = build_photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
-    faces = build_faces(root, taken, where, OnnxDetector(str(detector.absolute())), aligned=False)
-    data = build_training_set(root, as_claimed(root, taken, faces), faces)
+    photos, source_paths = build_photos(root, [Source("drawn", "image-folder", str((out / "world/photos").absolute()))])
+    faces = build_faces(root, photos, source_paths, OnnxDetector(str(detector.absolute())), aligned=False)
+    data = build_training_set(root, as_claimed(root, photos, faces), faces)
     run = run_of("sample", RunOptions(backbone, loss, steps or STEPS, batch, lr, seed, settings))
-    made = train(run, data, out / "embedder")
-    shutil.copyfile(made.onnx, out / "embedder.onnx")
-    return DrawnFiles([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
+    trained = train(run, data, out / "embedder")
+    shutil.copyfile(trained.onnx, out / "embedder.onnx")
+    return SampleFiles([f"{f}: {f.stat().st_size / 1e6:.2f} MB" for f in (detector, out / "embedder.onnx")])
 
 
-def _detector(file: Path, *, people: int, steps: int) -> None:
+def _train_detector(file: Path, *, people: int, steps: int) -> None:
     from trainer.sample_detector.network import to_onnx  # torch takes seconds to load
     from trainer.sample_detector.scenes import Photo
     from trainer.sample_detector.train import train_detector
 
     drawn = []
     with stage_progress("draw", total=people, unit="people") as advance:
-        for number, photo in enumerate(draw_people(people, POSES, SEED), start=1):
+        for number, photo in enumerate(draw_people(people, DETECTOR_PHOTOS, SEED), start=1):
             drawn.append(Photo(photo.photo, photo.boxes, photo.landmarks))
-            if number % POSES == 0:
-                advance(POSES)
+            if number % DETECTOR_PHOTOS == 0:
+                advance(DETECTOR_PHOTOS)
     to_onnx(train_detector(drawn, seed=SEED, steps=steps), file)

@@ -1,4 +1,4 @@
-"""What somebody who knows every person of a data set would answer: the known truth in place of annotators."""
+"""The true answers to findings: those of an annotator who knows the person in every photo."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,15 +13,20 @@ from pipeline.review.questions.persons import identities_without_person, read_me
 
 @dataclass(frozen=True)
 class TruePersons:
-    """The true person behind everything that a finding can name."""
+    """The true person of each face, of each person of a refinement, and of each claimed identity."""
 
     of: Mapping[str, str]  # by face_id, by the name of a person of the refinement, and by claimed identity
-    mixed: frozenset[str]  # claimed identities in which no person has more photos than every other
+    mixed: frozenset[str]  # claimed identities without a person who has the most photos
 
     def answer(self, finding: FindingRef) -> str | None:
-        """yes or no to a finding; None where the truth has no answer, as to which identity a shared picture is of."""
-        kind, subject, named = finding.kind, self.of.get(finding.subject), finding.object or ""
-        other = self.of.get(named, named)  # a person of a test set is called by its own name
+        """The answer yes or no to a finding; None for a kind of finding that the true persons do not answer.
+
+        An example of such a kind is a picture under two identities.
+        """
+        kind, subject, object_name = finding.kind, self.of.get(finding.subject), finding.object or ""
+        other = self.of.get(
+            object_name, object_name
+        )  # a person of a test set is not in `of`: the name is the true name
         if kind in ("misplaced", "merge", "overlap"):
             return "yes" if subject == other else "no"
         if kind in ("outlier", "split"):
@@ -34,8 +39,8 @@ class TruePersons:
 def true_persons(refinement: Refinement, truth: Truth) -> TruePersons:
     """The true persons of a refinement's faces, persons and claimed identities.
 
-    A person of the refinement is the one whom its medoid shows; an identity in which the refinement found no person is
-    whoever has most of its photos.
+    The true person of a refinement's person is the one in the photo of its medoid. For an identity in which the
+    refinement found no person, it is the one with the most photos of the identity.
     """
     photos = refinement.labels.read(["face_id", "key", "claimed"]).to_pylist()
     person_of_key = dict(zip(truth.keys, truth.person, strict=True))
@@ -46,7 +51,7 @@ def true_persons(refinement: Refinement, truth: Truth) -> TruePersons:
     for photo in photos:
         shown.setdefault(photo["claimed"], Counter())[of[photo["face_id"]]] += 1
     of |= {name: shown[name].most_common(1)[0][0] for name in identities_without_person(persons)}
-    return TruePersons(of, frozenset(name for name, persons in shown.items() if not _has_a_person(persons)))
+    return TruePersons(of, frozenset(name for name, counts in shown.items() if not _has_main_person(counts)))
 
 
 def true_answers(refinement: Refinement, truth: Truth) -> list[LedgerRow]:
@@ -64,7 +69,7 @@ def true_answers(refinement: Refinement, truth: Truth) -> list[LedgerRow]:
     ]
 
 
-def _has_a_person(photos: Counter[str]) -> bool:
-    """Whether one person has two photos at least, and more than any other."""
+def _has_main_person(photos: Counter[str]) -> bool:
+    """Whether one person has at least two photos, and more than any other person; photos: their number by person."""
     first, second = (*photos.most_common(2), ("", 0))[:2]
     return first[1] > max(1, second[1])
