@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of every reader of outside bytes: python -m tests.fuzz.fuzz --out DIR (make fuzz).
+"""Coverage-guided fuzzing of every reader of untrusted files: python -m tests.fuzz.fuzz --out DIR (make fuzz).
 
-One process of atheris (libFuzzer) for each target; the target's rules are checked on inputs that are kept whenever they
-reach new branches. What was kept stays in the folder, so that the next run goes on from there; an input that breaks a
-rule is written to a file that repeats it. On Linux alone, with `pip install 'face-refinery[fuzz]'`.
+One process of atheris (libFuzzer) for each target feeds it with inputs and checks its rules. Inputs that reach new
+branches are kept in the folder, and the next run starts from them. An input that breaks a rule is written to a file, so
+that it can be repeated. Runs on Linux only, with `pip install 'face-refinery[fuzz]'`.
 """
 
 import argparse
@@ -20,26 +20,26 @@ from typing import Any
 
 from pipeline.errors import UserError
 from tests.builders.markdown_table import markdown_table
-from tests.fuzz.targets import TARGETS, head
+from tests.fuzz.targets import TARGETS, file_marker
 
 log = logging.getLogger("refinery")
 SEEDS = Path(__file__).with_name("seeds")
 MAX_BYTES = 4096  # of an input
-MAX_SECONDS, MAX_MB = 20, 2048  # of one input; more is a finding
+MAX_SECONDS, MAX_MB = 20, 2048  # for one input; an input that takes more is a finding
 LOG_S = 60.0  # between two log lines about one target
-PULSE = re.compile(r"#(?P<executions>\d+)\t.*cov: (?P<edges>\d+) ft: (?P<features>\d+) corp: (?P<kept>\d+)")
+STATUS_LINE = re.compile(r"#(?P<executions>\d+)\t.*cov: (?P<edges>\d+) ft: (?P<features>\d+) corp: (?P<kept>\d+)")
 
 
 class BrokenRulesError(AssertionError):
-    """Inputs broke a rule, which is a fault of a reader; the message holds the commands that repeat them."""
+    """Inputs broke a rule: a reader has a fault. The message holds the commands that repeat the inputs."""
 
 
 @dataclass(frozen=True)
 class FuzzRun:
-    """How far one target's fuzzer came, by its own count.
+    """The result of one target's fuzzer, with libFuzzer's counts.
 
-    edges: branches reached; features: these by how often they ran; kept: inputs; findings: files of inputs that break a
-    rule.
+    edges: branches reached; features: pairs of a branch and how often it ran; kept: inputs kept; findings: files of
+    inputs that break a rule.
     """
 
     target: str
@@ -66,16 +66,16 @@ class FuzzRun:
 def fuzz(
     only: Sequence[str] = (), *, minutes: float = 30.0, out: Path = Path("fuzz"), together: int = 1
 ) -> list[FuzzRun]:
-    """Feed every reader of outside bytes with what libFuzzer makes of small seeds, and check what must always hold.
+    """Feed every reader of untrusted files with inputs made by libFuzzer from small seeds, and check the rules.
 
-    only: targets, all by default; minutes: for each target; out: for inputs, logs and findings, and given again the run
-    goes on from there; together: targets at a time, a process each. Raises BrokenRulesError for findings.
+    only: targets, all by default; minutes: for each target; out: the folder of inputs, logs and findings, in which a
+    later run continues; together: targets at a time, one process for each. Raises BrokenRulesError for findings.
     """
     names = list(only or TARGETS)
     if unknown := set(names) - set(TARGETS):
         raise UserError(f"--only {', '.join(sorted(unknown))}: give some of {', '.join(TARGETS)}")
     if minutes <= 0 or together < 1:
-        raise UserError(f"--minutes {minutes:g} --together {together}: give more than nothing")
+        raise UserError(f"--minutes {minutes:g} --together {together}: both must be above 0")
     if importlib.util.find_spec("atheris") is None:
         raise UserError("atheris is not installed: pip install 'face-refinery[fuzz]' (Linux), and run again")
     with ThreadPoolExecutor(together) as pool:
@@ -88,7 +88,7 @@ def fuzz(
 def _run(name: str, folder: Path, minutes: float) -> FuzzRun:
     """One target until its time is over or an input breaks a rule."""
     (folder / "kept").mkdir(parents=True, exist_ok=True)
-    (folder / "words").write_text("".join(f'"{head(f)[:-1].decode()}\\x0a"\n' for f in TARGETS[name].files))
+    (folder / "words").write_text("".join(f'"{file_marker(f)[:-1].decode()}\\x0a"\n' for f in TARGETS[name].files))
     before, started = set(_findings(folder)), time.monotonic()
     counts, status = _watch(name, folder, minutes)
     findings = sorted(set(_findings(folder)) - before)
@@ -100,14 +100,14 @@ def _run(name: str, folder: Path, minutes: float) -> FuzzRun:
 
 
 def _watch(name: str, folder: Path, minutes: float) -> tuple[dict[str, int], int]:
-    """Run a target's fuzzer to its end; its last counts, and its exit status."""
+    """Run a target's fuzzer to its end; returns its last counts and its exit status."""
     counts, logged = {"executions": 0, "edges": 0, "features": 0, "kept": 0}, time.monotonic()
     with open(folder / "log", "w") as file, _process(name, folder, minutes) as process:
         try:
             for line in process.stdout or ():
                 file.write(line)
-                if pulse := PULSE.match(line):
-                    counts = {key: int(value) for key, value in pulse.groupdict().items()}
+                if status_line := STATUS_LINE.match(line):
+                    counts = {key: int(value) for key, value in status_line.groupdict().items()}
                 if time.monotonic() - logged > LOG_S:
                     logged = time.monotonic()
                     log.info("%s: %s", name, ", ".join(f"{value} {key}" for key, value in counts.items()))
@@ -150,7 +150,7 @@ def main(arguments: list[str]) -> None:
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     runs = fuzz(**vars(parser.parse_args(arguments)))
     print(markdown_table([run.row() for run in runs]))  # noqa: T201
-    print("edges: branches of our readers and of the Python below them; features: these by how often they ran")  # noqa: T201
+    print("edges: branches of the readers and of the Python below; features: edges by how often they ran")  # noqa: T201
 
 
 if __name__ == "__main__":

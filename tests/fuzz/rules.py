@@ -1,4 +1,4 @@
-"""A target of the fuzzer: a reader of outside bytes, and the rules that hold whatever the bytes are."""
+"""A target of the fuzzer: a reader of untrusted files, and the rules that must hold for any content of the files."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,47 +11,50 @@ HARMLESS = frozenset({"open", "pickle.find_class", "os.listdir", "os.scandir", "
 
 
 class Target(NamedTuple):
-    """The files that an input may hold, and a check of a folder with some of them: it raises what it finds wrong."""
+    """The names of the files that an input may hold, and a function that reads a folder with some of them.
+
+    The function raises BrokenRuleError when a rule is broken.
+    """
 
     files: tuple[str, ...]
     check: Callable[[Path], None]
 
 
 class BrokenRuleError(AssertionError):
-    """What a reader returned breaks a rule; the message says which."""
+    """A reader's result breaks a rule; the message is the rule."""
 
 
-def holds(condition: bool, rule: str) -> None:
-    """Raise BrokenRuleError unless a rule holds."""
+def check_rule(condition: bool, rule: str) -> None:
+    """Raise BrokenRuleError with the rule's text unless the condition is true."""
     if not condition:
         raise BrokenRuleError(rule)
 
 
-def is_text(*words: str | None) -> None:
-    """Raise BrokenRuleError for a string that no table can hold, because it has no UTF-8."""
+def check_text(*words: str | None) -> None:
+    """Raise BrokenRuleError for a string that a table cannot hold, because it cannot be written as UTF-8."""
     for word in words:
         try:
             (word or "").encode()
         except UnicodeEncodeError:
-            raise BrokenRuleError(f"a string that has no UTF-8: {word!r}") from None
+            raise BrokenRuleError(f"a string that cannot be written as UTF-8: {word!r}") from None
 
 
 @contextmanager
 def nothing_but_reading() -> Iterator[None]:
-    """Raise BrokenRuleError when the block imports, runs or connects: all that Python audits, but reading files."""
+    """Raise BrokenRuleError when the block does anything that Python audits, except reading files."""
     events = _audit_events()
-    events.append("")  # from now on the hook adds to it
+    events.append("")  # a list that is not empty makes the hook record events
     try:
         yield
         harmful = {event for event in events if event} - HARMLESS
     finally:
         events.clear()
-    holds(not harmful, f"it did more than read: {', '.join(sorted(harmful))}")
+    check_rule(not harmful, f"it did more than read: {', '.join(sorted(harmful))}")
 
 
 @cache
 def _audit_events() -> list[str]:
-    """The audited events since the list was not empty; one hook for all blocks, as a hook cannot be removed."""
+    """The list of recorded audit events; one hook serves all blocks, because a hook cannot be removed."""
     events: list[str] = []
 
     def add(event: str, _: tuple[Any, ...]) -> None:

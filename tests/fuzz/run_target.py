@@ -13,21 +13,21 @@ from pathlib import Path
 
 import atheris
 
-FINDING = 77  # libFuzzer's own exit status for one
-READERS = ["pipeline", "pickletools", "csv", "json", "http", "email", "PIL"]  # whose branches are counted
+FINDING = 77  # the exit status that libFuzzer has for a finding
+READERS = ["pipeline", "pickletools", "csv", "json", "http", "email", "PIL"]  # modules whose branches are counted
 
 
 def main(arguments: list[str]) -> None:
-    """Fuzz until libFuzzer's own options end it, or a finding does."""
+    """Fuzz until the limits in libFuzzer's options are reached or there is a finding."""
     with atheris.instrument_imports(include=READERS):
-        from tests.fuzz.targets import attempt
+        from tests.fuzz.targets import check_input
     name, *options = arguments
     prefix = next((o.partition("=")[2] for o in options if o.startswith("-artifact_prefix=")), "")
 
     def run_input(data: bytes) -> None:
         try:
-            attempt(name, data)
-        except Exception:  # noqa: BLE001  every exception is a finding; an orderly exit may hang
+            check_input(name, data)
+        except Exception:  # noqa: BLE001  every exception is a finding; sys.exit may hang
             traceback.print_exc()
             Path(f"{prefix}crash-{sha256(data).hexdigest()[:16]}").write_bytes(data)
             os._exit(FINDING)
