@@ -112,7 +112,7 @@ def _indexed(idx: Path, size: int) -> tuple[Int, Int]:
 def _check_end(idx: Path, file: Path, end: int, size: int) -> None:
     if end < size:
         raise UserError(
-            f"{idx} names nothing after byte {end} of {file.name}, which has {size}: "
+            f"{idx} lists no record after byte {end} of {file.name}, which has {size} bytes: "
             "fetch both again, or remove the .idx"
         )
 

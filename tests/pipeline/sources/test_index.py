@@ -1,4 +1,4 @@
-"""Index and deal: every photo once, no identity across shards, the same identities in the same place as data grows."""
+"""The index and the shards of photos: every photo once, no identity in two shards, stable shards as data grows."""
 
 import os
 from pathlib import Path
@@ -18,30 +18,30 @@ def folder(path: Path, names: list[str], each: int = 3) -> Path:
     return path
 
 
-def dealt(root: Path, path: Path, shards: int | None = None) -> list[list[dict]]:
+def shard_rows(root: Path, path: Path, shards: int | None = None) -> list[list[dict]]:
     table, _ = index_photos(str(root), [Source("set", "image-folder", str(path))], shards=shards)
     return [t.to_pylist() for t in table.batches()]
 
 
 @pytest.mark.parametrize("shards", [1, 3, 8])
-def test_every_photo_is_there_once_and_no_identity_crosses_a_shard(tmp_path: Path, shards: int) -> None:
+def test_every_photo_comes_once_and_no_identity_is_in_two_shards(tmp_path: Path, shards: int) -> None:
     path = folder(tmp_path / "set", [f"person {i}" for i in range(40)])
-    found = dealt(tmp_path / "root", path, shards)
-    assert len(found) == shards
-    rows = [r for shard in found for r in shard]
+    shards_read = shard_rows(tmp_path / "root", path, shards)
+    assert len(shards_read) == shards
+    rows = [r for shard in shards_read for r in shard]
     assert len({r["face_id"] for r in rows}) == len(rows) == 120
-    where = {(r["identity"], i) for i, shard in enumerate(found) for r in shard}
-    assert len(where) == 40
-    for shard in found:
+    shards_of_identities = {(r["identity"], i) for i, shard in enumerate(shards_read) for r in shard}
+    assert len(shards_of_identities) == 40
+    for shard in shards_read:
         assert [(r["identity"], r["key"]) for r in shard] == sorted((r["identity"], r["key"]) for r in shard)
     assert all(r["face_id"] == face_id("set", r["key"]) for r in rows)
 
 
-def test_an_identity_stays_where_it_is_while_the_data_grows(tmp_path: Path) -> None:
+def test_an_identity_stays_in_its_shard_while_the_data_grows(tmp_path: Path) -> None:
     path = folder(tmp_path / "set", [f"p{i}" for i in range(40)])
-    before = {r["identity"]: i for i, s in enumerate(dealt(tmp_path / "root", path, 8)) for r in s}
+    before = {r["identity"]: i for i, s in enumerate(shard_rows(tmp_path / "root", path, 8)) for r in s}
     folder(path, [f"q{i}" for i in range(10)])
-    after = {r["identity"]: i for i, s in enumerate(dealt(tmp_path / "root", path, 8)) for r in s}
+    after = {r["identity"]: i for i, s in enumerate(shard_rows(tmp_path / "root", path, 8)) for r in s}
     assert {k: after[k] for k in before} == before
 
 
@@ -53,16 +53,16 @@ def test_a_changed_photo_changes_only_its_own_shard(tmp_path: Path) -> None:
     assert sum(a.digest != b.digest for a, b in zip(table.shards, again.shards, strict=True)) == 1
 
 
-def test_the_same_photos_elsewhere_are_the_same_table(tmp_path: Path) -> None:
+def test_a_moved_folder_gives_the_same_table(tmp_path: Path) -> None:
     folder(tmp_path / "set", ["a", "b"])
     table, _ = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "set"))])
     (tmp_path / "set").rename(tmp_path / "moved")
-    moved, where = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "moved"))])
+    moved, locations = index_photos(str(tmp_path / "root"), [Source("set", "image-folder", str(tmp_path / "moved"))])
     assert [s.digest for s in moved.shards] == [s.digest for s in table.shards]
-    assert where == {"set": ("image-folder", str(tmp_path / "moved"))}
+    assert locations == {"set": ("image-folder", str(tmp_path / "moved"))}
 
 
-def test_the_same_name_in_two_sources_is_two_claims(tmp_path: Path) -> None:
+def test_the_same_identity_in_two_sources_is_two_identities(tmp_path: Path) -> None:
     sources = [Source(n, "image-folder", str(folder(tmp_path / n, ["ann"]))) for n in ("one", "two")]
     table, _ = index_photos(str(tmp_path / "root"), sources)
     assert set(table.read()["identity"].to_pylist()) == {"one/ann", "two/ann"}

@@ -22,7 +22,7 @@ def groups():
     ]
 
 
-def test_the_same_seed_draws_the_same_whatever_else_is_drawn(drawn):
+def test_a_seed_draws_the_same_photo_independently_of_other_photos(drawn):
     again = list(draw_people(2, 2, seed=1))
     assert all((a.photo == b.photo).all() for a, b in zip(drawn[:4], again, strict=True))
     other = next(draw_people(1, 1, seed=2))
@@ -42,7 +42,7 @@ def test_photos_are_larger_than_the_face_and_eight_bit(drawn):
     assert [d.people for d in drawn] == [(i // 2,) for i in range(8)]
 
 
-def test_landmarks_lie_as_a_face_has_them(drawn, groups):
+def test_landmarks_have_the_geometry_of_a_face(drawn, groups):
     for one in [*drawn, *groups]:
         assert one.landmarks.shape == (len(one.boxes), 5, 2)
         for (x1, y1, x2, y2), marks in zip(one.boxes, one.landmarks, strict=True):
@@ -57,8 +57,8 @@ def test_landmarks_lie_as_a_face_has_them(drawn, groups):
             assert 0.2 < (nose - eyes) @ down / (down @ down) < 0.9
 
 
-def test_the_skin_is_where_the_landmarks_are(drawn):
-    """Between the eyes a drawn face has its skin's colour: the drawing and its truth lie on each other."""
+def test_the_skin_lies_between_the_landmarks(drawn):
+    """The colour between the landmarks of the eyes is that of the skin, so the landmarks fit the drawing."""
     for one in drawn:
         left, right, nose, *_ = one.landmarks[0]
         x, y = ((left + right + nose) / 3).round().astype(int)
@@ -66,7 +66,7 @@ def test_the_skin_is_where_the_landmarks_are(drawn):
         assert red > blue
 
 
-def test_of_several_people_the_photo_is_about_the_first(groups):
+def test_the_first_of_several_people_is_the_subject(groups):
     for one in groups:
         height, width = one.photo.shape[:2]
         faces = DetectedFaces(one.boxes, np.ones(len(one.boxes), np.float32), one.landmarks)
@@ -74,7 +74,7 @@ def test_of_several_people_the_photo_is_about_the_first(groups):
     assert [len(one.people) for one in groups] == [2, 3] * 4
 
 
-def test_people_are_spread_about_the_measures():
+def test_people_have_the_means_of_the_measures():
     shapes = np.array([make_person(3, i).shape for i in range(400)])
     mean, _, sd = np.array([MEASURES[name] for name in Shape._fields]).T
     assert list(MEASURES) == list(Shape._fields)
@@ -84,7 +84,7 @@ def test_people_are_spread_about_the_measures():
     assert (np.abs(shapes - mean) <= MAX_DEVIATION * sd + more + 1e-9).all()
 
 
-def test_looks_vary_but_not_the_bones():
+def test_looks_vary_but_the_shape_of_the_head_does_not():
     person, rng = make_person(3, 5), np.random.default_rng(0)
     days = [vary_looks(person, rng) for _ in range(60)]
     assert len({(d.hair, d.beard, d.glasses) for d in days}) > 3

@@ -9,7 +9,7 @@ def grid(rows: int, columns: int) -> np.ndarray:
     return np.stack([x, y, np.zeros_like(x)], -1)
 
 
-def slowly(points: np.ndarray, frame: tuple[int, int], sign: int) -> dict[int, tuple[float, float, float]]:
+def slow_raster(points: np.ndarray, frame: tuple[int, int], sign: int) -> dict[int, tuple[float, float, float]]:
     """Column, row and depth at each pixel, triangle by triangle and pixel by pixel."""
     shown: dict[int, tuple[float, float, float]] = {}
     places = grid(*points.shape[:2])
@@ -33,7 +33,7 @@ def slowly(points: np.ndarray, frame: tuple[int, int], sign: int) -> dict[int, t
     return shown
 
 
-def test_a_rectangle_shows_its_grid_at_every_pixel_once():
+def test_a_rectangle_covers_every_pixel_once():
     points = grid(2, 2) * (4, 3, 1) + (1, 2, 7)
     seen = rasterise(points.astype(np.float32), (10, 10))
     y, x = np.divmod(seen.pixel, 10)
@@ -44,21 +44,21 @@ def test_a_rectangle_shows_its_grid_at_every_pixel_once():
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_crumpled_grid_is_filled_as_pixel_by_pixel(inside):
+def test_a_crumpled_grid_equals_the_slow_reference(inside):
     rng = np.random.default_rng(0)
     points = (grid(5, 6) * (4.3, 4.1, 0) + rng.normal(0, 2.5, (5, 6, 3)) + (-1.5, -1.5, 0)).astype(np.float32)
     frame = (16, 18)
-    expected = slowly(points, frame, -1 if inside else 1)
+    expected = slow_raster(points, frame, -1 if inside else 1)
     seen = rasterise(points, frame, inside=inside)
     found = dict(zip(seen.pixel.tolist(), zip(seen.column, seen.row, seen.depth, strict=True), strict=True))
     assert len(found) == len(seen.pixel)  # no pixel twice
     assert set(expected) <= set(found)
-    assert len(set(found) - set(expected)) <= 1  # on an edge, within a hair's breadth of it
+    assert len(set(found) - set(expected)) <= 1  # on an edge, within rounding of it
     for pixel, value in expected.items():
         np.testing.assert_allclose(found[pixel], value, atol=2e-3)
 
 
-def test_the_nearer_of_two_folds_is_seen():
+def test_the_nearer_of_two_folds_is_visible():
     points = grid(2, 4) * (4, 4, 1)
     points[:, 2:, 0] = points[:, 1::-1, 0]  # the right half is folded back over the left, turned away
     points[:, 2:, 2] = 5
@@ -68,5 +68,5 @@ def test_the_nearer_of_two_folds_is_seen():
     assert back.depth.max() == 5
 
 
-def test_what_is_outside_the_frame_shows_nothing():
+def test_points_outside_the_frame_give_no_pixels():
     assert not len(rasterise(grid(3, 3) + np.float32(50), (20, 20)).pixel)

@@ -42,12 +42,12 @@ def test_normals_of_a_sphere_point_away_from_its_middle():
     np.testing.assert_allclose(normals(points.astype(np.float32))[inner], points[inner], atol=0.01)
 
 
-def test_a_power_is_a_power():
+def test_whole_power_equals_numpys_power():
     base = np.array([0.0, 0.5, 1.0, 1.5])
     np.testing.assert_allclose(whole_power(base, 11), base**11)
 
 
-def test_points_along_a_straight_profile_are_even():
+def test_points_along_a_straight_profile_are_evenly_spaced():
     found = along(np.array([(0, 0, 10), (30, 40, 20)]), 6)
     np.testing.assert_allclose(found, [(6 * i, 8 * i, 10 + 2 * i) for i in range(6)], atol=1e-4)
 
@@ -57,7 +57,7 @@ def test_noise_is_the_same_at_any_resolution():
     assert np.corrcoef(coarse.ravel(), fine[1::3, 1::3].ravel())[0, 1] > 0.999
 
 
-def test_stretching_keeps_the_corners():
+def test_resampling_keeps_the_corners():
     grid = np.array([[0, 2], [4, 6]], np.float32)
     np.testing.assert_allclose(resample(grid, (3, 5)), [[0, 0.5, 1, 1.5, 2], [2, 2.5, 3, 3.5, 4], [4, 4.5, 5, 5.5, 6]])
 

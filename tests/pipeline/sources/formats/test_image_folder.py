@@ -11,10 +11,10 @@ from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
 
 
-def photos(path: Path, *, flat: bool = False) -> dict[str, Photo]:
-    found = [p for part in image_folder.parts(path, flat=flat) for p in image_folder.index(part)]
-    assert len({p.key for p in found}) == len(found)
-    return {p.key: p for p in found}
+def photos_by_key(path: Path, *, flat: bool = False) -> dict[str, Photo]:
+    photos = [p for part in image_folder.parts(path, flat=flat) for p in image_folder.index(part)]
+    assert len({p.key for p in photos}) == len(photos)
+    return {p.key: p for p in photos}
 
 
 def put(path: Path, data: bytes = b"photo") -> Path:
@@ -24,8 +24,8 @@ def put(path: Path, data: bytes = b"photo") -> Path:
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """Root may read everything, so the unreadable is read as someone else."""
+def as_user_nobody() -> Iterator[None]:
+    """Run the block as another user: root can read every file."""
     if os.geteuid() != 0:
         yield
         return
@@ -36,36 +36,36 @@ def nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_every_suffix_in_any_case_nested_and_hidden_and_others_counted(tmp_path):
+def test_photos_have_any_suffix_and_depth_and_other_files_are_counted(tmp_path):
     for name in ("Ann/1.jpg", "Ann/2.JPEG", "Bob/x/3.Png", "Bob/x/4.webp", "Bob/5.bmp"):
         put(tmp_path / name, name.encode())
     for name in ("Ann/._1.jpg", "Ann/list.txt", ".trash/1.jpg", "readme", "Ann/Thumbs.db"):
         put(tmp_path / name)
-    found = photos(tmp_path)
-    assert {k: p.identity for k, p in found.items()} == {
+    photos = photos_by_key(tmp_path)
+    assert {k: p.identity for k, p in photos.items()} == {
         "Ann/1.jpg": "Ann",
         "Ann/2.JPEG": "Ann",
         "Bob/x/3.Png": "Bob/x",
         "Bob/x/4.webp": "Bob/x",
         "Bob/5.bmp": "Bob",
     }
-    assert all(image_folder.read(tmp_path, p) == key.encode() for key, p in found.items())
+    assert all(image_folder.read(tmp_path, p) == key.encode() for key, p in photos.items())
     assert image_folder.ignored(tmp_path) == {"hidden": 2, "not a photo": 3}
 
 
 @pytest.mark.parametrize(
     "name", ["a b", 'it\'s "quoted"', "Zoë Ünïcode 東京", "two\nlines", "tab\t", "back\\slash", "#%&"]
 )
-def test_names_survive(tmp_path, name):
+def test_unusual_names_are_kept(tmp_path, name):
     put(tmp_path / name / f"{name}.jpg", b"x")
-    (photo,) = photos(tmp_path).values()
+    (photo,) = photos_by_key(tmp_path).values()
     assert (photo.identity, photo.key) == (name, f"{name}/{name}.jpg")
     assert image_folder.read(tmp_path, photo) == b"x"
 
 
-def test_a_name_that_is_no_utf8_is_told_and_not_lost(tmp_path):
+def test_a_name_that_is_not_utf8_is_a_photo_with_a_failure(tmp_path):
     put(tmp_path / "Ann" / os.fsdecode(b"caf\xe9.jpg"))
-    (photo,) = photos(tmp_path).values()
+    (photo,) = photos_by_key(tmp_path).values()
     assert photo.key == "Ann/caf\\xe9.jpg"
     assert photo.failure == "unreadable: its name is no UTF-8: rename it"
     photo.key.encode()
@@ -80,14 +80,14 @@ def test_links(tmp_path):
     (root / "Ann" / "gone.jpg").symlink_to(root / "nowhere")
     (root / "Bob").symlink_to(outside.parent)
     os.mkfifo(root / "Ann" / "pipe.jpg")
-    found = photos(root)
-    assert set(found) == {"Ann/1.jpg", "Ann/out.jpg", "Ann/gone.jpg", "Bob/1.jpg"}
-    assert found["Ann/gone.jpg"].failure == "unreadable: a link to nothing"
-    assert image_folder.read(root, found["Ann/out.jpg"]) == b"outside"
+    photos = photos_by_key(root)
+    assert set(photos) == {"Ann/1.jpg", "Ann/out.jpg", "Ann/gone.jpg", "Bob/1.jpg"}
+    assert photos["Ann/gone.jpg"].failure == "unreadable: a link to nothing"
+    assert image_folder.read(root, photos["Ann/out.jpg"]) == b"outside"
     assert image_folder.ignored(root) == {"link to a folder above": 1, "neither file nor folder": 1}
 
 
-def test_wrong_paths_are_told_in_one_line(tmp_path):
+def test_wrong_paths_are_user_errors_of_one_line(tmp_path):
     put(tmp_path / "flat" / "1.jpg")
     put(tmp_path / "none" / "Ann" / "1.txt")
     (tmp_path / "empty").mkdir()
@@ -105,24 +105,24 @@ def test_wrong_paths_are_told_in_one_line(tmp_path):
         assert str(tmp_path / name) in str(error.value)
 
 
-def test_flat_when_asked(tmp_path):
+def test_photos_may_lie_in_the_root_when_flat(tmp_path):
     put(tmp_path / "1.jpg")
-    assert photos(tmp_path, flat=True)["1.jpg"].identity is None
+    assert photos_by_key(tmp_path, flat=True)["1.jpg"].identity is None
 
 
-def test_a_folder_that_cannot_be_read_is_named(tmp_path):
+def test_the_error_names_a_folder_that_cannot_be_read(tmp_path):
     put(tmp_path / "Ann" / "1.jpg")
     for folder in (tmp_path, *(p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-")))):
         folder.chmod(0o755)
     (tmp_path / "Ann").chmod(0)
     try:
-        with nobody(), pytest.raises(UserError, match="Ann' cannot be read"):
+        with as_user_nobody(), pytest.raises(UserError, match="Ann' cannot be read"):
             image_folder.parts(tmp_path)
     finally:
         (tmp_path / "Ann").chmod(0o755)
 
 
-def test_parts_are_many_and_only_what_changed_changes(tmp_path):
+def test_a_changed_folder_changes_only_its_part(tmp_path):
     for i in range(600):
         put(tmp_path / f"m.{i:04}" / "1.jpg")
     before = image_folder.parts(tmp_path)
@@ -135,24 +135,24 @@ def test_parts_are_many_and_only_what_changed_changes(tmp_path):
     assert 1 <= len(set(after) - set(before)) <= 2
 
 
-def test_a_photo_that_changed_or_vanished_is_told(tmp_path):
+def test_a_changed_or_missing_photo_is_an_error(tmp_path):
     put(tmp_path / "Ann" / "1.jpg", b"1")
     put(tmp_path / "Ann" / "2.jpg", b"2")
-    found = photos(tmp_path)
+    photos = photos_by_key(tmp_path)
     put(tmp_path / "Ann" / "1.jpg", b"11")
     (tmp_path / "Ann" / "2.jpg").unlink()
     with pytest.raises(PhotoChanged, match=r"1\.jpg changed"):
-        image_folder.read(tmp_path, found["Ann/1.jpg"])
+        image_folder.read(tmp_path, photos["Ann/1.jpg"])
     with pytest.raises(PhotoChanged, match=r"2\.jpg vanished"):
-        image_folder.read(tmp_path, found["Ann/2.jpg"])
+        image_folder.read(tmp_path, photos["Ann/2.jpg"])
 
 
-def test_distinct_renames_all_but_the_first():
+def test_distinct_keys_keep_the_first_and_rename_the_others():
     twice = [Photo("a", "x", "f", 0), Photo("a", "x", "f", 9), Photo("b", "x", "f", 5)]
     assert [p.key for p in distinct_keys(twice)] == ["a", "a@f:9", "b"]
 
 
-def test_sources_by_their_name():
+def test_a_source_format_is_chosen_by_name():
     assert source_format("image-folder") is image_folder
     with pytest.raises(UserError, match="image-folder, ms-celeb, record-io, megaface"):
         source_format("zip")
@@ -160,6 +160,6 @@ def test_sources_by_their_name():
 
 @pytest.mark.material
 def test_the_noisy_photos(material):
-    found = photos(material / "noisy_lfw" / "photos")
-    assert len(found) == 4715
-    assert len({p.identity for p in found.values()}) == 683
+    photos = photos_by_key(material / "noisy_lfw" / "photos")
+    assert len(photos) == 4715
+    assert len({p.identity for p in photos.values()}) == 683

@@ -11,7 +11,7 @@ from pipeline.sources.photo import Photo
 DISTRACTOR = "375/37531198@N00/4174611825_0.jpg"
 
 
-def photos(path: Path) -> dict[str, Photo]:
+def photos_by_key(path: Path) -> dict[str, Photo]:
     return {p.key: p for part in megaface.parts(path) for p in megaface.index(part)}
 
 
@@ -21,19 +21,19 @@ def put(path: Path, data: bytes | str = b"photo") -> Path:
     return path
 
 
-def test_probes_claim_their_folder_and_distractors_nobody(tmp_path):
+def test_the_identity_of_a_probe_is_its_folder_and_a_distractor_has_none(tmp_path):
     put(tmp_path / "facescrub_images" / "Aaron_Eckhart" / "Aaron_Eckhart_1.png", b"probe")
     put(tmp_path / "Adam Brody" / "Adam Brody_2.jpg")
     put(tmp_path / "FlickrFinal2" / DISTRACTOR)
     put(tmp_path / DISTRACTOR)
-    found = photos(tmp_path)
-    assert {key: p.identity for key, p in found.items()} == {
+    photos = photos_by_key(tmp_path)
+    assert {key: p.identity for key, p in photos.items()} == {
         "facescrub_images/Aaron_Eckhart/Aaron_Eckhart_1.png": "Aaron_Eckhart",
         "Adam Brody/Adam Brody_2.jpg": "Adam Brody",
         f"FlickrFinal2/{DISTRACTOR}": None,
         DISTRACTOR: None,
     }
-    assert megaface.read(tmp_path, found["facescrub_images/Aaron_Eckhart/Aaron_Eckhart_1.png"]) == b"probe"
+    assert megaface.read(tmp_path, photos["facescrub_images/Aaron_Eckhart/Aaron_Eckhart_1.png"]) == b"probe"
 
 
 @pytest.mark.parametrize(
@@ -50,26 +50,26 @@ def test_probes_claim_their_folder_and_distractors_nobody(tmp_path):
 def test_boxes_of_distractors(tmp_path, text, box):
     put(tmp_path / DISTRACTOR)
     put(tmp_path / f"{DISTRACTOR}.json", text)
-    assert photos(tmp_path)[DISTRACTOR].box == box
+    assert photos_by_key(tmp_path)[DISTRACTOR].box == box
     assert megaface.ignored(tmp_path) == {}
 
 
-def test_boxes_of_probes_in_either_spelling(tmp_path):
+def test_boxes_of_probes_with_blanks_or_underscores(tmp_path):
     put(tmp_path / "Daniel Radcliffe" / "Daniel Radcliffe_14684.jpg")
     put(tmp_path / "A_B" / "A_B_1.png")
     put(
         tmp_path / "facescrub_face_info.txt",
         "Daniel_Radcliffe/Daniel_Radcliffe_14684.jpg 175,113,310,248 1,2,3,4\nA_B/A_B_1.png 1,2,30,0 1,2,3,4\n",
     )
-    found = photos(tmp_path)
-    assert found["Daniel Radcliffe/Daniel Radcliffe_14684.jpg"].box == (175, 113, 310, 248)
-    assert found["A_B/A_B_1.png"].box is None
+    photos = photos_by_key(tmp_path)
+    assert photos["Daniel Radcliffe/Daniel Radcliffe_14684.jpg"].box == (175, 113, 310, 248)
+    assert photos["A_B/A_B_1.png"].box is None
     put(tmp_path / "facescrub_face_info.txt", "one two\n")
     with pytest.raises(UserError, match=r"face_info\.txt line 1"):
         megaface.parts(tmp_path)
 
 
-def test_lists_say_which_photos_belong(tmp_path):
+def test_only_listed_photos_belong_to_the_set(tmp_path):
     for name in ("images/A/A_1.png", "images/A/A_2.png", DISTRACTOR, DISTRACTOR.replace("_0", "_1")):
         put(tmp_path / name)
     whole = megaface.parts(tmp_path)
@@ -78,16 +78,16 @@ def test_lists_say_which_photos_belong(tmp_path):
         json.dumps({"path": [DISTRACTOR, "1/2@N3/x.jpg"]}),
     )
     assert megaface.parts(tmp_path) != whole
-    assert set(photos(tmp_path)) == {"images/A/A_1.png", "images/A/A_2.png", DISTRACTOR}
+    assert set(photos_by_key(tmp_path)) == {"images/A/A_1.png", "images/A/A_2.png", DISTRACTOR}
     put(tmp_path / "facescrub_lst", "A/A_2.png\n")
-    assert set(photos(tmp_path)) == {"images/A/A_2.png", DISTRACTOR}
+    assert set(photos_by_key(tmp_path)) == {"images/A/A_2.png", DISTRACTOR}
     assert megaface.ignored(tmp_path) == {"not in a list": 2, "listed, not there": 1}
     put(tmp_path / "facescrub_features_list.json", "{}")
     with pytest.raises(UserError, match="holds no list of photos under path"):
         megaface.parts(tmp_path)
 
 
-def test_wrong_paths_are_told(tmp_path):
+def test_wrong_paths_are_user_errors(tmp_path):
     for path, words in {tmp_path / "none": "is not there", tmp_path: "holds no photo"}.items():
         with pytest.raises(UserError, match=words):
             megaface.parts(path)
@@ -97,7 +97,7 @@ def test_wrong_paths_are_told(tmp_path):
 def test_the_published_boxes_and_the_noisy_photos(material, tmp_path):
     shutil.copy(material / "noise_lists" / "facescrub_face_info.txt", tmp_path)
     put(tmp_path / "facescrub_images" / "Daniel Radcliffe" / "Daniel Radcliffe_14688.jpg")
-    assert [p.box for p in photos(tmp_path).values()] == [(351, 512, 1367, 1528)]
+    assert [p.box for p in photos_by_key(tmp_path).values()] == [(351, 512, 1367, 1528)]
     root = material / "noisy_lfw" / "photos"
     plain = [p for part in image_folder.parts(root) for p in image_folder.index(part)]
-    assert photos(root) == {p.key: p for p in plain}
+    assert photos_by_key(root) == {p.key: p for p in plain}

@@ -24,14 +24,14 @@ def test_a_magic_at_a_multiple_of_four_is_cut_out_by_hand():
 
 
 @given(st.lists(st.sampled_from([MAGIC, b"a", b"bcd", b"\0\0\0\0", MAGIC[:2]]), max_size=12).map(b"".join))
-def test_what_is_framed_is_joined(record):
+def test_join_undoes_frame(record):
     framed = codec.frame(record)
     assert len(framed) % 4 == 0
     assert codec.join(framed) == record
 
 
 @given(st.lists(st.binary(max_size=30) | st.just(b"abcd" + MAGIC + b"x"), max_size=8))
-def test_a_file_is_walked_from_record_to_record(records):
+def test_scan_gives_every_record_of_a_file(records):
     with tempfile.TemporaryFile() as stream:
         stream.write(b"".join(codec.frame(r) for r in records))
         stream.flush()
@@ -79,7 +79,7 @@ def test_a_header_by_hand():
         (codec.frame(b"abcd" + MAGIC)[:12] + codec.frame(b""), "the flag 0"),
     ],
 )
-def test_damage_is_told_by_its_byte(damaged, words, tmp_path):
+def test_the_error_names_the_damaged_byte(damaged, words, tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(damaged)
     with open(path, "rb") as stream, pytest.raises(DamagedRecord, match=words):
@@ -106,7 +106,7 @@ def test_magics_inside(material):
 
 @pytest.mark.material
 @pytest.mark.parametrize("name", ["identity_ranges", "plain", "multi_label"])
-def test_real_files_are_written_again_byte_for_byte(material, name):
+def test_real_files_are_equal_after_join_and_frame(material, name):
     path = material / "record_io" / name / "train.rec"
     data = path.read_bytes()
     with open(path, "rb") as stream:

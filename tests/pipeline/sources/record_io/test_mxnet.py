@@ -1,4 +1,4 @@
-"""Our RecordIO against the real mxnet 1.9.1, which wants an environment of its own: it needs an older numpy."""
+"""This RecordIO codec compared with mxnet 1.9.1, which runs in a virtual environment of its own with an older numpy."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def payloads(seed: int, count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("layout", ["identity_ranges", "plain"])
-def test_mxnet_reads_what_we_write(mxnet, tmp_path, layout):
+def test_mxnet_reads_written_files(mxnet, tmp_path, layout):
     samples = [Sample(i // 4, p, f"{i}") for i, p in enumerate(payloads(1, 200))]
     write_record_io(tmp_path, samples, layout=layout)
     found = json.loads(run_python(mxnet, READ_RECORDS, tmp_path))
@@ -36,7 +36,7 @@ def test_mxnet_reads_what_we_write(mxnet, tmp_path, layout):
     assert found["count"] == len(found["records"]) == (251 if layout == "identity_ranges" else 200)
 
 
-def test_we_read_and_write_what_mxnet_writes_byte_for_byte(mxnet, tmp_path):
+def test_files_of_mxnet_are_read_and_written_byte_for_byte(mxnet, tmp_path):
     given = [([float(i), 2.5, float(i % 3)] if i % 3 == 0 else [float(i)], p) for i, p in enumerate(payloads(2, 300))]
     run_python(mxnet, WRITE_RECORDS, tmp_path, [(labels, p.hex()) for labels, p in given])
     found = [p for part in reader.parts(tmp_path, part_records=70) for p in reader.index(part)]
@@ -71,7 +71,7 @@ def test_the_same_pixels_and_labels(mxnet, material, tmp_path, layout):
 
 @pytest.mark.material
 @pytest.mark.parametrize("name", ["identity_ranges", "plain", "multi_label"])
-def test_both_readers_see_the_same_in_real_files(mxnet, material, name):
+def test_both_readers_agree_on_real_files(mxnet, material, name):
     folder = material / "record_io" / name
     theirs = json.loads(run_python(mxnet, READ_RECORDS, folder))["records"]
     with open(folder / "train.rec", "rb") as stream:

@@ -15,21 +15,21 @@ from pipeline.sources.record_io.writer import Sample, write_record_io
 SAMPLES = [Sample(i // 3, b"\xff\xd8" + bytes([i]) * i + MAGIC * (i % 3), f"p{i // 3}/{i}.jpg") for i in range(10)]
 
 
-def photos(path: Path, part_records: int = reader.PART_RECORDS) -> list[Photo]:
+def indexed_photos(path: Path, part_records: int = reader.PART_RECORDS) -> list[Photo]:
     return [p for part in reader.parts(path, part_records=part_records) for p in reader.index(part)]
 
 
 @pytest.mark.parametrize("layout", ["identity_ranges", "plain"])
 @pytest.mark.parametrize("part_records", [1, 4, 100])
 @pytest.mark.parametrize("idx", [True, False])
-def test_what_is_written_is_read(tmp_path, layout, part_records, idx):
+def test_written_samples_are_read(tmp_path, layout, part_records, idx):
     assert write_record_io(tmp_path, SAMPLES, layout=layout) == 10
     if not idx:
         (tmp_path / "train.idx").unlink()
     for path in (tmp_path, tmp_path / "train.rec"):
-        found = photos(path, part_records)
-        assert [(p.key, p.identity) for p in found] == [(s.key, str(s.label)) for s in SAMPLES]
-        assert [reader.read(path, p) for p in found] == [s.jpeg for s in SAMPLES]
+        photos = indexed_photos(path, part_records)
+        assert [(p.key, p.identity) for p in photos] == [(s.key, str(s.label)) for s in SAMPLES]
+        assert [reader.read(path, p) for p in photos] == [s.jpeg for s in SAMPLES]
     assert (tmp_path / "property").read_text() == "4,112,112\n"
     assert not list(tmp_path.glob(".*"))
 
@@ -48,7 +48,7 @@ def test_identity_ranges_by_hand(tmp_path):
 
 def test_names_txt_gives_identities(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain", names=["Ann", "Bob\n", "Zoë", "D"])
-    assert [p.identity for p in photos(tmp_path)][::3] == ["Ann", "Bob%0A", "Zoë", "D"]
+    assert [p.identity for p in indexed_photos(tmp_path)][::3] == ["Ann", "Bob%0A", "Zoë", "D"]
     (tmp_path / "names.txt").write_text("Ann\nBob\n")
     with pytest.raises(UserError, match=r"names\.txt holds 2 different names for '4' identities"):
         reader.parts(tmp_path)
@@ -57,38 +57,38 @@ def test_names_txt_gives_identities(tmp_path):
         reader.parts(tmp_path)
 
 
-def test_names_that_come_twice_in_the_lst_have_their_number_added(tmp_path):
+def test_the_number_is_added_to_titles_that_come_twice(tmp_path):
     write_record_io(tmp_path, [Sample(0, b"a", "x"), Sample(1, b"b", "x")], layout="plain")
-    assert [p.key for p in photos(tmp_path)] == ["x#0", "x#1"]
+    assert [p.key for p in indexed_photos(tmp_path)] == ["x#0", "x#1"]
 
 
-def test_a_name_that_is_the_number_of_a_record_without_a_line_has_its_own_number_added(tmp_path):
+def test_the_number_is_added_to_titles_that_equal_the_number_of_an_untitled_record(tmp_path):
     write_record_io(tmp_path, [Sample(0, b"a", "1"), Sample(1, b"b", "2"), Sample(2, b"c", "3")], layout="plain")
-    assert [p.key for p in photos(tmp_path)] == ["1", "2", "3"]
+    assert [p.key for p in indexed_photos(tmp_path)] == ["1", "2", "3"]
     lines = (tmp_path / "train.lst").read_text().splitlines(keepends=True)
     (tmp_path / "train.lst").write_text("".join(lines[:2]))
-    assert [p.key for p in photos(tmp_path)] == ["1#0", "2#1", "2"]
+    assert [p.key for p in indexed_photos(tmp_path)] == ["1#0", "2#1", "2"]
 
 
-def test_a_lst_of_another_kind_is_left_alone(tmp_path):
+def test_a_lst_of_another_form_is_not_used(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain")
     (tmp_path / "train.lst").write_text("1\t/a/b.jpg\t0\n")
-    assert [p.key for p in photos(tmp_path)] == [str(i) for i in range(10)]
+    assert [p.key for p in indexed_photos(tmp_path)] == [str(i) for i in range(10)]
 
 
 def test_a_folder_of_several_files(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain")
     shutil.copy(tmp_path / "train.rec", tmp_path / "val.rec")
-    keys = [p.key for p in photos(tmp_path)]
+    keys = [p.key for p in indexed_photos(tmp_path)]
     assert len(set(keys)) == 20
     assert keys[0] == "train/p0/0.jpg"
     assert keys[10] == "val/0"
 
 
-def test_labels_that_are_no_number(tmp_path):
+def test_labels_that_are_no_whole_number(tmp_path):
     records = [codec.pack(Header((x,), i), b"j") for i, x in enumerate([1.5, float("nan"), -1.0, 3.0])]
     (tmp_path / "a.rec").write_bytes(b"".join(codec.frame(r) for r in records))
-    assert [p.identity for p in photos(tmp_path)] == ["1.5", "nan", "-1", "3"]
+    assert [p.identity for p in indexed_photos(tmp_path)] == ["1.5", "nan", "-1", "3"]
 
 
 def test_one_bad_record_is_a_failure(tmp_path):
@@ -97,14 +97,14 @@ def test_one_bad_record_is_a_failure(tmp_path):
     with open(tmp_path / "train.rec", "r+b") as stream:
         stream.seek(offset)
         stream.write(b"oops")
-    found = photos(tmp_path)
-    assert len(found) == 10
-    assert found[4].failure == f"unreadable: no record begins at byte {offset}: found 6f6f7073, expected 0a23d7ce"
+    photos = indexed_photos(tmp_path)
+    assert len(photos) == 10
+    assert photos[4].failure == f"unreadable: no record begins at byte {offset}: found 6f6f7073, expected 0a23d7ce"
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30, 100])
 @pytest.mark.parametrize("idx", [True, False])
-def test_a_rec_that_is_cut_off_is_told(tmp_path, cut, idx):
+def test_a_rec_that_is_cut_off_is_a_user_error(tmp_path, cut, idx):
     write_record_io(tmp_path, SAMPLES, layout="plain")
     data = (tmp_path / "train.rec").read_bytes()
     (tmp_path / "train.rec").write_bytes(data[:-cut])
@@ -115,14 +115,14 @@ def test_a_rec_that_is_cut_off_is_told(tmp_path, cut, idx):
     assert "\n" not in str(error.value)
 
 
-def test_wrong_input_is_told_in_one_line(tmp_path):
+def test_wrong_input_is_a_user_error_of_one_line(tmp_path):
     write_record_io(tmp_path / "good", SAMPLES, layout="plain")
     (tmp_path / "empty").mkdir()
     size = (tmp_path / "good" / "train.rec").stat().st_size
     idx = (tmp_path / "good" / "train.idx").read_text()
     broken = {
         "past": (idx.replace("9\t", f"9\t{size}"), "line 10: offset .* is past the end"),
-        "short": ("".join(idx.splitlines(keepends=True)[:-2]), "names nothing after byte"),
+        "short": ("".join(idx.splitlines(keepends=True)[:-2]), "lists no record after byte"),
         "words": ("one\ttwo\n", "line 1: expected a number, a tab and an offset"),
         "twice": (idx + idx.splitlines(keepends=True)[3], "twice"),
         "void": ("", "is empty"),
@@ -145,14 +145,14 @@ def test_wrong_input_is_told_in_one_line(tmp_path):
             reader.parts(tmp_path / name)
 
 
-def test_a_changed_file_is_told_and_changes_its_parts(tmp_path):
+def test_a_changed_file_is_an_error_and_changes_its_parts(tmp_path):
     write_record_io(tmp_path, SAMPLES, layout="plain")
-    before, found = reader.parts(tmp_path), photos(tmp_path)
+    before, photos = reader.parts(tmp_path), indexed_photos(tmp_path)
     assert reader.parts(tmp_path) == before
     write_record_io(tmp_path, SAMPLES[:5], layout="plain")
     assert reader.parts(tmp_path) != before
     with pytest.raises(PhotoChanged, match=r"train\.rec changed"):
-        reader.read(tmp_path, found[0])
+        reader.read(tmp_path, photos[0])
 
 
 def test_labels_out_of_order_leave_nothing_behind(tmp_path):
@@ -164,19 +164,19 @@ def test_labels_out_of_order_leave_nothing_behind(tmp_path):
     assert (out / "train.lst").read_text() == "0\t5\ta\n1\t2\tb%09c%0A\n"
 
 
-def test_more_records_than_a_float32_can_count(tmp_path, monkeypatch):
+def test_more_records_than_a_float32_label_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.sources.record_io.writer.MAX_LABEL", 8)
     with pytest.raises(UserError, match="use the layout plain"):
         write_record_io(tmp_path, SAMPLES)
 
 
-def test_a_file_in_the_way_is_told(tmp_path):
+def test_a_file_in_place_of_the_folder_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write RecordIO to"):
         write_record_io(tmp_path / "file", SAMPLES)
 
 
-def test_a_full_disk_is_told_and_nothing_half_written_stays(tmp_path):
+def test_a_full_disk_is_a_user_error_and_leaves_no_files(tmp_path):
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True)
     if mount.returncode:
         pytest.skip("no tmpfs can be mounted here")
@@ -204,24 +204,24 @@ def test_classic_layout(material, tmp_path, idx):
         (folder / "train.idx").chmod(0o644)
         folder.chmod(0o755)
         (folder / "train.idx").unlink()
-    found = photos(folder)
-    assert [p.key for p in found] == [str(i) for i in range(1, 58)]
-    assert len({p.identity for p in found}) == 12
-    assert found[0].identity == "Aaron_Peirsol"
-    assert all(reader.read(folder, p).startswith(b"\xff\xd8") for p in found)
+    photos = indexed_photos(folder)
+    assert [p.key for p in photos] == [str(i) for i in range(1, 58)]
+    assert len({p.identity for p in photos}) == 12
+    assert photos[0].identity == "Aaron_Peirsol"
+    assert all(reader.read(folder, p).startswith(b"\xff\xd8") for p in photos)
 
 
 @pytest.mark.material
 def test_newer_layout_and_several_labels(material):
-    found = photos(material / "record_io" / "plain")
-    assert len(found) == 24
-    assert (found[4].key, found[4].identity) == ("Abel_Pacheco/Abel_Pacheco_0001.jpg", "1")
-    found = photos(material / "record_io" / "multi_label")
-    assert [(p.key, p.identity) for p in found][:2] == [
+    photos = indexed_photos(material / "record_io" / "plain")
+    assert len(photos) == 24
+    assert (photos[4].key, photos[4].identity) == ("Abel_Pacheco/Abel_Pacheco_0001.jpg", "1")
+    photos = indexed_photos(material / "record_io" / "multi_label")
+    assert [(p.key, p.identity) for p in photos][:2] == [
         ("Mercedes/mercedes/1.jpg", "4"),
         ("Mercedes/mercedes/2.jpg", "4"),
     ]
-    assert all(reader.read(material / "record_io" / "multi_label", p).startswith(b"\xff\xd8") for p in found)
+    assert all(reader.read(material / "record_io" / "multi_label", p).startswith(b"\xff\xd8") for p in photos)
 
 
 def test_struct_sizes():

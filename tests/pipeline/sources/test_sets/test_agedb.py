@@ -47,10 +47,10 @@ def agedb(folder: Path, **change: object) -> Path:
     return folder
 
 
-def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None:
+def test_the_pairs_equal_those_of_published_readers(tmp_path: Path) -> None:
     found = photo_sets.pairs(agedb(tmp_path))
     assert found == photo_sets.pairs(tmp_path / FILE)
-    raw = loadmat(tmp_path / FILE)["splits"]  # by the places at which public code looks, field by field
+    raw = loadmat(tmp_path / FILE)["splits"]  # read field by field, as public code does
     expected = [
         (
             str(raw[i][0][0][0][0][0][c][0][0][0][0]),
@@ -71,7 +71,7 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
     ("change", "message"),
     [
         ({"labels": np.array([[1.0, 0, 1, -1, -1, -1]])}, "fold 1 has"),
-        ({"labels": np.array([[1.0, -1]])}, r"fold 1 has \(2, 6\) photos and 2 answers"),
+        ({"labels": np.array([[1.0, -1]])}, r"fold 1 has \(2, 6\) photos and 2 labels"),
         ({"indices": np.empty((2, 0), object), "labels": np.ones((1, 0))}, "it lists no pair"),
         ({"indices": np.ones((2, 6))}, "a photo is no struct"),
         ({"indices": cells([["a"] * 6, ["b"] * 6])}, "a photo is no struct"),
@@ -79,12 +79,12 @@ def test_the_pairs_are_those_that_published_readers_take(tmp_path: Path) -> None
         ({"indices": cells([[struct(name="../a")] * 6] * 2)}, r"\.\./a'\]\" is no photo"),
     ],
 )
-def test_a_protocol_that_is_none(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_a_malformed_protocol_is_a_user_error(tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         photo_sets.pairs(agedb(tmp_path, **change))
 
 
-def test_a_broken_file_or_a_missing_photo_is_one_line(tmp_path: Path) -> None:
+def test_a_damaged_file_or_a_missing_photo_is_an_error_of_one_line(tmp_path: Path) -> None:
     file = agedb(tmp_path) / FILE
     whole = file.read_bytes()
     for data in (whole[: len(whole) // 2], whole[:100], b"", b"no matlab"):
@@ -100,7 +100,7 @@ def test_a_broken_file_or_a_missing_photo_is_one_line(tmp_path: Path) -> None:
         photo_sets.pairs(tmp_path)
 
 
-def test_of_several_protocols_one_is_given(tmp_path: Path) -> None:
+def test_of_several_protocols_one_must_be_chosen(tmp_path: Path) -> None:
     file = agedb(tmp_path) / FILE
     (tmp_path / "01_FINAL_protocol_5_years.mat").write_bytes(file.read_bytes())
     with pytest.raises(UserError, match=r"holds 2 lists of pairs: give one of 01_FINAL_protocol_5_years\.mat, 04_"):

@@ -1,4 +1,4 @@
-"""All pairs of photos: each once, in a fold of its person, and a fair draw where they are too many."""
+"""All pairs of photos: each once, in the fold of its person, and a fair random sample where there are too many."""
 
 import itertools
 
@@ -18,7 +18,7 @@ def test_every_pair_once() -> None:
     assert np.array_equal(found.fold, person[found.a])
 
 
-def test_folds_go_round_and_everybody_is_first_equally_often() -> None:
+def test_persons_are_spread_evenly_over_folds_and_over_photo_a() -> None:
     person = np.repeat(np.arange(25), 4)
     found = all_pairs(person)
     assert np.array_equal(found.fold, person[found.a] % 10)
@@ -27,7 +27,7 @@ def test_folds_go_round_and_everybody_is_first_equally_often() -> None:
 
 
 @pytest.mark.parametrize("people", [30, 400])  # 120 photos: a choice of 7,140 pairs; 1,600: draws of 1.3 million
-def test_too_many_are_drawn_by_the_seed(people: int) -> None:
+def test_a_sample_is_drawn_by_the_seed_where_pairs_are_too_many(people: int) -> None:
     person = np.repeat(np.arange(people), 4)
     most = 2000 if people == 30 else 5000
     found = all_pairs(person, max_pairs=most)
@@ -41,7 +41,7 @@ def test_too_many_are_drawn_by_the_seed(people: int) -> None:
     assert not np.array_equal(found.a, all_pairs(person, max_pairs=most, seed=1).a)
 
 
-def test_same_pairs_are_bounded_too() -> None:
+def test_genuine_pairs_are_limited_too() -> None:
     found = all_pairs(np.repeat([0, 1], 30), max_pairs=100)
     assert found.same.sum() == (~found.same).sum() == 100
 
@@ -50,6 +50,6 @@ def test_same_pairs_are_bounded_too() -> None:
     ("person", "words"),
     [([0, 0, 0], "one person only"), ([0, 1, 2], "no two photos of one person"), ([], "no two photos")],
 )
-def test_what_asks_nothing(person: list, words: str) -> None:
+def test_photos_without_both_kinds_of_pairs_are_a_user_error(person: list, words: str) -> None:
     with pytest.raises(UserError, match=words):
         all_pairs(np.array(person, int))

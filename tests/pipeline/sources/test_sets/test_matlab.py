@@ -1,4 +1,4 @@
-"""MAT-files as scipy writes them, held against what scipy reads, and damaged ones."""
+"""MAT-files written by scipy: compared with scipy's reader, and damaged."""
 
 from pathlib import Path
 from typing import Any
@@ -9,23 +9,23 @@ from scipy.io import loadmat, savemat
 
 from pipeline.sources.test_sets.matlab import Array, load
 
-MOST = 1 << 20
+MAX_BYTES = 1 << 20
 
 
-def plain(found: Any) -> Any:
-    """What scipy read, in our terms."""
+def as_array(found: Any) -> Any:
+    """An array of scipy's reader as an Array."""
     flat = found.ravel(order="F")
     if found.dtype.names:
-        return Array(found.shape, [tuple(map(plain, record)) for record in flat.tolist()])
+        return Array(found.shape, [tuple(map(as_array, record)) for record in flat.tolist()])
     if found.dtype == object:
-        return Array(found.shape, [plain(value) for value in flat.tolist()])
+        return Array(found.shape, [as_array(value) for value in flat.tolist()])
     if found.dtype.kind == "U":
         return Array((1, len(found.item())), [found.item()])
     return Array(found.shape, flat.tolist())
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_what_it_reads_is_what_scipy_reads(tmp_path: Path, packed: bool) -> None:
+def test_the_reader_agrees_with_scipys(tmp_path: Path, packed: bool) -> None:
     cells = np.empty((2, 3), object)
     for i, value in enumerate(("a", np.arange(6.0).reshape(2, 3), np.uint16([[7, 8]]), "tail²", np.zeros((0, 0)), -1)):
         cells[i % 2, i // 2] = value
@@ -36,40 +36,40 @@ def test_what_it_reads_is_what_scipy_reads(tmp_path: Path, packed: bool) -> None
     savemat(tmp_path / "a.mat", values, do_compression=packed)
     expected = loadmat(tmp_path / "a.mat")
     for name in values:
-        assert load(tmp_path / "a.mat", name, max_bytes=MOST) == plain(expected[name])
-    assert load(tmp_path / "a.mat", "other", max_bytes=MOST) is None
+        assert load(tmp_path / "a.mat", name, max_bytes=MAX_BYTES) == as_array(expected[name])
+    assert load(tmp_path / "a.mat", "other", max_bytes=MAX_BYTES) is None
 
 
-def test_a_file_cut_anywhere_is_refused_or_read(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
     savemat(file, {"x": np.arange(3.0)}, do_compression=False)
     whole = file.read_bytes()
-    expected = load(file, "x", max_bytes=MOST)
+    expected = load(file, "x", max_bytes=MAX_BYTES)
     for n in range(128, len(whole)):
         file.write_bytes(whole[:n])
         try:
-            found = load(file, "x", max_bytes=MOST)
+            found = load(file, "x", max_bytes=MAX_BYTES)
         except ValueError:
             continue
         assert (found is None) if n == 128 else (found == expected)
 
 
-def test_a_file_that_unpacks_to_much_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_unpacks_to_too_many_bytes_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
-    savemat(file, {"x": np.zeros(MOST)}, do_compression=True)
-    assert file.stat().st_size < MOST / 50
+    savemat(file, {"x": np.zeros(MAX_BYTES)}, do_compression=True)
+    assert file.stat().st_size < MAX_BYTES / 50
     with pytest.raises(ValueError, match="more than 1 MiB"):
-        load(file, "x", max_bytes=MOST)
-    savemat(file, {"x": np.random.default_rng(0).random(MOST)})
+        load(file, "x", max_bytes=MAX_BYTES)
+    savemat(file, {"x": np.random.default_rng(0).random(MAX_BYTES)})
     with pytest.raises(ValueError, match="more than 1 MiB"):
-        load(file, "x", max_bytes=MOST)
-    assert load(file, "x", max_bytes=16 * MOST)
+        load(file, "x", max_bytes=MAX_BYTES)
+    assert load(file, "x", max_bytes=16 * MAX_BYTES)
 
 
-def test_truth_values_are_numbers_and_complex_ones_are_refused(tmp_path: Path) -> None:
+def test_truth_values_are_numbers_and_complex_numbers_are_an_error(tmp_path: Path) -> None:
     file = tmp_path / "a.mat"
     savemat(file, {"x": np.eye(2) > 0})
-    assert load(file, "x", max_bytes=MOST) == Array((2, 2), [1, 0, 0, 1])
+    assert load(file, "x", max_bytes=MAX_BYTES) == Array((2, 2), [1, 0, 0, 1])
     savemat(file, {"x": np.array([[1j]])})
     with pytest.raises(ValueError, match="complex"):
-        load(file, "x", max_bytes=MOST)
+        load(file, "x", max_bytes=MAX_BYTES)

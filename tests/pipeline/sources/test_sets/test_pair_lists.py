@@ -1,4 +1,4 @@
-"""Test sets in the layouts that they are distributed in; here with drawn bytes for photos."""
+"""Test sets in the layouts in which they are distributed, with a few bytes in place of each photo."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def calfw(folder: Path, *, name: str = "pairs_CALFW.txt", folds: bool = True) ->
 
 
 @pytest.mark.parametrize(("name", "folds"), [("pairs_CALFW.txt", True), ("pairs_CPLFW.txt", False)])
-def test_two_lines_a_pair(tmp_path, name, folds):
+def test_lists_with_two_lines_for_a_pair(tmp_path, name, folds):
     folder = calfw(tmp_path / "set", name=name, folds=folds)
     found = photo_sets.pairs(folder)
     assert found == photo_sets.pairs(folder / name)
@@ -58,7 +58,7 @@ def cfp(folder: Path) -> Path:
     return folder
 
 
-def test_cfp_in_both_its_splits(tmp_path):
+def test_both_splits_of_cfp(tmp_path):
     folder = cfp(tmp_path / "cfp")
     split = folder / "Protocol/Split"
     profile, frontal = photo_sets.pairs(split / "FP"), photo_sets.pairs(split / "FF")
@@ -76,7 +76,7 @@ def test_cfp_in_both_its_splits(tmp_path):
         photo_sets.parts(folder)
 
 
-def test_a_line_a_pair(tmp_path):
+def test_lists_with_one_line_for_a_pair(tmp_path):
     write_photos(tmp_path / "agedb30_align_112", *(f"{i}.jpg" for i in range(40)))
     lines = [f"{2 * i}.jpg {2 * i + 1}.jpg {i % 2}\n" for i in range(20)]
     (tmp_path / "agedb_30_pair.txt").write_text("".join(lines))
@@ -96,7 +96,7 @@ def test_a_line_a_pair(tmp_path):
         ("zz.jpg b.jpg 1\n", "lists zz.jpg, which is not beside it"),
     ],
 )
-def test_a_list_that_is_none(tmp_path, text, message):
+def test_a_malformed_list_is_a_user_error(tmp_path, text, message):
     write_photos(tmp_path / "photos", "a.jpg", "b.jpg")
     (tmp_path / "x_pair.txt").write_text(text)
     with pytest.raises(UserError, match=message):
@@ -105,9 +105,9 @@ def test_a_list_that_is_none(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("P0_A_0001.jpg", "expected a photo and a number"), ("P0_A_0001.jpg 0", "say different things of it")],
+    [("P0_A_0001.jpg", "expected a photo and a number"), ("P0_A_0001.jpg 0", "have different numbers")],
 )
-def test_a_pair_that_is_none(tmp_path, line, message):
+def test_malformed_lines_of_a_pair_are_a_user_error(tmp_path, line, message):
     folder = calfw(tmp_path / "set")
     file = folder / "pairs_CALFW.txt"
     file.write_text("\n".join([line, *file.read_text().splitlines()[1:]]))
@@ -116,7 +116,7 @@ def test_a_pair_that_is_none(tmp_path, line, message):
 
 
 @pytest.mark.parametrize(("text", "message"), [("1,99\n", "expected two numbers"), ("x\n", "expected two numbers")])
-def test_a_split_that_is_none(tmp_path, text, message):
+def test_a_malformed_split_is_a_user_error(tmp_path, text, message):
     split = cfp(tmp_path / "cfp") / "Protocol/Split/FP"
     (split / "02/diff.txt").write_text(text)
     with pytest.raises(UserError, match=rf"02/diff\.txt line 1: {message}"):

@@ -17,7 +17,7 @@ PHOTOS = [b"\xff\xd8" + bytes([i]) * (200 + i) for i in range(20)]
 SAME = [i % 3 == 0 for i in range(10)]
 
 
-def photos(path: Path) -> list[Photo]:
+def indexed_photos(path: Path) -> list[Photo]:
     return [p for part in photo_sets.parts(path) for p in photo_sets.index(part)]
 
 
@@ -29,7 +29,7 @@ def put(path: Path, content: object, protocol: int = 4) -> Path:
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("kind", ["bytes", "array", "column", "object"])
 @pytest.mark.parametrize("answers", [list, np.array, lambda s: [np.bool_(x) for x in s], lambda s: [int(x) for x in s]])
-def test_every_way_a_bin_was_written(tmp_path, protocol, kind, answers):
+def test_a_bin_of_every_form(tmp_path, protocol, kind, answers):
     arrays = [np.frombuffer(p, np.uint8) for p in PHOTOS]
     given = {
         "bytes": PHOTOS,
@@ -38,9 +38,9 @@ def test_every_way_a_bin_was_written(tmp_path, protocol, kind, answers):
         "object": np.array(PHOTOS, object),
     }[kind]
     path = put(tmp_path / "lfw.bin", (given, answers(SAME)), protocol)
-    found = photos(path)
-    assert [(p.key, p.identity) for p in found] == [(f"lfw:{i}", None) for i in range(20)]
-    assert [photo_sets.read(path, p) for p in found] == PHOTOS
+    photos = indexed_photos(path)
+    assert [(p.key, p.identity) for p in photos] == [(f"lfw:{i}", None) for i in range(20)]
+    assert [photo_sets.read(path, p) for p in photos] == PHOTOS
     assert photo_sets.pairs(path) == [Pair(f"lfw:{2 * i}", f"lfw:{2 * i + 1}", s, i) for i, s in enumerate(SAME)]
 
 
@@ -55,7 +55,7 @@ def test_every_way_a_bin_was_written(tmp_path, protocol, kind, answers):
 def test_a_bin_of_python_2(tmp_path, written):
     path = tmp_path / "old.bin"
     path.write_bytes(written)
-    assert [photo_sets.read(path, p) for p in photos(path)] == [b"\xff\0\0", b"\xff\1\1"]
+    assert [photo_sets.read(path, p) for p in indexed_photos(path)] == [b"\xff\0\0", b"\xff\1\1"]
     assert [p.same for p in photo_sets.pairs(path)] == [True]
 
 
@@ -63,16 +63,16 @@ def test_a_bin_of_python_2_by_hand(tmp_path):
     binstring = b"".join(b"T" + struct.pack("<i", len(p)) + p for p in PHOTOS[:2])
     path = tmp_path / "old.bin"
     path.write_bytes(b"\x80\x02](" + binstring + b"e](I01\ne\x86.")
-    assert [photo_sets.read(path, p) for p in photos(path)] == PHOTOS[:2]
-    assert [p.offset > 0 for p in photos(path)] == [True, True]
+    assert [photo_sets.read(path, p) for p in indexed_photos(path)] == PHOTOS[:2]
+    assert [p.offset > 0 for p in indexed_photos(path)] == [True, True]
 
 
-def test_a_photo_that_comes_twice(tmp_path):
+def test_a_photo_of_two_pairs(tmp_path):
     path = put(tmp_path / "a.bin", ([PHOTOS[0], PHOTOS[1], PHOTOS[0], PHOTOS[2]], [True, False]))
-    assert [photo_sets.read(path, p) for p in photos(path)] == [PHOTOS[0], PHOTOS[1], PHOTOS[0], PHOTOS[2]]
+    assert [photo_sets.read(path, p) for p in indexed_photos(path)] == [PHOTOS[0], PHOTOS[1], PHOTOS[0], PHOTOS[2]]
 
 
-def test_folds_as_kfold_cuts_them(tmp_path):
+def test_folds_equal_those_of_kfold(tmp_path):
     path = put(tmp_path / "a.bin", ([b"x" * i for i in range(1, 47)], [True] * 23))
     folds = [p.fold for p in photo_sets.pairs(path)]
     assert [folds.count(f) for f in range(10)] == [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]
@@ -104,7 +104,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, protocol, function
     monkeypatch.chdir(tmp_path)
     path = put(tmp_path / "lfw.bin", ([Hostile(function, *arguments), b"b"], [True]), protocol)
     with pytest.raises(UserError, match=r"lfw\.bin is no verification \.bin") as error:
-        photos(path)
+        indexed_photos(path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "HIT").exists()
 
@@ -124,7 +124,7 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, protocol, function
         pickle.dumps(([1, 2], [True])),
         pickle.dumps((PHOTOS[:2], ["yes"])),
         pickle.dumps(([np.zeros(3), np.zeros(3)], [True])),
-        b"\x80\x02Nr\xff\xff\xff\x7f.",  # a memo of 2^31 things
+        b"\x80\x02Nr\xff\xff\xff\x7f.",  # a memo of 2^31 objects
         b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60) + b"x.",
         b"(" * 100_000 + b"t" * 100_000 + b".",
         b"cos\nsystem\n(S'touch HIT'\ntR.",
@@ -132,26 +132,26 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, protocol, function
         b"\x80\x02Pabc\n.",
     ],
 )
-def test_whatever_else_is_told_in_one_line(tmp_path, monkeypatch, data):
+def test_any_other_file_is_a_user_error_of_one_line(tmp_path, monkeypatch, data):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "lfw.bin"
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"lfw\.bin") as error:
-        photos(path)
+        indexed_photos(path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "HIT").exists()
 
 
-def test_a_changed_bin_is_told(tmp_path):
+def test_a_changed_bin_is_an_error(tmp_path):
     for protocol in (0, 4):
         path = put(tmp_path / "a.bin", (PHOTOS, SAME), protocol)
-        found = photos(path)
+        photos = indexed_photos(path)
         put(path, (PHOTOS[::-1], SAME), protocol)
         with pytest.raises(PhotoChanged, match=r"a\.bin changed"):
-            photo_sets.read(path, found[3])
+            photo_sets.read(path, photos[3])
         path.unlink()
         with pytest.raises(PhotoChanged, match=r"a\.bin"):
-            photo_sets.read(path, found[3])
+            photo_sets.read(path, photos[3])
 
 
 def lfw(root: Path, below: str = "") -> Path:
@@ -174,13 +174,13 @@ def test_pairs_txt_by_hand(tmp_path, below):
     ]
     for path in (root, root / "pairs.txt"):
         assert photo_sets.pairs(path) == expected
-        found = {p.key: p for p in photos(path)}
-        assert found["Ann_A/Ann_A_0001.jpg"].identity == "Ann_A"
-        assert len(found) == 6
-        assert photo_sets.read(path, found["Ann_A/Ann_A_0002.jpg"]) == b"Ann_A2"
+        photos = {p.key: p for p in indexed_photos(path)}
+        assert photos["Ann_A/Ann_A_0001.jpg"].identity == "Ann_A"
+        assert len(photos) == 6
+        assert photo_sets.read(path, photos["Ann_A/Ann_A_0002.jpg"]) == b"Ann_A2"
 
 
-def test_wrong_pairs_are_told(tmp_path):
+def test_malformed_pairs_are_user_errors(tmp_path):
     root = lfw(tmp_path)
     good = (root / "pairs.txt").read_text()
     wrong = {
@@ -202,20 +202,20 @@ def test_wrong_pairs_are_told(tmp_path):
 def test_plain_and_flat_folders_and_folders_of_bins(tmp_path):
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat" / "1.jpg").write_bytes(b"1")
-    assert [(p.key, p.identity) for p in photos(tmp_path / "flat")] == [("1.jpg", None)]
+    assert [(p.key, p.identity) for p in indexed_photos(tmp_path / "flat")] == [("1.jpg", None)]
     with pytest.raises(UserError, match=r"no \.bin and no list of pairs"):
         photo_sets.pairs(tmp_path / "flat")
     (tmp_path / "bins").mkdir()
     for name in ("cfp_fp", "lfw"):
         put(tmp_path / "bins" / f"{name}.bin", (PHOTOS, SAME))
-    found = photos(tmp_path / "bins")
-    assert [p.key for p in found][::20] == ["cfp_fp:0", "lfw:0"]
-    assert [photo_sets.read(tmp_path / "bins", p) for p in found] == PHOTOS * 2
+    photos = indexed_photos(tmp_path / "bins")
+    assert [p.key for p in photos][::20] == ["cfp_fp:0", "lfw:0"]
+    assert [photo_sets.read(tmp_path / "bins", p) for p in photos] == PHOTOS * 2
     with pytest.raises(UserError, match=r"2 \.bin files"):
         photo_sets.pairs(tmp_path / "bins")
 
 
-def test_wrong_paths_are_told(tmp_path):
+def test_wrong_paths_are_user_errors(tmp_path):
     (tmp_path / "a.zip").write_text("")
     for name, words in {"none": "is not there", "": "holds no photo", "a.zip": "neither a .bin nor a list"}.items():
         with pytest.raises(UserError, match=words):
@@ -225,20 +225,20 @@ def test_wrong_paths_are_told(tmp_path):
 @pytest.mark.material
 def test_a_real_bin(material):
     path = material / "test_bin" / "small_lfw.bin"
-    found = photos(path)
-    assert len(found) == 20
-    assert all(photo_sets.read(path, p).startswith(b"\xff\xd8\xff") for p in found)
-    assert all(photo_sets.read(path, p).endswith(b"\xff\xd9") for p in found)
+    photos = indexed_photos(path)
+    assert len(photos) == 20
+    assert all(photo_sets.read(path, p).startswith(b"\xff\xd8\xff") for p in photos)
+    assert all(photo_sets.read(path, p).endswith(b"\xff\xd9") for p in photos)
     assert [p.same for p in photo_sets.pairs(path)] == [True] * 10
 
 
 @pytest.mark.material
 def test_real_pairs_and_folders(material):
-    found = {p.key: p for p in photos(material / "lfw_pairs")}
-    asked = photo_sets.pairs(material / "lfw_pairs")
-    assert len(found) == 1007
-    assert [sum(p.same for p in asked if p.fold == f) for f in range(10)] == [60] * 10
-    assert len(asked) == 1200
-    assert {k for p in asked for k in (p.a, p.b)} <= set(found)
-    assert asked[0].a == "Greg_Rusedski/Greg_Rusedski_0001.jpg"
-    assert len(photos(material / "noisy_lfw" / "test")) == 266
+    photos = {p.key: p for p in indexed_photos(material / "lfw_pairs")}
+    pairs = photo_sets.pairs(material / "lfw_pairs")
+    assert len(photos) == 1007
+    assert [sum(p.same for p in pairs if p.fold == f) for f in range(10)] == [60] * 10
+    assert len(pairs) == 1200
+    assert {k for p in pairs for k in (p.a, p.b)} <= set(photos)
+    assert pairs[0].a == "Greg_Rusedski/Greg_Rusedski_0001.jpg"
+    assert len(indexed_photos(material / "noisy_lfw" / "test")) == 266
