@@ -1,4 +1,4 @@
-"""An embedder as an ONNX file whose vectors can be computed by hand."""
+"""An ONNX file of an embedder whose embeddings can be computed by hand."""
 
 from pathlib import Path
 
@@ -8,7 +8,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def channel_mean_model(path: Path, *, shape: list, raw: bool = False, first: bool = True) -> str:
-    """An ONNX file whose vector is the mean of each channel of its left half, in the order the channels come in."""
+    """The path of an ONNX embedder that returns the mean of each channel over the left half of a face.
+
+    shape: of the input; raw: the model subtracts 127.5 and divides by 127.5 itself; first: channels come first.
+    """
     nodes, name = [], "data"
     weights = []
     if raw:

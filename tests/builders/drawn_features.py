@@ -1,4 +1,4 @@
-"""Drawn photos of a few people, as vectors for a linear network: what the losses' tests train on."""
+"""Drawn features of a few people, as vectors for a linear network: training data for the tests of losses."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ CLASSES, PIXELS, DIM = 11, 6, 4  # an odd number of classes: two ranks own 6 and
 
 
 def batch(step: int, size: int = 16, people: int = CLASSES) -> tuple[Tensor, Tensor]:
-    """Photos [size, PIXELS] in float64 and labels [size], of the first `people` classes; each step has its own."""
+    """Features [size, PIXELS] in float64 and labels [size] of the first `people` classes; another batch each step."""
     generator = torch.Generator().manual_seed(step)
     label = torch.randint(people, (size,), generator=generator)
     person = torch.randn(CLASSES, PIXELS, generator=torch.Generator().manual_seed(99), dtype=torch.float64)

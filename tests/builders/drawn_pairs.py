@@ -13,7 +13,7 @@ from pipeline import schema
 
 
 class ScoredPairs(NamedTuple):
-    """Cosine, whether it is genuine, and fold of each pair [n]: what verify() takes."""
+    """The cosine, whether the pair is genuine, and the fold of each pair [n]: the inputs of verify()."""
 
     cosine: NDArray[np.floating]
     same: NDArray[np.bool_]
@@ -21,7 +21,7 @@ class ScoredPairs(NamedTuple):
 
 
 def scored_pairs(n: int, seed: int, *, digits: int = 9, folds: int = 10) -> ScoredPairs:
-    """n pairs; the genuine ones have larger cosines on average. Rounded to few digits there are ties."""
+    """n pairs; the genuine ones have larger cosines on average. digits: fewer digits give more equal cosines."""
     rng = np.random.default_rng(seed)
     same = rng.random(n) < 0.5
     same[:2] = True, False

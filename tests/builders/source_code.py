@@ -1,4 +1,4 @@
-"""The repository's own source code as laws read it: files, imports, circles of imports, sizes."""
+"""The repository's source code, for the tests of its laws: files, imports, import cycles, sizes."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ def name_of(path: Path) -> str:
 
 
 def module_of(path: Path) -> str:
-    """The dotted name of a file's module; of an __init__.py its package."""
+    """The dotted name of a file's module; for an __init__.py the package's name."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -32,7 +32,7 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports(path: Path) -> frozenset[str]:
-    """The full names of all modules, and of all names in them, that a file imports, in functions as well."""
+    """The full names of all modules and objects that a file imports, also inside functions."""
     return frozenset(_imports(path))
 
 
@@ -47,7 +47,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 @cache
 def import_graph() -> dict[str, frozenset[str]]:
-    """The modules that each module of the packages imports; `from package import module` is one of the module alone."""
+    """The modules that each module of the packages imports; `from package import module` counts for the module only."""
     paths = {module_of(path): path for path in python_files(*PACKAGES)}
     return {module: _imported_modules(path, frozenset(paths)) - {module} for module, path in paths.items()}
 
@@ -64,7 +64,7 @@ def _imported_modules(path: Path, modules: frozenset[str]) -> frozenset[str]:
 
 
 def circles(graph: Mapping[str, frozenset[str]]) -> set[frozenset[str]]:
-    """The groups of modules that import each other, however long the way round is."""
+    """The groups of modules that import each other, directly or through other modules."""
     reached = {module: _reachable(graph, module) for module in graph}
     in_circle = [module for module in graph if module in reached[module]]
     return {frozenset({a} | {b for b in in_circle if b in reached[a] and a in reached[b]}) for a in in_circle}

@@ -1,4 +1,4 @@
-"""Annotators before a real browser: headless Chromium on Label Studio's own pages."""
+"""Annotators in a real browser: headless Chromium on the pages of Label Studio."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ SIZE = {"width": 1280, "height": 900}
 
 
 def logged_in(browser: Any, url: str, email: str) -> Any:
-    """The page of an annotator who is logged in."""
+    """A browser page on which the annotator is logged in."""
     Annotator(url, email)
     page = browser.new_context(viewport=SIZE).new_page()
     page.goto(f"{url}/user/login")
@@ -21,9 +21,9 @@ def logged_in(browser: Any, url: str, email: str) -> Any:
 
 
 def stream(page: Any, url: str, project: int) -> None:
-    """Open a project as annotators do, to answer one question after the other; return when its pictures are there."""
+    """Open a project as annotators do, to answer its questions in turn; returns when the pictures are loaded."""
     page.goto(f"{url}/projects/{project}/data?labeling=1")
-    page.wait_for_selector("text=ctrl+enter submits")  # how to answer is said first
+    page.wait_for_selector("text=ctrl+enter submits")  # the instructions come first
     page.keyboard.press("Escape")
     page.wait_for_selector("text=ctrl+enter submits", state="detached")
     shown = "[...document.querySelectorAll('.face')].map(f => f.querySelector('img'))"
@@ -31,5 +31,5 @@ def stream(page: Any, url: str, project: int) -> None:
 
 
 def submitted(page: Any) -> None:
-    """Wait until the server has the answer."""
+    """Wait until the server has stored the answer."""
     page.wait_for_selector("text=Annotation saved successfully", timeout=90_000)

@@ -1,4 +1,4 @@
-"""An annotator of the drawn world at a browser, for tests of a review."""
+"""An annotator of a drawn data set who answers in a browser, for tests of a review."""
 
 from pathlib import Path
 from typing import Any

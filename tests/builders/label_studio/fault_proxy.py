@@ -1,4 +1,4 @@
-"""A small HTTP proxy before a real server, which fails, answers slowly or forgets to say that it did the work."""
+"""A small HTTP proxy before a real server: it fails, answers slowly, or reports an error after success."""
 
 import re
 import threading
@@ -15,9 +15,10 @@ HOP = {"transfer-encoding", "connection", "content-encoding", "content-length", 
 
 @dataclass
 class Fault:
-    """What happens to the next requests of a method whose path matches.
+    """A fault for the next requests of a method whose path matches `path`.
 
-    status: what is answered instead; after: the server did the work all the same; seconds: how long it takes first.
+    times: the number of such requests; status, body, headers: the reply in place of the server's; after: the request
+    reaches the server all the same; seconds: the delay of the reply.
     """
 
     path: str
@@ -31,11 +32,11 @@ class Fault:
 
 
 class Proxy:
-    """Forwards every request to a server; `faults` are used up one by one, `seen` is what was asked."""
+    """Forwards every request to a server. faults: those still to happen; requests: method and path of each request."""
 
     def __init__(self, target: str) -> None:
         self.faults: list[Fault] = []
-        self.seen: list[str] = []
+        self.requests: list[str] = []
         self.web = httpx.Client(base_url=target, timeout=60, trust_env=False)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -50,8 +51,8 @@ class Proxy:
         self.server.server_close()
         self.web.close()
 
-    def take(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets."""
+    def next_fault(self, method: str, path: str) -> Fault | None:
+        """The fault for this request; each call uses up one of its times."""
         for fault in self.faults:
             if fault.times and fault.method == method and re.search(fault.path, path):
                 fault.times -= 1
@@ -64,27 +65,28 @@ class Proxy:
         class Handler(BaseHTTPRequestHandler):
             def handle_one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                proxy.seen.append(f"{self.command} {self.path}")
-                fault = proxy.take(self.command, self.path)
+                proxy.requests.append(f"{self.command} {self.path}")
+                fault = proxy.next_fault(self.command, self.path)
                 time.sleep(fault.seconds if fault else 0)
                 reply = None
                 if not (fault and fault.status and not fault.after):
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding")}
                     reply = proxy.web.request(self.command, self.path, content=body, headers=headers)
                 if fault and fault.status:
-                    status, said, told = fault.status, fault.body, {"content-type": "application/json", **fault.headers}
+                    status, content = fault.status, fault.body
+                    reply_headers = {"content-type": "application/json", **fault.headers}
                 else:
                     assert reply is not None
-                    status, said = reply.status_code, reply.content
-                    told = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
+                    status, content = reply.status_code, reply.content
+                    reply_headers = {k: v for k, v in reply.headers.items() if k.lower() not in HOP}
                 try:
                     self.send_response(status)
-                    for name, value in told.items():
+                    for name, value in reply_headers.items():
                         self.send_header(name, value)
-                    self.send_header("content-length", str(len(said)))
+                    self.send_header("content-length", str(len(content)))
                     self.end_headers()
-                    self.wfile.write(said)
-                except OSError:  # who asked is gone
+                    self.wfile.write(content)
+                except OSError:  # the client is gone
                     self.close_connection = True
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_one  # noqa: N815

@@ -1,4 +1,4 @@
-"""A real Label Studio for tests, with an empty database that was made once."""
+"""A real Label Studio for tests; its empty database is made once and then copied."""
 
 import os
 import shutil
@@ -11,14 +11,14 @@ from pipeline.review.label_studio.records import Server
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def begin(folder: Path, port: int = 0) -> LocalServer:
-    """A server with an empty database: a copy of one that was made before, as making one takes half a minute."""
+    """A server with an empty database, which is copied from an earlier one: making one takes half a minute."""
     venv = installation.environment_folder()
     empty = venv / f"empty-{installation.VERSION}"
     if empty.exists() and not folder.exists():

@@ -1,4 +1,4 @@
-"""Questions and pictures for tests: small, told apart by their colour."""
+"""Questions and small pictures for tests; the pictures differ in colour."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -13,38 +13,38 @@ from pipeline.review.questions.question import GRID, PAIR, Item, Question, quest
 
 
 def pictures(faces: Sequence[str]) -> dict[str, bytes]:
-    """A face with the photo beside it: a square and a stripe of colours that its id gives."""
+    """A picture for each face, by its id: a square and a stripe in colours that depend on the id."""
     return {f: _drawn(f) for f in faces}
 
 
 def grid(name: str, cells: int = 3, machine_verdict: str = "yes") -> Question:
-    """Who does not belong to a name?"""
+    """A grid question: which faces are not the person of an identity?"""
     items = tuple(Item(f"{name}.{i}", f"{name}-{i}", machine_verdict, "unlike the others") for i in range(cells))
     left = tuple(f"{name}-sure-{i}" for i in range(4))
     return Question(question_id(GRID, items), GRID, name, left, (), items)
 
 
 def pair(name: str, machine_verdict: str = "no", same_means: str = "yes") -> Question:
-    """Are these the same person?"""
+    """A pair question: do two groups of faces show the same person?"""
     items = (Item(f"{name}.pair", "", machine_verdict, "as like as two of one person"),)
     left, right = tuple(f"{name}-one-{i}" for i in range(2)), tuple(f"{name}-two-{i}" for i in range(2))
     return Question(question_id(PAIR, items), PAIR, name, left, right, items, "one", "the other", same_means)
 
 
 class OwnAddress(dict[str, str]):
-    """An address for every face: its id."""
+    """Addresses of pictures: the address of a face is its id."""
 
     def __missing__(self, face: str) -> str:
         return face
 
 
 def data(question: Question) -> dict[str, Any]:
-    """The data of a question's task, each face's picture at its id."""
+    """The data of a question's task; the address of each face's picture is the face's id."""
     return task_data(question, PictureAddresses(OwnAddress(), OwnAddress()))
 
 
 def ids(*questions: Question) -> set[str]:
-    """All that is asked."""
+    """The ids of all items of these questions."""
     return {item.id for q in questions for item in q.items}
 
 

@@ -1,4 +1,4 @@
-"""Questions on a real Label Studio: sent, and looked for there."""
+"""Questions sent to a real Label Studio, and read back from it."""
 
 from collections import Counter
 
@@ -10,24 +10,24 @@ from tests.builders.label_studio.review_pages import ids, pictures
 
 
 def post(server, name, *questions, group="all", wanted=None, **more):
-    """Send questions; how many were new, there already, and withdrawn."""
-    there = ids(*questions) if wanted is None else wanted
-    return tuple(send_questions(server, name, group, questions, pictures, wanted_items=there, **more))
+    """Send questions; returns how many were new, existed already, and were withdrawn."""
+    wanted_items = ids(*questions) if wanted is None else wanted
+    return tuple(send_questions(server, name, group, questions, pictures, wanted_items=wanted_items, **more))
 
 
 def project(server, name, page=GRID, group="all"):
-    """The one project of a review, a page and a group."""
-    (found,) = [p for p in StudioClient(server).projects(name) if p.mark == ProjectMark(name, group, page)]
-    return found
+    """The project of a review for a page and a group."""
+    (match,) = [p for p in StudioClient(server).projects(name) if p.mark == ProjectMark(name, group, page)]
+    return match
 
 
 def tasks(server, name, page=GRID):
-    """The tasks of that project by the ids of their questions."""
+    """The tasks of a review's project for a page, by the ids of their questions."""
     studio = StudioClient(server)
     return {t.question: t for t in studio.tasks(project(server, name, page).id)}
 
 
 def on_server(server, name):
-    """How often each question is there, in every project of a review."""
+    """The number of tasks of each question, over all projects of a review."""
     studio = StudioClient(server)
     return Counter(t.question for p in studio.projects(name) for t in studio.tasks(p.id))

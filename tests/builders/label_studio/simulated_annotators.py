@@ -1,5 +1,7 @@
-"""Simulated annotators of a drawn world: they know every person, err at a given rate, and answer through the interface
-that Label Studio offers to browsers."""
+"""Simulated annotators of a drawn data set: they know the true persons and make errors at a given rate.
+
+They answer through the HTTP interface that Label Studio offers to browsers.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,14 +23,14 @@ PASSWORD = "as-long-as-needed-1"
 
 
 class AnsweredPage(NamedTuple):
-    """An answered page: the answer's id as the ledger has it, and the items that the page asks about."""
+    """An answered page: the id of the answer in the ledger, and the page's items."""
 
     answer_id: str
     items: tuple[str, ...]
 
 
 class Annotator:
-    """An account on a Label Studio server, made where there is none yet, and its session."""
+    """An account on a Label Studio server and its session; the account is made if it does not exist."""
 
     def __init__(self, url: str, email: str) -> None:
         self.email, self.web = email, httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
@@ -58,7 +60,10 @@ class Annotator:
         )
 
     def answer(self, task: int, choices: Mapping[str, str], *, seconds: float = 4.0, instead_of: int = 0) -> int:
-        """Submit choices by the names that the page gives them; its number. instead_of: an annotation to change."""
+        """Submit choices, by the page's names for them; returns the annotation's number.
+
+        instead_of: the number of an annotation to change.
+        """
         result = [
             {"id": n, "from_name": n, "to_name": "title", "type": "choices", "value": {"choices": [c]}}
             for n, c in choices.items()
@@ -73,9 +78,9 @@ class Annotator:
 
 
 class Oracle:
-    """The right choice on every item of a review, and the choice of an annotator who errs at a rate.
+    """The right choice on every item of a review, and the choices of annotators who make errors.
 
-    Whether an annotator errs on an item depends on both alone, so it is the same in every run.
+    Whether an annotator is wrong on an item depends only on the annotator and the item, so every run is the same.
     """
 
     def __init__(self, root: str, refinement: Refinement, world: Path) -> None:
@@ -84,14 +89,14 @@ class Oracle:
         self.log = {i.item: i for i in sorted(read_question_log(root), key=lambda i: i.purpose, reverse=True)}
 
     def verdict(self, item: str) -> str:
-        """The right verdict on what an item asks."""
+        """The right verdict on an item's finding."""
         logged = self.log[item]
         verdict = logged.expected if logged.purpose == "gold" else self.persons.answer(logged.finding)
         assert verdict is not None, logged
         return verdict
 
     def choice(self, item: str, annotator: str, wrong: float) -> str:
-        """What an annotator chooses who is wrong at this rate."""
+        """The choice of an annotator; wrong: the annotator's error rate."""
         logged, verdict = self.log[item], self.verdict(item)
         errs = np.random.default_rng(int(digest("errs", annotator, item), 16)).random() < wrong
         same = (verdict == logged.same_means) != errs
@@ -101,9 +106,9 @@ class Oracle:
 def answer(
     server: Server, review: str, oracle: Oracle, annotator: str, *, wrong: float, at_most: int = 10**9
 ) -> list[AnsweredPage]:
-    """Answer the pages of a review that are open to this annotator (an email); the pages that were answered.
+    """Answer the open pages of a review as an annotator (an email); returns the answered pages.
 
-    wrong: the annotator's rate of wrong choices; at_most: so many pages.
+    wrong: the annotator's error rate; at_most: the largest number of pages.
     """
     account = Annotator(server.url, annotator)
     answered: list[AnsweredPage] = []

@@ -7,7 +7,7 @@ from tests.builders.photos.exported_faces import pictures
 
 
 def people_folders(folder: Path, n: int = 12, each: int = 4) -> Path:
-    """Folders of aligned pictures in LFW's naming; each person a pattern with noise."""
+    """Folders of aligned pictures, named as in LFW; each person is a random pattern, each picture adds noise."""
     counts = dict.fromkeys(range(n), 0)
     for label, jpeg in pictures(n, each):
         counts[label] += 1
@@ -17,7 +17,7 @@ def people_folders(folder: Path, n: int = 12, each: int = 4) -> Path:
 
 
 def lfw_folder(folder: Path) -> Path:
-    """The same with a pairs.txt: two folds of three pairs of each kind."""
+    """The folders of people_folders() with a pairs.txt: two folds of three pairs of each kind."""
     people_folders(folder)
     rows = ["2\t3"]
     for fold in (0, 6):
@@ -29,10 +29,10 @@ def lfw_folder(folder: Path) -> Path:
 
 
 def bin_file(file: Path) -> Path:
-    """A .bin of the first two photos of each person, then of two people each."""
-    found = [jpeg for _, jpeg in sorted(pictures(12, 4), key=lambda p: p[0])]
+    """A .bin of pairs: for each person a genuine pair, then an impostor pair."""
+    jpegs = [jpeg for _, jpeg in sorted(pictures(12, 4), key=lambda p: p[0])]
     same = [(4 * i, 4 * i + 1) for i in range(12)]
     different = [(4 * i, 4 * i - 2) for i in range(12)]
     order = [p for pair in zip(same, different, strict=True) for p in pair]
-    file.write_bytes(pickle.dumps(([found[i] for pair in order for i in pair], [True, False] * 12)))
+    file.write_bytes(pickle.dumps(([jpegs[i] for pair in order for i in pair], [True, False] * 12)))
     return file

@@ -1,4 +1,4 @@
-"""Duplicates of drawn faces, and the sketches that duplicates are found by."""
+"""Duplicates of drawn faces, and the sketches by which the pipeline finds duplicates."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ def sketch_of(face: Image) -> NDArray[np.uint8]:
 
 
 def duplicate_of(face: Image, *, shift: float = 0.0, scale: float = 1.0, quality: int = 60) -> Image:
-    """The face [112, 112, 3] cut from a smaller print of the photo: a little shifted and scaled, compressed again."""
+    """The face [112, 112, 3] as cut from a smaller copy of the photo: shifted, scaled, and compressed again."""
     matrix = np.array([[scale, 0, shift], [0, scale, -shift]], np.float32)
     moved = cv2.warpAffine(face, matrix, (112, 112), borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(moved, (48, 48), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""Small exported data sets of drawn pictures, one pattern per identity: what the trainer's tests train on."""
+"""Small exported data sets of drawn pictures, one pattern for each identity: training data of the trainer's tests."""
 
 from pathlib import Path
 

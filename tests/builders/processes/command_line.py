@@ -1,4 +1,4 @@
-"""The command line as tests call it: in this process, or as a process of its own."""
+"""The command line for tests: called in the test's process, or as a new process."""
 
 import sys
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 COMMAND = [sys.executable, "-c", "from flows.cli.console import main; main()"]
 
 
-Command = Callable[..., tuple[int, str, str]]
+Command = Callable[..., tuple[int, str, str]]  # returns exit status, standard output and standard error
 
 
 def error_line(run: tuple[int, str, str]) -> str:
-    """The one line of a mistake: status 2, no traceback, begins with the program's name."""
+    """The one line that a user error prints; checks status 2, and that there is no traceback."""
     status, _, err = run
     lines = [line for line in err.splitlines() if line.startswith("refinery: ")]
     assert status == 2, err
@@ -20,5 +20,5 @@ def error_line(run: tuple[int, str, str]) -> str:
 
 
 def options(models: dict[str, str], **more: object) -> list[object]:
-    """Models and further options as words of the command line."""
+    """Models and other options as arguments of the command line."""
     return [w for k, v in {**models, **more}.items() for w in (f"--{k.replace('_', '-')}", v)]

@@ -17,7 +17,7 @@ with root_lock(sys.argv[1]):
 
 @contextmanager
 def lock_holder(root: Path, seconds: float) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the lock of `root` for so many seconds, or until the block ends."""
+    """A process that holds the lock of a root for `seconds`, or until the block ends."""
     command = [sys.executable, "-c", HOLD_LOCK, str(root), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None

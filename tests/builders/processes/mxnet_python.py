@@ -1,4 +1,4 @@
-"""A Python with the real mxnet 1.9.1, which wants an environment of its own: it needs an older numpy."""
+"""A Python interpreter with mxnet 1.9.1, in a virtual environment of its own, because mxnet needs an older numpy."""
 
 import json
 import os
@@ -43,14 +43,15 @@ rec.close()
 """
 
 
-def run_python(python: Path, code: str, folder: Path, given: object = None) -> str:
-    done = subprocess.run([python, "-c", code, folder], input=json.dumps(given), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+def run_python(python: Path, code: str, folder: Path, json_input: object = None) -> str:
+    """The output of a script; json_input: its standard input, as JSON."""
+    result = subprocess.run([python, "-c", code, folder], input=json.dumps(json_input), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
 
 
 def mxnet_python() -> Path:
-    """A Python that has mxnet, made once and kept."""
+    """The path of a Python with mxnet; the environment is made once and kept."""
     cache = Path(os.environ.get("REFINERY_CACHE") or Path.home() / ".cache" / "face-refinery")
     venv, new = cache / "mxnet-venv", cache / f"mxnet-venv.{os.getpid()}"
     if not venv.exists():

@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: a controller and two nodes in a folder of its own, gone when the block ends."""
+"""A real Slurm on this machine: a controller and two nodes in a temporary folder, removed when the block ends."""
 
 import getpass
 import os
@@ -20,7 +20,7 @@ from tests.builders.processes.waiting import wait_until
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin"))  # where the daemons are installed
 CONF = """\
-ClusterName=tried
+ClusterName=tested
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller}
 SlurmUser={user}
@@ -43,7 +43,7 @@ KillWait=2
 NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={one} CPUs=8 RealMemory=32000
 NodeName=two NodeHostname={host} NodeAddr=127.0.0.1 Port={two} CPUs=8 RealMemory=32000
 PartitionName=all Nodes=ALL Default=YES
-"""  # the cores and MB are taken as written here, whatever the machine has
+"""  # the nodes have these cores and MB, whatever the machine has
 
 
 def missing() -> list[str]:
@@ -52,7 +52,7 @@ def missing() -> list[str]:
 
 
 class Slurm:
-    """Slurm's commands, in an environment that names this Slurm and no other."""
+    """Commands of this Slurm; environment: its variables point to this Slurm's configuration."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -66,14 +66,14 @@ class Slurm:
         return result.stdout
 
     def running(self) -> list[str]:
-        """The ids of jobs that run."""
+        """The ids of running jobs."""
         return self.run("squeue", "--noheader", "--states=RUNNING", "--format=%i").split()
 
 
 @contextmanager
 def slurm(**more: str) -> Iterator[Slurm]:
-    """A Slurm whose nodes are idle. more: environment of its daemons and of its commands."""
-    # a short name, for a socket's path has room for 107 characters; readable by others, or munged refuses it
+    """A Slurm with idle nodes. more: environment variables of its daemons and commands."""
+    # a short name, because a socket's path may have 107 characters; readable by others, because munged requires it
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
     key = folder / "key"
@@ -125,7 +125,7 @@ def _idle(cluster: Slurm) -> int:
 
 
 def _end(conf: str) -> None:
-    """Kill every process with this file in its environment: daemons, jobs, and the processes of these."""
+    """Kill every process whose environment names this configuration: daemons, jobs and their child processes."""
     left = [p for p in psutil.process_iter() if p.pid != os.getpid() and _belongs_to(p.pid, conf)]
     for process in left:
         with suppress(psutil.Error):
@@ -134,7 +134,7 @@ def _end(conf: str) -> None:
 
 
 def _belongs_to(pid: int, conf: str) -> bool:
-    """Whether a process has this file in its environment; psutil cannot read it where a daemon rewrites its title."""
+    """Whether a process's environment names this configuration; psutil cannot tell where a daemon changed its title."""
     try:
         return f"SLURM_CONF={conf}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: on several ranks, or to kill them on the way."""
+"""Trainings in separate processes: on several ranks, or to be killed before they end."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from trainer.recipes import recipe
 from trainer.run import Run
 
 RUN = replace(recipe("sample"), batch=16, steps=20, warmup=3, embedding=32)  # some seconds
-SMALL = replace(RUN, input="3x48x48", batch=8)  # for trainings in processes of their own
+SMALL = replace(RUN, input="3x48x48", batch=8)  # for trainings in separate processes
 SCRIPT = """
 import json, logging, signal, sys
 import torch
@@ -22,7 +22,7 @@ from tests.builders.processes.signal_itself import signal_at_line
 from trainer.run import Run
 from trainer.train import train
 torch.set_num_threads(1)
-torch.set_default_dtype(torch.float64)  # in float32 the order of a sum shows after a few updates at a high rate
+torch.set_default_dtype(torch.float64)  # in float32 the order of sums changes the losses after a few updates
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 run, data, out, checkpoint_every, kill_at = json.loads(sys.argv[1])
 if kill_at:
@@ -67,16 +67,16 @@ def ranks(
 
 
 def run_ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int = 1000) -> None:
-    """Run a whole training on `count` ranks; on failure the test shows what they printed."""
+    """Run a whole training on `count` ranks; a failure shows their output."""
     processes = ranks(run, data, out, count=count, checkpoint_every=checkpoint_every)
     output = [p.communicate(timeout=300)[0] for p in processes]
     assert [p.returncode for p in processes] == [0] * count, "\n".join(output)
 
 
 def kill_ranks(run: Run, data: Path, out: Path, *, count: int, checkpoint_every: int, step: int) -> None:
-    """Run a training on `count` ranks until rank 0 logs this step, and kill all of them there.
+    """Run a training on `count` ranks until rank 0 logs this step, then kill all ranks.
 
-    Only rank 0 logs; a rank that misses it may end with an error before it is killed.
+    Only rank 0 logs. Another rank may end with an error, because rank 0 is gone, before it is killed.
     """
     processes = ranks(run, data, out, count=count, checkpoint_every=checkpoint_every, kill_at=step)
     output = processes[0].communicate(timeout=300)[0]

@@ -1,4 +1,4 @@
-"""Two processes joined by gloo, to compare what they compute with what one process does."""
+"""Two processes joined by gloo, to compare their results with those of one process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 
 
 def on_two_ranks(work: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:
-    """What work(*args) returns on rank 0 and on rank 1; work is a function of a module, which the ranks import."""
+    """The results of work(*args) on rank 0 and rank 1; work: a function that the ranks can import from its module."""
     mp.spawn(_one_of_two, (work, str(folder), args), nprocs=2)
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 

@@ -1,15 +1,15 @@
-"""Waiting for a process to do something, with a limit that a slow and busy machine keeps."""
+"""Waiting for a condition, with a time limit that is long enough for a slow and busy machine."""
 
 import time
 from collections.abc import Callable
 
 from pipeline.errors import UserError
 
-STARTS_S = 120.0  # in which a process has to be up, on a machine where much else runs
+STARTS_S = 120.0  # time limit for the start of a process on a busy machine
 
 
 def wait_until(condition: Callable[[], object], failure: str, *, seconds: float = STARTS_S) -> None:
-    """Wait until a condition holds. Raises UserError with the words of `failure` when it does not in time."""
+    """Wait until a condition holds. Raises UserError with the text `failure` after the time limit."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:

@@ -8,7 +8,7 @@ from tests.builders.tables.planted_noise import planted_noise
 
 
 def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, int | None]]]:
-    """A refinement with one test set, and the truth: by a photo's key the kind of its noise, and its person."""
+    """A refinement with one test set, and the true labels: the kind of noise and the person of each photo, by key."""
     world = planted_noise(seed)
     photos, faces, embeddings = tables(root, world.rows)
     test_faces, test_embeddings = tables(root, world.test_rows, source="t")[1:]

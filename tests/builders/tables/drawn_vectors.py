@@ -1,4 +1,4 @@
-"""Drawn persons: unit vectors with planted noise, and the tables that the stages read."""
+"""Drawn persons: unit vectors with planted noise, and tables made of them, as the stages read."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,8 @@ from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
 DIM = 64
-# impostors lie evenly on the sphere: their cosines deviate by 1/8, so a score is eight times the cosine
+# impostors are uniform on the sphere of 64 dimensions: the standard deviation of their cosines is 1/8, so a score is
+# eight times the cosine
 EVEN = ImpostorModel(np.zeros(DIM), np.eye(DIM) / DIM)
 PLAIN = Calibration((EVEN,), (1.0,), (FarCurve(0, 1, 0),), FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
 TWO = Calibration((EVEN, EVEN), (0.5, 0.5), (FarCurve(0, 1, 0),) * 2, FarCurve(0, 1, 0), 5.6, 0.5, 0.5)
@@ -30,15 +31,15 @@ def person(rng: np.random.Generator) -> NDArray[np.floating]:
     return unit(rng.normal(size=DIM))
 
 
-def photos_of(who: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.floating]:
-    """n photos of a person: cosines of about 0.7 among each other."""
-    return unit(who + rng.normal(size=(n, DIM)) * 0.65 / np.sqrt(DIM))
+def photos_of(centre: NDArray[np.floating], n: int, rng: np.random.Generator) -> NDArray[np.floating]:
+    """The vectors of n photos of a person; centre: the person's vector. Their cosines are about 0.7."""
+    return unit(centre + rng.normal(size=(n, DIM)) * 0.65 / np.sqrt(DIM))
 
 
 def noisy_identities(
     rng: np.random.Generator, people: int = 300, noise: float = 0.3
 ) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
-    """Vectors and identities of three photos of each person, of which a share show somebody else."""
+    """Vectors and identities of three photos of each person; noise: the share of photos that show another person."""
     rows = []
     for _ in range(people):
         x = photos_of(person(rng), 3, rng)
@@ -50,7 +51,7 @@ def noisy_identities(
 
 
 def picture(seed: int) -> NDArray[np.uint8]:
-    """A smooth random picture, as a face is, [112, 112, 3]."""
+    """A random picture [112, 112, 3], smooth as a face is."""
     small = np.random.default_rng(seed).uniform(0, 255, (9, 9, 3)).astype(np.float32)
     return np.clip(cv2.resize(small, (112, 112), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
@@ -58,35 +59,43 @@ def picture(seed: int) -> NDArray[np.uint8]:
 def tables(
     root: str, rows: Sequence[tuple[str, str | None, NDArray[np.floating] | None, int]], *, source: str = "s"
 ) -> tuple[Table, Table, Table]:
-    """photos, faces and embeddings of rows (key, identity, vector or no face, number of the picture), a shard each."""
-    made: dict[str, list[dict[str, object]]] = {"photos": [], "faces": [], "embeddings": []}
+    """The tables photos, faces and embeddings, of one shard each.
+
+    rows: key, identity, vector (None: no face), number of the picture.
+    """
+    rows_of: dict[str, list[dict[str, object]]] = {"photos": [], "faces": [], "embeddings": []}
     for key, identity, x, number in rows:
         base = {"face_id": schema.face_id(source, key), "identity": identity}
-        there = x is not None
-        made["photos"].append(base | {"source": source, "key": key, "file": key})
-        made["faces"].append(
+        has_face = x is not None
+        rows_of["photos"].append(base | {"source": source, "key": key, "file": key})
+        rows_of["faces"].append(
             base
-            | {"sha": f"{number:064x}", "sketch": sketch(picture(number)) if there else None}
-            | {"size_px": 90.0 if there else None, "failure": None if there else "no_face: none"}
+            | {"sha": f"{number:064x}", "sketch": sketch(picture(number)) if has_face else None}
+            | {"size_px": 90.0 if has_face else None, "failure": None if has_face else "no_face: none"}
         )
         vector = None if x is None else np.asarray(x, np.float16).tobytes()
-        made["embeddings"].append(base | {"x": vector, "norm": 10.0 if there else None})
+        rows_of["embeddings"].append(base | {"x": vector, "norm": 10.0 if has_face else None})
     kinds = [("photos", schema.PHOTOS), ("faces", schema.FACES), ("embeddings", schema.embeddings(DIM))]
     return tuple(  # type: ignore[return-value]
         build(
-            root, kind, of_named, [f"{source}:{kind}"], schema=columns, unhashed={"rows": made[kind], "kind": columns}
+            root,
+            kind,
+            named_rows,
+            [f"{source}:{kind}"],
+            schema=columns,
+            unhashed={"rows": rows_of[kind], "kind": columns},
         )
         for kind, columns in kinds
     )
 
 
-def of_named(part: str, *, rows: list[dict[str, object]], kind: pa.Schema) -> pa.Table:
+def named_rows(part: str, *, rows: list[dict[str, object]], kind: pa.Schema) -> pa.Table:
     del part
     return pa.Table.from_pylist(rows, schema=kind)
 
 
 def face_like_rows(n, d, seed, *, knee=8):
-    """Unit rows that spread less and less from axis to axis, as faces do, turned at random."""
+    """Unit vectors [n, d] whose variance falls from axis to axis, as that of face embeddings, randomly rotated."""
     turn = np.linalg.qr(np.random.default_rng(99).normal(size=(d, d)))[0]
     x = np.random.default_rng(seed).normal(size=(n, d)) / (1 + np.arange(d) / knee)
     return unit(x @ turn).astype(np.float32)

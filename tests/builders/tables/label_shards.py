@@ -1,4 +1,4 @@
-"""Shards of labels and of the faces that they label, for tables of five identities."""
+"""Shards of labels, and of the faces of the same photos, for tables of five identities."""
 
 import cv2
 import numpy as np
@@ -15,26 +15,26 @@ def grey_jpeg(n: int) -> bytes:
 
 
 def labels_shard(part: int, *, each: int) -> pa.Table:
-    """Shard `part`: `each` photos of every name; each third is removed."""
+    """Shard `part` of labels: `each` photos of every identity; every third photo is removed."""
     rows = []
     for i, name in enumerate(IDENTITIES):
         for k in range(each):
-            gone = k % 3 == 2
+            is_removed = k % 3 == 2
             face = f"{part}-{i}-{k}"
             rows.append(
                 {
                     "face_id": face,
                     "key": f"{name}/{face}.jpg",
                     "claimed": name,
-                    "identity": None if gone else name,
-                    "reason": "outlier" if gone else "",
+                    "identity": None if is_removed else name,
+                    "reason": "outlier" if is_removed else "",
                 }
             )
     return pa.Table.from_pylist(rows, schema=schema.LABELS)
 
 
 def faces_shard(part: int, *, each: int) -> pa.Table:
-    """The faces of the same photos."""
+    """Shard `part` of faces: those of the photos of labels_shard()."""
     rows = [
         {"face_id": r["face_id"], "jpeg": grey_jpeg(10 * part + i)}
         for i, r in enumerate(labels_shard(part, each=each).to_pylist())

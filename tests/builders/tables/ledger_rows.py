@@ -21,7 +21,7 @@ def row(
     purpose: str = "case",
     **columns: Any,
 ) -> LedgerRow:
-    """One annotator's answer; at: seconds after the start; columns: further ones of the ledger."""
+    """One annotator's answer; at: seconds after START; columns: other columns of the ledger."""
     ref = FindingRef(finding_id, kind, subject, object, None, None)
-    given = {"answer_id": f"{who}/{finding_id}", "seconds": 2.0, **columns}
-    return LedgerRow(ref, verdict, who, purpose, at=START + timedelta(seconds=at), **given)
+    all_columns = {"answer_id": f"{who}/{finding_id}", "seconds": 2.0, **columns}
+    return LedgerRow(ref, verdict, who, purpose, at=START + timedelta(seconds=at), **all_columns)

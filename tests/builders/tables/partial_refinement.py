@@ -1,4 +1,4 @@
-"""A refinement of which a test needs only some tables: the others are empty."""
+"""A refinement for tests that need only some of its tables; the other tables are empty."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from pipeline.refinement import Refinement, publish
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
-NEEDED = ("photos", "faces", "calibration", "copies", "clusters", "persons", "findings", "decisions", "labels")
+TABLES = ("photos", "faces", "calibration", "copies", "clusters", "persons", "findings", "decisions", "labels")
 SCHEMAS = {"photos": schema.PHOTOS, "faces": schema.FACES, "findings": schema.FINDINGS, "decisions": schema.DECISIONS}
 
 
 def publish_partial(root: str, **fields: Any) -> Refinement:
     """Publish a refinement with these fields; all other tables are empty."""
-    tables: dict[str, Table] = {name: _empty(root, SCHEMAS.get(name, schema.LABELS)) for name in NEEDED}
+    tables: dict[str, Table] = {name: _empty(root, SCHEMAS.get(name, schema.LABELS)) for name in TABLES}
     return publish(root, Refinement(**{"embeddings": (), **tables, **fields}))
 
 

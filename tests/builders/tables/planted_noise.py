@@ -1,4 +1,4 @@
-"""Rows of drawn persons with every kind of label noise planted, and what is true of each row."""
+"""Rows of drawn persons with every kind of label noise, and the true labels of each row."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ Row = tuple[str, str | None, NDArray[np.floating] | None, int]
 
 
 class PlantedNoise:
-    """The rows of a data set and of a test set, and of each key its kind and the person shown."""
+    """The rows of a data set and of a test set; truth: the kind of noise and the person of each key."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -21,7 +21,7 @@ class PlantedNoise:
         self.truth: dict[str, tuple[str, int | None]] = {}
 
     def add(self, identity, vectors, kind, shown=None, picture=None) -> None:
-        """Rows of one identity; picture: the number of a picture that is there already."""
+        """Add rows of one identity; shown: the person; picture: the number of an existing picture, for a duplicate."""
         for x in vectors:
             number = len(self.rows)
             key = f"{identity}/{number:05d}.jpg"
@@ -29,31 +29,31 @@ class PlantedNoise:
             self.truth[key] = (kind, shown)
 
     def photos(self, shown: int, count: int) -> NDArray[np.floating]:
-        """Vectors of photos of one of the sixty persons."""
+        """Vectors of photos of person `shown`."""
         return photos_of(self.centres[shown], count, self.rng)
 
-    def strangers(self, count: int) -> list[NDArray[np.floating]]:
-        """Vectors of persons who come once."""
+    def outliers(self, count: int) -> list[NDArray[np.floating]]:
+        """Vectors of persons with one photo each."""
         return [person(self.rng) for _ in range(count)]
 
 
 def planted_noise(seed: int) -> PlantedNoise:
-    """Sixty persons of eight photos under their names, with every kind of noise among them."""
+    """Sixty persons with eight photos each, and every kind of noise."""
     w = PlantedNoise(seed)
     for name, p in [(f"p{p:02d}", p) for p in range(PEOPLE)] + [(f"q{p:02d}", p) for p in range(4)]:
-        w.add(name, w.photos(p, 8), "clean", p)  # the first four people have two names
-        w.add(name, w.strangers(3), "stranger")
+        w.add(name, w.photos(p, 8), "clean", p)  # the first four persons have two identities
+        w.add(name, w.outliers(3), "outlier")
     for p in (10, 11, 12):
-        w.add(f"p{p}", photos_of(person(w.rng), 7, w.rng), "clean", 100 + p)  # these names are two people's
+        w.add(f"p{p}", photos_of(person(w.rng), 7, w.rng), "clean", 100 + p)  # these identities have two persons
     for p in (20, 21, 22, 23):
-        w.add(f"p{p}", w.photos(p + 10, 1), "flip", p + 10)  # these photos lie under a wrong name
+        w.add(f"p{p}", w.photos(p + 10, 1), "flip", p + 10)  # these photos have the identity of another person
     for p in (40, 41, 42):
         first = next(r for r in w.rows if r[1] == f"p{p}")
-        w.add(f"p{p}", [first[2]], "copy", p, first[3])
-    w.add("p50", photos_of(person(w.rng), 3, w.rng), "company")  # beside eight photos of the person
+        w.add(f"p{p}", [first[2]], "duplicate", p, first[3])
+    w.add("p50", photos_of(person(w.rng), 3, w.rng), "bystander")  # beside eight photos of the person
     w.add("p51", [None], "no_face")
-    w.add("zz", w.strangers(4), "mixed")
-    w.add(None, w.strangers(1), "unnamed")
+    w.add("zz", w.outliers(4), "mixed")
+    w.add(None, w.outliers(1), "unnamed")
     w.rows = sorted((w.rows[i] for i in w.rng.permutation(len(w.rows))), key=lambda r: (r[1] or "", r[0]))
     w.test_rows = [(f"t{p}", f"T{p}", w.photos(p, 1)[0], 10**6 + p) for p in (0, 55)]
     w.test_rows += [(f"t{k}", f"T{k}", person(w.rng), 10**6 + k) for k in range(100, 130)]

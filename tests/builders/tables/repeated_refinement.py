@@ -1,4 +1,4 @@
-"""A refinement copied many times into one root, identities and photos renamed: a large data set for a report."""
+"""A large refinement for tests of reports: a small one repeated many times, with new names of identities and photos."""
 
 from dataclasses import asdict, fields
 from typing import Any
@@ -11,16 +11,27 @@ from pipeline.tables import storage
 from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Table, load
 
-NAMED = {"face_id", "key", "identity", "claimed", "person", "medoid", "subject", "object", "finding_id", "copy_of"}
-ONCE = ("calibration", "test_faces")
+NAME_COLUMNS = {
+    "face_id",
+    "key",
+    "identity",
+    "claimed",
+    "person",
+    "medoid",
+    "subject",
+    "object",
+    "finding_id",
+    "copy_of",
+}
+NOT_REPEATED = ("calibration", "test_faces")
 
 
 def repeat(refinement: Refinement, root: str, times: int) -> Refinement:
-    """The refinement with each table's rows `times` times, published in the root."""
+    """Publish, in a root, the refinement with each table's rows repeated `times` times."""
     account = asdict(refinement.account)
     removed = {reason: n * times for reason, n in account.pop("removed").items()}
     repeated = {
-        f.name: _all_repeated(getattr(refinement, f.name), root, 1 if f.name in ONCE else times)
+        f.name: _all_repeated(getattr(refinement, f.name), root, 1 if f.name in NOT_REPEATED else times)
         for f in fields(refinement)
     }
     total = Account(**{name: n * times for name, n in account.items()}, removed=removed)
@@ -28,7 +39,7 @@ def repeat(refinement: Refinement, root: str, times: int) -> Refinement:
 
 
 def _all_repeated(value: Any, root: str, times: int) -> Any:
-    """A table, or each of several, repeated; any other value as it is."""
+    """A table, or each table of a tuple, repeated; any other value unchanged."""
     if isinstance(value, Table):
         return _repeated(value, root, times)
     if isinstance(value, tuple):
@@ -52,6 +63,6 @@ def _repeated(table: Table, root: str, times: int) -> Table:
 
 def _renamed(rows: pa.Table, k: int) -> pa.Table:
     for i, name in enumerate(rows.column_names):
-        if k and name in NAMED:
+        if k and name in NAME_COLUMNS:
             rows = rows.set_column(i, name, pc.binary_join_element_wise(rows[name], f"{k}", "~"))
     return rows

@@ -1,4 +1,4 @@
-"""A table that is quick to build and that tells which of its shards were made."""
+"""A table that is quick to build and that logs which of its shards were built."""
 
 import time
 from pathlib import Path
@@ -11,8 +11,8 @@ SCHEMA = pa.schema([("name", pa.string()), ("x", pa.list_(pa.float16(), 2)), ("j
 
 
 def squares(part: int, *, times: int, log: str = "", pause: float = 0.0) -> pa.Table:
-    """Shard `part`: a few rows. Notes in a file that it was made."""
-    if part == 13:  # fails when three others have been begun, so that at least two of them are finished
+    """Shard `part`: a few rows; log: a file to which the part is added. Parts 13 and 14 raise errors."""
+    if part == 13:  # fails after three other shards were logged, so that finished shards exist
         ends = time.monotonic() + 120
         while log and time.monotonic() < ends and (not Path(log).exists() or len(Path(log).read_text().split()) < 3):
             time.sleep(0.01)

@@ -47,10 +47,10 @@ def test_every_planted_noise_is_found(tmp_path, both):
         reasons[kind][fate[key]["reason"] if fate[key]["identity"] is None else "stays"] += 1
     overlapping = {k for k in truth if fate[k]["reason"] == "overlap"}
     assert {fate[k]["claimed"] for k in overlapping} == {"p00", "q00", "p55"}
-    assert reasons["stranger"]["stays"] <= 2
+    assert reasons["outlier"]["stays"] <= 2
     assert reasons["clean"]["outlier"] <= 2
-    assert reasons["copy"] == {"duplicate": 3}
-    assert reasons["company"] == {"outlier": 3}
+    assert reasons["duplicate"] == {"duplicate": 3}
+    assert reasons["bystander"] == {"outlier": 3}
     assert reasons["no_face"] == {"no_face": 1}
     assert reasons["unnamed"] == {"unnamed": 1}
     persons = defaultdict(set)

@@ -61,8 +61,8 @@ def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Ref
     assert now[left_out] == (None, "outlier")
     assert now[moved] == (target, "misplaced")
     assert all(now[k][1] != "outlier" for k in clean if k not in (left_out, moved))
-    strangers = [k for k, (kind, _) in truth.items() if kind == "stranger"]
-    assert {now[k][0] for k in strangers} == {None}
+    outliers = [k for k, (kind, _) in truth.items() if kind == "outlier"]
+    assert {now[k][0] for k in outliers} == {None}
 
     again = apply_list(path, [right, relabel], says="right")
     assert again.new == 0

@@ -41,7 +41,7 @@ def test_a_send_that_was_killed_is_completed_and_nothing_is_doubled(server, prox
     proxy.faults = [Fault(IMPORT, "POST", times=batch - 1), Fault(IMPORT, "POST", seconds=5)]
     command = [sys.executable, "-c", SENDER, proxy.url, server.token, name]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sender:
-        while sum("/import" in line for line in proxy.seen) < batch:
+        while sum("/import" in line for line in proxy.requests) < batch:
             assert sender.poll() is None
             time.sleep(0.02)
         sender.kill()
