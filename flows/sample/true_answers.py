@@ -15,7 +15,7 @@ from pipeline.review.questions.persons import identities_without_person, read_me
 class TruePersons:
     """The true person of each face, of each person of a refinement, and of each claimed identity."""
 
-    of: Mapping[str, str]  # by face_id, by the name of a person of the refinement, and by claimed identity
+    person_of: Mapping[str, str]  # by face_id, by the name of a person of the refinement, and by claimed identity
     mixed: frozenset[str]  # claimed identities without a person who has the most photos
 
     def answer(self, finding: FindingRef) -> str | None:
@@ -23,10 +23,9 @@ class TruePersons:
 
         An example of such a kind is a picture under two identities.
         """
-        kind, subject, object_name = finding.kind, self.of.get(finding.subject), finding.object or ""
-        other = self.of.get(
-            object_name, object_name
-        )  # a person of a test set is not in `of`: the name is the true name
+        kind, subject, object_name = finding.kind, self.person_of.get(finding.subject), finding.object or ""
+        # a person of a test set is not in person_of: the name of its folder is the true name
+        other = self.person_of.get(object_name, object_name)
         if kind in ("misplaced", "merge", "overlap"):
             return "yes" if subject == other else "no"
         if kind in ("outlier", "split"):
@@ -44,14 +43,14 @@ def true_persons(refinement: Refinement, truth: Truth) -> TruePersons:
     """
     photos = refinement.labels.read(["face_id", "key", "claimed"]).to_pylist()
     person_of_key = dict(zip(truth.keys, truth.person, strict=True))
-    of = {photo["face_id"]: person_of_key[photo["key"]] for photo in photos}
+    person_of = {photo["face_id"]: person_of_key[photo["key"]] for photo in photos}
     persons = read_person_records(refinement)
-    of |= {name: of[person.medoid] for name, person in persons.items()}
-    shown: dict[str, Counter[str]] = {}
+    person_of |= {name: person_of[person.medoid] for name, person in persons.items()}
+    counts_of: dict[str, Counter[str]] = {}
     for photo in photos:
-        shown.setdefault(photo["claimed"], Counter())[of[photo["face_id"]]] += 1
-    of |= {name: shown[name].most_common(1)[0][0] for name in identities_without_person(persons)}
-    return TruePersons(of, frozenset(name for name, counts in shown.items() if not _has_main_person(counts)))
+        counts_of.setdefault(photo["claimed"], Counter())[person_of[photo["face_id"]]] += 1
+    person_of |= {name: counts_of[name].most_common(1)[0][0] for name in identities_without_person(persons)}
+    return TruePersons(person_of, frozenset(name for name, counts in counts_of.items() if not _has_main_person(counts)))
 
 
 def true_answers(refinement: Refinement, truth: Truth) -> list[LedgerRow]:

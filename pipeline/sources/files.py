@@ -21,7 +21,7 @@ def file_stamp(path: Path) -> FileStamp:
         with open(path, "rb") as stream:
             status = os.fstat(stream.fileno())
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): mend it or leave it out") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}): repair it or leave it out") from None
     return FileStamp(status.st_size, status.st_mtime_ns)
 
 
@@ -54,17 +54,17 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
-def read_bytes(path: str | Path, photo: Photo, *, whole: bool = False) -> bytes:
+def read_bytes(path: str | Path, photo: Photo, *, whole_file: bool = False) -> bytes:
     """The bytes of a photo: `photo.length` bytes of its file from `photo.offset` on.
 
-    path: the source's path. whole: the photo must be the whole file. Raises PhotoChanged when the file vanished, cannot
-    be read, or was changed since it was indexed.
+    path: the source's path. whole_file: the photo must be the whole file. Raises PhotoChanged when the file vanished,
+    cannot be read, or was changed since it was indexed.
     """
     file = Path(path, photo.file) if photo.file else Path(path)
     try:
         with open(file, "rb", buffering=0) as stream:
             status = os.fstat(stream.fileno())
-            if status.st_mtime_ns != photo.modified or (whole and status.st_size != photo.length):
+            if status.st_mtime_ns != photo.modified or (whole_file and status.st_size != photo.length):
                 raise PhotoChanged(f"{file.name} changed since it was indexed")
             data = os.pread(stream.fileno(), photo.length, photo.offset)
     except FileNotFoundError:

@@ -71,7 +71,7 @@ def test_a_broken_rule_is_a_finding_and_a_user_error_is_not(monkeypatch: pytest.
     def check(folder: Path) -> None:
         text = (folder / "file").read_text()
         if text == "refused":
-            raise UserError("line 1: expected another word: mend it")
+            raise UserError("line 1: expected another word: repair it")
         if text == "long":
             raise UserError("x" * 2000)
         rules.check_rule(text == "good", "it is good")

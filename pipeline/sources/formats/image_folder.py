@@ -84,7 +84,7 @@ def index(part: Part) -> Iterator[Photo]:
 
 def read(path: str | Path, photo: Photo) -> bytes:
     """The bytes of a photo; raises PhotoChanged when its file vanished or was changed since it was indexed."""
-    return read_bytes(path, photo, whole=True)
+    return read_bytes(path, photo, whole_file=True)
 
 
 def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False) -> dict[str, int]:
@@ -145,9 +145,8 @@ def listing(root: Path, name: str, *, folders: bool = False) -> list[FolderEntry
         with os.scandir(root / name) as scan:
             entries = [_entry(f"{name}/{e.name}" if name else e.name, e) for e in scan]
     except OSError as error:
-        raise UserError(
-            f"the folder {escaped_name(str(root / name))!r} cannot be read ({error.strerror}): mend it or leave it out"
-        ) from None
+        path = escaped_name(str(root / name))
+        raise UserError(f"the folder {path!r} cannot be read ({error.strerror}): repair it or leave it out") from None
     return sorted(e for e in entries if folders or e.ignored != "folder")
 
 

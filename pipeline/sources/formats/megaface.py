@@ -152,7 +152,7 @@ def _paths(path: Path, text: str) -> list[str]:
         content: Any = json.loads(text)
         return [str(name) for name in content["path"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} holds no list of photos under path ({error}): mend it or remove it") from None
+        raise UserError(f"{path} holds no list of photos under path ({error}): repair it or remove it") from None
 
 
 def _boxes(file: str, text: str) -> dict[str, Box]:
@@ -167,7 +167,7 @@ def _boxes(file: str, text: str) -> dict[str, Box]:
         except ValueError:
             raise UserError(
                 f"{file} line {number}: expected a photo, x1,y1,x2,y2 and landmarks, "
-                f"found {line[:60]!r}: mend it or remove it"
+                f"found {line[:60]!r}: repair it or remove it"
             ) from None
         if x1 < x2 and y1 < y2:  # a box without area is left out
             boxes[_comparable_name(name)] = (x1, y1, x2, y2)

@@ -112,7 +112,7 @@ def _files(root: Path) -> list[str]:
     try:
         names = sorted(f.name for f in root.iterdir() if f.suffix.lower() == ".tsv" and not f.name.startswith("."))
     except OSError as error:
-        raise UserError(f"the folder {root} cannot be read ({error.strerror}): mend it") from None
+        raise UserError(f"the folder {root} cannot be read ({error.strerror}): repair it") from None
     if not names:
         raise UserError(f"{root} holds no .tsv file: give a file of MS-Celeb-1M or the folder that holds them")
     return names
@@ -209,10 +209,10 @@ _COUNTING = Lock()
 def _line_number(path: Path, offset: int, modified: int) -> int:
     with _COUNTING:
         counts = _LINES_BEFORE.setdefault((str(path), modified), [(0, 0)])
-        place, lines = counts[bisect_right(counts, (offset, offset)) - 1]
+        position, lines = counts[bisect_right(counts, (offset, offset)) - 1]
         with open(path, "rb") as stream:
-            while place < offset and (text := os.pread(stream.fileno(), min(CHUNK, offset - place), place)):
+            while position < offset and (text := os.pread(stream.fileno(), min(CHUNK, offset - position), position)):
                 lines += text.count(b"\n")
-                place += len(text)
+                position += len(text)
         insort(counts, (offset, lines))
     return lines + 1

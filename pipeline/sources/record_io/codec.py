@@ -80,13 +80,13 @@ def frame(record: bytes) -> bytes:
 def join(framed: bytes) -> bytes:
     """The record that was cut into these frames by frame(); DamagedRecord when they are not one whole record."""
     pieces: list[bytes] = []
-    place, flag = 0, FIRST
+    position, flag = 0, FIRST
     while flag in (FIRST, BETWEEN):
-        start, flag, length = _frame_at(framed[place : place + 8], place, continued=bool(pieces))
+        start, flag, length = _frame_at(framed[position : position + 8], position, continued=bool(pieces))
         pieces.append(framed[start : start + length])
-        place = _aligned(start + length)
-    if place != len(framed):
-        raise DamagedRecord(f"a record of {place} bytes where {len(framed)} were expected")
+        position = _aligned(start + length)
+    if position != len(framed):
+        raise DamagedRecord(f"a record of {position} bytes where {len(framed)} were expected")
     return MAGIC.join(pieces)
 
 
@@ -96,22 +96,22 @@ def record_end(stream: int, offset: int, size: int) -> int:
     stream: a file descriptor; size: of its file in bytes. Reads only the heads of frames. Raises DamagedRecord when no
     record begins at offset or the file ends before the record does.
     """
-    flag, place = FIRST, offset
+    flag, position = FIRST, offset
     while flag in (FIRST, BETWEEN):
-        start, flag, length = _frame_at(os.pread(stream, 8, place), place, continued=place > offset)
-        place = _aligned(start + length)
-        if place > size:
-            raise DamagedRecord(f"the record at byte {offset} ends at byte {place}, the file at {size}")
-    return place
+        start, flag, length = _frame_at(os.pread(stream, 8, position), position, continued=position > offset)
+        position = _aligned(start + length)
+        if position > size:
+            raise DamagedRecord(f"the record at byte {offset} ends at byte {position}, the file at {size}")
+    return position
 
 
 def scan(stream: int, size: int) -> Iterator[tuple[int, int]]:
     """Offset and end of every record of a file, in order; raises DamagedRecord where none begins."""
-    place = 0
-    while place < size:
-        end = record_end(stream, place, size)
-        yield place, end
-        place = end
+    position = 0
+    while position < size:
+        end = record_end(stream, position, size)
+        yield position, end
+        position = end
 
 
 def read_head(stream: int, offset: int, size: int) -> RecordHead:
@@ -133,31 +133,31 @@ def read_head(stream: int, offset: int, size: int) -> RecordHead:
     return RecordHead(unpack(record)[0], length > header_size, end)
 
 
-def _frame_at(head: bytes, place: int, *, continued: bool) -> tuple[int, int, int]:
+def _frame_at(head: bytes, position: int, *, continued: bool) -> tuple[int, int, int]:
     if len(head) < 8:
-        raise DamagedRecord(f"the file ends within the head of the record at byte {place}")
+        raise DamagedRecord(f"the file ends within the head of the record at byte {position}")
     magic, word = _FRAME.unpack(head)
     flag, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
-    if place % 4:  # frames are padded to multiples of 4, so a magic elsewhere is part of a payload
-        raise DamagedRecord(f"no record begins at byte {place}, which is no multiple of 4")
+    if position % 4:  # frames are padded to multiples of 4, so a magic elsewhere is part of a payload
+        raise DamagedRecord(f"no record begins at byte {position}, which is no multiple of 4")
     if magic != MAGIC:
-        raise DamagedRecord(f"no record begins at byte {place}: found {magic.hex()}, expected {MAGIC.hex()}")
+        raise DamagedRecord(f"no record begins at byte {position}: found {magic.hex()}, expected {MAGIC.hex()}")
     if flag not in ((BETWEEN, LAST) if continued else (WHOLE, FIRST)):
-        raise DamagedRecord(f"the record at byte {place} has the flag {flag}, which cannot stand there")
-    return place + 8, flag, length
+        raise DamagedRecord(f"the record at byte {position} has the flag {flag}, which cannot stand there")
+    return position + 8, flag, length
 
 
 def _one_frame(flag: int, payload: bytes) -> bytes:
     return _FRAME.pack(MAGIC, flag << LENGTH_BITS | len(payload)) + payload + bytes(-len(payload) % 4)
 
 
-def _aligned(place: int) -> int:
-    return (place + 3) // 4 * 4
+def _aligned(position: int) -> int:
+    return (position + 3) // 4 * 4
 
 
 def _aligned_magics(record: bytes) -> Iterator[int]:
-    place = record.find(MAGIC)
-    while place >= 0:
-        if place % 4 == 0:
-            yield place
-        place = record.find(MAGIC, place + 1)  # magics cannot overlap: their four bytes differ
+    position = record.find(MAGIC)
+    while position >= 0:
+        if position % 4 == 0:
+            yield position
+        position = record.find(MAGIC, position + 1)  # magics cannot overlap: their four bytes differ

@@ -94,7 +94,7 @@ def _indexed(idx: Path, size: int) -> tuple[Int, Int]:
             except (ValueError, OverflowError):
                 raise UserError(
                     f"{idx} line {number}: expected a number, a tab and an offset, "
-                    f"found {line[:40]!r}: mend it or remove the .idx"
+                    f"found {line[:40]!r}: repair it or remove the .idx"
                 ) from None
             if not 0 <= offset < size:
                 raise UserError(
@@ -203,6 +203,6 @@ def identity_names(folder: str, stamps: CompanionStamps) -> tuple[str, ...]:
     if len(set(names)) < len(names) or classes.strip() not in ("", str(len(names))):
         of = repr(classes[:20]) if classes.strip() else len(names)
         raise UserError(
-            f"{folder}/names.txt holds {len(set(names))} different names for {of} identities: mend it or remove it"
+            f"{folder}/names.txt holds {len(set(names))} different names for {of} identities: repair it or remove it"
         )
     return names

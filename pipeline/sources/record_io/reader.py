@@ -103,7 +103,7 @@ def _files(root: Path) -> list[str]:
     try:
         names = sorted(f.name for f in root.iterdir() if f.suffix == ".rec" and not f.name.startswith("."))
     except OSError as error:
-        raise UserError(f"the folder {root} cannot be read ({error.strerror}): mend it") from None
+        raise UserError(f"the folder {root} cannot be read ({error.strerror}): repair it") from None
     if not names:
         raise UserError(f"{root} holds no .rec file: give a RecordIO file or the folder that holds it")
     return names

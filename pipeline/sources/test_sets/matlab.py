@@ -73,17 +73,17 @@ def _decompressed(element: Element, max_bytes: int) -> Element:
 
 def _elements(data: memoryview) -> Iterator[Element]:
     """The elements in `data`, one after another; a small element keeps its bytes in the place of its length."""
-    place = 0
-    while place < len(data):
-        first = int.from_bytes(data[place : place + 4], "little")
-        kind, length, start = first & 0xFFFF, first >> 16, place + 4
+    position = 0
+    while position < len(data):
+        first = int.from_bytes(data[position : position + 4], "little")
+        kind, length, start = first & 0xFFFF, first >> 16, position + 4
         if not length:
-            length, start = int.from_bytes(data[place + 4 : place + 8], "little"), place + 8
-        if place + 8 > len(data) or start + length > len(data):
+            length, start = int.from_bytes(data[position + 4 : position + 8], "little"), position + 8
+        if position + 8 > len(data) or start + length > len(data):
             raise ValueError("it is cut short")
         yield Element(kind, data[start : start + length])
-        place = max(place + 8, start + length)
-        place += -place % 8 if kind != COMPRESSED else 0
+        position = max(position + 8, start + length)
+        position += -position % 8 if kind != COMPRESSED else 0
 
 
 def _array(data: memoryview) -> tuple[str, Array]:

@@ -83,7 +83,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
     file = root / photo.file
     if file.suffix == ".bin":
         return _bin_photo(file, photo) if photo.offset < 0 else read_bytes(path, photo)
-    return read_bytes(photo_folder(root), photo, whole=True)
+    return read_bytes(photo_folder(root), photo, whole_file=True)
 
 
 def pairs(path: str | Path) -> list[Pair]:
@@ -120,12 +120,12 @@ def _bins(root: Path) -> list[str]:
 
 def _bin_photos(part: BinPart) -> Iterator[Photo]:
     file = Path(part.root, part.file)
-    content, whole, place = load(file), file.read_bytes(), 0
+    content, file_bytes, search_from = load(file), file.read_bytes(), 0
     for i, photo in enumerate(content.photos):
-        offset = whole.find(photo, place)
+        offset = file_bytes.find(photo, search_from)
         if offset < 0:
-            offset = whole.find(photo)  # a photo of several pairs is pickled once
-        place = max(place, offset)
+            offset = file_bytes.find(photo)  # a photo of several pairs is pickled once
+        search_from = max(search_from, offset)
         # An old text pickle escapes bytes, so the photo's bytes are not in the file as such: its offset is ~number.
         yield Photo(f"{file.stem}:{i}", None, part.file, offset if offset >= 0 else ~i, len(photo), part.modified)
 

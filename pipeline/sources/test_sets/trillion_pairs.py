@@ -47,7 +47,9 @@ def parts(path: str | Path) -> list[Part]:
         with open(root / LIST, "rb") as stream:
             return list(_parts(root, iter(lambda: stream.readline(MAX_LINE), b"")))
     except OSError as error:
-        raise UserError(f"cannot read {root / LIST} ({error.strerror or error}): mend it, or fetch it again") from None
+        raise UserError(
+            f"cannot read {root / LIST} ({error.strerror or error}): repair it, or fetch it again"
+        ) from None
 
 
 def read_part(folder: str | Path, part: Part) -> list[LandmarkedPhoto]:

@@ -44,7 +44,7 @@ def load(path: Path) -> Bin:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): mend it or leave it out") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}): repair it or leave it out") from None
     try:
         _refuse_costly(data)
         reader = _Unpickler(data)
