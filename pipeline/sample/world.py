@@ -72,8 +72,8 @@ def draw_world(
 
     Files: photos/IDENTITY/NNNN.jpg; the true labels truth.tsv, identities.tsv and overlap.tsv; groups.csv (identity,
     group, name); test/, with a folder for each person; pairs.txt, pairs of test photos. workers: processes, by default
-    one for each core. test_people: the number of people who are only in the test set, by default half of `people`.
-    Raises UserError for a folder with another world in it, and for a full disk.
+    one for each core. test_people: the number of people who are only in the test set, by default half of `people`, at
+    least 4. Raises UserError for a folder with another world in it, and for a full disk.
     """
     started = time.monotonic()
     plan = plan_world(seed, people=people, photos=photos, noise=noise, test_people=test_people)

@@ -58,7 +58,7 @@ class WorldPlan:
     photos: tuple[PlannedPhoto, ...]
     persons: dict[str, tuple[int, ...]]  # of each identity
     overlap: dict[str, int]  # identities whose person is in the test set as well
-    test_people: tuple[int, ...]
+    test_people: tuple[int, ...]  # people of the test set: first those without photos elsewhere, then `overlap`'s
     names: dict[int, str]  # of every person by number, the same in photos and test set
 
 
@@ -73,7 +73,7 @@ class _Folder(NamedTuple):
 def plan_world(seed: int, *, people: int, photos: int, noise: bool = True, test_people: int | None = None) -> WorldPlan:
     """The plan of a world with so many people and photos. Raises UserError when the photos are too few.
 
-    test_people: the number of people who are only in the test set, by default half of `people`.
+    test_people: the number of people who are only in the test set, by default half of `people`, at least 4.
     """
     if people < 2 or photos < MIN_PHOTOS * people:
         raise UserError(
@@ -92,14 +92,14 @@ def plan_world(seed: int, *, people: int, photos: int, noise: bool = True, test_
     planned = [p for folder in folders for p in _numbered(rng, folder)]
     count = max(4, people // 2) if test_people is None else test_people
     shared = rng.choice(people, max(1, count // 8), replace=False).tolist()
-    shown = {p.picture.person for p in planned if p.picture} | set(range(TEST_PEOPLE, TEST_PEOPLE + count))
+    drawn_people = {p.picture.person for p in planned if p.picture} | set(range(TEST_PEOPLE, TEST_PEOPLE + count))
     return WorldPlan(
         seed=seed,
         photos=tuple(_with_originals(planned)),
         persons={f.name: f.persons for f in folders},
         overlap={f.name: p for f in folders for p in f.persons if p in shared},
         test_people=(*range(TEST_PEOPLE, TEST_PEOPLE + count), *sorted(shared)),
-        names={person: person_name(seed, i) for i, person in enumerate(sorted(shown))},
+        names={person: person_name(seed, i) for i, person in enumerate(sorted(drawn_people))},
     )
 
 
