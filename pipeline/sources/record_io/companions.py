@@ -19,29 +19,29 @@ from pipeline.sources.files import FileStamp
 from pipeline.sources.record_io import codec
 from pipeline.sources.record_io.codec import DamagedRecord
 
-Int = NDArray[np.int64]
+Int64 = NDArray[np.int64]
 NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # titles that could be a record's number, as str() writes it
 CompanionStamps = tuple[tuple[str, int, int], ...]  # name, size and modification time of each file beside a .rec
 
 
 class Records(NamedTuple):
-    """The offset and the number of every record of a file, sorted by offset; ranges: it has the classic layout.
+    """The offset and the number of every record of a file, sorted by offset.
 
-    The layouts are described in reader.py.
+    has_identity_ranges: the file has the classic layout (see reader.py).
     """
 
-    offsets: Int
-    numbers: Int
-    ranges: bool
+    offsets: Int64
+    numbers: Int64
+    has_identity_ranges: bool
 
 
 class TitleLines(NamedTuple):
     """The lines of a .lst, sorted by record number."""
 
-    numbers: Int  # [n] of the records
-    starts: Int  # [n] bytes where the lines begin
+    numbers: Int64  # [n] of the records
+    starts: Int64  # [n] bytes where the lines begin
     distinct: bool  # whether no two titles are equal
-    numeric_titles: Int  # the titles that are numbers
+    numeric_titles: Int64  # the titles that are numbers
 
 
 def companion_files(file: Path) -> list[Path]:
@@ -71,10 +71,12 @@ def records_of(rec: str, stamp: FileStamp, stamps: CompanionStamps) -> Records:
             head = codec.read_head(stream.fileno(), int(number_0[0]), stamp.size) if len(number_0) else None
         except DamagedRecord as fault:
             raise UserError(f"{file} is damaged or cut off: {fault}: fetch or write it again") from None
-    return Records(offsets, numbers, ranges=head is not None and head.header.flag == 2 and not head.has_payload)
+    return Records(
+        offsets, numbers, has_identity_ranges=head is not None and head.header.flag == 2 and not head.has_payload
+    )
 
 
-def _scanned(stream: int, size: int) -> tuple[Int, Int]:
+def _scanned(stream: int, size: int) -> tuple[Int64, Int64]:
     """Numbers and offsets without an .idx: the ids in the headers when all differ, else 0, 1, ... in file order."""
     offsets = np.fromiter((offset for offset, _ in codec.scan(stream, size)), np.int64)
     if not len(offsets):
@@ -83,7 +85,7 @@ def _scanned(stream: int, size: int) -> tuple[Int, Int]:
     return (ids if len(np.unique(ids)) == len(ids) else np.arange(len(ids))), offsets
 
 
-def _indexed(idx: Path, size: int) -> tuple[Int, Int]:
+def _indexed(idx: Path, size: int) -> tuple[Int64, Int64]:
     keys, offsets = array("q"), array("q")
     with open(idx, "rb") as stream:
         for number, line in enumerate(stream, start=1):
@@ -117,7 +119,7 @@ def _check_end(idx: Path, file: Path, end: int, size: int) -> None:
         )
 
 
-def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: Int) -> dict[int, str]:
+def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: Int64) -> dict[int, str]:
     """The titles of records in the .lst, by the records' numbers; "#number" is added unless all titles differ.
 
     Empty without a .lst of mxnet's form.

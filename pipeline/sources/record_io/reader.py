@@ -78,7 +78,7 @@ def index(part: Part) -> Iterator[Photo]:
             except DamagedRecord as fault:
                 yield Photo(key, None, part.file, offset, 0, part.rec.modified, None, f"unreadable: {fault}")
                 continue
-            if not (records.ranges and header.flag == 2 and not has_payload):
+            if not (records.has_identity_ranges and header.flag == 2 and not has_payload):
                 yield Photo(key, _identity(header, identities), part.file, offset, end - offset, part.rec.modified)
 
 

@@ -42,7 +42,7 @@ class BinPart(NamedTuple):
 class FolderPart(NamedTuple):
     """Some folders of photos below a test set's path."""
 
-    below: str  # the path from the test set's folder to that of the photos
+    subfolder: str  # of the photos, below the test set's folder; "": that folder itself
     folders: image_folder.Part
     person_folders: int = 0  # the number of leading folders of a photo's path that name its person; 0: all
 
@@ -56,9 +56,9 @@ def parts(path: str | Path) -> list[BinPart | FolderPart]:
     if bins := _bins(root):
         return [BinPart(str(root), name, *file_stamp(root / name)) for name in bins]
     listed = find_pair_list(root)
-    folder, below = _photo_root(root, listed)
+    folder, subfolder = _photo_root(root, listed)
     person_folders = listed.person_folders if listed else 0
-    return [FolderPart(below, part, person_folders) for part in image_folder.parts(folder / below, flat=True)]
+    return [FolderPart(subfolder, part, person_folders) for part in image_folder.parts(folder / subfolder, flat=True)]
 
 
 def index(part: BinPart | FolderPart) -> Iterator[Photo]:
@@ -73,7 +73,7 @@ def index(part: BinPart | FolderPart) -> Iterator[Photo]:
         identity = photo.identity
         if part.person_folders and identity is not None:
             identity = "/".join(identity.split("/")[: part.person_folders])
-        file = f"{part.below}/{photo.file}" if part.below else photo.file
+        file = f"{part.subfolder}/{photo.file}" if part.subfolder else photo.file
         yield photo._replace(file=file, identity=identity)
 
 
@@ -103,9 +103,9 @@ def pairs(path: str | Path) -> list[Pair]:
         ]
     if (listed := find_pair_list(root)) is None:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
-    folder, below = _photo_root(root, listed)
+    folder, subfolder = _photo_root(root, listed)
     keys: dict[str, str] = {}
-    for _, entries in image_folder.walk(folder / below):
+    for _, entries in image_folder.walk(folder / subfolder):
         for e in entries:
             if not e.ignored:
                 keys[e.name] = keys[str(PurePosixPath(e.name).with_suffix(""))] = e.name
@@ -144,19 +144,19 @@ def _bin_photo(file: Path, photo: Photo) -> bytes:
 
 def _folds(count: int) -> Iterable[int]:
     """The fold of each pair, in order; the first folds are larger by one where needed, as in scikit-learn's KFold."""
-    size, more = divmod(count, FOLDS)
-    return [fold for fold in range(FOLDS) for _ in range(size + (fold < more))]
+    size, larger_folds = divmod(count, FOLDS)
+    return [fold for fold in range(FOLDS) for _ in range(size + (fold < larger_folds))]
 
 
 def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
-    """The folder of a test set, and the folder below it that holds its photos, found by the first photo of the list."""
+    """The folder of a test set, and the subfolder that holds its photos, found by the first photo of the list."""
     if listed is None:
         return (root.parent if root.is_file() else root), ""
     folder, first = listed.folder, listed.pairs[0].a
     top_folder = first.partition("/")[0] if "/" in first else ""
-    for below in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
-        if is_folder(folder / below / top_folder) if top_folder else _is_photo(folder / below, first):
-            return folder, below
+    for subfolder in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
+        if is_folder(folder / subfolder / top_folder) if top_folder else _is_photo(folder / subfolder, first):
+            return folder, subfolder
     reason = "and there is no such folder" if top_folder else "which is not"
     raise UserError(f"{listed.file} lists {(top_folder or first)[:80]}, {reason} beside it: put the photos there")
 
