@@ -33,9 +33,7 @@ PICTURE = encode_jpeg(np.full((40, 30, 3), 99, np.uint8))
 CFP = [f"Data/Images/{p}/{kind}/01.jpg" for p in "12" for kind in ("frontal", "profile")]
 AGEDB_PROTOCOL = "04_FINAL_protocol_30_years.mat"
 PROBE, DISTRACTOR = "facescrub/Ann/Ann_1.png", "1/23@N4/5_0.jpg"
-GOOD_BIN = pickle.dumps(
-    ([b"\xff\xd8a", b"b"], [True]), 0
-)  # a text pickle, whose bytes go through _Unpickler's functions
+GOOD_BIN = pickle.dumps(([b"\xff\xd8a", b"b"], [True]), 0)  # a text pickle, whose bytes are escaped
 
 
 def _photos(module: ModuleType, path: Path, **sizes: int) -> list[Photo]:
@@ -65,14 +63,9 @@ def _record_io(folder: Path) -> None:
         write_record_io(folder / layout, samples, layout=layout)
         if samples:
             reread = _photos(reader, folder / layout)
-            check_rule(
-                [(p.key, p.identity) for p in reread] == [(s.key, str(s.label)) for s in samples],
-                "keys and identities are equal after writing and reading",
-            )
-            check_rule(
-                [reader.read(folder / layout, p) for p in reread] == content,
-                "photos are equal after writing and reading",
-            )
+            names = [(s.key, str(s.label)) for s in samples]
+            check_rule([(p.key, p.identity) for p in reread] == names, "keys and identities are read as written")
+            check_rule([reader.read(folder / layout, p) for p in reread] == content, "photos are read as written")
 
 
 def _ms_celeb(folder: Path) -> None:
@@ -99,10 +92,7 @@ def _verification_bin(folder: Path) -> None:
     photos, pairs = _photos(photo_sets, path), photo_sets.pairs(path)
     check_rule(len(photos) == len(loaded.photos) == 2 * len(loaded.same), "a .bin has two photos for each pair")
     check_rule([p.same for p in pairs] == loaded.same, "labels of pairs are in the order of the .bin")
-    check_rule(
-        [k for p in pairs for k in (p.a, p.b)] == [p.key for p in photos],
-        "pairs name the photos in the order of the .bin",
-    )
+    check_rule([k for p in pairs for k in (p.a, p.b)] == [p.key for p in photos], "pairs name all photos, in order")
     check_rule(_read_photos(path, photos, photo_sets.read) == loaded.photos, "read() gives the bytes of each photo")
 
 
@@ -158,13 +148,9 @@ def _templates(folder: Path) -> None:
         return
     lists = ijb.read_lists(folder)
     n = len(lists.photos)
-    check_rule(
-        {len(a) for a in (lists.template, lists.medium, lists.landmarks, lists.score)} == {n},
-        "the lists have equal lengths",
-    )
-    check_rule(
-        bool(np.isfinite(lists.landmarks).all() and np.isfinite(lists.score).all()), "landmarks and scores are finite"
-    )
+    lengths = {len(a) for a in (lists.template, lists.medium, lists.landmarks, lists.score)}
+    check_rule(lengths == {n}, "the lists have equal lengths")
+    check_rule(bool(np.isfinite(lists.landmarks).all() and np.isfinite(lists.score).all()), "numbers are finite")
     check_rule(set(lists.pairs[:, 2].tolist()) <= {0, 1}, "pairs are labelled 0 or 1")
     parts = ijb.parts(folder, lists)
     cut = [
@@ -193,10 +179,8 @@ def _videos(folder: Path) -> None:
     check_rule(all(0 <= pair.fold < 1 << 7 for pair in lists.pairs), "a fold fits the table of pairs")
     if lists.gallery:
         words = [line.split() for line in (folder / "val_gt.txt").read_text("utf-8", "replace").splitlines()]
-        check_rule(
-            sum(map(len, lists.gallery.values())) == sum(len(w) - 1 for w in words if w),
-            "every video of the gallery is kept",
-        )
+        videos_listed = sum(len(w) - 1 for w in words if w)
+        check_rule(sum(map(len, lists.gallery.values())) == videos_listed, "every video of the gallery is kept")
 
 
 def _megaface(folder: Path) -> None:
@@ -214,14 +198,11 @@ def _megaface(folder: Path) -> None:
     for file in folder.glob("*.bin"):
         x = megaface_devkit.read_embedding(file)
         megaface_devkit.write_embedding(file, x)
-        check_rule(
-            np.array_equal(megaface_devkit.read_embedding(file, dim=len(x)), x, equal_nan=True),
-            "an embedding is read as written",
-        )
+        reread = megaface_devkit.read_embedding(file, dim=len(x))
+        check_rule(np.array_equal(reread, x, equal_nan=True), "an embedding is read as written")
     for file in folder.glob("results.json"):
-        check_rule(
-            all(isinstance(v, float) for v in megaface_devkit.read_results(file).values()), "results are numbers"
-        )
+        results = megaface_devkit.read_results(file)
+        check_rule(all(isinstance(v, float) for v in results.values()), "results are numbers")
 
 
 TARGETS = {
