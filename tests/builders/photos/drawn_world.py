@@ -11,9 +11,9 @@ PEOPLE, PHOTOS = 6, 42
 
 
 def drawn_world_of_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the world: photos/, test/, truth.tsv, groups.csv. No test may change it."""
+    """The folder of the world, which no test may change: photos/, test/, truth.tsv, groups.csv."""
     base = tmp_path_factory.getbasetemp()
-    if base.name.startswith("popen-"):  # one of several test processes: they share the parent folder
+    if base.name.startswith("popen-"):  # of one of several processes: the folder above is shared
         base = base.parent
     with open(base / "drawn-world.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
