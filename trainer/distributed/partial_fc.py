@@ -161,7 +161,7 @@ class PartialFC(nn.Module):
 def _random_rows(
     classes: slice, seed: tuple[int, ...], draw: Callable[[np.random.Generator, int], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Random rows for consecutive classes, the same for a class whatever the other classes are.
+    """Random rows for consecutive classes; a class gets the same row on any number of ranks.
 
     draw(rng, n): gives the rows of n classes. seed: with the number of a block of classes, it seeds the block's rng.
     """

@@ -180,7 +180,7 @@ def _with_mates(x: Floats, person: NDArray[Any]) -> tuple[Floats, NDArray[np.int
 def _blocks(blocks: Iterable[NDArray[Any]], ends: Sequence[int], dim: int) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
     """The distractors in blocks of at most DISTRACTORS_AT_ONCE that end at each of `ends`, and their invalid rows.
 
-    Invalid rows are those of zeros or with nan; they are set to 0.
+    An invalid row holds only zeros, or a nan; its values are set to 0.
     """
     rows_before = 0
     for block in blocks:
