@@ -8,10 +8,10 @@ OUT ?= demo
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-# Three test processes, for some tests wait for servers; the tests of a file run in one of them. With -s or --pdb one
-# process, whose output is seen.
+# Two test processes, and three where some tests wait for servers; the tests of a file run in one of them. With -s or
+# --pdb one process, whose output is seen.
 PYTEST = $(VENV)/bin/python -m pytest
-PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n 3 --dist loadfile --no-loadscope-reorder)
+PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-loadscope-reorder)
 
 .PHONY: install demo check test cluster soak fuzz lint clean
 
@@ -28,11 +28,11 @@ demo: $(READY)
 
 # no servers, no trainings: under two minutes on two cores
 check: $(READY)
-	@$(PYTEST) $(PARALLEL) -m "not (server or slow or mxnet or cluster)" $(SELECT)
+	@$(PYTEST) $(call PARALLEL,2) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 
 # everything but what needs an idle machine: under nine minutes on two cores
 test: $(READY)
-	@$(PYTEST) $(PARALLEL) $(SELECT)
+	@$(PYTEST) $(call PARALLEL,3) $(SELECT)
 
 # Dask and Slurm workers that are killed in the middle, with nothing beside them
 cluster: $(READY)

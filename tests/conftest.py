@@ -14,6 +14,7 @@ from distributed import Client
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.tables import run_dask
 from tests.builders.label_studio.label_server import begin
+from tests.builders.made_once import made_once
 from tests.builders.processes.mxnet_python import mxnet_python
 from tests.builders.small_world import World
 
@@ -66,38 +67,41 @@ def world(material: Path, models: dict[str, str], tmp_path_factory: pytest.TempP
         weight[row["claimed"]] = max(weight.get(row["claimed"], 0), special.get(row["kind"], 0))
     sizes = {name: sum(r["claimed"] == name for r in truth) for name in weight}
     chosen = set(sorted((n for n in weight if sizes[n] <= 8), key=lambda n: (-weight[n], n))[:60])
-    photos = tmp_path_factory.mktemp("world") / "photos"
-    for name in chosen:
-        shutil.copytree(material / "noisy_lfw/photos" / name, photos / name)
-        (photos / name / "notes.txt").write_text("no photo")
-    (photos / ".hidden.jpg").write_bytes(b"no photo either")
-    return World(photos, [r for r in truth if r["claimed"] in chosen], models)
+
+    def copy(photos: Path) -> None:
+        for name in chosen:
+            shutil.copytree(material / "noisy_lfw/photos" / name, photos / name)
+            (photos / name / "notes.txt").write_text("no photo")
+        (photos / ".hidden.jpg").write_bytes(b"no photo either")
+
+    return World(made_once(tmp_path_factory, "photos", copy), [r for r in truth if r["claimed"] in chosen], models)
 
 
 @pytest.fixture(scope="session")
 def refined(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of an undisturbed refinement of the small world."""
-    root = tmp_path_factory.mktemp("refined") / "root"
-    world.refine(root)
-    return root
+    """The root of an undisturbed refinement of the small world; each test process has a copy of its own."""
+    root = made_once(tmp_path_factory, "refined", world.refine)
+    return Path(shutil.copytree(root, tmp_path_factory.mktemp("refined") / "root"))
 
 
 @pytest.fixture(scope="session")
 def few(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Sixteen of these names, for what is done several times over."""
     names = sorted({row["claimed"] for row in world.truth})[::4][:16]
-    photos = tmp_path_factory.mktemp("few") / "photos"
-    for name in names:
-        shutil.copytree(world.photos / name, photos / name)
+
+    def copy(photos: Path) -> None:
+        for name in names:
+            shutil.copytree(world.photos / name, photos / name)
+
+    photos = made_once(tmp_path_factory, "few-photos", copy)
     return World(photos, [r for r in world.truth if r["claimed"] in names], world.models)
 
 
 @pytest.fixture(scope="session")
 def few_refined(few: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of an undisturbed refinement of a few names, in shards enough to be stopped between."""
-    root = tmp_path_factory.mktemp("few-refined") / "root"
-    few.refine(root, shards=8)
-    return root
+    root = made_once(tmp_path_factory, "few-refined", lambda folder: few.refine(folder, shards=8))
+    return Path(shutil.copytree(root, tmp_path_factory.mktemp("few-refined") / "root"))
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
         noise(str(tmp_path))
 
 
+@pytest.mark.slow
 def test_peers_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
     found = {row["method"]: row for row in peers(drawn.root).rows()}
     assert list(found) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]

@@ -31,22 +31,20 @@ def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Command) -> N
 
 
 @pytest.mark.material
-def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
-    refinery: Command, world: World, refined: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(refinery: Command, few: World, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if (
         os.geteuid() != 0
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", disk], check=False).returncode
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], check=False).returncode
     ):
         pytest.skip("mounting a small disk takes root")
     try:
-        line = error_line(refinery("refine", disk / "root", "image-folder", world.photos, *options(world.models)))
+        line = error_line(refinery("refine", disk / "root", "image-folder", few.photos, *options(few.models)))
         assert "no room left on the disk" in line
         assert not (disk / "root/refinement.json").exists()
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
-        assert refinery("refine", disk / "root", "image-folder", world.photos, *options(world.models))[0] == 0
+        assert refinery("refine", disk / "root", "image-folder", few.photos, *options(few.models))[0] == 0
     finally:
         subprocess.run(["umount", disk], check=True)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.builders.file_trees import file_bytes
 from tests.builders.small_world import World
 
-pytestmark = pytest.mark.material
+pytestmark = [pytest.mark.material, pytest.mark.slow]
 
 
 def test_one_and_three_workers_give_the_bytes_of_threads(few: World, few_refined: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def tsv(world: World, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
     world.refine(tmp_path / "root", "ms-celeb", str(tsv(world, tmp_path / "faces.tsv")))
     found = {k.replace("-FaceId-0", ".jpg"): v for k, v in fates(tmp_path / "root").items()}
@@ -37,6 +38,7 @@ def comparable(fates: dict[str, tuple[str | None, str]]) -> dict[str, tuple[str,
     return {key: ((identity or "").split("~")[0], reason) for key, (identity, reason) in fates.items()}
 
 
+@pytest.mark.slow
 def test_a_megaface_layout_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
     probes = tmp_path / "facescrub"
     names = {}

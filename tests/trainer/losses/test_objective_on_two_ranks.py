@@ -14,6 +14,8 @@ from tests.builders.processes.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
 from trainer.losses.objective import LOSSES, make_objective
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Case:
