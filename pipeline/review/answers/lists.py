@@ -49,10 +49,10 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
     medoids = read_medoids(refinement)
     if says in ("right", "wrong"):
         return _about_photos(refinement, lines, medoids, right=says == "right")
-    claimed = {n for rows in refinement.labels.batches(["claimed"]) for n in rows["claimed"].unique().to_pylist()}
+    claimed = {i for rows in refinement.labels.batches(["claimed"]) for i in rows["claimed"].unique().to_pylist()}
     claimed.discard(None)
     if says == "same":
-        pairs = sorted({(min(n, o), max(n, o)) for n, o in lines if o is not None and n != o})
+        pairs = sorted({(min(a, b), max(a, b)) for a, b in lines if b is not None and a != b})
         known = [p for p in pairs if claimed.issuperset(p)]
         verdicts = [ListVerdict(finding_ref("merge", *p, medoids), "yes") for p in known]
         return ListDecisions(verdicts, len(known), len(pairs) - len(known))

@@ -36,8 +36,8 @@ def compose_questions(
     """The questions for these cases, in the order of the cases; suspects of one identity share pages.
 
     grouped_identities: group and title, by identity. answers_given: the number of answers of each case that is asked
-    once more because they differ, by finding_id; such a case gets a page of its own, whose id does not depend on what
-    other cases there are. sent_items: ids of items that were sent before; no gold question is sent twice.
+    once more because they differ, by finding_id; such a case gets a page of its own, whose id does not depend on the
+    other cases. sent_items: ids of items that were sent before; no gold question is sent twice.
     """
     composer = _Composer(read_page_faces(refinement, cases), grouped_identities, sent_items)
     first_time = [c for c in cases if c.id not in answers_given]
