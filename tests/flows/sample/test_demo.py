@@ -1,4 +1,4 @@
-"""The whole loop on a small drawn world: what it found adds up, and a second run finds everything there."""
+"""The demo on a small drawn world: its counts add up, and a second run finds all tables and trainings."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ PEOPLE, PHOTOS = 12, 84
 
 
 class Small(NamedTuple):
-    """A finished demo and where it lies."""
+    """A finished demo and its folder."""
 
     out: Path
     made: DemoResult
@@ -42,7 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     return Small(out, demo.fn(out, people=PEOPLE, photos=PHOTOS, steps=6))
 
 
-def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Small) -> None:
+def test_all_planted_noise_is_counted_and_every_photo_is_kept_or_removed(small: Small) -> None:
     found = small.made
     truth = read_truth(small.out / "world")
     assert found.ingested == len(truth.keys) == PHOTOS
@@ -53,8 +53,8 @@ def test_everything_planted_is_counted_and_every_photo_accounted_for(small: Smal
     assert {m.arm: m.photos for m in found.comparison.measured}["random"] == found.kept
 
 
-def test_the_truth_as_labels_scores_full_marks(small: Small) -> None:
-    """Shown by hand: the refinement's own labels, replaced by the truth."""
+def test_true_labels_get_a_perfect_score(small: Small) -> None:
+    """The labels of the refinement are replaced by the true labels."""
     truth = read_truth(small.out / "world")
     labels = latest(str(small.out / "root")).labels.read()
     rows = zip(truth.keys, truth.person, truth.kind, strict=True)
@@ -81,9 +81,7 @@ def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCapture
     assert replace(again, seconds=0) == replace(small.made, seconds=0)
 
 
-def test_cleaning_leaves_what_trainings_and_experiments_rest_on_as_long_as_they_are_there(
-    small: Small, tmp_path: Path
-) -> None:
+def test_clean_keeps_the_inputs_of_existing_trainings_and_experiments(small: Small, tmp_path: Path) -> None:
     root = shutil.copytree(small.out / "root", tmp_path / "root")
     source = ["image-folder", str(small.out / "world/photos")]
     refine.fn(str(root), source, detector=str(DETECTOR), embedder=str(EMBEDDER))  # another one, without a test set
@@ -114,7 +112,7 @@ def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCa
     assert "step 1 of" not in caplog.text
 
 
-def test_the_papers_figures_are_drawn_of_what_was_trained(
+def test_the_papers_figures_are_drawn_from_the_trainings(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "TOY_STEPS", 2)
@@ -137,7 +135,7 @@ def test_the_papers_figures_are_drawn_of_what_was_trained(
     }
 
 
-def test_the_comparison_says_nothing_of_where_it_was_made(small: Small) -> None:
+def test_the_comparison_holds_no_path_of_the_machine(small: Small) -> None:
     text = Path(small.made.comparison.folder, "comparison.json").read_text()
     assert str(small.out) not in text
     assert set(json.loads(text)["models"]) == {"before", "after", "random"}

@@ -1,4 +1,4 @@
-"""The command that makes the sample world's models: both are what refine takes, and a second run finds them."""
+"""The command that trains the sample world's models: refine accepts both, and a second run finds them."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 
 @pytest.mark.slow
 def test_the_command_makes_a_detector_and_an_embedder(tmp_path: Path) -> None:
-    """With next to no training they see little: the shipped detector stands in for the one made here."""
+    """After so few updates the detector finds few faces, so the shipped detector is used in its place."""
     out = tmp_path / "out"
     out.mkdir()
     (out / "detector.onnx").write_bytes(DETECTOR.read_bytes())
@@ -26,13 +26,13 @@ def test_the_command_makes_a_detector_and_an_embedder(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_detector_of_a_few_updates_is_a_detector(tmp_path: Path) -> None:
-    from flows.sample.models import _detector
+    from flows.sample.models import _train_detector
 
-    _detector(tmp_path / "detector.onnx", people=1, steps=2)
+    _train_detector(tmp_path / "detector.onnx", people=1, steps=2)
     assert OnnxDetector(str(tmp_path / "detector.onnx")).named_by[1] != OnnxDetector(str(DETECTOR)).named_by[1]
 
 
-def test_a_world_is_drawn_and_told(tmp_path: Path) -> None:
+def test_the_command_draws_a_world_and_prints_its_account(tmp_path: Path) -> None:
     said = world(tmp_path / "world", people=2, photos=12, clean=True).lines()
     assert "12 photos" in said[0]
     assert len(list((tmp_path / "world/photos").rglob("*.jpg"))) == 12

@@ -8,7 +8,7 @@ import pytest
 from pipeline.faces.align import align_face
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
-from pipeline.sample import draw_people
+from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.models import DETECTOR
 
 NEAR = 0.35  # of the distance between the eyes: detected landmarks that are off by less belong to the drawn face

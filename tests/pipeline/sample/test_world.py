@@ -11,10 +11,10 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.faces.picture import UnreadablePhoto, decode
-from pipeline.sample import draw_world
 from pipeline.sample.drawing.portraits import DrawnPhoto
 from pipeline.sample.lfw_pairs import pairs_txt
 from pipeline.sample.photo_bytes import _crop, photo_bytes
+from pipeline.sample.world import draw_world
 from pipeline.sample.world_plan import JUNK, Picture, PlannedPhoto, plan_world
 from pipeline.sources.formats import image_folder
 from pipeline.sources.test_sets import photo_sets
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
 def test_an_interrupted_world_is_finished_with_the_same_files(world, tmp_path):
     out, _ = world
     call = f"draw_world(Path({str(tmp_path / 'w')!r}), workers=1, **{OPTIONS!r})"
-    code = f"from pathlib import Path; from pipeline.sample import draw_world; {call}"
+    code = f"from pathlib import Path; from pipeline.sample.world import draw_world; {call}"
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as started:
         until = time.monotonic() + 300
         while len(list(tmp_path.glob("w/photos/*/*.jpg"))) < 5:

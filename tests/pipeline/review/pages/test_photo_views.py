@@ -9,7 +9,7 @@ import pytest
 from flows.refine.flow import refine
 from pipeline.refinement import latest
 from pipeline.review.pages.photo_views import FACE_PX, face_pictures
-from pipeline.sample import draw_people
+from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
 

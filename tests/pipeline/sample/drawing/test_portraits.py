@@ -3,9 +3,9 @@ import pytest
 
 from pipeline.faces.align import main_face
 from pipeline.faces.protocols import DetectedFaces
-from pipeline.sample import draw_people, draw_portrait, make_person
+from pipeline.sample.drawing.portraits import draw_people, draw_portrait
 from pipeline.sample.measures import MAX_DEVIATION, MEASURES, Shape
-from pipeline.sample.people import vary_looks
+from pipeline.sample.people import make_person, vary_looks
 
 
 @pytest.fixture(scope="module")
