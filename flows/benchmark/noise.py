@@ -1,4 +1,7 @@
-"""The noise stages and resolve on a drawn world: time beside the limits of disk and BLAS, and what was found."""
+"""The noise stages and resolve on a drawn world: time beside the limits of disk and BLAS, and the labels' quality.
+
+The world is one of `refinery benchmark world`: embeddings without pixels, whose noise is planted and known.
+"""
 
 import logging
 import time
@@ -24,12 +27,16 @@ from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Table, load
 
 log = logging.getLogger("refinery")
-SQUARE = 2048  # of the product that the rate of BLAS is taken from
+SQUARE = 2048  # rows and columns of the product with which the rate of BLAS is measured
 
 
 @dataclass(frozen=True)
 class NoiseMeasurement(Result):
-    """Seconds of each stage, the limits, and how good the labels are."""
+    """Seconds of each stage and of all, two lower limits, the most memory, and the quality of the labels.
+
+    found: precision, recall and so on of the labels against the truth; reading: seconds to read the embeddings once;
+    products: seconds of BLAS for the matrix products that the stages need.
+    """
 
     stages: list[dict[str, Any]]
     found: list[dict[str, Any]]
@@ -44,57 +51,59 @@ class NoiseMeasurement(Result):
         return self.stages
 
     def lines(self) -> list[str]:
-        """What it took beside the limits, and what was found."""
+        """Time and memory beside the limits, then the quality of the labels."""
         limit = max(self.reading, self.products)
         times = f"{self.seconds:.1f} s, {self.seconds / limit:.1f} times the larger limit"
         limits = f"reading the embeddings once {self.reading:.1f} s, the same products by BLAS {self.products:.1f} s"
-        said = [", ".join(f"{k} {v}" for k, v in row.items()) for row in self.found]
+        quality = [", ".join(f"{k} {v}" for k, v in row.items()) for row in self.found]
         memory = f"at most {self.peak_gb:.2f} GB of memory, workers included"
-        return [f"{self.photos} photos in {times}; {memory}", f"limits: {limits}", *said]
+        return [f"{self.photos} photos in {times}; {memory}", f"limits: {limits}", *quality]
 
 
-class _Timed:
-    """build(), and how long each table took."""
+class _TimedBuild:
+    """The function build, with a row of seconds for each table that it builds."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
 
     def __call__(self, root: str, name: str, *arguments: Any, **options: Any) -> Table:
         start = time.monotonic()
-        made = build(root, name, *arguments, **options)
-        self.rows.append({"stage": name, "seconds": f"{time.monotonic() - start:.1f}", "rows": len(made)})
-        return made
+        table = build(root, name, *arguments, **options)
+        self.rows.append({"stage": name, "seconds": f"{time.monotonic() - start:.1f}", "rows": len(table)})
+        return table
 
 
 def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMeasurement:
-    """All noise stages and resolve on a world that `benchmark world` drew: time, memory, precision and recall."""
+    """Run all noise stages and resolve on a world of `benchmark world`: time, memory, precision and recall."""
     photos, faces, embeddings, truth = (only_table(root, name) for name in ("photos", "faces", "embeddings", "truth"))
-    many: Workers = parse_workers(workers)
-    most = parse_memory(memory)
+    dask_workers: Workers = parse_workers(workers)
+    memory_bytes = parse_memory(memory)
     start = time.monotonic()
     sizes, dim = _read(embeddings)
-    reading = time.monotonic() - start
-    timed, start = _Timed(), time.monotonic()
-    with PeakMemory() as held:
-        found = stages.find_noise(root, faces, [embeddings], workers=many, memory_bytes=most, build=timed)
-        labelled = label(root, photos, found, undecided="keep", min_faces=2, workers=many, build=timed)
+    reading_s = time.monotonic() - start
+    timed, start = _TimedBuild(), time.monotonic()
+    with PeakMemory() as peak_memory:
+        tables = stages.find_noise(root, faces, [embeddings], workers=dask_workers, memory_bytes=memory_bytes, build=timed)
+        labels = label(root, photos, tables, undecided="keep", min_faces=2, workers=dask_workers, build=timed).labels
         seconds = time.monotonic() - start
-    products = _products(found, root, sizes, dim)
-    quality = score_photos(labelled.labels, truth) + score_identities(labelled.labels, truth)
-    return NoiseMeasurement(timed.rows, quality, len(photos), seconds, reading, products, held.peak / 1e9)
+    products_s = _products_seconds(tables, root, sizes, dim)
+    quality = score_photos(labels, truth) + score_identities(labels, truth)
+    return NoiseMeasurement(timed.rows, quality, len(photos), seconds, reading_s, products_s, peak_memory.peak / 1e9)
 
 
 def only_table(root: str, name: str) -> Table:
-    """The one table of that name that `benchmark world` left in a root."""
-    names = [n for n in storage.list_files(root, name) if n.endswith(".json")]
-    found = load(root, name, names[0].split("/")[-1].removesuffix(".json")) if len(names) == 1 else None
-    if found is None:
-        raise UserError(f"{root} holds {len(names)} tables called {name}: give a root of `refinery benchmark world`")
-    return found
+    """The table of that name in a root of `benchmark world`. Raises UserError unless there is exactly one."""
+    manifests = [n for n in storage.list_files(root, name) if n.endswith(".json")]
+    table = load(root, name, manifests[0].split("/")[-1].removesuffix(".json")) if len(manifests) == 1 else None
+    if table is None:
+        raise UserError(
+            f"{root} holds {len(manifests)} tables called {name}: give a root of `refinery benchmark world`"
+        )
+    return table
 
 
 def _read(embeddings: Table) -> tuple[NDArray[np.int64], int]:
-    """Photos of each name, and the length of the vectors; every vector is read."""
+    """How many photos each identity has, and the length of the embeddings; every embedding is read."""
     counts: Counter[str] = Counter()
     dim = 0
     for rows in embeddings.batches(["identity", "x"]):
@@ -103,23 +112,24 @@ def _read(embeddings: Table) -> tuple[NDArray[np.int64], int]:
     return np.array(list(counts.values()), np.int64), dim
 
 
-def _products(found: stages.Noise, root: str, sizes: NDArray[np.int64], dim: int) -> float:
-    """Seconds of BLAS for the products that the stages ask for, each once and as large as BLAS likes them best.
+def _products_seconds(tables: stages.Noise, root: str, sizes: NDArray[np.int64], dim: int) -> float:
+    """Seconds of BLAS for the matrix products of the stages, each computed once, at the rate of a large product.
 
-    In double precision every photo with the strangers' covariance, and photos of a name with each other; in single
-    precision persons, and whoever strayed, with all persons.
+    In double precision: every photo with the covariance of impostors, and the photos of an identity with each other.
+    In single precision: persons and stray clusters with all persons. sizes: photos of each identity.
     """
-    model, persons = found.calibration.shards[0], len(found.persons)
-    strayed = sum(
-        count_stray_clusters(root, c, p, model)
-        for c, p in zip(found.clusters.shards, found.persons.shards, strict=True)
+    calibration, persons = tables.calibration.shards[0], len(tables.persons)
+    stray_clusters = sum(
+        count_stray_clusters(root, clusters, cluster_persons, calibration)
+        for clusters, cluster_persons in zip(tables.clusters.shards, tables.persons.shards, strict=True)
     )
     linked = np.minimum(sizes, MAX_LINKED).astype(np.float64)
-    double = 2 * dim * (float(sizes.sum()) * dim + float((linked**2).sum()))
-    return double / _blas(np.float64) + 2 * dim * float(persons) * (persons + strayed) / _blas(np.float32)
+    double_flop = 2 * dim * (float(sizes.sum()) * dim + float((linked**2).sum()))
+    single_flop = 2 * dim * float(persons) * (persons + stray_clusters)
+    return double_flop / _blas_rate(np.float64) + single_flop / _blas_rate(np.float32)
 
 
-def _blas(precision: type[np.floating[Any]]) -> float:
+def _blas_rate(precision: type[np.floating[Any]]) -> float:
     """Floating point operations a second of a large product."""
     x = np.random.default_rng(0).standard_normal((SQUARE, SQUARE)).astype(precision)
     x @ x

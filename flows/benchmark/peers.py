@@ -1,9 +1,10 @@
-"""What else one would try on noisy names, on one drawn world: time, memory and F1 of each beside the pipeline.
+"""Other methods that find wrong labels, beside the pipeline on one drawn world: time, memory and F1 of each.
 
-DBSCAN within each name (scikit-learn), confident learning on the likeness to the names' centres (cleanlab), and
-neighbours across all names with connected components (faiss). Each peer is given what it cannot have: the one of its
-settings that is best by the truth on a tenth of the names. Each runs in a process of its own. DBSCAN's question alone,
-who within a name is its person, is asked of the pipeline's clusters as well.
+The others: DBSCAN within each identity (scikit-learn), confident learning on cosines to the identities' centres
+(cleanlab), and nearest neighbours among all photos with connected components (faiss). Each of them gets the setting
+with the best F1 on a tenth of the identities, which takes the truth; on real data nobody has it. Each method runs in a
+process of its own. The pipeline runs twice: all stages, and calibration and clusters alone, which answer the same
+question as DBSCAN: which photos of an identity show its person.
 """
 
 import logging
@@ -20,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.benchmark.drawn.label_quality import WRONG_KINDS, identity_owners
+from flows.benchmark.drawn.label_quality import WRONG_KINDS, noise_rate, photo_outcomes
 from flows.benchmark.noise import only_table
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.speed.measured_process import run_in_own_process
@@ -35,100 +36,108 @@ from pipeline.noise.copies import COPIES
 from pipeline.noise.policy import Rates
 from pipeline.noise.scores.score_norm import impostor_stats
 from pipeline.refined.labels import label
+from pipeline.refined.scoring.score import Rate
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Shard, Table, read_shard
 
 log = logging.getLogger("refinery")
 Mask = NDArray[np.bool_]
-TUNED = 10  # one name in so many is what a peer's setting is chosen on
+Kinds = NDArray[np.str_]
+TUNED = 10  # a peer's setting is chosen on one identity in so many
 
 
 @dataclass(frozen=True)
 class PeerComparison(Result):
-    """A line a method."""
+    """Setting, time, memory and F1 of each method."""
 
     methods: list[dict[str, Any]]
     photos: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """The methods, the pipeline first."""
+        """A row a method, the pipeline first."""
         return self.methods
 
     def lines(self) -> list[str]:
-        """What was counted."""
+        """How the columns are counted."""
         return [
-            f"{self.photos} photos; a wrong label counts as found when the photo goes, or comes to its own person",
-            "reading the vectors counts; copies and persons under two names are no peer's question",
+            f"{self.photos} photos; a wrong label counts as found when its photo is removed or moved to its person",
+            "seconds include reading the embeddings; no peer looks for duplicates or persons under two identities",
         ]
 
 
 def peers(root: Root, workers: DaskWorkers = "", only: Only = NONE_GIVEN) -> PeerComparison:
-    """The pipeline beside DBSCAN, cleanlab, and faiss with connected components, on a world of `benchmark world`."""
+    """Measure the pipeline beside DBSCAN, cleanlab, and faiss with connected components on a `benchmark world`."""
     parse_workers(workers)
     methods = [m for m in (*OURS, *SETTINGS) if not only or m in only]
     if not methods:
         raise UserError(f"--only {' --only '.join(only)}: give some of {', '.join([*OURS, *SETTINGS])}")
     kind = _kinds(only_table(root, "truth"))
-    found = []
+    rows = []
     for method in methods:
-        before = _cpu()
-        (setting, stopped, lost, seconds), _, peak = run_in_own_process(_judged, method, root, workers, kind)
-        precision, recall = stopped / max(1, stopped + lost), stopped / max(1, int(np.isin(kind, WRONG_KINDS).sum()))
-        f1 = 2 * precision * recall / max(1e-12, precision + recall)
-        found.append(
+        cpu_before = _children_cpu_seconds()
+        (setting, rate, seconds), _, peak_gb = run_in_own_process(_run_method, method, root, workers, kind)
+        rows.append(
             {
                 "method": method,
                 "setting": setting,
                 "seconds": f"{seconds:.1f}",
-                "CPU seconds": f"{_cpu() - before:.1f}",
-                "peak GB": f"{peak:.2f}",
-                "F1": f"{f1:.4f}",
-                "precision": f"{precision:.4f}",
-                "recall": f"{recall:.4f}",
+                "CPU seconds": f"{_children_cpu_seconds() - cpu_before:.1f}",
+                "peak GB": f"{peak_gb:.2f}",
+                "F1": f"{rate.f1:.4f}",
+                "precision": f"{rate.precision:.4f}",
+                "recall": f"{rate.recall:.4f}",
             }
         )
-        log.info("%s: F1 %.4f in %.1f s", method, f1, seconds)
-    return PeerComparison(found, len(kind))
+        log.info("%s: F1 %.4f in %.1f s", method, rate.f1, seconds)
+    return PeerComparison(rows, len(kind))
 
 
-def _cpu() -> float:
+def _children_cpu_seconds() -> float:
+    """Seconds of CPU of all processes that were started here and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def _kinds(truth: Table) -> NDArray[np.str_]:
+def _kinds(truth: Table) -> Kinds:
+    """The kind of each photo of a drawn world [n]."""
     return np.concatenate([np.array(t["kind"].to_pylist(), "U9") for t in truth.batches(["kind"])])
 
 
-def _judged(method: str, root: str, workers: str, kind: NDArray[np.str_]) -> tuple[str, int, int, float]:
-    """The setting, wrong labels that were found, clean photos lost, and seconds."""
+def _run_method(method: str, root: str, workers: str, kind: Kinds) -> tuple[str, Rate, float]:
+    """A method's setting ("" for the pipeline), its precision and recall of wrong labels, and its seconds."""
     start, setting = time.monotonic(), ""
-    wrong = np.isin(kind, WRONG_KINDS)
     if method in OURS:
         with tempfile.TemporaryDirectory(dir=Path(root).parent) as folder:
             for name in ("photos", "faces", "embeddings"):
                 Path(folder, name).symlink_to(Path(root, name).absolute())
-            gone, lost = OURS[method](folder, only_table(root, "truth"), parse_workers(workers))
+            stopped, lost = OURS[method](folder, only_table(root, "truth"), parse_workers(workers))
             seconds = time.monotonic() - start
     else:
         data = _read(root)
-        read, (run, settings) = time.monotonic() - start, SETTINGS[method]
-        part = data.name % TUNED == 0
-        few = Data(data.x[part], np.unique(data.name[part], return_inverse=True)[1])
-        best = max(settings, key=lambda s: _f1(~run(few, s), kind[part]))
+        reading_s, (run, settings) = time.monotonic() - start, SETTINGS[method]
+        in_part = data.identity % TUNED == 0
+        part = Data(data.x[in_part], np.unique(data.identity[in_part], return_inverse=True)[1])
+
+        def f1_on_part(setting: float) -> float:
+            removed = ~run(part, setting)
+            return _rate(removed, removed, kind[in_part]).f1
+
+        best = max(settings, key=f1_on_part)
         start = time.monotonic()
-        gone = lost = ~run(data, best)
-        seconds, setting = read + time.monotonic() - start, f"{best:g}"
-    return setting, int((gone & wrong).sum()), int((lost & (kind == "clean")).sum()), seconds
+        stopped = lost = ~run(data, best)
+        seconds, setting = reading_s + time.monotonic() - start, f"{best:g}"
+    return setting, _rate(stopped, lost, kind), seconds
 
 
-def _f1(gone: Mask, kind: NDArray[np.str_]) -> float:
-    found, lost = int((gone & np.isin(kind, WRONG_KINDS)).sum()), int((gone & (kind == "clean")).sum())
-    return 2 * found / max(1, found + lost + int(np.isin(kind, WRONG_KINDS).sum()))
+def _rate(stopped: Mask, lost: Mask, kind: Kinds) -> Rate:
+    """Precision and recall of the wrong labels among the photos stopped; lost: photos removed, duplicates aside."""
+    wrong = np.isin(kind, WRONG_KINDS)
+    return noise_rate(int((stopped & wrong).sum()), int((lost & (kind == "clean")).sum()), int(wrong.sum()))
 
 
 def _read(root: str) -> Data:
+    """The embeddings of a drawn world, and the number of each photo's identity."""
     x, names = [], []
     for rows in only_table(root, "embeddings").batches(["identity", "x"]):
         x.append(vectors(rows["x"])[0].astype(np.float32))
@@ -136,49 +145,50 @@ def _read(root: str) -> Data:
     return Data(np.concatenate(x), np.unique(names, return_inverse=True)[1])
 
 
-def _refinery(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
-    """Photos that go or come to their own person, and photos that go and are no copies; all stages from the vectors."""
+def _all_stages(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
+    """All stages from the embeddings on: photos stopped, and photos lost (see PhotoOutcomes)."""
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find_noise(root, faces, [embeddings], workers=workers)
     labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
-    owner = identity_owners(labels, truth)
-    gone, lost = [], []
-    for said, true in zip(labels.batches(["identity", "reason"]), truth.batches(["person"]), strict=True):
-        away = np.asarray(said["identity"].is_null())
-        whose = [owner.get(n, -1) for n in said["identity"].to_pylist()]
-        gone.append(away | (np.array(whose, np.int64) == true["person"].to_numpy()))
-        lost.append(away & (np.array(said["reason"].to_pylist(), "U9") != "duplicate"))
-    return np.concatenate(gone), np.concatenate(lost)
+    stopped, lost = zip(*((photos.stopped, photos.lost) for photos in photo_outcomes(labels, truth)), strict=True)
+    return np.concatenate(stopped), np.concatenate(lost)
 
 
-def _within(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
-    """Photos that are not of their name's first cluster: calibration and clusters alone, nothing global, no copies."""
+def _clusters_alone(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:
+    """Calibration and clusters alone: photos outside their identity's first cluster count as stopped and as lost."""
     embeddings = only_table(root, "embeddings")
     views = [(shard,) for shard in embeddings.shards]
     make = partial(build, root, workers=workers, unhashed={"root": root})
     calibration = make("calibration", calibration_shard, [(embeddings.shards,)], schema=CALIBRATION)
     model = calibration.shards[0]
-    seen = make("copies", unlike_shard, embeddings.shards, schema=COPIES, params={"calibration": model})
+    copies = make("copies", no_copies_shard, embeddings.shards, schema=COPIES, params={"calibration": model})
     clusters = make(
         "clusters",
         cluster_shard,
-        list(zip(views, seen.shards, strict=True)),
+        list(zip(views, copies.shards, strict=True)),
         schema=CLUSTERS,
         params={"calibration": model, "link": FALSE_LINKS, "join": Rates().outlier, "absorb": ABSORB_FAR},
     )
-    gone = clusters.read(["cluster"])["cluster"].fill_null(-1).to_numpy() != 0
-    return gone, gone
+    removed = clusters.read(["cluster"])["cluster"].fill_null(-1).to_numpy() != 0
+    return removed, removed
 
 
-def unlike_shard(part: Shard, *, root: str, calibration: Shard) -> pa.Table:
-    """The faces of one shard as the clusters want them, with none held for a copy; part: its embeddings."""
-    (view,) = read_calibration(root, calibration).impostors
+def no_copies_shard(part: Shard, *, root: str, calibration: Shard) -> pa.Table:
+    """A shard of the table copies as the clusters read it, with no photo a duplicate; part: its embeddings."""
+    (impostors,) = read_calibration(root, calibration).impostors
     rows = read_shard(root, part, ["face_id", "identity", "x"])
-    x, there = vectors(rows["x"])
-    _, mean, deviation = impostor_stats(x, view)
-    against = {"mean": pa.array(mean, mask=~there), "deviation": pa.array(deviation, mask=~there)}
-    known = {"face_id": rows["face_id"], "identity": rows["identity"], **against}
-    return pa.table([known.get(f.name, pa.nulls(len(there), f.type)) for f in COPIES], schema=COPIES)
+    x, has_embedding = vectors(rows["x"])
+    _, mean, deviation = impostor_stats(x, impostors)
+    columns = {
+        "face_id": rows["face_id"],
+        "identity": rows["identity"],
+        "mean": pa.array(mean, mask=~has_embedding),
+        "deviation": pa.array(deviation, mask=~has_embedding),
+    }
+    return pa.table([columns.get(f.name, pa.nulls(len(x), f.type)) for f in COPIES], schema=COPIES)
 
 
-OURS: dict[str, Callable[[str, Table, Workers], tuple[Mask, Mask]]] = {"refinery": _refinery, "clusters": _within}
+OURS: dict[str, Callable[[str, Table, Workers], tuple[Mask, Mask]]] = {
+    "refinery": _all_stages,
+    "clusters": _clusters_alone,
+}

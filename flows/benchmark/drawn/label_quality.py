@@ -8,73 +8,54 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pipeline.refined.scoring.score import Rate
 from pipeline.tables.table import Table
 
 WRONG_KINDS = ("stranger", "flip", "companion")  # of photos that do not show the person of their claimed identity
 Row = dict[str, Any]
+Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
 
 
-def score_photos(labels: Table, truth: Table) -> list[Row]:
-    """Precision and recall of wrong labels that were removed or moved to their person, and of duplicates.
+class PhotoOutcomes(NamedTuple):
+    """What the truth says of the photos of a shard [n], and what the labels make of each.
 
-    Also the recall of each kind of wrong label, the clean photos lost, and the wrong ones among those kept.
+    kind: a kind of DrawnIdentity; kept: the photo has an identity; right: it is kept under an identity whose owner it
+    shows; removed_as_duplicate: it is removed for that reason.
     """
-    owner = identity_owners(labels, truth)
-    counts: Counter[str] = Counter()
-    stopped: Counter[tuple[str, bool]] = Counter()  # wrong labels by kind, and whether they were stopped
+
+    kind: NDArray[np.object_]
+    kept: Mask
+    right: Mask
+    removed_as_duplicate: Mask
+
+    @property
+    def stopped(self) -> Mask:
+        """Photos removed, or kept under the person they show [n]: a wrong label among them does no harm any more."""
+        return ~self.kept | self.right
+
+    @property
+    def lost(self) -> Mask:
+        """Photos removed as anything but a duplicate [n]: a clean photo among them is a mistake."""
+        return ~self.kept & ~self.removed_as_duplicate
+
+
+def photo_outcomes(labels: Table, truth: Table) -> Iterator[PhotoOutcomes]:
+    """The outcomes of all photos, shard by shard; labels and truth have the same photos in the same order."""
+    owner = _identity_owners(labels, truth)
     shards = zip(labels.batches(["identity", "reason"]), truth.batches(["person", "kind"]), strict=True)
     for label_rows, truth_rows in shards:
-        shard_counts, shard_stopped = _count_photos(label_rows, truth_rows, owner)
-        counts.update(shard_counts)
-        stopped.update(shard_stopped)
-    recalls = [
-        {f"{kind}: recall": f"{_share(stopped[kind, True], stopped[kind, True] + stopped[kind, False]):.4f}"}
-        for kind in sorted({kind for kind, _ in stopped})
-    ]
-    others = {
-        "duplicates: recall": f"{_share(counts['duplicates removed'], counts['duplicates']):.4f}",
-        "clean photos lost": f"{_share(counts['clean lost'], counts['clean']):.4f}",
-        "wrong among kept": f"{_share(counts['kept wrongly'], counts['kept']):.4f}",
-    }
-    return [_wrong_labels(counts), *recalls, others]
+        identities, persons = label_rows["identity"].to_pylist(), truth_rows["person"].to_pylist()
+        kept = np.asarray(label_rows["identity"].is_valid())
+        right = [i is not None and owner[i] == p for i, p in zip(identities, persons, strict=True)]
+        reason, kind = (np.asarray(c.to_numpy(), object) for c in (label_rows["reason"], truth_rows["kind"]))
+        yield PhotoOutcomes(kind, kept, np.array(right, bool), ~kept & (reason == "duplicate"))
 
 
-def _count_photos(
-    label_rows: pa.Table, truth_rows: pa.Table, owner: Mapping[str, int]
-) -> tuple[dict[str, int], Counter[tuple[str, bool]]]:
-    """The photos of one shard by what they are and what became of them, and its wrong labels by kind."""
-    kept = np.asarray(label_rows["identity"].is_valid())
-    identities = label_rows["identity"].to_pylist()
-    reason, kind = (np.asarray(c.to_numpy(), object) for c in (label_rows["reason"], truth_rows["kind"]))
-    person = truth_rows["person"].to_pylist()
-    right = np.array([owner.get(i) == p and i is not None for i, p in zip(identities, person, strict=True)], bool)
-    wrong = np.isin(kind, WRONG_KINDS)
-    stopped = wrong & (~kept | right)
-    counts = {
-        "wrong": wrong,
-        "stopped": stopped,
-        "clean": kind == "clean",
-        "clean lost": (kind == "clean") & ~kept & (reason != "duplicate"),
-        "duplicates": kind == "copy",
-        "duplicates removed": (kind == "copy") & ~kept,
-        "kept": kept,
-        "kept wrongly": kept & ~right,
-    }
-    by_kind = Counter(zip(kind[wrong].tolist(), stopped[wrong].tolist(), strict=True))
-    return {name: int(mask.sum()) for name, mask in counts.items()}, by_kind
-
-
-def _wrong_labels(counts: Mapping[str, int]) -> Row:
-    precision = _share(counts["stopped"], counts["stopped"] + counts["clean lost"])
-    recall = _share(counts["stopped"], counts["wrong"])
-    f1 = 2 * precision * recall / max(1e-12, precision + recall)
-    return {"wrong labels: precision": f"{precision:.4f}", "recall": f"{recall:.4f}", "F1": f"{f1:.4f}"}
-
-
-def identity_owners(labels: Table, truth: Table) -> dict[str, int]:
-    """The person whom most photos of each identity in the labels show."""
+def _identity_owners(labels: Table, truth: Table) -> dict[str, int]:
+    """The owner of each identity in the labels: the person whom most of its photos show."""
     votes: dict[str, Counter[int]] = {}
     for label_rows, truth_rows in zip(labels.batches(["identity"]), truth.batches(["person"]), strict=True):
         for identity, person in zip(label_rows["identity"].to_pylist(), truth_rows["person"].to_pylist(), strict=True):
@@ -83,21 +64,70 @@ def identity_owners(labels: Table, truth: Table) -> dict[str, int]:
     return {identity: count.most_common(1)[0][0] for identity, count in votes.items()}
 
 
-class Majorities(NamedTuple):
-    """Of the photos of a claimed identity that form a group: whom most show, and which identity most got.
+def score_photos(labels: Table, truth: Table) -> list[Row]:
+    """Precision and recall of wrong labels that were removed or moved to their person, and of duplicates.
 
-    Groups: clean, second (of a second person), split (split off to an identity of their own), rest (not split off).
+    Also the recall of each kind of wrong label, the clean photos lost, and the wrong ones among those kept, as shares.
+    """
+    counts: Counter[str] = Counter()
+    wrong: Counter[tuple[str, bool]] = Counter()  # wrong labels by kind, and whether they were stopped
+    for photos in photo_outcomes(labels, truth):
+        is_wrong = np.isin(photos.kind, WRONG_KINDS)
+        wrong.update(zip(photos.kind[is_wrong].tolist(), photos.stopped[is_wrong].tolist(), strict=True))
+        counts.update({name: int(mask.sum()) for name, mask in _counted(photos).items()})
+    recalls = [
+        {f"{kind}: recall": f"{_share(wrong[kind, True], wrong[kind, True] + wrong[kind, False]):.4f}"}
+        for kind in sorted({kind for kind, _ in wrong})
+    ]
+    shares = {
+        "duplicates: recall": f"{_share(counts['duplicates removed'], counts['duplicates']):.4f}",
+        "clean photos lost": f"{_share(counts['clean lost'], counts['clean']):.4f}",
+        "wrong among kept": f"{_share(counts['kept wrongly'], counts['kept']):.4f}",
+    }
+    stopped = sum(count for (_, is_stopped), count in wrong.items() if is_stopped)
+    noise = noise_rate(stopped, counts["clean lost"], wrong.total())
+    rates = {
+        "wrong labels: precision": f"{noise.precision or 0:.4f}",
+        "recall": f"{noise.recall or 0:.4f}",
+        "F1": f"{noise.f1:.4f}",
+    }
+    return [rates, *recalls, shares]
+
+
+def noise_rate(stopped: int, clean_lost: int, wrong: int) -> Rate:
+    """Precision and recall of the wrong labels found: so many of `wrong` stopped, and so many clean photos lost."""
+    return Rate(_share(stopped, stopped + clean_lost), _share(stopped, wrong))
+
+
+def _counted(photos: PhotoOutcomes) -> dict[str, Mask]:
+    """Which photos each count of a score is of."""
+    clean, duplicate = photos.kind == "clean", photos.kind == "copy"
+    return {
+        "clean": clean,
+        "clean lost": clean & photos.lost,
+        "duplicates": duplicate,
+        "duplicates removed": duplicate & ~photos.kept,
+        "kept": photos.kept,
+        "kept wrongly": photos.kept & ~photos.right,
+    }
+
+
+class Majorities(NamedTuple):
+    """By claimed identity and group of its photos: the person whom most show, the identity most are kept under.
+
+    Groups: clean, second (of a second person), split (split off into an identity of their own), rest (not split off).
     """
 
-    person: dict[tuple[str, str], int]  # by claimed identity and group
+    person: dict[tuple[str, str], int]
     label: dict[tuple[str, str], str]
 
 
 def score_identities(labels: Table, truth: Table) -> list[Row]:
-    """Precision and recall of merged identities (a person under two) and of split ones (two persons under one).
+    """Precision and recall of merged identities (one person under two) and of split ones (two persons under one).
 
-    An identity is known by its clean photos, its second person by theirs. Splitting photos off is right where they
-    show somebody else than those that stay.
+    Two claimed identities count as merged when most clean photos of both are kept under one identity. A split is right
+    when most photos split off show another person than most of the rest; a planted one counts as found when most clean
+    photos and most of the second person's are kept under two identities.
     """
     majorities = _majorities(labels, truth)
     persons = {group: _of_group(majorities.person, group) for group in ("clean", "second", "split", "rest")}
@@ -106,12 +136,14 @@ def score_identities(labels: Table, truth: Table) -> list[Row]:
     two_persons = set(persons["second"]) & set(persons["clean"])
     split = persons["split"]
     right = {i for i, person in split.items() if persons["rest"].get(i) != person}
-    apart = {i for i in two_persons if len({clean_labels.get(i), second_labels.get(i)} - {None}) == 2}
+    separated = {i for i in two_persons if len({clean_labels.get(i), second_labels.get(i)} - {None}) == 2}
     rows = []
     if same:
-        rows.append(_row("people under two identities", len(same & merged), len(merged), len(same & merged), len(same)))
+        recall = _share(len(same & merged), len(same))
+        rows.append(_row("people under two identities", _share(len(same & merged), len(merged)), recall, len(same)))
     if two_persons:
-        rows.append(_row("identities of two people", len(right), len(split), len(apart), len(two_persons)))
+        recall = _share(len(separated), len(two_persons))
+        rows.append(_row("identities of two people", _share(len(right), len(split)), recall, len(two_persons)))
     return rows
 
 
@@ -130,7 +162,7 @@ def _majorities(labels: Table, truth: Table) -> Majorities:
 
 
 def _groups(rows: pa.Table, reason: pa.ChunkedArray) -> Iterator[tuple[str, pa.ChunkedArray]]:
-    """Which rows belong to each group of Majorities."""
+    """For each group of Majorities which rows belong to it; reason: of each row's label."""
     kept = rows["label"].is_valid()
     split = pc.and_(pc.equal(reason, "split"), kept)
     yield "clean", pc.equal(rows["kind"], "clean")
@@ -151,8 +183,7 @@ def _pairs(value_of: Mapping[str, Hashable]) -> set[tuple[str, str]]:
     return {pair for identities in by_value.values() for pair in combinations(identities, 2)}
 
 
-def _row(name: str, right: int, changed: int, recovered: int, planted: int) -> Row:
-    precision, recall = _share(right, changed), recovered / planted
+def _row(name: str, precision: float, recall: float, planted: int) -> Row:
     return {f"{name}: precision": f"{precision:.4f}", "recall": f"{recall:.4f}", "planted": planted}
 
 

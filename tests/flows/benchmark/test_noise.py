@@ -112,8 +112,8 @@ def test_what_peers_keep_by_hand() -> None:
     for method in ("dbscan", "neighbours"):
         run, _ = SETTINGS[method]
         assert run(data, 0.5).tolist() == [True, True, False, True, True, False]
-    for name in (data.name, 1 - data.name):  # the names in whatever order
-        assert SETTINGS["cleanlab"][0](data._replace(name=name), 16.0).tolist() == [
+    for identity in (data.identity, 1 - data.identity):  # identities in either order
+        assert SETTINGS["cleanlab"][0](data._replace(identity=identity), 16.0).tolist() == [
             True,
             True,
             False,
