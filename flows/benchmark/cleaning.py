@@ -1,7 +1,8 @@
-"""Ways to clean without a pretrained model beside the pipeline with one, on a drawn world whose truth is known.
+"""Ways to clean without a pretrained model, beside the pipeline with one, on a drawn world whose truth is known.
 
-Self-training is the pipeline with models that it trains itself. Sub-centres: one training on the claims with three
-centres a class, then what lies far from its class's dominant centre is dropped. All see the same faces.
+Self-training: the pipeline with models that are trained on the noisy photos themselves. Sub-centres: one training on
+the labels as claimed with three centres a class; then photos far from the dominant centre of their class are dropped.
+All ways get the same faces.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,23 +46,23 @@ from trainer.run import Run
 if TYPE_CHECKING:
     from trainer.subcenters import PhotoAngles
 
-PAPER = 75.0  # degrees from the dominant centre: sub-centre ArcFace's own limit
+PAPER = 75.0  # degrees from the dominant centre, the limit in the paper of sub-centre ArcFace (Deng et al., ECCV 2020)
 Label = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class CleaningComparison(Result):
-    """A line for each way of cleaning."""
+    """The score of each way of cleaning, and the training."""
 
     ways: list[dict[str, Any]]
     recipe: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """The lines."""
+        """A row a way."""
         return self.ways
 
     def lines(self) -> list[str]:
-        """What was trained, and what the columns say."""
+        """What was trained, and what the columns mean."""
         return [
             f"trained on the noisy photos: {self.recipe}",
             "precision, recall, F1: of photos with a wrong label; wrong: share of those kept; lost: share of the clean",
@@ -89,7 +90,7 @@ def cleaning(
     source = ["image-folder", str(world / "photos")]
     ways: dict[str, list[Label]] = {}
     for sub_centres in (False, True):
-        made = self_train.fn(
+        trained = self_train.fn(
             root,
             source,
             str(DETECTOR),
@@ -108,23 +109,23 @@ def cleaning(
             settings=settings,
         )
         first = ", round 0 with sub-centres" if sub_centres else ""
-        ways[f"self-training, {len(made.rounds)} rounds{first}"] = _labels(latest(root).labels)
+        ways[f"self-training, {len(trained.rounds)} rounds{first}"] = _labels(latest(root).labels)
     refine.fn(root, source, str(DETECTOR), str(EMBEDDER))
     refinement = latest(root)
     claims = as_claimed(root, refinement.photos, refinement.faces)
-    claimed, found = _labels(claims), _sub_centres(root, run, claims, refinement.faces, device)
-    best = max(range(5, 180, 5), key=lambda a: _score(_dropped(claimed, found, a), truth).noise.f1)
+    claimed, angles = _labels(claims), _sub_centre_angles(root, run, claims, refinement.faces, device)
+    best = max(range(5, 180, 5), key=lambda degrees: _score(_dropped(claimed, angles, degrees), truth).noise.f1)
     ways |= {
-        f"sub-centres, {PAPER:g} degrees": _dropped(claimed, found, PAPER),
-        f"sub-centres, {best} degrees (best, seen from the truth)": _dropped(claimed, found, best),
+        f"sub-centres, {PAPER:g} degrees": _dropped(claimed, angles, PAPER),
+        f"sub-centres, {best} degrees (best, chosen by the truth)": _dropped(claimed, angles, best),
     }
     ways = {"nothing": claimed, "the pipeline, shipped model": _labels(refinement.labels)} | ways
     return CleaningComparison([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
 
 
-def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) -> "PhotoAngles":
-    """Each trained photo's angle to the dominant centre of its class."""
-    from trainer.losses.names import with_subcentres  # torch takes seconds to load, and only who trains needs it
+def _sub_centre_angles(root: str, run: Run, claims: Table, faces: Table, device: str) -> "PhotoAngles":
+    """Train with sub-centres on the claims, and return each photo's angle to the dominant centre of its class."""
+    from trainer.losses.names import with_subcentres  # torch takes seconds to load
     from trainer.subcenters import angles_to_centres
     from trainer.train import train
 
@@ -133,22 +134,22 @@ def _sub_centres(root: str, run: Run, claims: Table, faces: Table, device: str) 
     return angles_to_centres(train(run, data, out, device=device).checkpoint, data)
 
 
-def _dropped(labels: Iterable[Label], found: "PhotoAngles", max_angle: float) -> list[Label]:
-    """The labels without what lies further than that from its class's dominant centre."""
-    gone = {key for key, stays in zip(found.keys, found.angles.within(max_angle), strict=True) if not stays}
-    return [{**r, "identity": None, "reason": "outlier"} if r["key"] in gone else r for r in labels]
+def _dropped(labels: Iterable[Label], angles: "PhotoAngles", max_degrees: float) -> list[Label]:
+    """The labels, with photos removed as outliers that are further from the dominant centre of their class."""
+    dropped = {key for key, kept in zip(angles.keys, angles.angles.within(max_degrees), strict=True) if not kept}
+    return [{**r, "identity": None, "reason": "outlier"} if r["key"] in dropped else r for r in labels]
 
 
 def _line(way: str, labels: list[Label], truth: Truth) -> dict[str, Any]:
-    found = _score(labels, truth)
+    scored = _score(labels, truth)
     return {
         "cleaned by": way,
-        "kept": found.kept,
-        "F1": f"{found.noise.f1:.3f}",
-        "precision": f"{found.noise.precision or 0:.3f}",
-        "recall": f"{found.noise.recall or 0:.3f}",
-        "wrong": f"{found.noise_after:.1%}",
-        "lost": f"{found.clean_lost / max(1, found.clean):.1%}",
+        "kept": scored.kept,
+        "F1": f"{scored.noise.f1:.3f}",
+        "precision": f"{scored.noise.precision or 0:.3f}",
+        "recall": f"{scored.noise.recall or 0:.3f}",
+        "wrong": f"{scored.noise_after:.1%}",
+        "lost": f"{scored.clean_lost / max(1, scored.clean):.1%}",
     }
 
 

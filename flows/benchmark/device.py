@@ -1,4 +1,4 @@
-"""Embedding, searching and training on a graphics card, or on this processor, beside the bare networks on it."""
+"""Rates of embedding, exact search and training on a GPU, or on this processor, beside those of the bare networks."""
 
 import logging
 import platform
@@ -36,7 +36,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class DeviceRates(Result):
-    """Rates on one device, those of pipeline and trainer beside the bare ones of the same run."""
+    """Rates of pipeline and trainer on one device, beside the bare rates of the same run."""
 
     device: str
     measured: list[dict[str, Any]]
@@ -55,7 +55,7 @@ def device(
     *,
     embed_faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
     gallery_size: Annotated[
-        int, typer.Option(help="Embeddings to search among; a hundredth as many are looked for.")
+        int, typer.Option(help="Embeddings to search among; there are a hundredth as many queries.")
     ] = 1_000_000,
     train_classes: Annotated[list[int], typer.Option(help="Classes of a training; may be repeated.")] = CLASSES,
     turns: Turns = 5,
@@ -89,31 +89,31 @@ def device(
 
 
 class DeviceRate(NamedTuple):
-    """How much of something a second: by the pipeline or trainer, and bare; and the bytes held on the card."""
+    """Units (faces, queries, photos) a second by the pipeline or trainer, and bare; the most bytes on the GPU."""
 
     rate: float
     bare: float
     unit: str
-    card_bytes: int = 0
+    gpu_bytes: int = 0
 
 
 def _measure(name: str, function: Callable[..., DeviceRate], arguments: tuple[Any, ...]) -> dict[str, Any]:
     """A row of the table: a measurement in a process of its own."""
     log.info("%s", name)
     measured, _, peak_gb = run_in_own_process(function, *arguments)
-    rate, bare, unit, card_bytes = measured
+    rate, bare, unit, gpu_bytes = measured
     return {
         "measured": name,
         "a second": f"{rate:.1f} {unit}",
         "bare": f"{bare:.1f}",
         "share": f"{rate / bare:.1%}",
         "memory GB": f"{peak_gb:.2f}",
-        "on the card": f"{card_bytes / GB:.2f}" if card_bytes else "-",
+        "on the card": f"{gpu_bytes / GB:.2f}" if gpu_bytes else "-",
     }
 
 
 def _embedding_rate(network: str, faces: int, halved: bool) -> DeviceRate:
-    """Faces through an embedder, from pixels to embeddings, beside the network on one batch again and again."""
+    """Faces a second from pixels to embeddings, beside the network alone on one batch again and again."""
     from trainer.checkpoint import build_backbone  # torch takes seconds to load
     from trainer.export import to_onnx
 
@@ -132,7 +132,7 @@ def _embedding_rate(network: str, faces: int, halved: bool) -> DeviceRate:
 
 
 def _search_rate(gallery_size: int) -> DeviceRate:
-    """Queries against unit embeddings, beside the bare product of the same matrices."""
+    """Queries a second among unit embeddings, beside the bare product of the same matrices."""
     from trainer.throughput import matrix_product  # torch takes seconds to load
 
     random = np.random.default_rng(0)
@@ -142,12 +142,12 @@ def _search_rate(gallery_size: int) -> DeviceRate:
 
 
 def _training_rate(run: Run, classes: int, turns: int) -> DeviceRate:
-    """Photos of whole updates with so many classes, beside the network with two."""
+    """Photos a second of whole updates with so many classes, beside the network with two classes."""
     from trainer.throughput import throughput_with_classes
 
     t = throughput_with_classes(run, classes, turns=turns)
-    card_bytes = t.peak_bytes if t.device.startswith("cuda") else 0
-    return DeviceRate(t.loop_images_per_s, t.bare_images_per_s, "photos", card_bytes)
+    gpu_bytes = t.peak_bytes if t.device.startswith("cuda") else 0
+    return DeviceRate(t.loop_images_per_s, t.bare_images_per_s, "photos", gpu_bytes)
 
 
 def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
@@ -156,7 +156,7 @@ def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
 
 
 def _rates(work: Callable[[], object], bare: Callable[[], object], turns: int) -> tuple[float, float]:
-    """How often a second each runs, in turns, after one that warms up."""
+    """Calls a second of each function; they run in turn, and the first turn, which warms up, does not count."""
     seconds = {work: 0.0, bare: 0.0}
     for turn in range(turns + 1):
         for function in (work, bare) if turn % 2 else (bare, work):
@@ -167,11 +167,11 @@ def _rates(work: Callable[[], object], bare: Callable[[], object], turns: int) -
 
 
 def _device_name() -> str:
-    """The cards that the driver knows, else the processor, and what runs on them."""
+    """The GPUs that the driver lists, or the processor, and the providers of onnxruntime."""
     providers = ", ".join(model_file.providers())
     try:
         cards = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],  # noqa: S607  where it is differs
+            ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],  # noqa: S607  its path differs between machines
             capture_output=True,
             text=True,
             timeout=20,

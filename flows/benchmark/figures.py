@@ -49,7 +49,7 @@ TOY_PEOPLE, TOY_STEPS = 8, 300
 
 @dataclass(frozen=True)
 class PaperFigures(Result):
-    """Table 3's angles, and where the pictures are."""
+    """The angles of Table 3, and the files of the charts."""
 
     table: list[dict[str, Any]]
     files: list[str]
@@ -60,7 +60,7 @@ class PaperFigures(Result):
         return self.table
 
     def lines(self) -> list[str]:
-        """How to read the table, and the pictures."""
+        """What the columns mean, the training, and the files."""
         return [
             "mean angles in degrees; 1: training, 2: test set",
             "W-EC: a class's weight to the centre of its faces; W-Inter: to the nearest other weight",

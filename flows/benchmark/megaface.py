@@ -1,4 +1,4 @@
-"""MegaFace's identification at its real size on drawn embeddings, beside a bare faiss search of the same size."""
+"""Identification as MegaFace measures it, at its full size, on drawn embeddings; beside a bare faiss search."""
 
 import logging
 import resource
@@ -19,7 +19,7 @@ from trainer.evaluation.identification import FARS, Identification, identify
 
 log = logging.getLogger("refinery")
 BLOCK = 8192
-WRONG = 0.02  # share of the probes that do not show the person they are claimed to show
+WRONG = 0.02  # share of the probes that do not show their claimed person
 Vectors = NDArray[np.float32]
 
 
@@ -48,15 +48,15 @@ class IdentificationTrial(Result):
 
 @dataclass
 class _BareSearch:
-    """A bare search of each block just before the block is identified, so that both meet the same machine."""
+    """A bare search of each block just before the block is identified: the machine's changes of speed then hit both."""
 
     probes: Vectors
     seconds: float = 0.0  # of the bare search
-    other_seconds: float = 0.0  # not spent on identification: the bare search, and the drawing of blocks
+    other_seconds: float = 0.0  # not of the identification: those of the bare search and of drawing the blocks
 
-    def before_each(self, blocks: Iterator[Vectors], distractors: int) -> Iterator[Vectors]:
-        """The blocks, each searched first; a line is logged every ten seconds or so."""
-        seen, started = 0, time.monotonic()
+    def searched_first(self, blocks: Iterator[Vectors], distractors: int) -> Iterator[Vectors]:
+        """The blocks, each yielded after its bare search; every ten seconds the progress is logged."""
+        passed, started = 0, time.monotonic()
         logged = returned = started
         for block in blocks:
             start = time.monotonic()
@@ -66,31 +66,31 @@ class _BareSearch:
             self.other_seconds += end - returned
             yield block
             returned = time.monotonic()
-            seen += len(block)
+            passed += len(block)
             if returned - logged > 10:
-                left = (returned - started) / seen * (distractors - seen)
-                log.info("%d of %d distractors, %.0f s left", seen, distractors, left)
+                left = (returned - started) / passed * (distractors - passed)
+                log.info("%d of %d distractors, %.0f s left", passed, distractors, left)
                 logged = returned
 
 
 def megaface(
-    probe_photos: Annotated[int, typer.Option(help="Photos of people.")] = 100_000,
-    probe_people: Annotated[int, typer.Option(help="People that they show; FaceScrub has 530.")] = 530,
+    probe_photos: Annotated[int, typer.Option(help="Photos of the probes.")] = 100_000,
+    probe_people: Annotated[int, typer.Option(help="People that the probes show; FaceScrub has 530.")] = 530,
     distractors: Annotated[int, typer.Option(help="Photos of other people.")] = 1_000_000,
     dim: Dim = 512,
     seed: Seed = 0,
 ) -> IdentificationTrial:
-    """Ranks and rates of drawn probes among drawn distractors: time and memory beside a bare faiss flat search."""
+    """Identify drawn probes among drawn distractors: rates, and time and memory beside a bare faiss flat search."""
     if min(probe_people, distractors, dim) < 1 or probe_photos < 2 * probe_people:
         raise UserError(
-            f"--probe-photos {probe_photos} --probe-people {probe_people}: give two photos a person or more, "
-            "and 1 or more of the rest"
+            f"--probe-photos {probe_photos} --probe-people {probe_people} --distractors {distractors} --dim {dim}: "
+            "give two photos a person or more, and 1 or more of the others"
         )
     x, person = draw_probes(probe_photos, probe_people, dim, seed)
     bare = _BareSearch(x)
     blocks = draw_distractors(distractors, dim, seed, block=8 * BLOCK)
     start = time.monotonic()
-    identified = identify(x, person, bare.before_each(blocks, distractors))
+    identified = identify(x, person, bare.searched_first(blocks, distractors))
     seconds = time.monotonic() - start - bare.other_seconds
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     drawn = f"{probe_photos:,} probes of {probe_people} people, {identified.pairs:,} pairs"
@@ -116,7 +116,7 @@ def _figures(identified: Identification) -> list[dict[str, Any]]:
 def draw_probes(n: int, people: int, dim: int, seed: int) -> tuple[Vectors, NDArray[np.int64]]:
     """Unit embeddings [n, dim] and the claimed person of each [n].
 
-    The photos of some people spread more than those of others; a share of WRONG shows somebody else.
+    The spread of photos differs from person to person; a share of WRONG of the photos shows another person.
     """
     rng = np.random.default_rng([seed, 0])
     person = np.arange(n) % people

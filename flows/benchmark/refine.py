@@ -1,7 +1,4 @@
-"""Refinements measured on this machine, beside the rate that their bare models allow in the same run.
-
-Figures are printed, never asserted.
-"""
+"""Photos a second of refinements on this machine, beside those that the bare models allow in the same run."""
 
 import platform
 import tempfile
@@ -27,11 +24,11 @@ NO_NUMBERS: list[int] = []  # never changed
 
 
 class RefinementRate(NamedTuple):
-    """A refinement from nothing: its photos, its workers, its time, and what the bare models alone allow there.
+    """A refinement in a new root: its photos, workers and seconds, the limits of the bare models, and its memory.
 
-    bare_limit: photos per second of the model files as they are; session_limit: of the sessions that the pipeline
-    runs. photos_gb: the most memory until the last photo was embedded; peak_gb: until the end, of which the noise
-    stages hold more the more persons there are.
+    bare_limit: photos per second through all model files as they are; session_limit: through the sessions that the
+    pipeline makes of them. photos_gb: the most memory until the last photo was embedded; peak_gb: until the end. The
+    noise stages take more memory the more persons there are.
     """
 
     photos: int
@@ -47,7 +44,7 @@ class RefinementRate(NamedTuple):
         rate = self.photos / self.seconds
         bare = f"{rate / self.bare_limit:.0%} of the {self.bare_limit:.1f}/s that the bare models allow"
         session = (
-            f"{rate / self.session_limit:.0%} of the {self.session_limit:.1f}/s that they allow as they are run here"
+            f"{rate / self.session_limit:.0%} of the {self.session_limit:.1f}/s that the pipeline's sessions allow"
         )
         memory = f"at most {self.photos_gb:.2f} GB until all are embedded, {self.peak_gb:.2f} GB in all"
         return f"{self.photos} photos on {self.workers} workers: {rate:.1f}/s, {bare}, {session}; {memory}"
@@ -55,7 +52,7 @@ class RefinementRate(NamedTuple):
 
 @dataclass(frozen=True)
 class RefineRates(Result):
-    """Photos per second of each step alone on all cores, and refinements beside what the bare models allow."""
+    """Photos per second of each step alone on all cores, and refinements beside the limits of the bare models."""
 
     steps: dict[str, float]
     refinements: list[RefinementRate]
@@ -83,7 +80,7 @@ def refine(
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
     total_photos: Annotated[
         list[int],
-        typer.Option(help="Refine so many photos, made from the given ones by changing them; may be repeated."),
+        typer.Option(help="Refine so many photos, made of those in PATH by changing them; may be repeated."),
     ] = NO_NUMBERS,
     processes: Annotated[
         list[int], typer.Option(help="Measure with so many worker processes; may be repeated. Default: threads.")
@@ -131,7 +128,7 @@ def _machine() -> str:
 def _refine_anew(
     kind: str, path: str, detector: str, embedder: str, second: str, workers: str
 ) -> tuple[int, float, float]:
-    """How many photos a refinement in a new root took in; the most GB until all were embedded, and in all."""
+    """Refine in a new root: the number of photos, the most GB until all were embedded, and the most GB in all."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
         with PeakMemory(lambda: any((root / "embeddings").glob("*.json"))) as memory:

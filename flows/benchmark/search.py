@@ -1,7 +1,8 @@
-"""Which person a photo shows, among very many persons: our search and faiss's own, beside an exact one of the same run.
+"""Search for the person whom a photo shows among very many: by codes and by faiss's indices, beside an exact search.
 
-What counts is the finding: the person of another identity who scores higher with the photo than impostors do among so
-many. Persons and photos are drawn as `benchmark world` draws them. Each search runs in a process of its own.
+A search is measured by the findings that it keeps: a finding is a person of another identity whose score with the photo
+passes the threshold for so many impostors. Persons and photos are drawn as `benchmark world` draws them. Each search
+runs in a process of its own.
 """
 
 import resource
@@ -39,7 +40,7 @@ UNKNOWN = 0.5  # share of the query photos that show none of the persons
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.signedinteger[Any]]
 EXACT, CODES = "exact (ours)", "by codes (ours)"
-# what faiss offers for such a question; lists and links as its guidelines have them for 100,000 rows
+# indices of faiss: name, factory string, search parameter; lists and links as its guidelines give for 100,000 rows
 PEERS = (
     ("faiss flat", "Flat", ""),
     ("faiss IVF, 64 of 1024 lists", "IVF1024,Flat", "nprobe=64"),
@@ -49,7 +50,7 @@ PEERS = (
 
 
 class SearchTask(NamedTuple):
-    """What is searched: persons and query photos, the length of embeddings, the seed, and the memory to search in."""
+    """Numbers of persons and query photos, the length of embeddings, the seed, the memory for a block of scores."""
 
     persons: int
     queries: int
@@ -66,7 +67,7 @@ class DrawnVectors(NamedTuple):
 
 
 class SearchRun(NamedTuple):
-    """Rows of the persons found for each photo [n, NEAREST], and what that took."""
+    """Rows of the nearest persons of each photo [n, NEAREST]; seconds to prepare the index, to search, and of CPU."""
 
     rows: Rows
     prepare_seconds: float
@@ -75,7 +76,7 @@ class SearchRun(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """The photos with a finding [m] and the row of its person [m], by the exact search."""
+    """The photo [m] and the row of the person [m] of each finding of the exact search."""
 
     photo: Rows
     person: Rows
@@ -83,14 +84,14 @@ class Findings(NamedTuple):
 
 @dataclass(frozen=True)
 class SearchComparison(Result):
-    """A line a method."""
+    """Time, memory and results of each search."""
 
     methods: list[dict[str, Any]]
     size: str
     estimate: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """The methods, the exact one first."""
+        """A row a search, the exact one first."""
         return self.methods
 
     def lines(self) -> list[str]:
@@ -99,17 +100,20 @@ class SearchComparison(Result):
 
 
 def search(
-    persons: Annotated[int, typer.Option(help="Person centres to look in.")] = 100_000,
+    persons: Annotated[int, typer.Option(help="Persons to search among.")] = 100_000,
     *,
-    queries: Annotated[int, typer.Option(help="Photos to look for.")] = 10_000,
+    queries: Annotated[int, typer.Option(help="Photos whose persons are searched for.")] = 10_000,
     dim: Dim = 512,
     seed: Seed = 0,
     memory: Memory = "",
     only_ours: Annotated[bool, typer.Option("--only-ours", help="Without faiss's own indices.")] = False,
 ) -> SearchComparison:
-    """Our search for whom stray photos show, exact and by codes, beside faiss's: time, memory, and what is missed."""
+    """Measure our search for the persons of stray photos, exact and by codes, beside faiss's: time, memory, misses."""
     if min(persons, queries) < 10 or dim < 8:
-        raise UserError(f"--persons {persons} --queries {queries} --dim {dim}: give 10 of both, and 8 numbers")
+        raise UserError(
+            f"--persons {persons} --queries {queries} --dim {dim}: "
+            "give at least 10 persons and queries, and embeddings of 8 numbers"
+        )
     task = SearchTask(persons, queries, dim, seed, parse_memory(memory))
     expected = SearchSize("search", queries, persons, 0, (dim,))
     block_bytes = block_memory(expected, NEAREST, memory_bytes=task.memory_bytes, workers=1)
@@ -120,14 +124,14 @@ def search(
     for name, kind, setting in [(CODES, "", ""), *(() if only_ours else PEERS)]:
         run, _, peak_gb = run_in_own_process(_search_with, task, calibration, kind, setting)
         rows.append(_row(name, run, exact, findings, peak_gb))
-    shares = f"{UNKNOWN:.0%} of them of unknown people"
-    size = f"{queries:,} photos, {shares}, among {persons:,} persons of {dim} numbers"
+    unknown = f"{UNKNOWN:.0%} of them of unknown people"
+    size = f"{queries:,} photos, {unknown}, among {persons:,} persons of {dim} numbers"
     held = f"a stage that reads so many persons is expected to hold {expected.gallery_bytes() / GB:.2f} GB"
     return SearchComparison(rows, f"{size}; {len(findings.photo):,} findings", held)
 
 
 def _row(name: str, run: SearchRun, exact: SearchRun, findings: Findings, peak_gb: float) -> dict[str, Any]:
-    """A search beside the exact one: time, and the shares of findings and of nearest persons that it finds, too."""
+    """A row of the table: the search's time, and its shares of the exact search's findings and nearest persons."""
     return {
         "search": name,
         "ready s": f"{run.prepare_seconds:.1f}",
@@ -142,24 +146,24 @@ def _row(name: str, run: SearchRun, exact: SearchRun, findings: Findings, peak_g
 
 
 def _search_exactly(task: SearchTask, calibration: Calibration) -> tuple[SearchRun, Findings]:
-    """The exact neighbours, and the findings of the strays' own search."""
+    """The exact nearest persons, and the findings of the pipeline's search for strays."""
     drawn = draw_vectors(task)
     gallery, queries = (without_impostor_mean(x, calibration.impostors[0]) for x in (drawn.centres, drawn.photos))
     run = _timed(lambda: gallery, lambda x: nearest(queries, x, NEAREST, memory_bytes=task.memory_bytes)[1])
-    names = np.array([f"m.{i:07}" for i in range(task.persons)], object)
-    zeros, centres = np.zeros(len(names), np.int64), impostor_stats(drawn.centres, calibration.impostors[0])
-    people = PersonGallery(names, names, zeros, zeros, zeros, [centres], [Index(gallery)], [])
+    identities = np.array([f"m.{i:07}" for i in range(task.persons)], object)
+    zeros, centres = np.zeros(len(identities), np.int64), impostor_stats(drawn.centres, calibration.impostors[0])
+    persons = PersonGallery(identities, identities, zeros, zeros, zeros, [centres], [Index(gallery)], [])
     threshold = threshold_at_far(calibration.fused_curve, REPORTED * Rates().misplaced / task.persons)
     unnamed = np.full(len(queries), "", object)
     photos = [impostor_stats(drawn.photos, calibration.impostors[0])]
     matches = other_identities(
-        photos, unnamed, people, calibration, min_score=threshold, memory_bytes=task.memory_bytes
+        photos, unnamed, persons, calibration, min_score=threshold, memory_bytes=task.memory_bytes
     )
     return run, Findings(matches.query, matches.row)
 
 
 def _search_with(task: SearchTask, calibration: Calibration, kind: str, setting: str) -> SearchRun:
-    """The neighbours by a kind of faiss's index; an empty kind: by our codes."""
+    """The nearest persons by an index of faiss; kind: its factory string, or "" for the pipeline's own codes."""
     drawn = draw_vectors(task)
     gallery, queries = (without_impostor_mean(x, calibration.impostors[0]) for x in (drawn.centres, drawn.photos))
     if not kind:
@@ -183,7 +187,7 @@ def _cpu_seconds() -> float:
 
 
 def draw_vectors(task: SearchTask) -> DrawnVectors:
-    """Persons' centres and query photos, of which all but a share of UNKNOWN show one of the persons."""
+    """Persons' centres and query photos; a share UNKNOWN of the photos shows none of the persons."""
     _, queries, dim, seed, _ = task
     rng = np.random.default_rng([seed, 0])
     directions, noise = _draw_people(task.persons, dim, rng)
@@ -196,7 +200,7 @@ def draw_vectors(task: SearchTask) -> DrawnVectors:
 
 
 def calibrate_on_others(task: SearchTask) -> Calibration:
-    """The calibration of impostor scores, from photos of other people."""
+    """The calibration of impostor scores, from photos of people who are not among the persons."""
     rng = np.random.default_rng([task.seed, 1])
     directions, noise = _draw_people(IDENTITIES, task.dim, rng)
     photos = _unit(directions.repeat(FACES, 0), noise.repeat(FACES)[:, None], rng)
@@ -204,13 +208,13 @@ def calibrate_on_others(task: SearchTask) -> Calibration:
 
 
 def _draw_people(n: int, dim: int, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
-    """Directions of persons [n, dim], and the length of what a photo of each adds [n]."""
+    """Directions of persons [n, dim], and the median length of the noise in photos of each [n]."""
     directions = rng.standard_normal((n, dim), np.float32)
     return directions, (PHOTO_NOISE * np.exp(rng.normal(0, PERSON_SPREAD, n))).astype(np.float32)
 
 
 def _unit(directions: Vectors, noise: Vectors, rng: np.random.Generator) -> Vectors:
-    """Unit embeddings [n, dim]: directions, and noise of such lengths [n, 1]."""
+    """Unit embeddings [n, dim] of directions [n, dim] plus drawn noise; noise: its length [n, 1]."""
     x = rng.standard_normal(directions.shape, np.float32)
     x *= noise
     x += directions

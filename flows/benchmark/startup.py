@@ -1,6 +1,6 @@
-"""What the command line takes before any work: CPU and memory of `--help`, `--version`, `labels`; of bare Python, too.
+"""CPU and memory of commands that do hardly any work (`--help`, `--version`, `labels`), beside those of bare Python.
 
-`labels` reads a small root that is drawn for it; what it takes beyond `import pyarrow` is ours.
+`labels` reads a small root that is drawn for it. It needs pyarrow, so it stands beside `import pyarrow`.
 """
 
 import json
@@ -22,9 +22,10 @@ from pipeline.noise import stages
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, publish
 
-MB = 1024  # kilobytes, as Linux counts a process's largest size
+MB = 1024  # kilobytes, the unit in which Linux gives the largest size of a process
 RUN = "from flows.cli.console import main; main()"
-# starts a process and prints its usage: Linux counts the size of who starts a process as the process's own
+# starts a process and prints its usage; Linux counts the memory of the starting process as the new one's, so the
+# starting process must be a small one
 LAUNCHER = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -36,7 +37,7 @@ IDENTITIES, PHOTOS, DIM = 40, 400, 64  # of the root that `labels` reads
 
 
 class Usage(NamedTuple):
-    """What a process took: seconds of CPU in user mode and in the kernel, and the most memory it held."""
+    """Seconds of CPU of a process in user mode and in the kernel, and the most memory it held."""
 
     user_s: float
     system_s: float
@@ -55,11 +56,11 @@ class StartupTable(Result):
         return [
             {
                 "command": command,
-                "user CPU s": f"{u.user_s:.2f}",
-                "system CPU s": f"{u.system_s:.2f}",
-                "peak MB": f"{u.peak_mb:.0f}",
+                "user CPU s": f"{usage.user_s:.2f}",
+                "system CPU s": f"{usage.system_s:.2f}",
+                "peak MB": f"{usage.peak_mb:.0f}",
             }
-            for command, u in self.usage.items()
+            for command, usage in self.usage.items()
         ]
 
     def lines(self) -> list[str]:
@@ -101,7 +102,7 @@ def draw_root(folder: Path) -> str:
 
 
 def _usage(words: Sequence[str]) -> Usage:
-    """What Python takes for these arguments. Raises UserError where it fails."""
+    """The usage of Python with these arguments. Raises UserError where it fails."""
     command = [sys.executable, "-I", "-S", "-c", LAUNCHER, sys.executable, *words]
     launcher = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if launcher.returncode:

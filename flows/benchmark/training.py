@@ -1,4 +1,4 @@
-"""Training measured on this machine: the loop beside the bare network, and every loss beside the others."""
+"""Two measurements of training: the rate of the loop beside the bare network, and every loss with one recipe."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -47,22 +47,22 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class TrainingRates(Result):
-    """Images/s of the loop and of the bare network, turn by turn in one run."""
+    """Images per second of the training loop and of the bare network, measured in turn in one run."""
 
     device: str
     batch: int
     networks: list[dict[str, Any]]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a network."""
+        """A row a network."""
         return [{k: f"{v:.1f}" if isinstance(v, float) else v for k, v in n.items()} for n in self.networks]
 
     def lines(self) -> list[str]:
-        """What is measured beside what."""
+        """The device, and what the columns mean."""
         return [
             f"on {self.device}, {self.batch} photos an update",
             "loop: read, decode, train; bare: forward, loss and backward on random faces in memory",
-            "memory: the most the process has held so far; model: weights, gradients and the optimizer's state",
+            "memory: the most that the process has held until then; model: weights, gradients, optimizer state",
         ]
 
 
@@ -82,12 +82,12 @@ def train(
     """
     from trainer.throughput import throughput  # torch takes seconds to load
 
-    found = []
+    rates = []
     for name in network or NETWORKS:
         log.info("%s: %d updates of the loop and of the bare network, in turns", name, turns)
         run = with_options(Run(backbone=name, batch=BATCH, optimizer="sgd"), RunOptions(batch=batch, settings=settings))
         t = throughput(run, data, turns=turns, device=device, threads=threads)
-        found.append(
+        rates.append(
             {
                 "network": name,
                 "loop images/s": t.loop_images_per_s,
@@ -98,24 +98,24 @@ def train(
                 "device": t.device,
             }
         )
-    shown = [{k: v for k, v in n.items() if k != "device"} | {"share": f"{n['share']:.1%}"} for n in found]
-    return TrainingRates(str(found[0]["device"]), batch or BATCH, shown)
+    networks = [{k: v for k, v in n.items() if k != "device"} | {"share": f"{n['share']:.1%}"} for n in rates]
+    return TrainingRates(str(rates[0]["device"]), batch or BATCH, networks)
 
 
 @dataclass(frozen=True)
 class LossTable(Result):
-    """What every loss is worth with the same recipe."""
+    """The figures of a model trained with each loss and the same recipe."""
 
     losses: list[dict[str, Any]]
     test_set: str
     run: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a loss."""
+        """A row a loss."""
         return self.losses
 
     def lines(self) -> list[str]:
-        """How it was made."""
+        """The training, the test set, and what the brackets mean."""
         return [f"{self.run}; test set {self.test_set}; [ ]: 95% interval over test sets drawn from its people"]
 
 
@@ -139,36 +139,36 @@ def losses(
 
     run = run_of(recipe, RunOptions(backbone, "", steps, batch, lr, seed, settings))
     test_name = one_test_set(test_set)
-    done = latest(root)
-    data = build_training_set(root, done.labels, done.faces)
+    refinement = latest(root)
+    data = build_training_set(root, refinement.labels, refinement.faces)
     test = prepare_pairs(root, test_name, detector=find_model(detector, "detector") if detector else "")
     rows = []
     for name in only or LOSSES:
         try:
-            made = train_once(root, replace(run, loss=name), data, device)
-        except UserError as error:  # one that does not converge has its line like the others
+            trained = train_once(root, replace(run, loss=name), data, device)
+        except UserError as error:  # a training that does not converge has its row like the others
             rows.append({"loss": name, "TAR@FAR=0.01": f"none: {error}"})
             continue
-        v = verify_model(root, load_embedder(str(made.checkpoint)), test)
-        far = "TAR@FAR=0.01"
-        if far not in v.figures:
-            raise UserError(f"{test_name} has {v.pairs - v.genuine} pairs of two people: {far} takes 100 or more")
-        low, high = v.interval[far]
+        verified = verify_model(root, load_embedder(str(trained.checkpoint)), test)
+        tar = "TAR@FAR=0.01"
+        if tar not in verified.figures:
+            raise UserError(f"{test_name} has {verified.pairs - verified.genuine} impostor pairs: {tar} takes 100 or more")
+        low, high = verified.interval[tar]
         rows.append(
             {
                 "loss": name,
-                far: f"{v.figures[far]:.3f} [{low:.3f}, {high:.3f}]",
-                "AUC": f"{v.auc:.4f}",
-                "accuracy": f"{v.accuracy:.4f}",
-                "last loss": f"{made.loss:.3f}",
+                tar: f"{verified.figures[tar]:.3f} [{low:.3f}, {high:.3f}]",
+                "AUC": f"{verified.auc:.4f}",
+                "accuracy": f"{verified.accuracy:.4f}",
+                "last loss": f"{trained.loss:.3f}",
             }
         )
     return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")
 
 
 def train_once(root: str, run: Run, data: Path, device: str = "") -> "TrainingResult":
-    """A run trained on data, in a folder of the root that is named by both: made once."""
-    from trainer.train import train as fit
+    """The result of a run on this data; its folder in the root is a digest of both, so that it is trained once."""
+    from trainer.train import train as train_run
 
     log.info("%s: train %d updates", run.loss, run.steps)
-    return fit(run, data, Path(root).absolute() / "trainings" / digest(data.stem, str(run)), device=device)
+    return train_run(run, data, Path(root).absolute() / "trainings" / digest(data.stem, str(run)), device=device)

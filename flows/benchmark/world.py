@@ -1,7 +1,7 @@
-"""A world of embeddings without pixels, as large as one likes, with the noise of web data planted and known.
+"""Draws a world: embeddings without pixels, of any number of photos, with the noise of web data planted and known.
 
-It has the tables of a refinement up to the embeddings, and a table of the truth beside them, so that everything after
-the embeddings can be measured on millions of photos.
+Its root has the tables of a refinement up to the embeddings, and a table of the truth. So all stages after the
+embeddings can be measured on millions of photos.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FACES_A_SHARD = 1 << 15
 
 @dataclass(frozen=True)
 class DrawnTables(Result):
-    """Where a world's tables lie: as those of a refinement, and the truth beside them."""
+    """The root of a drawn world and its tables: those of a refinement up to the embeddings, and the truth."""
 
     root: str
     photos: Table
@@ -41,7 +41,7 @@ class DrawnTables(Result):
         return [{"kind": kind, "photos": n} for kind, n in sorted(kinds.items())]
 
     def lines(self) -> list[str]:
-        """What to do with it."""
+        """What was drawn, and what to run next."""
         return [
             f"{len(self.photos)} photos without pixels in {self.root}",
             f"next: refinery benchmark noise {self.root}",
@@ -57,15 +57,17 @@ def world(
     seed: Seed = 0,
     workers: DaskWorkers = "",
 ) -> DrawnTables:
-    """Draw embeddings of noisy names, with the truth, in bounded memory."""
+    """Draw embeddings of identities with planted noise, and the truth, in bounded memory."""
     if identities < 2 or faces < 2 * identities or dim < 8:
         raise UserError(
-            f"--identities {identities} --faces {faces} --dim {dim}: give 2 names, 2 photos a name, 8 numbers"
+            f"--identities {identities} --faces {faces} --dim {dim}: give at least 2 identities, 2 photos of each, "
+            "and embeddings of 8 numbers"
         )
-    plan, many = Plan(identities, faces, dim, seed), parse_workers(workers)
-    parts = [(i, max(1, -(-faces // FACES_A_SHARD))) for i in range(max(1, -(-faces // FACES_A_SHARD)))]
-    made = {
-        name: build(out, name, shard, parts, schema=columns, params={"plan": list(plan)}, workers=many)
+    plan, dask_workers = Plan(identities, faces, dim, seed), parse_workers(workers)
+    shards = max(1, -(-faces // FACES_A_SHARD))
+    parts = [(i, shards) for i in range(shards)]
+    tables = {
+        name: build(out, name, shard, parts, schema=columns, params={"plan": list(plan)}, workers=dask_workers)
         for name, shard, columns in (
             ("photos", photos_shard, schema.PHOTOS),
             ("faces", faces_shard, schema.FACES),
@@ -73,4 +75,4 @@ def world(
             ("truth", truth_shard, TRUTH),
         )
     }
-    return DrawnTables(out, **made)
+    return DrawnTables(out, **tables)

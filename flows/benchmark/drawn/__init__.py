@@ -1,1 +1,1 @@
-"""A drawn world of embeddings whose noise is known, and the score of labels against it."""
+"""A drawn world of embeddings whose noise is known, and how good labels are against its truth."""

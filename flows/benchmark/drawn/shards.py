@@ -1,4 +1,4 @@
-"""The shards of a world of drawn embeddings: photos, faces, embeddings and the truth, row by row the same photos."""
+"""The shards of a drawn world's tables photos, faces, embeddings and truth: the same photos in the same order."""
 
 from functools import cache
 
@@ -13,13 +13,13 @@ from pipeline.faces.sketch import SIDE
 from pipeline.schema import digest
 from pipeline.tables.columns import vector_column
 
-SMALL = 7  # pixels of what a sketch is enlarged from: smooth, as faces are
+SMALL = 7  # side in pixels of the picture that is enlarged to a sketch, so that sketches are as smooth as faces
 TRUTH = pa.schema([("face_id", pa.string()), ("identity", pa.string()), ("person", pa.int64()), ("kind", pa.string())])
 Part = tuple[int, int]  # a shard's number, and how many there are
 
 
 def photos_shard(part: Part, *, plan: list[int]) -> pa.Table:
-    """The photos of one shard; they have no files, and nothing reads any."""
+    """The photos of one shard. They have no files: no stage after the embeddings reads any."""
     drawn_from = Plan(*plan)
     identities = draw_identities(part, drawn_from)
     keys = [f"{i.name}/{k:05}.jpg" for i in identities for k in range(len(i.person))]
@@ -36,21 +36,21 @@ def photos_shard(part: Part, *, plan: list[int]) -> pa.Table:
 
 
 def faces_shard(part: Part, *, plan: list[int]) -> pa.Table:
-    """The faces of one shard: sketches and digests by which duplicates are found, but no crops."""
+    """The faces of one shard, without pictures: sketches and digests, by which duplicates are found."""
     drawn_from = Plan(*plan)
     identities = draw_identities(part, drawn_from)
     sketches, digests = [], []
     for identity in identities:
-        pixels, sha = _draw_sketches(identity, drawn_from)
-        sketches.append(pixels)
-        digests += sha
+        identity_sketches, identity_digests = _draw_sketches(identity, drawn_from)
+        sketches.append(identity_sketches)
+        digests += identity_digests
     flat = np.concatenate(sketches) if sketches else np.zeros((0, SIDE * SIDE), np.uint8)
-    edges = pa.array(np.arange(len(flat) + 1, dtype=np.int32) * SIDE * SIDE)
+    offsets = pa.array(np.arange(len(flat) + 1, dtype=np.int32) * SIDE * SIDE)
     columns = {
         "face_id": _face_ids(identities, drawn_from),
         "identity": _identity_names(identities),
         "sha": pa.array(digests, pa.string()),
-        "sketch": pa.Array.from_buffers(pa.binary(), len(flat), [None, edges.buffers()[1], pa.py_buffer(flat)]),
+        "sketch": pa.Array.from_buffers(pa.binary(), len(flat), [None, offsets.buffers()[1], pa.py_buffer(flat)]),
         "score": pa.array(np.full(len(flat), 0.9), pa.float32()),
         "size_px": pa.array(np.full(len(flat), 80.0), pa.float32()),
     }
@@ -73,7 +73,7 @@ def _draw_sketches(identity: DrawnIdentity, plan: Plan) -> tuple[NDArray[np.uint
 
 @cache
 def _enlargement() -> NDArray[np.float32]:
-    """The matrix [SMALL^2, SIDE^2] that turns a small flat picture into a sketch."""
+    """The matrix [SMALL^2, SIDE^2] that enlarges a flattened picture to a flattened sketch."""
     one_side = cv2.resize(np.eye(SMALL, dtype=np.float32), (SMALL, SIDE), interpolation=cv2.INTER_CUBIC)
     return np.ascontiguousarray(np.kron(one_side, one_side).T, np.float32)
 
@@ -90,7 +90,7 @@ def embeddings_shard(part: Part, *, plan: list[int]) -> pa.Table:
 
 
 def truth_shard(part: Part, *, plan: list[int]) -> pa.Table:
-    """Whom each photo of one shard shows, and of what kind it is."""
+    """The truth of one shard: the person that each photo shows, and its kind."""
     drawn_from = Plan(*plan)
     identities = draw_identities(part, drawn_from)
     person = np.concatenate([i.person for i in identities]) if identities else np.zeros(0, np.int64)
@@ -108,5 +108,5 @@ def _identity_names(identities: list[DrawnIdentity]) -> pa.Array:
 
 
 def _with_nulls(columns: dict[str, pa.Array], rows: int, fields: pa.Schema) -> pa.Table:
-    """A table of these columns and of nulls in the fields that have none."""
+    """A table with all fields: these columns, and nulls in the fields without one."""
     return pa.table([columns.get(f.name, pa.nulls(rows, f.type)) for f in fields], schema=fields)

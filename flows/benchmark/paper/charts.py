@@ -33,8 +33,8 @@ def toy_chart(loss: str, toy: ToyModel) -> Chart:
     figure, axis = drawing.axes((4.2, 4.2))
     people = int(toy.label.max()) + 1
     for person in range(people):
-        own, marker = toy.x[toy.label == person], MARKERS[person % len(MARKERS)]
-        on_ring = own * (1 + 0.04 * (person % 2))  # neighbours on two rings, so that they do not hide each other
+        x, marker = toy.x[toy.label == person], MARKERS[person % len(MARKERS)]
+        on_ring = x * (1 + 0.04 * (person % 2))  # neighbours on two rings, so that they do not hide each other
         axis.plot(*on_ring.T, marker, color=COLOURS[person], markersize=4, alpha=0.7)
         if toy.weights is not None:
             line = toy.weights[person] / np.linalg.norm(toy.weights[person])
@@ -79,7 +79,7 @@ def pair_angles_chart(
 
 
 def recognition_charts(embeddings: Mapping[str, Rows], label: Labels) -> Iterator[Chart]:
-    """Figure 8: CMC, half of the people being the other half's distractors, and ROC of all pairs, by loss."""
+    """Figure 8: CMC and ROC of each loss. The CMC takes half of the people as distractors; the ROC takes all pairs."""
     (cmc, cmc_axis), (roc, roc_axis) = drawing.axes(), drawing.axes()
     probes = label % 2 == 0
     for (loss, x), colour, dash in zip(embeddings.items(), COLOURS, DASHES * 2, strict=False):
@@ -92,12 +92,12 @@ def recognition_charts(embeddings: Mapping[str, Rows], label: Labels) -> Iterato
     roc_axis.set(xscale="log", xlabel="false accept rate", ylabel="true accept rate")
     for axis in (cmc_axis, roc_axis):
         axis.legend(frameon=False, fontsize=8)
-    yield Chart("figure_8_cmc", "Figure 8 in kind: CMC", "Mates found up to each rank, by loss.", cmc)
-    yield Chart("figure_8_roc", "Figure 8 in kind: ROC", "True by false accept rates, by loss.", roc)
+    yield Chart("figure_8_cmc", "Figure 8 in kind: CMC", "Share of mates found up to each rank, for each loss.", cmc)
+    yield Chart("figure_8_roc", "Figure 8 in kind: ROC", "True accept rate by false accept rate, for each loss.", roc)
 
 
 def _roc(x: Rows, label: Labels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """False and true accept rates of all pairs, where any impostor pair passes."""
+    """False and true accept rates of all pairs, at the thresholds that any impostor pair passes."""
     i, j = np.triu_indices(len(label), 1)
     cosines = np.einsum("nd,nd->n", x[i], x[j])
     roc = verify(cosines, label[i] == label[j], np.zeros(len(i), int), samples=0).roc

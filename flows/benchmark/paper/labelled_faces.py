@@ -1,4 +1,4 @@
-"""Small sets of labelled faces in memory, and what a model trained with some loss makes of them."""
+"""Small sets of labelled faces in memory, their embeddings by a trained model, and the toy network of Figure 3."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ Labels = NDArray[np.int64]
 
 
 class LabelledFaces(NamedTuple):
-    """JPEGs of aligned faces [n] and the number of the person of each [n], from 0."""
+    """JPEGs of aligned faces [n], and the number of each face's person [n], from 0."""
 
     jpegs: list[bytes]
     label: Labels
@@ -67,7 +67,7 @@ def embed_jpegs(embedder: FaceEmbedder, jpegs: Sequence[bytes]) -> Rows:
 
 
 def classifier_weights(checkpoint: Path) -> Rows | None:
-    """A checkpoint's class weights [c, d], or None where the loss has none of that shape."""
+    """A checkpoint's class weights [c, d]; None where the loss has no such matrix."""
     from trainer.checkpoint import load
 
     weight = load(checkpoint).objective.get("weight")
@@ -83,9 +83,9 @@ class ToyModel(NamedTuple):
 
 
 def train_toy(root: str, run: Run, faces: LabelledFaces, device: str, *, people: int) -> ToyModel:
-    """A network of two-dimensional embeddings, trained on the photos of the few people who have most.
+    """A network of two-dimensional embeddings, trained on the people with the most photos.
 
-    run: its loss and updates. Raises UserError where there are fewer people.
+    run: loss and updates; people: how many. Raises UserError where there are fewer people.
     """
     largest = np.argsort(-np.bincount(faces.label), kind="stable")[:people]
     if len(largest) < people:

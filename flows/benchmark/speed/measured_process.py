@@ -1,6 +1,7 @@
-"""A measurement in a process of its own, so that nothing loaded before it counts, and all its children do.
+"""Time and memory of a function that runs in a process of its own.
 
-The process ends when its caller does, also when that is killed.
+So the memory of earlier work does not count, and that of all child processes does. The process ends when its caller
+ends, also when the caller is killed.
 """
 
 import os
@@ -18,7 +19,7 @@ INTERVAL_S = 0.5  # between two readings of the memory
 
 
 class ProcessMeasurement(NamedTuple):
-    """What a function returned, how long it took, and the most memory that its process and their children held."""
+    """A function's result, its seconds, and the most memory that its process and that one's children held."""
 
     result: Any
     seconds: float
@@ -26,13 +27,13 @@ class ProcessMeasurement(NamedTuple):
 
 
 class PeakMemory:
-    """The most bytes that this process and its children hold at a time, not counting those that they share.
+    """A context that measures the most memory of this process and its children, without memory that they share.
 
-    peak: in all; first_peak: until `second_phase` was true.
+    peak: bytes in the whole block; first_peak: bytes until the second phase began.
     """
 
     def __init__(self, second_phase: Callable[[], bool] = lambda: False) -> None:
-        """second_phase: whether the second phase of the work has begun."""
+        """second_phase: returns whether the second phase of the work has begun."""
         self.peak = self.first_peak = 0
         self._second_phase = second_phase
 
@@ -56,9 +57,9 @@ class PeakMemory:
 
 
 def run_in_own_process(function: Callable[..., Any], *arguments: Any) -> ProcessMeasurement:
-    """The function's result in a fresh process, whose start and imports do not count.
+    """The measurement of a function in a new process, whose start and imports do not count.
 
-    function: one that another process can import. What it raises is raised here.
+    function: one that another process can import. Its exceptions are raised here.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         measurement: ProcessMeasurement = pool.submit(_measure, os.getpid(), function, arguments).result()
@@ -75,7 +76,7 @@ def _measure(parent: int, function: Callable[..., Any], arguments: tuple[Any, ..
 
 
 def _end_with(parent: int) -> None:
-    """End this process and its children when the parent is gone, for then nobody waits for the result."""
+    """End this process and its children when the parent has ended: nobody waits for the result any more."""
     while os.getppid() == parent:
         time.sleep(INTERVAL_S)
     for child in psutil.Process().children(recursive=True):
@@ -86,7 +87,7 @@ def _end_with(parent: int) -> None:
 def _own_bytes(process: psutil.Process) -> int:
     """The bytes that a process holds and shares with no other; 0 for one that has just ended."""
     try:
-        # read in a moment; memory_full_info, which is exact, walks every page each time
+        # memory_full_info would be exact, but takes much longer: it walks every page
         memory = process.memory_info()
         return int(memory.rss - getattr(memory, "shared", 0))
     except psutil.Error:

@@ -1,7 +1,7 @@
-"""Photos per second of the bare networks, which are the limit of a refinement, and of each of its steps alone.
+"""Photos per second of the bare networks, which limit a refinement, and of each step of a refinement alone.
 
-A bare network sees tensors that lie ready in memory. It runs twice: as the file is ("bare"), and in the session that
-the pipeline runs ("session"), in which a CPU has other operators for PRelu.
+A bare network gets tensors that lie ready in memory. It runs twice: as the file is ("bare"), and in the session that
+the pipeline makes of the file ("session"), in which PRelu is replaced by faster operators on a CPU.
 """
 
 import os
@@ -24,7 +24,7 @@ from pipeline.faces.picture import Image, encode_jpeg
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.quality import measure_face
 
-BARE_PHOTOS = 64  # photos that the bare networks see: 80 MB of tensors
+BARE_PHOTOS = 64  # photos that the bare networks get, again and again: 80 MB of tensors
 THREADS = os.cpu_count() or 1
 Item = TypeVar("Item")
 Rates = dict[str, float]  # photos per second by step
@@ -43,12 +43,12 @@ def bare_rates(models: Models, images: Sequence[Image], threads: int) -> Rates:
     Fed with real photos, because a network takes up to twice as long for them as for zeros: a few of them, repeated.
     """
     rates = {}
-    few = images[:BARE_PHOTOS]
-    found = [(image, models.detector(image)) for image in few]
-    faces = [align_face(image, faces.landmarks[0]) for image, faces in found if len(faces.scores)]
+    images_fed = images[:BARE_PHOTOS]
+    detected = [(image, models.detector(image)) for image in images_fed]
+    faces = [align_face(image, faces.landmarks[0]) for image, faces in detected if len(faces.scores)]
     for kind, load in (("bare", _plain_session), ("session", model_file.session)):
         rates[f"{kind} detect"] = _detector_rate(
-            load(models.detector.model), models.detector, few, len(images), threads
+            load(models.detector.model), models.detector, images_fed, len(images), threads
         )
         for i, embedder in enumerate(models.embedders, 1):
             rate = _embedder_rate(load(embedder.model), embedder, faces, len(images), threads)
@@ -61,9 +61,9 @@ def rate_of_all_models(rates: Rates, kind: str) -> float:
     return 1 / sum(1 / rate for name, rate in rates.items() if name.startswith(kind))
 
 
-def _detector_rate(session: Any, detector: OnnxDetector, few: Sequence[Image], photos: int, threads: int) -> float:
+def _detector_rate(session: Any, detector: OnnxDetector, images: Sequence[Image], photos: int, threads: int) -> float:
     name, size = session.get_inputs()[0].name, detector_kind(detector.model)[1]
-    inputs = _repeat([{name: detector.blob(image, size)} for image in few], photos)
+    inputs = _repeat([{name: detector.blob(image, size)} for image in images], photos)
     return _rate(lambda tensors: session.run(None, tensors), inputs, threads=threads)
 
 
@@ -77,7 +77,7 @@ def _embedder_rate(session: Any, embedder: OnnxEmbedder, faces: Sequence[Image],
 
 @cache
 def _plain_session(path: str) -> Any:
-    """An onnxruntime session of a file as anybody would make it, on one thread."""
+    """An onnxruntime session of a file with the default options, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = model_file.THREADS
     return onnxruntime.InferenceSession(path, options, providers=model_file.providers())
@@ -88,8 +88,8 @@ def step_rates(models: Models, photos: Sequence[bytes], images: Sequence[Image])
 
     The steps are decoding, detecting, aligning with all measures, and embedding from the kept JPEG.
     """
-    found = [(image, models.detector(image)) for image in images]
-    with_face = [(image, faces) for image, faces in found if len(faces.scores)]
+    detected = [(image, models.detector(image)) for image in images]
+    with_face = [(image, faces) for image, faces in detected if len(faces.scores)]
     jpegs = [_align(item) for item in with_face]
     batches = [jpegs[i : i + BATCH] for i in range(0, len(jpegs) - BATCH + 1, BATCH)]
     rates = {
@@ -103,7 +103,7 @@ def step_rates(models: Models, photos: Sequence[bytes], images: Sequence[Image])
 
 
 def _align(item: tuple[Image, DetectedFaces]) -> bytes:
-    """The JPEG of the main face of a picture, all measures taken."""
+    """The JPEG of the main face of a picture, aligned and with its quality measured, as the pipeline does."""
     image, faces = item
     i = main_face(faces, width=image.shape[1], height=image.shape[0])
     face = align_face(image, faces.landmarks[i])
@@ -133,5 +133,5 @@ def _rate(
 
 
 def _repeat(items: Sequence[Item], count: int) -> list[Item]:
-    """So many items, those there are again and again."""
+    """So many items, by repeating the given ones in order."""
     return [items[i % len(items)] for i in range(count)]

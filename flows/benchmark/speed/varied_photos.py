@@ -1,4 +1,4 @@
-"""Photos to measure with: those of a source, and as many more as are asked for, made of them by changing them."""
+"""Photos to measure with: those of a source, and any number of further ones that are made by changing them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,20 +25,20 @@ def read_photos(kind: str, path: str, count: int) -> list[bytes]:
 
 
 def write_varied_photos(kind: str, path: str, out: Path, count: int) -> Path:
-    """A folder of so many photos made of a source's: each round turned, scaled and lit otherwise, as new identities.
+    """Write so many photos to a folder, and return it: those of a source, then the same changed, under new identities.
 
-    Raises UserError for a source without a photo that can be read.
+    Each further round changes every photo in another way. Raises UserError for a source without a readable photo.
     """
     written, turn = 0, 0
     while written < count:
-        before = written
+        written_before = written
         for identity, data in _photos(kind, path):
             if written < count and (image := decode_or_none(data)) is not None:
                 folder = out / f"{digest('name', identity or '')[:12]}-{turn}"
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"{written}.jpg").write_bytes(encode_jpeg(_vary(image, written) if turn else image))
                 written += 1
-        if written == before:
+        if written == written_before:
             raise UserError(f"no photo in {path} can be read: give a source that holds some")
         turn += 1
     return out
@@ -53,7 +53,7 @@ def decode_or_none(data: bytes) -> Image | None:
 
 
 def _photos(kind: str, path: str) -> Iterator[tuple[str | None, bytes]]:
-    """The identity and the file of every photo of a source that has one."""
+    """The identity and the bytes of every photo of a source that can be read."""
     module = source_format(kind)
     for part in module.parts(path):
         for photo in module.index(part):
@@ -62,10 +62,9 @@ def _photos(kind: str, path: str) -> Iterator[tuple[str | None, bytes]]:
 
 
 def _vary(image: Image, seed: int) -> Image:
-    """A picture [h, w, 3] as if taken again: mirrored, turned, nearer or farther, bent a little, lighter or darker.
+    """A picture [h, w, 3] changed as if taken again: mirrored, turned, scaled, bent in waves, lighter or darker.
 
-    Bent in waves of some pixels, because a picture that is only turned is found to be a duplicate, and duplicates take
-    other work than photos.
+    Without the waves a changed photo would be found as a duplicate, and duplicates take other work than photos.
     """
     random = np.random.default_rng(seed)
     height, width = image.shape[:2]

@@ -88,7 +88,7 @@ def test_names_that_are_united_or_parted_by_hand() -> None:
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="give 2 names, 2 photos a name, 8 numbers"):
+    with pytest.raises(UserError, match="give at least 2 identities, 2 photos of each, and embeddings of 8 numbers"):
         world(str(tmp_path), identities=1)
     with pytest.raises(UserError, match="holds 0 tables called photos"):
         noise(str(tmp_path))

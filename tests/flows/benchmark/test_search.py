@@ -27,7 +27,7 @@ def test_codes_find_what_there_is_to_find():
 
 
 def test_mistakes_are_one_line():
-    with pytest.raises(UserError, match="give 10 of both, and 8 numbers"):
+    with pytest.raises(UserError, match="give at least 10 persons and queries, and embeddings of 8 numbers"):
         search(persons=1)
     with pytest.raises(UserError, match="--memory much: give a size"):
         search(memory="much")
