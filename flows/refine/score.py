@@ -18,15 +18,15 @@ class ScoreResult(Result):
     score: Score
 
     def rows(self) -> list[dict[str, Any]]:
-        """The lines of the README's table of results."""
+        """The rows of the README's table of results, and further ones."""
         s = self.score
         merged = f"{s.merged} of {s.persons_of_two_names}; {s.split} of {s.names_of_two_persons}"
         values = {
             "noise found, F1 (precision / recall)": f"{s.noise.f1:.3f} ({_pair(s.noise.precision, s.noise.recall)})",
             "wrong labels, before and after": f"{s.noise_before:.1%} and {s.noise_after:.1%}",
             "clean photos lost": f"{s.clean_lost / max(1, s.clean):.2%} ({s.clean_lost} of {s.clean})",
-            "photos under another name relabelled": f"{s.flips_relabelled} of {s.flips}",
-            "persons of two names merged; names of two persons split": merged,
+            "photos under another identity relabelled": f"{s.flips_relabelled} of {s.flips}",
+            "persons under two identities merged; identities of two persons split": merged,
             "duplicates, precision / recall": _pair(s.duplicates.precision, s.duplicates.recall),
             "identities that are in the test set, precision / recall": _pair(s.overlap.precision, s.overlap.recall),
             "files without a face that were kept": f"{s.junk_kept}",
@@ -34,7 +34,7 @@ class ScoreResult(Result):
         return [{"measure": measure, "value": value} for measure, value in values.items()]
 
     def lines(self) -> list[str]:
-        """How many photos were scored."""
+        """How many photos were scored, and how many of them are kept."""
         return [f"{self.score.photos} photos, {self.score.kept} of them kept"]
 
     def as_json(self) -> dict[str, Any]:
@@ -51,9 +51,9 @@ def score(root: Root, world: World) -> ScoreResult:
     WORLD holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
     overlap.tsv (claimed), all tab-separated: what each file means is in pipeline/README.md.
     """
-    known = read_truth(world)
-    return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known))
+    truth = read_truth(world)
+    return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), truth))
 
 
-def _pair(one: float | None, two: float | None) -> str:
-    return " / ".join("-" if value is None else f"{value:.3f}" for value in (one, two))
+def _pair(precision: float | None, recall: float | None) -> str:
+    return " / ".join("-" if value is None else f"{value:.3f}" for value in (precision, recall))

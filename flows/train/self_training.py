@@ -53,7 +53,7 @@ from pipeline.tables.table import Table
 from trainer.run import Run
 
 log = logging.getLogger("refinery")
-FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (results/bootstrap.md)
+FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (results/cleaning.md)
 
 
 @dataclass(frozen=True)
