@@ -1,1 +1,1 @@
-"""From photos to a refined data set, and what is written out of it."""
+"""Commands that refine a data set, score it, correct it by a list, and write it out."""

@@ -1,4 +1,4 @@
-"""A published list taken in: others' cleaning as decisions in the ledger, which people may still overrule."""
+"""`refinery apply-list`: a published clean list as decisions in the ledger, which people's answers overrule."""
 
 import logging
 from dataclasses import dataclass
@@ -22,7 +22,10 @@ log = logging.getLogger("refinery")
 
 @dataclass(frozen=True)
 class AppliedList(Result):
-    """What a list said, and where every photo is with it."""
+    """How many identities or photos of a list are in the data, its decisions, and the account with them.
+
+    known, unknown: names of the list; new: decisions that the ledger did not hold yet.
+    """
 
     known: int
     unknown: int
@@ -35,16 +38,18 @@ class AppliedList(Result):
         return self.account.rows()
 
     def lines(self) -> list[str]:
-        """What was taken in."""
+        """How much of the list applies to this data, and the decisions."""
         return [
-            f"{self.known} names of the list are in the data, {self.unknown} are not",
-            f"{self.decisions} decisions, {self.new} of them new; labels are made with them",
+            f"{self.known} photos or identities of the list are in the data, {self.unknown} are not",
+            f"{self.decisions} decisions, {self.new} of them new; the labels follow them",
         ]
 
 
 def apply_list(
     root: Root,
-    file: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files of the list, which say one thing.")],
+    file: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="The files of the list, all of one kind (--says).")
+    ],
     says: Annotated[
         str,
         typer.Option(
@@ -53,7 +58,7 @@ def apply_list(
             "to keep, the others overlap test sets), go (identities to remove)."
         ),
     ],
-    author: Annotated[str, typer.Option(help="Under which name it is kept in the ledger; default: the file's.")] = "",
+    author: Annotated[str, typer.Option(help="Name of the list in the ledger; default: the file's name.")] = "",
     classes: Annotated[
         str, typer.Option(help="For lists that number identities: a file whose line i is identity i.")
     ] = "",
@@ -65,9 +70,15 @@ def apply_list(
     with root_lock(root):
         listed = list_decisions(latest(root), lines, says=says)
         if not listed.known:
-            hint = "lists that number identities need --classes" if lines[0].name[0].isdigit() else "is it this data's?"
-            raise UserError(f"{file[0]} names nothing of {root}, {lines[0].name} for one: {hint}")
+            hint = (
+                "a list that numbers identities needs --classes"
+                if lines[0].name[0].isdigit()
+                else "give a list of this data set"
+            )
+            raise UserError(
+                f"no photo or identity that {file[0]} names is in {root}, {lines[0].name} for example: {hint}"
+            )
         new = record_list(root, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
-        log.info("%d decisions of a list, %d of them new: labels are made again", len(listed.verdicts), new)
-        done = label_again(root, settled_verdicts(root))
-    return AppliedList(listed.known, listed.unknown, len(listed.verdicts), new, done.account)
+        log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), new)
+        refinement = label_again(root, settled_verdicts(root))
+    return AppliedList(listed.known, listed.unknown, len(listed.verdicts), new, refinement.account)

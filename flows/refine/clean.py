@@ -1,4 +1,4 @@
-"""`refinery clean`: tables of a root that nothing finished in it refers to are listed and removed."""
+"""`refinery clean`: removes the tables of a root that no finished refinement, training or experiment refers to."""
 
 from collections import Counter
 from contextlib import nullcontext
@@ -17,29 +17,31 @@ from pipeline.tables import storage
 
 @dataclass(frozen=True)
 class RemovedFiles(Result):
-    """Files that no refinement refers to, by table, and whether they were removed or only listed."""
+    """How many files of each table nothing finished refers to, and whether they were removed or only listed."""
 
     removed: bool
     files: dict[str, int]
     bytes: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """Files by table."""
+        """A row a table, with its number of files."""
         return [{"table": name, "files": n} for name, n in self.files.items()]
 
     def lines(self) -> list[str]:
         """One line for people."""
-        what = "removed" if self.removed else "would be removed"
-        return [f"{sum(self.files.values())} files, {self.bytes / 1e6:.1f} MB {what}"]
+        outcome = "removed" if self.removed else "would be removed"
+        return [f"{sum(self.files.values())} files, {self.bytes / 1e6:.1f} MB {outcome}"]
 
 
 def clean(
     root: Root,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and remove nothing.")] = False,
-    min_age: Annotated[float, typer.Option(help="Minutes; younger files may belong to a run that goes on.")] = 60.0,
+    min_age: Annotated[
+        float, typer.Option(help="Minutes; younger files stay, for they may belong to a run that is not finished.")
+    ] = 60.0,
 ) -> RemovedFiles:
     """Remove the tables of a root that no finished refinement, training or experiment in it refers to."""
-    refinement.latest(root)  # a root without a refinement gets no lock file either
+    refinement.latest(root)  # raises before a lock file is made where there is no refinement
     with nullcontext() if dry_run else root_lock(root):  # a long run's first shards may be older than min_age
         files = refinement.unreferenced_files(root, min_age=timedelta(minutes=min_age))
         if not dry_run:

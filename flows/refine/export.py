@@ -1,4 +1,4 @@
-"""`refinery export`: the refined data set, as a trainer reads it, with its data card and the change as lists."""
+"""`refinery export`: writes the refined data set for trainers, with its data card and lists of what was changed."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from pipeline.review.summary import summarize_review
 
 @dataclass(frozen=True)
 class ExportResult(Result):
-    """A data set that was written: its format, its folder, and its photos."""
+    """The data set that was written: its format, its folder, and its number of photos."""
 
     format: str
     folder: str
@@ -41,7 +41,7 @@ def export(
 ) -> ExportResult:
     """Write the refined data set as Parquet (shuffled), InsightFace RecordIO or folders of faces; OUT must be new.
 
-    With it come its data card (README.md) and what was changed, as lists that can be published without the photos.
+    A data card (README.md) and lists of what was changed are written with it; lists can be published without photos.
     """
     if format not in formats.FORMATS or layout not in formats.LAYOUTS:
         known = f"{', '.join(formats.FORMATS)}, and of {', '.join(formats.LAYOUTS)}"
@@ -49,11 +49,11 @@ def export(
     current = refinement.latest(root)
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
     order, pool = "label" if by_label else "shuffle", parse_workers(workers)
-    names = shuffle.identities(root, current.labels, workers=pool)
-    table = shuffle.refined(root, current.labels, current.faces, names, order=order, seed=seed, workers=pool)
-    again = f"refinery export ROOT --out OUT --format {format}"
-    again += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"
+    identities = shuffle.identities(root, current.labels, workers=pool)
+    table = shuffle.refined(root, current.labels, current.faces, identities, order=order, seed=seed, workers=pool)
+    command = f"refinery export ROOT --out OUT --format {format}"
+    command += f" --layout {layout}" if format == "recordio" else "" if by_label else f" --seed {seed}"
     review = summarize_review(root)
-    card = partial(write_card, current, review=review, photos=len(table), identities=len(names), command=again)
-    photos = formats.export(table, names, out, format=format, layout=layout, card=card)
+    card = partial(write_card, current, review=review, photos=len(table), identities=len(identities), command=command)
+    photos = formats.export(table, identities, out, format=format, layout=layout, card=card)
     return ExportResult(format, str(out), photos)

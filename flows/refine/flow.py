@@ -1,7 +1,7 @@
-"""From photos to a refined data set: the whole story on one screen.
+"""`refinery refine`: all stages from photos to a refined data set, in their order.
 
-Prefect gives order, retries, history and artifacts; without its decorators the flow runs and resumes just the same,
-because every stage is a table that is made once and then found.
+Prefect gives order, retries, history and artifacts. Without its decorators the flow runs and resumes all the same:
+every stage is a table that is built once and found again by the next run.
 """
 
 from pathlib import Path
@@ -43,8 +43,8 @@ from pipeline.refinement import Refinement, RefineOptions, former_tables, publis
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 
-# false accept rates by which clusters and persons are formed before any finding is judged; min_coarse is a
-# correlation of pixels
+# thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, and
+# min_coarse, a correlation of pixels
 EARLY_RATES = {
     "far_link": FALSE_LINKS,
     "far_join": JOIN_FAR,
@@ -75,7 +75,7 @@ def refine(
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
-    The same command goes on where it was stopped, and looks at new photos alone. Whoever is in a --test-set is removed.
+    The same command goes on where it was stopped, and processes only new photos. People in a --test-set are removed.
     """
     request = RefineRequest(
         parse_sources(source, probes=probes, gallery=gallery),
@@ -96,7 +96,7 @@ def refine(
 
 
 def build_refinement(root: str, request: RefineRequest) -> Refinement:
-    """The refinement's tables in their order, each made now or found; nothing is in force before it is published."""
+    """The refinement of a request: all its tables, each built now or found. It is in force once it is published."""
     workers, embedders = request.workers, request.models.embedders
     former = former_tables(root)
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
@@ -125,9 +125,9 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         verdicts=settled_verdicts(root),
         workers=workers,
     )
-    names = tuple(Path(path).name for path in request.test_sets)
+    test_names = tuple(Path(path).name for path in request.test_sets)
     options = RefineOptions(
-        request.min_faces, request.undecided, request.aligned, source_paths, names, ignored, EARLY_RATES
+        request.min_faces, request.undecided, request.aligned, source_paths, test_names, ignored, EARLY_RATES
     )
     return Refinement(
         photos,

@@ -1,6 +1,6 @@
-"""`refinery labels`: what became of every photo, as a table of text that any program reads.
+"""`refinery labels`: writes the label of every photo to a text file of tab-separated columns.
 
-Reads one table and writes one file; nothing heavier than Parquet is loaded for it.
+Only the labels table is read, and no library heavier than pyarrow is imported.
 """
 
 import csv
@@ -18,7 +18,7 @@ COLUMNS = ("key", "claimed", "identity", "reason", "score")
 
 @dataclass(frozen=True)
 class LabelsFile(Result):
-    """The file that was written, and how many photos it has a row for."""
+    """The file that was written, and how many photos it lists."""
 
     file: str
     photos: int
@@ -31,7 +31,7 @@ class LabelsFile(Result):
 def labels(root: Root, out: OutFile) -> LabelsFile:
     """Write one row for every photo: key, claimed, identity (empty: removed), reason, score; tabs between.
 
-    key: the photo's path in its source. claimed: its identity as it came. score: of the finding that decided.
+    key: the photo's path in its source. claimed: its identity in the source. score: that of the finding that decided.
     """
     table = refinement.latest(root).labels
     temporary = out.with_name(f".{out.name}.tmp")

@@ -1,4 +1,4 @@
-"""Models by what a user calls them: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
+"""Loads the models that a user names: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -19,22 +19,23 @@ class Models(NamedTuple):
 
 
 def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:
-    """The models of a refinement, each loaded once, so that a file that is no such model is refused at the start."""
+    """The models of a refinement. Raises UserError at once for a file that is no such model: each is loaded here."""
     embedders = tuple(load_embedder(model, flip) for model in (embedder, second_embedder) if model)
     return Models(OnnxDetector(find_model(detector, "detector")), embedders)
 
 
 def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:
-    """The embedder in an ONNX file, an InsightFace pack or a checkpoint, loaded once to see that it is one.
+    """The embedder in an ONNX file, an InsightFace pack or a checkpoint.
 
-    flip: what is done with the mirrored face's embedding: none, add or concatenate. Raises UserError for other models.
+    flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate. The model is
+    loaded here, so that UserError is raised at once for a file that is no embedder.
     """
     if not is_checkpoint(model):
         return OnnxEmbedder(find_model(model, "embedder"), flip)
     from trainer.embedder import Embedder  # torch takes seconds, and an ONNX model needs none
 
     embedder = Embedder(str(Path(model).absolute()), flip)
-    embedder.dim  # noqa: B018  loads it
+    embedder.dim  # noqa: B018  reading the property loads the model
     return embedder
 
 

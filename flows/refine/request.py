@@ -1,4 +1,4 @@
-"""What a refinement is asked for, checked before any work is done."""
+"""The sources, models and options of one refinement, checked before any work is done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class RefineRequest:
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Raise UserError for values out of range."""
         if self.undecided not in ("keep", "drop"):
             raise UserError(f"--undecided {self.undecided}: give keep or drop")
         if self.min_faces < 1:

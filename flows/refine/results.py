@@ -13,7 +13,7 @@ from pipeline.refinement import Account, Refinement
 
 @dataclass(frozen=True)
 class RefineResult(Result):
-    """A finished refinement: where every photo went, the thresholds that were used, and where the tables lie."""
+    """A finished refinement: its account of photos, its thresholds, and the addresses of its tables."""
 
     account: Account
     thresholds: dict[str, float]  # on findings
@@ -23,7 +23,7 @@ class RefineResult(Result):
 
     @classmethod
     def of(cls, refinement: Refinement) -> "RefineResult":
-        """The result of a refinement, its tables by their addresses."""
+        """The result of a refinement."""
         addresses = {role: f"{table.name}/{table.address}" for role, table in refinement.tables.items()}
         thresholds, rules = dict(refinement.thresholds), dict(refinement.options.rules)
         return cls(refinement.account, thresholds, rules, addresses, refinement.root)

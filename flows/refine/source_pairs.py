@@ -15,8 +15,8 @@ log = logging.getLogger("refinery")
 def parse_sources(words: Sequence[str], *, probes: str = "", gallery: str = "") -> list[Source]:
     """The sources that the command line names: pairs of kind and path, and MegaFace's two folders as options.
 
-    A source is named after its path's last part, or as NAME=PATH says. probes, gallery: MegaFace's folders of people
-    and of distractors, both or neither. Raises UserError for anything else.
+    A source has the name of its path's last part, or NAME where the path is NAME=PATH. probes, gallery: MegaFace's
+    folders of people and of distractors, both or neither. Raises UserError for anything else.
     """
     pairs = _with_megaface(words, probes, gallery)
     if not pairs or len(pairs) % 2:
@@ -46,7 +46,7 @@ def _source(kind: str, path: str) -> Source:
 
 
 def count_ignored_files(source_paths: SourcePaths) -> Mapping[str, Mapping[str, int]]:
-    """How many files of each source are no photos, by reason; logged too, so that nobody takes them for lost."""
+    """How many files of each source are no photos, by reason. They are logged, for they are in no count of photos."""
     ignored: dict[str, dict[str, int]] = {}
     for name, (kind, path) in source_paths.items():
         count = getattr(source_format(kind), "ignored", None)

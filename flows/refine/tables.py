@@ -20,7 +20,7 @@ def build_photos(
 ) -> tuple[Table, SourcePaths]:
     """The photos table of some sources, and where each source lies.
 
-    shards: how many; by default as many as the number of photos asks for. Raises UserError where there is no photo.
+    shards: how many; by default by the number of photos. Raises UserError where there is no photo.
     """
     photos, source_paths = as_task(index_photos, name="photos")(root, sources, shards=shards, workers=workers)
     return photos, source_paths
@@ -38,8 +38,8 @@ def build_faces(
 ) -> Table:
     """The faces table of a photos table: one aligned face a photo, or the reason why there is none.
 
-    source_paths: where the photos lie. aligned: the photos are aligned crops already, and no detector is asked.
-    former: the photos of an earlier run, whose faces are taken over.
+    source_paths: where the photos lie. aligned: the photos are aligned crops already; the detector is not used.
+    former: the photos of an earlier run, whose faces are reused.
     """
     table: Table = as_task(build, name="faces")(
         root,
@@ -67,7 +67,7 @@ def build_embeddings(
 ) -> Table:
     """The embeddings table of a faces table by one embedder.
 
-    former: the faces of an earlier run, whose embeddings are taken over. batch: faces that the model sees at a time.
+    former: the faces of an earlier run, whose embeddings are reused. batch: faces that the model gets at a time.
     """
     table: Table = as_task(build, name="embeddings")(
         root,
@@ -93,6 +93,6 @@ def build_all_embeddings(
     workers: Workers = None,
     former: Table | None = None,
 ) -> list[Table]:
-    """The embeddings of the same faces by each embedder, in a turn on the graphics card where there is one."""
+    """The embeddings tables of a faces table, one for each embedder; runs that share a GPU wait for each other."""
     with gpu():
         return [build_embeddings(root, faces, e, workers=workers, former=former) for e in embedders]

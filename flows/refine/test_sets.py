@@ -1,4 +1,4 @@
-"""The test sets of a refinement: their people must not stay in the training data, so they are embedded like it."""
+"""The test sets of a refinement: embedded like its photos, to find their people in the training data."""
 
 from pathlib import Path
 from typing import NamedTuple

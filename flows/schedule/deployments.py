@@ -21,15 +21,15 @@ from pipeline.errors import UserError
 from pipeline.refined.export import FORMATS
 
 log = logging.getLogger("refinery")
-# one run of a deployment at a time; a run that is due while another goes on is left out: the next one is due soon
+# one run of a deployment at a time; a run that is due during another one is skipped, for the next one is due soon
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 Z = 1.96  # of a 95% interval
-FILE_OPTIONS = ("detector", "embedder", "second_embedder", "groups", "roster")  # each may name a file or something else
+FILE_OPTIONS = ("detector", "embedder", "second_embedder", "groups", "roster")  # a file, or for models a pack's name
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What both deployments take besides the options of `refine` and `review send`, and when each of them runs."""
+    """When each of the two deployments runs, and the parameters that both have."""
 
     refine_cron: str  # five fields in UTC; "": only when a run is started by hand
     review_cron: str
@@ -78,14 +78,14 @@ def _deployment(flow: Flow[..., Any], name: str, cron: str, parameters: dict[str
 
 
 def _warn_of_small_audit(audit: int, target_noise: float) -> None:
-    """Say at once, and not after weeks, that an audit of so few photos can never show the target.
+    """Warn at the start when the audit has too few photos ever to show the target.
 
-    An audit of n photos without a wrong one has Wilson's upper bound z² / (n + z²).
+    An audit of n photos, none of them wrong, has Wilson's upper bound z² / (n + z²).
     """
     needed = ceil(Z**2 * (1 - target_noise) / target_noise) if target_noise > 0 else 0
     if 0 < audit < needed:
         log.warning(
-            "--audit %d cannot show less than %.2f%% of wrong labels: that takes %d photos; until then it is asked on",
+            "--audit %d cannot show less than %.2f%% of wrong labels: that takes %d photos; questions will not end",
             audit,
             100 * target_noise,
             needed,
@@ -94,14 +94,14 @@ def _warn_of_small_audit(audit: int, target_noise: float) -> None:
 
 def absolute_paths(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with every path absolute; a root with a scheme (s3://) and a model known by name stay as they are."""
-    placed = dict(options)
+    absolute = dict(options)
     if "source" in options:
-        placed["source"] = [word for s in parse_sources(options["source"]) for word in (s.kind, f"{s.name}={s.path}")]
+        absolute["source"] = [word for s in parse_sources(options["source"]) for word in (s.kind, f"{s.name}={s.path}")]
     if "test_set" in options:
-        placed["test_set"] = [str(Path(p).absolute()) for p in options["test_set"]]
+        absolute["test_set"] = [str(Path(p).absolute()) for p in options["test_set"]]
     if "root" in options and "://" not in options["root"]:
-        placed["root"] = str(Path(options["root"]).absolute())
+        absolute["root"] = str(Path(options["root"]).absolute())
     for name in FILE_OPTIONS:
         if options.get(name) and Path(options[name]).exists():
-            placed[name] = str(Path(options[name]).absolute())
-    return placed
+            absolute[name] = str(Path(options[name]).absolute())
+    return absolute

@@ -1,8 +1,8 @@
-"""The two flows that run on a schedule: refine, export and ask; collect answers, export and ask again.
+"""The two flows that run on a schedule: refine, export and send questions; collect answers, export and send again.
 
-Neither does anything twice: existing tables are found, a question on the server is not sent again, and labels are
-exported once. Questions end when the audit shows that few enough labels can be wrong. Parameters are plain values,
-which a schedule keeps as JSON; prefect.yaml and `refinery serve` name these flows.
+Neither repeats work: existing tables are reused, a question on the server is not sent again, and labels are exported
+once. No questions are sent once the audit shows that few enough labels can be wrong. Parameters are plain values, which
+a schedule keeps as JSON; prefect.yaml and `refinery serve` name these flows.
 """
 
 import logging
@@ -24,17 +24,17 @@ from pipeline.root_lock import RootBusyError, root_lock
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
-TARGET_NOISE = 0.02  # an audit of 200 photos of which none is wrong shows it; 0.005 takes 765
+TARGET_NOISE = 0.02  # share of wrong labels; an audit of 200 photos, none wrong, is enough to show it (0.005: 765)
 WAIT_FOR_ROOT_S = 60.0  # a review waits so long for a short refinement that is due at the same minute
-PROJECT_OPTIONS = ("url", "name")  # of `review send`, those that say which projects on which server: collect's options
+PROJECT_OPTIONS = ("url", "name")  # options of `review send` that name the server and its projects
 
 
 @dataclass(frozen=True)
 class ScheduledRun:
-    """What one run did."""
+    """What one scheduled run did."""
 
     exported: str  # the new folder of the data set; "" where these labels were exported before
-    asked: bool
+    asked: bool  # questions were sent
     busy: bool = False  # another process worked on the root, so nothing was done
 
 
@@ -46,7 +46,7 @@ def scheduled_refinement(
     format: str = "parquet",
     target_noise: float = TARGET_NOISE,
 ) -> ScheduledRun:
-    """Refine, export the labels if they changed, and send what is left to ask; new photos are asked about in any case.
+    """Refine, export the labels if they changed, and send questions; after new photos they are sent in any case.
 
     refine_options: of `refine`; send_options: of `review send`, without the root; out: "" exports nothing.
     """
@@ -68,7 +68,7 @@ def scheduled_review(
     format: str = "parquet",
     target_noise: float = TARGET_NOISE,
 ) -> ScheduledRun:
-    """Collect answers, export the labels if they changed, and send what is left to ask.
+    """Collect answers, export the labels if they changed, and send further questions.
 
     Does nothing before the first refinement, nor while another process works on the root.
     """
@@ -89,11 +89,11 @@ def scheduled_review(
 
 
 def send_questions(root: str, send_options: dict[str, Any], target_noise: float, *, new_photos: bool = False) -> bool:
-    """Send questions, and return whether that was done: not once the labels are clean enough, unless photos are new."""
+    """Send questions unless the labels are clean enough and no photos are new; return whether any were sent."""
     upper_bound = review.status(root, **_project(send_options)).audit_upper
     if clean_enough(upper_bound, target_noise) and not new_photos:
-        shown = f"{upper_bound:.2%} of the labels at most are wrong (95%), fewer than {target_noise:.2%}"
-        log.info("%s: no questions are sent", shown)
+        clean = f"{upper_bound:.2%} of the labels at most are wrong (95%), fewer than {target_noise:.2%}"
+        log.info("%s: no questions are sent", clean)
         return False
     review.send(root, **send_options)
     return True
@@ -154,5 +154,5 @@ def _publish_account(root: str) -> None:
 
 
 def _log_progress() -> None:
-    """Have our log lines reach the run's page: a run is a process of its own, which no command has set up."""
+    """Set the level of the log: a scheduled run is a process of its own, in which no command has set it."""
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())

@@ -1,7 +1,7 @@
-"""`refinery serve`: the loop that goes on by itself, two schedules on a Prefect server, served until Ctrl-C.
+"""`refinery serve`: refining and reviewing on two schedules of a Prefect server, until Ctrl-C.
 
-One schedule refines and asks; the other, more often, collects what people answered and asks on. The options are those
-of `refine` and of `review send`, and what to export and when.
+One schedule refines and sends questions; the other, more often, collects answers and sends further questions. The
+options are those of `refine`, those of `review send`, where to export, and when to run.
 """
 
 import asyncio
@@ -93,21 +93,30 @@ def serve(
     roster: Roster = "",
     name: ProjectName = "",
     out: Annotated[
-        str, typer.Option(help="Folder for the data set: one in it for each state, `latest` leads to the newest.")
+        str,
+        typer.Option(
+            help="Folder for exports: a folder in it for each change of the labels; `latest` links to the newest."
+        ),
     ] = "",
     format: Format = "parquet",
     refine_cron: Annotated[
-        str, typer.Option(help="When to refine and ask, in UTC; empty: only when a run is started by hand.")
+        str, typer.Option(help="When to refine and send questions, in UTC; empty: only when a run is started by hand.")
     ] = "0 3 * * *",
-    review_cron: Annotated[str, typer.Option(help="When to collect answers and ask on, in UTC.")] = "*/15 * * * *",
+    review_cron: Annotated[
+        str, typer.Option(help="When to collect answers and send further questions, in UTC.")
+    ] = "*/15 * * * *",
     target_noise: Annotated[
-        float, typer.Option(help="Share of wrong labels: questions end once the audit's upper 95% bound is under it.")
+        float,
+        typer.Option(help="Share of wrong labels: no questions are sent once the audit's upper 95% bound is below it."),
     ] = TARGET_NOISE,
     webhook_port: Annotated[
-        int, typer.Option(help="Loopback port on which Label Studio's webhook may ask for a collect; 0: none.")
+        int, typer.Option(help="Loopback port for a webhook of Label Studio, which then starts a collect; 0: none.")
     ] = 0,
 ) -> StoppedSchedules:
-    """Refine, ask, collect and export on schedules, until Ctrl-C; on PREFECT_API_URL's server, or one of its own."""
+    """Refine, send questions, collect answers and export on schedules, until Ctrl-C.
+
+    The schedules are on the Prefect server at PREFECT_API_URL, or on one that is started for this command.
+    """
     photos = {"root": root, "source": source, "probes": probes, "gallery": gallery, "aligned": aligned}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
     rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}
@@ -120,31 +129,31 @@ def serve(
     )
 
 
-def serve_until_ctrl_c(both: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
+def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
     """Register the deployments on the Prefect server and start their runs as they fall due, until Ctrl-C or SIGTERM.
 
-    webhook_port: where a webhook may start a run of the last of them; 0: nowhere.
+    webhook_port: a loopback port on which a webhook starts a run of the last deployment; 0: none.
     """
-    names = [f"{d.flow_name}/{d.name}" for d in both]
-    # from here on there is something to tidy up; a job in the background ignores Ctrl-C, so it is set anew
+    names = [f"{d.flow_name}/{d.name}" for d in served]
+    # a server runs from here on and must be ended; a job in the background ignores Ctrl-C, so its handler is set anew
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         create_gpu_limit()
         if webhook_port:
             stack.enter_context(listen(webhook_port, names[-1]))
-        runner = _runner(both)
+        runner = _runner(served)
         log.info("%s: served on %s until Ctrl-C", " and ".join(names), url.removesuffix("/api"))
         asyncio.run(runner.start())
     return StoppedSchedules(names)
 
 
-def _runner(both: Sequence[RunnerDeployment]) -> Runner:
-    """What starts the runs as they fall due, each in a process of its own; the deployments are on the server then."""
+def _runner(served: Sequence[RunnerDeployment]) -> Runner:
+    """Register the deployments on the server, and return the runner that starts each run in a process of its own."""
     runner = Runner()
-    # Prefect's own handler of this signal leaves the schedules on and a traceback behind
+    # Prefect's own handler of this signal leaves the schedules active and prints a traceback
     runner.handle_sigterm = _as_ctrl_c  # type: ignore[method-assign]
-    for deployment in both:
+    for deployment in served:
         runner.add_deployment(deployment)
     return runner
 

@@ -1,7 +1,7 @@
-"""A port for Label Studio's webhook: an answer starts a run that collects, before the schedule would.
+"""A port for Label Studio's webhook: a post after an answer starts a run that collects, before the schedule does.
 
-Only that something was posted counts, not what; many posts in a row start one run. Where REFINERY_WEBHOOK_SECRET is
-set, a post must carry it in the header X-Refinery-Secret.
+The content of a post is not read; many posts in a row start one run. Where REFINERY_WEBHOOK_SECRET is set, a post must
+have it in the header X-Refinery-Secret.
 """
 
 import hmac
@@ -20,23 +20,23 @@ from pipeline.sources.text_lists import whole_number
 
 log = logging.getLogger("refinery")
 HEADER, SECRET = "X-Refinery-Secret", "REFINERY_WEBHOOK_SECRET"
-MAX_BODY_BYTES = 1 << 20  # read and thrown away, so that the sender is not cut off
-BODY_TIMEOUT_S = 30.0  # for a sender that announces a body and sends none
-PAUSE_S = 10.0  # between two runs: people answer faster than that
+MAX_BODY_BYTES = 1 << 20  # read and ignored, so that the sender gets its answer
+BODY_TIMEOUT_S = 30.0  # for a sender that announces a body and sends nothing
+PAUSE_S = 10.0  # between two runs, so that one run collects several answers
 
 
 @contextmanager
 def listen(port: int, deployment: str, *, pause_s: float = PAUSE_S) -> Iterator[int]:
-    """Answer POST on a loopback port for the block, and start runs of the deployment ("flow/name"); yields the port.
+    """In the block, answer POST on a loopback port and start runs of the deployment ("flow/name"). Yields the port.
 
-    port: 0 takes a free one. Raises UserError when the port is taken.
+    port: 0 for any free one. Raises UserError when the port is taken.
     """
     posted, ended = threading.Event(), threading.Event()
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), request_handler(posted))
     except OSError as error:
         raise UserError(f"--webhook-port {port}: {error.strerror}: give another port") from None
-    context = copy_context()  # says which Prefect server is used; a new thread would not know
+    context = copy_context()  # holds which Prefect server is used; a new thread has an empty context
     runs = threading.Thread(target=context.run, args=(_start_runs, deployment, posted, ended, pause_s), daemon=True)
     for thread in (threading.Thread(target=server.serve_forever, daemon=True), runs):
         thread.start()
@@ -51,7 +51,7 @@ def listen(port: int, deployment: str, *, pause_s: float = PAUSE_S) -> Iterator[
 
 
 def _start_runs(deployment: str, posted: threading.Event, ended: threading.Event, pause_s: float) -> None:
-    """Start one run for all posts since the run before."""
+    """Whenever posts came, start one run for all of them."""
     while posted.wait() and not ended.is_set():
         posted.clear()
         try:
@@ -62,13 +62,13 @@ def _start_runs(deployment: str, posted: threading.Event, ended: threading.Event
 
 
 def request_handler(posted: threading.Event) -> type[BaseHTTPRequestHandler]:
-    """The handler of the port: it sets the event when someone posts who may.
+    """The port's handler of requests, which sets the event on an accepted post.
 
-    Answers 202 to a post that counts, 401 to one without the secret, 400 to one whose length is no number.
+    Answers 202 to an accepted post, 401 to one without the secret, 400 to one whose length is no number.
     """
 
     class Handler(BaseHTTPRequestHandler):
-        """Knows POST alone."""
+        """Handles POST only."""
 
         timeout = BODY_TIMEOUT_S
 
@@ -84,12 +84,12 @@ def request_handler(posted: threading.Event) -> type[BaseHTTPRequestHandler]:
                 posted.set()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Log nothing: addresses and headers stay out of our log."""
+            """Log nothing: addresses and headers must not get into the log."""
 
     return Handler
 
 
 def _has_secret(header: str) -> bool:
-    """Whether the header holds the secret, or there is none; headers come as latin-1."""
+    """Whether the header holds the secret, or no secret is set; headers are latin-1."""
     secret = os.environ.get(SECRET, "")
     return not secret or hmac.compare_digest(header.encode("latin-1"), secret.encode())

@@ -135,8 +135,8 @@ def test_identities_given_by_number_and_photos_spelt_otherwise_are_read(tmp_path
         ("m.1", "same", "line 2: expected two identities"),
         ("a b", "go", "line 2: expected one identity, found 'a b'"),
         ("", "go", "lists nothing"),
-        ("9/1-FaceId-0", "wrong", "lists that number identities need --classes"),
-        ("m.1/1-FaceId-0", "wrong", "names nothing of"),
+        ("9/1-FaceId-0", "wrong", "a list that numbers identities needs --classes"),
+        ("m.1/1-FaceId-0", "wrong", "give a list of this data set"),
         ("m.1", "perhaps", "--says perhaps: give one of right"),
     ],
 )
