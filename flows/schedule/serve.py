@@ -113,10 +113,7 @@ def serve(
         int, typer.Option(help="Loopback port for a webhook of Label Studio, which then starts a collect; 0: none.")
     ] = 0,
 ) -> StoppedSchedules:
-    """Refine, send questions, collect answers and export on schedules, until Ctrl-C.
-
-    The schedules are on the Prefect server at PREFECT_API_URL, or on one that is started for this command.
-    """
+    """Refine, send questions, collect and export on schedules (of PREFECT_API_URL or a new server), until Ctrl-C."""
     photos = {"root": root, "source": source, "probes": probes, "gallery": gallery, "aligned": aligned}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
     rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}

@@ -1,4 +1,11 @@
-"""How good the labels of a drawn world are, against its truth: photo by photo, and whole identities merged or split."""
+"""How good the labels of a drawn world are, against its truth: photo by photo, and whole identities merged or split.
+
+`refinery score` (pipeline.refined.scoring) counts otherwise, so its figures for the same labels differ. Here an
+identity belongs to the person whom most of its photos show, whatever their kind: a companion's photos that are split
+off into an identity of their own are right (there they stay wrong). Photos of a second person are neither wrong nor
+clean (there they are clean). A photo removed for any reason but "duplicate" is stopped or lost. Merges and splits have
+a precision.
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping

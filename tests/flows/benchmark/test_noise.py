@@ -1,4 +1,4 @@
-"""A drawn world of embeddings: the same whoever draws it, its noise where the truth says, and found."""
+"""A drawn world of embeddings: the same in any process, noise as in its truth, found by the stages, counted by hand."""
 
 from pathlib import Path
 
@@ -6,12 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.benchmark.drawn.label_quality import score_identities
+from flows.benchmark.drawn.label_quality import score_identities, score_photos
 from flows.benchmark.noise import noise
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.peers import peers
 from flows.benchmark.world import DrawnTables, world
 from pipeline.errors import UserError
+from pipeline.refined.scoring.known_truth import Truth
+from pipeline.refined.scoring.score import score_columns
 from pipeline.tables.columns import vectors
 from tests.builders.file_trees import file_bytes
 
@@ -21,7 +23,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnTables:
     return world(str(tmp_path_factory.mktemp("world")), identities=60, faces=1500, dim=128)
 
 
-def test_the_rows_stand_in_the_same_order_and_copies_are_copies(drawn: DrawnTables) -> None:
+def test_all_tables_have_the_same_rows_and_the_planted_kinds(drawn: DrawnTables) -> None:
     tables = (drawn.photos, drawn.faces, drawn.embeddings, drawn.truth)
     ids = [t.read(["face_id"])["face_id"].to_pylist() for t in tables]
     assert all(i == ids[0] for i in ids)
@@ -50,7 +52,7 @@ def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: DrawnT
     assert other.truth.read() != drawn.truth.read()
 
 
-def test_what_was_planted_is_found_beside_the_limits(drawn: DrawnTables, tmp_path: Path) -> None:
+def test_planted_noise_is_found_and_every_limit_is_measured(drawn: DrawnTables, tmp_path: Path) -> None:
     here = world(str(tmp_path / "w"), identities=60, faces=1500, dim=128)
     found = noise(here.root)
     assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
@@ -68,8 +70,31 @@ class Rows(list):
         return (pa.table({c: rows[c] for c in columns}) for rows in self)
 
 
-def test_names_that_are_united_or_parted_by_hand() -> None:
-    """a and b are one person's, c and d two persons'; e shows 5 and a second person 6, f 7 alone."""
+def test_photos_are_counted_by_hand_and_otherwise_by_the_scorer_of_refinery_score() -> None:
+    """a: three clean photos of 1, two of a companion split off, an outlier, a duplicate, a flip; b: three of 2."""
+    kind = ["clean"] * 3 + ["companion"] * 2 + ["stranger", "copy", "flip"] + ["clean"] * 3
+    person = [1, 1, 1, 9, 9, -5, 1, 2, 2, 2, 2]
+    kept = ["a", "a", "a", "a~9", "a~9", None, None, "b", "b", "b", None]
+    reason = ["", "", "", "split", "split", "outlier", "duplicate", "misplaced", "", "", "conflict"]
+    labels = pa.table({"identity": pa.array(kept), "reason": pa.array(reason)})
+    truth = pa.table({"person": pa.array(person), "kind": pa.array(kind)})
+    wrong, companion, flip, outlier, photos = score_photos(Rows([labels]), Rows([truth]))
+    assert wrong == {"wrong labels: precision": "0.8000", "recall": "1.0000", "F1": "0.8889"}
+    assert [companion, flip, outlier] == [{f"{k}: recall": "1.0000"} for k in ("companion", "flip", "stranger")]
+    assert photos == {
+        "duplicates: recall": "1.0000",
+        "clean photos lost": f"{1 / 6:.4f}",  # removed for a conflict
+        "wrong among kept": "0.0000",
+    }
+    kinds = {"companion": "outlier", "stranger": "outlier", "copy": "duplicate"}
+    claimed, original = [*"aaaaaaaa", *"bbb"], np.where(np.arange(11) == 6, 0, -1)
+    scored = score_columns(labels, Truth(claimed, [str(p) for p in person], [kinds.get(k, k) for k in kind], original))
+    assert (scored.noise.precision, scored.noise.recall) == (1, 0.5)  # the companion's identity belongs to nobody
+    assert (scored.noise_after, scored.clean_lost) == (2 / 8, 0)  # a conflict says nothing about the person
+
+
+def test_merged_and_split_identities_are_counted_by_hand() -> None:
+    """a and b show one person, c and d two; e shows 5 and a second person 6, f only 7."""
     claimed, person = "aabbccddeeefff", [1, 1, 1, 1, 3, 3, 4, 4, 5, 5, 6, 7, 7, 7]
     kept = [*"aaaaccddee", "e~1", "f", "f", "f~1"]
     kind = ["clean"] * 10 + ["second", "clean", "clean", "clean"]
@@ -79,7 +104,7 @@ def test_names_that_are_united_or_parted_by_hand() -> None:
     one, two = score_identities(labels, truth)
     assert one == {"people under two identities: precision": "1.0000", "recall": "1.0000", "planted": 1}
     assert two == {"identities of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
-    kept[6:8] = "cc"  # d is united with c, and the second person of e goes, with what f was parted into
+    kept[6:8] = "cc"  # d is merged into c, e's second person is removed, and f is whole again
     kept[10], kept[13], reason[10], reason[13] = None, "f", "outlier", ""
     labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
     one, two = score_identities(labels, truth)
@@ -95,7 +120,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_peers_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
+def test_other_methods_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
     found = {row["method"]: row for row in peers(drawn.root).rows()}
     assert list(found) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]
     f1 = {method: float(row["F1"]) for method, row in found.items()}
@@ -106,7 +131,7 @@ def test_peers_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
         peers(drawn.root, only=["nobody"])
 
 
-def test_what_peers_keep_by_hand() -> None:
+def test_photos_that_the_other_methods_keep_by_hand() -> None:
     east, north = np.eye(8, dtype=np.float32)[:2]
     data = Data(np.stack([east, east, north, north, north, east]), np.array([0, 0, 0, 1, 1, 1]))
     for method in ("dbscan", "neighbours"):
