@@ -1,4 +1,4 @@
-"""The models that an evaluation compares, by the short names under which its results show them."""
+"""The models that an evaluation compares, and the short names by which its results show them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.faces.protocols import FaceEmbedder
 
 
 class ComparedModels(NamedTuple):
-    """Models by short name, the first one first: embedders, and folders of MegaFace's embeddings in their place."""
+    """Models by short name, in the order given: embedders, and folders with embeddings of MegaFace's photos."""
 
     embedders: dict[str, FaceEmbedder]
     stored: dict[str, StoredEmbeddings]
@@ -28,5 +28,5 @@ def load_compared_models(paths: Sequence[str], *, flip: str) -> ComparedModels:
 
 
 def short_names(paths: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names, or the paths where two things have the same name."""
+    """The name of each path; the path itself where another one has the same name."""
     return [name if list(names).count(name) == 1 else path for path, name in zip(paths, names, strict=True)]

@@ -12,11 +12,11 @@ from pipeline.faces.protocols import FaceEmbedder
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
 
-CHECKPOINT_BATCH = 128  # faces that a network in PyTorch sees at a time
+CHECKPOINT_BATCH = 128  # faces that a network in PyTorch gets at a time
 
 
 def embed_test_faces(root: str, faces: Table, embedder: FaceEmbedder, *, workers: Workers = None) -> Table:
-    """The embeddings table of a test set's faces by the model that is measured, made once."""
+    """The embeddings table of a test set's faces by a model, built once and found again."""
     batch = CHECKPOINT_BATCH if is_checkpoint(embedder.model) else BATCH
     return build_embeddings(root, faces, embedder, workers=workers, batch=batch)
 

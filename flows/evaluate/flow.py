@@ -1,4 +1,4 @@
-"""What a model is worth on test sets, and by how much it differs from other models, each figure with its interval."""
+"""`refinery evaluate`: the figures of models on test sets, and their differences, each with its 95% interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,12 +41,12 @@ def evaluate(
     by_score: Annotated[bool, typer.Option(help="In templates, weigh a face by the detector's score.")] = True,
     flip: Flip = "none",
     without_overlap: Annotated[
-        str, typer.Option(help="A refinement's ROOT: measure again without the people found in both sets.")
+        str, typer.Option(help="A refinement's ROOT: measure again without people who are in its photos, too.")
     ] = "",
     kind: Annotated[
         str,
         typer.Option(
-            help="What the test sets are, where their files do not say: pairs, templates, videos, megaface, "
+            help="Kind of the test sets, where their files do not show it: pairs, templates, videos, megaface, "
             "trillion-pairs or results."
         ),
     ] = "",
@@ -89,7 +89,7 @@ def _measure_all(
 ) -> Iterator[Measurement]:
     """Every model on every test set, kind by kind.
 
-    left_out: people without whom sets of pairs are measured a second time; None: they are not.
+    left_out: people without whom sets of pairs are measured a second time; None: no second time.
     """
     prepared = [
         prepare_pairs(root, path, detector=options.detector, aligned=options.aligned, workers=options.workers)
@@ -98,8 +98,8 @@ def _measure_all(
     for name, pairs in zip(short_names(by_kind["pairs"], [p.name for p in prepared]), prepared, strict=True):
         yield measure_pairs(root, models.embedders, pairs, options, name=name)
         if left_out is not None:
-            without = f"{name} without overlap"
-            yield measure_pairs(root, models.embedders, pairs, options, name=without, left_out=left_out)
+            second_name = f"{name} without overlap"
+            yield measure_pairs(root, models.embedders, pairs, options, name=second_name, left_out=left_out)
     for path in by_kind["templates"]:
         yield template_sets.measure(root, models.embedders, path, options)
     for path in by_kind["videos"]:

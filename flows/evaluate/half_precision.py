@@ -1,4 +1,4 @@
-"""`refinery half-precision`: an embedder in half precision, and how far the scores of test pairs move by it."""
+"""`refinery half-precision`: writes an embedder in half precision, and measures how cosines of test pairs change."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,12 @@ from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import verify
 
 DECIMALS = 6
-SHARE = 0.99  # of a test set's pairs: the cosine of all but one in a hundred moves less than `moved_99`
+SHARE = 0.99  # share of a test set's pairs whose cosine moves by less than `moved_99`
 
 
 @dataclass(frozen=True)
 class ScoreChange:
-    """What half precision does to the cosines of a test set's pairs, and its figures in full and in half precision."""
+    """The change of a test set's cosines by half precision; figures: each in full and in half precision."""
 
     test_set: str
     pairs: int
@@ -46,7 +46,7 @@ class HalfPrecisionResult(Result):
     changes: list[ScoreChange]
 
     def rows(self) -> list[dict[str, Any]]:
-        """The figures side by side."""
+        """A row a figure, in full and in half precision."""
         return [
             {"test set": c.test_set, "figure": name, "full": f"{full:.4f}", "half": f"{half:.4f}"}
             for c in self.changes
@@ -54,7 +54,7 @@ class HalfPrecisionResult(Result):
         ]
 
     def lines(self) -> list[str]:
-        """What was written, and how far cosines move."""
+        """The file that was written, and how far cosines move."""
         size = f"{self.model}: {self.bytes_half / 1e6:.1f} MB, in full precision {self.bytes_full / 1e6:.1f} MB"
         if not self.changes:
             return [size, "give --test-set to see what half precision does to cosines"]
@@ -86,8 +86,8 @@ def half_precision(
         raise UserError(f"{out} is the model itself: give another file")
     sizes = Path(full.model).stat().st_size, write_half_precision(full.model, out)
     half = OnnxEmbedder(str(out.absolute()))
-    if embedder_format(half.model) != embedder_format(full.model):  # the format follows from a graph's first nodes
-        raise UserError(f"{model} in half precision would be given its faces otherwise: it cannot be halved")
+    if embedder_format(half.model) != embedder_format(full.model):  # it is read from the first nodes of the graph
+        raise UserError(f"{model} in half precision would take its faces in another format: it cannot be converted")
     pool = parse_workers(workers)
     tests = [prepare_pairs(cache, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]
     changes = [_change(cache, test, (full, half), pool) for test in tests]
@@ -102,5 +102,5 @@ def _change(
     full, half = (pair_set_cosines(cache, model, test, pairs, workers=workers) for model in models)
     before, after = (verify(c, pairs.same, pairs.fold, unit=pairs.unit, samples=0).figures for c in (full, half))
     moved = np.abs(full - half)
-    most, usually = (round(float(value), DECIMALS) for value in (moved.max(), np.quantile(moved, SHARE)))
-    return ScoreChange(test.name, len(moved), most, usually, {k: (before[k], after[k]) for k in before})
+    moved_most, moved_99 = (round(float(value), DECIMALS) for value in (moved.max(), np.quantile(moved, SHARE)))
+    return ScoreChange(test.name, len(moved), moved_most, moved_99, {k: (before[k], after[k]) for k in before})

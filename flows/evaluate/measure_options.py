@@ -1,4 +1,4 @@
-"""How test sets are measured: one record that every kind of test set takes what it needs from."""
+"""The options of a measurement, in one record for all kinds of test sets."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class MeasureOptions:
 
     detector: str = ""  # the model's path; "" where all photos are aligned
     aligned: bool = False  # the photos are aligned crops
-    weigh_by_norm: bool = True  # in templates a face weighs by its embedding's norm
-    weigh_by_score: bool = True  # in templates a face weighs by the detector's score
+    weigh_by_norm: bool = True  # in templates a face's weight is its embedding's norm
+    weigh_by_score: bool = True  # in templates a face's weight is the detector's score
     features: str = ""  # folder for embeddings in MegaFace's or Trillion-Pairs' format
-    draws: int = 1000  # test sets drawn for the intervals
-    seed: int = 0  # of these draws
+    draws: int = 1000  # bootstrap samples of the test set for the intervals
+    seed: int = 0  # of these samples
     workers: Workers = None

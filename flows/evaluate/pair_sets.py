@@ -1,7 +1,7 @@
 """A set of pairs as the trainer reads it: aligned faces and the pairs of them, in a folder of a root.
 
-The faces go through the pipeline like any others; a photo without a face keeps its row, and its pairs count as
-different. Made once: the folder is named by its faces and its pairs, and appears whole or not at all.
+The faces go through the pipeline like any others. A photo without a face keeps its row, and its pairs count as
+impostor pairs. The folder is written once: its name is a digest of faces and pairs, and it appears whole or not at all.
 """
 
 import errno
@@ -38,7 +38,7 @@ log = logging.getLogger("refinery")
 
 @dataclass(frozen=True)
 class PreparedPairs:
-    """A set of pairs by name: its folder of faces.parquet and pairs.parquet, and the table with the same faces."""
+    """A set of pairs: its name, its folder with faces.parquet and pairs.parquet, and the table of the same faces."""
 
     name: str
     folder: Path
@@ -47,7 +47,7 @@ class PreparedPairs:
 
 @dataclass(frozen=True)
 class NoDetector:
-    """What stands for a detector where the photos are aligned crops: it finds no face, and is never called."""
+    """A detector for photos that are aligned crops already: it is never called."""
 
     named_by: str = "none"
 
@@ -59,14 +59,14 @@ class NoDetector:
 def prepare_pairs(
     root: str, test_set: str, *, detector: str = "", aligned: bool = False, workers: Workers = None
 ) -> PreparedPairs:
-    """The aligned faces and the pairs of a test set, in a folder of the root: made once, then found.
+    """The aligned faces and the pairs of a test set, in a folder of the root that is written once and found again.
 
     test_set: a .bin, a list of pairs with its folders, or folders of people (then every pair of their photos).
-    detector: a model's path; not needed for a .bin, nor for photos that are aligned crops. Raises UserError for a test
-    set that is none, and where all pairs are genuine or all are impostor pairs.
+    detector: a model's path; not needed for a .bin, nor for photos that are aligned crops. Raises UserError for files
+    that are no test set, and where all pairs are genuine or all are impostor pairs.
     """
     if "://" in root:
-        raise UserError(f"a test set is prepared on a disk, and {root} is none: give a folder as root")
+        raise UserError(f"a test set is prepared in a folder, and {root} is none: give a folder as root")
     path = Path(test_set).absolute()
     name = _name(path)
     listed = read_listed_pairs(test_set, detector=detector, aligned=aligned)
@@ -85,7 +85,7 @@ def prepare_pairs(
 def one_test_set(paths: Sequence[str]) -> str:
     """The path of the one --test-set of a command that measures on one. Raises UserError for none and for several."""
     if len(paths) != 1:
-        raise UserError(f"{len(paths)} times --test-set: give it once, for this measures on one test set")
+        raise UserError(f"{len(paths)} times --test-set: this command measures on one test set, so give it once")
     return paths[0]
 
 
@@ -95,9 +95,9 @@ def without_face(faces: Table) -> int:
 
 
 def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = False) -> pa.Table | None:
-    """The pairs that a test set lists, or None for folders of people, which list none; no photo is read.
+    """The pairs that a test set lists, or None for folders of people, which list none. No photo is read.
 
-    Raises UserError as prepare_pairs does, except for what only the photos show.
+    Raises UserError as prepare_pairs does, except for errors that only show when photos are read.
     """
     path = Path(test_set).absolute()
     photo_sets.parts(path)
@@ -123,7 +123,7 @@ def _pairs_table(columns: Sequence[Sequence[Any] | NDArray[Any]]) -> pa.Table:
 
 
 def _name(path: Path) -> str:
-    """What a test set is shown as: LFW's list and CFP's splits are called by the folder they belong to."""
+    """The name of a test set in results: for LFW's list and CFP's splits that of the data set's folder."""
     if path.name == "pairs.txt":
         return path.parent.name
     if path.parent.name == "Split":
@@ -137,7 +137,7 @@ def _is_bin(path: Path) -> bool:
 
 
 def _every_pair(path: Path, faces: Table) -> pa.Table:
-    """Every pair of photos of named people. A pair names both people, for each has a part in many pairs."""
+    """Every pair of photos of named people. Each pair has both people, for bootstrap samples draw people."""
     rows = faces.read(["face_id", "identity"])
     rows = rows.filter(rows["identity"].is_valid())
     names, ids = (np.asarray(rows[c].to_numpy(), object) for c in ("identity", "face_id"))
@@ -146,7 +146,7 @@ def _every_pair(path: Path, faces: Table) -> pa.Table:
     try:
         pairs = all_pairs(np.unique(names.astype(str), return_inverse=True)[1])
     except UserError as error:
-        raise UserError(f"{path} lists no pairs (no pairs.txt), and of its photos none can be made: {error}") from None
+        raise UserError(f"{path} lists no pairs (no pairs.txt), and its photos make none: {error}") from None
     return _pairs_table([ids[pairs.a], ids[pairs.b], pairs.same, pairs.fold, names[pairs.a], names[pairs.b]])
 
 
@@ -171,7 +171,7 @@ def _write(folder: Path, faces: Table, pairs: pa.Table) -> None:
         temporary.rename(folder)
     except OSError as error:
         if not (folder / "pairs.parquet").exists():  # else another run was quicker
-            full = "no room left on the disk" if error.errno == errno.ENOSPC else f"cannot write ({error})"
-            raise UserError(f"{full} at {folder}: free some, or give another folder, and run again") from None
+            reason = "no room left on the disk" if error.errno == errno.ENOSPC else f"cannot write ({error})"
+            raise UserError(f"{reason} at {folder}: free some, or give another folder, and run again") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

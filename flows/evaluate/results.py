@@ -1,4 +1,4 @@
-"""The figures of an evaluation as plain values: what the table of `refinery evaluate` and its JSON are made of."""
+"""The figures of an evaluation as plain values, for the table and the JSON of `refinery evaluate`."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,16 +19,16 @@ LESS_LEGEND = "less: the first model's figure minus that model's, on the same dr
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a model on a test set with its 95% interval, or how much more it is than another model's."""
+    """One figure of a model on a test set, or its difference to another model's, with the 95% interval."""
 
     test_set: str
     figure: str
     model: str
     against: str  # the other model; "" for the model's own figure
     value: float
-    low: float | None  # None: no test sets were drawn
+    low: float | None  # None: no intervals were asked for
     high: float | None
-    warning: str = ""  # why the figure says little
+    warning: str = ""  # why the figure is not reliable
 
     def __str__(self) -> str:
         shown = "+.4f" if self.against else ".4f"
@@ -38,7 +38,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class MeasuredTestSet:
-    """A test set: its pairs (or searches), how many are genuine, and how many lack a face and count as different."""
+    """A test set: its pairs (or searches), how many are genuine, and how many count as different: they lack a face."""
 
     test_set: str
     folder: str
@@ -49,10 +49,7 @@ class MeasuredTestSet:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one test set gave: the figures of every model, and the verifications behind them where pairs were verified.
-
-    verifications: by model.
-    """
+    """The figures of every model on one test set; verifications: by model, where the test set is one of pairs."""
 
     test_set: MeasuredTestSet
     figures: list[Figure]
@@ -61,9 +58,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evaluation(Result):
-    """The figures of models on test sets; accuracy_sd, cosines (the thresholds) and rocs are by test set and model.
+    """The figures of models on test sets.
 
-    rocs: false and true accept rates of verifications, at most ROC_POINTS of them.
+    accuracy_sd, cosines and rocs are by test set and model. accuracy_sd: standard deviation of the accuracy over the
+    folds; cosines: the threshold at each FAR; rocs: false and true accept rates, at most ROC_POINTS of them.
     """
 
     test_sets: list[MeasuredTestSet]
@@ -75,9 +73,9 @@ class Evaluation(Result):
 
     @classmethod
     def of(cls, measurements: Iterable[Measurement], draws: int) -> "Evaluation":
-        """The figures of several test sets together, logged one by one as they are measured.
+        """The evaluation of several measurements; a line is logged after each.
 
-        draws: how many test sets were drawn for the intervals.
+        draws: how many bootstrap samples the intervals are from.
         """
         evaluation = cls([], [], {}, {}, draws)
         for measurement in measurements:
@@ -94,18 +92,18 @@ class Evaluation(Result):
         return evaluation
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line for each test set and figure: a column for each model, one for each difference."""
-        lines: dict[tuple[str, str], dict[str, Any]] = {}
+        """A row for each test set and figure: a column for each model, one for each difference."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
         for f in self.figures:
-            line = lines.setdefault((f.test_set, f.figure), {"test set": f.test_set, "figure": f.figure})
-            line[f"less {f.against}" if f.against else f.model] = str(f)
+            row = rows.setdefault((f.test_set, f.figure), {"test set": f.test_set, "figure": f.figure})
+            row[f"less {f.against}" if f.against else f.model] = str(f)
             if f.figure == "accuracy" and not f.against:
                 value, *limits = str(f).split(" ", 1)
-                line[f.model] = " ".join([value, f"± {self.accuracy_sd[f.test_set][f.model]:.4f}", *limits])
-        return list(lines.values())
+                row[f.model] = " ".join([value, f"± {self.accuracy_sd[f.test_set][f.model]:.4f}", *limits])
+        return list(rows.values())
 
     def lines(self) -> list[str]:
-        """The sizes of the test sets, the thresholds, and how to read the figures."""
+        """The sizes of the test sets, the thresholds, and what the columns mean."""
         sizes = [
             f"{t.test_set}: {t.pairs} pairs, {t.genuine} genuine; {t.missing} lack a face and count as different"
             for t in self.test_sets
@@ -122,7 +120,7 @@ class Evaluation(Result):
 
 
 def _roc_points(verification: Verification) -> list[list[float]]:
-    """False and true accept rates, evenly spaced in the logarithm of the false ones."""
+    """False and true accept rates [2][n]; the false ones are evenly spaced in their logarithm."""
     far, tar = verification.roc.far, verification.roc.tar
     lowest = 1 / max(1, verification.pairs - verification.genuine)
     at = np.unique([index_at_far(verification.roc, rate) for rate in np.geomspace(lowest, 1, ROC_POINTS)])

@@ -1,4 +1,4 @@
-"""IJB-B and IJB-C in `refinery evaluate`: faces cut by their landmarks, embedded, and pooled to templates."""
+"""IJB-B and IJB-C in `refinery evaluate`: faces aligned by the listed landmarks, embedded, and pooled to templates."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ log = logging.getLogger("refinery")
 def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:
     """The figures of each model on an IJB set; photos without a face are left out of their templates.
 
-    Raises UserError for a set that is not whole.
+    Raises UserError for a set with missing files.
     """
     lists, folder = ijb.read_lists(path), Path(path).absolute() / ijb.PHOTOS
     faces = build(
@@ -53,7 +53,7 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
 
 
 def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
-    """The embedding of each listed face row [n, d], as long as the model made it; nan where there is no face."""
+    """The embedding of each listed face [n, d], not normalised; nan where there is no face."""
     ids, parts = [], []
     for rows in table.batches(["face_id", "x", "norm"]):
         units, has_face = vectors(rows["x"])
@@ -82,7 +82,7 @@ def _figures(lists: ijb.IjbLists, title: str, templates: Templates, options: Mea
 
 
 def _listed_templates(templates: Templates, subjects: Mapping[int, int], list_name: str) -> Templates:
-    """The templates that a 1:N list names, with the subjects it gives them."""
+    """The templates of a 1:N list; subjects: the subject of each template."""
     ids = np.array(sorted(subjects), np.int64)
     rows = templates.rows(ids, f"the 1:N list {list_name}")
     return Templates(ids, templates.x[rows], np.array([subjects[i] for i in ids.tolist()], np.int64))

@@ -1,4 +1,4 @@
-"""Which kind each test set is, by its files, and what is wrong with the test sets before any photo is read."""
+"""Recognises the kind of each test set by its files, and checks test sets before any photo is read."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from flows.evaluate.megaface import test_sets as megaface_sets
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, video_lists
 
-# how a kind is recognised, in this order; whatever is none of the others lists pairs, or is folders of people
+# how each kind is recognised, tried in this order; a test set of no other kind lists pairs or is folders of people
 KINDS: dict[str, Callable[[str], bool]] = {
     "results": megaface_devkit.is_results,
     "templates": ijb.is_ijb,
@@ -20,7 +20,7 @@ KINDS: dict[str, Callable[[str], bool]] = {
 
 
 def group_by_kind(test_sets: Sequence[str], kind: str) -> dict[str, list[str]]:
-    """The paths of the test sets by their kind; kind: what they all are, where their files do not show it."""
+    """The paths of the test sets by kind; kind: that of all of them, "" to recognise each by its files."""
     if kind and kind not in KINDS:
         raise UserError(f"--kind {kind}: give one of {', '.join(KINDS)}")
     if len(set(test_sets)) < len(test_sets):
@@ -36,7 +36,7 @@ def check_test_sets(
 ) -> None:
     """Raise UserError for test sets that cannot be measured, before any photo is read.
 
-    has_models: some embeddings are computed; has_stored: some are read from a folder of --features.
+    has_models: some models compute embeddings; has_stored: some stand for embeddings in a folder of --features.
     """
     detector, aligned = options.detector, options.aligned
     if options.draws < 0:

@@ -1,6 +1,6 @@
-"""Trillion-Pairs in `refinery evaluate`: its answers were never published, so embeddings are written to be submitted.
+"""Trillion-Pairs in `refinery evaluate`: writes embeddings to submit, for its identities were never published.
 
-One file a model, in the order of the list and with as many rows: zeros where a photo gives no face.
+One file a model, with a row for each photo of the list, in its order; zeros where no face was found.
 """
 
 import logging
@@ -26,9 +26,9 @@ log = logging.getLogger("refinery")
 
 
 def write_submissions(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:
-    """Write each model's embeddings to options.features/<set>_<model>.bin; there are no figures, only missing faces.
+    """Write each model's embeddings to options.features/<set>_<model>.bin; the measurement has no figures.
 
-    Raises UserError for a list that is none.
+    Raises UserError for a file that is no such list.
     """
     folder = trillion_pairs.folder(path)
     faces = build(

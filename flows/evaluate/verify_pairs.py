@@ -18,7 +18,7 @@ from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import PairSet, load_pairs, pair_cosines, without_people
 from trainer.evaluation.verification import Verification, verify
 
-MIN_PASSING_IMPOSTORS = 10  # a true accept rate at a FAR that fewer impostor pairs may pass says little
+MIN_PASSING_IMPOSTORS = 10  # impostor pairs that a FAR must let pass, for a reliable true accept rate at it
 
 
 def verify_model(
@@ -33,8 +33,8 @@ def verify_model(
 ) -> Verification:
     """A model's verification of a prepared set of pairs.
 
-    left_out: people (identities) and photos (face_ids) whose pairs are left out. draws, seed: of test sets for the
-    intervals. Raises UserError where the cosines are no numbers or no pair is left.
+    left_out: people (identities) and photos (face_ids) whose pairs are left out. draws, seed: of bootstrap samples for
+    the intervals. Raises UserError where a cosine is not a number or no pair is left.
     """
     pairs = selected_pairs(test, left_out)
     cosines = pair_set_cosines(root, embedder, test, pairs, workers=workers)
@@ -53,7 +53,7 @@ def measure_pairs(
     name: str,
     left_out: Collection[str] = (),
 ) -> Measurement:
-    """The figures of each model on a prepared set of pairs, which is shown under a name."""
+    """The figures of each model on a prepared set of pairs; name: that of the set in the results."""
     draws, seed, workers = options.draws, options.seed, options.workers
     verifications = {
         title: verify_model(root, embedder, test, left_out=left_out, draws=draws, seed=seed, workers=workers)
@@ -73,16 +73,16 @@ def selected_pairs(test: PreparedPairs, left_out: Collection[str]) -> PairSet:
 def pair_set_cosines(
     root: str, embedder: FaceEmbedder, test: PreparedPairs, pairs: PairSet, *, workers: Workers = None
 ) -> NDArray[np.float32]:
-    """The cosine of every pair [n] by a model, whose embeddings are a table like any other, made once.
+    """The cosine of every pair [n] by a model, whose embeddings are a table that is built once.
 
-    Embeddings are stored in half precision, which moves a cosine by some 1e-5.
+    Embeddings are stored in half precision, which changes a cosine by about 1e-5.
     """
     table = embed_test_faces(root, test.faces, embedder, workers=workers)
     return pair_cosines(pairs, unit_rows(vectors(table.read(["x"])["x"])[0]))
 
 
 def verification_figures(test_set: str, verifications: Mapping[str, Verification]) -> list[Figure]:
-    """Each model's own figures, and how much more each of the first model's is than every other model's."""
+    """Each model's figures, and the differences of the first model's figures to those of every other model."""
     first, *others = verifications
     figures = [
         Figure(test_set, name, model, "", value, *_limits(*v.interval[name]), _warning(name, v))
@@ -102,6 +102,6 @@ def _limits(low: float, high: float) -> tuple[float | None, float | None]:
 
 
 def _warning(figure: str, verification: Verification) -> str:
-    """Why a true accept rate says little: hardly any impostor pair may pass at its false accept rate."""
+    """Why a true accept rate is not reliable: hardly any impostor pair may pass at its false accept rate."""
     passing = float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.genuine)
     return f"{passing:.3g} impostor pairs may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""

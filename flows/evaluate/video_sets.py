@@ -1,7 +1,7 @@
-"""Videos in `refinery evaluate`: a video is the mean of its frames' embeddings, as the field's protocols have it.
+"""Videos in `refinery evaluate`: the embedding of a video is the mean of its frames' embeddings.
 
-YouTube Faces (Wolf, Hassner and Maoz 2011) lists pairs of videos in ten folds; iQIYI-VID (Liu et al. 2018) searches a
-gallery of videos for each person of whom some videos are known, and takes mAP@100.
+YouTube Faces (Wolf, Hassner and Maoz 2011) lists pairs of videos in ten folds. iQIYI-VID (Liu et al. 2018) gives some
+known videos of each person; a gallery is searched for the person's other videos, and the figure is mAP@100.
 """
 
 import logging
@@ -29,8 +29,8 @@ from trainer.evaluation.retrieval import K, average_precisions, mean_average_pre
 from trainer.evaluation.verification import Verification, verify
 
 log = logging.getLogger("refinery")
-Means = Mapping[str, NDArray[np.float32]]  # by video the unit mean of its embeddings [d]; only videos with a face
-NO_FACE = -1  # the cosine of a pair of which a video shows no face: below every threshold
+Means = Mapping[str, NDArray[np.float32]]  # the unit mean of embeddings [d] of each video with a face, by video
+NO_FACE = -1  # the cosine of a pair with a video that shows no face: below every threshold
 
 
 def check(path: str, *, detector: str, aligned: bool) -> None:
@@ -60,7 +60,7 @@ def _frame_faces(root: str, name: str, lists: VideoSet, options: MeasureOptions)
 
 
 def mean_by_video(table: Table) -> dict[str, NDArray[np.float32]]:
-    """The unit mean of the embeddings of each video [d], one batch of the table in memory; none without a face."""
+    """The unit mean [d] of the embeddings of each video with a face; one batch of the table is in memory at a time."""
     sums: dict[str, NDArray[np.float32]] = {}
     for rows in table.batches(["identity", "x"]):
         x, has_face = vectors(rows["x"])
@@ -98,7 +98,7 @@ def _pair_cosines(means: Means, lists: VideoSet) -> NDArray[np.float32]:
 def _retrieval(
     name: str, path: str, lists: VideoSet, means: Mapping[str, Means], options: MeasureOptions
 ) -> Measurement:
-    """The mean average precision with which each model finds the people's other videos."""
+    """The mean average precision of each model in the search for the people's other videos."""
     figures: list[Figure] = []
     missing = 0
     for title, model_means in means.items():
@@ -112,7 +112,7 @@ def _retrieval(
 
 
 def _average_precisions(means: Means, lists: VideoSet) -> NDArray[np.float64]:
-    """The average precision of each person [people]: 0 for one of whom no known video shows a face."""
+    """The average precision of each person [people]; 0 for a person whose known videos show no face."""
     gallery = [(video, person) for person, videos in lists.gallery.items() for video in videos if video in means]
     if not gallery:
         raise UserError(f"no video of {lists.frames} that {video_lists.GALLERY} names shows a face")
@@ -121,7 +121,7 @@ def _average_precisions(means: Means, lists: VideoSet) -> NDArray[np.float64]:
     x = np.stack([means[video] for video, _ in gallery])
     searched = [p for p in lists.gallery if any(video in means for video in lists.queries.get(p, []))]
     if not searched:
-        raise UserError(f"no video of {lists.frames} that {video_lists.QUERIES} names shows a face of anybody sought")
+        raise UserError(f"no video of {lists.frames} that {video_lists.QUERIES} names shows a face of a person to find")
     queries = np.stack([np.sum([means[v] for v in lists.queries[p] if v in means], axis=0) for p in searched])
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-12)
     relevant = np.array([len(lists.gallery[p]) for p in searched])

@@ -1,4 +1,4 @@
-"""A sheet of faces to look at: the one that is looked for, and those that may be the same person, best first."""
+"""A sheet of faces as a picture: the query, then the faces that may show the same person, best first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ from pipeline.errors import UserError
 from pipeline.faces.picture import Image
 
 COLUMNS = 6
-SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey: told apart by all eyes, and by the line's width
+SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey, which the colour-blind can tell apart; line widths differ, too
 CAPTION_LENGTH = 22  # letters under a face
 
 
 class Tile(NamedTuple):
-    """A face [112, 112, 3] in BGR, two lines of text under it, and whether it is taken for the same person."""
+    """A face [112, 112, 3] in BGR, two lines of text under it, and whether its score passes the threshold."""
 
     face: Image
     first: str
@@ -31,7 +31,7 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
     for axis in axes.flat:
         axis.axis("off")
     axes[0][0].imshow(query[..., ::-1])
-    axes[0][0].set_title("looked for", fontsize=8)
+    axes[0][0].set_title("query", fontsize=8)
     legend = "blue, thick: the same person\nat the FAR asked for\n\nrank and cosine\nidentity"
     axes[0][1].text(0, 0.5, legend, fontsize=8, va="center", in_layout=False)
     for tile, axis in zip(tiles, axes[1:].flat, strict=False):
@@ -46,5 +46,5 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
         canvas.savefig(file, dpi=110)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that is there"
+            f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that exists"
         ) from None

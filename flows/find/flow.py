@@ -1,7 +1,7 @@
-"""Who is this? The photos of a set ranked by their score with the face in one photo, with a sheet to look at.
+"""`refinery find`: ranks the photos of a set by their score with the face in one photo, and draws them on a sheet.
 
-The set is a refinement's root, or any folder of photos, whose faces and embeddings are then kept like any other table.
-The threshold is a false accept rate measured on the set itself.
+The set is a refinement's root, or any folder of photos, whose faces and embeddings are then kept as tables in the
+cache. The threshold is given as a false accept rate and measured on the set itself.
 """
 
 import logging
@@ -30,9 +30,9 @@ log = logging.getLogger("refinery")
 
 def find(
     root: Annotated[
-        str, typer.Argument(metavar="ROOT", help="A refinement's root, or any folder of photos: the set to look in.")
+        str, typer.Argument(metavar="ROOT", help="A refinement's root, or any folder of photos: the set to search.")
     ],
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person to look for.")],
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo of the person to find.")],
     *,
     detector: Detector = "",
     embedder: Embedder = "",
@@ -53,7 +53,9 @@ def find(
     if bool(detector) != bool(embedder) and not aligned:
         raise UserError("give --detector and --embedder together, or neither for drawn people")
     if not embedder:
-        log.warning("with the small models of drawn people, blind to real faces: give --detector and --embedder")
+        log.warning(
+            "the small models of drawn people are used, which know no real faces: give --detector and --embedder"
+        )
     face_detector = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = load_embedder(embedder or str(EMBEDDER), flip)
     query = read_face(photo, face_detector, aligned=aligned)
@@ -70,6 +72,6 @@ def find(
 
 
 def _tile(match: Match, candidate: Candidate) -> Tile:
-    """A match as the sheet shows it."""
+    """The tile of a match on the sheet."""
     caption = f"{match.rank}  {match.cosine:.2f}"
     return Tile(decode(candidate.jpeg), caption, match.identity or match.photo, match.same)

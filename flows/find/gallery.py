@@ -1,4 +1,4 @@
-"""The set of photos to look in: a refinement, or a folder of photos that is detected, embedded and calibrated now."""
+"""The set of photos to search: a refinement, or a folder whose photos are detected, embedded and calibrated now."""
 
 from typing import Any, NamedTuple
 
@@ -22,10 +22,10 @@ MIN_IDENTITIES = 100  # impostor pairs are pairs across identities; with fewer i
 
 
 class Gallery(NamedTuple):
-    """A set of photos: three tables row by row the same, and the calibration of scores on it.
+    """A set of photos: three tables with the same rows, and the calibration of scores on it.
 
-    impostors: mean and covariance of faces of many people under the embedder; far_curve: scores by false accept rate;
-    labels: what became of the photos, row by row, where the set is a refinement.
+    impostors: mean and covariance of the embeddings of many people; far_curve: scores by false accept rate; labels: the
+    labels of the same rows where the set is a refinement, else None.
     """
 
     photos: Table
@@ -37,12 +37,12 @@ class Gallery(NamedTuple):
 
 
 def refined_gallery(root: str, model: FaceEmbedder) -> Gallery:
-    """A refinement. Raises UserError where its embeddings are not of this model."""
+    """The photos of a refinement. Raises UserError where its embeddings are not of this model."""
     refinement = latest(root)
     embeddings = refinement.embeddings[0]
     if embeddings.manifest["params"]["embedder"] != model.named_by:
         raise UserError(
-            f"the embeddings of {root} are not of {model.model}: give --embedder and --flip as refine had them"
+            f"the embeddings of {root} are not of {model.model}: give the --embedder and --flip of its refinement"
         )
     calibration = read_calibration(root, refinement.calibration.shards[0])
     impostors, far_curve = calibration.impostors[0], calibration.far_curves[0]
@@ -52,7 +52,7 @@ def refined_gallery(root: str, model: FaceEmbedder) -> Gallery:
 def folder_gallery(
     root: str, folder: str, detector: FaceDetector, model: FaceEmbedder, *, aligned: bool, workers: Workers
 ) -> Gallery:
-    """A folder of photos, whose tables are made in the root, or found. Raises UserError where no photo has a face."""
+    """The photos of a folder, whose tables are built or found in the root. Raises UserError where none has a face."""
     photos, source_paths = build_photos(root, [test_set_source(folder)], workers=workers)
     faces = build_faces(root, photos, source_paths, detector, aligned=aligned, workers=workers)
     embeddings = build_embeddings(root, faces, model, workers=workers)
@@ -66,17 +66,17 @@ def folder_gallery(
 def _calibration_sample(embeddings: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Embeddings [n, d] to calibrate impostor scores on, and their identities' numbers [n].
 
-    A few photos of each identity; where there are few identities, each photo counts as one of its own.
+    A few photos of each identity; where there are few identities, each photo counts as an identity of its own.
     """
     identities: list[str] = []
     x: list[NDArray[Any]] = []
     photos_of: dict[str, int] = {}
-    few = _count_identities(embeddings) < MIN_IDENTITIES
+    few_identities = _count_identities(embeddings) < MIN_IDENTITIES
     for rows in embeddings.batches(["identity", "x"]):
         values, has_face = vectors(rows["x"])
         claimed = rows["identity"].filter(has_face).to_pylist()
         for row, identity in zip(np.flatnonzero(has_face).tolist(), claimed, strict=True):
-            name = f"{len(identities)}~" if few or identity is None else identity
+            name = f"{len(identities)}~" if few_identities or identity is None else identity
             photos_of[name] = photos_of.get(name, 0) + 1
             if photos_of[name] <= FACES and len(identities) < FACES * IDENTITIES:
                 identities.append(name)

@@ -1,4 +1,4 @@
-"""The face that is looked for, cut from the photo of a person."""
+"""The query: the main face in the photo of the person to find, aligned."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from pipeline.faces.protocols import FaceDetector
 
 
 class QueryFace(NamedTuple):
-    """The aligned face that is looked for [112, 112, 3], and how many faces its photo shows."""
+    """The aligned main face of the query photo [112, 112, 3], and how many faces that photo shows."""
 
     face: Image
     faces: int
@@ -31,6 +31,4 @@ def read_face(photo: Path, detector: FaceDetector, *, aligned: bool) -> QueryFac
     except OSError as error:
         raise UserError(f"cannot read {photo} ({error.strerror or error}): give a photo") from None
     except (UnreadablePhoto, NoFace) as error:
-        raise UserError(
-            f"{photo} shows no face to look for ({error}): give another photo, or another --detector"
-        ) from None
+        raise UserError(f"{photo} shows no face ({error}): give another photo, or another --detector") from None

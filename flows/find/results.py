@@ -12,20 +12,20 @@ from pipeline.noise.scores.far_curve import FarCurve, far_at
 
 @dataclass(frozen=True)
 class Match:
-    """A photo that may show the same person; needed: the cosine at which this pair would reach the threshold."""
+    """A photo that may show the person; needed: the cosine with which this pair would reach the threshold."""
 
     rank: int
     photo: str
-    identity: str  # as claimed, and what became of the photo where the set is a refinement
+    identity: str  # as claimed; in a refinement followed by the new identity, or the reason of removal
     cosine: float
     needed: float
-    score: float  # the normalised score: the cosine in deviations of both faces' impostor cosines
+    score: float  # normalised: the cosine in standard deviations of both faces' impostor cosines
     far: float  # the share of impostor pairs that score at least as high
     same: bool
 
     @classmethod
     def of(cls, rank: int, candidate: Candidate, far_curve: FarCurve, threshold: float) -> "Match":
-        """A candidate held against the threshold on its normalised score; far_curve: scores by false accept rate."""
+        """The match of a candidate; threshold: on the normalised score; far_curve: scores by false accept rate."""
         return cls(
             rank,
             candidate.photo,
@@ -40,10 +40,10 @@ class Match:
 
 @dataclass(frozen=True)
 class FindResult(Result):
-    """The matches of a face, best first, and the threshold they were held against."""
+    """The matches of the face in a photo, best first, and the threshold on their scores."""
 
     photo: str
-    faces: int  # in the photo
+    faces: int  # in the query photo
     searched: int  # photos with a face
     threshold: float  # on the normalised score
     far: float
@@ -51,7 +51,7 @@ class FindResult(Result):
     sheet: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a photo."""
+        """A row a photo."""
         return [
             {
                 "rank": m.rank,
@@ -66,12 +66,12 @@ class FindResult(Result):
         ]
 
     def lines(self) -> list[str]:
-        """Which face was looked for, what the threshold means, where the sheet is."""
+        """The query, what the threshold means, and the file of the sheet."""
         which = f", the main one of {self.faces}" if self.faces > 1 else ""
         expected = f"by chance {self.far * self.searched:.2g} of these photos reach it"
         return [
             f"the face in {self.photo}{which}, among {self.searched} photos with a face",
             f"same: a score of {self.threshold:.2f} or more, which a share of {self.far:g} of impostors reaches",
             f"needed: the cosine at which the pair has that score; {expected}",
-            f"to look at: {self.sheet}",
+            f"the faces: {self.sheet}",
         ]

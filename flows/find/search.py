@@ -1,4 +1,4 @@
-"""The photos of a set with the highest normalised score with one face, one shard in memory at a time."""
+"""Searches a set for the photos with the highest normalised scores with one face, one shard in memory at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from pipeline.tables.table import Shard, read_shard
 
 @dataclass(frozen=True)
 class Candidate:
-    """A photo of the set: its score and cosine with the query, how much score a cosine of 1 more would add."""
+    """A photo of the set: score and cosine with the query; score_per_cosine: what a cosine of 1 adds to the score."""
 
     photo: str
     identity: str
@@ -29,7 +29,7 @@ class Candidate:
 
 
 class ShardRows(NamedTuple):
-    """The rows of one shard in the tables of a gallery; the faces are read later, for the best alone."""
+    """The rows of one shard in the tables of a gallery; faces are read later, and only for the best candidates."""
 
     photos: pa.Table
     faces: Shard
@@ -38,7 +38,7 @@ class ShardRows(NamedTuple):
 
 
 def best_candidates(gallery: Gallery, embedding: NDArray[np.float32], top: int) -> tuple[list[Candidate], int]:
-    """The `top` best candidates for an embedding [d], with their faces; and among how many photos with a face."""
+    """The `top` best candidates for an embedding [d], with their faces, and how many photos with a face there are."""
     query = impostor_stats((embedding / np.linalg.norm(embedding))[None], gallery.impostors)
     best: list[Candidate] = []
     searched = 0
@@ -55,7 +55,7 @@ def best_candidates(gallery: Gallery, embedding: NDArray[np.float32], top: int) 
 def _shard_candidates(
     rows: ShardRows, at: NDArray[np.intp], query: FaceVectors, faces: FaceVectors, top: int
 ) -> Iterator[Candidate]:
-    """The best of one shard; at [n]: its rows that have a face, faces: these as their embedder sees them."""
+    """The best candidates of a shard; at [n]: its rows with a face; faces: their embeddings and impostor statistics."""
     scores = score_matrix(query, faces)[0]
     score_per_cosine = 0.5 / query.impostor_deviation[0] + 0.5 / faces.impostor_deviation
     for i in np.argsort(-scores, kind="stable")[:top].tolist():
@@ -80,7 +80,7 @@ def _shards(gallery: Gallery) -> Iterator[ShardRows]:
 
 
 def _identity(rows: ShardRows, row: int) -> str:
-    """The claimed identity, and what became of the photo where that is another."""
+    """The claimed identity; where the label differs, also the new identity or the reason of removal."""
     claimed = rows.photos["identity"][row].as_py() or ""
     if rows.labels is None:
         return claimed

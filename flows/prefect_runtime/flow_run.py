@@ -1,4 +1,4 @@
-"""A Prefect flow run from the command line: where no server is set, one is started, and a log line says so."""
+"""Runs a Prefect flow for a command; where no server is configured, it starts one and logs that."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""One run at a time on the graphics card: a limit called `gpu` on the Prefect server, which may be raised there."""
+"""One run at a time on the GPU: a concurrency limit called `gpu` on the Prefect server, which may be raised there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +16,9 @@ DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is 
 
 @contextmanager
 def gpu() -> Iterator[None]:
-    """Run the block when no other run holds the card; at once without a card, a Prefect run, or the limit.
+    """Run the block when no other run uses the GPU; at once where there is no GPU, no Prefect run, or no limit.
 
-    A block that does not use the card in the end waits all the same, which does no harm.
+    A block that turns out not to use the GPU waits as well.
     """
     if FlowRunContext.get() is None or not DRIVER.exists():
         yield
@@ -28,7 +28,7 @@ def gpu() -> Iterator[None]:
 
 
 def create_gpu_limit() -> None:
-    """Make the limit on the Prefect server where it is missing; one that was changed there stays as it is."""
+    """Create the limit on the Prefect server where it is missing; an existing one keeps its value."""
     with get_client(sync_client=True) as client:
         try:
             client.read_global_concurrency_limit_by_name(LIMIT)

@@ -1,4 +1,4 @@
-"""Whether a web server answers, for Prefect and Label Studio alike: both have an address that says they are healthy."""
+"""Whether a web server answers: Prefect and Label Studio both have an address for that."""
 
 import urllib.error
 import urllib.request

@@ -1,4 +1,4 @@
-"""The Prefect server of a command: the one that is set, or one that is started and ends with the command.
+"""The Prefect server of a command: the configured one, or one that is started and ends with the command.
 
 A started server listens on loopback only.
 """
@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 START_TIMEOUT_S = 180.0  # the first start creates the server's database
-END_TIMEOUT_S = 15.0  # it writes what it holds before it ends
+END_TIMEOUT_S = 15.0  # the server writes its database before it ends
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _new_server(port: int) -> Iterator[str]:
     log.info("starting a Prefect server at http://127.0.0.1:%d (up to a minute the first time)", port)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     none = subprocess.DEVNULL
-    # in a session of its own, which Ctrl-C in our terminal does not reach: the server ends last
+    # in a session of its own, so that Ctrl-C in the terminal does not reach it and it ends after the runs
     process = subprocess.Popen(command, stdin=none, stdout=none, start_new_session=True)  # noqa: S603
     try:
         _wait_until_healthy(process, url)
@@ -67,16 +67,17 @@ def _new_server(port: int) -> Iterator[str]:
 
 
 def start_ephemeral_server() -> None:
-    """Start the server that Prefect runs for a process without one, for a thread of its own that ignores Ctrl-C.
+    """Start the server that Prefect runs for a process without a configured one. Call it in a thread of its own.
 
-    Ctrl-C in a terminal would end it beside us, and its clients would ask it again and again for more than a minute.
+    The thread blocks Ctrl-C for the server's process. Otherwise Ctrl-C would end the server before the command, and the
+    command's clients would retry for more than a minute.
     """
     from prefect.server.api.server import SubprocessASGIServer  # takes seconds to load, and not every command needs it
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and so of the process it starts
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # holds for this thread and the process it starts
     try:
         SubprocessASGIServer().start()
-    except Exception as error:  # noqa: BLE001  the flow tries once more, and says what is wrong
+    except Exception as error:  # noqa: BLE001  the flow starts one again, and reports an error
         log.debug("no Prefect server: %s", error)
 
 

@@ -1,6 +1,6 @@
-"""A plain function as a Prefect task, so that a flow's steps appear in the run's history and are retried.
+"""Wraps a function as a Prefect task, so that a flow's steps appear in the run's history and are retried.
 
-Outside a flow run nothing of Prefect is used: the function is called as it is.
+Outside a flow run the function itself is called, without Prefect.
 """
 
 from collections.abc import Callable
@@ -32,5 +32,5 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
 
 
 def _failed_on_storage(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether a task failed for its storage, which a retry may cure; a user's mistake or a program's fault stays."""
+    """Whether a task failed by an error of its storage. Only those are retried: other errors would come again."""
     return isinstance(state.result(raise_on_failure=False), OSError)

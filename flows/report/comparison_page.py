@@ -18,7 +18,8 @@ TITLE = "Two compared"
 def comparison_page(a: str, b: str, *, per_kind: int, max_bytes: int) -> ReportPage:
     """The page of two roots, or of two JSON files of `refinery evaluate --json`.
 
-    per_kind: photos to show of each difference; max_bytes: of all pictures together.
+    per_kind: photos to show of each kind of difference; max_bytes: of all pictures together. Raises UserError for a
+    root and an evaluation.
     """
     if is_evaluation(a) != is_evaluation(b):
         raise UserError(f"{a} and {b} are a root and an evaluation: give two of the same kind")
@@ -45,9 +46,9 @@ def comparison_page(a: str, b: str, *, per_kind: int, max_bytes: int) -> ReportP
 
 def _account_rows(a: Account, b: Account) -> list[tuple[object, ...]]:
     """The numbers of two accounts beside each other."""
-    words = {"moved": "relabelled (of the kept)"}
+    labels = {"moved": "relabelled (of the kept)"}
     in_a, in_b = asdict(a), asdict(b)
-    totals = [(words.get(k, k.replace("_", " ")), in_a[k], in_b[k]) for k in in_a if k != "removed"]
+    totals = [(labels.get(k, k.replace("_", " ")), in_a[k], in_b[k]) for k in in_a if k != "removed"]
     reasons = sorted({*a.removed, *b.removed})
     return [*totals, *((f"removed: {r}", a.removed.get(r, 0), b.removed.get(r, 0)) for r in reasons)]
 

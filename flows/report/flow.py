@@ -1,6 +1,6 @@
-"""`refinery report`: a refinement, or two that are compared, as one HTML file, and its charts as PNG and SVG files.
+"""`refinery report`: one HTML file about a refinement, or about two compared, and its charts as PNG and SVG files.
 
-Everything comes from the root's tables, shard by shard; faces are read only for what is shown.
+The root's tables are read shard by shard; faces are read only for the findings that are shown.
 """
 
 import time
@@ -48,7 +48,7 @@ def report(
     plots: Annotated[str, typer.Option(help="A folder for each plot as PNG and SVG.")] = "",
     against: Against = NONE_GIVEN,
     evaluation: Annotated[
-        list[Path], typer.Option(help="A JSON file of `refinery evaluate --json` to show, too; may be repeated.")
+        list[Path], typer.Option(help="A JSON file of `refinery evaluate --json` to show as well; may be repeated.")
     ] = NO_FILES,
     groups: Groups = "",
     each: Annotated[int, typer.Option(help="Findings to show of each kind.")] = 60,
@@ -56,12 +56,12 @@ def report(
 ) -> ReportFile:
     """Write one HTML file: counts, plots, and faces of every kind of finding.
 
-    With --groups it shows noise by group, in this page only. With --against the page holds two of a kind beside each
-    other: two roots, or two JSON files of `evaluate --json`.
+    With --groups it shows noise by group; groups are in no other output. With --against the page compares two roots, or
+    two JSON files of `evaluate --json`.
     """
     started = time.monotonic()
     if len(against) > 1 or (is_evaluation(root) and not against):
-        raise UserError(f"{root} with {len(against)} others: give a root, or two of a kind, A --against B")
+        raise UserError(f"{root} with {len(against)} --against: give a root, or A --against B, both of the same kind")
     if each < 1 or megabytes < 0:
         raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
     max_bytes = int(megabytes * MEGABYTE)
@@ -72,7 +72,7 @@ def report(
         page = refinement_page(root, evaluations=evaluation, groups=group_of, per_kind=each, max_bytes=max_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(render(page), "utf-8", errors="replace")  # a file's name may be no UTF-8
+        out.write_text(render(page), "utf-8", errors="replace")  # the name of a photo's file may be no UTF-8
     except OSError as error:
         raise UserError(f"cannot write {out} ({error.strerror or error}): give --out a file to write") from None
     if plots:

@@ -1,4 +1,4 @@
-"""The page of one refinement: where its photos went, its thresholds, its findings, its review, and results."""
+"""The page of one refinement: where its photos went, thresholds, findings, the review, and results of trainings."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Charts of results that a report shows beside a refinement: those of experiments and of evaluations.
+"""Charts of a report that show results of experiments and of evaluations.
 
 An experiment trains on a data set before cleaning, after it, and on a random subset as large as after; its results lie
-in the root. An evaluation is what `refinery evaluate --json` printed.
+in the root. An evaluation is a JSON file that `refinery evaluate --json` printed.
 """
 
 import json
@@ -20,7 +20,7 @@ Curve = list[list[float]]  # FARs and TARs
 
 
 class EvaluationResult(NamedTuple):
-    """One result of an evaluation: of a model on a test set, or what it has more than the model `against`."""
+    """One result of an evaluation: a model's figure on a test set, or its difference to that of the model `against`."""
 
     test_set: str
     metric: str
@@ -32,7 +32,7 @@ class EvaluationResult(NamedTuple):
 
 
 class EvaluationFile(NamedTuple):
-    """The results of an evaluation, and its ROCs by test set and model."""
+    """The results in an evaluation's file, and the ROCs by test set and model."""
 
     results: list[EvaluationResult]
     rocs: dict[str, dict[str, Curve]]
@@ -60,7 +60,7 @@ def experiment_charts(root: str) -> list[Chart]:
 def evaluation_charts(files: Sequence[Path]) -> list[Chart]:
     """For each test set the results of models, then differences between models, then ROCs.
 
-    A model of several files is called after its file as well.
+    Where there are several files, a model's label begins with its file's name.
     """
     results: dict[str, list[IntervalRow]] = {}
     differences: dict[str, list[IntervalRow]] = {}
@@ -102,7 +102,7 @@ def _model_label(file: Path, files: Sequence[Path], model: str) -> str:
 
 
 def read_evaluation(file: Path) -> EvaluationFile:
-    """What an evaluation's file holds; one of an older version has no ROCs. Raises UserError for any other file."""
+    """The content of an evaluation's file; older files have no ROCs. Raises UserError for any other file."""
     try:
         content = json.loads(file.read_text("utf-8"))
         results = [
@@ -113,7 +113,7 @@ def read_evaluation(file: Path) -> EvaluationFile:
         return EvaluationFile(results, rocs)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(
-            f"cannot read {file} as an evaluation ({error}): give what `refinery evaluate ... --json` printed"
+            f"cannot read {file} as an evaluation ({error}): give a file that `refinery evaluate ... --json` printed"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""People in the loop: questions out to Label Studio, answers back into the ledger, labels made again with them."""
+"""`refinery review`: sends questions to Label Studio, collects answers into the ledger, and makes the labels again."""
 
 import logging
 from dataclasses import asdict
@@ -59,10 +59,10 @@ def send(
     if budget < 0 or votes < 1 or audit < 0:
         raise UserError(f"--budget {budget} --votes {votes} --audit {audit}: give 0 or more, and 1 vote at least")
     known, annotators = read_groups(groups) if groups else {}, read_roster(roster) if roster else {}
-    latest(root)  # where there is none, no lock is made either
+    latest(root)  # raises before a lock file is made where there is no refinement
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     limits = RoundLimits(budget, minutes, votes, audit)
-    with root_lock(root):  # two rounds at once would ask everything twice
+    with root_lock(root):  # two rounds at once would send every question twice
         refinement = latest(root)
         known = with_proposed_groups(refinement, known) if propose_groups else known
         return send_round(refinement, server, review_name, limits=limits, known=known, annotators=annotators)
@@ -70,14 +70,14 @@ def send(
 
 @flow(name="review-collect", validate_parameters=False, persist_result=False)
 def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswers:
-    """Take the answers back: into the ledger, then into the labels."""
+    """Collect the answers: into the ledger, then into the labels."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     reviewed_at = f"{server.url} {review_name}"
     cursors: dict[str, dict[str, str]] = storage.get_json(root, CURSOR_FILE) or {}
     answers, cursor = collect_answers(server, review_name, cursors.get(reviewed_at, {}))
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
     new = ledger.append(root, rows)
-    # after the ledger: an answer that is read twice is kept once
+    # written after the ledger: after a crash in between, answers are read again, and the ledger keeps each once
     storage.put_json(root, CURSOR_FILE, cursors | {reviewed_at: cursor})
     settlement = settle(ledger.read(root), votes=ledger.votes_wanted(root))
     with root_lock(root):
@@ -96,7 +96,7 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
 
 @flow(name="review-status", validate_parameters=False, persist_result=False)
 def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
-    """The queue of each group, how far annotators agree, and how much noise is left."""
+    """Show the queue of each group, the agreement of annotators, and the noise left."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))

@@ -1,4 +1,4 @@
-"""`refinery review serve`: a Label Studio for people who have none, in the foreground until Ctrl-C."""
+"""`refinery review serve`: a Label Studio on this machine, in the foreground until Ctrl-C."""
 
 import logging
 import signal
@@ -35,7 +35,7 @@ def serve(
     if "://" in root:
         raise UserError(f"{root} is no folder of this machine: a local server keeps its data in one")
     folder = Path(root).absolute() / "review" / "server"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's way to say Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # service managers send it in place of Ctrl-C
     local = local_server.start(folder, port=port, venv=installation.environment_folder())
     try:
         for line in _welcome(local):

@@ -1,4 +1,4 @@
-"""What the steps of a review return: plain values for people and for JSON."""
+"""The results of `review send`, `review collect` and `review status`."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,17 +11,17 @@ from pipeline.review.label_studio.records import GroupProgress
 
 @dataclass(frozen=True)
 class GroupQueue:
-    """What was done with one group's questions."""
+    """Pages of questions of one group: newly sent, withdrawn, and waiting for an answer."""
 
     group: str
-    new: int  # pages
+    new: int
     withdrawn: int
-    waiting: int  # for one more answer at least
+    waiting: int  # for at least one more answer
 
 
 @dataclass(frozen=True)
 class SentQuestions(Result):
-    """Questions that went out."""
+    """The questions that were sent, by group and by purpose."""
 
     queues: list[GroupQueue]
     items: int
@@ -31,7 +31,7 @@ class SentQuestions(Result):
     url: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a group."""
+        """A row a group."""
         return [
             {"group": q.group, "new pages": q.new, "withdrawn": q.withdrawn, "waiting": q.waiting} for q in self.queues
         ]
@@ -39,15 +39,15 @@ class SentQuestions(Result):
     def lines(self) -> list[str]:
         """What was sent, and what to do next."""
         return [
-            f"{self.items} new items at {self.url}: {self.audit} of the audit, {self.gold} of gold",
-            f"{self.repeated} of them are asked again because answers differ",
-            "next: answer them there, then refinery review collect ROOT",
+            f"{self.items} new items at {self.url}: {self.audit} of the audit, {self.gold} gold questions",
+            f"{self.repeated} of them are sent again because answers differ",
+            "next: answer them there, then run refinery review collect ROOT",
         ]
 
 
 @dataclass(frozen=True)
 class CollectedAnswers(Result):
-    """Answers that came in, and what they changed."""
+    """The answers that were collected, the findings they settle, and whether the labels changed."""
 
     new: int
     unknown: int  # about items that were not sent from this root
@@ -58,7 +58,7 @@ class CollectedAnswers(Result):
     changed: bool
 
     def lines(self) -> list[str]:
-        """What came in and what it did."""
+        """The new answers, the settled findings, and the photos kept."""
         unknown = f", {self.unknown} about questions that were not sent from this root" if self.unknown else ""
         return [
             f"{self.new} new answers{unknown}",
@@ -69,7 +69,7 @@ class CollectedAnswers(Result):
 
 @dataclass(frozen=True)
 class ReviewStatus(Result):
-    """Where a review stands."""
+    """The state of a review: its queues, the agreement of annotators, the findings settled, and the audit."""
 
     queues: list[GroupProgress]
     groups: list[Agreement]
@@ -82,7 +82,7 @@ class ReviewStatus(Result):
     audit_drawn: int  # photos of the current audit
 
     def rows(self) -> list[dict[str, Any]]:
-        """The questions of each group and kind of page, and how far they are."""
+        """A row for each group and kind of page, with the questions sent and answered."""
         return [asdict(queue) for queue in self.queues]
 
     def lines(self) -> list[str]:
@@ -93,7 +93,7 @@ class ReviewStatus(Result):
         return [settled, *agreement, self.audit_line()]
 
     def audit_line(self) -> str:
-        """What the audit says of the noise that is left."""
+        """The audit's estimate of the noise left, as a line of text."""
         if self.audit is None:
             if self.audit_drawn:
                 return f"audit: none of {self.audit_drawn} photos judged yet"
@@ -105,5 +105,5 @@ class ReviewStatus(Result):
 
 
 def _agreement(a: Agreement) -> str:
-    alpha = "too few shared to say" if a.alpha is None else f"alpha {a.alpha:.2f}"
+    alpha = "too few shared for an alpha" if a.alpha is None else f"alpha {a.alpha:.2f}"
     return f"{a.name or 'general'}: {a.answers} answers, {a.shared} shared, {alpha}"

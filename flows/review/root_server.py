@@ -1,4 +1,4 @@
-"""The Label Studio that a root's review talks to: the one given, or the local one that `review serve ROOT` started."""
+"""The Label Studio of a root's review: the one of --url, or the local one that `review serve ROOT` started."""
 
 import os
 from pathlib import Path
@@ -24,9 +24,9 @@ def server_of(root: str, url: str) -> Server:
 
 
 def media_folder(root: str, url: str) -> Path | None:
-    """The folder from which the local server of this root shows pictures; None for another server's url.
+    """The folder from which the local server of this root shows pictures; None for any other server.
 
-    Another server gets the pictures inside the questions.
+    Other servers get the pictures inside the questions.
     """
     if "://" in root or local_url(root).rstrip("/") != url:
         return None
@@ -44,6 +44,6 @@ def token_of(root: str) -> str:
 
 
 def local_url(root: str) -> str:
-    """Where `review serve ROOT` last ran; "" where it never did."""
+    """The address at which `review serve ROOT` last ran; "" where it never ran."""
     file = _server_folder(root) / "url"
     return file.read_text().strip() if file.exists() else ""

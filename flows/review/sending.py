@@ -20,7 +20,7 @@ from pipeline.review.round import Round, RoundLimits, plan_round
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
-REPEATED = " · another opinion"  # ends the group of projects in which one more annotator is asked
+REPEATED = " · another opinion"  # ends the group's name of projects whose questions go to one more annotator
 PROPOSED_FILE = "asked/proposed.json"
 
 
@@ -33,7 +33,7 @@ def send_round(
     known: Mapping[str, GroupedIdentity],
     annotators: Mapping[str, Sequence[str]],
 ) -> SentQuestions:
-    """Send the questions that are worth most and withdraw those that nobody wants any more.
+    """Send the questions that are worth most, and withdraw questions that are no longer needed.
 
     name: of the review; known: groups and titles of identities; annotators: by group, emails to whom questions are
     assigned where the server can.
@@ -65,7 +65,7 @@ def _send_by_project(
     votes: int,
     sent: Collection[str],
 ) -> dict[str, SendCounts]:
-    """What was sent and withdrawn, by the group of the project; sent: groups of the projects on the server."""
+    """Send questions project by project: the counts by the project's group; sent: groups of projects on the server."""
     pictures = face_pictures(refinement, shown_faces(planned.questions))
     counts = {}
     for project_group, repeated, questions in _by_project(planned, sent):
@@ -84,11 +84,10 @@ def _send_by_project(
 
 
 def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[str, bool, list[GroupQuestion]]]:
-    """The group of each project, whether it asks for one more opinion, and its questions.
+    """For each project its group, whether its questions are repeated ones, and its questions.
 
-    sent_groups: groups of the projects that are on the server.
-
-    Repeated questions have projects of their own, as a page is finished with as many answers as its project asks for.
+    sent_groups: groups of the projects on the server. Repeated questions (to one more annotator) have projects of their
+    own, because the number of answers after which a page is finished is set for a whole project.
     """
     groups = {(q.group, q.repeated) for q in planned.questions}
     groups |= {(group.removesuffix(REPEATED), group.endswith(REPEATED)) for group in sent_groups}
@@ -98,9 +97,9 @@ def _by_project(planned: Round, sent_groups: Collection[str]) -> Iterator[tuple[
 
 
 def with_proposed_groups(refinement: Refinement, known: Mapping[str, GroupedIdentity]) -> dict[str, GroupedIdentity]:
-    """The known identities, and groups for those without one by vote of their neighbours.
+    """The known identities, and those without a group in the group that most of their nearest neighbours have.
 
-    ROOT/asked/proposed.json holds the proposals, each with its share of the votes, for who wants to look at them.
+    The proposals are written to ROOT/asked/proposed.json, each with its share of the votes.
     """
     proposals = propose_groups(refinement, known)
     storage.put_json(refinement.root, PROPOSED_FILE, {i: p._asdict() for i, p in proposals.items()})

@@ -1,4 +1,8 @@
-"""Figures of the arms of an experiment, and what refining gains, with intervals over test sets and over seeds."""
+"""Figures of the arms of an experiment, and gains of the refined data, with 95% intervals.
+
+An arm is a data set to train on: before refining, after it, or a random subset. A gain is a figure of the arm "after"
+minus that of another arm. Intervals are over bootstrap samples of the test set and over seeds.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +19,10 @@ Verifications = Mapping[str, Sequence[Verification]]  # by arm, one a seed
 
 @dataclass(frozen=True)
 class ArmFigure:
-    """One figure of one arm on one test set: a value a seed, and its mean with an interval over drawn test sets."""
+    """One figure of one arm on one test set: its value for each seed, and their mean with its interval.
+
+    photos: how many the arm was trained on; low, high: over bootstrap samples of the test set.
+    """
 
     test_set: str
     figure: str
@@ -29,14 +36,18 @@ class ArmFigure:
 
 @dataclass(frozen=True)
 class Gain:
-    """How much better the refined data is than another arm: over drawn test sets, and over seeds (if several)."""
+    """By how much one figure of the arm "after" is larger than that of another arm, with two intervals.
+
+    than: the other arm; by: the difference; drawn: its interval over bootstrap samples of the test set; seeds: over
+    seeds, None for a single one.
+    """
 
     test_set: str
     figure: str
     than: str
     by: float
-    drawn: tuple[float, float]  # 95% interval
-    seeds: tuple[float, float] | None  # 95% interval
+    drawn: tuple[float, float]
+    seeds: tuple[float, float] | None
 
 
 def arm_figures(test_set: str, verifications: Verifications, photos: Mapping[str, int]) -> list[ArmFigure]:
@@ -52,19 +63,19 @@ def arm_figures(test_set: str, verifications: Verifications, photos: Mapping[str
 
 
 def refined_gains(test_set: str, verifications: Verifications) -> list[Gain]:
-    """How much better the refined data is than each other arm, figure by figure, on the same drawn test sets."""
+    """The gains of the refined data over each other arm, for every figure, on the same bootstrap samples."""
     refined = verifications["after"]
     return [
         _gain(test_set, figure, than, list(zip(refined, verifications[than], strict=True)))
         for than in ARMS
         if than != "after"
         for figure in refined[0].figures
-        if figure != "EER"  # of which less is better
+        if figure != "EER"  # the one figure that is better when smaller
     ]
 
 
 def _gain(test_set: str, figure: str, than: str, pairs: Sequence[tuple[Verification, Verification]]) -> Gain:
-    """One figure of the refined data against another arm's, seed by seed."""
+    """The gain in one figure; pairs: the verifications of "after" and of the other arm, a pair for each seed."""
     draws = np.nanmean([a.bootstrap_figures[figure] - b.bootstrap_figures[figure] for a, b in pairs], axis=0)
     low, high = np.nanquantile(draws, INTERVAL).tolist()
     by = float(np.mean([compare(a, b)[figure].value for a, b in pairs]))

@@ -1,6 +1,6 @@
-"""The result of an experiment: figures of each arm, what refining gains, and both as JSON and as a picture.
+"""The result of an experiment: figures of each arm and gains of the refined data, as a table, as JSON and as a chart.
 
-Arms: before (as claimed), after (refined), random (as many photos as after, left at random).
+Arms: before (labels as claimed), after (refined), random (a random subset of "before", as many photos as "after").
 """
 
 import json
@@ -28,32 +28,32 @@ class Comparison(Result):
     models: dict[str, list[str]]  # paths below the root, by arm, in the order of the seeds
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line for each test set and figure, a column for each arm and for each gain."""
-        lines: dict[tuple[str, str], dict[str, Any]] = {}
+        """A row for each test set and figure, a column for each arm and for each gain."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
         for m in self.measured:
-            line = lines.setdefault((m.test_set, m.figure), {"test set": m.test_set, "figure": m.figure})
-            line[f"{m.arm} ({m.photos})"] = f"{m.mean:.3f} [{m.low:.3f}, {m.high:.3f}]"
+            row = rows.setdefault((m.test_set, m.figure), {"test set": m.test_set, "figure": m.figure})
+            row[f"{m.arm} ({m.photos})"] = f"{m.mean:.3f} [{m.low:.3f}, {m.high:.3f}]"
         for g in self.gains:
             low, high = g.seeds or g.drawn
-            lines[g.test_set, g.figure][f"after less {g.than}"] = f"{g.by:+.3f} [{low:+.3f}, {high:+.3f}]"
-        return list(lines.values())
+            rows[g.test_set, g.figure][f"after less {g.than}"] = f"{g.by:+.3f} [{low:+.3f}, {high:+.3f}]"
+        return list(rows.values())
 
     def lines(self) -> list[str]:
-        """How to read the table, and where the rest is."""
+        """What the columns mean, and the folder with all figures."""
         n = len(self.seeds)
         over = f"over {n} seeds (Welch's t)" if n > 1 else "over the same drawn test sets"
         return [
-            f"before: as claimed; after: refined; random: as many photos as after, left at random; {n} trainings each",
+            f"before: as claimed; after: refined; random: a random subset as large as after; {n} trainings each",
             f"[ ]: 95% interval, of an arm over test sets drawn from the people; of a difference: {over}",
-            f"everything, with a plot: {self.folder}",
+            f"all figures and a chart: {self.folder}",
         ]
 
 
 def save_comparison(comparison: Comparison, folder: Path, test_tables: list[str]) -> None:
-    """Write a comparison as JSON and as a picture, and as a table on the page of the Prefect run, if there is one.
+    """Write a comparison as JSON and as a chart, and as a table on the page of the Prefect run, if there is one.
 
-    test_tables: tables of the test sets it rests on, which `refinery clean` then keeps. The folder itself is left out
-    of the JSON, so that it says the same wherever the root lies.
+    test_tables: the tables of its test sets, which `refinery clean` then keeps. The folder is left out of the JSON, so
+    that the file is the same wherever the root lies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     values = {key: value for key, value in asdict(comparison).items() if key != "folder"} | {"tables": test_tables}

@@ -1,7 +1,7 @@
-"""Was the cleaning worth it? The same recipe and seeds on the data before, after, and less the same number at random.
+"""`refinery experiment`: compares trainings on the data before refining, after it, and on a random subset.
 
-A refined set that is better than the claims might be so for being smaller alone; the random arm answers that. Every
-figure comes with what it rests on: the interval over test sets drawn from the people, and over seeds.
+The random subset shows whether a gain comes from the smaller number of photos alone. Every figure has 95% intervals:
+over bootstrap samples of the test set's people, and over seeds.
 """
 
 import logging
@@ -65,7 +65,7 @@ def experiment(
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> Comparison:
-    """Train the same on the data before, after, and less as many photos at random; compare on test sets."""
+    """Train the same on the data before, after, and after a random removal of as many photos; compare on test sets."""
     if seeds < 1 or not test_set:
         raise UserError(f"--seeds {seeds} with {len(test_set)} --test-set: give at least one of each")
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
@@ -97,8 +97,8 @@ class TrainedArm(NamedTuple):
 
 
 def _train_arms(root: str, run: Run, seeds: int, *, device: str) -> dict[str, TrainedArm]:
-    """The models of every arm, trained now or found, seed by seed."""
-    from trainer.train import train  # torch takes seconds to load, and only a training needs it
+    """The models of every arm, one for each seed, trained now or found."""
+    from trainer.train import train  # torch takes seconds to load
 
     checkpoints: dict[str, list[str]] = {arm: [] for arm in ARMS}
     photos: dict[str, int] = {}
@@ -113,12 +113,12 @@ def _train_arms(root: str, run: Run, seeds: int, *, device: str) -> dict[str, Tr
 
 
 def _training_folder(root: str, run: Run, data: Path) -> Path:
-    """The folder of one training, named by what it is trained on and how."""
+    """The folder of one training; its name is a digest of the data and the run."""
     return Path(root).absolute() / "trainings" / digest(data.stem, str(asdict(run)))
 
 
 def _experiment_folder(root: str, trained: dict[str, TrainedArm], test_sets: list[str]) -> Path:
-    """The folder of the comparison, named by its models and test sets."""
+    """The folder of the comparison; its name is a digest of the models and the test sets."""
     models = [path for arm in trained.values() for path in arm.checkpoints]
     return Path(root).absolute() / "experiments" / digest(*models, *test_sets)
 

@@ -1,4 +1,4 @@
-"""Train a recipe on a data set from the command line; every field of a run is an option."""
+"""`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedModel(Result):
-    """A trained model: its files, what it was trained on, and its figures on each test set (tests)."""
+    """A trained model: its files, the size of its training, and its figures by test set (tests)."""
 
     model: str
     checkpoint: str
@@ -50,13 +50,13 @@ class TrainedModel(Result):
         return cls(model, checkpoint, result.photos, result.classes, result.steps, result.loss, result.tests)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The figures of the test sets."""
+        """A row a test set, with its figures."""
         return [
             {"test set": name, **{k: f"{v:.4f}" for k, v in figures.items()}} for name, figures in self.tests.items()
         ]
 
     def lines(self) -> list[str]:
-        """Where the model lies and what to do with it."""
+        """The size of the training, and what to run next."""
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates, last loss {self.loss:.3f}"
         return [
             trained,
@@ -89,16 +89,17 @@ def train_recipe(
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> TrainedModel | FieldsTable:
-    """Train a recipe on a refined data set; stopped anywhere, the same command goes on. Test sets: at each checkpoint.
+    """Train a recipe on a refined data set. A stopped training goes on with the same command.
 
-    On several GPUs it is started by torchrun: torchrun --nproc-per-node 8 --no-python refinery train ...
+    Test sets are measured at each checkpoint. On several GPUs:
+    torchrun --nproc-per-node 8 --no-python refinery train ...
     """
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:
         return FieldsTable(recipe, run)
     if data is None or out is None:
         raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
-    from trainer.train import train  # torch takes seconds to load, and only a training needs it
+    from trainer.train import train  # torch takes seconds to load
 
     detector_file = find_model(detector, "detector") if detector else ""
     prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]

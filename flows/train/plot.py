@@ -1,4 +1,4 @@
-"""The picture of an experiment, drawn without a screen."""
+"""The chart of an experiment, as a picture file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ OTHER_COLOUR = "#34495e"
 
 
 def plot_arms(measured: Sequence[ArmFigure], file: Path) -> None:
-    """Write a panel for each figure of each test set: a dot for each training, and each arm's mean with its interval.
+    """Write a chart with a panel for each figure and test set: a dot for each training, each arm's mean and interval.
 
-    The equal error rate has no panel: of it less is better.
+    The equal error rate has no panel, because smaller is better there and larger in all others.
     """
     from matplotlib.figure import Figure as Canvas  # a second to load, and only an experiment draws
 

@@ -1,6 +1,6 @@
-"""The run that a command trains: a recipe with fields replaced by options of the command line.
+"""The run that a command trains: a recipe, in which options of the command line replace fields.
 
-The fields that are typed most have options of their own; --set FIELD=VALUE replaces any other.
+The most frequent fields have options of their own; --set FIELD=VALUE replaces any other.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ OWN_OPTIONS = ("backbone", "loss", "steps", "batch", "lr", "seed")
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What was typed about a run; None, "" or nothing leaves the recipe's field as it is."""
+    """The options of a command that replace fields of a recipe; None or "" keeps the recipe's value."""
 
     backbone: str = ""
     loss: str = ""
@@ -41,10 +41,10 @@ class FieldsTable(Result):
         return [{"field": name, self.recipe: str(value), "what it is": text} for name, value, text in values]
 
     def lines(self) -> list[str]:
-        """How to replace one, and which recipes there are."""
+        """How to replace a field, and the names of the recipes."""
         own = ", ".join(f"--{name}" for name in OWN_OPTIONS)
         return [
-            f"replace one by --set FIELD=VALUE; {own} are options of their own",
+            f"replace a field by --set FIELD=VALUE; {own} are options of their own",
             f"recipes: {', '.join(RECIPES)} (--recipe NAME --fields shows the values of another)",
         ]
 
@@ -58,7 +58,7 @@ def run_of(name: str, options: RunOptions) -> Run:
 
 
 def with_options(run: Run, options: RunOptions) -> Run:
-    """A run with fields replaced by what was typed. Raises UserError as run_of does."""
+    """A run with fields replaced by options. Raises UserError as run_of does."""
     typed = {name: getattr(options, name) for name in OWN_OPTIONS}
     texts = {name: str(value) for name, value in typed.items() if value not in (None, "")}
     return override(run, texts | _settings(options.settings))

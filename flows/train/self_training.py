@@ -1,8 +1,8 @@
-"""Refining without a pretrained model: train on the noisy labels, refine with that model, train on what is kept.
+"""`refinery self-train`: refines without a pretrained embedder, by training on the noisy photos themselves.
 
-Round 0 trains on the claimed identities; a network learns what most photos of an identity have in common before it
-learns the exceptions by heart, so its model already finds a good part of the noise. Every further round trains on the
-labels of the round before, and the rounds end when few photos get another label.
+Round 0 trains on the labels as claimed and refines with that model. A network learns what most photos of an identity
+have in common before it learns the wrong labels, so this model already finds a good part of the noise. Every further
+round trains on the labels of the round before. The rounds end when few photos get another label.
 """
 
 import logging
@@ -58,13 +58,13 @@ FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (resul
 
 @dataclass(frozen=True)
 class SelfTrainingRound:
-    """One round: the photos that its refinement kept, and how many have another label than in the round before."""
+    """One round of training and refining."""
 
     round: int
-    trained_on: int
-    kept: int
-    changed: int
-    share: float
+    trained_on: int  # photos
+    kept: int  # photos, by the refinement
+    changed: int  # photos with another label than in the round before
+    share: float  # of the photos that changed
     model: str
 
 
@@ -76,11 +76,11 @@ class SelfTrainingResult(Result):
     outcome: RefineResult
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a round."""
+        """A row a round."""
         return [asdict(r) | {"share": f"{r.share:.1%}"} for r in self.rounds]
 
     def lines(self) -> list[str]:
-        """What the last refinement says."""
+        """The last model, and the lines of the last refinement."""
         return [f"the last model: {self.rounds[-1].model}", *self.outcome.lines()]
 
 
@@ -140,7 +140,7 @@ def self_train(
 
 
 def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:
-    """The training of round 0: shorter, and with sub-centres where they are asked for."""
+    """The run of round 0: shorter, and with sub-centres if the option is set."""
     short = replace(run, steps=max(1, round(run.steps * first_share)))
     if not sub_centres:
         return short
@@ -154,7 +154,7 @@ def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
     kept = _count_kept(labels)
     if not kept:
         raise UserError(
-            f"round {number}: no photo is left to learn from: give more --steps, or a larger "
+            f"round {number}: no photo is left to train on: give more --steps, or a larger "
             f"--first-share than {first_share:.2g}"
         )
     log.info("round %d: train on %d photos, then refine", number, kept)
@@ -163,9 +163,10 @@ def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
 def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str:
     """The ONNX model of a run trained on some labels: trained now, or found.
 
-    Its folder in the root is named by both; the folder above is called "bootstrap", as self-training once was.
+    The name of its folder in the root is a digest of both. The folder above is called "bootstrap", which existing roots
+    keep.
     """
-    from trainer.train import train  # torch takes seconds to load, and only a training needs it
+    from trainer.train import train  # torch takes seconds to load
 
     data = build_training_set(root, labels, faces)
     out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
@@ -173,7 +174,7 @@ def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) 
 
 
 def _finished_round(number: int, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:
-    """What the labels of a round changed from those it was trained on."""
+    """The record of a round, which was trained on earlier labels and gave new ones."""
     changed, photos = _count_changed(earlier, labels), len(labels)
     share = changed / max(1, photos)
     log.info("round %d: %d of %d photos have another label (%.1f%%)", number, changed, photos, 100 * share)
@@ -185,10 +186,10 @@ def _count_kept(labels: Table) -> int:
 
 
 def _count_changed(earlier: Table, labels: Table) -> int:
-    """Photos that were kept and are removed, were removed and are kept, or have another identity."""
+    """How many photos are removed now but were kept, are kept but were removed, or have another identity."""
     shards = zip(earlier.batches(["identity"]), labels.batches(["identity"]), strict=True)
     return sum(
         before != after
-        for one, other in shards
-        for before, after in zip(one["identity"].to_pylist(), other["identity"].to_pylist(), strict=True)
+        for earlier_rows, rows in shards
+        for before, after in zip(earlier_rows["identity"].to_pylist(), rows["identity"].to_pylist(), strict=True)
     )

@@ -1,6 +1,6 @@
-"""The data sets that trainings are compared on: the photos before refining, after it, and as few left at random.
+"""Training sets of an experiment: the photos before refining, after it, and a random subset as large as after.
 
-A trainer reads a training set from the manifest of a refined table, so a training set here is the manifest's path.
+The trainer reads a training set from the manifest of a refined table, so a training set here is a manifest's path.
 """
 
 from pathlib import Path
@@ -12,13 +12,13 @@ from pipeline.refinement import Refinement
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
 
-ARMS = ("before", "after", "random")  # as in a trial: what is compared, each trained with the same recipe
+ARMS = ("before", "after", "random")  # the training sets that an experiment compares, as the arms of a trial
 
 
 def build_compared_sets(root: str, refinement: Refinement, *, seed: int, workers: Workers = None) -> dict[str, Path]:
-    """The manifest of each arm's training set; seed: which photos the random arm loses.
+    """The manifest of each arm's training set; seed: of the choice of the random arm's photos.
 
-    Raises UserError when the root is no folder: a trainer reads from a disk.
+    Raises UserError where the root is no folder, the only place from which the trainer reads.
     """
     claims = as_claimed(root, refinement.photos, refinement.faces, workers=workers)
     random = random_subset(root, claims, keep=int(refinement.account.kept), seed=seed, workers=workers)
@@ -27,9 +27,12 @@ def build_compared_sets(root: str, refinement: Refinement, *, seed: int, workers
 
 
 def build_training_set(root: str, labels: Table, faces: Table, *, workers: Workers = None) -> Path:
-    """The manifest of the refined table that labels make of faces, in a shuffled order."""
+    """The manifest of the refined table of these labels and faces, in a shuffled order.
+
+    Raises UserError where the root is no folder.
+    """
     if "://" in root:
-        raise UserError(f"training reads from a disk, and {root} is none: export the data set to a folder first")
+        raise UserError(f"training reads from a folder, and {root} is none: export the data set to a folder first")
     identities = shuffle.identities(root, labels, workers=workers)
     table = shuffle.refined(root, labels, faces, identities, workers=workers)
     return Path(root).absolute() / table.name / f"{table.address}.json"

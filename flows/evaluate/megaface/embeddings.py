@@ -1,4 +1,4 @@
-"""A model's embeddings of MegaFace's photos, from a table or from files of the development kit, and to such files."""
+"""A model's embeddings of MegaFace's photos: read from a table or from the development kit's files, written to such."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StoredEmbeddings:
-    """A folder with embeddings of the development kit, which stands for the model it is named after."""
+    """A folder with embeddings in the development kit's format; its name is that of the model that made them."""
 
     folder: str
 
@@ -32,7 +32,8 @@ def is_stored(model: str) -> bool:
 
 
 class Block(NamedTuple):
-    """Some probes or distractors: keys [n], people [n] (None for distractors), unit embeddings [n, d], has_face [n]."""
+    """A block of probes or of distractors: keys [n], people [n] (None for distractors), unit embeddings [n, d]; and
+    which have a face [n]: the rows of the others are zeros."""
 
     keys: list[str]
     people: list[str | None]
@@ -69,7 +70,7 @@ class MegaFaceEmbeddings:
         blocks = list(self._blocks(named=True))
         keys = [key for block in blocks for key in block.keys_with_face]
         if not keys:
-            raise UserError("the set holds no probe with a face: probes lie in folders of their person's name")
+            raise UserError("the set holds no probe with a face: put probes into a folder for each person")
         people = [str(p) for b in blocks for p, has_face in zip(b.people, b.has_face, strict=True) if has_face]
         person = np.unique(people, return_inverse=True)[1].astype(np.int64)
         missing = sum(int((~block.has_face).sum()) for block in blocks)
@@ -110,7 +111,7 @@ class MegaFaceEmbeddings:
 
 
 def write_devkit_files(folder: Path, model: str, embeddings: MegaFaceEmbeddings, probes: Probes) -> None:
-    """Write a model's embeddings as the development kit reads them, and the lists of the photos that have any."""
+    """Write a model's embeddings as the development kit reads them, and the lists of the photos with a face."""
     _write_embeddings(folder, megaface_devkit.PROBES, model, probes.keys, probes.x)
     megaface_devkit.write_list(folder, megaface_devkit.PROBES, probes.keys, [str(p) for p in probes.person.tolist()])
     distractors: list[str] = []

@@ -1,4 +1,4 @@
-"""The two lists of noisy photos of MegaFace, in the form that InsightFace published theirs in: a photo a line."""
+"""The two lists of noisy photos of MegaFace, in the format of those that InsightFace published: a photo a line."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -10,12 +10,12 @@ HEAD = "# found by refinery; a photo a line\n"
 
 
 def probe_name(key: str) -> str:
-    """A probe as the list names it: by its file."""
+    """A probe's name in the list: that of its file."""
     return PurePosixPath(key).name
 
 
 def distractor_name(key: str) -> str:
-    """A distractor as the list names it: by the number, the photographer and the file."""
+    """A distractor's name in the list: number/photographer/file."""
     return "/".join(PurePosixPath(key).parts[-3:])
 
 

@@ -1,7 +1,7 @@
-"""MegaFace refined: which probes are mislabelled, which distractors show probe people, and what that does to rank-1.
+"""`refinery megaface`: lists mislabelled probes and distractors that show probe people, and measures without them.
 
-Reads a refinement of FaceScrub and the distractors (`refinery refine megaface ...`), writes the two lists in the form
-that InsightFace published theirs in, and measures identification with and without them.
+It reads a refinement of FaceScrub and the distractors (`refinery refine ROOT megaface ...`), writes the two lists in
+the format of those that InsightFace published, and measures identification with and without the listed photos.
 """
 
 import logging
@@ -31,12 +31,12 @@ from pipeline.tables.columns import vectors
 from trainer.evaluation.identification import FARS, Identification, identify, replace_noisy_probes
 
 log = logging.getLogger("refinery")
-WRONG = frozenset({"outlier", "mixed", "misplaced", "split"})  # reasons that say "not the person of this name"
+WRONG = frozenset({"outlier", "mixed", "misplaced", "split"})  # reasons of photos that do not show their claimed person
 
 
 @dataclass(frozen=True)
 class ListAgreement:
-    """A list beside a published one, photos of this data only."""
+    """How many photos of this data our list and a published one name both, and each alone."""
 
     both: int
     ours_only: int
@@ -45,7 +45,11 @@ class ListAgreement:
 
 @dataclass(frozen=True)
 class MegaFaceLists(Result):
-    """What was found, and what the figures are with and without it."""
+    """The numbers of photos and of listed ones, and the figures with and without the listed photos.
+
+    copies: distractors that are duplicates of others; answered: distractors about which people answered; published: by
+    list.
+    """
 
     probes: int
     distractors: int
@@ -58,20 +62,20 @@ class MegaFaceLists(Result):
     out: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a figure: as it came, and refined."""
+        """A row a figure: with all photos, and without the listed ones."""
         return self.figures
 
     def lines(self) -> list[str]:
-        """What was found, beside a published list where one was given."""
-        beside = [
+        """How many photos are listed, the agreement with published lists, and where the lists are."""
+        agreement = [
             f"{name}: {a.both} photos in both lists, {a.ours_only} in ours only, {a.theirs_only} in theirs only"
             for name, a in self.published.items()
         ]
-        shown = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
+        distractors = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
         return [
-            f"{self.noisy_probes} of {self.probes} probes are not the person of their name",
-            f"{shown} (people answered about {self.answered}); {self.copies} show a picture again",
-            *beside,
+            f"{self.noisy_probes} of {self.probes} probes do not show their claimed person",
+            f"{distractors} (people answered about {self.answered}); {self.copies} are duplicates",
+            *agreement,
             f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBE_LIST}, {DISTRACTOR_LIST}",
         ]
 
@@ -83,7 +87,7 @@ def megaface(
         str, typer.Option(help=f"A folder with {PROBE_LIST} and {DISTRACTOR_LIST} to compare with.")
     ] = "",
     distractor_far: Annotated[
-        float, typer.Option(help="FAR of the distractors' search: the share of them that may be listed wrongly.")
+        float, typer.Option(help="FAR of the search in the distractors: the share of them that may be listed wrongly.")
     ] = FALSE_ALARMS,
     draws: Draws = 1000,
 ) -> MegaFaceLists:
@@ -91,14 +95,14 @@ def megaface(
     if not 0 < distractor_far < 0.5:
         raise UserError(f"--distractor-far {distractor_far:g}: give a share between 0 and 0.5")
     theirs = {name: read_list(Path(published, name)) for name in (PROBE_LIST, DISTRACTOR_LIST)} if published else {}
-    done = latest(root)
-    x, person, keys, noisy = _probes(done)
-    unnamed = find_unnamed(done, false_alarms=distractor_far)
+    refinement = latest(root)
+    x, person, keys, noisy = _probes(refinement)
+    unnamed = find_unnamed(refinement, false_alarms=distractor_far)
     if not unnamed.faces:
         raise UserError(f"{root} holds no unnamed photo with a face: refine FaceScrub and the distractors together")
-    people = answers_on_unnamed(done)  # have the last word
-    known = {face.key for face in unnamed.known if people.get(face.key) != "no"} | {
-        k for k, v in people.items() if v == "yes"
+    answers = answers_on_unnamed(refinement)  # they overrule the search
+    known = {face.key for face in unnamed.known if answers.get(face.key) != "no"} | {
+        key for key, answer in answers.items() if answer == "yes"
     }
     ours = {
         PROBE_LIST: sorted(probe_name(k) for k, wrong in zip(keys, noisy, strict=True) if wrong),
@@ -106,31 +110,36 @@ def megaface(
     }
     write_lists(out, ours)
     log.info("%d probes, %d distractors: identification as they came, then refined", len(x), unnamed.faces)
-    before = identify(x, person, (v for _, v in _blocks(done)))
-    after = identify(replace_noisy_probes(x, person, noisy), person, (_without(v, k, known) for k, v in _blocks(done)))
-    there = {PROBE_LIST: {probe_name(k) for k in keys}, DISTRACTOR_LIST: {distractor_name(k) for k, _ in _keys(done)}}
+    before = identify(x, person, (block for _, block in _distractors(refinement)))
+    clean_distractors = (_without(block, block_keys, known) for block_keys, block in _distractors(refinement))
+    after = identify(replace_noisy_probes(x, person, noisy), person, clean_distractors)
+    in_data = {
+        PROBE_LIST: {probe_name(k) for k in keys},
+        DISTRACTOR_LIST: {distractor_name(k) for block_keys, _ in _distractors(refinement) for k in block_keys},
+    }
     return MegaFaceLists(
         len(x),
         unnamed.faces,
         int(noisy.sum()),
         len(known),
         len(unnamed.copies),
-        len(people),
+        len(answers),
         list(_figures(before, after, draws)),
-        {name: _agreed(set(ours[name]), found & there[name]) for name, found in theirs.items()},
+        {name: _agreement(set(ours[name]), listed & in_data[name]) for name, listed in theirs.items()},
         str(out),
     )
 
 
-def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[str], NDArray[np.bool_]]:
-    """Vectors, people and keys of the named photos with a face, and which are not the person of their name."""
+def _probes(refinement: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[str], NDArray[np.bool_]]:
+    """Embeddings [n, d], numbers of claimed persons [n] and keys [n] of the named photos with a face, and which of
+    these do not show their claimed person [n]."""
     x, person, keys, noisy = [], [], [], []
-    tables = (done.labels.batches(), done.embeddings[0].batches(["x"]))
-    for labels, embedded in zip(*tables, strict=True):
-        found, there = vectors(embedded["x"])
+    tables = (refinement.labels.batches(), refinement.embeddings[0].batches(["x"]))
+    for labels, embeddings in zip(*tables, strict=True):
+        shard_x, has_face = vectors(embeddings["x"])
         for i, row in enumerate(labels.to_pylist()):
-            if there[i] and row["claimed"] is not None:
-                x.append(found[i].astype(np.float32))
+            if has_face[i] and row["claimed"] is not None:
+                x.append(shard_x[i].astype(np.float32))
                 person.append(row["claimed"])
                 keys.append(row["key"])
                 noisy.append(row["reason"] in WRONG)
@@ -141,18 +150,14 @@ def _probes(done: Refinement) -> tuple[NDArray[np.float32], NDArray[Any], list[s
     return np.array(x), np.unique(person, return_inverse=True)[1], keys, np.array(noisy)
 
 
-def _blocks(done: Refinement) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-    for keys, x in read_unnamed(done):
+def _distractors(refinement: Refinement) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Keys [n] and embeddings [n, d] of the unnamed photos with a face, by the first embedder, shard by shard."""
+    for keys, x in read_unnamed(refinement):
         yield keys, np.asarray(x[0], np.float32)
 
 
-def _keys(done: Refinement) -> Iterator[tuple[str, None]]:
-    for keys, _ in _blocks(done):
-        yield from ((k, None) for k in keys)
-
-
 def _without(x: NDArray[np.float32], keys: list[str], known: set[str]) -> NDArray[np.float32]:
-    """The vectors, those of listed distractors zero: they can never match."""
+    """The embeddings, with zeros for the known distractors, which then never match."""
     return np.where(np.array([k in known for k in keys])[:, None], np.float32(0), x)
 
 
@@ -167,15 +172,15 @@ def _figures(before: Identification, after: Identification, draws: int) -> Itera
                 "refined": _shown(after.rank(k, size, samples=draws)),
             }
     for far in FARS:
-        one, two = before.tar(far, samples=draws), after.tar(far, samples=draws)
-        if one and two:
+        tar_before, tar_after = before.tar(far, samples=draws), after.tar(far, samples=draws)
+        if tar_before and tar_after:
             few = far * before.impostor_pairs < 10
             yield {
                 "figure": f"TAR@FAR={far:g}",
                 "distractors": before.sizes[-1],
                 "pairs": before.pairs,
-                "as it came": _shown(one),
-                "refined": _shown(two) + (" (few impostors)" if few else ""),
+                "as it came": _shown(tar_before),
+                "refined": _shown(tar_after) + (" (few impostors)" if few else ""),
             }
 
 
@@ -183,5 +188,5 @@ def _shown(value: tuple[float, float, float]) -> str:
     return "{:.4f} [{:.4f}, {:.4f}]".format(*value)
 
 
-def _agreed(ours: set[str], theirs: set[str]) -> ListAgreement:
+def _agreement(ours: set[str], theirs: set[str]) -> ListAgreement:
     return ListAgreement(len(ours & theirs), len(ours - theirs), len(theirs - ours))

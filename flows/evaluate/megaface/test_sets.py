@@ -1,8 +1,8 @@
 """MegaFace in `refinery evaluate`: probes among distractors, by a model or by embeddings of the development kit.
 
-The figures are those of all photos and, where facescrub_noises.txt and megaface_noises.txt lie in the folder, those
-without the photos that these lists name. Trillion-Pairs measures the same on other photos: TAR at FAR 1e-9, and mates
-that come first.
+There are figures of all photos and, where facescrub_noises.txt and megaface_noises.txt lie in the folder, figures
+without the photos that these lists name. Trillion-Pairs has the same measures for other photos: TAR at FAR 1e-9, and
+the share of probes whose mate ranks first.
 """
 
 import logging
@@ -37,7 +37,7 @@ def recognise(path: str) -> bool:
 
 
 def measure(root: str, models: Models, path: str, options: MeasureOptions) -> list[Measurement]:
-    """The figures of each model on the probes and distractors in a folder, and on those that no list calls noise.
+    """The figures of each model on all probes and distractors in a folder, and on those that are in no noise list.
 
     Photos without a face are left out; options.features: a folder to which the models' embeddings are written. Raises
     UserError for a set without probes or distractors.
@@ -86,7 +86,7 @@ def _embed(
 
 
 def _in_list(names: Iterator[str], listed: Collection[str]) -> NDArray[np.bool_]:
-    """Which names [n] a list holds."""
+    """Which names [n] are in a list."""
     return np.array([name in listed for name in names], bool)
 
 
@@ -98,7 +98,7 @@ def _distractors(embeddings: MegaFaceEmbeddings, noisy: Collection[str]) -> Iter
 
 
 def _figures(test_set: str, title: str, identified: Identification, options: MeasureOptions) -> Iterator[Figure]:
-    """Rank-1 and rank-10 among each number of distractors, TAR at each FAR, and mates that come first."""
+    """Rank-1 and rank-10 among each number of distractors, TAR at each FAR, and the share of mates ranked first."""
     draws, seed = options.draws, options.seed
 
     def figure(name: str, value: tuple[float, float, float] | None, passing: float = np.inf) -> Iterator[Figure]:

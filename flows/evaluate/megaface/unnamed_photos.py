@@ -1,7 +1,7 @@
-"""What a refinement says of unnamed photos: which show a person of the data, and which are duplicates of each other.
+"""Unnamed photos of a refinement that show a person of its data, and those that are duplicates of each other.
 
-What MegaFace's refinement publishes of its million distractors. A distractor is compared with the centres of all
-persons; the threshold is a false accept rate, so what is chosen is how many are accused wrongly.
+For MegaFace these are the distractors to remove. Each unnamed face is compared with the centres of all persons; the
+threshold is a false accept rate, so the number of photos listed wrongly is chosen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,8 +26,8 @@ from pipeline.refinement import Refinement
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import read_shard
 
-FALSE_ALARMS = 1e-5  # to expect of each distractor: ten in a million are accused wrongly
-EMBEDDER_FAR = 1e-3  # that each embedder's own score must reach
+FALSE_ALARMS = 1e-5  # expected share of distractors listed wrongly: ten of a million
+EMBEDDER_FAR = 1e-3  # each embedder's own score must also pass the threshold at this false accept rate
 
 
 class KnownFace(NamedTuple):
@@ -39,8 +39,10 @@ class KnownFace(NamedTuple):
 
 
 class UnnamedPhotos(NamedTuple):
-    """What is known of the unnamed photos: how many have a face, which show a person of the data, and which are
-    duplicates, by key, of which other."""
+    """How many unnamed photos have a face, which show a person of the data, and which are duplicates.
+
+    copies: the key of each duplicate, and that of the photo it duplicates.
+    """
 
     faces: int
     known: list[KnownFace]
@@ -48,8 +50,10 @@ class UnnamedPhotos(NamedTuple):
 
 
 def answers_on_unnamed(refinement: Refinement) -> dict[str, str]:
-    """What people answered about unnamed photos, by key: yes, it shows a person of the data; no, none of those asked
-    about."""
+    """The answers of people about unnamed photos, by key.
+
+    yes: the photo shows a person of the data; no: it shows none of the persons that were asked about.
+    """
     answers: dict[str, str] = {}
     decisions = refinement.decisions.batches(["verdict", "who"])
     for rows, verdicts in zip(refinement.judged_findings.batches(["kind", "subject"]), decisions, strict=True):
@@ -88,18 +92,19 @@ def _known_faces(
     calibration: Calibration,
     false_alarms: float,
 ) -> Iterator[KnownFace]:
+    """The faces whose best match passes the threshold, by the fused score and by each embedder's own."""
     matches = best_matches(all_impostor_stats(x, calibration), persons.gallery, calibration, k=NEAREST)
     far = false_alarms / max(1, len(persons.person))
     sure = matches.fused >= threshold_at_far(calibration.fused_curve, far)
     for scores, curve in zip(matches.scores, calibration.far_curves, strict=True):
         sure &= scores >= threshold_at_far(curve, EMBEDDER_FAR)
-    for at in np.flatnonzero(sure).tolist():
-        person = str(persons.person[matches.row[at]])
-        yield KnownFace(keys[int(matches.query[at])], person, tuple(float(z[at]) for z in matches.scores))
+    for match in np.flatnonzero(sure).tolist():
+        person = str(persons.person[matches.row[match]])
+        yield KnownFace(keys[int(matches.query[match])], person, tuple(float(s[match]) for s in matches.scores))
 
 
 def _copies(refinement: Refinement, calibration: Calibration) -> dict[str, str]:
-    """Keys of unnamed photos that are duplicates, and of the one that stands for them: the first of their keys."""
+    """The keys of unnamed photos that are duplicates, each with the key of the original, the first key of the group."""
     embeddings = tuple(t.shards for t in refinement.embeddings)
     shards = FaceShards(refinement.faces.shards, refinement.copies.shards, embeddings)
     rule = SamePictureRule(CANDIDATE_FAR, refinement.thresholds["same_picture"])
@@ -117,7 +122,7 @@ def _copies(refinement: Refinement, calibration: Calibration) -> dict[str, str]:
 
 
 def read_unnamed(refinement: Refinement) -> Iterator[tuple[list[str], list[NDArray[np.floating]]]]:
-    """Keys [n] and each embedder's vectors [n, d] of the unnamed faces, shard by shard."""
+    """Keys [n] and each embedder's embeddings [n, d] of the unnamed photos with a face, shard by shard."""
     tables = (refinement.photos, *refinement.embeddings)
     for photos, *embeddings in zip(*(t.shards for t in tables), strict=True):
         rows = read_shard(refinement.root, photos, ["key", "identity"])

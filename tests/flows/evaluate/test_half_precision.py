@@ -59,7 +59,7 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
     monkeypatch.undo()
     monkeypatch.setattr("flows.evaluate.half_precision.embedder_format", lambda model: model)
-    with pytest.raises(UserError, match="would be given its faces otherwise"):
+    with pytest.raises(UserError, match="would take its faces in another format"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
 
 

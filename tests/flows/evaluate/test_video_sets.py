@@ -110,7 +110,7 @@ def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str)
     folder = iqiyi(tmp_path)
     for frame in (folder / "frames").glob("IQIYI_*0/*"):
         frame.write_bytes(b"<html>")
-    with pytest.raises(UserError, match="shows a face of anybody sought"):
+    with pytest.raises(UserError, match="shows a face of a person to find"):
         evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True)
 
 

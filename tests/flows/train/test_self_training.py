@@ -76,7 +76,7 @@ def test_round_0_has_sub_centres_and_every_later_one_has_none(source: list[str],
 
 @pytest.mark.slow
 def test_round_0_is_shorter_and_one_that_leaves_nothing_is_told(source: list[str], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no photo is left to learn from: give more --steps"):
+    with pytest.raises(UserError, match=r"no photo is left to train on: give more --steps"):
         self_train.fn(str(tmp_path), source, str(DETECTOR), rounds=2, stop_share=0.0, min_faces=100, **SHORT)
     (first,) = (tmp_path / "bootstrap").iterdir()
     assert checkpoint.load(first / "last.pt").run.steps == SHORT["steps"] / 3
