@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# MegaFace: which FaceScrub photos are not the person of their folder, and which distractors show one of these people.
+# MegaFace: list the FaceScrub photos that do not show their folder's person, and the distractors that show one of them.
 #
 #   FACESCRUB=facescrub MEGAFACE=FlickrFinal2 DETECTOR=... EMBEDDER=... OUT=out bash flows/examples/megaface.sh
 #
-# Writes facescrub_noises.txt and megaface_noises.txt as InsightFace published theirs. PUBLISHED (optional): a folder with
-# the published pair, to compare with.
+# Writes facescrub_noises.txt and megaface_noises.txt in the format of those that InsightFace published. PUBLISHED
+# (optional): a folder with the published lists, to compare with.
 set -euo pipefail
 : "${FACESCRUB:?folders of actors (the probes)}" "${MEGAFACE:?folders of distractors}"
 : "${DETECTOR:?a detector}" "${EMBEDDER:?an embedder}" "${OUT:?a folder for everything that is made}"

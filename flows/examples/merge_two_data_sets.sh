@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Two data sets as one, without two labels for one person and without the same picture twice.
+# Merge two data sets into one, with one label for each person and without duplicates.
 #
 #   FIRST="record-io faces_emore" SECOND="image-folder photos" DETECTOR=... EMBEDDER=... OUT=out \
 #       bash flows/examples/merge_two_data_sets.sh
 #
-# Identities of the two are kept apart until the faces show that they are one person; merges and duplicates across them
-# are in the report.
+# Two identities of the same name in both sets are two identities at first; they are merged where the faces show one
+# person. Merges and duplicates across the sets are in the report.
 set -euo pipefail
 : "${FIRST:?kind and path of the first data set, as in FIRST=\"record-io faces_emore\"}" "${SECOND:?kind and path of the second}"
 : "${DETECTOR:?a detector}" "${EMBEDDER:?an embedder}" "${OUT:?a folder for everything that is made}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Your own photos, a folder for each identity: find what is wrong, look at it, export what stays.
+# Refine your own photos, a folder for each identity; look at the findings; export the refined data set.
 #
 #   PHOTOS=photos DETECTOR=scrfd.onnx EMBEDDER=arcface.onnx OUT=out bash flows/examples/refine_own_photos.sh
 #
-# Run it again after adding photos: only what is new is looked at. TEST_SET (optional): people in it are removed.
+# Run it again after adding photos: only the new ones are processed. TEST_SET (optional): people in it are removed.
 set -euo pipefail
 : "${PHOTOS:?a folder with a folder of photos for each identity}" "${DETECTOR:?an SCRFD or YuNet ONNX file}"
 : "${EMBEDDER:?an ArcFace-kind ONNX file or a checkpoint of refinery train}" "${OUT:?a folder for everything that is made}"

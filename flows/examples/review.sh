@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Let people decide what the machine is not sure of, and take their answers back.
+# Send uncertain cases to annotators, and collect their answers.
 #
 #   ROOT=out/root GROUPS_CSV=groups.csv bash flows/examples/review.sh send       # then annotators answer
-#   ROOT=out/root OUT=out bash flows/examples/review.sh collect                  # as often as you like
+#   ROOT=out/root OUT=out bash flows/examples/review.sh collect                  # any number of times
 #
-# URL (optional): a Label Studio that is there already, with its token in LABEL_STUDIO_API_KEY. Without it, start one on
-# this machine first: refinery review serve ROOT
+# URL (optional): a Label Studio that runs already, with its token in LABEL_STUDIO_API_KEY. Without it, first start one on
+# this machine: refinery review serve ROOT
 set -euo pipefail
 : "${ROOT:?the root of a finished refinement}"
 

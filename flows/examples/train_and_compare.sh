@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Was the cleaning worth it? Train the same on the data before, after, and cut at random; then the final model.
+# Compare trainings on the data before refining, after it, and on a random subset; then train the final model.
 #
 #   ROOT=out/root TEST_SET=lfw.bin OUT=out bash flows/examples/train_and_compare.sh
 #
-# RECIPE (sample): what is trained, see `refinery train --help`. STEPS, SEEDS: fewer updates, more trainings of each arm.
+# RECIPE (default: sample): see `refinery train --help`. STEPS: number of updates. SEEDS: trainings of each data set.
 # DETECTOR: for a test set whose photos are not aligned.
 set -euo pipefail
 : "${ROOT:?the root of a finished refinement}" "${TEST_SET:?a .bin, a pairs.txt or a folder of people}"
