@@ -1,9 +1,9 @@
-"""Order, retries, schedules and the command line: the only package that knows Prefect."""
+"""The command line and the Prefect flows behind it; the only package that imports Prefect."""
 
 import os
 
-# before anything imports prefect: nothing is reported to anyone, a first start may take its time, our own log lines
-# reach the run's page, and a failed task's traceback stays there instead of on the terminal
+# set before anything imports Prefect: it sends no usage data, its first start may take long, refinery's log lines are
+# on the run's page, and the traceback of a failed task is there and not on the terminal
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")

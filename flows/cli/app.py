@@ -1,7 +1,8 @@
-"""`refinery`: the list of commands, and how a run of one ends.
+"""The program `refinery`: all its commands, its log, and its exit statuses.
 
-Exit status: 0 done; 1 a fault of the program, or something needed is missing (`doctor`); 2 a mistake in what was typed;
-130 stopped by Ctrl-C. An error is one line on standard error, after the usage where a word is not understood.
+Exit status: 0 done; 1 a fault of the program, or something needed is missing (`doctor`); 2 a mistake in the arguments
+or in the files they name; 130 stopped by Ctrl-C. An error is one line on standard error; for an unknown command or
+option the usage stands above it.
 """
 
 import logging
@@ -37,7 +38,7 @@ def main() -> None:
         _end(2, str(error))
     except (KeyboardInterrupt, typer.Abort):
         _end(130, STOPPED)
-    except Exception as error:  # a fault of ours is one line, too
+    except Exception as error:  # a fault of the program is printed as one line as well
         if type(error).__module__.startswith(("click", "typer")) and hasattr(error, "show"):
             error.show()
             sys.exit(2)
@@ -46,7 +47,7 @@ def main() -> None:
         if _follows_ctrl_c(error):
             _end(130, STOPPED)
         _end(1, f"a fault of the program, not yours: {error} (REFINERY_DEBUG=1 shows where)")
-    if status == 130:  # what typer makes of Ctrl-C
+    if status == 130:  # typer returns this after Ctrl-C
         _end(130, STOPPED)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -59,7 +60,7 @@ def build_app() -> typer.Typer:
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"max_content_width": 100},  # of every command's help, too
+        context_settings={"max_content_width": 100},  # holds for the help of every command
         epilog=CommandEntry("", "", "", "", EXAMPLE).epilog(),
     )
     app.callback()(_root)
@@ -90,7 +91,7 @@ def _root(
 
 
 def _follows_ctrl_c(error: BaseException | None) -> bool:
-    """Whether an error is a consequence of Ctrl-C, as when a Prefect server in the same terminal ended by it, too."""
+    """Whether Ctrl-C caused an error: it may first end a Prefect server in the same terminal, which then fails."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

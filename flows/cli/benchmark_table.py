@@ -9,7 +9,7 @@ BENCHMARKS = (
         "benchmark",
         MEASURE,
         "",
-        "Measure this machine, beside a limit or a peer of the same run.",
+        "Measure this machine, beside a limit or another method in the same run.",
         "refinery benchmark device --half",
     ),
     CommandEntry(
@@ -23,7 +23,7 @@ BENCHMARKS = (
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",
-        "Every step of a refinement, and whole ones, beside the bare models.",
+        "Photos per second of refinements and their steps, beside the bare models.",
         f"refinery benchmark refine image-folder PHOTOS {MODELS}",
     ),
     CommandEntry(
@@ -58,14 +58,14 @@ BENCHMARKS = (
         "benchmark search",
         MEASURE,
         "flows.benchmark.search:search",
-        "Our search among very many persons beside faiss's, and what each misses.",
+        "Our search among very many persons beside faiss's: time and misses.",
         "refinery benchmark search --persons 100000",
     ),
     CommandEntry(
         "benchmark peers",
         MEASURE,
         "flows.benchmark.peers:peers",
-        "The pipeline beside DBSCAN, cleanlab, and faiss with components.",
+        "The pipeline beside DBSCAN, cleanlab, and faiss with connected components.",
         "refinery benchmark peers drawn",
     ),
     CommandEntry(

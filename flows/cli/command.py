@@ -1,7 +1,7 @@
-"""A command, built from its entry in the table when it is called or its own --help is shown, and not before.
+"""Builds a command from its entry in the command table, only when the command is called or its --help is shown.
 
-Its options are the signature of its function. Building it imports the function's module, and with it perhaps torch,
-Prefect or OpenCV; the list of commands is shown without any of them.
+The parameters of its function are its arguments and options. Building it imports the function's module, and so perhaps
+torch, Prefect or OpenCV; the list of commands is shown without importing any of them.
 """
 
 import functools
@@ -24,10 +24,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON o
 
 @dataclass(frozen=True)
 class CommandEntry:
-    """A command: what the list shows of it, and where its function is.
+    """An entry of the command table.
 
-    name: as it is typed, "review send" with its group; target: "module:function", or "" for a group of commands;
-    summary: one line of the list; example: one command that can be pasted, after placeholders in capitals are replaced.
+    name: as it is typed, with its group ("review send"); panel: the heading in the list of commands; target:
+    "module:function", or "" for a group of commands; summary: its line in that list; example: a command line to paste,
+    with placeholders in capitals.
     """
 
     name: str
@@ -42,7 +43,7 @@ class CommandEntry:
         return self.name.rpartition(" ")[2]
 
     def epilog(self) -> str:
-        """The last lines of --help: the example, over several lines with a backslash at their ends where it is long."""
+        """The last lines of --help: the example; a long one is broken into lines that end with a backslash."""
         lines = textwrap.wrap(
             self.example, 88, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
         )
@@ -81,7 +82,7 @@ def _load(target: str) -> Callable[..., Any]:
 
 
 def _runnable(function: Any) -> Callable[..., Any]:
-    """The function; of a Prefect flow one that runs the flow, on a server that is started where none is set."""
+    """The function to call; for a Prefect flow one that runs the flow, and starts a server where none is configured."""
     if not hasattr(function, "fn"):
         return function  # type: ignore[no-any-return]
     plain: Callable[..., Any] = function.fn
@@ -98,10 +99,10 @@ def _runnable(function: Any) -> Callable[..., Any]:
 
 
 def _json_option() -> Any:
-    """The option --json, as typer makes one from an annotated parameter."""
+    """The option --json of every command."""
 
     def declared(json: AsJson = False) -> None:
-        """Exists for its parameter alone."""
+        """Has the parameter from which typer makes the option."""
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command()(declared)

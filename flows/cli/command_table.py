@@ -1,6 +1,6 @@
-"""Every command of `refinery`: its name, where its function is, one line for the list, and an example.
+"""The command table: the name, function, summary and example of every command of `refinery`.
 
-Nothing is imported to read this table. Its order is the order of the list.
+Reading the table imports no command. Its order is the order of the list in `refinery --help`.
 """
 
 from flows.cli.benchmark_table import BENCHMARKS
@@ -28,7 +28,7 @@ COMMANDS = (
         "report",
         START,
         "flows.report.flow:report",
-        "One HTML file: where every photo went and why, thresholds, faces of every finding.",
+        "One HTML file: where every photo went and why, thresholds, faces of every kind of finding.",
         "refinery report ROOT --out report.html",
     ),
     CommandEntry(
@@ -70,21 +70,21 @@ COMMANDS = (
         "apply-list",
         DATA,
         "flows.refine.apply_list:apply_list",
-        "Take a published clean list in as decisions, which people's answers overrule.",
+        "Record a published clean list as decisions, which people's answers overrule.",
         "refinery apply-list ROOT clean_list.txt --says right",
     ),
     CommandEntry(
         "clean",
         DATA,
         "flows.refine.clean:clean",
-        "Remove the tables of a root that nothing finished in it refers to.",
+        "Remove the tables of a root to which no finished work refers.",
         "refinery clean ROOT --dry-run",
     ),
     CommandEntry(
         "sample",
         DATA,
         "",
-        "The drawn sample world and its two small models: world, models.",
+        "Draw the sample world, or train its two small models.",
         "refinery sample world --out world",
     ),
     CommandEntry(
@@ -105,14 +105,14 @@ COMMANDS = (
         "review",
         REVIEW,
         "",
-        "People decide what the machine is not sure of: serve, send, collect, status.",
+        "Let people decide uncertain cases: serve, send, collect, status.",
         "refinery review send ROOT --groups groups.csv",
     ),
     CommandEntry(
         "review serve",
         REVIEW,
         "flows.review.label_server:serve",
-        "Run a Label Studio on this machine for a review; installed the first time (1 GB).",
+        "Run a Label Studio on this machine; the first time it is installed (1 GB).",
         "refinery review serve ROOT --port 8080",
     ),
     CommandEntry(
@@ -126,21 +126,21 @@ COMMANDS = (
         "review collect",
         REVIEW,
         "flows.review.flow:collect",
-        "Take the answers back: into the ledger, then into the labels.",
+        "Collect the answers: into the ledger, then into the labels.",
         "refinery review collect ROOT",
     ),
     CommandEntry(
         "review status",
         REVIEW,
         "flows.review.flow:status",
-        "The queue of each group, agreement of annotators, and the noise left.",
+        "Show the queue of each group, agreement of annotators, and the noise left.",
         "refinery review status ROOT",
     ),
     CommandEntry(
         "train",
         TRAIN,
         "flows.train.flow:train_recipe",
-        "Train a recipe on a refined data set; stopped anywhere, the same command goes on.",
+        "Train a recipe on a refined data set; a stopped training goes on.",
         "refinery train refined --recipe casia_r50 --out run --test-set lfw.bin",
     ),
     CommandEntry(
@@ -154,14 +154,14 @@ COMMANDS = (
         "experiment",
         TRAIN,
         "flows.train.experiment:experiment",
-        "Train the same on the data before, after, and cut at random; compare.",
+        "Train on the data before refining, after it, and on a random subset; compare.",
         "refinery experiment ROOT --test-set lfw.bin --seeds 3",
     ),
     CommandEntry(
         "self-train",
         TRAIN,
         "flows.train.self_training:self_train",
-        "Refine without a pretrained embedder: train on the noisy labels, refine, again.",
+        "Refine without a pretrained embedder: train on the noisy labels, refine, repeat.",
         "refinery self-train ROOT image-folder PHOTOS --detector scrfd.onnx",
     ),
     CommandEntry(
@@ -175,14 +175,14 @@ COMMANDS = (
         "half-precision",
         TRAIN,
         "flows.evaluate.half_precision:half_precision",
-        "Write an embedder in half precision, and measure what that does to its scores.",
+        "Write an embedder in half precision, and measure how its cosines change.",
         "refinery half-precision arcface.onnx --out half.onnx --test-set lfw.bin",
     ),
     CommandEntry(
         "serve",
         SCHEDULE,
         "flows.schedule.serve:serve",
-        "Refine, ask, collect and export on schedules, until Ctrl-C.",
+        "Refine, send questions, collect answers and export on schedules, until Ctrl-C.",
         f'refinery serve ROOT image-folder PHOTOS {MODELS} --out export --refine-cron "0 3 * * *"',
     ),
     *BENCHMARKS,

@@ -1,4 +1,4 @@
-"""A group of commands that lists them from the table, in panels, without importing any of them."""
+"""A group of commands, listed from the command table without importing any of them."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -17,9 +17,9 @@ class Completion(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are entries of a table; each is built, and its module imported, when it is called.
+    """A group whose commands are entries of a table. A command is built, and its module imported, when it is called.
 
-    prefix: what precedes the name of a command of this group, "review " in `refinery review`, "" at the top.
+    prefix: the part of a command's name before its own word: "review " in `refinery review`, "" at the top level.
     """
 
     table: ClassVar[Sequence[CommandEntry]] = ()
@@ -27,8 +27,8 @@ class LazyGroup(TyperGroup):
 
     def entries(self) -> dict[str, CommandEntry]:
         """The entries of this group, by the word that calls each."""
-        own = [e for e in self.table if e.name.startswith(self.prefix)]
-        return {e.verb: e for e in own if " " not in e.name.removeprefix(self.prefix)}
+        below = [e for e in self.table if e.name.startswith(self.prefix)]
+        return {e.verb: e for e in below if " " not in e.name.removeprefix(self.prefix)}
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  typer's signature
         """The words of the commands in the order of the table."""
@@ -64,9 +64,9 @@ class LazyGroup(TyperGroup):
                 formatter.write_dl([(word.ljust(width), summary) for word, summary in rows])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """What the shell offers for the beginning of a word: commands with their summaries, and the group's options."""
-        found = [Completion(w, e.summary) for w, e in self.entries().items() if w.startswith(incomplete)]
+        """The completions of an incomplete word: commands with their summaries, and the group's options."""
+        commands = [Completion(w, e.summary) for w, e in self.entries().items() if w.startswith(incomplete)]
         return [
-            *found,
+            *commands,
             *super(TyperGroup, self).shell_complete(ctx, incomplete),
         ]  # the method of TyperGroup would import every command

@@ -1,7 +1,7 @@
-"""The arguments and options that several commands have: one type and one help text each, the same everywhere.
+"""The arguments and options that several commands share, each with one type and one help text.
 
-A function that is a command annotates its parameters with these names. ROOT comes first; what is written goes to --out;
-an option that may repeat is a list. An option in one command alone is written where that command is.
+A command's function annotates its parameters with these names. ROOT comes first; output goes to --out; an option that
+may be repeated is a list. An option of a single command is declared where that command is.
 """
 
 from pathlib import Path
@@ -43,7 +43,10 @@ Embedder = Annotated[
     ),
 ]
 SecondEmbedder = Annotated[
-    str, typer.Option(help="One trained on other data: nothing is removed, moved or merged unless both agree.")
+    str,
+    typer.Option(
+        help="A second embedder, trained on other data: nothing is removed, relabelled or merged unless both agree."
+    ),
 ]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 crops already.")]
 Flip = Annotated[
@@ -52,23 +55,28 @@ Flip = Annotated[
 TestSets = Annotated[
     list[str],
     typer.Option(
-        "--test-set", help="A .bin, pairs.txt, folder of people, or what `evaluate --help` lists; may be repeated."
+        "--test-set",
+        help="A .bin, a pairs.txt, a folder of people, or another kind of `evaluate --help`; may be repeated.",
     ),
 ]
 Cache = Annotated[
-    str, typer.Option(help="Folder in which aligned faces and embeddings are kept for the next time; a ROOT will do.")
+    str,
+    typer.Option(help="Folder in which aligned faces and embeddings are kept for the next run; a ROOT can be used."),
 ]
 Against = Annotated[
-    list[str], typer.Option(help="What the first argument is compared with, of the same kind; may be repeated.")
+    list[str],
+    typer.Option(help="Something of the same kind as the first argument to compare it with; may be repeated."),
 ]
 
 # the rules of a refinement
-Probes = Annotated[str, typer.Option(help="Of megaface: the probes, FaceScrub's folders of people.")]
-Gallery = Annotated[str, typer.Option(help="Of megaface: the distractors.")]
-Undecided = Annotated[str, typer.Option(help="What happens to photos that people should decide about: keep or drop.")]
+Probes = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the probes, FaceScrub's folders of people.")]
+Gallery = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the distractors.")]
+Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
 Shards = Annotated[int, typer.Option(help="Shards of each table; 0: by the number of photos.")]
-MinFaces = Annotated[int, typer.Option(help="Photos an identity must have left; one with fewer is removed.")]
-Groups = Annotated[str, typer.Option(help="CSV or Parquet with identity, group, and what else annotators should see.")]
+MinFaces = Annotated[int, typer.Option(help="Identities with fewer photos left are removed.")]
+Groups = Annotated[
+    str, typer.Option(help="CSV or Parquet with columns identity, group, and others that annotators should see.")
+]
 
 # how it runs
 DaskWorkers = Annotated[
@@ -77,12 +85,12 @@ DaskWorkers = Annotated[
 Memory = Annotated[str, typer.Option(help="Memory for searches among all persons, like 8GB; default: no limit.")]
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
-Draws = Annotated[int, typer.Option(help="Test sets drawn anew for the 95% intervals; 0: no intervals.")]
-Format = Annotated[str, typer.Option(help="Of the data set: parquet, recordio or folder.")]
+Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
+Format = Annotated[str, typer.Option(help="Format of the data set: parquet, recordio or folder.")]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 
 # a training
-Recipe = Annotated[str, typer.Option(help="What is trained: sample, casia_r50, ms1m_r50, ms1m_r100 or amsoftmax_r20.")]
+Recipe = Annotated[str, typer.Option(help="Recipe to train: sample, casia_r50, ms1m_r50, ms1m_r100 or amsoftmax_r20.")]
 Backbone = Annotated[str, typer.Option(help="Network, instead of the recipe's: iresnet50, mobilefacenet...")]
 Loss = Annotated[str, typer.Option(help="Loss, instead of the recipe's: arcface, cosface:scale=32+focal...")]
 Steps = Annotated[int | None, typer.Option(help="Updates of the weights, instead of the recipe's.")]
@@ -97,29 +105,42 @@ Settings = Annotated[
     ),
 ]
 FirstShare = Annotated[
-    float, typer.Option(help="Share of the updates that round 0 takes, before the noise is learnt by heart.")
+    float,
+    typer.Option(help="Share of the updates in round 0, so few that the network does not learn the wrong labels."),
 ]
 Threads = Annotated[int, typer.Option(help="Threads that decode photos.")]
-Seeds = Annotated[int, typer.Option(help="Trainings of each kind, each with a seed of its own.")]
+Seeds = Annotated[int, typer.Option(help="Trainings on each data set, each with a seed of its own.")]
 
 # drawn people and drawn embeddings
 World = Annotated[
-    Path, typer.Option(help="Folder whose truth is known: photos/ and truth.tsv, as `refinery sample world` writes.")
+    Path,
+    typer.Option(
+        help="Folder of a data set with known truth: photos/ and truth.tsv, as `refinery sample world` writes."
+    ),
 ]
 People = Annotated[int, typer.Option(help="People with a name; outliers show others.")]
 Photos = Annotated[int, typer.Option(help="Photos, noise included.")]
 Dim = Annotated[int, typer.Option(help="Length of the drawn embeddings.")]
 Networks = Annotated[list[str], typer.Option("--network", help="A backbone to measure; may be repeated.")]
-Turns = Annotated[int, typer.Option(help="Updates of each kind that are measured.")]
+Turns = Annotated[int, typer.Option(help="Repetitions of each measurement.")]
 
 # Label Studio
 ProposeGroups = Annotated[
-    bool, typer.Option("--propose-groups", help="Route identities without a group by vote of their neighbours.")
+    bool,
+    typer.Option(
+        "--propose-groups", help="Give identities without a group the group that most of their neighbours have."
+    ),
 ]
-Roster = Annotated[str, typer.Option(help="CSV with group and annotator: who is assigned, where the server can.")]
-Budget = Annotated[int, typer.Option(help="Questions that wait for an answer at most; the most useful first.")]
-Minutes = Annotated[float, typer.Option(help="Minutes of annotators' time that they take at most; 0: no limit.")]
-Votes = Annotated[int, typer.Option(help="Annotators that answer each question; one more where they differ.")]
+Roster = Annotated[
+    str, typer.Option(help="CSV with columns group and annotator: whom to assign, where the server can.")
+]
+Budget = Annotated[
+    int, typer.Option(help="Most questions that may wait for an answer; the most useful ones are sent first.")
+]
+Minutes = Annotated[
+    float, typer.Option(help="Most minutes of annotators' time that waiting questions may take; 0: no limit.")
+]
+Votes = Annotated[int, typer.Option(help="Annotators for each question; one more where they differ.")]
 Audit = Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")]
 Url = Annotated[
     str,
@@ -130,5 +151,8 @@ Url = Annotated[
     ),
 ]
 ProjectName = Annotated[
-    str, typer.Option("--name", help="What the projects in Label Studio are called after; default: the root's name.")
+    str,
+    typer.Option(
+        "--name", help="Name of the review, with which its projects in Label Studio begin; default: the root's name."
+    ),
 ]

@@ -1,6 +1,6 @@
-"""What a command returns: a result that is printed as lines of text, some with a table above them, or as JSON.
+"""Results of commands: how they are printed, as an optional table with lines of text below it, or as JSON.
 
-Standard output is for results alone; log lines go to standard error.
+Standard output is for results only; log lines go to standard error.
 """
 
 import json
@@ -14,7 +14,7 @@ class Result(Protocol):
     """The result of a command; a frozen dataclass that inherits it gets `as_json` from its fields."""
 
     def lines(self) -> list[str]:
-        """Lines of text for people: figures, where files lie, what to run next."""
+        """Lines of text for people: figures, paths of files, what to run next."""
         ...
 
     def as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Two texts of the command line as values: a number or address of workers, and a size of memory."""
+"""Parses the options --workers (a number or an address) and --memory (a size)."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""What this machine has and lacks for refinery."""
+"""`refinery doctor`: what this machine has of all that refinery needs."""

@@ -1,4 +1,4 @@
-"""One line of `refinery doctor`: what was looked at, how it is, and what to do about it."""
+"""One line of `refinery doctor`: a part of the machine, its state, and what to do about it."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ OK, WARNING, MISSING = "ok", "warning", "missing"
 
 @dataclass(frozen=True)
 class Check:
-    """name: what was looked at; status: ok, warning (works, not as well as it might) or missing (needed, and broken).
+    """The check of one part of the machine.
 
-    advice: what to do about a warning or about what is missing; "" where there is nothing to do.
+    name: of the part; status: ok, warning (works, but not as well as it could) or missing (needed, but absent or
+    broken); found: its version, size or address; advice: what to do about a warning or a missing part, else "".
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`refinery doctor`: what this machine has and lacks, line by line, and what to do about it."""
+"""`refinery doctor`: checks the machine part by part, and says what to do where something is missing."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -18,11 +18,11 @@ class DoctorReport(Result):
     checks: list[Check]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a check."""
+        """A row for each check."""
         return [{"what": c.name, "status": c.status, "found": c.found} for c in self.checks]
 
     def lines(self) -> list[str]:
-        """What to do about warnings and about what is missing."""
+        """What to do about warnings and missing parts."""
         advice = [f"{c.name} ({c.status}): {c.advice}" for c in self.checks if c.advice]
         return advice or ["nothing to do: everything that is needed is here"]
 
@@ -33,13 +33,13 @@ class DoctorReport(Result):
 
 def doctor(
     root: Annotated[
-        str, typer.Argument(metavar="[ROOT]", help="Where tables are to go; default: the folder you are in.")
+        str, typer.Argument(metavar="[ROOT]", help="Where a refinement's tables will lie; default: the current folder.")
     ] = "",
     url: Url = "",
 ) -> DoctorReport:
     """Check this machine: Python, cores, memory, disk, GPU, libraries, Label Studio and Prefect.
 
-    Each line is ok, warning (works, not as well as it might) or missing (needed, and broken: exit status 1).
+    Each line is ok, warning (works, but not as well as it could) or missing (needed, but not there or broken: status 1).
     """
     return DoctorReport(
         [

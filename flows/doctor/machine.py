@@ -1,6 +1,6 @@
-"""What `refinery doctor` says of the machine: Python, cores, memory, disk, and the libraries that may use a GPU.
+"""Checks of the machine for `refinery doctor`: Python, cores, memory, disk, GPU, and the libraries that may use a GPU.
 
-Each check is a function without side effects; the heavy libraries are imported in those that ask them.
+Each check is a function without side effects; each heavy library is imported inside its own check.
 """
 
 import importlib.metadata
@@ -19,13 +19,13 @@ from pipeline.errors import UserError
 from pipeline.tables import storage
 
 GB = 1e9
-LEAST_MEMORY = 4 * GB  # what the cluster guide gives a worker (flows/guides/cluster.md)
+LEAST_MEMORY = 4 * GB  # as much as flows/guides/cluster.md gives a worker
 LEAST_DISK = 10 * GB  # a root with two embedders takes 8.4 kB a photo (39.6 MB for the 4,715 photos of noisy LFW)
-DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
+DRIVER = Path("/dev/nvidiactl")  # exists where an NVIDIA driver is loaded
 
 
 def python() -> Check:
-    """The interpreter: 3.11 is the version that the pinned libraries are for."""
+    """The interpreter; the pinned libraries are for Python 3.11."""
     version = platform.python_version()
     if sys.version_info[:2] == (3, 11):
         return Check("Python", OK, f"{version} at {sys.executable}")
@@ -54,7 +54,9 @@ def disk(root: str) -> Check:
         try:
             storage.get(root, "refinement.json")
         except (UserError, OSError) as error:
-            return Check("ROOT", MISSING, f"{root}: {error}", "see the address, and the variables that hold its keys")
+            return Check(
+                "ROOT", MISSING, f"{root}: {error}", "check the address, and the environment variables with its keys"
+            )
         return Check("ROOT", OK, f"{root} answers; its free space is not known here")
     folder = Path(root or ".").absolute()
     existing = next(f for f in (folder, *folder.parents) if f.is_dir())
@@ -68,30 +70,30 @@ def disk(root: str) -> Check:
 
 
 def gpu() -> Check:
-    """The graphics cards that the NVIDIA driver knows."""
+    """The GPUs that the NVIDIA driver lists."""
     if not DRIVER.exists():
         return Check("GPU", OK, "none; models run on the processor")
     try:
         command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
         cards = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
-        return Check("GPU", WARNING, f"a driver is loaded, but nvidia-smi fails ({error})", "see the driver's log")
+        return Check("GPU", WARNING, f"a driver is loaded, but nvidia-smi fails ({error})", "read the driver's log")
     return Check("GPU", OK, "; ".join(cards.strip().splitlines()))
 
 
 def onnxruntime() -> Check:
-    """The library that detects faces and embeds with ONNX models, and whether it uses a card that is there."""
+    """The library that detects faces and embeds with ONNX models, and whether it uses the GPU, if there is one."""
     advice = "pip uninstall onnxruntime, then pip install onnxruntime-gpu: the two share a folder"
     return _library("onnxruntime", "detection and embedding", _onnxruntime_on_gpu, advice)
 
 
 def faiss() -> Check:
-    """The library that searches nearest neighbours, and whether it uses a card that is there."""
+    """The library that searches nearest neighbours, and whether it uses the GPU, if there is one."""
     return _library("faiss", "searches", _faiss_on_gpu, "pip uninstall faiss-cpu, then pip install faiss-gpu")
 
 
 def torch() -> Check:
-    """The library that trains, and whether it uses a card that is there."""
+    """The library that trains, and whether it uses the GPU, if there is one."""
     return _library("torch", "training and checkpoints", _torch_on_gpu, "install a build of torch with CUDA")
 
 

@@ -1,6 +1,6 @@
-"""What `refinery doctor` says of the two servers: Label Studio, where people answer, and Prefect, which keeps history.
+"""Checks of the two servers for `refinery doctor`: Label Studio, where people answer, and Prefect, which keeps history.
 
-Neither has to be set; one that is set has to answer.
+Neither must be configured; a configured one must answer.
 """
 
 import os
@@ -28,7 +28,7 @@ def label_studio(root: str, url: str) -> Check:
 
 def prefect() -> Check:
     """The Prefect server of PREFECT_API_URL or of the profile that is in use."""
-    from prefect.settings import PREFECT_API_URL  # seconds to load, and only this check asks
+    from prefect.settings import PREFECT_API_URL  # takes seconds to load, and only this check needs it
 
     url = (PREFECT_API_URL.value() or "").rstrip("/")
     if os.environ.get("REFINERY_PREFECT", "").lower() == "off":
