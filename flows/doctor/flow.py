@@ -39,7 +39,8 @@ def doctor(
 ) -> DoctorReport:
     """Check this machine: Python, cores, memory, disk, GPU, libraries, Label Studio and Prefect.
 
-    Each line is ok, warning (works, but not as well as it could) or missing (needed, but not there or broken: status 1).
+    Each line is ok, warning (works, but not as well as it could) or missing (needed, but absent or broken). The exit
+    status is 1 where something is missing.
     """
     return DoctorReport(
         [

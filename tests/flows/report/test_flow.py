@@ -169,7 +169,7 @@ def test_two_roots_or_two_evaluations_are_compared(root: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"root": "e.json"}, "give a root, or two of a kind, A --against B"),
+        ({"root": "e.json"}, "give a root, or A --against B, both of the same kind"),
         ({"root": "nowhere"}, "no finished refinement"),
         ({"root": "ROOT", "each": 0}, "--each 0"),
         ({"root": "ROOT", "evaluation": [Path("none.json")]}, "cannot read none.json as an evaluation"),
