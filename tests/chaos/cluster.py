@@ -1,6 +1,7 @@
-"""All noise stages on Dask workers of which some are killed and one hangs: python -m tests.chaos.cluster OUT.
+"""All noise stages on a Dask cluster whose workers are killed or hang: python -m tests.chaos.cluster OUT.
 
-The same drawn world is refined twice, undisturbed and disturbed, and both roots must hold the same bytes.
+The same drawn world is refined twice, on an undisturbed cluster and on a disturbed one; both roots must hold the same
+bytes.
 """
 
 import argparse
@@ -28,8 +29,8 @@ from tests.builders.processes.waiting import STARTS_S, wait_until
 from tests.chaos.dask_processes import dask_processes
 
 log = logging.getLogger("refinery")
-MIDDLE = (0.15, 0.85)  # of the undisturbed run's time: workers are stopped between these
-Disturbances = list[tuple[float, int]]  # at which share of that time, and by which signal
+MIDDLE = (0.15, 0.85)  # shares of the undisturbed run's time between which signals are sent to workers
+Disturbances = list[tuple[float, int]]  # for each signal: at which share of that time, and its number
 
 
 class BytesDifferError(RuntimeError):
@@ -37,7 +38,7 @@ class BytesDifferError(RuntimeError):
 
 
 class ClusterRun(NamedTuple):
-    """One run: its seconds, and how many workers were killed and hung in it."""
+    """One run: its seconds, and how many workers were killed and how many were made to hang."""
 
     seconds: float
     killed: int
@@ -46,7 +47,7 @@ class ClusterRun(NamedTuple):
 
 @dataclass(frozen=True)
 class ClusterResult:
-    """The same work, undisturbed and disturbed. root: of both; files: that both runs left."""
+    """An undisturbed and a disturbed run of the same work. root: the folder of both; files: how many each run left."""
 
     root: str
     photos: int
@@ -78,17 +79,17 @@ def cluster(
     patience: float = 30.0,
     seed: int = 0,
 ) -> ClusterResult:
-    """Run all noise stages and the labels on a cluster that is left alone, and on one whose workers are stopped.
+    """Run all noise stages and the labels on an undisturbed cluster, and on one whose workers are killed and hang.
 
     out: a new folder, or one in an object store (s3://...). identities, faces, dim: of the drawn world. workers:
-    processes, each with an address of its own on loopback; kills: of them, for good; hangs: of them, which stop and do
-    not go on; patience: seconds without any shard until the missing ones are begun again (300 otherwise); seed: of the
-    world and of the moments. Raises BytesDifferError when the two roots differ.
+    processes, each with an address of its own on loopback; kills: how many are killed and not restarted; hangs: how
+    many are stopped for ever; patience: seconds without a finished shard after which missing shards are started again
+    (300 in production); seed: of the world and of the moments. Raises BytesDifferError when the two roots differ.
     """
     if kills < 0 or hangs < 0 or kills + hangs >= workers or patience <= 0:
         raise UserError(
             f"--workers {workers} --kills {kills} --hangs {hangs} --patience {patience:g}: one worker at "
-            "least must stay, and patience be more than nothing"
+            "least must stay, and patience be more than 0"
         )
     if storage.list_files(out, ""):
         raise UserError(f"{out} is not empty: give a new folder")
@@ -101,29 +102,29 @@ def cluster(
     signals = rng.permutation([signal.SIGKILL] * kills + [signal.SIGSTOP] * hangs).tolist()
     plan = list(zip(moments, signals, strict=True))
     with tempfile.TemporaryDirectory() as folder:
-        quiet = _run(roots["undisturbed"], Path(folder, "undisturbed"), workers, patience, [], 0)
-        loud = _run(roots["disturbed"], Path(folder, "disturbed"), workers, patience, plan, quiet.seconds)
-    _compare(*roots.values(), late=len(plan) - loud.killed - loud.hung)
-    runs = {"undisturbed": quiet, "disturbed": loud}
+        undisturbed = _run(roots["undisturbed"], Path(folder, "undisturbed"), workers, patience, [], 0)
+        disturbed = _run(roots["disturbed"], Path(folder, "disturbed"), workers, patience, plan, undisturbed.seconds)
+    _compare(*roots.values(), late=len(plan) - disturbed.killed - disturbed.hung)
+    runs = {"undisturbed": undisturbed, "disturbed": disturbed}
     return ClusterResult(out, len(drawn.photos), len(_finished_files(roots["undisturbed"])), workers, runs)
 
 
 def _compare(undisturbed: str, disturbed: str, *, late: int) -> None:
-    """Raise BytesDifferError unless both roots hold the same; late: stops that came after the run had ended."""
+    """Raise BytesDifferError unless both roots hold the same files; late: signals not sent, for the run had ended."""
     names = sorted({*_finished_files(undisturbed), *_finished_files(disturbed)})
     differ = [n for n in names if storage.get(undisturbed, n) != storage.get(disturbed, n)]
     if differ or late:
         examples = f" ({', '.join(differ[:3])})" if differ else ""
-        raise BytesDifferError(f"{len(differ)} of {len(names)} files differ{examples}, {late} stops came too late")
+        raise BytesDifferError(f"{len(differ)} of {len(names)} files differ{examples}, {late} signals came too late")
 
 
 def _finished_files(root: str) -> list[str]:
-    """The files of a root, without those that a killed worker was writing, which no command reads."""
+    """The files of a root, without half-written ones of killed workers, which no command reads."""
     return [name for name in storage.list_files(root, "") if not name.endswith(".tmp")]
 
 
 def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturbances, seconds: float) -> ClusterRun:
-    """The stages on a cluster of its own; plan: workers are stopped one by one, at these shares of so many seconds."""
+    """Run the stages on a new cluster; plan: signals to its workers, at shares of so many seconds."""
     sent = []
     with ThreadPoolExecutor(1) as pool, dask_processes(folder, workers) as processes:
         running = pool.submit(run_in_own_process, _refine, root, processes.address, workers, patience)
@@ -134,15 +135,15 @@ def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturban
             if not running.done():
                 worker.send_signal(number)
                 sent.append(number)
-                what = "is killed" if number == signal.SIGKILL else "hangs"
-                log.info("after %.0f s a worker %s", time.monotonic() - started, what)
-        took = running.result().seconds
-    return ClusterRun(took, sent.count(signal.SIGKILL), sent.count(signal.SIGSTOP))
+                fate = "is killed" if number == signal.SIGKILL else "hangs"
+                log.info("after %.0f s a worker %s", time.monotonic() - started, fate)
+        run_seconds = running.result().seconds
+    return ClusterRun(run_seconds, sent.count(signal.SIGKILL), sent.count(signal.SIGSTOP))
 
 
 def _refine(root: str, address: str, workers: int, patience: float) -> None:
-    """All noise stages and the labels of a drawn world, once so many workers are there."""
-    run_dask.STUCK_S = patience  # of this process, which ends with the run
+    """Run all noise stages and the labels of a drawn world, once so many workers have joined."""
+    run_dask.STUCK_S = patience  # changes this process only, which ends with the run
     run_dask.connect(address).wait_for_workers(workers, timeout=STARTS_S)
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find_noise(root, faces, [embeddings], workers=address)

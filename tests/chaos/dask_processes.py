@@ -1,4 +1,4 @@
-"""A Dask cluster of processes on loopback: a scheduler and workers with an address each, to be killed and stopped."""
+"""A Dask cluster on loopback, for tests that kill or stop its processes: a scheduler and workers with addresses."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.builders.processes.waiting import wait_until
 
 HERE = Path(__file__).resolve().parents[2]
-WORKER_TTL = "60s"  # without a heartbeat, until the scheduler gives a worker up; one that imports is not that slow
+WORKER_TTL = "60s"  # without a heartbeat, until the scheduler drops a worker; importing libraries takes less
 
 
 @dataclass
 class Processes:
-    """A scheduler's address and its workers' processes."""
+    """The processes of a cluster: a scheduler with its address, and workers."""
 
     address: str
     folder: Path
@@ -27,7 +27,7 @@ class Processes:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add(self, count: int, *words: str) -> None:
-        """Start workers of one thread, at 127.0.0.2 and on, without a nanny that would start them again.
+        """Start workers of one thread at 127.0.0.2 and the next addresses, without a nanny, which would restart them.
 
         words: further options of `dask worker`.
         """
@@ -83,7 +83,7 @@ def dask_processes(folder: Path, workers: int, *words: str) -> Iterator[Processe
 
 
 def _host(number: int) -> str:
-    """An address of this worker's own where loopback has many addresses, as on Linux."""
+    """The worker's address: one of its own on Linux, where loopback has many."""
     return f"127.0.0.{2 + number}" if sys.platform == "linux" else "127.0.0.1"
 
 

@@ -1,8 +1,8 @@
-"""Commands of refinery as processes that are killed from outside: at a random moment, by a random signal.
+"""Runs commands of refinery as processes and kills them at a random moment by a random signal.
 
-The program is loaded once, in a server that forks a process for each command, so that a kill falls into the command's
-work and not into the seconds in which Python imports. Each command leads a process group of its own, as in a shell;
-flows run without a Prefect server, which would take longer to start than the sample takes to refine.
+The program is imported once, in a server that forks a process for each command. So a kill comes during the command's
+work and not during its imports. Each command leads a process group of its own, as in a shell. Flows run without a
+Prefect server, which would take longer to start than the sample takes to refine.
 """
 
 import atexit
@@ -21,9 +21,9 @@ import numpy as np
 from flows.cli import app
 from flows.cli.command import PREFECT_VARIABLE
 
-POLL_S = 0.003  # between two looks at the root: a half-written file is there for some milliseconds
-CTRL_C_S = 120.0  # in which Ctrl-C has to end a command, on a machine where much else runs
-ORPHANS_S = 30.0  # in which worker processes have to end when their leader is gone
+POLL_S = 0.003  # between two readings of the root's file names: a half-written file exists for some milliseconds
+CTRL_C_S = 120.0  # within which a command must end after Ctrl-C, also on a busy machine
+ORPHANS_S = 30.0  # within which worker processes must end after their leader
 MOMENT_SHARES = {"time": 0.45, "file": 0.3, "half": 0.25}
 SIGNAL_SHARES = {"SIGKILL": 0.7, "SIGKILL of the leader": 0.08, "SIGTERM": 0.1, "Ctrl-C": 0.12}
 
@@ -31,8 +31,8 @@ SIGNAL_SHARES = {"SIGKILL": 0.7, "SIGKILL of the leader": 0.08, "SIGTERM": 0.1, 
 class KillPlan(NamedTuple):
     """When a command is to be killed, and by which signal.
 
-    moment: "time", after `delay_s` seconds; "file", `delay_s` after `new_files` files are there that were not there
-    before; "half", when besides so many new files one more is being written. signal_name: a key of SIGNAL_SHARES.
+    moment: "time": after `delay_s` seconds; "file": `delay_s` seconds after `new_files` new files are there; "half":
+    when so many new files are there and one more is being written. signal_name: a key of SIGNAL_SHARES.
     """
 
     moment: str
@@ -56,7 +56,7 @@ class KillResult(NamedTuple):
 
 
 def random_kill(rng: np.random.Generator, *, seconds: float, files: int) -> KillPlan:
-    """A kill at a random moment of a command that takes about so many seconds and writes so many files."""
+    """A random plan for a command that takes about so many seconds and writes about so many files."""
     moment = str(rng.choice(list(MOMENT_SHARES), p=list(MOMENT_SHARES.values())))
     signal_name = str(rng.choice(list(SIGNAL_SHARES), p=list(SIGNAL_SHARES.values())))
     delay_s = float(rng.uniform(0, seconds)) if moment == "time" else float(rng.exponential(0.02))
@@ -108,7 +108,7 @@ def _run(words: list[str], log: str) -> None:
 
 
 def _wait_for_moment(kill: KillPlan, root: Path, files_before: set[str], is_alive: Callable[[], bool]) -> bool:
-    """Wait until a command is to be killed; returns whether it still runs then."""
+    """Wait for the moment of the kill; return whether the command still runs then."""
     if kill.moment != "time":
         while is_alive():
             new = _files(root) - files_before
@@ -123,12 +123,12 @@ def _wait_for_moment(kill: KillPlan, root: Path, files_before: set[str], is_aliv
 
 
 def _files(root: Path) -> set[str]:
-    """The names of all files under a root but its lock; a file that vanishes meanwhile is left out."""
+    """The names of all files under a root, without its lock."""
     return {f"{folder}/{name}" for folder, _, names in os.walk(root) for name in names if name != ".lock"}
 
 
 def _send(pid: int | None, signal_name: str) -> bool:
-    """Send a signal to a process, or to its whole group, as a terminal does with Ctrl-C; False if it has ended."""
+    """Send a signal to a process or to its whole group (as a terminal does with Ctrl-C); False if it has ended."""
     assert pid
     number = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}.get(signal_name, signal.SIGKILL)
     try:
@@ -139,7 +139,7 @@ def _send(pid: int | None, signal_name: str) -> bool:
 
 
 def _end_orphans(group: int | None) -> bool:
-    """Wait until a process group is empty, and kill what is left of it; returns whether anything was left."""
+    """Wait until a process group is empty; after ORPHANS_S kill the processes left, and return whether any were."""
     assert group
     until = time.monotonic() + ORPHANS_S
     while time.monotonic() < until:

@@ -1,6 +1,6 @@
-"""Checks of a root and its review after a kill: nothing lost, nothing half-written, nothing twice.
+"""Checks of a root and its review after a kill: nothing is lost, damaged or there twice.
 
-Every check returns its faults, a line each; none when all is well.
+Every check returns its faults, a line each.
 """
 
 import io
@@ -28,7 +28,7 @@ Digests = dict[str, str]  # of files, by their paths from the root
 
 
 def digests(root: Path) -> Digests:
-    """The digest of every file of a root's tables; locks and half-written files are left out."""
+    """The digest of every file of a root's tables, without locks and half-written files."""
     result = {}
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
         name = path.relative_to(root).as_posix()
@@ -38,29 +38,29 @@ def digests(root: Path) -> Digests:
 
 
 def half_written(root: Path) -> list[str]:
-    """Files that were begun and not finished; their names end with .tmp, and no command reads them."""
+    """Half-written files; their names end with .tmp, and no command reads them."""
     return sorted(p.relative_to(root).as_posix() for p in root.rglob("*.tmp"))
 
 
-def unlike(files: Digests, expected: Mapping[str, str]) -> Iterator[str]:
+def unexpected_files(files: Digests, expected: Mapping[str, str]) -> Iterator[str]:
     """Files that are not among those of an undisturbed run, or have other bytes.
 
-    expected: the files of an undisturbed run that has come as far or further.
+    expected: the files of an undisturbed run after the same step, or a later one.
     """
     for name, digest in files.items():
         if name not in expected:
-            yield f"{name} is not of an undisturbed run"
+            yield f"{name} is no file of an undisturbed run"
         elif digest != expected[name] and name != FILE:  # refinement.json is rewritten last, by every run
-            yield f"{name} has other bytes than an undisturbed run's"
+            yield f"{name} has other bytes than in an undisturbed run"
 
 
-def differ(files: Digests, expected: Mapping[str, str]) -> list[str]:
-    """The names of files that one side lacks or that have other bytes."""
+def differing_files(files: Digests, expected: Mapping[str, str]) -> list[str]:
+    """The names of files that are missing on one side or have different bytes."""
     return sorted(n for n in files.keys() | expected.keys() if files.get(n) != expected.get(n))
 
 
-def broken(root: Path, files: Digests) -> Iterator[str]:
-    """Manifests that are no JSON or list a shard that is missing or changed, and shards that are no Parquet."""
+def damaged_files(root: Path, files: Digests) -> Iterator[str]:
+    """Manifests that are no JSON, shards that are missing or changed, and shards that are no Parquet."""
     for name, digest in files.items():
         if name.endswith(".parquet"):
             yield from _no_parquet(root / name, digest)
@@ -82,9 +82,9 @@ def _no_parquet(path: Path, digest: str) -> Iterator[str]:
         yield f"{path.name} ({digest}) is no Parquet: {error}"
 
 
-def unaccounted(root: str, keys: Iterable[str]) -> list[str]:
-    """Photos that the labels lack or have twice, and an account that does not add up. keys: of all photos."""
-    refinement, expected = latest(root), Counter(list(keys))  # a mapping's keys, not its values
+def unaccounted_photos(root: str, keys: Iterable[str]) -> list[str]:
+    """Photos that are not in the labels exactly once, and an account that does not add up. keys: of all photos."""
+    refinement, expected = latest(root), Counter(list(keys))  # of a mapping the keys alone
     labelled = Counter(refinement.labels.read(["key"])["key"].to_pylist())
     faults = [f"photo {k}: {labelled[k]} times" for k in expected | labelled if labelled[k] != expected[k]]
     account = refinement.account
@@ -93,7 +93,7 @@ def unaccounted(root: str, keys: Iterable[str]) -> list[str]:
     return faults
 
 
-def doubled(root: str) -> list[str]:
+def doubled_rows(root: str) -> list[str]:
     """Decisions, answers and labels that are in a table twice, and answers that are in the ledger twice."""
     refinement = latest(root)
     columns = [("labels", refinement.labels, "face_id"), ("decisions", refinement.decisions, "finding_id")]
@@ -107,10 +107,10 @@ def doubled(root: str) -> list[str]:
     return faults + [f"ledger {k}: {n} times" for k, n in Counter(tuple(r.values()) for r in rows).items() if n > 1]
 
 
-def lost(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
-    """Answers of which the ledger does not hold exactly one for each finding that the page asked about.
+def lost_answers(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
+    """Answers that are not in the ledger exactly once for each finding of their page, and answers nobody gave.
 
-    pages: all that were answered before the last `collect`.
+    pages: all pages that were answered before the last `collect`.
     """
     findings: dict[str, set[str]] = {}
     for logged in read_question_log(root):
@@ -128,10 +128,10 @@ def lost(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
     return faults + [f"answer {k}: {n} times" for k, n in held.items() if n > 1]
 
 
-def asked_twice(server: Server, review: str) -> list[str]:
-    """Projects, questions and items that the server has more than once.
+def doubled_questions(server: Server, review: str) -> list[str]:
+    """Projects, questions and items that are on the server more than once.
 
-    A project for further opinions asks about items again, and is left out for these.
+    Items may be on the server again in projects for one more opinion, so these projects do not count for items.
     """
     studio = StudioClient(server)
     projects = studio.projects(review)
@@ -142,8 +142,8 @@ def asked_twice(server: Server, review: str) -> list[str]:
     return faults + [f"item {i}: on {n} pages" for i, n in items.items() if n > 1]
 
 
-def unreadable(root: str) -> list[str]:
-    """What of a review's own files cannot be read after a kill: the ledger, the question log."""
+def unreadable_files(root: str) -> list[str]:
+    """The error when the ledger or the question log cannot be read after a kill."""
     try:
         ledger.read(root, superseded=True)
         read_question_log(root)
@@ -153,12 +153,12 @@ def unreadable(root: str) -> list[str]:
 
 
 def roots_differ(root: Path, twin: Path) -> list[str]:
-    """How two roots differ in the refinement that is in force and in what their ledgers hold."""
+    """The differences of two roots in their refinements in force and in the rows of their ledgers."""
     faults = []
     one, two = (Path(r, FILE).read_bytes() for r in (root, twin))
     if one != two:
-        mine, theirs = (json.loads(data)["tables"] for data in (one, two))
-        names = sorted(n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n))
+        tables, twin_tables = (json.loads(data)["tables"] for data in (one, two))
+        names = sorted(n for n in tables.keys() | twin_tables.keys() if tables.get(n) != twin_tables.get(n))
         faults += [f"table {name} differs" for name in names] or [f"{FILE} differs"]
     a, b = digests(root), digests(twin)
     for table in latest(str(twin)).tables.values():  # manifests may name other inputs that hold the same bytes
@@ -168,5 +168,5 @@ def roots_differ(root: Path, twin: Path) -> list[str]:
 
 
 def digest_of(data: bytes) -> str:
-    """A file's digest as manifests and the ledger have it."""
+    """The digest of a file's bytes, as in manifests and in the names of ledger files."""
     return blake2b(data, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""Shards for tests of a cluster: which worker made them, and such as end their worker or take its memory."""
+"""Shard functions for tests of a cluster: slow ones, one that names its worker, one that ends it, one that fills it."""
 
 import os
 import time
@@ -13,13 +13,13 @@ BLOCK = 5_000_000  # numbers of 8 bytes: 40 MB
 
 
 def slow_shard(part: int, *, pause: float) -> pa.Table:
-    """Its number, after so many seconds."""
+    """A shard with its number, made after so many seconds."""
     time.sleep(pause)
     return pa.table({"made_by": [f"{part}"]})
 
 
 def worker_shard(part: int) -> pa.Table:
-    """The name of the worker that makes it."""
+    """A shard with the name of the worker that made it."""
     del part
     return pa.table({"made_by": [str(get_worker().name)]})
 
@@ -30,7 +30,7 @@ def deadly_shard(part: int) -> pa.Table:
 
 
 def greedy_shard(part: int, *, folder: str) -> pa.Table:
-    """Its number; shard 1 takes more and more memory when it is made for the first time, up to 1.6 GB."""
+    """A shard with its number; making shard 1 the first time takes more and more memory, up to 1.6 GB."""
     made_once = Path(folder, "made once")
     if part == 1 and not made_once.exists():
         made_once.touch()

@@ -1,4 +1,4 @@
-"""A cluster of real worker processes that die and hang in the middle of the work."""
+"""Builds on a cluster of real worker processes that are killed, hang, or run out of memory during the work."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cluster
 
 @contextmanager
 def connected(folder: Path, workers: int, *words: str) -> Iterator[tuple[Processes, Any]]:
-    """A cluster all of whose workers are up, and a client of it."""
+    """A cluster whose workers have all joined, and a client of it."""
     with dask_processes(folder, workers, *words) as processes:
         client = run_dask.connect(processes.address)
         client.wait_for_workers(workers)
@@ -30,7 +30,7 @@ def connected(folder: Path, workers: int, *words: str) -> Iterator[tuple[Process
         client.close(timeout=2)
 
 
-def test_two_die_and_one_hangs_and_the_bytes_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_are_the_same_when_two_workers_die_and_one_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "FACES_A_SHARD", 200)  # eight shards
     result = cluster(str(tmp_path / "out"), identities=60, faces=1600, dim=64, patience=4)
     assert (result.runs["undisturbed"].killed, result.runs["undisturbed"].hung) == (0, 0)
@@ -55,7 +55,7 @@ def test_a_worker_that_runs_out_of_memory_is_started_again(tmp_path: Path) -> No
     assert any("exceeded 95% memory budget" in log.read_text() for log in (tmp_path / "cluster").glob("w*.log"))
 
 
-def test_a_shard_that_asks_for_a_gpu_is_made_where_one_is_offered(tmp_path: Path) -> None:
+def test_shards_with_resource_gpu_are_made_by_workers_that_offer_one(tmp_path: Path) -> None:
     with connected(tmp_path / "cluster", 2) as (processes, client):
         options = {"schema": MADE_BY, "workers": processes.address}
         without_gpu = build(str(tmp_path / "a"), "t", worker_shard, list(range(4)), resource="GPU", **options)
@@ -68,7 +68,7 @@ def test_a_shard_that_asks_for_a_gpu_is_made_where_one_is_offered(tmp_path: Path
         assert len(set(anywhere.read()["made_by"].to_pylist())) > 1
 
 
-def test_a_shard_that_no_worker_survives_is_named(tmp_path: Path) -> None:
+def test_a_shard_that_ends_every_worker_is_named_in_the_error(tmp_path: Path) -> None:
     message = r"shard 0 of table t \(from 3\): several workers died .* memory"
     with connected(tmp_path / "cluster", 5) as (processes, _), pytest.raises(ShardError, match=message):
         build(str(tmp_path / "r"), "t", deadly_shard, [3], schema=MADE_BY, workers=processes.address)

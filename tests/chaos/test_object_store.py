@@ -1,4 +1,4 @@
-"""Tables on an S3-compatible store: the same bytes on a disturbed cluster, and what happens while it is away."""
+"""Tables on an S3-compatible store: the same bytes on a disturbed cluster; waiting for a store that does not answer."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.cluster
 
 
 class Store:
-    """An S3-compatible store on loopback that can be stopped, and started again with what it holds."""
+    """An S3-compatible store on loopback that can be stopped, and started again with the same content."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -37,7 +37,7 @@ class Store:
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """A store, and the environment by which everything finds it."""
+    """A running store, with its address and keys in the environment."""
     running = Store()
     for name, value in {
         "AWS_ACCESS_KEY_ID": "test",
@@ -70,7 +70,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(store: Store) -> None:
     threading.Timer(4.0, store.start).start()
     started = time.monotonic()
     assert table.read().num_rows == 3
-    assert time.monotonic() - started > 2, "it was away"
+    assert time.monotonic() - started > 2, "the store was stopped"
     store.stop()
     threading.Timer(4.0, store.start).start()
     assert len(build("s3://faces/away", "t", slow_shard, list(range(6)), schema=MADE_BY, params={"pause": 0.1})) == 6

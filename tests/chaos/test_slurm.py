@@ -1,4 +1,4 @@
-"""A refinement whose workers are jobs of a real Slurm, by the job script of cluster.md; one is killed in the middle."""
+"""A refinement on workers that are jobs of a real Slurm, by the job script of cluster.md; one job is killed."""
 
 import os
 import re
@@ -26,7 +26,7 @@ SHARDS = 24
 
 
 def job_script(folder: Path) -> Path:
-    """The job script of cluster.md, as it stands there."""
+    """The job script of flows/guides/cluster.md, written to a file."""
     text = (HERE / "flows/guides/cluster.md").read_text()
     script = re.search(r"```bash\n(#!/bin/bash\n#SBATCH.*?)```", text, re.DOTALL)
     assert script is not None
@@ -35,7 +35,7 @@ def job_script(folder: Path) -> Path:
 
 
 def kill_a_job(jobs: Slurm, root: Path) -> tuple[int, list[str]]:
-    """Kill a job when three shards of faces are made; the shards that there were then, and the jobs that stayed."""
+    """Kill a job once three shards of faces are made; return how many shards there were, and the jobs still running."""
     wait_until(lambda: len(list(root.glob("faces/*/*.parquet"))) >= 3, "no faces are made")
     jobs.run("scancel", "--full", "--signal=KILL", jobs.running()[0])
     shards = len(list(root.glob("faces/*/*.parquet")))
@@ -43,19 +43,23 @@ def kill_a_job(jobs: Slurm, root: Path) -> tuple[int, list[str]]:
     return shards, jobs.running()
 
 
-def test_a_job_is_killed_and_the_bytes_are_the_same(tmp_path: Path) -> None:
+def test_bytes_are_the_same_when_a_job_is_killed(tmp_path: Path) -> None:
     draw_world(tmp_path / "world", people=12, photos=240, workers=1)
     source = ["image-folder", str(tmp_path / "world/photos")]
     models = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
     expected, root = tmp_path / "expected", tmp_path / "root"
     refine.fn(str(expected), source, shards=SHARDS, workers="2", **models)
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{PATH}", "PYTHONPATH": str(HERE)}
-    with dask_processes(tmp_path / "cluster", 0) as none, slurm(**environment) as jobs, ThreadPoolExecutor(1) as pool:
-        jobs.run("sbatch", "--array=1-2", str(job_script(tmp_path)), none.address)
-        client = run_dask.connect(none.address)
+    with (
+        dask_processes(tmp_path / "cluster", 0) as processes,
+        slurm(**environment) as jobs,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        jobs.run("sbatch", "--array=1-2", str(job_script(tmp_path)), processes.address)
+        client = run_dask.connect(processes.address)
         client.wait_for_workers(2, timeout=120)
         killed = pool.submit(kill_a_job, jobs, root)
-        refine.fn(str(root), source, shards=SHARDS, workers=none.address, **models)
+        refine.fn(str(root), source, shards=SHARDS, workers=processes.address, **models)
         shards, jobs_left = killed.result()
         assert shards < SHARDS
         assert len(jobs_left) == len(client.scheduler_info()["workers"]) == 1

@@ -19,7 +19,7 @@ from tests.builders.processes.command_line import Command
 
 @pytest.fixture(autouse=True)
 def log_as_before() -> Iterator[None]:
-    """What a command sets of our log is set back after each test."""
+    """Restore the settings of refinery's log, which a command changes, after each test."""
     log = logging.getLogger("refinery")
     level, propagate, handlers = log.level, log.propagate, log.handlers
     yield
@@ -29,7 +29,7 @@ def log_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process and without Prefect: status, standard output, standard error."""
+    """Runs a command in this process without Prefect; returns status, standard output and standard error."""
     monkeypatch.setenv(PREFECT_VARIABLE, "off")
 
     def run(*words: object) -> tuple[int, str, str]:
@@ -63,7 +63,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots are kept."""
+    """The folder for screenshots."""
     given = os.environ.get("REFINERY_SCREENSHOTS")
     folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)

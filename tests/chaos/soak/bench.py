@@ -1,4 +1,4 @@
-"""Where a soak works: its folders, its random numbers, its report, and how it runs one command."""
+"""The state of a soak: its folders, random numbers and report; it runs one command and checks how it ended."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,10 @@ from tests.chaos.soak.report import SoakReport
 
 @dataclass(frozen=True)
 class SoakBench:
-    """The state of a soak. until: the time.monotonic() at which it ends; review_seconds: of each command, last time."""
+    """The state of a soak.
+
+    until: the time.monotonic() at which it ends; review_seconds: how long each command of a review took last time.
+    """
 
     out: Path
     rng: np.random.Generator
@@ -33,11 +36,11 @@ class SoakBench:
 
     @property
     def reviewed(self) -> Path:
-        """The root of the reviews; the Label Studio's own data lies in it and stays."""
+        """The root of the reviews, with the data of Label Studio, which stay from review to review."""
         return self.out / "reviewed"
 
     def goes_on(self, phase: str, kills: int) -> bool:
-        """Whether a phase has had fewer kills than wanted, and there is time left."""
+        """Whether a phase had fewer kills than this, and there is time left."""
         return self.report.kills[phase].total() < kills and time.monotonic() < self.until
 
     def run(self, phase: str, words: Sequence[str], root: Path, kill: KillPlan | None = None) -> KillResult:
@@ -46,7 +49,7 @@ class SoakBench:
         A command that is not killed must succeed, Ctrl-C must end it with status 130, and no process may be left.
         """
         result = run_command(words, root=root, log=self.out / "output.txt", kill=kill)
-        faults = ["processes were left"] if result.orphans else []
+        faults = ["processes of the command still ran"] if result.orphans else []
         if kill and result.killed and result.status:
             self.report.kills[phase][kill.signal_name] += 1
             self.report.moments[kill.moment] += 1

@@ -1,5 +1,8 @@
-"""A refinement in four steps, killed and started again: after every kill the root may hold less than an undisturbed one
-and nothing else, and in the end it must be the undisturbed one, file by file."""
+"""A refinement in four steps whose commands are killed and started again.
+
+After every kill the root may lack files of an undisturbed root, but may hold no others. At the end both must be equal,
+file by file.
+"""
 
 import logging
 import os
@@ -16,18 +19,18 @@ from tests.chaos.soak.bench import SoakBench
 
 log = logging.getLogger("refinery")
 SHARDS = "6"
-STEPS: dict[str, tuple[str, ...]] = {  # folder of photos and options; each step reuses some of what is there before
+STEPS: dict[str, tuple[str, ...]] = {  # folder of photos, and options; each step reuses tables of the steps before
     "some photos": ("some",),
     "all photos": ("world",),
     "another rule": ("world", "--min-faces", "3"),
     "other embeddings": ("world", "--flip", "add"),
 }
-SHARE_WITH_WORKERS = 0.15  # of the runs that are killed have worker processes; tables do not depend on them
-KILLS_A_STEP = 8  # then it is left to end
+SHARE_WITH_WORKERS = 0.15  # share of the killed runs with worker processes, which change no table
+KILLS_A_STEP = 8  # after so many kills a step may end
 
 
 class UndisturbedStep(NamedTuple):
-    """What a step leaves in a root when nothing is killed: files by digest, refinement.json; and its seconds."""
+    """The root after a step without kills: digests of its files, and refinement.json; and the step's seconds."""
 
     files: root_checks.Digests
     refinement: bytes
@@ -35,7 +38,7 @@ class UndisturbedStep(NamedTuple):
 
 
 def undisturbed_steps(bench: SoakBench) -> dict[str, UndisturbedStep]:
-    """All steps in a root in which no command is killed."""
+    """Run all steps in a root in which no command is killed; the results by step."""
     root = bench.undisturbed
     shutil.rmtree(root, ignore_errors=True)
     _link_some_photos(bench)
@@ -50,18 +53,20 @@ def undisturbed_steps(bench: SoakBench) -> dict[str, UndisturbedStep]:
 
 
 def killed_refinement(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], kills: int) -> None:
-    """One root through all steps, each killed again and again; then `clean` removes what the kills left over."""
+    """Run all steps in one root, each killed again and again; then `clean` removes half-written files."""
     root, report = bench.out / "root", bench.report
     shutil.rmtree(root, ignore_errors=True)
     for step, expected in undisturbed.items():
         _run_until_done(bench, step, root, expected, kills)
-        report.check("different", root_checks.differ(root_checks.digests(root), expected.files), f"{step}, done")
-        report.check("unaccounted", root_checks.unaccounted(str(root), _keys(bench, step)), step)
-        report.check("doubled", root_checks.doubled(str(root)), step)
+        report.check(
+            "different", root_checks.differing_files(root_checks.digests(root), expected.files), f"{step}, done"
+        )
+        report.check("unaccounted", root_checks.unaccounted_photos(str(root), _keys(bench, step)), step)
+        report.check("doubled", root_checks.doubled_rows(str(root)), step)
     report.half_written += len(root_checks.half_written(root))
     bench.run("refine", ["clean", str(root), "--min-age", "0"], root)
     report.check("other", [f"{n} is left" for n in root_checks.half_written(root)], "clean")
-    report.check("unaccounted", root_checks.unaccounted(str(root), _keys(bench, list(undisturbed)[-1])), "clean")
+    report.check("unaccounted", root_checks.unaccounted_photos(str(root), _keys(bench, list(undisturbed)[-1])), "clean")
     report.refinements += 1
     log.info("%s", report.lines()[0])
 
@@ -75,14 +80,14 @@ def _run_until_done(bench: SoakBench, step: str, root: Path, expected: Undisturb
             kill, workers = None, ()
         result = bench.run("refine", [*_words(bench, step, root), *workers], root, kill)
         files = root_checks.digests(root)
-        faults = [*root_checks.unlike(files, expected.files), *root_checks.broken(root, files)]
+        faults = [*root_checks.unexpected_files(files, expected.files), *root_checks.damaged_files(root, files)]
         bench.report.check("different", faults, f"{step}, after {kill}")
         if not result.status:
             return
 
 
 def _link_some_photos(bench: SoakBench) -> None:
-    """Two thirds of the identities in a folder of their own, as links, so that no file in it is newer."""
+    """Make a folder of links to two thirds of the identities; links have the times of the photos' files."""
     folders = sorted((bench.world / "photos").iterdir())
     for photo in (p for folder in folders[: 2 * len(folders) // 3] for p in sorted(folder.iterdir())):
         link = bench.out / "some" / photo.relative_to(bench.world)

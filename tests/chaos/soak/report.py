@@ -1,4 +1,4 @@
-"""What a soak counts: commands that were killed, checks of what the kills left, and every fault that a check met."""
+"""The counts of a soak: kills, checks after them, and every fault that a check found."""
 
 import logging
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 
 log = logging.getLogger("refinery")
 SHOWN = 20  # messages of faults in a report
-FAULTS = {  # by the kind that a check counts under
+FAULTS = {  # kinds of faults, and what each is called in the report
     "unaccounted": "photos unaccounted for",
     "doubled": "decisions or questions doubled",
     "lost": "answers lost or invented",
@@ -19,10 +19,10 @@ FAULTS = {  # by the kind that a check counts under
 
 @dataclass
 class SoakReport:
-    """The kills of a soak and what came of them.
+    """The kills of a soak, the work done in spite of them, and the faults found.
 
-    kills: by phase (refine, review) and signal; moments: kills by the kind of their moment; half_written: files that a
-    kill left half-written; messages: one for every fault.
+    kills: by phase (refine, review) and signal; moments: kills by the kind of their moment; half_written: how many
+    half-written files kills left; messages: one for every fault.
     """
 
     kills: dict[str, Counter[str]] = field(default_factory=lambda: {"refine": Counter(), "review": Counter()})
@@ -38,7 +38,7 @@ class SoakReport:
     seconds: float = 0.0
 
     def check(self, kind: str, faults: Sequence[str], where: str) -> None:
-        """Count a check and the faults that it met. kind: a key of FAULTS."""
+        """Count a check and the faults that it found. kind: a key of FAULTS."""
         self.checks += 1
         self.faults[kind] += len(faults)
         for fault in faults:
@@ -46,7 +46,7 @@ class SoakReport:
             log.warning("%s", self.messages[-1])
 
     def rows(self) -> list[dict[str, Any]]:
-        """Kills by phase and signal."""
+        """A row a phase, with its kills by signal."""
         signals = sorted({name for kills in self.kills.values() for name in kills})
         return [
             {"phase": phase, "kills": kills.total(), **{name: kills[name] for name in signals}}

@@ -1,6 +1,6 @@
-"""A review by simulated annotators whose commands are killed and started again, against a real Label Studio.
+"""A review by simulated annotators on a real Label Studio, whose commands are killed and started again.
 
-What it must leave is what one undisturbed `collect` of the same answers leaves in a twin of the root.
+Its root must end equal to a copy of the root in which one undisturbed `collect` took the same answers.
 """
 
 import logging
@@ -25,14 +25,14 @@ from tests.chaos.soak.refinement import UndisturbedStep
 
 log = logging.getLogger("refinery")
 REVIEWED_STEP = "all photos"  # the step of the refinement whose result is reviewed
-KILLS_A_COMMAND = 4  # then it is left to end
+KILLS_A_COMMAND = 4  # after so many kills a command may end
 SEND_OPTIONS = ("--budget", "60", "--audit", "10")
 ANNOTATORS = ("ann@example.org", "bob@example.org", "cat@example.org", "dan@example.org")
-IN_FIRST_ROUND = 2  # of the annotators; all of them from the second round on
-SHARE_WRONG = 0.1  # of their answers, so that some are disputed and asked again
-PAGES_AT_MOST = 8  # that one of them answers between two commands
+IN_FIRST_ROUND = 2  # annotators in the first round; from the second round on all of them
+SHARE_WRONG = 0.1  # share of wrong answers, so that some findings are disputed and asked about again
+PAGES_AT_MOST = 8  # pages that an annotator answers between two commands
 ROUNDS = 3  # of send, answer, collect
-SECONDS_AT_FIRST = 5.0  # of a command, before one was timed
+SECONDS_AT_FIRST = 5.0  # assumed duration of a command that has not run yet
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def label_studio(bench: SoakBench) -> Iterator[Server]:
 
 
 def killed_review(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], server: Server, kills: int) -> None:
-    """One review from its first question to its last answer, each command killed again and again until it is done."""
+    """Run one review of ROUNDS rounds, each of its commands killed again and again until it is done."""
     root, name, report = str(bench.reviewed), f"soak {uuid.uuid4().hex[:8]}", bench.report
     refinement = undisturbed[REVIEWED_STEP].refinement
     _reset(bench, refinement)
@@ -57,25 +57,25 @@ def killed_review(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], 
     where = ("--url", server.url, "--name", name)
     for turn in range(ROUNDS):
         _run_until_done(bench, ["review", "send", root, *SEND_OPTIONS, *where], kills)
-        report.check("doubled", root_checks.asked_twice(server, name), f"review, round {turn}")
+        report.check("doubled", root_checks.doubled_questions(server, name), f"review, round {turn}")
         oracle = Oracle(root, latest(root), bench.world)
         for annotator in ANNOTATORS if turn else ANNOTATORS[:IN_FIRST_ROUND]:
             pages += answer(server, name, oracle, annotator, wrong=SHARE_WRONG, at_most=PAGES_AT_MOST)
         _run_until_done(bench, ["review", "collect", root, *where], kills)
-        report.check("lost", root_checks.lost(root, pages), f"review, round {turn}")
-        report.check("doubled", root_checks.doubled(root), f"review, round {turn}")
+        report.check("lost", root_checks.lost_answers(root, pages), f"review, round {turn}")
+        report.check("doubled", root_checks.doubled_rows(root), f"review, round {turn}")
     report.half_written += len(root_checks.half_written(bench.reviewed))
     twin = _unanswered_twin(bench, refinement)
     bench.run("review", ["review", "collect", str(twin), *where], twin)
     report.check("different", root_checks.roots_differ(bench.reviewed, twin), "review, against an undisturbed collect")
-    report.check("unaccounted", root_checks.unaccounted(root, read_truth(bench.world).keys), "review")
+    report.check("unaccounted", root_checks.unaccounted_photos(root, read_truth(bench.world).keys), "review")
     report.pages_answered += len(pages)
     report.reviews += 1
     log.info("%s", report.lines()[0])
 
 
 def _reset(bench: SoakBench, refinement: bytes) -> None:
-    """The reviews' root with an undisturbed refinement, and nothing of an earlier review but the server's data."""
+    """Put an undisturbed refinement into the reviews' root; of earlier reviews keep only the server's data."""
     for path in (p for p in bench.reviewed.iterdir() if p.is_dir() and p.name != "review"):
         shutil.rmtree(path)
     shutil.copytree(bench.undisturbed, bench.reviewed, dirs_exist_ok=True)
@@ -83,14 +83,14 @@ def _reset(bench: SoakBench, refinement: bytes) -> None:
 
 
 def _run_until_done(bench: SoakBench, words: Sequence[str], kills: int) -> None:
-    """Start a command again until it is done; it is killed unless it was killed often, or kills are enough."""
+    """Start a command again and again until it is done; it is killed up to KILLS_A_COMMAND times."""
     for tries in range(KILLS_A_COMMAND + 1):
         kill = random_kill(bench.rng, seconds=bench.review_seconds.get(words[1], SECONDS_AT_FIRST), files=4)
         last = tries == KILLS_A_COMMAND or not bench.goes_on("review", kills)
         result = bench.run("review", words, bench.reviewed, None if last else kill)
         where = f"{words[1]}, after {kill}"
-        bench.report.check("lost", root_checks.unreadable(str(bench.reviewed)), where)
-        faults = list(root_checks.broken(bench.reviewed, root_checks.digests(bench.reviewed)))
+        bench.report.check("lost", root_checks.unreadable_files(str(bench.reviewed)), where)
+        faults = list(root_checks.damaged_files(bench.reviewed, root_checks.digests(bench.reviewed)))
         bench.report.check("different", faults, where)
         if not result.status:
             bench.review_seconds[words[1]] = result.seconds
@@ -98,7 +98,7 @@ def _run_until_done(bench: SoakBench, words: Sequence[str], kills: int) -> None:
 
 
 def _unanswered_twin(bench: SoakBench, refinement: bytes) -> Path:
-    """A root that asked the same and has no answer: the refinement, the question log, the policy's decisions."""
+    """A root with the same questions and no answers: the refinement, the question log, the policy's decisions."""
     twin = bench.out / "twin"
     shutil.rmtree(twin, ignore_errors=True)
     shutil.copytree(bench.undisturbed, twin)

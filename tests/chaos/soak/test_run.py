@@ -27,7 +27,7 @@ def test_a_few_kills_of_a_refinement_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.server
 def test_a_few_kills_of_a_review_lose_nothing(tmp_path: Path) -> None:
     empty = installation.environment_folder() / f"empty-{installation.VERSION}"
-    if empty.exists():  # making a database takes half a minute
+    if empty.exists():  # creating the database takes half a minute
         shutil.copytree(empty, tmp_path / "reviewed/review/server")
     report = soak(tmp_path, kills=0, review_kills=5, people=6, photos=40)
     assert report.kills["review"].total() >= 5

@@ -1,4 +1,4 @@
-"""Cleaning without a pretrained model on a small drawn world: every way gives its line, and a second call finds all."""
+"""Every way of cleaning is scored on a small drawn world, and a second call reuses all trainings and tables."""
 
 import logging
 from pathlib import Path

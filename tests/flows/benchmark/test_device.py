@@ -1,4 +1,4 @@
-"""The measurements of a device run anywhere; their figures are printed, never asserted."""
+"""The measurements of a device run on any machine; no rate is asserted."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pipeline.errors import UserError
 
 
 @pytest.mark.slow
-def test_every_rate_stands_beside_its_bare_one() -> None:
+def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
     found = device(
         ["sample"],
         embed_faces=16,

@@ -1,4 +1,4 @@
-"""The trial at a small size: drawn the same in any blocks, and figures that say what was planted."""
+"""A small identification: the same drawn distractors in any blocks, and figures that fit the planted errors."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from flows.benchmark.megaface import WRONG, draw_distractors, draw_probes, megaf
 from pipeline.errors import UserError
 
 
-def test_a_small_trial_shows_what_was_planted() -> None:
+def test_rank_1_falls_with_more_distractors_and_fits_the_planted_errors() -> None:
     found = megaface(probe_photos=400, probe_people=20, distractors=3000, dim=128)
     rank_1 = {r["distractors"]: float(r["value"].split()[0]) for r in found.figures if r["figure"] == "rank-1"}
     assert list(rank_1) == [10, 100, 1000, 3000]

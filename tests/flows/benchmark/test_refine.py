@@ -1,4 +1,4 @@
-"""The benchmark prints every step beside the bare models; nothing is asserted about how fast they are."""
+"""Every step of a refinement is measured beside the bare models; no rate is asserted."""
 
 from pathlib import Path
 
@@ -29,13 +29,13 @@ def test_every_step_has_a_rate_beside_the_limit_of_the_bare_models(few: World) -
         assert f"{measured.photos / measured.seconds / limit:.0%} of the {limit:.1f}/s" in found.lines()[-1]
 
 
-def test_any_number_of_photos_is_made_of_a_few_and_refined_on_any_number_of_workers(few: World) -> None:
+def test_any_number_of_photos_is_refined_on_any_number_of_workers(few: World) -> None:
     given = {k: few.models[k] for k in ("detector", "embedder")}
     found = refine.refine("image-folder", str(few.photos), **given, sample=20, total_photos=[30], processes=[2, 1])
     assert [(w.photos, w.workers) for w in found.refinements] == [(30, 1), (30, 2)]
 
 
-def test_photos_made_of_others_are_other_pictures_under_other_names(few: World, tmp_path: Path) -> None:
+def test_varied_photos_are_new_pictures_under_new_identities(few: World, tmp_path: Path) -> None:
     many = len(few.truth) + 40
     out = write_varied_photos("image-folder", str(few.photos), tmp_path / "more", many)
     files = sorted(out.rglob("*.jpg"))

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: one clear line for every mistake, a status for scripts, JSON on request."""
+"""The command line: one line for every mistake, exit statuses, JSON on standard output."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.builders.processes.command_line import Command, error_line, options
 from tests.builders.small_world import World
 
 
-def test_without_a_refinement_there_is_nothing_to_take(refinery: Command, tmp_path: Path) -> None:
+def test_a_root_without_a_refinement_is_a_one_line_error(refinery: Command, tmp_path: Path) -> None:
     for command in (
         ["labels", tmp_path, "--out", tmp_path / "o.tsv"],
         ["export", tmp_path, "--out", tmp_path / "o"],
@@ -22,7 +22,7 @@ def test_without_a_refinement_there_is_nothing_to_take(refinery: Command, tmp_pa
         assert "no finished refinement at" in error_line(refinery(*command))
 
 
-def test_usage_mistakes_have_status_2_and_help_has_units(refinery: Command) -> None:
+def test_usage_mistakes_have_status_2_and_help_names_units(refinery: Command) -> None:
     assert refinery("refine", "--nonsense")[0] == 2
     status, out, _ = refinery("refine", "--help")
     assert status == 0
@@ -50,9 +50,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(refinery: Command, few
 
 
 @pytest.mark.material
-def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
-    refinery: Command, world: World, refined: Path, tmp_path: Path
-) -> None:
+def test_only_json_is_on_standard_output(refinery: Command, world: World, refined: Path, tmp_path: Path) -> None:
     status, out, _ = refinery("refine", refined, "image-folder", world.photos, *options(world.models), "--json")
     result = json.loads(out)
     assert status == 0
@@ -70,7 +68,7 @@ def test_json_is_for_scripts_and_nothing_else_is_on_standard_output(
 
 
 @pytest.mark.material
-def test_clean_removes_what_nothing_refers_to_and_no_more(
+def test_clean_removes_only_tables_that_nothing_refers_to(
     refinery: Command, world: World, refined: Path, tmp_path: Path
 ) -> None:
     root = tmp_path / "root"

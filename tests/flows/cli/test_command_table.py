@@ -1,4 +1,4 @@
-"""One rule for all commands: ROOT first, an example that can be typed, and an option that is the same everywhere."""
+"""Rules for all commands: ROOT comes first, help ends with a valid example, an option is the same everywhere."""
 
 import shlex
 from typing import Any
@@ -26,7 +26,7 @@ def parameters(commands: dict[str, Any], kind: str) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("entry", COMMANDS, ids=lambda e: e.name)
-def test_every_help_ends_with_an_example_that_is_understood(entry: Any, commands: dict[str, Any]) -> None:
+def test_every_help_ends_with_a_valid_example(entry: Any, commands: dict[str, Any]) -> None:
     words = shlex.split(entry.example)
     assert words[0] == "refinery"
     target = next(e for e in RUNNABLE if words[1 : 1 + len(e.name.split())] == e.name.split() and e.name != "sample")
@@ -61,13 +61,13 @@ def test_root_is_the_first_argument_wherever_there_is_one(commands: dict[str, An
     assert not [name for name, o in parameters(commands, "option") if o.name == "root"]
 
 
-def test_every_option_says_what_it_is(commands: dict[str, Any]) -> None:
+def test_every_option_has_a_help_text(commands: dict[str, Any]) -> None:
     for where, parameter in [*parameters(commands, "option"), *parameters(commands, "argument")]:
         assert parameter.help, (where, parameter.name)
         assert parameter.help.rstrip().endswith((".", "exit")), (where, parameter.name)
 
 
-def test_the_recipes_in_the_help_are_those_there_are(commands: dict[str, Any]) -> None:
+def test_the_help_lists_exactly_the_recipes(commands: dict[str, Any]) -> None:
     (recipe,) = (o for o in commands["train"].params if o.name == "recipe")
     assert set(recipe.help.removeprefix("What is trained: ").rstrip(".").replace(" or ", ", ").split(", ")) == set(
         RECIPES

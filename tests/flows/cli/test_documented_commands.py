@@ -1,4 +1,4 @@
-"""The commands in README.md, the guides and the results are commands that there are: each is parsed, none is run."""
+"""The commands in README.md, the guides and the results exist: each is parsed, none is run."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ INLINE = re.compile(r"`(refinery [a-z][^`]*)`")
 
 
 def documented() -> Iterator[tuple[str, str]]:
-    """File and command of every line of a shell block, and of what stands between backticks with options in it."""
+    """Each command in a shell block, and each with options between backticks, with its file."""
     for path in TEXTS:
         text = path.read_text()
         name = str(path.relative_to(ROOT))
@@ -39,7 +39,7 @@ def test_there_are_commands_in_the_texts() -> None:
 
 
 @pytest.mark.parametrize(("file", "command"), DOCUMENTED, ids=lambda v: v[:60])
-def test_a_documented_command_is_understood(file: str, command: str) -> None:
+def test_a_documented_command_is_valid(file: str, command: str) -> None:
     words = shlex.split(command)[1:]
     if words == ["--version"] or words[-1] == "--help":
         return

@@ -1,4 +1,4 @@
-"""The command as a process of its own: with a real Prefect server, and ended by Ctrl-C."""
+"""Commands as processes of their own: with a real Prefect server, and ended by Ctrl-C."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
 
 @pytest.mark.material
 @pytest.mark.slow
-def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_without_a_word_of_theirs(
+def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothing(
     world: World, tmp_path: Path
 ) -> None:
     # a Prefect server that has gone is asked for over ten minutes: the command must not ask it

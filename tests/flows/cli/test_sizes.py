@@ -1,4 +1,4 @@
-"""Sizes as people write them."""
+"""Sizes of memory like 8GB, as bytes."""
 
 import pytest
 

@@ -23,7 +23,7 @@ from tests.builders.small_world import World
     ],
     ids=["missing", "empty", "no identities", "a file"],
 )
-def test_an_image_folder_that_is_none(
+def test_a_path_that_is_no_image_folder(
     refinery: Command, models: dict, tmp_path: Path, make: Callable, expected: str
 ) -> None:
     make(tmp_path / "photos")
@@ -90,7 +90,7 @@ def test_a_truncated_rec_and_an_idx_past_the_end(
 
 
 class Hostile:
-    """What a hostile pickle asks for."""
+    """An object whose pickle would run a command when it is loaded."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -110,7 +110,7 @@ def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: Worl
 
 @pytest.mark.material
 @pytest.mark.parametrize("option", ["detector", "embedder", "second_embedder"])
-def test_models_that_are_none(refinery: Command, world: World, material: Path, tmp_path: Path, option: str) -> None:
+def test_files_that_are_no_models(refinery: Command, world: World, material: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
     other = material / f"models/{'arcface_mobilefacenet_ms1m' if option == 'detector' else 'yunet_n_320_320'}.onnx"
     for file, expected in (
@@ -139,5 +139,5 @@ def test_models_that_are_none(refinery: Command, world: World, material: Path, t
         (["megaface", "y", "--gallery", "x"], "--gallery alone"),
     ],
 )
-def test_options_that_cannot_be(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
+def test_impossible_options(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
     assert expected in error_line(refinery("refine", tmp_path / "root", *words, *options(models)))

@@ -1,4 +1,4 @@
-"""The doctor's lines: what is there, what is set and does not answer, what is broken, and the exit status."""
+"""The lines and the exit status of `refinery doctor` for present, missing and broken parts of a machine."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def test_a_machine_that_runs_these_tests_has_what_is_needed(tmp_path: Path) -> N
     assert not (tmp_path / "root").exists(), "nothing is made"
 
 
-def test_what_is_missing_is_advised_on_and_told_to_scripts(
+def test_a_missing_part_has_advice_and_exit_status_1(
     refinery: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     status, out, _ = refinery("doctor", tmp_path, "--url", NOWHERE, "--json")
@@ -74,7 +74,7 @@ def test_a_label_studio_needs_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert services.label_studio(str(tmp_path), "").found.startswith("not set")
 
 
-def test_prefect_is_asked_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configured_prefect_server_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with health_server() as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
@@ -85,7 +85,7 @@ def test_prefect_is_asked_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> No
     assert services.prefect().found.startswith("off")
 
 
-def test_a_gpu_that_is_there_and_not_used_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unused_gpu_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "DRIVER", tmp_path)  # there
     for check, on_gpu in (
         (machine.onnxruntime, "_onnxruntime_on_gpu"),

@@ -111,7 +111,7 @@ def decided(_part: int) -> pa.Table:
     return pa.Table.from_pylist([{"verdict": v} for v in ("yes", "no", "yes")], schema=schema.DECISIONS)
 
 
-def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str) -> None:
+def test_figures_without_people_of_the_training_data(tmp_path: Path, embedder: str) -> None:
     root = str(tmp_path / "refined")
     tables = {
         "findings": build(root, "findings", found_in_both, [0], schema=schema.FINDINGS),
@@ -133,7 +133,7 @@ def test_without_the_people_who_were_found_in_both(tmp_path: Path, embedder: str
     assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
 
 
-def test_few_pairs_of_two_people_are_held_against_a_rate(tmp_path: Path, embedder: str) -> None:
+def test_a_tar_at_a_far_of_few_impostor_pairs_has_a_warning(tmp_path: Path, embedder: str) -> None:
     folder = people_folders(tmp_path / "people", 6, 4)  # 240 pairs of two people
     found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
     warned = {f.figure: bool(f.warning) for f in found.figures}
@@ -161,7 +161,7 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.material
-def test_a_real_bin_of_one_kind_is_told(material: Path, tmp_path: Path) -> None:
+def test_a_real_bin_of_genuine_pairs_alone_is_an_error(material: Path, tmp_path: Path) -> None:
     given = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
     with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are genuine pairs"):
         evaluate(given, [str(material / "test_bin/small_lfw.bin")], cache=str(tmp_path / "root"))

@@ -1,4 +1,4 @@
-"""A model in half precision: used like the one it was made of, and what changed is measured."""
+"""A model in half precision: used like the full one, and the change of its cosines is measured."""
 
 from pathlib import Path
 
@@ -43,9 +43,7 @@ def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_
     assert OnnxEmbedder(str(tmp_path / "half.onnx")).named_by != OnnxEmbedder(str(EMBEDDER)).named_by
 
 
-def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_models_and_changed_layouts_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.faces.half_precision.MAX_BYTES", 1000)
     with pytest.raises(UserError, match="is larger than"):
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
@@ -63,7 +61,7 @@ def test_what_is_broken_or_would_be_asked_otherwise_is_one_line(
         half_precision(str(EMBEDDER), tmp_path / "a.onnx")
 
 
-def test_what_cannot_be_halved_is_one_line(tmp_path: Path) -> None:
+def test_models_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
     half_precision(str(EMBEDDER), tmp_path / "half.onnx")
     for model, out, told in (
         (str(tmp_path / "half.onnx"), "again.onnx", "no weights in single precision"),

@@ -1,4 +1,4 @@
-"""Sets of pairs: prepared from lists, folders and a .bin once, and prepared anew when what they hold changes."""
+"""Sets of pairs from lists, folders and a .bin: prepared once, and again when photos or pairs change."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from trainer.evaluation.verification import model_cosines
 
 
 def expected(pictures: list[np.ndarray]) -> float:
-    """The cosine of two pictures as that model sees them."""
+    """The cosine of two pictures by that model."""
     a, b = ((p[:, :56].astype(float).mean((0, 1)) - 127.5) / 127.5 for p in pictures)
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
@@ -38,7 +38,7 @@ def test_a_pairs_txt_from_photos_to_cosines(tmp_path: Path, embedder: str) -> No
     assert again.roc.cosine[1:] == pytest.approx(direct, abs=1e-3)
 
 
-def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
+def test_folders_of_people_give_every_pair(tmp_path: Path) -> None:
     pairs = load_pairs(
         prepare_pairs(str(tmp_path / "root"), str(people_folders(tmp_path / "people", 5, 3)), aligned=True).folder
     )
@@ -49,7 +49,7 @@ def test_folders_of_people_ask_every_pair(tmp_path: Path) -> None:
     assert np.array_equal(pairs.unit[:, 0] == pairs.unit[:, 1], pairs.same)
 
 
-def test_a_bin_needs_no_detector_and_names_nobody(tmp_path: Path) -> None:
+def test_a_bin_needs_no_detector_and_has_no_people(tmp_path: Path) -> None:
     pairs = load_pairs(prepare_pairs(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin"))).folder)
     assert pairs.same.tolist() == [True, False] * 12
     assert pairs.unit is None

@@ -102,7 +102,7 @@ def test_weights_can_be_left_out_and_a_second_run_makes_nothing(layout: Path, em
         ("ijbc_template_pair_label.txt", "", "is empty"),
     ],
 )
-def test_a_set_that_is_not_whole_is_one_line(
+def test_a_set_with_missing_files_is_one_line(
     layout: Path, embedder: str, tmp_path: Path, file: str, line: str, message: str
 ) -> None:
     folder = shutil.copytree(layout, tmp_path / "IJBC")

@@ -1,4 +1,4 @@
-"""Trillion-Pairs' own layout: photos and their points in, one file of vectors in the order of the list out."""
+"""Trillion-Pairs' own layout: from photos and landmarks to one file of embeddings in the order of the list."""
 
 import struct
 from pathlib import Path
@@ -79,14 +79,14 @@ def test_a_changed_photo_is_seen(tmp_path: Path, layout: Path) -> None:
         ("a.jpg 1 2 3 4 5 6 7 8 9 nan", "line 2: expected a photo and ten numbers"),
     ],
 )
-def test_a_line_that_is_none(layout: Path, line: str, told: str) -> None:
+def test_a_line_of_another_format(layout: Path, line: str, told: str) -> None:
     first, *_ = (layout / LIST).read_text().splitlines()
     (layout / LIST).write_text(f"{first}\n{line}\n")
     with pytest.raises(UserError, match=told):
         trillion_pairs.parts(layout)
 
 
-def test_what_is_missing_is_one_line(tmp_path: Path, layout: Path, embedder: str) -> None:
+def test_missing_files_and_options_are_one_line(tmp_path: Path, layout: Path, embedder: str) -> None:
     with pytest.raises(UserError, match="was never published: give --features"):
         evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"))
     (layout / LIST).write_bytes(b"")

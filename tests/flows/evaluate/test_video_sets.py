@@ -98,7 +98,7 @@ def test_videos_of_known_people_are_ranked(tmp_path: Path, embedder: str) -> Non
     assert found.test_sets[0].pairs == 24
 
 
-def test_a_video_without_a_face_is_told(tmp_path: Path, embedder: str) -> None:
+def test_videos_without_a_face_are_counted(tmp_path: Path, embedder: str) -> None:
     folder = youtube(tmp_path)
     for frame in (folder / "aligned_images_DB/P00/0").iterdir():
         frame.write_bytes(b"<html>")
@@ -123,7 +123,7 @@ def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str)
         ("val_gt.txt", "1\n", "line 1: expected a person and videos"),
     ],
 )
-def test_a_list_that_is_none(tmp_path: Path, embedder: str, file: str, text: str, told: str) -> None:
+def test_a_list_of_another_format(tmp_path: Path, embedder: str, file: str, text: str, told: str) -> None:
     folder = youtube(tmp_path) if file == "splits.txt" else iqiyi(tmp_path)
     (folder / file).write_text(text)
     with pytest.raises(UserError, match=told):

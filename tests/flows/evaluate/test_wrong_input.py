@@ -49,14 +49,14 @@ def broken(how: str, tmp_path: Path) -> Path:
         ("no pairs", "none.bin holds 0 photos for 0 pairs"),
     ],
 )
-def test_test_sets_that_are_none(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
+def test_paths_that_are_no_test_sets(refinery: Command, tmp_path: Path, embedder: str, how: str, words: str) -> None:
     place = broken(how, tmp_path)
     line = error_line(refinery("evaluate", embedder, "--test-set", place, "--cache", tmp_path / "root", "--aligned"))
     assert re.search(words, line)
     assert str(place) in line
 
 
-def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, embedder: str) -> None:
+def test_impossible_models_and_options(refinery: Command, tmp_path: Path, embedder: str) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 cut short")
     test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
@@ -82,7 +82,7 @@ def test_models_and_options_that_cannot_be(refinery: Command, tmp_path: Path, em
     )
 
 
-def test_vectors_that_are_no_numbers(tmp_path: Path) -> None:
+def test_embeddings_that_are_no_numbers(tmp_path: Path) -> None:
     import onnx
     from onnx import numpy_helper
 

@@ -1,4 +1,4 @@
-"""The example scripts do what they say, from the first line to the last, on drawn people."""
+"""The example scripts run from the first line to the last, on drawn people."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(script: str, *arguments: str, **settings: object) -> str:
-    """What an example prints; it must end well."""
+    """Run an example, which must succeed, and return its output."""
     program = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -50,7 +50,7 @@ def test_own_photos_are_refined_shown_listed_and_exported(refined: Path) -> None
     assert latest(str(refined / "root")).account.ingested == PHOTOS
 
 
-def test_two_data_sets_become_one(drawn_world: Path, tmp_path: Path) -> None:
+def test_two_data_sets_are_merged(drawn_world: Path, tmp_path: Path) -> None:
     names = sorted(p for p in (drawn_world / "photos").iterdir() if p.is_dir())
     for half, folders in (("a", names[::2]), ("b", names[1::2])):
         for folder in folders:
@@ -80,7 +80,7 @@ def test_data_before_and_after_is_trained_on_and_compared(refined: Path, drawn_w
     assert (tmp_path / "run/model.onnx").exists()
 
 
-def test_an_example_without_its_settings_says_which(tmp_path: Path) -> None:
+def test_an_example_without_a_setting_names_it(tmp_path: Path) -> None:
     command = ["bash", str(EXAMPLES / "refine_own_photos.sh")]
     done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
     assert done.returncode != 0

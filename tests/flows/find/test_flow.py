@@ -45,14 +45,14 @@ def test_the_photo_itself_comes_first_and_the_rest_in_falling_order_of_score(fou
         assert hit.same == (hit.cosine >= hit.needed) == (hit.score >= found.threshold) == (hit.far <= found.far)
 
 
-def test_there_is_something_on_the_sheet(found: FindResult) -> None:
+def test_the_sheet_is_not_empty(found: FindResult) -> None:
     sheet = cv2.imread(found.sheet)
     assert sheet is not None
     assert min(sheet.shape[:2]) > 300
     assert float(sheet.std()) > 20
 
 
-def test_a_refinement_says_what_became_of_each_photo(found: FindResult, photos: Path, tmp_path: Path) -> None:
+def test_matches_in_a_refinement_show_the_label_of_each_photo(found: FindResult, photos: Path, tmp_path: Path) -> None:
     root = str(tmp_path / "root")
     refine.fn(root, ["image-folder", str(photos)], detector=str(DETECTOR), embedder=str(EMBEDDER))
     again = find(root, some(photos), top=40, out=tmp_path / "sheet.svg")

@@ -9,7 +9,7 @@ from flows.prefect_runtime.server import prefect_server
 from pipeline.errors import UserError
 
 
-def test_a_server_that_is_set_and_does_not_answer() -> None:
+def test_a_configured_server_that_does_not_answer() -> None:
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
         pytest.raises(UserError, match=r"no Prefect server answers at http://127\.0\.0\.1:9/api"),

@@ -17,7 +17,7 @@ from tests.builders.small_world import World, fates
 pytestmark = pytest.mark.material
 
 
-def test_files_that_are_no_photos_are_counted_and_said(world: World, refined: Path) -> None:
+def test_files_that_are_no_photos_are_counted_and_logged(world: World, refined: Path) -> None:
     ignored = latest(str(refined)).options.ignored["photos"]
     assert sorted(ignored.values()) == [1, 60], ignored
 
@@ -28,7 +28,7 @@ def test_a_second_run_makes_nothing(world: World, refined: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in refined.rglob("*.parquet")} == before
 
 
-def test_what_is_undecided_is_kept_or_dropped_and_everything_is_accounted_for(
+def test_undecided_photos_are_kept_or_dropped_and_the_account_adds_up(
     world: World, refined: Path, tmp_path: Path
 ) -> None:
     keep = world.refine(refined)

@@ -1,4 +1,4 @@
-"""A data set that changes: models are asked about what is new, and the tables are those of a run from nothing."""
+"""A data set that changes: models run on new photos only, and the tables are those of a run in a new root."""
 
 import shutil
 from collections import Counter
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
-    """How many pictures the detector, and how many faces each embedder was asked about."""
+    """How many pictures the detector got, and how many faces each embedder."""
     count: Counter = Counter()
     detect, embed = OnnxDetector.__call__, OnnxEmbedder.__call__
     monkeypatch.setattr(OnnxDetector, "__call__", lambda self, image: count.update(["photos"]) or detect(self, image))
@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
 
 @pytest.fixture
 def growing(few: World, tmp_path: Path) -> World:
-    """The photos of a few names, to be changed, and a refinement of them in tmp_path/root."""
+    """The photos of a few identities, to be changed, and a refinement of them in tmp_path/root."""
     shutil.copytree(few.photos, tmp_path / "photos")
     world = World(tmp_path / "photos", [], few.models)
     world.refine(tmp_path / "root", shards=4)
@@ -48,14 +48,12 @@ def rows(root: Path) -> dict[str, list[str]]:
 
 
 def first(world: World, number: int) -> Path:
-    """A photo of the number-th name that can be read and shows a face."""
+    """A photo with a face of the identity of this number."""
     name = sorted(p for p in world.photos.iterdir() if p.is_dir())[number]
     return next(p for p in sorted(name.glob("*.jpg")) if p.stat().st_size > 5000)
 
 
-def test_new_changed_and_removed_photos_are_all_that_models_are_asked_about(
-    growing: World, asked: Counter, tmp_path: Path
-) -> None:
+def test_models_run_on_new_and_changed_photos_only(growing: World, asked: Counter, tmp_path: Path) -> None:
     new, changed = first(growing, 0), first(growing, 3)
     shutil.copy(first(growing, 5), new.with_name("new.jpg"))
     image = cv2.imread(str(changed))
@@ -68,7 +66,7 @@ def test_new_changed_and_removed_photos_are_all_that_models_are_asked_about(
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 
 
-def test_a_further_source_and_another_number_of_shards_ask_about_no_photo_twice(
+def test_no_photo_is_processed_twice_with_a_further_source_or_another_number_of_shards(
     growing: World, asked: Counter, tmp_path: Path
 ) -> None:
     (tmp_path / "second/somebody").mkdir(parents=True)
@@ -82,7 +80,7 @@ def test_a_further_source_and_another_number_of_shards_ask_about_no_photo_twice(
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 
 
-def test_what_people_should_decide_asks_no_model_and_another_embedder_only_itself(
+def test_another_rule_runs_no_model_and_another_embedder_only_itself(
     growing: World, asked: Counter, tmp_path: Path
 ) -> None:
     asked.clear()
@@ -93,7 +91,7 @@ def test_what_people_should_decide_asks_no_model_and_another_embedder_only_itsel
     assert set(asked) == {Path(growing.models["embedder"]).stem}
 
 
-def test_what_could_not_be_read_is_tried_again(
+def test_photos_that_could_not_be_read_are_tried_again(
     few: World, asked: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, away = extract.read_photo, first(few, 2)

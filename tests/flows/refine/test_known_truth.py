@@ -1,4 +1,4 @@
-"""Refinements of noisy_lfw, whose truth is known: scored from outside, and reviewed by annotators who err."""
+"""Refinements of noisy_lfw, whose truth is known: scored, and reviewed by annotators who err."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ WHOLE = "REFINERY_EVERYTHING" in os.environ
 
 
 def part_of(material: Path, folder: Path, every: int) -> Path:
-    """One name in so many of noisy_lfw with its truth; the data set itself for every name."""
+    """A part of noisy_lfw with its truth: one identity in so many."""
     if every == 1:
         return material / "noisy_lfw"
     with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
@@ -108,7 +108,7 @@ def test_noisy_lfw_against_known_truth(
 
 @pytest.mark.slow
 def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, tmp_path: Path) -> None:
-    """One name in eight, faces found by SCRFD."""
+    """One identity in eight, faces detected by SCRFD."""
     part = part_of(material, tmp_path / "noisy_lfw", 8)
     options = {**models, "detector": str(material / "models/scrfd_500m.onnx")}
     World(part / "photos", [], options).refine(tmp_path / "root")
@@ -122,7 +122,7 @@ def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, t
 def test_a_third_of_the_questions_is_enough_in_the_queues_order(
     noisy_lfw: Path, models: dict, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Refined with the weaker embedder alone, so that there is something left to ask; annotators err."""
+    """Refined with the weaker embedder alone, so that enough questions are left; annotators err."""
     root = tmp_path_factory.getbasetemp() / "noisy-yunet_n_320_320"  # faces and vectors may be there already
     weaker = {"detector": models["detector"], "embedder": models["second_embedder"]}
     World(noisy_lfw / "photos", [], weaker).refine(root)

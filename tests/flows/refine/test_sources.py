@@ -1,4 +1,4 @@
-"""The same photos from every kind of source: the same fates."""
+"""The same photos from every kind of source get the same labels."""
 
 import base64
 import struct
@@ -34,7 +34,7 @@ def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(world: World, refi
 
 
 def comparable(fates: dict[str, tuple[str | None, str]]) -> dict[str, tuple[str, str]]:
-    """Fates without what differs between sources: the identity of a further person contains a face's id."""
+    """Labels without what differs between sources: the identity of a second person contains a face's id."""
     return {key: ((identity or "").split("~")[0], reason) for key, (identity, reason) in fates.items()}
 
 

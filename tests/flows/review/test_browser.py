@@ -1,4 +1,4 @@
-"""Both pages answered as an annotator does it: a browser, the keys, the mouse, submit."""
+"""Both kinds of pages answered in a browser as an annotator does it: by keys, by mouse, with submit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, serv
     assert answers(server, "browser pair") == expected
 
 
-def test_what_is_not_answered_is_asked_for(mary: Any, server: Server) -> None:
+def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> None:
     opened(mary, server, "browser empty", GRID, grid("Nobody", cells=2, machine_verdict="unsure"))
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")

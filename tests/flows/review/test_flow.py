@@ -1,4 +1,4 @@
-"""The whole review on the drawn world with a real Label Studio: asked, answered, settled, exported, nothing twice."""
+"""A whole review of the drawn world on a real Label Studio: sent, answered, collected, exported, nothing twice."""
 
 import shutil
 import sys
@@ -42,7 +42,7 @@ class Drawn(NamedTuple):
     root: str
 
     def score(self) -> Score:
-        """What the labels are worth now."""
+        """The score of the current labels."""
         return score(latest(self.root).labels.batches(), read_truth(self.world))
 
 
@@ -92,7 +92,7 @@ def export_knows_no_group(drawn: Drawn, groups: Path) -> None:
             assert not [w for w in words if w in file.read_text(errors="replace")]
 
 
-def test_people_make_it_better(
+def test_answers_of_people_improve_the_labels(
     drawn: Drawn, label_server: LocalServer, browser: Any, shots: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One page of each kind is answered in a browser, the rest through the server's interface."""
@@ -142,7 +142,7 @@ def test_people_make_it_better(
     export_knows_no_group(drawn, Path(groups))
 
 
-def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_server: LocalServer) -> None:
+def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, label_server: LocalServer) -> None:
     rows = (drawn.world / "groups.csv").read_text().splitlines()
     known = Path(drawn.root).parent / "groups.csv"
     known.write_text("\n".join(rows[: len(rows) // 2]) + "\n")  # of the other half nothing is known
@@ -159,7 +159,7 @@ def test_a_group_is_asked_about_its_own_and_nobody_elses(drawn: Drawn, label_ser
     assert all(group.get(name, "general") == g for g, names in seen.items() for name in names)
 
 
-def test_nothing_is_asked_or_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
+def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
     """Sent twice, collected twice, refined again with another threshold and another model in between."""
     where = {"url": label_server.url, "name": "twice"}
     asking = {"budget": 200, "audit": 20, **where}

@@ -1,4 +1,4 @@
-"""`refinery review serve` as a process of its own: up, told, ended by Ctrl-C, gone."""
+"""`refinery review serve` as a process of its own: it starts, prints its address, and ends with Ctrl-C."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def ended(running: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]"
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: signal.Signals) -> None:
+def test_the_address_is_printed_and_the_server_ends_with_the_command(tmp_path: Path, sign: signal.Signals) -> None:
     port, folder = free_port(), tmp_path / "review" / "server"
     empty = installation.environment_folder() / f"empty-{installation.VERSION}"
     if empty.exists():  # a database that was made before, as making one takes half a minute
@@ -69,7 +69,7 @@ def test_a_server_is_told_of_and_ends_with_the_command(tmp_path: Path, sign: sig
     assert not local_server.is_up(url)
 
 
-def test_a_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     (venv / f".ready-{installation.VERSION}").touch()
@@ -79,7 +79,7 @@ def test_a_server_that_does_not_come_up_is_told_with_its_last_words(tmp_path: Pa
         local_server.start(tmp_path / "server", port=free_port(), venv=venv)
 
 
-def test_a_port_of_someone_else_is_told_before_anything_is_written(tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     venv.mkdir()
     (venv / f".ready-{installation.VERSION}").touch()
@@ -92,7 +92,7 @@ def test_a_port_of_someone_else_is_told_before_anything_is_written(tmp_path: Pat
     assert not (tmp_path / "server").exists()
 
 
-def test_an_environment_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_an_installation_that_fails_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot make a virtual environment"):
         installation.install(tmp_path / "file" / "venv")

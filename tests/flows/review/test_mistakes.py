@@ -1,4 +1,4 @@
-"""A review's user mistakes end in one line, before anything is written."""
+"""Mistakes in a review are one-line errors, before anything is written."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import refined
 
 
-def test_no_token_is_told_with_what_to_do(tmp_path, monkeypatch):
+def test_a_missing_token_is_an_error_with_advice(tmp_path, monkeypatch):
     monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
     with pytest.raises(UserError, match=r"no token for http://x:1: set LABEL_STUDIO_API_KEY, or .*review serve"):
         server_of(str(tmp_path), "http://x:1")
@@ -35,7 +35,7 @@ def test_the_local_server_of_a_root_is_found_and_its_token_never_shown(tmp_path,
 
 
 @pytest.mark.parametrize("wrong", [{"budget": -1}, {"votes": 0}, {"audit": -5}])
-def test_numbers_that_cannot_be(tmp_path, wrong):
+def test_impossible_numbers(tmp_path, wrong):
     with pytest.raises(UserError, match="give 0 or more, and 1 vote at least"):
         send.fn(str(tmp_path), **wrong)
 
@@ -46,7 +46,7 @@ def test_a_root_without_a_refinement(tmp_path):
 
 
 @pytest.mark.parametrize("step", [send, collect, status])
-def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
+def test_a_server_that_does_not_answer(tmp_path, monkeypatch, step):
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
     monkeypatch.setattr("pipeline.review.label_studio.client.FIRST_PATIENCE_S", 0.5)
     refined(str(tmp_path))
@@ -55,8 +55,8 @@ def test_a_server_that_is_not_there(tmp_path, monkeypatch, step):
     assert not (tmp_path / "asked").exists()
 
 
-def test_two_who_send_at_once_take_turns(tmp_path, monkeypatch):
-    """Both would find the same questions not asked yet; the second says who is there before it looks."""
+def test_a_second_send_waits_for_the_first(tmp_path, monkeypatch):
+    """Both would send the same questions; the second logs which process it waits for."""
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0" * 40)
     monkeypatch.setattr(flow, "root_lock", partial(root_lock, wait_s=0.1))
     refined(str(tmp_path))

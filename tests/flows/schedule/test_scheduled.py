@@ -1,4 +1,4 @@
-"""The scheduled flows: one export for each state of the labels, no two runs on a root at once, and an end of asking."""
+"""The scheduled flows: one export for each change of labels, no two runs on a root at once, an end of questions."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_a_folder_in_the_place_of_latest_is_one_line(tmp_path: Path) -> None:
         export_if_changed(str(tmp_path / "root"), str(tmp_path / "out"))
 
 
-def test_asking_ends_at_the_target_and_not_before_the_audit_is_answered() -> None:
+def test_questions_end_at_the_target_and_not_before_the_audit_is_answered() -> None:
     assert not clean_enough(None, 0.005)
     wrong_verdicts = {str(i): "yes" for i in range(800)}
     for wrong, judged, enough in ((0, 800, True), (0, 100, False), (1, 800, False)):

@@ -1,4 +1,4 @@
-"""What `refinery serve` registers: two deployments with the options of `refine` and of `review send`."""
+"""The two deployments that `refinery serve` registers, with the options of `refine` and of `review send`."""
 
 import inspect
 import re
@@ -72,7 +72,7 @@ def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, mo
     assert absolute_paths({"root": "s3://bucket/root"}) == {"root": "s3://bucket/root"}
 
 
-def test_the_two_deployments_never_overlap_with_themselves_and_know_all_they_need() -> None:
+def test_no_deployment_overlaps_with_itself_and_each_has_all_parameters() -> None:
     first, second = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
     assert [s.schedule.cron for d in (first, second) for s in d.schedules] == ["0 3 * * *", "*/15 * * * *"]
     for deployment in (first, second):

@@ -1,4 +1,4 @@
-"""`refinery serve` by itself for some minutes, on a real Prefect and a real Label Studio."""
+"""`refinery serve` for some minutes without interference, with a real Prefect server and a real Label Studio."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ class Served(NamedTuple):
         return list(httpx.post(f"{self.api}/flow_runs/filter", json=query, timeout=300).raise_for_status().json())
 
     def wait(self, what: str, until: Callable[[], Any], seconds: float = 600) -> Any:
-        """What `until` returns once it is something."""
+        """Wait until `until` returns something true, and return it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
@@ -60,7 +60,7 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Iterator[Served]:
-    """The command as a user types it, with a Prefect server of its own; ended by a friendly signal."""
+    """A running `refinery serve` with a Prefect server of its own; SIGTERM or Ctrl-C ends it."""
     port, webhook, log = free_port(), free_port(), folder / f"log-{time.monotonic_ns()}.txt"
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
@@ -109,7 +109,7 @@ def tables(root: Path) -> dict[str, int]:
 
 
 def call_back(studio: LocalServer, name: str, port: int) -> None:
-    """Have Label Studio tell of every answer, as someone sets it in each project's settings."""
+    """Set a webhook for every answer in each project's settings."""
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
     for project in web.get("/api/projects/").json()["results"]:
         if name in project["title"]:
@@ -125,7 +125,7 @@ def call_back(studio: LocalServer, name: str, port: int) -> None:
 
 
 def answer(studio: LocalServer, name: str) -> list[str]:
-    """All annotators find that everybody belongs and all are the same: the ids of what they submitted."""
+    """Answer every question as if all labels were right; return the ids of the answers."""
     submitted = []
     for email in WHO:
         annotator = Annotator(studio.url, email)
@@ -140,7 +140,7 @@ def answer(studio: LocalServer, name: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.server
-def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -> None:
+def test_schedules_run_for_some_minutes_without_interference(label_server: LocalServer, tmp_path: Path) -> None:
     draw_world(tmp_path / "world", people=8, photos=48, seed=0)
     name, root, out = "by itself", tmp_path / "root", tmp_path / "out"
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "30", "--audit", "5", "--name", name)
@@ -186,7 +186,7 @@ def test_for_some_minutes_by_itself(label_server: LocalServer, tmp_path: Path) -
 
 
 def collected(root: Path) -> list[str]:
-    """What the ledger holds of the annotators, by the ids of what they submitted; each once for each finding."""
+    """The annotators' answers in the ledger, by the ids of their submissions; each is there once for each finding."""
     rows = [r for r in ledger.read(str(root), superseded=True).to_pylist() if r["who"] in WHO]
     assert len({(r["answer_id"], r["finding_id"]) for r in rows}) == len(rows), "nothing is kept twice"
     return sorted({r["answer_id"].rsplit("/", 1)[1] for r in rows})

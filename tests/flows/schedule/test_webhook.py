@@ -1,4 +1,4 @@
-"""The webhook's port: whose posts count, and that it stays open when no run can be started."""
+"""The webhook's port: which posts are accepted; it stays open when no run can be started."""
 
 import time
 import urllib.error

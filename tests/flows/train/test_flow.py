@@ -1,4 +1,4 @@
-"""Training from the command line: every loss by its name, and what a user can get wrong told in one line."""
+"""Training from the command line: every loss by its name; mistakes are one-line errors."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_mistake_is_one_line(
     assert message in error_line(refinery("train", data, *words, "--out", tmp_path / "out"))
 
 
-def test_data_that_is_none_is_one_line(refinery: Command, tmp_path: Path) -> None:
+def test_a_path_that_is_no_data_set_is_one_line(refinery: Command, tmp_path: Path) -> None:
     line = error_line(refinery("train", "nowhere", "--out", tmp_path / "out"))
     assert "there is no nowhere: give a folder that `refinery export` wrote" in line
     assert "give DATA, a folder that `refinery export` wrote, and --out" in error_line(refinery("train"))

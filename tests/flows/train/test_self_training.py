@@ -75,14 +75,14 @@ def test_round_0_has_sub_centres_and_every_later_one_has_none(source: list[str],
 
 
 @pytest.mark.slow
-def test_round_0_is_shorter_and_one_that_leaves_nothing_is_told(source: list[str], tmp_path: Path) -> None:
+def test_round_0_is_shorter_and_a_round_without_photos_is_an_error(source: list[str], tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no photo is left to train on: give more --steps"):
         self_train.fn(str(tmp_path), source, str(DETECTOR), rounds=2, stop_share=0.0, min_faces=100, **SHORT)
     (first,) = (tmp_path / "bootstrap").iterdir()
     assert checkpoint.load(first / "last.pt").run.steps == SHORT["steps"] / 3
 
 
-def test_options_that_cannot_be_are_refused_before_any_work(source: list[str], tmp_path: Path) -> None:
+def test_impossible_options_are_errors_before_any_work(source: list[str], tmp_path: Path) -> None:
     for options, message in (
         ({"loss": "triplet", "sub_centres": True}, "loss triplet has no sub-centres"),
         ({"first_share": 0}, "--first-share 0: give more than 0"),

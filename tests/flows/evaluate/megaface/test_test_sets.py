@@ -1,4 +1,4 @@
-"""MegaFace's layout in evaluate: figures by a model, by vectors of the development kit, and its results."""
+"""MegaFace's layout in evaluate: figures of a model, of the development kit's embeddings, and of its result files."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ STRANGERS = 30
 
 
 def layout(folder: Path) -> tuple[Path, list[Path], list[Path]]:
-    """Eight people of four photos as probes, and thirty strangers under their photographers."""
+    """Probes: eight people of four photos each; distractors: thirty other people under their photographers."""
     people_folders(folder / "probes", 8, 4)
     tree = folder / "MegaFace"
     probes, others = [], []
