@@ -69,7 +69,7 @@ def test_every_option_has_a_help_text(commands: dict[str, Any]) -> None:
 
 def test_the_help_lists_exactly_the_recipes(commands: dict[str, Any]) -> None:
     (recipe,) = (o for o in commands["train"].params if o.name == "recipe")
-    assert set(recipe.help.removeprefix("What is trained: ").rstrip(".").replace(" or ", ", ").split(", ")) == set(
+    assert set(recipe.help.removeprefix("Recipe to train: ").rstrip(".").replace(" or ", ", ").split(", ")) == set(
         RECIPES
     )
 
