@@ -152,7 +152,7 @@ def losses(
         verified = verify_model(root, load_embedder(str(trained.checkpoint)), test)
         tar = "TAR@FAR=0.01"
         if tar not in verified.figures:
-            raise UserError(f"{test_name} has {verified.pairs - verified.genuine} impostor pairs: {tar} takes 100 or more")
+            raise UserError(f"{test_name} has {verified.pairs - verified.genuine} impostor pairs: {tar} needs 100")
         low, high = verified.interval[tar]
         rows.append(
             {
