@@ -83,7 +83,9 @@ def noise(root: Root, workers: DaskWorkers = "", memory: Memory = "") -> NoiseMe
     reading_s = time.monotonic() - start
     timed, start = _TimedBuild(), time.monotonic()
     with PeakMemory() as peak_memory:
-        tables = stages.find_noise(root, faces, [embeddings], workers=dask_workers, memory_bytes=memory_bytes, build=timed)
+        tables = stages.find_noise(
+            root, faces, [embeddings], workers=dask_workers, memory_bytes=memory_bytes, build=timed
+        )
         labels = label(root, photos, tables, undecided="keep", min_faces=2, workers=dask_workers, build=timed).labels
         seconds = time.monotonic() - start
     products_s = _products_seconds(tables, root, sizes, dim)
