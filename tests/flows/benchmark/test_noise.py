@@ -6,14 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.benchmark.drawn.label_quality import score_identities, score_photos
+from flows.benchmark.drawn.label_quality import score_identities
 from flows.benchmark.noise import noise
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.peers import peers
 from flows.benchmark.world import DrawnTables, world
 from pipeline.errors import UserError
-from pipeline.refined.scoring.known_truth import Truth
-from pipeline.refined.scoring.score import score_columns
 from pipeline.tables.columns import vectors
 from tests.builders.file_trees import file_bytes
 
@@ -68,29 +66,6 @@ class Rows(list):
 
     def batches(self, columns):
         return (pa.table({c: rows[c] for c in columns}) for rows in self)
-
-
-def test_photos_are_counted_by_hand_and_otherwise_by_the_scorer_of_refinery_score() -> None:
-    """a: three clean photos of 1, two of a companion split off, an outlier, a duplicate, a flip; b: three of 2."""
-    kind = ["clean"] * 3 + ["companion"] * 2 + ["stranger", "copy", "flip"] + ["clean"] * 3
-    person = [1, 1, 1, 9, 9, -5, 1, 2, 2, 2, 2]
-    kept = ["a", "a", "a", "a~9", "a~9", None, None, "b", "b", "b", None]
-    reason = ["", "", "", "split", "split", "outlier", "duplicate", "misplaced", "", "", "conflict"]
-    labels = pa.table({"identity": pa.array(kept), "reason": pa.array(reason)})
-    truth = pa.table({"person": pa.array(person), "kind": pa.array(kind)})
-    wrong, companion, flip, outlier, photos = score_photos(Rows([labels]), Rows([truth]))
-    assert wrong == {"wrong labels: precision": "0.8000", "recall": "1.0000", "F1": "0.8889"}
-    assert [companion, flip, outlier] == [{f"{k}: recall": "1.0000"} for k in ("companion", "flip", "stranger")]
-    assert photos == {
-        "duplicates: recall": "1.0000",
-        "clean photos lost": f"{1 / 6:.4f}",  # removed for a conflict
-        "wrong among kept": "0.0000",
-    }
-    kinds = {"companion": "outlier", "stranger": "outlier", "copy": "duplicate"}
-    claimed, original = [*"aaaaaaaa", *"bbb"], np.where(np.arange(11) == 6, 0, -1)
-    scored = score_columns(labels, Truth(claimed, [str(p) for p in person], [kinds.get(k, k) for k in kind], original))
-    assert (scored.noise.precision, scored.noise.recall) == (1, 0.5)  # the companion's identity belongs to nobody
-    assert (scored.noise_after, scored.clean_lost) == (2 / 8, 0)  # a conflict says nothing about the person
 
 
 def test_merged_and_split_identities_are_counted_by_hand() -> None:
