@@ -40,10 +40,11 @@ def build(
 ) -> Table:
     """The table whose shard i is shard_function(parts[i], **params, **unhashed); existing shards are not made again.
 
-    The table's address is a digest of parts and params. unhashed: arguments that are not in the digest because they
-    change no byte of the table, such as a path whose content a part names by digest. reuse: for each part the similar
-    parts of earlier runs; those whose shards exist are given to shard_function as reuse=((part, shard), ...), so that
-    it can copy rows. resource: a Dask resource ("GPU") to run on where workers offer it. workers: see Workers.
+    The table's address is a digest of name, version, schema, params and parts. unhashed: arguments that are not in the
+    digest because they change no byte of the table, such as a path whose content a part names by digest. reuse: for
+    each part the similar parts of earlier runs; those whose shards exist are given to shard_function as
+    reuse=((part, shard), ...), so that it can copy rows. resource: a Dask resource ("GPU") to run on where workers
+    offer it. workers: see Workers.
 
     Raises UserError for a user's mistake and ShardError for any other failure of a shard; the message names the shard
     and its part. Finished shards stay, and the next run continues from them.

@@ -1,4 +1,4 @@
-"""A stage has a line when it ends and at most one every ten seconds before; on a terminal a bar."""
+"""A stage logs a line at its end and before that at most one every ten seconds; a terminal shows a bar."""
 
 import io
 
@@ -8,7 +8,7 @@ from pipeline import progress
 
 
 class Clock:
-    """A clock that stands still until it is moved on."""
+    """A clock that only moves when `now` is changed."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Files that nothing refers to: those that a killed run left half-written, and none of a run that goes on."""
+"""Unreferenced files: `clean` removes what a killed run left half-written, and nothing while a run is in progress."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Two real processes on one root: the second waits, or fails and names the first; a killed one holds no lock."""
+"""Two processes on one root: the second waits, or fails and names the first; a killed process holds no lock."""
 
 import logging
 import os
@@ -79,7 +79,7 @@ def test_an_object_store_has_no_lock() -> None:
         assert time.monotonic() - started < 60
 
 
-def test_a_root_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_root_that_cannot_be_created_raises_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="give a root that can be written to"), root_lock(str(tmp_path / "file/root")):
         pytest.fail("there is no such root")
