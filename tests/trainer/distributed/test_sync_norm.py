@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -58,6 +59,7 @@ def train_on_a_half() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     return *train(DistributedDataParallel(net), batch()[half], target()[half]), net.state_dict()
 
 
+@pytest.mark.slow
 def test_two_ranks_compute_what_one_rank_with_the_whole_batch_does(tmp_path: Path) -> None:
     net = network()
     expected, gradient = train(net, batch(), target())
