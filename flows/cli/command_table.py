@@ -57,7 +57,7 @@ COMMANDS = (
         DATA,
         "flows.refine.score:score",
         "Score a refinement against a known truth: noise found, clean photos lost, merges, splits.",
-        "refinery score ROOT --world world",
+        "refinery score ROOT world",
     ),
     CommandEntry(
         "export",

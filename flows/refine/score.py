@@ -1,14 +1,21 @@
 """`refinery score`: a finished refinement against a truth that is known photo by photo."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from flows.cli.options import Root, World
+import typer
+
+from flows.cli.options import Root
 from flows.cli.result import Result
 from pipeline.refined.scoring import score as scorer
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score
 from pipeline.refinement import latest
+
+TruthFolder = Annotated[
+    Path, typer.Argument(metavar="TRUTH", help="Folder with truth.tsv, as `refinery sample world` writes it.")
+]
 
 
 @dataclass(frozen=True)
@@ -45,14 +52,14 @@ class ScoreResult(Result):
         return values | {"overlap": self.score.overlap._asdict()}
 
 
-def score(root: Root, world: World) -> ScoreResult:
+def score(root: Root, truth: TruthFolder) -> ScoreResult:
     """Score a refinement against a known truth: noise found, clean photos lost, duplicates, merges, splits, overlap.
 
-    WORLD holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
+    TRUTH holds truth.tsv (path, claimed, person, kind, of), and may hold identities.tsv (claimed, persons) and
     overlap.tsv (claimed), all tab-separated: what each file means is in pipeline/README.md.
     """
-    truth = read_truth(world)
-    return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), truth))
+    known_truth = read_truth(truth)
+    return ScoreResult(scorer.score(latest(root).labels.batches(["key", "identity", "reason"]), known_truth))
 
 
 def _pair(precision: float | None, recall: float | None) -> str:
