@@ -7,6 +7,7 @@ SELECT ?=
 OUT ?= demo
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
+unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
 # Two test processes, and three where some tests wait for servers; the tests of a file run in one of them. With -s or
 # --pdb one process, whose output is seen.

@@ -75,7 +75,7 @@ def test_a_server_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_pa
     (venv / f".ready-{installation.VERSION}").touch()
     (venv / "bin" / "label-studio").write_text("#!/bin/sh\necho it has no database\nexit 3\n")
     (venv / "bin" / "label-studio").chmod(0o755)
-    with pytest.raises(UserError, match=r"did not come up \(it has no database\): see .*server.log"):
+    with pytest.raises(UserError, match=r"did not start \(it has no database\): see .*server.log"):
         local_server.start(tmp_path / "server", port=free_port(), venv=venv)
 
 

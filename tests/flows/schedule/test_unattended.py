@@ -16,7 +16,6 @@ import pytest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sample.world import draw_world
 from tests.builders.label_studio.label_server import free_port
 from tests.builders.label_studio.simulated_annotators import Annotator
 
@@ -140,11 +139,12 @@ def answer(studio: LocalServer, name: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.server
-def test_schedules_run_for_some_minutes_without_interference(label_server: LocalServer, tmp_path: Path) -> None:
-    draw_world(tmp_path / "world", people=8, photos=48, seed=0)
+def test_schedules_run_for_some_minutes_without_interference(
+    label_server: LocalServer, drawn_world: Path, tmp_path: Path
+) -> None:
     name, root, out = "by itself", tmp_path / "root", tmp_path / "out"
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "30", "--audit", "5", "--name", name)
-    with serving(tmp_path, tmp_path / "world/photos", label_server, *words) as served:
+    with serving(tmp_path, drawn_world / "photos", label_server, *words) as served:
         served.wait("the first refinement", lambda: served.runs("scheduled-refinement"))
         first, shards = (out / "latest").resolve(), tables(root)
         before = served.log.read_text().count("shards made")
@@ -175,7 +175,7 @@ def test_schedules_run_for_some_minutes_without_interference(label_server: Local
         assert collected(root) == answer_ids
         artifacts = httpx.post(f"{served.api}/artifacts/latest/filter", json={}).json()
         assert {"account", "queue", "agreement", "audit", "refinement"} <= {a["key"] for a in artifacts}
-    with serving(tmp_path, tmp_path / "world/photos", label_server, "--name", name) as served:
+    with serving(tmp_path, drawn_world / "photos", label_server, "--name", name) as served:
         again = httpx.post(f"{served.api}/deployments/filter", json={}).json()
         assert sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in again) == [
             ("refine", False, 1),

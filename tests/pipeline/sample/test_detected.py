@@ -16,7 +16,7 @@ NEAR = 0.35  # of the distance between the eyes: detected landmarks that are off
 
 @pytest.fixture(scope="module")
 def drawn():
-    return list(draw_people(40, 2, seed=77))
+    return list(draw_people(25, 2, seed=77))
 
 
 def nearest_landmarks(detector, photos):
