@@ -1,4 +1,4 @@
-"""Measures images/s of the training loop, and of the bare network for comparison, in alternation in one process.
+"""Measures photos per second of the training loop and of the bare network, in alternation in one process.
 
 The bare network computes forward pass, loss and backward pass of random faces that are already in memory. The training
 loop also reads and decodes faces, copies them to the device, clips the gradient and steps the optimizers. The two

@@ -58,7 +58,7 @@ class CleaningComparison(Result):
     recipe: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a way."""
+        """One row for each way of cleaning."""
         return self.ways
 
     def lines(self) -> list[str]:

@@ -142,7 +142,7 @@ def _search_rate(gallery_size: int) -> DeviceRate:
 
 
 def _training_rate(run: Run, classes: int, turns: int) -> DeviceRate:
-    """Photos a second of whole updates with so many classes, beside the network with two classes."""
+    """Photos per second of whole updates with this number of classes, beside the network with two classes."""
     from trainer.throughput import throughput_with_classes
 
     t = throughput_with_classes(run, classes, turns=turns)

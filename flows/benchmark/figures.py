@@ -56,7 +56,7 @@ class PaperFigures(Result):
     trained_on: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a loss."""
+        """One row for each loss."""
         return self.table
 
     def lines(self) -> list[str]:

@@ -34,7 +34,7 @@ class IdentificationTrial(Result):
     peak_gb: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a figure."""
+        """One row for each figure."""
         return self.figures
 
     def lines(self) -> list[str]:
@@ -84,7 +84,7 @@ def megaface(
     if min(probe_people, distractors, dim) < 1 or probe_photos < 2 * probe_people:
         raise UserError(
             f"--probe-photos {probe_photos} --probe-people {probe_people} --distractors {distractors} --dim {dim}: "
-            "give two photos a person or more, and 1 or more of the others"
+            "give at least two photos per person, and 1 or more of the others"
         )
     x, person = draw_probes(probe_photos, probe_people, dim, seed)
     bare = _BareSearch(x)

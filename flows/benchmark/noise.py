@@ -47,7 +47,7 @@ class NoiseMeasurement(Result):
     peak_gb: float
 
     def rows(self) -> list[dict[str, Any]]:
-        """A line a stage."""
+        """One row for each stage."""
         return self.stages
 
     def lines(self) -> list[str]:

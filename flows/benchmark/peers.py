@@ -55,7 +55,7 @@ class PeerComparison(Result):
     photos: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a method, the pipeline first."""
+        """One row for each method, the pipeline first."""
         return self.methods
 
     def lines(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Photos a second of refinements on this machine, beside those that the bare models allow in the same run."""
+"""Photos per second of refinements on this machine, beside those that the bare models allow in the same run."""
 
 import platform
 import tempfile

@@ -91,7 +91,7 @@ class SearchComparison(Result):
     estimate: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a search, the exact one first."""
+        """One row for each search, the exact one first."""
         return self.methods
 
     def lines(self) -> list[str]:

@@ -52,7 +52,7 @@ class StartupTable(Result):
     repeats: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a command, bare Python first."""
+        """One row for each command, bare Python first."""
         return [
             {
                 "command": command,

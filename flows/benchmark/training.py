@@ -47,14 +47,14 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class TrainingRates(Result):
-    """Images per second of the training loop and of the bare network, measured in turn in one run."""
+    """Photos per second of the training loop and of the bare network, measured in turn in one run."""
 
     device: str
     batch: int
     networks: list[dict[str, Any]]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a network."""
+        """One row for each network."""
         return [{k: f"{v:.1f}" if isinstance(v, float) else v for k, v in n.items()} for n in self.networks]
 
     def lines(self) -> list[str]:
@@ -76,7 +76,7 @@ def train(
     batch: Batch = None,
     settings: Settings = NONE_GIVEN,
 ) -> TrainingRates:
-    """Measure images per second of the training loop beside the bare network's, in one run.
+    """Measure photos per second of the training loop beside the bare network's, in one run.
 
     Without --network: iresnet18, iresnet50, mobilefacenet; without --batch 16 photos an update; SGD in fp32.
     """
@@ -111,7 +111,7 @@ class LossTable(Result):
     run: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a loss."""
+        """One row for each loss."""
         return self.losses
 
     def lines(self) -> list[str]:

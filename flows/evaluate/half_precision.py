@@ -46,7 +46,7 @@ class HalfPrecisionResult(Result):
     changes: list[ScoreChange]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a figure, in full and in half precision."""
+        """One row for each figure, in full and in half precision."""
         return [
             {"test set": c.test_set, "figure": name, "full": f"{full:.4f}", "half": f"{half:.4f}"}
             for c in self.changes

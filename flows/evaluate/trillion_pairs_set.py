@@ -1,4 +1,4 @@
-"""Trillion-Pairs in `refinery evaluate`: writes embeddings to submit, for its identities were never published.
+"""Trillion-Pairs in `refinery evaluate`: writes embeddings to submit, because its identities were never published.
 
 One file a model, with a row for each photo of the list, in its order; zeros where no face was found.
 """

@@ -51,7 +51,7 @@ class FindResult(Result):
     sheet: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a photo."""
+        """One row for each photo."""
         return [
             {
                 "rank": m.rank,

@@ -24,7 +24,7 @@ class RemovedFiles(Result):
     bytes: int
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a table, with its number of files."""
+        """One row for each table, with its number of files."""
         return [{"table": name, "files": n} for name, n in self.files.items()]
 
     def lines(self) -> list[str]:
@@ -37,7 +37,7 @@ def clean(
     root: Root,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files and remove nothing.")] = False,
     min_age: Annotated[
-        float, typer.Option(help="Minutes; younger files stay, for they may belong to a run that is not finished.")
+        float, typer.Option(help="Minutes; younger files stay because they may belong to a run that is not finished.")
     ] = 60.0,
 ) -> RemovedFiles:
     """Remove the tables of a root that no finished refinement, training or experiment in it refers to."""

@@ -27,7 +27,7 @@ class ScoreResult(Result):
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the README's table of results, and further ones."""
         s = self.score
-        merged = f"{s.merged} of {s.persons_of_two_names}; {s.split} of {s.names_of_two_persons}"
+        merged = f"{s.merged} of {s.persons_under_two_identities}; {s.split} of {s.claimed_identities_of_two_persons}"
         values = {
             "noise found, F1 (precision / recall)": f"{s.noise.f1:.3f} ({_pair(s.noise.precision, s.noise.recall)})",
             "wrong labels, before and after": f"{s.noise_before:.1%} and {s.noise_after:.1%}",

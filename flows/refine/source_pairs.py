@@ -46,7 +46,7 @@ def _source(kind: str, path: str) -> Source:
 
 
 def count_ignored_files(source_paths: SourcePaths) -> Mapping[str, Mapping[str, int]]:
-    """How many files of each source are no photos, by reason. They are logged, for they are in no count of photos."""
+    """How many files of each source are not photos, by reason. They are logged because no count of photos has them."""
     ignored: dict[str, dict[str, int]] = {}
     for name, (kind, path) in source_paths.items():
         count = getattr(source_format(kind), "ignored", None)

@@ -31,7 +31,7 @@ class SentQuestions(Result):
     url: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a group."""
+        """One row for each group."""
         return [
             {"group": q.group, "new pages": q.new, "withdrawn": q.withdrawn, "waiting": q.waiting} for q in self.queues
         ]

@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.refined.export import FORMATS
 
 log = logging.getLogger("refinery")
-# one run of a deployment at a time; a run that is due during another one is skipped, for the next one is due soon
+# one run of a deployment at a time; a run that is due during another one is skipped because the next one is due soon
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 Z = 1.96  # of a 95% interval
 FILE_OPTIONS = ("detector", "embedder", "second_embedder", "groups", "roster")  # a file, or for models a pack's name

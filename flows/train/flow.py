@@ -50,7 +50,7 @@ class TrainedModel(Result):
         return cls(model, checkpoint, result.photos, result.classes, result.steps, result.loss, result.tests)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a test set, with its figures."""
+        """One row for each test set, with its figures."""
         return [
             {"test set": name, **{k: f"{v:.4f}" for k, v in figures.items()}} for name, figures in self.tests.items()
         ]

@@ -36,7 +36,7 @@ class FieldsTable(Result):
     run: Run
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a field."""
+        """One row for each field."""
         values = [(f.name, getattr(self.run, f.name), f.metadata["help"]) for f in fields(self.run)]
         return [{"field": name, self.recipe: str(value), "what it is": text} for name, value, text in values]
 

@@ -76,7 +76,7 @@ class SelfTrainingResult(Result):
     outcome: RefineResult
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a round."""
+        """One row for each round."""
         return [asdict(r) | {"share": f"{r.share:.1%}"} for r in self.rounds]
 
     def lines(self) -> list[str]:

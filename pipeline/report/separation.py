@@ -55,7 +55,7 @@ def _sample(refinement: Refinement, column: str) -> tuple[Floats, NDArray[np.int
         x, has_vector = vectors(embeddings["x"])
         rows = zip(labels["face_id"].to_pylist(), labels[column].to_pylist(), has_vector, strict=True)
         for i, (face, identity, has) in enumerate(rows):
-            if has and identity in drawn:  # copied, for a view would keep the whole shard in memory
+            if has and identity in drawn:  # copied because a view would keep the whole shard in memory
                 faces[identity] = sorted([*faces[identity], (_hash(face), x[i].copy())], key=lambda f: f[0])[:FACES]
     sample = [(number, vector) for number, identity in enumerate(sorted(faces)) for _, vector in faces[identity]]
     if not sample:

@@ -24,30 +24,32 @@ class TableNames:
     """The names under which one table is stored: its address and its shards' paths, relative to the root."""
 
     table: str
-    recipe: str  # digest of name, version, schema and parameters; the folder of the shards
+    build_digest: str  # digest of name, version, schema and parameters; the folder of the shards
     address: str
     paths: tuple[str, ...]
 
     def path(self, part: Any) -> str:
-        """The path of the shard that is made from a part with this recipe."""
-        return _path(self.table, self.recipe, _key(self.recipe, part))
+        """The path of the shard that is made from a part by this build."""
+        return _path(self.table, self.build_digest, _key(self.build_digest, part))
 
 
 def table_names(
     table: str, parts: Sequence[Any], *, version: int, schema: pa.Schema, params: Mapping[str, Any]
 ) -> TableNames:
     """The names of the table that a stage of this version makes from these parts with these parameters."""
-    recipe = digest(table, str(version), schema.to_string(), _canonical(params))
-    keys = [_key(recipe, part) for part in parts]
-    return TableNames(table, recipe, digest(recipe, *keys), tuple(_path(table, recipe, key) for key in keys))
+    build_digest = digest(table, str(version), schema.to_string(), _canonical(params))
+    keys = [_key(build_digest, part) for part in parts]
+    return TableNames(
+        table, build_digest, digest(build_digest, *keys), tuple(_path(table, build_digest, key) for key in keys)
+    )
 
 
-def _key(recipe: str, part: Any) -> str:
-    return digest(recipe, _canonical(part))
+def _key(build_digest: str, part: Any) -> str:
+    return digest(build_digest, _canonical(part))
 
 
-def _path(table: str, recipe: str, key: str) -> str:
-    return f"{table}/{recipe}/{key}.parquet"
+def _path(table: str, build_digest: str, key: str) -> str:
+    return f"{table}/{build_digest}/{key}.parquet"
 
 
 def _canonical(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Finished tables, and how they are read. A table is a manifest that lists shards; manifest and shards are immutable.
 
     ROOT/<table>/<address>.json            the manifest: rows, shards with their digests, parameters, inputs, versions
-    ROOT/<table>/<recipe>/<part>.parquet   a shard; naming.py says how shards are named
+    ROOT/<table>/<build>/<part>.parquet    a shard; naming.py says how shards are named
 
 Two tables share the files of equal shards. So when a data set grows, only the new shards take time and space.
 """

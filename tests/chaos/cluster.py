@@ -56,7 +56,7 @@ class ClusterResult:
     runs: dict[str, ClusterRun]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a run."""
+        """One row for each run."""
         return [
             {"run": name, "workers": self.workers, "killed": r.killed, "hung": r.hung, "seconds": f"{r.seconds:.1f}"}
             for name, r in self.runs.items()

@@ -27,7 +27,8 @@ class TrainingLog:
             self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
     def log_update(self, updates: int, **numbers: float) -> None:
-        """Log the loss and other numbers after `updates` updates, with images/s since the last line and the time left.
+        """Log the loss and other numbers after `updates` updates, with the photos per second since the last line and
+        the time left.
 
         numbers: values by name.
         """
@@ -38,7 +39,14 @@ class TrainingLog:
         seconds_left = (self.steps - updates) * (now - self.first_time) / max(1, updates - self.first_updates)
         self.last_time, self.last_updates = now, updates
         text = "  ".join(f"{name} {_short(value)}" for name, value in numbers.items())
-        log.info("step %d of %d  %s  %.0f images/s  %s left", updates, self.steps, text, rate, _duration(seconds_left))
+        log.info(
+            "step %d of %d  %s  %.0f photos per second  %s left",
+            updates,
+            self.steps,
+            text,
+            rate,
+            _duration(seconds_left),
+        )
         self._write(updates, {**numbers, "images_per_s": round(rate, 1)})
 
     def log_test_set(self, updates: int, name: str, figures: dict[str, float]) -> None:

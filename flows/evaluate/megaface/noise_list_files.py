@@ -1,4 +1,4 @@
-"""The two lists of noisy photos of MegaFace, in the format of those that InsightFace published: a photo a line."""
+"""The two lists of noisy photos of MegaFace, in the format of those that InsightFace published: one photo per line."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import UserError
 
 PROBE_LIST, DISTRACTOR_LIST = "facescrub_noises.txt", "megaface_noises.txt"
-HEAD = "# found by refinery; a photo a line\n"
+HEAD = "# found by refinery; one photo per line\n"
 
 
 def probe_name(key: str) -> str:

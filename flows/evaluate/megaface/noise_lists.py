@@ -47,22 +47,22 @@ class ListAgreement:
 class MegaFaceLists(Result):
     """The numbers of photos and of listed ones, and the figures with and without the listed photos.
 
-    copies: distractors that are duplicates of others; answered: distractors about which people answered; published: by
-    list.
+    duplicates: distractors that are duplicates of others; answered: distractors about which people answered;
+    published: by list.
     """
 
     probes: int
     distractors: int
     noisy_probes: int
     noisy_distractors: int
-    copies: int
+    duplicates: int
     answered: int
     figures: list[dict[str, Any]]
     published: dict[str, ListAgreement]
     out: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a figure: with all photos, and without the listed ones."""
+        """One row for each figure: with all photos, and without the listed ones."""
         return self.figures
 
     def lines(self) -> list[str]:
@@ -74,7 +74,7 @@ class MegaFaceLists(Result):
         distractors = f"{self.noisy_distractors} of {self.distractors} distractors show a probe's person"
         return [
             f"{self.noisy_probes} of {self.probes} probes do not show their claimed person",
-            f"{distractors} (people answered about {self.answered}); {self.copies} are duplicates",
+            f"{distractors} (people answered about {self.answered}); {self.duplicates} are duplicates",
             *agreement,
             f"[ ]: 95% interval over drawn people; lists: {self.out}/{PROBE_LIST}, {DISTRACTOR_LIST}",
         ]
@@ -122,7 +122,7 @@ def megaface(
         unnamed.faces,
         int(noisy.sum()),
         len(known),
-        len(unnamed.copies),
+        len(unnamed.duplicates),
         len(answers),
         list(_figures(before, after, draws)),
         {name: _agreement(set(ours[name]), listed & in_data[name]) for name, listed in theirs.items()},

@@ -41,12 +41,12 @@ class KnownFace(NamedTuple):
 class UnnamedPhotos(NamedTuple):
     """How many unnamed photos have a face, which show a person of the data, and which are duplicates.
 
-    copies: the key of each duplicate, and that of the photo it duplicates.
+    duplicates: the key of each duplicate, and that of the photo it duplicates.
     """
 
     faces: int
     known: list[KnownFace]
-    copies: dict[str, str]
+    duplicates: dict[str, str]
 
 
 def answers_on_unnamed(refinement: Refinement) -> dict[str, str]:
@@ -82,7 +82,7 @@ def find_unnamed(refinement: Refinement, *, false_alarms: float = FALSE_ALARMS) 
         faces += len(keys)
         if len(keys) and len(persons.person):
             known += _known_faces(keys, x, persons, calibration, false_alarms)
-    return UnnamedPhotos(faces, sorted(known), _copies(refinement, calibration))
+    return UnnamedPhotos(faces, sorted(known), _duplicates(refinement, calibration))
 
 
 def _known_faces(
@@ -103,7 +103,7 @@ def _known_faces(
         yield KnownFace(keys[int(matches.query[match])], person, tuple(float(s[match]) for s in matches.scores))
 
 
-def _copies(refinement: Refinement, calibration: Calibration) -> dict[str, str]:
+def _duplicates(refinement: Refinement, calibration: Calibration) -> dict[str, str]:
     """The keys of unnamed photos that are duplicates, each with the key of the original, the first key of the group."""
     embeddings = tuple(t.shards for t in refinement.embeddings)
     shards = FaceShards(refinement.faces.shards, refinement.copies.shards, embeddings)

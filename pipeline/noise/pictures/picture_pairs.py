@@ -47,7 +47,7 @@ class SamePictureRule(NamedTuple):
 def unnamed_duplicates(
     root: str, shards: FaceShards, calibration: Calibration, rule: SamePictureRule
 ) -> list[tuple[str, str]]:
-    """Pairs of unnamed faces, by face_id, that are one picture: of equal bytes, or recompressed or cropped copies."""
+    """Pairs of unnamed faces, by face_id, that are one picture: equal bytes, or recompressed or cropped duplicates."""
     digests = read_digests(root, [shards])
     i, j = candidate_pairs(digests)
     both = (digests.identity[i] < 0) & (digests.identity[j] < 0)

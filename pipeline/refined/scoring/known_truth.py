@@ -24,20 +24,20 @@ COLUMNS = ("path", "claimed", "person", "kind", "of")
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth about n photos and about the names (identities) that they are claimed under.
+    """The truth about n photos and about the identities that they are claimed under.
 
-    Kinds of photos: clean (shows the person of its name), outlier (shows somebody who has no name in the data), flip
-    (shows the person of another name), duplicate (the same picture as the row `original`), junk (no face, or no
-    picture).
+    Kinds of photos: clean (shows the person of its identity), outlier (shows somebody who has no identity in the data),
+    flip (shows the person of another identity), duplicate (the same picture as the row `original`), junk (no face, or
+    not a picture).
     """
 
-    claimed: Sequence[str]  # [n] name
+    claimed: Sequence[str]  # [n] identity
     person: Sequence[str]  # [n] whom the photo shows; "" for nobody
     kind: Sequence[str]  # [n] one of KINDS
     original: Codes  # [n] for a duplicate the row of its original, else -1
-    # by claimed name the persons that it stands for
+    # by claimed identity the persons that it stands for
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    overlap: frozenset[str] = frozenset()  # claimed names whose person is in a test set
+    overlap: frozenset[str] = frozenset()  # claimed identities whose person is in a test set
     keys: Sequence[str] = ()  # [n] the photos' keys; empty if the rows are in the order of the labels
 
 
@@ -61,7 +61,7 @@ def read_truth(folder: str | Path) -> Truth:
         twice = next(key for key, n in Counter(keys).items() if n > 1)
         raise UserError(f"{folder / 'truth.tsv'} lists {twice} twice: give one line for each photo")
     original = [place.get(r["of"], -1) if r["kind"] == "duplicate" else -1 for r in rows]
-    names = _table(folder / "identities.tsv", ("claimed", "persons"), optional=True)
+    identities = _table(folder / "identities.tsv", ("claimed", "persons"), optional=True)
     overlap = _table(folder / "overlap.tsv", ("claimed",), optional=True)
     claimed, person, kind = ([row[column] for row in rows] for column in ("claimed", "person", "kind"))
     return Truth(
@@ -69,7 +69,7 @@ def read_truth(folder: str | Path) -> Truth:
         person,
         kind,
         np.array(original, np.int64),
-        {row["claimed"]: tuple(row["persons"].split()) for row in names},
+        {row["claimed"]: tuple(row["persons"].split()) for row in identities},
         frozenset(row["claimed"] for row in overlap),
         keys,
     )

@@ -1,8 +1,8 @@
 """The score of a refinement against a truth that is known photo by photo.
 
 The truth is that of a sample world, or was checked by people. Photos are compared row by row. Identities are compared
-as groups, so their names do not matter: a refined identity belongs to the person who has most clean photos and
-duplicates in it. All counts are made on arrays of codes, so ten million photos take some hundred megabytes.
+as groups, whatever they are called: a refined identity belongs to the person who has most clean photos and duplicates
+in it. All counts are made on arrays of codes, so ten million photos take some hundred megabytes.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ class Rate(NamedTuple):
 class Score:
     """The noise before and after a refinement, how much of each kind was found, and which clean photos were lost.
 
-    For the kinds of photos see Truth. A claimed name is a claimed identity. Shares are 0 to 1.
+    For the kinds of photos see Truth. Shares are 0 to 1.
     """
 
     photos: int
@@ -49,12 +49,12 @@ class Score:
     flips: int
     flips_relabelled: int  # flips that are kept under the person they show
     duplicates: Rate  # of photos removed as duplicates
-    persons_of_two_names: int  # persons with two claimed names or more
-    merged: int  # of these persons, those whose names became one identity
+    persons_under_two_identities: int  # persons with two claimed identities or more
+    merged: int  # of these persons, those whose claimed identities became one identity
     identities_of_two_persons: int  # refined identities in which two persons or more have at least two photos each
-    names_of_two_persons: int  # claimed names that stand for two persons or more
-    split: int  # of these names, those whose persons became identities of their own
-    overlap: Rate  # of claimed names removed because their person is in a test set
+    claimed_identities_of_two_persons: int  # claimed identities that stand for two persons or more
+    split: int  # of these identities, those whose persons each got a separate identity
+    overlap: Rate  # of claimed identities removed because their person is in a test set
     junk_kept: int
     planted: dict[str, int]  # number of photos by kind, without clean ones
     stopped: dict[str, int]  # of these, photos that were removed or are kept under the person they show
@@ -148,42 +148,44 @@ def _duplicates(photos: ScoredPhotos, truth: Truth, stopped: Mask) -> Rate:
 
 
 def _identity_counts(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
-    """Counts of whole identities: persons of several names and their merges, names of several persons and their splits.
+    """Counts of whole identities: persons under several identities and their merges, identities of several persons and
+    their splits.
 
-    A person's photos under a name count by the refined identity of most of them (ScoredPhotos.main_identities).
+    A person's photos under a claimed identity count by the refined identity of most of them: see
+    ScoredPhotos.main_identities.
     """
-    claimed_code = {name: code for code, name in enumerate(photos.claimed_names)}
+    claimed_code = {claimed: code for code, claimed in enumerate(photos.claimed_identities)}
     person_code = {name: code for code, name in enumerate(photos.person_names)}
 
-    def main_identity(name: str, person: str) -> int | None:
-        return photos.main_identities.get((claimed_code.get(name, -1), person_code.get(person, -1)))
+    def main_identity(claimed: str, person: str) -> int | None:
+        return photos.main_identities.get((claimed_code.get(claimed, -1), person_code.get(person, -1)))
 
-    names_of_person: dict[str, list[str]] = {}
-    for name, persons in truth.persons.items():
+    claimed_of_person: dict[str, list[str]] = {}
+    for claimed, persons in truth.persons.items():
         for person in persons:
-            names_of_person.setdefault(person, []).append(name)
-    of_persons = [[main_identity(n, p) for n in names] for p, names in names_of_person.items() if len(names) > 1]
-    of_names = [[main_identity(n, p) for p in persons] for n, persons in truth.persons.items() if len(persons) > 1]
+            claimed_of_person.setdefault(person, []).append(claimed)
+    of_persons = [[main_identity(c, p) for c in claims] for p, claims in claimed_of_person.items() if len(claims) > 1]
+    of_claimed = [[main_identity(c, p) for p in persons] for c, persons in truth.persons.items() if len(persons) > 1]
     voters = photos.kept & photos.of("clean", "duplicate")
     pairs, count = np.unique(np.stack([photos.identity[voters], photos.person[voters]]), axis=1, return_counts=True)
     persons_in_identity = Counter(pairs[0][count >= 2].tolist())
     return {
-        "persons_of_two_names": len(of_persons),
+        "persons_under_two_identities": len(of_persons),
         "merged": sum(None not in identities and len(set(identities)) == 1 for identities in of_persons),
         "identities_of_two_persons": sum(n > 1 for n in persons_in_identity.values()),
-        "names_of_two_persons": len(of_names),
-        "split": sum(None not in identities and len(set(identities)) == len(identities) for identities in of_names),
+        "claimed_identities_of_two_persons": len(of_claimed),
+        "split": sum(None not in identities and len(set(identities)) == len(identities) for identities in of_claimed),
     }
 
 
 def _overlap(photos: ScoredPhotos, truth: Truth) -> Rate:
-    """Precision and recall of the claimed names found in a test set.
+    """Precision and recall of the claimed identities that were removed because their person is in a test set.
 
-    A name counts as found when the photos removed as overlap are at least half as many as its clean photos.
+    An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos.
     """
     claimed = photos.claimed[photos.removed_for("overlap")]
-    removed = np.bincount(claimed, minlength=len(photos.claimed_names))
-    clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_names))
-    found = {photos.claimed_names[i] for i in np.flatnonzero(removed >= np.maximum(1, clean / 2)).tolist()}
+    removed = np.bincount(claimed, minlength=len(photos.claimed_identities))
+    clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_identities))
+    found = {photos.claimed_identities[i] for i in np.flatnonzero(removed >= np.maximum(1, clean / 2)).tolist()}
     right = len(found & truth.overlap)
     return Rate(right / len(found) if found else None, right / len(truth.overlap) if truth.overlap else None)

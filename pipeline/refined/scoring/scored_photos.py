@@ -22,7 +22,7 @@ class ScoredPhotos:
 
     def __init__(self, table: pa.Table, truth: Truth) -> None:
         self.kind, self.kinds = _coded(pa.array(truth.kind, pa.string()))
-        self.claimed, self.claimed_names = _coded(pa.array(truth.claimed, pa.string()))
+        self.claimed, self.claimed_identities = _coded(pa.array(truth.claimed, pa.string()))
         self.person, self.person_names = _coded(pa.array(truth.person, pa.string()))
         self.identity, self.identities = _coded(table["identity"].combine_chunks())
         self.reason, self.reasons = _coded(table["reason"].combine_chunks())
@@ -55,15 +55,15 @@ class ScoredPhotos:
         return np.asarray(stopped, np.bool_)
 
     def _main_identities(self) -> dict[tuple[int, int], int]:
-        """By codes of claimed name and person: the refined identity that has most of their clean photos."""
+        """By codes of claimed identity and person: the refined identity that has most of their clean photos."""
         clean, persons = self.kept & self.of("clean"), len(self.person_names) + 1
         largest = _largest(self.claimed[clean] * persons + self.person[clean], self.identity[clean])
         return {divmod(pair, persons): identity for pair, identity in largest.items()}
 
     def _relabelled(self) -> Mask:
-        """Mask [n] of photos kept under another identity than most clean photos of their claimed name.
+        """Mask [n] of photos kept under another identity than most clean photos of their claimed identity.
 
-        A split or a merge of a name moves all its photos together; that alone counts as no relabelling.
+        A split or a merge of an identity moves all its photos together; that alone does not count as relabelling.
         """
         n = len(self.identities) + 1
         main = np.array([claimed * n + i for (claimed, _), i in self.main_identities.items()], np.int64)

@@ -31,7 +31,7 @@ def explain(kind: str, far: float, *, persons: int = 1) -> str:
             return f"one person in {min(10**6, round(1 / lookalikes)):,} has a lookalike this similar by chance"
         return "a lookalike this similar is to be expected by chance"
     if far < 1e-6:
-        return "fewer than one stranger in a million looks this much like the person"
+        return "fewer than one other person in a million looks this much like this person"
     if far > 0.4:
-        return "no more like this person than any stranger"
-    return f"one stranger in {max(2, round(1 / max(far, 1e-9))):,} looks this much like the person"
+        return "no more like this person than any other person"
+    return f"one other person in {max(2, round(1 / max(far, 1e-9))):,} looks this much like this person"

@@ -55,7 +55,7 @@ def _companion(stamps: CompanionStamps, file: Path, suffix: str) -> Path | None:
     return path if path.name in {name for name, *_ in stamps} else None
 
 
-@lru_cache(maxsize=2)  # 16 bytes a record; every part of a file needs them
+@lru_cache(maxsize=2)  # 16 bytes per record; every part of a file needs them
 def records_of(rec: str, stamp: FileStamp, stamps: CompanionStamps) -> Records:
     """All records of a .rec file, from its .idx or by a scan; UserError when one is damaged or the two do not fit."""
     file = Path(rec)

@@ -46,7 +46,7 @@ class SoakReport:
             log.warning("%s", self.messages[-1])
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a phase, with its kills by signal."""
+        """One row for each phase, with its kills by signal."""
         signals = sorted({name for kills in self.kills.values() for name in kills})
         return [
             {"phase": phase, "kills": kills.total(), **{name: kills[name] for name in signals}}

@@ -31,7 +31,7 @@ WHOLE = "REFINERY_EVERYTHING" in os.environ
 
 
 def part_of(material: Path, folder: Path, every: int) -> Path:
-    """A part of noisy_lfw with its truth: one identity in so many."""
+    """A part of noisy_lfw with its truth: every identity whose place is a multiple of `every`."""
     if every == 1:
         return material / "noisy_lfw"
     with open(material / "noisy_lfw/truth.tsv", newline="") as stream:
@@ -52,7 +52,7 @@ def part_of(material: Path, folder: Path, every: int) -> Path:
 
 @pytest.fixture(scope="module")
 def noisy_lfw(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every second name of it; all where REFINERY_EVERYTHING is set, which the figures in the README are of."""
+    """Half of the identities of noisy_lfw; all if REFINERY_EVERYTHING is set, as for the figures in the README."""
     return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "half", 1 if WHOLE else 2)
 
 
@@ -89,9 +89,9 @@ def test_noisy_lfw_against_known_truth(
     assert found.noise.f1 >= (0.98 if second else 0.97)
     assert found.clean_lost <= 0.015 * found.clean
     if second:
-        assert found.merged >= 0.9 * found.persons_of_two_names > 0
+        assert found.merged >= 0.9 * found.persons_under_two_identities > 0
         assert found.identities_of_two_persons == 0
-        assert found.split >= 0.6 * found.names_of_two_persons > 0
+        assert found.split >= 0.6 * found.claimed_identities_of_two_persons > 0
         assert min(found.duplicates) >= 0.95
         assert found.overlap.precision >= 0.97
         assert found.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14

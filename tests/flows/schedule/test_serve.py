@@ -13,6 +13,7 @@ from prefect.flows import load_flow_from_entrypoint
 from flows.refine.flow import refine
 from flows.review import flow as review
 from flows.schedule.deployments import Schedule, absolute_paths, deployments
+from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.serve import StoppedSchedules, serve
 from pipeline.errors import UserError
 
@@ -116,6 +117,7 @@ def test_the_deployments_for_a_work_pool_are_those_that_are_served() -> None:
         assert theirs["entrypoint"] == ours.entrypoint
         assert theirs["schedules"][0]["cron"] == ours.schedules[0].schedule.cron
         assert theirs["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert theirs["parameters"]["target_noise"] == TARGET_NOISE
         assert set(theirs["parameters"]) == set(ours.parameters) - {"format"}
         assert set(theirs["parameters"]["send_options"]) <= set(inspect.signature(review.send.fn).parameters)
         refine_options = set(theirs["parameters"].get("refine_options", {}))

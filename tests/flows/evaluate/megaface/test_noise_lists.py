@@ -31,7 +31,7 @@ class Planted(NamedTuple):
     root: str
     probes: set[str]
     distractors: set[str]
-    copies: int
+    duplicates: int
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_the_lists_hold_the_planted_noise_and_little_else(planted: Planted, foun
     assert len(probes - planted.probes) <= 0.03 * found.probes
     assert distractors <= planted.distractors
     assert len(distractors) >= 0.9 * len(planted.distractors)
-    assert found.copies == planted.copies
+    assert found.duplicates == planted.duplicates
     assert (found.noisy_probes, found.noisy_distractors) == (len(probes), len(distractors))
 
 

@@ -22,7 +22,7 @@ TRUTH = Truth(list(CLAIMED), PERSON, KIND, np.full(10, -1), keys=[str(i) for i i
 
 
 def labels(identities: str, reasons: dict[int, str] | None = None) -> pa.Table:
-    """A row a photo, "-" for one that was removed."""
+    """One row for each photo, "-" for one that was removed."""
     rows = [
         {"key": str(i), "identity": None if c == "-" else c, "reason": (reasons or {}).get(i, "outlier")}
         for i, c in enumerate(identities)
@@ -66,7 +66,8 @@ def test_whole_names_duplicates_and_the_test_set_counted_by_hand() -> None:
     reasons = ["", "", "", "duplicate", "", "", "", "", "overlap", "overlap"]
     rows = [{"key": k, "identity": i, "reason": r} for k, i, r in zip(keys, names, reasons, strict=True)]
     result = score([pa.Table.from_pylist(rows, schema=schema.LABELS)], truth)
-    assert (result.persons_of_two_names, result.merged, result.names_of_two_persons, result.split) == (1, 1, 1, 1)
+    assert (result.persons_under_two_identities, result.merged) == (1, 1)
+    assert (result.claimed_identities_of_two_persons, result.split) == (1, 1)
     assert result.identities_of_two_persons == 0
     assert result.duplicates == result.overlap == (1, 1)
     together = [{**row, "identity": row["identity"] and row["identity"][0]} for row in rows]
