@@ -53,14 +53,14 @@ def import_graph() -> dict[str, frozenset[str]]:
 
 
 def _imported_modules(path: Path, modules: frozenset[str]) -> frozenset[str]:
-    found = set()
+    names = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            found |= {a.name for a in node.names}
+            names |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom):
             for full in (f"{node.module}.{a.name}" for a in node.names):
-                found.add(full if full in modules else node.module or "")
-    return frozenset(found & modules)
+                names.add(full if full in modules else node.module or "")
+    return frozenset(names & modules)
 
 
 def circles(graph: Mapping[str, frozenset[str]]) -> set[frozenset[str]]:
@@ -71,14 +71,14 @@ def circles(graph: Mapping[str, frozenset[str]]) -> set[frozenset[str]]:
 
 
 def _reachable(graph: Mapping[str, frozenset[str]], start: str) -> set[str]:
-    seen: set[str] = set()
+    reachable: set[str] = set()
     waiting = list(graph[start])
     while waiting:
         module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
+        if module not in reachable:
+            reachable.add(module)
             waiting += graph[module]
-    return seen
+    return reachable
 
 
 def function_lengths(path: Path) -> list[tuple[str, int]]:

@@ -80,15 +80,15 @@ def run_command(words: Sequence[str], *, root: Path, log: Path, kill: KillPlan |
         and _send(process.pid, kill.signal_name)
     )
     process.join(CTRL_C_S if killed else None)
-    ended = process.exitcode is not None
-    if not ended:
+    has_ended = process.exitcode is not None
+    if not has_ended:
         _send(process.pid, "SIGKILL")
         process.join()
     seconds = time.monotonic() - started
     orphans = _end_orphans(process.pid)
     last_line = log.read_text(errors="replace").strip().rpartition("\n")[2] if log.exists() else ""
-    status = process.exitcode or 0 if ended else -signal.SIGKILL
-    return KillResult(status, killed, last_line if ended else "it did not end", seconds, orphans)
+    status = process.exitcode or 0 if has_ended else -signal.SIGKILL
+    return KillResult(status, killed, last_line if has_ended else "it did not end", seconds, orphans)
 
 
 def _run(words: list[str], log: str) -> None:

@@ -155,9 +155,9 @@ def unreadable_files(root: str) -> list[str]:
 def roots_differ(root: Path, twin: Path) -> list[str]:
     """The differences of two roots in their refinements in force and in the rows of their ledgers."""
     faults = []
-    one, two = (Path(r, FILE).read_bytes() for r in (root, twin))
-    if one != two:
-        tables, twin_tables = (json.loads(data)["tables"] for data in (one, two))
+    content, twin_content = (Path(r, FILE).read_bytes() for r in (root, twin))
+    if content != twin_content:
+        tables, twin_tables = (json.loads(data)["tables"] for data in (content, twin_content))
         names = sorted(n for n in tables.keys() | twin_tables.keys() if tables.get(n) != twin_tables.get(n))
         faults += [f"table {name} differs" for name in names] or [f"{FILE} differs"]
     a, b = digests(root), digests(twin)

@@ -12,7 +12,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def row(
     finding_id: str,
     verdict: str,
-    who: str,
+    annotator: str,
     *,
     at: float = 0,
     kind: str = "outlier",
@@ -23,5 +23,5 @@ def row(
 ) -> LedgerRow:
     """One annotator's answer; at: seconds after START; columns: other columns of the ledger."""
     ref = FindingRef(finding_id, kind, subject, object, None, None)
-    all_columns = {"answer_id": f"{who}/{finding_id}", "seconds": 2.0, **columns}
-    return LedgerRow(ref, verdict, who, purpose, at=START + timedelta(seconds=at), **all_columns)
+    all_columns = {"answer_id": f"{annotator}/{finding_id}", "seconds": 2.0, **columns}
+    return LedgerRow(ref, verdict, annotator, purpose, at=START + timedelta(seconds=at), **all_columns)

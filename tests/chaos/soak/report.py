@@ -37,12 +37,12 @@ class SoakReport:
     messages: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-    def check(self, kind: str, faults: Sequence[str], where: str) -> None:
+    def check(self, kind: str, faults: Sequence[str], context: str) -> None:
         """Count a check and the faults that it found. kind: a key of FAULTS."""
         self.checks += 1
         self.faults[kind] += len(faults)
         for fault in faults:
-            self.messages.append(f"{kind}: {where}: {fault}")
+            self.messages.append(f"{kind}: {context}: {fault}")
             log.warning("%s", self.messages[-1])
 
     def rows(self) -> list[dict[str, Any]]:

@@ -54,19 +54,19 @@ def killed_review(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], 
     refinement = undisturbed[REVIEWED_STEP].refinement
     _reset(bench, refinement)
     pages: list[AnsweredPage] = []
-    where = ("--url", server.url, "--name", name)
+    project_options = ("--url", server.url, "--name", name)
     for turn in range(ROUNDS):
-        _run_until_done(bench, ["review", "send", root, *SEND_OPTIONS, *where], kills)
+        _run_until_done(bench, ["review", "send", root, *SEND_OPTIONS, *project_options], kills)
         report.check("doubled", root_checks.doubled_questions(server, name), f"review, round {turn}")
         oracle = Oracle(root, latest(root), bench.world)
         for annotator in ANNOTATORS if turn else ANNOTATORS[:IN_FIRST_ROUND]:
             pages += answer(server, name, oracle, annotator, wrong=SHARE_WRONG, at_most=PAGES_AT_MOST)
-        _run_until_done(bench, ["review", "collect", root, *where], kills)
+        _run_until_done(bench, ["review", "collect", root, *project_options], kills)
         report.check("lost", root_checks.lost_answers(root, pages), f"review, round {turn}")
         report.check("doubled", root_checks.doubled_rows(root), f"review, round {turn}")
     report.half_written += len(root_checks.half_written(bench.reviewed))
     twin = _unanswered_twin(bench, refinement)
-    bench.run("review", ["review", "collect", str(twin), *where], twin)
+    bench.run("review", ["review", "collect", str(twin), *project_options], twin)
     report.check("different", root_checks.roots_differ(bench.reviewed, twin), "review, against an undisturbed collect")
     report.check("unaccounted", root_checks.unaccounted_photos(root, read_truth(bench.world).keys), "review")
     report.pages_answered += len(pages)
@@ -88,10 +88,10 @@ def _run_until_done(bench: SoakBench, words: Sequence[str], kills: int) -> None:
         kill = random_kill(bench.rng, seconds=bench.review_seconds.get(words[1], SECONDS_AT_FIRST), files=4)
         last = tries == KILLS_A_COMMAND or not bench.goes_on("review", kills)
         result = bench.run("review", words, bench.reviewed, None if last else kill)
-        where = f"{words[1]}, after {kill}"
-        bench.report.check("lost", root_checks.unreadable_files(str(bench.reviewed)), where)
+        context = f"{words[1]}, after {kill}"
+        bench.report.check("lost", root_checks.unreadable_files(str(bench.reviewed)), context)
         faults = list(root_checks.damaged_files(bench.reviewed, root_checks.digests(bench.reviewed)))
-        bench.report.check("different", faults, where)
+        bench.report.check("different", faults, context)
         if not result.status:
             bench.review_seconds[words[1]] = result.seconds
             return

@@ -68,10 +68,10 @@ def main(arguments: list[str]) -> None:
         ("seed", int, 0),
     ):
         parser.add_argument(f"--{name}", type=kind, default=default)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logging.basicConfig(level="INFO", format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the server that is started here is ended here
-    report = soak(**vars(given))
+    report = soak(**vars(options))
     print(markdown_table(report.rows()), *report.lines(), sep="\n")  # noqa: T201
 
 

@@ -8,7 +8,7 @@ from pipeline.errors import UserError
 
 @pytest.mark.slow
 def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
-    found = device(
+    rates = device(
         ["sample"],
         embed_faces=16,
         gallery_size=2000,
@@ -18,14 +18,14 @@ def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
         turns=2,
         half=True,
     )
-    names = [row["measured"] for row in found.rows()]
+    names = [row["measured"] for row in rates.rows()]
     training = [f"train sample, {n} classes" for n in (50, 500)]
     assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", *training]
-    for row in found.rows():
+    for row in rates.rows():
         ours, bare = float(row["a second"].split()[0]), float(row["bare"])
         assert min(ours, bare, float(row["memory GB"])) > 0
         assert float(row["share"].rstrip("%")) == pytest.approx(100 * ours / bare, rel=0.1)
-    assert "onnxruntime" in found.lines()[0]
+    assert "onnxruntime" in rates.lines()[0]
 
 
 def test_nothing_to_measure_is_one_line() -> None:

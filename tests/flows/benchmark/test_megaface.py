@@ -8,13 +8,13 @@ from pipeline.errors import UserError
 
 
 def test_rank_1_falls_with_more_distractors_and_fits_the_planted_errors() -> None:
-    found = megaface(probe_photos=400, probe_people=20, distractors=3000, dim=128)
-    rank_1 = {r["distractors"]: float(r["value"].split()[0]) for r in found.figures if r["figure"] == "rank-1"}
+    trial = megaface(probe_photos=400, probe_people=20, distractors=3000, dim=128)
+    rank_1 = {r["distractors"]: float(r["value"].split()[0]) for r in trial.figures if r["figure"] == "rank-1"}
     assert list(rank_1) == [10, 100, 1000, 3000]
     assert list(rank_1.values()) == sorted(rank_1.values(), reverse=True)
     assert 0.3 < rank_1[3000] < rank_1[10] < (1 - WRONG) ** 2 + 0.05
-    assert found.peak_gb > 0
-    assert f"(the above is {found.seconds / found.faiss_seconds:.2f} times that, " in found.lines()[1]
+    assert trial.peak_gb > 0
+    assert f"(the above is {trial.seconds / trial.faiss_seconds:.2f} times that, " in trial.lines()[1]
 
 
 def test_distractors_are_the_same_in_any_blocks() -> None:

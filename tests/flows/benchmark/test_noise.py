@@ -33,11 +33,11 @@ def test_all_tables_have_the_same_rows_and_the_planted_kinds(drawn: DrawnTables)
     x = vectors(drawn.embeddings.read(["x"])["x"])[0].astype(np.float32)
     assert np.allclose(np.linalg.norm(x, axis=1), 1, atol=2e-3)
     clean = [i for i, t in enumerate(truth) if t["kind"] == "clean"]
-    one, two = np.array(clean[:-1]), np.array(clean[1:])
+    left, right = np.array(clean[:-1]), np.array(clean[1:])
     person = np.array([t["person"] for t in truth])
-    cosine = np.einsum("nd,nd->n", x[one], x[two])
-    assert cosine[person[one] == person[two]].mean() > 0.5
-    assert abs(cosine[person[one] != person[two]].mean()) < 0.1
+    cosine = np.einsum("nd,nd->n", x[left], x[right])
+    assert cosine[person[left] == person[right]].mean() > 0.5
+    assert abs(cosine[person[left] != person[right]].mean()) < 0.1
     kinds = {row["kind"]: row["photos"] for row in drawn.rows()}
     assert kinds["stranger"] / len(truth) == pytest.approx(0.15, abs=0.04)
     assert kinds["copy"] > 5
@@ -52,13 +52,13 @@ def test_it_is_the_same_in_processes_and_another_with_another_seed(drawn: DrawnT
 
 def test_planted_noise_is_found_and_every_limit_is_measured(drawn: DrawnTables, tmp_path: Path) -> None:
     here = world(str(tmp_path / "w"), identities=60, faces=1500, dim=128)
-    found = noise(here.root)
-    assert [r["stage"] for r in found.rows()][:3] == ["calibration", "copies", "clusters"]
-    judged = {k: float(v) for row in found.found for k, v in row.items()}
+    trial = noise(here.root)
+    assert [r["stage"] for r in trial.rows()][:3] == ["calibration", "copies", "clusters"]
+    judged = {k: float(v) for row in trial.found for k, v in row.items()}
     assert judged["F1"] > 0.95
     assert judged["duplicates: recall"] > 0.9
     assert judged["clean photos lost"] < 0.02
-    assert min(found.seconds, found.reading, found.products, found.peak_gb) > 0
+    assert min(trial.seconds, trial.reading, trial.products, trial.peak_gb) > 0
 
 
 class Rows(list):
@@ -76,15 +76,15 @@ def test_merged_and_split_identities_are_counted_by_hand() -> None:
     reason = ["split" if "~" in to else "" for to in kept]
     labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
     truth = Rows([{"identity": pa.array(list(claimed)), "person": pa.array(person), "kind": pa.array(kind)}])
-    one, two = score_identities(labels, truth)
-    assert one == {"people under two identities: precision": "1.0000", "recall": "1.0000", "planted": 1}
-    assert two == {"identities of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
+    merged, split = score_identities(labels, truth)
+    assert merged == {"people under two identities: precision": "1.0000", "recall": "1.0000", "planted": 1}
+    assert split == {"identities of two people: precision": "0.5000", "recall": "1.0000", "planted": 1}
     kept[6:8] = "cc"  # d is merged into c, e's second person is removed, and f is whole again
     kept[10], kept[13], reason[10], reason[13] = None, "f", "outlier", ""
     labels = Rows([{"identity": pa.array(kept), "reason": pa.array(reason)}])
-    one, two = score_identities(labels, truth)
-    assert (one["people under two identities: precision"], one["recall"]) == ("0.5000", "1.0000")
-    assert (two["identities of two people: precision"], two["recall"]) == ("0.0000", "0.0000")
+    merged, split = score_identities(labels, truth)
+    assert (merged["people under two identities: precision"], merged["recall"]) == ("0.5000", "1.0000")
+    assert (split["identities of two people: precision"], split["recall"]) == ("0.0000", "0.0000")
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_other_methods_are_measured_on_the_same_world(drawn: DrawnTables) -> None:
-    found = {row["method"]: row for row in peers(drawn.root).rows()}
-    assert list(found) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]
-    f1 = {method: float(row["F1"]) for method, row in found.items()}
+    by_method = {row["method"]: row for row in peers(drawn.root).rows()}
+    assert list(by_method) == ["refinery", "clusters", "dbscan", "cleanlab", "neighbours"]
+    f1 = {method: float(row["F1"]) for method, row in by_method.items()}
     assert min(f1["refinery"], f1["clusters"]) > 0.9
     assert all(0 < value <= 1 for value in f1.values())
-    assert min(float(row["CPU seconds"]) for row in found.values()) > 0
+    assert min(float(row["CPU seconds"]) for row in by_method.values()) > 0
     with pytest.raises(UserError, match="--only nobody: give some of refinery, clusters, dbscan"):
         peers(drawn.root, only=["nobody"])
 

@@ -41,7 +41,7 @@ def test_every_help_ends_with_a_valid_example(entry: Any, commands: dict[str, An
 
 
 def test_an_option_has_one_type_one_text_and_one_default_everywhere(commands: dict[str, Any]) -> None:
-    options = [(where, o) for where, o in parameters(commands, "option") if o.name not in ("help", "json")]
+    options = [(command, o) for command, o in parameters(commands, "option") if o.name not in ("help", "json")]
     assert len(options) > 200
     for name in {o.name for _, o in options}:
         same = [o for _, o in options if o.name == name]
@@ -62,9 +62,9 @@ def test_root_is_the_first_argument_wherever_there_is_one(commands: dict[str, An
 
 
 def test_every_option_has_a_help_text(commands: dict[str, Any]) -> None:
-    for where, parameter in [*parameters(commands, "option"), *parameters(commands, "argument")]:
-        assert parameter.help, (where, parameter.name)
-        assert parameter.help.rstrip().endswith((".", "exit")), (where, parameter.name)
+    for command, parameter in [*parameters(commands, "option"), *parameters(commands, "argument")]:
+        assert parameter.help, (command, parameter.name)
+        assert parameter.help.rstrip().endswith((".", "exit")), (command, parameter.name)
 
 
 def test_the_help_lists_exactly_the_recipes(commands: dict[str, Any]) -> None:

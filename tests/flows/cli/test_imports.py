@@ -28,8 +28,8 @@ PARQUET = {"pyarrow", "numpy", "fsspec", "cloudpickle", "cython_runtime"}
 
 def loaded(*words: str) -> set[str]:
     """Top-level modules, besides the standard library's, that a run of the command has loaded."""
-    done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
-    names = set(json.loads(done.stderr.splitlines()[-1]))
+    process = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
+    names = set(json.loads(process.stderr.splitlines()[-1]))
     return {name for name in names if not name.startswith(("_", "sitecustomize", "usercustomize", "distutils-"))}
 
 

@@ -50,8 +50,8 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothi
 ) -> None:
     # a Prefect server that has gone is asked for over ten minutes: the command must not ask it
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "60"}
-    given = [str(w) for w in options(world.models, workers=2, shards=8)]
-    command = [*COMMAND, "refine", str(tmp_path / "root"), "image-folder", str(world.photos), *given]
+    refine_options = [str(w) for w in options(world.models, workers=2, shards=8)]
+    command = [*COMMAND, "refine", str(tmp_path / "root"), "image-folder", str(world.photos), *refine_options]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
         assert begun.stderr is not None
         wait_until(lambda: any((tmp_path / "root/faces").glob("*/*.parquet")), "no faces are made", seconds=300)

@@ -102,8 +102,8 @@ class Hostile:
 @pytest.mark.material
 def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: World, tmp_path: Path) -> None:
     (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([Hostile(str(tmp_path / "owned"))], [True])))
-    given = options(world.models, test_set=tmp_path / "lfw.bin")
-    line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *given))
+    refine_options = options(world.models, test_set=tmp_path / "lfw.bin")
+    line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *refine_options))
     assert "lfw.bin" in line
     assert not (tmp_path / "owned").exists()
 
@@ -118,8 +118,8 @@ def test_files_that_are_no_models(refinery: Command, world: World, material: Pat
         (other, "is no "),
         (tmp_path / "x", "is not there"),
     ):
-        given = options({**world.models, option: str(file)})
-        line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *given))
+        refine_options = options({**world.models, option: str(file)})
+        line = error_line(refinery("refine", tmp_path / "root", "image-folder", world.photos, *refine_options))
         assert expected in line
         assert str(file) in line
     assert not (tmp_path / "root").exists(), "told before any work is done"

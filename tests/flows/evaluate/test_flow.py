@@ -26,7 +26,7 @@ from trainer.evaluation.verification import model_cosines
 
 def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Path, embedder: str) -> None:
     other = channel_mean_model(tmp_path / "raw.onnx", shape=["n", 3, 112, 112], raw=True, first=True)
-    given = [
+    words = [
         "evaluate",
         embedder,
         "--test-set",
@@ -41,27 +41,27 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
         "--draws",
         50,
     ]
-    status, out, err = refinery(*given)
+    status, out, err = refinery(*words)
     assert status == 0, err
     assert "less raw" in out
     assert "drawn: 24 pairs, 12 genuine; 0 lack a face" in out
     assert "at a cosine of" in out
     assert " [" in out.split("drawn: 24 pairs")[0]
     assert " made" in err
-    found = json.loads(refinery(*given, "--json")[1])
-    value = {(f["test_set"], f["model"], f["figure"], f["against"]): f for f in found["figures"]}
-    own = value["drawn", "colour", "TAR@FAR=0.1", ""]
-    assert own["low"] <= own["value"] <= own["high"]
+    evaluation = json.loads(refinery(*words, "--json")[1])
+    value = {(f["test_set"], f["model"], f["figure"], f["against"]): f for f in evaluation["figures"]}
+    tar = value["drawn", "colour", "TAR@FAR=0.1", ""]
+    assert tar["low"] <= tar["value"] <= tar["high"]
     for (test, _, figure, against), f in value.items():
         if against:
             assert f["value"] == pytest.approx(
                 value[test, "colour", figure, ""]["value"] - value[test, "raw", figure, ""]["value"]
             )
-    assert " made" not in refinery(*given)[2], "a second evaluation finds everything"
+    assert " made" not in refinery(*words)[2], "a second evaluation finds everything"
 
 
 def test_no_draws_no_intervals(refinery: Command, tmp_path: Path, embedder: str) -> None:
-    given = [
+    words = [
         "evaluate",
         embedder,
         "--test-set",
@@ -71,10 +71,10 @@ def test_no_draws_no_intervals(refinery: Command, tmp_path: Path, embedder: str)
         "--draws",
         0,
     ]
-    assert " [" not in refinery(*given)[1].split("drawn: 24 pairs")[0]
-    found = refinery(*given, "--json")[1]
-    assert "NaN" not in found
-    assert json.loads(found)["figures"][0]["low"] is None
+    assert " [" not in refinery(*words)[1].split("drawn: 24 pairs")[0]
+    text = refinery(*words, "--json")[1]
+    assert "NaN" not in text
+    assert json.loads(text)["figures"][0]["low"] is None
 
 
 def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
@@ -88,16 +88,16 @@ def test_a_checkpoint_evaluates_as_its_network(tmp_path: Path) -> None:
     run = Training(backbone="sample", embedding=16)
     net = checkpoint.build_backbone(run).eval()
     checkpoint.save(tmp_path / "last.pt", Checkpoint(run, "", 1, 0, -1.0, net.state_dict(), {}, {}, {}))
-    made = prepare_pairs(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
-    found = verify_model(str(tmp_path / "root"), load_embedder(str(tmp_path / "last.pt")), made, draws=0)
-    pairs = load_pairs(made.folder)
+    test_set = prepare_pairs(str(tmp_path / "root"), str(bin_file(tmp_path / "drawn.bin")))
+    verification = verify_model(str(tmp_path / "root"), load_embedder(str(tmp_path / "last.pt")), test_set, draws=0)
+    pairs = load_pairs(test_set.folder)
 
     def embed(faces: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             x = torch.from_numpy(faces[..., ::-1].transpose(0, 3, 1, 2).copy()).float()
             return net((x - 127.5) / 127.5).numpy()
 
-    assert found.roc.cosine[1:] == pytest.approx(np.sort(model_cosines(pairs, embed))[::-1], abs=1e-3)
+    assert verification.roc.cosine[1:] == pytest.approx(np.sort(model_cosines(pairs, embed))[::-1], abs=1e-3)
 
 
 def found_in_both(_part: int) -> pa.Table:
@@ -118,16 +118,16 @@ def test_figures_without_people_of_the_training_data(tmp_path: Path, embedder: s
         "decisions": build(root, "decisions", decided, [0], schema=schema.DECISIONS),
     }
     publish_partial(root, **tables)
-    given = {"cache": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
+    options = {"cache": str(tmp_path / "root"), "aligned": True, "draws": 20, "without_overlap": root}
     folder = str(lfw_folder(tmp_path / "lfw"))
     with pytest.raises(UserError, match="was refined without a test set"):
-        evaluate(embedder, [folder], **given)
+        evaluate(embedder, [folder], **options)
     publish_partial(root, **tables, test_faces=(tables["findings"],))
-    found = evaluate(embedder, [folder], **given)
-    assert [(t.test_set, t.pairs) for t in found.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
-    values = {f.test_set: f.value for f in found.figures if f.figure == "AUC"}
-    made = prepare_pairs(str(tmp_path / "root"), folder, aligned=True)
-    pairs = load_pairs(made.folder)
+    evaluation = evaluate(embedder, [folder], **options)
+    assert [(t.test_set, t.pairs) for t in evaluation.test_sets] == [("lfw", 12), ("lfw without overlap", 10)]
+    values = {f.test_set: f.value for f in evaluation.figures if f.figure == "AUC"}
+    test_set = prepare_pairs(str(tmp_path / "root"), folder, aligned=True)
+    pairs = load_pairs(test_set.folder)
     kept = [i for i in range(12) if i not in (0, 3)]  # P00 with itself and with P03
     cosine = model_cosines(pairs, load_embedder(embedder))[kept]
     assert values["lfw without overlap"] == pytest.approx(roc_auc_score(pairs.same[kept], cosine), abs=1e-3)
@@ -135,38 +135,39 @@ def test_figures_without_people_of_the_training_data(tmp_path: Path, embedder: s
 
 def test_a_tar_at_a_far_of_few_impostor_pairs_has_a_warning(tmp_path: Path, embedder: str) -> None:
     folder = people_folders(tmp_path / "people", 6, 4)  # 240 pairs of two people
-    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
-    warned = {f.figure: bool(f.warning) for f in found.figures}
+    evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
+    warned = {f.figure: bool(f.warning) for f in evaluation.figures}
     assert warned == {"accuracy": False, "TAR@FAR=0.1": False, "TAR@FAR=0.01": True, "AUC": False, "EER": False}
-    assert "! people, TAR@FAR=0.01: 2.4 impostor pairs may pass: too few to say" in found.lines()
-    assert [r[found.figures[0].model][-1] for r in found.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
+    assert "! people, TAR@FAR=0.01: 2.4 impostor pairs may pass: too few to say" in evaluation.lines()
+    assert [r[evaluation.figures[0].model][-1] for r in evaluation.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
 
 
 @pytest.mark.slow
 @pytest.mark.material
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
-    found = evaluate(
+    evaluation = evaluate(
         models[0],
         [str(material / "lfw_pairs")],
         against=[models[1]],
         cache=str(tmp_path),
         detector=str(material / "models/yunet_n_320_320.onnx"),
     )
-    value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in found.figures if not f.against}
+    value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in evaluation.figures if not f.against}
     assert value["ms1m", "accuracy"].value >= 0.985
     assert value["ms1m", "TAR@FAR=0.01"].value >= 0.99
     assert 0.97 <= value["casia", "accuracy"].value <= value["ms1m", "accuracy"].value
-    assert (found.test_sets[0].pairs, found.test_sets[0].genuine, found.test_sets[0].missing) == (1200, 600, 0)
+    (test_set,) = evaluation.test_sets
+    assert (test_set.pairs, test_set.genuine, test_set.missing) == (1200, 600, 0)
 
 
 @pytest.mark.material
 def test_a_real_bin_of_genuine_pairs_alone_is_an_error(material: Path, tmp_path: Path) -> None:
-    given = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
+    model = str(material / "models/arcface_mobilefacenet_ms1m.onnx")
     with pytest.raises(UserError, match=r"all 10 pairs of .*small_lfw.bin are genuine pairs"):
-        evaluate(given, [str(material / "test_bin/small_lfw.bin")], cache=str(tmp_path / "root"))
+        evaluate(model, [str(material / "test_bin/small_lfw.bin")], cache=str(tmp_path / "root"))
     photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
     mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]
     (tmp_path / "mixed.bin").write_bytes(pickle.dumps((mixed, [True] * 10 + [False] * 10)))
-    found = evaluate(given, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), draws=100)
-    assert {f.figure: f.value for f in found.figures}["AUC"] == 1
+    evaluation = evaluate(model, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), draws=100)
+    assert {f.figure: f.value for f in evaluation.figures}["AUC"] == 1

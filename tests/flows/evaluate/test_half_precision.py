@@ -14,26 +14,26 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 
 
 def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(drawn_world: Path, tmp_path: Path) -> None:
-    given = {"cache": str(tmp_path / "cache"), "detector": str(DETECTOR)}
+    options = {"cache": str(tmp_path / "cache"), "detector": str(DETECTOR)}
     out, test = tmp_path / "new/half.onnx", str(drawn_world / "test")
-    done = half_precision(str(EMBEDDER), out, [test], **given)
-    assert out.stat().st_size == done.bytes_half < 0.6 * done.bytes_full
+    conversion = half_precision(str(EMBEDDER), out, [test], **options)
+    assert out.stat().st_size == conversion.bytes_half < 0.6 * conversion.bytes_full
     kinds = {w.data_type for w in onnx.load(out).graph.initializer}
     assert onnx.TensorProto.FLOAT16 in kinds
     assert onnx.TensorProto.FLOAT not in kinds
-    (change,) = done.changes
+    (change,) = conversion.changes
     assert 0 < change.moved_99 <= change.moved_most < 0.01
-    told = evaluate(str(EMBEDDER), [test], against=[str(out)], draws=0, **given).figures
-    own = {(f.model, f.figure): f.value for f in told if not f.against}
+    figures = evaluate(str(EMBEDDER), [test], against=[str(out)], draws=0, **options).figures
+    values = {(f.model, f.figure): f.value for f in figures if not f.against}
     for name, (before, now) in change.figures.items():
-        assert before == pytest.approx(own[EMBEDDER.stem, name])
-        assert now == pytest.approx(own["half", name])
-    assert any("pairs move by" in line for line in done.lines())
+        assert before == pytest.approx(values[EMBEDDER.stem, name])
+        assert now == pytest.approx(values["half", name])
+    assert any("pairs move by" in line for line in conversion.lines())
 
 
 def test_without_a_test_set_it_is_written_and_gives_vectors_that_point_the_same_way(tmp_path: Path) -> None:
-    done = half_precision(str(EMBEDDER), tmp_path / "half.onnx")
-    assert done.rows() == []
+    conversion = half_precision(str(EMBEDDER), tmp_path / "half.onnx")
+    assert conversion.rows() == []
     faces = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3)).astype(np.uint8)
     a, b = OnnxEmbedder(str(EMBEDDER))(faces), OnnxEmbedder(str(tmp_path / "half.onnx"))(faces)
     assert a.shape == b.shape
@@ -63,13 +63,13 @@ def test_broken_models_and_changed_layouts_are_one_line(tmp_path: Path, monkeypa
 
 def test_models_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
     half_precision(str(EMBEDDER), tmp_path / "half.onnx")
-    for model, out, told in (
+    for model, out, message in (
         (str(tmp_path / "half.onnx"), "again.onnx", "no weights in single precision"),
         (str(tmp_path / "half.onnx"), "half.onnx", "is the model itself"),
         (str(DETECTOR), "b.onnx", "no embedder"),
         ("last.pt", "b.onnx", "is a checkpoint"),
         (str(tmp_path / "none.onnx"), "b.onnx", "is not there"),
     ):
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             half_precision(model, tmp_path / out)
         assert not (tmp_path / "b.onnx").exists()

@@ -63,12 +63,12 @@ def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
 
 def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: str, tmp_path: Path) -> None:
     assert ijb.is_ijb(layout)
-    found = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=20)
+    evaluation = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=20)
     x = by_hand(layout, embedder)
     cosines = {(a, b): float(x[a] @ x[b]) for a in x for b in x if a < b}
     same = np.array([c for (a, b), c in cosines.items() if (a - 100) // 2 == (b - 100) // 2])
     different = np.sort([c for (a, b), c in cosines.items() if (a - 100) // 2 != (b - 100) // 2])[::-1]
-    values = {f.figure: f for f in found.figures}
+    values = {f.figure: f for f in evaluation.figures}
     expected = (same > different[int(0.1 * len(different))]).mean()
     assert values["TAR@FAR=0.1"].value == pytest.approx(expected, abs=0.01)
     ranks = [
@@ -77,16 +77,16 @@ def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: s
     assert values["G1 rank-1"].value == pytest.approx(np.mean(np.array(ranks) == 1))
     assert values["TAR@FAR=1e-06"].warning
     assert values["G1 TPIR@FPIR=0.01"].warning
-    (asked,) = found.test_sets
-    assert (asked.test_set, asked.pairs, asked.genuine) == ("ijbc", len(cosines), PEOPLE)
-    assert found.rows()
+    (test_set,) = evaluation.test_sets
+    assert (test_set.test_set, test_set.pairs, test_set.genuine) == ("ijbc", len(cosines), PEOPLE)
+    assert evaluation.rows()
 
 
 def test_weights_can_be_left_out_and_a_second_run_makes_nothing(layout: Path, embedder: str, tmp_path: Path) -> None:
-    given = {"cache": str(tmp_path / "root"), "draws": 0}
-    weighed = evaluate(embedder, [str(layout)], **given)
+    options = {"cache": str(tmp_path / "root"), "draws": 0}
+    weighed = evaluate(embedder, [str(layout)], **options)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")}
-    plain = evaluate(embedder, [str(layout)], by_norm=False, by_score=False, **given)
+    plain = evaluate(embedder, [str(layout)], by_norm=False, by_score=False, **options)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.parquet")} == before
     assert [f.figure for f in plain.figures] == [f.figure for f in weighed.figures]
 

@@ -30,17 +30,17 @@ def layout(tmp_path: Path) -> Path:
 
 
 def by_hand(layout: Path, embedder: str) -> np.ndarray:
-    embed, found = load_embedder(embedder), []
+    embed, embeddings = load_embedder(embedder), []
     for line in (layout / LIST).read_text().splitlines():
         name, *points = line.split()
         image = cv2.imread(str(layout / name))
         if image is None:
-            found.append(np.zeros(3))
+            embeddings.append(np.zeros(3))
             continue
         face = align_face(image, np.array(points, float).reshape(5, 2))
         x = embed(face[None]).astype(np.float64)[0]
-        found.append(x / np.linalg.norm(x))
-    return np.array(found)
+        embeddings.append(x / np.linalg.norm(x))
+    return np.array(embeddings)
 
 
 def read(file: Path) -> np.ndarray:
@@ -52,15 +52,15 @@ def read(file: Path) -> np.ndarray:
 def test_vectors_come_in_the_order_of_the_list(tmp_path: Path, layout: Path, embedder: str, monkeypatch) -> None:
     monkeypatch.setattr(trillion_pairs, "PHOTOS_PER_SHARD", 4)
     out = tmp_path / "out"
-    found = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), features=str(out))
-    assert found.figures == []
-    assert [(t.test_set, t.missing) for t in found.test_sets] == [("TrillionPairs", 1)]
+    evaluation = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), features=str(out))
+    assert evaluation.figures == []
+    assert [(t.test_set, t.missing) for t in evaluation.test_sets] == [("TrillionPairs", 1)]
     x = read(out / "TrillionPairs_colour.bin")
     np.testing.assert_allclose(x, by_hand(layout, embedder), atol=2e-2)  # faces are kept as JPEG
     assert (x[4] == 0).all()
     again = evaluate(embedder, [str(layout / LIST)], cache=str(tmp_path / "fresh"), features=str(tmp_path / "again"))
     assert (tmp_path / "again/TrillionPairs_colour.bin").read_bytes() == (out / "TrillionPairs_colour.bin").read_bytes()
-    assert found.lines()
+    assert evaluation.lines()
     assert again.rows() == []
 
 
@@ -72,17 +72,17 @@ def test_a_changed_photo_is_seen(tmp_path: Path, layout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("a.jpg 1 2 3", "line 2: expected a photo and ten numbers, found 'a.jpg 1 2 3'"),
         ("a.jpg 7 1 2 3 4 5 6 7 8 9 10", "line 2: expected a photo and ten numbers"),
         ("a.jpg 1 2 3 4 5 6 7 8 9 nan", "line 2: expected a photo and ten numbers"),
     ],
 )
-def test_a_line_of_another_format(layout: Path, line: str, told: str) -> None:
+def test_a_line_of_another_format(layout: Path, line: str, message: str) -> None:
     first, *_ = (layout / LIST).read_text().splitlines()
     (layout / LIST).write_text(f"{first}\n{line}\n")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         trillion_pairs.parts(layout)
 
 

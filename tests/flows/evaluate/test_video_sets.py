@@ -18,13 +18,13 @@ PEOPLE, VIDEOS, FRAMES = 12, 3, 2
 
 def frames(folder: Path) -> list[tuple[str, list[Path]]]:
     """Videos of two frames, three of each person."""
-    found = []
+    videos = []
     people_folders(folder / "drawn", PEOPLE, VIDEOS * FRAMES)
     for p in range(PEOPLE):
         photos = sorted((folder / f"drawn/P{p:02}").iterdir())
         for v in range(VIDEOS):
-            found.append((f"P{p:02}/{v}", photos[v * FRAMES : (v + 1) * FRAMES]))
-    return found
+            videos.append((f"P{p:02}/{v}", photos[v * FRAMES : (v + 1) * FRAMES]))
+    return videos
 
 
 def youtube(folder: Path) -> Path:
@@ -68,23 +68,23 @@ def mean(embedder: str, photos: list[Path]) -> np.ndarray:
 
 
 def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> None:
-    found = evaluate(embedder, [str(youtube(tmp_path))], cache=str(tmp_path / "root"), aligned=True, draws=20)
+    evaluation = evaluate(embedder, [str(youtube(tmp_path))], cache=str(tmp_path / "root"), aligned=True, draws=20)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     ask = [(f"P{p:02}/0", f"P{p:02}/1") for p in range(PEOPLE)]
     other = [(f"P{p:02}/0", f"P{(p + 1) % PEOPLE:02}/2") for p in range(PEOPLE)]
     pairs = [pair for both in zip(ask, other, strict=True) for pair in both]
     cosines = np.array([x[a] @ x[b] for a, b in pairs])
     expected = verify(cosines, np.arange(24) % 2 == 0, np.arange(24) // 12, samples=0)
-    figures = {f.figure: f.value for f in found.figures}
+    figures = {f.figure: f.value for f in evaluation.figures}
     assert figures["accuracy"] == pytest.approx(expected.accuracy)
     assert figures["AUC"] == pytest.approx(expected.auc, abs=0.02)  # vectors are kept in half precision
-    assert (found.test_sets[0].pairs, found.test_sets[0].genuine) == (24, 12)
-    assert "YTF" in found.cosines
+    assert (evaluation.test_sets[0].pairs, evaluation.test_sets[0].genuine) == (24, 12)
+    assert "YTF" in evaluation.cosines
 
 
 def test_videos_of_known_people_are_ranked(tmp_path: Path, embedder: str) -> None:
     folder = iqiyi(tmp_path)
-    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20)
+    evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     sought = [v for v in x if v[-1] != "0"]
     total = 0.0
@@ -92,18 +92,18 @@ def test_videos_of_known_people_are_ranked(tmp_path: Path, embedder: str) -> Non
         order = sorted(sought, key=lambda v: -float(x[v] @ x[f"P{p:02}/0"]))
         right = [v.startswith(f"P{p:02}/") for v in order]
         total += sum(sum(right[: i + 1]) / (i + 1) for i in range(len(right)) if right[i]) / 2
-    (figure,) = found.figures
+    (figure,) = evaluation.figures
     assert figure.figure == "mAP@100"
     assert figure.value == pytest.approx(total / PEOPLE, abs=0.02)
-    assert found.test_sets[0].pairs == 24
+    assert evaluation.test_sets[0].pairs == 24
 
 
 def test_videos_without_a_face_are_counted(tmp_path: Path, embedder: str) -> None:
     folder = youtube(tmp_path)
     for frame in (folder / "aligned_images_DB/P00/0").iterdir():
         frame.write_bytes(b"<html>")
-    found = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
-    assert found.test_sets[0].missing == 2
+    evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=0)
+    assert evaluation.test_sets[0].missing == 2
 
 
 def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str) -> None:
@@ -115,7 +115,7 @@ def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str)
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "message"),
     [
         ("splits.txt", "1, 1, P00/0, P99/1, 1\n", "names the video P99/1"),
         ("splits.txt", "1, 1, P00/0, 1\n", "line 1: expected split, number, person/video twice"),
@@ -123,10 +123,10 @@ def test_known_videos_without_a_face_are_one_line(tmp_path: Path, embedder: str)
         ("val_gt.txt", "1\n", "line 1: expected a person and videos"),
     ],
 )
-def test_a_list_of_another_format(tmp_path: Path, embedder: str, file: str, text: str, told: str) -> None:
+def test_a_list_of_another_format(tmp_path: Path, embedder: str, file: str, text: str, message: str) -> None:
     folder = youtube(tmp_path) if file == "splits.txt" else iqiyi(tmp_path)
     (folder / file).write_text(text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True)
 
 

@@ -29,9 +29,9 @@ def run(script: str, *arguments: str, **settings: object) -> str:
         **{name: str(value) for name, value in settings.items()},
     }
     command = ["bash", str(EXAMPLES / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    assert process.returncode == 0, process.stderr[-2000:]
+    return process.stdout
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,6 @@ def test_data_before_and_after_is_trained_on_and_compared(refined: Path, drawn_w
 
 def test_an_example_without_a_setting_names_it(tmp_path: Path) -> None:
     command = ["bash", str(EXAMPLES / "refine_own_photos.sh")]
-    done = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
-    assert done.returncode != 0
-    assert "PHOTOS: a folder with a folder of photos for each identity" in done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.environ["PATH"]}, check=False)
+    assert process.returncode != 0
+    assert "PHOTOS: a folder with a folder of photos for each identity" in process.stderr

@@ -26,43 +26,52 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(photos: Path, folder: Path) -> FindResult:
-    return find(str(photos), some(photos), cache=str(folder / "cache"), top=7, out=folder / "sheet.png")
+def search_result(photos: Path, folder: Path) -> FindResult:
+    return find(str(photos), query_photo(photos), cache=str(folder / "cache"), top=7, out=folder / "sheet.png")
 
 
-def some(photos: Path) -> Path:
+def query_photo(photos: Path) -> Path:
     return sorted(p for p in photos.rglob("*.jpg") if p.stat().st_size > 10_000)[5]
 
 
-def test_the_photo_itself_comes_first_and_the_rest_in_falling_order_of_score(found: FindResult, photos: Path) -> None:
-    first, *rest = found.matches
-    assert photos / first.photo == some(photos)
+def test_the_photo_itself_comes_first_and_the_rest_in_falling_order_of_score(
+    search_result: FindResult, photos: Path
+) -> None:
+    first, *later_matches = search_result.matches
+    assert photos / first.photo == query_photo(photos)
     assert first.cosine > 0.995  # the vectors of a set are kept in half precision, of its jpeg
-    scores = [h.score for h in found.matches]
-    assert len(rest) == 6
+    scores = [h.score for h in search_result.matches]
+    assert len(later_matches) == 6
     assert scores == sorted(scores, reverse=True)
-    for hit in found.matches:
-        assert hit.same == (hit.cosine >= hit.needed) == (hit.score >= found.threshold) == (hit.far <= found.far)
+    for hit in search_result.matches:
+        assert (
+            hit.same
+            == (hit.cosine >= hit.needed)
+            == (hit.score >= search_result.threshold)
+            == (hit.far <= search_result.far)
+        )
 
 
-def test_the_sheet_is_not_empty(found: FindResult) -> None:
-    sheet = cv2.imread(found.sheet)
+def test_the_sheet_is_not_empty(search_result: FindResult) -> None:
+    sheet = cv2.imread(search_result.sheet)
     assert sheet is not None
     assert min(sheet.shape[:2]) > 300
     assert float(sheet.std()) > 20
 
 
-def test_matches_in_a_refinement_show_the_label_of_each_photo(found: FindResult, photos: Path, tmp_path: Path) -> None:
+def test_matches_in_a_refinement_show_the_label_of_each_photo(
+    search_result: FindResult, photos: Path, tmp_path: Path
+) -> None:
     root = str(tmp_path / "root")
     refine.fn(root, ["image-folder", str(photos)], detector=str(DETECTOR), embedder=str(EMBEDDER))
-    again = find(root, some(photos), top=40, out=tmp_path / "sheet.svg")
-    assert again.searched == found.searched
+    again = find(root, query_photo(photos), top=40, out=tmp_path / "sheet.svg")
+    assert again.searched == search_result.searched
     cosines = {h.photo: h.cosine for h in again.matches}
-    assert all(cosines[h.photo] == pytest.approx(h.cosine, abs=1e-6) for h in found.matches)
+    assert all(cosines[h.photo] == pytest.approx(h.cosine, abs=1e-6) for h in search_result.matches)
     assert any("->" in h.identity for h in again.matches)
     assert any(h.identity == h.photo.split("/")[0] for h in again.matches)
     with pytest.raises(UserError, match="are not of"):
-        find(root, some(photos), flip="add", out=tmp_path / "sheet.png")
+        find(root, query_photo(photos), flip="add", out=tmp_path / "sheet.png")
 
 
 def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> None:
@@ -71,17 +80,19 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
     folder.mkdir()
     for i in range(4):
         cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (112, 112, 3), np.uint8))
-    made = find(str(folder), folder / "2.png", aligned=True, cache=str(tmp_path / "root"), out=tmp_path / "s.png")
+    aligned_result = find(
+        str(folder), folder / "2.png", aligned=True, cache=str(tmp_path / "root"), out=tmp_path / "s.png"
+    )
     faces = np.stack([decode((folder / f"{i}.png").read_bytes()) for i in range(4)])
     x = OnnxEmbedder(str(EMBEDDER))(faces)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    assert {h.photo: h.cosine for h in made.matches} == pytest.approx(
+    assert {h.photo: h.cosine for h in aligned_result.matches} == pytest.approx(
         {f"{i}.png": float(x[2] @ x[i]) for i in range(4)}, abs=2e-3
     )
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("change", "message"),
     [
         ({"top": 0}, "--top 0"),
         ({"far": 0.7}, "--far 0.7"),
@@ -92,12 +103,14 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
         ({"photo": DETECTOR}, "shows no face"),
     ],
 )
-def test_a_mistake_is_one_line(photos: Path, folder: Path, found: FindResult, given: dict, message: str) -> None:
+def test_a_mistake_is_one_line(
+    photos: Path, folder: Path, search_result: FindResult, change: dict, message: str
+) -> None:
     usual = {
-        "photo": some(photos),
+        "photo": query_photo(photos),
         "root": str(photos),
         "cache": str(folder / "cache"),
         "out": folder / "s.png",
     }
     with pytest.raises(UserError, match=re.escape(message)):
-        find(**usual | given)
+        find(**usual | change)

@@ -52,7 +52,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
 
     shutil.copytree(world.photos, tmp_path / "photos")
     root = str(tmp_path / "root")
-    table, where = index_photos(root, [Source("photos", "image-folder", str(tmp_path / "photos"))], shards=1)
+    table, locations = index_photos(root, [Source("photos", "image-folder", str(tmp_path / "photos"))], shards=1)
     keys = table.read(["key"])["key"].to_pylist()
     (tmp_path / "photos" / keys[0]).unlink()
     (tmp_path / "photos" / keys[1]).write_bytes(b"another")
@@ -63,7 +63,7 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
         table.shards,
         schema=schema.FACES,
         params={"aligned": False, "detector": OnnxDetector(world.models["detector"])},
-        unhashed={"root": root, "locations": where},
+        unhashed={"root": root, "locations": locations},
     )
     failures = faces.read(["failure"])["failure"].to_pylist()
     assert "vanished" in failures[0]
@@ -72,11 +72,11 @@ def test_a_photo_that_vanishes_or_changes_between_index_and_read_is_a_finding(wo
 
 
 def test_exported_recordio_has_the_refined_faces_and_labels(refined: Path, tmp_path: Path) -> None:
-    taken = export(str(refined), tmp_path / "out", format="recordio")
+    export_result = export(str(refined), tmp_path / "out", format="recordio")
     kept = {k: v[0] for k, v in fates(refined).items() if v[0] is not None}
-    found = {p.key: p.identity for part in reader.parts(tmp_path / "out") for p in reader.index(part)}
-    assert found == kept
-    assert taken.photos == len(kept)
+    identities = {p.key: p.identity for part in reader.parts(tmp_path / "out") for p in reader.index(part)}
+    assert identities == kept
+    assert export_result.photos == len(kept)
 
 
 @pytest.mark.mxnet

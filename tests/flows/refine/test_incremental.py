@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.material, pytest.mark.slow]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
+def input_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
     """How many pictures the detector got, and how many faces each embedder."""
     count: Counter = Counter()
     detect, embed = OnnxDetector.__call__, OnnxEmbedder.__call__
@@ -53,59 +53,59 @@ def first(world: World, number: int) -> Path:
     return next(p for p in sorted(name.glob("*.jpg")) if p.stat().st_size > 5000)
 
 
-def test_models_run_on_new_and_changed_photos_only(growing: World, asked: Counter, tmp_path: Path) -> None:
+def test_models_run_on_new_and_changed_photos_only(growing: World, input_counts: Counter, tmp_path: Path) -> None:
     new, changed = first(growing, 0), first(growing, 3)
     shutil.copy(first(growing, 5), new.with_name("new.jpg"))
     image = cv2.imread(str(changed))
     cv2.imwrite(str(changed), cv2.convertScaleAbs(image, alpha=0.9))
     first(growing, 7).unlink()
-    asked.clear()
+    input_counts.clear()
     growing.refine(tmp_path / "root", shards=4)
-    assert asked == {"photos": 2, **{Path(growing.models[m]).stem: 2 for m in ("embedder", "second_embedder")}}
+    assert input_counts == {"photos": 2, **{Path(growing.models[m]).stem: 2 for m in ("embedder", "second_embedder")}}
     growing.refine(tmp_path / "afresh", shards=4)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 
 
 def test_no_photo_is_processed_twice_with_a_further_source_or_another_number_of_shards(
-    growing: World, asked: Counter, tmp_path: Path
+    growing: World, input_counts: Counter, tmp_path: Path
 ) -> None:
     (tmp_path / "second/somebody").mkdir(parents=True)
     for number in range(3):
         shutil.copy(first(growing, number), tmp_path / f"second/somebody/{number}.jpg")
     both = ["image-folder", str(growing.photos), "image-folder", str(tmp_path / "second")]
-    asked.clear()
+    input_counts.clear()
     growing.refine(tmp_path / "root", *both, shards=6)
-    assert asked == {"photos": 3, **{Path(growing.models[m]).stem: 3 for m in ("embedder", "second_embedder")}}
+    assert input_counts == {"photos": 3, **{Path(growing.models[m]).stem: 3 for m in ("embedder", "second_embedder")}}
     growing.refine(tmp_path / "afresh", *both, shards=6)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 
 
 def test_another_rule_runs_no_model_and_another_embedder_only_itself(
-    growing: World, asked: Counter, tmp_path: Path
+    growing: World, input_counts: Counter, tmp_path: Path
 ) -> None:
-    asked.clear()
+    input_counts.clear()
     growing.refine(tmp_path / "root", shards=4, undecided="drop", min_faces=3)
-    assert not asked
+    assert not input_counts
     world = World(growing.photos, [], {k: v for k, v in growing.models.items() if k != "second_embedder"})
     world.refine(tmp_path / "root", shards=4, flip="add")
-    assert set(asked) == {Path(growing.models["embedder"]).stem}
+    assert set(input_counts) == {Path(growing.models["embedder"]).stem}
 
 
 def test_photos_that_could_not_be_read_are_tried_again(
-    few: World, asked: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few: World, input_counts: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, away = extract.read_photo, first(few, 2)
+    read, unreadable_photo = extract.read_photo, first(few, 2)
 
     def read_but_one(photo: PhotoRow, locations: dict) -> bytes:
-        if photo.key == f"{away.parent.name}/{away.name}":
+        if photo.key == f"{unreadable_photo.parent.name}/{unreadable_photo.name}":
             raise PhotoChanged("the disk is away")
         return read(photo, locations)
 
     with monkeypatch.context() as patch:
         patch.setattr(extract, "read_photo", read_but_one)
         few.refine(tmp_path / "root", shards=4)
-    asked.clear()
+    input_counts.clear()
     few.refine(tmp_path / "root", shards=2)
-    assert asked["photos"] == 1  # it alone: what cannot be decoded comes to no detector
+    assert input_counts["photos"] == 1  # it alone: what cannot be decoded comes to no detector
     few.refine(tmp_path / "afresh", shards=2)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")

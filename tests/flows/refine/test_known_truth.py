@@ -82,28 +82,28 @@ def test_noisy_lfw_against_known_truth(
         del options["second_embedder"]
     World(noisy_lfw / "photos", [], options).refine(root, test_set=[str(material / "noisy_lfw/test")])
     result = score(str(root), noisy_lfw)
-    found = result.score
+    refined_score = result.score
     print(detector, "two embedders" if second else "one embedder", *result.rows(), sep="\n")  # noqa: T201
-    assert found.photos == 4715 if WHOLE else found.photos > 2000
-    assert found.junk_kept == 0
-    assert found.noise.f1 >= (0.98 if second else 0.97)
-    assert found.clean_lost <= 0.015 * found.clean
+    assert refined_score.photos == 4715 if WHOLE else refined_score.photos > 2000
+    assert refined_score.junk_kept == 0
+    assert refined_score.noise.f1 >= (0.98 if second else 0.97)
+    assert refined_score.clean_lost <= 0.015 * refined_score.clean
     if second:
-        assert found.merged >= 0.9 * found.persons_under_two_identities > 0
-        assert found.identities_of_two_persons == 0
-        assert found.split >= 0.6 * found.claimed_identities_of_two_persons > 0
-        assert min(found.duplicates) >= 0.95
-        assert found.overlap.precision >= 0.97
-        assert found.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
+        assert refined_score.merged >= 0.9 * refined_score.persons_under_two_identities > 0
+        assert refined_score.identities_of_two_persons == 0
+        assert refined_score.split >= 0.6 * refined_score.claimed_identities_of_two_persons > 0
+        assert min(refined_score.duplicates) >= 0.95
+        assert refined_score.overlap.precision >= 0.97
+        assert refined_score.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
     labels(str(root), tmp_path / "out.tsv")
     outside = outside_score(material, tmp_path / "out.tsv", noisy_lfw)
-    assert outside["noise"] == pytest.approx(found.noise._asdict() | {"f1": found.noise.f1}, abs=1e-4)
-    assert outside["noise_after"] == pytest.approx(found.noise_after, abs=1e-4)
-    assert outside["clean_lost"] == pytest.approx(found.clean_lost / found.clean, abs=1e-4)
-    assert outside["duplicates"] == pytest.approx(found.duplicates._asdict(), abs=1e-4)
-    assert outside["overlap"] == pytest.approx(found.overlap._asdict(), abs=1e-4)
-    assert outside["one_person_two_names"]["joined"] == found.merged
-    assert outside["two_persons_one_name"]["parted"] == found.split
+    assert outside["noise"] == pytest.approx(refined_score.noise._asdict() | {"f1": refined_score.noise.f1}, abs=1e-4)
+    assert outside["noise_after"] == pytest.approx(refined_score.noise_after, abs=1e-4)
+    assert outside["clean_lost"] == pytest.approx(refined_score.clean_lost / refined_score.clean, abs=1e-4)
+    assert outside["duplicates"] == pytest.approx(refined_score.duplicates._asdict(), abs=1e-4)
+    assert outside["overlap"] == pytest.approx(refined_score.overlap._asdict(), abs=1e-4)
+    assert outside["one_person_two_names"]["joined"] == refined_score.merged
+    assert outside["two_persons_one_name"]["parted"] == refined_score.split
 
 
 @pytest.mark.slow
@@ -112,10 +112,10 @@ def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, t
     part = part_of(material, tmp_path / "noisy_lfw", 8)
     options = {**models, "detector": str(material / "models/scrfd_500m.onnx")}
     World(part / "photos", [], options).refine(tmp_path / "root")
-    found = score(str(tmp_path / "root"), part).score
-    assert found.junk_kept == 0
-    assert found.noise.f1 >= 0.96
-    assert found.clean_lost <= 0.03 * found.clean
+    refined_score = score(str(tmp_path / "root"), part).score
+    assert refined_score.junk_kept == 0
+    assert refined_score.noise.f1 >= 0.96
+    assert refined_score.clean_lost <= 0.03 * refined_score.clean
 
 
 @pytest.mark.slow
@@ -126,10 +126,10 @@ def test_a_third_of_the_questions_is_enough_in_the_queues_order(
     root = tmp_path_factory.getbasetemp() / "noisy-yunet_n_320_320"  # faces and vectors may be there already
     weaker = {"detector": models["detector"], "embedder": models["second_embedder"]}
     World(noisy_lfw / "photos", [], weaker).refine(root)
-    found = review(str(root), noisy_lfw)
-    print("\n".join(found.lines()))  # noqa: T201
+    review_curves = review(str(root), noisy_lfw)
+    print("\n".join(review_curves.lines()))  # noqa: T201
     for rate in ("5%", "10%"):
-        ordered, drawn = (found.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
+        ordered, drawn = (review_curves.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
         late = next(p for p in drawn if p["asked"] >= 0.85 * drawn[-1]["asked"])
         assert late["f1"] > drawn[0]["f1"]
         assert 3 * next(p["asked"] for p in ordered if p["f1"] >= late["f1"]) <= late["asked"]

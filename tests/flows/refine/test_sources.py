@@ -28,9 +28,9 @@ def tsv(world: World, path: Path) -> Path:
 @pytest.mark.slow
 def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
     world.refine(tmp_path / "root", "ms-celeb", str(tsv(world, tmp_path / "faces.tsv")))
-    found = {k.replace("-FaceId-0", ".jpg"): v for k, v in fates(tmp_path / "root").items()}
-    assert len(found) == len(world.truth)
-    assert comparable(found) == comparable(fates(refined))
+    fates_of_tsv = {k.replace("-FaceId-0", ".jpg"): v for k, v in fates(tmp_path / "root").items()}
+    assert len(fates_of_tsv) == len(world.truth)
+    assert comparable(fates_of_tsv) == comparable(fates(refined))
 
 
 def comparable(fates: dict[str, tuple[str | None, str]]) -> dict[str, tuple[str, str]]:
@@ -49,9 +49,9 @@ def test_a_megaface_layout_gives_the_same_photos_the_same_fates(world: World, re
         place.write_bytes((world.photos / row["path"]).read_bytes())
         names[str(place.relative_to(probes))] = row["path"]
     world.refine(tmp_path / "root", "megaface", str(probes))
-    found = {names[k]: v for k, v in fates(tmp_path / "root").items()}
-    assert len(found) == len(world.truth)
-    assert comparable(found) == comparable(fates(refined))
+    fates_of_megaface = {names[k]: v for k, v in fates(tmp_path / "root").items()}
+    assert len(fates_of_megaface) == len(world.truth)
+    assert comparable(fates_of_megaface) == comparable(fates(refined))
 
 
 @pytest.mark.parametrize("layout", ["identity_ranges", "plain"])

@@ -31,7 +31,9 @@ def mary(browser: Any, server: Server) -> Iterator[Any]:
     page.context.close()
 
 
-def opened(mary: Any, server: Server, name: str, page: str, *questions: Question, media: Path | None = None) -> None:
+def send_and_open(
+    mary: Any, server: Server, name: str, page: str, *questions: Question, media: Path | None = None
+) -> None:
     """Send questions and open their project."""
     assert send_questions(
         server, name, "all", questions, pictures, wanted_items=ids(*questions), media=media
@@ -48,7 +50,7 @@ def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
 
 
 def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shots: Path) -> None:
-    opened(mary, server, "browser grid", GRID, grid("Ada Lovelace", cells=12))
+    send_and_open(mary, server, "browser grid", GRID, grid("Ada Lovelace", cells=12))
     cells = mary.locator(".cell")
     assert cells.count() == 12
     mary.screenshot(path=shots / "grid.png")
@@ -71,7 +73,9 @@ def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shot
 
 
 def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, server: Server, shots: Path) -> None:
-    opened(mary, server, "browser pair", PAIR, pair("Ada Lovelace"), pair("Grace Hopper", machine_verdict="unsure"))
+    send_and_open(
+        mary, server, "browser pair", PAIR, pair("Ada Lovelace"), pair("Grace Hopper", machine_verdict="unsure")
+    )
     assert mary.get_by_text("as like as two of one person").count() == 1
     mary.screenshot(path=shots / "pair.png")
     mary.keyboard.press("1")
@@ -88,7 +92,7 @@ def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, serv
 
 
 def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> None:
-    opened(mary, server, "browser empty", GRID, grid("Nobody", cells=2, machine_verdict="unsure"))
+    send_and_open(mary, server, "browser empty", GRID, grid("Nobody", cells=2, machine_verdict="unsure"))
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")
     mary.wait_for_selector("text=Please answer for every face.")
@@ -97,6 +101,6 @@ def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> No
 
 def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: LocalServer) -> None:
     media = label_server.token.parent.parent / "files"
-    opened(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
+    send_and_open(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
     widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")
     assert widths == [192, 192]

@@ -98,10 +98,10 @@ def test_answers_of_people_improve_the_labels(
     """One page of each kind is answered in a browser, the rest through the server's interface."""
     groups, name = str(drawn.world / "groups.csv"), "better"
     before = drawn.score()
-    where = {"url": label_server.url, "name": name}
+    project_options = {"url": label_server.url, "name": name}
     pages: list[int] = []
     for turn in range(6):  # the first round, what it changed, and further opinions
-        send.fn(drawn.root, groups=groups, budget=400, audit=40, **where)
+        send.fn(drawn.root, groups=groups, budget=400, audit=40, **project_options)
         oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
         if not pages:
             ann = logged_in(browser, label_server.url, ANNOTATORS[0])
@@ -111,13 +111,13 @@ def test_answers_of_people_improve_the_labels(
             ann.context.close()
         first = (0, 0, 2, 3, 1, 0)[turn]  # who has not answered yet comes before who would answer once more
         order = (*EVERYONE[first:], *EVERYONE[:first]) if pages else ANNOTATORS
-        pages += [len(answer(connection(label_server), name, oracle, who, wrong=0.05)) for who in order]
-        collected = collect.fn(drawn.root, **where)
+        pages += [len(answer(connection(label_server), name, oracle, annotator, wrong=0.05)) for annotator in order]
+        collected = collect.fn(drawn.root, **project_options)
         # a question that came up in this round has its further opinion in the next
         if turn >= 3 and not collected.disputed:
             break
     after = drawn.score()
-    review_status = status.fn(drawn.root, **where)
+    review_status = status.fn(drawn.root, **project_options)
     with capsys.disabled():
         sys.stdout.write(
             f"\nwrong labels {before.noise_after:.1%} -> {after.noise_after:.1%}, clean photos lost "
@@ -149,20 +149,20 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
     group = dict(r.split(",")[:2] for r in rows[1 : len(rows) // 2])
     send.fn(drawn.root, url=label_server.url, name="drawn groups", groups=str(known), budget=300, audit=30)
     studio = StudioClient(connection(label_server))
-    seen: dict[str, set[str]] = {}
+    identities_of_group: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
     for project in studio.projects("drawn groups"):
         for task in studio.sdk.tasks.list(project=project.id, fields="all"):
             name = next(n for n in set(identity.values()) if n in task.data["title"])
-            seen.setdefault(project.mark.group, set()).add(name)
-    assert len(seen) > 2
-    assert all(group.get(name, "general") == g for g, names in seen.items() for name in names)
+            identities_of_group.setdefault(project.mark.group, set()).add(name)
+    assert len(identities_of_group) > 2
+    assert all(group.get(name, "general") == g for g, names in identities_of_group.items() for name in names)
 
 
 def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_server: LocalServer) -> None:
     """Sent twice, collected twice, refined again with another threshold and another model in between."""
-    where = {"url": label_server.url, "name": "twice"}
-    asking = {"budget": 200, "audit": 20, **where}
+    project_options = {"url": label_server.url, "name": "twice"}
+    asking = {"budget": 200, "audit": 20, **project_options}
     send.fn(drawn.root, **asking)
     first = items(label_server, "twice")
     assert first
@@ -170,14 +170,14 @@ def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_ser
     send.fn(drawn.root, **asking)
     assert items(label_server, "twice") == first
     oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
-    for who in ANNOTATORS:
-        answer(connection(label_server), "twice", oracle, who, wrong=0.0, at_most=12)
-    given = collect.fn(drawn.root, **where).new
-    assert given
-    assert collect.fn(drawn.root, **where).new == 0
+    for annotator in ANNOTATORS:
+        answer(connection(label_server), "twice", oracle, annotator, wrong=0.0, at_most=12)
+    new_answers = collect.fn(drawn.root, **project_options).new
+    assert new_answers
+    assert collect.fn(drawn.root, **project_options).new == 0
     answers = len(ledger.read(drawn.root, superseded=True))
     (Path(drawn.root) / "asked" / "cursor.json").unlink()  # as if killed before the cursor was written
-    assert collect.fn(drawn.root, **where).new == 0
+    assert collect.fn(drawn.root, **project_options).new == 0
     assert len(ledger.read(drawn.root, superseded=True)) == answers
 
     verdicts = {r["finding_id"]: r["verdict"] for r in latest(drawn.root).answers.read().to_pylist()}

@@ -28,7 +28,7 @@ print(*serve(sys.argv[1], int(sys.argv[2])).lines())
 
 
 @contextmanager
-def ended(running: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]":
+def terminating(running: "subprocess.Popen[str]") -> "Iterator[subprocess.Popen[str]]":
     """A process that does not outlive the test, whatever that finds."""
     try:
         yield running
@@ -45,7 +45,7 @@ def test_the_address_is_printed_and_the_server_ends_with_the_command(tmp_path: P
     if empty.exists():  # a database that was made before, as making one takes half a minute
         shutil.copytree(empty, folder)
     command = [sys.executable, "-c", SERVE, str(tmp_path), str(port)]
-    with ended(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as running:
+    with terminating(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)) as running:
         assert running.stderr is not None
         lines = []
         for line in running.stderr:
@@ -83,10 +83,10 @@ def test_a_taken_port_is_an_error_before_anything_is_written(tmp_path: Path) -> 
     venv = tmp_path / "venv"
     venv.mkdir()
     (venv / f".ready-{installation.VERSION}").touch()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} is taken"):
             local_server.start(tmp_path / "server", port=port, venv=venv)
     assert not (tmp_path / "server").exists()

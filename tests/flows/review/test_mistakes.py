@@ -27,9 +27,9 @@ def test_the_local_server_of_a_root_is_found_and_its_token_never_shown(tmp_path,
     local.mkdir(parents=True)
     (local / "url").write_text("http://127.0.0.1:8123\n")
     (local / "token").write_text("secret-token\n")
-    found = server_of(str(tmp_path), "")
-    assert (found.url, found.token) == ("http://127.0.0.1:8123", "secret-token")
-    assert "secret-token" not in repr(found)
+    server = server_of(str(tmp_path), "")
+    assert (server.url, server.token) == ("http://127.0.0.1:8123", "secret-token")
+    assert "secret-token" not in repr(server)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "from the environment")
     assert server_of(str(tmp_path), "").token == "from the environment"
 
@@ -68,10 +68,10 @@ def test_a_second_send_waits_for_the_first(tmp_path, monkeypatch):
 def test_groups_never_come_near_the_labels(tmp_path):
     """Whatever groups are known, the tables that an export reads are the same."""
     root = str(tmp_path)
-    done, _ = refined(root)
-    before = {role: t.address for role, t in done.tables.items()}
-    plan_round(done, (), {}, RoundLimits(budget=10))
+    refinement, _ = refined(root)
+    before = {role: t.address for role, t in refinement.tables.items()}
+    plan_round(refinement, (), {}, RoundLimits(budget=10))
     assert {role: t.address for role, t in latest(root).tables.items()} == before
     assert not [
-        c for role in ("labels", "faces", "photos") for c in done.tables[role].read().schema.names if c == "group"
+        c for role in ("labels", "faces", "photos") for c in refinement.tables[role].read().schema.names if c == "group"
     ]

@@ -33,7 +33,7 @@ class Small(NamedTuple):
     """A finished demo and its folder."""
 
     out: Path
-    made: DemoResult
+    result: DemoResult
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +43,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
 
 
 def test_all_planted_noise_is_counted_and_every_photo_is_kept_or_removed(small: Small) -> None:
-    found = small.made
+    result = small.result
     truth = read_truth(small.out / "world")
-    assert found.ingested == len(truth.keys) == PHOTOS
-    assert found.score.clean + sum(found.score.planted.values()) == PHOTOS
-    assert all(0 <= found.score.stopped[k] <= n for k, n in found.score.planted.items())
-    assert {"duplicate", "flip", "outlier"} <= found.score.planted.keys()
-    assert found.kept == found.score.kept == len(open_faces(small.out / "refined").labels)
-    assert {m.arm: m.photos for m in found.comparison.measured}["random"] == found.kept
+    assert result.ingested == len(truth.keys) == PHOTOS
+    assert result.score.clean + sum(result.score.planted.values()) == PHOTOS
+    assert all(0 <= result.score.stopped[k] <= n for k, n in result.score.planted.items())
+    assert {"duplicate", "flip", "outlier"} <= result.score.planted.keys()
+    assert result.kept == result.score.kept == len(open_faces(small.out / "refined").labels)
+    assert {m.arm: m.photos for m in result.comparison.measured}["random"] == result.kept
 
 
 def test_true_labels_get_a_perfect_score(small: Small) -> None:
@@ -61,10 +61,10 @@ def test_true_labels_get_a_perfect_score(small: Small) -> None:
     person = {key: person if kind in ("clean", "flip") else None for key, person, kind in rows}
     right = [person[key] for key in labels["key"].to_pylist()]
     perfect = labels.set_column(labels.schema.get_field_index("identity"), "identity", pa.array(right, pa.string()))
-    found = score([perfect], truth)
-    assert found.noise_after == 0
-    assert found.stopped == found.planted
-    assert found.noise_before > 0.2
+    perfect_score = score([perfect], truth)
+    assert perfect_score.noise_after == 0
+    assert perfect_score.stopped == perfect_score.planted
+    assert perfect_score.noise_before > 0.2
 
 
 def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCaptureFixture) -> None:
@@ -78,7 +78,7 @@ def test_the_second_run_finds_everything(small: Small, caplog: pytest.LogCapture
         again = demo.fn(small.out, people=PEOPLE, photos=PHOTOS, steps=6)
     assert files() == before
     assert "shards made" not in caplog.text
-    assert replace(again, seconds=0) == replace(small.made, seconds=0)
+    assert replace(again, seconds=0) == replace(small.result, seconds=0)
 
 
 def test_clean_keeps_the_inputs_of_existing_trainings_and_experiments(small: Small, tmp_path: Path) -> None:
@@ -99,16 +99,16 @@ def test_clean_keeps_the_inputs_of_existing_trainings_and_experiments(small: Sma
 
 
 def test_losses_are_compared_and_trained_once(small: Small, caplog: pytest.LogCaptureFixture) -> None:
-    given = {"detector": str(DETECTOR), "only": ["norm_softmax_20", "triplet+centre"], "steps": 6, "device": "cpu"}
+    options = {"detector": str(DETECTOR), "only": ["norm_softmax_20", "triplet+centre"], "steps": 6, "device": "cpu"}
     root, test = str(small.out / "root"), str(small.out / "world/test")
     with caplog.at_level("INFO", logger="refinery"):
-        first = losses(root, [test], **given)
+        first = losses(root, [test], **options)
     assert "step 1 of" in caplog.text
-    assert [row["loss"] for row in first.rows()] == given["only"]
+    assert [row["loss"] for row in first.rows()] == options["only"]
     assert all(0 <= float(row["accuracy"]) <= 1 and "[" in row["TAR@FAR=0.01"] for row in first.rows())
     caplog.clear()
     with caplog.at_level("INFO", logger="refinery"):
-        assert losses(root, [test], **given) == first
+        assert losses(root, [test], **options) == first
     assert "step 1 of" not in caplog.text
 
 
@@ -117,9 +117,9 @@ def test_the_papers_figures_are_drawn_from_the_trainings(
 ) -> None:
     monkeypatch.setattr(figures, "TOY_STEPS", 2)
     root, test = str(small.out / "root"), str(small.out / "world/test")
-    given = {"detector": str(DETECTOR), "steps": 2, "device": "cpu"}
-    found = figures.figures(root, tmp_path / "figures", test_set=[test], **given)
-    table = {row["loss"]: row for row in found.rows()}
+    options = {"detector": str(DETECTOR), "steps": 2, "device": "cpu"}
+    paper_figures = figures.figures(root, tmp_path / "figures", test_set=[test], **options)
+    table = {row["loss"]: row for row in paper_figures.rows()}
     assert set(table) == set(figures.TABLE)
     assert not table["triplet"]["W-EC"], "a triplet loss has no weights"
     assert 0 < float(table["arcface"]["W-EC"]) < 180
@@ -136,19 +136,19 @@ def test_the_papers_figures_are_drawn_from_the_trainings(
 
 
 def test_the_comparison_holds_no_path_of_the_machine(small: Small) -> None:
-    text = Path(small.made.comparison.folder, "comparison.json").read_text()
+    text = Path(small.result.comparison.folder, "comparison.json").read_text()
     assert str(small.out) not in text
     assert set(json.loads(text)["models"]) == {"before", "after", "random"}
-    assert Path(small.made.comparison.folder, "comparison.png").stat().st_size > 10_000
+    assert Path(small.result.comparison.folder, "comparison.png").stat().st_size > 10_000
 
 
 def test_seeds_give_intervals_over_seeds(small: Small) -> None:
-    found = experiment.fn(
+    comparison = experiment.fn(
         str(small.out / "root"), [str(small.out / "world/test")], seeds=2, detector=str(DETECTOR), steps=6
     )
-    assert all(len(m.seeds) == 2 for m in found.measured)
-    assert all(g.seeds is not None and g.seeds[0] <= g.by <= g.seeds[1] for g in found.gains)
-    assert {g.than for g in found.gains} == {"before", "random"}
+    assert all(len(m.seeds) == 2 for m in comparison.measured)
+    assert all(g.seeds is not None and g.seeds[0] <= g.by <= g.seeds[1] for g in comparison.gains)
+    assert {g.than for g in comparison.gains} == {"before", "random"}
 
 
 def test_a_network_as_checkpoint_and_as_onnx_gives_the_same_fates(small: Small, tmp_path: Path) -> None:

@@ -16,11 +16,14 @@ def test_the_command_makes_a_detector_and_an_embedder(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "detector.onnx").write_bytes(DETECTOR.read_bytes())
-    made = models(out, embedder_people=4, photos_each=6, steps=3, batch=8)
-    assert [line.split(":")[0] for line in made.lines()] == [str(out / "detector.onnx"), str(out / "embedder.onnx")]
+    model_files = models(out, embedder_people=4, photos_each=6, steps=3, batch=8)
+    assert [line.split(":")[0] for line in model_files.lines()] == [
+        str(out / "detector.onnx"),
+        str(out / "embedder.onnx"),
+    ]
     assert OnnxEmbedder(str(out / "embedder.onnx")).dim == OnnxEmbedder(str(EMBEDDER)).dim
     before = (out / "embedder.onnx").read_bytes()
-    assert models(out, embedder_people=4, photos_each=6, steps=3, batch=8) == made
+    assert models(out, embedder_people=4, photos_each=6, steps=3, batch=8) == model_files
     assert (out / "embedder.onnx").read_bytes() == before
 
 
@@ -33,6 +36,6 @@ def test_a_detector_of_a_few_updates_is_a_detector(tmp_path: Path) -> None:
 
 
 def test_the_command_draws_a_world_and_prints_its_account(tmp_path: Path) -> None:
-    said = world(tmp_path / "world", people=2, photos=12, clean=True).lines()
-    assert "12 photos" in said[0]
+    lines = world(tmp_path / "world", people=2, photos=12, clean=True).lines()
+    assert "12 photos" in lines[0]
     assert len(list((tmp_path / "world/photos").rglob("*.jpg"))) == 12

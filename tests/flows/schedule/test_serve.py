@@ -31,11 +31,11 @@ NIGHTLY = Schedule("0 3 * * *", "*/15 * * * *", out="/out", target_noise=0.01)
 
 
 def test_serve_has_every_option_of_refine_and_of_review_send_with_its_default() -> None:
-    own = inspect.signature(serve).parameters
+    serve_parameters = inspect.signature(serve).parameters
     for function in (refine.fn, review.send.fn):
         for name, parameter in inspect.signature(function).parameters.items():
-            assert own[name].default == parameter.default
-            assert own[name].annotation == parameter.annotation
+            assert serve_parameters[name].default == parameter.default
+            assert serve_parameters[name].annotation == parameter.annotation
 
 
 def test_serve_gives_every_option_to_the_flow_that_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

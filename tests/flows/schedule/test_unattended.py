@@ -25,7 +25,7 @@ EVERY = "* * * * *"
 SECRET = "between the two of us"
 
 
-WHO = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough to overrule the machine
+ANNOTATORS = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough to overrule the machine
 
 
 class Served(NamedTuple):
@@ -112,7 +112,7 @@ def call_back(studio: LocalServer, name: str, port: int) -> None:
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
     for project in web.get("/api/projects/").json()["results"]:
         if name in project["title"]:
-            asked = {
+            webhook = {
                 "project": project["id"],
                 "url": f"http://127.0.0.1:{port}/",
                 "send_payload": True,
@@ -120,13 +120,13 @@ def call_back(studio: LocalServer, name: str, port: int) -> None:
                 "send_for_all_actions": False,
                 "actions": ["ANNOTATION_CREATED"],
             }
-            web.post("/api/webhooks/", json=asked).raise_for_status()
+            web.post("/api/webhooks/", json=webhook).raise_for_status()
 
 
 def answer(studio: LocalServer, name: str) -> list[str]:
     """Answer every question as if all labels were right; return the ids of the answers."""
     submitted = []
-    for email in WHO:
+    for email in ANNOTATORS:
         annotator = Annotator(studio.url, email)
         for project in annotator.web.get("/api/projects/").json()["results"]:
             for task in annotator.tasks(project["id"]) if name in project["title"] else []:
@@ -187,6 +187,6 @@ def test_schedules_run_for_some_minutes_without_interference(
 
 def collected(root: Path) -> list[str]:
     """The annotators' answers in the ledger, by the ids of their submissions; each is there once for each finding."""
-    rows = [r for r in ledger.read(str(root), superseded=True).to_pylist() if r["who"] in WHO]
+    rows = [r for r in ledger.read(str(root), superseded=True).to_pylist() if r["who"] in ANNOTATORS]
     assert len({(r["answer_id"], r["finding_id"]) for r in rows}) == len(rows), "nothing is kept twice"
     return sorted({r["answer_id"].rsplit("/", 1)[1] for r in rows})

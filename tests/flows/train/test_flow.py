@@ -28,9 +28,9 @@ def test_every_loss_trains_the_sample_recipe_by_its_name(
 ) -> None:
     status, _, err = refinery("train", data, "--out", tmp_path / "out", "--loss", loss, "--device", "cpu", *SMALL)
     assert status == 0, err
-    found = trainings.losses(tmp_path / "out")
-    assert len(found) == 24
-    assert np.mean(found[-5:]) < 0.9 * np.mean(found[:5])
+    step_losses = trainings.losses(tmp_path / "out")
+    assert len(step_losses) == 24
+    assert np.mean(step_losses[-5:]) < 0.9 * np.mean(step_losses[:5])
     assert (tmp_path / "out/model.onnx").exists()
 
 
@@ -70,7 +70,7 @@ def test_all_fields_are_listed_with_the_values_of_a_recipe(refinery: Command) ->
 
 
 def test_the_loop_is_measured_beside_the_bare_network(data: Path) -> None:
-    found = training.train(data, ["sample"], batch=8, turns=1, device="cpu")
-    (row,) = found.networks
+    rates = training.train(data, ["sample"], batch=8, turns=1, device="cpu")
+    (row,) = rates.networks
     assert row["share"] == f"{row['loop images/s'] / row['bare images/s']:.1%}"
     assert row["memory MB"] > row["model MB"] > 0

@@ -44,8 +44,9 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
     for row in truth:
         by_name[row["claimed"]].append(row)
     clean = {n: [r for r in rows if r["kind"] == "clean"] for n, rows in by_name.items()}
-    one = [n for n in by_name if len({r["person"] for r in clean[n]}) == 1]  # a name of two people is another story
-    actors = sorted(n for n in one if 5 <= len(clean[n]) <= 9 and len(clean[n]) < len(by_name[n]))[:44]
+    # a name of two people is another story
+    one_person = [n for n in by_name if len({r["person"] for r in clean[n]}) == 1]
+    actors = sorted(n for n in one_person if 5 <= len(clean[n]) <= 9 and len(clean[n]) < len(by_name[n]))[:44]
     people = {r["person"] for n in actors for r in by_name[n]}
     wrong, leaked = set(), set()
 
@@ -54,8 +55,8 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
         shutil.copyfile(photos / row["path"], place)
         return place.name
 
-    strangers = [r for n, rows in by_name.items() if n not in actors for r in rows if r["person"] not in people][:160]
-    for number, row in enumerate(strangers):
+    distractors = [r for n, rows in by_name.items() if n not in actors for r in rows if r["person"] not in people][:160]
+    for number, row in enumerate(distractors):
         put(row, tree / f"{number % 40:03}/{1000 + number % 40}@N00/{number}_0.jpg")
     for i, name in enumerate(actors):
         first, *rows = clean[name]
@@ -65,10 +66,10 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
         for k, row in enumerate([*rows, *(r for r in by_name[name] if r["kind"] != "clean")]):
             file = put(row, tree / name.replace(".", "_") / f"{name.replace('.', '_')}_{k}.jpg")
             wrong |= {file} if row["kind"] != "clean" else set()
-    put(strangers[0], tree / "99/99@N00/again_0.jpg")
+    put(distractors[0], tree / "99/99@N00/again_0.jpg")
     again = tree / "98/98@N00/smaller_0.jpg"
     again.parent.mkdir(parents=True)
-    photo = cv2.imread(str(photos / strangers[1]["path"]))
+    photo = cv2.imread(str(photos / distractors[1]["path"]))
     cv2.imwrite(str(again), cv2.resize(photo, None, fx=0.8, fy=0.8), [cv2.IMWRITE_JPEG_QUALITY, 60])
     root = str(folder / "root")
     World(tree, [], models).refine(root, "megaface", str(tree))
@@ -76,76 +77,76 @@ def planted(material: Path, models: dict, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def found(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFaceLists:
+def lists(planted: Planted, tmp_path_factory: pytest.TempPathFactory) -> MegaFaceLists:
     out = tmp_path_factory.mktemp("lists")
     for name, photos in ((PROBE_LIST, planted.probes), (DISTRACTOR_LIST, planted.distractors)):
         (out / name).write_text("#a head\n" + "".join(f"{p}\n" for p in [*sorted(photos)[1:], "else/where_1.jpg"]))
     return megaface(planted.root, out / "ours", published=str(out), draws=100)
 
 
-def listed(found: MegaFaceLists, name: str) -> set[str]:
-    head, *lines = Path(found.out, name).read_text().splitlines()
+def listed(lists: MegaFaceLists, name: str) -> set[str]:
+    head, *lines = Path(lists.out, name).read_text().splitlines()
     assert head.startswith("#")
     assert lines == sorted(lines)
     return set(lines)
 
 
-def test_the_lists_hold_the_planted_noise_and_little_else(planted: Planted, found: MegaFaceLists) -> None:
-    probes, distractors = listed(found, PROBE_LIST), listed(found, DISTRACTOR_LIST)
+def test_the_lists_hold_the_planted_noise_and_little_else(planted: Planted, lists: MegaFaceLists) -> None:
+    probes, distractors = listed(lists, PROBE_LIST), listed(lists, DISTRACTOR_LIST)
     assert planted.probes
     assert planted.distractors
     assert len(probes & planted.probes) >= 0.95 * len(planted.probes)
-    assert len(probes - planted.probes) <= 0.03 * found.probes
+    assert len(probes - planted.probes) <= 0.03 * lists.probes
     assert distractors <= planted.distractors
     assert len(distractors) >= 0.9 * len(planted.distractors)
-    assert found.duplicates == planted.duplicates
-    assert (found.noisy_probes, found.noisy_distractors) == (len(probes), len(distractors))
+    assert lists.duplicates == planted.duplicates
+    assert (lists.noisy_probes, lists.noisy_distractors) == (len(probes), len(distractors))
 
 
-def test_identification_is_far_better_on_the_refined_lists(found: MegaFaceLists) -> None:
+def test_identification_is_far_better_on_the_refined_lists(lists: MegaFaceLists) -> None:
     """As in Table 6 of the ArcFace paper: noise in probes and distractors costs many points of rank-1."""
-    rank_1 = [r for r in found.figures if r["figure"] == "rank-1"]
+    rank_1 = [r for r in lists.figures if r["figure"] == "rank-1"]
     before, after = (float(rank_1[-1][column].split()[0]) for column in ("as it came", "refined"))
     assert after > 0.97
     assert before < after - 0.1
     assert rank_1[0]["distractors"] == 10
 
 
-def test_a_published_list_is_compared_with(planted: Planted, found: MegaFaceLists) -> None:
-    agreed = found.published[DISTRACTOR_LIST]
-    assert agreed.both + agreed.ours_only == found.noisy_distractors
+def test_a_published_list_is_compared_with(planted: Planted, lists: MegaFaceLists) -> None:
+    agreed = lists.published[DISTRACTOR_LIST]
+    assert agreed.both + agreed.ours_only == lists.noisy_distractors
     assert agreed.both + agreed.theirs_only == len(planted.distractors) - 1
     assert agreed.both > agreed.ours_only
-    agreed = found.published[PROBE_LIST]
-    assert agreed.both + agreed.ours_only == found.noisy_probes
+    agreed = lists.published[PROBE_LIST]
+    assert agreed.both + agreed.ours_only == lists.noisy_probes
     assert agreed.theirs_only <= 0.05 * len(planted.probes)
 
 
-def test_answers_about_distractors_overrule_the_search(planted: Planted, found: MegaFaceLists, tmp_path: Path) -> None:
+def test_answers_about_distractors_overrule_the_search(planted: Planted, lists: MegaFaceLists, tmp_path: Path) -> None:
     root = str(tmp_path / "root")
     shutil.copytree(planted.root, root)
-    done = latest(root)
-    rows = done.photos.read(["face_id", "key", "identity"]).to_pylist()
+    refinement = latest(root)
+    rows = refinement.photos.read(["face_id", "key", "identity"]).to_pylist()
     unnamed = {r["face_id"]: r["key"] for r in rows if r["identity"] is None}
-    about_them = [c for c in find_cases(done) if c.finding.subject in unnamed]
+    about_them = [c for c in find_cases(refinement) if c.finding.subject in unnamed]
     assert about_them
     assert len({c.finding.subject for c in about_them}) == len(about_them), "each is a question of its own"
-    questions = compose_questions(done, about_them, {}, answers_given={})
+    questions = compose_questions(refinement, about_them, {}, answers_given={})
     assert {q.question.left_name for q in questions} == {"a photo without a name"}
-    listed_now = listed(found, DISTRACTOR_LIST)
+    listed_now = listed(lists, DISTRACTOR_LIST)
     short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}
-    said = {f: "no" if short[f] in listed_now else "yes" for f in (c.finding.subject for c in about_them)}
+    verdicts = {f: "no" if short[f] in listed_now else "yes" for f in (c.finding.subject for c in about_them)}
     ledger.append(
         root,
-        [LedgerRow(c.finding, said[c.finding.subject], "truth", "truth", answer_id=c.id) for c in about_them],
+        [LedgerRow(c.finding, verdicts[c.finding.subject], "truth", "truth", answer_id=c.id) for c in about_them],
     )
     again = label_again(root, settled_verdicts(root))
-    assert again.account.kept == done.account.kept, "labels do not rest on strangers"
+    assert again.account.kept == refinement.account.kept, "labels do not rest on strangers"
     after = megaface(root, tmp_path / "lists", draws=0)
-    expected = {name for name in listed_now if "no" not in {said.get(f) for f, n in short.items() if n == name}}
-    expected |= {short[f] for f, verdict in said.items() if verdict == "yes"}
+    expected = {name for name in listed_now if "no" not in {verdicts.get(f) for f, n in short.items() if n == name}}
+    expected |= {short[f] for f, verdict in verdicts.items() if verdict == "yes"}
     assert listed(after, DISTRACTOR_LIST) == expected != listed_now
-    assert after.answered == len(said)
+    assert after.answered == len(verdicts)
 
 
 def test_mistakes_are_one_line(planted: Planted, models: dict, tmp_path: Path) -> None:
