@@ -55,7 +55,7 @@ class RefineOptions:
     aligned: bool = False  # whether the photos are aligned crops already
     sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # kind and path of each source, by its name
     test_sets: tuple[str, ...] = ()  # the file names of the test sets
-    # how many files of a source are no photos, by source and reason
+    # how many files of a source are not photos, by source and reason
     ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     # FARs by which faces are clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)

@@ -8,10 +8,9 @@ All ways get the same faces.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import typer
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -23,6 +22,7 @@ from flows.cli.options import (
     Loss,
     Recipe,
     Root,
+    Rounds,
     Seed,
     Settings,
     Steps,
@@ -46,7 +46,9 @@ from trainer.run import Run
 if TYPE_CHECKING:
     from trainer.subcenters import PhotoAngles
 
-PAPER = 75.0  # degrees from the dominant centre, the limit in the paper of sub-centre ArcFace (Deng et al., ECCV 2020)
+PAPER_DEGREES = (
+    75.0  # degrees from the dominant centre, the limit in the paper of sub-centre ArcFace (Deng et al., ECCV 2020)
+)
 Label = Mapping[str, Any]
 
 
@@ -65,7 +67,8 @@ class CleaningComparison(Result):
         """What was trained, and what the columns mean."""
         return [
             f"trained on the noisy photos: {self.recipe}",
-            "precision, recall, F1: of photos with a wrong label; wrong: share of those kept; lost: share of the clean",
+            "precision, recall, F1: of photos with a wrong label",
+            "wrong: share of kept photos with a wrong label; lost: share of clean photos removed",
         ]
 
 
@@ -74,7 +77,7 @@ def cleaning(
     world: World,
     *,
     recipe: Recipe = "sample",
-    self_training_rounds: Annotated[int, typer.Option(help="Rounds of self-training.")] = 2,
+    rounds: Rounds = 2,
     first_share: FirstShare = FIRST_SHARE,
     device: Device = "",
     backbone: Backbone = "",
@@ -95,7 +98,7 @@ def cleaning(
             source,
             str(DETECTOR),
             recipe=recipe,
-            rounds=self_training_rounds,
+            rounds=rounds,
             first_share=first_share,
             stop_share=0.0,
             sub_centres=sub_centres,
@@ -116,10 +119,10 @@ def cleaning(
     claimed, angles = _labels(claims), _sub_centre_angles(root, run, claims, refinement.faces, device)
     best = max(range(5, 180, 5), key=lambda degrees: _score(_dropped(claimed, angles, degrees), truth).noise.f1)
     ways |= {
-        f"sub-centres, {PAPER:g} degrees": _dropped(claimed, angles, PAPER),
+        f"sub-centres, {PAPER_DEGREES:g} degrees": _dropped(claimed, angles, PAPER_DEGREES),
         f"sub-centres, {best} degrees (best, chosen by the truth)": _dropped(claimed, angles, best),
     }
-    ways = {"nothing": claimed, "the pipeline, shipped model": _labels(refinement.labels)} | ways
+    ways = {"no cleaning": claimed, "the pipeline, shipped model": _labels(refinement.labels)} | ways
     return CleaningComparison([_line(way, rows, truth) for way, rows in ways.items()], f"{recipe}, {run.steps} updates")
 
 

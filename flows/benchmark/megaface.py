@@ -76,7 +76,7 @@ class _BareSearch:
 def megaface(
     probe_photos: Annotated[int, typer.Option(help="Photos of the probes.")] = 100_000,
     probe_people: Annotated[int, typer.Option(help="People that the probes show; FaceScrub has 530.")] = 530,
-    distractors: Annotated[int, typer.Option(help="Photos of other people.")] = 1_000_000,
+    distractors: Annotated[int, typer.Option(help="Distractor photos.")] = 1_000_000,
     dim: Dim = 512,
     seed: Seed = 0,
 ) -> IdentificationTrial:

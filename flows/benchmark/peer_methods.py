@@ -14,7 +14,7 @@ from pipeline.noise.search.neighbours import factory_index, nearest
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 NEIGHBOURS = 20  # nearest photos of each photo
-EXACT = 200_000  # up to so many photos the nearest are searched exactly, beyond by an inverted file
+EXACT = 200_000  # up to this number of photos the nearest are searched exactly, beyond by an inverted file
 LISTS, PROBES = 4, 32  # of that file: lists for each square root of the number of photos, and lists read for a photo
 BATCH = 4096  # photos whose probabilities of all identities are in memory at a time
 

@@ -44,7 +44,7 @@ from pipeline.tables.table import Shard, Table, read_shard
 log = logging.getLogger("refinery")
 Mask = NDArray[np.bool_]
 Kinds = NDArray[np.str_]
-TUNED = 10  # a peer's setting is chosen on one identity in so many
+TUNED = 10  # a peer's setting is chosen on one identity in ten
 
 
 @dataclass(frozen=True)

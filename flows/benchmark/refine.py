@@ -80,10 +80,10 @@ def refine(
     sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
     total_photos: Annotated[
         list[int],
-        typer.Option(help="Refine so many photos, made of those in PATH by changing them; may be repeated."),
+        typer.Option(help="Number of photos to refine, made of those in PATH by changing them; may be repeated."),
     ] = NO_NUMBERS,
     processes: Annotated[
-        list[int], typer.Option(help="Measure with so many worker processes; may be repeated. Default: threads.")
+        list[int], typer.Option(help="Number of worker processes to measure with; may be repeated. Default: threads.")
     ] = NO_NUMBERS,
 ) -> RefineRates:
     """Measure refinements and their steps beside the bare onnxruntime rate of the same models, photos and threads."""

@@ -46,7 +46,7 @@ ORDERS = 5  # random orders, of which the mean is shown
 
 
 class Point(NamedTuple):
-    """After so many questions: wrong labels among the photos kept, F1 of the noise, clean photos lost (shares)."""
+    """After `asked` questions: wrong labels among the photos kept, F1 of the noise, clean photos lost (shares)."""
 
     asked: int
     noise: float
@@ -79,7 +79,7 @@ class ReviewCurves(Result):
     def lines(self) -> list[str]:
         """What the columns mean, and how many questions each order takes."""
         return [
-            "wrong labels among the photos kept, and F1 of the noise removed, after so many questions",
+            "asked: number of questions; then wrong labels among the photos kept, and F1 of the noise removed",
             f"{self.pool} findings could be asked about, {self.band} of them are in the uncertain band",
             *self.reached,
         ]

@@ -1,8 +1,8 @@
 """Search for the person whom a photo shows among very many: by codes and by faiss's indices, beside an exact search.
 
 A search is measured by the findings that it keeps: a finding is a person of another identity whose score with the photo
-passes the threshold for so many impostors. Persons and photos are drawn as `benchmark world` draws them. Each search
-runs in a process of its own.
+passes the pipeline's threshold for this number of persons. Persons and photos are drawn as `benchmark world` draws
+them. Each search runs in a process of its own.
 """
 
 import resource
@@ -126,7 +126,7 @@ def search(
         rows.append(_row(name, run, exact, findings, peak_gb))
     unknown = f"{UNKNOWN:.0%} of them of unknown people"
     size = f"{queries:,} photos, {unknown}, among {persons:,} persons of {dim} numbers"
-    held = f"a stage that reads so many persons is expected to hold {expected.gallery_bytes() / GB:.2f} GB"
+    held = f"a stage that reads {persons:,} persons is expected to hold {expected.gallery_bytes() / GB:.2f} GB"
     return SearchComparison(rows, f"{size}; {len(findings.photo):,} findings", held)
 
 
@@ -134,9 +134,9 @@ def _row(name: str, run: SearchRun, exact: SearchRun, findings: Findings, peak_g
     """A row of the table: the search's time, and its shares of the exact search's findings and nearest persons."""
     return {
         "search": name,
-        "ready s": f"{run.prepare_seconds:.1f}",
-        "s": f"{run.seconds:.1f}",
-        "CPU s": f"{run.cpu_seconds:.1f}",
+        "seconds to prepare": f"{run.prepare_seconds:.1f}",
+        "seconds to search": f"{run.seconds:.1f}",
+        "CPU seconds": f"{run.cpu_seconds:.1f}",
         "times faster (CPU)": f"{exact.cpu_seconds / run.cpu_seconds:.1f}",
         "findings": f"{(run.rows[findings.photo] == findings.person[:, None]).any(1).mean():.4f}",
         "nearest": f"{(run.rows == exact.rows[:, :1]).any(1).mean():.4f}",

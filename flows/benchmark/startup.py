@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any, NamedTuple
-
-import typer
+from typing import Any, NamedTuple
 
 from flows.benchmark.world import world
+from flows.cli.options import Turns
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.noise import stages
@@ -49,7 +48,7 @@ class StartupTable(Result):
     """The median usage of each command."""
 
     usage: dict[str, Usage]
-    repeats: int
+    turns: int
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each command, bare Python first."""
@@ -65,15 +64,15 @@ class StartupTable(Result):
 
     def lines(self) -> list[str]:
         """How it was measured."""
-        return [f"medians of {self.repeats} runs, the commands in turn; labels: {PHOTOS} drawn photos"]
+        return [f"medians of {self.turns} runs, the commands in turn; labels: {PHOTOS} drawn photos"]
 
 
 def startup(
-    repeats: Annotated[int, typer.Option(help="Runs of each command, of which the median is shown.")] = 5,
+    turns: Turns = 5,
 ) -> StartupTable:
     """Measure user CPU seconds and peak memory of --help, --version and labels, beside python and import pyarrow."""
-    if repeats < 1:
-        raise UserError(f"--repeats {repeats}: give 1 or more")
+    if turns < 1:
+        raise UserError(f"--turns {turns}: give 1 or more")
     with tempfile.TemporaryDirectory() as folder:
         root = draw_root(Path(folder, "root"))
         labels = ["labels", root, "--out", str(Path(folder, "labels.tsv"))]
@@ -84,8 +83,8 @@ def startup(
             "refinery --help": ["-c", RUN, "--help"],
             "refinery labels ROOT": ["-c", RUN, *labels],
         }
-        runs = [{name: _usage(words) for name, words in commands.items()} for _ in range(repeats)]
-    return StartupTable({name: _median([run[name] for run in runs]) for name in commands}, repeats)
+        runs = [{name: _usage(words) for name, words in commands.items()} for _ in range(turns)]
+    return StartupTable({name: _median([run[name] for run in runs]) for name in commands}, turns)
 
 
 def draw_root(folder: Path) -> str:

@@ -52,7 +52,7 @@ def world(
     out: OutRoot,
     *,
     identities: Annotated[int, typer.Option(help="Claimed identities.")] = 1000,
-    faces: Annotated[int, typer.Option(help="Photos, about.")] = 100_000,
+    faces: Annotated[int, typer.Option(help="Approximate number of photos.")] = 100_000,
     dim: Dim = 512,
     seed: Seed = 0,
     workers: DaskWorkers = "",

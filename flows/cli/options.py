@@ -34,7 +34,11 @@ OutRoot = Annotated[str, typer.Option("--out", help="Where to write tables: a fo
 
 # models and photos
 Detector = Annotated[
-    str, typer.Option(help="Face detector: an ONNX file (SCRFD or YuNet), or an InsightFace pack like buffalo_l.")
+    str,
+    typer.Option(
+        help="Face detector: an ONNX file (SCRFD or YuNet), or an InsightFace pack like buffalo_l. For a test set, "
+        "needed only if its photos are not aligned."
+    ),
 ]
 Embedder = Annotated[
     str,
@@ -65,7 +69,7 @@ Cache = Annotated[
 ]
 Against = Annotated[
     list[str],
-    typer.Option(help="Something of the same kind as the first argument to compare it with; may be repeated."),
+    typer.Option(help="What to compare the first argument with: another ROOT or another model; may be repeated."),
 ]
 
 # the rules of a refinement
@@ -104,6 +108,7 @@ Settings = Annotated[
         help="Any other field of the training (`refinery train --fields` lists them); may be repeated.",
     ),
 ]
+Rounds = Annotated[int, typer.Option(help="Maximum number of rounds.")]
 FirstShare = Annotated[
     float,
     typer.Option(help="Share of the updates in round 0, so few that the network does not learn the wrong labels."),

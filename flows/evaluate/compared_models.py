@@ -18,10 +18,10 @@ class ComparedModels(NamedTuple):
 
 
 def load_compared_models(paths: Sequence[str], *, flip: str) -> ComparedModels:
-    """The models at these paths. Raises UserError for one that is given twice, and for what is no model."""
+    """The models at these paths. Raises UserError for one that is given twice, and for a path that is not a model."""
     models = [path for path in paths if not is_stored(path)]
     if len(set(models)) < len(models):
-        raise UserError(f"a model is given twice: {', '.join(models)}")
+        raise UserError(f"a model is given twice ({', '.join(models)}): name each once")
     names = short_names(models, [Path(path).stem for path in models])
     embedders = {name: load_embedder(path, flip) for name, path in zip(names, models, strict=True)}
     return ComparedModels(embedders, {Path(path).name: StoredEmbeddings(path) for path in paths if is_stored(path)})

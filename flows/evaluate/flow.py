@@ -41,7 +41,11 @@ def evaluate(
     by_score: Annotated[bool, typer.Option(help="In templates, weigh a face by the detector's score.")] = True,
     flip: Flip = "none",
     without_overlap: Annotated[
-        str, typer.Option(help="A refinement's ROOT: measure again without people who are in its photos, too.")
+        str,
+        typer.Option(
+            help="ROOT of a refinement: measure a second time without the people found both in its photos and in its "
+            "test sets."
+        ),
     ] = "",
     kind: Annotated[
         str,

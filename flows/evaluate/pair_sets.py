@@ -63,7 +63,7 @@ def prepare_pairs(
 
     test_set: a .bin, a list of pairs with its folders, or folders of people (then every pair of their photos).
     detector: a model's path; not needed for a .bin, nor for photos that are aligned crops. Raises UserError for files
-    that are no test set, and where all pairs are genuine or all are impostor pairs.
+    that are not a test set, and where all pairs are genuine or all are impostor pairs.
     """
     if "://" in root:
         raise UserError(f"a test set is prepared in a folder, and {root} is none: give a folder as root")

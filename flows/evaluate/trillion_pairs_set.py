@@ -28,7 +28,7 @@ log = logging.getLogger("refinery")
 def write_submissions(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:
     """Write each model's embeddings to options.features/<set>_<model>.bin; the measurement has no figures.
 
-    Raises UserError for a file that is no such list.
+    Raises UserError for a file that is not such a list.
     """
     folder = trillion_pairs.folder(path)
     faces = build(

@@ -32,7 +32,7 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
         axis.axis("off")
     axes[0][0].imshow(query[..., ::-1])
     axes[0][0].set_title("query", fontsize=8)
-    legend = "blue, thick: the same person\nat the FAR asked for\n\nrank and cosine\nidentity"
+    legend = "thick blue frame: same person\nat --far\n\nrank and cosine\nidentity"
     axes[0][1].text(0, 0.5, legend, fontsize=8, va="center", in_layout=False)
     for tile, axis in zip(tiles, axes[1:].flat, strict=False):
         axis.imshow(tile.face[..., ::-1])

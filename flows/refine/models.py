@@ -19,7 +19,7 @@ class Models(NamedTuple):
 
 
 def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:
-    """The models of a refinement. Raises UserError at once for a file that is no such model: each is loaded here."""
+    """The models of a refinement. Raises UserError at once for a file that is not such a model: each is loaded here."""
     embedders = tuple(load_embedder(model, flip) for model in (embedder, second_embedder) if model)
     return Models(OnnxDetector(find_model(detector, "detector")), embedders)
 
@@ -28,7 +28,7 @@ def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:
     """The embedder in an ONNX file, an InsightFace pack or a checkpoint.
 
     flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate. The model is
-    loaded here, so that UserError is raised at once for a file that is no embedder.
+    loaded here, so that UserError is raised at once for a file that is not an embedder.
     """
     if not is_checkpoint(model):
         return OnnxEmbedder(find_model(model, "embedder"), flip)

@@ -45,7 +45,7 @@ def report(
     root: Root,
     out: OutFile = Path("report.html"),
     *,
-    plots: Annotated[str, typer.Option(help="A folder for each plot as PNG and SVG.")] = "",
+    plots: Annotated[str, typer.Option(help="Folder to write each plot to, as PNG and SVG.")] = "",
     against: Against = NONE_GIVEN,
     evaluation: Annotated[
         list[Path], typer.Option(help="A JSON file of `refinery evaluate --json` to show as well; may be repeated.")
@@ -72,7 +72,7 @@ def report(
         page = refinement_page(root, evaluations=evaluation, groups=group_of, per_kind=each, max_bytes=max_bytes)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(render(page), "utf-8", errors="replace")  # the name of a photo's file may be no UTF-8
+        out.write_text(render(page), "utf-8", errors="replace")  # the name of a photo's file may not be UTF-8
     except OSError as error:
         raise UserError(f"cannot write {out} ({error.strerror or error}): give --out a file to write") from None
     if plots:

@@ -28,7 +28,7 @@ log = logging.getLogger("refinery")
 SEPARATION = (
     "Measured on a sample of identities drawn by hash, with the embeddings of the refinement's first embedder, once by "
     "the claimed labels and once by the refined ones. The refined labels were chosen by these embeddings: this shows "
-    "what the change of labels did, and is no measure of a model."
+    "what the change of labels did, and does not measure a model."
 )
 NO_EXPERIMENT = (
     '<p class="soft">No experiment was run: <code>refinery experiment</code> trains on all three data sets.</p>'

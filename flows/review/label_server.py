@@ -33,7 +33,7 @@ def serve(
 ) -> StoppedServer:
     """Run a local Label Studio for a review, with an account and a token; the first time it is installed (1 GB)."""
     if "://" in root:
-        raise UserError(f"{root} is no folder of this machine: a local server keeps its data in one")
+        raise UserError(f"{root} is not a folder of this machine: a local server keeps its data in one")
     folder = Path(root).absolute() / "review" / "server"
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # service managers send it in place of Ctrl-C
     local = local_server.start(folder, port=port, venv=installation.environment_folder())

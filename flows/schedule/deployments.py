@@ -72,7 +72,7 @@ def _deployment(flow: Flow[..., Any], name: str, cron: str, parameters: dict[str
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
     except ValueError:
-        raise UserError(f'--{name}-cron "{cron}" is no schedule: give five fields like "0 3 * * *"') from None
+        raise UserError(f'--{name}-cron "{cron}" is not a schedule: give five fields like "0 3 * * *"') from None
     assert isinstance(deployment, RunnerDeployment)  # noqa: S101  a coroutine only where an event loop runs
     return deployment
 

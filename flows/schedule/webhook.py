@@ -64,7 +64,7 @@ def _start_runs(deployment: str, posted: threading.Event, ended: threading.Event
 def request_handler(posted: threading.Event) -> type[BaseHTTPRequestHandler]:
     """The port's handler of requests, which sets the event on an accepted post.
 
-    Answers 202 to an accepted post, 401 to one without the secret, 400 to one whose length is no number.
+    Answers 202 to an accepted post, 401 to one without the secret, 400 to one whose length is not a number.
     """
 
     class Handler(BaseHTTPRequestHandler):

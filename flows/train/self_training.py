@@ -27,6 +27,7 @@ from flows.cli.options import (
     MinFaces,
     Recipe,
     Root,
+    Rounds,
     Seed,
     Settings,
     Sources,
@@ -91,7 +92,7 @@ def self_train(
     detector: Detector,
     *,
     recipe: Recipe = "sample",
-    rounds: Annotated[int, typer.Option(help="Refinements at most.")] = 3,
+    rounds: Rounds = 3,
     first_share: FirstShare = FIRST_SHARE,
     stop_share: Annotated[
         float, typer.Option(help="Share of the photos with a new label below which no further round begins.")

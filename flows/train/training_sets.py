@@ -18,7 +18,7 @@ ARMS = ("before", "after", "random")  # the training sets that an experiment com
 def build_compared_sets(root: str, refinement: Refinement, *, seed: int, workers: Workers = None) -> dict[str, Path]:
     """The manifest of each arm's training set; seed: of the choice of the random arm's photos.
 
-    Raises UserError where the root is no folder, the only place from which the trainer reads.
+    Raises UserError where the root is not a folder, the only place from which the trainer reads.
     """
     claims = as_claimed(root, refinement.photos, refinement.faces, workers=workers)
     random = random_subset(root, claims, keep=int(refinement.account.kept), seed=seed, workers=workers)
@@ -29,7 +29,7 @@ def build_compared_sets(root: str, refinement: Refinement, *, seed: int, workers
 def build_training_set(root: str, labels: Table, faces: Table, *, workers: Workers = None) -> Path:
     """The manifest of the refined table of these labels and faces, in a shuffled order.
 
-    Raises UserError where the root is no folder.
+    Raises UserError where the root is not a folder.
     """
     if "://" in root:
         raise UserError(f"training reads from a folder, and {root} is none: export the data set to a folder first")

@@ -89,7 +89,7 @@ class OnnxDetector:
 def detector_kind(path: str) -> tuple[str, int | None]:
     """The kind of detector in a file, "scrfd" or "yunet", and the side of its input in pixels; None: any size.
 
-    Raises UserError for a file that is no ONNX model, or a model of neither kind.
+    Raises UserError for a file that is not an ONNX model, or a model of neither kind.
     """
     graph = model_file.graph(path)
     outputs = [o.name for o in graph.output]
@@ -101,7 +101,7 @@ def detector_kind(path: str) -> tuple[str, int | None]:
     if len(outputs) in (9, 15):
         return "scrfd", fixed_side
     raise UserError(
-        f"{path} is no face detector with landmarks ({len(outputs)} outputs): give YuNet, or SCRFD with 9 outputs"
+        f"{path} is not a face detector with landmarks ({len(outputs)} outputs): give YuNet, or SCRFD with 9 outputs"
     )
 
 

@@ -103,13 +103,16 @@ def embedder_format(path: str) -> EmbedderFormat:
     shape = [d if isinstance(d, int) else None for d in inputs[0].shape]
     if len(inputs) != 1 or len(outputs) != 1 or shape[1:] not in ([3, SIZE, SIZE], [SIZE, SIZE, 3]):
         raise UserError(
-            f"{path} is no embedder of {SIZE}x{SIZE} colour faces (its input is {inputs[0].name} {inputs[0].shape}, "
-            f"it has {len(outputs)} outputs): give an ArcFace-kind model"
+            f"{path} is not an embedder of {SIZE}x{SIZE} colour faces (its input is {inputs[0].name} "
+            f"{inputs[0].shape}, it has {len(outputs)} outputs): give an ArcFace-kind model"
         )
     trial = np.zeros([1 if d is None else d for d in shape], np.float32)
     vector = session.run(None, {inputs[0].name: trial})[0]
     if vector.ndim != 2 or len(vector) != len(trial):
-        raise UserError(f"{path} gives {vector.shape} for {len(trial)} faces: an embedder gives one vector for each")
+        raise UserError(
+            f"{path} gives {vector.shape} for {len(trial)} faces: an embedder gives one vector for each: "
+            "give an ArcFace-kind model"
+        )
     first_kinds = {node.op_type for node in graph.node[:FIRST_NODES]}
     raw = any(kinds <= first_kinds for kinds in NORMALISING)
     return EmbedderFormat(shape[1] == 3, raw, shape[0], int(vector.shape[1]))

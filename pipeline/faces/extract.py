@@ -55,7 +55,7 @@ class DecodedPhoto(NamedTuple):
     row: FaceRow  # without the face so far
     data: bytes  # of the file
     image: Image | None  # [h, w, 3]; None: not decoded yet
-    shrink: int  # each side of the image is so many times shorter than the photo's
+    shrink: int  # the photo's sides divided by those of the image
     box: Sequence[float] | None  # of the main face, see main_face()
     aligned: bool  # whether the photo is an aligned crop already
 

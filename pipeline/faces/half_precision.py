@@ -18,7 +18,7 @@ def write_half_precision(model: str, out: str | Path) -> int:
     """Write an ONNX model in half precision to the file `out`; returns the size of that file in bytes.
 
     onnxruntime's converter is used; it replaces weights that are too small or too large for half precision by its
-    limits. Raises UserError for a file that is no ONNX model, is too large, has no weights in single precision or
+    limits. Raises UserError for a file that is not an ONNX model, is too large, has no weights in single precision or
     cannot be converted, and when `out` cannot be written.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16  # takes half a second to load

@@ -40,13 +40,13 @@ def digest_of(path: str) -> str:
 
 @cache
 def graph(path: str) -> Any:
-    """The ONNX graph of a file, without the weights. Raises UserError when the file is no ONNX model."""
+    """The ONNX graph of a file, without the weights. Raises UserError when the file is not an ONNX model."""
     try:
         model = onnx.load(path, load_external_data=False)
         if not model.graph.input or not model.graph.output:
             raise ValueError("no graph with inputs and outputs")
     except Exception as error:  # noqa: BLE001  protobuf and onnx raise many kinds of errors
-        raise UserError(f"{path} is no ONNX model ({first_line(error)}): give an ONNX file") from None
+        raise UserError(f"{path} is not an ONNX model ({first_line(error)}): give an ONNX file") from None
     for weights in model.graph.initializer:
         weights.ClearField("raw_data")
     return model.graph

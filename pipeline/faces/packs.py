@@ -32,7 +32,7 @@ def find_model(name: str, role: Role) -> str:
 
 
 def _check_role(path: str, role: Role) -> None:
-    """Raise UserError for a file that is no detector or no embedder, as the role says."""
+    """Raise UserError for a file that is not a detector or not an embedder, as the role says."""
     if role == "detector":
         detector_kind(path)
     else:

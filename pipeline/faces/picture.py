@@ -37,8 +37,8 @@ class UnreadablePhoto(ValueError):  # noqa: N818  a result, which the photo's ro
 def decode(data: bytes, shrink: int = 1) -> Image:
     """The pixels [height, width, 3] of a photo in 8-bit BGR; data: the bytes of its file.
 
-    shrink: 1, or what decode_shrink() returned; each side becomes so many times shorter, rounded up. Raises
-    UnreadablePhoto for bytes that are empty, truncated, no picture, or a picture of more than MAX_PIXELS.
+    shrink: 1, or what decode_shrink() returned; the factor by which each side becomes shorter, rounded up. Raises
+    UnreadablePhoto for bytes that are empty, truncated, not a picture, or a picture of more than MAX_PIXELS.
     """
     if not data:
         raise UnreadablePhoto("the file is empty")

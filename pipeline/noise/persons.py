@@ -90,7 +90,7 @@ def person_shard(
 ) -> pa.Table:
     """The persons of one shard; part: the shards of each embedder's embeddings, of copies and of clusters.
 
-    faces, share: a further cluster is a person if it has so many faces, and this share of the largest cluster's size.
+    faces, share: a further cluster is a person if it has at least `faces` faces and this share of the largest size.
     """
     embeddings, copies, clusters = part
     score_calibration = read_calibration(root, calibration)
@@ -171,7 +171,7 @@ def _cohesion(
     """How similar a person's faces are, for each embedder: see persons_schema().
 
     all_faces: those of the identity; faces: those of the person; z: their scores with the centre of all of them, used
-    where there are so many that one hardly moves the centre. None: the identity has a single face.
+    from MANY_FACES faces on, where one face hardly moves the centre. None: the identity has a single face.
     """
     if len(z[0]) > 1:
         if len(z[0]) < MANY_FACES:

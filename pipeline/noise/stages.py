@@ -144,7 +144,7 @@ class _Counts(NamedTuple):
     """Numbers that the memory of a search depends on."""
 
     persons: int  # in the gallery: those that comparable() accepts
-    strays: int  # at most so many faces belong to none of these
+    strays: int  # the largest possible number of faces that belong to none of these
     dims: tuple[int, ...]  # the length of each embedder's vectors
 
 

@@ -47,7 +47,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
     parts = [
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n",
-        "## Sources\n\n" + _table(("source", "kind", "files that are no photos"), _sources(refinement)),
+        "## Sources\n\n" + _table(("source", "kind", "files that are not photos"), _sources(refinement)),
         "## Where every photo went\n\n" + _table(("outcome", "photos", "share", "meaning"), _account(refinement)),
         "## Models\n\n" + _table(("model", "SHA-256 of the file", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),

@@ -105,7 +105,7 @@ def _write_folders(table: Table, folder: Path, tick: Callable[[int], None]) -> N
 
 
 def safe_name(identity: str, label: int) -> str:
-    """The name of an identity's folder: the identity, changed and with ~label at its end if it is no safe file name."""
+    """The name of an identity's folder: the identity, if not a safe file name changed and with ~label at its end."""
     name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", identity).lstrip(".")
     name = name.encode()[:200].decode(errors="ignore")
     return name if name == identity and "~" not in name else f"{name or 'identity'}~{label}"

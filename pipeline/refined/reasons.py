@@ -1,7 +1,7 @@
 """The reasons why photos are removed or relabelled, and the kinds of findings, each described in one line."""
 
 REMOVED = {
-    "unreadable": "the file is no picture: empty, cut short, or a web page",
+    "unreadable": "the file is not a picture: empty, cut short, or a web page",
     "no_face": "no face was detected",
     "poor": "the face is only a few pixels wide",
     "outlier": "the face is not the person of its claimed identity",
@@ -30,5 +30,5 @@ FINDINGS = {
     "mixed": "an identity among whose photos no person is found",
     "poor": "a face only a few pixels wide",
     "no_face": "a photo in which no face was detected",
-    "unreadable": "a file that is no picture",
+    "unreadable": "a file that is not a picture",
 }

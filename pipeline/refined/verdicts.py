@@ -129,7 +129,7 @@ def findings_with_people_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *,
 def with_implied_answers(answers: pa.Table, findings: pa.Table) -> pa.Table:
     """The answers, and further ones that follow from them; columns as ANSWERS.
 
-    If people say that a face is the person of its identity, it is no other person: each misplaced finding about the
+    If people say that a face is the person of its identity, it is not another person: each misplaced finding about the
     face that has no answer gets the answer "no".
     """
     own = answers.filter(pc.and_(pc.equal(answers["kind"], "outlier"), pc.equal(answers["verdict"], "no")))

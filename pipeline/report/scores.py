@@ -45,7 +45,8 @@ def _fate(claimed: str | None, identity: str | None) -> str:
 def uncertain_scores(refinement: Refinement, calibration: Calibration) -> tuple[float, float] | None:
     """The lowest and the highest score below the genuine mean at which people are asked whether a face is the person.
 
-    People are asked where either answer has at least the probability MIN_ERROR_PROBABILITY. None if no score is such.
+    People are asked where either answer has at least the probability MIN_ERROR_PROBABILITY. None if there is no
+    such score.
     """
     genuine = genuine_scores(refinement, calibration)
     p = outlier_belief(BINS, calibration.fused_curve, genuine)

@@ -17,7 +17,7 @@ MIN_BYTES = 1000  # a face is never smaller
 
 
 def thumbnails(refinements: Sequence[Refinement], faces: Sequence[str], *, max_bytes: int) -> dict[str, str]:
-    """Data addresses (data:image/jpeg;...) of the first faces that fit into max_bytes, by face_id.
+    """Data URLs (data:image/jpeg;...) of the first faces that fit into max_bytes, by face_id.
 
     faces: face_ids; a face that comes several times counts as often, because the page contains it as often. Faces are
     looked up in the refinements one after another, in each first among its photos and then in its test sets.
@@ -44,7 +44,7 @@ def _of_shard(table: Table, shard: int, face_ids: pa.Array) -> dict[str, str]:
 
 
 def _address(jpeg: bytes) -> str:
-    """The face as a small JPEG in a data address; empty where the bytes are no picture."""
+    """The face as a small JPEG in a data URL; empty where the bytes are not a picture."""
     try:
         face = cv2.resize(decode(jpeg), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     except UnreadablePhoto:

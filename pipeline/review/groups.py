@@ -53,7 +53,7 @@ def read_groups(path: str | Path) -> dict[str, GroupedIdentity]:
         entry = GroupedIdentity(group or GENERAL, " · ".join([*shown, identity]))
         if identity in grouped and grouped[identity].group != entry.group:
             raise UserError(
-                f"{path}, row {line}: {identity} has two groups, {grouped[identity].group} and {entry.group}"
+                f"{path}, row {line}: {identity} has two groups, {grouped[identity].group} and {entry.group}: leave one"
             )
         grouped[identity] = entry
     return grouped

@@ -71,7 +71,7 @@ class _Folder(NamedTuple):
 
 
 def plan_world(seed: int, *, people: int, photos: int, noise: bool = True, test_people: int | None = None) -> WorldPlan:
-    """The plan of a world with so many people and photos. Raises UserError when the photos are too few.
+    """The plan of a world with these numbers of people and photos. Raises UserError when the photos are too few.
 
     test_people: the number of people who are only in the test set, by default half of `people`, at least 4.
     """

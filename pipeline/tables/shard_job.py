@@ -19,7 +19,7 @@ from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Shard
 
 log = logging.getLogger("refinery")
-# what makes the shards. None: threads of this process; a number: so many processes; tcp://host:port: a Dask cluster
+# what makes the shards. None: threads of this process; a number: as many processes; tcp://host:port: a Dask cluster
 Workers = int | str | None
 
 

@@ -79,7 +79,7 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
     try:
         return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme))), "/" + path
     except (ValueError, ImportError) as error:
-        raise UserError(f"cannot open the root {root}: {error}") from None
+        raise UserError(f"cannot open the root {root} ({error}): give a folder or s3://...") from None
 
 
 def put(root: str, name: str, data: bytes | memoryview) -> None:

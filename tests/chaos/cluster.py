@@ -124,7 +124,7 @@ def _finished_files(root: str) -> list[str]:
 
 
 def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturbances, seconds: float) -> ClusterRun:
-    """Run the stages on a new cluster; plan: signals to its workers, at shares of so many seconds."""
+    """Run the stages on a new cluster; plan: signals to its workers, at shares of this number of seconds."""
     sent = []
     with ThreadPoolExecutor(1) as pool, dask_processes(folder, workers) as processes:
         running = pool.submit(run_in_own_process, _refine, root, processes.address, workers, patience)
@@ -142,7 +142,7 @@ def _run(root: str, folder: Path, workers: int, patience: float, plan: Disturban
 
 
 def _refine(root: str, address: str, workers: int, patience: float) -> None:
-    """Run all noise stages and the labels of a drawn world, once so many workers have joined."""
+    """Run all noise stages and the labels of a drawn world, once this number of workers has joined."""
     run_dask.STUCK_S = patience  # changes this process only, which ends with the run
     run_dask.connect(address).wait_for_workers(workers, timeout=STARTS_S)
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))

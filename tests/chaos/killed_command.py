@@ -32,7 +32,7 @@ class KillPlan(NamedTuple):
     """When a command is to be killed, and by which signal.
 
     moment: "time": after `delay_s` seconds; "file": `delay_s` seconds after `new_files` new files are there; "half":
-    when so many new files are there and one more is being written. signal_name: a key of SIGNAL_SHARES.
+    when this number of new files is there and one more is being written. signal_name: a key of SIGNAL_SHARES.
     """
 
     moment: str
@@ -56,7 +56,7 @@ class KillResult(NamedTuple):
 
 
 def random_kill(rng: np.random.Generator, *, seconds: float, files: int) -> KillPlan:
-    """A random plan for a command that takes about so many seconds and writes about so many files."""
+    """A random plan for a command that takes about this number of seconds and writes about this number of files."""
     moment = str(rng.choice(list(MOMENT_SHARES), p=list(MOMENT_SHARES.values())))
     signal_name = str(rng.choice(list(SIGNAL_SHARES), p=list(SIGNAL_SHARES.values())))
     delay_s = float(rng.uniform(0, seconds)) if moment == "time" else float(rng.exponential(0.02))

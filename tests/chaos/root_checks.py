@@ -49,7 +49,7 @@ def unexpected_files(files: Digests, expected: Mapping[str, str]) -> Iterator[st
     """
     for name, digest in files.items():
         if name not in expected:
-            yield f"{name} is no file of an undisturbed run"
+            yield f"{name} is not a file of an undisturbed run"
         elif digest != expected[name] and name != FILE:  # refinement.json is rewritten last, by every run
             yield f"{name} has other bytes than in an undisturbed run"
 
@@ -68,7 +68,7 @@ def damaged_files(root: Path, files: Digests) -> Iterator[str]:
         try:
             value = json.loads((root / name).read_bytes())
         except ValueError as error:
-            yield f"{name} is no JSON: {error}"
+            yield f"{name} is not JSON: {error}"
             continue
         for shard in value.get("shards", []):
             if files.get(shard["path"]) != shard["digest"]:
@@ -79,7 +79,7 @@ def _no_parquet(path: Path, digest: str) -> Iterator[str]:
     try:
         pq.ParquetFile(io.BytesIO(path.read_bytes())).metadata.to_dict()
     except (pa.ArrowInvalid, OSError) as error:
-        yield f"{path.name} ({digest}) is no Parquet: {error}"
+        yield f"{path.name} ({digest}) is not Parquet: {error}"
 
 
 def unaccounted_photos(root: str, keys: Iterable[str]) -> list[str]:

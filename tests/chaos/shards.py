@@ -13,7 +13,7 @@ BLOCK = 5_000_000  # numbers of 8 bytes: 40 MB
 
 
 def slow_shard(part: int, *, pause: float) -> pa.Table:
-    """A shard with its number, made after so many seconds."""
+    """A shard with its number, made after this number of seconds."""
     time.sleep(pause)
     return pa.table({"made_by": [f"{part}"]})
 

@@ -75,7 +75,7 @@ def _sizes(plan: Plan) -> Ints:
 
 
 def _draw_identity(number: int, photos: int, plan: Plan) -> DrawnIdentity:
-    """The identity of this number, with so many photos."""
+    """The identity with this number, with `photos` photos."""
     rng = np.random.default_rng([plan.seed, 2, number])
     second_identity = number > 0 and rng.random() < SECOND_IDENTITY
     own_person = number - 1 if second_identity else number

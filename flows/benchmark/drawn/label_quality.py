@@ -102,7 +102,7 @@ def score_photos(labels: Table, truth: Table) -> list[Row]:
 
 
 def noise_rate(stopped: int, clean_lost: int, wrong: int) -> Rate:
-    """Precision and recall of the wrong labels found: so many of `wrong` stopped, and so many clean photos lost."""
+    """Precision and recall of the wrong labels found: `stopped` of `wrong` labels stopped, `clean_lost` lost."""
     return Rate(_share(stopped, stopped + clean_lost), _share(stopped, wrong))
 
 

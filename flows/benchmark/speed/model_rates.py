@@ -38,7 +38,7 @@ class Models(NamedTuple):
 
 
 def bare_rates(models: Models, images: Sequence[Image], threads: int) -> Rates:
-    """The rate of each bare network on so many threads, as the file is and in the pipeline's session.
+    """The rate of each bare network on this number of threads, as the file is and in the pipeline's session.
 
     Fed with real photos, because a network takes up to twice as long for them as for zeros: a few of them, repeated.
     """
@@ -124,7 +124,7 @@ def _read_face(jpeg: bytes) -> Image:
 def _rate(
     work: Callable[[Item], object], items: Sequence[Item], *, photos_an_item: int = 1, threads: int = THREADS
 ) -> float:
-    """Photos per second when so many threads work through the items."""
+    """Photos per second when `threads` threads work through the items."""
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, items[:threads]))  # models load and memory is touched before the clock starts
         started = time.perf_counter()
@@ -133,5 +133,5 @@ def _rate(
 
 
 def _repeat(items: Sequence[Item], count: int) -> list[Item]:
-    """So many items, by repeating the given ones in order."""
+    """`count` items: the given ones in order, repeated."""
     return [items[i % len(items)] for i in range(count)]

@@ -13,7 +13,7 @@ from pipeline.sources.kinds import source_format
 
 
 def read_photos(kind: str, path: str, count: int) -> list[bytes]:
-    """The files of the first so many photos of a source. Raises UserError where there is none."""
+    """The files of the first `count` photos of a source. Raises UserError where there is none."""
     photos = []
     for _, data in _photos(kind, path):
         photos.append(data)
@@ -25,7 +25,7 @@ def read_photos(kind: str, path: str, count: int) -> list[bytes]:
 
 
 def write_varied_photos(kind: str, path: str, out: Path, count: int) -> Path:
-    """Write so many photos to a folder, and return it: those of a source, then the same changed, under new identities.
+    """Write `count` photos to a folder, and return it: those of a source, then the same changed, under new identities.
 
     Each further round changes every photo in another way. Raises UserError for a source without a readable photo.
     """

@@ -77,7 +77,7 @@ def _first_bits(column: pa.ChunkedArray) -> NDArray[np.uint64]:
 
 
 def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The hash [n] of each face, and which faces [n] have a hash and are no duplicates within their identity."""
+    """The hash [n] of each face, and which faces [n] have a hash and are not duplicates within their identity."""
     if copies is None:
         sketches, drawn = sketch_rows(face["sketch"])
         return sketch_hashes(sketches), drawn

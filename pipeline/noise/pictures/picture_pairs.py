@@ -65,17 +65,18 @@ def compare_pictures(
     rule: SamePictureRule,
 ) -> PicturePairs:
     """The candidates that are one picture. candidates: the rows i and j of each pair in `digests`."""
-    i, j, z = _similar_faces(root, sets, digests, candidates, calibration, rule.far)
+    i, j, scores = _similar_faces(root, sets, digests, candidates, calibration, rule.far)
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     ids, sha, sketches = _read_pictures(root, sets, digests.place[rows])
-    a, b = np.split(inverse, 2)
-    equal = (sha[a] == sha[b]).astype(bool).tolist()
-    r = np.array(
-        [1.0 if e else picture_correlation(sketches[m], sketches[n]) for m, n, e in zip(a, b, equal, strict=True)],
-        np.float64,
+    one, two = np.split(inverse, 2)
+    equal_bytes = (sha[one] == sha[two]).astype(bool).tolist()
+    pairs = zip(one, two, equal_bytes, strict=True)
+    correlation = np.array(
+        [1.0 if equal else picture_correlation(sketches[a], sketches[b]) for a, b, equal in pairs], np.float64
     )
-    keep = r >= rule.min_correlation
-    return PicturePairs(ids[a[keep]], ids[b[keep]], (i[keep], j[keep]), r[keep], [c[keep] for c in z])
+    keep = correlation >= rule.min_correlation
+    rows_kept, scores_kept = (i[keep], j[keep]), [by_embedder[keep] for by_embedder in scores]
+    return PicturePairs(ids[one[keep]], ids[two[keep]], rows_kept, correlation[keep], scores_kept)
 
 
 def _similar_faces(
@@ -89,29 +90,30 @@ def _similar_faces(
     """The candidates whose fused score reaches the threshold for this FAR, and their scores by each embedder."""
     i, j = candidates
     limit = threshold_at_far(calibration.fused_curve, far)
-    z: list[Floats] = [np.empty(0)] * len(calibration.impostors)
+    scores: list[Floats] = [np.empty(0)] * len(calibration.impostors)
     similar = np.zeros(len(i), bool)
     for start in range(0, len(i), BLOCK_PAIRS):
         block = slice(start, start + BLOCK_PAIRS)
         rows, inverse = np.unique(np.concatenate([i[block], j[block]]), return_inverse=True)
         faces = all_impostor_stats(_read_vectors(root, sets, digests.place[rows]), calibration)
-        a, b = np.split(inverse, 2)
-        scores = pair_scores(faces, a, faces, b)
-        similar[block] = fuse(scores, calibration.weights) >= limit
-        z = [np.concatenate([c, new[similar[block]]]) for c, new in zip(z, scores, strict=True)]
-    return i[similar], j[similar], z
+        one, two = np.split(inverse, 2)
+        block_scores = pair_scores(faces, one, faces, two)
+        similar[block] = fuse(block_scores, calibration.weights) >= limit
+        added = [by_embedder[similar[block]] for by_embedder in block_scores]
+        scores = [np.concatenate(both) for both in zip(scores, added, strict=True)]
+    return i[similar], j[similar], scores
 
 
 def _read_vectors(root: str, sets: Sequence[FaceShards], place: Indices) -> list[NDArray[Any]]:
     """For each embedder the vectors [n, d] of the faces at some places [n, 3]."""
-    x: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sets[0].embeddings)
-    for s, n, indices in shards_of(place):
-        columns, _ = read_vectors(root, [e[n] for e in sets[s].embeddings])
-        for e, rows in enumerate(columns):
-            if not len(x[e]):
-                x[e] = np.empty((len(place), rows.shape[1]), rows.dtype)
-            x[e][indices] = rows[place[indices, 2]]
-    return x
+    vectors: list[NDArray[Any]] = [np.zeros((0, 1))] * len(sets[0].embeddings)
+    for set_number, shard, indices in shards_of(place):
+        columns, _ = read_vectors(root, [shards[shard] for shards in sets[set_number].embeddings])
+        for embedder, rows in enumerate(columns):
+            if not len(vectors[embedder]):
+                vectors[embedder] = np.empty((len(place), rows.shape[1]), rows.dtype)
+            vectors[embedder][indices] = rows[place[indices, 2]]
+    return vectors
 
 
 def _read_pictures(
@@ -120,8 +122,9 @@ def _read_pictures(
     """face_id, SHA-256 and sketch of the faces at some places [n, 3]."""
     ids, sha = np.empty(len(place), object), np.empty(len(place), object)
     sketches = np.zeros((len(place), SIDE * SIDE), np.uint8)
-    for s, n, indices in shards_of(place):
-        rows = read_shard(root, sets[s].faces[n], ["face_id", "sha", "sketch"]).take(pa.array(place[indices, 2]))
+    for set_number, shard, indices in shards_of(place):
+        faces = read_shard(root, sets[set_number].faces[shard], ["face_id", "sha", "sketch"])
+        rows = faces.take(pa.array(place[indices, 2]))
         ids[indices], sha[indices] = texts(rows["face_id"]), texts(rows["sha"])
         sketches[indices], _ = sketch_rows(rows["sketch"])
     return ids, sha, sketches

@@ -16,7 +16,7 @@ log = logging.getLogger("refinery")
 # test photos: for the table, the rows that are compared, their vectors, these without the impostors' mean, and their
 # squares; measured on 20,000 persons and 138,000 test photos of 512 numbers
 PERSON_COPIES, TEST_COPIES = 5, 4
-LOGGED_PAIRS = 10**9  # the need of a search with at least so many pairs is logged
+LOGGED_PAIRS = 10**9  # a search with at least this number of pairs logs the memory it needs
 GB = 1e9
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.report.charts.drawing import FATE_COLOURS, FONT_POINTS, GREY, Chart, axes, plain_text
 
-ROOM = 0.045  # height of a box's words; the height of all photos is 1
+LABEL_HEIGHT = 0.045  # height of a box's words; the height of all photos is 1
 GAP = 0.02  # between two boxes
 
 
@@ -19,7 +19,10 @@ class _Column(NamedTuple):
 
 
 def photo_flow(flow: Mapping[tuple[str, str, str], int]) -> Chart:
-    """The diagram of photos by source, fate and reason; flow: see counts.Counts. Bands are as thick as their photos."""
+    """The diagram of photos by source, fate and reason; flow: see counts.Counts.
+
+    A band's height is its share of all photos.
+    """
     figure, axis = axes((7.2, 4.6))
     axis.axis("off")
     total = max(1, sum(flow.values()))
@@ -29,10 +32,10 @@ def photo_flow(flow: Mapping[tuple[str, str, str], int]) -> Chart:
         _draw_bands(axis, i, columns, _summed([(boxes[i : i + 2], n) for boxes, n in paths]), total)
     for i, column in enumerate(columns):
         for box, n in column.photos.items():
-            high = n / total
-            axis.add_patch(_rectangle(i, column.tops[box], high, FATE_COLOURS.get(_fate(box), GREY)))
-            words = f"{plain_text(box.split(': ')[-1])} {n:,.0f} ({high:.1%})"
-            axis.text(i + 0.05, column.tops[box] - high / 2, words, va="center", fontsize=FONT_POINTS)
+            height = n / total
+            axis.add_patch(_rectangle(i, column.tops[box], height, FATE_COLOURS.get(_fate(box), GREY)))
+            words = f"{plain_text(box.split(': ')[-1])} {n:,.0f} ({height:.1%})"
+            axis.text(i + 0.05, column.tops[box] - height / 2, words, va="center", fontsize=FONT_POINTS)
     lowest = min(min(column.tops.values(), default=0) for column in columns)
     axis.set(xlim=(-0.05, 2.75), ylim=(lowest - 0.08, 1.03))
     words = ", ".join(f"{box} {n:,.0f}" for box, n in columns[2].photos.items())
@@ -70,7 +73,7 @@ def _tops(photos: Mapping[str, int], total: int) -> dict[str, float]:
     """The upper edge of each box of a column; a box thinner than its words is centred on them."""
     top, tops = 1.0, {}
     for box, n in photos.items():
-        room = max(n / total, ROOM)
+        room = max(n / total, LABEL_HEIGHT)
         tops[box] = top - (room - n / total) / 2
         top -= room + GAP
     return tops
@@ -83,18 +86,18 @@ def _draw_bands(
     left, right = dict(columns[i].tops), dict(columns[i + 1].tops)
     for a in columns[i].photos:
         for b in (b for b in columns[i + 1].photos if (a, b) in photos):
-            high = photos[a, b] / total
-            _draw_band(axis, (i + 0.03, left[a]), (i + 0.97, right[b]), high, FATE_COLOURS[_fate(b)])
-            left[a], right[b] = left[a] - high, right[b] - high
+            height = photos[a, b] / total
+            _draw_band(axis, (i + 0.03, left[a]), (i + 0.97, right[b]), height, FATE_COLOURS[_fate(b)])
+            left[a], right[b] = left[a] - height, right[b] - height
 
 
-def _draw_band(axis: Any, start: tuple[float, float], end: tuple[float, float], high: float, colour: str) -> None:
+def _draw_band(axis: Any, start: tuple[float, float], end: tuple[float, float], height: float, colour: str) -> None:
     t = np.linspace(0, 1, 40)
     y = start[1] + (end[1] - start[1]) * t * t * (3 - 2 * t)
-    axis.fill_between(start[0] + (end[0] - start[0]) * t, y, y - high, color=colour, alpha=0.35, linewidth=0)
+    axis.fill_between(start[0] + (end[0] - start[0]) * t, y, y - height, color=colour, alpha=0.35, linewidth=0)
 
 
-def _rectangle(i: int, top: float, high: float, colour: str) -> Any:
+def _rectangle(i: int, top: float, height: float, colour: str) -> Any:
     from matplotlib.patches import Rectangle
 
-    return Rectangle((i - 0.03, top - high), 0.06, high, color=colour)
+    return Rectangle((i - 0.03, top - height), 0.06, height, color=colour)

@@ -62,7 +62,7 @@ def _identity(word: str, identities: Sequence[str]) -> str:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The number and the words of each line of a file that is no comment and not empty."""
+    """The number and the words of each line of a file that is neither a comment nor empty."""
     empty = True
     for number, line in enumerate(_text(file).splitlines(), start=1):
         words = line.split()

@@ -25,11 +25,11 @@ from pipeline.schema import ANSWERS
 DECISIVE_PURPOSES = ("truth", "list")  # purposes of answers that need no second vote
 DATA_PURPOSES = ("case", "audit", *DECISIVE_PURPOSES)  # purposes of answers about the data; gold is about annotators
 MIN_PROBABILITY = 0.8  # least probability of a verdict: one vote against one gives none, two against one do
-PRIOR_RIGHT, PRIOR_ANSWERS = 9.0, 10.0  # the prior of an annotator's accuracy: so many right of so many answers
+PRIOR_RIGHT, PRIOR_ANSWERS = 9.0, 10.0  # the prior of an annotator's accuracy: 9 of 10 answers right
 MIN_ACCURACY, MAX_ACCURACY = 0.55, 0.99  # limits of an annotator's accuracy
 MAX_MACHINE_BELIEF = 0.98  # limit of the machine's belief as a prior
-# a question is left undecided after so many annotators more than wanted, or, where the same ones answer again, after so
-# many answers more
+# a question is left undecided after this number of annotators more than wanted, or, where the same annotators answer
+# again, after this number of answers more
 MAX_EXTRA_VOTERS = 2
 MAX_EXTRA_ANSWERS = 5
 

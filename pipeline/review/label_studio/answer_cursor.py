@@ -55,7 +55,7 @@ class AnswerCursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "AnswerCursor":
-        """The cursor with this text. Text that is no cursor gives an empty one: all answers are read again.
+        """The cursor with this text. Text that is not a cursor gives an empty one: all answers are read again.
 
         That does no harm, because the ledger keeps an answer once, however often it is read.
         """

@@ -122,7 +122,9 @@ class StudioClient:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot make the folder {folder}: {error.strerror or error}") from None
+            raise UserError(
+                f"cannot make the folder {folder} ({error.strerror or error}): give a folder that can be written to"
+            ) from None
 
         def show(_: bool) -> None:
             local = self.sdk.import_storage.local

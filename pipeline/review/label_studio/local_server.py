@@ -59,7 +59,9 @@ def start(folder: Path, *, port: int, venv: Path) -> LocalServer:
     try:
         server = _start_process(program, folder, url, port)
     except OSError as error:
-        raise UserError(f"cannot start a server in {folder}: {error.strerror or error}") from None
+        raise UserError(
+            f"cannot start a server in {folder} ({error.strerror or error}): give a folder that can be written to"
+        ) from None
     try:
         _wait_until_up(server, folder / "server.log")
     except BaseException:

@@ -105,7 +105,7 @@ def is_sealed(data: Any) -> bool:
 
 
 def _name_and_choice(result: Any) -> tuple[str, str]:
-    """The name of the control and the first choice of a result; "" for both when it is no result of a choice."""
+    """The name of the control and the first choice of a result; "" for both when it is not the result of a choice."""
     try:
         name, choice = result["from_name"], result["value"]["choices"][0]
     except (KeyError, TypeError, IndexError):

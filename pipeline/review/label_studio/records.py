@@ -28,9 +28,9 @@ class Server:
         except httpx.InvalidURL:
             parts = httpx.URL("")
         if parts.scheme not in ("http", "https") or not parts.host:
-            raise UserError(f"{self.url} is no address: give --url like http://127.0.0.1:8080")
+            raise UserError(f"{self.url} is not an address: give --url like http://127.0.0.1:8080")
         if not self.token.isascii() or not self.token.isprintable() or len(self.token.split()) != 1:
-            raise UserError(f"the token for {self.url} is no token: copy it again into LABEL_STUDIO_API_KEY")
+            raise UserError(f"the token for {self.url} is not a token: copy it again into LABEL_STUDIO_API_KEY")
         return parts.host
 
 

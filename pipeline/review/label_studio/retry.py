@@ -84,7 +84,7 @@ def _unreachable(url: str, error: Exception) -> UserError:
 
 
 def _refused(url: str, request: str, error: Any) -> UserError:
-    """The error message for a reply whose status is no success; request: its words, or ""."""
+    """The error message for a reply whose status is not a success; request: its words, or ""."""
     status, detail = error.status_code or 0, _detail(error)
     detail = f" ({detail})" if detail else ""
     if status == 404:
@@ -109,7 +109,7 @@ def _refused(url: str, request: str, error: Any) -> UserError:
         )
     if status == 400:
         return UserError(f"the server at {url} refuses {request or 'a request'}{detail}")
-    return UserError(f"the server at {url} is no Label Studio (status {status}): give another --url")
+    return UserError(f"the server at {url} is not a Label Studio (status {status}): give another --url")
 
 
 def _detail(error: Any) -> str:

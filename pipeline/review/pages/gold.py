@@ -13,7 +13,7 @@ from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID, Verdict
 from pipeline.schema import digest, finding_id
 
-ONE_IN = 10  # about one cell in so many is a gold question
+ONE_IN = 10  # about one cell in ten is a gold question
 
 
 def gold_question(

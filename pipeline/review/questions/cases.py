@@ -82,7 +82,7 @@ def _cases_of_findings(
     genuine: GenuineScores,
     context: FindingContext,
 ) -> list[Case]:
-    """One case for each finding [n] that is no conflict; refs [n]: the references to the findings."""
+    """One case for each finding [n] that is not a conflict; refs [n]: the references to the findings."""
     verdicts, persons = judge(findings, refinement.thresholds, calibration), len(refinement.persons)
     beliefs = finding_beliefs(findings, verdicts, calibration, genuine, persons=persons)
     errors = error_probabilities(beliefs, verdicts, keep_undecided=refinement.options.undecided == "keep")

@@ -7,7 +7,7 @@ from pipeline.refinement import Refinement
 
 
 class ClusterKey(NamedTuple):
-    """One cluster of the photos under an identity; cluster 0 is the identity's person, -1 is no cluster."""
+    """One cluster of the photos under an identity; cluster 0 is the identity's person, -1 is not a cluster."""
 
     identity: str
     cluster: int
@@ -18,8 +18,8 @@ class PersonRecord(NamedTuple):
 
     identity: str
     cluster: int
-    size: int  # photos of the person that are no duplicates
-    photos_of_identity: int  # all photos under the identity that are no duplicates
+    size: int  # photos of the person that are not duplicates
+    photos_of_identity: int  # all photos under the identity that are not duplicates
     medoid: str  # face_id
 
     @property

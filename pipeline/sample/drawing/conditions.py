@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.sample.drawing.fields import Field
 
-MEAN_MOUTH_OPENING = -2.0  # mm; below 0 the mouth is shut, so most mouths are
+MEAN_MOUTH_OPENING = -2.0  # mm; mean of the drawn opening; a drawn value below 0 gives a shut mouth
 
 
 class Pose(NamedTuple):

@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 class FolderEntry(NamedTuple):  # its values enter the digest of a part
-    """An entry of a folder. ignored: why it is no photo, "" for a photo. failure: why a photo cannot be read."""
+    """An entry of a folder. ignored: why it is not a photo, "" for a photo. failure: why a photo cannot be read."""
 
     name: str  # relative to the root, with /
     size: int = 0
@@ -41,8 +41,8 @@ class FolderEntry(NamedTuple):  # its values enter the digest of a part
 def parts(path: str | Path, *, flat: bool = False) -> list[Part]:
     """Groups of folders with photos in them; flat: photos may lie in the root itself, without folders for identities.
 
-    Raises UserError for a path that does not exist or is no folder, a folder that cannot be read, a tree without photos
-    and, unless flat, a tree whose photos all lie in the root.
+    Raises UserError for a path that does not exist or is not a folder, a folder that cannot be read, a tree without
+    photos and, unless flat, a tree whose photos all lie in the root.
     """
     root = folder(path)
     digests: dict[str, str] = {}
@@ -88,7 +88,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False) -> dict[str, int]:
-    """The number of entries of a tree that are no photos, by reason; names where `expected` is true do not count."""
+    """The number of entries of a tree that are not photos, by reason; names where `expected` is true do not count."""
     counts: dict[str, int] = {}
     for _, entries in walk(folder(path)):
         for entry in entries:

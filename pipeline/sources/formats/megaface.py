@@ -69,7 +69,7 @@ read = image_folder.read
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """The number of files that are no photos, of photos in no list and of listed photos that are missing, by reason."""
+    """The numbers of files that are not photos, photos in no list and listed photos that are missing, by reason."""
     root = image_folder.folder(path)
     names = _list_files(root)
     lists = _lists(str(root), tuple((name, *file_stamp(root / name)) for name in names))

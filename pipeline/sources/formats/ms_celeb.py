@@ -100,7 +100,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def ignored(path: str | Path) -> dict[str, int]:
-    """The number of entries of a folder that are no .tsv files, by reason."""
+    """The number of entries of a folder that are not .tsv files, by reason."""
     root = existing_path(path)
     count = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
     return {"no .tsv file": count} if count else {}

@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<IfQQ")
 
 
 class DamagedRecord(ValueError):  # noqa: N818  a fact about a file
-    """Bytes that are no RecordIO; the message says where and what was expected."""
+    """Bytes that are not RecordIO; the message says where and what was expected."""
 
 
 class Header(NamedTuple):

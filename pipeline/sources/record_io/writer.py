@@ -46,7 +46,7 @@ def write_record_io(
 
     size: height and width in pixels, for `property`. names: the identity of each label, for names.txt. The layout plain
     takes labels in any order. Raises ValueError for labels out of order, UserError when the disk is full, the folder
-    cannot be written or the layout cannot hold so many samples; no incomplete file is left behind.
+    cannot be written or the layout cannot hold all samples; no incomplete file is left behind.
     """
     folder = Path(out)
     with _temporary_files(folder) as temporary, ExitStack() as stack:

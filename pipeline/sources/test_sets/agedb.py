@@ -2,8 +2,8 @@
 
 The variable `splits` is a column of cells, one for each fold. A cell holds a struct of two fields: two rows of cells
 with the two photos of every pair (a struct of name without suffix, and age), and a row with 1 for a genuine pair, -1
-for an impostor pair. A photo's name up to the first underscore is its person's. Moschoglou et al., "AgeDB: the first
-manually collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
+for an impostor pair. The part of a photo's name before the first underscore is its person. Moschoglou et al., "AgeDB:
+the first manually collected, in-the-wild age database" (CVPRW 2017), section 3: ten folds of 300 pairs of either kind.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pipeline.sources.test_sets.matlab import Array, load
 
 PATTERN = "*_protocol_*_years.mat"
 MAX_BYTES = 32 << 20  # of a protocol: 6,000 pairs take a fraction of it
-PHOTOS = 2
+PHOTOS = 2  # of a pair
 NO_FIELD = Array((0, 0), [])
 
 
@@ -27,7 +27,7 @@ def protocols(path: Path) -> list[Path]:
 
 
 def read(file: Path) -> list[ListedPair]:
-    """The pairs of a protocol. Raises UserError for a file that is no protocol."""
+    """The pairs of a protocol. Raises UserError for a file that is not a protocol."""
     try:
         splits = load(file, "splits", max_bytes=MAX_BYTES)
         if splits is None or not splits.values:
@@ -46,7 +46,8 @@ def read(file: Path) -> list[ListedPair]:
 def _pairs(split: object, fold: int, file: str) -> Iterator[ListedPair]:
     photos, labels, *_ = (*_fields(split, f"fold {fold + 1}"), NO_FIELD, NO_FIELD)
     if photos.shape != (PHOTOS, len(labels.values)) or not all(label in (1, -1) for label in labels.values):
-        raise ValueError(f"fold {fold + 1} has {photos.shape} photos and {len(labels.values)} labels of pairs")
+        pairs = len(photos.values) // PHOTOS
+        raise ValueError(f"fold {fold + 1} has {pairs} pairs of photos and {len(labels.values)} labels of pairs")
     names = [_name(photo) for photo in photos.values]  # column by column: the two photos of a pair are neighbours
     for a, b, label in zip(names[::PHOTOS], names[1::PHOTOS], labels.values, strict=True):
         yield ListedPair(a, b, label == 1, fold, file, person=a.partition("_")[0])
@@ -55,7 +56,7 @@ def _pairs(split: object, fold: int, file: str) -> Iterator[ListedPair]:
 def _name(photo: object) -> str:
     text = _fields(photo, "a photo")[0].values
     if len(text) != 1 or not isinstance(text[0], str) or not text[0] or "/" in text[0] or "\0" in text[0]:
-        raise ValueError(f"{str(text)[:40]!r} is no photo")
+        raise ValueError(f"{str(text)[:40]!r} is not a photo")
     return text[0]
 
 
@@ -63,4 +64,4 @@ def _fields(array: object, what: str) -> tuple[Array, ...]:
     """The fields of an array that is one struct."""
     if isinstance(array, Array) and len(array.values) == 1 and isinstance(struct := array.values[0], tuple):
         return struct
-    raise ValueError(f"{what} is no struct")
+    raise ValueError(f"{what} is not a struct")

@@ -152,5 +152,5 @@ def _subjects(file: Path) -> dict[int, int]:
 
 def _number(word: str) -> int:
     if (number := whole_number(word.strip())) is None:
-        raise ValueError(f"{word[:40]!r} is no number of a template or subject")
+        raise ValueError(f"{word[:40]!r} is not the number of a template or subject")
     return number

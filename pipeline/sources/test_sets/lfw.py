@@ -18,7 +18,7 @@ def read_lfw(file: Path) -> Iterator[ListedPair]:
     folds, each = header if len(header) == 2 else (1, header[0]) if len(header) == 1 else (0, 0)
     if not 0 < folds <= MAX_FOLDS or not each or len(lines) - 1 != 2 * folds * each:
         raise UserError(
-            f"{file} is no pairs.txt of LFW: expected a header such as 10 300 and "
+            f"{file} is not a pairs.txt of LFW: expected a header such as 10 300 and "
             f"{2 * folds * each or 6000} pairs, found {max(0, len(lines) - 1)}"
         )
     for i, (number, words) in enumerate(lines[1:]):

@@ -56,7 +56,7 @@ def read_embedding(file: Path, *, dim: int | None = None) -> Embedding:
     except (OSError, struct.error) as error:
         raise UserError(f"cannot read the embedding {file} ({error}): write the embeddings again") from None
     if (columns, size, kind) != (1, 4, FLOAT32) or len(data) != HEADER.size + 4 * length:
-        raise UserError(f"{file} is no embedding of the development kit, or cut short ({len(data)} bytes)")
+        raise UserError(f"{file} is not an embedding of the development kit, or is cut short ({len(data)} bytes)")
     if dim is not None and length != dim:
         raise UserError(
             f"{file} holds an embedding of {length} numbers, the others {dim}: take all from the same model"

@@ -22,7 +22,7 @@ READERS = {"pairs.txt": read_lfw, "pairs_CALFW.txt": read_calfw, "pairs_CPLFW.tx
 def find_pair_list(path: Path) -> PairList | None:
     """The list of pairs at a test set's path, a list or a folder with one; None for a folder without a list.
 
-    Raises UserError for a file that is no list of pairs, and for CFP's root folder, which holds two lists.
+    Raises UserError for a file that is not a list of pairs, and for CFP's root folder, which holds two lists.
     """
     if cfp_root := cfp.root_of(path):
         return cfp.read(cfp_root, path)
@@ -63,7 +63,7 @@ def _read_lines(file: Path) -> Iterator[ListedPair]:
                 f"{file} line {number}: expected two photos and 1 or 0 (-1), found {' '.join(words)[:60]!r}"
             )
     if not lines:
-        raise UserError(f"{file} lists no pairs")
+        raise UserError(f"{file} lists no pairs: fetch the list again")
     same = [words[2] == "1" for _, words in lines]
     for (number, (a, b, _)), is_same, fold in zip(lines, same, consecutive_folds(same), strict=True):
         person = str(PurePosixPath(a).parent).strip(".") or None

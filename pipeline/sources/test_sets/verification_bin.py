@@ -52,7 +52,9 @@ def load(path: Path) -> Bin:
         content = Bin([reader.photo(p) for p in reader.items(photos)], [reader.is_same(s) for s in reader.items(same)])
     except FAULTS as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{path} is no verification .bin: {reason}: fetch it again from where you trust it") from None
+        raise UserError(
+            f"{path} is not a verification .bin: {reason}: fetch it again from where you trust it"
+        ) from None
     if len(content.photos) != 2 * len(content.same) or not content.same:
         raise UserError(f"{path} holds {len(content.photos)} photos for {len(content.same)} pairs: expected two a pair")
     return content
@@ -67,7 +69,7 @@ def _refuse_costly(data: bytes) -> None:
     while code := stream.read(1):
         opcode = OPCODES.get(code.decode("latin1"))
         if opcode is None:
-            raise ValueError(f"byte {stream.tell() - 1} is no pickle")
+            raise ValueError(f"byte {stream.tell() - 1} is not a pickle")
         if opcode.name in HASHING:
             raise ValueError(f"byte {stream.tell() - 1} fills a dictionary or a set, which no photo needs")
         if opcode.name == "STRING":

@@ -71,7 +71,7 @@ def _pairs(file: Path) -> list[VideoPair]:
             )
         pairs.append(VideoPair(videos[0], videos[1], words[-1] == "1", split - 1))
     if not pairs:
-        raise UserError(f"{file} lists no pairs of videos")
+        raise UserError(f"{file} lists no pairs of videos: fetch the list again")
     return pairs
 
 
@@ -83,7 +83,7 @@ def _videos_by_person(file: Path) -> dict[str, list[str]]:
             raise UserError(f"{file} line {number}: expected a person and videos, found {line[:80]!r}")
         videos_by_person.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
     if not videos_by_person:
-        raise UserError(f"{file} lists no person")
+        raise UserError(f"{file} lists no person: fetch the list again")
     return videos_by_person
 
 

@@ -26,7 +26,7 @@ STEPS: dict[str, tuple[str, ...]] = {  # folder of photos, and options; each ste
     "other embeddings": ("world", "--flip", "add"),
 }
 SHARE_WITH_WORKERS = 0.15  # share of the killed runs with worker processes, which change no table
-KILLS_A_STEP = 8  # after so many kills a step may end
+KILLS_A_STEP = 8  # after this number of kills a step may end
 
 
 class UndisturbedStep(NamedTuple):

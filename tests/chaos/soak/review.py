@@ -25,7 +25,7 @@ from tests.chaos.soak.refinement import UndisturbedStep
 
 log = logging.getLogger("refinery")
 REVIEWED_STEP = "all photos"  # the step of the refinement whose result is reviewed
-KILLS_A_COMMAND = 4  # after so many kills a command may end
+KILLS_A_COMMAND = 4  # after this number of kills a command may end
 SEND_OPTIONS = ("--budget", "60", "--audit", "10")
 ANNOTATORS = ("ann@example.org", "bob@example.org", "cat@example.org", "dan@example.org")
 IN_FIRST_ROUND = 2  # annotators in the first round; from the second round on all of them

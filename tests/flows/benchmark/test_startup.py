@@ -7,7 +7,7 @@ from pipeline.errors import UserError
 
 
 def test_every_command_has_its_cpu_and_memory_beside_bare_python() -> None:
-    table = startup(repeats=1)
+    table = startup(turns=1)
     assert list(table.usage) == [
         "python -c pass",
         'python -c "import pyarrow"',
@@ -21,5 +21,5 @@ def test_every_command_has_its_cpu_and_memory_beside_bare_python() -> None:
 
 
 def test_nothing_to_measure_is_one_line() -> None:
-    with pytest.raises(UserError, match="--repeats 0: give 1 or more"):
-        startup(repeats=0)
+    with pytest.raises(UserError, match="--turns 0: give 1 or more"):
+        startup(turns=0)

@@ -115,7 +115,7 @@ def test_files_that_are_no_models(refinery: Command, world: World, material: Pat
     other = material / f"models/{'arcface_mobilefacenet_ms1m' if option == 'detector' else 'yunet_n_320_320'}.onnx"
     for file, expected in (
         (tmp_path / "broken.onnx", "no ONNX model"),
-        (other, "is no "),
+        (other, "is not a"),
         (tmp_path / "x", "is not there"),
     ):
         refine_options = options({**world.models, option: str(file)})

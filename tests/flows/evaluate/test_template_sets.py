@@ -20,7 +20,7 @@ PEOPLE, EACH = 6, 6
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Each person two templates of three photos, the second with two frames of one video; one photo is no picture."""
+    """Each person two templates of three photos, the second with two frames of one video; one file is not a picture."""
     folder = tmp_path_factory.mktemp("ijb") / "IJBC"
     (folder / "meta").mkdir(parents=True)
     (folder / "loose_crop").mkdir()

@@ -18,7 +18,7 @@ from tests.builders.photos.exported_faces import pictures
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Path:
-    """Nine photos in folders of testdata/, with points that lie somewhat beside the usual ones; one is no picture."""
+    """Nine photos in folders of testdata/, with points somewhat beside the usual ones; one is not a picture."""
     folder, lines = tmp_path / "TrillionPairs", []
     for i, (_, jpeg) in enumerate(pictures(3, 3)):
         name = f"testdata/{i % 2}/{90 - i}.jpg"  # not in the order of their names

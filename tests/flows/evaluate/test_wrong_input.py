@@ -62,18 +62,18 @@ def test_impossible_models_and_options(refinery: Command, tmp_path: Path, embedd
     test, folder = bin_file(tmp_path / "drawn.bin"), lfw_folder(tmp_path / "lfw")
     root = tmp_path / "root"
     for words, expected in (
-        ([tmp_path / "broken.onnx", "--test-set", test], "broken.onnx is no ONNX model"),
+        ([tmp_path / "broken.onnx", "--test-set", test], "broken.onnx is not an ONNX model"),
         ([tmp_path / "broken.pt", "--test-set", test], "broken.pt is not a checkpoint"),
         ([tmp_path / "none.pt", "--test-set", test], "there is no checkpoint"),
         ([tmp_path / "none.onnx", "--test-set", test], "is not there"),
-        ([embedder, "--test-set", test, "--against", tmp_path / "broken.onnx"], "broken.onnx is no ONNX model"),
+        ([embedder, "--test-set", test, "--against", tmp_path / "broken.onnx"], "broken.onnx is not an ONNX model"),
         ([embedder, "--test-set", test, "--against", embedder], "a model is given twice"),
         ([embedder, "--test-set", test, "--test-set", test], "a test set is given twice"),
         ([embedder, "--test-set", test, "--test-set", folder], "give --detector, or --aligned"),
         ([embedder], "give --test-set"),
         ([embedder, "--test-set", test, "--draws", -1], "give 0 or more"),
         ([embedder, "--test-set", test, "--flip", "both"], "none, add, concatenate"),
-        ([embedder, "--test-set", folder, "--detector", embedder], "is no face detector"),
+        ([embedder, "--test-set", folder, "--detector", embedder], "is not a face detector"),
     ):
         assert expected in error_line(refinery("evaluate", *words, "--cache", root))
     assert not root.exists(), "told before any work is done"

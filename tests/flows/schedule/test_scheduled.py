@@ -25,7 +25,7 @@ def photos_shard(part: int, *, each: int) -> pa.Table:
 
 
 def refined(root: str, shards: int) -> str:
-    """A root whose refinement has so many shards of labels; their address."""
+    """A root whose refinement has this number of shards of labels; their address."""
     labels = build(
         root, "labels", labels_shard, list(range(shards)), schema=schema.LABELS, params={"each": PHOTOS_A_SHARD}
     )

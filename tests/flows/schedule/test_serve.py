@@ -93,7 +93,7 @@ def test_no_deployment_overlaps_with_itself_and_each_has_all_parameters() -> Non
     ("schedule", "message"),
     [
         (Schedule(EVERY, EVERY, format="zip"), "--format zip: give one of"),
-        (Schedule(EVERY, "at noon"), '--review-cron "at noon" is no schedule'),
+        (Schedule(EVERY, "at noon"), '--review-cron "at noon" is not a schedule'),
     ],
 )
 def test_a_mistake_is_one_line(schedule: Schedule, message: str) -> None:

@@ -17,7 +17,7 @@ DETECTORS = ("yunet_n_320_320", "yunet_n_640_640", "yunet_n_dynamic", "scrfd_500
 def test_a_file_that_is_no_onnx_model_raises_a_user_error(tmp_path: Path) -> None:
     file = tmp_path / "d.onnx"
     file.write_text("<html>not found</html>")
-    with pytest.raises(UserError, match=r"d\.onnx is no ONNX model .* give an ONNX file"):
+    with pytest.raises(UserError, match=r"d\.onnx is not an ONNX model .* give an ONNX file"):
         detector_kind(str(file))
     with pytest.raises(UserError, match="is not there: give the path of an ONNX file"):
         resolve_model(str(tmp_path / "none.onnx"))
@@ -27,7 +27,7 @@ def test_a_file_that_is_no_onnx_model_raises_a_user_error(tmp_path: Path) -> Non
 
 @pytest.mark.material
 def test_an_embedder_is_no_detector(material: Path) -> None:
-    with pytest.raises(UserError, match="is no face detector with landmarks"):
+    with pytest.raises(UserError, match="is not a face detector with landmarks"):
         detector_kind(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
 
 

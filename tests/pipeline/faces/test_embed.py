@@ -44,7 +44,7 @@ def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
 
 
 def test_a_model_for_other_inputs_raises_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no embedder of 112x112 colour faces"):
+    with pytest.raises(UserError, match="is not an embedder of 112x112 colour faces"):
         embedder_format(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
 
 

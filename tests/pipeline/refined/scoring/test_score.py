@@ -14,7 +14,7 @@ from pipeline.refined.scoring.known_truth import Truth, read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refined.scoring.scored_photos import NOT_NOISE
 
-# a's photos 0-3 are right, 4 shows b, 5 shows x, who has no name; b's photos 6-8 are right; 9 is no picture
+# a's photos 0-3 are right, 4 shows b, 5 shows x, who has no name; b's photos 6-8 are right; 9 is not a picture
 CLAIMED = "aaaaaabbba"
 PERSON = ["a", "a", "a", "a", "b", "x", "b", "b", "b", ""]
 KIND = ["clean"] * 4 + ["flip", "outlier"] + ["clean"] * 3 + ["junk"]

@@ -45,7 +45,7 @@ def test_the_error_for_a_wrong_token_does_not_contain_the_token(server):
 
 @pytest.mark.parametrize("token", ["", "two words", "tökén", "line\n"])
 def test_a_malformed_token_raises_an_error(server, token):
-    with pytest.raises(UserError, match="is no token"):
+    with pytest.raises(UserError, match="is not a token"):
         sent_items(Server(server.url, token), "x")
 
 
@@ -61,7 +61,7 @@ def test_a_personal_access_token_is_accepted(server, ada):
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
 def test_a_malformed_address_raises_an_error(url):
-    with pytest.raises(UserError, match="is no address"):
+    with pytest.raises(UserError, match="is not an address"):
         sent_items(Server(url, "token"), "x")
 
 

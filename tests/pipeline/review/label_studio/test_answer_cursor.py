@@ -24,7 +24,7 @@ def test_a_cursor_notices_answers_hidden_by_a_clock_that_was_put_back():
     cursor = AnswerCursor.read(AnswerCursor.read("").write({1: NOON, 2: NOON}, 2))
     assert not cursor.misses([], 2)
     assert not cursor.misses([3], 3)
-    assert not cursor.misses([2], 2), "a change is no new answer"
+    assert not cursor.misses([2], 2), "a change is not a new answer"
     assert cursor.misses([], 3)
     assert cursor.misses([2], 3)
     assert not cursor.misses([], 1), "somebody deleted one"

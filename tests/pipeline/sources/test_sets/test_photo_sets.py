@@ -103,7 +103,7 @@ class Hostile:
 def test_a_hostile_pickle_runs_nothing(tmp_path, monkeypatch, protocol, function, arguments):
     monkeypatch.chdir(tmp_path)
     path = put(tmp_path / "lfw.bin", ([Hostile(function, *arguments), b"b"], [True]), protocol)
-    with pytest.raises(UserError, match=r"lfw\.bin is no verification \.bin") as error:
+    with pytest.raises(UserError, match=r"lfw\.bin is not a verification \.bin") as error:
         indexed_photos(path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "HIT").exists()
