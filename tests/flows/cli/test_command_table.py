@@ -12,7 +12,7 @@ from trainer.recipes import RECIPES
 
 RUNNABLE = [entry for entry in COMMANDS if entry.target]
 # the default is the name of what is written, and the demo trains once where an experiment does so three times
-DEFAULTS_MAY_DIFFER = {"out", "seeds"}
+DEFAULTS_MAY_DIFFER = {"out", "rounds", "seeds"}
 TEXTS_MAY_DIFFER = {"out"}  # a file, a folder, or a root, which may be an address
 
 

@@ -114,7 +114,7 @@ def test_files_that_are_no_models(refinery: Command, world: World, material: Pat
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")
     other = material / f"models/{'arcface_mobilefacenet_ms1m' if option == 'detector' else 'yunet_n_320_320'}.onnx"
     for file, expected in (
-        (tmp_path / "broken.onnx", "no ONNX model"),
+        (tmp_path / "broken.onnx", "not an ONNX model"),
         (other, "is not a"),
         (tmp_path / "x", "is not there"),
     ):

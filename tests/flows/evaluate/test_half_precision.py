@@ -66,7 +66,7 @@ def test_models_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
     for model, out, message in (
         (str(tmp_path / "half.onnx"), "again.onnx", "no weights in single precision"),
         (str(tmp_path / "half.onnx"), "half.onnx", "is the model itself"),
-        (str(DETECTOR), "b.onnx", "no embedder"),
+        (str(DETECTOR), "b.onnx", "not an embedder"),
         ("last.pt", "b.onnx", "is a checkpoint"),
         (str(tmp_path / "none.onnx"), "b.onnx", "is not there"),
     ):
