@@ -23,14 +23,14 @@ def commands(text: str) -> list[list[str]]:
     """The words of each command of refinery in a shell script, without what stands before or after it."""
     joined = re.sub(r"\\\n\s*", " ", text)
     lines = [line.strip() for line in joined.splitlines()]
-    found = []
+    word_lists = []
     for line in lines:
         match = re.match(r"(?:\$ |[A-Z_]+=\S* )*(?:torchrun [^#]*--no-python )?(?:\S*/)?refinery (.*)", line)
         if match:
             words = shlex.split(match[1].replace("$(", "(").replace("...", ""), comments=True)
             end = next((i for i, word in enumerate(words) if word in ("&", "|", ">", "&&", ";")), len(words))
-            found.append(words[:end])
-    return found
+            word_lists.append(words[:end])
+    return word_lists
 
 
 def fenced(document: Path) -> str:

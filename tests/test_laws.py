@@ -124,7 +124,7 @@ def test_the_trainer_imports_of_the_pipeline_only_what_reads_its_data() -> None:
 @pytest.mark.parametrize("order", [PIPELINE, FLOWS, TRAINER], ids=["pipeline", "flows", "trainer"])
 def test_imports_run_one_way(order: list[str]) -> None:
     package = order[0].partition(".")[0]
-    graph = {module: found for module, found in import_graph().items() if module.startswith(f"{package}.")}
+    graph = {module: imported for module, imported in import_graph().items() if module.startswith(f"{package}.")}
     edges = {(a, b) for a in graph for b in graph[a] if b in graph}
     assert len(edges) > 20
     assert not {(a, b) for a, b in edges if layer(a, order) < layer(b, order)}
@@ -190,8 +190,8 @@ def test_the_longest_test_files_are_there() -> None:
 
 def test_the_tests_mirror_the_packages() -> None:
     """A folder of tests has the name of a package's folder, or is one of the tests' own."""
-    own = {"builders", "chaos", "fuzz"}
+    not_mirrored = {"builders", "chaos", "fuzz"}
     folders = {p.parent.relative_to(ROOT / "tests") for p in TEST_FILES if p.name.startswith("test_")}
-    mirrors = [f for f in folders if f.parts and f.parts[0] not in own]
+    mirrors = [f for f in folders if f.parts and f.parts[0] not in not_mirrored]
     assert len(mirrors) > 20
     assert not [f for f in mirrors if not (ROOT / f).is_dir()]

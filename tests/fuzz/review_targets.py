@@ -106,7 +106,12 @@ def _collected(cursor: AnswerCursor, rows: list[Any]) -> None:
             isinstance(answer.at, datetime) and answer.at.tzinfo is not None, "the time of an answer has a time zone"
         )
         check_rule(0 <= answer.seconds < float("inf"), "the duration of an answer is finite and not negative")
-    ids = [given["id"] for row in rows for given in row.annotations or [] if isinstance(given, dict) and "id" in given]
+    ids = [
+        annotation["id"]
+        for row in rows
+        for annotation in row.annotations or []
+        if isinstance(annotation, dict) and "id" in annotation
+    ]
     if len(set(map(str, ids))) < len(ids):
         return  # no server gives two annotations the same id
     second_answers, _ = read_project(client, project, AnswerCursor.read(written), {1: "ann@example.org"})
@@ -114,10 +119,14 @@ def _collected(cursor: AnswerCursor, rows: list[Any]) -> None:
 
 
 def _row(task: Mapping[str, Any]) -> Any:
-    data, given = task.get("data"), task.get("annotations")
+    data, annotations = task.get("data"), task.get("annotations")
     sent = PAGES[data % len(PAGES)] if isinstance(data, int) else data if isinstance(data, dict) else None
     return SimpleNamespace(
-        id=1, data=sent, annotations=given if isinstance(given, list) else None, total_annotations=1, draft_exists=False
+        id=1,
+        data=sent,
+        annotations=annotations if isinstance(annotations, list) else None,
+        total_annotations=1,
+        draft_exists=False,
     )
 
 

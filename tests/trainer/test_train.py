@@ -97,13 +97,13 @@ def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(tm
     run = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
     trainings.run_ranks(run, data, tmp_path / "one", count=1)
     trainings.run_ranks(run, data, tmp_path / "two", count=2, checkpoint_every=10)
-    one, two = trainings.losses(tmp_path / "one"), trainings.losses(tmp_path / "two")
-    assert len(one) == len(two) == 20
-    assert two == pytest.approx(one, abs=1e-5)
+    losses_of_one, losses_of_two = trainings.losses(tmp_path / "one"), trainings.losses(tmp_path / "two")
+    assert len(losses_of_one) == len(losses_of_two) == 20
+    assert losses_of_two == pytest.approx(losses_of_one, abs=1e-5)
     trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=10, step=13)
     assert checkpoint.load(tmp_path / "killed/last.pt").seen == 10 * 8
     trainings.run_ranks(run, data, tmp_path / "killed", count=1, checkpoint_every=10)
-    assert trainings.losses(tmp_path / "killed")[-10:] == pytest.approx(one[-10:], abs=1e-5)
+    assert trainings.losses(tmp_path / "killed")[-10:] == pytest.approx(losses_of_one[-10:], abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def test_earlier_photos_of_other_sizes_do_not_change_the_result(material: Path, 
     detector, sizes = OnnxDetector(str(material / f"models/{name}.onnx")), [photo, photo[:, 30:], photo[20:240]]
     first = [detector(image) for image in sizes]
     again = [detector(image) for image in reversed(sizes)][::-1]
-    for one, two in zip(first, again, strict=True):
-        assert len(one.scores)
-        assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    for before, after in zip(first, again, strict=True):
+        assert len(before.scores)
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.material

@@ -176,9 +176,9 @@ def test_a_large_photo_is_decoded_at_a_smaller_size_and_gives_the_same_face(
 
 @pytest.mark.material
 def test_a_box_in_pixels_refers_to_the_whole_photo(tmp_path: Path, material: Path, detector: FaceDetector) -> None:
-    one = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
-    two = cv2.resize(np.concatenate([one, one], axis=1), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
-    data = cv2.imencode(".jpg", two)[1].tobytes()
+    single = cv2.imread(str(next((material / "lfw_pairs/images/Andre_Agassi").glob("*.jpg"))))
+    double = cv2.resize(np.concatenate([single, single], axis=1), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    data = cv2.imencode(".jpg", double)[1].tobytes()
     for left in (0, 1500):
         row = rows(tmp_path, {"a.jpg": data}, detector, box=[left + 400, 400, left + 1100, 1100])["a.jpg"]
         assert left < row["landmarks"][4] < left + 1500

@@ -33,9 +33,9 @@ def model(folder: Path, channels: int, slopes: np.ndarray, *, between: str = "Co
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    graph_model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     file = folder / "m.onnx"
-    onnx.save(made, file)
+    onnx.save(graph_model, file)
     return str(file)
 
 

@@ -20,8 +20,8 @@ def test_hashes_of_a_duplicate_differ_in_few_bits():
         face, other = picture(seed), picture(seed + 50)
         differ = [bin(perceptual_hash(face) ^ perceptual_hash(p)).count("1") for p in (duplicate_of(face), other)]
         assert differ[0] <= 6 < 16 <= differ[1]
-        one, two = sketch_hashes(np.stack([sketch_of(face), sketch_of(duplicate_of(face))])).tolist()
-        assert bin(one ^ two).count("1") <= 8
+        face_hash, duplicate_hash = sketch_hashes(np.stack([sketch_of(face), sketch_of(duplicate_of(face))])).tolist()
+        assert bin(face_hash ^ duplicate_hash).count("1") <= 8
 
 
 def test_the_hash_of_a_sketch_is_the_perceptual_hash_of_it():

@@ -12,6 +12,6 @@ def test_to_table_and_back():
     written = calibrate([x, x[:, ::-1]], identity=identity)
     read = from_table(to_table(written))
     assert read[1:] == written[1:]
-    for one, two in zip(read.impostors, written.impostors, strict=True):
-        assert np.array_equal(one.mean, two.mean)
-        assert np.array_equal(one.covariance, two.covariance)
+    for actual, expected in zip(read.impostors, written.impostors, strict=True):
+        assert np.array_equal(actual.mean, expected.mean)
+        assert np.array_equal(actual.covariance, expected.covariance)

@@ -80,10 +80,10 @@ def test_a_weak_model_removes_fewer_outliers():
 
 
 def test_thresholds_rise_with_the_number_of_comparisons():
-    few, many = (thresholds(TWO, persons=n, tests=n) for n in (100, 100_000))
-    assert many["merge"] > few["merge"]
-    assert many["outlier"] == few["outlier"]
-    assert {"outlier", "misplaced", "merge", "overlap", "support_0", "support_1", "merge_photos"} <= set(many)
+    of_100, of_100_000 = (thresholds(TWO, persons=n, tests=n) for n in (100, 100_000))
+    assert of_100_000["merge"] > of_100["merge"]
+    assert of_100_000["outlier"] == of_100["outlier"]
+    assert {"outlier", "misplaced", "merge", "overlap", "support_0", "support_1", "merge_photos"} <= set(of_100_000)
     assert thresholds(PLAIN, persons=9, tests=0, rates=Rates(outlier=0.5))["outlier"] == pytest.approx(0)
 
 

@@ -65,17 +65,17 @@ def test_every_planted_noise_is_found(tmp_path, both):
 
 def test_a_second_run_finds_the_tables_and_undecided_photos_are_dropped_on_request(tmp_path):
     kept, noise, _ = refined(str(tmp_path), 1, both=True)
-    again, found, _ = refined(str(tmp_path), 1, both=True)
-    assert (again.address, found.findings.address) == (kept.address, noise.findings.address)
+    again, second_noise, _ = refined(str(tmp_path), 1, both=True)
+    assert (again.address, second_noise.findings.address) == (kept.address, noise.findings.address)
     dropped = refined(str(tmp_path), 1, both=True, undecided="drop")[0].read()
     assert dropped["identity"].null_count >= kept.read()["identity"].null_count
 
 
 @pytest.mark.slow
 def test_processes_make_the_same_bytes_as_threads(tmp_path):
-    one = refined(str(tmp_path / "1"), 2, both=True)
-    two = refined(str(tmp_path / "2"), 2, both=True, workers=2)
-    for a, b in zip((one[0], *one[1][:5]), (two[0], *two[1][:5]), strict=True):
+    by_threads = refined(str(tmp_path / "1"), 2, both=True)
+    by_processes = refined(str(tmp_path / "2"), 2, both=True, workers=2)
+    for a, b in zip((by_threads[0], *by_threads[1][:5]), (by_processes[0], *by_processes[1][:5]), strict=True):
         assert [s.digest for s in a.shards] == [s.digest for s in b.shards]
 
 
@@ -122,8 +122,8 @@ def test_a_picture_under_two_identities_is_a_conflict_and_one_in_a_test_set_an_o
     leak = [("t/0", "somebody", rows[30][2], rows[30][3])]
     _, t_faces, t_embeddings = tables(str(tmp_path), leak, source="t")
     noise = find_noise(str(tmp_path), faces, [embeddings], tests=[(t_faces, [t_embeddings])])
-    found = {(r["kind"], r["subject"], r["object"]) for r in noise.findings.read().to_pylist()}
-    one, two, leaked = (schema.face_id("s", key) for key in ("p0/0", "p1/0", rows[30][0]))
-    assert ("conflict", one, two) in found or ("conflict", two, one) in found
-    assert ("overlap", leaked, schema.face_id("t", "t/0")) in found
+    findings = {(r["kind"], r["subject"], r["object"]) for r in noise.findings.read().to_pylist()}
+    first, second, leaked = (schema.face_id("s", key) for key in ("p0/0", "p1/0", rows[30][0]))
+    assert ("conflict", first, second) in findings or ("conflict", second, first) in findings
+    assert ("overlap", leaked, schema.face_id("t", "t/0")) in findings
     assert len(photos) == 200

@@ -27,7 +27,7 @@ def refinement(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
     first, _ = refined(root)
     finding = next(f for f in first.judged_findings.read().to_pylist() if f["kind"] == "outlier")
     ref = finding_ref("outlier", finding["subject"], finding["object"], {})
-    rows = [LedgerRow(ref, "no", who, "case", answer_id=who, group="Martian") for who in ANNOTATORS]
+    rows = [LedgerRow(ref, "no", annotator, "case", answer_id=annotator, group="Martian") for annotator in ANNOTATORS]
     ledger.append(root, rows)
     return label_again(root, settled_verdicts(root))
 

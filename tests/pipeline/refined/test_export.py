@@ -69,11 +69,11 @@ def test_recordio_is_read_back_with_the_same_pictures_and_labels(tables: tuple, 
     out = tmp_path / "out"
     assert export(refined, identities, out, format="recordio", layout=layout) == 60
     wanted = {r["key"]: (r["identity"], r["jpeg"]) for r in refined.read().to_pylist()}
-    found = {}
+    exported = {}
     for part in reader.parts(out):
         for photo in reader.index(part):
-            found[photo.key] = (photo.identity, reader.read(out, photo))
-    assert found == wanted
+            exported[photo.key] = (photo.identity, reader.read(out, photo))
+    assert exported == wanted
     assert (out / "property").read_text().strip() == "5,112,112"
 
 

@@ -21,8 +21,8 @@ def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
     assert rows["outlier"].became == "2.897"
     assert rows["contrary_0, contrary_1"][1:4] == ("FAR 0.0001", "4.049, 4.273", "score of each embedder")
     assert rows["poor_px"][1:4] == ("12", "12", "pixels")
-    asked = threshold_tables(THRESHOLDS, {}, rates=Rates(contrary=0.5)).findings[1].asked
-    assert asked == "FAR 0.5"
+    rate = threshold_tables(THRESHOLDS, {}, rates=Rates(contrary=0.5)).findings[1].asked
+    assert rate == "FAR 0.5"
 
 
 def test_the_rules_of_the_command_are_all_described() -> None:

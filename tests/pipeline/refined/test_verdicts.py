@@ -61,9 +61,9 @@ def test_the_later_of_two_answers_about_the_same_finding_counts():
 
 def test_a_face_that_is_its_identitys_person_is_misplaced_nowhere():
     findings = findings_table("misplaced", ["a1", "a5"], ["b", "b"], [[9.0, 9.0]], ["", ""])
-    own = answer("outlier", "a1", "a") | {"verdict": "no"}
-    answers = pa.Table.from_pylist([own], schema=ANSWERS)
+    not_outlier = answer("outlier", "a1", "a") | {"verdict": "no"}
+    answers = pa.Table.from_pylist([not_outlier], schema=ANSWERS)
     implied = with_implied_answers(answers, findings).to_pylist()
-    assert implied == [own, own | {"finding_id": finding_id("misplaced", "a1", "b")}]
-    outright = pa.Table.from_pylist([own, answer("misplaced", "a1", "b")], schema=ANSWERS)
+    assert implied == [not_outlier, not_outlier | {"finding_id": finding_id("misplaced", "a1", "b")}]
+    outright = pa.Table.from_pylist([not_outlier, answer("misplaced", "a1", "b")], schema=ANSWERS)
     assert with_implied_answers(outright, findings).equals(outright), "an answer counts more than what follows from one"

@@ -19,11 +19,11 @@ from tests.builders.tables.repeated_refinement import repeat
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Refinement, Refinement]:
     """A refinement, and one of the same faces by other thresholds."""
     root = str(tmp_path_factory.mktemp("differing") / "root")
-    one = refined(root)[0]
-    noise = noise_tables(one)
-    limits = one.thresholds | {"outlier": one.thresholds["outlier"] - 2.5, "merge": 99.0, "overlap": 99.0}
-    labelling = label(root, one.photos, noise._replace(thresholds=limits), undecided="keep", min_faces=9)
-    return one, replace(labelling.updated(one), thresholds=limits)
+    refinement = refined(root)[0]
+    noise = noise_tables(refinement)
+    limits = refinement.thresholds | {"outlier": refinement.thresholds["outlier"] - 2.5, "merge": 99.0, "overlap": 99.0}
+    labelling = label(root, refinement.photos, noise._replace(thresholds=limits), undecided="keep", min_faces=9)
+    return refinement, replace(labelling.updated(refinement), thresholds=limits)
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +63,17 @@ def test_some_photos_of_each_difference_are_shown_beside_their_person(
     at = {r["face_id"]: (r["identity"], r["cluster"]) for r in both[0].clusters.read().to_pylist()}
     assert Counter(e.fates for e in differences.entries) == {p: min(4, n) for p, n in differences.counts}
     for entry in differences.entries:
-        photo, *others = entry.sides
+        photo, *person_sides = entry.sides
         (face,) = photo.faces
         assert (a[face][0], b[face][0]) == entry.fates
         assert claimed[face] in entry.names
         assert {a[face][1], b[face][1], claimed[face]} - {None} == set(entry.names)
-        shown = [f for side in others for f in side.faces]
+        shown = [f for side in person_sides for f in side.faces]
         assert face not in shown
         assert len(shown) == len(set(shown)), "no face is shown twice"
-        home = [f for side in others if side.caption == claimed[face] for f in side.faces]
-        assert all(at[f] == (claimed[face], 0) for f in home)
-        assert home
+        claimed_faces = [f for side in person_sides if side.caption == claimed[face] for f in side.faces]
+        assert all(at[f] == (claimed[face], 0) for f in claimed_faces)
+        assert claimed_faces
     overlaps = [e for e in differences.entries if e.fates == ("removed: overlap", "removed: too_few")]
     captions = [side.caption for e in overlaps for side in e.sides]
     assert any(caption.startswith("in a test set: T") for caption in captions), (

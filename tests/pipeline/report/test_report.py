@@ -108,9 +108,9 @@ def test_of_each_kind_no_more_is_shown_than_asked_and_every_finding_is_counted(r
     for entry in gallery.entries:
         assert all(s.faces for s in entry.sides), entry
         if entry.kind == "outlier":
-            suspect, own = entry.sides
-            assert suspect.faces[0] not in own.faces
-            assert {by_face[f]["cluster"] for f in own.faces} == {0}
+            suspect, person_side = entry.sides
+            assert suspect.faces[0] not in person_side.faces
+            assert {by_face[f]["cluster"] for f in person_side.faces} == {0}
             assert by_face[suspect.faces[0]]["identity"] in entry.names
 
 

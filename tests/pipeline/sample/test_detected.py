@@ -21,15 +21,15 @@ def drawn():
 
 def nearest_landmarks(detector, photos):
     """For each photo the detected landmarks nearest to the true ones, or None, and their error in eye distances."""
-    for one in photos:
-        marks = one.landmarks[0]
+    for portrait in photos:
+        marks = portrait.landmarks[0]
         # a turned face has its eyes close together: use the height of the face there
         eyes = np.linalg.norm(marks[1] - marks[0])
         unit = max(eyes, np.linalg.norm(marks[:2].mean(0) - marks[3:].mean(0)) / 1.13)
-        found = detector(one.photo)
-        off = np.linalg.norm(found.landmarks - marks, axis=2).mean(1) / unit
+        faces = detector(portrait.photo)
+        off = np.linalg.norm(faces.landmarks - marks, axis=2).mean(1) / unit
         best = int(off.argmin()) if len(off) else -1
-        yield (found.landmarks[best], off[best]) if len(off) and off[best] < NEAR else (None, np.inf)
+        yield (faces.landmarks[best], off[best]) if len(off) and off[best] < NEAR else (None, np.inf)
 
 
 @pytest.mark.material
@@ -46,7 +46,7 @@ def test_the_sample_detector_finds_drawn_faces_and_few_others(drawn, capsys):
     """On people of another seed than its training data."""
     detector = OnnxDetector(str(DETECTOR))
     off = np.array([o for _, o in nearest_landmarks(detector, drawn)])
-    more = np.mean([len(detector(one.photo).scores) - len(one.boxes) for one in drawn])
+    more = np.mean([len(detector(portrait.photo).scores) - len(portrait.boxes) for portrait in drawn])
     with capsys.disabled():
         sys.stdout.write(
             f"\nsample detector: {(off < NEAR).mean():.3f} of {len(off)} faces found, landmarks "
@@ -64,14 +64,14 @@ def test_a_real_embedder_recognises_drawn_people_with_some_errors(material):
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embed = OnnxEmbedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
     kept = [
-        (one, marks)
-        for one, (marks, _) in zip(photos, nearest_landmarks(detector, photos), strict=True)
+        (portrait, marks)
+        for portrait, (marks, _) in zip(photos, nearest_landmarks(detector, photos), strict=True)
         if marks is not None
     ]
-    x = embed(np.stack([align_face(one.photo, marks) for one, marks in kept]))
+    x = embed(np.stack([align_face(portrait.photo, marks) for portrait, marks in kept]))
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
-    person = np.array([one.people[0] for one, _ in kept])
-    one, two = np.triu_indices(len(x), 1)
-    cosine, same = (x @ x.T)[one, two], (person[:, None] == person)[one, two]
+    person = np.array([portrait.people[0] for portrait, _ in kept])
+    row, column = np.triu_indices(len(x), 1)
+    cosine, same = (x @ x.T)[row, column], (person[:, None] == person)[row, column]
     accepted = (cosine[same] > np.quantile(cosine[~same], 0.99)).mean()  # TAR at FAR 1e-2
     assert 0.75 < accepted < 0.99

@@ -57,8 +57,8 @@ def test_files_that_cannot_be_read_raise_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])
 def test_the_digest_differs_when_only_the_pictures_differ(make_data: Callable[..., Path], tmp_path: Path) -> None:
-    one, other, copy = (tmp_path / name for name in ("one", "other", "copy"))
-    make_data(one), make_data(other, seed=7), make_data(copy)
-    faces, others = open_faces(one), open_faces(other)
-    assert np.array_equal(np.bincount(faces.labels), np.bincount(others.labels))
-    assert faces.digest == open_faces(copy).digest != others.digest
+    original, redrawn, copy = (tmp_path / name for name in ("one", "other", "copy"))
+    make_data(original), make_data(redrawn, seed=7), make_data(copy)
+    faces, redrawn_faces = open_faces(original), open_faces(redrawn)
+    assert np.array_equal(np.bincount(faces.labels), np.bincount(redrawn_faces.labels))
+    assert faces.digest == open_faces(copy).digest != redrawn_faces.digest

@@ -39,8 +39,8 @@ def test_mean_angles_equal_the_slow_reference(monkeypatch: pytest.MonkeyPatch) -
 def test_every_pair_is_in_the_histogram_once() -> None:
     x, label, _ = drawn()
     edges, genuine, impostor = angle_histogram(x, label, bins=18)
-    one = label[:, None] == label[None]
-    assert genuine.sum() == (one.sum() - 25) / 2
+    same_label = label[:, None] == label[None]
+    assert genuine.sum() == (same_label.sum() - 25) / 2
     assert impostor.sum() == 300 - genuine.sum()
     i, j = 3, 17
     at = int(np.searchsorted(edges, between(x[i], x[j])) - 1)

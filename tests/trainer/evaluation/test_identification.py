@@ -148,8 +148,8 @@ def test_the_order_of_people_and_of_distractors_changes_no_figure() -> None:
         return (*identification.cmc(300), *(identification.tar(0.01) or ()))
 
     order = np.random.default_rng(0).permutation(len(x))
-    one = figures(identify(x, person, [distractors]))
-    assert figures(identify(x[order], person[order], blocks(distractors[::-1], 11))) == pytest.approx(one)
+    expected = figures(identify(x, person, [distractors]))
+    assert figures(identify(x[order], person[order], blocks(distractors[::-1], 11))) == pytest.approx(expected)
 
 
 def test_a_distractor_that_scores_as_high_as_the_mate_comes_before_it() -> None:

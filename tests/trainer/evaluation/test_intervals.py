@@ -47,8 +47,8 @@ def test_the_accuracy_on_a_sample_keeps_the_thresholds_of_all_pairs() -> None:
     weight = next(intervals.bootstrap_weights(np.arange(50), samples=1, seed=0))
     expected = []
     for k in range(5):
-        others, here = pairs.fold != k, pairs.fold == k
-        threshold = best_threshold(pairs.cosine[others], pairs.same[others])
+        training_folds, here = pairs.fold != k, pairs.fold == k
+        threshold = best_threshold(pairs.cosine[training_folds], pairs.same[training_folds])
         right = (pairs.cosine[here] >= threshold) == pairs.same[here]
         expected.append((right * weight[here]).sum() / weight[here].sum())
     assert verified.bootstrap_figures["accuracy"][0] == pytest.approx(np.mean(expected))

@@ -90,20 +90,20 @@ def test_searches_equal_those_made_one_by_one() -> None:
     order = np.random.default_rng(1).permutation(len(gallery.ids))  # a gallery need not be sorted by subject
     shuffled = Templates(gallery.ids[order], gallery.x[order], gallery.subject[order])
     searched = one_to_many(probes, shuffled, samples=50)
-    ranks, mates, tops = [], [], []
+    ranks, mated_cosines, unmated_cosines = [], [], []
     for row, person in zip(probes.x, probes.subject, strict=True):
         cosines = {int(s): float(row @ g) for s, g in zip(gallery.subject, gallery.x, strict=True)}
         if person in cosines:
             ranks.append(1 + sum(c > cosines[person] for s, c in cosines.items() if s != person))
-            mates.append(cosines[person])
+            mated_cosines.append(cosines[person])
         else:
-            tops.append(max(cosines.values()))
-    assert (searched.mated, searched.unmated) == (len(ranks), len(tops))
+            unmated_cosines.append(max(cosines.values()))
+    assert (searched.mated, searched.unmated) == (len(ranks), len(unmated_cosines))
     for k, rate in searched.ranks.items():
         assert rate.value == pytest.approx(np.mean(np.array(ranks) <= k))
     for fpir, rate in searched.tpir.items():
-        threshold = min(t for t in [*tops, np.inf] if np.mean(np.array(tops) > t) <= fpir)
-        assert rate.value == pytest.approx(np.mean(np.array(mates) > threshold))
+        threshold = min(t for t in [*unmated_cosines, np.inf] if np.mean(np.array(unmated_cosines) > t) <= fpir)
+        assert rate.value == pytest.approx(np.mean(np.array(mated_cosines) > threshold))
         assert rate.low <= rate.value <= rate.high
     assert searched.tpir[0.01].warning
     assert 0.1 < searched.ranks[1].value < 1

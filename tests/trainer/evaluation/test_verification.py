@@ -30,8 +30,8 @@ def slow_accuracies(pairs: ScoredPairs) -> list[float]:
     accuracies = []
     rows = list(zip(*(a.tolist() for a in pairs), strict=True))
     for k in sorted(set(pairs.fold.tolist())):
-        others = [(c, s) for c, s, f in rows if f != k]
-        right = {t: sum((c >= t) == s for c, s in others) for t in thresholds([c for c, _ in others])}
+        training_pairs = [(c, s) for c, s, f in rows if f != k]
+        right = {t: sum((c >= t) == s for c, s in training_pairs) for t in thresholds([c for c, _ in training_pairs])}
         best = [t for t, n in right.items() if n == max(right.values())]
         t = best[len(best) // 2]
         here = [(c >= t) == s for c, s, f in rows if f == k]

@@ -30,15 +30,17 @@ def slow_psi(x: float) -> float:
     return math.cos(x) + level
 
 
-def slow_logit(head: Head, x: list[float], w: list, own: bool) -> float:
+def slow_logit(head: Head, x: list[float], w: list, is_own_class: bool) -> float:
     if isinstance(head, Linear):
         return sum(p * q for p, q in zip(x, w[:-1], strict=True)) + w[-1]
     if isinstance(head, CombinedMargin):
         t = min(angle(x, centre) for centre in w) if head.centres > 1 else angle(x, w)
-        return head.scale * (slow_psi(head.m1 * t + head.m2) - head.m3 if own else math.cos(t))
+        return head.scale * (slow_psi(head.m1 * t + head.m2) - head.m3 if is_own_class else math.cos(t))
     t, size = angle(x, w), math.hypot(*x) * (math.hypot(*w) if head.keep_weights else 1)
     cosine_weight = max(head.least, head.base / (1 + head.gamma * STEP) ** head.power)
-    return size * ((cosine_weight * math.cos(t) + slow_psi(head.m * t)) / (1 + cosine_weight) if own else math.cos(t))
+    return size * (
+        (cosine_weight * math.cos(t) + slow_psi(head.m * t)) / (1 + cosine_weight) if is_own_class else math.cos(t)
+    )
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -48,7 +50,8 @@ def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
     z, margin, _ = compute_logits(head, x, w, LABEL, step=STEP)
     actual = z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
     expected = [
-        [slow_logit(head, x[i].tolist(), w[j].tolist(), own=j == LABEL[i]) for j in range(CLASSES)] for i in range(N)
+        [slow_logit(head, x[i].tolist(), w[j].tolist(), is_own_class=j == LABEL[i]) for j in range(CLASSES)]
+        for i in range(N)
     ]
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64))
 

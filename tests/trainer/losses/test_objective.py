@@ -51,8 +51,8 @@ def test_an_objective_equals_torchs_cross_entropy_of_logits_with_the_margin() ->
     w = ob.fc.all_rows().clone().requires_grad_()
     x = x.requires_grad_()
     cosine = nn.functional.normalize(x) @ nn.functional.normalize(w).T
-    own = combined_margin(cosine.gather(1, label[:, None]), 0.9, 0.4, 0.15)
-    plain = nn.functional.cross_entropy(64 * cosine.scatter(1, label[:, None], own), label)
+    targets = combined_margin(cosine.gather(1, label[:, None]), 0.9, 0.4, 0.15)
+    plain = nn.functional.cross_entropy(64 * cosine.scatter(1, label[:, None], targets), label)
     expected = torch.autograd.grad(plain, (x, w))
     loss = ob(x, label)
     actual = torch.autograd.grad(loss, (x, *ob.parameters()))

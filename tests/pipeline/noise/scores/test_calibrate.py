@@ -13,8 +13,8 @@ def test_the_far_holds_for_impostors_outside_the_sample():
     rng = np.random.default_rng(0)
     x, identity = noisy_identities(rng)
     calibration = calibrate([x], identity=identity)
-    others = impostor_stats(np.array([person(rng) for _ in range(1500)]), calibration.impostors[0])
-    z = score_matrix(others, others)[np.triu_indices(1500, 1)] * calibration.weights[0]
+    new_impostors = impostor_stats(np.array([person(rng) for _ in range(1500)]), calibration.impostors[0])
+    z = score_matrix(new_impostors, new_impostors)[np.triu_indices(1500, 1)] * calibration.weights[0]
     for far in (0.1, 0.01, 1e-3, 1e-4):
         assert (z >= threshold_at_far(calibration.fused_curve, far)).mean() == pytest.approx(far, rel=0.35)
 

@@ -41,9 +41,10 @@ def test_statistics_of_many_faces_are_those_of_each_alone():
     rng = np.random.default_rng(0)
     impostors = uneven_impostors(rng)
     x = unit(rng.normal(size=(BLOCK + FEW_ROWS, DIM)))
-    many, alone = impostor_stats(x, impostors), [impostor_stats(x[i : i + 1], impostors) for i in range(0, len(x), 97)]
-    assert np.allclose(many.impostor_mean[::97], [a.impostor_mean[0] for a in alone])
-    assert np.allclose(many.impostor_deviation[::97], [a.impostor_deviation[0] for a in alone], rtol=1e-10)
+    together = impostor_stats(x, impostors)
+    alone = [impostor_stats(x[i : i + 1], impostors) for i in range(0, len(x), 97)]
+    assert np.allclose(together.impostor_mean[::97], [a.impostor_mean[0] for a in alone])
+    assert np.allclose(together.impostor_deviation[::97], [a.impostor_deviation[0] for a in alone], rtol=1e-10)
 
 
 def test_a_weighted_mean_has_the_statistics_that_its_vector_has_as_a_face():
@@ -52,8 +53,8 @@ def test_a_weighted_mean_has_the_statistics_that_its_vector_has_as_a_face():
     impostors = uneven_impostors(rng)
     direct = impostor_stats(unit(x[:3].sum(0))[None], impostors)
     mean = weighted_means(impostor_stats(x, impostors), np.array([[1, 1, 1, 0]]), impostors)
-    for one, two in zip(direct, mean, strict=True):
-        assert np.allclose(one, two)
+    for expected, actual in zip(direct, mean, strict=True):
+        assert np.allclose(expected, actual)
 
 
 def test_leave_one_out_scores_are_those_with_the_mean_of_the_others():
@@ -61,8 +62,8 @@ def test_leave_one_out_scores_are_those_with_the_mean_of_the_others():
     x = photos_of(person(rng), 5, rng)
     impostors = uneven_impostors(rng)
     faces = impostor_stats(x, impostors)
-    others = weighted_means(faces, 1 - np.eye(5), impostors)
-    assert np.allclose(leave_one_out_scores(faces, impostors), row_scores(faces, others), atol=2e-6)
+    means = weighted_means(faces, 1 - np.eye(5), impostors)
+    assert np.allclose(leave_one_out_scores(faces, impostors), row_scores(faces, means), atol=2e-6)
 
 
 def test_take_rows_keeps_the_chosen_rows():

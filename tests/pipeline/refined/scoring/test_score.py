@@ -79,24 +79,24 @@ def reference(rows: list[dict[str, str | None]], truth: Truth) -> tuple[float, f
     """Precision, recall, noise after and clean photos lost, photo by photo with dictionaries."""
     true = {k: (c, p, t) for k, c, p, t in zip(truth.keys, truth.claimed, truth.person, truth.kind, strict=True)}
     votes: dict[str, Counter[str]] = {}
-    homes: dict[tuple[str, str], Counter[str]] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         claimed, person, kind = true[row["key"]]
         if row["identity"] and kind in ("clean", "duplicate"):
             votes.setdefault(row["identity"], Counter())[person] += 1
         if row["identity"] and kind == "clean":
-            homes.setdefault((claimed, person), Counter())[row["identity"]] += 1
+            counts.setdefault((claimed, person), Counter())[row["identity"]] += 1
     owner = {i: c.most_common(1)[0][0] for i, c in votes.items()}
-    home: dict[str, set[str]] = {}
-    for (claimed, _), count in homes.items():
-        home.setdefault(claimed, set()).add(count.most_common(1)[0][0])
+    main_identities: dict[str, set[str]] = {}
+    for (claimed, _), count in counts.items():
+        main_identities.setdefault(claimed, set()).add(count.most_common(1)[0][0])
     flagged, stopped, wrong, lost, kept_wrong, kept = [], 0, 0, 0, 0, 0
     for row in rows:
         claimed, person, kind = true[row["key"]]
         identity = row["identity"]
         right = identity is not None and owner.get(identity) == person
         noise = identity is None and row["reason"] not in NOT_NOISE
-        moved = identity is not None and claimed in home and identity not in home[claimed]
+        moved = identity is not None and claimed in main_identities and identity not in main_identities[claimed]
         if kind in ("outlier", "flip", "clean") and (noise or moved):
             flagged.append(kind != "clean")
         wrong += kind in ("outlier", "flip")
@@ -118,9 +118,11 @@ def test_the_arrays_count_what_the_dictionaries_count(seed: int) -> None:
     ]
     keys = [f"{i}.jpg" for i in range(n)]
     truth = Truth(claimed, person, kind, np.full(n, -1), keys=keys)
-    where = [None if rng.random() < 0.3 else p if rng.random() < 0.8 else f"n{rng.integers(0, 20)}" for p in person]
+    identities = [
+        None if rng.random() < 0.3 else p if rng.random() < 0.8 else f"n{rng.integers(0, 20)}" for p in person
+    ]
     reasons = rng.choice(["outlier", "duplicate", "too_few", "misplaced"], n).tolist()
-    rows = [{"key": k, "identity": i, "reason": r} for k, i, r in zip(keys, where, reasons, strict=True)]
+    rows = [{"key": k, "identity": i, "reason": r} for k, i, r in zip(keys, identities, reasons, strict=True)]
     order = rng.permutation(n)
     result = score([pa.Table.from_pylist([rows[i] for i in order], schema=schema.LABELS)], truth)
     precision, recall, noise_after, lost = reference(rows, truth)

@@ -42,8 +42,8 @@ def test_a_changed_answer_replaces_the_earlier_one_and_both_are_stored(tmp_path)
 
 
 def test_the_order_in_which_answers_come_does_not_matter(tmp_path):
-    one, two = row("a", "yes", "w"), row("b", "no", "v", at=5)
-    for folder, batches in (("x", [[one], [two]]), ("y", [[two], [one]]), ("z", [[one, two]])):
+    first, second = row("a", "yes", "w"), row("b", "no", "v", at=5)
+    for folder, batches in (("x", [[first], [second]]), ("y", [[second], [first]]), ("z", [[first, second]])):
         for batch in batches:
             append(str(tmp_path / folder), batch)
     ledgers = [read(str(tmp_path / folder)) for folder in "xyz"]

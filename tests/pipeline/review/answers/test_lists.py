@@ -75,8 +75,8 @@ def test_people_overrule_a_list(root: tuple[str, Refinement, Truth], tmp_path: P
     apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong", author="somebody's list")
     assert fates(path)[key] == (None, "outlier")
     listed = next(r for r in ledger.rows_of(ledger.read(path)) if r.who == "somebody's list")
-    for who in ("ann", "bob"):
-        ledger.append(path, [replace(listed, who=who, purpose="case", verdict="no", answer_id=f"1/{who}")])
+    for annotator in ("ann", "bob"):
+        ledger.append(path, [replace(listed, who=annotator, purpose="case", verdict="no", answer_id=f"1/{annotator}")])
     label_again(path, settled_verdicts(path))
     assert fates(path)[key] == (key[:3], "")
 
@@ -104,11 +104,11 @@ def test_the_last_list_counts_though_the_clock_went_back(
 def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Path):
     path, _, _ = root
     names = sorted({i for i, reason in fates(path).values() if i and not reason and "~" not in i})
-    one, two, gone = names[5:8]  # the first persons have two names each, which the machine merges
-    applied = apply_list(path, [written(tmp_path / "pairs.txt", [f"{two} {one}", "m.1 m.2"])], says="same")
+    left, right, gone = names[5:8]  # the first persons have two names each, which the machine merges
+    applied = apply_list(path, [written(tmp_path / "pairs.txt", [f"{right} {left}", "m.1 m.2"])], says="same")
     assert (applied.known, applied.unknown, applied.new) == (1, 1, 1)
-    together = {i for k, (i, _) in fates(path).items() if k[:3] in (one, two) and i}
-    assert len(together & {one, two}) == 1
+    together = {i for k, (i, _) in fates(path).items() if k[:3] in (left, right) and i}
+    assert len(together & {left, right}) == 1
     apply_list(path, [written(tmp_path / "gone.txt", [gone])], says="go")
     assert {fates(path)[k] for k in fates(path) if k.startswith(f"{gone}/") and fates(path)[k][1] == "overlap"}
     assert gone not in {i for i, _ in fates(path).values()}

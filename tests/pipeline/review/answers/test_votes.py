@@ -82,9 +82,9 @@ def test_with_many_annotators_random_answers_are_recognised_without_gold():
     truth = {f"f{i}": bool(rng.integers(2)) for i in range(400)}
     rows = []
     for finding, yes in truth.items():
-        for who in rng.permutation(list(accuracy))[:3]:
-            right = rng.random() < accuracy[who]
-            rows.append(row(finding, "yes" if yes == right else "no", str(who)))
+        for annotator in rng.permutation(list(accuracy))[:3]:
+            right = rng.random() < accuracy[annotator]
+            rows.append(row(finding, "yes" if yes == right else "no", str(annotator)))
     verdicts, _ = settled(*rows, votes=3)
     majority = {f: sum(r.verdict == "yes" for r in rows if r.finding.finding_id == f) > 1 for f in truth}
     wrong = np.mean([verdicts[f] != ("yes" if yes else "no") for f, yes in truth.items() if f in verdicts])

@@ -37,15 +37,15 @@ def test_each_group_has_projects_of_its_own(server):
 
 
 def test_the_answers_of_two_annotators_come_once_each(server, ada, grace):
-    one, two = grid("a", cells=2), pair("b")
-    post(server, "votes", one, two)
-    at, of = tasks(server, "votes")[one.id].id, tasks(server, "votes", PAIR)[two.id].id
+    photos, photo_pair = grid("a", cells=2), pair("b")
+    post(server, "votes", photos, photo_pair)
+    at, of = tasks(server, "votes")[photos.id].id, tasks(server, "votes", PAIR)[photo_pair.id].id
     assert collect_answers(server, "votes", {})[0] == []
     changed = ada.answer(at, {"cell_0": "other", "cell_1": "same", "knows": "yes"}, seconds=6)
     answers, cursor = collect_answers(server, "votes", {})
     assert [(a.item, a.choice, a.annotator, a.knows, a.seconds, a.question) for a in answers] == [
-        ("a.0", "other", ada.email, True, 3.0, one.id),
-        ("a.1", "same", ada.email, True, 3.0, one.id),
+        ("a.0", "other", ada.email, True, 3.0, photos.id),
+        ("a.1", "same", ada.email, True, 3.0, photos.id),
     ]
     assert answers[0].answer_id == answers[1].answer_id
     grace.answer(at, {"cell_0": "unsure", "cell_1": "unusable"})
@@ -71,9 +71,9 @@ def test_the_answers_of_two_annotators_come_once_each(server, ada, grace):
 
 def test_answers_after_the_servers_clock_was_put_back_are_collected(server, ada, grace):
     """The first answer was collected when the clock was an hour ahead; then the clock was put right."""
-    one, two = grid("a", cells=1), grid("b", cells=1)
-    post(server, "clock", one, two)
-    ada.answer(tasks(server, "clock")[one.id].id, {"cell_0": "same"})
+    first, second = grid("a", cells=1), grid("b", cells=1)
+    post(server, "clock", first, second)
+    ada.answer(tasks(server, "clock")[first.id].id, {"cell_0": "same"})
     _, cursor = collect_answers(server, "clock", {})
     ((key, text),) = cursor.items()
     kept = AnswerCursor.read(text)
@@ -84,7 +84,7 @@ def test_answers_after_the_servers_clock_was_put_back_are_collected(server, ada,
     )
     cursor = {key: ahead.write({})}
     assert collect_answers(server, "clock", cursor)[0] == []
-    grace.answer(tasks(server, "clock")[two.id].id, {"cell_0": "other"})
+    grace.answer(tasks(server, "clock")[second.id].id, {"cell_0": "other"})
     answers, cursor = collect_answers(server, "clock", cursor)
     assert ("b.0", "other", grace.email) in [(a.item, a.choice, a.annotator) for a in answers]
     assert collect_answers(server, "clock", cursor)[0] == []

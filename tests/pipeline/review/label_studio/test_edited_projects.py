@@ -14,20 +14,20 @@ pytestmark = pytest.mark.server
 
 
 def test_a_deleted_project_is_made_again_and_its_cursor_forgotten(server, ada):
-    one = grid("a")
-    post(server, "deleted", one)
-    ada.answer(tasks(server, "deleted")[one.id].id, {"cell_0": "other"})
+    question = grid("a")
+    post(server, "deleted", question)
+    ada.answer(tasks(server, "deleted")[question.id].id, {"cell_0": "other"})
     answers, cursor = collect_answers(server, "deleted", {})
     StudioClient(server).sdk.projects.delete(project(server, "deleted").id)
     assert collect_answers(server, "deleted", cursor) == ([], {})
-    assert post(server, "deleted", one) == (1, 0, 0)
-    ada.answer(tasks(server, "deleted")[one.id].id, {"cell_0": "other"})
+    assert post(server, "deleted", question) == (1, 0, 0)
+    ada.answer(tasks(server, "deleted")[question.id].id, {"cell_0": "other"})
     again, _ = collect_answers(server, "deleted", cursor)
     assert again[0].answer_id != answers[0].answer_id
 
 
 def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server):
-    one = grid("a")
+    question = grid("a")
 
     def deleting(faces):
         for before in StudioClient(server).projects("deleted meanwhile"):
@@ -36,23 +36,24 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
         return pictures(faces)
 
     deleted = []
-    assert send_questions(server, "deleted meanwhile", "all", [one], deleting, wanted_items=ids(one)) == (1, 0, 0)
+    counts = send_questions(server, "deleted meanwhile", "all", [question], deleting, wanted_items=ids(question))
+    assert counts == (1, 0, 0)
     assert deleted
-    assert on_server(server, "deleted meanwhile") == {one.id: 1}
+    assert on_server(server, "deleted meanwhile") == {question.id: 1}
 
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_page_that_was_edited_by_hand_is_restored(server, ada, answered):
-    name, one = f"edited {answered}", pair("a")
-    post(server, name, one)
+    name, question = f"edited {answered}", pair("a")
+    post(server, name, question)
     if answered:
-        ada.answer(tasks(server, name, PAIR)[one.id].id, {"same": "same"})
+        ada.answer(tasks(server, name, PAIR)[question.id].id, {"same": "same"})
     before = project(server, name, PAIR)
     edited = before.label_config.replace('value="cannot tell"', 'value="who knows"')
     StudioClient(server).sdk.projects.update(
         before.id, label_config=edited, maximum_annotations=7, description="our faces"
     )
-    assert post(server, name, one, votes=3) == (0, 1, 0)
+    assert post(server, name, question, votes=3) == (0, 1, 0)
     now = project(server, name, PAIR)
     assert now.id == before.id
     assert now.label_config == before.label_config
@@ -69,48 +70,49 @@ def test_a_renamed_project_is_recognised(server):
 
 
 def test_a_page_that_cannot_be_restored_raises_an_error(server, ada):
-    one = pair("a")
-    post(server, "spoilt", one)
+    question = pair("a")
+    post(server, "spoilt", question)
     before = project(server, "spoilt", PAIR)
     other = '<View><Text name="title" value="$title"/><Choices name="odd" toName="title"><Choice value="x"/></Choices>'
     StudioClient(server).sdk.projects.update(before.id, label_config=f"{other}</View>")
-    ada.answer(tasks(server, "spoilt", PAIR)[one.id].id, {"odd": "x"})
+    ada.answer(tasks(server, "spoilt", PAIR)[question.id].id, {"odd": "x"})
     with pytest.raises(
         UserError, match="its page was changed by hand and answered since; give the project another title"
     ):
-        post(server, "spoilt", one)
+        post(server, "spoilt", question)
     assert collect_answers(server, "spoilt", {})[0] == []
 
 
 def test_tasks_that_somebody_edited_or_deleted_are_sent_again_and_never_misread(server, ada, caplog):
-    one, two, three = grid("a"), grid("b"), grid("c")
-    post(server, "tasks", one, two, three)
+    reordered, answered, deleted = grid("a"), grid("b"), grid("c")
+    post(server, "tasks", reordered, answered, deleted)
     client, sent = StudioClient(server), tasks(server, "tasks")
 
     def turn(question):
         data = client.sdk.tasks.get(str(sent[question.id].id)).data
         client.sdk.tasks.update(str(sent[question.id].id), data={**data, "items": data["items"][::-1]})
 
-    turn(one)
-    turn(two)
-    ada.answer(sent[two.id].id, {"cell_0": "other"})
-    client.sdk.tasks.delete(str(sent[three.id].id))
+    turn(reordered)
+    turn(answered)
+    ada.answer(sent[answered.id].id, {"cell_0": "other"})
+    client.sdk.tasks.delete(str(sent[deleted.id].id))
     with caplog.at_level("INFO", logger="refinery"):
         assert collect_answers(server, "tasks", {})[0] == []
     assert "1 answers left out: somebody edited" in caplog.text
-    assert post(server, "tasks", one, two, three) == (3, 0, 1)
-    assert on_server(server, "tasks") == {one.id: 1, two.id: 2, three.id: 1}  # the answered one is never touched
-    assert post(server, "tasks", one, two, three) == (0, 3, 0)
+    assert post(server, "tasks", reordered, answered, deleted) == (3, 0, 1)
+    # the answered one is never touched
+    assert on_server(server, "tasks") == {reordered.id: 1, answered.id: 2, deleted.id: 1}
+    assert post(server, "tasks", reordered, answered, deleted) == (0, 3, 0)
 
 
 def test_a_question_that_is_being_answered_is_not_withdrawn(server, ada):
-    one = grid("a")
-    post(server, "draft", one)
-    task = tasks(server, "draft")[one.id].id
+    question = grid("a")
+    post(server, "draft", question)
+    task = tasks(server, "draft")[question.id].id
     csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"]}
     begun = {
         "result": [{"from_name": "cell_0", "to_name": "face_0", "type": "choices", "value": {"choices": ["other"]}}]
     }
     ada.web.post(f"/api/tasks/{task}/drafts", json={**begun, "lead_time": 1}, headers=csrf).raise_for_status()
     assert post(server, "draft", wanted=set()) == (0, 0, 0)
-    assert sent_items(server, "draft") == {"all": ids(one)}
+    assert sent_items(server, "draft") == {"all": ids(question)}

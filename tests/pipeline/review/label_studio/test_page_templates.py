@@ -30,9 +30,9 @@ def test_what_the_template_shows_is_in_the_data():
             for attribute in ("value", "on"):
                 at = tag.get(attribute, "")
                 if at.startswith("$"):
-                    name, _, rest = at[1:].partition("[{{at}}]")
-                    shown = filled[name][0] if rest or "{{at}}" in at else filled[name]
-                    assert shown[rest[1:]] if rest else shown, at
+                    name, _, key = at[1:].partition("[{{at}}]")
+                    shown = filled[name][0] if key or "{{at}}" in at else filled[name]
+                    assert shown[key[1:]] if key else shown, at
 
 
 def test_every_choice_of_the_pages_is_one_that_answers_know():

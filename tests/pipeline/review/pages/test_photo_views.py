@@ -16,10 +16,10 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory):
     out = tmp_path_factory.mktemp("pictures")
-    for number, one in enumerate(draw_people(2, 3, seed=4)):
+    for number, drawing in enumerate(draw_people(2, 3, seed=4)):
         folder = out / "photos" / f"m.{number // 3}"
         folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / f"{number}.png"), one.photo)
+        cv2.imwrite(str(folder / f"{number}.png"), drawing.photo)
     root = str(out / "root")
     refine.fn(root, ["image-folder", str(out / "photos")], detector=str(DETECTOR), embedder=str(EMBEDDER))
     return out / "photos", latest(root)

@@ -32,7 +32,7 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
     name = mixed.identity
     assert name == "zz"
     assert not [c for c in find_cases(before) if c.identity == name and c.page == GRID]
-    append(root, [LedgerRow(mixed.finding, "no", who, "case", answer_id=who) for who in ("a", "b")])
+    append(root, [LedgerRow(mixed.finding, "no", annotator, "case", answer_id=annotator) for annotator in ("a", "b")])
     refinement = label_again(root, settle(read(root)).verdicts)
     kept = {r["face_id"] for r in refinement.labels.read().to_pylist() if r["identity"] == name}
     suspects = [c for c in find_cases(refinement) if c.identity == name and c.page == GRID]

@@ -31,21 +31,21 @@ def test_a_seed_draws_the_same_photo_independently_of_other_photos(drawn):
 
 
 def test_photos_are_larger_than_the_face_and_eight_bit(drawn):
-    for one in drawn:
-        assert one.photo.dtype == np.uint8
-        assert all(250 <= side <= 400 for side in one.photo.shape[:2])
-        assert 20 < one.photo.mean() < 235
-        assert one.photo.std() > 15
-        x1, y1, x2, y2 = one.boxes[0]
-        assert 60 < x2 - x1 < 0.8 * one.photo.shape[1]
-        assert 60 < y2 - y1 < 0.8 * one.photo.shape[0]
+    for portrait in drawn:
+        assert portrait.photo.dtype == np.uint8
+        assert all(250 <= side <= 400 for side in portrait.photo.shape[:2])
+        assert 20 < portrait.photo.mean() < 235
+        assert portrait.photo.std() > 15
+        x1, y1, x2, y2 = portrait.boxes[0]
+        assert 60 < x2 - x1 < 0.8 * portrait.photo.shape[1]
+        assert 60 < y2 - y1 < 0.8 * portrait.photo.shape[0]
     assert [d.people for d in drawn] == [(i // 2,) for i in range(8)]
 
 
 def test_landmarks_have_the_geometry_of_a_face(drawn, groups):
-    for one in [*drawn, *groups]:
-        assert one.landmarks.shape == (len(one.boxes), 5, 2)
-        for (x1, y1, x2, y2), marks in zip(one.boxes, one.landmarks, strict=True):
+    for portrait in [*drawn, *groups]:
+        assert portrait.landmarks.shape == (len(portrait.boxes), 5, 2)
+        for (x1, y1, x2, y2), marks in zip(portrait.boxes, portrait.landmarks, strict=True):
             assert (marks > (x1, y1)).all()
             assert (marks < (x2, y2)).all()
             left, right, nose, corner, other = marks
@@ -59,19 +59,19 @@ def test_landmarks_have_the_geometry_of_a_face(drawn, groups):
 
 def test_the_skin_lies_between_the_landmarks(drawn):
     """The colour between the landmarks of the eyes is that of the skin, so the landmarks fit the drawing."""
-    for one in drawn:
-        left, right, nose, *_ = one.landmarks[0]
+    for portrait in drawn:
+        left, right, nose, *_ = portrait.landmarks[0]
         x, y = ((left + right + nose) / 3).round().astype(int)
-        blue, _, red = one.photo[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(0)
+        blue, _, red = portrait.photo[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).mean(0)
         assert red > blue
 
 
 def test_the_first_of_several_people_is_the_subject(groups):
-    for one in groups:
-        height, width = one.photo.shape[:2]
-        faces = DetectedFaces(one.boxes, np.ones(len(one.boxes), np.float32), one.landmarks)
+    for portrait in groups:
+        height, width = portrait.photo.shape[:2]
+        faces = DetectedFaces(portrait.boxes, np.ones(len(portrait.boxes), np.float32), portrait.landmarks)
         assert main_face(faces, width=width, height=height) == 0
-    assert [len(one.people) for one in groups] == [2, 3] * 4
+    assert [len(portrait.people) for portrait in groups] == [2, 3] * 4
 
 
 def test_people_have_the_means_of_the_measures():

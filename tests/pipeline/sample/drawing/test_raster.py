@@ -35,12 +35,12 @@ def slow_raster(points: np.ndarray, frame: tuple[int, int], sign: int) -> dict[i
 
 def test_a_rectangle_covers_every_pixel_once():
     points = grid(2, 2) * (4, 3, 1) + (1, 2, 7)
-    seen = rasterise(points.astype(np.float32), (10, 10))
-    y, x = np.divmod(seen.pixel, 10)
+    visible = rasterise(points.astype(np.float32), (10, 10))
+    y, x = np.divmod(visible.pixel, 10)
     assert sorted(zip(y, x, strict=True)) == [(y, x) for y in range(2, 6) for x in range(1, 6)]
-    np.testing.assert_allclose(seen.column, (x - 1) / 4, atol=1e-6)
-    np.testing.assert_allclose(seen.row, (y - 2) / 3, atol=1e-6)
-    assert set(seen.depth) == {7}
+    np.testing.assert_allclose(visible.column, (x - 1) / 4, atol=1e-6)
+    np.testing.assert_allclose(visible.row, (y - 2) / 3, atol=1e-6)
+    assert set(visible.depth) == {7}
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -49,13 +49,15 @@ def test_a_crumpled_grid_equals_the_slow_reference(inside):
     points = (grid(5, 6) * (4.3, 4.1, 0) + rng.normal(0, 2.5, (5, 6, 3)) + (-1.5, -1.5, 0)).astype(np.float32)
     frame = (16, 18)
     expected = slow_raster(points, frame, -1 if inside else 1)
-    seen = rasterise(points, frame, inside=inside)
-    found = dict(zip(seen.pixel.tolist(), zip(seen.column, seen.row, seen.depth, strict=True), strict=True))
-    assert len(found) == len(seen.pixel)  # no pixel twice
-    assert set(expected) <= set(found)
-    assert len(set(found) - set(expected)) <= 1  # on an edge, within rounding of it
+    visible = rasterise(points, frame, inside=inside)
+    by_pixel = dict(
+        zip(visible.pixel.tolist(), zip(visible.column, visible.row, visible.depth, strict=True), strict=True)
+    )
+    assert len(by_pixel) == len(visible.pixel)  # no pixel twice
+    assert set(expected) <= set(by_pixel)
+    assert len(set(by_pixel) - set(expected)) <= 1  # on an edge, within rounding of it
     for pixel, value in expected.items():
-        np.testing.assert_allclose(found[pixel], value, atol=2e-3)
+        np.testing.assert_allclose(by_pixel[pixel], value, atol=2e-3)
 
 
 def test_the_nearer_of_two_folds_is_visible():

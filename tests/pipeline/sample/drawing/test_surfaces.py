@@ -18,20 +18,20 @@ def lamp(x: float, y: float, z: float, **other: float) -> Light:
 
 
 def test_light_by_hand():
-    normal, one = np.full((2, 2, 3), (0, 0, 2), np.float32), np.ones((2, 2), np.float32)
+    normal, ones = np.full((2, 2, 3), (0, 0, 2), np.float32), np.ones((2, 2), np.float32)
     wrap, view = np.array([0.3, 0.2, 0.1], np.float32), np.array([0, 0, 1], np.float32)
     grey = np.array([0.5, 0.5, 0.5], np.float32)
-    frontal = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=one, wrap=wrap)
+    frontal = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=ones, wrap=wrap)
     np.testing.assert_allclose(frontal, 0.5, rtol=1e-5)
-    grazing = shade(grey, normal, lamp(1, 0, 0), view=view, occlusion=one, wrap=wrap)
+    grazing = shade(grey, normal, lamp(1, 0, 0), view=view, occlusion=ones, wrap=wrap)
     np.testing.assert_allclose(grazing[0, 0], [0.5 * w / (1 + w) for w in (0.3, 0.2, 0.1)], rtol=1e-5)
-    behind = shade(grey, normal, lamp(0, 0, -1, fill=0.4), view=view, occlusion=one, wrap=wrap)
+    behind = shade(grey, normal, lamp(0, 0, -1, fill=0.4), view=view, occlusion=ones, wrap=wrap)
     np.testing.assert_allclose(behind, 0.5 * 0.4, rtol=1e-5)
-    hollow = shade(grey, normal, lamp(0, 0, -1, ambient=0.5), view=view, occlusion=0.2 * one, wrap=wrap)
+    hollow = shade(grey, normal, lamp(0, 0, -1, ambient=0.5), view=view, occlusion=0.2 * ones, wrap=wrap)
     np.testing.assert_allclose(hollow, 0.5 * 0.5 * (0.81 + 0.11) * 0.2 * (0.45 + 0.55 * 0.2), rtol=1e-5)
-    shadowed = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=one, shadow=0.25 * one, wrap=wrap)
+    shadowed = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=ones, shadow=0.25 * ones, wrap=wrap)
     np.testing.assert_allclose(shadowed, 0.125, rtol=1e-5)
-    shining = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=one, gloss=one, wrap=wrap)
+    shining = shade(grey, normal, lamp(0, 0, 1), view=view, occlusion=ones, gloss=ones, wrap=wrap)
     np.testing.assert_allclose(shining, 0.5 + 0.26 * 1.0, rtol=1e-5)
 
 
@@ -48,8 +48,8 @@ def test_whole_power_equals_numpys_power():
 
 
 def test_points_along_a_straight_profile_are_evenly_spaced():
-    found = along(np.array([(0, 0, 10), (30, 40, 20)]), 6)
-    np.testing.assert_allclose(found, [(6 * i, 8 * i, 10 + 2 * i) for i in range(6)], atol=1e-4)
+    points = along(np.array([(0, 0, 10), (30, 40, 20)]), 6)
+    np.testing.assert_allclose(points, [(6 * i, 8 * i, 10 + 2 * i) for i in range(6)], atol=1e-4)
 
 
 def test_noise_is_the_same_at_any_resolution():

@@ -57,8 +57,8 @@ def test_headers(header, payload, tmp_path):
     path = tmp_path / "a.rec"
     path.write_bytes(b"" + codec.frame(b"before") + codec.frame(record))
     with open(path, "rb") as stream:
-        found = codec.read_head(stream.fileno(), 16, path.stat().st_size)
-    assert found == (header, bool(payload), path.stat().st_size)
+        head = codec.read_head(stream.fileno(), 16, path.stat().st_size)
+    assert head == (header, bool(payload), path.stat().st_size)
 
 
 def test_a_header_by_hand():

@@ -26,26 +26,28 @@ def payloads(seed: int, count: int) -> list[bytes]:
 def test_mxnet_reads_written_files(mxnet, tmp_path, layout):
     samples = [Sample(i // 4, p, f"{i}") for i, p in enumerate(payloads(1, 200))]
     write_record_io(tmp_path, samples, layout=layout)
-    found = json.loads(run_python(mxnet, READ_RECORDS, tmp_path))
+    contents = json.loads(run_python(mxnet, READ_RECORDS, tmp_path))
     first = 1 if layout == "identity_ranges" else 0
     for i, sample in enumerate(samples, start=first):
-        assert found["records"][str(i)] == [0, [float(sample.label)], i, 0, sample.jpeg.hex(), ""]
+        assert contents["records"][str(i)] == [0, [float(sample.label)], i, 0, sample.jpeg.hex(), ""]
     if layout == "identity_ranges":
-        assert found["records"]["0"] == [2, [201.0, 251.0], 0, 0, "", ""]
-        assert [found["records"][str(201 + k)][1] for k in range(50)] == [[1.0 + 4 * k, 5.0 + 4 * k] for k in range(50)]
-    assert found["count"] == len(found["records"]) == (251 if layout == "identity_ranges" else 200)
+        assert contents["records"]["0"] == [2, [201.0, 251.0], 0, 0, "", ""]
+        assert [contents["records"][str(201 + k)][1] for k in range(50)] == [
+            [1.0 + 4 * k, 5.0 + 4 * k] for k in range(50)
+        ]
+    assert contents["count"] == len(contents["records"]) == (251 if layout == "identity_ranges" else 200)
 
 
 def test_files_of_mxnet_are_read_and_written_byte_for_byte(mxnet, tmp_path):
-    given = [([float(i), 2.5, float(i % 3)] if i % 3 == 0 else [float(i)], p) for i, p in enumerate(payloads(2, 300))]
-    run_python(mxnet, WRITE_RECORDS, tmp_path, [(labels, p.hex()) for labels, p in given])
-    found = [p for part in reader.parts(tmp_path, part_records=70) for p in reader.index(part)]
-    assert [p.key for p in found] == [str(i) for i in range(300)]
-    assert [p.identity for p in found] == [str(int(labels[0])) for labels, _ in given]
-    assert [reader.read(tmp_path, p) for p in found] == [p for _, p in given]
+    samples = [([float(i), 2.5, float(i % 3)] if i % 3 == 0 else [float(i)], p) for i, p in enumerate(payloads(2, 300))]
+    run_python(mxnet, WRITE_RECORDS, tmp_path, [(labels, p.hex()) for labels, p in samples])
+    photos = [p for part in reader.parts(tmp_path, part_records=70) for p in reader.index(part)]
+    assert [p.key for p in photos] == [str(i) for i in range(300)]
+    assert [p.identity for p in photos] == [str(int(labels[0])) for labels, _ in samples]
+    assert [reader.read(tmp_path, p) for p in photos] == [p for _, p in samples]
     ours = [
         codec.pack(Header(tuple(labels), i, 0, 0 if len(labels) == 1 else len(labels)), payload)
-        for i, (labels, payload) in enumerate(given)
+        for i, (labels, payload) in enumerate(samples)
     ]
     assert b"".join(codec.frame(r) for r in ours) == (tmp_path / "train.rec").read_bytes()
 
@@ -60,13 +62,13 @@ def test_the_same_pixels_and_labels(mxnet, material, tmp_path, layout):
     names = list(dict.fromkeys(p.identity for p in photos))
     samples = [Sample(names.index(p.identity), reader.read(root, p), p.key) for p in photos]
     write_record_io(tmp_path, samples, layout=layout, names=names)
-    found = json.loads(run_python(mxnet, READ_RECORDS, tmp_path))["records"]
+    records = json.loads(run_python(mxnet, READ_RECORDS, tmp_path))["records"]
     again = [p for part in reader.parts(tmp_path) for p in reader.index(part)]
     assert [(p.key, p.identity) for p in again] == [(p.key, p.identity) for p in photos]
     for i, sample in enumerate(samples, start=1 if layout == "identity_ranges" else 0):
         pixels = cv2.imdecode(np.frombuffer(sample.jpeg, np.uint8), cv2.IMREAD_COLOR)
-        assert found[str(i)][1:2] == [[float(sample.label)]]
-        assert found[str(i)][4:] == [sample.jpeg.hex(), sha256(pixels.tobytes()).hexdigest()]
+        assert records[str(i)][1:2] == [[float(sample.label)]]
+        assert records[str(i)][4:] == [sample.jpeg.hex(), sha256(pixels.tobytes()).hexdigest()]
 
 
 @pytest.mark.material

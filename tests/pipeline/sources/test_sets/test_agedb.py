@@ -15,18 +15,18 @@ FILE = "04_FINAL_protocol_30_years.mat"
 
 
 def cells(rows: list[list[object]]) -> np.ndarray:
-    found = np.empty((len(rows), len(rows[0])), object)
+    array = np.empty((len(rows), len(rows[0])), object)
     for i, row in enumerate(rows):
         for j, value in enumerate(row):
-            found[i, j] = value
-    return found
+            array[i, j] = value
+    return array
 
 
 def struct(**fields: object) -> np.ndarray:
-    found = np.empty((1, 1), [(name, object) for name in fields])
+    array = np.empty((1, 1), [(name, object) for name in fields])
     for name, value in fields.items():
-        found[0, 0][name] = value
-    return found
+        array[0, 0][name] = value
+    return array
 
 
 def photo(person: int, number: int) -> str:
@@ -38,9 +38,9 @@ def agedb(folder: Path, **change: object) -> Path:
     write_photos(folder / "03_Protocol_Images", *(f"{photo(p, k)}.jpg" for p in range(12) for k in (0, 1)))
     splits = []
     for fold in range(FOLDS):
-        one = [((fold + i) % 12, (fold + i) % 12) for i in range(EACH)]
-        two = [((fold + i) % 12, (fold + i + 1) % 12) for i in range(EACH)]
-        rows = [[struct(name=photo(pair[k], k), age=20.0 + 30 * k) for pair in one + two] for k in (0, 1)]
+        genuine = [((fold + i) % 12, (fold + i) % 12) for i in range(EACH)]
+        impostor = [((fold + i) % 12, (fold + i + 1) % 12) for i in range(EACH)]
+        rows = [[struct(name=photo(pair[k], k), age=20.0 + 30 * k) for pair in genuine + impostor] for k in (0, 1)]
         answers = np.array([[1.0] * EACH + [-1.0] * EACH])
         splits.append([struct(**({"indices": cells(rows), "labels": answers} | change))])
     savemat(folder / FILE, {"splits": cells(splits)})
@@ -48,8 +48,8 @@ def agedb(folder: Path, **change: object) -> Path:
 
 
 def test_the_pairs_equal_those_of_published_readers(tmp_path: Path) -> None:
-    found = photo_sets.pairs(agedb(tmp_path))
-    assert found == photo_sets.pairs(tmp_path / FILE)
+    pairs = photo_sets.pairs(agedb(tmp_path))
+    assert pairs == photo_sets.pairs(tmp_path / FILE)
     raw = loadmat(tmp_path / FILE)["splits"]  # read field by field, as public code does
     expected = [
         (
@@ -61,9 +61,9 @@ def test_the_pairs_equal_those_of_published_readers(tmp_path: Path) -> None:
         for i in range(FOLDS)
         for c in range(2 * EACH)
     ]
-    assert [(q.a.removesuffix(".jpg"), q.b.removesuffix(".jpg"), q.same, q.fold) for q in found] == expected
-    assert all(q.same == (q.a.split("_")[0] == q.b.split("_")[0]) for q in found)
-    assert [q.person for q in found[:3]] == ["0", "1", "2"]
+    assert [(q.a.removesuffix(".jpg"), q.b.removesuffix(".jpg"), q.same, q.fold) for q in pairs] == expected
+    assert all(q.same == (q.a.split("_")[0] == q.b.split("_")[0]) for q in pairs)
+    assert [q.person for q in pairs[:3]] == ["0", "1", "2"]
     assert len(identity_of_key(tmp_path)) == 24
 
 

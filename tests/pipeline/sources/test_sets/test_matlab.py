@@ -12,16 +12,16 @@ from pipeline.sources.test_sets.matlab import Array, load
 MAX_BYTES = 1 << 20
 
 
-def as_array(found: Any) -> Any:
+def as_array(array: Any) -> Any:
     """An array of scipy's reader as an Array."""
-    flat = found.ravel(order="F")
-    if found.dtype.names:
-        return Array(found.shape, [tuple(map(as_array, record)) for record in flat.tolist()])
-    if found.dtype == object:
-        return Array(found.shape, [as_array(value) for value in flat.tolist()])
-    if found.dtype.kind == "U":
-        return Array((1, len(found.item())), [found.item()])
-    return Array(found.shape, flat.tolist())
+    flat = array.ravel(order="F")
+    if array.dtype.names:
+        return Array(array.shape, [tuple(map(as_array, record)) for record in flat.tolist()])
+    if array.dtype == object:
+        return Array(array.shape, [as_array(value) for value in flat.tolist()])
+    if array.dtype.kind == "U":
+        return Array((1, len(array.item())), [array.item()])
+    return Array(array.shape, flat.tolist())
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -48,10 +48,10 @@ def test_a_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
     for n in range(128, len(whole)):
         file.write_bytes(whole[:n])
         try:
-            found = load(file, "x", max_bytes=MAX_BYTES)
+            read = load(file, "x", max_bytes=MAX_BYTES)
         except ValueError:
             continue
-        assert (found is None) if n == 128 else (found == expected)
+        assert (read is None) if n == 128 else (read == expected)
 
 
 def test_a_file_that_unpacks_to_too_many_bytes_is_an_error(tmp_path: Path) -> None:

@@ -26,12 +26,12 @@ def calfw(folder: Path, *, name: str = "pairs_CALFW.txt", folds: bool = True) ->
 @pytest.mark.parametrize(("name", "folds"), [("pairs_CALFW.txt", True), ("pairs_CPLFW.txt", False)])
 def test_lists_with_two_lines_for_a_pair(tmp_path, name, folds):
     folder = calfw(tmp_path / "set", name=name, folds=folds)
-    found = photo_sets.pairs(folder)
-    assert found == photo_sets.pairs(folder / name)
-    assert len(found) == 40
-    assert found[0] == Pair("P0_A_0001.jpg", "P0_A_0002.jpg", True, 0, "P0_A")
-    assert found[21] == Pair("P1_A_0001.jpg", "P0_A_0002.jpg", False, 0, "P1_A")
-    assert [p.fold for p in found] == [i // 2 for i in range(20)] * 2
+    pairs = photo_sets.pairs(folder)
+    assert pairs == photo_sets.pairs(folder / name)
+    assert len(pairs) == 40
+    assert pairs[0] == Pair("P0_A_0001.jpg", "P0_A_0002.jpg", True, 0, "P0_A")
+    assert pairs[21] == Pair("P1_A_0001.jpg", "P0_A_0002.jpg", False, 0, "P1_A")
+    assert [p.fold for p in pairs] == [i // 2 for i in range(20)] * 2
     assert (
         identity_of_key(folder)
         == identity_of_key(folder / name)
@@ -69,9 +69,9 @@ def test_both_splits_of_cfp(tmp_path):
     ]
     assert frontal[0] == Pair("001/frontal/01.jpg", "001/frontal/02.jpg", True, 0, "001")
     assert [p.fold for p in profile] == [0] * 4 + [1] * 4
-    found = identity_of_key(split / "FP")
-    assert len(found) == 12
-    assert found["002/profile/01.jpg"] == "002"
+    identities = identity_of_key(split / "FP")
+    assert len(identities) == 12
+    assert identities["002/profile/01.jpg"] == "002"
     with pytest.raises(UserError, match=r"holds two lists of pairs: give one of .*FF, .*FP"):
         photo_sets.parts(folder)
 
@@ -80,10 +80,10 @@ def test_lists_with_one_line_for_a_pair(tmp_path):
     write_photos(tmp_path / "agedb30_align_112", *(f"{i}.jpg" for i in range(40)))
     lines = [f"{2 * i}.jpg {2 * i + 1}.jpg {i % 2}\n" for i in range(20)]
     (tmp_path / "agedb_30_pair.txt").write_text("".join(lines))
-    found = photo_sets.pairs(tmp_path)
-    assert found == photo_sets.pairs(tmp_path / "agedb_30_pair.txt")
-    assert found[:2] == [Pair("0.jpg", "1.jpg", False, 0), Pair("2.jpg", "3.jpg", True, 0)]
-    assert [p.fold for p in found] == [i // 2 for i in range(20)]
+    pairs = photo_sets.pairs(tmp_path)
+    assert pairs == photo_sets.pairs(tmp_path / "agedb_30_pair.txt")
+    assert pairs[:2] == [Pair("0.jpg", "1.jpg", False, 0), Pair("2.jpg", "3.jpg", True, 0)]
+    assert [p.fold for p in pairs] == [i // 2 for i in range(20)]
     assert len(identity_of_key(tmp_path)) == 40
 
 

@@ -31,13 +31,13 @@ def put(path: Path, content: object, protocol: int = 4) -> Path:
 @pytest.mark.parametrize("answers", [list, np.array, lambda s: [np.bool_(x) for x in s], lambda s: [int(x) for x in s]])
 def test_a_bin_of_every_form(tmp_path, protocol, kind, answers):
     arrays = [np.frombuffer(p, np.uint8) for p in PHOTOS]
-    given = {
+    photos_as_kind = {
         "bytes": PHOTOS,
         "array": arrays,
         "column": [a.reshape(-1, 1).copy() for a in arrays],
         "object": np.array(PHOTOS, object),
     }[kind]
-    path = put(tmp_path / "lfw.bin", (given, answers(SAME)), protocol)
+    path = put(tmp_path / "lfw.bin", (photos_as_kind, answers(SAME)), protocol)
     photos = indexed_photos(path)
     assert [(p.key, p.identity) for p in photos] == [(f"lfw:{i}", None) for i in range(20)]
     assert [photo_sets.read(path, p) for p in photos] == PHOTOS
