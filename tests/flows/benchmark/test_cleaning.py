@@ -21,7 +21,7 @@ def test_every_way_is_scored_and_found_the_second_time(
     assert "step 1 of" in caplog.text
     caplog.clear()
     lines = {w["cleaned by"]: w for w in first.rows()}
-    ways = ["nothing", "the pipeline", "self-training", "self-training", "sub-centres", "sub-centres"]
+    ways = ["no cleaning", "the pipeline", "self-training", "self-training", "sub-centres", "sub-centres"]
     assert [name.split(",")[0] for name in lines] == ways
     assert (lines["no cleaning"]["F1"], lines["no cleaning"]["lost"]) == ("0.000", "0.0%")
     assert float(lines["the pipeline, shipped model"]["F1"]) > 0.3
