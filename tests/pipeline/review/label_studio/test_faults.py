@@ -103,7 +103,7 @@ def test_requests_are_repeated_after_temporary_faults_and_nothing_is_doubled(ser
         (Fault(IMPORT, "POST", times=99, status=400), "refuses questions"),
         (Fault(IMPORT, "POST", times=99, status=403), "does not let this account"),
         (Fault(r"/api/tasks/\?", "GET", times=99, seconds=8), "too long"),
-        (Fault("whoami", "GET", times=99, status=200, body=b"<html>a shop</html>"), "no Label Studio"),
+        (Fault("whoami", "GET", times=99, status=200, body=b"<html>a shop</html>"), "not a Label Studio"),
     ],
 )
 def test_lasting_faults_raise_an_error_and_the_next_send_completes_the_work(
