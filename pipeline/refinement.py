@@ -131,23 +131,42 @@ def latest(root: str) -> Refinement:
     value = storage.get_json(root, FILE)
     if value is None:
         raise UserError(f"no finished refinement at {root}: run `refinery refine {root} ...` first")
-    check_format(root, value.get("format", FORMAT))
+    try:
+        check_format(root, value.get("format", FORMAT))
+        return _record(_tables(root, value["tables"]), value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{root}/{FILE} is damaged ({error!r}): run `refinery refine {root} ...` with the options of before; "
+            "finished tables are found, and the file is written again"
+        ) from None
+
+
+def _tables(root: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, Table]:
+    """The tables that refinement.json names."""
     tables: dict[str, Table] = {}
-    for name, entry in value["tables"].items():
+    for name, entry in entries.items():
         table = load(root, entry["table"], entry["address"])
         if table is None:
             raise UserError(
                 f"the table {entry['table']}/{entry['address']} is missing from {root}: run the refinement again"
             )
         tables[name] = table
+    return tables
+
+
+def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement:
+    """The refinement of these tables; value: what refinement.json holds. Built-in errors say how it is damaged."""
     option_names = {f.name for f in fields(RefineOptions)}
     options = RefineOptions(**{k: v for k, v in value["params"].items() if k in option_names})
-    return _record(tables, options, value["thresholds"], Account(**value["account"]))
-
-
-def _record(
-    tables: Mapping[str, Table], options: RefineOptions, thresholds: Mapping[str, float], account: Account
-) -> Refinement:
+    account = Account(**value["account"])
+    thresholds = {name: float(threshold) for name, threshold in value["thresholds"].items()}
+    for kind, path in options.sources.values():
+        if not isinstance(kind, str) or not isinstance(path, str):
+            raise TypeError(f"a source is a kind and a path, found {kind!r} and {path!r}")
+    for counts in options.ignored.values():
+        sum(counts.values())
+    if account.kept + sum(account.removed.values()) != account.ingested:
+        raise ValueError("the account's photos do not add up")
     values: dict[str, Any] = {
         field_name: tuple(tables[name] for name in sorted(tables) if re.fullmatch(f"{field_name}_\\d+", name))
         for field_name in NUMBERED_FIELDS
@@ -159,12 +178,15 @@ def _record(
 
 def former_tables(root: str) -> FormerTables:
     """The photos and faces tables that refinement.json names, each None if it does not exist."""
-    value = storage.get_json(root, FILE) or {"tables": {}}
-    check_format(root, value.get("format", FORMAT))
+    value = storage.get_json(root, FILE) or {}
+    if isinstance(value.get("format"), int):
+        check_format(root, value["format"])
+    tables = value.get("tables")
 
     def existing(name: str) -> Table | None:
-        entry = value["tables"].get(name)
-        return load(root, entry["table"], entry["address"]) if entry else None
+        entry = tables.get(name) if isinstance(tables, dict) else None
+        address = entry.get("address") if isinstance(entry, dict) else None  # of a damaged file nothing is reused
+        return load(root, name, address) if isinstance(address, str) else None
 
     return FormerTables(existing("photos"), existing("faces"))
 

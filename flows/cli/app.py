@@ -32,6 +32,9 @@ class Commands(LazyGroup):
 def main() -> None:
     """Run the command that was typed, and end the process with its exit status."""
     log_to_stderr()
+    for word in sys.argv[1:]:
+        if not _is_unicode(word):
+            _end(2, f"the argument {word!a} is not UTF-8: give names and paths in UTF-8")
     try:
         status = build_app()(prog_name="refinery", standalone_mode=False)
     except UserError as error:
@@ -50,6 +53,15 @@ def main() -> None:
     if status == 130:  # typer returns this after Ctrl-C
         _end(130, STOPPED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_unicode(word: str) -> bool:
+    """Whether an argument is text; Python passes bytes that are none as surrogates."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def build_app() -> typer.Typer:

@@ -76,7 +76,7 @@ Against = Annotated[
 Probes = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the probes, FaceScrub's folders of people.")]
 Gallery = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the distractors.")]
 Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
-Shards = Annotated[int, typer.Option(help="Shards of each table; 0: by the number of photos.")]
+Shards = Annotated[int, typer.Option(min=0, help="Shards of each table; 0: by the number of photos.")]
 MinFaces = Annotated[int, typer.Option(help="Photos that an identity must have left; one with fewer is removed.")]
 Groups = Annotated[
     str, typer.Option(help="CSV or Parquet with columns identity, group, and others that annotators should see.")

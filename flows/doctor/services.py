@@ -15,12 +15,14 @@ def label_studio(root: str, url: str) -> Check:
     """The Label Studio of --url or LABEL_STUDIO_URL, or the local one of the root, and whether there is a token."""
     from flows.review.root_server import local_url, token_of
 
+    is_set = bool(url)
     url = (url or (local_url(root) if root else "")).rstrip("/")
     if not url:
         return Check("Label Studio", OK, "not set; `refinery review serve ROOT` starts one on this machine")
     if not answers(f"{url}/health", timeout_s=TIMEOUT_S):
         advice = "start it (`refinery review serve ROOT`), or set LABEL_STUDIO_URL to one that runs"
-        return Check("Label Studio", MISSING, f"no answer at {url}", advice)
+        status = MISSING if is_set else WARNING  # the root's own runs while people review
+        return Check("Label Studio", status, f"no answer at {url}", advice)
     if not token_of(root):
         return Check("Label Studio", WARNING, f"{url} answers", "set LABEL_STUDIO_API_KEY: without it nothing is sent")
     return Check("Label Studio", OK, f"{url} answers, and there is a token")

@@ -4,6 +4,7 @@ Only the labels table is read, and no library heavier than pyarrow is imported.
 """
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +35,19 @@ def labels(root: Root, out: OutFile) -> LabelsFile:
     key: the photo's path in its source. claimed: its identity in the source. score: that of the finding that decided.
     """
     table = refinement.latest(root).labels
+    if not out.name:
+        raise UserError(f"cannot write {str(out)!r}: give --out a file in a folder that exists")
     temporary = out.with_name(f".{out.name}.tmp")
     try:
         _write_tsv(table, temporary)
         temporary.replace(out)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(
             f"cannot write {out} ({error.strerror or error}): give --out a file in a folder that exists"
         ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return LabelsFile(str(out), len(table))
 
 

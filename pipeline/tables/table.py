@@ -70,7 +70,11 @@ def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) ->
     try:
         return storage.with_retries(root, lambda: _read(root, shard, columns))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"cannot read {root}/{shard.path} ({error}): remove it and run again") from None
+        manifests = f"{root}/{shard.path.partition('/')[0]}/*.json"
+        raise UserError(
+            f"cannot read {root}/{shard.path} ({error}): remove it and {manifests}, and run again: "
+            "other shards are found"
+        ) from None
 
 
 def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | None = None) -> Iterator[pa.Table]:

@@ -1,17 +1,21 @@
-"""Unreferenced files: `clean` removes what a killed run left half-written, and nothing while a run is in progress."""
+"""refinement.json, damaged in many ways; and unreferenced files, which are removed when no run is in progress."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows.refine.clean import clean
-from pipeline.refinement import latest, unreferenced_files
+from pipeline.errors import UserError
+from pipeline.refinement import former_tables, latest, unreferenced_files
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import refined
@@ -61,3 +65,53 @@ def test_nothing_is_removed_while_the_root_is_locked(tmp_path: Path, monkeypatch
     assert shard.exists()
     clean(str(tmp_path))
     assert not shard.exists()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a refinement, which no test may change."""
+    root = tmp_path_factory.mktemp("finished")
+    refined(str(root))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("tables",), None),
+        (("tables",), []),
+        (("tables", "labels"), None),
+        (("tables", "labels"), "x"),
+        (("tables", "labels"), {}),
+        (("format",), "x"),
+        (("params",), None),
+        (("params",), 3),
+        (("params", "sources"), {"a": 3}),
+        (("params", "sources"), []),
+        (("params", "ignored"), 3),
+        (("thresholds",), None),
+        (("thresholds",), []),
+        (("thresholds",), {"merge": "x"}),
+        (("account",), None),
+        (("account", "removed"), []),
+        (("account", "kept"), 1_000_000),
+    ],
+)
+def test_a_damaged_refinement_file_is_a_user_error_and_is_no_obstacle(
+    finished: Path, tmp_path: Path, path: tuple[str, ...], value: Any
+) -> None:
+    """value: what stands at a place of the file; None: nothing."""
+    root = shutil.copytree(finished, tmp_path / "root")
+    file = root / "refinement.json"
+    content = json.loads(file.read_text())
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    if value is None:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"refinement\.json is damaged .*: run `refinery refine"):
+        latest(str(root))
+    former_tables(str(root))

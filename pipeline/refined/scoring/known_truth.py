@@ -37,7 +37,7 @@ class Truth:
     original: Codes  # [n] for a duplicate the row of its original, else -1
     # by claimed identity the persons that it stands for
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    overlap: frozenset[str] = frozenset()  # claimed identities whose person is in a test set
+    overlap: frozenset[str] | None = None  # claimed identities whose person is in a test set; None: not known
     keys: Sequence[str] = ()  # [n] the photos' keys; empty if the rows are in the order of the labels
 
 
@@ -70,7 +70,7 @@ def read_truth(folder: str | Path) -> Truth:
         kind,
         np.array(original, np.int64),
         {row["claimed"]: tuple(row["persons"].split()) for row in identities},
-        frozenset(row["claimed"] for row in overlap),
+        frozenset(row["claimed"] for row in overlap) if (folder / "overlap.tsv").exists() else None,
         keys,
     )
 

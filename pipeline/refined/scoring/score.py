@@ -183,6 +183,8 @@ def _overlap(photos: ScoredPhotos, truth: Truth) -> Rate:
 
     An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos.
     """
+    if truth.overlap is None:
+        return Rate(None, None)
     claimed = photos.claimed[photos.removed_for("overlap")]
     removed = np.bincount(claimed, minlength=len(photos.claimed_identities))
     clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_identities))

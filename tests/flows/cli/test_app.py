@@ -24,6 +24,10 @@ def test_a_root_without_a_refinement_is_a_one_line_error(refinery: Command, tmp_
 
 def test_usage_mistakes_have_status_2_and_help_names_units(refinery: Command) -> None:
     assert refinery("refine", "--nonsense")[0] == 2
+    assert (
+        refinery("refine", "ROOT", "image-folder", "P", "--detector", "d", "--embedder", "e", "--shards", "-3")[0] == 2
+    )
+    assert "is not UTF-8" in error_line(refinery("labels", "\udcff\udcfe", "--out", "x"))
     status, out, _ = refinery("refine", "--help")
     assert status == 0
     for word in ("ROOT", "--detector", "--min-faces", "Photos ", "--workers", "default", "Example:"):

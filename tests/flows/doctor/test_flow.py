@@ -72,6 +72,8 @@ def test_a_label_studio_needs_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path:
         monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
         assert services.label_studio(str(tmp_path), url).status == OK
     assert services.label_studio(str(tmp_path), "").found.startswith("not set")
+    monkeypatch.setattr("flows.review.root_server.local_url", lambda root: NOWHERE)
+    assert services.label_studio(str(tmp_path), "").status == WARNING, "the root's own server runs when it is used"
 
 
 def test_a_configured_prefect_server_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:

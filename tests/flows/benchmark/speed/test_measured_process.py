@@ -24,7 +24,7 @@ def test_it_runs_in_another_process_and_the_memory_of_its_children_counts():
     assert last_value == 1
     assert other_process != os.getpid()
     assert seconds >= 2
-    assert 0.4 <= peak < 1
+    assert 0.33 <= peak < 1  # without the children it would be 0.3 at most; on a busy machine a reading comes late
 
 
 def test_memory_of_the_first_phase_is_its_own_figure():

@@ -70,6 +70,8 @@ def test_whole_names_duplicates_and_the_test_set_counted_by_hand() -> None:
     assert (result.claimed_identities_of_two_persons, result.split) == (1, 1)
     assert result.identities_of_two_persons == 0
     assert result.duplicates == result.overlap == (1, 1)
+    unknown = score([pa.Table.from_pylist(rows, schema=schema.LABELS)], replace(truth, overlap=None))
+    assert unknown.overlap == (None, None), "without overlap.tsv nothing is known of the test set"
     together = [{**row, "identity": row["identity"] and row["identity"][0]} for row in rows]
     result = score([pa.Table.from_pylist(together, schema=schema.LABELS)], truth)
     assert (result.split, result.identities_of_two_persons) == (0, 1)
