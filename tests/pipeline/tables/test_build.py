@@ -38,8 +38,8 @@ def test_a_table_is_made_once_and_read_afterwards(tmp_path: Path) -> None:
 
 
 def test_a_table_of_a_newer_version_raises_a_user_error(tmp_path: Path) -> None:
-    made = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
-    file = tmp_path / f"t/{made.address}.json"
+    table = build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 2})
+    file = tmp_path / f"t/{table.address}.json"
     manifest = json.loads(file.read_text())
     file.write_text(json.dumps(manifest | {"versions": manifest["versions"] | {"format": 2}}))
     message = r"was written by a newer version of refinery \(format 2, this one reads 1\): update, or give another root"
@@ -95,10 +95,10 @@ def test_blas_has_one_thread_wherever_a_shard_is_made(tmp_path: Path) -> None:
     with threadpool_limits(3, "blas"), config.set(three):
         run_dask.connect.cache_clear()  # workers of earlier tests have another environment
         for name, workers in (("threads", None), ("processes", 1)):
-            made = build(
+            table = build(
                 str(tmp_path), name, blas_threads, [1, 2], workers=workers, schema=pa.schema([("threads", pa.int32())])
             )
-            assert set(made.read()["threads"].to_pylist()) == {1}
+            assert set(table.read()["threads"].to_pylist()) == {1}
         assert set(blas_threads()["threads"].to_pylist()) == {3}
 
 
