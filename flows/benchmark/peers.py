@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flows.benchmark.drawn.label_quality import WRONG_KINDS, noise_rate, photo_outcomes
+from flows.benchmark.drawn.label_quality import WRONG_KINDS, scored_photos, stopped_and_lost
 from flows.benchmark.noise import only_table
 from flows.benchmark.peer_methods import SETTINGS, Data
 from flows.benchmark.speed.measured_process import run_in_own_process
@@ -36,7 +36,7 @@ from pipeline.noise.copies import COPIES
 from pipeline.noise.policy import Rates
 from pipeline.noise.scores.score_norm import impostor_stats
 from pipeline.refined.labels import label
-from pipeline.refined.scoring.score import Rate
+from pipeline.refined.scoring.score import Rate, stopped_rate
 from pipeline.tables.build import Workers, build
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Shard, Table, read_shard
@@ -132,8 +132,7 @@ def _run_method(method: str, root: str, workers: str, kind: Kinds) -> tuple[str,
 
 def _rate(stopped: Mask, lost: Mask, kind: Kinds) -> Rate:
     """Precision and recall of the wrong labels among the photos stopped; lost: photos removed, duplicates aside."""
-    wrong = np.isin(kind, WRONG_KINDS)
-    return noise_rate(int((stopped & wrong).sum()), int((lost & (kind == "clean")).sum()), int(wrong.sum()))
+    return stopped_rate(stopped, lost, np.isin(kind, WRONG_KINDS), kind == "clean")
 
 
 def _read(root: str) -> Data:
@@ -146,12 +145,11 @@ def _read(root: str) -> Data:
 
 
 def _all_stages(root: str, truth: Table, workers: Workers) -> tuple[Mask, Mask]:
-    """All stages from the embeddings on: photos stopped, and photos lost (see PhotoOutcomes)."""
+    """All stages from the embeddings on: photos stopped, and photos lost (see stopped_and_lost)."""
     photos, faces, embeddings = (only_table(root, name) for name in ("photos", "faces", "embeddings"))
     noise = stages.find_noise(root, faces, [embeddings], workers=workers)
     labels = label(root, photos, noise, undecided="keep", min_faces=2, workers=workers).labels
-    stopped, lost = zip(*((photos.stopped, photos.lost) for photos in photo_outcomes(labels, truth)), strict=True)
-    return np.concatenate(stopped), np.concatenate(lost)
+    return stopped_and_lost(scored_photos(labels, truth))
 
 
 def _clusters_alone(root: str, _: Table, workers: Workers) -> tuple[Mask, Mask]:

@@ -1,13 +1,12 @@
 """How good the labels of a drawn world are, against its truth: photo by photo, and whole identities merged or split.
 
-`refinery score` (pipeline.refined.scoring) counts otherwise, so its figures for the same labels differ. Here an
-identity belongs to the person whom most of its photos show, whatever their kind: a companion's photos that are split
-off into an identity of their own are right (there they stay wrong). Photos of a second person are neither wrong nor
-clean (there they are clean). A photo removed for any reason but "duplicate" is stopped or lost. Merges and splits have
-a precision.
+The scorer is that of `refinery score` (pipeline.refined.scoring), with three rules of a drawn world, so the figures of
+both for the same labels differ. Photos of all kinds vote for the owner of an identity: a companion's photos that are
+split off into an identity of their own are right (there they stay wrong). Photos of a second person are neither wrong
+nor clean (there they are clean). A photo removed for any reason but "duplicate" is stopped or lost. Merges and splits
+have a precision.
 """
 
-from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
@@ -15,60 +14,31 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from pipeline.refined.scoring.score import Rate
+from pipeline.refined.scoring.known_truth import Truth
+from pipeline.refined.scoring.score import stopped_rate
+from pipeline.refined.scoring.scored_photos import Mask, ScoredPhotos
 from pipeline.tables.table import Table
 
 WRONG_KINDS = ("stranger", "flip", "companion")  # of photos that do not show the person of their claimed identity
 Row = dict[str, Any]
-Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
 
 
-class PhotoOutcomes(NamedTuple):
-    """What the truth says of the photos of a shard [n], and what the labels make of each.
+def scored_photos(labels: Table, truth: Table) -> ScoredPhotos:
+    """Labels and truth of a drawn world, photo by photo; photos of all kinds vote for the owner of an identity.
 
-    kind: a kind of DrawnIdentity; kept: the photo has an identity; right: it is kept under an identity whose owner it
-    shows; removed_as_duplicate: it is removed for that reason.
+    labels, truth: tables of the same photos in the same order.
     """
-
-    kind: NDArray[np.object_]
-    kept: Mask
-    right: Mask
-    removed_as_duplicate: Mask
-
-    @property
-    def stopped(self) -> Mask:
-        """Photos removed, or kept under the person they show [n]: a wrong label among them does no harm any more."""
-        return ~self.kept | self.right
-
-    @property
-    def lost(self) -> Mask:
-        """Photos removed as anything but a duplicate [n]: a clean photo among them is a mistake."""
-        return ~self.kept & ~self.removed_as_duplicate
+    rows = truth.read(["identity", "person", "kind"])
+    kinds = tuple(rows["kind"].unique().to_pylist())
+    known_truth = Truth(rows["identity"], rows["person"].cast(pa.string()), rows["kind"], np.full(len(rows), -1))
+    return ScoredPhotos(labels.read(["identity", "reason"]), known_truth, voters=kinds)
 
 
-def photo_outcomes(labels: Table, truth: Table) -> Iterator[PhotoOutcomes]:
-    """The outcomes of all photos, shard by shard; labels and truth have the same photos in the same order."""
-    owner = _identity_owners(labels, truth)
-    shards = zip(labels.batches(["identity", "reason"]), truth.batches(["person", "kind"]), strict=True)
-    for label_rows, truth_rows in shards:
-        identities, persons = label_rows["identity"].to_pylist(), truth_rows["person"].to_pylist()
-        kept = np.asarray(label_rows["identity"].is_valid())
-        right = [i is not None and owner[i] == p for i, p in zip(identities, persons, strict=True)]
-        reason, kind = (np.asarray(c.to_numpy(), object) for c in (label_rows["reason"], truth_rows["kind"]))
-        yield PhotoOutcomes(kind, kept, np.array(right, bool), ~kept & (reason == "duplicate"))
-
-
-def _identity_owners(labels: Table, truth: Table) -> dict[str, int]:
-    """The owner of each identity in the labels: the person whom most of its photos show."""
-    votes: dict[str, Counter[int]] = {}
-    for label_rows, truth_rows in zip(labels.batches(["identity"]), truth.batches(["person"]), strict=True):
-        for identity, person in zip(label_rows["identity"].to_pylist(), truth_rows["person"].to_pylist(), strict=True):
-            if identity is not None:
-                votes.setdefault(identity, Counter())[person] += 1
-    return {identity: count.most_common(1)[0][0] for identity, count in votes.items()}
+def stopped_and_lost(photos: ScoredPhotos) -> tuple[Mask, Mask]:
+    """Photos removed or kept under the person they show [n], and photos removed as anything but a duplicate [n]."""
+    return ~photos.kept | photos.right, ~photos.kept & ~photos.removed_for("duplicate")
 
 
 def score_photos(labels: Table, truth: Table) -> list[Row]:
@@ -76,47 +46,31 @@ def score_photos(labels: Table, truth: Table) -> list[Row]:
 
     Also the recall of each kind of wrong label, the clean photos lost, and the wrong ones among those kept, as shares.
     """
-    counts: Counter[str] = Counter()
-    wrong: Counter[tuple[str, bool]] = Counter()  # wrong labels by kind, and whether they were stopped
-    for photos in photo_outcomes(labels, truth):
-        is_wrong = np.isin(photos.kind, WRONG_KINDS)
-        wrong.update(zip(photos.kind[is_wrong].tolist(), photos.stopped[is_wrong].tolist(), strict=True))
-        counts.update({name: int(mask.sum()) for name, mask in _counted(photos).items()})
-    recalls = [
-        {f"{kind}: recall": f"{_share(wrong[kind, True], wrong[kind, True] + wrong[kind, False]):.4f}"}
-        for kind in sorted({kind for kind, _ in wrong})
-    ]
-    shares = {
-        "duplicates: recall": f"{_share(counts['duplicates removed'], counts['duplicates']):.4f}",
-        "clean photos lost": f"{_share(counts['clean lost'], counts['clean']):.4f}",
-        "wrong among kept": f"{_share(counts['kept wrongly'], counts['kept']):.4f}",
-    }
-    stopped = sum(count for (_, is_stopped), count in wrong.items() if is_stopped)
-    noise = noise_rate(stopped, counts["clean lost"], wrong.total())
+    photos = scored_photos(labels, truth)
+    stopped, lost = stopped_and_lost(photos)
+    clean, duplicate = photos.of("clean"), photos.of("copy")
+    noise = stopped_rate(stopped, lost, photos.of(*WRONG_KINDS), clean)
     rates = {
         "wrong labels: precision": f"{noise.precision or 0:.4f}",
         "recall": f"{noise.recall or 0:.4f}",
         "F1": f"{noise.f1:.4f}",
     }
+    recalls = [
+        {f"{kind}: recall": f"{_part(stopped, photos.of(kind)):.4f}"}
+        for kind in sorted(WRONG_KINDS)
+        if photos.of(kind).any()
+    ]
+    shares = {
+        "duplicates: recall": f"{_part(~photos.kept, duplicate):.4f}",
+        "clean photos lost": f"{_part(lost, clean):.4f}",
+        "wrong among kept": f"{_part(~photos.right, photos.kept):.4f}",
+    }
     return [rates, *recalls, shares]
 
 
-def noise_rate(stopped: int, clean_lost: int, wrong: int) -> Rate:
-    """Precision and recall of the wrong labels found: `stopped` of `wrong` labels stopped, `clean_lost` lost."""
-    return Rate(_share(stopped, stopped + clean_lost), _share(stopped, wrong))
-
-
-def _counted(photos: PhotoOutcomes) -> dict[str, Mask]:
-    """Which photos each count of a score is of."""
-    clean, duplicate = photos.kind == "clean", photos.kind == "copy"
-    return {
-        "clean": clean,
-        "clean lost": clean & photos.lost,
-        "duplicates": duplicate,
-        "duplicates removed": duplicate & ~photos.kept,
-        "kept": photos.kept,
-        "kept wrongly": photos.kept & ~photos.right,
-    }
+def _part(part: Mask, whole: Mask) -> float:
+    """The share of the photos of `whole` that are in `part`, too."""
+    return _share(int((part & whole).sum()), int(whole.sum()))
 
 
 class Majorities(NamedTuple):

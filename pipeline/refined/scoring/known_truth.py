@@ -24,7 +24,7 @@ COLUMNS = ("path", "claimed", "person", "kind", "of")
 
 @dataclass(frozen=True)
 class Truth:
-    """The truth about n photos and about the identities that they are claimed under.
+    """The truth about n photos (lists, or columns of an arrow table) and about their claimed identities.
 
     Kinds of photos: clean (shows the person of its identity), outlier (shows somebody who has no identity in the data),
     flip (shows the person of another identity), duplicate (the same picture as the row `original`), junk (no face, or

@@ -31,6 +31,17 @@ class Rate(NamedTuple):
         return 2 * p * r / (p + r) if p and r else 0.0
 
 
+def stopped_rate(stopped: Mask, lost: Mask, wrong: Mask, clean: Mask) -> Rate:
+    """Precision and recall of the wrong labels that were stopped.
+
+    stopped [n]: photos that were removed or have the right identity; lost [n]: photos that were removed by mistake if
+    they are clean; wrong, clean [n]: photos whose claimed identity is wrong, or right.
+    Of a method that only removes photos this is the noise rate of a Score.
+    """
+    found, mistakes = int((stopped & wrong).sum()), int((lost & clean).sum())
+    return Rate(found / max(1, found + mistakes), found / max(1, int(wrong.sum())))
+
+
 @dataclass(frozen=True)
 class Score:
     """The noise before and after a refinement, how much of each kind was found, and which clean photos were lost.

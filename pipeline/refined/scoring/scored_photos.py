@@ -1,6 +1,7 @@
 """Labels and truth as arrays of integer codes, photo by photo, on which a score is counted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -9,31 +10,30 @@ from numpy.typing import NDArray
 from pipeline.refined.scoring.known_truth import WRONG_LABEL, Codes, Truth
 
 Mask = NDArray[np.bool_]
+VOTERS = ("clean", "duplicate")  # kinds of photos that say to whom a refined identity belongs
 NOT_NOISE = ("duplicate", "conflict", "overlap", "too_few")  # reasons other than "this is not the person"
 
 
 class ScoredPhotos:
     """Labels and truth as arrays [n] of codes, and masks [n] of photos that were treated rightly or wrongly.
 
-    person_of_identity: by code of a refined identity the person it belongs to, who has most clean photos and duplicates
-    in it.
-    right: photos kept under an identity of the person they show. main_identities: see _main_identities().
+    voters: a refined identity belongs to the person who has most photos of these kinds in it.
+    person_of_identity: by code of a refined identity the person it belongs to.
+    right: photos kept under an identity of the person they show.
     """
 
-    def __init__(self, table: pa.Table, truth: Truth) -> None:
-        self.kind, self.kinds = _coded(pa.array(truth.kind, pa.string()))
-        self.claimed, self.claimed_identities = _coded(pa.array(truth.claimed, pa.string()))
-        self.person, self.person_names = _coded(pa.array(truth.person, pa.string()))
-        self.identity, self.identities = _coded(table["identity"].combine_chunks())
-        self.reason, self.reasons = _coded(table["reason"].combine_chunks())
+    def __init__(self, table: pa.Table, truth: Truth, *, voters: tuple[str, ...] = VOTERS) -> None:
+        self.kind, self.kinds = _coded(truth.kind)
+        self.claimed, self.claimed_identities = _coded(truth.claimed)
+        self.person, self.person_names = _coded(truth.person)
+        self.identity, self.identities = _coded(table["identity"])
+        self.reason, self.reasons = _coded(table["reason"])
         self.original = truth.original
         self.kept = self.identity >= 0
         self.removed_as_noise = ~self.kept & ~self.removed_for(*NOT_NOISE)
-        voters = self.kept & self.of("clean", "duplicate")
-        self.person_of_identity = _largest(self.identity[voters], self.person[voters])
+        votes = self.kept & self.of(*voters)
+        self.person_of_identity = _largest(self.identity[votes], self.person[votes])
         self.right = self.kept & (_looked_up(self.identity, self.person_of_identity) == self.person)
-        self.main_identities = self._main_identities()
-        self.relabelled = self._relabelled()
 
     def of(self, *kinds: str) -> Mask:
         """Mask [n] of the photos of these kinds."""
@@ -54,13 +54,15 @@ class ScoredPhotos:
         stopped[paired] |= removed[self.original[paired]]
         return np.asarray(stopped, np.bool_)
 
-    def _main_identities(self) -> dict[tuple[int, int], int]:
+    @cached_property
+    def main_identities(self) -> dict[tuple[int, int], int]:
         """By codes of claimed identity and person: the refined identity that has most of their clean photos."""
         clean, persons = self.kept & self.of("clean"), len(self.person_names) + 1
         largest = _largest(self.claimed[clean] * persons + self.person[clean], self.identity[clean])
         return {divmod(pair, persons): identity for pair, identity in largest.items()}
 
-    def _relabelled(self) -> Mask:
+    @cached_property
+    def relabelled(self) -> Mask:
         """Mask [n] of photos kept under another identity than most clean photos of their claimed identity.
 
         A split or a merge of an identity moves all its photos together; that alone does not count as relabelling.
@@ -71,9 +73,10 @@ class ScoredPhotos:
         return self.kept & has_main_identity & ~np.isin(self.claimed * n + self.identity, main)
 
 
-def _coded(column: pa.Array) -> tuple[Codes, list[str]]:
+def _coded(column: Sequence[str] | pa.ChunkedArray) -> tuple[Codes, list[str]]:
     """The code [n] of each value, numbered by first appearance, -1 for null; and the value of each code."""
-    encoded = column.dictionary_encode()
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else pa.array(column, pa.string())
+    encoded = array.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return codes, encoded.dictionary.to_pylist()
 
@@ -82,10 +85,12 @@ def _largest(group: Codes, value: Codes) -> dict[int, int]:
     """The most frequent value of each group, by group; of equally frequent values the one that appears first."""
     if not len(group):
         return {}
-    pairs, first, count = np.unique(np.stack([group, value]), axis=1, return_index=True, return_counts=True)
-    order = np.lexsort((first, -count, pairs[0]))
-    groups, at = np.unique(pairs[0][order], return_index=True)
-    return dict(zip(groups.tolist(), pairs[1][order][at].tolist(), strict=True))
+    values = int(value.max()) + 1
+    pairs, first, count = np.unique(group * values + value, return_index=True, return_counts=True)
+    of_group, of_value = np.divmod(pairs, values)
+    order = np.lexsort((first, -count, of_group))
+    groups, at = np.unique(of_group[order], return_index=True)
+    return dict(zip(groups.tolist(), of_value[order][at].tolist(), strict=True))
 
 
 def _looked_up(codes: Codes, values: Mapping[int, int]) -> Codes:

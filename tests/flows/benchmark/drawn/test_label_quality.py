@@ -1,6 +1,6 @@
 """The figures of a drawn world's labels, counted by hand, and where those of `refinery score` differ."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,20 @@ LABEL = ["a", "a", "a", "a~9", "a~9", None, None, "b", "b", "b", None]
 REASON = ["", "", "", "split", "split", "outlier", "duplicate", "misplaced", "", "", "conflict"]
 
 
-class Shards:
-    """A table of one shard."""
+class Rows:
+    """A table in memory."""
 
     def __init__(self, columns: dict[str, Sequence[object]]) -> None:
-        self.rows = pa.table({name: pa.array(values) for name, values in columns.items()})
+        halves = (slice(0, 5), slice(5, None))
+        self.rows = pa.table({name: pa.chunked_array([values[h] for h in halves]) for name, values in columns.items()})
 
-    def batches(self, columns: list[str]) -> Iterator[pa.Table]:
-        yield self.rows.select(columns)
+    def read(self, columns: list[str]) -> pa.Table:
+        return self.rows.select(columns)
 
 
 def test_a_companion_split_off_is_stopped_and_a_clean_photo_of_a_conflict_is_lost() -> None:
-    labels: Any = Shards({"identity": LABEL, "reason": REASON})
-    truth: Any = Shards({"person": PERSON, "kind": KIND})
+    labels: Any = Rows({"identity": LABEL, "reason": REASON})
+    truth: Any = Rows({"identity": CLAIMED, "person": PERSON, "kind": KIND})
     wrong, companion, flip, outlier, photos = score_photos(labels, truth)
     assert wrong == {"wrong labels: precision": "0.8000", "recall": "1.0000", "F1": "0.8889"}
     assert [companion, flip, outlier] == [{f"{k}: recall": "1.0000"} for k in ("companion", "flip", "stranger")]
