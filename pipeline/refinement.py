@@ -165,8 +165,9 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
             raise TypeError(f"a source is a kind and a path, found {kind!r} and {path!r}")
     for counts in options.ignored.values():
         sum(counts.values())
-    if account.kept + sum(account.removed.values()) != account.ingested:
-        raise ValueError("the account's photos do not add up")
+    for number in (account.ingested, account.kept, *account.removed.values()):
+        if not isinstance(number, int):
+            raise TypeError(f"the account counts photos, found {number!r}")
     values: dict[str, Any] = {
         field_name: tuple(tables[name] for name in sorted(tables) if re.fullmatch(f"{field_name}_\\d+", name))
         for field_name in NUMBERED_FIELDS

@@ -60,7 +60,7 @@ def differing_files(files: Digests, expected: Mapping[str, str]) -> list[str]:
 
 
 def damaged_files(root: Path, files: Digests) -> Iterator[str]:
-    """Manifests that are no JSON, shards that are missing or changed, and shards that are no Parquet."""
+    """Manifests that are not JSON, shards that are missing or changed, and shards that are not Parquet."""
     for name, digest in files.items():
         if name.endswith(".parquet"):
             yield from _no_parquet(root / name, digest)

@@ -32,7 +32,8 @@ def test_damaged_files_are_reported(tmp_path: Path) -> None:
     assert sorted(line.split()[-1] for line in root_checks.damaged_files(tmp_path, now) if "lists" in line) == [
         "changed"
     ]
-    assert sum("no Parquet" in line or "no JSON" in line for line in root_checks.damaged_files(tmp_path, now)) == 2
+    damaged = list(root_checks.damaged_files(tmp_path, now))
+    assert sum("is not Parquet" in line or "is not JSON" in line for line in damaged) == 2
     assert sum("other bytes" in line for line in root_checks.unexpected_files(now, whole)) == 1
     second.unlink()
     assert any(line.endswith("missing") for line in root_checks.damaged_files(tmp_path, root_checks.digests(tmp_path)))

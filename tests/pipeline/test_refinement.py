@@ -94,7 +94,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("thresholds",), {"merge": "x"}),
         (("account",), None),
         (("account", "removed"), []),
-        (("account", "kept"), 1_000_000),
+        (("account", "kept"), "x"),
     ],
 )
 def test_a_damaged_refinement_file_is_a_user_error_and_is_no_obstacle(

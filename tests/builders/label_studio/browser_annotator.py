@@ -25,7 +25,7 @@ def answer_on_the_page(
         words = {"same": "this person", "other": "someone else"}
         assert page.locator(".cell").count() == len(ids)
         for at, choice in enumerate(choices):
-            option = page.locator(".cell").nth(at).get_by_text(words[choice])
+            option = page.locator(".cell").nth(at).get_by_text(words[choice], exact=True)
             option.evaluate("e => e.scrollIntoView({block: 'center'})")  # a bar lies over the lower edge of the page
             option.click(force=True)
     page.keyboard.press("y")

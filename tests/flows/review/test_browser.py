@@ -58,7 +58,7 @@ def test_a_grid_is_answered_with_keys_and_clicks(mary: Any, server: Server, shot
     assert mary.get_by_text("unlike the others").count() == 12  # and its words
     for key in ("Shift+1", "Alt+2", "Shift+Alt+3", "Shift+q", "y"):
         mary.keyboard.press(key)
-    cells.nth(3).get_by_text("this person").click()
+    cells.nth(3).get_by_text("this person", exact=True).click()
     cells.nth(4).get_by_text("no usable face").click()
     cells.nth(5).get_by_text("someone else").click(force=True)  # chosen already: it stays so, and keys still work
     mary.screenshot(path=shots / "grid-answered.png")
