@@ -163,11 +163,10 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
     for kind, path in options.sources.values():
         if not isinstance(kind, str) or not isinstance(path, str):
             raise TypeError(f"a source is a kind and a path, found {kind!r} and {path!r}")
-    for counts in options.ignored.values():
-        sum(counts.values())
-    for number in (account.ingested, account.kept, *account.removed.values()):
+    ignored = [number for counts in options.ignored.values() for number in counts.values()]
+    for number in (account.ingested, account.kept, *account.removed.values(), *ignored):
         if not isinstance(number, int):
-            raise TypeError(f"the account counts photos, found {number!r}")
+            raise TypeError(f"files and photos are counted, found {number!r}")
     values: dict[str, Any] = {
         field_name: tuple(tables[name] for name in sorted(tables) if re.fullmatch(f"{field_name}_\\d+", name))
         for field_name in NUMBERED_FIELDS

@@ -46,9 +46,7 @@ from trainer.run import Run
 if TYPE_CHECKING:
     from trainer.subcenters import PhotoAngles
 
-PAPER_DEGREES = (
-    75.0  # degrees from the dominant centre, the limit in the paper of sub-centre ArcFace (Deng et al., ECCV 2020)
-)
+PAPER_DEGREES = 75.0  # from the dominant centre: the limit of the sub-centre ArcFace paper (Deng et al., ECCV 2020)
 Label = Mapping[str, Any]
 
 

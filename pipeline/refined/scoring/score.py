@@ -38,8 +38,8 @@ def stopped_rate(stopped: Mask, lost: Mask, wrong: Mask, clean: Mask) -> Rate:
     they are clean; wrong, clean [n]: photos whose claimed identity is wrong, or right.
     Of a method that only removes photos this is the noise rate of a Score.
     """
-    found, mistakes = int((stopped & wrong).sum()), int((lost & clean).sum())
-    return Rate(found / max(1, found + mistakes), found / max(1, int(wrong.sum())))
+    stopped_wrong, lost_clean = int((stopped & wrong).sum()), int((lost & clean).sum())
+    return Rate(stopped_wrong / max(1, stopped_wrong + lost_clean), stopped_wrong / max(1, int(wrong.sum())))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class ScoredPhotos:
         self.kept = self.identity >= 0
         self.removed_as_noise = ~self.kept & ~self.removed_for(*NOT_NOISE)
         votes = self.kept & self.of(*voters)
-        self.person_of_identity = _largest(self.identity[votes], self.person[votes])
+        self.person_of_identity = most_frequent_values(self.identity[votes], self.person[votes])
         self.right = self.kept & (_looked_up(self.identity, self.person_of_identity) == self.person)
 
     def of(self, *kinds: str) -> Mask:
@@ -58,7 +58,7 @@ class ScoredPhotos:
     def main_identities(self) -> dict[tuple[int, int], int]:
         """By codes of claimed identity and person: the refined identity that has most of their clean photos."""
         clean, persons = self.kept & self.of("clean"), len(self.person_names) + 1
-        largest = _largest(self.claimed[clean] * persons + self.person[clean], self.identity[clean])
+        largest = most_frequent_values(self.claimed[clean] * persons + self.person[clean], self.identity[clean])
         return {divmod(pair, persons): identity for pair, identity in largest.items()}
 
     @cached_property
@@ -81,15 +81,16 @@ def _coded(column: Sequence[str] | pa.ChunkedArray) -> tuple[Codes, list[str]]:
     return codes, encoded.dictionary.to_pylist()
 
 
-def _largest(group: Codes, value: Codes) -> dict[int, int]:
+def most_frequent_values(group: Codes, value: Codes) -> dict[int, int]:
     """The most frequent value of each group, by group; of equally frequent values the one that appears first."""
     if not len(group):
         return {}
+    groups, group = np.unique(group, return_inverse=True)  # small numbers: the products below stay in 64 bits
     values = int(value.max()) + 1
     pairs, first, count = np.unique(group * values + value, return_index=True, return_counts=True)
     of_group, of_value = np.divmod(pairs, values)
     order = np.lexsort((first, -count, of_group))
-    groups, at = np.unique(of_group[order], return_index=True)
+    _, at = np.unique(of_group[order], return_index=True)
     return dict(zip(groups.tolist(), of_value[order][at].tolist(), strict=True))
 
 

@@ -22,7 +22,7 @@ def test_one_and_three_workers_give_the_bytes_of_threads(few: World, few_refined
         assert file_bytes(tmp_path / workers) == expected
 
 
-@pytest.mark.parametrize(("table", "shards"), [("faces", 3), ("clusters", 1)])
+@pytest.mark.parametrize(("table", "shards"), [("faces", 3), ("embeddings", 2), ("clusters", 1)])
 def test_killed_and_run_again_gives_the_bytes_of_an_undisturbed_run(
     few: World, few_refined: Path, tmp_path: Path, table: str, shards: int
 ) -> None:
