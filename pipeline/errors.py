@@ -1,5 +1,30 @@
 """The exception for mistakes that a user can correct: its message says what is wrong, where, and what to do."""
 
+from collections.abc import Callable
+from typing import Any
+
 
 class UserError(Exception):
-    """A mistake in a user's options, files or folders. The command line prints the message and exits with 2."""
+    """Mistakes in a user's options, files or folders, a message for each. The command line prints them, status 2."""
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__(*messages)
+        self.messages = messages
+
+    def __str__(self) -> str:
+        """All messages."""
+        return "; ".join(self.messages)
+
+
+def check_all(*checks: Callable[[], Any]) -> list[Any]:
+    """What the checks return. Raises one UserError with the messages of all that fail, not just of the first."""
+    values: list[Any] = []
+    messages: list[str] = []
+    for check in checks:
+        try:
+            values.append(check())
+        except UserError as error:
+            messages += error.messages
+    if messages:
+        raise UserError(*dict.fromkeys(messages))
+    return values

@@ -1,7 +1,7 @@
 """The program `refinery`: all its commands, its log, and its exit statuses.
 
 Exit status: 0 done; 1 a fault of the program, or something needed is missing (`doctor`); 2 a mistake in the arguments
-or in the files they name; 130 stopped by Ctrl-C. An error is one line on standard error; for an unknown command or
+or in the files they name; 130 stopped by Ctrl-C. Each mistake is one line on standard error; for an unknown command or
 option the usage stands above it.
 """
 
@@ -38,7 +38,7 @@ def main() -> None:
     try:
         status = build_app()(prog_name="refinery", standalone_mode=False)
     except UserError as error:
-        _end(2, str(error))
+        _end(2, *error.messages)
     except (KeyboardInterrupt, typer.Abort):
         _end(130, STOPPED)
     except Exception as error:  # a fault of the program is printed as one line as well
@@ -109,6 +109,6 @@ def _follows_ctrl_c(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _end(status: int, message: str) -> None:
-    sys.stderr.write(f"refinery: {' '.join(message.split())}\n")
+def _end(status: int, *messages: str) -> None:
+    sys.stderr.writelines(f"refinery: {' '.join(message.split())}\n" for message in messages)
     sys.exit(status)

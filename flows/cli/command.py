@@ -4,9 +4,7 @@ The parameters of its function are its arguments and options. Building it import
 torch, Prefect or OpenCV; the list of commands is shown without importing any of them.
 """
 
-import functools
 import importlib
-import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +14,15 @@ import typer
 from typer.core import TyperCommand
 
 from flows.cli.result import StatusResult, print_result
+from flows.prefect_runtime.flow_run import prefect_is_off, server_url
+from flows.prefect_runtime.recorded_flow import RecordedFlow, recording
 
 MODELS = "--detector scrfd.onnx --embedder arcface.onnx"  # in the examples of commands that take both models
-PREFECT_VARIABLE = "REFINERY_PREFECT"  # off: flows run as plain functions, without a server, history or retries
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+WithPrefect = Annotated[
+    bool,
+    typer.Option("--prefect", help="Record the run on a Prefect server, with retries; done anyway where one is set."),
+]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class ResultCommand(TyperCommand):
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
-        self.params.append(_json_option())
+        self.params.append(_option_of(_json))
 
     def invoke(self, ctx: Any) -> int:
         """Run the function with the options that were typed, print what it returns, and return the exit status."""
@@ -65,11 +68,26 @@ class ResultCommand(TyperCommand):
         return result.exit_status() if isinstance(result, StatusResult) else 0
 
 
+class RecordedCommand(ResultCommand):
+    """A command whose function is a RecordedFlow: a run on the Prefect server with --prefect, or where one is set."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.params.append(_option_of(_prefect))
+
+    def invoke(self, ctx: Any) -> int:
+        """Run the function, and record that if it is wanted."""
+        with_prefect = ctx.params.pop("prefect")
+        with recording(not prefect_is_off() and (with_prefect or bool(server_url()))):
+            return super().invoke(ctx)
+
+
 def build_command(entry: CommandEntry) -> TyperCommand:
     """The command of an entry; this imports the module of its function."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    function = _runnable(_load(entry.target))
-    app.command(entry.verb, cls=ResultCommand, epilog=entry.epilog())(function)
+    function = _load(entry.target)
+    kind = RecordedCommand if isinstance(function, RecordedFlow) else ResultCommand
+    app.command(entry.verb, cls=kind, epilog=entry.epilog())(function)
     command = typer.main.get_command(app)
     assert isinstance(command, TyperCommand)  # noqa: S101  an app with one command is that command
     return command
@@ -81,29 +99,16 @@ def _load(target: str) -> Callable[..., Any]:
     return function
 
 
-def _runnable(function: Any) -> Callable[..., Any]:
-    """The function to call; for a Prefect flow one that runs the flow, and starts a server where none is configured."""
-    if not hasattr(function, "fn"):
-        return function  # type: ignore[no-any-return]
-    plain: Callable[..., Any] = function.fn
-    if os.environ.get(PREFECT_VARIABLE, "").lower() == "off":
-        return plain
-
-    @functools.wraps(plain)
-    def run(*args: Any, **options: Any) -> Any:
-        from flows.prefect_runtime.flow_run import run_flow  # Prefect is loaded by now, with the flow
-
-        return run_flow(function, args, options)
-
-    return run
+def _json(json: AsJson = False) -> None:
+    """Has the option --json of every command."""
 
 
-def _json_option() -> Any:
-    """The option --json of every command."""
+def _prefect(prefect: WithPrefect = False) -> None:
+    """Has the option --prefect of every command whose runs Prefect can record."""
 
-    def declared(json: AsJson = False) -> None:
-        """Has the parameter from which typer makes the option."""
 
+def _option_of(function: Callable[..., None]) -> Any:
+    """The option that typer makes of the function's parameter."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command()(declared)
+    app.command()(function)
     return typer.main.get_command(app).params[0]

@@ -3,9 +3,8 @@
 Neither must be configured; a configured one must answer.
 """
 
-import os
-
 from flows.doctor.check import MISSING, OK, WARNING, Check
+from flows.prefect_runtime.flow_run import prefect_is_off, server_url
 from flows.prefect_runtime.health import answers
 
 TIMEOUT_S = 5.0
@@ -30,13 +29,11 @@ def label_studio(root: str, url: str) -> Check:
 
 def prefect() -> Check:
     """The Prefect server of PREFECT_API_URL or of the profile that is in use."""
-    from prefect.settings import PREFECT_API_URL  # takes seconds to load, and only this check needs it
-
-    url = (PREFECT_API_URL.value() or "").rstrip("/")
-    if os.environ.get("REFINERY_PREFECT", "").lower() == "off":
+    url = server_url().rstrip("/")
+    if prefect_is_off():
         return Check("Prefect", OK, "off (REFINERY_PREFECT): commands run without a server, history or retries")
     if not url:
-        return Check("Prefect", OK, "not set; each run starts a server of its own on loopback")
+        return Check("Prefect", OK, "no server is set: commands run without it, or start one with --prefect")
     if answers(f"{url}/health", timeout_s=TIMEOUT_S):
         return Check("Prefect", OK, f"{url} answers")
     return Check("Prefect", MISSING, f"no answer at {url}", "run `prefect server start`, or unset PREFECT_API_URL")

@@ -1,23 +1,44 @@
-"""Runs a Prefect flow for a command; where no server is configured, it starts one and logs that."""
+"""Whether Prefect records what runs here: in a flow run of its own, or because a server is set. Prefect loads late."""
 
-import logging
-from collections.abc import Mapping, Sequence
-from threading import Thread
-from typing import Any
+import os
+import sys
+from pathlib import Path
 
-from prefect import Flow
-from prefect.settings import PREFECT_API_URL
-
-from flows.prefect_runtime.server import start_ephemeral_server
-
-log = logging.getLogger("refinery")
+PREFECT_VARIABLE = "REFINERY_PREFECT"  # off: commands run without Prefect, even where a server is set
+SETTINGS_FILES = ("prefect.toml", "pyproject.toml", ".env")  # read by Prefect in the working folder
 
 
-def run_flow(flow: Flow[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """What the flow returns for these arguments and options."""
-    if not PREFECT_API_URL.value():
-        log.info("starting a Prefect server for this run (up to half a minute the first time)")
-        server = Thread(target=start_ephemeral_server, daemon=True)
-        server.start()
-        server.join()
-    return flow(*arguments, **options)
+def in_flow_run() -> bool:
+    """Whether a Prefect flow is running here."""
+    context = sys.modules.get("prefect.context")
+    return context is not None and context.FlowRunContext.get() is not None
+
+
+def prefect_is_off() -> bool:
+    """Whether REFINERY_PREFECT=off is set."""
+    return os.environ.get(PREFECT_VARIABLE, "").lower() == "off"
+
+
+def server_url() -> str:
+    """The address of the Prefect server that is set by PREFECT_API_URL, a profile or a settings file; "" for none."""
+    if os.environ.get("PREFECT_API_URL"):
+        return os.environ["PREFECT_API_URL"]
+    if not any(map(_may_name_a_server, _settings_files())):
+        return ""
+    from prefect.settings import PREFECT_API_URL  # takes a second to load
+
+    return PREFECT_API_URL.value() or ""
+
+
+def _settings_files() -> list[Path]:
+    """The files that may name a server."""
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
+    return [profiles, *map(Path, SETTINGS_FILES)]
+
+
+def _may_name_a_server(file: Path) -> bool:
+    try:
+        return b"prefect" in file.read_bytes().lower()
+    except OSError:
+        return False

@@ -4,11 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.concurrency.sync import concurrency
-from prefect.context import FlowRunContext
-from prefect.exceptions import ObjectNotFound
+from flows.prefect_runtime.flow_run import in_flow_run
 
 LIMIT = "gpu"
 DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
@@ -20,15 +16,21 @@ def gpu() -> Iterator[None]:
 
     A block that turns out not to use the GPU waits as well.
     """
-    if FlowRunContext.get() is None or not DRIVER.exists():
+    if not in_flow_run() or not DRIVER.exists():
         yield
         return
+    from prefect.concurrency.sync import concurrency  # loaded by now, with the flow
+
     with concurrency(LIMIT, occupy=1):
         yield
 
 
 def create_gpu_limit() -> None:
     """Create the limit on the Prefect server where it is missing; an existing one keeps its value."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+    from prefect.exceptions import ObjectNotFound
+
     with get_client(sync_client=True) as client:
         try:
             client.read_global_concurrency_limit_by_name(LIMIT)

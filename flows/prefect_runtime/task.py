@@ -6,9 +6,7 @@ Outside a flow run the function itself is called, without Prefect.
 from collections.abc import Callable
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
+from flows.prefect_runtime.flow_run import in_flow_run
 
 RETRIES, RETRY_DELAY_S = 2, 5
 
@@ -18,8 +16,11 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
 
     name: the task's name on the run's page; by default the function's.
     """
-    if FlowRunContext.get() is None:
+    if not in_flow_run():
         return function
+    from prefect import task  # loaded by now, with the flow
+    from prefect.cache_policies import NO_CACHE
+
     decorate = task(
         name=name or function.__name__,
         cache_policy=NO_CACHE,

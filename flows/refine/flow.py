@@ -4,9 +4,9 @@ Prefect gives order, retries, history and artifacts. Without its decorators the 
 every stage is a table that is built once and found again by the next run.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-
-from prefect import flow
+from typing import Any
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -26,12 +26,11 @@ from flows.cli.options import (
     TestSets,
     Undecided,
 )
-from flows.cli.sizes import parse_memory, parse_workers
+from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
-from flows.refine.models import load_models
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
-from flows.refine.source_pairs import count_ignored_files, parse_sources
+from flows.refine.source_pairs import count_ignored_files
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
@@ -54,7 +53,12 @@ EARLY_RATES = {
 }
 
 
-@flow(name="refine", validate_parameters=False, persist_result=False)
+def _check(options: Mapping[str, Any]) -> None:
+    """Raise UserError for mistakes in the options of refine."""
+    RefineRequest.parse(**{name: value for name, value in options.items() if name != "root"})
+
+
+@recorded_flow("refine", check=_check)
 def refine(
     root: Root,
     source: Sources,
@@ -77,16 +81,21 @@ def refine(
 
     The same command goes on where it was stopped, and processes only new photos. People in a --test-set are removed.
     """
-    request = RefineRequest(
-        parse_sources(source, probes=probes, gallery=gallery),
-        load_models(detector, embedder, second_embedder, flip=flip),
-        test_set,
-        aligned,
-        undecided,
-        min_faces,
-        shards or None,
-        parse_workers(workers),
-        parse_memory(memory),
+    request = RefineRequest.parse(
+        source,
+        detector,
+        embedder,
+        second_embedder=second_embedder,
+        probes=probes,
+        gallery=gallery,
+        test_set=test_set,
+        aligned=aligned,
+        flip=flip,
+        min_faces=min_faces,
+        undecided=undecided,
+        shards=shards,
+        workers=workers,
+        memory=memory,
     )
     with root_lock(root):
         refinement = build_refinement(root, request)

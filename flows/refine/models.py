@@ -1,8 +1,10 @@
 """Loads the models that a user names: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.errors import check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.packs import find_model
@@ -20,8 +22,11 @@ class Models(NamedTuple):
 
 def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:
     """The models of a refinement. Raises UserError at once for a file that is not such a model: each is loaded here."""
-    embedders = tuple(load_embedder(model, flip) for model in (embedder, second_embedder) if model)
-    return Models(OnnxDetector(find_model(detector, "detector")), embedders)
+    embedders = [model for model in (embedder, second_embedder) if model]
+    loaded = check_all(
+        lambda: OnnxDetector(find_model(detector, "detector")), *(partial(load_embedder, e, flip) for e in embedders)
+    )
+    return Models(loaded[0], tuple(loaded[1:]))
 
 
 def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:

@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from flows.refine.models import Models
-from pipeline.errors import UserError
+from flows.cli.sizes import parse_memory, parse_workers
+from flows.refine.models import Models, load_models
+from flows.refine.source_pairs import parse_sources
+from pipeline.errors import UserError, check_all
+from pipeline.sources.files import existing_path
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
 
 
 @dataclass(frozen=True)
 class RefineRequest:
-    """The sources, models and options of a refinement. Raises UserError for options that no refinement can have."""
+    """The sources, models and options of a refinement."""
 
     sources: Sequence[Source]
     models: Models
@@ -23,9 +27,49 @@ class RefineRequest:
     workers: Workers
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
 
-    def __post_init__(self) -> None:
-        """Raise UserError for values out of range."""
-        if self.undecided not in ("keep", "drop"):
-            raise UserError(f"--undecided {self.undecided}: give keep or drop")
-        if self.min_faces < 1:
-            raise UserError(f"--min-faces {self.min_faces}: give 1 or more")
+    @classmethod
+    def parse(
+        cls,
+        source: Sequence[str],
+        detector: str,
+        embedder: str,
+        *,
+        second_embedder: str = "",
+        probes: str = "",
+        gallery: str = "",
+        test_set: Sequence[str] = (),
+        aligned: bool = False,
+        flip: str = "none",
+        min_faces: int = 2,
+        undecided: str = "keep",
+        shards: int = 0,
+        workers: str = "",
+        memory: str = "",
+    ) -> "RefineRequest":
+        """The request that the options of `refinery refine` make. Raises UserError with every mistake in them."""
+        sources, models, pool, memory_bytes, *_ = check_all(
+            lambda: _existing(parse_sources(source, probes=probes, gallery=gallery)),
+            lambda: load_models(detector, embedder, second_embedder, flip=flip),
+            lambda: parse_workers(workers),
+            lambda: parse_memory(memory),
+            lambda: _check_undecided(undecided),
+            lambda: _check_min_faces(min_faces),
+            *(partial(existing_path, path) for path in test_set),
+        )
+        return cls(sources, models, test_set, aligned, undecided, min_faces, shards or None, pool, memory_bytes)
+
+
+def _existing(sources: Sequence[Source]) -> Sequence[Source]:
+    """The sources; raises UserError where a path is not there."""
+    check_all(*(partial(existing_path, source.path) for source in sources))
+    return sources
+
+
+def _check_undecided(undecided: str) -> None:
+    if undecided not in ("keep", "drop"):
+        raise UserError(f"--undecided {undecided}: give keep or drop")
+
+
+def _check_min_faces(min_faces: int) -> None:
+    if min_faces < 1:
+        raise UserError(f"--min-faces {min_faces}: give 1 or more")

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect.artifacts import create_link_artifact, create_table_artifact
-from prefect.context import FlowRunContext
-
 from flows.cli.result import Result, text_table
+from flows.prefect_runtime.flow_run import in_flow_run
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
 
@@ -60,8 +58,10 @@ def _threshold_lines(rows: list[ThresholdRow]) -> list[str]:
 
 def publish_artifacts(account: Account, root: str) -> None:
     """Put the account and a link to the tables on the page of the Prefect run, where there is a run."""
-    if FlowRunContext.get() is None:
+    if not in_flow_run():
         return
+    from prefect.artifacts import create_link_artifact, create_table_artifact  # loaded by now, with the flow
+
     create_table_artifact(
         [{column: str(value) for column, value in row.items()} for row in account.rows()],
         key="account",

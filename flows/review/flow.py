@@ -1,12 +1,10 @@
 """`refinery review`: sends questions to Label Studio, collects answers into the ledger, and makes the labels again."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-
-from prefect import flow
-from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext
+from typing import Any, NamedTuple
 
 from flows.cli.options import (
     Audit,
@@ -20,18 +18,21 @@ from flows.cli.options import (
     Url,
     Votes,
 )
+from flows.prefect_runtime.flow_run import in_flow_run
+from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions
 from flows.review.root_server import server_of
 from flows.review.sending import send_round, with_proposed_groups
-from pipeline.errors import UserError
+from pipeline.errors import UserError, check_all
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.agreement import by_annotator, by_group
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
 from pipeline.review.answers.votes import settle
-from pipeline.review.groups import read_groups, read_roster
+from pipeline.review.groups import GroupedIdentity, read_groups, read_roster
 from pipeline.review.label_studio.collect import collect_answers, review_progress
+from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.audit import current_audit, estimate_noise
 from pipeline.review.round import RoundLimits
 from pipeline.root_lock import root_lock
@@ -41,7 +42,39 @@ log = logging.getLogger("refinery")
 CURSOR_FILE = "asked/cursor.json"
 
 
-@flow(name="review-send", validate_parameters=False, persist_result=False)
+class SendInputs(NamedTuple):
+    """What `review send` reads before it locks the root: identities with a group, annotators by group, the server."""
+
+    known: Mapping[str, GroupedIdentity]
+    annotators: Mapping[str, Sequence[str]]
+    server: Server
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any]) -> "SendInputs":
+        """Read what the options name. Raises UserError with every mistake in them."""
+        root, url, groups, roster = (options[name] for name in ("root", "url", "groups", "roster"))
+        return cls(
+            *check_all(
+                lambda: read_groups(groups) if groups else {},
+                lambda: read_roster(roster) if roster else {},
+                lambda: server_of(root, url),
+                lambda: _check_counts(options["budget"], options["votes"], options["audit"]),
+                lambda: latest(root),  # raises before a lock file is made where there is no refinement
+            )[:3]
+        )
+
+
+def _check_counts(budget: int, votes: int, audit: int) -> None:
+    if budget < 0 or votes < 1 or audit < 0:
+        raise UserError(f"--budget {budget} --votes {votes} --audit {audit}: give 0 or more, and 1 vote at least")
+
+
+def _check_server(options: Mapping[str, Any]) -> None:
+    """Raise UserError where there is no refinement to review, or no token for the server."""
+    check_all(lambda: latest(options["root"]), lambda: server_of(options["root"], options["url"]))
+
+
+@recorded_flow("review-send", check=SendInputs.read)
 def send(
     root: Root,
     *,
@@ -56,11 +89,9 @@ def send(
     name: ProjectName = "",
 ) -> SentQuestions:
     """Send the questions that are worth most to Label Studio, each to the group that knows such faces."""
-    if budget < 0 or votes < 1 or audit < 0:
-        raise UserError(f"--budget {budget} --votes {votes} --audit {audit}: give 0 or more, and 1 vote at least")
-    known, annotators = read_groups(groups) if groups else {}, read_roster(roster) if roster else {}
-    latest(root)  # raises before a lock file is made where there is no refinement
-    server, review_name = server_of(root, url), name or Path(root).absolute().name
+    inputs = {"root": root, "url": url, "groups": groups, "roster": roster}
+    known, annotators, server = SendInputs.read(inputs | {"budget": budget, "votes": votes, "audit": audit})
+    review_name = name or Path(root).absolute().name
     limits = RoundLimits(budget, minutes, votes, audit)
     with root_lock(root):  # two rounds at once would send every question twice
         refinement = latest(root)
@@ -68,7 +99,7 @@ def send(
         return send_round(refinement, server, review_name, limits=limits, known=known, annotators=annotators)
 
 
-@flow(name="review-collect", validate_parameters=False, persist_result=False)
+@recorded_flow("review-collect", check=_check_server)
 def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswers:
     """Collect the answers: into the ledger, then into the labels."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
@@ -94,7 +125,7 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
     )
 
 
-@flow(name="review-status", validate_parameters=False, persist_result=False)
+@recorded_flow("review-status", check=_check_server)
 def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     """Show the queue of each group, the agreement of annotators, and the noise left."""
     server, review_name = server_of(root, url), name or Path(root).absolute().name
@@ -119,8 +150,10 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
 
 def _show(status: ReviewStatus) -> None:
     """The queue, the agreement and the audit as artifacts of the Prefect run; nothing without a run."""
-    if FlowRunContext.get() is None:
+    if not in_flow_run():
         return
+    from prefect.artifacts import create_table_artifact  # loaded by now, with the flow
+
     for key, records in (("queue", status.queues), ("agreement", [*status.groups, *status.annotators])):
         if records:
             create_table_artifact([{k: str(v) for k, v in asdict(r).items()} for r in records], key=key)

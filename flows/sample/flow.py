@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
-
 from flows.cli.options import OutFolder, People, Photos, Seed, Seeds, Steps
 from flows.cli.result import Result, text_table
+from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.refine.export import export
 from flows.refine.flow import refine
 from flows.sample.true_answers import true_answers
@@ -69,7 +68,7 @@ class DemoResult(Result):
         ]
 
 
-@flow(name="demo", validate_parameters=False, persist_result=False)
+@recorded_flow("demo")
 def demo(
     out: OutFolder = Path("demo"),
     *,

@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext
-
 from flows.cli.result import Result
+from flows.prefect_runtime.flow_run import in_flow_run
 from flows.train.arm_figures import ArmFigure, Gain
 from flows.train.plot import plot_arms
 
@@ -59,5 +57,7 @@ def save_comparison(comparison: Comparison, folder: Path, test_tables: list[str]
     values = {key: value for key, value in asdict(comparison).items() if key != "folder"} | {"tables": test_tables}
     (folder / "comparison.json").write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
     plot_arms(comparison.measured, folder / "comparison.png")
-    if FlowRunContext.get() is not None:
+    if in_flow_run():
+        from prefect.artifacts import create_table_artifact  # loaded by now, with the flow
+
         create_table_artifact(comparison.rows(), key="comparison", description="Before, after and a random removal")

@@ -5,11 +5,11 @@ over bootstrap samples of the test set's people, and over seeds.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
-
-from prefect import flow
+from typing import Any, NamedTuple
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -31,22 +31,40 @@ from flows.cli.options import (
 )
 from flows.evaluate.pair_sets import prepare_pairs
 from flows.evaluate.verify_pairs import verify_model
+from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
 from flows.refine.models import load_embedder
 from flows.train.arm_figures import ArmFigure, Gain, arm_figures, refined_gains
 from flows.train.comparison import Comparison, save_comparison
 from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import ARMS, build_compared_sets
-from pipeline.errors import UserError
+from pipeline.errors import UserError, check_all
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
+from pipeline.sources.files import existing_path
 from trainer.run import Run
 
 log = logging.getLogger("refinery")
 
 
-@flow(name="experiment", validate_parameters=False, persist_result=False)
+def _check(options: Mapping[str, Any]) -> None:
+    """Raise UserError with every mistake in the options of experiment."""
+    check_all(
+        lambda: _check_counts(options["seeds"], options["test_set"]),
+        lambda: run_of(options["recipe"], RunOptions.of(options)),
+        lambda: find_model(options["detector"], "detector") if options["detector"] else "",
+        lambda: latest(options["root"]),
+        *(partial(existing_path, path) for path in options["test_set"]),
+    )
+
+
+def _check_counts(seeds: int, test_sets: Sequence[str]) -> None:
+    if seeds < 1 or not test_sets:
+        raise UserError(f"--seeds {seeds} with {len(test_sets)} --test-set: give at least one of each")
+
+
+@recorded_flow("experiment", check=_check)
 def experiment(
     root: Root,
     test_set: TestSets = NONE_GIVEN,
@@ -66,8 +84,7 @@ def experiment(
     settings: Settings = NONE_GIVEN,
 ) -> Comparison:
     """Train the same on the data before, after, and after a random removal of as many photos; compare on test sets."""
-    if seeds < 1 or not test_set:
-        raise UserError(f"--seeds {seeds} with {len(test_set)} --test-set: give at least one of each")
+    _check_counts(seeds, test_set)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     detector_file = find_model(detector, "detector") if detector else ""
     tests = [prepare_pairs(root, path, detector=detector_file, aligned=aligned) for path in test_set]

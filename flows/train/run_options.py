@@ -3,7 +3,7 @@
 The most frequent fields have options of their own; --set FIELD=VALUE replaces any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,6 +26,11 @@ class RunOptions:
     lr: float | None = None
     seed: int = 0
     settings: Sequence[str] = ()  # FIELD=VALUE
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "RunOptions":
+        """Those among all options of a command."""
+        return cls(**{field.name: options[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)

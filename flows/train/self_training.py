@@ -6,12 +6,13 @@ round trains on the labels of the round before. The rounds end when few photos g
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from prefect import flow
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -36,6 +37,7 @@ from flows.cli.options import (
 )
 from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
+from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
 from flows.refine.flow import refine
 from flows.refine.results import RefineResult
@@ -43,13 +45,14 @@ from flows.refine.source_pairs import parse_sources
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import build_training_set
-from pipeline.errors import UserError
+from pipeline.errors import UserError, check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
 from pipeline.schema import digest
+from pipeline.sources.files import existing_path
 from pipeline.tables.table import Table
 from trainer.run import Run
 
@@ -85,7 +88,26 @@ class SelfTrainingResult(Result):
         return [f"the last model: {self.rounds[-1].model}", *self.outcome.lines()]
 
 
-@flow(name="self-train", validate_parameters=False, persist_result=False)
+def _check(options: Mapping[str, Any]) -> None:
+    """Raise UserError with every mistake in the options of self_train."""
+    check_all(
+        lambda: _check_rounds(options["rounds"], options["first_share"]),
+        lambda: run_of(options["recipe"], RunOptions.of(options)),
+        lambda: parse_sources(options["source"]),
+        lambda: parse_workers(options["workers"]),
+        lambda: find_model(options["detector"], "detector"),
+        *(partial(existing_path, path) for path in options["test_set"]),
+    )
+
+
+def _check_rounds(rounds: int, first_share: float) -> None:
+    if rounds < 1:
+        raise UserError(f"--rounds {rounds}: give 1 or more")
+    if not 0 < first_share <= 1:
+        raise UserError(f"--first-share {first_share}: give more than 0, at most 1")
+
+
+@recorded_flow("self-train", check=_check)
 def self_train(
     root: Root,
     source: Sources,
@@ -114,10 +136,7 @@ def self_train(
     settings: Settings = NONE_GIVEN,
 ) -> SelfTrainingResult:
     """Refine without a pretrained embedder: train on the noisy labels, refine with that model, train again."""
-    if rounds < 1:
-        raise UserError(f"--rounds {rounds}: give 1 or more")
-    if not 0 < first_share <= 1:
-        raise UserError(f"--first-share {first_share}: give more than 0, at most 1")
+    _check_rounds(rounds, first_share)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     first_run = _first_run(run, first_share, sub_centres=sub_centres)
     sources, pool = parse_sources(source), parse_workers(workers)

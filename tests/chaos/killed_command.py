@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.cli import app
-from flows.cli.command import PREFECT_VARIABLE
+from flows.prefect_runtime.flow_run import PREFECT_VARIABLE
 
 POLL_S = 0.003  # between two readings of the root's file names: a half-written file exists for some milliseconds
 CTRL_C_S = 120.0  # within which a command must end after Ctrl-C, also on a busy machine

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flows.cli import app
-from flows.cli.command import PREFECT_VARIABLE
+from flows.prefect_runtime.flow_run import PREFECT_VARIABLE
 from tests.builders.label_studio.browser import BROWSERS
 from tests.builders.photos.drawn_world import drawn_world_of_run
 from tests.builders.processes.command_line import Command

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.command import PREFECT_VARIABLE
+from flows.prefect_runtime.flow_run import PREFECT_VARIABLE
+from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.processes.command_line import Command, error_line, options
 from tests.builders.small_world import World
 
@@ -91,9 +92,9 @@ def test_clean_removes_only_tables_that_nothing_refers_to(
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_ctrl_c_says_that_the_work_goes_on_from_there(
-    refinery: Command, monkeypatch: pytest.MonkeyPatch, gone: bool
+    refinery: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, gone: bool
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted() -> None:
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -102,7 +103,9 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(
             raise
 
     monkeypatch.delenv(PREFECT_VARIABLE)
-    monkeypatch.setattr("flows.prefect_runtime.flow_run.run_flow", interrupted)
-    status, _, err = refinery("refine", "r", "image-folder", "x", "--detector", "d", "--embedder", "e")
+    monkeypatch.setattr("flows.prefect_runtime.recorded_flow._ensure_server", interrupted)
+    (tmp_path / "photos").mkdir()
+    models = options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)})
+    status, _, err = refinery("refine", tmp_path / "root", "image-folder", tmp_path / "photos", *models, "--prefect")
     assert status == 130
     assert err.splitlines()[-1] == "refinery: stopped; what is finished stays, and the same command goes on from there"

@@ -29,7 +29,7 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
 ) -> None:
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect")}
     words = [str(w) for w in options(few.models, shards=8)]
-    command = [*COMMAND, "refine", str(few_refined), "image-folder", str(few.photos), *words, "--json"]
+    command = [*COMMAND, "refine", str(few_refined), "image-folder", str(few.photos), *words, "--prefect", "--json"]
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert json.loads(finished.stdout)["account"]["ingested"] == len(few.truth)
@@ -51,7 +51,15 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothi
     # a Prefect server that has gone is asked for over ten minutes: the command must not ask it
     environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "60"}
     refine_options = [str(w) for w in options(world.models, workers=2, shards=8)]
-    command = [*COMMAND, "refine", str(tmp_path / "root"), "image-folder", str(world.photos), *refine_options]
+    command = [
+        *COMMAND,
+        "refine",
+        str(tmp_path / "root"),
+        "image-folder",
+        str(world.photos),
+        *refine_options,
+        "--prefect",
+    ]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
         assert begun.stderr is not None
         wait_until(lambda: any((tmp_path / "root/faces").glob("*/*.parquet")), "no faces are made", seconds=300)

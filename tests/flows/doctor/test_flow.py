@@ -77,12 +77,11 @@ def test_a_label_studio_needs_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_a_configured_prefect_server_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with health_server() as url, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+    with health_server() as url:
+        monkeypatch.setenv("PREFECT_API_URL", f"{url}/api")
         assert services.prefect().status == OK
-    with temporary_settings({PREFECT_API_URL: f"{NOWHERE}/api"}):
-        assert services.prefect().status == MISSING
+    monkeypatch.setenv("PREFECT_API_URL", f"{NOWHERE}/api")
+    assert services.prefect().status == MISSING
     monkeypatch.setenv("REFINERY_PREFECT", "off")
     assert services.prefect().found.startswith("off")
 

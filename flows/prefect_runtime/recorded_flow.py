@@ -1,0 +1,85 @@
+"""Functions that Prefect records as flow runs where it is wanted; elsewhere they run without Prefect being loaded."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property, update_wrapper
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from flows.prefect_runtime.flow_run import in_flow_run, server_url
+
+if TYPE_CHECKING:
+    from prefect import Flow
+
+log = logging.getLogger("refinery")
+P = ParamSpec("P")
+R = TypeVar("R")
+_recording: ContextVar[bool] = ContextVar("recording", default=False)
+
+
+@contextmanager
+def recording(wanted: bool) -> Iterator[None]:
+    """In the block, calls of recorded flows are runs on the Prefect server, if that is wanted."""
+    token = _recording.set(wanted)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+class RecordedFlow(Generic[P, R]):
+    """A function that is a Prefect flow when it is called in a flow run or in a recording, and itself elsewhere.
+
+    fn: the function; name: the flow's name on the server; check: gets all arguments by name, and raises UserError where
+    they are mistaken. It is called before a server is started, which takes ten seconds.
+    """
+
+    def __init__(self, fn: Callable[P, R], name: str, check: Callable[[Mapping[str, Any]], object] | None) -> None:
+        update_wrapper(self, fn)
+        self.fn, self.name, self.check = fn, name, check
+
+    @cached_property
+    def flow(self) -> "Flow[P, R]":
+        """The Prefect flow of this function."""
+        from prefect import Flow  # takes a second to load
+
+        return Flow(self.fn, name=self.name, validate_parameters=False, persist_result=False)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What the function returns for these arguments."""
+        if in_flow_run():
+            return self.flow(*args, **kwargs)
+        if not _recording.get():
+            return self.fn(*args, **kwargs)
+        if self.check is not None:
+            bound = inspect.signature(self.fn).bind(*args, **kwargs)
+            bound.apply_defaults()
+            self.check(bound.arguments)
+        _ensure_server()
+        return self.flow(*args, **kwargs)
+
+
+def recorded_flow(
+    name: str, *, check: Callable[[Mapping[str, Any]], object] | None = None
+) -> Callable[[Callable[P, R]], RecordedFlow[P, R]]:
+    """Make a function a RecordedFlow with this name and check of its arguments."""
+
+    def made(function: Callable[P, R]) -> RecordedFlow[P, R]:
+        return RecordedFlow(function, name, check)
+
+    return made
+
+
+def _ensure_server() -> None:
+    """Start the Prefect server of this run, where none is set."""
+    if server_url():
+        return
+    from flows.prefect_runtime.server import start_ephemeral_server  # loads Prefect
+
+    log.info("starting a Prefect server for this run (up to half a minute the first time)")
+    server = Thread(target=start_ephemeral_server, daemon=True)
+    server.start()
+    server.join()
