@@ -96,14 +96,15 @@ def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(tm
     data = exported_faces.parquet(tmp_path / "data", 8, 8)
     run = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
     trainings.run_ranks(run, data, tmp_path / "one", count=1)
-    trainings.run_ranks(run, data, tmp_path / "two", count=2, checkpoint_every=10)
-    losses_of_one, losses_of_two = trainings.losses(tmp_path / "one"), trainings.losses(tmp_path / "two")
-    assert len(losses_of_one) == len(losses_of_two) == 20
-    assert losses_of_two == pytest.approx(losses_of_one, abs=1e-5)
-    trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=10, step=13)
-    assert checkpoint.load(tmp_path / "killed/last.pt").seen == 10 * 8
-    trainings.run_ranks(run, data, tmp_path / "killed", count=1, checkpoint_every=10)
-    assert trainings.losses(tmp_path / "killed")[-10:] == pytest.approx(losses_of_one[-10:], abs=1e-5)
+    losses_of_one = trainings.losses(tmp_path / "one")
+    assert len(losses_of_one) == 20
+    trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=15, step=18)
+    losses_of_two = trainings.losses(tmp_path / "killed")
+    assert len(losses_of_two) >= 17
+    assert losses_of_two == pytest.approx(losses_of_one[: len(losses_of_two)], abs=1e-5)
+    assert checkpoint.load(tmp_path / "killed/last.pt").seen == 15 * 8
+    trainings.run_ranks(run, data, tmp_path / "killed", count=1, checkpoint_every=15)
+    assert trainings.losses(tmp_path / "killed")[-5:] == pytest.approx(losses_of_one[-5:], abs=1e-5)
 
 
 @pytest.mark.parametrize(
