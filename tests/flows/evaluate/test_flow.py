@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -145,12 +146,18 @@ def test_a_tar_at_a_far_of_few_impostor_pairs_has_a_warning(tmp_path: Path, embe
 @pytest.mark.slow
 @pytest.mark.material
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
+    """On three of the ten folds."""
     models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
+    _, *lines = (material / "lfw_pairs/pairs.txt").read_text().splitlines()
+    pairs = [line.split("\t") for line in lines[:360]]
+    for person in {word for pair in pairs for word in pair if not word.isdigit()}:
+        shutil.copytree(material / "lfw_pairs/images" / person, tmp_path / "lfw/images" / person)
+    (tmp_path / "lfw/pairs.txt").write_text("\n".join(["3\t60", *lines[:360]]) + "\n")
     evaluation = evaluate(
         models[0],
-        [str(material / "lfw_pairs")],
+        [str(tmp_path / "lfw")],
         against=[models[1]],
-        cache=str(tmp_path),
+        cache=str(tmp_path / "cache"),
         detector=str(material / "models/yunet_n_320_320.onnx"),
     )
     value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in evaluation.figures if not f.against}
@@ -158,7 +165,7 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     assert value["ms1m", "TAR@FAR=0.01"].value >= 0.99
     assert 0.97 <= value["casia", "accuracy"].value <= value["ms1m", "accuracy"].value
     (test_set,) = evaluation.test_sets
-    assert (test_set.pairs, test_set.genuine, test_set.missing) == (1200, 600, 0)
+    assert (test_set.pairs, test_set.genuine, test_set.missing) == (360, 180, 0)
 
 
 @pytest.mark.material

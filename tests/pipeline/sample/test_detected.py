@@ -60,7 +60,7 @@ def test_the_sample_detector_finds_drawn_faces_and_few_others(drawn, capsys):
 @pytest.mark.material
 @pytest.mark.slow
 def test_a_real_embedder_recognises_drawn_people_with_some_errors(material):
-    photos = list(draw_people(16, 5, seed=78))
+    photos = list(draw_people(12, 4, seed=78))
     detector = OnnxDetector(str(material / "models/yunet_n_320_320.onnx"))
     embed = OnnxEmbedder(str(material / "models/arcface_mobilefacenet_ms1m.onnx"))
     kept = [

@@ -75,15 +75,15 @@ def test_intervals_of_independent_pairs_contain_the_truth_as_often_as_they_claim
 @pytest.mark.slow
 def test_where_all_pairs_are_compared_only_drawing_people_gives_wide_enough_intervals() -> None:
     names = ("TAR@FAR=0.1", "AUC", "EER")
-    worlds = [verify(*all_pairs(200, 5, 1000 + seed)[0], samples=0, fars=(0.1,)).figures for seed in range(4)]
+    worlds = [verify(*all_pairs(200, 5, 1000 + seed)[0], samples=0, fars=(0.1,)).figures for seed in range(3)]
     truth = {name: np.mean([figures[name] for figures in worlds]) for name in names}
     inside = {kind: dict.fromkeys(names, 0) for kind in ("people", "pairs")}
-    for seed in range(30):
+    for seed in range(20):
         pairs, unit = all_pairs(30, 5, seed)
         for kind, drawn in (("people", unit), ("pairs", None)):
-            verified = verify(*pairs, unit=drawn, samples=200, fars=(0.1,))
+            verified = verify(*pairs, unit=drawn, samples=150, fars=(0.1,))
             for name in names:
                 low, high = verified.interval[name]
                 inside[kind][name] += low <= truth[name] <= high
-    assert all(n >= 26 for n in inside["people"].values()), inside
-    assert all(n <= 24 for n in inside["pairs"].values()), inside
+    assert all(n >= 17 for n in inside["people"].values()), inside
+    assert all(n <= 16 for n in inside["pairs"].values()), inside
