@@ -139,5 +139,9 @@ def test_files_that_are_no_models(refinery: Command, world: World, material: Pat
         (["megaface", "y", "--gallery", "x"], "--gallery alone"),
     ],
 )
-def test_impossible_options(refinery: Command, models: dict, tmp_path: Path, words: list, expected: str) -> None:
+def test_impossible_options(
+    refinery: Command, models: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list, expected: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert expected in error_line(refinery("refine", tmp_path / "root", *words, *options(models)))
