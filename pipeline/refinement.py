@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
+from pipeline.tables.digests import DamagedFile
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE = "refinement.json"
 # manifests, shards, and the half-written temporary files that a killed run left beside any file (see storage.put)
-REMOVABLE_FILES = re.compile(r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp")
+REMOVABLE_FILES = re.compile(
+    r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet(\.damaged)?)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp"
+)
 # results of trainings and experiments: each names the tables that it was made from
 RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 # refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
@@ -115,8 +118,9 @@ class FormerTables(NamedTuple):
 
 def publish(root: str, refinement: Refinement) -> Refinement:
     """Write refinement.json, so that this refinement is in force in the root; returns it as latest() reads it."""
+    tables = refinement.tables.items()
     value = {
-        "tables": {name: {"table": t.name, "address": t.address} for name, t in refinement.tables.items()},
+        "tables": {name: {"table": t.name, "address": t.address, "digest": t.digest} for name, t in tables},
         "params": asdict(refinement.options),
         "thresholds": dict(refinement.thresholds),
         "account": asdict(refinement.account),
@@ -145,7 +149,7 @@ def _tables(root: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, Ta
     """The tables that refinement.json names."""
     tables: dict[str, Table] = {}
     for name, entry in entries.items():
-        table = load(root, entry["table"], entry["address"])
+        table = load(root, entry["table"], entry["address"], digest=entry.get("digest", ""))
         if table is None:
             raise UserError(
                 f"the table {entry['table']}/{entry['address']} is missing from {root}: run the refinement again"
@@ -177,7 +181,7 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
 
 
 def former_tables(root: str) -> FormerTables:
-    """The photos and faces tables that refinement.json names, each None if it does not exist."""
+    """The photos and faces tables that refinement.json names, each None if it does not exist or is damaged."""
     value = storage.get_json(root, FILE) or {}
     if isinstance(value.get("format"), int):
         check_format(root, value["format"])
@@ -186,7 +190,10 @@ def former_tables(root: str) -> FormerTables:
     def existing(name: str) -> Table | None:
         entry = tables.get(name) if isinstance(tables, dict) else None
         address = entry.get("address") if isinstance(entry, dict) else None  # of a damaged file nothing is reused
-        return load(root, name, address) if isinstance(address, str) else None
+        try:
+            return load(root, name, address) if isinstance(address, str) else None
+        except DamagedFile:
+            return None
 
     return FormerTables(existing("photos"), existing("faces"))
 

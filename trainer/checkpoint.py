@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from trainer.backbones import make_backbone
 from trainer.run import Run, run_from_dict
+from trainer.whole_file import is_whole
 
 FORMAT = 1  # version of the file's keys
 
@@ -61,9 +62,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
     """The checkpoint in a file, its tensors on this device.
 
-    Raises UserError when the file does not exist, was cut short or was written by another version.
+    Raises UserError when the file does not exist, is not as it was written, or was written by another version.
     """
     try:
+        if not is_whole(path):
+            raise ValueError("a checksum differs")
         content = torch.load(path, map_location=device, weights_only=True)
         if content.pop("format") != FORMAT:
             raise UserError(f"{path} is a checkpoint of another version: train again, or use the version that wrote it")
@@ -71,7 +74,7 @@ def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}: give best.pt or last.pt of a training") from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, pickle.UnpicklingError):
-        raise UserError(f"{path} is not a checkpoint, or was cut off: give best.pt or last.pt of a training") from None
+        raise UserError(f"{path} is not a checkpoint, or is damaged: give best.pt or last.pt of a training") from None
 
 
 def build_backbone(run: Run) -> nn.Module:

@@ -74,6 +74,13 @@ COMMANDS = (
         "refinery apply-list ROOT clean_list.txt --says right",
     ),
     CommandEntry(
+        "verify",
+        DATA,
+        "flows.refine.verify:verify",
+        "Check every file of a root or an export against the digest with which it was written.",
+        "refinery verify ROOT",
+    ),
+    CommandEntry(
         "clean",
         DATA,
         "flows.refine.clean:clean",

@@ -63,8 +63,11 @@ def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
     """A table that fits the terminal; 200 columns wide where there is none."""
     from rich.console import Console  # a twentieth of a second to load, and most results have no table
     from rich.table import Table
+    from rich.text import Text
 
-    grid = Table(*rows[0], box=None)
+    grid = Table(box=None)
+    for column in rows[0]:
+        grid.add_column(Text(column))
     for row in rows:
-        grid.add_row(*(str(row.get(column, "")) for column in rows[0]))
+        grid.add_row(*(Text(str(row.get(column, ""))) for column in rows[0]))  # a string would be read as markup
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)

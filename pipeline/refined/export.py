@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
-from pipeline.tables import storage
+from pipeline.tables.digests import read_checked
 from pipeline.tables.table import Table
 
 FORMATS = ("parquet", "recordio", "folder")
@@ -79,7 +79,7 @@ def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> N
     files = []
     for i, shard in enumerate(table.shards):
         name = f"part-{i:05d}.parquet"
-        (folder / name).write_bytes(storage.get(table.root, shard.path) or b"")
+        (folder / name).write_bytes(read_checked(table.root, shard.path, shard.digest))
         files.append({"path": name, "digest": shard.digest, "rows": shard.rows})
         tick(shard.rows)
     manifest = {"table": "refined", "rows": len(table), "schema": table.manifest["schema"], "shards": files}

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
@@ -21,10 +20,9 @@ from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
 from pipeline.refined.verdicts import match_answers, noise_tables, with_implied_answers
 from pipeline.refinement import Account, Refinement, latest, publish
-from pipeline.tables import storage
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
-from pipeline.tables.table import Shard, Table, read_shard, read_shards
+from pipeline.tables.table import Shard, Table, read_shard, read_shards, read_slice
 
 ACCOUNT_COLUMNS = ("face_id", "claimed", "identity", "reason")
 PERSON_COLUMNS = ("person", "identity", "cluster", "size", "medoid")
@@ -174,17 +172,5 @@ def _read(root: str, shards: Sequence[Shard], columns: Sequence[str]) -> pa.Tabl
 
 
 def slice_shard(part: tuple[Shard, int, int], *, root: str) -> pa.Table:
-    """The rows of a slice of a shard; part: the shard, the first row and the number of rows.
-
-    Only the Parquet row groups that hold rows of the slice are read.
-    """
-    shard, start, rows = part
-    files, base = storage.open_root(root)
-    with files.open_input_file(f"{base}/{shard.path}") as stream:
-        file = pq.ParquetFile(stream)
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
-        begins = np.cumsum([0, *sizes])[:-1]
-        groups = [i for i, begin in enumerate(begins) if begin + sizes[i] > start and begin < start + rows]
-        if not groups:
-            return schema.LABELS.empty_table()
-        return file.read_row_groups(groups).slice(start - int(begins[groups[0]]), rows)
+    """The rows of a slice of a shard; part: the shard, the first row and the number of rows."""
+    return read_slice(root, *part)

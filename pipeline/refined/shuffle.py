@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import schema
 from pipeline.errors import UserError
-from pipeline.tables import storage
 from pipeline.tables.build import Workers, build
-from pipeline.tables.table import Shard, Table, read_shard
+from pipeline.tables.table import Shard, Table, read_range, read_shard
 
 PLACED = schema.REFINED.insert(0, pa.field("place", pa.uint64()))
 SAMPLES_A_SHARD = 16384  # about 130 MB of faces
@@ -126,8 +124,6 @@ def refined_shard(part: tuple[int, int], *, placed: Sequence[Shard], labels: int
     i, count = part
     places = labels * PLACES_A_LABEL
     low, high = i * places // count, (i + 1) * places // count
-    files, base = storage.open_root(root)
-    filters = [("place", ">=", low), ("place", "<", high)]
-    tables = [pq.read_table(f"{base}/{s.path}", filesystem=files, filters=filters) for s in placed]
+    tables = [read_range(root, shard, "place", low, high) for shard in placed]
     order = [("place", "ascending"), ("face_id", "ascending")]
     return pa.concat_tables(tables).sort_by(order).select(schema.REFINED.names)

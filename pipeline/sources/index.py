@@ -10,16 +10,14 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.schema import face_id
 from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo
-from pipeline.tables import storage
 from pipeline.tables.build import Workers, build
-from pipeline.tables.table import Shard, Table
+from pipeline.tables.table import Shard, Table, read_range
 
 # deal: the hash that assigns a photo to a shard; of its identity, or of its key where it claims no identity
 INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))
@@ -159,9 +157,7 @@ def photos_shard(part: tuple[int, int], *, index: Sequence[Shard], root: str) ->
     """
     i, n = part
     low, high = -(-(i << 32) // n), -(-((i + 1) << 32) // n)
-    files, base = storage.open_root(root)
-    filters = [("deal", ">=", low), ("deal", "<", high)]
-    tables = [pq.read_table(f"{base}/{s.path}", filesystem=files, filters=filters) for s in index if s.rows]
+    tables = [read_range(root, shard, "deal", low, high) for shard in index if shard.rows]
     order = [(name, "ascending") for name in ("identity", "key", "source", "file", "offset")]
     table = pa.concat_tables(tables).sort_by(order)
     ids, sources, keys = (table[c].to_pylist() for c in ("face_id", "source", "key"))

@@ -5,17 +5,17 @@ part). So a run makes only the shards whose files are missing, even if an earlie
 written last; with it the table is complete.
 """
 
-import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.progress import stage_progress
 from pipeline.tables import storage
-from pipeline.tables.naming import TableNames, content_digest, plain_value, shards_in, table_names
+from pipeline.tables.digests import DamagedFile, content_digest
+from pipeline.tables.existing_shards import existing_shards, remove_marks
+from pipeline.tables.naming import TableNames, plain_value, shards_in, table_names
 from pipeline.tables.run_threads import run_on_threads
 from pipeline.tables.shard_job import ShardError, ShardJob, Workers
 from pipeline.tables.table import FORMAT, Shard, Table, load
@@ -51,10 +51,10 @@ def build(
     """
     params = params or {}
     names = table_names(name, parts, version=version, schema=schema, params=params)
-    if table := load(root, name, names.address):
+    if table := _complete_table(root, names):
         log.info("%s: found, %d rows", name, len(table))
         return table
-    shards = _existing_shards(root, name, set(names.paths))
+    shards = existing_shards(root, name, set(names.paths))
     arguments = {**params, **(unhashed or {})}
     missing = list({path: i for i, path in enumerate(names.paths) if path not in shards}.values())  # equal parts once
     earlier = _earlier_shards(root, names, {i: reuse[i] for i in missing} if reuse else {})
@@ -65,6 +65,7 @@ def build(
         for i in missing
     ]
     shards |= _make_shards(jobs, name, len(parts), workers)
+    remove_marks(root, names)
     manifest = {
         "table": name,
         "version": version,
@@ -75,33 +76,29 @@ def build(
     return _write_manifest(root, names, manifest, [shards[path] for path in names.paths])
 
 
+def _complete_table(root: str, names: TableNames) -> Table | None:
+    """The table of these names; None where it does not exist yet, or where its manifest or a shard is not whole."""
+    try:
+        table = load(root, names.table, names.address)
+    except DamagedFile as error:
+        log.warning("%s: the manifest is made again (%s)", names.table, error)
+        return None
+    if table is None:
+        return None
+    missing = set(names.paths).difference(storage.list_files(root, names.table))
+    if missing:
+        log.warning("%s: %d shards are missing and are made again", names.table, len(missing))
+    return table if not missing and tuple(s.path for s in table.shards) == names.paths else None
+
+
 def _earlier_shards(root: str, names: TableNames, similar: Mapping[int, Sequence[Any]]) -> dict[int, dict[str, Any]]:
     """By index of each missing shard its argument `reuse`: the similar parts whose shards exist, and these shards."""
     part_of_path = {i: {names.path(part): part for part in parts} for i, parts in similar.items()}
-    existing = _existing_shards(root, names.table, set().union(*part_of_path.values()))
+    existing = existing_shards(root, names.table, set().union(*part_of_path.values()))
     return {
         i: {"reuse": tuple((part, existing[path]) for path, part in candidates.items() if path in existing)}
         for i, candidates in part_of_path.items()
     }
-
-
-def _existing_shards(root: str, name: str, paths: set[str]) -> dict[str, Shard]:
-    """The shards that exist among these paths, by path: of finished tables, or left by a run that was stopped."""
-    present = paths.intersection(storage.list_files(root, name))
-    shards: dict[str, Shard] = {}
-    if not present:
-        return shards
-    for manifest in (n for n in storage.list_files(root, name) if n.endswith(".json")):
-        for entry in (storage.get_json(root, manifest) or {}).get("shards", []):
-            if entry["path"] in present:
-                shards[entry["path"]] = Shard(entry["path"], entry["digest"], entry["rows"])
-    for path in present - shards.keys():
-        data = storage.get(root, path) or b""
-        try:
-            shards[path] = Shard(path, content_digest(data), pq.ParquetFile(io.BytesIO(data)).metadata.num_rows)
-        except pa.ArrowInvalid:
-            log.warning("%s: %s is damaged and is made again", name, path)
-    return shards
 
 
 def _make_shards(jobs: list[ShardJob], name: str, total: int, workers: Workers) -> dict[str, Shard]:
@@ -131,5 +128,6 @@ def _write_manifest(root: str, names: TableNames, manifest: dict[str, Any], shar
         "shards": [s._asdict() for s in shards],
         "versions": {"pyarrow": pa.__version__, "format": FORMAT},
     }
-    storage.put_json(root, f"{names.table}/{names.address}.json", manifest)
-    return Table(root, names.table, names.address, manifest)
+    data = storage.json_bytes(manifest)
+    storage.put(root, f"{names.table}/{names.address}.json", data)
+    return Table(root, names.table, names.address, manifest, content_digest(data))

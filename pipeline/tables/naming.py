@@ -8,7 +8,6 @@ that must be made again.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -84,11 +83,6 @@ def shards_in(value: Any) -> Iterator[Shard]:
     elif isinstance(value, Iterable) and not isinstance(value, str):
         for item in value:
             yield from shards_in(item)
-
-
-def content_digest(data: bytes | memoryview) -> str:
-    """The digest of a shard's bytes: it stands for the shard in the names of tables that are made from it."""
-    return blake2b(data, digest_size=16).hexdigest()
 
 
 def part_summary(part: Any) -> str:

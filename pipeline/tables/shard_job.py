@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from pipeline.errors import UserError
 from pipeline.tables import storage, worker_process
-from pipeline.tables.naming import content_digest, part_summary
+from pipeline.tables.digests import content_digest
+from pipeline.tables.existing_shards import mark_digest
+from pipeline.tables.naming import part_summary
 from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Shard
 
@@ -52,10 +54,12 @@ def make_shard(job: ShardJob) -> Shard | UserError | ShardError:
     try:
         table = job.function(job.part, **job.arguments).select(job.schema.names).cast(job.schema)
         data = to_parquet(table)
+        digest = content_digest(data)
         storage.put(job.root, job.path, data)
+        mark_digest(job.root, job.path, digest)
     except UserError as error:
         return error
     except Exception as error:  # noqa: BLE001  (whatever it is, the message must name the shard)
         log.debug("%s\n%s", job.description(), "".join(traceback.format_exception(error)))
         return ShardError(f"{job.description()} failed: {type(error).__name__}: {error}")
-    return Shard(job.path, content_digest(data), table.num_rows)
+    return Shard(job.path, digest, table.num_rows)

@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,22 +83,23 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
         raise UserError(f"cannot open the root {root} ({error}): give a folder or s3://...") from None
 
 
-def put(root: str, name: str, data: bytes | memoryview) -> None:
+def put(root: str, name: str, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write one file under a root, whole or not at all.
 
-    Raises UserError when there is no room or no permission; an earlier file of that name is then unchanged.
+    durable: a power cut after the call does not undo it. Raises UserError when there is no room or no permission; an
+    earlier file of that name is then unchanged.
     """
     path = f"{open_root(root)[1]}/{name}"
     try:
-        with_retries(root, lambda: _put(root, path, data))
+        with_retries(root, lambda: _put(root, path, data, durable=durable))
     except OSError as error:
         raise UserError(_write_message(error, path)) from error
 
 
-def _put(root: str, path: str, data: bytes | memoryview) -> None:
+def _put(root: str, path: str, data: bytes | memoryview, *, durable: bool) -> None:
     files, _ = open_root(root)
     if isinstance(files, fs.LocalFileSystem):
-        _put_local(Path(path), data)
+        _put_local(Path(path), data, durable=durable)
         return
     if not isinstance(files, fs.S3FileSystem):  # S3 has no folders, and create_dir would make requests for each level
         files.create_dir(path.rsplit("/", 1)[0], recursive=True)
@@ -105,17 +107,30 @@ def _put(root: str, path: str, data: bytes | memoryview) -> None:
         stream.write(data)
 
 
-def _put_local(path: Path, data: bytes | memoryview) -> None:
+def _put_local(path: Path, data: bytes | memoryview, *, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())  # a power cut after the rename must not leave an empty file
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())  # a power cut after the rename must not leave an empty file
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the entries of a folder are on the disk: without this a power cut may undo a rename in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_message(error: OSError, path: str) -> str:
@@ -167,7 +182,12 @@ def get_json(root: str, name: str) -> dict[str, Any] | None:
 
 def put_json(root: str, name: str, value: dict[str, Any]) -> None:
     """Write a JSON file under a root, whole or not at all."""
-    put(root, name, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode())
+    put(root, name, json_bytes(value))
+
+
+def json_bytes(value: dict[str, Any]) -> bytes:
+    """The bytes of a JSON file: the same for equal values."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
 
 
 def list_files(root: str, folder: str) -> list[str]:

@@ -6,17 +6,20 @@
 Two tables share the files of equal shards. So when a data set grows, only the new shards take time and space.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
+from pipeline.tables.digests import AGAIN, DamagedFile, content_digest, read_checked
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 
 FORMAT = 1  # of manifests and refinement.json; to be raised when a new version changes them
@@ -33,6 +36,9 @@ class Shard(NamedTuple):
     rows: int
 
 
+_checked: set[tuple[str, str, str]] = set()  # root, path and digest of the shards that this process has checked
+
+
 @dataclass(frozen=True)
 class Table:
     """A finished table: its name is that of the stage, its address a digest of all that it was made from."""
@@ -41,6 +47,7 @@ class Table:
     name: str
     address: str
     manifest: dict[str, Any] = field(repr=False, compare=False, hash=False)
+    digest: str = field(default="", repr=False, compare=False)  # of the manifest's bytes
 
     @cached_property
     def shards(self) -> list[Shard]:
@@ -62,19 +69,45 @@ class Table:
 
 
 def read_shard(root: str, shard: Shard, columns: Iterable[str] | None = None) -> pa.Table:
-    """The rows of one shard.
+    """The rows of one shard. The first time that a process reads it, its bytes are checked against its digest.
 
-    columns: names of columns; None: all. Raises UserError when the file is missing or is not Parquet.
+    columns: names of columns; None: all. Raises DamagedFile when the file is missing or is not what was written, and
+    UserError when it cannot be read.
     """
     columns = None if columns is None else list(columns)
-    try:
-        return storage.with_retries(root, lambda: _read(root, shard, columns))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        manifests = f"{root}/{shard.path.partition('/')[0]}/*.json"
-        raise UserError(
-            f"cannot read {root}/{shard.path} ({error}): remove it and {manifests}, and run again: "
-            "other shards are found"
-        ) from None
+    return _read(root, shard, lambda file: file.read(columns, use_threads=False))  # shards are read in parallel already
+
+
+def read_slice(root: str, shard: Shard, start: int, rows: int) -> pa.Table:
+    """This many rows of a shard from row `start` on; only the row groups that hold them are read."""
+
+    def read(file: pq.ParquetFile) -> pa.Table:
+        sizes = _group_sizes(file)
+        begins = [sum(sizes[:i]) for i in range(len(sizes))]
+        groups = [i for i, begin in enumerate(begins) if begin + sizes[i] > start and begin < start + rows]
+        first = begins[groups[0]] if groups else 0
+        return file.read_row_groups(groups, use_threads=False).slice(start - first, rows)
+
+    return _read(root, shard, read)
+
+
+def read_range(root: str, shard: Shard, column: str, low: int, high: int) -> pa.Table:
+    """The rows of a shard whose value in a column is at least `low` and less than `high`.
+
+    Row groups whose statistics show that they hold none are not read.
+    """
+
+    def read(file: pq.ParquetFile) -> pa.Table:
+        number = file.schema_arrow.get_field_index(column)
+        groups = []
+        for i in range(file.metadata.num_row_groups):
+            values = file.metadata.row_group(i).column(number).statistics
+            if values is None or not values.has_min_max or (values.min < high and values.max >= low):
+                groups.append(i)
+        rows = file.read_row_groups(groups, use_threads=False)
+        return rows.filter(pc.and_(pc.greater_equal(rows[column], low), pc.less(rows[column], high)))
+
+    return _read(root, shard, read)
 
 
 def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
@@ -86,29 +119,52 @@ def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | Non
     return prefetch(lambda shard: read_shard(root, shard, columns), shards, threads=READ_THREADS, per_thread=1)
 
 
-def _read(root: str, shard: Shard, columns: list[str] | None) -> pa.Table:
-    files, base = storage.open_root(root)
-    with files.open_input_file(f"{base}/{shard.path}") as stream:
-        return pq.ParquetFile(stream).read(columns, use_threads=False)  # shards are read in parallel already
+def _read(root: str, shard: Shard, read: Callable[[pq.ParquetFile], pa.Table]) -> pa.Table:
+    """What `read` takes from the shard's file, which is checked the first time."""
+    checked = (root, shard.path, shard.digest)
+    if checked not in _checked:
+        data = read_checked(*checked)
+        _checked.add(checked)
+        return read(pq.ParquetFile(pa.BufferReader(data)))
+
+    def read_from_file() -> pa.Table:
+        files, base = storage.open_root(root)
+        with files.open_input_file(f"{base}/{shard.path}") as stream:
+            return read(pq.ParquetFile(stream))
+
+    try:
+        return storage.with_retries(root, read_from_file)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"cannot read {root}/{shard.path} ({error}): check the disk, and run again") from None
 
 
-def load(root: str, name: str, address: str) -> Table | None:
+def _group_sizes(file: pq.ParquetFile) -> list[int]:
+    """The number of rows of each row group."""
+    return [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+
+
+def load(root: str, name: str, address: str, *, digest: str = "") -> Table | None:
     """The table at an address; None: there is no such table yet.
 
-    Raises UserError for a manifest that a newer version wrote or that is damaged.
+    digest: of the manifest's bytes, where it is known. Raises UserError for a manifest that a newer version wrote, and
+    DamagedFile for one that is damaged.
     """
-    manifest = storage.get_json(root, f"{name}/{address}.json")
-    if manifest is None:
+    file = f"{name}/{address}.json"
+    data = storage.get(root, file)
+    if data is None:
         return None
+    if digest and content_digest(data) != digest:
+        raise DamagedFile(f"{root}/{file} is not the manifest that was written: {AGAIN}")
     try:
+        manifest = json.loads(data)
         check_format(root, manifest.get("versions", {}).get("format", FORMAT))
         shards, rows = [Shard(s["path"], s["digest"], s["rows"]) for s in manifest["shards"]], manifest["rows"]
         valid = rows == sum(s.rows for s in shards) and all(_inside_root(s.path) for s in shards)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         valid = False
     if not valid:
-        raise UserError(f"{root}/{name}/{address}.json is not the manifest of a table: remove it and run again")
-    return Table(root, name, address, manifest)
+        raise DamagedFile(f"{root}/{file} is not the manifest of a table: {AGAIN}")
+    return Table(root, name, address, manifest, content_digest(data))
 
 
 def _inside_root(path: str) -> bool:

@@ -9,6 +9,7 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger, question_log
 from pipeline.review.answers.question_log import QUESTION_LOG
 from pipeline.tables.build import build
+from pipeline.tables.digests import content_digest
 from tests.builders.label_studio.simulated_annotators import AnsweredPage
 from tests.builders.tables.drawn_refinement import refined
 from tests.builders.tables.ledger_rows import row
@@ -57,7 +58,7 @@ def test_lost_doubled_and_invented_answers_are_reported(tmp_path: Path) -> None:
     items = [dict.fromkeys(QUESTION_LOG.names, "") | {"item": i, "finding_id": i} for i in ("a", "b")]
     data = question_log.to_parquet(pa.Table.from_pylist(items, schema=QUESTION_LOG))
     (tmp_path / "asked").mkdir()
-    (tmp_path / "asked/notes.parquet").write_bytes(data)
+    (tmp_path / f"asked/{content_digest(data)}.parquet").write_bytes(data)
     ledger.append(root, [row("a", "yes", "w", answer_id="1"), row("b", "no", "w", answer_id="1")])
     assert not root_checks.lost_answers(root, [AnsweredPage("1", ("a", "b"))])
     assert len(root_checks.lost_answers(root, [AnsweredPage("1", ("a", "b")), AnsweredPage("2", ("a",))])) == 1

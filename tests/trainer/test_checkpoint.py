@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.errors import UserError
+from tests.builders.flipped_bits import flip_bit
 from trainer import checkpoint
 from trainer.embedder import Embedder
 from trainer.train import TrainingResult
@@ -22,7 +24,7 @@ def test_a_file_that_is_not_a_checkpoint_raises_one_line(trained: TrainingResult
     bad = {"cut": whole[: len(whole) // 2], "html": b"<html>", "empty": b"", "pickle": b"cos\nsystem\n(S'true'\ntR."}
     file = tmp_path / "last.pt"
     file.write_bytes(bad[name])
-    with pytest.raises(UserError, match="is not a checkpoint, or was cut off"):
+    with pytest.raises(UserError, match="is not a checkpoint, or is damaged"):
         Embedder(str(file))(np.zeros((1, 112, 112, 3), np.uint8))
 
 
@@ -54,3 +56,19 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_unchanged(trained: TrainingRe
 
 def test_a_full_disk_is_recognised_by_its_error_number() -> None:
     assert checkpoint._disk_is_full(OSError(errno.ENOSPC, "no space"), Path("/"))
+
+
+def test_no_flipped_bit_gives_other_weights(trained: TrainingResult, tmp_path: Path) -> None:
+    right = checkpoint.load(trained.checkpoint)
+    told = 0
+    for seed in range(60):
+        file = Path(shutil.copy(trained.checkpoint, tmp_path / "last.pt"))
+        flip_bit(file, seed)
+        try:
+            read = checkpoint.load(file)
+        except UserError:
+            told += 1
+            continue
+        assert all(torch.equal(read.backbone[name], weights) for name, weights in right.backbone.items())
+        assert (read.run, read.seen, read.data) == (right.run, right.seen, right.data)
+    assert told > 50

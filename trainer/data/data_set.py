@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import UserError
-from trainer.data.parquet_faces import ParquetFaces, parquet_files
+from trainer.data.parquet_faces import ParquetFaces, parquet_faces
 from trainer.data.record_faces import RecordFaces
 
 Faces = ParquetFaces | RecordFaces
@@ -25,7 +25,7 @@ def open_faces(path: str | Path) -> Faces:
     if not path.exists():
         raise UserError(f"there is no {path}: give a folder that `refinery export` wrote")
     record_files = [path] if path.suffix == ".rec" else sorted(path.glob("*.rec"))
-    faces = RecordFaces(record_files[0]) if record_files else ParquetFaces(path, parquet_files(path))
+    faces = RecordFaces(record_files[0]) if record_files else parquet_faces(path)
     _check_labels(faces)
     return faces
 

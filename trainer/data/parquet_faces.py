@@ -12,7 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.tables.digests import content_digest
 from trainer.data.chunk import Chunk, IntArray
+
+MANIFEST = "manifest.json"  # of an export
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class ParquetFaces:
 
     path: Path
     files: tuple[Path, ...] = field(repr=False)
+    digests: tuple[str, ...] = field(default=(), repr=False)  # of the files, where a manifest lists them
+    _checked: set[int] = field(default_factory=set, repr=False, compare=False)
 
     @cached_property
     def row_groups(self) -> list[tuple[int, int, int]]:
@@ -49,34 +54,53 @@ class ParquetFaces:
         return blake2b(b"".join([self.labels.tobytes(), *footers]), digest_size=10).hexdigest()
 
     def read(self, chunk: int) -> Chunk:
-        """The photos of the chunk with this number."""
+        """The photos of the chunk with this number.
+
+        When the first chunk of a file is read, the file is checked against its digest. Raises UserError when it has
+        another one.
+        """
         file, group, _ = self.row_groups[chunk]
+        if file not in self._checked:
+            _check_digest(self.files[file], self.digests[file] if self.digests else "")
+            self._checked.add(file)
         rows = _read(self.files[file], ["label", "jpeg", "key"], group)
         return Chunk(_labels(rows), rows["jpeg"].to_pylist(), rows["key"].to_pylist())
 
 
-def parquet_files(path: Path) -> tuple[Path, ...]:
-    """The Parquet files in a folder, or those that a table's manifest lists. Raises UserError when there are none."""
+def parquet_faces(path: Path) -> ParquetFaces:
+    """The data set of an export's folder, of any folder of Parquet files, or of a table's manifest.
+
+    Raises UserError when there are no files, and for a damaged manifest.
+    """
     if path.is_file() and path.suffix == ".json":
-        return _files_of_manifest(path)
+        return ParquetFaces(path, *_files_of_manifest(path))
+    if (path / MANIFEST).exists():
+        return ParquetFaces(path, *_files_of_manifest(path / MANIFEST))
     files = tuple(sorted(path.glob("*.parquet"))) if path.is_dir() else ()
     if not files:
         hint = "run `refinery export` on it first" if (path / "refinement.json").exists() else "give an export"
         raise UserError(f"{path} holds neither Parquet files nor a .rec: {hint}")
-    return files
+    return ParquetFaces(path, files)
 
 
-def _files_of_manifest(manifest: Path) -> tuple[Path, ...]:
+def _files_of_manifest(manifest: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The files that a manifest lists, and their digests."""
     try:
-        listed = [s["path"] for s in loads(manifest.read_text())["shards"]]
-        if not all(isinstance(name, str) for name in listed):
+        shards = loads(manifest.read_text())["shards"]
+        listed, digests = [s["path"] for s in shards], tuple(s.get("digest", "") for s in shards)
+        if not all(isinstance(word, str) for word in (*listed, *digests)):
             raise TypeError(listed)
-    except (JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
-        raise UserError(f"{manifest} is not the manifest of a table: give one of ROOT/refined") from None
+    except (JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError):
+        raise UserError(f"{manifest} is not the manifest of a table: give one of ROOT/refined, or an export") from None
     folder = manifest.parent
     if listed and not (folder / listed[0]).exists():  # a manifest in ROOT/refined lists paths from ROOT
         folder = folder.parent
-    return tuple(folder / name for name in listed)
+    return tuple(folder / name for name in listed), digests
+
+
+def _check_digest(file: Path, digest: str) -> None:
+    if digest and content_digest(file.read_bytes()) != digest:
+        raise UserError(f"{file} is damaged: its bytes are not those that were exported: export the data set again")
 
 
 def _open(file: Path) -> pq.ParquetFile:

@@ -7,7 +7,6 @@ is written whole or not at all. Appending the same answers again writes nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef
 from pipeline.schema import LEDGER
 from pipeline.tables import storage
+from pipeline.tables.digests import content_digest, named_by_digest
 from pipeline.tables.parquet import to_parquet
 
 FOLDER = "ledger"
@@ -72,13 +72,16 @@ def append(root: str, rows: Iterable[LedgerRow]) -> int:
         return 0
     table = table.take(pa.array(sorted(new.values(), key=lambda i: _order(table, i)), pa.int64()))
     data = to_parquet(table)
-    storage.put(root, f"{FOLDER}/{blake2b(data, digest_size=16).hexdigest()}.parquet", data)
+    storage.put(root, f"{FOLDER}/{content_digest(data)}.parquet", data)
     return len(table)
 
 
 def votes_wanted(root: str) -> int:
     """How many annotators shall answer each question in the root's review."""
-    return int((storage.get_json(root, TERMS_FILE) or {}).get("votes", DEFAULT_VOTES))
+    votes = (storage.get_json(root, TERMS_FILE) or {}).get("votes", DEFAULT_VOTES)
+    if not isinstance(votes, int) or votes < 1:
+        raise UserError(f"{root}/{TERMS_FILE} is damaged (votes {votes!r}): remove it; `review send` writes it again")
+    return votes
 
 
 def set_votes_wanted(root: str, votes: int) -> None:
@@ -93,13 +96,9 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
     superseded: whether to include the earlier forms of answers that an annotator changed later.
     Raises UserError when a file does not match its digest.
     """
-    parts = [LEDGER.empty_table()]
-    for name in sorted(n for n in storage.list_files(root, FOLDER) if n.endswith(".parquet") and "/." not in n):
-        data = storage.get(root, name) or b""
-        if blake2b(data, digest_size=16).hexdigest() != name.rsplit("/", 1)[-1].removesuffix(".parquet"):
-            raise UserError(f"{root}/{name} is damaged: put it back from a backup; it holds people's answers")
-        parts.append(pq.read_table(pa.BufferReader(data), schema=LEDGER))
-    table = pa.concat_tables(parts)
+    files = named_by_digest(root, FOLDER, what="people's answers")
+    parts = [pq.read_table(pa.BufferReader(data), schema=LEDGER) for data in files]
+    table = pa.concat_tables([LEDGER.empty_table(), *parts])
     order = pc.sort_indices(table, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
     table = table.take(order)
     if superseded:

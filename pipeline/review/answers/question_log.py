@@ -7,7 +7,6 @@ questions again writes nothing.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef
 from pipeline.review.questions.question import Answer, verdict_of
 from pipeline.schema import finding_id
 from pipeline.tables import storage
+from pipeline.tables.digests import content_digest, named_by_digest
 from pipeline.tables.parquet import to_parquet
 
 FOLDER = "asked"
@@ -65,15 +65,15 @@ def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
         return
     items.sort(key=lambda i: (i.item, i.finding.finding_id, i.purpose))
     data = to_parquet(pa.Table.from_pylist([i.columns() for i in items], schema=QUESTION_LOG))
-    name = f"{FOLDER}/{blake2b(data, digest_size=16).hexdigest()}.parquet"
+    name = f"{FOLDER}/{content_digest(data)}.parquet"
     if storage.get(root, name) is None:
         storage.put(root, name, data)
 
 
 def read_question_log(root: str) -> list[LoggedItem]:
     """All items that were sent, in no order."""
-    names = [n for n in storage.list_files(root, FOLDER) if n.endswith(".parquet") and "/." not in n]
-    tables = (pq.read_table(pa.BufferReader(storage.get(root, name)), schema=QUESTION_LOG) for name in names)
+    files = named_by_digest(root, FOLDER, what="the questions that were sent, without which answers cannot be read")
+    tables = (pq.read_table(pa.BufferReader(data), schema=QUESTION_LOG) for data in files)
     return [
         LoggedItem(item, FindingRef(*rest[: len(REF_COLUMNS)]), *rest[len(REF_COLUMNS) :])
         for table in tables

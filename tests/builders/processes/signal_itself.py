@@ -28,8 +28,8 @@ def signal_at_shard(table: str, count: int, signal_number: int) -> None:
     """Send this process a signal when it has written `count` shards of a table."""
     put, written = storage.put, [0]
 
-    def put_and_count(root: str, name: str, data: Any) -> None:
-        put(root, name, data)
+    def put_and_count(root: str, name: str, data: Any, **options: Any) -> None:
+        put(root, name, data, **options)
         if name.startswith(f"{table}/") and name.endswith(".parquet"):
             written[0] += 1
             if written[0] == count:

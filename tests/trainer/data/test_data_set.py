@@ -1,5 +1,6 @@
 """Data sets opened for training: from a table's manifest; files and labels that cannot be trained on raise one line."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.tables.digests import content_digest
 from tests.builders.photos import exported_faces
 from trainer.data.data_set import open_faces
 
@@ -62,3 +64,16 @@ def test_the_digest_differs_when_only_the_pictures_differ(make_data: Callable[..
     faces, redrawn_faces = open_faces(original), open_faces(redrawn)
     assert np.array_equal(np.bincount(faces.labels), np.bincount(redrawn_faces.labels))
     assert faces.digest == open_faces(copy).digest != redrawn_faces.digest
+
+
+def test_a_part_of_an_export_that_has_changed_is_told_when_it_is_read(tmp_path: Path) -> None:
+    folder = exported_faces.parquet(tmp_path / "data", 4, 4)
+    part = folder / "part-00000.parquet"
+    shard = {"path": part.name, "digest": content_digest(part.read_bytes()), "rows": 16}
+    (folder / "manifest.json").write_text(json.dumps({"rows": 16, "shards": [shard]}))
+    assert len(open_faces(folder).read(0).jpeg) > 0
+    data = part.read_bytes()
+    place = data.index(b"\xff\xd9")  # the end of a picture
+    part.write_bytes(data[:place] + b"\xff\xd8" + data[place + 2 :])
+    with pytest.raises(UserError, match=r"part-00000.parquet is damaged: .* export the data set again"):
+        open_faces(folder).read(0)

@@ -1,0 +1,74 @@
+"""`refinery verify`: reads every file of a root or an export and checks that its bytes are those that were written."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.result import Result
+from pipeline.errors import UserError
+from pipeline.progress import stage_progress
+from pipeline.refinement import FILE
+from pipeline.tables import storage
+from pipeline.tables.digests import AGAIN
+from pipeline.verification import MANIFEST, Fault, KnownFile, fault_of, files_of_export, files_of_root
+from trainer.whole_file import is_whole
+
+CHECKPOINTS = ("last.pt", "best.pt")
+
+
+@dataclass(frozen=True)
+class VerifiedFiles(Result):
+    """How many files of each table were checked, and what is wrong with which of them."""
+
+    checked: dict[str, int]
+    faults: list[Fault]
+    what_to_do: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each table, with its number of files and of faults."""
+        wrong = Counter(fault.group for fault in self.faults)
+        return [{"what": name, "files": n, "wrong": wrong[name]} for name, n in self.checked.items()]
+
+    def lines(self) -> list[str]:
+        """Every fault, and what to do about them."""
+        if not self.faults:
+            return [f"{sum(self.checked.values())} files are as they were written"]
+        return [*(f"{fault.name}: {fault.what}" for fault in self.faults), self.what_to_do]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for programs."""
+        return asdict(self) | {"faults": [fault._asdict() for fault in self.faults]}
+
+    def exit_status(self) -> int:
+        """1 where a file is wrong."""
+        return 1 if self.faults else 0
+
+
+def verify(
+    path: Annotated[str, typer.Argument(metavar="ROOT_OR_EXPORT", help="A root, or the folder of an export.")],
+) -> VerifiedFiles:
+    """Check every file of a root or an export against the digest with which it was written.
+
+    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings.
+    """
+    is_export = "://" not in path and (Path(path) / MANIFEST).exists()
+    known = list(files_of_export(Path(path)) if is_export else files_of_root(path))
+    checkpoints = [] if is_export else [n for n in storage.list_files(path, "") if Path(n).name in CHECKPOINTS]
+    if not known and not checkpoints:
+        raise UserError(f"{path} holds neither {FILE} nor {MANIFEST}: give a root, or an export")
+    faults = [file for file in known if isinstance(file, Fault)]
+    with stage_progress("verify", total=len(known) + len(checkpoints), unit="files") as advance:
+        for file in known:
+            if isinstance(file, KnownFile) and (fault := fault_of(path, file)):
+                faults.append(fault)
+            advance(1)
+        for name in checkpoints:
+            if "://" not in path and not is_whole(Path(path) / name):
+                faults.append(Fault("checkpoints", name, "other bytes than were written"))
+            advance(1)
+    checked = Counter(file.group for file in known) + Counter(checkpoints=len(checkpoints))
+    again = "export the data set again" if is_export else f"{AGAIN}; a training's checkpoint: train again"
+    return VerifiedFiles(dict(sorted(checked.items())), faults, again)

@@ -1,0 +1,63 @@
+"""Bytes under a root that have a digest are checked against it when they are first read.
+
+A file with wrong bytes is set aside under a name of its own, so that the stage that made it makes it again.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import blake2b
+
+from pipeline.errors import UserError
+from pipeline.tables import storage
+
+DAMAGED = ".damaged"  # ends the name of a file that was set aside
+AGAIN = "run `refinery refine` with the options of before: it is made again, and all else is found"
+
+
+class DamagedFile(UserError):  # noqa: N818  named for what it says of the file
+    """A file under a root that is missing, or whose bytes are not those that were written."""
+
+
+def content_digest(data: bytes | memoryview) -> str:
+    """The digest of a file's bytes; a shard's stands for it in the names of the tables that are made from it."""
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def read_checked(root: str, name: str, digest: str) -> bytes:
+    """The bytes of a file under a root.
+
+    Raises DamagedFile when it is missing, or when its bytes do not have the digest even when they are read again; the
+    file is then set aside.
+    """
+    for _ in range(2):  # what a network corrupts may be right the second time
+        data = storage.get(root, name)
+        if data is None:
+            raise DamagedFile(f"{root}/{name} is missing: {AGAIN}")
+        if content_digest(data) == digest:
+            return data
+    set_aside(root, name)
+    raise DamagedFile(
+        f"{root}/{name} is damaged (its bytes are not those that were written) and is set aside as {name}{DAMAGED}: "
+        f"{AGAIN}"
+    )
+
+
+def named_by_digest(root: str, folder: str, *, what: str) -> Iterator[bytes]:
+    """The bytes of every Parquet file in a folder of a root, in the order of their names, which are their digests.
+
+    what: what a file holds, for the message. Raises UserError for one whose bytes do not have the digest: these files
+    cannot be made again.
+    """
+    for name in storage.list_files(root, folder):
+        if name.endswith(".parquet") and "/." not in name:
+            data = storage.get(root, name) or b""
+            if content_digest(data) != name.rsplit("/", 1)[-1].removesuffix(".parquet"):
+                raise UserError(f"{root}/{name} is damaged: put it back from a backup; it holds {what}")
+            yield data
+
+
+def set_aside(root: str, name: str) -> None:
+    """Give a file another name, where that is allowed, so that it is no longer found."""
+    files, base = storage.open_root(root)
+    with suppress(OSError):  # on a disk that cannot be written to the message alone has to do
+        files.move(f"{base}/{name}", f"{base}/{name}{DAMAGED}")

@@ -1,0 +1,83 @@
+"""Checks every file of a root, or of an export, whose digest is known."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.refinement import FILE, latest
+from pipeline.tables import storage
+from pipeline.tables.digests import content_digest
+from pipeline.tables.table import load
+
+MANIFEST = "manifest.json"  # of an export
+MANIFEST_NAME = re.compile(r"[a-z_]+/[0-9a-f]{20}\.json")  # of a table
+DIGEST_NAMED = ("ledger", "asked")  # folders of files that are named by their digest
+
+
+class KnownFile(NamedTuple):
+    """A file with a known digest: the table or folder that it belongs to, its name, and the digest of its bytes."""
+
+    group: str
+    name: str
+    digest: str
+
+
+class Fault(NamedTuple):
+    """A file that is not as it was written, and what is wrong with it."""
+
+    group: str
+    name: str
+    what: str
+
+
+def files_of_root(root: str) -> Iterator[KnownFile | Fault]:
+    """The files of every table of a root, of its ledger and of its question log; faults of the manifests themselves."""
+    if storage.get(root, FILE) is not None:
+        latest(root)  # checks refinement.json and the manifests that it names
+    seen: set[str] = set()
+    for name in storage.list_files(root, ""):
+        group, _, rest = name.partition("/")
+        if group in DIGEST_NAMED and name.endswith(".parquet") and not rest.startswith("."):
+            yield KnownFile(group, name, rest.removesuffix(".parquet"))
+        elif MANIFEST_NAME.fullmatch(name):
+            for known in _files_of_manifest(root, group, rest.removesuffix(".json")):
+                if known.name not in seen:
+                    seen.add(known.name)
+                    yield known
+
+
+def _files_of_manifest(root: str, table: str, address: str) -> Iterator[KnownFile | Fault]:
+    try:
+        loaded = load(root, table, address)
+    except UserError as error:
+        yield Fault(table, f"{table}/{address}.json", str(error))
+        return
+    for shard in loaded.shards if loaded else ():
+        yield KnownFile(table, shard.path, shard.digest)
+
+
+def files_of_export(folder: Path) -> Iterator[KnownFile]:
+    """The files that the manifest of an export lists. Raises UserError where there is none, or it is damaged."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        files = [KnownFile("export", str(f["path"]), str(f["digest"])) for f in manifest["shards"]]
+    except FileNotFoundError:
+        raise UserError(f"{folder} holds neither {FILE} nor {MANIFEST}: give a root, or an export") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / MANIFEST} is damaged ({error!r}): export the data set again") from None
+    if any(Path(file.name).name != file.name for file in files):
+        raise UserError(f"{folder / MANIFEST} names files of other folders: export the data set again")
+    yield from files
+
+
+def fault_of(root: str, file: KnownFile) -> Fault | None:
+    """What is wrong with a file; None where its bytes are those that were written."""
+    data = storage.get(root, file.name)
+    if data is None:
+        return Fault(file.group, file.name, "missing")
+    if content_digest(data) != file.digest:
+        return Fault(file.group, file.name, "other bytes than were written")
+    return None
