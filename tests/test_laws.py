@@ -27,6 +27,7 @@ PIPELINE = [
     "pipeline.schema",
     "pipeline.errors",
     "pipeline.progress",
+    "pipeline.whole_files",
     "pipeline.tables",
     "pipeline.sample",
     "pipeline.root_lock",
@@ -116,7 +117,15 @@ def test_pipeline_and_trainer_do_not_import_flows_and_no_package_imports_tests()
 
 
 def test_the_trainer_imports_of_the_pipeline_only_what_reads_its_data() -> None:
-    allowed = {"errors", "progress", "schema", "tables.table", "tables.digests", "sources.record_io.codec"}
+    allowed = {
+        "errors",
+        "progress",
+        "schema",
+        "tables.table",
+        "tables.digests",
+        "whole_files",
+        "sources.record_io.codec",
+    }
     graph = import_graph()
     used = {d for module in graph if module.startswith("trainer") for d in graph[module] if d.startswith("pipeline")}
     assert used

@@ -8,7 +8,6 @@ Files are read with torch's restricted unpickler, which loads tensors and plain 
 import errno
 import os
 import pickle
-import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.whole_files import whole_file
 from trainer.backbones import make_backbone
 from trainer.run import Run, run_from_dict
 from trainer.whole_file import is_whole
@@ -42,21 +42,20 @@ class Checkpoint:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint. Raises UserError when it cannot be written; an earlier file at the path is then unchanged."""
     content = {f: getattr(checkpoint, f) for f in checkpoint.__dataclass_fields__}
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "wb") as stream:
-            torch.save(content | {"format": FORMAT, "run": asdict(checkpoint.run)}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch raises RuntimeError for the disk's OSError
-        reason = "no room left on the disk" if _disk_is_full(error, path.parent) else str(error)
+        with whole_file(path) as temporary, open(temporary, "wb") as stream:
+            try:
+                torch.save(content | {"format": FORMAT, "run": asdict(checkpoint.run)}, stream)
+            except (OSError, RuntimeError) as error:  # torch raises RuntimeError for the disk's OSError
+                if _disk_is_full(error, path.parent):  # asked while the half-written file takes the room
+                    raise OSError(errno.ENOSPC, "no room left on the disk") from None
+                raise
+    except (OSError, RuntimeError) as error:
+        reason = "no room left on the disk" if isinstance(error, OSError) and error.errno == errno.ENOSPC else error
         earlier = f"the earlier {path.name} is unchanged" if path.exists() else "there is no earlier checkpoint"
         raise UserError(
             f"cannot write the checkpoint {path} ({reason}): make room on the disk and run again; {earlier}"
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:

@@ -6,11 +6,9 @@ those of the network. Only a file that passes this comparison gets its final nam
 
 import copy
 import logging
-import os
-import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from pipeline.whole_files import whole_file
 
 OPSET = 17  # the newest that torch's tracing exporter writes without converting; onnxruntime 1.13 and later read it
 MIN_COSINE = 1 - 1e-4
@@ -94,18 +93,11 @@ def replace_file_when_written(path: Path) -> Iterator[Path]:
 
     Raises UserError when the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())  # a power cut after the rename must not leave an empty file
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            yield temporary
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}): make room there, or give another path") from None
-    finally:
-        with suppress(OSError):  # the first error is the one to report
-            temporary.unlink(missing_ok=True)
 
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
@@ -153,9 +154,8 @@ def _write_result(result: TrainingResult, out: Path, data: Path) -> None:
     When the data set is a table of a root, result.json names the table, and `refinery clean` does not delete it.
     """
     table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
-    temporary = out / f".{RESULT}.tmp"
-    temporary.write_text(json.dumps(asdict(result) | table | {"checkpoint": LAST, "onnx": MODEL}, indent=1) + "\n")
-    temporary.replace(out / RESULT)
+    value = asdict(result) | table | {"checkpoint": LAST, "onnx": MODEL}
+    write_whole(out / RESULT, json.dumps(value, indent=1) + "\n")
 
 
 def _read_result(out: Path) -> TrainingResult:

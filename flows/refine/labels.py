@@ -4,7 +4,7 @@ Only the labels table is read, and no library heavier than pyarrow is imported.
 """
 
 import csv
-from contextlib import suppress
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from flows.cli.result import Result
 from pipeline import refinement
 from pipeline.errors import UserError
 from pipeline.tables.table import Table
+from pipeline.whole_files import whole_file
 
 COLUMNS = ("key", "claimed", "identity", "reason", "score")
 
@@ -37,17 +38,15 @@ def labels(root: Root, out: OutFile) -> LabelsFile:
     table = refinement.latest(root).labels
     if not out.name:
         raise UserError(f"cannot write {str(out)!r}: give --out a file in a folder that exists")
-    temporary = out.with_name(f".{out.name}.tmp")
     try:
-        _write_tsv(table, temporary)
-        temporary.replace(out)
+        if not out.parent.is_dir():
+            raise NotADirectoryError(errno.ENOENT, "no such folder")
+        with whole_file(out) as temporary:
+            _write_tsv(table, temporary)
     except OSError as error:
         raise UserError(
             f"cannot write {out} ({error.strerror or error}): give --out a file in a folder that exists"
         ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return LabelsFile(str(out), len(table))
 
 

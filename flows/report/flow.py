@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.report.charts.drawing import write_charts
 from pipeline.report.page import render
 from pipeline.review.groups import read_groups
+from pipeline.whole_files import write_whole
 
 MEGABYTE = 1_000_000
 NO_FILES: list[Path] = []  # never changed
@@ -71,8 +72,7 @@ def report(
         group_of = {identity: known.group for identity, known in read_groups(groups).items()} if groups else {}
         page = refinement_page(root, evaluations=evaluation, groups=group_of, per_kind=each, max_bytes=max_bytes)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(render(page), "utf-8", errors="replace")  # the name of a photo's file may not be UTF-8
+        write_whole(out, render(page))
     except OSError as error:
         raise UserError(f"cannot write {out} ({error.strerror or error}): give --out a file to write") from None
     if plots:

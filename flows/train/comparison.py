@@ -12,6 +12,7 @@ from flows.cli.result import Result
 from flows.prefect_runtime.flow_run import in_flow_run
 from flows.train.arm_figures import ArmFigure, Gain
 from flows.train.plot import plot_arms
+from pipeline.whole_files import write_whole
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def save_comparison(comparison: Comparison, folder: Path, test_tables: list[str]
     """
     folder.mkdir(parents=True, exist_ok=True)
     values = {key: value for key, value in asdict(comparison).items() if key != "folder"} | {"tables": test_tables}
-    (folder / "comparison.json").write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
     plot_arms(comparison.measured, folder / "comparison.png")
+    write_whole(folder / "comparison.json", json.dumps(values, indent=1, sort_keys=True) + "\n")
     if in_flow_run():
         from prefect.artifacts import create_table_artifact  # loaded by now, with the flow
 

@@ -6,8 +6,6 @@ exported.
 
 import json
 import re
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.tables.digests import read_checked
 from pipeline.tables.table import Table
+from pipeline.whole_files import whole_folder
 
 FORMATS = ("parquet", "recordio", "folder")
 LAYOUTS = ("identity_ranges", "plain")
@@ -57,22 +56,16 @@ def export(
 
 @contextmanager
 def _complete_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder that is renamed to `out` when the block succeeds, and removed when it fails."""
+    """A temporary folder that is renamed to `out` when the block succeeds, and removed when it fails or is killed."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} holds something already: give a new folder, or empty it")
-    temporary = out.absolute().with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if out.is_dir():
-            out.rmdir()
-        temporary.rename(out)
+        with whole_folder(out) as temporary:
+            yield temporary
     except OSError as error:
         raise UserError(
             f"cannot export to {out} ({error.strerror or error}): make room, or give another folder"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> None:

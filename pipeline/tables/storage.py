@@ -11,7 +11,6 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +18,7 @@ import fsspec
 from pyarrow import fs
 
 from pipeline.errors import UserError
+from pipeline.whole_files import sync_folder
 
 log = logging.getLogger("refinery")
 
@@ -121,16 +121,6 @@ def _put_local(path: Path, data: bytes | memoryview, *, durable: bool) -> None:
             sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the entries of a folder are on the disk: without this a power cut may undo a rename in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_message(error: OSError, path: str) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from pipeline.whole_files import write_whole
+
 log = logging.getLogger("refinery")
 
 
@@ -23,6 +25,7 @@ class TrainingLog:
         self.first_updates = self.last_updates = updates
         self.first_time = self.last_time = time.monotonic()
         if out:
+            _drop_lines_after(out / "log.jsonl", updates)
             self.lines = open(out / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115  closed by close()
             self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
@@ -68,6 +71,24 @@ class TrainingLog:
         self.lines.flush()
         for name, value in numbers.items():
             self.board.add_scalar(name, value, updates)
+
+
+def _drop_lines_after(file: Path, updates: int) -> None:
+    """Remove the lines about updates that a stopped process made after its last checkpoint: they are made again."""
+    if file.exists():
+        lines = file.read_text("utf-8", "replace").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and (_step(line) or 0) <= updates]
+        if kept != lines:
+            write_whole(file, "".join(kept))
+
+
+def _step(line: str) -> int | None:
+    """The update that a line is about; None for a line that is not of this log."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return step if isinstance(step, int) else None
 
 
 def _short(value: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
+from pipeline.whole_files import write_whole
 
 PROBE_LIST, DISTRACTOR_LIST = "facescrub_noises.txt", "megaface_noises.txt"
 HEAD = "# found by refinery; one photo per line\n"
@@ -33,7 +34,7 @@ def write_lists(folder: Path, lists: Mapping[str, Iterable[str]]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, photos in lists.items():
-            (folder / name).write_text(HEAD + "".join(f"{photo}\n" for photo in photos), "utf-8")
+            write_whole(folder / name, HEAD + "".join(f"{photo}\n" for photo in photos))
     except OSError as error:
         raise UserError(
             f"cannot write the lists to {folder} ({error.strerror or error}): give another folder"

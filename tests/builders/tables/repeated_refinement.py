@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.refinement import Account, Refinement, publish
 from pipeline.tables import storage
+from pipeline.tables.digests import content_digest
 from pipeline.tables.parquet import to_parquet
 from pipeline.tables.table import Table, load
 
@@ -52,8 +53,9 @@ def _repeated(table: Table, root: str, times: int) -> Table:
     for i, rows in enumerate(table.batches()):
         whole = pa.concat_tables([_renamed(rows, k) for k in range(times)])
         path = f"{table.name}/{'0' * 20}/{i:020x}.parquet"
-        storage.put(root, path, to_parquet(whole))
-        shards.append({"path": path, "digest": str(i), "rows": len(whole)})
+        data = to_parquet(whole)
+        storage.put(root, path, data)
+        shards.append({"path": path, "digest": content_digest(data), "rows": len(whole)})
     manifest = {**table.manifest, "shards": shards, "rows": sum(s["rows"] for s in shards)}
     storage.put_json(root, f"{table.name}/{table.address}.json", manifest)
     repeated = load(root, table.name, table.address)

@@ -1,0 +1,115 @@
+"""Files and folders that appear under their name whole or not at all, and are on the disk when the work is done.
+
+They are written under a temporary name of their own and then renamed. What a killed process left of them is removed by
+the next one that writes the same name; a lock, which ends with its process, shows what is still being written.
+"""
+
+import fcntl
+import glob
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+MANY_FILES = 1000  # from here on the whole file system is synchronised once, not one file after the other
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path for the block to write a file to, which gets the name `path` when the block succeeds."""
+    with _locked_temporary(path, Path.touch) as temporary:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder for the block to fill, which gets the name `path` when the block succeeds.
+
+    `path` must not exist then, or be an empty folder.
+    """
+    with _locked_temporary(path, Path.mkdir) as temporary:
+        yield temporary
+        sync_tree(temporary)
+        if path.is_dir():
+            path.rmdir()
+        temporary.rename(path)
+        sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes | str) -> None:
+    """Write a file whole or not at all; text as UTF-8."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data.encode("utf-8", "replace") if isinstance(data, str) else data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the entries of a folder are on the disk: without this a power cut may undo a rename in it."""
+    with suppress(OSError):  # some network file systems cannot
+        _sync(folder)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until all files below a folder are on the disk."""
+    paths = list(folder.rglob("*"))
+    if len(paths) > MANY_FILES:
+        os.sync()
+        return
+    for path in (*paths, folder):
+        sync_folder(path) if path.is_dir() else _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked_temporary(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A new temporary file or folder beside `path`, locked while the block runs, and then removed if still there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.absolute().with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        make(temporary)
+        with _lock(temporary):
+            if not temporary.exists():  # another process took it for a leftover before it was locked
+                make(temporary)
+            yield temporary
+    finally:
+        _remove(temporary)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of earlier tries to write `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        if TEMPORARY.fullmatch(left.name):
+            with suppress(OSError), _lock(left):
+                _remove(left)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock on a file or folder. Raises BlockingIOError when another process holds it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,74 @@
+"""Files and folders appear whole or not at all; what killed processes left is removed, what others write is not."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pipeline import whole_files
+from pipeline.whole_files import whole_file, whole_folder, write_whole
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline import whole_files
+with getattr(whole_files, sys.argv[1])(Path(sys.argv[2])) as temporary:
+    file = temporary / "part" if temporary.is_dir() else temporary
+    file.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["whole_file", "whole_folder"])
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "out [1]"
+    killed = subprocess.run([sys.executable, "-c", KILLED, kind, str(target)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".out [1].")
+    with getattr(whole_files, kind)(target) as temporary:
+        (temporary / "part" if temporary.is_dir() else temporary).write_text("whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["out [1]"]
+    assert (target / "part" if target.is_dir() else target).read_text() == "whole"
+
+
+def test_after_an_error_the_earlier_file_is_unchanged(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a", "first")
+    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "a") as temporary:
+        temporary.write_text(str(1 / (temporary.write_text("half") - 4)))
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "first"}
+
+
+def test_two_that_write_the_same_name_do_not_disturb_each_other(tmp_path: Path) -> None:
+    texts = {str(number) * 100_000 for number in range(8)}
+    threads = [threading.Thread(target=write_whole, args=(tmp_path / "a", text)) for text in texts]
+    with whole_file(tmp_path / "a") as temporary:
+        temporary.write_text("last")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (tmp_path / "a").read_text() in texts
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "last"}
+
+
+def test_a_name_is_given_only_after_its_bytes_are_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.partition(".tmp")[0])
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "sub").mkdir()
+        (folder / "sub/file").write_text("x")
+        temporary = folder.name.removesuffix(".tmp")
+    assert synced.index("file") < synced.index(temporary) < synced.index(tmp_path.name)
+    synced.clear()
+    write_whole(tmp_path / "a", b"x")
+    assert synced[0].startswith(".a.")
+    assert synced[-1] == tmp_path.name
