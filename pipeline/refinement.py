@@ -60,6 +60,7 @@ class RefineOptions:
     test_sets: tuple[str, ...] = ()  # the file names of the test sets
     # how many files of a source are not photos, by source and reason
     ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    models: tuple[str, ...] = ()  # the files of the detector and of the embedders, the better one first
     # FARs by which faces are clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
 
@@ -164,6 +165,8 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
     options = RefineOptions(**{k: v for k, v in value["params"].items() if k in option_names})
     account = Account(**value["account"])
     thresholds = {name: float(threshold) for name, threshold in value["thresholds"].items()}
+    if not all(isinstance(name, str) for name in options.models):
+        raise TypeError(f"models are names of files, found {options.models!r}")
     for kind, path in options.sources.values():
         if not isinstance(kind, str) or not isinstance(path, str):
             raise TypeError(f"a source is a kind and a path, found {kind!r} and {path!r}")

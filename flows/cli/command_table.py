@@ -36,7 +36,7 @@ COMMANDS = (
         START,
         "flows.find.flow:find",
         "Rank the photos of a set by their score with the face in one photo.",
-        f"refinery find ROOT PHOTO {MODELS} --out found.png",
+        "refinery find ROOT PHOTO --out found.png",
     ),
     CommandEntry(
         "doctor",

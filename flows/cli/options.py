@@ -65,7 +65,10 @@ TestSets = Annotated[
 ]
 Cache = Annotated[
     str,
-    typer.Option(help="Folder in which aligned faces and embeddings are kept for the next run; a ROOT can be used."),
+    typer.Option(
+        help="Folder in which aligned faces and embeddings are kept for the next run; a ROOT can be used. "
+        "Default: one in the user's cache."
+    ),
 ]
 Against = Annotated[
     list[str],

@@ -21,6 +21,7 @@ from flows.evaluate.verify_pairs import measure_pairs
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.sources.test_sets import megaface_devkit
+from pipeline.user_cache import faces_cache
 
 
 def evaluate(
@@ -34,7 +35,7 @@ def evaluate(
     test_set: TestSets = NONE_GIVEN,
     *,
     against: Against = NONE_GIVEN,
-    cache: Cache = "evaluation",
+    cache: Cache = "",
     detector: Detector = "",
     aligned: Aligned = False,
     by_norm: Annotated[bool, typer.Option(help="In templates, weigh a face by the length of its embedding.")] = True,
@@ -80,7 +81,7 @@ def evaluate(
     models = load_compared_models([model, *against], flip=flip)
     check_test_sets(by_kind, options, has_models=bool(models.embedders), has_stored=bool(models.stored))
     left_out = people_in_both(without_overlap) if without_overlap else None
-    return Evaluation.of(_measure_all(cache, models, by_kind, options, left_out=left_out), draws)
+    return Evaluation.of(_measure_all(cache or faces_cache(), models, by_kind, options, left_out=left_out), draws)
 
 
 def _measure_all(

@@ -18,6 +18,7 @@ from pipeline.faces.embed import OnnxEmbedder, embedder_format
 from pipeline.faces.half_precision import write_half_precision
 from pipeline.faces.packs import find_model
 from pipeline.tables.build import Workers
+from pipeline.user_cache import faces_cache
 from trainer.evaluation.pair_set import load_pairs
 from trainer.evaluation.verification import verify
 
@@ -73,7 +74,7 @@ def half_precision(
     out: OutFile,
     test_set: TestSets = NONE_GIVEN,
     *,
-    cache: Cache = "evaluation",
+    cache: Cache = "",
     detector: Detector = "",
     aligned: Aligned = False,
     workers: DaskWorkers = "",
@@ -89,8 +90,9 @@ def half_precision(
     if embedder_format(half.model) != embedder_format(full.model):  # it is read from the first nodes of the graph
         raise UserError(f"{model} in half precision would take its faces in another format: it cannot be converted")
     pool = parse_workers(workers)
-    tests = [prepare_pairs(cache, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]
-    changes = [_change(cache, test, (full, half), pool) for test in tests]
+    root = cache or faces_cache()
+    tests = [prepare_pairs(root, path, detector=detector, aligned=aligned, workers=pool) for path in test_set]
+    changes = [_change(root, test, (full, half), pool) for test in tests]
     return HalfPrecisionResult(str(out), *sizes, changes)
 
 

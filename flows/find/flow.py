@@ -23,7 +23,9 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import decode
 from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.refinement import FILE, latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.user_cache import faces_cache
 
 log = logging.getLogger("refinery")
 
@@ -36,7 +38,7 @@ def find(
     *,
     detector: Detector = "",
     embedder: Embedder = "",
-    cache: Cache = "evaluation",
+    cache: Cache = "",
     aligned: Aligned = False,
     flip: Flip = "none",
     top: Annotated[int, typer.Option(help="Photos to show.")] = 24,
@@ -46,29 +48,47 @@ def find(
 ) -> FindResult:
     """Rank the photos of a set by their score with the face in one photo: a calibrated threshold, a contact sheet.
 
-    Without --detector and --embedder the two small models of drawn people are used, which know no real faces.
+    Without --detector and --embedder a refinement is searched with the models that it was made with, and a folder with
+    the two small models of drawn people, which know no real faces. A folder's faces are kept in the user's cache.
     """
     if top < 1 or not 0 < far < 0.5:
         raise UserError(f"--top {top} --far {far:g}: give 1 or more, and a share between 0 and 0.5")
     if bool(detector) != bool(embedder) and not aligned:
         raise UserError("give --detector and --embedder together, or neither for drawn people")
+    is_root = "://" in root or Path(root, FILE).exists()
     if not embedder:
-        log.warning(
-            "the small models of drawn people are used, which know no real faces: give --detector and --embedder"
-        )
+        detector, embedder, flip = _models_of(root, flip) if is_root else _small_models(flip)
     face_detector = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
-    model = load_embedder(embedder or str(EMBEDDER), flip)
+    model = load_embedder(embedder, flip)
     query = read_face(photo, face_detector, aligned=aligned)
-    if "://" in root or Path(root, "refinement.json").exists():
+    if is_root:
         gallery = refined_gallery(root, model)
     else:
-        pool = parse_workers(workers)
-        gallery = folder_gallery(cache, root, face_detector, model, aligned=aligned, workers=pool)
+        kept_in, pool = cache or faces_cache(), parse_workers(workers)
+        gallery = folder_gallery(kept_in, root, face_detector, model, aligned=aligned, workers=pool)
     threshold = threshold_at_far(gallery.far_curve, far)
     candidates, searched = best_candidates(gallery, model(query.face[None])[0], top)
     matches = [Match.of(rank, c, gallery.far_curve, threshold) for rank, c in enumerate(candidates, start=1)]
     draw_sheet(query.face, [_tile(m, c) for m, c in zip(matches, candidates, strict=True)], out)
-    return FindResult(str(photo), query.faces, searched, threshold, far, matches, str(out))
+    return FindResult(str(photo), query.faces, searched, threshold, far, matches, str(out), gallery.guess)
+
+
+def _models_of(root: str, flip: str) -> tuple[str, str, str]:
+    """The detector, the embedder and the flip with which a root was refined. Raises UserError where they are gone."""
+    refinement = latest(root)
+    files = refinement.options.models[:2]
+    if len(files) < 2 or not all(Path(file).exists() for file in files):
+        missing = ", ".join(file for file in files if not Path(file).exists()) or "an older version wrote it"
+        raise UserError(f"the models of {root} are not known here ({missing}): give --detector and --embedder")
+    if flip == "none":
+        named = refinement.embeddings[0].manifest["params"]["embedder"]
+        flip = str(named[2]) if isinstance(named, list) and len(named) > 2 else flip
+    return files[0], files[1], flip
+
+
+def _small_models(flip: str) -> tuple[str, str, str]:
+    log.warning("the small models of drawn people are used, which know no real faces: give --detector and --embedder")
+    return str(DETECTOR), str(EMBEDDER), flip
 
 
 def _tile(match: Match, candidate: Candidate) -> Tile:

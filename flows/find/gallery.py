@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.noise.calibration import FACES, IDENTITIES, read_calibration
 from pipeline.noise.scores.calibrate import calibrate
-from pipeline.noise.scores.far_curve import FarCurve
+from pipeline.noise.scores.far_curve import FEW_PAIRS, FarCurve
 from pipeline.noise.scores.score_norm import ImpostorModel
 from pipeline.refinement import latest
 from pipeline.tables.build import Workers
@@ -25,7 +25,8 @@ class Gallery(NamedTuple):
     """A set of photos: three tables with the same rows, and the calibration of scores on it.
 
     impostors: mean and covariance of the embeddings of many people; far_curve: scores by false accept rate; labels: the
-    labels of the same rows where the set is a refinement, else None.
+    labels of the same rows where the set is a refinement, else None; guess: there are too few people to measure
+    thresholds.
     """
 
     photos: Table
@@ -34,6 +35,7 @@ class Gallery(NamedTuple):
     impostors: ImpostorModel
     far_curve: FarCurve
     labels: Table | None
+    guess: bool
 
 
 def refined_gallery(root: str, model: FaceEmbedder) -> Gallery:
@@ -42,11 +44,13 @@ def refined_gallery(root: str, model: FaceEmbedder) -> Gallery:
     embeddings = refinement.embeddings[0]
     if embeddings.manifest["params"]["embedder"] != model.named_by:
         raise UserError(
-            f"the embeddings of {root} are not of {model.model}: give the --embedder and --flip of its refinement"
+            f"the embeddings of {root} are not of {model.model}: give the --embedder and --flip of its refinement, or "
+            "neither, for those that it was made with"
         )
     calibration = read_calibration(root, refinement.calibration.shards[0])
     impostors, far_curve = calibration.impostors[0], calibration.far_curves[0]
-    return Gallery(refinement.photos, refinement.faces, embeddings, impostors, far_curve, refinement.labels)
+    guess = _impostor_pairs(FACES * refinement.account.identities_claimed) < FEW_PAIRS
+    return Gallery(refinement.photos, refinement.faces, embeddings, impostors, far_curve, refinement.labels, guess)
 
 
 def folder_gallery(
@@ -60,7 +64,13 @@ def folder_gallery(
     if not len(x):
         raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")
     calibration = calibrate([x], identity=identity)
-    return Gallery(photos, faces, embeddings, calibration.impostors[0], calibration.far_curves[0], None)
+    guess = _impostor_pairs(len(x)) < FEW_PAIRS
+    return Gallery(photos, faces, embeddings, calibration.impostors[0], calibration.far_curves[0], None, guess)
+
+
+def _impostor_pairs(faces: int) -> int:
+    """About how many impostor pairs this many faces of a sample make."""
+    return faces * (faces - 1) // 2
 
 
 def _calibration_sample(embeddings: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:

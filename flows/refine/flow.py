@@ -136,7 +136,14 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     test_names = tuple(Path(path).name for path in request.test_sets)
     options = RefineOptions(
-        request.min_faces, request.undecided, request.aligned, source_paths, test_names, ignored, EARLY_RATES
+        request.min_faces,
+        request.undecided,
+        request.aligned,
+        source_paths,
+        test_names,
+        ignored,
+        request.models.files,
+        EARLY_RATES,
     )
     return Refinement(
         photos,

@@ -8,7 +8,7 @@ from pipeline.errors import check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.packs import find_model
-from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.faces.protocols import FaceEmbedder
 
 CHECKPOINTS = (".pt", ".pth", ".ckpt")
 
@@ -16,8 +16,13 @@ CHECKPOINTS = (".pt", ".pth", ".ckpt")
 class Models(NamedTuple):
     """The face detector of a refinement, and its embedders, the better one first."""
 
-    detector: FaceDetector
+    detector: OnnxDetector
     embedders: tuple[FaceEmbedder, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the detector's file and of the embedders' files."""
+        return (self.detector.model, *(embedder.model for embedder in self.embedders))
 
 
 def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:

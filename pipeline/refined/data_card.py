@@ -1,11 +1,15 @@
 """The data card of an export (README.md): sources, counts by reason, models, thresholds, decisions, known limits.
 
-The same refinement gives the same card, byte by byte: there are no paths and no dates in it. Neither are groups of
-identities or the names of annotators.
+The same refinement gives the same card on the same day, byte by byte: there are no paths in it, and no groups of
+identities nor names of annotators. The day is that of SOURCE_DATE_EPOCH where it is set (reproducible-builds.org).
 """
 
+import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +45,21 @@ def write_card(
 def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:
     """The text of the data card, in Markdown; arguments as for write_card()."""
     claimed = f"{refinement.account.ingested:,} photos of {refinement.account.identities_claimed:,} claimed identities"
-    lists = (f"`{change_lists.FOLDER}/{n}.parquet` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
+    lists = (f"`{change_lists.FOLDER}/{n}` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
+    exported = f"Exported on {_today()} by refinery {version('face-refinery')}."
+    applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     undecided = sum(unsure for *_, unsure in decisions)
     parts = [
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
-        f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n",
+        f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n\n{exported}\n",
         "## Sources\n\n" + _table(("source", "kind", "files that are not photos"), _sources(refinement)),
         "## Where every photo went\n\n" + _table(("outcome", "photos", "share", "meaning"), _account(refinement)),
-        "## Models\n\n" + _table(("model", "SHA-256 of the file", "mirrored face"), _models(refinement)),
+        "## Models\n\n" + _table(("model", "file", "SHA-256", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
         f"## Known limits\n\n{_noise_left(refinement, review, undecided=undecided)}\n{LIMITS}\n",
-        f"## The change as lists\n\n{' and '.join(lists)}: applied to the sources, they give this data set.\n",
+        f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
     return "\n".join(parts)
@@ -80,12 +86,27 @@ def _account(refinement: Refinement) -> Iterator[tuple[object, ...]]:
 
 
 def _models(refinement: Refinement) -> Iterator[tuple[object, ...]]:
+    detector, *embedders = _model_files(refinement)
     if "detector" in (params := _params(refinement.faces)):
         aligned = " (photos came aligned)" if refinement.options.aligned else ""
-        yield f"detector{aligned}", f"`{_part_of_name(params['detector'], 1)}`", ""
-    for i, table in enumerate(refinement.embeddings):
+        yield f"detector{aligned}", detector, f"`{_part_of_name(params['detector'], 1)}`", ""
+    for i, (table, file) in enumerate(zip(refinement.embeddings, embedders, strict=True)):
         name = _params(table).get("embedder")
-        yield "second embedder" if i else "embedder", f"`{_part_of_name(name, 1)}`", _part_of_name(name, 2)
+        yield "second embedder" if i else "embedder", file, f"`{_part_of_name(name, 1)}`", _part_of_name(name, 2)
+
+
+def _model_files(refinement: Refinement) -> list[str]:
+    """The names of the files of the detector and of each embedder; placeholders where they were not recorded."""
+    names = [Path(file).name for file in refinement.options.models]
+    unknown = ["DETECTOR", "EMBEDDER", "SECOND"][: 1 + len(refinement.embeddings)]
+    return names if len(names) == len(unknown) else unknown
+
+
+def _today() -> str:
+    """The day in UTC, or the one that SOURCE_DATE_EPOCH gives in seconds."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now(UTC)
+    return now.date().isoformat()
 
 
 def _params(table: Table) -> Mapping[str, Any]:
@@ -134,16 +155,23 @@ def _noise_left(refinement: Refinement, review: ReviewSummary, *, undecided: int
     return "\n".join([*lines, f"* {text}: {noise.low:.2%} to {noise.high:.2%} of the kept photos (95%)."])
 
 
+def _named_path(name: str, path: str) -> str:
+    """A source as it is typed: the last part of its path, with its name before it where that is another."""
+    last = Path(path).name
+    return last if last == name else f"{name}={last}"
+
+
 def _refine_command(refinement: Refinement) -> str:
-    """The command that makes the refinement again, with placeholders for paths and model files."""
+    """The command that makes the refinement again; of paths only the last part, the rest is not for publishing."""
     options = refinement.options
-    sources = [f"{kind} {name}={name.upper()}_PATH" for name, (kind, _) in options.sources.items()]
+    sources = [f"{kind} {shlex.quote(_named_path(name, path))}" for name, (kind, path) in options.sources.items()]
     words = [f"--min-faces {options.min_faces}", f"--undecided {options.undecided}"]
     words += ["--aligned"] if options.aligned else []
-    words += [f"--test-set {name}" for name in options.test_sets]
+    words += [f"--test-set {shlex.quote(name)}" for name in options.test_sets]
     embedders = refinement.embeddings
     flip = _part_of_name(_params(embedders[0]).get("embedder"), 2) if embedders else "none"
     words += [f"--flip {flip}"] if flip != "none" else []
-    models = "--detector DETECTOR --embedder EMBEDDER" + (" --second-embedder SECOND" if len(embedders) > 1 else "")
+    named = zip(("detector", "embedder", "second-embedder"), _model_files(refinement), strict=False)
+    models = " ".join(f"--{option} {shlex.quote(file)}" for option, file in named)
     ledger = "# put the ledger into ROOT/ledger first: people's decisions are part of this data set\n"
     return f"{ledger if refinement.answers else ''}refinery refine ROOT {' '.join(sources)} {models} {' '.join(words)}"

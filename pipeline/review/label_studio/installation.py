@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.user_cache import user_cache
 
 log = logging.getLogger("refinery")
 VERSION = "1.23.2"
@@ -22,7 +23,7 @@ VERSION = "1.23.2"
 def environment_folder() -> Path:
     """The folder of the virtual environment: the variable REFINERY_LABEL_STUDIO, or a folder in the user's cache."""
     chosen = os.environ.get("REFINERY_LABEL_STUDIO")
-    return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "refinery" / "label-studio"
+    return Path(chosen).absolute() if chosen else user_cache() / "label-studio"
 
 
 def install(venv: Path) -> Path:

@@ -1,6 +1,9 @@
 """The data card of an export: its numbers are those of the account, and its lists contain every change."""
 
+import csv
 from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.dataset
@@ -79,6 +82,33 @@ def test_groups_annotators_and_paths_are_not_in_the_card_and_its_bytes_are_the_s
         assert data == (again / file.relative_to(folder)).read_bytes()
         for word in ("Martian", *ANNOTATORS, refinement.labels.root):
             assert word.encode() not in data
+
+
+def test_the_lists_as_text_hold_the_same(folder: Path) -> None:
+    for name in ("removed", "relabelled"):
+        rows = pq.read_table(folder / f"_changes/{name}.parquet").to_pylist()
+        with open(folder / f"_changes/{name}.tsv", newline="") as stream:
+            read = list(csv.DictReader(stream, delimiter="\t"))
+        assert rows
+        words = [{k: v or "" for k, v in row.items() if k != "score"} for row in rows]
+        assert [{k: v for k, v in row.items() if k != "score"} for row in read] == words
+        assert [float(row["score"] or "nan") for row in read] == pytest.approx(
+            [float("nan") if row["score"] is None else row["score"] for row in rows], nan_ok=True
+        )
+
+
+def test_the_card_names_models_version_day_and_commands(
+    refinement: Refinement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(24 * 3600 * 365))
+    models = ("/models/of the/face finder.onnx", "/models/arcface.onnx", "/models/casia.onnx")
+    named = replace(refinement.options, models=models[: 1 + len(refinement.embeddings)])
+    write(replace(refinement, options=named), tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert f"Exported on 1971-01-01 by refinery {version('face-refinery')}." in text
+    assert "| arcface.onnx | `" in text
+    assert "--detector 'face finder.onnx' --embedder arcface.onnx" in text
+    assert "/models" not in text
 
 
 def test_readers_of_a_folder_of_parquet_skip_the_lists(folder: Path) -> None:
