@@ -27,6 +27,7 @@ PIPELINE = [
     "pipeline.schema",
     "pipeline.errors",
     "pipeline.progress",
+    "pipeline.printable",
     "pipeline.whole_files",
     "pipeline.user_cache",
     "pipeline.tables",

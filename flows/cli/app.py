@@ -17,6 +17,7 @@ from flows.cli.command import CommandEntry
 from flows.cli.command_table import COMMANDS
 from flows.cli.lazy_group import LazyGroup
 from pipeline.errors import UserError
+from pipeline.printable import printable
 
 log = logging.getLogger("refinery")
 STOPPED = "stopped; what is finished stays, and the same command goes on from there"
@@ -27,6 +28,14 @@ class Commands(LazyGroup):
     """All commands of the table."""
 
     table = COMMANDS
+
+
+class PrintableFormatter(logging.Formatter):
+    """Writes each record as one line, whatever names from the data are in it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        """The line of a record."""
+        return printable(super().formatMessage(record))
 
 
 def main() -> None:
@@ -82,7 +91,7 @@ def build_app() -> typer.Typer:
 def log_to_stderr() -> None:
     """Send log lines to standard error, one line each; standard output is for results."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
     log.propagate = False
@@ -110,5 +119,5 @@ def _follows_ctrl_c(error: BaseException | None) -> bool:
 
 
 def _end(status: int, *messages: str) -> None:
-    sys.stderr.writelines(f"refinery: {' '.join(message.split())}\n" for message in messages)
+    sys.stderr.writelines(f"refinery: {printable(' '.join(message.split()))}\n" for message in messages)
     sys.exit(status)

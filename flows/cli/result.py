@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, cast, runtime_checkable
 
+from pipeline.printable import printable
+
 
 class Result(Protocol):
     """The result of a command; a frozen dataclass that inherits it gets `as_json` from its fields."""
@@ -48,13 +50,13 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if isinstance(result, TableResult) and (rows := result.rows()):
         _print_table(rows)
     for line in result.lines():
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
 
 
 def text_table(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """Rows as aligned lines of text under their column names, for a result with a second table among its lines."""
     columns = list(rows[0])
-    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    cells = [columns, *([printable(str(row.get(column, ""))) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
@@ -69,5 +71,7 @@ def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
     for column in rows[0]:
         grid.add_column(Text(column))
     for row in rows:
-        grid.add_row(*(Text(str(row.get(column, ""))) for column in rows[0]))  # a string would be read as markup
+        grid.add_row(
+            *(Text(printable(str(row.get(column, "")))) for column in rows[0])
+        )  # a string would be read as markup
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)

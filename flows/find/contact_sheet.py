@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image
+from pipeline.printable import printable
 
 COLUMNS = 6
 SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey, which the colour-blind can tell apart; line widths differ, too
@@ -39,7 +40,7 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
         axis.axis("on")
         axis.set(xticks=[], yticks=[])
         second = tile.second if len(tile.second) <= CAPTION_LENGTH else f"…{tile.second[1 - CAPTION_LENGTH :]}"
-        axis.set_xlabel(f"{tile.first}\n{second}".replace("$", r"\$"), fontsize=7)
+        axis.set_xlabel(f"{tile.first}\n{printable(second)}", fontsize=7, parse_math=False)
         for spine in axis.spines.values():
             spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)
     try:

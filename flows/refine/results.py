@@ -38,7 +38,7 @@ class RefineResult(Result):
             f"{identities}, {a.moved} photos under another identity",
             "thresholds that decide about findings:",
             *_threshold_lines(tables.findings),
-            "rules that group faces, before there are findings:",
+            "rules by which faces are clustered, before there are findings:",
             *_threshold_lines(tables.grouping),
             f"next: refinery report {self.root}",
             f"      refinery labels {self.root} --out labels.tsv",

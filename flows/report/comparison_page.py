@@ -10,7 +10,7 @@ from pipeline.report.charts.sankey import photo_flow
 from pipeline.report.counts import count_photos
 from pipeline.report.differences import find_differences
 from pipeline.report.finding_cards import difference_section
-from pipeline.report.page import ReportPage, Section, chart_figures, table
+from pipeline.report.html.page import ReportPage, Section, chart_figures, table
 
 TITLE = "Two compared"
 

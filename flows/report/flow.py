@@ -17,7 +17,7 @@ from flows.report.refinement_page import refinement_page
 from flows.report.result_charts import is_evaluation
 from pipeline.errors import UserError
 from pipeline.report.charts.drawing import write_charts
-from pipeline.report.page import render
+from pipeline.report.html.page import render
 from pipeline.review.groups import read_groups
 from pipeline.whole_files import write_whole
 

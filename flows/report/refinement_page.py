@@ -18,7 +18,8 @@ from pipeline.report.charts.separation import pair_angles, roc_and_cmc
 from pipeline.report.counts import Counts, count_photos, noise_by_group, noise_by_size
 from pipeline.report.finding_cards import doubtful_removals_section, finding_section
 from pipeline.report.gallery import build_gallery
-from pipeline.report.page import ReportPage, Section, chart_figures, table
+from pipeline.report.html.page import ReportPage, Section, chart_figures, table
+from pipeline.report.photo_fates import photo_fates
 from pipeline.report.photo_tables import identity_table, reason_table
 from pipeline.report.review_progress import ReviewProgress, review_progress
 from pipeline.report.scores import scores_to_person, uncertain_scores
@@ -53,7 +54,7 @@ def refinement_page(
     log.info("report: %d photos counted", refinement.account.ingested)
     gallery = build_gallery(refinement, calibration, per_kind=per_kind, max_bytes=max_bytes)
     log.info("report: %d faces read", len(gallery.pictures))
-    flow = photo_flow(counts.flow)
+    flow, fates = photo_flow(counts.flow), photo_fates(refinement, counts.identities)
     noise = _noise_charts(counts, groups)
     histogram = scores_to_person(refinement, calibration)
     thresholds = [
@@ -67,7 +68,11 @@ def refinement_page(
         Section("noise", "Noise by size of identity, and by group", chart_figures(noise)),
         Section("scores", "Calibration and thresholds", chart_figures(thresholds) + _threshold_section(refinement)),
         Section("findings", "Findings", finding_section(gallery)),
-        Section("names", "Identities, the most changed first", identity_table(counts.identities)),
+        Section(
+            "names",
+            "Identities, the most changed first",
+            identity_table(counts.identities, fates),
+        ),
         Section("lost", "Removed photos that may be correct", doubtful_removals_section(gallery)),
         Section("people", "Review by people", _review_section(review_progress(root, refinement))),
         Section(
@@ -114,7 +119,8 @@ def _threshold_section(refinement: Refinement) -> str:
     return (
         f"<p>{escape(EXPLANATION)}</p>"
         f"<h3>Thresholds that decide about findings</h3>{table(COLUMNS, tables.findings)}"
-        f"<h3>Rules that group faces, before there are findings</h3>{table(COLUMNS, tables.grouping)}"
+        "<h3>Rules by which the faces of an identity are clustered, before there are findings</h3>"
+        f"{table(COLUMNS, tables.grouping)}"
     )
 
 

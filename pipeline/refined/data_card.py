@@ -125,7 +125,7 @@ def _thresholds(refinement: Refinement) -> str:
     findings, grouping = (_table(COLUMNS, rows) for rows in tables)
     return (
         f"{EXPLANATION}\n\nThresholds that decide about findings:\n\n{findings}\n"
-        f"Rules that group the faces of an identity into persons, before there are findings:\n\n{grouping}"
+        f"Rules by which the faces of an identity are clustered, before there are findings:\n\n{grouping}"
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.noise.findings import read_findings
 from pipeline.refinement import Refinement
 from pipeline.report.counts import KEPT, RELABELLED, REMOVED
 from pipeline.report.face_sides import Cluster, Side, clusters_of_persons, faces_of_clusters, sides_of_findings
+from pipeline.report.shown_photos import ShownPhoto, shown_photos
 from pipeline.report.thumbnails import thumbnails
 from pipeline.tables.face_rows import rows_of_faces
 
@@ -45,6 +46,8 @@ class Differences(NamedTuple):
     counts: list[tuple[Fates, int]]  # number of photos for each pair of fates, the most frequent first
     entries: list[Difference]  # the photos that are shown
     pictures: dict[str, str]  # by face_id: a data address that holds the picture
+    photos: dict[str, ShownPhoto]  # by face_id
+    in_both: int  # the number of photos that both refinements have
 
 
 class _PhotoView(NamedTuple):
@@ -60,7 +63,7 @@ def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: 
 
     per_kind: photos to show for each pair of fates; max_bytes: of all pictures together.
     """
-    counts, ids = _count_differences(a, b, per_kind)
+    counts, ids, in_both = _count_differences(a, b, per_kind)
     shown = [fates for fates, _ in counts if ids.get(fates)][:SHOWN_DIFFERENCES]
     faces = {face for fates in shown for face in ids[fates]}
     in_a, in_b = (_photo_views(refinement, faces) for refinement in (a, b))
@@ -80,13 +83,14 @@ def find_differences(a: Refinement, b: Refinement, *, per_kind: int, max_bytes: 
         for face in ids[fates][place : place + 1]
     ]
     wanted = [face for entry in entries for side in entry.sides for face in side.faces]
-    return Differences(counts, entries, thumbnails([a, b], wanted, max_bytes=max_bytes))
+    photos = shown_photos(b, set(wanted)) | shown_photos(a, set(wanted))
+    return Differences(counts, entries, thumbnails([a, b], wanted, max_bytes=max_bytes), photos, in_both)
 
 
 def _count_differences(
     a: Refinement, b: Refinement, per_kind: int
-) -> tuple[list[tuple[Fates, int]], dict[Fates, list[str]]]:
-    """The number of photos for each pair of fates, and up to per_kind of their face_ids.
+) -> tuple[list[tuple[Fates, int]], dict[Fates, list[str]], int]:
+    """The number of photos for each pair of fates, up to per_kind of their face_ids, and how many photos both have.
 
     Photos that only one refinement has are counted, without face_ids. Only the fates in A are held in memory.
     """
@@ -107,7 +111,8 @@ def _count_differences(
     if len(fates_in_a) > in_both:
         counts["in A", NOT_IN_B] = len(fates_in_a) - in_both
     by_frequency = sorted(counts.items(), key=lambda c: (-c[1], c[0]))
-    return by_frequency, {fates: _identities_in_turn(pairs)[:per_kind] for fates, pairs in faces.items()}
+    shown = {fates: _identities_in_turn(pairs)[:per_kind] for fates, pairs in faces.items()}
+    return by_frequency, shown, in_both
 
 
 def _identities_in_turn(pairs: Sequence[tuple[str, str]]) -> list[str]:

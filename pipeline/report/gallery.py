@@ -4,6 +4,7 @@ They are a few of each kind, half of which are the most uncertain ones (belief n
 and the photos removed as outliers that are most likely to be correct.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 from pipeline.report.face_sides import FindingSides, Side, sides_of_findings
+from pipeline.report.shown_photos import ShownPhoto, shown_photos
 from pipeline.report.thumbnails import thumbnails
 from pipeline.review.questions.belief import finding_beliefs, genuine_scores
 
@@ -44,6 +46,8 @@ class Gallery(NamedTuple):
     doubtful_removals: list[GalleryEntry]
     expected_correct: float  # the number of photos removed as outliers that are expected to be correct
     pictures: dict[str, str]  # by face_id: a data address that holds the picture
+    photos: dict[str, ShownPhoto]  # by face_id
+    decided_photos: dict[str, int]  # by kind: photos that were removed or relabelled because of such a finding
 
 
 def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind: int, max_bytes: int) -> Gallery:
@@ -65,6 +69,7 @@ def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind:
         for i, finding in records.items()
     }
     shown_entries, doubtful_entries = [entries[i] for i in shown], [entries[i] for i in doubtful]
+    every_face = {f for e in entries.values() for side in e.sides for f in side.faces}
     faces = [f for e in _kinds_in_turn([*shown_entries, *doubtful_entries]) for side in e.sides for f in side.faces]
     return Gallery(
         shown_entries,
@@ -72,12 +77,37 @@ def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind:
         doubtful_entries,
         float((1 - belief[removed]).sum()),
         thumbnails([refinement], faces, max_bytes=max_bytes),
+        shown_photos(refinement, every_face),
+        _decided_photos(refinement, findings),
     )
+
+
+def _decided_photos(refinement: Refinement, findings: pa.Table) -> dict[str, int]:
+    """By kind of finding how many photos were removed or relabelled because of one."""
+    kind_of = dict(zip(findings["finding_id"].to_pylist(), findings["kind"].to_pylist(), strict=True))
+    photos: Counter[str] = Counter()
+    columns = ("claimed", "identity", "finding_id")
+    for labels in refinement.labels.batches(columns):
+        for claimed, identity, finding in zip(*(labels[c].to_pylist() for c in columns), strict=True):
+            if finding in kind_of and (identity is None or identity != claimed):
+                photos[kind_of[finding]] += 1
+    return dict(photos)
 
 
 def _entry(finding: Finding, verdict: str, who: str, belief: float, sides: FindingSides) -> GalleryEntry:
     decided_by = "the policy" if who == "policy" else "people or a list"
-    return GalleryEntry(finding.kind, verdict, decided_by, sides.names, finding.evidence or "", belief, sides.sides)
+    evidence = _in_the_pages_words(finding.evidence or "")
+    return GalleryEntry(finding.kind, verdict, decided_by, sides.names, evidence, belief, sides.sides)
+
+
+def _in_the_pages_words(evidence: str) -> str:
+    """The evidence of a finding in the words of the page; who said something is not shown.
+
+    Tables call a score likeness and a cluster group; in the page a group is one of people.
+    """
+    if evidence.startswith("said by "):
+        return "said by people"
+    return re.sub(r"\blikeness\b", "score", re.sub(r"\bgroup\b", "cluster", evidence))
 
 
 def _removed_as_outlier(refinement: Refinement, findings: pa.Table) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table, read_shard
 
-SIDE_PX, JPEG_QUALITY = 80, 78  # give about 2 KB for each face
+SIDE_PX, JPEG_QUALITY = 112, 75  # about 3 KB for each face, which can be enlarged
 MIN_BYTES = 1000  # a face is never smaller
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.printable import printable
 from pipeline.report.counts import KEPT, RELABELLED, REMOVED
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class Chart(NamedTuple):
 
 
 def axes(size_inches: tuple[float, float] = SIZE_INCHES) -> tuple["Figure", Any]:
-    """An empty figure and its axes."""
+    """An empty figure and its axes. Texts in it are shown as they are: "$" and "\\" start no formula."""
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    mpl.rcParams["text.parse_math"] = False
     figure = Figure(figsize=size_inches, layout="constrained")
     axis = figure.subplots()
     axis.spines[["top", "right"]].set_visible(False)
@@ -60,8 +63,9 @@ def legend(axis: Any) -> None:
 
 
 def plain_text(text: str, max_letters: int = 28) -> str:
-    """A name from the data as text for matplotlib: shortened, and with "$" escaped, which would start a formula."""
-    return (text if len(text) <= max_letters else f"{text[: max_letters - 1]}…").replace("$", r"\$")
+    """A name from the data as text in a chart: shortened, and without control characters, which SVG cannot hold."""
+    text = printable(text)
+    return text if len(text) <= max_letters else f"{text[: max_letters - 1]}…"
 
 
 def svg(chart: Chart) -> str:

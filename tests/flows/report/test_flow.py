@@ -1,9 +1,11 @@
 """A report of the sample world opens from disk in a real browser, loads nothing else, and its search works."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -78,6 +80,54 @@ def open_page(browser: Any, file: str, width: int) -> tuple[Any, list[str], list
     return page, messages, requests
 
 
+def check_one_identity(page: Any, name: str) -> None:
+    """A click on an identity lists its photos, each with its outcome."""
+    page.locator("#identity-rows button").first.click()
+    photos = page.locator("#identity-photos tbody tr").all_inner_texts()
+    counted = page.locator("#identity-rows tr").first.locator("td").nth(1).inner_text()
+    assert len([p for p in photos if p.startswith(f"{name}/")]) == int(counted)
+    assert all(any(word in p for word in ("kept", "removed: ", "relabelled: ")) for p in photos)
+
+
+def check_enlarged(page: Any) -> None:
+    """A face is enlarged, with the name and the file of its photo; a key closes it."""
+    page.locator("#cards button.face:visible").first.click()
+    assert page.locator("#enlarged code").inner_text().startswith("photos: ")
+    file = Path(unquote(urlparse(page.locator("#enlarged a").get_attribute("href")).path))
+    assert file.is_file()
+    assert page.locator("#enlarged code").inner_text().endswith(f"{file.parent.name}/{file.name}")
+    page.keyboard.press("Escape")
+    assert not page.locator("#enlarged").is_visible()
+
+
+def test_cards_come_in_portions_and_tables_are_sorted(root: Path, browser: Any) -> None:
+    page_file = report(str(root), out=root.parent / "more.html", each=60)
+    page, messages, _ = open_page(browser, page_file.file, 390)
+    assert page.locator("#cards li:visible").count() == 24 < page.locator("#cards li").count()
+    assert page.evaluate("document.documentElement.scrollHeight") < 30_000
+    page.click("#more")
+    assert page.locator("#cards li:visible").count() > 24
+    heading = page.locator("#findings th", has_text="holds").first
+    column = "#findings tbody td:nth-child(3)"
+    for order, falls in (("descending", True), ("ascending", False)):
+        heading.locator("button").click()
+        values = [int(v.replace(",", "")) for v in page.locator(column).all_inner_texts()]
+        assert values == sorted(values, reverse=falls)
+        assert heading.get_attribute("aria-sort") == order
+    assert messages == []
+    page.close()
+
+
+def test_two_roots_without_a_common_photo_say_so(root: Path, drawn_world: Path, tmp_path: Path) -> None:
+    other = tmp_path / "photos elsewhere/ann"
+    other.mkdir(parents=True)
+    for photo in sorted((drawn_world / "photos").rglob("*.jpg"))[:3]:
+        shutil.copy(photo, other)
+    refine.fn(str(tmp_path / "root"), ["image-folder", str(other.parent)], str(DETECTOR), str(EMBEDDER))
+    report(str(root), against=[str(tmp_path / "root")], out=tmp_path / "both.html")
+    assert "A and B have no photo in common" in (tmp_path / "both.html").read_text()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_opens_without_a_network_and_is_searched_by_keyboard(
     page_file: ReportFile, browser: Any, shots: Path, width: int
@@ -102,6 +152,8 @@ def test_the_page_opens_without_a_network_and_is_searched_by_keyboard(
     assert set(kinds) == {"outlier"}
     page.fill("#identity", names[0].split()[0])
     assert page.locator("#identity-rows tr td:first-child").first.inner_text() == names[0].split()[0]
+    check_one_identity(page, names[0].split()[0])
+    check_enlarged(page)
     assert page.locator("svg:not([aria-label]), img:not([alt])").count() == 0
     assert messages == []
     assert requests == [Path(page_file.file).as_uri()]

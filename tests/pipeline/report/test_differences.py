@@ -93,8 +93,8 @@ def test_one_photo_of_each_identity_comes_first(both: tuple[Refinement, Refineme
 def test_a_refinement_does_not_differ_from_itself_and_photos_of_one_root_only_are_counted(
     both: tuple[Refinement, Refinement], tmp_path
 ) -> None:
-    assert find_differences(both[0], both[0], per_kind=4, max_bytes=10**6) == Differences([], [], {})
-    assert "None." in difference_section(Differences([], [], {}))
+    assert find_differences(both[0], both[0], per_kind=4, max_bytes=10**6) == Differences([], [], {}, {}, 741)
+    assert "None." in difference_section(Differences([], [], {}, {}, 1))
     other = repeat(both[1], str(tmp_path / "root"), 2)  # has its photos and as many more
     differences = find_differences(both[0], other, per_kind=4, max_bytes=0)
     in_one = {fates: n for fates, n in differences.counts if "not in A" in fates or "not in B" in fates}
@@ -108,7 +108,7 @@ def test_a_refinement_does_not_differ_from_itself_and_photos_of_one_root_only_ar
 def test_text_from_outside_is_escaped(differences: Differences) -> None:
     evil = '"><script>alert(1)</script>'
     entry = differences.entries[0]._replace(fates=(evil, evil), names=(evil,))
-    text = difference_section(Differences([((evil, evil), 1)], [entry], {}))
+    text = difference_section(Differences([((evil, evil), 1)], [entry], {}, {}, 1))
     assert "<script>" not in text
 
 

@@ -18,10 +18,12 @@ from pipeline.report.counts import FateCounts, IdentityCounts, count_photos, noi
 from pipeline.report.face_sides import Side
 from pipeline.report.finding_cards import doubtful_removals_section, finding_section
 from pipeline.report.gallery import Gallery, GalleryEntry, build_gallery
-from pipeline.report.page import ReportPage, Section, render
+from pipeline.report.html.page import ReportPage, Section, render
+from pipeline.report.photo_fates import PhotoFate
 from pipeline.report.photo_tables import identity_table
 from pipeline.report.scores import scores_to_person, uncertain_scores
 from pipeline.report.separation import measure_separation
+from pipeline.report.shown_photos import ShownPhoto
 from tests.builders.tables.drawn_refinement import refined
 from tests.builders.tables.drawn_vectors import person, photos_of
 from tests.builders.tables.repeated_refinement import repeat
@@ -126,12 +128,17 @@ def test_a_larger_data_set_shows_no_more(refinement: Refinement, tmp_path: Path)
 def test_names_and_words_from_outside_are_escaped() -> None:
     evil = '"><script>alert(1)</script>'
     entry = GalleryEntry("outlier", "yes", "the policy", (evil,), evil, 0.5, (Side(evil, ("f",)),))
-    gallery = Gallery([entry], {("outlier", "yes"): 1}, [entry], 0.5, {"f": "data:image/jpeg;base64,AA=="})
+    photos = {"f": ShownPhoto(evil, evil, f"file:///{evil}")}
+    gallery = Gallery([entry], {("outlier", "yes"): 1}, [entry], 0.5, {"f": "data:image/jpeg;base64,AA=="}, photos, {})
     counts = [IdentityCounts(evil, 3, 1, 1, 0, {"outlier": 1})]
-    body = finding_section(gallery) + doubtful_removals_section(gallery) + identity_table(counts)
+    body = (
+        finding_section(gallery)
+        + doubtful_removals_section(gallery)
+        + identity_table(counts, {evil: [PhotoFate(evil, evil, evil)]})
+    )
     text = render(ReportPage(evil, evil, [Section("a", evil, body)], []))
     assert "<script>alert" not in text
-    assert text.count("<script") == 2  # the page's own, and the names as data
+    assert text.count("<script") == 3  # the page's own, and the names and the photos as data
 
 
 def test_a_chart_has_a_description_and_unique_ids() -> None:

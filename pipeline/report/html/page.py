@@ -7,10 +7,16 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from pipeline.report.assets import SCRIPT, STYLE
 from pipeline.report.charts.drawing import Chart, svg
+from pipeline.report.html.script import SCRIPT
+from pipeline.report.html.style import STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+DIALOG = (
+    '<dialog id="enlarged" aria-label="A face, enlarged"><img alt=""><p><code></code></p>'
+    '<p><a target="_blank" rel="noreferrer">the whole photo</a></p>'
+    '<form method="dialog"><button autofocus>Close</button></form></dialog>'
+)
 SENTENCE_LETTERS = 20  # a table cell with more letters gets a minimum width, to be readable on a narrow page
 WIDE_INCHES = 4  # a chart higher than this is as wide as the page
 
@@ -46,7 +52,7 @@ def render(page: ReportPage) -> str:
         f"<title>{title}</title><style>{STYLE}</style></head><body>"
         f'<a class="skip" href="#main">To the content</a><h1>{title}</h1><p class="soft">{escape(page.lead)}</p>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav><main id="main">{parts}</main>'
-        f"<script>{SCRIPT}</script></body></html>\n"
+        f"{DIALOG}<script>{SCRIPT}</script></body></html>\n"
     )
 
 
