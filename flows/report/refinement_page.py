@@ -7,7 +7,8 @@ from pathlib import Path
 
 from flows.report.result_charts import evaluation_charts, experiment_charts
 from pipeline.noise.calibration import read_calibration
-from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
+from pipeline.noise.scores.fusion import Calibration
+from pipeline.refined.threshold_table import COLUMNS, EACH, EXPLANATION, FUSED, ThresholdRow, threshold_tables
 from pipeline.refinement import Refinement, latest
 from pipeline.report.charts.calibration_curves import calibration_curves
 from pipeline.report.charts.drawing import Chart
@@ -24,12 +25,17 @@ from pipeline.report.photo_tables import identity_table, reason_table
 from pipeline.report.review_progress import ReviewProgress, review_progress
 from pipeline.report.scores import scores_to_person, uncertain_scores
 from pipeline.report.separation import separations
+from pipeline.report.typical_cosines import typical_cosines
 
 log = logging.getLogger("refinery")
 SEPARATION = (
     "Measured on a sample of identities drawn by hash, with the embeddings of the refinement's first embedder, once by "
     "the claimed labels and once by the refined ones. The refined labels were chosen by these embeddings: this shows "
     "what the change of labels did, and does not measure a model."
+)
+TYPICAL = (
+    "The typical cosine is the one at which a pair of average faces has the score, by each embedder; for a face that "
+    "is like many others it is higher."
 )
 NO_EXPERIMENT = (
     '<p class="soft">No experiment was run: <code>refinery experiment</code> trains on all three data sets.</p>'
@@ -66,7 +72,11 @@ def refinement_page(
     sections = [
         Section("went", "Where every photo went", chart_figures([flow]) + reason_table(counts.flow)),
         Section("noise", "Noise by size of identity, and by group", chart_figures(noise)),
-        Section("scores", "Calibration and thresholds", chart_figures(thresholds) + _threshold_section(refinement)),
+        Section(
+            "scores",
+            "Calibration and thresholds",
+            chart_figures(thresholds) + _threshold_section(refinement, calibration),
+        ),
         Section("findings", "Findings", finding_section(gallery)),
         Section(
             "names",
@@ -114,14 +124,26 @@ def _separation_charts(refinement: Refinement) -> list[Chart]:
     return [pair_angles(by_labels), *roc_and_cmc(by_labels)] if by_labels else []
 
 
-def _threshold_section(refinement: Refinement) -> str:
+def _threshold_section(refinement: Refinement, calibration: Calibration) -> str:
     tables = threshold_tables(refinement.thresholds, refinement.options.rules)
+    findings = [
+        (*row[:-1], _cosines(refinement, calibration, row) if row.unit in (FUSED, EACH) else "", row.decides)
+        for row in tables.findings
+    ]
+    head = (*COLUMNS[:-1], "typical cosine", COLUMNS[-1])
     return (
-        f"<p>{escape(EXPLANATION)}</p>"
-        f"<h3>Thresholds that decide about findings</h3>{table(COLUMNS, tables.findings)}"
+        f"<p>{escape(EXPLANATION)} {TYPICAL}</p>"
+        f"<h3>Thresholds that decide about findings</h3>{table(head, findings)}"
         "<h3>Rules by which the faces of an identity are clustered, before there are findings</h3>"
         f"{table(COLUMNS, tables.grouping)}"
     )
+
+
+def _cosines(refinement: Refinement, calibration: Calibration, row: ThresholdRow) -> str:
+    """The typical cosines of a row's thresholds."""
+    names = row.rule.split(", ")
+    cosines = [c for name in names for c in typical_cosines(calibration, name, refinement.thresholds[name])]
+    return ", ".join(f"{cosine:.2f}" for cosine in cosines)
 
 
 def _review_section(progress: ReviewProgress) -> str:
