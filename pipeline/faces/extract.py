@@ -29,6 +29,7 @@ from pipeline.faces.picture import (
     encode_jpeg,
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged
 from pipeline.tables.prefetch import prefetch
@@ -90,6 +91,8 @@ def extract_shard(
     aligned: the photos are aligned crops already and are kept as they are; the detector only adds landmarks and
     measures. locations: of the sources, by name. reuse: pairs of a shard of photos of an earlier run and the shard of
     faces that was made from it with the same detector; the faces of unchanged files are copied from there.
+
+    Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
     photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
     earlier = _earlier_faces(root, photos, reuse)
@@ -135,7 +138,7 @@ def _decode(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLoc
         if photo.failure:
             raise UnreadablePhoto(photo.failure.removeprefix("unreadable: "))
         check_file_size(photo.length)
-        data = read_photo(photo, locations)
+        data = with_source_retries(locations[photo.source].path, lambda: read_photo(photo, locations))
         row = row._replace(sha=sha256(data).hexdigest())
         shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector needs
         image = decode(data, shrink) if decoded_bytes(data) <= LARGE * shrink**2 else None

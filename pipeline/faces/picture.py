@@ -12,6 +12,7 @@ from pipeline.faces.picture_formats import jpeg, opencv, pillow
 from pipeline.faces.picture_formats.pixels import MAX_PIXELS, Image, UnreadablePhoto
 
 __all__ = [
+    "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "Image",
     "UnreadablePhoto",
