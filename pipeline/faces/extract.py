@@ -19,15 +19,24 @@ from pipeline.faces import quality
 from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, main_face
 from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import PREPARE_THREADS
-from pipeline.faces.picture import Image, UnreadablePhoto, decode, decode_shrink, encode_jpeg, pixel_count
+from pipeline.faces.picture import (
+    Image,
+    UnreadablePhoto,
+    check_file_size,
+    decode,
+    decode_shrink,
+    decoded_bytes,
+    encode_jpeg,
+)
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
 ROWS = 128  # rows converted to columns at a time: as Python objects rows take twice as much memory
-LARGE = 1 << 24  # pixels, 50 MB; a worker decodes larger photos one at a time
+LARGE = 3 << 24  # bytes of 16 megapixels, decoded; a worker decodes larger photos one at a time
 MAX_OTHERS = 32767  # the largest value of the column `others`, which has 16 bits
 
 
@@ -82,6 +91,8 @@ def extract_shard(
     aligned: the photos are aligned crops already and are kept as they are; the detector only adds landmarks and
     measures. locations: of the sources, by name. reuse: pairs of a shard of photos of an earlier run and the shard of
     faces that was made from it with the same detector; the faces of unchanged files are copied from there.
+
+    Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
     photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
     earlier = _earlier_faces(root, photos, reuse)
@@ -126,10 +137,11 @@ def _decode(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLoc
     try:
         if photo.failure:
             raise UnreadablePhoto(photo.failure.removeprefix("unreadable: "))
-        data = read_photo(photo, locations)
+        check_file_size(photo.length)
+        data = with_source_retries(locations[photo.source].path, lambda: read_photo(photo, locations))
         row = row._replace(sha=sha256(data).hexdigest())
         shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector needs
-        image = decode(data, shrink) if pixel_count(data) <= LARGE * shrink**2 else None
+        image = decode(data, shrink) if decoded_bytes(data) <= LARGE * shrink**2 else None
     except (UnreadablePhoto, PhotoChanged) as error:
         return row._replace(failure=f"unreadable: {error}")
     return DecodedPhoto(row, data, image, shrink, None if aligned else photo.box, aligned)

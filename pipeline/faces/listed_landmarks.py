@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.faces.align import align_face
-from pipeline.faces.picture import UnreadablePhoto, decode, encode_jpeg
+from pipeline.faces.picture import UnreadablePhoto, check_file_size, decode, encode_jpeg
+from pipeline.sources.files import is_fault_of_file, unreachable, with_source_retries
+from pipeline.sources.photo import PhotoChanged
 from pipeline.sources.test_sets import trillion_pairs
 from pipeline.sources.test_sets.landmarks import LandmarkedPhoto
 
@@ -41,10 +43,22 @@ def _align(photo: LandmarkedPhoto, folder: str) -> dict[str, Any]:
     try:
         if Path(photo.path).is_absolute() or ".." in Path(photo.path).parts or "\0" in photo.path:
             raise UnreadablePhoto("its name leads out of the folder")
-        image = decode(Path(folder, photo.path).read_bytes())
+        file = Path(folder, photo.path)
+        image = decode(with_source_retries(folder, lambda: _read(file, folder)))
         row["jpeg"] = encode_jpeg(align_face(image, np.array(photo.landmarks, np.float64).reshape(5, 2)))
-    except (OSError, UnreadablePhoto) as error:
+    except (PhotoChanged, UnreadablePhoto) as error:
         row["failure"] = f"unreadable: {error}"
     except (ValueError, cv2.error) as error:
         row["failure"] = f"no_face: {error}"
     return row
+
+
+def _read(file: Path, folder: str) -> bytes:
+    """The bytes of a photo. Raises PhotoChanged where it is not there, SourceUnreachable where its disk is ill."""
+    try:
+        check_file_size(file.stat().st_size)
+        return file.read_bytes()
+    except OSError as error:
+        if not is_fault_of_file(error, file, folder):
+            raise unreachable(error, file) from None
+        raise PhotoChanged(str(error)) from None

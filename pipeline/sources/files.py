@@ -1,11 +1,22 @@
-"""Files of a source on disk: the version of a file, and reading a photo's bytes from it."""
+"""Files of a source on disk: the version of a file, and reading a photo's bytes from it.
 
+One idea: an error is a fact about one file only while its folder and its source are there. Anything else is a fault of
+the storage, which may be over in a moment, and must not enter a table as if it were a property of the photo.
+"""
+
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pipeline.errors import UserError
-from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
+from pipeline.tables.storage import with_retries
+
+# errors that may be about one file alone; all others (EIO, ESTALE, ENOTCONN, EMFILE, ...) are about what lies below it
+FILE_ERRNOS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+Result = TypeVar("Result")
 
 
 class FileStamp(NamedTuple):
@@ -57,8 +68,9 @@ def is_file(path: Path) -> bool:
 def read_bytes(path: str | Path, photo: Photo, *, whole_file: bool = False) -> bytes:
     """The bytes of a photo: `photo.length` bytes of its file from `photo.offset` on.
 
-    path: the source's path. whole_file: the photo must be the whole file. Raises PhotoChanged when the file vanished,
-    cannot be read, or was changed since it was indexed.
+    path: the source's path. whole_file: the photo must be the whole file. Raises PhotoChanged when the photo's own file
+    vanished, cannot be read, or was changed since it was indexed; SourceUnreachable when its storage does not answer,
+    or a file that holds many photos is gone.
     """
     file = Path(path, photo.file) if photo.file else Path(path)
     try:
@@ -66,11 +78,56 @@ def read_bytes(path: str | Path, photo: Photo, *, whole_file: bool = False) -> b
             status = os.fstat(stream.fileno())
             if status.st_mtime_ns != photo.modified or (whole_file and status.st_size != photo.length):
                 raise PhotoChanged(f"{file.name} changed since it was indexed")
+            if status.st_size < photo.offset + photo.length:
+                raise PhotoChanged(f"{file.name} ends at byte {status.st_size}, before the photo does")
             data = os.pread(stream.fileno(), photo.length, photo.offset)
-    except FileNotFoundError:
-        raise PhotoChanged(f"{file.name} vanished since it was indexed") from None
+            if len(data) != photo.length:
+                raise OSError(errno.EIO, f"{len(data)} of {photo.length} bytes came")
     except OSError as error:
-        raise PhotoChanged(f"{file.name} cannot be read: {error.strerror}") from None
-    if len(data) != photo.length:
-        raise PhotoChanged(f"{file.name} ends at byte {status.st_size}, before the photo does")
+        if not (whole_file and is_fault_of_file(error, file, path, file.parent)):
+            raise unreachable(error, file) from None
+        vanished = error.errno == errno.ENOENT
+        state = "vanished since it was indexed" if vanished else f"cannot be read: {error.strerror}"
+        raise PhotoChanged(f"{file.name} {state}") from None
     return data
+
+
+def is_fault_of_file(error: OSError, file: Path, *folders: str | Path) -> bool:
+    """Whether a file cannot be read for a reason of its own: the folders above it can be, and the first is not empty.
+
+    folders: the source, and the file's folder where it is known to have been there. An unmounted source is an empty
+    folder, or it is gone together with the file's folder. A link that leads to nothing may lead to such a source, too.
+    """
+    if error.errno not in FILE_ERRNOS or (error.errno == errno.ENOENT and os.path.lexists(file)):
+        return False
+    try:
+        for folder in folders[1:]:
+            os.scandir(folder).close()
+        with os.scandir(folders[0]) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
+
+
+def unreachable(error: OSError, file: Path) -> SourceUnreachable:
+    """The error for a file whose storage does not answer."""
+    reason = error.strerror or type(error).__name__
+    return SourceUnreachable(f"{file} cannot be read ({reason}): mount or repair its disk, and run again")
+
+
+def with_source_retries(source: str, access: Callable[[], Result]) -> Result:
+    """Call access() and return its result; while it raises SourceUnreachable, call it again as with_retries() does.
+
+    Raises the SourceUnreachable when the source still does not answer then.
+    """
+
+    def access_storage() -> Result:
+        try:
+            return access()
+        except SourceUnreachable as error:
+            raise OSError(errno.ESTALE, str(error)) from None
+
+    try:
+        return with_retries(source, access_storage)
+    except OSError as error:
+        raise SourceUnreachable(f"{error.strerror}; finished shards stay") from None

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pipeline.errors import UserError
+
 Box = tuple[float, float, float, float]
 
 
@@ -25,6 +27,10 @@ class Photo(NamedTuple):
 
 class PhotoChanged(Exception):  # noqa: N818  a fact about the photo, which its row keeps
     """A photo's bytes are no longer what was indexed; the message says how."""
+
+
+class SourceUnreachable(UserError):  # noqa: N818  the storage failed, not the photo, so no row may keep this
+    """A source, or the storage that it lies on, does not answer; the message says where and what to do."""
 
 
 def distinct_keys(photos: Iterable[Photo]) -> Iterator[Photo]:

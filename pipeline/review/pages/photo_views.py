@@ -10,7 +10,7 @@ from pipeline import schema
 from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.refinement import Refinement
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
-from pipeline.sources.photo import PhotoChanged
+from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.face_rows import rows_of_faces
 
 FACE_PX = 224  # side of the enlarged face, and height of the photo beside it
@@ -59,7 +59,7 @@ def _photo_view(photo: PhotoRow, landmarks: list[float], locations: Mapping[str,
     """
     try:
         image = decode(read_photo(photo, locations))
-    except (PhotoChanged, UnreadablePhoto):
+    except (PhotoChanged, SourceUnreachable, UnreadablePhoto):
         return None
     points = np.array(landmarks, np.float32).reshape(5, 2)
     centre = points.mean(0)

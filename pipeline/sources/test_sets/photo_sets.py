@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes
+from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes, unreachable
 from pipeline.sources.formats import image_folder
-from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
 from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList
 from pipeline.sources.test_sets.pair_lists import find_pair_list, photo_folder
-from pipeline.sources.test_sets.verification_bin import Bin, load
+from pipeline.sources.test_sets.verification_bin import load
 
 
 class Pair(NamedTuple):
@@ -134,12 +134,14 @@ def _bin_photo(file: Path, photo: Photo) -> bytes:
     """A photo of a .bin whose bytes are escaped there; photo.offset is ~number."""
     try:
         unchanged = file.stat().st_mtime_ns == photo.modified
-        content = load(file) if unchanged else Bin([], [])
-    except (OSError, UserError) as error:
-        raise PhotoChanged(f"{file.name} cannot be read: {error}") from None
+    except OSError as error:
+        raise unreachable(error, file) from None
     if not unchanged:
         raise PhotoChanged(f"{file.name} changed since it was indexed")
-    return content.photos[~photo.offset]
+    try:
+        return load(file).photos[~photo.offset]
+    except UserError as error:  # it was read when it was indexed, and has not changed since
+        raise SourceUnreachable(str(error)) from None
 
 
 def _folds(count: int) -> Iterable[int]:

@@ -1,5 +1,7 @@
 """Rows of the faces table, with failures; photos decoded at a smaller size give the same faces."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,12 @@ import pytest
 from pipeline.faces import extract
 from pipeline.faces.align import align_main_face
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.picture import Image, decode
+from pipeline.faces.picture import MAX_FILE_BYTES, Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.quality import face_size
 from pipeline.sources.index import Source, index_photos
+from pipeline.sources.photo import SourceUnreachable
+from pipeline.tables import storage
 from pipeline.tables.table import Shard
 
 
@@ -146,6 +150,38 @@ def test_an_error_of_the_detector_is_raised(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="no memory"):
         rows(tmp_path, {f"{n}.jpg": jpeg(100, n) for n in range(20)}, broken)
+
+
+def test_a_moments_read_error_changes_nothing_and_a_lasting_one_stops_the_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{n}.jpg": jpeg(160, n) for n in range(6)}
+    undisturbed = rows(tmp_path / "a", files, face_in_the_middle)
+    read, errors = os.pread, [errno.EIO, errno.ESTALE]
+
+    def failing_read(*arguments: int) -> bytes:
+        if errors:
+            raise OSError(errors.pop(), "the disk is away")
+        return read(*arguments)
+
+    monkeypatch.setattr(os, "pread", failing_read)
+    monkeypatch.setattr(storage.time, "sleep", lambda _: None)
+    disturbed = rows(tmp_path / "b", files, face_in_the_middle)
+    assert not errors
+    assert {n: row["jpeg"] for n, row in disturbed.items()} == {n: row["jpeg"] for n, row in undisturbed.items()}
+    errors += [errno.EIO] * 1000
+    monkeypatch.setattr(storage, "RETRY_S", 0.0)
+    with pytest.raises(SourceUnreachable, match="the disk is away"):
+        rows(tmp_path / "c", files, face_in_the_middle)
+
+
+def test_a_file_that_is_too_large_for_a_photo_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is sparse, as a file of 1 TB can be on any disk."""
+    (tmp_path / "photos/someone").mkdir(parents=True)
+    with open(tmp_path / "photos/someone/huge.jpg", "wb") as stream:
+        stream.truncate(1 << 40)
+    row = rows(tmp_path, {"a.jpg": jpeg(160, 0)}, face_in_the_middle)["huge.jpg"]
+    assert row["failure"] == f"unreadable: {1 << 40} bytes are more than {MAX_FILE_BYTES}, the most of a photo's file"
 
 
 @pytest.mark.material

@@ -8,32 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.faces.picture import UnreadablePhoto, decode
-
-
-def scene(height: int = 40, width: int = 60) -> np.ndarray:
-    """A picture whose top left is red and whose bottom right is blue."""
-    image = np.full((height, width, 3), 90, np.uint8)
-    image[: height // 2, : width // 2] = (0, 0, 255)
-    image[height // 2 :, width // 2 :] = (255, 0, 0)
-    return image
-
-
-def encoded(image: np.ndarray, suffix: str, *flags: int) -> bytes:
-    written, data = cv2.imencode(suffix, image, list(flags))
-    assert written
-    return data.tobytes()
+from tests.builders.photos.encoded_pictures import encoded, scene, with_orientation
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
 def test_every_format_is_decoded_to_the_same_picture(suffix: str) -> None:
     assert np.abs(decode(encoded(scene(), suffix)).astype(int) - scene()).mean() < 6
-
-
-def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """The JPEG with an EXIF block that holds only the orientation (tag 0x0112)."""
-    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
@@ -100,7 +80,7 @@ def test_bytes_that_are_no_complete_picture_raise_the_reason(data: bytes, reason
         decode(data)
 
 
-@pytest.mark.parametrize(("side", "reason"), [(12_000, "12000x12000 pixels are more"), (60_000, "has more than")])
+@pytest.mark.parametrize(("side", "reason"), [(12_000, "12000x12000 pixels are more"), (60_000, "60000x60000")])
 def test_a_decompression_bomb_is_recognised_by_its_header(side: int, reason: str) -> None:
     """The file has no pixels after its header, so decoding it would raise another reason."""
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)

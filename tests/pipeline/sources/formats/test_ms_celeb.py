@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.sources.formats import image_folder, ms_celeb
-from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
 
 RECTANGLE = b64encode(struct.pack("<4f", 0.1, 0.2, 0.7, 0.8))
 
@@ -141,7 +141,7 @@ def test_a_changed_file_is_an_error_and_changes_its_parts(tmp_path):
     with pytest.raises(PhotoChanged, match=r"a\.tsv changed"):
         ms_celeb.read(path, photo)
     path.unlink()
-    with pytest.raises(PhotoChanged, match=r"a\.tsv vanished"):
+    with pytest.raises(SourceUnreachable, match=r"a\.tsv cannot be read"):
         ms_celeb.read(path, photo)
 
 

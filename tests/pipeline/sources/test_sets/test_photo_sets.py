@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
 from pipeline.sources.test_sets import photo_sets
 from pipeline.sources.test_sets.photo_sets import Pair
 
@@ -150,7 +150,7 @@ def test_a_changed_bin_is_an_error(tmp_path):
         with pytest.raises(PhotoChanged, match=r"a\.bin changed"):
             photo_sets.read(path, photos[3])
         path.unlink()
-        with pytest.raises(PhotoChanged, match=r"a\.bin"):
+        with pytest.raises(SourceUnreachable, match=r"a\.bin"):
             photo_sets.read(path, photos[3])
 
 
