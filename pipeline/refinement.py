@@ -57,6 +57,8 @@ class RefineOptions:
     test_sets: tuple[str, ...] = ()  # the file names of the test sets
     # how many files of a source are not photos, by source and reason
     ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    follow_links: bool = False  # whether links that lead out of a source were followed
+    identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
     # FARs by which faces are clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
 

@@ -140,6 +140,8 @@ def _refine_command(refinement: Refinement) -> str:
     sources = [f"{kind} {name}={name.upper()}_PATH" for name, (kind, _) in options.sources.items()]
     words = [f"--min-faces {options.min_faces}", f"--undecided {options.undecided}"]
     words += ["--aligned"] if options.aligned else []
+    words += ["--follow-links"] if options.follow_links else []
+    words += [f"--identity-level {options.identity_level}"] if options.identity_level else []
     words += [f"--test-set {name}" for name in options.test_sets]
     embedders = refinement.embeddings
     flip = _part_of_name(_params(embedders[0]).get("embedder"), 2) if embedders else "none"

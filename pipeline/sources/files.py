@@ -8,6 +8,17 @@ from pipeline.errors import UserError
 from pipeline.sources.photo import Photo, PhotoChanged
 
 
+class FolderOptions(NamedTuple):
+    """How folders of photos are read.
+
+    follow_links: also through links that lead out of the source. identity_level: the identity is the first so many
+    folders of a photo's path; 0: all of them.
+    """
+
+    follow_links: bool = False
+    identity_level: int = 0
+
+
 class FileStamp(NamedTuple):
     """The version of a file: its size in bytes and its modification time in nanoseconds."""
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes
 from pipeline.sources.formats import image_folder
+from pipeline.sources.formats.folder_walk import SUFFIXES, walk
 from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList
 from pipeline.sources.test_sets.pair_lists import find_pair_list, photo_folder
@@ -58,7 +59,9 @@ def parts(path: str | Path) -> list[BinPart | FolderPart]:
     listed = find_pair_list(root)
     folder, subfolder = _photo_root(root, listed)
     person_folders = listed.person_folders if listed else 0
-    return [FolderPart(subfolder, part, person_folders) for part in image_folder.parts(folder / subfolder, flat=True)]
+    return [
+        FolderPart(subfolder, part, person_folders) for part in image_folder.plain_parts(folder / subfolder, flat=True)
+    ]
 
 
 def index(part: BinPart | FolderPart) -> Iterator[Photo]:
@@ -105,7 +108,7 @@ def pairs(path: str | Path) -> list[Pair]:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
     folder, subfolder = _photo_root(root, listed)
     keys: dict[str, str] = {}
-    for _, entries in image_folder.walk(folder / subfolder):
+    for _, entries, _ in walk(folder / subfolder):
         for e in entries:
             if not e.ignored:
                 keys[e.name] = keys[str(PurePosixPath(e.name).with_suffix(""))] = e.name
@@ -162,7 +165,7 @@ def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
 
 
 def _is_photo(folder: Path, name: str) -> bool:
-    return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in image_folder.SUFFIXES)
+    return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in SUFFIXES)
 
 
 def _pair(pair: ListedPair, keys: dict[str, str]) -> Pair:

@@ -51,7 +51,7 @@ def test_boxes_of_distractors(tmp_path, text, box):
     put(tmp_path / DISTRACTOR)
     put(tmp_path / f"{DISTRACTOR}.json", text)
     assert photos_by_key(tmp_path)[DISTRACTOR].box == box
-    assert megaface.ignored(tmp_path) == {}
+    assert megaface.survey(tmp_path).ignored == {}
 
 
 def test_boxes_of_probes_with_blanks_or_underscores(tmp_path):
@@ -81,7 +81,7 @@ def test_only_listed_photos_belong_to_the_set(tmp_path):
     assert set(photos_by_key(tmp_path)) == {"images/A/A_1.png", "images/A/A_2.png", DISTRACTOR}
     put(tmp_path / "facescrub_lst", "A/A_2.png\n")
     assert set(photos_by_key(tmp_path)) == {"images/A/A_2.png", DISTRACTOR}
-    assert megaface.ignored(tmp_path) == {"not in a list": 2, "listed, not there": 1}
+    assert megaface.survey(tmp_path).ignored == {"not in a list": 2, "listed, not there": 1}
     put(tmp_path / "facescrub_features_list.json", "{}")
     with pytest.raises(UserError, match="holds no list of photos under path"):
         megaface.parts(tmp_path)

@@ -110,7 +110,7 @@ def test_a_folder_of_files(tmp_path):
     put(tmp_path / "readme.txt", b"hello")
     photos = indexed_photos(tmp_path)
     assert [(p.file, ms_celeb.read(tmp_path, p)) for p in photos] == [("a.TSV", b"a"), ("b.tsv", b"b")]
-    assert ms_celeb.ignored(tmp_path) == {"no .tsv file": 1}
+    assert ms_celeb.survey(tmp_path).ignored == {"no .tsv file": 1}
 
 
 def test_wrong_input_is_a_user_error_of_one_line(tmp_path):
