@@ -16,6 +16,7 @@ import typer
 from flows.cli.command import CommandEntry
 from flows.cli.command_table import COMMANDS
 from flows.cli.lazy_group import LazyGroup
+from flows.cli.result import printable
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
@@ -79,10 +80,18 @@ def build_app() -> typer.Typer:
     return app
 
 
+class LineFormatter(logging.Formatter):
+    """Formats a log message as one line without control characters, which file names may hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  its name in logging
+        """The line of a record, without a traceback."""
+        return printable(super().formatMessage(record))
+
+
 def log_to_stderr() -> None:
     """Send log lines to standard error, one line each; standard output is for results."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(LineFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
     log.propagate = False
@@ -110,5 +119,5 @@ def _follows_ctrl_c(error: BaseException | None) -> bool:
 
 
 def _end(status: int, *messages: str) -> None:
-    sys.stderr.writelines(f"refinery: {' '.join(message.split())}\n" for message in messages)
+    sys.stderr.writelines(f"refinery: {printable(' '.join(message.split()))}\n" for message in messages)
     sys.exit(status)

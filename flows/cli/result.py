@@ -4,10 +4,15 @@ Standard output is for results only; log lines go to standard error.
 """
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, cast, runtime_checkable
+
+# C0 and C1 control characters; line and paragraph separators; marks, embeddings and isolates of writing direction; and
+# halves of surrogate pairs, which file names that are not UTF-8 hold
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class Result(Protocol):
@@ -48,13 +53,21 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if isinstance(result, TableResult) and (rows := result.rows()):
         _print_table(rows)
     for line in result.lines():
-        sys.stdout.write(line + "\n")
+        sys.stdout.write(printable(line) + "\n")
+
+
+def printable(text: str) -> str:
+    """A line for the terminal, in which control characters, such as those in file names, are written as \\xNN.
+
+    So are those that turn the direction of writing, by which a name could look like another one.
+    """
+    return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def text_table(rows: Sequence[Mapping[str, object]]) -> list[str]:
     """Rows as aligned lines of text under their column names, for a result with a second table among its lines."""
     columns = list(rows[0])
-    cells = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
+    cells = [columns, *([printable(str(row.get(column, ""))) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
@@ -63,8 +76,9 @@ def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
     """A table that fits the terminal; 200 columns wide where there is none."""
     from rich.console import Console  # a twentieth of a second to load, and most results have no table
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(*rows[0], box=None)
-    for row in rows:
-        grid.add_row(*(str(row.get(column, "")) for column in rows[0]))
+    for row in rows:  # as Text, for rich would take brackets in a name for markup
+        grid.add_row(*(Text(printable(str(row.get(column, "")))) for column in rows[0]))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)

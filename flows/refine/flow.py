@@ -117,6 +117,8 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     ignored = survey_sources(request.sources)  # before any photo is read, so that a wrong layout is told in time
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
+    # before the long work on the data, because a test set without a face is refused
+    tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
     faces = build_faces(
         root,
         photos,
@@ -127,7 +129,6 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         former=former.photos,
     )
     embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
-    tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
     noise = as_task(stages.find_noise, name="noise")(
         root, faces, embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
     )

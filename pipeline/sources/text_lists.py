@@ -18,6 +18,7 @@ HEAD_BYTES = 4096  # by which the encoding is recognised
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # a cell that a spreadsheet would run as a formula, or that is escaped already
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")  # no formula, though it may begin like one
 
 
 def whole_number(word: str) -> int | None:
@@ -127,7 +128,7 @@ class _LineFeeds:
 
 def escape_cell(text: str) -> str:
     """A cell with an apostrophe before it where a spreadsheet would take it for a formula: = + - @, tab or CR."""
-    return f"'{text}" if FORMULA.match(text) else text
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def plain_cell(text: str) -> str:

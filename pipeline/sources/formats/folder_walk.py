@@ -184,8 +184,8 @@ def _is_system_folder(name: str) -> bool:
 
 def _is_own_output(entries: list[FolderEntry], subfolders: list[Subfolder]) -> bool:
     """Whether a folder is a refinement's root, finished or not, an export, or the plots of a report."""
-    files = {PurePosixPath(e.name).name for e in entries}
-    folders = {PurePosixPath(s.name).name for s in subfolders}
+    files = {e.name.rpartition("/")[2] for e in entries}
+    folders = {s.name.rpartition("/")[2] for s in subfolders}
     if "refinement.json" in files or {"photo_flow.png", "photo_flow.svg"} <= files:
         return True
     if ".lock" in files and not any(e.ignored == "" for e in entries):  # a root whose first run is not finished

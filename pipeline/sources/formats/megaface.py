@@ -9,7 +9,7 @@ A probe lies in its actor's folder (Aaron_Eckhart/Aaron_Eckhart_1.png); a distra
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -74,7 +74,10 @@ read = image_folder.read
 
 
 def survey(path: str | Path, *, options: FolderOptions = image_folder.AS_USUAL) -> Survey:
-    """The numbers of files that are not photos, photos in no list and listed photos that are missing, by reason."""
+    """The numbers of files that are not photos, photos in no list and listed photos that are missing, by reason.
+
+    Raises UserError where lists leave no probe or no distractor of those that are there.
+    """
     root = image_folder.folder(path)
     names = _list_files(root)
     lists = _lists(str(root), tuple((name, *file_stamp(root / name)) for name in names))
@@ -84,12 +87,26 @@ def survey(path: str | Path, *, options: FolderOptions = image_folder.AS_USUAL) 
     counts = dict(
         image_folder.survey(root, options=options, expected=lambda name: name in boxes or name in names).ignored
     )
-    counts["not in a list"] = sum(not _belongs(photo, lists) for photo in photos)
+    unlisted = sorted(photo for photo in photos if not _belongs(photo, lists))
+    _refuse_lists_that_leave_none(root, photos, unlisted, lists)
+    counts["not in a list"] = len(unlisted)
     present = {tail for photo in photos for tail in path_tails(folded_path(photo))}
     missing = sorted((lists.probes | lists.distractors) - present)
     counts["listed, not there"] = len(missing)
     warnings = [f"{len(missing)} photos that its lists name are not there: {examples(missing)}"] if missing else []
     return Survey({reason: count for reason, count in counts.items() if count}, warnings)
+
+
+def _refuse_lists_that_leave_none(root: Path, photos: set[str], unlisted: Sequence[str], lists: Lists) -> None:
+    """Raise UserError where lists name none of the probes, or none of the distractors, that are there."""
+    for kind, listed, wanted in (("probes", lists.probes, False), ("distractors", lists.distractors, True)):
+        there = [photo for photo in photos if bool(DISTRACTOR.search(photo)) == wanted]
+        left_out = [photo for photo in unlisted if bool(DISTRACTOR.search(photo)) == wanted]
+        if there and len(left_out) == len(there):
+            raise UserError(
+                f"the lists in {root} name none of its {len(there)} {kind}: there is {examples(left_out)}, "
+                f"they name {examples(sorted(listed))}: remove the lists, or give those of these photos"
+            )
 
 
 def _identity(name: str) -> str | None:
