@@ -2,16 +2,16 @@
 
 import unicodedata
 
+JOINERS = "\u200c\u200d"  # which Persian and Indic names and emojis are written with
 HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # control, format (also those that turn the direction), surrogates, lines
 
 
 def printable(text: str) -> str:
-    """The text with every character of HIDDEN as \\xNN or \\uNNNN, so that it takes one line and shows all it holds."""
+    """The text in one line that shows all it holds: characters of HIDDEN, without JOINERS, as in Python."""
     if text.isprintable():
         return text
-    return "".join(_written_out(c) if unicodedata.category(c) in HIDDEN else c for c in text)
+    return "".join(c if _is_shown(c) else c.encode("unicode_escape").decode() for c in text)
 
 
-def _written_out(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in HIDDEN or character in JOINERS

@@ -61,6 +61,8 @@ class RefineOptions:
     # how many files of a source are not photos, by source and reason
     ignored: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     models: tuple[str, ...] = ()  # the files of the detector and of the embedders, the better one first
+    follow_links: bool = False  # whether links that lead out of a source were followed
+    identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
     # FARs by which faces are clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
 

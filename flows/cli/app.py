@@ -30,14 +30,6 @@ class Commands(LazyGroup):
     table = COMMANDS
 
 
-class PrintableFormatter(logging.Formatter):
-    """Writes each record as one line, whatever names from the data are in it."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
-        """The line of a record."""
-        return printable(super().formatMessage(record))
-
-
 def main() -> None:
     """Run the command that was typed, and end the process with its exit status."""
     log_to_stderr()
@@ -88,10 +80,18 @@ def build_app() -> typer.Typer:
     return app
 
 
+class LineFormatter(logging.Formatter):
+    """Formats a log message as one line without control characters, which file names may hold."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  its name in logging
+        """The line of a record, without a traceback."""
+        return printable(super().formatMessage(record))
+
+
 def log_to_stderr() -> None:
     """Send log lines to standard error, one line each; standard output is for results."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(LineFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log.handlers = [handler]
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
     log.propagate = False

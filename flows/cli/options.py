@@ -78,6 +78,20 @@ Against = Annotated[
 # the rules of a refinement
 Probes = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the probes, FaceScrub's folders of people.")]
 Gallery = Annotated[str, typer.Option(help="For SOURCE megaface: folder of the distractors.")]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links", help="Follow links that lead out of an image-folder or megaface source; default: count them."
+    ),
+]
+IdentityLevel = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="For SOURCE image-folder: the identity is the first so many folders of a photo's path, so 1 for "
+        "person/album/photo; 0: all of them.",
+    ),
+]
 Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
 Shards = Annotated[int, typer.Option(min=0, help="Shards of each table; 0: by the number of photos.")]
 MinFaces = Annotated[int, typer.Option(help="Photos that an identity must have left; one with fewer is removed.")]

@@ -70,8 +70,6 @@ def _print_table(rows: Sequence[Mapping[str, object]]) -> None:
     grid = Table(box=None)
     for column in rows[0]:
         grid.add_column(Text(column))
-    for row in rows:
-        grid.add_row(
-            *(Text(printable(str(row.get(column, "")))) for column in rows[0])
-        )  # a string would be read as markup
+    for row in rows:  # as Text, for rich would take brackets in a name for markup
+        grid.add_row(*(Text(printable(str(row.get(column, "")))) for column in rows[0]))
     Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(grid)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from flows.refine.tables import build_faces, build_photos
-from flows.refine.test_sets import test_set_source
+from flows.refine.test_sets import check_has_faces, test_set_source
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
@@ -74,6 +74,9 @@ def prepare_pairs(
     photos, source_paths = build_photos(root, [test_set_source(path)], workers=workers)
     face_detector = NoDetector() if aligned else OnnxDetector(find_model(detector, "detector"))
     faces = build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=workers)
+    check_has_faces(faces, test_set)
+    if listed is None:
+        log.info("%s lists no pairs: every pair of its photos is measured", path)
     pairs = _every_pair(path, faces) if listed is None else listed
     folder = Path(root).absolute() / "test_sets" / f"{name}-{_address(faces, pairs)}"
     if not folder.exists():
@@ -124,7 +127,7 @@ def _pairs_table(columns: Sequence[Sequence[Any] | NDArray[Any]]) -> pa.Table:
 
 def _name(path: Path) -> str:
     """The name of a test set in results: for LFW's list and CFP's splits that of the data set's folder."""
-    if path.name == "pairs.txt":
+    if path.name in ("pairs.txt", "pairs.csv"):
         return path.parent.name
     if path.parent.name == "Split":
         return f"{path.parents[2].name} {path.name}"

@@ -11,6 +11,7 @@ from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import without_face
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
+from flows.refine.test_sets import check_has_faces
 from pipeline import schema
 from pipeline.faces import listed_landmarks
 from pipeline.faces.protocols import FaceEmbedder
@@ -38,6 +39,7 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
         workers=options.workers,
         unhashed={"folder": str(folder)},
     )
+    check_has_faces(faces, path)
     figures: list[Figure] = []
     for title, embedder in models.items():
         x = _face_embeddings(embed_test_faces(root, faces, embedder, workers=options.workers), lists)

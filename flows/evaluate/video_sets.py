@@ -17,6 +17,7 @@ from flows.evaluate.pair_sets import NoDetector
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
 from flows.evaluate.verify_pairs import verification_figures
 from flows.refine.tables import build_faces, build_photos
+from flows.refine.test_sets import check_has_faces
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
@@ -44,6 +45,7 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
     """The figures of each model on a set of videos; a video without a face matches no other."""
     lists, name = video_lists.read_lists(path), Path(path).absolute().name
     faces = _frame_faces(root, name, lists, options)
+    check_has_faces(faces, path)
     means: dict[str, Means] = {}
     for title, embedder in models.items():
         means[title] = mean_by_video(embed_test_faces(root, faces, embedder, workers=options.workers))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image
 from pipeline.printable import printable
+from pipeline.sources.formats.folder_walk import SHEET_MARK
 
 COLUMNS = 6
 SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey, which the colour-blind can tell apart; line widths differ, too
@@ -44,7 +45,9 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
         for spine in axis.spines.values():
             spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)
     try:
-        canvas.savefig(file, dpi=110)
+        # the mark by which a sheet among photos is not taken for one
+        metadata = {"Software": SHEET_MARK.decode()} if file.suffix.lower() == ".png" else None
+        canvas.savefig(file, dpi=110, metadata=metadata)
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that exists"

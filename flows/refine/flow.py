@@ -15,7 +15,9 @@ from flows.cli.options import (
     Detector,
     Embedder,
     Flip,
+    FollowLinks,
     Gallery,
+    IdentityLevel,
     Memory,
     MinFaces,
     Probes,
@@ -30,7 +32,7 @@ from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
-from flows.refine.source_pairs import count_ignored_files
+from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
@@ -76,6 +78,8 @@ def refine(
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",
+    follow_links: FollowLinks = False,
+    identity_level: IdentityLevel = 0,
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
@@ -96,6 +100,8 @@ def refine(
         shards=shards,
         workers=workers,
         memory=memory,
+        follow_links=follow_links,
+        identity_level=identity_level,
     )
     with root_lock(root):
         refinement = build_refinement(root, request)
@@ -108,9 +114,11 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     """The refinement of a request: all its tables, each built now or found. It is in force once it is published."""
     workers, embedders = request.workers, request.models.embedders
     former = former_tables(root)
+    ignored = survey_sources(request.sources)  # before any photo is read, so that a wrong layout is told in time
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
-    ignored = count_ignored_files(source_paths)
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
+    # before the long work on the data, because a test set without a face is refused
+    tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
     faces = build_faces(
         root,
         photos,
@@ -121,7 +129,6 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         former=former.photos,
     )
     embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
-    tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
     noise = as_task(stages.find_noise, name="noise")(
         root, faces, embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
     )
@@ -135,6 +142,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         workers=workers,
     )
     test_names = tuple(Path(path).name for path in request.test_sets)
+    folder_options = [source.options for source in request.sources]
     options = RefineOptions(
         request.min_faces,
         request.undecided,
@@ -143,7 +151,9 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         test_names,
         ignored,
         request.models.files,
-        EARLY_RATES,
+        follow_links=any(o.follow_links for o in folder_options),
+        identity_level=max(o.identity_level for o in folder_options),
+        rules=EARLY_RATES,
     )
     return Refinement(
         photos,

@@ -3,8 +3,8 @@
 Only the labels table is read, and no library heavier than pyarrow is imported.
 """
 
-import csv
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from flows.cli.options import OutFile, Root
 from flows.cli.result import Result
 from pipeline import refinement
 from pipeline.errors import UserError
+from pipeline.sources.text_lists import write_table
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_file
 
@@ -34,6 +35,7 @@ def labels(root: Root, out: OutFile) -> LabelsFile:
     """Write one row for every photo: key, claimed, identity (empty: removed), reason, score; tabs between.
 
     key: the photo's path in its source. claimed: its identity in the source. score: that of the finding that decided.
+    A name that a spreadsheet would run as a formula has an apostrophe before it.
     """
     table = refinement.latest(root).labels
     if not out.name:
@@ -52,8 +54,11 @@ def labels(root: Root, out: OutFile) -> LabelsFile:
 
 def _write_tsv(table: Table, file: Path) -> None:
     with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for rows in table.batches(COLUMNS):
-            *words, score = (rows[c].to_pylist() for c in COLUMNS)
-            writer.writerows(zip(*words, ("" if s is None else f"{s:.4f}" for s in score), strict=True))
+        write_table(stream, COLUMNS, _rows(table))
+
+
+def _rows(table: Table) -> Iterator[tuple[str | None, ...]]:
+    """The columns of each photo as text."""
+    for rows in table.batches(COLUMNS):
+        *words, scores = (rows[c].to_pylist() for c in COLUMNS)
+        yield from zip(*words, ("" if s is None else f"{s:.4f}" for s in scores), strict=True)

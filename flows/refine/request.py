@@ -45,10 +45,16 @@ class RefineRequest:
         shards: int = 0,
         workers: str = "",
         memory: str = "",
+        follow_links: bool = False,
+        identity_level: int = 0,
     ) -> "RefineRequest":
         """The request that the options of `refinery refine` make. Raises UserError with every mistake in them."""
         sources, models, pool, memory_bytes, *_ = check_all(
-            lambda: _existing(parse_sources(source, probes=probes, gallery=gallery)),
+            lambda: _existing(
+                parse_sources(
+                    source, probes=probes, gallery=gallery, follow_links=follow_links, identity_level=identity_level
+                )
+            ),
             lambda: load_models(detector, embedder, second_embedder, flip=flip),
             lambda: parse_workers(workers),
             lambda: parse_memory(memory),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from flows.refine.models import Models
 from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos
+from pipeline.errors import UserError
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
@@ -27,6 +28,19 @@ class EmbeddedTestSet(NamedTuple):
     embeddings: list[Table]
 
 
+def check_has_faces(faces: Table, test_set: str) -> None:
+    """Raise UserError for a test set of whose photos none can be read or shows a face; faces: its faces table."""
+    first_fault = ""
+    for rows in faces.batches(["jpeg", "failure"]):
+        if rows["jpeg"].null_count < len(rows):
+            return
+        first_fault = first_fault or next((str(f) for f in rows["failure"].to_pylist() if f), "")
+    raise UserError(
+        f"none of the {len(faces)} photos of {test_set} can be used ({first_fault or 'it has none'}): "
+        "give a test set of photos that show faces"
+    )
+
+
 def test_set_source(path: str | Path) -> Source:
     """A .bin, a list of pairs or a folder of people as a source of photos, named after the path's last part."""
     absolute = Path(path).absolute()
@@ -40,7 +54,11 @@ def index_test_set(root: str, path: str, *, workers: Workers = None) -> IndexedT
 
 
 def embed_test_set(root: str, test_set: IndexedTestSet, models: Models, *, workers: Workers = None) -> EmbeddedTestSet:
-    """The faces and embeddings of a test set by the models of the refinement."""
+    """The faces and embeddings of a test set by the models of the refinement.
+
+    Raises UserError for a test set without a face, whose people could not be found in the data.
+    """
     photos, source_paths, aligned = test_set
     faces = build_faces(root, photos, source_paths, models.detector, aligned=aligned, workers=workers)
+    check_has_faces(faces, next(iter(source_paths.values())).path)
     return EmbeddedTestSet(faces, build_all_embeddings(root, faces, models.embedders, workers=workers))

@@ -4,16 +4,14 @@ Applied to the claimed labels of the sources they give the refined labels.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyarrow.csv import CSVWriter, WriteOptions
 
 from pipeline.refinement import Refinement
+from pipeline.sources.text_lists import write_table
 
 FOLDER = "_changes"  # readers of a folder of Parquet files skip names that begin with an underscore
 _PHOTO = [("source", pa.string()), ("key", pa.string()), ("claimed", pa.string())]
@@ -26,24 +24,26 @@ LISTS = {"removed": REMOVED, "relabelled": RELABELLED}
 def write_change_lists(refinement: Refinement, folder: Path) -> None:
     """Write both lists, a row for each photo, as Parquet and as TSV to the new folder FOLDER in `folder`."""
     (folder / FOLDER).mkdir()
+    paths = {name: folder / FOLDER / f"{name}.parquet" for name in LISTS}
     sources = refinement.photos.batches(["source"])
-    with ExitStack() as files:
-        writers = {
-            name: [files.enter_context(writer) for writer in _writers(folder / FOLDER / name, columns)]
-            for name, columns in LISTS.items()
-        }
+    with (
+        pq.ParquetWriter(paths["removed"], REMOVED, compression="zstd") as removed_file,
+        pq.ParquetWriter(paths["relabelled"], RELABELLED, compression="zstd") as relabelled_file,
+    ):
         for labels, source in zip(refinement.labels.batches(), sources, strict=True):
             rows = labels.append_column("source", source["source"])
             removed = rows["identity"].is_null()
             relabelled = pc.and_(pc.invert(removed), pc.not_equal(rows["identity"], rows["claimed"]))
-            for name, chosen in (("removed", removed), ("relabelled", relabelled.fill_null(False))):
-                for writer in writers[name]:
-                    writer.write_table(rows.filter(chosen).select(LISTS[name].names))
+            removed_file.write_table(rows.filter(removed).select(REMOVED.names))
+            relabelled_file.write_table(rows.filter(relabelled.fill_null(False)).select(RELABELLED.names))
+    for name, path in paths.items():
+        with open(path.with_suffix(".tsv"), "w", newline="", encoding="utf-8") as stream:
+            write_table(stream, LISTS[name].names, _rows(path))
 
 
-def _writers(file: Path, columns: pa.Schema) -> Iterator[Any]:
-    """The writers of a list as Parquet and as TSV; file: its name without the ending."""
-    yield pq.ParquetWriter(file.with_suffix(".parquet"), columns, compression="zstd")
-    yield CSVWriter(
-        file.with_suffix(".tsv"), columns, write_options=WriteOptions(delimiter="\t", quoting_style="needed")
-    )
+def _rows(file: Path) -> Iterator[list[str]]:
+    """The rows of a list as text, block by block."""
+    for batch in pq.ParquetFile(file).iter_batches(4096):
+        for row in batch.to_pylist():
+            words = [row[name] or "" for name in batch.schema.names if name != "score"]
+            yield [*words, "" if row["score"] is None else f"{row['score']:.4f}"]

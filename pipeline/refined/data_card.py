@@ -167,6 +167,8 @@ def _refine_command(refinement: Refinement) -> str:
     sources = [f"{kind} {shlex.quote(_named_path(name, path))}" for name, (kind, path) in options.sources.items()]
     words = [f"--min-faces {options.min_faces}", f"--undecided {options.undecided}"]
     words += ["--aligned"] if options.aligned else []
+    words += ["--follow-links"] if options.follow_links else []
+    words += [f"--identity-level {options.identity_level}"] if options.identity_level else []
     words += [f"--test-set {shlex.quote(name)}" for name in options.test_sets]
     embedders = refinement.embeddings
     flip = _part_of_name(_params(embedders[0]).get("embedder"), 2) if embedders else "none"

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
+from pipeline.sources.text_lists import write_table
 from pipeline.tables.digests import read_checked
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_folder
@@ -47,8 +48,9 @@ def export(
             write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
         else:
             _write_folders(table, folder, tick)
-        lines = [f"{r['label']}\t{_one_line(r['identity'])}\t{r['photos']}\n" for r in identities.read().to_pylist()]
-        (folder / "identities.tsv").write_text("label\tidentity\tphotos\n" + "".join(lines), "utf-8")
+        with open(folder / "identities.tsv", "w", newline="", encoding="utf-8") as stream:
+            rows = ((r["label"], _one_line(r["identity"]), r["photos"]) for r in identities.read().to_pylist())
+            write_table(stream, ("label", "identity", "photos"), rows)
         if card:
             card(folder)
     return len(table)

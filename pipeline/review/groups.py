@@ -4,7 +4,6 @@ The user's file gives each identity a group. Identities without a group go to th
 the group that most of their nearest neighbours have. Groups are never exported.
 """
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipeline.errors import UserError
 from pipeline.noise.person_gallery import read_persons
 from pipeline.noise.search.candidates import nearest_pairs
 from pipeline.refinement import Refinement
+from pipeline.sources.text_lists import read_table
 
 GENERAL = "general"  # the group of identities that the user's file gives no group
 NEIGHBOURS = 10  # the nearest persons with a group, which vote on the group of an identity
@@ -61,12 +61,10 @@ def read_groups(path: str | Path) -> dict[str, GroupedIdentity]:
 
 def _read_table(path: Path) -> list[dict[str, object]]:
     try:
-        if path.suffix == ".parquet":
-            rows: list[dict[str, object]] = pq.read_table(path).to_pylist()
-        else:
-            with open(path, newline="", encoding="utf-8-sig") as stream:
-                rows = list(csv.DictReader(stream))
-    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
+        is_parquet = path.suffix == ".parquet"
+        columns = ("identity", "group")
+        rows: list[dict[str, object]] = pq.read_table(path).to_pylist() if is_parquet else read_table(path, columns)
+    except (OSError, ValueError, UserError, pa.ArrowException) as error:
         raise UserError(f"cannot read the groups in {path} ({error}): give a CSV or Parquet file") from None
     if not rows or not {"identity", "group"} <= set(rows[0]):
         raise UserError(
@@ -78,9 +76,8 @@ def _read_table(path: Path) -> list[dict[str, object]]:
 def read_roster(path: str | Path) -> dict[str, list[str]]:
     """Annotators' email addresses by group, from a CSV file with the columns group and annotator."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeError, csv.Error) as error:
+        rows = read_table(Path(path), ("group", "annotator"))
+    except UserError as error:
         raise UserError(f"cannot read the roster {path} ({error}): give a CSV file") from None
     if not rows or not {"group", "annotator"} <= set(rows[0]):
         raise UserError(f"{path} has no columns group and annotator: give both, a row with the email of each annotator")

@@ -19,6 +19,17 @@ FILE_ERRNOS = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELO
 Result = TypeVar("Result")
 
 
+class FolderOptions(NamedTuple):
+    """How folders of photos are read.
+
+    follow_links: also through links that lead out of the source. identity_level: the identity is the first so many
+    folders of a photo's path; 0: all of them.
+    """
+
+    follow_links: bool = False
+    identity_level: int = 0
+
+
 class FileStamp(NamedTuple):
     """The version of a file: its size in bytes and its modification time in nanoseconds."""
 

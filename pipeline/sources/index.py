@@ -14,7 +14,8 @@ import pyarrow as pa
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.schema import face_id
-from pipeline.sources.kinds import source_format
+from pipeline.sources.files import FolderOptions
+from pipeline.sources.kinds import source_format, source_parts
 from pipeline.sources.photo import Photo
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_range
@@ -28,11 +29,15 @@ MIN_SHARD_PHOTOS = 128
 
 
 class Source(NamedTuple):
-    """A data set that photos come from: its name in the tables, its kind (see kinds.SOURCES), its path."""
+    """A data set that photos come from: its name in the tables, its kind (see kinds.SOURCES), its path.
+
+    options: how its folders are read, where it consists of folders.
+    """
 
     name: str
     kind: str
     path: str
+    options: FolderOptions = FolderOptions()
 
 
 class SourceLocation(NamedTuple):
@@ -81,7 +86,7 @@ def index_photos(
     parts = [
         IndexPart(s.name, s.kind, len(sources) > 1, part)
         for s in sources
-        for part in source_format(s.kind).parts(s.path)
+        for part in source_parts(s.kind, s.path, s.options)
     ]
     index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
     if not len(index):

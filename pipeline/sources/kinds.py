@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from pipeline.errors import UserError
+from pipeline.sources.files import FolderOptions
 from pipeline.sources.photo import Photo
+from pipeline.sources.survey import Survey
 
 SOURCES = {
     "image-folder": "formats.image_folder",
@@ -16,6 +18,9 @@ SOURCES = {
 }
 # "benchmark" is in the address of every table made of a test set, so this name stays
 TEST_SET = {"benchmark": "test_sets.photo_sets"}
+
+
+FOLDER_KINDS = ("image-folder", "megaface")  # of which FolderOptions can be given
 
 
 class SourceFormat(Protocol):
@@ -35,6 +40,31 @@ class SourceFormat(Protocol):
     def read(self, path: str | Path, photo: Photo, /) -> bytes:
         """The bytes of one photo; raises PhotoChanged when the file changed since it was indexed."""
         ...
+
+
+class FolderFormat(SourceFormat, Protocol):
+    """The functions of a module that reads folders of photos, which have options."""
+
+    def parts(self, path: str | Path, /, *, options: FolderOptions = ...) -> list[Any]:
+        """The parts of a source; the same as SourceFormat.parts without options."""
+        ...
+
+    def survey(self, path: str | Path, /, *, options: FolderOptions = ...) -> Survey:
+        """What the folders hold besides photos, and what looks wrong about them."""
+        ...
+
+
+def source_parts(kind: str, path: str, options: FolderOptions) -> list[Any]:
+    """The parts of a source; options have a meaning for FOLDER_KINDS alone."""
+    module = source_format(kind)
+    return cast("FolderFormat", module).parts(path, options=options) if kind in FOLDER_KINDS else module.parts(path)
+
+
+def survey_source(kind: str, path: str, options: FolderOptions) -> Survey:
+    """What a source of one of SOURCES holds besides photos, and what looks wrong about it."""
+    module = cast("Any", source_format(kind))
+    found: Survey = module.survey(path, options=options) if kind in FOLDER_KINDS else module.survey(path)
+    return found
 
 
 def source_format(kind: str) -> SourceFormat:

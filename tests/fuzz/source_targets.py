@@ -194,7 +194,7 @@ def _megaface(folder: Path) -> None:
         check_rule(
             box is None or (all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3]), "a box has an area"
         )
-    megaface.ignored(folder)
+    megaface.survey(folder)
     for file in folder.glob("*.bin"):
         x = megaface_devkit.read_embedding(file)
         megaface_devkit.write_embedding(file, x)

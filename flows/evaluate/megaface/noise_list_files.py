@@ -1,13 +1,24 @@
 """The two lists of noisy photos of MegaFace, in the format of those that InsightFace published: one photo per line."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
+from pipeline.sources.photo_names import folded_path
+from pipeline.sources.survey import examples
+from pipeline.sources.text_lists import lines_of
 from pipeline.whole_files import write_whole
+
+log = logging.getLogger("refinery")
 
 PROBE_LIST, DISTRACTOR_LIST = "facescrub_noises.txt", "megaface_noises.txt"
 HEAD = "# found by refinery; one photo per line\n"
+
+
+def compared_name(name: str) -> str:
+    """A name of a list or of a photo in the form in which both are compared; published lists differ in spelling."""
+    return folded_path(name)
 
 
 def probe_name(key: str) -> str:
@@ -21,12 +32,17 @@ def distractor_name(key: str) -> str:
 
 
 def read_list(file: Path) -> set[str]:
-    """The photos that a list names. Raises UserError for a file that cannot be read."""
+    """The photos that a list names, by compared_name(). Raises UserError for a file that cannot be read."""
     try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        return {compared_name(line) for _, line in lines_of(file) if not line.startswith("#")}
+    except UserError as error:
         raise UserError(f"cannot read the published list {file} ({error}): give a folder with both lists") from None
-    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
+def log_unmatched(list_name: str, unmatched: Collection[str]) -> None:
+    """Log how many names of a list no photo of the data has, with examples."""
+    if unmatched:
+        log.warning("%s names %d photos that are not there: %s", list_name, len(unmatched), examples(sorted(unmatched)))
 
 
 def write_lists(folder: Path, lists: Mapping[str, Iterable[str]]) -> None:

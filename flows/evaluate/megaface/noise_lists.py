@@ -19,7 +19,9 @@ from flows.cli.result import Result
 from flows.evaluate.megaface.noise_list_files import (
     DISTRACTOR_LIST,
     PROBE_LIST,
+    compared_name,
     distractor_name,
+    log_unmatched,
     probe_name,
     read_list,
     write_lists,
@@ -114,9 +116,13 @@ def megaface(
     clean_distractors = (_without(block, block_keys, known) for block_keys, block in _distractors(refinement))
     after = identify(replace_noisy_probes(x, person, noisy), person, clean_distractors)
     in_data = {
-        PROBE_LIST: {probe_name(k) for k in keys},
-        DISTRACTOR_LIST: {distractor_name(k) for block_keys, _ in _distractors(refinement) for k in block_keys},
+        PROBE_LIST: {compared_name(probe_name(k)) for k in keys},
+        DISTRACTOR_LIST: {
+            compared_name(distractor_name(k)) for block_keys, _ in _distractors(refinement) for k in block_keys
+        },
     }
+    for name, listed in theirs.items():
+        log_unmatched(name, listed - in_data[name])
     return MegaFaceLists(
         len(x),
         unnamed.faces,
@@ -125,7 +131,10 @@ def megaface(
         len(unnamed.duplicates),
         len(answers),
         list(_figures(before, after, draws)),
-        {name: _agreement(set(ours[name]), listed & in_data[name]) for name, listed in theirs.items()},
+        {
+            name: _agreement(set(map(compared_name, ours[name])), listed & in_data[name])
+            for name, listed in theirs.items()
+        },
         str(out),
     )
 

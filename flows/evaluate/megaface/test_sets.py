@@ -15,10 +15,19 @@ from numpy.typing import NDArray
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.megaface.embeddings import MegaFaceEmbeddings, StoredEmbeddings, write_devkit_files
-from flows.evaluate.megaface.noise_list_files import DISTRACTOR_LIST, PROBE_LIST, distractor_name, probe_name, read_list
+from flows.evaluate.megaface.noise_list_files import (
+    DISTRACTOR_LIST,
+    PROBE_LIST,
+    compared_name,
+    distractor_name,
+    log_unmatched,
+    probe_name,
+    read_list,
+)
 from flows.evaluate.pair_sets import NoDetector
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
 from flows.evaluate.verify_pairs import MIN_PASSING_IMPOSTORS
+from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import SourcePaths, build_faces, build_photos
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
@@ -44,10 +53,13 @@ def measure(root: str, models: Models, path: str, options: MeasureOptions) -> li
     """
     name = Path(path).absolute().name
     source = Source(name, "megaface", str(Path(path).absolute()))
+    survey_sources([source])  # tells what its lists leave out, and refuses lists that leave no probe
     photos, source_paths = build_photos(root, [source], workers=options.workers)
     embedders = {title: model for title, model in models.items() if not isinstance(model, StoredEmbeddings)}
     tables = _embed(root, photos, source_paths, embedders, options)
     noise = {n: read_list(Path(path, n)) for n in (PROBE_LIST, DISTRACTOR_LIST) if Path(path, n).is_file()}
+    for list_name, listed in noise.items():
+        log_unmatched(list_name, listed - _names(photos, list_name))
     figures: dict[str, list[Figure]] = {}
     test_sets: dict[str, MeasuredTestSet] = {}
     for title, model in models.items():
@@ -85,9 +97,15 @@ def _embed(
     }
 
 
+def _names(photos: Table, list_name: str) -> set[str]:
+    """The names of the set's photos as the list of that name is compared with them."""
+    name_of = probe_name if list_name == PROBE_LIST else distractor_name
+    return {compared_name(name_of(key)) for rows in photos.batches(["key"]) for key in rows["key"].to_pylist()}
+
+
 def _in_list(names: Iterator[str], listed: Collection[str]) -> NDArray[np.bool_]:
     """Which names [n] are in a list."""
-    return np.array([name in listed for name in names], bool)
+    return np.array([compared_name(name) in listed for name in names], bool)
 
 
 def _distractors(embeddings: MegaFaceEmbeddings, noisy: Collection[str]) -> Iterator[NDArray[np.float32]]:

@@ -4,7 +4,6 @@ It comes from noise that was planted, or from people who checked every photo. It
 files, as `refinery sample world` writes them.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.sources.text_lists import read_table
 
 Codes = NDArray[np.int64]
 WRONG_LABEL = ("outlier", "flip")  # kinds of photos whose label is wrong
@@ -80,11 +80,10 @@ def _table(file: Path, columns: Sequence[str], *, optional: bool = False) -> lis
     if optional and not file.exists():
         return []
     try:
-        with open(file, newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = read_table(file, columns, delimiters="\t")
+    except UserError as error:
         raise UserError(
-            f"cannot read {file} ({error}): a truth is a folder with truth.tsv, columns {', '.join(COLUMNS)}"
+            f"{error}: a truth is a folder with truth.tsv, tab-separated columns {', '.join(COLUMNS)}"
         ) from None
     if bad := next((i for i, row in enumerate(rows, 2) if any(row.get(c) is None for c in columns)), None):
         raise UserError(f"{file} line {bad}: expected the tab-separated columns {', '.join(columns)}")

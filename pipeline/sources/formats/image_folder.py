@@ -5,19 +5,22 @@ into parts by a hash of their path, so a data set that grows by a few identities
 """
 
 import os
-import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.sources.files import existing_path, read_bytes
+from pipeline.sources.files import FolderOptions, existing_path, read_bytes
+from pipeline.sources.formats.folder_walk import SYSTEM, FolderEntry, escaped_name, files_below, listing, walk
+from pipeline.sources.formats.folder_warnings import layout_warnings
 from pipeline.sources.photo import Photo
+from pipeline.sources.survey import Survey
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 FOLDERS_PER_PART = 256  # 100,000 identities make 512 parts
 MAX_PARTS = 512
+AS_USUAL = FolderOptions()
 
 
 class Part(NamedTuple):
@@ -28,28 +31,33 @@ class Part(NamedTuple):
     digest: str
 
 
-class FolderEntry(NamedTuple):  # its values enter the digest of a part
-    """An entry of a folder. ignored: why it is not a photo, "" for a photo. failure: why a photo cannot be read."""
+class PartWithOptions(NamedTuple):
+    """A part that is not read as usual. Parts that are have no options, so that tables keep their addresses."""
 
-    name: str  # relative to the root, with /
-    size: int = 0
-    modified: int = 0
-    ignored: str = ""
-    failure: str = ""
+    part: Part
+    options: FolderOptions
 
 
-def parts(path: str | Path, *, flat: bool = False) -> list[Part]:
+def parts(
+    path: str | Path, *, flat: bool = False, options: FolderOptions = AS_USUAL
+) -> list[Part] | list[PartWithOptions]:
     """Groups of folders with photos in them; flat: photos may lie in the root itself, without folders for identities.
 
     Raises UserError for a path that does not exist or is not a folder, a folder that cannot be read, a tree without
     photos and, unless flat, a tree whose photos all lie in the root.
     """
+    groups = plain_parts(path, flat=flat, follow_links=options.follow_links)
+    return groups if options == AS_USUAL else [PartWithOptions(part, options) for part in groups]
+
+
+def plain_parts(path: str | Path, *, flat: bool = False, follow_links: bool = False) -> list[Part]:
+    """The groups of folders as parts() returns them, without the options that they are read with."""
     root = folder(path)
     digests: dict[str, str] = {}
     not_photos = 0
-    for name, entries in walk(root):
+    for name, entries, not_entered in walk(root, follow_links=follow_links):
         digests |= {name: _digest_of(repr(tuple(e)) for e in entries)} if any(not e.ignored for e in entries) else {}
-        not_photos += sum(bool(e.ignored) for e in entries)
+        not_photos += sum(bool(e.ignored) for e in entries) + len(not_entered)
     if not digests:
         raise UserError(f"{root} holds no photo ({not_photos} other files): give a folder of identity/photo.jpg")
     if not flat and not any(digests):
@@ -73,13 +81,25 @@ def group_folders(root: Path, digests: dict[str, str]) -> list[Part]:
     return [Part(str(root), tuple(g), _digest_of(digests[name] for name in g)) for g in groups if g]
 
 
-def index(part: Part) -> Iterator[Photo]:
+def index(part: Part | PartWithOptions) -> Iterator[Photo]:
     """The photos of a part, folder by folder; a file name that is not UTF-8 gives a photo with a failure."""
-    root = Path(part.root)
-    for name in part.folders:
-        for entry in listing(root, name):
+    folders, options = with_options(part)
+    root = Path(folders.root)
+    for name in folders.folders:
+        identity = identity_of(name, options.identity_level)
+        for entry in listing(root, name, follow_links=options.follow_links).entries:
             if not entry.ignored:
-                yield photo_of(entry, name or None)
+                yield photo_of(entry, identity)
+
+
+def with_options(part: Part | PartWithOptions) -> PartWithOptions:
+    """A part, and how it is read."""
+    return part if isinstance(part, PartWithOptions) else PartWithOptions(part, AS_USUAL)
+
+
+def identity_of(folder_name: str, level: int = 0) -> str | None:
+    """The identity of a folder's photos: its first `level` folders, 0: all of them; None for the root."""
+    return "/".join(folder_name.split("/")[:level] if level else [folder_name]) or None
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
@@ -87,14 +107,26 @@ def read(path: str | Path, photo: Photo) -> bytes:
     return read_bytes(path, photo, whole_file=True)
 
 
-def ignored(path: str | Path, expected: Callable[[str], bool] = lambda _: False) -> dict[str, int]:
-    """The number of entries of a tree that are not photos, by reason; names where `expected` is true do not count."""
-    counts: dict[str, int] = {}
-    for _, entries in walk(folder(path)):
+def survey(
+    path: str | Path, *, options: FolderOptions = AS_USUAL, expected: Callable[[str], bool] = lambda _: False
+) -> Survey:
+    """The number of files of a tree that are not photos, by reason, and what is odd about its folders.
+
+    Names where `expected` is true do not count. A folder that is not entered counts as one, a system folder as the
+    files in it.
+    """
+    root = folder(path)
+    ignored: Counter[str] = Counter()
+    photos: Counter[str] = Counter()
+    for name, entries, not_entered in walk(root, follow_links=options.follow_links):
         for entry in entries:
-            if entry.ignored and not expected(entry.name):
-                counts[entry.ignored] = counts.get(entry.ignored, 0) + 1
-    return counts
+            if not entry.ignored:
+                photos[identity_of(name, options.identity_level) or ""] += 1
+            elif not expected(entry.name):
+                ignored[entry.ignored] += 1
+        for entry in not_entered:
+            ignored[entry.ignored] += files_below(root / entry.name) if entry.ignored == SYSTEM else 1
+    return Survey({reason: count for reason, count in ignored.items() if count}, layout_warnings(photos))
 
 
 def folder(path: str | Path) -> Path:
@@ -110,66 +142,6 @@ def photo_of(entry: FolderEntry, identity: str | None) -> Photo:
     key, claimed = escaped_name(entry.name), None if identity is None else escaped_name(identity)
     failure = entry.failure or ("unreadable: its name is no UTF-8: rename it" if key != entry.name else None)
     return Photo(key, claimed, key, 0, entry.size, entry.modified, None, failure or None)
-
-
-def escaped_name(name: str) -> str:
-    """A file name as valid Unicode: bytes that are not UTF-8 are written as \\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def walk(root: Path) -> Iterator[tuple[str, list[FolderEntry]]]:
-    """The root and every folder below it, each with its entries, sorted by name; hidden folders are not entered.
-
-    Links are followed, except a link to a folder that contains it. Raises UserError for a folder that cannot be read.
-    """
-    yield from _walk(root, "", (_inode(root),))
-
-
-def _walk(root: Path, name: str, ancestors: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, list[FolderEntry]]]:
-    entries, subfolders = [], []
-    for entry in listing(root, name, folders=True):
-        if entry.ignored != "folder":
-            entries.append(entry)
-        elif (inode := _inode(root / entry.name)) in ancestors:
-            entries.append(entry._replace(ignored="link to a folder above"))
-        else:
-            subfolders.append((entry.name, inode))
-    yield name, entries
-    for child, inode in subfolders:
-        yield from _walk(root, child, (*ancestors, inode))
-
-
-def listing(root: Path, name: str, *, folders: bool = False) -> list[FolderEntry]:
-    """The entries of one folder, sorted by name; with `folders` also its subfolders, which have `ignored` "folder"."""
-    try:
-        with os.scandir(root / name) as scan:
-            entries = [_entry(f"{name}/{e.name}" if name else e.name, e) for e in scan]
-    except OSError as error:
-        path = escaped_name(str(root / name))
-        raise UserError(f"the folder {path!r} cannot be read ({error.strerror}): repair it or leave it out") from None
-    return sorted(e for e in entries if folders or e.ignored != "folder")
-
-
-def _entry(name: str, item: os.DirEntry[str]) -> FolderEntry:
-    if item.name.startswith("."):
-        return FolderEntry(name, ignored="hidden")
-    named_photo = PurePosixPath(item.name).suffix.lower() in SUFFIXES
-    try:
-        status = item.stat()
-    except OSError:
-        if named_photo:
-            return FolderEntry(name, failure="unreadable: a link to nothing")
-        return FolderEntry(name, ignored="link to nothing")
-    if stat.S_ISDIR(status.st_mode):
-        return FolderEntry(name, ignored="folder")
-    if not stat.S_ISREG(status.st_mode):
-        return FolderEntry(name, ignored="neither file nor folder")  # opening a pipe would wait for ever
-    return FolderEntry(name, status.st_size, status.st_mtime_ns, "" if named_photo else "not a photo")
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
 
 
 def _digest_of(words: Iterator[str]) -> str:

@@ -21,6 +21,7 @@ from typing import BinaryIO, NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp, read_bytes
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
+from pipeline.sources.survey import Survey
 
 PART_BYTES = 1 << 28  # 90 GB make 350 parts
 LONGEST_LINE = 1 << 26  # bytes; the published lines stay under 1 MiB
@@ -49,15 +50,14 @@ class Line(NamedTuple):
 
 
 def parts(path: str | Path, *, part_bytes: int = PART_BYTES) -> list[Part]:
-    """Ranges of one .tsv file, or of all .tsv files in a folder.
+    """Ranges of one .tsv file, or of all .tsv files in a folder that hold photos.
 
-    Raises UserError when there is no .tsv file, and for a file without a single well-formed line.
+    Raises UserError when there is no .tsv file, and when none has a single well-formed line.
     """
     root = existing_path(path)
     ranges: list[Part] = []
-    for name in _files(root):
+    for name, layout in _layouts(root).layout.items():
         size, modified = file_stamp(root / name)
-        layout = _layout(root / name)
         for start in range(0, size, part_bytes):
             ranges.append(Part(str(root), name, layout, start, min(start + part_bytes, size), size, modified))
     return ranges
@@ -99,11 +99,35 @@ def read(path: str | Path, photo: Photo) -> bytes:
         raise PhotoChanged(f"{photo.key} is no base64 any more: {error}") from None
 
 
-def ignored(path: str | Path) -> dict[str, int]:
-    """The number of entries of a folder that are not .tsv files, by reason."""
+def survey(path: str | Path) -> Survey:
+    """The number of entries of a folder that are not .tsv files of photos; a warning for each .tsv file among them."""
     root = existing_path(path)
-    count = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
-    return {"no .tsv file": count} if count else {}
+    others = len(list(root.iterdir())) - len(_files(root)) if root.is_dir() else 0
+    faults = _layouts(root).faults
+    counts = {"no .tsv file": others, "a .tsv file without photos": len(faults)}
+    warnings = [f"{fault.partition(': give')[0]}: it is passed over" for fault in faults]
+    return Survey({reason: count for reason, count in counts.items() if count}, warnings)
+
+
+class _Layouts(NamedTuple):
+    """The layout of each file that holds photos, by name, and for each other .tsv file why it holds none."""
+
+    layout: dict[str, str]
+    faults: list[str]
+
+
+def _layouts(root: Path) -> _Layouts:
+    """The layouts of all .tsv files. Other tables lie beside the photos' files, such as the list of the MIDs' names."""
+    layouts = _Layouts({}, [])
+    for name in _files(root):
+        file_stamp(root / name)
+        try:
+            layouts.layout[name] = _layout(root / name)
+        except UserError as error:
+            layouts.faults.append(str(error))
+    if not layouts.layout:
+        raise UserError(layouts.faults[0])
+    return layouts
 
 
 def _files(root: Path) -> list[str]:

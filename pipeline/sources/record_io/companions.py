@@ -5,8 +5,10 @@ offset, 16 bytes, so that the largest published files fit; titles are read from 
 of a file share these arrays.
 """
 
+import codecs
 import re
 from array import array
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from pipeline.errors import UserError
 from pipeline.sources.files import FileStamp
 from pipeline.sources.record_io import codec
 from pipeline.sources.record_io.codec import DamagedRecord
+from pipeline.sources.text_lists import all_lines
 
 Int64 = NDArray[np.int64]
 NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # titles that could be a record's number, as str() writes it
@@ -127,18 +130,29 @@ def listed_titles(file: Path, rec: FileStamp, stamps: CompanionStamps, numbers: 
     lst = _companion(stamps, file, ".lst")
     if lst is None:
         return {}
+    distinct = _title_lines(str(lst), stamps).distinct
+    distinct = distinct and not _titles_clash_with_numbers(str(file), rec, str(lst), stamps)
+    titles = {number: _title(columns) for number, columns in _lines_of(lst, stamps, numbers)}
+    return titles if distinct else {number: f"{title}#{number}" for number, title in titles.items()}
+
+
+def listed_labels(file: Path, stamps: CompanionStamps, numbers: Int64) -> dict[int, tuple[float, str]]:
+    """The first label and the title of records in the .lst, by the records' numbers; empty without a .lst."""
+    lst = _companion(stamps, file, ".lst")
+    lines = _lines_of(lst, stamps, numbers) if lst else ()
+    return {number: (float(columns[1]), _title(columns)) for number, columns in lines}
+
+
+def _lines_of(lst: Path, stamps: CompanionStamps, numbers: Int64) -> Iterator[tuple[int, list[bytes]]]:
+    """The number and the columns of those records that the .lst lists."""
     lines = _title_lines(str(lst), stamps)
     rows = np.searchsorted(lines.numbers, numbers)
     rows[rows == len(lines.numbers)] = 0
-    titles: dict[int, str] = {}
-    distinct = lines.distinct and not _titles_clash_with_numbers(str(file), rec, str(lst), stamps)
     with open(lst, "rb") as stream:
         for number, row in zip(numbers.tolist(), rows.tolist(), strict=True):
             if len(lines.numbers) and lines.numbers[row] == number:
                 stream.seek(int(lines.starts[row]))
-                title = _title(_columns(stream.readline()))
-                titles[number] = title if distinct else f"{title}#{number}"
-    return titles
+                yield number, _columns(stream.readline())
 
 
 @lru_cache(maxsize=2)
@@ -172,7 +186,7 @@ def _title_lines(lst: str, stamps: CompanionStamps) -> TitleLines:  # noqa: ARG0
 
 
 def _columns(line: bytes) -> list[bytes]:
-    return line.strip().split(b"\t")
+    return line.removeprefix(codecs.BOM_UTF8).strip().split(b"\t")
 
 
 def _title(columns: list[bytes]) -> str:
@@ -200,7 +214,7 @@ def identity_names(folder: str, stamps: CompanionStamps) -> tuple[str, ...]:
     present = {name for name, *_ in stamps}
     if "names.txt" not in present:
         return ()
-    names = tuple(Path(folder, "names.txt").read_text("utf-8", "replace").splitlines())
+    names = tuple(all_lines(Path(folder, "names.txt")))
     classes = Path(folder, "property").read_text("utf-8", "replace").split(",")[0] if "property" in present else ""
     if len(set(names)) < len(names) or classes.strip() not in ("", str(len(names))):
         of = repr(classes[:20]) if classes.strip() else len(names)

@@ -23,6 +23,8 @@ from pipeline.sources.record_io.companions import (
     listed_titles,
     records_of,
 )
+from pipeline.sources.record_io.label_warnings import label_warnings
+from pipeline.sources.survey import Survey
 
 PART_RECORDS = 1 << 14  # 5.8 million photos make 350 parts
 
@@ -80,6 +82,17 @@ def index(part: Part) -> Iterator[Photo]:
                 continue
             if not (records.has_identity_ranges and header.flag == 2 and not has_payload):
                 yield Photo(key, _identity(header, identities), part.file, offset, end - offset, part.rec.modified)
+
+
+def survey(path: str | Path) -> Survey:
+    """Warnings about labels that fit neither the .lst nor the folders of its titles; no file counts as ignored."""
+    root = existing_path(path)
+    warnings = []
+    for name in _files(root):
+        file = root / name
+        companions = tuple((c.name, *file_stamp(c)) for c in companion_files(file))
+        warnings += label_warnings(file, file_stamp(file), companions)
+    return Survey({}, warnings)
 
 
 def read(path: str | Path, photo: Photo) -> bytes:

@@ -9,7 +9,6 @@
 A template is a set of photos of one subject; a medium is the still or the video that a photo was taken from.
 """
 
-import csv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.sources.files import file_stamp_or_missing
 from pipeline.sources.test_sets.landmarks import MAX_COORDINATE, PHOTOS_PER_SHARD, LandmarkedPhoto
-from pipeline.sources.text_lists import whole_number
+from pipeline.sources.text_lists import csv_rows, numbered_lines, whole_number
 
 PHOTOS = "loose_crop"
 Numbers = NDArray[np.int64]
@@ -105,16 +104,11 @@ def _rows(
 
     expected: what a line should hold, for the error message.
     """
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {file} ({error}): the set is incomplete") from None
     rows = []
-    for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if words and (len(words) != columns or not all(map(is_number, words[first_number:]))):
-            raise UserError(f"{file} line {number}: expected {expected}, found {line[:60]!r}")
-        rows += [words] if words else []
+    for number, words in numbered_lines(file):
+        if len(words) != columns or not all(map(is_number, words[first_number:])):
+            raise UserError(f"{file} line {number}: expected {expected}, found {' '.join(words)[:60]!r}")
+        rows.append(words)
     if not rows:
         raise UserError(f"{file} is empty: the set is incomplete")
     return rows
@@ -140,10 +134,8 @@ def _column(rows: list[list[str]], i: int) -> Numbers:
 def _subjects(file: Path) -> dict[int, int]:
     """The subject of each template of a .csv with a header."""
     try:
-        with open(file, newline="", encoding="utf-8") as stream:
-            rows = list(csv.reader(stream))[1:]
-        subjects = {_number(row[0]): _number(row[1]) for row in rows if row}
-    except (OSError, UnicodeDecodeError, ValueError, IndexError, csv.Error) as error:
+        subjects = {_number(row[0]): _number(row[1]) for _, row in csv_rows(file)[1:]}
+    except (ValueError, IndexError) as error:
         raise UserError(f"cannot read {file} ({error}): expected a header, then template, subject and photo") from None
     if not subjects:
         raise UserError(f"{file} lists no template: the set is incomplete")

@@ -1,11 +1,13 @@
-"""Lists of pairs of LFW (pairs.txt), and of the two sets made from LFW: CALFW and CPLFW (two lines for a pair)."""
+"""Lists of pairs of LFW (pairs.txt, and Kaggle's pairs.csv), and of two sets made from LFW: CALFW and CPLFW."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
 from pipeline.sources.test_sets.listed_pairs import MAX_FOLDS, ListedPair, consecutive_folds
-from pipeline.sources.text_lists import numbered_lines, whole_number
+from pipeline.sources.text_lists import csv_rows, numbered_lines, whole_number
+
+Line = tuple[int, list[str]]  # its number, and its columns
 
 
 def read_lfw(file: Path) -> Iterator[ListedPair]:
@@ -26,24 +28,56 @@ def read_lfw(file: Path) -> Iterator[ListedPair]:
         yield ListedPair(a, b, same, i // (2 * each), f"{file} line {number}")
 
 
+def read_lfw_csv(file: Path) -> Iterator[ListedPair]:
+    """The pairs of a CSV with LFW's columns, `name,n,m` and `name,n,other,m`, under a header or without one.
+
+    It gives no folds: they come from consecutive_folds().
+    """
+    lines = csv_rows(file)
+    if lines and not any(whole_number(word) is not None for word in lines[0][1]):
+        lines = lines[1:]  # the header
+    if not lines:
+        raise UserError(f"{file} lists no pairs: fetch the list again")
+    pairs = [_lfw_pair(file, number, words) for number, words in lines]
+    fold_of = consecutive_folds([same for _, _, same in pairs])
+    for (number, _), (a, b, same), fold in zip(lines, pairs, fold_of, strict=True):
+        yield ListedPair(a, b, same, fold, f"{file} line {number}")
+
+
+def is_lfw_pair(words: list[str]) -> bool:
+    """Whether the columns of a line are a pair of LFW."""
+    return _numbered_names(words) is not None
+
+
 def _lfw_pair(file: Path, number: int, words: list[str]) -> tuple[str, str, bool]:
-    try:
-        first, *between, last = words
-        if len(words) not in (3, 4):
-            raise ValueError
-        second = first if len(words) == 3 else between[1]
-        return f"{first}/{first}_{_four_digits(between[0])}", f"{second}/{second}_{_four_digits(last)}", len(words) == 3
-    except (ValueError, IndexError):
+    names = _numbered_names(words)
+    if names is None:
         raise UserError(
             f"{file} line {number}: expected a name and two numbers or two names with a number each, "
             f"found {' '.join(words)[:60]!r}"
-        ) from None
+        )
+    first, n, second, m = names
+    return f"{first}/{first}_{n:04}", f"{second}/{second}_{m:04}", len(_joined(words)) == 3
 
 
-def _four_digits(word: str) -> str:
-    if (number := whole_number(word)) is None:
-        raise ValueError(word)
-    return f"{number:04}"
+def _numbered_names(words: list[str]) -> tuple[str, int, str, int] | None:
+    """Name and number of both photos of a pair; the names may hold blanks, at which columns may be split as well."""
+    columns = _joined(words)
+    if len(columns) not in (3, 4):
+        return None
+    first, *between, last = columns
+    n, m = whole_number(between[0]), whole_number(last)
+    second = first if len(columns) == 3 else between[1]
+    return (first, n, second, m) if first and second and n is not None and m is not None else None
+
+
+def _joined(words: list[str]) -> list[str]:
+    """The columns of a line, in which the words of each name are joined again, if numbers show where names end."""
+    numbers = [i for i, word in enumerate(words) if i and whole_number(word) is not None]
+    if len(numbers) != 2 or numbers[1] != len(words) - 1:
+        return words
+    first, second = words[: numbers[0]], words[numbers[0] + 1 : -1]
+    return [" ".join(first), words[numbers[0]], *([" ".join(second)] if second else []), words[-1]]
 
 
 def read_calfw(file: Path) -> Iterator[ListedPair]:

@@ -4,14 +4,17 @@ The functions of kinds.SourceFormat, and one more: `pairs` gives the pairs to ve
 for each pair, and of whether each pair is genuine; a photo's bytes are read from their place in the .bin.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes, unreachable
 from pipeline.sources.formats import image_folder
+from pipeline.sources.formats.folder_walk import SUFFIXES, walk
 from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
+from pipeline.sources.photo_names import folded_path, path_tails
+from pipeline.sources.survey import examples
 from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList
 from pipeline.sources.test_sets.pair_lists import find_pair_list, photo_folder
 from pipeline.sources.test_sets.verification_bin import load
@@ -58,7 +61,9 @@ def parts(path: str | Path) -> list[BinPart | FolderPart]:
     listed = find_pair_list(root)
     folder, subfolder = _photo_root(root, listed)
     person_folders = listed.person_folders if listed else 0
-    return [FolderPart(subfolder, part, person_folders) for part in image_folder.parts(folder / subfolder, flat=True)]
+    return [
+        FolderPart(subfolder, part, person_folders) for part in image_folder.plain_parts(folder / subfolder, flat=True)
+    ]
 
 
 def index(part: BinPart | FolderPart) -> Iterator[Photo]:
@@ -104,12 +109,8 @@ def pairs(path: str | Path) -> list[Pair]:
     if (listed := find_pair_list(root)) is None:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
     folder, subfolder = _photo_root(root, listed)
-    keys: dict[str, str] = {}
-    for _, entries in image_folder.walk(folder / subfolder):
-        for e in entries:
-            if not e.ignored:
-                keys[e.name] = keys[str(PurePosixPath(e.name).with_suffix(""))] = e.name
-    return [_pair(pair, keys) for pair in listed.pairs]
+    names = [e.name for _, entries, _ in walk(folder / subfolder) for e in entries if not e.ignored]
+    return _with_keys(listed.pairs, names)
 
 
 def _bins(root: Path) -> list[str]:
@@ -155,21 +156,50 @@ def _photo_root(root: Path, listed: PairList | None) -> tuple[Path, str]:
     if listed is None:
         return (root.parent if root.is_file() else root), ""
     folder, first = listed.folder, listed.pairs[0].a
+    for tail in path_tails(first):  # a list may begin with folders of the machine that it was written on
+        top_folder = tail.partition("/")[0] if "/" in tail else ""
+        for subfolder in _subfolders(folder):
+            if _has_folder(folder / subfolder, top_folder) if top_folder else _is_photo(folder / subfolder, tail):
+                return folder, subfolder
     top_folder = first.partition("/")[0] if "/" in first else ""
-    for subfolder in ("", "Data/Images", *sorted(f.name for f in folder.iterdir() if f.is_dir())):
-        if is_folder(folder / subfolder / top_folder) if top_folder else _is_photo(folder / subfolder, first):
-            return folder, subfolder
     reason = "and there is no such folder" if top_folder else "which is not"
     raise UserError(f"{listed.file} lists {(top_folder or first)[:80]}, {reason} beside it: put the photos there")
 
 
+def _subfolders(folder: Path) -> Iterator[str]:
+    """Where photos may lie below a list's folder: there, or one or two folders down."""
+    yield from ("", "Data/Images")
+    first_level = sorted(f.name for f in folder.iterdir() if f.is_dir())
+    yield from first_level
+    for name in first_level:
+        yield from sorted(f"{name}/{f.name}" for f in (folder / name).iterdir() if f.is_dir())
+
+
+def _has_folder(parent: Path, name: str) -> bool:
+    """Whether a folder is there under this name, or under one that differs only in spelling (see photo_names)."""
+    if is_folder(parent / name):
+        return True
+    folded = folded_path(name)
+    return is_folder(parent) and any(folded_path(f.name) == folded and f.is_dir() for f in parent.iterdir())
+
+
 def _is_photo(folder: Path, name: str) -> bool:
-    return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in image_folder.SUFFIXES)
+    return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in SUFFIXES)
 
 
-def _pair(pair: ListedPair, keys: dict[str, str]) -> Pair:
-    """A pair with the keys of its photos; keys: each photo's key by its name in a list, with or without suffix."""
-    for name in (pair.a, pair.b):
-        if name not in keys:
-            raise UserError(f"{pair.place} lists {name[:80]}, which is not there: a test set must be complete")
-    return Pair(keys[pair.a], keys[pair.b], pair.same, pair.fold, pair.person)
+def _with_keys(pairs: Sequence[ListedPair], names: Sequence[str]) -> list[Pair]:
+    """The pairs with the keys of their photos, names; a list may spell a photo otherwise (see photo_names).
+
+    Raises UserError when a photo of a pair is missing.
+    """
+    keys = {str(PurePosixPath(name).with_suffix("")): name for name in names} | {name: name for name in names}
+    listed = dict.fromkeys(photo for pair in pairs for photo in (pair.a, pair.b))
+    if unknown := [photo for photo in listed if photo not in keys]:
+        folded = {folded_path(name): name for name in names}
+        tails = {photo: next((t for t in path_tails(folded_path(photo)) if t in folded), "") for photo in unknown}
+        keys |= {photo: folded[tail] for photo, tail in tails.items() if tail}
+    if missing := [photo for photo in listed if photo not in keys]:
+        place = next(pair.place for pair in pairs if missing[0] in (pair.a, pair.b))
+        others = f", nor are {len(missing) - 1} others: {examples(missing[1:])}" if missing[1:] else ""
+        raise UserError(f"{place} lists {missing[0][:80]}, which is not there{others}: a test set must be complete")
+    return [Pair(keys[pair.a], keys[pair.b], pair.same, pair.fold, pair.person) for pair in pairs]

@@ -5,6 +5,7 @@ nose, corners of the mouth). The persons in the photos were never published: par
 in the order of the list. The list is large, so only one shard of it is in memory at a time.
 """
 
+import codecs
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import islice
@@ -84,7 +85,7 @@ def _parts(root: Path, lines: Iterator[bytes]) -> Iterator[Part]:
 
 def _photo(line: bytes) -> LandmarkedPhoto | None:
     """A photo and its landmarks; None for an empty line. Raises ValueError for a malformed line."""
-    words = line.decode("utf-8").split()
+    words = line.removeprefix(codecs.BOM_UTF8).decode("utf-8").split()
     if not words:
         return None
     landmarks = [float(word) for word in words[1:]]

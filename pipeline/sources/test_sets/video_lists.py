@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.sources.files import is_folder
-from pipeline.sources.text_lists import whole_number
+from pipeline.sources.text_lists import csv_rows, numbered_lines, whole_number
 
 MAX_SPLITS = 100
 SPLITS, QUERIES, GALLERY = "splits.txt", "train_gt.txt", "val_gt.txt"
@@ -59,8 +59,8 @@ def read_lists(path: str | Path) -> VideoSet:
 
 def _pairs(file: Path) -> list[VideoPair]:
     pairs = []
-    for number, line in enumerate(_lines(file), start=1):
-        words = [word.strip() for word in line.split(",")]
+    for number, words in csv_rows(file):
+        line = ", ".join(words)
         videos = [word for word in words if "/" in word]
         split = whole_number(words[0])
         if number == 1 and split is None:
@@ -77,18 +77,13 @@ def _pairs(file: Path) -> list[VideoPair]:
 
 def _videos_by_person(file: Path) -> dict[str, list[str]]:
     videos_by_person: dict[str, list[str]] = {}
-    for number, line in enumerate(_lines(file), start=1):
-        person, *videos = line.split()
+    for number, (person, *videos) in numbered_lines(file):
         if not videos:
-            raise UserError(f"{file} line {number}: expected a person and videos, found {line[:80]!r}")
+            raise UserError(f"{file} line {number}: expected a person and videos, found {person[:80]!r}")
         videos_by_person.setdefault(person, []).extend(video.removesuffix(".mp4") for video in videos)
     if not videos_by_person:
         raise UserError(f"{file} lists no person: fetch the list again")
     return videos_by_person
-
-
-def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text("utf-8", "replace").splitlines() if line.strip()]
 
 
 def _frame_folder(root: Path, candidates: Iterable[str], first: str) -> Path:

@@ -82,6 +82,19 @@ def test_impossible_models_and_options(refinery: Command, tmp_path: Path, embedd
     )
 
 
+def test_a_test_set_without_a_readable_photo_has_no_figures(refinery: Command, tmp_path: Path, embedder: str) -> None:
+    pixels = [np.full((112, 112, 3), 20 * i, np.uint8).tobytes() for i in range(8)]
+    test = tmp_path / "raw.bin"
+    test.write_bytes(pickle.dumps((pixels, [True, False] * 2)))
+    line = error_line(refinery("evaluate", embedder, "--test-set", test, "--cache", tmp_path / "root"))
+    assert f"none of the 8 photos of {test} can be used (unreadable" in line
+    folder = lfw_folder(tmp_path / "lfw")
+    for photo in folder.rglob("*.jpg"):
+        photo.write_bytes(b"no picture")
+    line = error_line(refinery("evaluate", embedder, "--test-set", folder, "--cache", tmp_path / "root", "--aligned"))
+    assert "can be used (unreadable" in line
+
+
 def test_embeddings_that_are_no_numbers(tmp_path: Path) -> None:
     import onnx
     from onnx import numpy_helper

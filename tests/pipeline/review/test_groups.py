@@ -40,9 +40,19 @@ def test_a_contradictory_groups_file_raises_an_error(tmp_path, text, message):
         read_groups(path)
 
 
+@pytest.mark.parametrize(("delimiter", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16")])
+def test_groups_as_a_spreadsheet_saves_them(tmp_path, delimiter, encoding):
+    lines = [f"identity{delimiter}group", f"Zoë{delimiter}one", f"'=Ann{delimiter}two"]
+    (tmp_path / "groups.csv").write_bytes("\r\n".join(lines).encode(encoding))
+    assert {name: entry.group for name, entry in read_groups(tmp_path / "groups.csv").items()} == {
+        "Zoë": "one",
+        "=Ann": "two",
+    }
+
+
 def test_files_that_cannot_be_read_raise_an_error(tmp_path):
     (tmp_path / "groups.parquet").write_text("no parquet")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "binary.csv").write_bytes(b"\x00\x80\xff\x00")
     for name in ("groups.parquet", "binary.csv", "nowhere.csv"):
         with pytest.raises(UserError, match=f"cannot read the groups in .*{name}"):
             read_groups(tmp_path / name)

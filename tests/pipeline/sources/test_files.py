@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sources import files
-from pipeline.sources.files import read_bytes, with_source_retries
+from pipeline.sources.files import FolderOptions, read_bytes, with_source_retries
 from pipeline.sources.formats import image_folder
 from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
 from pipeline.tables import storage
@@ -26,7 +26,8 @@ def source(tmp_path: Path) -> Path:
 
 
 def photo(source: Path, name: str) -> Photo:
-    photos = {p.key: p for part in image_folder.parts(source) for p in image_folder.index(part)}
+    parts = image_folder.parts(source, options=FolderOptions(follow_links=True))
+    photos = {p.key: p for part in parts for p in image_folder.index(part)}
     return photos[name]
 
 

@@ -1,11 +1,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.sources.files import FolderOptions
 from pipeline.sources.formats import image_folder
 from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
@@ -50,7 +52,7 @@ def test_photos_have_any_suffix_and_depth_and_other_files_are_counted(tmp_path):
         "Bob/5.bmp": "Bob",
     }
     assert all(image_folder.read(tmp_path, p) == key.encode() for key, p in photos.items())
-    assert image_folder.ignored(tmp_path) == {"hidden": 2, "not a photo": 3}
+    assert image_folder.survey(tmp_path).ignored == {"hidden": 2, "not a photo": 3}
 
 
 @pytest.mark.parametrize(
@@ -69,22 +71,6 @@ def test_a_name_that_is_not_utf8_is_a_photo_with_a_failure(tmp_path):
     assert photo.key == "Ann/caf\\xe9.jpg"
     assert photo.failure == "unreadable: its name is no UTF-8: rename it"
     photo.key.encode()
-
-
-def test_links(tmp_path):
-    outside = put(tmp_path / "elsewhere" / "1.jpg", b"outside")
-    root = tmp_path / "root"
-    put(root / "Ann" / "1.jpg")
-    (root / "Ann" / "again").symlink_to(root)
-    (root / "Ann" / "out.jpg").symlink_to(outside)
-    (root / "Ann" / "gone.jpg").symlink_to(root / "nowhere")
-    (root / "Bob").symlink_to(outside.parent)
-    os.mkfifo(root / "Ann" / "pipe.jpg")
-    photos = photos_by_key(root)
-    assert set(photos) == {"Ann/1.jpg", "Ann/out.jpg", "Ann/gone.jpg", "Bob/1.jpg"}
-    assert photos["Ann/gone.jpg"].failure == "unreadable: a link to nothing"
-    assert image_folder.read(root, photos["Ann/out.jpg"]) == b"outside"
-    assert image_folder.ignored(root) == {"link to a folder above": 1, "neither file nor folder": 1}
 
 
 def test_wrong_paths_are_user_errors_of_one_line(tmp_path):
@@ -156,6 +142,31 @@ def test_a_source_format_is_chosen_by_name():
     assert source_format("image-folder") is image_folder
     with pytest.raises(UserError, match="image-folder, ms-celeb, record-io, megaface"):
         source_format("zip")
+
+
+def identities(path: Path, level: int) -> set[str | None]:
+    options = FolderOptions(identity_level=level)
+    return {p.identity for part in image_folder.parts(path, options=options) for p in image_folder.index(part)}
+
+
+def test_the_identity_is_as_many_leading_folders_as_asked_for(tmp_path):
+    for name in ("Ann/1.jpg", "Ann/party/2.jpg", "Ann/party/late/3.jpg", "Bob/party/4.jpg"):
+        put(tmp_path / name)
+    assert identities(tmp_path, 0) == {"Ann", "Ann/party", "Ann/party/late", "Bob/party"}
+    assert identities(tmp_path, 1) == {"Ann", "Bob"}
+    assert identities(tmp_path, 2) == {"Ann", "Ann/party", "Bob/party"}
+
+
+def test_a_part_that_is_read_as_usual_keeps_its_values(tmp_path):
+    """Its values are in the address of every table, so they are the same as before there were options."""
+    photo = put(tmp_path / "Ann" / "1.jpg")
+    os.utime(photo, ns=(0, 7))
+    (part,) = image_folder.parts(tmp_path)
+    entry = repr(("Ann/1.jpg", 5, 7, "", ""))
+    of_folder = blake2b(entry.encode() + b"\0", digest_size=16).hexdigest()
+    digest = blake2b(of_folder.encode() + b"\0", digest_size=16).hexdigest()
+    assert part == (str(tmp_path), ("Ann",), digest)
+    assert image_folder.parts(tmp_path, options=FolderOptions(identity_level=1)) != [part]
 
 
 @pytest.mark.material

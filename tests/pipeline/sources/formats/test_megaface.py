@@ -51,7 +51,7 @@ def test_boxes_of_distractors(tmp_path, text, box):
     put(tmp_path / DISTRACTOR)
     put(tmp_path / f"{DISTRACTOR}.json", text)
     assert photos_by_key(tmp_path)[DISTRACTOR].box == box
-    assert megaface.ignored(tmp_path) == {}
+    assert megaface.survey(tmp_path).ignored == {}
 
 
 def test_boxes_of_probes_with_blanks_or_underscores(tmp_path):
@@ -81,10 +81,31 @@ def test_only_listed_photos_belong_to_the_set(tmp_path):
     assert set(photos_by_key(tmp_path)) == {"images/A/A_1.png", "images/A/A_2.png", DISTRACTOR}
     put(tmp_path / "facescrub_lst", "A/A_2.png\n")
     assert set(photos_by_key(tmp_path)) == {"images/A/A_2.png", DISTRACTOR}
-    assert megaface.ignored(tmp_path) == {"not in a list": 2, "listed, not there": 1}
+    assert megaface.survey(tmp_path).ignored == {"not in a list": 2, "listed, not there": 1}
     put(tmp_path / "facescrub_features_list.json", "{}")
     with pytest.raises(UserError, match="holds no list of photos under path"):
         megaface.parts(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_may_spell_photos_otherwise(tmp_path, encoding):
+    for name in ("A_B/A_B_1.png", "A_B/A_B_2.png", "C D/C D_1.jpg"):
+        put(tmp_path / "images" / name)
+    listed = {"path": ["A B/A B_1.jpeg", "C_D\\C_D_1.jpg", "A B/gone_1.jpg", "x/y_1.jpg"]}
+    put(tmp_path / "facescrub_features_list.json", json.dumps(listed).encode(encoding))
+    assert set(photos_by_key(tmp_path)) == {"images/A_B/A_B_1.png", "images/C D/C D_1.jpg"}
+    survey = megaface.survey(tmp_path)
+    assert survey.ignored == {"not in a list": 1, "listed, not there": 2}
+    assert survey.warnings == ["2 photos that its lists name are not there: 'A_B/gone_1', 'x/y_1'"]
+
+
+@pytest.mark.parametrize(("listed", "kind"), [("Z/Z_1.png", "probes"), ("1/2@N3/4.jpg", "distractors")])
+def test_lists_that_leave_no_photo_of_a_kind_are_refused(tmp_path, listed, kind):
+    put(tmp_path / "A" / "A_1.png")
+    put(tmp_path / DISTRACTOR)
+    put(tmp_path / "test_lst", f"{listed}\r\n")
+    with pytest.raises(UserError, match=rf"name none of its 1 {kind}: there is '.*', they name '.*': remove the lists"):
+        megaface.survey(tmp_path)
 
 
 def test_wrong_paths_are_user_errors(tmp_path):

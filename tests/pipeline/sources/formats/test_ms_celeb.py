@@ -110,7 +110,21 @@ def test_a_folder_of_files(tmp_path):
     put(tmp_path / "readme.txt", b"hello")
     photos = indexed_photos(tmp_path)
     assert [(p.file, ms_celeb.read(tmp_path, p)) for p in photos] == [("a.TSV", b"a"), ("b.tsv", b"b")]
-    assert ms_celeb.ignored(tmp_path) == {"no .tsv file": 1}
+    assert ms_celeb.survey(tmp_path).ignored == {"no .tsv file": 1}
+
+
+def test_other_tables_in_the_folder_are_passed_over_and_told(tmp_path):
+    put(tmp_path / "faces.tsv", face("m.1", 1, 0, b"a"))
+    put(tmp_path / "Top1M_MidList.Name.tsv", b'm.1\t"Ann"@en', b'm.2\t"Bob"@en')
+    assert [p.key for p in indexed_photos(tmp_path)] == ["m.1/1-FaceId-0"]
+    survey = ms_celeb.survey(tmp_path)
+    assert survey.ignored == {"a .tsv file without photos": 1}
+    (warning,) = survey.warnings
+    assert "Top1M_MidList.Name.tsv holds no line of MS-Celeb-1M (line 1: found 2 columns" in warning
+    assert warning.endswith("it is passed over")
+    (tmp_path / "faces.tsv").unlink()
+    with pytest.raises(UserError, match="Top1M_MidList"):
+        ms_celeb.parts(tmp_path)
 
 
 def test_wrong_input_is_a_user_error_of_one_line(tmp_path):

@@ -1,0 +1,118 @@
+"""Lists of pairs with other names, forms and spellings than the usual ones: measured by that list, or refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.sources.test_sets import photo_sets
+from pipeline.sources.test_sets.pair_lists import find_pair_list
+from tests.builders.photos.photo_files import write_photos
+
+PEOPLE = ("Anna Bell", "Carl Dorn", "Edda Falk")
+GENUINE = [(name, 1, name, 2) for name in PEOPLE]
+IMPOSTOR = [(name, 1, PEOPLE[i - 1], 2) for i, name in enumerate(PEOPLE)]
+
+
+def lfw_rows(separator: str, *, names: Callable[[str], str] = str) -> list[str]:
+    genuine = [separator.join((names(a), str(n), str(m))) for a, n, _, m in GENUINE]
+    return genuine + [separator.join((names(a), str(n), names(b), str(m))) for a, n, b, m in IMPOSTOR]
+
+
+def underscored(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def photos(folder: Path, *, names: Callable[[str], str] = str) -> Path:
+    return write_photos(folder, *(f"{names(p)}/{names(p)}_000{k}.jpg" for p in PEOPLE for k in (1, 2)))
+
+
+def keys(names: Callable[[str], str] = str) -> list[tuple[str, str, bool]]:
+    return [
+        (f"{names(a)}/{names(a)}_000{n}.jpg", f"{names(b)}/{names(b)}_000{m}.jpg", a == b)
+        for a, n, b, m in GENUINE + IMPOSTOR
+    ]
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
+    return [(p.a, p.b, p.same) for p in photo_sets.pairs(path)]
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+@pytest.mark.parametrize(("encoding", "line_end"), [("utf-8-sig", "\r\n"), ("utf-16", "\r")])
+def test_names_with_blanks_in_a_pairs_txt(tmp_path: Path, separator: str, encoding: str, line_end: str) -> None:
+    photos(tmp_path)
+    text = line_end.join([separator.join(("1", "3")), *lfw_rows(separator)])
+    (tmp_path / "pairs.txt").write_bytes(text.encode(encoding))
+    assert read_pairs(tmp_path) == keys()
+
+
+@pytest.mark.parametrize(("listed", "there"), [(underscored, str), (str, underscored)])
+def test_blanks_and_underscores_are_one(
+    tmp_path: Path, listed: Callable[[str], str], there: Callable[[str], str]
+) -> None:
+    photos(tmp_path, names=there)
+    (tmp_path / "pairs.txt").write_text("\n".join(["1\t3", *lfw_rows("\t", names=listed)]))
+    assert read_pairs(tmp_path) == keys(there)
+
+
+def test_letters_that_a_file_system_took_apart(tmp_path: Path) -> None:
+    write_photos(tmp_path, *(f"Zoe\u0308/Zoe\u0308_000{k}.jpg" for k in (1, 2)), "Bo/Bo_0001.jpg")
+    (tmp_path / "pairs.txt").write_text("1\t1\nZo\u00eb\t1\t2\nZo\u00eb\t1\tBo\t1\n")
+    assert [p.same for p in photo_sets.pairs(tmp_path)] == [True, False]
+
+
+def test_the_csv_of_kaggle_is_measured_though_other_lists_lie_beside_it(tmp_path: Path) -> None:
+    photos(tmp_path / "lfw-deepfunneled/lfw-deepfunneled", names=underscored)
+    rows = lfw_rows(",", names=underscored)
+    (tmp_path / "pairs.csv").write_text("\n".join(["name,imagenum1,imagenum2,", *[f"{row}," for row in rows]]))
+    (tmp_path / "matchpairsDevTest.csv").write_text("name,imagenum1,imagenum2\nAnna_Bell,1,2\n")
+    assert read_pairs(tmp_path) == read_pairs(tmp_path / "pairs.csv") == keys(underscored)
+    assert sorted(p.fold for p in photo_sets.pairs(tmp_path)) == [0, 0, 3, 3, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("pairsDevTest.txt", ["3", *lfw_rows("\t")]),
+        ("my_list.csv", ["a,b,label", *(f"{a},{b},{int(same)}" for a, b, same in keys())]),
+        ("verification.lst", [f"{a}\t{b}\t{int(same)}" for a, b, same in keys()]),
+        ("verification.txt", [f"{a} {b} {int(same)}" for a, b, same in keys()]),
+        ("absolute_pair.txt", [f"/home/me/{a} /home/me/{b} {int(same)}" for a, b, same in keys()]),
+        ("lfw_test_pair.txt", [f".\\{a} {b} {int(same)}".replace("/", "\\") for a, b, same in keys()]),
+    ],
+)
+def test_a_list_with_another_name_is_the_one_that_counts(tmp_path: Path, name: str, lines: list[str]) -> None:
+    photos(tmp_path)
+    (tmp_path / name).write_text("\n".join(lines))
+    (tmp_path / "people.txt").write_text("Anna Bell 2\nCarl Dorn 2\n")
+    (tmp_path / "boxes.lst").write_text("1\tAnna Bell/Anna Bell_0001.jpg\t0\n")
+    assert read_pairs(tmp_path) == keys()
+
+
+def test_several_lists_are_refused_and_lists_of_other_things_are_no_pairs(tmp_path: Path) -> None:
+    photos(tmp_path)
+    for name in ("pairsDevTest.txt", "pairsDevTrain.txt"):
+        (tmp_path / name).write_text("\n".join(["3", *lfw_rows("\t")]))
+    with pytest.raises(UserError, match=r"2 lists of pairs: give one of pairsDevTest.txt, pairsDevTrain.txt"):
+        photo_sets.pairs(tmp_path)
+    other = photos(tmp_path / "other")
+    (other / "ages.csv").write_text("photo,age,sex\n1.jpg,30,1\n2.jpg,20,0\n")
+    (other / "list.txt").write_text("Anna Bell/Anna Bell_0001.jpg 0\n")
+    (other / "data.txt").write_bytes(b"\0\1\2")
+    assert find_pair_list(other) is None
+    (other / "mypairs.txt").write_text("no pair at all\n")
+    with pytest.raises(UserError, match=r"mypairs\.txt line 1: expected two photos"):
+        find_pair_list(other)
+
+
+def test_missing_photos_are_counted_with_examples(tmp_path: Path) -> None:
+    photos(tmp_path)
+    for k in (1, 2):
+        (tmp_path / f"Carl Dorn/Carl Dorn_000{k}.jpg").unlink()
+    (tmp_path / "pairs.txt").write_text("\n".join(["1\t3", *lfw_rows("\t")]))
+    with pytest.raises(
+        UserError, match=r"Carl Dorn_0001, which is not there, nor are 1 others: 'Carl Dorn/Carl Dorn_0002'"
+    ):
+        photo_sets.pairs(tmp_path)
