@@ -27,6 +27,7 @@ PIPELINE = [
     "pipeline.schema",
     "pipeline.errors",
     "pipeline.progress",
+    "pipeline.child_process",
     "pipeline.tables",
     "pipeline.sample",
     "pipeline.root_lock",
