@@ -6,6 +6,7 @@ Workers may die, hang or come back. A shard that does not arrive is sent to the 
 to arrive is used, because both have the same bytes.
 """
 
+import atexit
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -184,6 +185,8 @@ def connect(workers: Workers) -> Client:
         **addresses,
     )
     client = Client(cluster)
+    # before Dask's own function for the end, which a second Ctrl-C would interrupt
+    atexit.register(_close, client, cluster)
     # where this process is a child of multiprocessing: workers must end before multiprocessing kills them, or Dask's
     # nannies would restart them
     Finalize(None, _close, (client, cluster), exitpriority=10)
@@ -193,5 +196,6 @@ def connect(workers: Workers) -> Client:
 def _close(client: Client, cluster: LocalCluster) -> None:
     """End the worker processes as this process ends. Ctrl-C is ignored meanwhile, as it would leave them running."""
     worker_process.ignore_ctrl_c()
-    client.close(timeout=2)
-    cluster.close(timeout=5)
+    with suppress(TimeoutError):  # workers end with this process at the latest
+        client.close(timeout=2)
+        cluster.close(timeout=5)
