@@ -2,6 +2,7 @@
 
 import os
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read by onnxruntime as it is imported; workers inherit it
 # set before anything imports Prefect: it sends no usage data, its first start may take long, refinery's log lines are
 # on the run's page, and the traceback of a failed task is there and not on the terminal
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

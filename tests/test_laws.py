@@ -30,6 +30,7 @@ PIPELINE = [
     "pipeline.printable",
     "pipeline.whole_files",
     "pipeline.user_cache",
+    "pipeline.child_process",
     "pipeline.tables",
     "pipeline.sample",
     "pipeline.root_lock",

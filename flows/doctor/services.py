@@ -22,7 +22,7 @@ def label_studio(root: str, url: str) -> Check:
         advice = "start it (`refinery review serve ROOT`), or set LABEL_STUDIO_URL to one that runs"
         status = MISSING if is_set else WARNING  # the root's own runs while people review
         return Check("Label Studio", status, f"no answer at {url}", advice)
-    if not token_of(root):
+    if not token_of(root, url):
         return Check("Label Studio", WARNING, f"{url} answers", "set LABEL_STUDIO_API_KEY: without it nothing is sent")
     return Check("Label Studio", OK, f"{url} answers, and there is a token")
 

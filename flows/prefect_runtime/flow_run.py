@@ -14,6 +14,11 @@ def in_flow_run() -> bool:
     return context is not None and context.FlowRunContext.get() is not None
 
 
+def started_by_prefect() -> bool:
+    """Whether this process was started for a run of a deployment, by a runner or a worker of a Prefect server."""
+    return bool(os.environ.get("PREFECT__FLOW_RUN_ID"))
+
+
 def prefect_is_off() -> bool:
     """Whether REFINERY_PREFECT=off is set."""
     return os.environ.get(PREFECT_VARIABLE, "").lower() == "off"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property, update_wrapper
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from flows.prefect_runtime.flow_run import in_flow_run, server_url
@@ -58,8 +57,8 @@ class RecordedFlow(Generic[P, R]):
             bound = inspect.signature(self.fn).bind(*args, **kwargs)
             bound.apply_defaults()
             self.check(bound.arguments)
-        _ensure_server()
-        return self.flow(*args, **kwargs)
+        with _server():
+            return self.flow(*args, **kwargs)
 
 
 def recorded_flow(
@@ -73,13 +72,16 @@ def recorded_flow(
     return made
 
 
-def _ensure_server() -> None:
-    """Start the Prefect server of this run, where none is set."""
-    if server_url():
-        return
-    from flows.prefect_runtime.server import start_ephemeral_server  # loads Prefect
+@contextmanager
+def _server() -> Iterator[None]:
+    """In the block the Prefect server that is set is used, or, where none is set, one of this process."""
+    url = server_url()
+    from flows.prefect_runtime.server import server_of_process, using_server, warn_of_open_server  # loads Prefect
 
+    if url:
+        warn_of_open_server(url)
+        yield
+        return
     log.info("starting a Prefect server for this run (up to half a minute the first time)")
-    server = Thread(target=start_ephemeral_server, daemon=True)
-    server.start()
-    server.join()
+    with using_server(*server_of_process()):
+        yield

@@ -1,26 +1,39 @@
 """The Prefect server of a command: the configured one, or one that is started and ends with the command.
 
-A started server listens on loopback only.
+A started server listens on loopback only, answers nobody without its password, and no page of another origin: whoever
+can give it a run can run code as its user.
 """
 
+import atexit
 import logging
 import os
-import signal
+import secrets
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 
-from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_API_PORT, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_SERVER_API_AUTH_STRING,
+    PREFECT_SERVER_API_PORT,
+    temporary_settings,
+)
 
-from flows.prefect_runtime.health import answers
+from flows.prefect_runtime.health import answers, answers_everybody
+from pipeline.child_process import end_child, start_child
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 START_TIMEOUT_S = 180.0  # the first start creates the server's database
-END_TIMEOUT_S = 15.0  # the server writes its database before it ends
+SECRETS = ("LABEL_STUDIO_API_KEY", "REFINERY_WEBHOOK_SECRET")  # the server itself has no use for them
+PASSWORD_FILE = "refinery-server-password"  # noqa: S105  the name of a file below PREFECT_HOME
 
 
 @contextmanager
@@ -35,50 +48,106 @@ def prefect_server() -> Iterator[str]:
             raise UserError(
                 f"no Prefect server answers at {url}: start it, or unset PREFECT_API_URL to have one started"
             )
+        warn_of_open_server(url)
         yield url
         return
-    with _new_server(PREFECT_SERVER_API_PORT.value()) as url, temporary_settings({PREFECT_API_URL: url}):
-        os.environ["PREFECT_API_URL"] = url  # for the processes of the runs
-        try:
-            yield url
-        finally:
-            os.environ.pop("PREFECT_API_URL", None)
+    port = int(PREFECT_SERVER_API_PORT.value())
+    password = _kept_password(PREFECT_HOME.value().expanduser() / PASSWORD_FILE)
+    log.info("starting a Prefect server at http://127.0.0.1:%d (up to a minute the first time)", port)
+    server = _start(port, password, pages=True)
+    try:
+        with using_server(_url(port), password):
+            yield _url(port)
+    finally:
+        end_child(server)
+
+
+@cache
+def server_of_process() -> tuple[str, str]:
+    """The address and the password of a server of this process, which has no pages and ends with the process.
+
+    Its port and its password are drawn at random. Raises UserError when it does not start.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    password = _new_password()
+    # as late as possible: Prefect sends the last lines of a run's log as the process ends
+    atexit.register(end_child, _start(port, password, pages=False))
+    return _url(port), password
 
 
 @contextmanager
-def _new_server(port: int) -> Iterator[str]:
-    """The address of a server on this port, which runs for the block."""
-    url = f"http://127.0.0.1:{port}/api"
+def using_server(url: str, password: str) -> Iterator[None]:
+    """In the block this process and those that it starts use the Prefect server at an address, with its password."""
+    variables = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": password}
+    before = {name: os.environ.get(name) for name in variables}
+    with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: password}):
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@cache
+def warn_of_open_server(url: str) -> None:
+    """Warn once of a server that lets everybody who reaches it start runs."""
+    if answers_everybody(f"{url.rstrip('/')}/deployments/count"):
+        log.warning(
+            "the Prefect server at %s asks for no password: whoever reaches it, a web page too, can run code as you; "
+            "start it with PREFECT_SERVER_API_AUTH_STRING, and set PREFECT_API_AUTH_STRING here",
+            url,
+        )
+
+
+def _start(port: int, password: str, *, pages: bool) -> subprocess.Popen[bytes]:
+    """Start a server and wait until it answers; pages: whether it shows the history of runs in a browser."""
     if not _is_free(port):
         raise UserError(
-            f"port {port} is taken: export PREFECT_API_URL={url} if that is a Prefect server, "
+            f"port {port} is taken: export PREFECT_API_URL={_url(port)} if that is a Prefect server, "
             "or set another PREFECT_SERVER_API_PORT"
         )
-    log.info("starting a Prefect server at http://127.0.0.1:%d (up to a minute the first time)", port)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    none = subprocess.DEVNULL
-    # in a session of its own, so that Ctrl-C in the terminal does not reach it and it ends after the runs
-    process = subprocess.Popen(command, stdin=none, stdout=none, start_new_session=True)  # noqa: S603
+    settings = {
+        "PREFECT_SERVER_API_AUTH_STRING": password,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        "PREFECT_SERVER_UI_ENABLED": str(pages).lower(),
+    }
+    others = {name: value for name, value in os.environ.items() if name not in ("PREFECT_API_URL", *SECRETS)}
+    process = start_child(command, env=others | settings)
     try:
-        _wait_until_healthy(process, url)
-        yield url
-    finally:
-        _end(process)
+        _wait_until_healthy(process, _url(port))
+    except BaseException:
+        end_child(process)
+        raise
+    return process
 
 
-def start_ephemeral_server() -> None:
-    """Start the server that Prefect runs for a process without a configured one. Call it in a thread of its own.
-
-    The thread blocks Ctrl-C for the server's process. Otherwise Ctrl-C would end the server before the command, and the
-    command's clients would retry for more than a minute.
-    """
-    from prefect.server.api.server import SubprocessASGIServer  # takes seconds to load, and not every command needs it
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # holds for this thread and the process it starts
+def _kept_password(file: Path) -> str:
+    """The password that is set for a server, or that of the file, which only its owner can read; made if needed."""
+    if set_by_user := PREFECT_SERVER_API_AUTH_STRING.value():
+        return str(set_by_user)
     try:
-        SubprocessASGIServer().start()
-    except Exception as error:  # noqa: BLE001  the flow starts one again, and reports an error
-        log.debug("no Prefect server: %s", error)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
+                stream.write(_new_password() + "\n")
+        log.info("the pages of the Prefect server ask for the password in %s", file)
+        return file.read_text().strip()
+    except OSError as error:
+        raise UserError(
+            f"cannot keep a password in {file} ({error.strerror}): set PREFECT_HOME to a folder that can be written to"
+        ) from None
+
+
+def _new_password() -> str:
+    return f"refinery:{secrets.token_hex(20)}"
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/api"
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
@@ -92,15 +161,6 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], url: str) -> None:
                 f"the Prefect server does not answer at {url} after {START_TIMEOUT_S:.0f} s: is the machine busy?"
             )
         time.sleep(0.5)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _health(url: str) -> str:

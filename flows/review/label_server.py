@@ -11,7 +11,7 @@ import typer
 from flows.cli.options import Root
 from flows.cli.result import Result
 from pipeline.errors import UserError
-from pipeline.review.label_studio import installation, local_server
+from pipeline.review.label_studio import installation, local_server, server_folder
 
 log = logging.getLogger("refinery")
 
@@ -51,8 +51,9 @@ def serve(
 def _welcome(local: local_server.LocalServer) -> list[str]:
     return [
         f"Label Studio is at {local.url}; it can be reached from this machine only",
-        f"account: {local_server.ACCOUNT}, its password is in {local.password}",
-        f"further annotators make their accounts at {local.url}/user/signup",
+        f"account: {server_folder.ACCOUNT}, its password is in {local.password}",
+        f"annotators make their accounts at {local.invitation}",
+        "give that link to annotators only: an account may read and change everything on this server",
         f"for programs: export LABEL_STUDIO_API_KEY=$(cat {local.token})",
         "Ctrl-C ends it; questions and answers stay",
     ]

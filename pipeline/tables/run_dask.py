@@ -1,9 +1,12 @@
 """Makes shards on a Dask cluster, on this machine or elsewhere; the only file that uses Dask.
 
+A scheduler runs any code that is sent to it. The one on this machine takes connections with its certificate alone,
+which this process draws anew and never writes to a file; those of a cluster (tls://) are set in Dask's configuration.
 Workers may die, hang or come back. A shard that does not arrive is sent to the cluster again; of two copies the first
 to arrive is used, because both have the same bytes.
 """
 
+import atexit
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,7 +18,7 @@ from queue import Empty, Queue
 from typing import Any
 
 from dask import config
-from distributed import Client, Future, KilledWorker, LocalCluster
+from distributed import Client, Future, KilledWorker, LocalCluster, Security
 from threadpoolctl import threadpool_limits
 
 from pipeline.errors import UserError
@@ -162,14 +165,28 @@ def connect(workers: Workers) -> Client:
     if not isinstance(workers, int):
         try:
             return Client(workers, timeout="10s")
+        except TypeError:  # by Dask, of a tls:// address
+            raise UserError(
+                f"--workers {workers}: Dask has no certificates for it: name them in Dask's configuration, or with "
+                "DASK_DISTRIBUTED__COMM__TLS__CA_FILE and ...__TLS__CLIENT__CERT and ...__TLS__CLIENT__KEY"
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(f"no Dask scheduler answers at {workers} ({error}): start one, or give a number") from None
     addresses = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "worker_dashboard_address": "127.0.0.1:0"}
     environment = worker_process.ENVIRONMENT | QUIET
     config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in environment.items()})
     config.set({"distributed.worker.preload": [worker_process.__name__]})
-    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, silence_logs=logging.ERROR, **addresses)
+    config.set({f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")})  # no pages for other users
+    cluster = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        silence_logs=logging.ERROR,
+        security=Security.temporary(),
+        **addresses,
+    )
     client = Client(cluster)
+    # before Dask's own function for the end, which a second Ctrl-C would interrupt
+    atexit.register(_close, client, cluster)
     # where this process is a child of multiprocessing: workers must end before multiprocessing kills them, or Dask's
     # nannies would restart them
     Finalize(None, _close, (client, cluster), exitpriority=10)
@@ -179,5 +196,6 @@ def connect(workers: Workers) -> Client:
 def _close(client: Client, cluster: LocalCluster) -> None:
     """End the worker processes as this process ends. Ctrl-C is ignored meanwhile, as it would leave them running."""
     worker_process.ignore_ctrl_c()
-    client.close(timeout=2)
-    cluster.close(timeout=5)
+    with suppress(TimeoutError):  # workers end with this process at the latest
+        client.close(timeout=2)
+        cluster.close(timeout=5)

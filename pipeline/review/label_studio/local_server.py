@@ -3,10 +3,9 @@
 Its data, its account and its token lie in one folder; only the owner of the files can read token and password.
 """
 
+import json
 import logging
 import os
-import secrets
-import signal
 import socket
 import subprocess
 import time
@@ -15,40 +14,40 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.child_process import end_child, start_child
 from pipeline.errors import UserError
 from pipeline.review.label_studio.installation import install
+from pipeline.review.label_studio.server_folder import ACCOUNT, media_folder, prepare, served_folder
 
 log = logging.getLogger("refinery")
-ACCOUNT = "owner@localhost.localdomain"
 START_TIMEOUT_S = 180  # the first start makes the database, which takes half a minute on two idle cores
 QUIET = {"COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": ""}
+# what the server gets of this process's environment. Not keys of object stores, for example: an annotator may make the
+# server read a bucket with the keys that it finds
+INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+INHERITED_PREFIX, NOT_INHERITED = "LABEL_STUDIO_", ("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_URL")
 
 
 class LocalServer(NamedTuple):
-    """A running server: its address, the files that hold the account's token and password, and its process."""
+    """A running server, its process, and what its owner needs of it."""
 
     url: str
-    token: Path
-    password: Path
+    token: Path  # the file that holds the account's token
+    password: Path  # the file that holds its password
+    media: Path  # the folder from which pages may show pictures
+    invitation: str  # the address at which an annotator makes an account; nobody can make one without it
     process: subprocess.Popen[bytes]
 
     def stop(self) -> None:
         """Stop the server and wait until its process has ended."""
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, sign)
-            try:
-                self.process.wait(timeout=10)
-                return
-            except subprocess.TimeoutExpired:
-                continue
+        end_child(self.process)
 
 
 def start(folder: Path, *, port: int, venv: Path) -> LocalServer:
-    """Start Label Studio on 127.0.0.1 and wait until it answers.
+    """Start Label Studio on 127.0.0.1 and wait until it answers; it ends with this process at the latest.
 
-    folder: for its data, token and password, made if needed; pages may show pictures from folders beside it. venv: the
-    virtual environment in which Label Studio is, or will be, installed.
+    folder: for its data, token and password, made if needed; pages show pictures from the folder `files` beside it.
+    venv: the virtual environment in which Label Studio is, or will be, installed.
     Raises UserError when the port is taken or the server does not answer within START_TIMEOUT_S.
     """
     program = install(venv)
@@ -57,18 +56,21 @@ def start(folder: Path, *, port: int, venv: Path) -> LocalServer:
     first = not (folder / "data" / "label_studio.sqlite3").exists()
     log.info("starting Label Studio at %s%s", url, " (half a minute or more the first time)" if first else "")
     try:
-        server = _start_process(program, folder, url, port)
+        prepare(folder)
+        process = _start_process(program, folder, url, port)
     except OSError as error:
         raise UserError(
             f"cannot start a server in {folder} ({error.strerror or error}): give a folder that can be written to"
         ) from None
     try:
-        _wait_until_up(server, folder / "server.log")
+        _wait_until_up(process, url, folder / "server.log")
+        (folder / "url").write_text(url + "\n")
+        (folder / "url").chmod(0o600)
+        invitation = _invitation(url, (folder / "token").read_text().strip())
     except BaseException:
-        server.stop()
+        end_child(process)
         raise
-    (folder / "url").write_text(url + "\n")
-    return server
+    return LocalServer(url, folder / "token", folder / "password", media_folder(folder), invitation, process)
 
 
 def is_up(url: str, *, timeout_s: float = 5) -> bool:
@@ -80,44 +82,53 @@ def is_up(url: str, *, timeout_s: float = 5) -> bool:
         return False
 
 
-def _start_process(program: Path, folder: Path, url: str, port: int) -> LocalServer:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    token, password = _secret(folder / "token"), _secret(folder / "password")
+def _invitation(url: str, token: str) -> str:
+    """The address of the sign-up page with the key that the page asks for."""
+    request = urllib.request.Request(f"{url}/api/invite", headers={"Authorization": f"Token {token}"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  an http address
+            return url + str(json.load(reply)["invite_url"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"Label Studio at {url} gives no sign-up link ({error}): see server.log, and run again"
+        ) from None
+
+
+def _start_process(program: Path, folder: Path, url: str, port: int) -> subprocess.Popen[bytes]:
     with open(folder / "server.log", "ab") as log_file:
-        process = subprocess.Popen(  # noqa: S603  the program that `install` put there
+        (folder / "server.log").chmod(0o600)
+        return start_child(
             [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)],
-            env=_environment(folder, url, token, password),
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            cwd=folder,
-            start_new_session=True,
+            env=_environment(folder, url),
+            output=log_file,
+            errors=log_file,
+            folder=folder,
         )
-    return LocalServer(url, token, password, process)
 
 
-def _environment(folder: Path, url: str, token: Path, password: Path) -> dict[str, str]:
+def _environment(folder: Path, url: str) -> dict[str, str]:
     """The environment variables of the server; those with account and token have an effect at the first start only."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in INHERITED
+        or name.lower().endswith("_proxy")
+        or (name.startswith(INHERITED_PREFIX) and name not in NOT_INHERITED)
+    }
     ours = {
+        "HOME": str(folder),
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "data"),
         "LABEL_STUDIO_HOST": url,
         "LABEL_STUDIO_USERNAME": ACCOUNT,
-        "LABEL_STUDIO_PASSWORD": password.read_text().strip(),
-        "LABEL_STUDIO_USER_TOKEN": token.read_text().strip(),
+        "LABEL_STUDIO_PASSWORD": (folder / "password").read_text().strip(),
+        "LABEL_STUDIO_USER_TOKEN": (folder / "token").read_text().strip(),
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(folder.parent),
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(served_folder(folder)),
         "SSRF_PROTECTION_ENABLED": "false",  # lets the server call webhooks on this machine
     }
-    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")} | QUIET | ours
-
-
-def _secret(path: Path) -> Path:
-    """The path of a file with 40 random hexadecimal digits that only its owner can read; made if needed."""
-    if not path.exists():
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
-            stream.write(secrets.token_hex(20) + "\n")
-    return path
+    return inherited | QUIET | ours
 
 
 def _check_port(port: int) -> None:
@@ -132,11 +143,11 @@ def _check_port(port: int) -> None:
             ) from None
 
 
-def _wait_until_up(server: LocalServer, log_file: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], url: str, log_file: Path) -> None:
     """Raises UserError with the last line of the log when the server ends or does not answer in time."""
     until = time.monotonic() + START_TIMEOUT_S
-    while not is_up(server.url):
-        if server.process.poll() is not None or time.monotonic() > until:
+    while not is_up(url):
+        if process.poll() is not None or time.monotonic() > until:
             lines = log_file.read_text(errors="replace").split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
             raise UserError(f"Label Studio did not start ({last.strip()[:200]}): see {log_file}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.review.label_studio import installation, local_server
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.records import Server
+from tests.builders.label_studio.simulated_annotators import invite
 
 
 def free_port() -> int:
@@ -35,6 +36,7 @@ def begin(folder: Path, port: int = 0) -> LocalServer:
         except OSError:  # another process was faster
             shutil.rmtree(making)
         local = local_server.start(folder, port=port or free_port(), venv=venv)
+    invite(local)
     return local
 
 

@@ -15,11 +15,13 @@ from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import Refinement
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.page_templates import CELL, SAME
 from pipeline.review.label_studio.records import Server
 from pipeline.schema import digest
 
 PASSWORD = "as-long-as-needed-1"
+_invitations: dict[str, str] = {}  # addresses of sign-up pages with their key, by the address of the server
 
 
 class AnsweredPage(NamedTuple):
@@ -29,12 +31,21 @@ class AnsweredPage(NamedTuple):
     items: tuple[str, ...]
 
 
-class Annotator:
-    """An account on a Label Studio server and its session; the account is made if it does not exist."""
+def invite(local: LocalServer) -> None:
+    """From now on annotators can make accounts on this server."""
+    _invitations[local.url] = local.invitation.removeprefix(local.url)
 
-    def __init__(self, url: str, email: str) -> None:
+
+class Annotator:
+    """An account on a Label Studio server and its session; the account is made if it does not exist.
+
+    invited: whether the annotator has the link to the sign-up page; invite() has given it to the tests.
+    """
+
+    def __init__(self, url: str, email: str, *, invited: bool = True) -> None:
         self.email, self.web = email, httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
-        for page in ("/user/login/", "/user/signup/"):
+        signup = _invitations.get(url, "/user/signup/") if invited else "/user/signup/"
+        for page in ("/user/login/", signup):
             self.web.get(page)
             form = {
                 "email": email,

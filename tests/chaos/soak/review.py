@@ -17,7 +17,7 @@ from pipeline.review.answers import ledger
 from pipeline.review.label_studio.installation import environment_folder
 from pipeline.review.label_studio.local_server import start
 from pipeline.review.label_studio.records import Server
-from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer
+from tests.builders.label_studio.simulated_annotators import AnsweredPage, Oracle, answer, invite
 from tests.chaos import root_checks
 from tests.chaos.killed_command import random_kill
 from tests.chaos.soak.bench import SoakBench
@@ -42,6 +42,7 @@ def label_studio(bench: SoakBench) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     local = start(bench.reviewed / "review/server", port=port, venv=environment_folder())
+    invite(local)
     try:
         yield Server(local.url, local.token.read_text().strip())
     finally:

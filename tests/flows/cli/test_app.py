@@ -103,7 +103,7 @@ def test_ctrl_c_says_that_the_work_goes_on_from_there(
             raise
 
     monkeypatch.delenv(PREFECT_VARIABLE)
-    monkeypatch.setattr("flows.prefect_runtime.recorded_flow._ensure_server", interrupted)
+    monkeypatch.setattr("flows.prefect_runtime.recorded_flow._server", interrupted)
     (tmp_path / "photos").mkdir()
     models = options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)})
     status, _, err = refinery("refine", tmp_path / "root", "image-folder", tmp_path / "photos", *models, "--prefect")

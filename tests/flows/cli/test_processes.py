@@ -7,14 +7,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.processes.command_line import COMMAND, options
 from tests.builders.processes.waiting import wait_until
 from tests.builders.small_world import World
+
+STOPPED = "refinery: stopped; what is finished stays, and the same command goes on from there"
 
 
 def test_worker_processes_load_nothing_of_the_command_that_starts_them() -> None:
@@ -43,6 +47,25 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     assert {"photos", "faces", "embeddings", "noise", "label"} <= tasks
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.3])
+def test_a_second_ctrl_c_prints_nothing_more(drawn_world: Path, tmp_path: Path, pause_s: float) -> None:
+    words = [str(w) for w in options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)}, workers=1, shards=6)]
+    command = [*COMMAND, "refine", str(tmp_path / "root"), "image-folder", str(drawn_world / "photos"), *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as begun:
+        wait_until(lambda: any((tmp_path / "root/photos").glob("*/*.parquet")), "no photos are listed")
+        try:
+            for _ in range(3):
+                os.killpg(begun.pid, signal.SIGINT)
+                time.sleep(pause_s)
+            _, err = begun.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(begun.pid, signal.SIGKILL)
+    assert begun.returncode == 130
+    assert "Traceback" not in err
+    assert [line for line in err.splitlines() if line.startswith("refinery: ")] in ([], [STOPPED])
+
+
 @pytest.mark.material
 @pytest.mark.slow
 def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothing(
@@ -69,8 +92,7 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothi
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(begun.pid, signal.SIGKILL)
-    last = "refinery: stopped; what is finished stays, and the same command goes on from there"
-    assert err.splitlines()[-1] == last
+    assert err.splitlines()[-1] == STOPPED
     ours = re.compile(r"\d\d:\d\d:\d\d (starting a Prefect server|\w+: \d+ (of \d+ shards|files ignored))")
     assert [line for line in err.splitlines()[:-1] if not ours.match(line)] == []
     assert begun.returncode == 130

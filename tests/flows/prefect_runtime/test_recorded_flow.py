@@ -33,7 +33,7 @@ def test_a_call_outside_of_a_recording_is_a_plain_call() -> None:
 
 def test_a_mistake_is_told_before_a_server_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[bool] = []
-    monkeypatch.setattr(module, "_ensure_server", lambda: started.append(True))
+    monkeypatch.setattr(module, "_server", lambda: started.append(True))
     with recording(wanted=True), pytest.raises(UserError, match="-1 is too small"):
         double(-1)
     assert not started

@@ -100,7 +100,7 @@ def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> No
 
 
 def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: LocalServer) -> None:
-    media = label_server.token.parent.parent / "files"
+    media = label_server.media
     send_and_open(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
     widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")
     assert widths == [192, 192]

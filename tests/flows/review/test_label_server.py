@@ -17,6 +17,7 @@ from pipeline.review.label_studio import installation, local_server
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.label_server import free_port
+from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
 SERVE = """
@@ -55,6 +56,7 @@ def test_the_address_is_printed_and_the_server_ends_with_the_command(tmp_path: P
         token = (folder / "token").read_text().strip()
         output = "".join(lines)
         assert f"Label Studio is at http://127.0.0.1:{port};" in output
+        assert f"make their accounts at http://127.0.0.1:{port}/user/signup/?token=" in output
         assert f"export LABEL_STUDIO_API_KEY=$(cat {folder / 'token'})" in output
         assert token not in output
         assert (folder / "password").read_text().strip() not in output
@@ -67,6 +69,18 @@ def test_the_address_is_printed_and_the_server_ends_with_the_command(tmp_path: P
         assert running.returncode == 0
         assert "its data stays" in out
     assert not local_server.is_up(url)
+
+
+def test_the_server_ends_with_a_command_that_is_killed(tmp_path: Path) -> None:
+    port, folder = free_port(), tmp_path / "review" / "server"
+    empty = installation.environment_folder() / f"empty-{installation.VERSION}"
+    if empty.exists():
+        shutil.copytree(empty, folder)
+    with terminating(subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path), str(port)])) as running:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: local_server.is_up(url), "it did not start")
+        running.kill()
+        wait_until(lambda: not local_server.is_up(url), "it is still there", seconds=30)
 
 
 def test_a_server_that_does_not_start_is_an_error_with_its_last_log_lines(tmp_path: Path) -> None:

@@ -34,6 +34,28 @@ def test_the_local_server_of_a_root_is_found_and_its_token_never_shown(tmp_path,
     assert server_of(str(tmp_path), "").token == "from the environment"
 
 
+def test_a_token_goes_only_to_the_address_that_it_was_given_for(tmp_path, monkeypatch):
+    local = tmp_path / "review" / "server"
+    local.mkdir(parents=True)
+    (local / "url").write_text("http://127.0.0.1:8123\n")
+    (local / "token").write_text("of-the-root\n")
+    root, elsewhere = str(tmp_path), "http://elsewhere:1"
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
+    with pytest.raises(UserError, match=f"no token for {elsewhere}"):
+        server_of(root, elsewhere)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "of-the-variable")
+    assert server_of(root, elsewhere).token == "of-the-variable", "a person typed that address"
+    monkeypatch.setenv("PREFECT__FLOW_RUN_ID", "a-run-whose-parameters-anybody-may-have-set")
+    with pytest.raises(UserError, match=f"no token for {elsewhere}: set .* and LABEL_STUDIO_URL={elsewhere}"):
+        server_of(root, elsewhere)
+    assert server_of(root, "").token == "of-the-root"
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://ours:1/")
+    assert server_of(root, "http://ours:1").token == "of-the-variable"
+    with pytest.raises(UserError, match=f"no token for {elsewhere}"):
+        server_of(root, elsewhere)
+
+
 @pytest.mark.parametrize("wrong", [{"budget": -1}, {"votes": 0}, {"audit": -5}])
 def test_impossible_numbers(tmp_path, wrong):
     with pytest.raises(UserError, match="give 0 or more, and 1 vote at least"):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from flows.prefect_runtime.server import PASSWORD_FILE
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
@@ -35,6 +36,13 @@ class Served(NamedTuple):
     api: str
     log: Path
     webhook: int
+    password: Path
+
+    def ask(self, path: str, query: dict[str, Any]) -> Any:
+        """The server's answer."""
+        user, _, password = self.password.read_text().strip().partition(":")
+        reply = httpx.post(f"{self.api}{path}", json=query, auth=(user, password), timeout=300)
+        return reply.raise_for_status().json()
 
     def runs(self, flow: str) -> list[dict[str, Any]]:
         """The finished runs of a flow, oldest first."""
@@ -43,7 +51,7 @@ class Served(NamedTuple):
             "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
             "sort": "START_TIME_ASC",
         }
-        return list(httpx.post(f"{self.api}/flow_runs/filter", json=query, timeout=300).raise_for_status().json())
+        return list(self.ask("/flow_runs/filter", query))
 
     def counts(self) -> dict[str, int]:
         """How many runs of each flow have finished."""
@@ -92,7 +100,7 @@ def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Ite
     with open(log, "wb") as written:
         process = subprocess.Popen(command, env=environment, stdout=written, stderr=written, start_new_session=True)
     try:
-        served = Served(process, f"http://127.0.0.1:{port}/api", log, webhook)
+        served = Served(process, f"http://127.0.0.1:{port}/api", log, webhook, folder / "prefect" / PASSWORD_FILE)
         served.wait("it serves", lambda: "until Ctrl-C" in log.read_text())
         yield served
         process.send_signal(signal.SIGTERM)
@@ -165,15 +173,15 @@ def test_schedules_run_for_some_minutes_without_interference(
         assert all(log.count(f"{stage}: found") for stage in MADE_ONCE)
         exported = [p.name for p in out.iterdir() if not p.is_symlink()]
         assert len(exported) == log.count(" - exported "), "no labels are exported twice"
-        artifacts = httpx.post(f"{served.api}/artifacts/latest/filter", json={}).json()
+        artifacts = served.ask("/artifacts/latest/filter", {})
         assert {"account", "queue", "agreement", "audit", "refinement"} <= {a["key"] for a in artifacts}
     with serving(tmp_path, drawn_world / "photos", label_server, "--name", name) as served:
-        again = httpx.post(f"{served.api}/deployments/filter", json={}).json()
+        again = served.ask("/deployments/filter", {})
         assert sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in again) == [
             ("refine", False, 1),
             ("review", False, 1),
         ]
-        limits = httpx.post(f"{served.api}/v2/concurrency_limits/filter", json={}).json()
+        limits = served.ask("/v2/concurrency_limits/filter", {})
         assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
 
 

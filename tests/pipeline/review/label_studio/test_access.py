@@ -15,7 +15,7 @@ pytestmark = pytest.mark.server
 
 
 def test_pictures_in_a_folder_are_served_to_users_who_are_logged_in_only(server, label_server, ada):
-    media = label_server.token.parent.parent / "files"
+    media = label_server.media
     earlier = set(media.glob("*"))  # the server is shared with other tests
     post(server, "media", grid("folder"), media=media)
     (task,) = ada.tasks(project(server, "media").id)
