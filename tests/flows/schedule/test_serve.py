@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.refine.flow import refine
@@ -152,3 +153,14 @@ def test_the_deployments_for_a_work_pool_are_those_that_are_served() -> None:
         assert set(theirs["parameters"]["send_options"]) <= set(inspect.signature(review.send.fn).parameters)
         refine_options = set(theirs["parameters"].get("refine_options", {}))
         assert refine_options <= set(inspect.signature(refine.fn).parameters)
+
+
+def test_the_alert_of_the_guide_is_an_automation_about_the_flows_that_are_served() -> None:
+    guide = (Path(__file__).parents[3] / "flows/guides/schedules.md").read_text()
+    automation = AutomationCore.model_validate(yaml.safe_load(guide.partition("```yaml")[2].partition("```")[0]))
+    assert isinstance(automation.trigger, EventTrigger)
+    assert automation.trigger.expect == {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"}
+    served = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
+    related = automation.trigger.match_related
+    assert isinstance(related, ResourceSpecification)
+    assert related["prefect.resource.name"] == [d.flow_name for d in served]
