@@ -16,6 +16,10 @@ class UserError(Exception):
         return "; ".join(self.messages)
 
 
+class Unavailable(UserError):  # noqa: N818  it may end by itself, as nothing else that a user is told
+    """A storage or a server does not answer, after all retries. The same call may succeed minutes later."""
+
+
 def check_all(*checks: Callable[[], Any]) -> list[Any]:
     """What the checks return. Raises one UserError with the messages of all that fail, not just of the first."""
     values: list[Any] = []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flows.prefect_runtime.flow_run import in_flow_run
+from pipeline.errors import Unavailable
 
 RETRIES, RETRY_DELAY_S = 2, 5
 
@@ -27,11 +28,11 @@ def as_task(function: Callable[..., Any], *, name: str | None = None) -> Callabl
         persist_result=False,
         retries=RETRIES,
         retry_delay_seconds=RETRY_DELAY_S,
-        retry_condition_fn=_failed_on_storage,
+        retry_condition_fn=may_succeed_later,
     )
     return decorate(function)
 
 
-def _failed_on_storage(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether a task failed by an error of its storage. Only those are retried: other errors would come again."""
-    return isinstance(state.result(raise_on_failure=False), OSError)
+def may_succeed_later(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a task failed because a storage or a server did not answer. Other errors would come again."""
+    return isinstance(state.result(raise_on_failure=False), OSError | Unavailable)

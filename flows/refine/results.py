@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.cli.result import Result, text_table
-from flows.prefect_runtime.flow_run import in_flow_run
+from flows.prefect_runtime.artifacts import publish_link, publish_table
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
 
@@ -58,14 +58,6 @@ def _threshold_lines(rows: list[ThresholdRow]) -> list[str]:
 
 def publish_artifacts(account: Account, root: str) -> None:
     """Put the account and a link to the tables on the page of the Prefect run, where there is a run."""
-    if not in_flow_run():
-        return
-    from prefect.artifacts import create_link_artifact, create_table_artifact  # loaded by now, with the flow
-
-    create_table_artifact(
-        [{column: str(value) for column, value in row.items()} for row in account.rows()],
-        key="account",
-        description="Where every photo went",
-    )
+    publish_table(account.rows(), "account", root, description="Where every photo went")
     link = root if "://" in root else Path(root).absolute().as_uri()
-    create_link_artifact(link, link_text="the refined tables", key="refinement")
+    publish_link(link, "refinement", root, text="The refined tables")

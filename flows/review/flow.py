@@ -18,7 +18,7 @@ from flows.cli.options import (
     Url,
     Votes,
 )
-from flows.prefect_runtime.flow_run import in_flow_run
+from flows.prefect_runtime.artifacts import publish_table
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions
 from flows.review.root_server import server_of
@@ -50,8 +50,11 @@ class SendInputs(NamedTuple):
     server: Server
 
     @classmethod
-    def read(cls, options: Mapping[str, Any]) -> "SendInputs":
-        """Read what the options name. Raises UserError with every mistake in them."""
+    def read(cls, options: Mapping[str, Any], *, refined: bool = True) -> "SendInputs":
+        """Read what the options name. Raises UserError with every mistake in them.
+
+        refined: whether there must be a refinement to ask about already.
+        """
         root, url, groups, roster = (options[name] for name in ("root", "url", "groups", "roster"))
         return cls(
             *check_all(
@@ -59,7 +62,7 @@ class SendInputs(NamedTuple):
                 lambda: read_roster(roster) if roster else {},
                 lambda: server_of(root, url),
                 lambda: _check_counts(options["budget"], options["votes"], options["audit"]),
-                lambda: latest(root),  # raises before a lock file is made where there is no refinement
+                lambda: refined and latest(root),  # raises before a lock file is made where there is no refinement
             )[:3]
         )
 
@@ -144,18 +147,14 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
         noise.high if noise else None,
         len(wrong_verdicts),
     )
-    _show(result)
+    _show(result, root)
     return result
 
 
-def _show(status: ReviewStatus) -> None:
+def _show(status: ReviewStatus, root: str) -> None:
     """The queue, the agreement and the audit as artifacts of the Prefect run; nothing without a run."""
-    if not in_flow_run():
-        return
-    from prefect.artifacts import create_table_artifact  # loaded by now, with the flow
-
-    for key, records in (("queue", status.queues), ("agreement", [*status.groups, *status.annotators])):
-        if records:
-            create_table_artifact([{k: str(v) for k, v in asdict(r).items()} for r in records], key=key)
+    agreement = [asdict(record) for record in (*status.groups, *status.annotators)]
     audit = {"of": status.audit_drawn} | (asdict(status.audit) if status.audit else {})
-    create_table_artifact([audit], key="audit", description=status.audit_line())
+    publish_table([asdict(q) for q in status.queues], "queue", root, description="Questions and answers of each group")
+    publish_table(agreement, "agreement", root, description="How well annotators agree")
+    publish_table([audit], "audit", root, description=status.audit_line())

@@ -11,7 +11,8 @@ import typer
 from flows.cli.options import Root
 from flows.cli.result import Result
 from pipeline.errors import UserError
-from pipeline.review.label_studio import installation, local_server, server_folder
+from pipeline.review import server_folder
+from pipeline.review.label_studio import installation, local_server
 
 log = logging.getLogger("refinery")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flows.prefect_runtime.flow_run import started_by_prefect
 from pipeline.errors import UserError
-from pipeline.review.label_studio import server_folder
+from pipeline.review import server_folder
 from pipeline.review.label_studio.records import Server
 
 DEFAULT_URL = "http://127.0.0.1:8080"

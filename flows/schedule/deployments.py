@@ -15,10 +15,14 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
+from flows.refine.request import RefineRequest
 from flows.refine.source_pairs import parse_sources
+from flows.review.flow import SendInputs
 from flows.schedule.scheduled import TARGET_NOISE, scheduled_refinement, scheduled_review
-from pipeline.errors import UserError
+from pipeline.errors import UserError, check_all
 from pipeline.refined.export import FORMATS
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.local_server import is_up
 
 log = logging.getLogger("refinery")
 # one run of a deployment at a time; a run that is due during another one is skipped because the next one is due soon
@@ -48,17 +52,43 @@ def deployments(
     """The deployments of a scheduled refinement and of a scheduled review.
 
     refine_options: those of `refine`; send_options: those of `review send` without the root. Raises UserError for a
-    schedule or a format that does not exist.
+    schedule that does not exist.
     """
-    if schedule.format not in FORMATS:
-        raise UserError(f"--format {schedule.format}: give one of {', '.join(FORMATS)}")
     _warn_of_small_audit(int(send_options.get("audit", 0)), schedule.target_noise)
     refine_options, send_options = absolute_paths(refine_options), absolute_paths(send_options)
     common = {"send_options": send_options, **schedule.parameters()}
-    return (
-        _deployment(scheduled_refinement, "refine", schedule.refine_cron, {"refine_options": refine_options, **common}),
-        _deployment(scheduled_review, "review", schedule.review_cron, {"root": refine_options["root"], **common}),
+    refinement, review = {"refine_options": refine_options, **common}, {"root": refine_options["root"], **common}
+    first, second = check_all(
+        lambda: _deployment(scheduled_refinement, "refine", schedule.refine_cron, refinement),
+        lambda: _deployment(scheduled_review, "review", schedule.review_cron, review),
     )
+    return first, second
+
+
+def checked_deployments(
+    refine_options: Mapping[str, Any], send_options: Mapping[str, Any], schedule: Schedule
+) -> tuple[RunnerDeployment, RunnerDeployment]:
+    """The same deployments; raises UserError with every mistake in the options, which a run would find in the night.
+
+    A Label Studio that does not answer yet is warned of: it may start later than the schedules.
+    """
+    inputs, served, *_ = check_all(
+        lambda: SendInputs.read({"root": refine_options["root"], **send_options}, refined=False),
+        lambda: deployments(refine_options, send_options, schedule),
+        lambda: RefineRequest.parse(**{name: value for name, value in refine_options.items() if name != "root"}),
+        lambda: _check_format(schedule.format),
+    )
+    if is_up(inputs.server.url):
+        StudioClient(inputs.server)  # raises where it does not accept the token
+    else:
+        log.warning("no Label Studio answers at %s yet: until it does, no questions are sent", inputs.server.url)
+    first, second = served
+    return first, second
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise UserError(f"--format {format}: give one of {', '.join(FORMATS)}")
 
 
 def _deployment(flow: Flow[..., Any], name: str, cron: str, parameters: dict[str, Any]) -> RunnerDeployment:

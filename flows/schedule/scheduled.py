@@ -6,18 +6,17 @@ a schedule keeps as JSON; prefect.yaml and `refinery serve` name these flows.
 """
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext
 
+from flows.prefect_runtime.artifacts import publish_table
 from flows.refine.export import export as write_export
 from flows.refine.flow import refine
 from flows.review import flow as review
+from flows.schedule.run_outcome import began, completed, failed, run_name
 from pipeline.errors import UserError
 from pipeline.refinement import FILE, latest
 from pipeline.root_lock import RootBusyError, root_lock
@@ -36,9 +35,29 @@ class ScheduledRun:
     exported: str  # the new folder of the data set; "" where these labels were exported before
     asked: bool  # questions were sent
     busy: bool = False  # another process worked on the root, so nothing was done
+    unsent: str = ""  # why no questions could be sent, after the tables were made
+
+    def outcome(self) -> str:
+        """What was done, for the run's name."""
+        done = ["exported"] * bool(self.exported) + ["questions sent"] * self.asked
+        return (
+            "the root is busy"
+            if self.busy
+            else ", ".join(done + ["no questions sent"] * bool(self.unsent)) or "nothing new"
+        )
 
 
-@flow(name="scheduled-refinement", validate_parameters=False, persist_result=False)
+# every run says on the server which process works on it, and in its name what it did; a failed one is a line of the log
+OBSERVED: dict[str, Any] = {
+    "flow_run_name": run_name,
+    "on_running": [began],
+    "on_completion": [completed],
+    "on_failure": [failed],
+    "on_crashed": [failed],
+}
+
+
+@flow(name="scheduled-refinement", validate_parameters=False, persist_result=False, **OBSERVED)
 def scheduled_refinement(
     refine_options: dict[str, Any],
     send_options: dict[str, Any],
@@ -48,19 +67,24 @@ def scheduled_refinement(
 ) -> ScheduledRun:
     """Refine, export the labels if they changed, and send questions; after new photos they are sent in any case.
 
-    refine_options: of `refine`; send_options: of `review send`, without the root; out: "" exports nothing.
+    refine_options: of `refine`; send_options: of `review send`, without the root; out: "" exports nothing. Where no
+    questions can be sent, the refinement counts all the same: that is logged, and the next review sends them.
     """
-    _log_progress()
     root = str(refine_options["root"])
     with root_lock(root):
         before = photos_address(root)
         refine(**refine_options)
         exported = export_if_changed(root, out, format=format)
         new_photos = photos_address(root) != before
-        return ScheduledRun(exported, send_questions(root, send_options, target_noise, new_photos=new_photos))
+        try:
+            return ScheduledRun(exported, send_questions(root, send_options, target_noise, new_photos=new_photos))
+        except Exception as error:  # noqa: BLE001  whatever it is, the tables are made
+            cause = " ".join(str(error).split())
+            log.error("%s is refined, but no questions were sent: %s", root, cause)
+            return ScheduledRun(exported, asked=False, unsent=cause)
 
 
-@flow(name="scheduled-review", validate_parameters=False, persist_result=False)
+@flow(name="scheduled-review", validate_parameters=False, persist_result=False, **OBSERVED)
 def scheduled_review(
     root: str,
     send_options: dict[str, Any],
@@ -72,7 +96,6 @@ def scheduled_review(
 
     Does nothing before the first refinement, nor while another process works on the root.
     """
-    _log_progress()
     if not photos_address(root):
         log.info("%s is not refined yet, so there are no answers to collect", root)
         return ScheduledRun("", asked=False)
@@ -147,12 +170,4 @@ def _project(send_options: dict[str, Any]) -> dict[str, Any]:
 
 def _publish_account(root: str) -> None:
     """Put the account on the page of the Prefect run, where there is a run."""
-    if FlowRunContext.get() is None:
-        return
-    rows = [{column: str(value) for column, value in row.items()} for row in latest(root).account.rows()]
-    create_table_artifact(rows, key="account", description="Where every photo went")
-
-
-def _log_progress() -> None:
-    """Set the level of the log: a scheduled run is a process of its own, in which no command has set it."""
-    log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
+    publish_table(latest(root).account.rows(), "account", root, description="Where every photo went")

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
+from prefect.settings import PREFECT_API_URL
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -46,9 +47,11 @@ from flows.cli.options import (
     Votes,
 )
 from flows.cli.result import Result
+from flows.prefect_runtime.ended_runs import close_ended_runs
 from flows.prefect_runtime.gpu_limit import create_gpu_limit
 from flows.prefect_runtime.server import prefect_server
-from flows.schedule.deployments import Schedule, deployments
+from flows.review.root_server import URL_VARIABLE, address_of
+from flows.schedule.deployments import Schedule, checked_deployments
 from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.webhook import listen
 
@@ -121,9 +124,10 @@ def serve(
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}
     schedule = Schedule(refine_cron, review_cron, out, format, target_noise)
-    return serve_until_ctrl_c(
-        deployments(photos | models | rules | size, routes | questions, schedule), webhook_port=webhook_port
-    )
+    served = checked_deployments(photos | models | rules | size, routes | questions, schedule)
+    # runs get the token of LABEL_STUDIO_API_KEY for this address alone, whatever their parameters say
+    os.environ[URL_VARIABLE] = address_of(root, url)
+    return serve_until_ctrl_c(served, webhook_port=webhook_port)
 
 
 def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
@@ -135,11 +139,14 @@ def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int 
     # a server runs from here on and must be ended; a job in the background ignores Ctrl-C, so its handler is set anew
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    ours = not PREFECT_API_URL.value()  # a server of this command has no other runner
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         create_gpu_limit()
         if webhook_port:
             stack.enter_context(listen(webhook_port, names[-1]))
         runner = _runner(served)
+        close_ended_runs(names, only_runner=ours, reason="its process had ended when the schedules were started")
+        stack.callback(close_ended_runs, names, only_runner=ours, reason="the schedules were stopped during the run")
         log.info("%s: served on %s until Ctrl-C", " and ".join(names), url.removesuffix("/api"))
         asyncio.run(runner.start())
     return StoppedSchedules(names)

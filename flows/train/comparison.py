@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.result import Result
-from flows.prefect_runtime.flow_run import in_flow_run
+from flows.prefect_runtime.artifacts import publish_table
 from flows.train.arm_figures import ArmFigure, Gain
 from flows.train.plot import plot_arms
 from pipeline.whole_files import write_whole
@@ -58,7 +58,4 @@ def save_comparison(comparison: Comparison, folder: Path, test_tables: list[str]
     values = {key: value for key, value in asdict(comparison).items() if key != "folder"} | {"tables": test_tables}
     plot_arms(comparison.measured, folder / "comparison.png")
     write_whole(folder / "comparison.json", json.dumps(values, indent=1, sort_keys=True) + "\n")
-    if in_flow_run():
-        from prefect.artifacts import create_table_artifact  # loaded by now, with the flow
-
-        create_table_artifact(comparison.rows(), key="comparison", description="Before, after and a random removal")
+    publish_table(comparison.rows(), "comparison", str(folder), description="Before, after and a random removal")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import UserError
+from pipeline.errors import Unavailable, UserError
 from pipeline.tables import storage, worker_process
 from pipeline.tables.digests import content_digest
 from pipeline.tables.existing_shards import mark_digest
@@ -61,5 +61,7 @@ def make_shard(job: ShardJob) -> Shard | UserError | ShardError:
         return error
     except Exception as error:  # noqa: BLE001  (whatever it is, the message must name the shard)
         log.debug("%s\n%s", job.description(), "".join(traceback.format_exception(error)))
-        return ShardError(f"{job.description()} failed: {type(error).__name__}: {error}")
+        message = f"{job.description()} failed: {type(error).__name__}: {error}"
+        unavailable = isinstance(error, OSError) and storage.is_transient(error)
+        return Unavailable(f"{message}: run again later") if unavailable else ShardError(message)
     return Shard(job.path, digest, table.num_rows)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import fsspec
 from pyarrow import fs
 
-from pipeline.errors import UserError
+from pipeline.errors import Unavailable, UserError
 from pipeline.whole_files import sync_folder
 
 log = logging.getLogger("refinery")
@@ -58,12 +58,16 @@ def with_retries(root: str, access: Callable[[], Result]) -> Result:
         try:
             return access()
         except OSError as error:
-            transient = error.errno in TRANSIENT_ERRNOS or any(word in str(error) for word in TRANSIENT_WORDS)
-            if not transient or time.monotonic() + wait_s > deadline:
+            if not is_transient(error) or time.monotonic() + wait_s > deadline:
                 raise
             log.warning("%s does not answer (%s): next attempt in %.1f s", root, _first_line(error), wait_s)
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 15.0)
+
+
+def is_transient(error: OSError) -> bool:
+    """Whether an error of a storage may end by itself: it does not answer, or not now."""
+    return error.errno in TRANSIENT_ERRNOS or any(word in str(error) for word in TRANSIENT_WORDS)
 
 
 def _first_line(error: OSError) -> str:
@@ -86,14 +90,14 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
 def put(root: str, name: str, data: bytes | memoryview, *, durable: bool = True) -> None:
     """Write one file under a root, whole or not at all.
 
-    durable: a power cut after the call does not undo it. Raises UserError when there is no room or no permission; an
-    earlier file of that name is then unchanged.
+    durable: a power cut after the call does not undo it. Raises UserError when there is no room or no permission,
+    Unavailable when the storage does not answer after retries; an earlier file of that name is then unchanged.
     """
     path = f"{open_root(root)[1]}/{name}"
     try:
         with_retries(root, lambda: _put(root, path, data, durable=durable))
     except OSError as error:
-        raise UserError(_write_message(error, path)) from error
+        raise _kind(error)(_write_message(error, path)) from error
 
 
 def _put(root: str, path: str, data: bytes | memoryview, *, durable: bool) -> None:
@@ -123,6 +127,10 @@ def _put_local(path: Path, data: bytes | memoryview, *, durable: bool) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _kind(error: OSError) -> type[UserError]:
+    return Unavailable if is_transient(error) else UserError
+
+
 def _write_message(error: OSError, path: str) -> str:
     if error.errno == errno.ENOSPC:
         return f"no room left on the disk while writing {path}: free some and run again; finished shards stay"
@@ -138,7 +146,7 @@ def _read(root: str, name: str, access: Callable[[], Result]) -> Result:
     try:
         return with_retries(root, access)
     except OSError as error:
-        raise UserError(
+        raise _kind(error)(
             f"cannot read {root}/{name} ({_first_line(error)}): check that it exists and may be read, and "
             "run again; finished shards stay"
         ) from None

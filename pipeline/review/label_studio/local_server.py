@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pipeline.child_process import end_child, start_child
 from pipeline.errors import UserError
 from pipeline.review.label_studio.installation import install
-from pipeline.review.label_studio.server_folder import ACCOUNT, media_folder, prepare, served_folder
+from pipeline.review.server_folder import ACCOUNT, media_folder, prepare, served_folder
 
 log = logging.getLogger("refinery")
 START_TIMEOUT_S = 180  # the first start makes the database, which takes half a minute on two idle cores

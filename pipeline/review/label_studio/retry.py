@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from pipeline.errors import UserError
+from pipeline.errors import Unavailable, UserError
 
 log = logging.getLogger("refinery")
 PATIENCE_S = 60.0  # how long a request is repeated: a Label Studio that restarts needs about ten seconds
@@ -76,9 +76,9 @@ def _disk_is_full(error: Any) -> bool:
 def _unreachable(url: str, error: Exception) -> UserError:
     slow = isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout)
     if slow:
-        return UserError(f"the server at {url} takes too long to answer: run again later; {SENT_STAYS}")
+        return Unavailable(f"the server at {url} takes too long to answer: run again later; {SENT_STAYS}")
     why = " ".join(str(error).split())[:100] or type(error).__name__
-    return UserError(
+    return Unavailable(
         f"no Label Studio answers at {url} ({why}): start it (`refinery review serve ROOT`), or give another --url"
     )
 
@@ -101,9 +101,9 @@ def _refused(url: str, request: str, error: Any) -> UserError:
             f"the server at {url} does not let this account {request or 'do that'}{detail}: use another token"
         )
     if status == BUSY:
-        return UserError(f"the server at {url} wants fewer requests (429): run again later; {SENT_STAYS}")
+        return Unavailable(f"the server at {url} wants fewer requests (429): run again later; {SENT_STAYS}")
     if status >= 500:
-        return UserError(
+        return Unavailable(
             f"the server at {url} fails with {status}{detail}: look at its log and run again; {SENT_STAYS}, "
             "and nothing is sent twice"
         )

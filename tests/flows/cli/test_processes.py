@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.prefect_runtime.artifacts import artifact_key
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.processes.command_line import COMMAND, options
 from tests.builders.processes.waiting import wait_until
@@ -43,7 +44,7 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
         artifacts = sorted(key for (key,) in database.execute("select key from artifact"))
         tasks = {name.rsplit("-", 1)[0] for (name,) in database.execute("select name from task_run")}
     assert states == ["Completed"]
-    assert artifacts == ["account", "refinement"]
+    assert artifacts == [artifact_key(kind, str(few_refined)) for kind in ("account", "refinement")]
     assert {"photos", "faces", "embeddings", "noise", "label"} <= tasks
 
 

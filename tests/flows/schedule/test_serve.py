@@ -1,21 +1,23 @@
 """The two deployments that `refinery serve` registers, with the options of `refine` and of `review send`."""
 
 import inspect
-import re
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 from prefect.deployments.runner import RunnerDeployment
+from prefect.events import AutomationCore, EventTrigger, ResourceSpecification
 from prefect.flows import load_flow_from_entrypoint
 
 from flows.refine.flow import refine
 from flows.review import flow as review
-from flows.schedule.deployments import Schedule, absolute_paths, deployments
+from flows.schedule.deployments import Schedule, absolute_paths, checked_deployments, deployments
 from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.serve import StoppedSchedules, serve
-from pipeline.errors import UserError
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from tests.builders.processes.command_line import Command
 
 REFINE_OPTIONS = {
     "root": "/r",
@@ -27,6 +29,7 @@ REFINE_OPTIONS = {
 }
 SEND_OPTIONS = {"url": "http://127.0.0.1:1", "budget": 7, "groups": "/g.csv"}
 EVERY = "* * * * *"
+NOBODY = "http://127.0.0.1:9"
 NIGHTLY = Schedule("0 3 * * *", "*/15 * * * *", out="/out", target_noise=0.01)
 
 
@@ -46,7 +49,11 @@ def test_serve_gives_every_option_to_the_flow_that_has_it(monkeypatch: pytest.Mo
         return StoppedSchedules([])
 
     monkeypatch.setattr("flows.schedule.serve.serve_until_ctrl_c", keep)
-    serve(str(tmp_path), ["image-folder", "/p"], "d", "e", min_faces=3, budget=7, out="/out")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    monkeypatch.setenv("LABEL_STUDIO_URL", "before")  # serve sets it, and the test puts it back
+    sources = ["image-folder", str(tmp_path)]
+    serve(str(tmp_path), sources, str(DETECTOR), str(EMBEDDER), min_faces=3, budget=7, out="/out", url=f"{NOBODY}/")
+    assert os.environ["LABEL_STUDIO_URL"] == NOBODY, "runs send the token nowhere else"
     refine_options, send_options = served[0].parameters["refine_options"], served[0].parameters["send_options"]
     assert set(refine_options) == set(inspect.signature(refine.fn).parameters)
     assert set(send_options) == set(inspect.signature(review.send.fn).parameters) - {"root"}
@@ -89,16 +96,40 @@ def test_no_deployment_overlaps_with_itself_and_each_has_all_parameters() -> Non
     assert not deployments(REFINE_OPTIONS, SEND_OPTIONS, Schedule("", EVERY))[0].schedules
 
 
-@pytest.mark.parametrize(
-    ("schedule", "message"),
-    [
-        (Schedule(EVERY, EVERY, format="zip"), "--format zip: give one of"),
-        (Schedule(EVERY, "at noon"), '--review-cron "at noon" is not a schedule'),
-    ],
-)
-def test_a_mistake_is_one_line(schedule: Schedule, message: str) -> None:
-    with pytest.raises(UserError, match=re.escape(message)):
-        deployments(REFINE_OPTIONS, SEND_OPTIONS, schedule)
+def test_all_mistakes_are_told_at_once_before_anything_starts(refinery: Command, tmp_path: Path) -> None:
+    words = ("--format", "zip", "--refine-cron", "daily", "--review-cron", "at noon", "--votes", 0, "--workers", "many")
+    models = ("--detector", tmp_path / "d.onnx", "--embedder", EMBEDDER)
+    more = (*words, "--groups", tmp_path / "g.csv", "--url", NOBODY)
+    status, _, err = refinery("serve", tmp_path / "root", "image-folder", tmp_path / "photos", *models, *more)
+    assert status == 2
+    lines = err.splitlines()
+    parts = (
+        "g.csv",
+        f"no token for {NOBODY}",
+        "--votes 0",
+        '--refine-cron "daily" is not a schedule',
+        '--review-cron "at noon" is not a schedule',
+        "photos is not",
+        "d.onnx",
+        "--workers many",
+        "--format zip: give one of",
+    )
+    for part, line in zip(parts, lines, strict=True):
+        assert line.startswith("refinery: ")
+        assert part in line
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_label_studio_that_does_not_answer_yet_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "token")
+    models = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
+    refine_options = {"root": str(tmp_path / "root"), "source": ["image-folder", str(tmp_path)], **models}
+    send_options = {"url": NOBODY, "groups": "", "roster": "", "budget": 7, "votes": 2, "audit": 200}
+    with caplog.at_level("INFO", logger="refinery"):
+        checked_deployments(refine_options, send_options, NIGHTLY)
+    assert f"no Label Studio answers at {NOBODY} yet" in caplog.text
 
 
 def test_an_audit_too_small_for_the_target_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -122,3 +153,14 @@ def test_the_deployments_for_a_work_pool_are_those_that_are_served() -> None:
         assert set(theirs["parameters"]["send_options"]) <= set(inspect.signature(review.send.fn).parameters)
         refine_options = set(theirs["parameters"].get("refine_options", {}))
         assert refine_options <= set(inspect.signature(refine.fn).parameters)
+
+
+def test_the_alert_of_the_guide_is_an_automation_about_the_flows_that_are_served() -> None:
+    guide = (Path(__file__).parents[3] / "flows/guides/schedules.md").read_text()
+    automation = AutomationCore.model_validate(yaml.safe_load(guide.partition("```yaml")[2].partition("```")[0]))
+    assert isinstance(automation.trigger, EventTrigger)
+    assert automation.trigger.expect == {"prefect.flow-run.Failed", "prefect.flow-run.Crashed"}
+    served = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
+    related = automation.trigger.match_related
+    assert isinstance(related, ResourceSpecification)
+    assert related["prefect.resource.name"] == [d.flow_name for d in served]

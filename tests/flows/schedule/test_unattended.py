@@ -1,117 +1,23 @@
 """`refinery serve` for some minutes without interference, with a real Prefect server and a real Label Studio."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
-from flows.prefect_runtime.server import PASSWORD_FILE
+from flows.prefect_runtime.artifacts import artifact_key
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.label_studio.local_server import LocalServer
-from pipeline.sample.models import DETECTOR, EMBEDDER
-from tests.builders.label_studio.label_server import free_port
+from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Annotator
+from tests.builders.processes.served_schedules import SECRET, serving
 
 EVERY = "* * * * *"
-SECRET = "between the two of us"
 MADE_ONCE = ("index", "photos", "faces", "embeddings", "clusters", "persons", "suspects", "findings")
 ANNOTATORS = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough to overrule the machine
-
-
-class Served(NamedTuple):
-    """A `refinery serve` that runs, its server's address, and the file of its log."""
-
-    process: subprocess.Popen[bytes]
-    api: str
-    log: Path
-    webhook: int
-    password: Path
-
-    def ask(self, path: str, query: dict[str, Any]) -> Any:
-        """The server's answer."""
-        user, _, password = self.password.read_text().strip().partition(":")
-        reply = httpx.post(f"{self.api}{path}", json=query, auth=(user, password), timeout=300)
-        return reply.raise_for_status().json()
-
-    def runs(self, flow: str) -> list[dict[str, Any]]:
-        """The finished runs of a flow, oldest first."""
-        query = {
-            "flows": {"name": {"any_": [flow]}},
-            "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}},
-            "sort": "START_TIME_ASC",
-        }
-        return list(self.ask("/flow_runs/filter", query))
-
-    def counts(self) -> dict[str, int]:
-        """How many runs of each flow have finished."""
-        return {flow: len(self.runs(flow)) for flow in ("scheduled-refinement", "scheduled-review")}
-
-    def wait(self, what: str, until: Callable[[], Any], seconds: float = 600) -> Any:
-        """Wait until `until` returns something true, and return it."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            value = until()
-            if value:
-                return value
-            time.sleep(1)
-        raise AssertionError(f"{what}: not within {seconds} s\n{self.log.read_text()[-5000:]}")
-
-
-@contextmanager
-def serving(folder: Path, photos: Path, studio: LocalServer, *words: str) -> Iterator[Served]:
-    """A running `refinery serve` with a Prefect server of its own; SIGTERM or Ctrl-C ends it."""
-    port, webhook, log = free_port(), free_port(), folder / f"log-{time.monotonic_ns()}.txt"
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
-        "PREFECT_HOME": str(folder / "prefect"),
-        "PREFECT_SERVER_API_PORT": str(port),
-        "LABEL_STUDIO_API_KEY": studio.token.read_text().strip(),
-        "REFINERY_WEBHOOK_SECRET": SECRET,
-    }
-    typed = [
-        folder / "root",
-        "image-folder",
-        photos,
-        "--detector",
-        DETECTOR,
-        "--embedder",
-        EMBEDDER,
-        "--out",
-        folder / "out",
-        "--url",
-        studio.url,
-        "--webhook-port",
-        webhook,
-        *words,
-    ]
-    command = [sys.executable, "-c", "from flows.cli.app import main; main()", "serve", *map(str, typed)]
-    with open(log, "wb") as written:
-        process = subprocess.Popen(command, env=environment, stdout=written, stderr=written, start_new_session=True)
-    try:
-        served = Served(process, f"http://127.0.0.1:{port}/api", log, webhook, folder / "prefect" / PASSWORD_FILE)
-        served.wait("it serves", lambda: "until Ctrl-C" in log.read_text())
-        yield served
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(300) == 0
-        assert "Traceback" not in log.read_text()
-        assert "stopped; served until now" in log.read_text()
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{served.api}/health")
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def call_back(studio: LocalServer, name: str, port: int) -> None:
@@ -151,7 +57,7 @@ def test_schedules_run_for_some_minutes_without_interference(
 ) -> None:
     name, root, out = "by itself", tmp_path / "root", tmp_path / "out"
     words = ("--refine-cron", EVERY, "--review-cron", EVERY, "--budget", "12", "--audit", "3", "--name", name)
-    with serving(tmp_path, drawn_world / "photos", label_server, *words) as served:
+    with serving(tmp_path, drawn_world / "photos", connection(label_server), *words) as served:
         served.wait("the first refinement", lambda: served.runs("scheduled-refinement"))
         first = (out / "latest").resolve()
         assert first.is_dir()
@@ -174,8 +80,10 @@ def test_schedules_run_for_some_minutes_without_interference(
         exported = [p.name for p in out.iterdir() if not p.is_symlink()]
         assert len(exported) == log.count(" - exported "), "no labels are exported twice"
         artifacts = served.ask("/artifacts/latest/filter", {})
-        assert {"account", "queue", "agreement", "audit", "refinement"} <= {a["key"] for a in artifacts}
-    with serving(tmp_path, drawn_world / "photos", label_server, "--name", name) as served:
+        kinds = ("account", "queue", "agreement", "audit", "refinement")
+        assert {artifact_key(kind, str(root)) for kind in kinds} <= {a["key"] for a in artifacts}
+        assert all(str(root) in a["description"] for a in artifacts)
+    with serving(tmp_path, drawn_world / "photos", connection(label_server), "--name", name) as served:
         again = served.ask("/deployments/filter", {})
         assert sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in again) == [
             ("refine", False, 1),

@@ -4,8 +4,11 @@ import errno
 import os
 import time
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
+from pipeline.errors import Unavailable, UserError
 from pipeline.tables import storage
 
 
@@ -28,3 +31,28 @@ def test_only_transient_errors_lead_to_retries(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(storage, "RETRY_S", 0.0)
     with pytest.raises(OSError, match="Stale"):
         storage.with_retries("root", lambda: fails(errno.ESTALE, 99))
+
+
+class StaleFileSystem(MemoryFileSystem):
+    """A storage that does not answer, or that refuses, as `number` says."""
+
+    protocol = "stale"
+    number = errno.ESTALE
+
+    def info(self, path: str, **kwargs: object) -> None:
+        raise OSError(self.number, os.strerror(self.number))
+
+    mkdir = makedirs = info
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ESTALE, Unavailable), (errno.EACCES, UserError)])
+def test_a_storage_that_does_not_answer_after_all_retries_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, number: int, kind: type[UserError]
+) -> None:
+    fsspec.register_implementation("stale", StaleFileSystem, clobber=True)
+    monkeypatch.setattr(StaleFileSystem, "number", number)
+    monkeypatch.setattr(storage, "RETRY_S", 0.0)
+    for access in (lambda: storage.get("stale://root", "a"), lambda: storage.put("stale://root", "a", b"")):
+        with pytest.raises(UserError) as raised:
+            access()
+        assert type(raised.value) is kind

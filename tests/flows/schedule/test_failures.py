@@ -1,0 +1,91 @@
+"""What `refinery serve` tells of runs that fail, and that no run stays open when its process is gone."""
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.review.label_studio.records import Server
+from tests.builders.processes.lock_holder import lock_holder
+from tests.builders.processes.served_schedules import Served, serving
+
+BY_HAND = ("--refine-cron", "", "--review-cron", "0 0 1 1 *")
+
+
+class NotThere(BaseHTTPRequestHandler):
+    """Answers every request with 404, as a server that is no Label Studio."""
+
+    def do_GET(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def studio() -> Iterator[Server]:
+    """A Label Studio that is not there."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), NotThere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Server(f"http://127.0.0.1:{server.server_port}", "token")
+    server.shutdown()
+    server.server_close()
+
+
+def errors(served: Served) -> list[str]:
+    """The lines of the log that tell of an error."""
+    return [line for line in served.log.read_text().splitlines() if "ERROR" in line or " failed: " in line]
+
+
+def states(folder: Path) -> list[str]:
+    """The states of all runs of the two schedules, in the server's database."""
+    with closing(sqlite3.connect(folder / "prefect/prefect.db")) as database:
+        rows = database.execute("select state_type from flow_run where deployment_id is not null").fetchall()
+    return sorted(state for (state,) in rows if state != "SCHEDULED")
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: Path, studio: Server) -> None:
+    root, photos = tmp_path / "root", drawn_world / "photos"
+    with serving(tmp_path, photos, studio, *BY_HAND) as served:
+        assert f"no Label Studio answers at {studio.url} yet" in served.log.read_text()
+        refined = served.run_in_state(served.start("refine"), "COMPLETED", "FAILED", "CRASHED")
+        assert refined["name"] == f"scheduled-refinement: {root}: exported, no questions sent"
+        assert len(errors(served)) == 1
+        assert f"{root} is refined, but no questions were sent: the server at {studio.url}" in errors(served)[0]
+
+        failed = served.run_in_state(served.start("review"), "COMPLETED", "FAILED", "CRASHED")
+        assert (failed["state_type"], failed["name"]) == ("FAILED", f"scheduled-review: {root}: failed")
+        assert len(errors(served)) == 2
+        assert f"scheduled-review of {root} failed: the server at {studio.url}" in errors(served)[1]
+
+        with lock_holder(root, 300):
+            killed = served.run_in_state(served.start("review"), "RUNNING")
+            served.wait("it waits", lambda: "waiting up to" in served.log.read_text())
+            os.kill(int(killed["infrastructure_pid"].rpartition(":")[2]), signal.SIGKILL)
+            served.run_in_state(killed["id"], "CRASHED")
+            served.wait("it is told", lambda: len(errors(served)) == 3, 60)
+            assert f"scheduled-review of {root} failed: Process exited with status code" in errors(served)[2]
+
+            orphan = served.run_in_state(served.start("review"), "RUNNING")
+            process = int(orphan["infrastructure_pid"].rpartition(":")[2])
+            served.process.kill()
+            os.kill(process, signal.SIGKILL)
+            served.process.wait(60)
+            assert states(tmp_path) == ["COMPLETED", "CRASHED", "FAILED", "RUNNING"]
+
+            with serving(tmp_path, photos, studio, *BY_HAND) as again:
+                assert states(tmp_path) == ["COMPLETED", "CRASHED", "CRASHED", "FAILED"]
+                again.run_in_state(again.start("review"), "RUNNING")
+                again.wait("it waits", lambda: "waiting up to" in again.log.read_text())
+    assert not {"RUNNING", "PENDING", "CANCELLING"} & set(states(tmp_path))
