@@ -5,6 +5,7 @@ cache. The threshold is given as a false accept rate and measured on the set its
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,9 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.faces.picture import decode
 from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SUFFIXES
 
 log = logging.getLogger("refinery")
 
@@ -56,10 +59,12 @@ def find(
         log.warning(
             "the small models of drawn people are used, which know no real faces: give --detector and --embedder"
         )
+    is_refined = "://" in root or Path(root, "refinement.json").exists()
+    _check_place(out, [path for _, path in latest(root).options.sources.values()] if is_refined else [root])
     face_detector = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = load_embedder(embedder or str(EMBEDDER), flip)
     query = read_face(photo, face_detector, aligned=aligned)
-    if "://" in root or Path(root, "refinement.json").exists():
+    if is_refined:
         gallery = refined_gallery(root, model)
     else:
         pool = parse_workers(workers)
@@ -69,6 +74,18 @@ def find(
     matches = [Match.of(rank, c, gallery.far_curve, threshold) for rank, c in enumerate(candidates, start=1)]
     draw_sheet(query.face, [_tile(m, c) for m, c in zip(matches, candidates, strict=True)], out)
     return FindResult(str(photo), query.faces, searched, threshold, far, matches, str(out))
+
+
+def _check_place(sheet: Path, folders: Sequence[str]) -> None:
+    """Raise UserError for a sheet among the photos of a source that the next run would take for one of them."""
+    if sheet.name.lower() == CONTACT_SHEET or sheet.suffix.lower() not in SUFFIXES:
+        return
+    for folder in folders:
+        if Path(folder).resolve() in sheet.resolve().parents:
+            raise UserError(
+                f"--out {sheet} lies among the photos of {folder}, where it would be taken for one: "
+                f"give another folder, or call it {CONTACT_SHEET}"
+            )
 
 
 def _tile(match: Match, candidate: Candidate) -> Tile:
