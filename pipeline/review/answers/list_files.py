@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.sources.photo_names import SUFFIX
-from pipeline.sources.text_lists import all_lines, columns, lines_of, whole_number
+from pipeline.sources.text_lists import all_lines, columns, csv_rows, lines_of, whole_number
 
 SAYS = ("right", "wrong", "same", "stay", "go")  # what a list says about its photos or identities: see list_decisions()
 LINE_NAMES = {"same": "two identities", "stay": "one identity", "go": "one identity"}  # content of a line, by SAYS
@@ -50,7 +50,7 @@ def read_lists(files: Sequence[Path], *, says: str, classes: Path | None = None)
     Raises UserError for a file that cannot be read and for a line with other content.
     """
     identities = [line.strip() for line in all_lines(classes)] if classes else []
-    return [_line(file, n, text, says, identities) for file in files for n, text in _lines(file)]
+    return [_line(file, n, text, says, identities) for file in files for n, text in _lines(file, says)]
 
 
 def _line(file: Path, number: int, text: str, says: str, identities: Sequence[str]) -> Line:
@@ -137,11 +137,17 @@ def _identity(word: str | None, identities: Sequence[str]) -> str | None:
     return (identities[number] or word) if number is not None and number < len(identities) else word
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """The number and the text of each line of a file that is neither a comment nor empty."""
+def _lines(file: Path, says: str) -> Iterator[tuple[int, str]]:
+    """The number and the text of each line of a file that is neither a comment nor empty, of a CSV with tabs between.
+
+    The header of a CSV of photos is left out.
+    """
     empty = True
-    for number, line in lines_of(file):
-        if not line.startswith("#"):
+    is_csv = file.suffix.lower() == ".csv"
+    rows = ((number, "\t".join(row)) for number, row in csv_rows(file)) if is_csv else lines_of(file)
+    for number, line in rows:
+        is_header = is_csv and empty and says in ("right", "wrong") and not _is_path(line)
+        if not line.startswith("#") and not is_header:
             empty = False
             yield number, line
     if empty:

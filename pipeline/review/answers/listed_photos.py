@@ -27,17 +27,20 @@ class ListedPhotos:
 
     def __init__(self, lines: Sequence[Line], keys: Iterable[str]) -> None:
         """keys: of all photos of the data, for the first pass."""
-        self._readings = list(dict.fromkeys(reading for line in lines for reading in line.readings))
-        self._by_name: dict[str, list[int]] = {}
+        self._readings = [reading for line in lines for reading in line.readings]
+        self._by_name: dict[str, int | list[int]] = {}  # mostly one reading, and lists have millions of lines
         for i, reading in enumerate(self._readings):
-            self._by_name.setdefault(_short(folded_path(reading.name)), []).append(i)
+            same_name = self._by_name.setdefault(_short(folded_path(reading.name)), i)
+            if isinstance(same_name, list):
+                same_name.append(i)
+            elif same_name != i:
+                self._by_name[_short(folded_path(reading.name))] = [same_name, i]
         self._best = [0] * len(self._readings)
         for key in keys:
             for i, agreement in self._agreements(key):
                 self._best[i] = max(self._best[i], agreement)
+        self._chosen = bytearray(len(self._readings))
         self.match = self._match(lines)
-        chosen = set(self.match.readings)
-        self._chosen = [reading in chosen for reading in self._readings]
 
     def reading_of(self, key: str) -> Reading | None:
         """The last reading that names the photo with this key; None: no line names it."""
@@ -45,26 +48,34 @@ class ListedPhotos:
         return self._readings[max(named)] if named else None
 
     def _match(self, lines: Sequence[Line]) -> Match:
-        number = {reading: i for i, reading in enumerate(self._readings)}
+        """Choose the first reading of each line that names a photo."""
         readings: dict[Reading, None] = {}
         unknown: dict[str, None] = {}
+        first = 0
         for line in lines:
-            found = next((r for r in line.readings if self._best[number[r]]), None)
+            end = first + 1 + len(line.further)
+            found = next((i for i in range(first, end) if self._best[i]), None)
             if found is None:
                 unknown[line.name] = None
             else:
-                readings[found] = None
+                readings[self._readings[found]] = None
+                self._chosen[found] = True
+            first = end
         return Match(list(readings), list(unknown))
 
     def _agreements(self, key: str) -> Iterator[tuple[int, int]]:
         """The readings that may name a photo, and how well each agrees with its key, in number of folders."""
         folded = folded_path(key)
-        for i in self._by_name.get(_short(folded), ()):
-            yield i, _agreement(key, self._readings[i].name)
+        yield from ((i, _agreement(key, self._readings[i].name)) for i in self._named(folded))
         if FACE_NUMBER.search(folded):
             whole_picture = FACE_NUMBER.sub("", folded)
-            for i in self._by_name.get(_short(whole_picture), ()):
-                yield i, _agreement(whole_picture, self._readings[i].name) - 2
+            named = self._named(whole_picture)
+            yield from ((i, _agreement(whole_picture, self._readings[i].name) - 2) for i in named)
+
+    def _named(self, folded: str) -> Sequence[int]:
+        """The readings with the folder and the file name of a folded path."""
+        found = self._by_name.get(_short(folded), [])
+        return [found] if isinstance(found, int) else found
 
 
 def identity_finder(identities: Iterable[str]) -> Callable[[str], str | None]:

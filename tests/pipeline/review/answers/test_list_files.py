@@ -54,6 +54,12 @@ def test_a_line_that_can_be_read_in_several_ways_has_all_of_them(
     assert list(line.readings) == readings
 
 
+def test_a_csv_may_have_a_header_and_quoted_names(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text('photo,label\n"Bell, Anna/1.jpg",Anna Bell\nB/2.jpg,B\n', encoding="utf-16")
+    read = read_lists([tmp_path / "list.csv"], says="right")
+    assert [line.readings for line in read] == [(("Bell, Anna/1.jpg", "Anna Bell"),), (("B/2.jpg", "B"),)]
+
+
 def test_class_numbers_become_identities(tmp_path: Path) -> None:
     read = lines(tmp_path, "m.1/1.jpg 1", "0/2.jpg", "1\t1/3.jpg\t0", classes=["m.0", "m.1"])
     assert [line.readings[-1] for line in read] == [("m.1/1.jpg", "m.1"), ("m.0/2.jpg", None), ("m.1/3.jpg", "m.0")]
