@@ -5,6 +5,7 @@ cache. The threshold is given as a false accept rate and measured on the set its
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ from pipeline.faces.picture import decode
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.refinement import FILE, latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SUFFIXES
 from pipeline.user_cache import faces_cache
 
 log = logging.getLogger("refinery")
@@ -58,6 +60,7 @@ def find(
     is_root = "://" in root or Path(root, FILE).exists()
     if not embedder:
         detector, embedder, flip = _models_of(root, flip) if is_root else _small_models(flip)
+    _check_place(out, [path for _, path in latest(root).options.sources.values()] if is_root else [root])
     face_detector = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = load_embedder(embedder, flip)
     query = read_face(photo, face_detector, aligned=aligned)
@@ -89,6 +92,18 @@ def _models_of(root: str, flip: str) -> tuple[str, str, str]:
 def _small_models(flip: str) -> tuple[str, str, str]:
     log.warning("the small models of drawn people are used, which know no real faces: give --detector and --embedder")
     return str(DETECTOR), str(EMBEDDER), flip
+
+
+def _check_place(sheet: Path, folders: Sequence[str]) -> None:
+    """Raise UserError for a sheet among the photos of a source that the next run would take for one of them."""
+    if sheet.name.lower() == CONTACT_SHEET or sheet.suffix.lower() not in SUFFIXES:
+        return
+    for folder in folders:
+        if Path(folder).resolve() in sheet.resolve().parents:
+            raise UserError(
+                f"--out {sheet} lies among the photos of {folder}, where it would be taken for one: "
+                f"give another folder, or call it {CONTACT_SHEET}"
+            )
 
 
 def _tile(match: Match, candidate: Candidate) -> Tile:

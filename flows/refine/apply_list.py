@@ -1,6 +1,7 @@
 """`refinery apply-list`: a published clean list as decisions in the ledger, which people's answers overrule."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,20 +12,24 @@ from flows.cli.options import Root
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
-from pipeline.refinement import Account, latest
-from pipeline.review.answers.list_files import SAYS, read_lists
-from pipeline.review.answers.lists import list_decisions, record_list
+from pipeline.refinement import Account, Refinement, latest
+from pipeline.review.answers.list_files import SAYS, Line, read_lists
+from pipeline.review.answers.lists import ListDecisions, list_decisions, record_list, recorded_lists, withdraw_list
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
+from pipeline.sources.survey import examples
 
 log = logging.getLogger("refinery")
+MIN_FIT = 0.5  # share of a list's names that are in the data, below which the list is rather one of other data
+MAX_REMOVED = 0.1  # share of all photos that a list may remove without --yes
 
 
 @dataclass(frozen=True)
 class AppliedList(Result):
     """How many identities or photos of a list are in the data, its decisions, and the account with them.
 
-    known, unknown: names of the list; new: decisions that the ledger did not hold yet.
+    known, unknown: names of the list; examples: the first unknown ones; new: answers that the ledger did not hold yet,
+    or that were taken back.
     """
 
     known: int
@@ -32,6 +37,7 @@ class AppliedList(Result):
     decisions: int
     new: int
     account: Account
+    examples: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """The account."""
@@ -39,10 +45,27 @@ class AppliedList(Result):
 
     def lines(self) -> list[str]:
         """How much of the list applies to this data, and the decisions."""
+        such_as = f", such as {self.examples}" if self.examples else ""
         return [
-            f"{self.known} photos or identities of the list are in the data, {self.unknown} are not",
+            f"{self.known} photos or identities of the list are in the data, {self.unknown} are not{such_as}",
             f"{self.decisions} decisions, {self.new} of them new; the labels follow them",
         ]
+
+
+@dataclass(frozen=True)
+class WithdrawnList(Result):
+    """How many decisions of a list were taken back, and the account without them."""
+
+    withdrawn: int
+    account: Account
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The account."""
+        return self.account.rows()
+
+    def lines(self) -> list[str]:
+        """The decisions that were taken back."""
+        return [f"{self.withdrawn} decisions of the list are taken back; the labels no longer follow them"]
 
 
 def apply_list(
@@ -57,28 +80,77 @@ def apply_list(
             "it that identity), wrong (photos that are wrong), same (two identities of one person), stay (identities "
             "to keep, the others overlap test sets), go (identities to remove)."
         ),
-    ],
+    ] = "",
     author: Annotated[str, typer.Option(help="Name of the list in the ledger; default: the file's name.")] = "",
     classes: Annotated[
         str, typer.Option(help="For lists that number identities: a file whose line i is identity i.")
     ] = "",
-) -> AppliedList:
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Apply a list though less than half of it is in the data, it has class numbers in place of "
+            "identities (they are passed over), or it removes more than a tenth of all photos.",
+        ),
+    ] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list back.")] = False,
+) -> AppliedList | WithdrawnList:
     """Take a published clean list in as decisions: kept in the ledger under its name, overruled by people's answers."""
+    if withdraw:
+        return _withdraw(root, file, says)
     if says not in SAYS:
-        raise UserError(f"--says {says}: give one of {', '.join(SAYS)}")
+        raise UserError(f"--says {says or '...'}: give one of {', '.join(SAYS)}")
     lines = read_lists(file, says=says, classes=Path(classes) if classes else None)
     with root_lock(root):
-        listed = list_decisions(latest(root), lines, says=says)
-        if not listed.known:
-            hint = (
-                "a list that numbers identities needs --classes"
-                if lines[0].name[0].isdigit()
-                else "give a list of this data set"
-            )
-            raise UserError(
-                f"no photo or identity that {file[0]} names is in {root}, {lines[0].name} for example: {hint}"
-            )
-        new = record_list(root, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
+        current = latest(root)
+        listed = list_decisions(current, lines, says=says)
+        _check(current, file, lines, listed, confirmed=yes)
+        new = record_list(current, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
         log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), new)
         refinement = label_again(root, settled_verdicts(root))
-    return AppliedList(listed.known, listed.unknown, len(listed.verdicts), new, refinement.account)
+    unknown, decisions = len(listed.unknown), len(listed.verdicts)
+    return AppliedList(listed.known, unknown, decisions, new, refinement.account, examples(listed.unknown))
+
+
+def _withdraw(root: str, files: Sequence[Path], says: str) -> WithdrawnList:
+    """Take the decisions of a list back, whatever it said."""
+    if says:
+        raise UserError("--withdraw takes back all that the list said: leave out --says")
+    with root_lock(root):
+        latest(root)
+        withdrawn = withdraw_list(root, files)
+        if not withdrawn:
+            recorded = recorded_lists(root)
+            raise UserError(
+                f"no decision of {' '.join(map(str, files))} is in force in {root} (in force: "
+                f"{', '.join(recorded) or 'no list'}): give the files of a list that was applied, unchanged"
+            )
+        refinement = label_again(root, settled_verdicts(root))
+    return WithdrawnList(withdrawn, refinement.account)
+
+
+def _check(
+    refinement: Refinement, files: Sequence[Path], lines: Sequence[Line], listed: ListDecisions, *, confirmed: bool
+) -> None:
+    """Raise UserError for a list that names nothing of the data; for one that hardly fits it, unless confirmed."""
+    if not listed.known:
+        numbers = lines[0].name[0].isdigit()
+        hint = "a list that numbers identities needs --classes" if numbers else "give a list of this data set"
+        raise UserError(
+            f"no photo or identity that {files[0]} names is in {refinement.root}, "
+            f"{lines[0].name[:80]} for example: {hint}"
+        )
+    unknown, ingested = len(listed.unknown), refinement.account.ingested
+    doubts = []
+    if listed.known < MIN_FIT * (listed.known + unknown):
+        doubts.append(f"{unknown} of the {listed.known + unknown} that it names are not in {refinement.root}")
+        doubts[-1] += f", such as {examples(listed.unknown)}"
+    if listed.class_numbers:
+        doubts.append(
+            f"{len(listed.class_numbers)} of its labels are class numbers and no identities of the data, such as "
+            f"{examples(listed.class_numbers)}: --classes gives them a meaning, --yes passes them over"
+        )
+    if listed.removed > MAX_REMOVED * ingested:
+        doubts.append(f"it would remove {listed.removed} of {ingested} photos")
+    if doubts and not confirmed:
+        raise UserError(f"{files[0]} was not applied: {'; '.join(doubts)}: give --yes to apply it all the same")

@@ -30,7 +30,7 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.agreement import by_annotator, by_group
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
 from pipeline.review.answers.votes import settle
-from pipeline.review.groups import GroupedIdentity, read_groups, read_roster
+from pipeline.review.groups import GroupedIdentity, groups_in_data, read_groups, read_roster
 from pipeline.review.label_studio.collect import collect_answers, review_progress
 from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.audit import current_audit, estimate_noise
@@ -98,6 +98,7 @@ def send(
     limits = RoundLimits(budget, minutes, votes, audit)
     with root_lock(root):  # two rounds at once would send every question twice
         refinement = latest(root)
+        known = groups_in_data(refinement, known) if known else known
         known = with_proposed_groups(refinement, known) if propose_groups else known
         return send_round(refinement, server, review_name, limits=limits, known=known, annotators=annotators)
 

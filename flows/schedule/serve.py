@@ -27,9 +27,11 @@ from flows.cli.options import (
     Detector,
     Embedder,
     Flip,
+    FollowLinks,
     Format,
     Gallery,
     Groups,
+    IdentityLevel,
     Memory,
     MinFaces,
     Minutes,
@@ -86,6 +88,8 @@ def serve(
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",
+    follow_links: FollowLinks = False,
+    identity_level: IdentityLevel = 0,
     url: Url = "",
     groups: Groups = "",
     propose_groups: ProposeGroups = False,
@@ -117,14 +121,15 @@ def serve(
     ] = 0,
 ) -> StoppedSchedules:
     """Refine, send questions, collect and export on schedules (of PREFECT_API_URL or a new server), until Ctrl-C."""
-    photos = {"root": root, "source": source, "probes": probes, "gallery": gallery, "aligned": aligned}
+    photos = {"root": root, "source": source, "probes": probes, "gallery": gallery}
+    reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level}
+    size = {"shards": shards, "workers": workers, "memory": memory}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
     rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}
-    size = {"shards": shards, "workers": workers, "memory": memory}
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}
     schedule = Schedule(refine_cron, review_cron, out, format, target_noise)
-    served = checked_deployments(photos | models | rules | size, routes | questions, schedule)
+    served = checked_deployments(photos | reading | models | rules | size, routes | questions, schedule)
     # runs get the token of LABEL_STUDIO_API_KEY for this address alone, whatever their parameters say
     os.environ[URL_VARIABLE] = address_of(root, url)
     return serve_until_ctrl_c(served, webhook_port=webhook_port)

@@ -6,7 +6,7 @@ round trains on the labels of the round before. The rounds end when few photos g
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ from flows.cli.options import (
     Detector,
     Device,
     FirstShare,
+    FollowLinks,
+    IdentityLevel,
     LearningRate,
     Loss,
     MinFaces,
@@ -41,18 +43,21 @@ from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
 from flows.refine.flow import refine
 from flows.refine.results import RefineResult
-from flows.refine.source_pairs import parse_sources
+from flows.refine.source_pairs import parse_sources, survey_sources
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
 from flows.train.training_sets import build_training_set
 from pipeline.errors import UserError, check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
+from pipeline.faces.protocols import FaceDetector
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
 from pipeline.schema import digest
 from pipeline.sources.files import existing_path
+from pipeline.sources.index import Source
+from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
 from trainer.run import Run
 
@@ -93,7 +98,9 @@ def _check(options: Mapping[str, Any]) -> None:
     check_all(
         lambda: _check_rounds(options["rounds"], options["first_share"]),
         lambda: run_of(options["recipe"], RunOptions.of(options)),
-        lambda: parse_sources(options["source"]),
+        lambda: parse_sources(
+            options["source"], follow_links=options["follow_links"], identity_level=options["identity_level"]
+        ),
         lambda: parse_workers(options["workers"]),
         lambda: find_model(options["detector"], "detector"),
         *(partial(existing_path, path) for path in options["test_set"]),
@@ -134,29 +141,49 @@ def self_train(
     lr: LearningRate = None,
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
+    follow_links: FollowLinks = False,
+    identity_level: IdentityLevel = 0,
 ) -> SelfTrainingResult:
     """Refine without a pretrained embedder: train on the noisy labels, refine with that model, train again."""
     _check_rounds(rounds, first_share)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     first_run = _first_run(run, first_share, sub_centres=sub_centres)
-    sources, pool = parse_sources(source), parse_workers(workers)
+    sources = parse_sources(source, follow_links=follow_links, identity_level=identity_level)
+    pool = parse_workers(workers)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
     with root_lock(root):
-        photos, source_paths = build_photos(root, sources, workers=pool)
-        faces = build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=pool)
+        photos, faces = _faces(root, sources, face_detector, aligned=aligned, workers=pool)
         labels = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
             _check_photos_left(number, labels, first_share)
             model = _train_model(root, run if number else first_run, labels, faces, device)
             refined = refine.fn(
-                root, source, detector, model, test_set=test_set, aligned=aligned, min_faces=min_faces, workers=workers
+                root,
+                source,
+                detector,
+                model,
+                test_set=test_set,
+                aligned=aligned,
+                min_faces=min_faces,
+                workers=workers,
+                follow_links=follow_links,
+                identity_level=identity_level,
             )
             earlier, labels = labels, latest(root).labels
             finished.append(_finished_round(number, earlier, labels, model))
             if finished[-1].share < stop_share:
                 break
     return SelfTrainingResult(finished, refined)
+
+
+def _faces(
+    root: str, sources: Sequence[Source], face_detector: FaceDetector, *, aligned: bool, workers: Workers
+) -> tuple[Table, Table]:
+    """The photos and the faces of the sources."""
+    survey_sources(sources)
+    photos, source_paths = build_photos(root, sources, workers=workers)
+    return photos, build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=workers)
 
 
 def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:

@@ -4,6 +4,7 @@ The user's file gives each identity a group. Identities without a group go to th
 the group that most of their nearest neighbours have. Groups are never exported.
 """
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,11 @@ from pipeline.errors import UserError
 from pipeline.noise.person_gallery import read_persons
 from pipeline.noise.search.candidates import nearest_pairs
 from pipeline.refinement import Refinement
+from pipeline.review.answers.listed_photos import identity_finder
+from pipeline.sources.survey import examples
 from pipeline.sources.text_lists import read_table
+
+log = logging.getLogger("refinery")
 
 GENERAL = "general"  # the group of identities that the user's file gives no group
 NEIGHBOURS = 10  # the nearest persons with a group, which vote on the group of an identity
@@ -71,6 +76,23 @@ def _read_table(path: Path) -> list[dict[str, object]]:
             f"{path} has no columns identity and group: give both; the group's annotators are asked about the identity"
         )
     return rows
+
+
+def groups_in_data(
+    refinement: Refinement, grouped_identities: Mapping[str, GroupedIdentity]
+) -> dict[str, GroupedIdentity]:
+    """The groups of identities that are in the data, by the identity as the data spells it.
+
+    Identities of the file that are not in the data are counted in the log, with examples.
+    """
+    claimed: set[str | None] = set()
+    for rows in refinement.labels.batches(["claimed", "identity"]):
+        claimed.update(name for column in rows.columns for name in column.unique().to_pylist())
+    find = identity_finder(name for name in claimed if name is not None)
+    found = {name: find(name) for name in grouped_identities}
+    if unknown := [name for name, identity in found.items() if identity is None]:
+        log.warning("%d identities with a group are not in the data: %s", len(unknown), examples(unknown))
+    return {identity: grouped_identities[name] for name, identity in found.items() if identity is not None}
 
 
 def read_roster(path: str | Path) -> dict[str, list[str]]:

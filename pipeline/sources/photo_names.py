@@ -16,6 +16,11 @@ def folded_path(path: str) -> str:
     return SUFFIX.sub("", plain_path(path)).replace(" ", "_")
 
 
+def folded_name(name: str) -> str:
+    """An identity as it is compared: composed letters, slashes and no blanks."""
+    return plain_path(name).replace(" ", "_")
+
+
 def plain_path(path: str) -> str:
     """A path with composed letters and slashes, without empty parts and ".", and with its suffix."""
     composed = unicodedata.normalize("NFC", path).replace("\\", "/")

@@ -23,6 +23,7 @@ from pipeline.tables.parquet import to_parquet
 FOLDER = "ledger"
 TERMS_FILE = "ledger/terms.json"
 DEFAULT_VOTES = 2
+WITHDRAWN = "withdrawn"  # the verdict of an answer that is taken back; the ledger counts as if it had never been given
 ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
 
 
@@ -31,7 +32,7 @@ class LedgerRow:
     """One answer to one finding. Each attribute but `finding` is a column of schema.LEDGER."""
 
     finding: FindingRef
-    verdict: str  # yes, no or unsure
+    verdict: str  # yes, no, unsure or WITHDRAWN
     who: str  # the annotator; or "policy", the name of a list, or "truth"
     purpose: str  # case, audit or gold: a person answered; policy: the machine's view; list or truth: decides alone
     answer_id: str
@@ -93,7 +94,8 @@ def set_votes_wanted(root: str, votes: int) -> None:
 def read(root: str, *, superseded: bool = False) -> pa.Table:
     """All answers (columns as LEDGER), oldest first.
 
-    superseded: whether to include the earlier forms of answers that an annotator changed later.
+    superseded: whether to include the earlier forms of answers that an annotator changed later, and answers that were
+    taken back.
     Raises UserError when a file does not match its digest.
     """
     files = named_by_digest(root, FOLDER, what="people's answers")
@@ -105,7 +107,8 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
         return table
     keys = zip(*(table[c].to_pylist() for c in ("answer_id", "finding_id")), strict=True)
     last = {key: i for i, key in enumerate(keys)}
-    return table.take(pa.array(sorted(last.values()), pa.int64()))
+    table = table.take(pa.array(sorted(last.values()), pa.int64()))
+    return table.filter(pc.not_equal(table["verdict"], WITHDRAWN))
 
 
 def _keys(table: pa.Table) -> list[tuple[Any, ...]]:

@@ -4,19 +4,24 @@ A line of a list has a photo as MID/rank-FaceId-k (with or without .jpg, alone o
 two identities. Where annotators answered about the same finding, their answers count instead of the list's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.errors import UserError
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.ledger import LedgerRow
-from pipeline.review.answers.list_files import Line, short_photo_name
+from pipeline.review.answers.ledger import WITHDRAWN, LedgerRow
+from pipeline.review.answers.list_files import Line
+from pipeline.review.answers.listed_photos import ListedPhotos, identity_finder
 from pipeline.review.questions.finding_ref import FindingRef, finding_ref
 from pipeline.review.questions.persons import read_medoids
 from pipeline.schema import ID_BYTES
+from pipeline.sources.text_lists import whole_number
 
 CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
 
@@ -29,18 +34,20 @@ class ListVerdict(NamedTuple):
 
 
 class ListDecisions(NamedTuple):
-    """The verdicts of lists on a refinement's findings, and how many listed names the data has."""
+    """The verdicts of lists on a refinement's findings, and how well the lists fit the data."""
 
     verdicts: list[ListVerdict]
     known: int  # listed photos, identities or pairs that are in the data
-    unknown: int  # listed photos, identities or pairs that are not
+    unknown: Sequence[str]  # the names of those that are not
+    removed: int = 0  # photos that are kept now, and that these verdicts remove
+    class_numbers: Sequence[str] = ()  # numbers in place of identities, which are no identities of the data
 
 
 def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) -> ListDecisions:
     """The verdicts of lists on a refinement's photos and identities. says: what the lists state, one of SAYS.
 
     right: a listed photo shows its claimed identity, or the identity beside it in the list; every other photo of the
-    data does not show its claimed identity.
+    data does not show its claimed identity. Class numbers beside photos are passed over.
     wrong: a listed photo does not show its claimed identity.
     same: the two identities of a line are one person.
     go: the listed identities are removed as overlapping the test sets that the list was made for.
@@ -49,72 +56,144 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
     medoids = read_medoids(refinement)
     if says in ("right", "wrong"):
         return _about_photos(refinement, lines, medoids, right=says == "right")
-    claimed = {i for rows in refinement.labels.batches(["claimed"]) for i in rows["claimed"].unique().to_pylist()}
-    claimed.discard(None)
+    kept = _kept_by_identity(refinement)
+    find = identity_finder(kept)
     if says == "same":
-        pairs = sorted({(min(a, b), max(a, b)) for a, b in lines if b is not None and a != b})
-        known = [p for p in pairs if claimed.issuperset(p)]
-        verdicts = [ListVerdict(finding_ref("merge", *p, medoids), "yes") for p in known]
-        return ListDecisions(verdicts, len(known), len(pairs) - len(known))
-    names = {line.name for line in lines}
-    removed = claimed & names if says == "go" else claimed - names
+        return _about_pairs(lines, find, medoids)
+    found = {line.name: find(line.name) for line in lines}
+    names = {name for name in found.values() if name is not None}
+    removed = names if says == "go" else kept.keys() - names
     source = f"a list of identities that {says}"
     verdicts = [ListVerdict(finding_ref("overlap", name, source, medoids), "yes") for name in sorted(removed)]
-    return ListDecisions(verdicts, len(claimed & names), len(names - claimed))
+    unknown = [name for name, identity in found.items() if identity is None]
+    return ListDecisions(verdicts, len(names), unknown, sum(kept[name] for name in removed))
 
 
-def record_list(root: str, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]) -> int:
-    """Append a list's verdicts to the ledger and return how many were new; the same list again adds nothing.
+def record_list(
+    refinement: Refinement, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]
+) -> int:
+    """Make verdicts those of a list, and return how many answers that adds to the ledger; the same list adds none.
 
-    list_name: the value of the ledger's column `who`; files: the files of the list, whose bytes identify it.
+    Earlier verdicts of the same files on what the data still holds are taken back where they are none of these, such
+    as those of another meaning (`says`). list_name: the value of the ledger's column `who`; files: the files of the
+    list, whose bytes identify it.
     """
-    answer_id = f"list/{_digest(files)}"
-    rows = ledger.rows_of(ledger.read(root))
-    known = {r.finding.finding_id for r in rows if r.answer_id == answer_id}
+    in_force = _in_force(refinement.root, files)
+    wanted = {v.finding.finding_id: v for v in verdicts}
+    answer_id, now = _answer_id(files), _time_of_new_answers(refinement.root)
+    new = [
+        LedgerRow(v.finding, v.verdict, list_name, "list", answer_id, at=now)
+        for finding, v in wanted.items()
+        if finding not in in_force or in_force[finding].verdict != v.verdict
+    ]
+    others = {finding: row for finding, row in in_force.items() if finding not in wanted}
+    there = _present(refinement, {row.finding.subject for row in others.values()})
+    gone = [replace(r, verdict=WITHDRAWN, at=now) for r in others.values() if r.finding.subject in there]
+    return ledger.append(refinement.root, [*new, *gone])
+
+
+def withdraw_list(root: str, files: Sequence[Path]) -> int:
+    """Take all verdicts of a list back, and return how many they were; files: those that were applied together."""
+    now = _time_of_new_answers(root)
+    return ledger.append(root, [replace(row, verdict=WITHDRAWN, at=now) for row in _in_force(root, files).values()])
+
+
+def _in_force(root: str, files: Sequence[Path]) -> dict[str, LedgerRow]:
+    """The answers of a list that count, by finding_id."""
+    answer_id = _answer_id(files)
+    return {r.finding.finding_id: r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer_id}
+
+
+def _time_of_new_answers(root: str) -> datetime:
+    """Now, or later: of several lists the last one counts, even when the clock was put back between them."""
+    rows = ledger.rows_of(ledger.read(root, superseded=True))
     earlier = [r.at for r in rows if r.purpose == "list" and r.at is not None]
-    # of several lists the last one counts, even when the clock was put back between them
-    now = max([datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)])
-    return ledger.append(
-        root,
-        (
-            LedgerRow(v.finding, v.verdict, list_name, "list", answer_id, at=now)
-            for v in verdicts
-            if v.finding.finding_id not in known
-        ),
-    )
+    return max([datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)])
+
+
+def _present(refinement: Refinement, subjects: Collection[str]) -> set[str]:
+    """Those of some subjects of findings, faces or identities, that are in the data."""
+    there: set[str] = set()
+    for rows in refinement.labels.batches(["face_id", "claimed"]) if subjects else ():
+        there.update(name for column in rows.columns for name in column.to_pylist() if name in subjects)
+    return there
+
+
+def recorded_lists(root: str) -> list[str]:
+    """The names of the lists whose verdicts are in force."""
+    return sorted({row.who for row in ledger.rows_of(ledger.read(root)) if row.purpose == "list"})
 
 
 def _about_photos(
     refinement: Refinement, lines: Sequence[Line], medoids: Mapping[str, str], *, right: bool
 ) -> ListDecisions:
     """The verdicts of lists of photos; right: whether the listed photos are right, or wrong."""
-    listed: dict[str, str | None] = {short_photo_name(line.name): line.other for line in lines}
+    listed = ListedPhotos(lines, (photo.key for photo in _claimed_photos(refinement)))
+    find = identity_finder(_kept_by_identity(refinement))
+    others = {r.other for r in listed.match.readings if r.other is not None} if right else set()
+    numbers = sorted(other for other in others if whole_number(other) is not None and find(other) is None)
     verdicts: list[ListVerdict] = []
-    photos: set[str] = set()
-    for face, key, claimed in _claimed_photos(refinement):
-        name = short_photo_name(key)
-        name = name if name in listed else name.split("/", 1)[-1]  # the data's folders are nested, the list's are not
-        photos.add(name)
-        identity = listed.get(name) if right else None  # the identity beside the photo in the list
-        stays = right and name in listed and identity in (None, claimed)
-        if name in listed or right:
-            verdicts.append(ListVerdict(finding_ref("outlier", face, claimed, medoids), "no" if stays else "yes"))
+    removed = 0
+    for photo in _claimed_photos(refinement):
+        reading = listed.reading_of(photo.key)
+        identity = reading.other if reading is not None and right else None  # the one beside the photo in the list
+        identity = None if identity is None or identity in numbers else find(identity) or identity
+        stays = right and reading is not None and identity in (None, photo.claimed)
+        if reading is not None or right:
+            finding = finding_ref("outlier", photo.face_id, photo.claimed, medoids)
+            verdicts.append(ListVerdict(finding, "no" if stays else "yes"))
+            removed += not stays and identity is None and photo.is_kept
         if identity is not None and not stays:
-            verdicts.append(ListVerdict(finding_ref("misplaced", face, identity, medoids), "yes"))
-    known = len(photos & listed.keys())
-    return ListDecisions(verdicts, known, len(listed) - known)
+            verdicts.append(ListVerdict(finding_ref("misplaced", photo.face_id, identity, medoids), "yes"))
+    return ListDecisions(verdicts, len(listed.match.readings), listed.match.unknown, removed, numbers)
 
 
-def _claimed_photos(refinement: Refinement) -> Iterator[tuple[str, str, str]]:
-    """face_id, key and claimed identity of each photo that has a claimed identity."""
-    columns = ["face_id", "key", "claimed"]
-    for rows in refinement.labels.batches(columns):
+def _about_pairs(lines: Sequence[Line], find: Callable[[str], str | None], medoids: Mapping[str, str]) -> ListDecisions:
+    """The verdicts of lists of pairs of identities that are one person."""
+    known: set[tuple[str, str]] = set()
+    unknown: dict[str, None] = {}
+    for line in lines:
+        pairs = [(find(r.name), find(r.other or "")) for r in line.readings]
+        pair = next(((a, b) for a, b in pairs if a is not None and b is not None), None)
+        if pair is None:
+            unknown[f"{line.name} {line.other}"] = None
+        elif pair[0] != pair[1]:
+            known.add((min(pair), max(pair)))
+    verdicts = [ListVerdict(finding_ref("merge", *pair, medoids), "yes") for pair in sorted(known)]
+    return ListDecisions(verdicts, len(known), list(unknown))
+
+
+class _ClaimedPhoto(NamedTuple):
+    """A photo that has a claimed identity; is_kept: whether the refinement keeps it."""
+
+    face_id: str
+    key: str
+    claimed: str
+    is_kept: bool
+
+
+def _claimed_photos(refinement: Refinement) -> Iterator[_ClaimedPhoto]:
+    """The photos that have a claimed identity, batch by batch."""
+    for rows in refinement.labels.batches(["face_id", "key", "claimed", "identity"]):
         rows = rows.filter(rows["claimed"].is_valid())
-        yield from zip(*(rows[c].to_pylist() for c in columns), strict=True)
+        columns = (rows[c].to_pylist() for c in ("face_id", "key", "claimed"))
+        yield from map(_ClaimedPhoto, *columns, rows["identity"].is_valid().to_pylist())
 
 
-def _digest(files: Sequence[Path]) -> str:
+def _kept_by_identity(refinement: Refinement) -> Counter[str]:
+    """The number of kept photos of each claimed identity, which may be 0."""
+    kept: Counter[str] = Counter()
+    for photo in _claimed_photos(refinement):
+        kept[photo.claimed] += photo.is_kept
+    return kept
+
+
+def _answer_id(files: Sequence[Path]) -> str:
+    """The ledger's answer_id of all verdicts of a list: a digest of its files' bytes."""
     hasher = blake2b(digest_size=ID_BYTES)
     for file in sorted(files):
-        hasher.update(file.read_bytes())
-    return hasher.hexdigest()
+        try:
+            hasher.update(file.read_bytes())
+        except OSError as error:
+            raise UserError(f"cannot read the list {file} ({error.strerror or error}): give its file") from None
+    return f"list/{hasher.hexdigest()}"

@@ -109,6 +109,17 @@ def test_a_bin_with_a_hostile_pickle_runs_nothing(refinery: Command, world: Worl
 
 
 @pytest.mark.material
+def test_a_test_set_without_a_readable_photo_is_told_before_the_long_work(
+    refinery: Command, few: World, tmp_path: Path
+) -> None:
+    (tmp_path / "raw.bin").write_bytes(pickle.dumps(([bytes(112 * 112 * 3), b"x"], [True])))
+    refine_options = options(few.models, test_set=tmp_path / "raw.bin")
+    line = error_line(refinery("refine", tmp_path / "root", "image-folder", few.photos, *refine_options))
+    assert f"none of the 2 photos of {tmp_path / 'raw.bin'} can be used (unreadable" in line
+    assert len(list((tmp_path / "root/faces").glob("*.json"))) == 1, "the test set's faces alone"
+
+
+@pytest.mark.material
 @pytest.mark.parametrize("option", ["detector", "embedder", "second_embedder"])
 def test_files_that_are_no_models(refinery: Command, world: World, material: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x07not a model")

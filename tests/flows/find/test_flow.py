@@ -111,6 +111,14 @@ def test_aligned_faces_are_taken_as_they_are(photos: Path, tmp_path: Path) -> No
     )
 
 
+def test_a_sheet_among_the_photos_is_refused_unless_it_has_the_name_that_is_known(tmp_path: Path) -> None:
+    (tmp_path / "Ann").mkdir()
+    with pytest.raises(UserError, match=r"lies among the photos of .* call it found\.png"):
+        find(str(tmp_path), tmp_path / "no.jpg", out=tmp_path / "Ann/sheet.png")
+    with pytest.raises(UserError, match=r"cannot read .*no\.jpg"):
+        find(str(tmp_path), tmp_path / "no.jpg", out=tmp_path / "Ann/found.png")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

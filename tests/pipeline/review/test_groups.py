@@ -1,11 +1,13 @@
 """Groups of annotators and rosters are read from the user's files; a wrong file gives an error in one line."""
 
+import logging
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.review.groups import GroupedIdentity, propose_groups, read_groups, read_roster
+from pipeline.review.groups import GroupedIdentity, groups_in_data, propose_groups, read_groups, read_roster
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -79,3 +81,12 @@ def test_groups_are_proposed_only_for_identities_without_one(drawn):
     assert {p.group for p in proposals.values()} == {"north"}
     assert all(p.share == 1 for p in proposals.values())
     assert propose_groups(refinement, {}) == {}
+
+
+def test_identities_of_the_file_are_found_in_the_data_or_counted(drawn, caplog):
+    logging.getLogger("refinery").propagate = True
+    identity = next(i for i in drawn.refinement.labels.read(["claimed"])["claimed"].to_pylist() if i)
+    north = GroupedIdentity("north", "")
+    grouped = {f"./{identity}": north, "Nobody A": north, "Nobody B": north, "C": north, "D": north}
+    assert groups_in_data(drawn.refinement, grouped) == {identity: north}
+    assert caplog.messages == ["4 identities with a group are not in the data: 'Nobody A', 'Nobody B', 'C'"]

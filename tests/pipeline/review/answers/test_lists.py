@@ -97,7 +97,7 @@ def test_the_last_list_counts_though_the_clock_went_back(
         apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong")
     assert fates(path)[key] == (None, "outlier")
     every = [k for k in fates(path) if k[:3] == key[:3]]
-    apply_list(path, [written(tmp_path / "right.txt", every)], says="right")
+    apply_list(path, [written(tmp_path / "right.txt", every)], says="right", yes=True)
     assert fates(path)[key] == (key[:3], "")
 
 
@@ -112,7 +112,7 @@ def test_pairs_and_identities(root: tuple[str, Refinement, Truth], tmp_path: Pat
     apply_list(path, [written(tmp_path / "gone.txt", [gone])], says="go")
     assert {fates(path)[k] for k in fates(path) if k.startswith(f"{gone}/") and fates(path)[k][1] == "overlap"}
     assert gone not in {i for i, _ in fates(path).values()}
-    apply_list(path, [written(tmp_path / "stay.txt", names[:20])], says="stay")
+    apply_list(path, [written(tmp_path / "stay.txt", names[:20])], says="stay", yes=True)
     kept = {i.split("~")[0] for i, reason in fates(path).values() if i and not reason}
     assert kept <= set(names[:20])
     assert len(kept) >= 10
@@ -133,7 +133,7 @@ def test_identities_given_by_number_and_photos_spelt_otherwise_are_read(tmp_path
     [
         ("m.1", "right", "line 2: expected a photo (MID/photo), perhaps an identity, found 'm.1'"),
         ("m.1", "same", "line 2: expected two identities"),
-        ("a b", "go", "line 2: expected one identity, found 'a b'"),
+        ("a\tb", "go", "line 2: expected one identity, found 'a b'"),
         ("", "go", "lists nothing"),
         ("9/1-FaceId-0", "wrong", "a list that numbers identities needs --classes"),
         ("m.1/1-FaceId-0", "wrong", "give a list of this data set"),
