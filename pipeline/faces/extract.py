@@ -10,13 +10,11 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 import pyarrow as pa
 
 from pipeline import schema
 from pipeline.faces import quality
-from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, main_face
+from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, fit_aligned_crop, main_face
 from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import (
@@ -27,6 +25,7 @@ from pipeline.faces.picture import (
     decode_shrink,
     decoded_bytes,
     encode_jpeg,
+    is_portable,
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.sources.files import with_source_retries
@@ -88,7 +87,7 @@ def extract_shard(
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
-    aligned: the photos are aligned crops already and are kept as they are; the detector only adds landmarks and
+    aligned: the photos are aligned crops already, see fit_aligned_crop(); the detector only adds landmarks and
     measures. locations: of the sources, by name. reuse: pairs of a shard of photos of an earlier run and the shard of
     faces that was made from it with the same detector; the faces of unchanged files are copied from there.
 
@@ -184,12 +183,9 @@ def _align(photo: DecodedPhoto, image: Image, detected: DetectedFaces) -> FaceRo
 
 
 def _keep_aligned(photo: DecodedPhoto, image: Image, faces: DetectedFaces) -> FaceRow:
-    """The row of an aligned crop: its bytes as they are if it has 112x112 pixels, else resized."""
-    if image.shape[:2] == (SIZE, SIZE):
-        face, jpeg = image, photo.data
-    else:
-        face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-        jpeg = encode_jpeg(face)
+    """The row of an aligned crop: its bytes as they are if it has 112x112 pixels, else brought to that size."""
+    face = fit_aligned_crop(image)
+    jpeg = photo.data if face is image and is_portable(photo.data) else encode_jpeg(face)
     row = photo.row
     if len(faces.scores):
         row = _with_detection(row, faces, main_face(faces, width=image.shape[1], height=image.shape[0]))
