@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import schema
 from pipeline.faces import quality
@@ -30,13 +31,20 @@ from pipeline.faces.picture import (
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
-from pipeline.sources.photo import PhotoChanged
+from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
 ROWS = 128  # rows converted to columns at a time: as Python objects rows take twice as much memory
 LARGE = 3 << 24  # bytes of 16 megapixels, decoded; a worker decodes larger photos one at a time
 MAX_OTHERS = 32767  # the largest value of the column `others`, which has 16 bits
+
+
+class PhotosReadAgain(NamedTuple):
+    """A shard of photos, and the ids of those that could not be read when its faces were first made, and can be now."""
+
+    photos: Shard
+    face_ids: tuple[str, ...]
 
 
 class FaceRow(NamedTuple):
@@ -77,7 +85,7 @@ class DetectedPhoto(NamedTuple):
 
 
 def extract_shard(
-    part: Shard,
+    part: Shard | PhotosReadAgain,
     *,
     root: str,
     detector: FaceDetector,
@@ -93,7 +101,8 @@ def extract_shard(
 
     Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
-    photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
+    shard, read_again = part if isinstance(part, PhotosReadAgain) else (part, ())
+    photos = [PhotoRow(**row) for row in read_shard(root, shard).to_pylist()]
     earlier = _earlier_faces(root, photos, reuse)
     decoded = prefetch(
         lambda photo: earlier.get(photo.face_id) or _decode(photo, aligned=aligned, locations=locations),
@@ -101,7 +110,13 @@ def extract_shard(
         threads=PREPARE_THREADS,
     )
     rows = prefetch(_face_row, (_detect(photo, detector) for photo in decoded), threads=PREPARE_THREADS)
-    return pa.concat_tables(_tables(rows))
+    table = pa.concat_tables(_tables(rows))
+    unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
+    if pc.any(unread).as_py():
+        raise SourceUnreachable(
+            "photos could be read a moment ago, and now they cannot: repair the disk, and run again"
+        )
+    return table
 
 
 def _tables(rows: Iterator[FaceRow]) -> Iterator[pa.Table]:
