@@ -80,7 +80,10 @@ def test_a_source_that_is_unmounted_stops_the_run_and_the_next_one_is_as_undistu
     monkeypatch.setattr(storage, "RETRY_S", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(extract, "read_photo", disturbed_read(unmount, at=10))
-        with pytest.raises(SourceUnreachable, match="mount or repair its disk, and run again; finished shards stay"):
+        with pytest.raises(
+            SourceUnreachable,
+            match="repair or mount its disk, or leave it out, and run again; finished shards stay",
+        ):
             faces_of(photos, tmp_path / "root")
     if emptied:
         photos.rmdir()
