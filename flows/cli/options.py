@@ -52,7 +52,7 @@ SecondEmbedder = Annotated[
         help="A second embedder, trained on other data: nothing is removed, relabelled or merged unless both agree."
     ),
 ]
-Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 crops already.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 (or 112x96) crops already.")]
 Flip = Annotated[
     str, typer.Option(help="How the mirrored face's embedding joins the face's own: none, add or concatenate.")
 ]

@@ -3,12 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
 from pipeline.errors import UserError
-from pipeline.faces.align import SIZE, NoFace, align_main_face
-from pipeline.faces.picture import Image, UnreadablePhoto, decode
+from pipeline.faces.align import NoFace, align_main_face, fit_aligned_crop
+from pipeline.faces.picture import Image, UnreadablePhoto, check_file_size, decode
 from pipeline.faces.protocols import FaceDetector
 
 
@@ -22,10 +19,10 @@ class QueryFace(NamedTuple):
 def read_face(photo: Path, detector: FaceDetector, *, aligned: bool) -> QueryFace:
     """The main face of a photo; aligned: the photo is an aligned crop. Raises UserError where it shows no face."""
     try:
+        check_file_size(photo.stat().st_size)
         image = decode(photo.read_bytes())
         if aligned:
-            crop = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-            return QueryFace(np.asarray(crop, np.uint8), 1)
+            return QueryFace(fit_aligned_crop(image), 1)
         face, faces, _ = align_main_face(image, detector(image))
         return QueryFace(face, len(faces.scores))
     except OSError as error:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
+from flows.refine.read_again import parts_read_again
 from pipeline import schema
 from pipeline.faces.embed import BATCH, embed_shard
-from pipeline.faces.extract import extract_shard
+from pipeline.faces.extract import PhotosReadAgain, extract_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.sources.index import Source, SourceLocation, earlier_shards, index_photos
 from pipeline.tables.build import Workers, build
-from pipeline.tables.table import Table
+from pipeline.tables.table import Shard, Table
 
 SourcePaths = Mapping[str, SourceLocation]  # by the source's name: its kind and path
 
@@ -39,21 +40,28 @@ def build_faces(
     """The faces table of a photos table: one aligned face a photo, or the reason why there is none.
 
     source_paths: where the photos lie. aligned: the photos are aligned crops already; the detector is not used.
-    former: the photos of an earlier run, whose faces are reused.
+    former: the photos of an earlier run, whose faces are reused. Photos that could not be read when the table was made,
+    and can be now, are read again. Raises SourceUnreachable when a source does not answer.
     """
-    table: Table = as_task(build, name="faces")(
-        root,
-        "faces",
-        extract_shard,
-        photos.shards,
-        schema=schema.FACES,
-        version=3,
-        params={"detector": detector, "aligned": aligned},
-        workers=workers,
-        unhashed={"root": root, "locations": source_paths},
-        reuse=earlier_shards(photos, former),
-    )
-    return table
+
+    def make(parts: Sequence[Shard | PhotosReadAgain], reuse: list[list[Shard]]) -> Table:
+        table: Table = as_task(build, name="faces")(
+            root,
+            "faces",
+            extract_shard,
+            parts,
+            schema=schema.FACES,
+            version=3,
+            params={"detector": detector, "aligned": aligned},
+            workers=workers,
+            unhashed={"root": root, "locations": source_paths},
+            reuse=reuse,
+        )
+        return table
+
+    table = make(photos.shards, earlier_shards(photos, former))
+    parts = parts_read_again(photos, table, source_paths)
+    return make(parts, [[shard] for shard in photos.shards]) if parts != photos.shards else table
 
 
 def build_embeddings(

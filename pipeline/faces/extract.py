@@ -10,13 +10,12 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import schema
 from pipeline.faces import quality
-from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, main_face
+from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, fit_aligned_crop, main_face
 from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import (
@@ -27,17 +26,25 @@ from pipeline.faces.picture import (
     decode_shrink,
     decoded_bytes,
     encode_jpeg,
+    is_portable,
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
-from pipeline.sources.photo import PhotoChanged
+from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
 ROWS = 128  # rows converted to columns at a time: as Python objects rows take twice as much memory
 LARGE = 3 << 24  # bytes of 16 megapixels, decoded; a worker decodes larger photos one at a time
 MAX_OTHERS = 32767  # the largest value of the column `others`, which has 16 bits
+
+
+class PhotosReadAgain(NamedTuple):
+    """A shard of photos, and the ids of those that could not be read when its faces were first made, and can be now."""
+
+    photos: Shard
+    face_ids: tuple[str, ...]
 
 
 class FaceRow(NamedTuple):
@@ -78,7 +85,7 @@ class DetectedPhoto(NamedTuple):
 
 
 def extract_shard(
-    part: Shard,
+    part: Shard | PhotosReadAgain,
     *,
     root: str,
     detector: FaceDetector,
@@ -88,13 +95,14 @@ def extract_shard(
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
-    aligned: the photos are aligned crops already and are kept as they are; the detector only adds landmarks and
+    aligned: the photos are aligned crops already, see fit_aligned_crop(); the detector only adds landmarks and
     measures. locations: of the sources, by name. reuse: pairs of a shard of photos of an earlier run and the shard of
     faces that was made from it with the same detector; the faces of unchanged files are copied from there.
 
     Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
-    photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
+    shard, read_again = part if isinstance(part, PhotosReadAgain) else (part, ())
+    photos = [PhotoRow(**row) for row in read_shard(root, shard).to_pylist()]
     earlier = _earlier_faces(root, photos, reuse)
     decoded = prefetch(
         lambda photo: earlier.get(photo.face_id) or _decode(photo, aligned=aligned, locations=locations),
@@ -102,7 +110,13 @@ def extract_shard(
         threads=PREPARE_THREADS,
     )
     rows = prefetch(_face_row, (_detect(photo, detector) for photo in decoded), threads=PREPARE_THREADS)
-    return pa.concat_tables(_tables(rows))
+    table = pa.concat_tables(_tables(rows))
+    unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
+    if pc.any(unread).as_py():
+        raise SourceUnreachable(
+            "photos could be read a moment ago, and now they cannot: repair the disk, and run again"
+        )
+    return table
 
 
 def _tables(rows: Iterator[FaceRow]) -> Iterator[pa.Table]:
@@ -184,12 +198,9 @@ def _align(photo: DecodedPhoto, image: Image, detected: DetectedFaces) -> FaceRo
 
 
 def _keep_aligned(photo: DecodedPhoto, image: Image, faces: DetectedFaces) -> FaceRow:
-    """The row of an aligned crop: its bytes as they are if it has 112x112 pixels, else resized."""
-    if image.shape[:2] == (SIZE, SIZE):
-        face, jpeg = image, photo.data
-    else:
-        face = np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-        jpeg = encode_jpeg(face)
+    """The row of an aligned crop: its bytes as they are if it has 112x112 pixels, else brought to that size."""
+    face = fit_aligned_crop(image)
+    jpeg = photo.data if face is image and is_portable(photo.data) else encode_jpeg(face)
     row = photo.row
     if len(faces.scores):
         row = _with_detection(row, faces, main_face(faces, width=image.shape[1], height=image.shape[0]))

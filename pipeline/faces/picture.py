@@ -21,6 +21,7 @@ __all__ = [
     "decode_shrink",
     "decoded_bytes",
     "encode_jpeg",
+    "is_portable",
 ]
 MAX_FILE_BYTES = 1 << 27  # a photo with the video of a phone behind it stays below
 SHRINKS = (1, 2, 4, 8)  # what JPEG's decoder can divide a picture's sides by
@@ -89,6 +90,17 @@ def decoded_bytes(data: bytes) -> int:
     except Exception:  # noqa: BLE001  decode() gives the reason
         return 0
     return width * height * pixel_bytes
+
+
+def is_portable(data: bytes) -> bool:
+    """Whether other decoders read a photo as decode() does, and without a warning; data: of a photo that is decoded.
+
+    They warn of a JPEG without an end marker, and most of them do not turn a PNG or WebP.
+    """
+    if data.startswith(jpeg.START):
+        return jpeg.read_stream(data).ended
+    header = opencv.read_header(data)
+    return header is None or header.orientation == 1
 
 
 def _pillow_format(data: bytes) -> str | None:

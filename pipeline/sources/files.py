@@ -30,6 +30,13 @@ class FolderOptions(NamedTuple):
     identity_level: int = 0
 
 
+class _NoAnswerError(OSError):
+    """A SourceUnreachable, for with_retries()."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class FileStamp(NamedTuple):
     """The version of a file: its size in bytes and its modification time in nanoseconds."""
 
@@ -123,7 +130,9 @@ def is_fault_of_file(error: OSError, file: Path, *folders: str | Path) -> bool:
 def unreachable(error: OSError, file: Path) -> SourceUnreachable:
     """The error for a file whose storage does not answer."""
     reason = error.strerror or type(error).__name__
-    return SourceUnreachable(f"{file} cannot be read ({reason}): mount or repair its disk, and run again")
+    return SourceUnreachable(
+        f"{file} cannot be read ({reason}): repair or mount its disk, or leave it out, and run again"
+    )
 
 
 def with_source_retries(source: str, access: Callable[[], Result]) -> Result:
@@ -136,7 +145,7 @@ def with_source_retries(source: str, access: Callable[[], Result]) -> Result:
         try:
             return access()
         except SourceUnreachable as error:
-            raise OSError(errno.ESTALE, str(error)) from None
+            raise _NoAnswerError(errno.ESTALE, str(error)) from None
 
     try:
         return with_retries(source, access_storage)

@@ -14,12 +14,12 @@ import numpy as np
 import simplejpeg
 
 from pipeline.faces.picture_formats import exif, pillow
-from pipeline.faces.picture_formats.pixels import Image, UnreadablePhoto, check_size, upright
+from pipeline.faces.picture_formats.pixels import MAX_PIXELS, Image, UnreadablePhoto, check_size, upright
 
 START, END = b"\xff\xd8", b"\xff\xd9"
 MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)  # FF may be repeated before a marker
-END_OF_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)  # within a scan FF is escaped, or restarts it
-SOI, EOI, SOS, APP0, APP1 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1
+END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)  # within a scan FF is escaped, or restarts it
+SOS, APP0, APP1 = 0xDA, 0xE0, 0xE1
 JFIF = b"JFIF\0"
 BARE_MARKERS = {0x01, *range(0xD0, 0xD8)}  # without a segment
 FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # a frame's header gives the picture's size
@@ -31,8 +31,11 @@ SKIPPED_MARKERS = {*range(0xE0, 0xF0), 0xFE, 0xDC, 0xDE, 0xDF}  # metadata, comm
 # libjpeg's warnings (jerror.h); the first one says nothing about the pixels
 HARMLESS_WARNING = "Invalid SOS parameters"
 EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression", "Unsupported marker", "Invalid JPEG file")
 # what TurboJPEG refuses, but not libjpeg: a sampling of colours that has no name, an odd mark of the colour space
 REFUSED_BY_TURBOJPEG = ("Could not determine subsampling", "Unknown Adobe color transform")
+
+MAX_SCANNED_PIXELS = 20 * MAX_PIXELS  # of all scans: each passes through the whole picture, however little it holds
 
 
 class Segment(NamedTuple):
@@ -80,65 +83,71 @@ def decode(data: bytes, shrink: int) -> Image:
 
 
 def read_stream(data: bytes) -> Stream:
-    """The picture at the beginning of a file. Raises UnreadablePhoto when the file ends before its last scan begins."""
-    kept, size, missing, orientation, end, ended = [START], None, None, None, len(data), False
+    """The picture at the beginning of a file.
+
+    Raises UnreadablePhoto when the file ends before its last scan begins, or has more scans than can be decoded.
+    """
+    frame, orientation, kept = None, None, [START]
     for marker, start, segment_end in _segments(data, len(START)):
         segment = data[start:segment_end]
         if marker == APP1 and orientation is None and segment[3:].startswith(exif.PREFIX):
             orientation = exif.orientation_of(segment[3:])
-        if marker in FRAME_MARKERS and size is None:
-            missing, size = _Missing(segment), struct.unpack_from(">HH", segment.ljust(9, b"\0"), 4)
         if marker == APP0 and segment[3:].startswith(JFIF):  # of another revision than 1.0 libjpeg warns
             segment = segment[:8] + b"\1\1" + segment[10:]
+        if marker in FRAME_MARKERS and frame is None:
+            frame = _Frame(segment)
         if marker in KEPT_MARKERS:
             kept += b"\xff", segment
-        if marker == SOS and missing is not None:
-            found = END_OF_SCAN.search(data, segment_end)
-            end = found.start() if found else len(data)
-            kept += b"\xff", segment, data[segment_end:end]
-            ended = found is not None and found[1][0] == EOI
-            missing.remove(segment)
-            if ended or not missing:
+        if marker == SOS and frame is not None:
+            frame.add_scan(segment, _scan_end(data, segment_end), data)
+            kept += b"\xff", segment, data[segment_end : frame.end]
+            if frame.ended or not frame.missing:
                 break
-    cut = f"cut short after {len(data)} bytes" if end == len(data) else ""
-    if size is None or missing is None or missing.untouched:
-        raise UnreadablePhoto(f"{cut}, before the first pixels")
-    if missing and not (ended and missing.progressive):
-        raise UnreadablePhoto("damaged inside (a scan is missing)" if ended else f"cut short after {len(data)} bytes")
-    return Stream(b"".join([*kept, END]), size[1], size[0], orientation or 1, ended, cut)
+    if frame is None or not frame.scans:
+        raise UnreadablePhoto(f"cut short after {len(data)} bytes, before the first pixels")
+    frame.check(len(data))
+    cut = f"cut short after {len(data)} bytes" if frame.end == len(data) else ""
+    return Stream(b"".join([*kept, END]), frame.width, frame.height, orientation or 1, frame.ended, cut)
 
 
-class _Missing:
-    """The coefficients of a frame that no scan has brought so far.
+class _Frame:
+    """A frame, and the coefficients of it that no scan has brought so far.
 
     A scan of a sequential frame brings its components whole; one of a progressive frame brings some coefficients, down
     to a bit.
     """
 
-    def __init__(self, frame: bytes) -> None:
-        """frame: the segment of the frame's header."""
-        components = frame[9::3][: frame[8] if len(frame) > 8 else 0]
-        self.progressive = frame[0] in PROGRESSIVE_FRAMES
-        self.components = set(components)
+    def __init__(self, header: bytes) -> None:
+        """header: the segment of the frame's header."""
+        self.height, self.width = struct.unpack_from(">HH", header.ljust(9, b"\0"), 4)
+        components = header[9::3][: header[8] if len(header) > 8 else 0]
+        self.missing = set(components)
+        self.progressive = header[0] in PROGRESSIVE_FRAMES
         self.lowest_bits = {c: bytearray(b"\xff" * 64) for c in components} if self.progressive else {}
-        self.untouched = True
+        self.scans, self.end, self.ended = 0, 0, False  # end: where the last scan ends; ended: at the end marker
 
-    def remove(self, scan: bytes) -> None:
-        """Note what a scan brings. scan: the segment of its header, which lists components and ranges."""
-        count = scan[3] if len(scan) > 3 else 0
-        if len(scan) < 7 + 2 * count:
+    def add_scan(self, header: bytes, end: int, data: bytes) -> None:
+        """Note what a scan brings. header: the segment of its header, which lists components and ranges."""
+        self.scans, self.end, self.ended = self.scans + 1, end, data[end : end + 2] == END
+        count = header[3] if len(header) > 3 else 0
+        if len(header) < 7 + 2 * count:
             return
-        self.untouched = False
-        components = scan[4 : 4 + 2 * count : 2]
+        components = header[4 : 4 + 2 * count : 2]
         if self.progressive:
-            first, last, low = scan[4 + 2 * count], min(63, scan[5 + 2 * count]), scan[6 + 2 * count] & 15
+            first, last, low = header[4 + 2 * count], min(63, header[5 + 2 * count]), header[6 + 2 * count] & 15
             for bits in (self.lowest_bits[c] for c in components if c in self.lowest_bits):
                 bits[first : last + 1] = bytes([low]) * (last + 1 - first)
             components = bytes(c for c, bits in self.lowest_bits.items() if not any(bits))
-        self.components.difference_update(components)
+        self.missing.difference_update(components)
 
-    def __bool__(self) -> bool:
-        return bool(self.components)
+    def check(self, file_bytes: int) -> None:
+        """Raise UnreadablePhoto when a scan is missing, or decoding all of them would take minutes."""
+        if self.missing and not (self.ended and self.progressive):
+            raise UnreadablePhoto(
+                "damaged inside (a scan is missing)" if self.ended else f"cut short after {file_bytes} bytes"
+            )
+        if self.scans * self.width * self.height > MAX_SCANNED_PIXELS:
+            raise UnreadablePhoto(f"{self.scans} scans of {self.width}x{self.height} pixels would take minutes")
 
 
 def _segments(data: bytes, place: int) -> Iterator[Segment]:
@@ -154,8 +163,13 @@ def _segments(data: bytes, place: int) -> Iterator[Segment]:
         yield Segment(marker, place - 1, place + length)
         place += length
         if marker == SOS:
-            found = END_OF_SCAN.search(data, place)
-            place = found.start() if found else len(data)
+            place = _scan_end(data, place)
+
+
+def _scan_end(data: bytes, place: int) -> int:
+    """Where the data of a scan ends that begins at a place: at a marker, or at the end of the file."""
+    found = END_OF_SCAN.search(data, place)
+    return found.start() if found else len(data)
 
 
 def _decode(stream: Stream, shrink: int, *, strict: bool) -> Image:
@@ -170,6 +184,8 @@ def _decode(stream: Stream, shrink: int, *, strict: bool) -> Image:
 def _decode_despite(message: str, stream: Stream, shrink: int) -> Image:
     """The picture in spite of libjpeg's message where that is not about its pixels; else raises UnreadablePhoto."""
     if any(words in message for words in REFUSED_BY_TURBOJPEG):
+        if not stream.ended:  # Pillow does not tell whether pixels are missing
+            raise UnreadablePhoto(stream.cut or "damaged inside (it has no end marker)")
         return pillow.decode_jpeg(stream.data, shrink)
     if HARMLESS_WARNING in message:
         return _decode(stream, shrink, strict=False)
@@ -179,4 +195,6 @@ def _decode_despite(message: str, stream: Stream, shrink: int) -> Image:
         scan = stream.data.removesuffix(END)
         if not stream.ended or len(scan) - len(scan.rstrip(b"\0")) >= int(match[1]):
             return _decode(stream, shrink, strict=False)
-    raise UnreadablePhoto(stream.cut or f"damaged inside ({message})")
+    if message.startswith(DAMAGE):
+        raise UnreadablePhoto(stream.cut or f"damaged inside ({message})")
+    raise UnreadablePhoto(f"a JPEG that cannot be decoded ({message})")

@@ -16,6 +16,9 @@ from pipeline.faces.picture_formats.pixels import UnreadablePhoto, check_size
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 PICTURE_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT"}
+METADATA_CHUNKS = set(
+    b"tEXt zTXt iTXt eXIf pHYs tIME gAMA cHRM sRGB iCCP sBIT bKGD hIST sPLT oFFs pCAL sCAL acTL fcTL fdAT".split()
+)  # sloppy writers give them wrong checksums, which decoders do not mind
 # ImageMagick's names for EXIF in a text chunk, from before PNG had a chunk for it
 RAW_PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")
 MAX_PROFILE = 1 << 20  # bytes of text
@@ -45,9 +48,10 @@ def read_png(data: bytes) -> Png:
     header, kept, orientation, kinds = b"", [SIGNATURE], 0, set()
     for chunk in _chunks(data):
         kinds.add(chunk.kind)
+        wrong = zlib.crc32(chunk.kind + chunk.content) != int.from_bytes(chunk.data[-4:], "big")
+        if wrong and chunk.kind not in METADATA_CHUNKS:  # one with a wrong name may have been pixels
+            raise UnreadablePhoto(f"damaged inside (the checksum of chunk {len(kept)} is wrong)")
         if chunk.kind in PICTURE_CHUNKS:
-            if zlib.crc32(chunk.kind + chunk.content) != int.from_bytes(chunk.data[-4:], "big"):
-                raise UnreadablePhoto(f"damaged inside (the checksum of {chunk.kind.decode()} is wrong)")
             kept.append(chunk.data)
             if not header:
                 header = chunk.content.ljust(13, b"\0")
@@ -57,7 +61,7 @@ def read_png(data: bytes) -> Png:
             orientation = exif.orientation_of(chunk.content)
         elif chunk.kind in (b"tEXt", b"zTXt") and not orientation:
             orientation = exif.orientation_of(_raw_profile(chunk))
-    if not header or (b"IEND" not in kinds and not _is_whole(kept)):
+    if not header or b"IDAT" not in kinds or (b"IEND" not in kinds and not _is_whole(kept)):
         raise UnreadablePhoto(f"cut short after {len(data)} bytes")
     has_alpha = bool(colour & 4) or b"tRNS" in kinds
     return Png(width, height, depth, has_alpha, orientation or 1, b"".join([*kept, END]))

@@ -13,7 +13,6 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.refinement import latest
 from pipeline.sources.index import PhotoRow
-from pipeline.sources.photo import PhotoChanged
 from tests.builders.small_world import World
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
@@ -94,18 +93,33 @@ def test_another_rule_runs_no_model_and_another_embedder_only_itself(
 def test_photos_that_could_not_be_read_are_tried_again(
     few: World, input_counts: Counter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, unreadable_photo = extract.read_photo, first(few, 2)
+    """A photo is away while the faces are made. Then it is back, the same, and so the photos table is, too."""
+    photos = shutil.copytree(few.photos, tmp_path / "photos", symlinks=True)
+    world, away = World(photos, [], few.models), tmp_path / "away.jpg"
+    photo = first(world, 2)
+    read = extract.read_photo
 
-    def read_but_one(photo: PhotoRow, locations: dict) -> bytes:
-        if photo.key == f"{unreadable_photo.parent.name}/{unreadable_photo.name}":
-            raise PhotoChanged("the disk is away")
-        return read(photo, locations)
+    def read_without_one(row: PhotoRow, locations: dict) -> bytes:
+        if photo.exists():
+            photo.rename(away)
+        return read(row, locations)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "read_photo", read_but_one)
-        few.refine(tmp_path / "root", shards=4)
+        patch.setattr(extract, "read_photo", read_without_one)
+        world.refine(tmp_path / "root", shards=4)
+    assert failures(tmp_path / "root") == [f"unreadable: {photo.name} vanished since it was indexed"]
+    away.rename(photo)
     input_counts.clear()
-    few.refine(tmp_path / "root", shards=2)
+    world.refine(tmp_path / "root", shards=4)
     assert input_counts["photos"] == 1  # it alone: what cannot be decoded comes to no detector
-    few.refine(tmp_path / "afresh", shards=2)
+    world.refine(tmp_path / "afresh", shards=4)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
+    input_counts.clear()
+    world.refine(tmp_path / "root", shards=4)
+    assert not input_counts
+
+
+def failures(root: Path) -> list[str]:
+    """The failures of photos that are no junk: their bytes did not come."""
+    table = latest(str(root)).faces.read(["failure", "sha"]).to_pylist()
+    return [row["failure"] for row in table if row["failure"] and row["sha"] is None]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.faces.align import TEMPLATE, align_face, main_face, similarity_transform
+from pipeline.faces.align import TEMPLATE, NoFace, align_face, fit_aligned_crop, main_face, similarity_transform
 from pipeline.faces.protocols import DetectedFaces
 
 
@@ -94,3 +94,25 @@ def test_with_a_box_relative_or_in_pixels_the_face_in_it_is_the_main_one() -> No
     assert main_face(detected, width=200, height=200, box=(0.0, 0.0, 0.2, 0.25)) == 0
     assert main_face(detected, width=200, height=200, box=(5, 0, 45, 50)) == 0
     assert main_face(detected, width=200, height=200, box=(50, 0, 60, 10)) == 0, "the nearest face, as none overlaps"
+
+
+def test_a_narrow_crop_gets_the_columns_that_it_lacks() -> None:
+    """The 112x96 crop is the 112x112 one without 8 columns on either side, at any size."""
+    whole = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8), (0, 0), 3)
+    narrow = whole[:, 8:104]
+    assert np.array_equal(fit_aligned_crop(narrow)[:, 8:104], narrow)
+    assert np.array_equal(fit_aligned_crop(narrow)[:, :8], np.repeat(narrow[:, :1], 8, 1))
+    for size in ((192, 224), (240, 281)):  # the second has not exactly the shape
+        fitted = fit_aligned_crop(cv2.resize(narrow, size, interpolation=cv2.INTER_CUBIC))
+        assert fitted.shape == (112, 112, 3)
+        assert np.abs(fitted[:, 8:104].astype(int) - narrow).mean() < 2
+
+
+def test_a_square_crop_is_resized_and_another_shape_refused() -> None:
+    whole = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8), (0, 0), 3)
+    assert fit_aligned_crop(whole) is whole
+    for size in ((224, 224), (160, 161)):
+        assert np.abs(fit_aligned_crop(cv2.resize(whole, size)).astype(int) - whole).mean() < 2
+    for height, width in ((218, 178), (96, 112), (112, 64), (1, 1000)):
+        with pytest.raises(NoFace, match=f"square or has the shape of 112x96, this one has {height}x{width} pixels"):
+            fit_aligned_crop(np.zeros((height, width, 3), np.uint8))

@@ -21,6 +21,7 @@ from pipeline.sources.index import Source, index_photos
 from pipeline.sources.photo import SourceUnreachable
 from pipeline.tables import storage
 from pipeline.tables.table import Shard
+from tests.builders.photos.encoded_pictures import encoded, exif_block, png_chunk
 
 
 @pytest.fixture
@@ -182,6 +183,27 @@ def test_a_file_that_is_too_large_for_a_photo_is_not_read(tmp_path: Path, monkey
         stream.truncate(1 << 40)
     row = rows(tmp_path, {"a.jpg": jpeg(160, 0)}, face_in_the_middle)["huge.jpg"]
     assert row["failure"] == f"unreadable: {1 << 40} bytes are more than {MAX_FILE_BYTES}, the most of a photo's file"
+
+
+def test_aligned_crops_of_every_shape_have_a_face_or_the_reason(tmp_path: Path) -> None:
+    crop = decode(jpeg(112, 0))
+    png = encoded(crop, ".png")
+    files = {
+        "a.png": png,
+        "narrow.png": encoded(crop[:, 8:104], ".png"),
+        "flat.png": encoded(crop[30:], ".png"),
+        "turned.png": png[:33] + png_chunk(b"eXIf", exif_block(3)) + png[33:],
+        "no_end.jpg": jpeg(112, 0)[:-2],
+        "end.jpg": jpeg(112, 0),
+    }
+    faces = rows(tmp_path, files, face_in_the_middle, aligned=True)
+    assert faces["flat.png"]["failure"].startswith("no_face: an aligned crop is square")
+    assert {n for n in files if faces[n].get("jpeg") == files[n]} == {"a.png", "end.jpg"}
+    # whatever reads the stored face sees the same: by OpenCV, which turns no PNG
+    read = {n: cv2.imdecode(np.frombuffer(row["jpeg"], np.uint8), 1) for n, row in faces.items() if "jpeg" in row}
+    assert np.abs(read["narrow.png"][:, 8:104].astype(int) - crop[:, 8:104]).mean() < 2
+    assert np.abs(read["turned.png"].astype(int) - crop[::-1, ::-1]).mean() < 2
+    assert np.abs(read["no_end.jpg"].astype(int) - crop).mean() < 2
 
 
 @pytest.mark.material

@@ -6,6 +6,7 @@ from random import Random
 import cv2
 import numpy as np
 import pytest
+import simplejpeg
 
 from pipeline.faces.picture import UnreadablePhoto, decode
 from tests.builders.photos.encoded_pictures import by_pillow, encoded, textured
@@ -83,6 +84,25 @@ def test_blocks_that_damage_has_skipped_are_noticed_and_padding_is_not() -> None
         decode(BASELINE[:-2] + b"blocks of the picture" + BASELINE[-2:])
 
 
+def test_a_picture_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    """A scan of a few bytes passes through all pixels."""
+    size = struct.pack(">HH", *textured().shape[:2])
+    large, at = PROGRESSIVE.replace(size, struct.pack(">HH", 8000, 8000)), scans(PROGRESSIVE)[0]
+    first = large.rfind(b"\xff\xda", 0, at)
+    with pytest.raises(UnreadablePhoto, match="scans of 8000x8000 pixels would take minutes"):
+        decode(large[:first] + 100 * (large[first:at] + b"\0\0") + large[first:])
+
+
+def test_a_kind_of_jpeg_that_is_not_decoded_is_not_called_damaged() -> None:
+    frame = BASELINE.index(b"\xff\xc0")
+    for precision, kind in ((12, b"\xc1"), (8, b"\xcb")):  # 12 bits a channel; lossless, with arithmetic coding
+        odd = (
+            BASELINE[: frame + 1] + kind + BASELINE[frame + 2 : frame + 4] + bytes([precision]) + BASELINE[frame + 5 :]
+        )
+        with pytest.raises(UnreadablePhoto, match="a JPEG that cannot be decoded"):
+            decode(odd)
+
+
 def test_metadata_between_the_segments_does_not_count() -> None:
     whole, at = decode(BASELINE), BASELINE.index(b"\xff\xdb")
     for between in (b"garbage", b"\xff\xff", b"\xff\xfe\0\4no", b"\xff\xe5\0\5\xff\xda\xff", b"\xff\xd0"):
@@ -104,17 +124,19 @@ def test_every_sampling_and_colour_space_is_decoded_to_the_same_picture_as_by_op
             assert np.array_equal(decode(jpeg, shrink), cv2.imdecode(np.frombuffer(jpeg, np.uint8), flag))
 
 
-def test_a_sampling_that_turbojpeg_does_not_know_is_decoded() -> None:
-    """Greyscale with the factors 2x2, which mean nothing in a picture of one component, and colour with 4x1 for all."""
+def test_a_jpeg_that_turbojpeg_does_not_know_is_decoded_as_by_libjpeg() -> None:
+    """Factors of 2x1 for the third component as well, and a mark of the colour space that no writer defines."""
     jpeg = encoded(textured(64, 64), ".jpg", cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422)
-    frame = jpeg.index(b"\xff\xc0")
-    sampling = frame + 11
-    assert jpeg[sampling] == 0x21
-    # 2x1, 2x1, 1x1: the third component lacks a block in each unit, so the scan reads other blocks, but all of them
-    odd = jpeg[: frame + 14] + b"\x21" + jpeg[frame + 15 :]
-    assert struct.unpack_from(">HH", odd, frame + 5) == (64, 64)
-    try:
-        image = decode(odd)
-    except UnreadablePhoto as reason:
-        pytest.fail(f"it was refused: {reason}")
-    assert image.shape == (64, 64, 3)
+    factors = jpeg.index(b"\xff\xc0") + 17
+    assert jpeg[factors - 6 : factors + 1 : 3] == b"\x21\x11\x11"
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\7"
+    end_of_jfif = 4 + int.from_bytes(jpeg[4:6], "big")
+    marked = jpeg[:2] + adobe + jpeg[end_of_jfif:]
+    for odd, refusal in ((jpeg[:factors] + b"\x21" + jpeg[factors + 1 :], "subsampling"), (marked, "Adobe")):
+        with pytest.raises(ValueError, match=refusal):
+            simplejpeg.decode_jpeg(odd)
+        for shrink, flag in ((1, cv2.IMREAD_COLOR), (4, cv2.IMREAD_REDUCED_COLOR_4)):
+            expected = cv2.imdecode(np.frombuffer(odd, np.uint8), flag)
+            assert np.array_equal(decode(odd, shrink), expected)
+        with pytest.raises(UnreadablePhoto, match="cut short"):
+            decode(odd[:-300])

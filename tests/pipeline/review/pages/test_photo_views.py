@@ -47,12 +47,12 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
 def test_a_photo_that_is_gone_leaves_the_face(drawn):
     photos, refinement = drawn
     row = refinement.photos.read(["face_id", "key"]).to_pylist()[0]
-    file: Path = photos / row["key"]
-    kept = file.rename(file.with_suffix(".away"))
-    try:
-        assert decoded(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
-    finally:
-        kept.rename(file)
+    for path in (photos / row["key"], Path(photos)):  # its file, and its whole source
+        kept = path.rename(path.with_suffix(".away"))
+        try:
+            assert decoded(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
+        finally:
+            kept.rename(path)
 
 
 def test_there_are_pictures_of_the_requested_faces_only(drawn):
