@@ -20,7 +20,7 @@ from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.records import Review, Server
 from tests.builders.label_studio.simulated_annotators import AnsweredPage
 
 NOT_TABLES = ("review/", "asked/", "ledger/")  # folders of a root whose files no manifest lists
@@ -128,7 +128,7 @@ def lost_answers(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
     return faults + [f"answer {k}: {n} times" for k, n in held.items() if n > 1]
 
 
-def doubled_questions(server: Server, review: str) -> list[str]:
+def doubled_questions(server: Server, review: Review) -> list[str]:
     """Projects, questions and items that are on the server more than once.
 
     Items may be on the server again in projects for one more opinion, so these projects do not count for items.

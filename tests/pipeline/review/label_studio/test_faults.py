@@ -14,7 +14,7 @@ from pipeline.review.label_studio.records import Server
 from tests.builders.label_studio.fault_proxy import Fault
 from tests.builders.label_studio.label_server import begin, connection
 from tests.builders.label_studio.review_pages import grid, pair
-from tests.builders.label_studio.sent_questions import on_server, post
+from tests.builders.label_studio.sent_questions import on_server, post, review_of
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -29,9 +29,11 @@ from pipeline.review.label_studio import send
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions
 from tests.builders.label_studio.review_pages import grid, ids, pictures
+from tests.builders.label_studio.sent_questions import review_of
 send.BATCH = 3
 questions = [grid(f"person {i}") for i in range(12)]
-send_questions(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted_items=ids(*questions))
+server, review = Server(sys.argv[1], sys.argv[2]), review_of(sys.argv[3])
+send_questions(server, review, "all", questions, pictures, wanted_items=ids(*questions))
 """
 
 
@@ -88,7 +90,7 @@ def test_requests_are_repeated_after_temporary_faults_and_nothing_is_doubled(ser
     assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
     assert fault.times == 0
     assert on_server(server, name) == Counter(q.id for q in questions)
-    assert len(StudioClient(server).projects(name)) == 2
+    assert len(StudioClient(server).projects(review_of(name))) == 2
 
 
 @pytest.mark.parametrize(
