@@ -11,7 +11,7 @@ from flows.review.root_server import media_folder
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
 from pipeline.review.answers.machine_views import machine_views
-from pipeline.review.answers.question_log import log_questions
+from pipeline.review.answers.question_log import log_questions, read_question_log
 from pipeline.review.groups import GroupedIdentity, propose_groups
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
@@ -48,14 +48,22 @@ def send_round(
     """
     root, client = refinement.root, StudioClient(server)
     ledger.set_votes_wanted(root, limits.votes)
-    sent = sent_tasks(client, review)
-    deleted = deleted_projects(root, server, review, client.projects(review))
+    present = client.projects(review)
+    sent = sent_tasks(client, present)
+    deleted = deleted_projects(root, server, review, present)
     restored = [
         (case, of.project.mark.group.removesuffix(REPEATED)) for of, case in _lost_cases(refinement, sent, review)
     ]
     _log_cases(refinement, restored)
     finished = _finished_pages(sent, collect_cursors(root, server, review))
-    planned = plan_round(refinement, {i for s in sent for i in s.task.items}, known, limits, finished_pages=finished)
+    planned = plan_round(
+        refinement,
+        {i for s in sent for i in s.task.items},
+        known,
+        limits,
+        finished_pages=finished,
+        waiting_gold=_waiting_gold(root, sent),
+    )
     cases = [(case, question.group) for question in planned.questions for case in question.cases]
     _log_cases(refinement, cases)
     groups = {s.project.mark.group for s in sent}
@@ -105,6 +113,12 @@ def _finished_pages(sent: Sequence[SentTask], cursors: Mapping[str, str]) -> dic
         if not (task.finished and collected):
             unfinished.update(task.items)
     return {item: n for item, n in pages.items() if item not in unfinished}
+
+
+def _waiting_gold(root: str, sent: Sequence[SentTask]) -> int:
+    """The number of gold questions on the server that still wait for an answer."""
+    gold = {item.item for item in read_question_log(root) if item.purpose == "gold"}
+    return len(gold & {item for of in sent if not of.task.finished for item in of.task.items})
 
 
 def _send_by_project(

@@ -56,12 +56,14 @@ def plan_round(
     limits: RoundLimits,
     *,
     finished_pages: Mapping[str, int] | None = None,
+    waiting_gold: int = 0,
 ) -> Round:
     """The next round of a review of this refinement.
 
     sent_items: ids of items that earlier rounds sent; grouped_identities: group and title of an identity, by identity.
     finished_pages: by id of an item that nobody will answer any more, the number of its finished pages, whose answers
-    are all in the ledger. Where they give no verdict, the item is asked about again.
+    are all in the ledger. Where they give no verdict, the item is asked about again. waiting_gold: gold questions that
+    wait for an answer.
     """
     table = ledger.read(refinement.root)
     rows = ledger.rows_of(table)
@@ -87,6 +89,7 @@ def plan_round(
         sent_items=sent_items,
         grouped_identities=grouped_identities,
         confirmed_faces={subject for kind, subject, verdict in verdicts if (kind, verdict) == ("outlier", "no")},
+        waiting_gold=waiting_gold,
         limits=limits,
     )
     wanted = {c.id for c in candidates if c.error_probability >= MIN_ERROR_PROBABILITY and c.id not in answered}
@@ -107,6 +110,7 @@ class _Selection:
     sent_items: Collection[str] = field(kw_only=True)
     grouped_identities: Mapping[str, GroupedIdentity] = field(kw_only=True)
     confirmed_faces: Collection[str] = field(kw_only=True)
+    waiting_gold: int = field(kw_only=True)
     limits: RoundLimits = field(kw_only=True)
 
     def questions(self) -> list[GroupQuestion]:
@@ -159,7 +163,7 @@ class _Selection:
             confirmed_faces=self.confirmed_faces,
         )
         new = sum(1 if q.question.page == MIXED else len(q.cases) for q in questions if not q.repeated)
-        return questions, new + sum(c.id in self.sent_items for c in chosen)
+        return questions, new + self.waiting_gold + sum(c.id in self.sent_items for c in chosen)
 
 
 def _count_answers(rows: Sequence[LedgerRow], findings: Collection[str]) -> dict[str, int]:

@@ -44,7 +44,7 @@ def read_rows(fetch: Callable[[int], ListingPage], *, listing: str) -> Iterator[
     """
     seen: set[int] = set()
     total = 0
-    for _ in range(PASSES):
+    for attempt in range(PASSES):
         for number in count(1):
             try:
                 page = fetch(number)
@@ -53,7 +53,7 @@ def read_rows(fetch: Callable[[int], ListingPage], *, listing: str) -> Iterator[
                     raise
                 break
             new = {row.id: row for row in page.rows if row.id not in seen}
-            if page.rows and not new and not seen.isdisjoint(row.id for row in page.rows) and number == 2:
+            if attempt == 0 and number == 2 and page.rows and not new:
                 raise UserError(_message(listing, seen, page.total, "page 2 is page 1 again"))
             seen |= new.keys()
             total = page.total

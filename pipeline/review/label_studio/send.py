@@ -6,7 +6,7 @@ server answered with an error although it did the work, the next send adds what 
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,19 +51,21 @@ def send_questions(
     client, counts = StudioClient(server), []
     wanted = frozenset(wanted_items) | {item.id for q in questions for item in q.items}
     terms = SendTerms(wanted, votes, media.absolute() if media else None, tuple(annotators))
+    projects = client.projects(review)
     for page in KINDS:
         mark, on_page = ProjectMark(review.name, group, page, review.root), [q for q in questions if q.page == page]
         try:
-            counts.append(_send_page(client, review, mark, on_page, pictures=pictures, terms=terms))
+            counts.append(_send_page(client, projects, mark, on_page, pictures=pictures, terms=terms))
         except NotFoundError:  # somebody deleted the project during the send: make it again
-            counts.append(_send_page(client, review, mark, on_page, pictures=pictures, terms=terms))
+            projects = client.projects(review)
+            counts.append(_send_page(client, projects, mark, on_page, pictures=pictures, terms=terms))
     return SendCounts(*(sum(n) for n in zip(*counts, strict=True)))
 
 
-def sent_tasks(client: StudioClient, review: Review) -> list[SentTask]:
-    """All questions of a review on the server that stay there: answered ones, and open ones that were not edited."""
+def sent_tasks(client: StudioClient, projects: Iterable[Project]) -> list[SentTask]:
+    """All questions of projects that stay on the server: answered ones, and open ones that were not edited."""
     sent = list[SentTask]()
-    for project in client.projects(review):
+    for project in projects:
         with suppress(NotFoundError):
             tasks = client.tasks(project.id)
             sent += [SentTask(project, t) for t in tasks if t.intact and (t.answered or t.current)]
@@ -73,22 +75,26 @@ def sent_tasks(client: StudioClient, review: Review) -> list[SentTask]:
 def sent_items(server: Server, review: Review) -> dict[str, set[str]]:
     """The ids of the items of all sent_tasks(), by group."""
     items: dict[str, set[str]] = defaultdict(set)
-    for project, task in sent_tasks(StudioClient(server), review):
+    client = StudioClient(server)
+    for project, task in sent_tasks(client, client.projects(review)):
         items[project.mark.group].update(task.items)
     return dict(items)
 
 
 def _send_page(
     client: StudioClient,
-    review: Review,
+    projects: Sequence[Project],
     mark: ProjectMark,
     questions: Sequence[Question],
     *,
     pictures: Pictures,
     terms: SendTerms,
 ) -> SendCounts:
-    """Send the questions of one kind of page to the project with that mark, as send_questions() does."""
-    projects = [p for p in client.projects(review) if p.mark == mark]
+    """Send the questions of one kind of page to the project with that mark, as send_questions() does.
+
+    projects: those of the review.
+    """
+    projects = [p for p in projects if p.mark == mark]
     if not projects and not questions:
         return SendCounts(0, 0, 0)
     if projects:

@@ -45,9 +45,12 @@ class OwnAddress(dict[str, str]):
         return face
 
 
+NO_ADDRESSES = PictureAddresses(OwnAddress(), OwnAddress(), OwnAddress())  # the address of a picture is the face's id
+
+
 def data(question: Question) -> dict[str, Any]:
     """The data of a question's task; the address of each face's picture is the face's id."""
-    return task_data(question, PictureAddresses(OwnAddress(), OwnAddress(), OwnAddress()))
+    return task_data(question, NO_ADDRESSES)
 
 
 def ids(*questions: Question) -> set[str]:

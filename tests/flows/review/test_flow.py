@@ -20,8 +20,8 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
-from pipeline.review.label_studio.records import Review
-from pipeline.review.questions.question import GRID, PAIR
+from pipeline.review.label_studio.records import Project, Review, Task
+from pipeline.review.questions.question import GRID, MIXED, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from tests.builders.label_studio.browser import logged_in
@@ -69,11 +69,18 @@ def _token(label_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_server.token.read_text().strip())
 
 
+def asked_items(project: Project, task: Task) -> tuple[str, ...]:
+    return task.items[:1] if project.mark.page == MIXED else task.items
+
+
 def items(local: LocalServer, review: Review) -> Counter[str]:
-    """How often each item stands on a page, over all projects of a review but those for one more opinion."""
+    """How often each item stands on a page, over all projects of a review but those for one more opinion.
+
+    The photos of a mixed page do not count: it asks about the identity.
+    """
     studio = StudioClient(connection(local))
     usual = [p for p in studio.projects(review) if not p.mark.group.endswith(REPEATED)]
-    return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
+    return Counter(i for p in usual for t in studio.tasks(p.id) for i in asked_items(p, t))
 
 
 def export_knows_no_group(drawn: Drawn, groups: Path) -> None:

@@ -9,9 +9,10 @@ from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.collect import collect_answers, group_progress
 from pipeline.review.label_studio.send import sent_items
-from pipeline.review.questions.question import GRID, KINDS, PAIR
+from pipeline.review.questions.question import GRID, KINDS, NOBODY, PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair
 from tests.builders.label_studio.sent_questions import on_server, post, review_of, tasks
+from tests.builders.label_studio.simulated_annotators import Annotator
 
 pytestmark = pytest.mark.server
 
@@ -94,6 +95,33 @@ def test_answers_after_the_servers_clock_was_put_back_are_collected(server, ada,
     answers, cursor = collect_answers(server, review_of("clock"), cursor)
     assert ("b.0", "other", grace.email) in [(a.item, a.choice, a.annotator) for a in answers]
     assert collect_answers(server, review_of("clock"), cursor)[0] == []
+
+
+def test_answers_of_deleted_accounts_stay_answers_of_their_own(server):
+    question = grid("a", cells=1)
+    post(server, "deleted accounts", question)
+    for name, choice in (("one", "other"), ("two", "same")):
+        account = Annotator(server.url, f"{name}.deleted@example.org")
+        account.answer(tasks(server, "deleted accounts")[question.id].id, {"cell_0": choice})
+        StudioClient(server).sdk.users.delete(account.number())
+    answers, _ = collect_answers(server, review_of("deleted accounts"), {})
+    assert [(a.annotator, a.choice) for a in answers] == [(NOBODY, "other"), (NOBODY, "same")]
+    assert len({a.answer_id for a in answers}) == 2
+    assert tasks(server, "deleted accounts")[question.id].finished
+
+
+def test_answers_to_items_without_notes_come_again_until_the_log_has_them(server, ada):
+    known, unknown = grid("a", cells=1), grid("b", cells=1)
+    post(server, "notes", known, unknown)
+    review = review_of("notes")
+    for question in (known, unknown):
+        ada.answer(tasks(server, "notes")[question.id].id, {"cell_0": "other"})
+    both = ids(known, unknown)
+    answers, cursor = collect_answers(server, review, {}, known_items=ids(known))
+    assert {a.item for a in answers} == both
+    again, cursor = collect_answers(server, review, cursor, known_items=both)
+    assert {a.item for a in again} == both
+    assert collect_answers(server, review, cursor, known_items=both)[0] == []
 
 
 def test_more_questions_than_one_listing_holds(server, monkeypatch):
