@@ -57,7 +57,7 @@ FINDINGS = pa.schema(
 DECISIONS = pa.schema(
     [
         ("finding_id", pa.string()),
-        ("verdict", pa.string()),  # whether the finding is right: yes, no, unsure; in the ledger also withdrawn
+        ("verdict", pa.string()),  # whether the finding is right: yes, no, unsure
         ("who", pa.string()),  # the annotators or the list that decided; "policy": no person did
         ("group", pa.string()),  # the group of annotators
         ("at", pa.timestamp("us", tz="UTC")),

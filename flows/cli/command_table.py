@@ -112,7 +112,7 @@ COMMANDS = (
         "review",
         REVIEW,
         "",
-        "Let people decide uncertain cases: serve, send, collect, status.",
+        "Let people decide uncertain cases: serve, send, collect, status, undo.",
         "refinery review send ROOT --groups groups.csv",
     ),
     CommandEntry(
@@ -142,6 +142,13 @@ COMMANDS = (
         "flows.review.flow:status",
         "Show the queue of each group, agreement of annotators, and the noise left.",
         "refinery review status ROOT",
+    ),
+    CommandEntry(
+        "review undo",
+        REVIEW,
+        "flows.review.undo:undo",
+        "Withdraw answers of an annotator, or about one finding, and make the labels again.",
+        "refinery review undo ROOT --by ann@example.org --since 2026-03-01",
     ),
     CommandEntry(
         "train",

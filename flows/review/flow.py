@@ -1,9 +1,7 @@
 """`refinery review`: sends questions to Label Studio, collects answers into the ledger, and makes the labels again."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.cli.options import (
@@ -21,25 +19,31 @@ from flows.cli.options import (
 from flows.prefect_runtime.artifacts import publish_table
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions
+from flows.review.root_review import (
+    collect_cursors,
+    deleted_projects,
+    keep_cursors,
+    remember_projects,
+    root_review,
+)
 from flows.review.root_server import server_of
 from flows.review.sending import send_round, with_proposed_groups
 from pipeline.errors import UserError, check_all
+from pipeline.refined.fate_changes import fate_changes
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.agreement import by_annotator, by_group
+from pipeline.review.answers.pace import seconds_per_page
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
 from pipeline.review.answers.votes import settle
 from pipeline.review.groups import GroupedIdentity, groups_in_data, read_groups, read_roster
-from pipeline.review.label_studio.collect import collect_answers, review_progress
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.collect import collect_answers, group_progress
 from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.audit import current_audit, estimate_noise
 from pipeline.review.round import RoundLimits
 from pipeline.root_lock import root_lock
-from pipeline.tables import storage
-
-log = logging.getLogger("refinery")
-CURSOR_FILE = "asked/cursor.json"
 
 
 class SendInputs(NamedTuple):
@@ -94,30 +98,34 @@ def send(
     """Send the questions that are worth most to Label Studio, each to the group that knows such faces."""
     inputs = {"root": root, "url": url, "groups": groups, "roster": roster}
     known, annotators, server = SendInputs.read(inputs | {"budget": budget, "votes": votes, "audit": audit})
-    review_name = name or Path(root).absolute().name
     limits = RoundLimits(budget, minutes, votes, audit)
     with root_lock(root):  # two rounds at once would send every question twice
         refinement = latest(root)
         known = groups_in_data(refinement, known) if known else known
         known = with_proposed_groups(refinement, known) if propose_groups else known
-        return send_round(refinement, server, review_name, limits=limits, known=known, annotators=annotators)
+        StudioClient(server)  # raises where no server answers, before the root gets an id
+        review = root_review(root, name, sends=True)
+        return send_round(refinement, server, review, limits=limits, known=known, annotators=annotators)
 
 
 @recorded_flow("review-collect", check=_check_server)
 def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswers:
     """Collect the answers: into the ledger, then into the labels."""
-    server, review_name = server_of(root, url), name or Path(root).absolute().name
-    reviewed_at = f"{server.url} {review_name}"
-    cursors: dict[str, dict[str, str]] = storage.get_json(root, CURSOR_FILE) or {}
-    answers, cursor = collect_answers(server, review_name, cursors.get(reviewed_at, {}))
+    server, review = server_of(root, url), root_review(root, name)
+    cursors = collect_cursors(root, server, review)
+    answers, cursors = collect_answers(server, review, cursors, known_items=review.sent_items)
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
     new = ledger.append(root, rows)
     # written after the ledger: after a crash in between, answers are read again, and the ledger keeps each once
-    storage.put_json(root, CURSOR_FILE, cursors | {reviewed_at: cursor})
+    keep_cursors(root, server, review, cursors)
+    present = StudioClient(server).projects(review)
+    deleted = deleted_projects(root, server, review, present)
+    remember_projects(root, server, review, present)
     settlement = settle(ledger.read(root), votes=ledger.votes_wanted(root))
     with root_lock(root):
         before = latest(root)
         after = label_again(root, settlement.verdicts) if len(settlement.verdicts) else before
+        changes = fate_changes(before, after)
     return CollectedAnswers(
         new,
         unknown,
@@ -126,19 +134,23 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
         len(settlement.waiting),
         after.account.kept,
         changed=after.labels.address != before.labels.address,
+        kept_before=before.account.kept,
+        changes=changes,
+        deleted=deleted,
     )
 
 
 @recorded_flow("review-status", check=_check_server)
 def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     """Show the queue of each group, the agreement of annotators, and the noise left."""
-    server, review_name = server_of(root, url), name or Path(root).absolute().name
+    server, review = server_of(root, url), root_review(root, name)
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))
     wrong_verdicts = current_audit(root).wrong_verdicts
     noise = estimate_noise(wrong_verdicts, settlement.verdicts)
+    projects = StudioClient(server).projects(review)
     result = ReviewStatus(
-        review_progress(server, review_name),
+        group_progress(projects, seconds_per_page(answers)),
         by_group(answers),
         by_annotator(answers),
         len(settlement.verdicts),
@@ -147,6 +159,7 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
         noise,
         noise.high if noise else None,
         len(wrong_verdicts),
+        deleted=deleted_projects(root, server, review, projects),
     )
     _show(result, root)
     return result

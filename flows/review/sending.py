@@ -3,31 +3,39 @@
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from flows.review.results import GroupQueue, SentQuestions
+from flows.review.root_review import collect_cursors, deleted_projects, remember_projects
 from flows.review.root_server import media_folder
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
 from pipeline.review.answers.machine_views import machine_views
-from pipeline.review.answers.question_log import log_questions
+from pipeline.review.answers.question_log import log_questions, read_question_log
 from pipeline.review.groups import GroupedIdentity, propose_groups
-from pipeline.review.label_studio.collect import review_progress
-from pipeline.review.label_studio.records import SendCounts, Server
-from pipeline.review.label_studio.send import send_questions, sent_items
+from pipeline.review.label_studio.answer_cursor import AnswerCursor
+from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.records import Review, SendCounts, SentTask, Server
+from pipeline.review.label_studio.send import send_questions, sent_tasks
 from pipeline.review.pages.compose import GroupQuestion, shown_faces
-from pipeline.review.pages.photo_views import face_pictures
+from pipeline.review.pages.photo_views import read_face_views
+from pipeline.review.pages.sent_cases import cases_of_sent_items
+from pipeline.review.questions.case import Case
+from pipeline.review.questions.question import MIXED
 from pipeline.review.round import Round, RoundLimits, plan_round
 from pipeline.tables import storage
 
 log = logging.getLogger("refinery")
 REPEATED = " · another opinion"  # ends the group's name of projects whose questions go to one more annotator
+LARGE_PHOTO_PX = 1600  # longest side of a large photo in a folder; a task that holds its pictures has smaller ones
+LARGE_PHOTO_IN_TASK_PX = 640
 PROPOSED_FILE = "asked/proposed.json"
 
 
 def send_round(
     refinement: Refinement,
     server: Server,
-    name: str,
+    review: Review,
     *,
     limits: RoundLimits,
     known: Mapping[str, GroupedIdentity],
@@ -35,49 +43,109 @@ def send_round(
 ) -> SentQuestions:
     """Send the questions that are worth most, and withdraw questions that are no longer needed.
 
-    name: of the review; known: groups and titles of identities; annotators: by group, emails to whom questions are
-    assigned where the server can.
+    known: groups and titles of identities; annotators: by group, emails to whom questions are assigned where the server
+    can.
     """
-    root = refinement.root
+    root, client = refinement.root, StudioClient(server)
     ledger.set_votes_wanted(root, limits.votes)
-    sent = sent_items(server, name)
-    planned = plan_round(refinement, set().union(*sent.values()), known, limits)
+    present = client.projects(review)
+    sent = sent_tasks(client, present)
+    deleted = deleted_projects(root, server, review, present)
+    restored = [
+        (case, of.project.mark.group.removesuffix(REPEATED)) for of, case in _lost_cases(refinement, sent, review)
+    ]
+    _log_cases(refinement, restored)
+    finished = _finished_pages(sent, collect_cursors(root, server, review))
+    planned = plan_round(
+        refinement,
+        {i for s in sent for i in s.task.items},
+        known,
+        limits,
+        finished_pages=finished,
+        waiting_gold=_waiting_gold(root, sent),
+    )
     cases = [(case, question.group) for question in planned.questions for case in question.cases]
-    log_questions(root, cases)
-    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
-    ledger.append(root, views)
-    counts = _send_by_project(refinement, planned, server, name, annotators=annotators, votes=limits.votes, sent=sent)
+    _log_cases(refinement, cases)
+    groups = {s.project.mark.group for s in sent}
+    counts = _send_by_project(
+        refinement, planned, server, review, annotators=annotators, votes=limits.votes, sent_groups=groups
+    )
+    present = client.projects(review)
+    remember_projects(root, server, review, present)
     waiting: Counter[str] = Counter()
-    for progress in review_progress(server, name):
-        waiting[progress.group] += progress.questions - progress.finished
+    for project in present:
+        waiting[project.mark.group] += project.progress.questions - project.progress.finished
     queues = [GroupQueue(group, n.new, n.withdrawn, waiting[group]) for group, n in counts.items()]
     purposes = Counter(case.purpose for case, _ in cases)
-    return SentQuestions(queues, len(cases), purposes["gold"], planned.repeated, purposes["audit"], server.url)
+    asked = sum(1 if q.question.page == MIXED else len(q.cases) for q in planned.questions)
+    return SentQuestions(
+        queues,
+        asked,
+        purposes["gold"],
+        planned.repeated,
+        purposes["audit"],
+        server.url,
+        restored=len(restored),
+        deleted=deleted,
+        community=client.edition() != "Enterprise",
+    )
+
+
+def _lost_cases(refinement: Refinement, sent: Sequence[SentTask], review: Review) -> Iterator[tuple[SentTask, Case]]:
+    """The cases of questions on the server that the question log does not have, because it was lost."""
+    return cases_of_sent_items(refinement, sent, known_items=review.sent_items)
+
+
+def _log_cases(refinement: Refinement, cases: Sequence[tuple[Case, str]]) -> None:
+    """Log cases, each with its group, and the machine's view of them."""
+    log_questions(refinement.root, cases)
+    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
+    ledger.append(refinement.root, views)
+
+
+def _finished_pages(sent: Sequence[SentTask], cursors: Mapping[str, str]) -> dict[str, int]:
+    """By id of an item the number of its pages on the server, if all are finished and all their answers collected."""
+    pages: Counter[str] = Counter()
+    unfinished = set[str]()
+    for project, task in sent:
+        collected = AnswerCursor.read(cursors.get(project.key, "")).on_server == project.progress.answers
+        pages.update(task.items)
+        if not (task.finished and collected):
+            unfinished.update(task.items)
+    return {item: n for item, n in pages.items() if item not in unfinished}
+
+
+def _waiting_gold(root: str, sent: Sequence[SentTask]) -> int:
+    """The number of gold questions on the server that still wait for an answer."""
+    gold = {item.item for item in read_question_log(root) if item.purpose == "gold"}
+    return len(gold & {item for of in sent if not of.task.finished for item in of.task.items})
 
 
 def _send_by_project(
     refinement: Refinement,
     planned: Round,
     server: Server,
-    name: str,
+    review: Review,
     *,
     annotators: Mapping[str, Sequence[str]],
     votes: int,
-    sent: Collection[str],
+    sent_groups: Collection[str],
 ) -> dict[str, SendCounts]:
-    """Send questions project by project: the counts by the project's group; sent: groups of projects on the server."""
-    pictures = face_pictures(refinement, shown_faces(planned.questions))
+    """Send questions project by project: the counts by the project's group; sent_groups: of projects on the server."""
+    views = read_face_views(refinement, shown_faces(planned.questions))
+    media = media_folder(refinement.root, server.url)
+    large_px = LARGE_PHOTO_PX if media else LARGE_PHOTO_IN_TASK_PX
     counts = {}
-    for project_group, repeated, questions in _by_project(planned, sent):
+    for project_group, repeated, questions in _by_project(planned, sent_groups):
         counts[project_group] = send_questions(
             server,
-            name,
+            review,
             project_group,
             [q.question for q in questions],
-            lambda faces: {f: pictures[f] for f in faces if f in pictures},
+            partial(views.pictures, large_px=large_px),
             wanted_items=planned.wanted_items,
             votes=1 if repeated else votes,
-            media=media_folder(refinement.root, server.url),
+            media=media,
             annotators=annotators.get(project_group.removesuffix(REPEATED), ()),
         )
     return counts

@@ -20,7 +20,8 @@ from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.records import Review, Server
+from pipeline.review.questions.question import MIXED
 from tests.builders.label_studio.simulated_annotators import AnsweredPage
 
 NOT_TABLES = ("review/", "asked/", "ledger/")  # folders of a root whose files no manifest lists
@@ -128,7 +129,7 @@ def lost_answers(root: str, pages: Iterable[AnsweredPage]) -> list[str]:
     return faults + [f"answer {k}: {n} times" for k, n in held.items() if n > 1]
 
 
-def doubled_questions(server: Server, review: str) -> list[str]:
+def doubled_questions(server: Server, review: Review) -> list[str]:
     """Projects, questions and items that are on the server more than once.
 
     Items may be on the server again in projects for one more opinion, so these projects do not count for items.
@@ -138,7 +139,9 @@ def doubled_questions(server: Server, review: str) -> list[str]:
     faults = [f"project {m.title()}: {n} times" for m, n in Counter(p.mark for p in projects).items() if n > 1]
     tasks = [(p, t) for p in projects for t in studio.tasks(p.id)]
     faults += [f"question {q}: {n} times" for q, n in Counter(t.question for _, t in tasks).items() if n > 1]
-    items = Counter(i for p, t in tasks if not p.mark.group.endswith(REPEATED) for i in t.items)
+    once = [(p, t) for p, t in tasks if not p.mark.group.endswith(REPEATED)]
+    # a mixed page asks about an identity; its photos may be on other pages, too
+    items = Counter(i for p, t in once for i in (t.items[:1] if p.mark.page == MIXED else t.items))
     return faults + [f"item {i}: on {n} pages" for i, n in items.items() if n > 1]
 
 

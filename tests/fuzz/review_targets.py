@@ -29,7 +29,7 @@ from pipeline.review.label_studio.images import PictureAddresses
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.label_studio.records import Progress, Project
 from pipeline.review.label_studio.server_rows import answered_task_of, is_question, task_of
-from pipeline.review.questions.question import CHOICES, GRID, PAIR, Item, Question
+from pipeline.review.questions.question import CHOICES, GRID, MIXED, PAIR, Item, Question
 from pipeline.tables import table
 from tests.fuzz.rules import Target, check_rule, check_text
 from trainer.data.data_set import open_faces
@@ -38,9 +38,9 @@ from trainer.data.data_set import open_faces
 PAGES = [
     page_data.task_data(
         Question(page, page, "Ann", ("f",), ("f",), tuple(Item(f"{page}{i}", "f", "yes", "") for i in range(n))),
-        PictureAddresses({"f": ""}, {"f": ""}),
+        PictureAddresses({"f": ""}, {"f": ""}, {"f": ""}),
     )
-    for page, n in ((GRID, 3), (PAIR, 1))
+    for page, n in ((GRID, 3), (PAIR, 1), (MIXED, 3))
 ]
 
 
@@ -78,8 +78,8 @@ def _answers(folder: Path) -> None:
     cursor = AnswerCursor.read(AnswerCursor.read(text).write({}))  # write() leaves out old entries
     check_rule(AnswerCursor.read(cursor.write({})) == cursor, "a cursor is read as written")
     description = (folder / "project").read_text("utf-8", "replace") if (folder / "project").is_file() else ""
-    mark = ProjectMark.read(description, description)
-    check_rule(mark is None or ProjectMark.read(mark.description(), "") == mark, "a project mark is read as written")
+    mark = ProjectMark.read(description, title=description)
+    check_rule(mark is None or ProjectMark.read(mark.comment(), title="") == mark, "a project mark is read as written")
     rows = [_row(task) for task in _json(folder / "tasks.json") if isinstance(task, dict)]
     for row in rows:
         if is_question(row):
@@ -91,9 +91,9 @@ def _answers(folder: Path) -> None:
 def _collected(cursor: AnswerCursor, rows: list[Any]) -> None:
     annotations = sum(len(row.annotations or []) for row in rows)
     mark, progress = ProjectMark("a", "b", GRID), Progress(0, 0, 0, annotations)
-    project = Project(1, "1@a", mark, "a", "", "", votes=1, shows_predictions=True, progress=progress)
+    project = Project(1, "1@a", mark, "a", "", "", "", votes=1, shows_predictions=True, progress=progress)
     tasks = [answered_task_of(row) for row in rows]
-    client = cast("StudioClient", SimpleNamespace(answered_tasks=lambda _project, _since: tasks))
+    client = cast("StudioClient", SimpleNamespace(answered_tasks=lambda _project, _since: tasks, email=str))
     answers, written = read_project(client, project, cursor, {1: "ann@example.org"})
     items = {item["id"] for row in rows if page_data.is_sealed(row.data) for item in row.data["items"]}
     for answer in answers:

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.review.answers.ledger import LedgerRow, rows_of
-from pipeline.review.answers.votes import accuracies
+from pipeline.review.answers.votes import accuracies, voter
 
+PEOPLES_PURPOSES = ("case", "audit", "gold")  # purposes of questions that people answered
 CODES = {"no": 0, "yes": 1, "unsure": 2}  # numbers for the verdicts, whose order means nothing (nominal data)
 
 
@@ -23,6 +24,7 @@ class Agreement:
     alpha: float | None  # None: fewer than two shared findings
     gold: int = 0  # gold questions that the annotator answered
     accuracy: float | None = None  # the annotator's accuracy, by which votes are weighted
+    seconds: float | None = None  # that an answer takes, on average; None: not measured
 
 
 def by_group(ledger: pa.Table) -> list[Agreement]:
@@ -39,23 +41,33 @@ def by_annotator(ledger: pa.Table) -> list[Agreement]:
     agreements = []
     for annotator, accuracy in sorted(accuracies(all_rows).items()):
         answered = {r.finding.finding_id for r in rows if r.who == annotator}
-        gold = sum(r.who == annotator and r.purpose == "gold" for r in all_rows)
+        own = {r.finding.finding_id: r for r in all_rows if r.who == annotator and r.purpose in PEOPLES_PURPOSES}
+        gold = sum(r.purpose == "gold" for r in own.values())
+        times = [r.seconds for r in own.values() if r.seconds is not None]
         with_others = _agreement(annotator, [r for r in rows if r.finding.finding_id in answered])
-        agreements.append(replace(with_others, answers=len(answered), gold=gold, accuracy=accuracy))
+        agreements.append(
+            replace(
+                with_others,
+                answers=len(answered),
+                gold=gold,
+                accuracy=accuracy,
+                seconds=sum(times) / len(times) if times else None,
+            )
+        )
     return agreements
 
 
 def _about_data(rows: Sequence[LedgerRow]) -> list[LedgerRow]:
-    """The answers about the data, without those to gold questions."""
-    return [r for r in rows if r.purpose in ("case", "audit")]
+    """The answers about the data, without those to gold questions; of a second submission only the later counts."""
+    return list({(r.finding.finding_id, voter(r)): r for r in rows if r.purpose in ("case", "audit")}.values())
 
 
 def _agreement(name: str, rows: Sequence[LedgerRow]) -> Agreement:
-    annotators = {name: i for i, name in enumerate(sorted({r.who for r in rows}))}
+    annotators = {name: i for i, name in enumerate(sorted({voter(r) for r in rows}))}
     findings = {finding_id: i for i, finding_id in enumerate(sorted({r.finding.finding_id for r in rows}))}
     codes = np.full((len(annotators), len(findings)), np.nan)
     for r in rows:
-        codes[annotators[r.who], findings[r.finding.finding_id]] = CODES[r.verdict]
+        codes[annotators[voter(r)], findings[r.finding.finding_id]] = CODES[r.verdict]
     is_shared = (np.isfinite(codes).sum(0) > 1) if len(rows) else np.zeros(0, bool)
     shared = codes[:, is_shared]
     alpha = None

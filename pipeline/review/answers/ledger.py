@@ -1,12 +1,14 @@
 """The ledger of a root: all answers, which are only added and never changed. Only it and the photos need a backup.
 
+An answer is withdrawn by a further row with its id, the purpose WITHDRAWN and a later time.
+
 Answers that come in together become one file ROOT/ledger/<digest>.parquet, named by a digest of its content. The file
 is written whole or not at all. Appending the same answers again writes nothing.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +25,9 @@ from pipeline.tables.parquet import to_parquet
 FOLDER = "ledger"
 TERMS_FILE = "ledger/terms.json"
 DEFAULT_VOTES = 2
-WITHDRAWN = "withdrawn"  # the verdict of an answer that is taken back; the ledger counts as if it had never been given
+WITHDRAWN = "withdrawn"  # the purpose of a row that takes an answer back
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # stands for the time of rows without one, such as those of known truth
+CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
 ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
 
 
@@ -32,7 +36,7 @@ class LedgerRow:
     """One answer to one finding. Each attribute but `finding` is a column of schema.LEDGER."""
 
     finding: FindingRef
-    verdict: str  # yes, no, unsure or WITHDRAWN
+    verdict: str  # yes, no or unsure
     who: str  # the annotator; or "policy", the name of a list, or "truth"
     purpose: str  # case, audit or gold: a person answered; policy: the machine's view; list or truth: decides alone
     answer_id: str
@@ -77,6 +81,14 @@ def append(root: str, rows: Iterable[LedgerRow]) -> int:
     return len(table)
 
 
+def withdraw(root: str, rows: Iterable[LedgerRow]) -> int:
+    """Take answers back, and return how many; read() leaves them out until their annotators change them once more.
+
+    A withdrawal has a time just after the answer's, so that no clock decides which of the two counts.
+    """
+    return append(root, (replace(row, purpose=WITHDRAWN, at=(row.at or NO_TIME) + CLOCK_STEP) for row in rows))
+
+
 def votes_wanted(root: str) -> int:
     """How many annotators shall answer each question in the root's review."""
     votes = (storage.get_json(root, TERMS_FILE) or {}).get("votes", DEFAULT_VOTES)
@@ -92,10 +104,9 @@ def set_votes_wanted(root: str, votes: int) -> None:
 
 
 def read(root: str, *, superseded: bool = False) -> pa.Table:
-    """All answers (columns as LEDGER), oldest first.
+    """All answers that were not withdrawn (columns as LEDGER), oldest first.
 
-    superseded: whether to include the earlier forms of answers that an annotator changed later, and answers that were
-    taken back.
+    superseded: whether to include the earlier forms of answers that an annotator changed later, and withdrawn answers.
     Raises UserError when a file does not match its digest.
     """
     files = named_by_digest(root, FOLDER, what="people's answers")
@@ -105,10 +116,15 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
     table = table.take(order)
     if superseded:
         return table
-    keys = zip(*(table[c].to_pylist() for c in ("answer_id", "finding_id")), strict=True)
-    last = {key: i for i, key in enumerate(keys)}
+    last: dict[tuple[str, str], int] = {}
+    purposes = table["purpose"].to_pylist()
+    columns = (table[c].to_pylist() for c in ("answer_id", "finding_id", "at"))
+    for i, (answer_id, finding_id, at) in enumerate(zip(*columns, strict=True)):
+        # rows without a time, such as those of known truth, stand last, but a withdrawal comes after them
+        if at is not None or purposes[last.get((answer_id, finding_id), i)] != WITHDRAWN:
+            last[answer_id, finding_id] = i
     table = table.take(pa.array(sorted(last.values()), pa.int64()))
-    return table.filter(pc.not_equal(table["verdict"], WITHDRAWN))
+    return table.filter(pc.not_equal(table["purpose"], WITHDRAWN))
 
 
 def _keys(table: pa.Table) -> list[tuple[Any, ...]]:

@@ -88,14 +88,14 @@ def record_list(
     ]
     others = {finding: row for finding, row in in_force.items() if finding not in wanted}
     there = _present(refinement, {row.finding.subject for row in others.values()})
-    gone = [replace(r, verdict=WITHDRAWN, at=now) for r in others.values() if r.finding.subject in there]
+    gone = [replace(r, purpose=WITHDRAWN, at=now) for r in others.values() if r.finding.subject in there]
     return ledger.append(refinement.root, [*new, *gone])
 
 
 def withdraw_list(root: str, files: Sequence[Path]) -> int:
     """Take all verdicts of a list back, and return how many they were; files: those that were applied together."""
     now = _time_of_new_answers(root)
-    return ledger.append(root, [replace(row, verdict=WITHDRAWN, at=now) for row in _in_force(root, files).values()])
+    return ledger.append(root, [replace(row, purpose=WITHDRAWN, at=now) for row in _in_force(root, files).values()])
 
 
 def _in_force(root: str, files: Sequence[Path]) -> dict[str, LedgerRow]:

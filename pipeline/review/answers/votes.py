@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline.review.answers import ledger
 from pipeline.review.answers.dawid_skene import MIN_ANNOTATORS, MIN_SHARED, fit_yes_probabilities
 from pipeline.review.answers.ledger import LedgerRow, rows_of
+from pipeline.review.questions.question import NOBODY
 from pipeline.schema import ANSWERS
 
 DECISIVE_PURPOSES = ("truth", "list")  # purposes of answers that need no second vote
@@ -147,7 +148,12 @@ def _answers_table(verdicts: Iterable[LedgerRow]) -> pa.Table:
 
 def _latest_answers(rows: Iterable[LedgerRow]) -> list[LedgerRow]:
     """The last answer of each annotator to each question; rows: oldest first."""
-    return list({(r.finding.finding_id, r.who, r.purpose == "gold"): r for r in rows}.values())
+    return list({(r.finding.finding_id, voter(r), r.purpose == "gold"): r for r in rows}.values())
+
+
+def voter(row: LedgerRow) -> str:
+    """Who gave an answer: the annotator, or, where the account was deleted, the answer's id in place of the person."""
+    return f"{NOBODY} {row.answer_id}" if row.who == NOBODY else row.who
 
 
 def _fitted_log_odds(
@@ -155,14 +161,14 @@ def _fitted_log_odds(
 ) -> dict[str, float]:
     """The log-odds of "yes" by the Dawid-Skene model, by finding_id; empty when there are too few answers to fit it."""
     votes = {
-        finding: {r.who: r.verdict for r in answers if r.verdict != "unsure" and r.purpose not in DECISIVE_PURPOSES}
+        finding: {voter(r): r.verdict for r in answers if r.verdict != "unsure" and r.purpose not in DECISIVE_PURPOSES}
         for finding, answers in by_finding.items()
     }
     if len(accuracy) < MIN_ANNOTATORS or sum(len(v) > 1 for v in votes.values()) < MIN_SHARED:
         return {}
     gold = [r for r in _latest_answers(rows) if r.purpose == "gold" and r.verdict != "unsure"]
     triples = [(finding, who, verdict) for finding, cast in votes.items() for who, verdict in cast.items()]
-    triples += [(r.finding.finding_id, r.who, r.verdict) for r in gold]
+    triples += [(r.finding.finding_id, voter(r), r.verdict) for r in gold]
     expected = {r.finding.finding_id: r.expected for r in gold}
     yes = fit_yes_probabilities(triples, expected)
     return {f: _log_odds(yes[f], limit=1 - 1e-9) for f in votes if f in yes}

@@ -7,9 +7,9 @@ looks whether the first try created it, so nothing is created twice.
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,22 +18,17 @@ from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio.page_templates import PAGES
+from pipeline.review.label_studio.listing import ListingPage, list_projects, list_tasks, read_rows
 from pipeline.review.label_studio.project_mark import ProjectMark
-from pipeline.review.label_studio.records import AnsweredTask, Project, Server, Task
+from pipeline.review.label_studio.records import AnsweredTask, Project, Review, Server, Task
 from pipeline.review.label_studio.retry import NotFoundError, with_retries
 from pipeline.review.label_studio.server_rows import answered_task_of, is_question, project_of, task_of
 
 log = logging.getLogger("refinery")
-PAGE_SIZE = 100  # rows of one page of a listing
 REQUEST_TIMEOUT_S = 120.0
 FIRST_PATIENCE_S = 20.0  # how long the first request is repeated: the server may not run at all
 SDK: Any = LabelStudio  # the SDK's constructor has no type annotations
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PROJECT_FIELDS = (
-    "id,title,description,created_at,label_config,maximum_annotations,show_collab_predictions,"
-    "task_number,num_tasks_with_annotations,finished_task_number,total_annotations_number"
-)
 T = TypeVar("T")
 
 
@@ -51,7 +46,7 @@ class StudioClient:
             url=self.url,
             fault=ApiError,
         )
-        self._ask(lambda sdk: sdk.users.whoami(), "this token", patience_s=FIRST_PATIENCE_S)
+        self._ask(lambda sdk: int(sdk.users.whoami().id), "this token", patience_s=FIRST_PATIENCE_S)
 
     def _ask(self, call: Callable[[Any], T], request: str, *, patience_s: float | None = None) -> T:
         """The result of a call that can be repeated without harm; request: words for error messages.
@@ -64,18 +59,39 @@ class StudioClient:
 
     def emails(self) -> dict[int, str]:
         """The email address of each account, by the account's id."""
-        return {user.id: user.email for user in self._ask(lambda sdk: sdk.users.list(), "its users")}
+        return self._ask(lambda sdk: {int(u.id): str(u.email) for u in sdk.users.list()}, "its users")
 
-    def projects(self, review: str) -> list[Project]:
-        """The projects of a review, the oldest first."""
-        projects = (project_of(row) for rows in self._pages(_list_projects, "its projects") for row in rows)
-        return sorted((p for p in projects if p is not None and p.mark.name == review), key=lambda p: p.id)
+    def email(self, user: int) -> str:
+        """The email address of an account that emails() does not have; "user N" when the server does not tell it."""
+        try:
+            return self._ask(lambda sdk: str(sdk.users.get(user).email), f"the account {user}")
+        except NotFoundError:
+            return f"user {user}"
+
+    def projects(self, review: Review) -> list[Project]:
+        """The projects of a review, the oldest first, all with the root's id in their marks."""
+        projects = (project_of(row) for rows in self._pages(list_projects, "its projects") for row in rows)
+        own = [p for p in projects if p is not None and p.mark.name == review.name and self._is_own(p, review)]
+        return sorted((replace(p, mark=p.mark._replace(root=review.root)) for p in own), key=lambda p: p.id)
+
+    def _is_own(self, project: Project, review: Review) -> bool:
+        """Whether a project with a review's name is of this review, and not of another root whose review has that name.
+
+        A project of an earlier version does not say its root: it is the review's if answers came from it, or if most of
+        its questions were sent from the review's root.
+        """
+        if project.mark.root:
+            return project.mark.root == review.root
+        if project.key in review.answered_projects:
+            return True
+        tasks = self.tasks(project.id) if review.sent_items else []
+        return 2 * sum(not set(review.sent_items).isdisjoint(t.items) for t in tasks) > len(tasks)
 
     def make_project(self, mark: ProjectMark, *, votes: int) -> Project:
         """The project with that mark, created now; votes: how many annotators shall answer each question."""
 
         def same_mark() -> list[Project]:
-            return [p for p in self.projects(mark.name) if p.mark == mark]
+            return [p for p in self.projects(Review(mark.name, mark.root)) if p.mark == mark]
 
         def make(retried: bool) -> Project:
             if retried and (made_before := same_mark()):
@@ -83,7 +99,7 @@ class StudioClient:
             self.sdk.projects.create(
                 title=mark.title(),
                 description=mark.description(),
-                label_config=PAGES[mark.page],
+                label_config=mark.template(),
                 maximum_annotations=votes,
                 show_collab_predictions=True,
                 expert_instruction=mark.instruction(),
@@ -99,8 +115,11 @@ class StudioClient:
 
         Raises UserError when the server refuses, because tasks were answered on the changed page.
         """
+        old_title = ProjectMark.read(title=project.title) is not None  # as an earlier version made it
         settings = {  # the present value and the right value
-            "label_config": (project.label_config, PAGES[project.mark.page]),
+            "title": (project.title, project.mark.title() if old_title else project.title),
+            "label_config": (project.label_config, project.mark.template()),
+            "expert_instruction": (project.instruction, project.mark.instruction()),
             "maximum_annotations": (project.votes, votes),
             "show_collab_predictions": (project.shows_predictions, True),
             "description": (project.description, project.mark.description(project.description)),
@@ -114,7 +133,7 @@ class StudioClient:
         except NotFoundError:
             raise
         except UserError as error:
-            hint = "give the project another title and no description, and a new one is made"
+            hint = "delete its instructions and its description, and a new one is made"
             raise UserError(f"{error}: its page was changed by hand and answered since; {hint}") from None
 
     def show_pictures_from(self, project: int, folder: Path) -> None:
@@ -135,7 +154,7 @@ class StudioClient:
 
     def tasks(self, project: int) -> list[Task]:
         """All tasks of a project that are questions of a review, the oldest first."""
-        listing = partial(_list_tasks, project=project, fields="task_only")
+        listing = partial(list_tasks, project=project, fields="task_only")
         pages = self._pages(listing, f"project {project}")
         return [task_of(row) for rows in pages for row in rows if is_question(row)]
 
@@ -148,9 +167,23 @@ class StudioClient:
         if since:
             filters.append(_filter("updated_at", "greater", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
         query = json.dumps({"filters": {"conjunction": "and", "items": filters}})
-        listing = partial(_list_tasks, project=project, fields="all", query=query)
+        listing = partial(list_tasks, project=project, fields="all", query=query)
         for rows in self._pages(listing, f"project {project}"):
-            yield from (answered_task_of(row) for row in rows if is_question(row))
+            for task, row in ((answered_task_of(row), row) for row in rows if is_question(row)):
+                complete = len(row.annotations or []) >= (row.total_annotations or 0)
+                yield task if complete else self._with_all_annotations(row)
+
+    def _with_all_annotations(self, row: Any) -> AnsweredTask:
+        """The answered task in a row that has fewer annotations than the server counts."""
+        annotations = self._ask(
+            lambda sdk: [a.dict() for a in sdk.annotations.list(row.id)], f"answers to task {row.id}"
+        )
+        if len(annotations) < row.total_annotations:
+            raise UserError(
+                f"the server at {self.url} lists {len(annotations)} of {row.total_annotations} answers to task "
+                f"{row.id}: run again later; nothing was changed"
+            )
+        return answered_task_of(row, annotations)
 
     def add_tasks(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Add tasks to a project; a try after a temporary failure sends only those that are not on the server yet."""
@@ -166,20 +199,23 @@ class StudioClient:
     def withdraw_task(self, task: int) -> bool:
         """Delete a task, unless it has an answer or somebody is answering it now; returns whether it is gone."""
         try:
-            now = self._ask(lambda sdk: sdk.tasks.get(str(task)), f"task {task}")
-            if now.annotations or now.draft_exists:
+            if self._ask(partial(_is_begun, task=task), f"task {task}"):
                 return False
             self._ask(lambda sdk: sdk.tasks.delete(str(task)), f"task {task}")
         except NotFoundError:
             pass
         return True
 
+    def edition(self) -> str:
+        """The edition of the server, Community or Enterprise."""
+        return self._ask(lambda sdk: str(sdk.versions.get().edition), "its version")
+
     def assign_tasks(self, project: int, emails: Sequence[str]) -> None:
         """Assign a project's tasks to annotators; only Label Studio Enterprise can, on other servers this does nothing.
 
         Written from the description of its API and never run against such a server.
         """
-        if not emails or self._ask(lambda sdk: sdk.versions.get(), "its version").edition != "Enterprise":
+        if not emails or self.edition() != "Enterprise":
             return
         number = {email: user for user, email in self.emails().items()}
         for missing in sorted(set(emails) - set(number)):
@@ -193,29 +229,17 @@ class StudioClient:
             "to assign tasks",
         )
 
-    def _pages(self, listing: Callable[..., Any], request: str) -> Iterator[list[Any]]:
-        """The pages of a listing, each a list of rows.
-
-        Label Studio answers 404 for the page after the last one; on the first page it means that the thing is gone.
-        """
-        for number in count(1):
-            try:
-                rows = list(self._ask(partial(listing, page=number), request).items or [])
-            except NotFoundError:
-                if number == 1:
-                    raise
-                return
-            yield rows
-            if len(rows) < PAGE_SIZE:
-                return
+    def _pages(self, listing: Callable[..., ListingPage], request: str) -> Iterator[list[Any]]:
+        """The rows of a listing, each once, page by page; see read_rows()."""
+        return read_rows(
+            lambda number: self._ask(partial(listing, page=number), request), listing=f"{request} at {self.url}"
+        )
 
 
-def _list_projects(sdk: Any, *, page: int) -> Any:
-    return sdk.projects.list(include=PROJECT_FIELDS, page=page, page_size=PAGE_SIZE)
-
-
-def _list_tasks(sdk: Any, *, project: int, page: int, fields: str, query: str | None = None) -> Any:
-    return sdk.tasks.list(project=project, page=page, page_size=PAGE_SIZE, fields=fields, query=query)
+def _is_begun(sdk: Any, *, task: int) -> bool:
+    """Whether a task has an answer, or somebody is answering it now."""
+    row = sdk.tasks.get(str(task))
+    return bool(row.annotations or row.draft_exists)
 
 
 def _add_member(sdk: Any, *, project: int, user: int) -> None:

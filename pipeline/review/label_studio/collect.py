@@ -6,7 +6,7 @@ left out, because they may be about something else than what was sent.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from typing import NamedTuple
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.page_data import PageAnswers, is_sealed, read_results
-from pipeline.review.label_studio.records import Annotation, AnsweredTask, GroupProgress, Project, Server
+from pipeline.review.label_studio.records import Annotation, AnsweredTask, GroupProgress, Project, Review, Server
 from pipeline.review.label_studio.retry import NotFoundError
-from pipeline.review.questions.question import Answer
+from pipeline.review.questions.question import NOBODY, Answer
 
 log = logging.getLogger("refinery")
 LEFT_OUT = {  # by cause, what a log line says of answers that are left out
@@ -33,10 +33,14 @@ class ProjectAnswers(NamedTuple):
     read: dict[int, datetime]
 
 
-def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tuple[list[Answer], dict[str, str]]:
+def collect_answers(
+    server: Server, review: Review, since: Mapping[str, str], *, known_items: Collection[str] | None = None
+) -> tuple[list[Answer], dict[str, str]]:
     """The answers that were not collected before, oldest first, and the cursors for the next collect.
 
-    review: its name; since: the cursors that the last collect returned, by project; {} the first time.
+    since: the cursors that the last collect returned, by project; {} the first time. known_items: ids of the items for
+    which the question log tells what an answer decides, None for all. The cursor of a project with an answer to another
+    item stays where it is, so that its answers come again once the log has that item.
     An answer that its annotator changed is collected again, with the same answer_id and its new time.
     """
     client = StudioClient(server)
@@ -48,24 +52,32 @@ def collect_answers(server: Server, review: str, since: Mapping[str, str]) -> tu
             cursor = AnswerCursor.read(since.get(project.key, ""))
             new, cursors[project.key] = read_project(client, project, cursor, emails)
             answers += new
-    for key in sorted(set(since) - set(cursors)):
-        log.info("project %s was deleted at %s: its answers up to the last collect are kept", key, server.url)
+            if known_items is not None and any(a.item not in known_items for a in new):
+                cursors[project.key] = since.get(project.key, "")
     return sorted(answers, key=lambda a: (a.at, a.answer_id)), cursors
 
 
-def review_progress(server: Server, review: str) -> list[GroupProgress]:
-    """The numbers of questions and answers of a review, by group and kind of page."""
-    projects = sorted(StudioClient(server).projects(review), key=lambda p: (p.mark, p.id))
-    return [GroupProgress(p.mark.group, p.mark.page, *p.progress) for p in projects]
+def group_progress(projects: Iterable[Project], seconds_per_page: Mapping[str, float]) -> list[GroupProgress]:
+    """The numbers of questions and answers of a review's projects, by group and kind of page.
+
+    seconds_per_page: that a page takes, by kind of page.
+    """
+    ordered = sorted(projects, key=lambda p: (p.mark, p.id))
+    return [
+        GroupProgress(
+            p.mark.group, p.mark.page, *p.progress, p.progress.wanted(p.votes) * seconds_per_page[p.mark.page]
+        )
+        for p in ordered
+    ]
 
 
 def read_project(
-    client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
+    client: StudioClient, project: Project, cursor: AnswerCursor, emails: dict[int, str]
 ) -> tuple[list[Answer], str]:
     """The answers of a project that were not read before, and the text of the cursor for the next time.
 
     When the server's clock was put back, all answers are returned; the ledger leaves out those that it has.
-    emails: of annotators, by the id of their account.
+    emails: of annotators, by the id of their account; those of further accounts are added.
     """
     on_server = project.progress.answers
     new = _read_answers(client, project, cursor, emails)
@@ -76,7 +88,7 @@ def read_project(
 
 
 def _read_answers(
-    client: StudioClient, project: Project, cursor: AnswerCursor, emails: Mapping[int, str]
+    client: StudioClient, project: Project, cursor: AnswerCursor, emails: dict[int, str]
 ) -> ProjectAnswers:
     new = ProjectAnswers([], {})
     left_out: Counter[str] = Counter()
@@ -92,13 +104,22 @@ def _read_answers(
                 continue
             page = read_results(task.data, annotation.results)
             left_out["foreign choice"] += page.foreign
-            annotator = "nobody" if annotation.user is None else emails.get(annotation.user, f"user {annotation.user}")
+            annotator = _annotator(client, annotation, emails)
             answer_id = f"{project.key}/{annotation.id}"
             new.answers.extend(_answers(task, annotation, page, annotator, answer_id))
     for cause, words in LEFT_OUT.items():
         if left_out[cause]:
             log.info("%s: %d %s", project.title, left_out[cause], words)
     return new
+
+
+def _annotator(client: StudioClient, annotation: Annotation, emails: dict[int, str]) -> str:
+    """The email of the annotator, or NOBODY when the account was deleted."""
+    if annotation.user is None:
+        return NOBODY
+    if annotation.user not in emails:  # the list of accounts was incomplete
+        emails[annotation.user] = client.email(annotation.user)
+    return emails[annotation.user]
 
 
 def _answers(

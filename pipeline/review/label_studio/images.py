@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.review.questions.question import GRID, Question
+from pipeline.review.questions.question import GRID, FacePicture, Question
 from pipeline.tables import storage
 
 GREY_SIDE_PX = 112  # side of the grey square that stands for a face without a picture
@@ -28,10 +28,11 @@ class ShownFaces(NamedTuple):
 
 
 class PictureAddresses(NamedTuple):
-    """The addresses of pictures of a face beside its photo, and of a face alone, by face_id."""
+    """The addresses of pictures of a face beside its photo, of a face alone, and of a large photo, by face_id."""
 
     with_photo: Mapping[str, str]
     alone: Mapping[str, str]
+    large: Mapping[str, str]  # of the whole photo, large; without a photo that of the face
 
 
 def shown_faces(questions: Iterable[Question]) -> ShownFaces:
@@ -43,16 +44,19 @@ def shown_faces(questions: Iterable[Question]) -> ShownFaces:
     return ShownFaces(frozenset(with_photo), frozenset(alone))
 
 
-def picture_addresses(faces: ShownFaces, pictures: Mapping[str, bytes], *, media: Path | None) -> PictureAddresses:
+def picture_addresses(
+    faces: ShownFaces, pictures: Mapping[str, FacePicture], *, media: Path | None
+) -> PictureAddresses:
     """The addresses of the pictures of these faces; a face without a picture gets a grey square.
 
-    pictures: JPEG bytes by face_id, as face_pictures() returns them. media: a folder that the server may show; pictures
+    pictures: by face_id. media: a folder that the server may show; pictures
     are written there as files named by a digest of their content. None: a data address holds the picture itself.
     """
-    picture = {f: pictures.get(f) or _grey() for f in faces.with_photo | faces.alone}
+    picture = {f: pictures.get(f) or FacePicture(_grey(), None) for f in faces.with_photo | faces.alone}
     return PictureAddresses(
-        {f: _address(picture[f], media) for f in faces.with_photo},
-        {f: _address(_face_alone(picture[f]), media) for f in faces.alone},
+        {f: _address(picture[f].view, media) for f in faces.with_photo},
+        {f: _address(_face_alone(picture[f].view), media) for f in faces.alone},
+        {f: _address(picture[f].large or picture[f].view, media) for f in faces.with_photo},
     )
 
 

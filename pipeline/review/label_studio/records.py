@@ -1,6 +1,6 @@
 """Projects, tasks and annotations on a Label Studio server, and their counts, as plain values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +10,9 @@ import httpx
 
 from pipeline.errors import UserError
 from pipeline.review.label_studio.project_mark import ProjectMark
+from pipeline.review.questions.question import FacePicture
 
-Pictures = Callable[[Sequence[str]], Mapping[str, bytes]]  # takes face_ids, returns JPEG bytes by face_id
+Pictures = Callable[[Sequence[str]], Mapping[str, FacePicture]]  # takes face_ids, returns pictures by face_id
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Server:
         return parts.host
 
 
+@dataclass(frozen=True)
+class Review:
+    """The review of a root: by this a server's projects are recognised as its own."""
+
+    name: str
+    root: str = ""  # the root's id, which its projects carry; "" as long as nothing was sent from the root
+    # by these two the root's projects of earlier versions are recognised, which carry no id
+    sent_items: Collection[str] = field(default=(), repr=False)  # ids of all items that were sent from the root
+    answered_projects: Collection[str] = field(default=(), repr=False)  # keys of the projects of the root's answers
+
+
 class Progress(NamedTuple):
     """The numbers of questions and answers of a project."""
 
@@ -41,6 +53,15 @@ class Progress(NamedTuple):
     answered: int  # questions with at least one answer
     finished: int  # questions with as many answers as the project wants
     answers: int  # answers to all questions
+
+    def wanted(self, votes: int) -> int:
+        """How many answers are still wanted; votes: how many each question shall have.
+
+        A finished question has as many as it shall have, some have more; each of the others wants one at least.
+        """
+        open_questions = self.questions - self.finished
+        surplus = max(0, self.answers - self.finished * votes)
+        return max(open_questions, open_questions * votes - surplus)
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,7 @@ class GroupProgress:
     answered: int
     finished: int
     answers: int
+    seconds_left: float  # that annotators need for the answers that are still wanted, at their pace so far
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class Project:
     title: str
     description: str
     label_config: str  # the page template
+    instruction: str  # to annotators
     votes: int  # how many annotators shall answer each question
     shows_predictions: bool  # whether annotators see the machine's verdicts
     progress: Progress
@@ -78,7 +101,17 @@ class Task:
     question: str  # the question's id
     items: tuple[str, ...]  # the ids of its items
     answered: bool  # whether somebody answered it or began to
-    intact: bool  # whether the ids in its data are as they were sent
+    finished: bool  # whether it has as many answers as the project wants
+    intact: bool  # whether its ids and pictures are as they were sent
+    current: bool  # whether its data has the form that this version sends
+    faces: Mapping[str, str]  # face_id of the photo of an item, by the item's id; only items with one photo
+
+
+class SentTask(NamedTuple):
+    """A question on the server, with the project that it is in."""
+
+    project: Project
+    task: Task
 
 
 @dataclass(frozen=True)

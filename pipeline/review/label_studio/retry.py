@@ -1,6 +1,7 @@
 """Repeats requests that fail for a temporary reason (a server that restarts or is busy); else raises a UserError."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ PATIENCE_S = 60.0  # how long a request is repeated: a Label Studio that restart
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0  # pauses between tries; each is twice the one before
 BUSY = 429
 TEMPORARY = (408, BUSY)  # HTTP statuses of temporary failures, besides those from 500 on
+MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)  # of reading a reply of another form
 SENT_STAYS = "questions that were sent stay on the server"  # in error messages
 T = TypeVar("T")
 
@@ -32,6 +34,7 @@ def with_retries(
 ) -> T:
     """The result of a call, which is repeated for a while when it fails for a temporary reason.
 
+    A reply that cannot be read (cut short, damaged, or of another form than Label Studio's) counts as such a failure.
     call: its argument is False for the first try and True for later ones, when the server may already have done the
     work of the first. fault: the class of errors with status_code, headers and body; request: words for error messages;
     patience_s: how long the call is repeated, None for PATIENCE_S.
@@ -42,8 +45,14 @@ def with_retries(
     while True:
         try:
             return call(retried)
-        except httpx.TransportError as error:
+        except httpx.TooManyRedirects:
+            raise UserError(f"the server at {url} redirects in a circle: give another --url") from None
+        except httpx.DecodingError as error:
+            failure, wait = _unreadable(url, request, error), pause
+        except httpx.RequestError as error:
             failure, wait = _unreachable(url, error), pause
+        except MALFORMED as error:
+            failure, wait = _unreadable(url, request, error), pause
         except fault as error:
             failure, wait = _refused(url, request, error), max(pause, _retry_after(error))
             if not _is_temporary(error):
@@ -59,13 +68,15 @@ def with_retries(
 def _is_temporary(error: Any) -> bool:
     """Whether a failure may end by itself; a full disk stays full."""
     status = error.status_code or 0
+    if 200 <= status < 300:  # its body could not be read: it was cut short, unless it is a web page
+        return not is_web_page(error.body)
     return (status in TEMPORARY or status >= 500) and not _disk_is_full(error)
 
 
 def _retry_after(error: Any) -> float:
     """The seconds that the server's reply asks to wait; 0 when it does not ask."""
     header = {k.lower(): v for k, v in (error.headers or {}).items()}.get("retry-after", "")
-    return float(header) if header.isdigit() else 0.0
+    return float(header) if re.fullmatch(r"[0-9]{1,9}", header.strip()) else 0.0
 
 
 def _disk_is_full(error: Any) -> bool:
@@ -83,9 +94,19 @@ def _unreachable(url: str, error: Exception) -> UserError:
     )
 
 
+def _unreadable(url: str, request: str, error: Exception) -> UserError:
+    why = " ".join(str(error).split())[:100] or type(error).__name__
+    return UserError(
+        f"the server at {url} sends a reply that cannot be read{f' ({request})' if request else ''}: {why}; run again "
+        f"later, or look for a proxy that changes replies; {SENT_STAYS}"
+    )
+
+
 def _refused(url: str, request: str, error: Any) -> UserError:
-    """The error message for a reply whose status is not a success; request: its words, or ""."""
+    """The error message for a reply whose status is not a success, or that is not JSON; request: its words, or ""."""
     status, detail = error.status_code or 0, _detail(error)
+    if 200 <= status < 300 and not is_web_page(error.body):
+        return _unreadable(url, request, ValueError("it is not JSON, or was cut short"))
     detail = f" ({detail})" if detail else ""
     if status == 404:
         return NotFoundError(f"the server at {url} does not have {request or 'this'}: was it deleted? Run again")

@@ -6,7 +6,7 @@ server answered with an error although it did the work, the next send adds what 
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,17 +14,26 @@ from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.images import picture_addresses, shown_faces
 from pipeline.review.label_studio.page_data import machine_choices, task_data
 from pipeline.review.label_studio.project_mark import ProjectMark
-from pipeline.review.label_studio.records import Pictures, Project, SendCounts, SendTerms, Server, Task
+from pipeline.review.label_studio.records import (
+    Pictures,
+    Project,
+    Review,
+    SendCounts,
+    SendTerms,
+    SentTask,
+    Server,
+    Task,
+)
 from pipeline.review.label_studio.retry import NotFoundError
-from pipeline.review.questions.question import GRID, PAIR, Question
+from pipeline.review.questions.question import KINDS, Question
 
 log = logging.getLogger("refinery")
-BATCH = 20  # questions in one request: about 10 MB when the tasks hold the pictures
+BATCH = 10  # questions in one request: 10 to 20 MB when the tasks hold the pictures
 
 
 def send_questions(
     server: Server,
-    review: str,
+    review: Review,
     group: str,
     questions: Sequence[Question],
     pictures: Pictures,
@@ -36,43 +45,63 @@ def send_questions(
 ) -> SendCounts:
     """Send those of a group's questions that are not on the server yet, and withdraw those that no longer matter.
 
-    review: its name; pictures: called for new questions only; wanted_items, votes, media, annotators: see SendTerms.
+    pictures: called for new questions only; wanted_items, votes, media, annotators: see SendTerms.
     Raises UserError when the server does not answer, refuses, or has no room; questions sent before that stay.
     """
     client, counts = StudioClient(server), []
     wanted = frozenset(wanted_items) | {item.id for q in questions for item in q.items}
     terms = SendTerms(wanted, votes, media.absolute() if media else None, tuple(annotators))
-    for page in (GRID, PAIR):
-        mark, on_page = ProjectMark(review, group, page), [q for q in questions if q.page == page]
+    projects = client.projects(review)
+    for page in KINDS:
+        mark, on_page = ProjectMark(review.name, group, page, review.root), [q for q in questions if q.page == page]
         try:
-            counts.append(_send_page(client, mark, on_page, pictures, terms))
+            counts.append(_send_page(client, projects, mark, on_page, pictures=pictures, terms=terms))
         except NotFoundError:  # somebody deleted the project during the send: make it again
-            counts.append(_send_page(client, mark, on_page, pictures, terms))
+            projects = client.projects(review)
+            counts.append(_send_page(client, projects, mark, on_page, pictures=pictures, terms=terms))
     return SendCounts(*(sum(n) for n in zip(*counts, strict=True)))
 
 
-def sent_items(server: Server, review: str) -> dict[str, set[str]]:
-    """The ids of all items of a review on the server, answered or not, by group."""
-    client = StudioClient(server)
-    items: dict[str, set[str]] = defaultdict(set)
-    for project in client.projects(review):
+def sent_tasks(client: StudioClient, projects: Iterable[Project]) -> list[SentTask]:
+    """All questions of projects that stay on the server: answered ones, and open ones that were not edited."""
+    sent = list[SentTask]()
+    for project in projects:
         with suppress(NotFoundError):
-            items[project.mark.group].update(i for t in client.tasks(project.id) if t.intact for i in t.items)
+            tasks = client.tasks(project.id)
+            sent += [SentTask(project, t) for t in tasks if t.intact and (t.answered or t.current)]
+    return sent
+
+
+def sent_items(server: Server, review: Review) -> dict[str, set[str]]:
+    """The ids of the items of all sent_tasks(), by group."""
+    items: dict[str, set[str]] = defaultdict(set)
+    client = StudioClient(server)
+    for project, task in sent_tasks(client, client.projects(review)):
+        items[project.mark.group].update(task.items)
     return dict(items)
 
 
 def _send_page(
-    client: StudioClient, mark: ProjectMark, questions: Sequence[Question], pictures: Pictures, terms: SendTerms
+    client: StudioClient,
+    projects: Sequence[Project],
+    mark: ProjectMark,
+    questions: Sequence[Question],
+    *,
+    pictures: Pictures,
+    terms: SendTerms,
 ) -> SendCounts:
-    """Send the questions of one kind of page to the project with that mark, as send_questions() does."""
-    projects = [p for p in client.projects(mark.name) if p.mark == mark]
+    """Send the questions of one kind of page to the project with that mark, as send_questions() does.
+
+    projects: those of the review.
+    """
+    projects = [p for p in projects if p.mark == mark]
     if not projects and not questions:
         return SendCounts(0, 0, 0)
     if projects:
         client.restore_project(projects[0], votes=terms.votes)
     project = projects[0] if projects else client.make_project(mark, votes=terms.votes)
     tasks = [t for p in projects for t in client.tasks(p.id)]
-    obsolete = [t for t in tasks if not t.answered and (not t.intact or terms.wanted_items.isdisjoint(t.items))]
+    obsolete = [t for t in tasks if not t.answered and (not t.current or terms.wanted_items.isdisjoint(t.items))]
     withdrawn = {t.id for t in obsolete if client.withdraw_task(t.id)}
     kept = _withdraw_doubles(client, [t for t in tasks if t.id not in withdrawn])
     known = {t.question for t in kept if t.intact}
@@ -114,6 +143,6 @@ def _withdraw_doubles(client: StudioClient, tasks: Sequence[Task]) -> list[Task]
         by_question[task.question].append(task)
     kept = []
     for doubles in by_question.values():
-        best, *others = sorted(doubles, key=lambda t: (not t.intact, not t.answered, t.id))
+        best, *others = sorted(doubles, key=lambda t: (not t.intact, not t.answered, not t.current, t.id))
         kept += [best, *(t for t in others if t.answered or not client.withdraw_task(t.id))]
     return kept

@@ -4,11 +4,11 @@ Any value in a row may be missing or wrong: people edit tasks by hand, other pro
 clock may be wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.review.label_studio.page_data import is_sealed
+from pipeline.review.label_studio.page_data import is_current, is_sealed
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.label_studio.records import Annotation, AnsweredTask, Progress, Project, Task
 
@@ -18,7 +18,8 @@ MIN_YEAR, MAX_YEAR = 2000, 9000  # the year of an annotation lies between these;
 
 def project_of(row: Any) -> Project | None:
     """The project in a row; None for a project that belongs to no review."""
-    mark = ProjectMark.read(row.description or "", row.title or "")
+    texts = (row.label_config or "", row.expert_instruction or "", row.description or "")
+    mark = ProjectMark.read(*texts, title=row.title or "")
     if mark is None:
         return None
     counts = (
@@ -34,6 +35,7 @@ def project_of(row: Any) -> Project | None:
         title=row.title or "",
         description=row.description or "",
         label_config=row.label_config or "",
+        instruction=row.expert_instruction or "",
         votes=row.maximum_annotations or 0,
         shows_predictions=row.show_collab_predictions is True,
         progress=Progress(*(n or 0 for n in counts)),
@@ -42,21 +44,31 @@ def project_of(row: Any) -> Project | None:
 
 def is_question(row: Any) -> bool:
     """Whether the task in a row is a question of a review; people may have added other tasks to the project."""
-    return "question" in (row.data or {})
+    return isinstance(row.data, Mapping) and "question" in row.data
 
 
 def task_of(row: Any) -> Task:
     """The task in a row that is_question()."""
     listed = row.data.get("items")
     items = (item for item in (listed if isinstance(listed, list) else []) if isinstance(item, Mapping))
-    ids = tuple(str(item["id"]) for item in items if "id" in item)
+    faces = {str(item["id"]): str(item.get("face", "")) for item in items if "id" in item}
     answered = bool((row.total_annotations or 0) > 0 or getattr(row, "draft_exists", False))
-    return Task(row.id, str(row.data["question"]), ids, answered, is_sealed(row.data))
+    return Task(
+        row.id,
+        str(row.data["question"]),
+        tuple(faces),
+        answered,
+        finished=bool(getattr(row, "is_labeled", False)),
+        intact=is_sealed(row.data),
+        current=is_current(row.data),
+        faces={item: face for item, face in faces.items() if face},
+    )
 
 
-def answered_task_of(row: Any) -> AnsweredTask:
-    """The task in a row that is_question(), with its annotations."""
-    annotations = [_annotation(entry) for entry in row.annotations or []]
+def answered_task_of(row: Any, entries: Sequence[Any] | None = None) -> AnsweredTask:
+    """The task in a row that is_question(), with its annotations; entries: these, None for those in the row."""
+    listed = row.annotations if entries is None else entries
+    annotations = [_annotation(entry) for entry in (listed if isinstance(listed, Sequence) else [])]
     readable = tuple(a for a in annotations if a is not None)
     return AnsweredTask(row.data, readable, unreadable=len(annotations) - len(readable))
 

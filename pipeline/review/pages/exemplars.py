@@ -20,13 +20,18 @@ SPARE = 2  # further exemplars, which are not shown: they serve as gold question
 
 
 def choose_exemplars(
-    refinement: Refinement, clusters: Collection[ClusterKey], *, avoid: Collection[str] = ()
+    refinement: Refinement,
+    clusters: Collection[ClusterKey],
+    *,
+    avoid: Collection[str] = (),
+    last_resort: Collection[str] = (),
 ) -> dict[ClusterKey, list[str]]:
     """The face_ids of up to SHOWN + SPARE exemplars of each cluster, those to show first.
 
     They are chosen among the half of the faces that score highest against the person: the highest first, then always
     the face that is least similar to those already chosen.
-    avoid: face_ids of suspects, which are never exemplars.
+    avoid: face_ids of suspects, which are never exemplars. last_resort: face_ids that are exemplars only of clusters
+    with no other faces, and then at most half of the cluster's.
     """
     identities = pa.array(sorted({key.identity for key in clusters}), pa.string())
     root, exemplars = refinement.root, dict[ClusterKey, list[str]]()
@@ -40,12 +45,16 @@ def choose_exemplars(
         x, embedded = vectors(read_shard(root, of_embeddings, ["x"])["x"])
         usable = embedded & np.asarray(wanted) & ~np.asarray(duplicate)
         usable &= ~np.isin(texts(rows["face_id"]).astype(str), sorted(avoid))
-        exemplars |= _of_shard(rows, usable, x, clusters)
+        exemplars |= _of_shard(rows, usable, x, clusters, set(last_resort))
     return exemplars
 
 
 def _of_shard(
-    rows: pa.Table, usable: Mask, x: NDArray[np.floating], clusters: Collection[ClusterKey]
+    rows: pa.Table,
+    usable: Mask,
+    x: NDArray[np.floating],
+    clusters: Collection[ClusterKey],
+    last_resort: Collection[str],
 ) -> dict[ClusterKey, list[str]]:
     """The exemplars of clusters in one shard; usable [n]: which rows may be exemplars; x [n, d]: embeddings."""
     ids, identity = texts(rows["face_id"]), texts(rows["identity"])
@@ -56,10 +65,12 @@ def _of_shard(
         key = ClusterKey(identity[i], int(number[i]))
         if key in clusters:
             members.setdefault(key, []).append(i)
-    return {
-        key: [ids[i] for i in _diverse(sorted(faces, key=lambda i: (-score[i], ids[i])), x)]
-        for key, faces in members.items()
-    }
+    exemplars = {}
+    for key, faces in members.items():
+        best_first = sorted(faces, key=lambda i: (-score[i], ids[i]))
+        preferred = [i for i in best_first if ids[i] not in last_resort]
+        exemplars[key] = [ids[i] for i in _diverse(preferred or best_first[: (len(best_first) + 1) // 2], x)]
+    return exemplars
 
 
 def _diverse(best_first: Sequence[int], x: NDArray[np.floating]) -> list[int]:

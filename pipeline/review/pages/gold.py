@@ -40,6 +40,11 @@ def gold_question(
     )
     somebody_else = (draw // ONE_IN) % 2 == 1 and bool(other_persons)
     face = exemplars[other_persons[draw // (2 * ONE_IN) % len(other_persons)]][0] if somebody_else else spare[0]
+    return gold_case(face, identity, somebody_else=somebody_else)
+
+
+def gold_case(face: str, identity: str, *, somebody_else: bool) -> Case:
+    """The gold question whether a photo shows the person of an identity; somebody_else: the known answer."""
     expected: Verdict = "yes" if somebody_else else "no"  # to the finding "this photo is an outlier"
     ref = FindingRef(finding_id("gold", face, identity), "outlier", face, identity, face, None)
     return Case(ref, GRID, identity, "unsure", DRAWN_AT_RANDOM, 0.0, 0, 0.5, purpose="gold", expected=expected)

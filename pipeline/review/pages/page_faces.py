@@ -1,7 +1,7 @@
 """All faces that the pages of a round may show; they are read before the pages are composed."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
@@ -58,7 +58,12 @@ def read_page_faces(refinement: Refinement, cases: Sequence[Case]) -> PageFaces:
     test_names = {c.finding.object for c in cases if c.finding.kind == "overlap" and c.finding.object}
     return PageFaces(
         persons,
-        exemplars=choose_exemplars(refinement, wanted, avoid=_asked_faces(cases)),
+        exemplars=choose_exemplars(
+            refinement,
+            wanted,
+            avoid=_asked_faces(c for c in cases if c.purpose != "audit"),
+            last_resort=_asked_faces(c for c in cases if c.purpose == "audit"),
+        ),
         of_identities=faces_of_identities(refinement, shown_whole) if shown_whole else {},
         of_test_sets=faces_of_test_sets(refinement, test_names) if test_names else {},
         cluster=cluster,
@@ -67,7 +72,7 @@ def read_page_faces(refinement: Refinement, cases: Sequence[Case]) -> PageFaces:
     )
 
 
-def _asked_faces(cases: Sequence[Case]) -> set[str]:
+def _asked_faces(cases: Iterable[Case]) -> set[str]:
     return {c.finding.subject_face for c in cases if c.page == GRID and c.finding.subject_face}
 
 

@@ -41,7 +41,7 @@ def draw_audit(refinement: Refinement, photos: int) -> list[Case]:
     """Cases of kept photos, drawn at random without replacement; the same labels give the same sample."""
     address = refinement.labels.address
     drawn = nsmallest(photos, ((digest("audit", address, row[0]), row) for row in _kept_photos(refinement)))
-    return [_case_of_photo(*row) for _, row in drawn]
+    return [case_of_photo(*row) for _, row in drawn]
 
 
 def _kept_photos(refinement: Refinement) -> Iterator[tuple[str, str, str, str]]:
@@ -52,7 +52,7 @@ def _kept_photos(refinement: Refinement) -> Iterator[tuple[str, str, str, str]]:
         yield from zip(*(rows[c].to_pylist() for c in columns), strict=True)
 
 
-def _case_of_photo(face: str, claimed: str, identity: str, reason: str) -> Case:
+def case_of_photo(face: str, claimed: str, identity: str, reason: str) -> Case:
     """The case whether a photo shows the person it is kept under.
 
     Its finding is the misplaced one for a photo that was relabelled by it, else the outlier finding.

@@ -17,7 +17,7 @@ class Case:
     """
 
     finding: FindingRef
-    page: str  # GRID or PAIR
+    page: str  # one of KINDS
     identity: str  # the identity on whose page people are asked
     machine_verdict: str  # the policy's verdict: yes, no or unsure
     explanation: str  # the machine's score in words, for annotators

@@ -32,9 +32,10 @@ from pipeline.review.questions.photo_cases import (
     cases_of_doubtful_members,
     with_conflict_cases,
 )
-from pipeline.review.questions.question import GRID, PAIR
+from pipeline.review.questions.question import GRID, MIXED, PAIR
 
 ASKABLE_KINDS = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
+PAGE_OF_KIND = {"outlier": GRID, "mixed": MIXED}  # the other kinds are asked on pages of two sides
 
 
 def find_cases(refinement: Refinement) -> list[Case]:
@@ -90,7 +91,7 @@ def _cases_of_findings(
     return [
         Case(
             ref,
-            page=GRID if ref.kind == "outlier" else PAIR,
+            page=PAGE_OF_KIND.get(ref.kind, PAIR),
             identity=context.page_identity(ref),
             machine_verdict=str(verdict),
             explanation=explanation,

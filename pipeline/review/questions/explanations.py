@@ -11,6 +11,7 @@ from pipeline.review.questions.belief import SAME_PERSON_KINDS
 
 # gold questions and audited photos have the same explanation, so that annotators cannot distinguish them
 DRAWN_AT_RANDOM = "drawn at random"
+MOST = 1_000_000  # the hint tells no smaller share than one in so many
 
 
 def explain_findings(findings: pa.Table, calibration: Calibration, *, persons: int) -> list[str]:
@@ -24,14 +25,16 @@ def explain_findings(findings: pa.Table, calibration: Calibration, *, persons: i
 def explain(kind: str, far: float, *, persons: int = 1) -> str:
     """The explanation of one finding; far: the share of impostors that score as high, nan where there is no score."""
     if np.isnan(far):
-        return "the machine has nothing to compare with"
+        return "nothing to compare with"
     if kind in SAME_PERSON_KINDS:
-        lookalikes = far * persons  # the expected number of other people who score as high by chance
-        if lookalikes < 0.5:
-            return f"one person in {min(10**6, round(1 / lookalikes)):,} has a lookalike this similar by chance"
-        return "a lookalike this similar is to be expected by chance"
-    if far < 1e-6:
-        return "fewer than one other person in a million looks this much like this person"
-    if far > 0.4:
-        return "no more like this person than any other person"
-    return f"one other person in {max(2, round(1 / max(far, 1e-9))):,} looks this much like this person"
+        return _chance_match(far * persons, likely_from=0.5)  # expected number of other people who score as high
+    return _chance_match(far, likely_from=0.4)
+
+
+def _chance_match(expected: float, *, likely_from: float) -> str:
+    """The hint for an expected number of other people, or a share of them, that look this similar."""
+    if expected >= likely_from:
+        return "chance match: likely"
+    if expected < 1 / MOST:
+        return f"chance match: less than 1 in {MOST:,}"
+    return f"chance match: 1 in {max(2, round(1 / expected)):,}"

@@ -63,14 +63,19 @@ def cases_of_confirmed_identities(refinement: Refinement, identities: Collection
         kept = pc.and_(pc.equal(rows["identity"], rows["claimed"]), pc.is_in(rows["claimed"], value_set=wanted))
         rows = rows.filter(kept.fill_null(False))
         for face, identity in zip(rows["face_id"].to_pylist(), rows["claimed"].to_pylist(), strict=True):
-            yield outlier_case(
-                face,
-                identity,
-                machine_verdict="unsure",
-                explanation="to the machine no two photos under this name show the same person",
-                error_probability=UNKNOWN,
-                belief=UNKNOWN,
-            )
+            yield photo_of_mixed_identity(face, identity)
+
+
+def photo_of_mixed_identity(face: str, identity: str) -> Case:
+    """The case whether a photo shows the person of an identity in which the machine sees none; face: face_id."""
+    return outlier_case(
+        face,
+        identity,
+        machine_verdict="unsure",
+        explanation="no chance match: no two photos are similar",
+        error_probability=UNKNOWN,
+        belief=UNKNOWN,
+    )
 
 
 def with_conflict_cases(cases: Sequence[Case], conflicts: Sequence[FindingRef], context: FindingContext) -> list[Case]:
@@ -94,12 +99,12 @@ def with_conflict_cases(cases: Sequence[Case], conflicts: Sequence[FindingRef], 
 
 def _conflict_case(face: str, identity: str, other_identity: str | None) -> Case:
     """The case of a photo whose picture another identity claims, too; None: the picture is in a test set."""
-    place = "in a test set" if other_identity is None else f"under the name {other_identity}"
+    place = "in a test set" if other_identity is None else f"under {other_identity}"
     return outlier_case(
         face,
         identity,
         machine_verdict="unsure",
-        explanation=f"the same picture is also {place}",
+        explanation=f"same picture also {place}",
         error_probability=UNKNOWN,
         belief=UNKNOWN,
     )

@@ -10,31 +10,53 @@ from typing import Literal, NamedTuple
 from pipeline.schema import digest
 
 Verdict = Literal["yes", "no", "unsure"]
-GRID, PAIR = "grid", "pair"  # kinds of pages: which of these photos show someone else; are both sides the same person
-CHOICES = {GRID: ("same", "other", "unusable", "unsure"), PAIR: ("same", "different", "unsure")}
+# kinds of pages: which of these photos show someone else; are both sides the same person; which of these photos of an
+# identity without a person show one and the same person, if any do
+GRID, PAIR, MIXED = "grid", "pair", "mixed"
+KINDS = (GRID, PAIR, MIXED)
+NOBODY = "nobody"  # stands for the annotator where the account was deleted: each of its answers is a vote of its own
+CHOICES = {
+    GRID: ("same", "other", "unusable", "unsure"),
+    PAIR: ("same", "different", "unsure"),
+    MIXED: (
+        "same",
+        "other",
+        "different",
+        "unsure",
+    ),  # same, other: of a photo; same, different, unsure: of the identity
+}
 
 
 class Item(NamedTuple):
-    """The part of a page that gets one answer: a cell of a grid, or the pair of a page."""
+    """The part of a page that gets one answer: a photo, the pair of a page, or whether an identity has a person."""
 
     id: str  # finding_id, or the id of a gold question
-    face: str  # face_id of the photo in the cell; "" for a pair
+    face: str  # face_id of the photo; "" for a pair and for an identity
     machine_verdict: str  # the policy's verdict on the finding: yes, no or unsure
     explanation: str  # the machine's score in words, for annotators
 
 
 class Question(NamedTuple):
-    """One page: the surest faces of a person beside suspects (GRID), or two sides that may be one person (PAIR)."""
+    """One page: the surest faces of a person beside suspects (GRID), two sides that may be one person (PAIR), or the
+    photos of an identity of which no two are similar to the machine (MIXED): its first item is the identity.
+    """
 
     id: str
-    page: str  # GRID or PAIR
+    page: str  # one of KINDS
     title: str
-    left: tuple[str, ...]  # face_ids: the sure faces of a grid, or the left side of a pair
+    left: tuple[str, ...]  # face_ids: the sure faces of a grid, the left side of a pair, or the photos of a mixed page
     right: tuple[str, ...]  # face_ids: the right side of a pair
     items: tuple[Item, ...]
     left_name: str = ""  # headings over the sides of a pair
     right_name: str = ""
     same_means: str = "yes"  # for a pair: the verdict on the finding when people answer "the same person"
+
+
+class FacePicture(NamedTuple):
+    """The picture of a face for annotators, as JPEG bytes."""
+
+    view: bytes  # the aligned face, a square at the left, and to its right the whole photo, if there is one
+    large: bytes | None  # the photo as large as it may be shown; None: there is none
 
 
 class Answer(NamedTuple):

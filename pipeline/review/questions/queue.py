@@ -13,12 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.question import CHOICES, GRID, PAIR
+from pipeline.review.questions.question import CHOICES, GRID, MIXED, PAIR
 
 MIN_ERROR_PROBABILITY = 0.02  # cases below this are not asked about: it would take 50 answers to correct one photo
 CELLS_PER_PAGE = 20
 PAGE_SECONDS = 5.0  # time that a page takes before its first answer: annotators look at the person
-DEFAULT_ANSWER_SECONDS = {GRID: 3.0, PAIR: 8.0}  # by kind of page, as long as too few answers were measured
+DEFAULT_ANSWER_SECONDS = {
+    GRID: 3.0,
+    PAIR: 8.0,
+    MIXED: 12.0,
+}  # by kind of page, as long as too few answers were measured
 MIN_MEASURED_ANSWERS = 30  # with fewer answers of a kind of page the default is used
 
 
@@ -63,7 +67,7 @@ def build_queue(
         if case.page == GRID:
             by_identity[case.identity].append(case)
         else:
-            queue.append(QueuedPage((case,), expected_corrections(case) / (PAGE_SECONDS + seconds[PAIR])))
+            queue.append(QueuedPage((case,), expected_corrections(case) / (PAGE_SECONDS + seconds[case.page])))
     for suspects in by_identity.values():
         queue += _grid_pages(sorted(suspects, key=lambda c: (-expected_corrections(c), c.id)), seconds[GRID])
     return sorted(queue, key=lambda p: (-p.corrections_per_second, p.cases[0].id))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.records import Review
 from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.browser import stream, submitted
 from tests.builders.label_studio.label_server import connection
@@ -11,7 +12,7 @@ from tests.builders.label_studio.simulated_annotators import Annotator, Oracle
 
 
 def answer_on_the_page(
-    page: Any, local: Any, review: str, oracle: Oracle, annotator: str, *, kind: str, screenshot: Path
+    page: Any, local: Any, review: Review, oracle: Oracle, annotator: str, *, kind: str, screenshot: Path
 ) -> None:
     """Answer the first question of a kind (grid or pair) in a browser; screenshot: a file of the answered page."""
     project = next(p for p in StudioClient(connection(local)).projects(review) if p.mark.page == kind)

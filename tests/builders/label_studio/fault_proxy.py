@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -18,7 +19,8 @@ class Fault:
     """A fault for the next requests of a method whose path matches `path`.
 
     times: the number of such requests; status, body, headers: the reply in place of the server's; after: the request
-    reaches the server all the same; seconds: the delay of the reply.
+    reaches the server all the same; seconds: the delay of the reply; missing_bytes: how many bytes
+    fewer than promised the reply has.
     """
 
     path: str
@@ -29,14 +31,19 @@ class Fault:
     seconds: float = 0.0
     body: bytes = b'{"detail": "a fault of the test"}'
     headers: dict[str, str] = field(default_factory=dict)
+    missing_bytes: int = 0
 
 
 class Proxy:
-    """Forwards every request to a server. faults: those still to happen; requests: method and path of each request."""
+    """Forwards every request to a server.
+
+    faults: those still to happen; requests: method and path of each request; rewrite: changes the path of a request.
+    """
 
     def __init__(self, target: str) -> None:
         self.faults: list[Fault] = []
         self.requests: list[str] = []
+        self.rewrite: Callable[[str], str] = str
         self.web = httpx.Client(base_url=target, timeout=60, trust_env=False)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
@@ -71,7 +78,7 @@ class Proxy:
                 reply = None
                 if not (fault and fault.status and not fault.after):
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "accept-encoding")}
-                    reply = proxy.web.request(self.command, self.path, content=body, headers=headers)
+                    reply = proxy.web.request(self.command, proxy.rewrite(self.path), content=body, headers=headers)
                 if fault and fault.status:
                     status, content = fault.status, fault.body
                     reply_headers = {"content-type": "application/json", **fault.headers}
@@ -83,9 +90,10 @@ class Proxy:
                     self.send_response(status)
                     for name, value in reply_headers.items():
                         self.send_header(name, value)
-                    self.send_header("content-length", str(len(content)))
+                    self.send_header("content-length", str(len(content) + (fault.missing_bytes if fault else 0)))
                     self.end_headers()
                     self.wfile.write(content)
+                    self.close_connection = bool(fault and fault.missing_bytes)
                 except OSError:  # the client is gone
                     self.close_connection = True
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from pipeline.review.label_studio.images import PictureAddresses
 from pipeline.review.label_studio.page_data import task_data
-from pipeline.review.questions.question import GRID, PAIR, Item, Question, question_id
+from pipeline.review.questions.question import GRID, MIXED, PAIR, FacePicture, Item, Question, question_id
 
 
-def pictures(faces: Sequence[str]) -> dict[str, bytes]:
+def pictures(faces: Sequence[str]) -> dict[str, FacePicture]:
     """A picture for each face, by its id: a square and a stripe in colours that depend on the id."""
-    return {f: _drawn(f) for f in faces}
+    return {f: FacePicture(_drawn(f), _drawn(f"{f} large")) for f in faces}
 
 
 def grid(name: str, cells: int = 3, machine_verdict: str = "yes") -> Question:
@@ -31,6 +31,13 @@ def pair(name: str, machine_verdict: str = "no", same_means: str = "yes") -> Que
     return Question(question_id(PAIR, items), PAIR, name, left, right, items, "one", "the other", same_means)
 
 
+def mixed(name: str, photos: int = 4) -> Question:
+    """A question about an identity of which no two photos are similar to the machine."""
+    faces = tuple(f"{name}-{i}" for i in range(photos))
+    items = (Item(f"{name}.mixed", "", "yes", ""), *(Item(f"{name}.{i}", f, "unsure", "") for i, f in enumerate(faces)))
+    return Question(question_id(MIXED, items), MIXED, name, faces, (), items)
+
+
 class OwnAddress(dict[str, str]):
     """Addresses of pictures: the address of a face is its id."""
 
@@ -38,9 +45,12 @@ class OwnAddress(dict[str, str]):
         return face
 
 
+NO_ADDRESSES = PictureAddresses(OwnAddress(), OwnAddress(), OwnAddress())  # the address of a picture is the face's id
+
+
 def data(question: Question) -> dict[str, Any]:
     """The data of a question's task; the address of each face's picture is the face's id."""
-    return task_data(question, PictureAddresses(OwnAddress(), OwnAddress()))
+    return task_data(question, NO_ADDRESSES)
 
 
 def ids(*questions: Question) -> set[str]:

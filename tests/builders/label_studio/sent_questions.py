@@ -3,21 +3,26 @@
 from collections import Counter
 
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.project_mark import ProjectMark
+from pipeline.review.label_studio.records import Review
 from pipeline.review.label_studio.send import send_questions
 from pipeline.review.questions.question import GRID
 from tests.builders.label_studio.review_pages import ids, pictures
 
 
+def review_of(name, **more):
+    """A review with this name, of a root that all tests of the server share."""
+    return Review(name, "root-of-the-tests", **more)
+
+
 def post(server, name, *questions, group="all", wanted=None, **more):
     """Send questions; returns how many were new, existed already, and were withdrawn."""
     wanted_items = ids(*questions) if wanted is None else wanted
-    return tuple(send_questions(server, name, group, questions, pictures, wanted_items=wanted_items, **more))
+    return tuple(send_questions(server, review_of(name), group, questions, pictures, wanted_items=wanted_items, **more))
 
 
 def project(server, name, page=GRID, group="all"):
     """The project of a review for a page and a group."""
-    (match,) = [p for p in StudioClient(server).projects(name) if p.mark == ProjectMark(name, group, page)]
+    (match,) = [p for p in StudioClient(server).projects(review_of(name)) if p.mark[:3] == (name, group, page)]
     return match
 
 
@@ -30,4 +35,4 @@ def tasks(server, name, page=GRID):
 def on_server(server, name):
     """The number of tasks of each question, over all projects of a review."""
     studio = StudioClient(server)
-    return Counter(t.question for p in studio.projects(name) for t in studio.tasks(p.id))
+    return Counter(t.question for p in studio.projects(review_of(name)) for t in studio.tasks(p.id))

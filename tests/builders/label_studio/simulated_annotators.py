@@ -16,8 +16,10 @@ from pipeline.refinement import Refinement
 from pipeline.review.answers.question_log import read_question_log
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
-from pipeline.review.label_studio.page_templates import CELL, SAME
-from pipeline.review.label_studio.records import Server
+from pipeline.review.label_studio.page_data import read_results
+from pipeline.review.label_studio.page_templates import CELL, SAME, TICK
+from pipeline.review.label_studio.records import Review, Server
+from pipeline.review.questions.question import MIXED
 from pipeline.schema import digest
 
 PASSWORD = "as-long-as-needed-1"
@@ -25,7 +27,7 @@ _invitations: dict[str, str] = {}  # addresses of sign-up pages with their key, 
 
 
 class AnsweredPage(NamedTuple):
-    """An answered page: the id of the answer in the ledger, and the page's items."""
+    """An answered page: the id of the answer in the ledger, and the items of the page that it answers."""
 
     answer_id: str
     items: tuple[str, ...]
@@ -75,17 +77,24 @@ class Annotator:
 
         instead_of: the number of an annotation to change.
         """
-        result = [
-            {"id": n, "from_name": n, "to_name": "title", "type": "choices", "value": {"choices": [c]}}
-            for n, c in choices.items()
-        ]
-        body, headers = {"result": result, "lead_time": seconds}, {"X-CSRFToken": self.web.cookies["csrftoken"]}
+        body, headers = (
+            {"result": results(choices), "lead_time": seconds},
+            {"X-CSRFToken": self.web.cookies["csrftoken"]},
+        )
         if instead_of:
             reply = self.web.patch(f"/api/annotations/{instead_of}/", json=body, headers=headers)
         else:
             reply = self.web.post(f"/api/tasks/{task}/annotations/", json=body, headers=headers)
         reply.raise_for_status()
         return int(reply.json()["id"])
+
+
+def results(choices: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Choices, by the page's names for them, as Label Studio stores them."""
+    return [
+        {"id": n, "from_name": n, "to_name": "title", "type": "choices", "value": {"choices": [c]}}
+        for n, c in choices.items()
+    ]
 
 
 class Oracle:
@@ -111,11 +120,11 @@ class Oracle:
         logged, verdict = self.log[item], self.verdict(item)
         errs = np.random.default_rng(int(digest("errs", annotator, item), 16)).random() < wrong
         same = (verdict == logged.same_means) != errs
-        return "same" if same else ("different" if logged.page == "pair" else "other")
+        return "same" if same else ("other" if logged.finding.kind == "outlier" else "different")
 
 
 def answer(
-    server: Server, review: str, oracle: Oracle, annotator: str, *, wrong: float, at_most: int = 10**9
+    server: Server, review: Review, oracle: Oracle, annotator: str, *, wrong: float, at_most: int = 10**9
 ) -> list[AnsweredPage]:
     """Answer the open pages of a review as an annotator (an email); returns the answered pages.
 
@@ -129,11 +138,12 @@ def answer(
         ids = tuple(str(i["id"]) for i in task["data"]["items"])
         choices = chosen(task["data"], oracle, annotator, wrong)
         number = account.answer(task["id"], choices, seconds=3.0 * len(ids))
-        answered.append(AnsweredPage(f"{project}/{number}", ids))
+        read = read_results(task["data"], results(choices))
+        answered.append(AnsweredPage(f"{project}/{number}", tuple(read.choices)))
     return answered
 
 
-def _open(studio: StudioClient, account: Annotator, review: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _open(studio: StudioClient, account: Annotator, review: Review) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pages of a review that this annotator may still answer, each with its project's key."""
     number = account.number()
     for project in studio.projects(review):
@@ -145,6 +155,11 @@ def _open(studio: StudioClient, account: Annotator, review: str) -> Iterator[tup
 def chosen(data: Mapping[str, Any], oracle: Oracle, annotator: str, wrong: float) -> dict[str, str]:
     """The choices of an annotator on one page, by the names that the page gives them."""
     ids = [i["id"] for i in data["items"]]
+    if data["page"] == MIXED:
+        if oracle.choice(ids[0], annotator, wrong) == "different":
+            return {SAME: "different"}
+        choices = [oracle.choice(i, annotator, wrong) for i in ids[1:]]
+        return {f"{TICK}{at}": "same" for at, choice in enumerate(choices) if choice == "same"}
     if "right" in data:
         return {SAME: oracle.choice(ids[0], annotator, wrong)}
     return {f"{CELL}{at}": oracle.choice(i, annotator, wrong) for at, i in enumerate(ids)}

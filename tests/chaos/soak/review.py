@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.review.root_review import root_review
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import FILE, latest
 from pipeline.review.answers import ledger
@@ -58,10 +59,11 @@ def killed_review(bench: SoakBench, undisturbed: Mapping[str, UndisturbedStep], 
     project_options = ("--url", server.url, "--name", name)
     for turn in range(ROUNDS):
         _run_until_done(bench, ["review", "send", root, *SEND_OPTIONS, *project_options], kills)
-        report.check("doubled", root_checks.doubled_questions(server, name), f"review, round {turn}")
+        report.check("doubled", root_checks.doubled_questions(server, root_review(root, name)), f"review, round {turn}")
         oracle = Oracle(root, latest(root), bench.world)
         for annotator in ANNOTATORS if turn else ANNOTATORS[:IN_FIRST_ROUND]:
-            pages += answer(server, name, oracle, annotator, wrong=SHARE_WRONG, at_most=PAGES_AT_MOST)
+            review = root_review(root, name)
+            pages += answer(server, review, oracle, annotator, wrong=SHARE_WRONG, at_most=PAGES_AT_MOST)
         _run_until_done(bench, ["review", "collect", root, *project_options], kills)
         report.check("lost", root_checks.lost_answers(root, pages), f"review, round {turn}")
         report.check("doubled", root_checks.doubled_rows(root), f"review, round {turn}")
@@ -108,6 +110,8 @@ def _unanswered_twin(bench: SoakBench, refinement: bytes) -> Path:
     shutil.copyfile(bench.reviewed / "review/server/token", twin / "review/server/token")
     (twin / "asked/cursor.json").unlink()
     (twin / FILE).write_bytes(refinement)
+    (twin / "ledger").mkdir()
+    shutil.copyfile(bench.reviewed / "ledger/root.json", twin / "ledger/root.json")
     rows = ledger.rows_of(ledger.read(str(bench.reviewed), superseded=True))
     ledger.append(str(twin), [r for r in rows if r.purpose == "policy"])
     ledger.set_votes_wanted(str(twin), ledger.votes_wanted(str(bench.reviewed)))

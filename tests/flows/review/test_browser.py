@@ -15,6 +15,7 @@ from pipeline.review.questions.question import GRID, PAIR, Question
 from tests.builders.label_studio.browser import logged_in, stream, submitted
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
+from tests.builders.label_studio.sent_questions import review_of
 
 pytestmark = pytest.mark.server
 
@@ -36,14 +37,14 @@ def send_and_open(
 ) -> None:
     """Send questions and open their project."""
     assert send_questions(
-        server, name, "all", questions, pictures, wanted_items=ids(*questions), media=media
+        server, review_of(name), "all", questions, pictures, wanted_items=ids(*questions), media=media
     ).new == len(questions)
-    (project,) = [p for p in StudioClient(server).projects(name) if p.mark.page == page]
+    (project,) = [p for p in StudioClient(server).projects(review_of(name)) if p.mark.page == page]
     stream(mary, server.url, project.id)
 
 
 def answers(server: Server, name: str) -> dict[str, tuple[str, bool | None]]:
-    collected, _ = collect_answers(server, name, {})
+    collected, _ = collect_answers(server, review_of(name), {})
     assert {a.annotator for a in collected} == {"mary@example.org"}
     assert all(a.seconds > 0 for a in collected)
     return {a.item: (a.choice, a.knows) for a in collected}
@@ -96,11 +97,11 @@ def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> No
     mary.keyboard.press("1")
     mary.keyboard.press("Control+Enter")
     mary.wait_for_selector("text=Please answer for every face.")
-    assert collect_answers(server, "browser empty", {})[0] == []
+    assert collect_answers(server, review_of("browser empty"), {})[0] == []
 
 
 def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Server, label_server: LocalServer) -> None:
     media = label_server.media
     send_and_open(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
     widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")
-    assert widths == [192, 192]
+    assert widths == [192, 192, 192, 192]  # each photo beside its face, and large

@@ -12,6 +12,7 @@ import pytest
 from flows.refine.export import export
 from flows.refine.flow import refine
 from flows.review.flow import collect, send, status
+from flows.review.root_review import root_review
 from flows.review.sending import REPEATED
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score, score
@@ -19,7 +20,8 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
-from pipeline.review.questions.question import GRID, PAIR
+from pipeline.review.label_studio.records import Project, Review, Task
+from pipeline.review.questions.question import GRID, MIXED, PAIR
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sample.world import draw_world
 from tests.builders.label_studio.browser import logged_in
@@ -67,11 +69,18 @@ def _token(label_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_server.token.read_text().strip())
 
 
-def items(local: LocalServer, review: str) -> Counter[str]:
-    """How often each item stands on a page, over all projects of a review but those for one more opinion."""
+def asked_items(project: Project, task: Task) -> tuple[str, ...]:
+    return task.items[:1] if project.mark.page == MIXED else task.items
+
+
+def items(local: LocalServer, review: Review) -> Counter[str]:
+    """How often each item stands on a page, over all projects of a review but those for one more opinion.
+
+    The photos of a mixed page do not count: it asks about the identity.
+    """
     studio = StudioClient(connection(local))
     usual = [p for p in studio.projects(review) if not p.mark.group.endswith(REPEATED)]
-    return Counter(i for p in usual for t in studio.tasks(p.id) for i in t.items)
+    return Counter(i for p in usual for t in studio.tasks(p.id) for i in asked_items(p, t))
 
 
 def export_knows_no_group(drawn: Drawn, groups: Path) -> None:
@@ -107,11 +116,13 @@ def test_answers_of_people_improve_the_labels(
             ann = logged_in(browser, label_server.url, ANNOTATORS[0])
             for kind in (GRID, PAIR):
                 screenshot = shots / f"review-{kind}.png"
-                answer_on_the_page(ann, label_server, name, oracle, ANNOTATORS[0], kind=kind, screenshot=screenshot)
+                review = root_review(drawn.root, name)
+                answer_on_the_page(ann, label_server, review, oracle, ANNOTATORS[0], kind=kind, screenshot=screenshot)
             ann.context.close()
         first = (0, 0, 2, 3, 1, 0)[turn]  # who has not answered yet comes before who would answer once more
         order = (*EVERYONE[first:], *EVERYONE[:first]) if pages else ANNOTATORS
-        pages += [len(answer(connection(label_server), name, oracle, annotator, wrong=0.05)) for annotator in order]
+        review = root_review(drawn.root, name)
+        pages += [len(answer(connection(label_server), review, oracle, annotator, wrong=0.05)) for annotator in order]
         collected = collect.fn(drawn.root, **project_options)
         # a question that came up in this round has its further opinion in the next
         if turn >= 3 and not collected.disputed:
@@ -151,7 +162,7 @@ def test_each_group_gets_questions_about_its_own_identities_only(drawn: Drawn, l
     studio = StudioClient(connection(label_server))
     identities_of_group: dict[str, set[str]] = {}
     identity = {r["face_id"]: r["claimed"] for r in latest(drawn.root).labels.read().to_pylist()}
-    for project in studio.projects("drawn groups"):
+    for project in studio.projects(root_review(drawn.root, "drawn groups")):
         for task in studio.sdk.tasks.list(project=project.id, fields="all"):
             name = next(n for n in set(identity.values()) if n in task.data["title"])
             identities_of_group.setdefault(project.mark.group, set()).add(name)
@@ -164,14 +175,14 @@ def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_ser
     project_options = {"url": label_server.url, "name": "twice"}
     asking = {"budget": 200, "audit": 20, **project_options}
     send.fn(drawn.root, **asking)
-    first = items(label_server, "twice")
+    first = items(label_server, root_review(drawn.root, "twice"))
     assert first
     assert set(first.values()) == {1}
     send.fn(drawn.root, **asking)
-    assert items(label_server, "twice") == first
+    assert items(label_server, root_review(drawn.root, "twice")) == first
     oracle = Oracle(drawn.root, latest(drawn.root), drawn.world)
     for annotator in ANNOTATORS:
-        answer(connection(label_server), "twice", oracle, annotator, wrong=0.0, at_most=12)
+        answer(connection(label_server), root_review(drawn.root, "twice"), oracle, annotator, wrong=0.0, at_most=12)
     new_answers = collect.fn(drawn.root, **project_options).new
     assert new_answers
     assert collect.fn(drawn.root, **project_options).new == 0
@@ -188,7 +199,7 @@ def test_no_question_is_sent_and_no_answer_counted_twice(drawn: Drawn, label_ser
     assert faces & verdicts.keys()
     assert {f: v for f, v in again.items() if f in faces} == {f: v for f, v in verdicts.items() if f in faces}
     send.fn(drawn.root, **asking)
-    later = items(label_server, "twice")
+    later = items(label_server, root_review(drawn.root, "twice"))
     answered = set(verdicts)
     assert set(later.values()) == {1}
     assert not [i for i in answered if later[i] > first[i]]

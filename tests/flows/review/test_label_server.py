@@ -17,6 +17,7 @@ from pipeline.review.label_studio import installation, local_server
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.label_server import free_port
+from tests.builders.label_studio.sent_questions import review_of
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -61,7 +62,7 @@ def test_the_address_is_printed_and_the_server_ends_with_the_command(tmp_path: P
         assert token not in output
         assert (folder / "password").read_text().strip() not in output
         url = (folder / "url").read_text().strip()
-        assert sent_items(Server(url, token), "nothing") == {}
+        assert sent_items(Server(url, token), review_of("nothing")) == {}
         with pytest.raises(UserError, match=f"port {port} is taken"):
             local_server.start(folder, port=port, venv=installation.environment_folder())
         running.send_signal(sign)

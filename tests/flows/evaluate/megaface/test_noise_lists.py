@@ -18,9 +18,9 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
-from pipeline.review.pages.compose import compose_questions
 from pipeline.review.questions.cases import find_cases
 from tests.builders.small_world import World
+from tests.builders.tables.composed_pages import composed
 
 pytestmark = [pytest.mark.material, pytest.mark.slow]
 
@@ -131,7 +131,7 @@ def test_answers_about_distractors_overrule_the_search(planted: Planted, lists: 
     about_them = [c for c in find_cases(refinement) if c.finding.subject in unnamed]
     assert about_them
     assert len({c.finding.subject for c in about_them}) == len(about_them), "each is a question of its own"
-    questions = compose_questions(refinement, about_them, {}, answers_given={})
+    questions = composed(refinement, about_them)
     assert {q.question.left_name for q in questions} == {"a photo without a name"}
     listed_now = listed(lists, DISTRACTOR_LIST)
     short = {f: "/".join(key.split("/")[-3:]) for f, key in unnamed.items()}

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
-from tests.builders.label_studio.sent_questions import post, project
+from tests.builders.label_studio.sent_questions import post, project, review_of
 
 pytestmark = pytest.mark.server
 
@@ -21,10 +21,10 @@ def test_pictures_in_a_folder_are_served_to_users_who_are_logged_in_only(server,
     (task,) = ada.tasks(project(server, "media").id)
     address = task["data"]["items"][0]["picture"]
     assert address.startswith("/data/local-files/?d=files/")
-    assert ada.web.get(address).content == pictures(["folder-0"])["folder-0"]
+    assert ada.web.get(address).content == pictures(["folder-0"])["folder-0"].view
     assert httpx.get(server.url + address, trust_env=False).status_code in (401, 403)
     files = set(media.iterdir())
-    assert len(files - earlier) == 3 + 4  # the cells' with their photos, the sure ones' faces alone
+    assert len(files - earlier) == 3 + 3 + 4  # the cells' with their photos, these large, the sure ones' faces alone
     post(server, "media again", grid("folder"), media=media)
     assert set(media.iterdir()) == files
 
@@ -46,23 +46,23 @@ def test_the_error_for_a_wrong_token_does_not_contain_the_token(server):
 @pytest.mark.parametrize("token", ["", "two words", "tökén", "line\n"])
 def test_a_malformed_token_raises_an_error(server, token):
     with pytest.raises(UserError, match="is not a token"):
-        sent_items(Server(server.url, token), "x")
+        sent_items(Server(server.url, token), review_of("x"))
 
 
 def test_a_personal_access_token_is_accepted(server, ada):
     post(server, "personal", pair("a"))
     csrf = {"X-CSRFToken": ada.web.cookies["csrftoken"], "Referer": server.url}
     personal = ada.web.post("/api/token/", headers=csrf).json()["token"]
-    assert sent_items(Server(server.url, personal), "personal") == {"all": ids(pair("a"))}
+    assert sent_items(Server(server.url, personal), review_of("personal")) == {"all": ids(pair("a"))}
     with pytest.raises(UserError, match="refuses the token") as raised:
-        sent_items(Server(server.url, personal[:-3] + "abc"), "personal")
+        sent_items(Server(server.url, personal[:-3] + "abc"), review_of("personal"))
     assert personal[:-3] not in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://"])
 def test_a_malformed_address_raises_an_error(url):
     with pytest.raises(UserError, match="is not an address"):
-        sent_items(Server(url, "token"), "x")
+        sent_items(Server(url, "token"), review_of("x"))
 
 
 def test_the_server_listens_on_loopback_only_and_its_secrets_are_private(label_server):

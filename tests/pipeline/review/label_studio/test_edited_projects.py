@@ -8,7 +8,7 @@ from pipeline.review.label_studio.collect import collect_answers
 from pipeline.review.label_studio.send import send_questions, sent_items
 from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
-from tests.builders.label_studio.sent_questions import on_server, post, project, tasks
+from tests.builders.label_studio.sent_questions import on_server, post, project, review_of, tasks
 
 pytestmark = pytest.mark.server
 
@@ -17,12 +17,12 @@ def test_a_deleted_project_is_made_again_and_its_cursor_forgotten(server, ada):
     question = grid("a")
     post(server, "deleted", question)
     ada.answer(tasks(server, "deleted")[question.id].id, {"cell_0": "other"})
-    answers, cursor = collect_answers(server, "deleted", {})
+    answers, cursor = collect_answers(server, review_of("deleted"), {})
     StudioClient(server).sdk.projects.delete(project(server, "deleted").id)
-    assert collect_answers(server, "deleted", cursor) == ([], {})
+    assert collect_answers(server, review_of("deleted"), cursor) == ([], {})
     assert post(server, "deleted", question) == (1, 0, 0)
     ada.answer(tasks(server, "deleted")[question.id].id, {"cell_0": "other"})
-    again, _ = collect_answers(server, "deleted", cursor)
+    again, _ = collect_answers(server, review_of("deleted"), cursor)
     assert again[0].answer_id != answers[0].answer_id
 
 
@@ -30,13 +30,14 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
     question = grid("a")
 
     def deleting(faces):
-        for before in StudioClient(server).projects("deleted meanwhile"):
+        for before in StudioClient(server).projects(review_of("deleted meanwhile")):
             if not deleted:
                 deleted.append(StudioClient(server).sdk.projects.delete(before.id))
         return pictures(faces)
 
     deleted = []
-    counts = send_questions(server, "deleted meanwhile", "all", [question], deleting, wanted_items=ids(question))
+    review = review_of("deleted meanwhile")
+    counts = send_questions(server, review, "all", [question], deleting, wanted_items=ids(question))
     assert counts == (1, 0, 0)
     assert deleted
     assert on_server(server, "deleted meanwhile") == {question.id: 1}
@@ -58,7 +59,7 @@ def test_a_page_that_was_edited_by_hand_is_restored(server, ada, answered):
     assert now.id == before.id
     assert now.label_config == before.label_config
     assert now.votes == 3
-    assert now.description.startswith("our faces\n")
+    assert now.description == "our faces"
 
 
 def test_a_renamed_project_is_recognised(server):
@@ -76,11 +77,9 @@ def test_a_page_that_cannot_be_restored_raises_an_error(server, ada):
     other = '<View><Text name="title" value="$title"/><Choices name="odd" toName="title"><Choice value="x"/></Choices>'
     StudioClient(server).sdk.projects.update(before.id, label_config=f"{other}</View>")
     ada.answer(tasks(server, "spoilt", PAIR)[question.id].id, {"odd": "x"})
-    with pytest.raises(
-        UserError, match="its page was changed by hand and answered since; give the project another title"
-    ):
+    with pytest.raises(UserError, match="its page was changed by hand and answered since; delete its instructions"):
         post(server, "spoilt", question)
-    assert collect_answers(server, "spoilt", {})[0] == []
+    assert collect_answers(server, review_of("spoilt"), {})[0] == []
 
 
 def test_tasks_that_somebody_edited_or_deleted_are_sent_again_and_never_misread(server, ada, caplog):
@@ -97,7 +96,7 @@ def test_tasks_that_somebody_edited_or_deleted_are_sent_again_and_never_misread(
     ada.answer(sent[answered.id].id, {"cell_0": "other"})
     client.sdk.tasks.delete(str(sent[deleted.id].id))
     with caplog.at_level("INFO", logger="refinery"):
-        assert collect_answers(server, "tasks", {})[0] == []
+        assert collect_answers(server, review_of("tasks"), {})[0] == []
     assert "1 answers left out: somebody edited" in caplog.text
     assert post(server, "tasks", reordered, answered, deleted) == (3, 0, 1)
     # the answered one is never touched
@@ -115,4 +114,4 @@ def test_a_question_that_is_being_answered_is_not_withdrawn(server, ada):
     }
     ada.web.post(f"/api/tasks/{task}/drafts", json={**begun, "lead_time": 1}, headers=csrf).raise_for_status()
     assert post(server, "draft", wanted=set()) == (0, 0, 0)
-    assert sent_items(server, "draft") == {"all": ids(question)}
+    assert sent_items(server, review_of("draft")) == {"all": ids(question)}

@@ -1,20 +1,24 @@
 """Faults between this program and a real Label Studio: requests are repeated; lasting faults are errors in one line."""
 
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.review.label_studio import client
 from pipeline.review.label_studio.client import StudioClient
+from pipeline.review.label_studio.collect import collect_answers
 from pipeline.review.label_studio.records import Server
+from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.fault_proxy import Fault
 from tests.builders.label_studio.label_server import begin, connection
-from tests.builders.label_studio.review_pages import grid, pair
-from tests.builders.label_studio.sent_questions import on_server, post
+from tests.builders.label_studio.review_pages import grid, ids, pair
+from tests.builders.label_studio.sent_questions import on_server, post, review_of, tasks
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -29,9 +33,11 @@ from pipeline.review.label_studio import send
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions
 from tests.builders.label_studio.review_pages import grid, ids, pictures
+from tests.builders.label_studio.sent_questions import review_of
 send.BATCH = 3
 questions = [grid(f"person {i}") for i in range(12)]
-send_questions(Server(sys.argv[1], sys.argv[2]), sys.argv[3], "all", questions, pictures, wanted_items=ids(*questions))
+server, review = Server(sys.argv[1], sys.argv[2]), review_of(sys.argv[3])
+send_questions(server, review, "all", questions, pictures, wanted_items=ids(*questions))
 """
 
 
@@ -88,7 +94,71 @@ def test_requests_are_repeated_after_temporary_faults_and_nothing_is_doubled(ser
     assert post(Server(proxy.url, server.token), name, *questions) == (3, 0, 0)
     assert fault.times == 0
     assert on_server(server, name) == Counter(q.id for q in questions)
-    assert len(StudioClient(server).projects(name)) == 2
+    assert len(StudioClient(server).projects(review_of(name))) == 2
+
+
+TASKS, PROJECTS = r"/api/tasks/\?", r"/api/projects/\?"
+ODD_REPLIES = {  # replies that are not what Label Studio sends
+    "null": Fault(TASKS, status=200, body=b"null"),
+    "a list": Fault(PROJECTS, status=200, body=b"[]"),
+    "a list of null": Fault(TASKS, status=200, body=b'{"tasks": [null], "total": 1}'),
+    "no total": Fault(TASKS, status=200, body=b'{"tasks": []}'),
+    "a number": Fault("whoami", status=200, body=b"3"),
+    "no account": Fault("whoami", status=200, body=b"{}"),
+    "half a reply": Fault(PROJECTS, status=200, body=b'{"count": 1, "results": [{"id'),
+    "fewer bytes than promised": Fault(TASKS, status=200, body=b'{"tasks": [], "total": 0}', missing_bytes=9),
+    "not gzip": Fault(TASKS, status=200, body=b"not compressed", headers={"content-encoding": "gzip"}),
+    "not UTF-8": Fault(PROJECTS, status=200, body=b'{"count": 1, "results": ["\xff\xfe"]}'),
+    "empty": Fault(TASKS, status=200, body=b""),
+    "a superscript": Fault(TASKS, status=429, headers={"retry-after": "\u00b2"}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_REPLIES)
+def test_a_reply_that_cannot_be_read_is_asked_for_again(server, proxy, odd):
+    name, fault = f"odd reply: {odd}", replace(ODD_REPLIES[odd])
+    proxy.faults = [fault]
+    assert post(Server(proxy.url, server.token), name, grid("a")) == (1, 0, 0)
+    assert fault.times == 0
+
+
+@pytest.mark.parametrize("odd", ODD_REPLIES)
+def test_a_server_that_sends_only_such_replies_is_an_error_of_one_line(server, proxy, odd, monkeypatch):
+    monkeypatch.setattr("pipeline.review.label_studio.retry.PATIENCE_S", 0.6)
+    monkeypatch.setattr(client, "FIRST_PATIENCE_S", 0.6)
+    proxy.faults = [replace(ODD_REPLIES[odd], times=99)]
+    with pytest.raises(UserError, match=proxy.url) as raised:
+        post(Server(proxy.url, server.token), f"odd replies: {odd}", grid("a"))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+def test_redirects_in_a_circle_are_an_error(server, proxy):
+    proxy.faults = [Fault(PROJECTS, times=99, status=302, headers={"location": "/api/projects/?page=1"})]
+    with pytest.raises(UserError, match="redirects in a circle"):
+        post(Server(proxy.url, server.token), "circle", grid("a"))
+
+
+def test_a_server_that_caps_its_pages_loses_no_answer_and_doubles_no_question(server, proxy, ada):
+    capped, questions = Server(proxy.url, server.token), [pair(f"person {i}") for i in range(7)]
+    proxy.rewrite = lambda path: re.sub(r"page_size=\d+", "page_size=3", path)
+    assert post(capped, "capped", *questions) == (7, 0, 0)
+    assert post(capped, "capped", *questions) == (0, 7, 0)
+    assert on_server(server, "capped") == Counter(q.id for q in questions)
+    for task in tasks(capped, "capped", PAIR).values():
+        ada.answer(task.id, {"same": "different"})
+    answers, cursor = collect_answers(capped, review_of("capped"), {})
+    assert {a.item for a in answers} == ids(*questions)
+    assert collect_answers(capped, review_of("capped"), cursor)[0] == []
+
+
+def test_a_proxy_that_drops_the_page_number_is_an_error(server, proxy):
+    proxy.rewrite = lambda path: re.sub(r"([?&])page=\d+&page_size=\d+", r"\1page=1&page_size=2", path)
+    questions = [grid(f"person {i}", cells=1) for i in range(3)]
+    assert post(server, "dropped", *questions) == (3, 0, 0)
+    with pytest.raises(UserError, match="page 2 is page 1 again"):
+        post(Server(proxy.url, server.token), "dropped", *questions)
+    assert on_server(server, "dropped") == Counter(q.id for q in questions)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """Gold questions: the known answer is right, and the page does not show which question is gold."""
 
-from pipeline.review.pages.compose import compose_questions
 from pipeline.review.pages.gold import gold_question
 from pipeline.review.questions.persons import ClusterKey
 from pipeline.review.questions.question import GRID
+from tests.builders.tables.composed_pages import composed
 
 
 def test_gold_questions_have_right_answers_and_look_like_the_other_cells(drawn, drawn_cases):
-    questions = compose_questions(drawn.refinement, [c for c in drawn_cases if c.page == GRID], {}, answers_given={})
+    questions = composed(drawn.refinement, [c for c in drawn_cases if c.page == GRID])
     gold = [(q, c) for q in questions for c in q.cases if c.purpose == "gold"]
     cells = sum(len(q.cases) for q in questions)
     assert 0.02 < len(gold) / cells < 0.2

@@ -8,9 +8,11 @@ import pytest
 
 from flows.refine.flow import refine
 from pipeline.refinement import latest
-from pipeline.review.pages.photo_views import FACE_PX, face_pictures
+from pipeline.review.pages.photo_views import FACE_PX, read_face_views
 from pipeline.sample.drawing.portraits import draw_people
 from pipeline.sample.models import DETECTOR, EMBEDDER
+
+LARGE_PX = 300
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory):
     return out / "photos", latest(root)
 
 
+def face_pictures(refinement, faces):
+    return read_face_views(refinement, faces).pictures(faces, large_px=LARGE_PX)
+
+
 def decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
 
@@ -35,7 +41,7 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
     pictures = face_pictures(refinement, [r["face_id"] for r in rows])
     assert set(pictures) == {r["face_id"] for r in rows if r["jpeg"]}
     for row in rows:
-        shown = decoded(pictures[row["face_id"]])
+        shown = decoded(pictures[row["face_id"]].view)
         assert shown.shape[0] == FACE_PX
         assert shown.shape[1] > FACE_PX * 1.5
         face = cv2.resize(decoded(row["jpeg"]), (FACE_PX, FACE_PX))
@@ -50,7 +56,9 @@ def test_a_photo_that_is_gone_leaves_the_face(drawn):
     for path in (photos / row["key"], Path(photos)):  # its file, and its whole source
         kept = path.rename(path.with_suffix(".away"))
         try:
-            assert decoded(face_pictures(refinement, [row["face_id"]])[row["face_id"]]).shape == (FACE_PX, FACE_PX, 3)
+            view = face_pictures(refinement, [row["face_id"]])[row["face_id"]]
+            assert decoded(view.view).shape == (FACE_PX, FACE_PX, 3)
+            assert view.large is None
         finally:
             kept.rename(path)
 

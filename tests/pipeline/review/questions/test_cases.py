@@ -3,10 +3,10 @@
 from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read
 from pipeline.review.answers.votes import settle
-from pipeline.review.pages.compose import compose_questions
 from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.question import GRID
 from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, build_queue
+from tests.builders.tables.composed_pages import composed
 from tests.builders.tables.drawn_refinement import refined
 
 
@@ -41,6 +41,6 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
     assert [p for p in build_queue(suspects, DEFAULT_ANSWER_SECONDS) if len(p.cases) == 4], (
         "on one page, beside each other"
     )
-    (page,) = compose_questions(refinement, suspects, {}, answers_given={})
+    (page,) = composed(refinement, suspects)
     assert set(page.question.left) == kept
     assert "several of these photos" in page.question.title
