@@ -61,12 +61,11 @@ def columns(line: str) -> list[str]:
     return [column for column in line.split(" ") if column]
 
 
-def csv_rows(file: Path) -> list[tuple[int, list[str]]]:
+def csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
     """The number of the last line and the cells of each row of a CSV file that is not blank.
 
     Cells have no blanks around them, and empty ones at the end of a row are left out. Errors as lines_of().
     """
-    rows: list[tuple[int, list[str]]] = []
     with _text(file, newline="") as stream:
         reader = csv.reader(stream)
         try:
@@ -74,10 +73,10 @@ def csv_rows(file: Path) -> list[tuple[int, list[str]]]:
                 row = [plain_cell(cell.strip(" ")) for cell in cells]
                 while row and not row[-1]:
                     row.pop()
-                rows += [(reader.line_num, row)] if row else []
+                if row:
+                    yield reader.line_num, row
         except (ValueError, csv.Error):
             raise _not_text(file) from None
-    return rows
 
 
 def read_table(file: Path, required: Sequence[str], *, delimiters: str = ",;\t") -> list[dict[str, Any]]:

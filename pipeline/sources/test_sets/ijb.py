@@ -11,6 +11,7 @@ A template is a set of photos of one subject; a medium is the still or the video
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def _column(rows: list[list[str]], i: int) -> Numbers:
 def _subjects(file: Path) -> dict[int, int]:
     """The subject of each template of a .csv with a header."""
     try:
-        subjects = {_number(row[0]): _number(row[1]) for _, row in csv_rows(file)[1:]}
+        subjects = {_number(row[0]): _number(row[1]) for _, row in islice(csv_rows(file), 1, None)}
     except (ValueError, IndexError) as error:
         raise UserError(f"cannot read {file} ({error}): expected a header, then template, subject and photo") from None
     if not subjects:

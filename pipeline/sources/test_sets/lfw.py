@@ -33,7 +33,7 @@ def read_lfw_csv(file: Path) -> Iterator[ListedPair]:
 
     It gives no folds: they come from consecutive_folds().
     """
-    lines = csv_rows(file)
+    lines = list(csv_rows(file))
     if lines and not any(whole_number(word) is not None for word in lines[0][1]):
         lines = lines[1:]  # the header
     if not lines:

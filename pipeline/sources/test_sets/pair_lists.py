@@ -74,7 +74,7 @@ def _looks_like_pairs(file: Path) -> bool:
     """Whether one of a file's first lines is a pair; a file that is not text is no list."""
     try:
         if _is_csv(file):
-            return any(_is_pair(words) or _is_lfw_row(words) for _, words in csv_rows(file)[:FIRST_LINES])
+            return any(_is_pair(words) or _is_lfw_row(words) for _, words in islice(csv_rows(file), FIRST_LINES))
         first = [_photo_columns(line) for _, line in islice(lines_of(file), FIRST_LINES)]
     except UserError:
         return False
@@ -89,7 +89,7 @@ def _read_text(file: Path) -> Iterator[ListedPair]:
     """
     if file.suffix.lower() not in TEXT_SUFFIXES:
         raise UserError(f"{file} is neither a .bin nor a list of pairs (.txt, .csv): give one of these, or a folder")
-    rows = csv_rows(file) if _is_csv(file) else [(n, _photo_columns(line)) for n, line in lines_of(file)]
+    rows = list(csv_rows(file)) if _is_csv(file) else [(n, _photo_columns(line)) for n, line in lines_of(file)]
     first = [words for _, words in rows[:FIRST_LINES]]
     if _is_csv(file):
         is_lfw = any(map(_is_lfw_row, first)) and not any(map(_is_pair, first))

@@ -110,7 +110,7 @@ def pairs(path: str | Path) -> list[Pair]:
         raise UserError(f"{root} holds no .bin and no list of pairs, such as a pairs.txt: give a test set with pairs")
     folder, subfolder = _photo_root(root, listed)
     names = [e.name for _, entries, _ in walk(folder / subfolder) for e in entries if not e.ignored]
-    return _with_keys(listed.pairs, names)
+    return _with_keys(listed.pairs, names, folder / subfolder)
 
 
 def _bins(root: Path) -> list[str]:
@@ -187,10 +187,10 @@ def _is_photo(folder: Path, name: str) -> bool:
     return is_file(folder / name) or any(is_file(folder / f"{name}{suffix}") for suffix in SUFFIXES)
 
 
-def _with_keys(pairs: Sequence[ListedPair], names: Sequence[str]) -> list[Pair]:
+def _with_keys(pairs: Sequence[ListedPair], names: Sequence[str], folder: Path) -> list[Pair]:
     """The pairs with the keys of their photos, names; a list may spell a photo otherwise (see photo_names).
 
-    Raises UserError when a photo of a pair is missing.
+    folder: that holds the photos. Raises UserError when a photo of a pair is missing.
     """
     keys = {str(PurePosixPath(name).with_suffix("")): name for name in names} | {name: name for name in names}
     listed = dict.fromkeys(photo for pair in pairs for photo in (pair.a, pair.b))
@@ -201,5 +201,6 @@ def _with_keys(pairs: Sequence[ListedPair], names: Sequence[str]) -> list[Pair]:
     if missing := [photo for photo in listed if photo not in keys]:
         place = next(pair.place for pair in pairs if missing[0] in (pair.a, pair.b))
         others = f", nor are {len(missing) - 1} others: {examples(missing[1:])}" if missing[1:] else ""
-        raise UserError(f"{place} lists {missing[0][:80]}, which is not there{others}: a test set must be complete")
+        what = "which is a link that leads elsewhere" if _is_photo(folder, missing[0]) else "which is not there"
+        raise UserError(f"{place} lists {missing[0][:80]}, {what}{others}: a test set must be complete")
     return [Pair(keys[pair.a], keys[pair.b], pair.same, pair.fold, pair.person) for pair in pairs]

@@ -65,7 +65,13 @@ def test_lines_are_numbered_and_blanks_separate_where_no_tab_does(tmp_path: Path
 def test_a_file_that_is_not_text_is_an_error_of_one_line(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "list.txt"
     file.write_bytes(data)
-    for read in (lambda f: list(lines_of(f)), numbered_lines, csv_rows, all_lines, lambda f: read_table(f, ("a",))):
+    for read in (
+        lambda f: list(lines_of(f)),
+        numbered_lines,
+        lambda f: list(csv_rows(f)),
+        all_lines,
+        lambda f: read_table(f, ("a",)),
+    ):
         with pytest.raises(UserError, match=r"list\.txt is not text in UTF-8 or UTF-16"):
             read(file)
     with pytest.raises(UserError, match=r"cannot read .*none\.txt"):

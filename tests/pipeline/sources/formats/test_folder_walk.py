@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from flows.find.contact_sheet import Tile, draw_sheet
+from pipeline.errors import UserError
 from pipeline.sources.files import FolderOptions
-from pipeline.sources.formats import image_folder
+from pipeline.sources.formats import image_folder, megaface
 from pipeline.sources.formats.folder_walk import SYSTEM_FOLDERS
 from pipeline.sources.photo import Photo
+from pipeline.sources.test_sets import photo_sets
 
 STAY = FolderOptions()
 FOLLOW = FolderOptions(follow_links=True)
@@ -67,6 +69,18 @@ def test_links_leave_the_source_on_request(linked: Path) -> None:
     assert set(photos) == {"Ann/1.jpg", "Ann/same.jpg", "Ann/gone.jpg", "Ann/out.jpg", "Bob/1.jpg", "Cy/3.jpg"}
     assert image_folder.read(linked, photos["Ann/out.jpg"]) == b"private"
     assert "link out of the source" not in ignored(linked, FOLLOW)
+
+
+def test_probes_and_test_sets_do_not_leave_their_folder_either(linked: Path) -> None:
+    for source in (megaface, photo_sets):
+        photos = {p.key for part in source.parts(linked) for p in source.index(part)}
+        assert photos == {"Ann/1.jpg", "Ann/same.jpg", "Ann/gone.jpg", "Cy/3.jpg"}
+    followed = {p.key for part in megaface.parts(linked, options=FOLLOW) for p in megaface.index(part)}
+    assert {"Ann/out.jpg", "Bob/1.jpg"} <= followed
+    assert megaface.survey(linked, options=FOLLOW).ignored == ignored(linked, FOLLOW)
+    (linked / "x_pair.txt").write_text("Ann/1.jpg Ann/same.jpg 1\nAnn/1.jpg Ann/out.jpg 0\n")
+    with pytest.raises(UserError, match=r"line 2 lists Ann/out\.jpg, which is a link that leads elsewhere"):
+        photo_sets.pairs(linked)
 
 
 def test_the_source_itself_may_be_a_link(linked: Path, tmp_path: Path) -> None:
