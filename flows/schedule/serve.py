@@ -58,6 +58,23 @@ from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.webhook import listen
 
 log = logging.getLogger("refinery")
+ExportFolder = Annotated[
+    str,
+    typer.Option(
+        help="Folder for exports: a folder in it for each change of the labels; `latest` links to the newest."
+    ),
+]
+RefineCron = Annotated[
+    str, typer.Option(help="When to refine and send questions, in UTC; empty: only when a run is started by hand.")
+]
+ReviewCron = Annotated[str, typer.Option(help="When to collect answers and send further questions, in UTC.")]
+TargetNoise = Annotated[
+    float,
+    typer.Option(help="Share of wrong labels: no questions are sent once the audit's upper 95% bound is below it."),
+]
+WebhookPort = Annotated[
+    int, typer.Option(help="Loopback port for a webhook of Label Studio, which then starts a collect; 0: none.")
+]
 
 
 @dataclass(frozen=True)
@@ -99,26 +116,12 @@ def serve(
     audit: Audit = 200,
     roster: Roster = "",
     name: ProjectName = "",
-    out: Annotated[
-        str,
-        typer.Option(
-            help="Folder for exports: a folder in it for each change of the labels; `latest` links to the newest."
-        ),
-    ] = "",
+    out: ExportFolder = "",
     format: Format = "parquet",
-    refine_cron: Annotated[
-        str, typer.Option(help="When to refine and send questions, in UTC; empty: only when a run is started by hand.")
-    ] = "0 3 * * *",
-    review_cron: Annotated[
-        str, typer.Option(help="When to collect answers and send further questions, in UTC.")
-    ] = "*/15 * * * *",
-    target_noise: Annotated[
-        float,
-        typer.Option(help="Share of wrong labels: no questions are sent once the audit's upper 95% bound is below it."),
-    ] = TARGET_NOISE,
-    webhook_port: Annotated[
-        int, typer.Option(help="Loopback port for a webhook of Label Studio, which then starts a collect; 0: none.")
-    ] = 0,
+    refine_cron: RefineCron = "0 3 * * *",
+    review_cron: ReviewCron = "*/15 * * * *",
+    target_noise: TargetNoise = TARGET_NOISE,
+    webhook_port: WebhookPort = 0,
 ) -> StoppedSchedules:
     """Refine, send questions, collect and export on schedules (of PREFECT_API_URL or a new server), until Ctrl-C."""
     photos = {"root": root, "source": source, "probes": probes, "gallery": gallery}

@@ -20,6 +20,7 @@ from pipeline.faces.quality import face_size
 from pipeline.sources.index import Source, index_photos
 from pipeline.sources.photo import SourceUnreachable
 from pipeline.tables import storage
+from pipeline.tables.digests import content_digest
 from pipeline.tables.table import Shard
 from tests.builders.photos.encoded_pictures import encoded, exif_block, png_chunk
 
@@ -67,8 +68,9 @@ def rows(
     table = photos.read()
     column = pa.array([box] * len(table), table.schema.field("box").type)
     pq.write_table(table.set_column(table.schema.get_field_index("box"), "box", column), folder / "root/boxed.parquet")
+    digest = content_digest((folder / "root/boxed.parquet").read_bytes())
     faces = extract.extract_shard(
-        Shard("boxed.parquet", "", len(table)),
+        Shard("boxed.parquet", digest, len(table)),
         root=photos.root,
         detector=detector,
         aligned=aligned,
