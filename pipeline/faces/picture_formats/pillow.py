@@ -1,4 +1,4 @@
-"""GIF, AVIF and JPEG 2000, which Pillow decodes, and the headers of all formats that it knows.
+"""GIF, AVIF and JPEG 2000, which Pillow decodes, and the few JPEGs that simplejpeg refuses.
 
 Pillow is told the format, so that none of its fifty others is tried on a damaged file.
 """
@@ -19,7 +19,7 @@ from pipeline.faces.picture_formats.pixels import BLOCK_PIXELS, MAX_PIXELS, Imag
 
 # Bytes that a pixel takes while a picture of a format is decoded: Pillow stores colours in four channels of 8 bits;
 # OpenJPEG decodes to four bytes a channel, and AVIF may have 16 bits.
-PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "JPEG2000": 12, "PPM": 3}
+PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "JPEG2000": 12}
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 DRAFT_MODE = "RGB"
 PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # shards are made in parallel already
