@@ -55,7 +55,7 @@ def read_lists(files: Sequence[Path], *, says: str, classes: Path | None = None)
 
 def _line(file: Path, number: int, text: str, says: str, identities: Sequence[str]) -> Line:
     read = _photos if says in ("right", "wrong") else _pairs if says == "same" else _names
-    readings = list(dict.fromkeys(read(text)))
+    readings = [reading for reading in dict.fromkeys(read(text)) if reading.name.strip()]
     if not readings:
         raise UserError(
             f"{file} line {number}: expected {LINE_NAMES.get(says, 'a photo (MID/photo), perhaps an identity')}, "
@@ -79,7 +79,7 @@ def _photos(text: str) -> Iterator[Reading]:
     elif "\t" in text:
         photos = paths if len(paths) == 1 else [word for word in paths if SUFFIX.search(word)]
         if len(words) == 2 and len(photos) == 1:
-            yield Reading(photos[0], next((word for word in words if word != photos[0]), None))
+            yield Reading(photos[0], next((word for word in words if word not in ("", photos[0])), None))
     elif len(words) == 2 and len(paths) == 1 and (washed := WASHED.fullmatch(paths[0])):
         yield Reading(paths[0], next(word for word in words if word != paths[0]))
         yield Reading("/".join(washed.groups()), None)

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from pipeline.review.answers.list_files import Line, Reading, read_lists
+from pipeline.errors import UserError
+from pipeline.review.answers.list_files import SAYS, Line, Reading, read_lists
 from pipeline.review.answers.listed_photos import ListedPhotos, identity_finder
 
 
@@ -58,6 +61,37 @@ def test_a_csv_may_have_a_header_and_quoted_names(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text('photo,label\n"Bell, Anna/1.jpg",Anna Bell\nB/2.jpg,B\n', encoding="utf-16")
     read = read_lists([tmp_path / "list.csv"], says="right")
     assert [line.readings for line in read] == [(("Bell, Anna/1.jpg", "Anna Bell"),), (("B/2.jpg", "B"),)]
+
+
+WORDS = ["a/b.jpg", "m.1", "7", "0.5", "\\", "/", " ", "\t", "\r", "\n", ",", '"', "é", "#"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.lists(st.sampled_from(WORDS)),
+    name=st.sampled_from(["list.txt", "list.csv"]),
+    encoding=st.sampled_from(["utf-8-sig", "utf-16"]),
+    says=st.sampled_from(SAYS),
+)
+def test_any_text_is_names_or_an_error_of_one_line(
+    tmp_path: Path, text: list[str], name: str, encoding: str, says: str
+) -> None:
+    (tmp_path / name).write_bytes("".join(text).encode(encoding))
+    try:
+        read = read_lists([tmp_path / name], says=says)
+    except UserError as error:
+        message = str(error)
+    else:
+        message = ""
+        check_readings(read, says)
+    assert "\n" not in message
+
+
+def check_readings(read: list[Line], says: str) -> None:
+    listed = [reading for line in read for reading in line.readings]
+    assert listed
+    assert all(r.name.strip() and r.other != "" and (says == "same") <= (r.other is not None) for r in listed)
+    assert len(ListedPhotos(read, ["a/b.jpg", "m.1/7"]).match.readings) <= len(listed)
 
 
 def test_class_numbers_become_identities(tmp_path: Path) -> None:
