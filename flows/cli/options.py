@@ -157,13 +157,21 @@ Roster = Annotated[
     str, typer.Option(help="CSV with columns group and annotator: whom to assign, where the server can.")
 ]
 Budget = Annotated[
-    int, typer.Option(help="Most questions that may wait for an answer; the most useful ones are sent first.")
+    int,
+    typer.Option(
+        help="Most questions that may wait for an answer, audited photos included; the most useful ones come first."
+    ),
 ]
 Minutes = Annotated[
     float, typer.Option(help="Most minutes of annotators' time that waiting questions may take; 0: no limit.")
 ]
 Votes = Annotated[int, typer.Option(help="Annotators for each question; one more where they differ.")]
-Audit = Annotated[int, typer.Option(help="Kept photos drawn at random, to estimate the noise left.")]
+Audit = Annotated[
+    int,
+    typer.Option(
+        help="Kept photos drawn at random, to estimate the noise left; at most two fifths of the budget at once."
+    ),
+]
 Url = Annotated[
     str,
     typer.Option(
@@ -175,6 +183,6 @@ Url = Annotated[
 ProjectName = Annotated[
     str,
     typer.Option(
-        "--name", help="Name of the review, with which its projects in Label Studio begin; default: the root's name."
+        "--name", help="Name of the review, which its projects in Label Studio show; default: the root's name."
     ),
 ]

@@ -4,6 +4,7 @@ It is made once, when the root first sends questions, and kept with the ledger: 
 in another folder, finds the review's projects again.
 """
 
+import json
 import uuid
 from typing import NamedTuple
 
@@ -22,13 +23,17 @@ class RootId(NamedTuple):
 
 
 def read_root_id(root: str) -> RootId | None:
-    """The id of a root; None when nothing was sent from it yet, or by an earlier version only."""
-    stored = storage.get_json(root, FILE)
-    if stored is None:
+    """The id of a root; None when nothing was sent from it yet, or by an earlier version only.
+
+    Raises UserError when its file is damaged.
+    """
+    data = storage.get(root, FILE)
+    if data is None:
         return None
     try:
+        stored = json.loads(data)
         return RootId(str(stored["id"]), str(stored["name"]))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
             f"{root}/{FILE} is damaged: put it back from a backup; it links the ledger to its questions"
         ) from None

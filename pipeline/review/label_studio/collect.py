@@ -21,7 +21,7 @@ from pipeline.review.questions.question import NOBODY, Answer
 log = logging.getLogger("refinery")
 LEFT_OUT = {  # by cause, what a log line says of answers that are left out
     "edited": "answers left out: somebody edited their tasks on the server",
-    "foreign choice": "choices left out: the page of a review has no such choice",
+    "foreign choice": "choices left out: the page has no such choice, or they contradict each other",
     "unreadable": "answers left out: they have no id or no time",
 }
 

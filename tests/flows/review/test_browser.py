@@ -11,13 +11,14 @@ from pipeline.review.label_studio.collect import collect_answers
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions
-from pipeline.review.questions.question import GRID, PAIR, Question
-from tests.builders.label_studio.browser import logged_in, stream, submitted
+from pipeline.review.questions.question import GRID, MIXED, PAIR, Question
+from tests.builders.label_studio.browser import SIZE, logged_in, stream, submitted
 from tests.builders.label_studio.label_server import connection
-from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
+from tests.builders.label_studio.review_pages import grid, ids, mixed, pair, pictures
 from tests.builders.label_studio.sent_questions import review_of
 
 pytestmark = pytest.mark.server
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,48 @@ def test_a_pair_is_answered_with_a_key_and_the_next_with_a_click(mary: Any, serv
     mary.wait_for_selector("text=Grace Hopper", state="detached")
     expected = {"Ada Lovelace.pair": ("same", False), "Grace Hopper.pair": ("different", None)}
     assert answers(server, "browser pair") == expected
+
+
+def test_the_photos_of_a_mixed_page_are_ticked_with_keys_and_clicks(mary: Any, server: Server, shots: Path) -> None:
+    send_and_open(mary, server, "browser mixed", MIXED, mixed("One Name", photos=4), mixed("Other Name", photos=3))
+    assert mary.locator(".cell").count() == 4
+    assert mary.locator(".cell .ant-checkbox-wrapper-checked").count() == 0
+    mary.keyboard.press("1")
+    mary.locator(".cell").nth(2).get_by_text("shows the person").click()
+    mary.screenshot(path=shots / "mixed.png")
+    mary.keyboard.press("Control+Enter")
+    submitted(mary)
+    mary.wait_for_selector("text=Other Name")
+    mary.keyboard.press("x")
+    mary.keyboard.press("Control+Enter")
+    mary.wait_for_selector("text=Other Name", state="detached")
+    expected = {"One Name.mixed": "same", "Other Name.mixed": "different"}
+    expected |= {f"One Name.{i}": choice for i, choice in enumerate(("same", "other", "same", "other"))}
+    assert answers(server, "browser mixed") == {item: (choice, None) for item, choice in expected.items()}
+
+
+@pytest.mark.parametrize("question", [grid("Small"), pair("Small"), mixed("Small")], ids=lambda q: q.page)
+def test_a_page_fits_a_phone_and_its_photos_open_over_the_window_and_close_again(
+    mary: Any, server: Server, shots: Path, question: Question
+) -> None:
+    mary.set_viewport_size(PHONE)
+    try:
+        send_and_open(mary, server, f"browser phone {question.page}", question.page, question)
+        mary.screenshot(path=shots / f"phone-{question.page}.png")
+        for selector in (".top", ".face", ".lsf-choice", "button:has-text('Submit')"):
+            assert mary.locator(selector).count()
+            for box in (e.bounding_box() for e in mary.locator(selector).all()):
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= PHONE["width"]
+        header, large = mary.get_by_text("large photo").first, "[...document.querySelectorAll('.large img')]"
+        header.click()
+        mary.wait_for_function(f"{large}.some(i => i.getBoundingClientRect().height > 500)")
+        assert mary.locator(".large img").first.bounding_box()["width"] > 0.9 * PHONE["width"]
+        mary.screenshot(path=shots / f"large-{question.page}.png")
+        header.click()
+        mary.wait_for_function(f"!{large}.some(i => i.getBoundingClientRect().height > 500)")
+    finally:
+        mary.set_viewport_size(SIZE)
 
 
 def test_an_unanswered_page_cannot_be_submitted(mary: Any, server: Server) -> None:

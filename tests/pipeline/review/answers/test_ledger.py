@@ -3,13 +3,14 @@
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.refinement import REMOVABLE_FILES
-from pipeline.review.answers.ledger import append, read, set_votes_wanted, votes_wanted
+from pipeline.review.answers.ledger import append, read, rows_of, set_votes_wanted, votes_wanted, withdraw
 from tests.builders.tables.ledger_rows import row
 
 
@@ -86,3 +87,26 @@ def test_answers_that_did_not_fit_on_the_disk_are_stored_once_later(tmp_path):
         assert len(read(str(disk), superseded=True)) == 3
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("purpose", ["case", "list", "truth"])
+def test_a_withdrawn_answer_stays_in_the_ledger_and_does_not_count(tmp_path, purpose):
+    root, kept = str(tmp_path), row("b", "no", "w")
+    taken_back = row("a", "yes", "v", purpose=purpose)
+    if purpose == "truth":
+        taken_back = replace(taken_back, at=None)
+    append(root, [taken_back, kept])
+    assert withdraw(root, [taken_back]) == 1
+    assert [r.who for r in rows_of(read(root))] == ["w"]
+    assert len(read(root, superseded=True)) == 3
+    assert append(root, [taken_back]) == 0, "the same answer is collected once more"
+    assert [r.who for r in rows_of(read(root))] == ["w"]
+    assert withdraw(root, [taken_back]) == 0
+
+
+def test_an_answer_that_is_changed_after_it_was_withdrawn_counts(tmp_path):
+    root = str(tmp_path)
+    append(root, [row("a", "yes", "v")])
+    withdraw(root, rows_of(read(root)))
+    append(root, [row("a", "no", "v", at=5)])
+    assert [r.verdict for r in rows_of(read(root))] == ["no"]

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.review.answers.ledger import table_of
 from pipeline.review.answers.votes import accuracies, settle, weight
+from pipeline.review.questions.question import NOBODY
 from tests.builders.tables.ledger_rows import row
 
 
@@ -100,3 +101,11 @@ def test_a_unanimous_vote_decides_when_an_annotator_was_asked_again():
     verdicts, settlement = settled(*two, row("a", "yes", "v", at=3))
     assert (verdicts["a"], settlement.disputed) == ("yes", [])
     assert settled(*two, row("a", "no", "v", at=3))[1].disputed == ["a"], "who changed their mind does not agree"
+
+
+def test_each_answer_of_a_deleted_account_is_a_vote_of_its_own():
+    one, other = row("a", "yes", NOBODY, answer_id="p/1"), row("a", "yes", NOBODY, at=1, answer_id="p/2")
+    verdicts, settlement = settled(one, other)
+    assert (verdicts, settlement.waiting) == ({"a": "yes"}, [])
+    verdicts, settlement = settled(one, row("a", "no", NOBODY, at=1, answer_id="p/2"))
+    assert (verdicts, settlement.disputed) == ({}, ["a"])

@@ -1,5 +1,6 @@
 """Faults between this program and a real Label Studio: requests are repeated; lasting faults are errors in one line."""
 
+import json
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.fault_proxy import Fault
 from tests.builders.label_studio.label_server import begin, connection
 from tests.builders.label_studio.review_pages import grid, ids, pair
-from tests.builders.label_studio.sent_questions import on_server, post, review_of, tasks
+from tests.builders.label_studio.sent_questions import on_server, post, project, review_of, tasks
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -150,6 +151,28 @@ def test_a_server_that_caps_its_pages_loses_no_answer_and_doubles_no_question(se
     answers, cursor = collect_answers(capped, review_of("capped"), {})
     assert {a.item for a in answers} == ids(*questions)
     assert collect_answers(capped, review_of("capped"), cursor)[0] == []
+
+
+def test_accounts_and_answers_that_a_listing_leaves_out_are_asked_for_one_by_one(server, proxy, ada, grace):
+    question, review = pair("a"), review_of("left out")
+    post(server, "left out", question)
+    task = tasks(server, "left out", PAIR)[question.id].id
+    for annotator in (ada, grace):
+        annotator.answer(task, {"same": "same"})
+    complete, cursor = collect_answers(server, review, {})
+    rows = ada.tasks(project(server, "left out", PAIR).id)
+    rows[0]["annotations"] = rows[0]["annotations"][:1]
+    body = json.dumps({"tasks": rows, "total": 1, "total_annotations": 2, "total_predictions": 1}).encode()
+    proxy.faults = [
+        Fault(r"/api/users/?(\?|$)", times=9, status=200, body=b"[]"),
+        Fault(TASKS, times=9, status=200, body=body),
+    ]
+    assert collect_answers(Server(proxy.url, server.token), review, {}) == (complete, cursor)
+    assert {a.annotator for a in complete} == {ada.email, grace.email}
+    one = json.dumps(rows[0]["annotations"]).encode()
+    proxy.faults.append(Fault(rf"/api/tasks/{task}/annotations", times=9, status=200, body=one))
+    with pytest.raises(UserError, match="lists 1 of 2 answers to task"):
+        collect_answers(Server(proxy.url, server.token), review, {})
 
 
 def test_a_proxy_that_drops_the_page_number_is_an_error(server, proxy):

@@ -1,8 +1,11 @@
 """Pages: the faces that they show, and the group of annotators that they are sent to."""
 
+from collections import Counter
+
 from pipeline.review.groups import GroupedIdentity
 from pipeline.review.pages.compose import shown_faces
-from pipeline.review.questions.question import GRID, PAIR
+from pipeline.review.questions.audit import case_of_photo
+from pipeline.review.questions.question import GRID, MIXED, PAIR
 from tests.builders.tables.composed_pages import composed
 
 
@@ -27,6 +30,68 @@ def test_pairs_show_both_sides(drawn, drawn_cases):
     assert kinds >= {"merge", "split", "misplaced", "overlap"}
     assert all(p.question.left and p.question.right for p in pairs)
     assert all(not set(p.question.left) & set(p.question.right) for p in pairs)
+
+
+def test_an_overlap_page_says_which_side_is_the_test_set(drawn, drawn_cases):
+    overlaps = composed(drawn.refinement, [c for c in drawn_cases if c.finding.kind == "overlap"])
+    assert overlaps
+    assert all(p.question.left_name.startswith("the data: ") for p in overlaps)
+    assert all(p.question.right_name.startswith("the test set: ") for p in overlaps)
+
+
+def test_a_mixed_identity_is_asked_about_by_its_photos_each_of_which_gets_an_answer(drawn, drawn_cases):
+    mixed = [c for c in drawn_cases if c.finding.kind == "mixed"]
+    assert mixed
+    assert {c.page for c in mixed} == {MIXED}
+    for page in composed(drawn.refinement, mixed):
+        identity, *photos = page.cases
+        assert [item.id for item in page.question.items] == [c.id for c in page.cases]
+        assert page.question.left == tuple(c.finding.subject for c in photos)
+        assert {(c.finding.kind, c.finding.object, c.same_means) for c in photos} == {
+            ("outlier", identity.identity, "no")
+        }
+        assert len(photos) > 1
+
+
+def test_a_photo_on_a_mixed_page_is_on_no_other_page(drawn, drawn_cases):
+    mixed = next(c for c in drawn_cases if c.finding.kind == "mixed")
+    (page,) = composed(drawn.refinement, [mixed])
+    both = composed(drawn.refinement, [mixed, page.cases[1], next(c for c in drawn_cases if c.page == GRID)])
+    items = [item.id for q in both for item in q.question.items]
+    assert len(items) == len(set(items))
+    assert {page.cases[1].id, mixed.id} <= set(items)
+
+
+def test_of_an_identity_without_a_person_the_photos_that_people_confirmed_are_the_sure_ones(drawn, drawn_cases):
+    mixed = next(c for c in drawn_cases if c.finding.kind == "mixed")
+    (page,) = composed(drawn.refinement, [mixed])
+    asked, *others = page.cases[1:]
+    (before,) = composed(drawn.refinement, [asked])
+    assert set(before.question.left) >= {c.finding.subject for c in others[:2]}
+    assert "several of these photos" in before.question.title
+    (after,) = composed(drawn.refinement, [asked], confirmed_faces=[others[0].finding.subject])
+    assert after.question.left == (others[0].finding.subject,)
+    assert "several" not in after.question.title
+
+
+def test_where_the_audit_asks_about_every_photo_of_a_person_some_stay_to_compare_with(drawn):
+    identity, cases = audit_of_one_person(drawn.refinement)
+    pages = composed(drawn.refinement, cases)
+    asked = {i.face for q in pages for i in q.question.items}
+    sure = {f for q in pages for f in q.question.left}
+    assert asked, identity
+    assert sure
+    assert not asked & sure
+    assert asked | sure <= {c.finding.subject for c in cases}
+
+
+def audit_of_one_person(refinement):
+    """The identity with the fewest photos in its person's cluster, five at least, and the audit of all its photos."""
+    rows = refinement.labels.read(["face_id", "claimed", "identity", "reason"]).to_pylist()
+    kept = [r for r in rows if r["identity"] and r["identity"] == r["claimed"] and not r["reason"]]
+    number = Counter(r["identity"] for r in kept)
+    identity = min((n, i) for i, n in number.items() if n >= 5)[1]
+    return identity, [case_of_photo(*r.values()) for r in kept if r["identity"] == identity]
 
 
 def test_questions_go_to_the_group_of_their_identity_and_the_rest_to_general(drawn, drawn_cases):

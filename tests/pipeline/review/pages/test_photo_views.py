@@ -50,6 +50,19 @@ def test_a_face_stands_left_and_its_photo_with_an_amber_box_beside_it(drawn):
         assert ((red > 220) & (abs(green - 200) < 40) & (blue < 110)).sum() > 100
 
 
+def test_the_photo_is_also_there_large_with_a_box_and_not_larger_than_it_is(drawn):
+    photos, refinement = drawn
+    row = refinement.photos.read(["face_id", "key"]).to_pylist()[0]
+    original = cv2.imread(str(photos / row["key"]))
+    for large_px, longest in ((LARGE_PX, LARGE_PX), (10_000, max(original.shape))):
+        shown = read_face_views(refinement, [row["face_id"]]).pictures([row["face_id"]], large_px=large_px)
+        large = decoded(shown[row["face_id"]].large)
+        assert max(large.shape) == longest
+        assert large.shape[0] / large.shape[1] == pytest.approx(original.shape[0] / original.shape[1], abs=0.01)
+        blue, green, red = (large[..., c].astype(int) for c in range(3))
+        assert ((red > 220) & (abs(green - 200) < 40) & (blue < 110)).sum() > 100
+
+
 def test_a_photo_that_is_gone_leaves_the_face(drawn):
     photos, refinement = drawn
     row = refinement.photos.read(["face_id", "key"]).to_pylist()[0]
