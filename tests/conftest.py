@@ -20,6 +20,7 @@ from tests.builders.small_world import World
 
 LONGEST_FILES = (  # over half a minute each; the first one mostly waits
     "tests/flows/schedule/test_unattended.py",
+    "tests/flows/schedule/test_failures.py",
     "tests/flows/review/test_flow.py",
     "tests/flows/refine/test_known_truth.py",
     "tests/pipeline/sources/record_io/test_mxnet.py",

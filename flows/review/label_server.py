@@ -36,7 +36,8 @@ def serve(
     if "://" in root:
         raise UserError(f"{root} is not a folder of this machine: a local server keeps its data in one")
     folder = Path(root).absolute() / "review" / "server"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # service managers send it in place of Ctrl-C
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
+        signal.signal(sign, signal.default_int_handler)
     local = local_server.start(folder, port=port, venv=installation.environment_folder())
     try:
         for line in _welcome(local):

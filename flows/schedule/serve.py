@@ -139,14 +139,15 @@ def serve(
 
 
 def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
-    """Register the deployments on the Prefect server and start their runs as they fall due, until Ctrl-C or SIGTERM.
+    """Register the deployments on the Prefect server and start their runs when due, until Ctrl-C, SIGTERM or SIGHUP.
 
     webhook_port: a loopback port on which a webhook starts a run of the last deployment; 0: none.
     """
     names = [f"{d.flow_name}/{d.name}" for d in served]
     # a server runs from here on and must be ended; a job in the background ignores Ctrl-C, so its handler is set anew
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _as_ctrl_c)
     ours = not PREFECT_API_URL.value()  # a server of this command has no other runner
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         create_gpu_limit()

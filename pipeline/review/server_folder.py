@@ -10,8 +10,11 @@ import os
 import secrets
 import sqlite3
 from base64 import b64encode
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 ACCOUNT = "owner@localhost.localdomain"
@@ -37,7 +40,7 @@ def prepare(folder: Path) -> None:
     """Make the folder, its secrets and the folder that is served; nobody but the owner can read what is in it.
 
     Secrets of an earlier version, which served the folder to annotators, are made anew, and that is logged.
-    Raises OSError where the folder cannot be written to.
+    Raises OSError where the folder cannot be written to, UserError where the server's database cannot be used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _make_private(folder)
@@ -53,6 +56,25 @@ def prepare(folder: Path) -> None:
         media.symlink_to("../files")
     if database.exists():
         _keep_storages_in(media, database)
+
+
+def sign_up_key(folder: Path) -> str:
+    """The key without which Label Studio makes no account; folder: that of a server's data."""
+    with _open_database(folder / "data" / "label_studio.sqlite3") as connection:
+        key = connection.execute("SELECT token FROM organization ORDER BY id LIMIT 1").fetchone()
+    return str(key[0]) if key else ""
+
+
+@contextmanager
+def _open_database(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a server; changes are kept when the block ends. Raises UserError where it cannot be used."""
+    try:
+        with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise UserError(
+            f"cannot use the database {path} ({error}): end other servers that use it, or move its folder away"
+        ) from None
 
 
 def _make_private(folder: Path) -> None:
@@ -76,7 +98,7 @@ def _renew_secrets(folder: Path, database: Path) -> None:
     token, password = secrets.token_hex(20), secrets.token_hex(20)
     _write_private(folder / "token", token + "\n")
     _write_private(folder / "password", password + "\n")
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with _open_database(database) as connection:
         if not _is_complete(connection):
             return
         owner = connection.execute("SELECT id FROM htx_user WHERE email = ?", (ACCOUNT,)).fetchone()
@@ -98,7 +120,7 @@ def _password_hash(password: str) -> str:
 
 def _keep_storages_in(media: Path, database: Path) -> None:
     """Let every local storage of a project lead to the pictures: those of an earlier version lead elsewhere."""
-    with closing(sqlite3.connect(database)) as connection, connection:
+    with _open_database(database) as connection:
         if _is_complete(connection):
             connection.execute("UPDATE io_storages_localfilesmixin SET path = ?1 WHERE path != ?1", (str(media),))
 

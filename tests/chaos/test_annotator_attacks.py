@@ -7,7 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.review.label_studio.local_server import LocalServer
+from pipeline.review.server_folder import prepare
 from tests.builders.label_studio.label_server import begin, connection
 from tests.builders.label_studio.review_pages import grid
 from tests.builders.label_studio.sent_questions import post, project, tasks
@@ -67,6 +69,14 @@ def test_an_annotator_cannot_download_a_secret(label_server: LocalServer, eve: h
         for reply in replies:
             assert reply.status_code >= 400, reply.url
             assert not holds_secret(reply, path)
+
+
+def test_a_database_that_is_none_is_one_line(tmp_path: Path) -> None:
+    database = tmp_path / "server/data/label_studio.sqlite3"
+    database.parent.mkdir(parents=True)
+    database.write_bytes(b"no database, and long enough to be told apart from an empty one" * 20)
+    with pytest.raises(UserError, match=f"cannot use the database {database}"):
+        prepare(tmp_path / "server")
 
 
 def test_a_server_of_an_earlier_version_gets_new_secrets_and_keeps_its_questions(

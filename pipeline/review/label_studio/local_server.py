@@ -3,7 +3,6 @@
 Its data, its account and its token lie in one folder; only the owner of the files can read token and password.
 """
 
-import json
 import logging
 import os
 import socket
@@ -17,7 +16,7 @@ from typing import NamedTuple
 from pipeline.child_process import end_child, start_child
 from pipeline.errors import UserError
 from pipeline.review.label_studio.installation import install
-from pipeline.review.server_folder import ACCOUNT, media_folder, prepare, served_folder
+from pipeline.review.server_folder import ACCOUNT, media_folder, prepare, served_folder, sign_up_key
 
 log = logging.getLogger("refinery")
 START_TIMEOUT_S = 180  # the first start makes the database, which takes half a minute on two idle cores
@@ -66,7 +65,7 @@ def start(folder: Path, *, port: int, venv: Path) -> LocalServer:
         _wait_until_up(process, url, folder / "server.log")
         (folder / "url").write_text(url + "\n")
         (folder / "url").chmod(0o600)
-        invitation = _invitation(url, (folder / "token").read_text().strip())
+        invitation = f"{url}/user/signup/?token={sign_up_key(folder)}"
     except BaseException:
         end_child(process)
         raise
@@ -80,18 +79,6 @@ def is_up(url: str, *, timeout_s: float = 5) -> bool:
             return bool(reply.status == 200)
     except (OSError, urllib.error.URLError):
         return False
-
-
-def _invitation(url: str, token: str) -> str:
-    """The address of the sign-up page with the key that the page asks for."""
-    request = urllib.request.Request(f"{url}/api/invite", headers={"Authorization": f"Token {token}"})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310  an http address
-            return url + str(json.load(reply)["invite_url"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"Label Studio at {url} gives no sign-up link ({error}): see server.log, and run again"
-        ) from None
 
 
 def _start_process(program: Path, folder: Path, url: str, port: int) -> subprocess.Popen[bytes]:

@@ -80,6 +80,7 @@ def serving(folder: Path, photos: Path, studio: Server, *words: str) -> Iterator
         **{k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
         "LABEL_STUDIO_API_KEY": studio.token,
         "REFINERY_WEBHOOK_SECRET": SECRET,
     }
