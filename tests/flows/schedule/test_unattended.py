@@ -1,16 +1,21 @@
 """`refinery serve` for some minutes without interference, with a real Prefect server and a real Label Studio."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 import pytest
 
 from flows.prefect_runtime.artifacts import artifact_key
+from flows.review.root_review import root_review
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import settled_verdicts
+from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
+from pipeline.review.label_studio.page_templates import CELL, SAME, TICK
+from pipeline.review.questions.question import GRID, MIXED
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Annotator
 from tests.builders.processes.served_schedules import SECRET, serving
@@ -20,32 +25,37 @@ MADE_ONCE = ("index", "photos", "faces", "embeddings", "clusters", "persons", "s
 ANNOTATORS = ("ann@example.org", "bob@example.org", "eve@example.org")  # three: enough to overrule the machine
 
 
-def call_back(studio: LocalServer, name: str, port: int) -> None:
+def project_ids(studio: LocalServer, root: Path, name: str) -> list[int]:
+    """The numbers of the review's projects."""
+    return [project.id for project in StudioClient(connection(studio)).projects(root_review(str(root), name))]
+
+
+def call_back(studio: LocalServer, projects: Sequence[int], port: int) -> None:
     """Set a webhook for every answer in each project's settings."""
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
-    for project in web.get("/api/projects/").json()["results"]:
-        if name in project["title"]:
-            webhook = {
-                "project": project["id"],
-                "url": f"http://127.0.0.1:{port}/",
-                "send_payload": True,
-                "headers": {"X-Refinery-Secret": SECRET},
-                "send_for_all_actions": False,
-                "actions": ["ANNOTATION_CREATED"],
-            }
-            web.post("/api/webhooks/", json=webhook).raise_for_status()
+    for project in projects:
+        webhook = {
+            "project": project,
+            "url": f"http://127.0.0.1:{port}/",
+            "send_payload": True,
+            "headers": {"X-Refinery-Secret": SECRET},
+            "send_for_all_actions": False,
+            "actions": ["ANNOTATION_CREATED"],
+        }
+        web.post("/api/webhooks/", json=webhook).raise_for_status()
 
 
-def answer(studio: LocalServer, name: str) -> list[str]:
+def answer(studio: LocalServer, projects: Sequence[int]) -> list[str]:
     """Answer every question as if all labels were right; return the ids of the answers."""
     submitted = []
     for email in ANNOTATORS:
         annotator = Annotator(studio.url, email)
-        for project in annotator.web.get("/api/projects/").json()["results"]:
-            for task in annotator.tasks(project["id"]) if name in project["title"] else []:
-                items = task["data"]["items"]
-                grid = task["data"]["page"] == "grid"
-                choices = {f"cell_{i}": "same" for i in range(len(items))} if grid else {"same": "same"}
+        for project in projects:
+            for task in annotator.tasks(project):
+                page, items = task["data"]["page"], task["data"]["items"]
+                prefix = {GRID: CELL, MIXED: TICK}.get(page, "")
+                choices = {f"{prefix}{i}": "same" for i in range(len(items) - (page == MIXED))}
+                choices = choices if prefix else {SAME: "same"}
                 submitted.append(str(annotator.answer(task["id"], choices)))
     return sorted(submitted)
 
@@ -62,8 +72,9 @@ def test_schedules_run_for_some_minutes_without_interference(
         first = (out / "latest").resolve()
         assert first.is_dir()
 
-        call_back(label_server, name, served.webhook)
-        answer_ids = answer(label_server, name)
+        projects = project_ids(label_server, root, name)
+        call_back(label_server, projects, served.webhook)
+        answer_ids = answer(label_server, projects)
         assert answer_ids
         served.wait(
             "what the webhook started", lambda: [r for r in served.runs("scheduled-review") if not r["auto_scheduled"]]
