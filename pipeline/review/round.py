@@ -26,6 +26,7 @@ from pipeline.review.questions.queue import (
 log = logging.getLogger("refinery")
 AUDIT_SHARE = 0.4  # of the budget, for audited photos: 200 of the usual 500
 READINGS = 3  # how often further cases are taken when pages cannot be made for those that were chosen
+SPARE = 5  # cases more than the budget and a tenth of it, whose faces are read at first
 
 
 @dataclass(frozen=True)
@@ -115,22 +116,34 @@ class _Selection:
 
     def questions(self) -> list[GroupQuestion]:
         """The pages of this round; gold questions count as questions, too, so fewer cases may be asked about."""
-        budget = self.limits.budget
-        cases, chosen, questions = budget, list[Case](), list[GroupQuestion]()
+        questions, chosen = list[GroupQuestion](), list[Case]()
+        most = self.limits.budget + self.limits.budget // 10 + SPARE
         for _ in range(READINGS):
-            chosen = self._chosen(cases)
-            faces = read_page_faces(self.refinement, self._to_compose(chosen))
-            questions, waiting = self._compose(faces, chosen)
-            while waiting > budget and chosen:
-                chosen = chosen[:-1]
-                questions, waiting = self._compose(faces, chosen)
-            if waiting >= budget or len(self._chosen(cases)) < cases:
+            faces = read_page_faces(self.refinement, self._to_compose(self._chosen(most)))
+            questions, chosen, waiting = self._filling(faces, most)
+            if waiting >= self.limits.budget or len(self._chosen(most)) < most:
                 break
-            cases += budget - waiting  # some pages could not be made
+            most += self.limits.budget - waiting  # some pages could not be made
         asked = {case.id for question in questions for case in question.cases}
         if left_out := [c for c in chosen if c.id not in asked and c.id not in self.sent_items]:
             log.info("%d questions wait for a later round: no photo is left to compare with", len(left_out))
         return questions
+
+    def _filling(self, faces: PageFaces, most: int) -> tuple[list[GroupQuestion], list[Case], int]:
+        """The pages about as many cases as fit the budget, at most `most`; these cases; the number of questions."""
+        budget, count, chosen = self.limits.budget, most, self._chosen(most)
+        questions, waiting = self._compose(faces, chosen)
+        while waiting > budget and count:
+            count -= min(count, waiting - budget)
+            chosen = self._chosen(count)
+            questions, waiting = self._compose(faces, chosen)
+        while waiting < budget and count < most:  # gold questions may have gone with the cases
+            more = self._chosen(count + 1)
+            further, further_waiting = self._compose(faces, more)
+            if further_waiting > budget:
+                break
+            count, chosen, questions, waiting = count + 1, more, further, further_waiting
+        return questions, chosen, waiting
 
     def _chosen(self, count: int) -> list[Case]:
         """Audited photos, then the best cases of the queue, together as many as `count`."""

@@ -4,7 +4,6 @@ A request that fails for a temporary reason is repeated. Before a request that c
 looks whether the first try created it, so nothing is created twice.
 """
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,9 +15,10 @@ from typing import Any, TypeVar
 import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
+from label_studio_sdk.core.parse_error import ParsingError
 
 from pipeline.errors import UserError
-from pipeline.review.label_studio.listing import ListingPage, list_projects, list_tasks, read_rows
+from pipeline.review.label_studio.listing import ListingPage, answered_since, list_projects, list_tasks, read_rows
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.label_studio.records import AnsweredTask, Project, Review, Server, Task
 from pipeline.review.label_studio.retry import NotFoundError, with_retries
@@ -28,6 +28,7 @@ log = logging.getLogger("refinery")
 REQUEST_TIMEOUT_S = 120.0
 FIRST_PATIENCE_S = 20.0  # how long the first request is repeated: the server may not run at all
 SDK: Any = LabelStudio  # the SDK's constructor has no type annotations
+FAULTS = (ApiError, ParsingError)  # errors of the SDK, with the status and the body of the reply
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class StudioClient:
         self.sdk: Any = with_retries(
             lambda _: SDK(base_url=self.url, api_key=server.token, httpx_client=web, max_retries=0),
             url=self.url,
-            fault=ApiError,
+            fault=FAULTS,
         )
         self._ask(lambda sdk: int(sdk.users.whoami().id), "this token", patience_s=FIRST_PATIENCE_S)
 
@@ -54,7 +55,7 @@ class StudioClient:
         Raises NotFoundError when the thing that the request is about is not on the server.
         """
         return with_retries(
-            lambda _: call(self.sdk), url=self.url, fault=ApiError, request=request, patience_s=patience_s
+            lambda _: call(self.sdk), url=self.url, fault=FAULTS, request=request, patience_s=patience_s
         )
 
     def emails(self) -> dict[int, str]:
@@ -108,7 +109,7 @@ class StudioClient:
             )
             return same_mark()[0]
 
-        return with_retries(make, url=self.url, fault=ApiError, request=f"the project {mark.title()}")
+        return with_retries(make, url=self.url, fault=FAULTS, request=f"the project {mark.title()}")
 
     def restore_project(self, project: Project, *, votes: int) -> None:
         """Set a project's page and settings to what they should be, if people changed them; a new title is kept.
@@ -150,7 +151,7 @@ class StudioClient:
             if str(folder) not in {s.path for s in local.list(project=project)}:
                 local.create(project=project, path=str(folder), title="faces", use_blob_urls=False)
 
-        with_retries(show, url=self.url, fault=ApiError, request=f"to show pictures from {folder}")
+        with_retries(show, url=self.url, fault=FAULTS, request=f"to show pictures from {folder}")
 
     def tasks(self, project: int) -> list[Task]:
         """All tasks of a project that are questions of a review, the oldest first."""
@@ -163,11 +164,7 @@ class StudioClient:
 
         since: None for all questions with annotations.
         """
-        filters = [_filter("total_annotations", "greater", "Number", 0)]
-        if since:
-            filters.append(_filter("updated_at", "greater", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
-        query = json.dumps({"filters": {"conjunction": "and", "items": filters}})
-        listing = partial(list_tasks, project=project, fields="all", query=query)
+        listing = partial(list_tasks, project=project, fields="all", query=answered_since(since))
         for rows in self._pages(listing, f"project {project}"):
             for task, row in ((answered_task_of(row), row) for row in rows if is_question(row)):
                 complete = len(row.annotations or []) >= (row.total_annotations or 0)
@@ -194,7 +191,7 @@ class StudioClient:
             if missing:
                 self.sdk.projects.import_tasks(project, request=missing)
 
-        with_retries(add, url=self.url, fault=ApiError, request=f"questions for project {project}")
+        with_retries(add, url=self.url, fault=FAULTS, request=f"questions for project {project}")
 
     def withdraw_task(self, task: int) -> bool:
         """Delete a task, unless it has an answer or somebody is answering it now; returns whether it is gone."""
@@ -244,7 +241,3 @@ def _is_begun(sdk: Any, *, task: int) -> bool:
 
 def _add_member(sdk: Any, *, project: int, user: int) -> None:
     sdk.projects.members.add(project, user=user)
-
-
-def _filter(column: str, operator: str, kind: str, value: object) -> dict[str, object]:
-    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}

@@ -4,7 +4,9 @@ A server may give fewer rows a page than it was asked for. Rows may come and go 
 that ends too early is read a second time, and a row that comes again is left out.
 """
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -83,3 +85,15 @@ def list_tasks(sdk: Any, *, project: int, page: int, fields: str, query: str | N
     """A page of a project\'s tasks; fields: task_only, or all for the annotations, too; query: a filter."""
     pager = sdk.tasks.list(project=project, page=page, page_size=PAGE_SIZE, fields=fields, query=query)
     return ListingPage.checked(pager.items, pager.response.total)
+
+
+def answered_since(since: datetime | None) -> str:
+    """The filter for tasks with annotations that changed since a time of the server's clock; None: at any time."""
+    filters = [_filter("total_annotations", "Number", 0)]
+    if since:
+        filters.append(_filter("updated_at", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
+    return json.dumps({"filters": {"conjunction": "and", "items": filters}})
+
+
+def _filter(column: str, kind: str, value: object) -> dict[str, object]:
+    return {"filter": f"filter:tasks:{column}", "operator": "greater", "type": kind, "value": value}

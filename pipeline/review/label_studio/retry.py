@@ -28,16 +28,16 @@ def with_retries(
     call: Callable[[bool], T],
     *,
     url: str,
-    fault: type[Exception],
+    fault: type[Exception] | tuple[type[Exception], ...],
     request: str = "",
     patience_s: float | None = None,
 ) -> T:
     """The result of a call, which is repeated for a while when it fails for a temporary reason.
 
-    A reply that cannot be read (cut short, damaged, or of another form than Label Studio's) counts as such a failure.
+    A reply that cannot be read (cut short, damaged, or not of Label Studio's form) counts as such a failure.
     call: its argument is False for the first try and True for later ones, when the server may already have done the
-    work of the first. fault: the class of errors with status_code, headers and body; request: words for error messages;
-    patience_s: how long the call is repeated, None for PATIENCE_S.
+    work of the first. fault: the classes of errors with status_code, headers and body; request: words for error
+    messages; patience_s: how long the call is repeated, None for PATIENCE_S.
     Raises NotFoundError for status 404, UserError for every other failure that does not end in time.
     """
     patience_s = PATIENCE_S if patience_s is None else patience_s

@@ -87,6 +87,7 @@ def test_the_budget_is_the_number_of_questions(root: str, server: Server) -> Non
     assert any("every annotator sees" in line for line in sent.lines())
 
 
+@pytest.mark.slow
 def test_a_review_is_restored_from_the_ledger_alone(root: str, server: Server, tmp_path: Path) -> None:
     """The answers come in that the same review would have given with its question log."""
     send.fn(root, url=server.url, budget=16)
@@ -109,6 +110,7 @@ def test_a_review_is_restored_from_the_ledger_alone(root: str, server: Server, t
     assert collect.fn(restored, url=server.url).new == 0
 
 
+@pytest.mark.slow
 def test_a_finished_page_without_a_verdict_is_asked_again(root: str, server: Server) -> None:
     """One of two answers was withdrawn, so the server counts a page as finished that has no verdict."""
     send.fn(root, url=server.url, budget=3, audit=0)
@@ -123,6 +125,7 @@ def test_a_finished_page_without_a_verdict_is_asked_again(root: str, server: Ser
     assert collect.fn(root, url=server.url).waiting == 0
 
 
+@pytest.mark.slow
 def test_collect_and_undo_say_what_they_change(root: str, server: Server) -> None:
     send.fn(root, url=server.url, budget=10, audit=4, votes=3)
     before = latest(root)
