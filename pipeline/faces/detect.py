@@ -105,6 +105,15 @@ def detector_kind(path: str) -> tuple[str, int | None]:
     )
 
 
+@cache
+def try_detector(path: str) -> None:
+    """Run the detector in a file on a small black picture. Raises UserError where it is none, or does not run."""
+    _, side = detector_kind(path)
+    (entry,) = model_file.session(path).get_inputs()
+    shape = (1, 3, side or STEP, side or STEP)
+    model_file.trial_run(path, {entry.name: np.zeros(shape, np.float32)})
+
+
 def _network(path: str, kind: str) -> RunNetwork:
     """The loaded network of this thread; threads share none, because both libraries keep state between calls."""
     loaded: dict[str, RunNetwork] = _networks.__dict__.setdefault("loaded", {})

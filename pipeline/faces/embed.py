@@ -107,7 +107,7 @@ def embedder_format(path: str) -> EmbedderFormat:
             f"{inputs[0].shape}, it has {len(outputs)} outputs): give an ArcFace-kind model"
         )
     trial = np.zeros([1 if d is None else d for d in shape], np.float32)
-    vector = session.run(None, {inputs[0].name: trial})[0]
+    vector = model_file.trial_run(path, {inputs[0].name: trial})[0]
     if vector.ndim != 2 or len(vector) != len(trial):
         raise UserError(
             f"{path} gives {vector.shape} for {len(trial)} faces: an embedder gives one vector for each: "

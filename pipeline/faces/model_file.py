@@ -1,6 +1,8 @@
 """ONNX files: the path, the digest that stands for the model in tables, the graph, and the session that runs it."""
 
 import os
+import threading
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -8,11 +10,13 @@ from typing import Any
 
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces.prelu import without_prelu
 from pipeline.tables import worker_process
 
+TRIAL_LIMIT_S = 120.0  # for one small input; the slowest model takes a second
 THREADS = 1  # for each session: shards are made in parallel already, and one thread adds numbers in a fixed order
 
 
@@ -81,6 +85,26 @@ def session(path: str) -> Any:
 
 
 worker_process.on_table_change(session.cache_clear)  # models are the largest things in a worker's memory
+
+
+def trial_run(path: str, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """The outputs of a model for a first small input.
+
+    Raises UserError for a model that fails on it, or that gives no answer within TRIAL_LIMIT_S: its graph may hold a
+    loop without an end.
+    """
+    options = onnxruntime.RunOptions()
+    limit = threading.Timer(TRIAL_LIMIT_S, setattr, (options, "terminate", True))
+    limit.daemon = True
+    limit.start()
+    try:
+        outputs: list[NDArray[Any]] = session(path).run(None, dict(inputs), options)
+        return outputs
+    except Exception as error:  # noqa: BLE001  onnxruntime raises errors of its own
+        reason = f"no answer within {TRIAL_LIMIT_S:.0f} s" if options.terminate else first_line(error)
+        raise UserError(f"{path} does not run ({reason}): give another model") from None
+    finally:
+        limit.cancel()
 
 
 def first_line(error: Exception) -> str:

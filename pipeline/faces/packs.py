@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import UserError
-from pipeline.faces.detect import detector_kind
+from pipeline.faces.detect import try_detector
 from pipeline.faces.embed import embedder_format
 from pipeline.faces.model_file import resolve_model
 
@@ -34,7 +34,7 @@ def find_model(name: str, role: Role) -> str:
 def _check_role(path: str, role: Role) -> None:
     """Raise UserError for a file that is not a detector or not an embedder, as the role says."""
     if role == "detector":
-        detector_kind(path)
+        try_detector(path)
     else:
         embedder_format(path)
 
