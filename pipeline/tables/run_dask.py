@@ -162,6 +162,8 @@ def connect(workers: Workers) -> Client:
     Raises UserError when no scheduler answers at the address.
     """
     logging.getLogger("distributed").setLevel(logging.ERROR)  # users need not know of workers that come and go
+    # Dask fails in a callback where Ctrl-C interrupts one of its calls, and tornado logs the traceback
+    logging.getLogger("tornado.application").setLevel(logging.CRITICAL)
     if not isinstance(workers, int):
         try:
             return Client(workers, timeout="10s")

@@ -107,7 +107,8 @@ def _unanswered_twin(bench: SoakBench, refinement: bytes) -> Path:
     shutil.copytree(bench.undisturbed, twin)
     shutil.copytree(bench.reviewed / "asked", twin / "asked")
     (twin / "review/server").mkdir(parents=True)
-    shutil.copyfile(bench.reviewed / "review/server/token", twin / "review/server/token")
+    for name in ("token", "url"):  # the token is for the server at that address
+        shutil.copyfile(bench.reviewed / "review/server" / name, twin / "review/server" / name)
     (twin / "asked/cursor.json").unlink()
     (twin / FILE).write_bytes(refinement)
     (twin / "ledger").mkdir()
