@@ -34,7 +34,7 @@ class SentQuestions(Result):
     queues: list[GroupQueue]
     items: int
     gold: int
-    repeated: int  # items of which the answers so far differ
+    repeated: int  # pages that ask once more, because the answers so far give no verdict
     audit: int
     url: str
     restored: int = 0  # items on the server whose notes were lost and written again

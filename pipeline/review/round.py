@@ -47,7 +47,7 @@ class Round:
 
     questions: list[GroupQuestion]
     wanted_items: set[str]  # ids of the items that still matter, whether they were sent before or not
-    repeated: int  # cases that are asked about again, because their answers so far give no verdict
+    repeated: int  # pages that ask about a case again, because their answers so far give no verdict
 
 
 def plan_round(
@@ -94,7 +94,8 @@ def plan_round(
         limits=limits,
     )
     wanted = {c.id for c in candidates if c.error_probability >= MIN_ERROR_PROBABILITY and c.id not in answered}
-    return Round(selection.questions(), wanted | {c.id for c in audited} | again.keys(), len(selection.again))
+    questions = selection.questions()
+    return Round(questions, wanted | {c.id for c in audited} | again.keys(), sum(q.repeated for q in questions))
 
 
 @dataclass(frozen=True)

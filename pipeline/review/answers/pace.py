@@ -31,7 +31,9 @@ def seconds_per_page(ledger: pa.Table) -> dict[str, float]:
         kinds[row.answer_id] = MIXED if MIXED in (kind, kinds.get(row.answer_id)) else kind
     seconds = dict(DEFAULT_PAGE_SECONDS)
     for kind in seconds:
-        measured = [sum(items.values()) for answer, items in pages.items() if kinds[answer] == kind]
+        # a pair may decide several findings at once, each with all of the page's time
+        of_page = max if kind == PAIR else sum
+        measured = [of_page(items.values()) for answer, items in pages.items() if kinds[answer] == kind]
         if measured:
             seconds[kind] = median(measured[-RECENT_PAGES:])
     return seconds

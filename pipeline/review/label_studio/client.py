@@ -85,8 +85,9 @@ class StudioClient:
             return project.mark.root == review.root
         if project.key in review.answered_projects:
             return True
-        tasks = self.tasks(project.id) if review.sent_items else []
-        return 2 * sum(not set(review.sent_items).isdisjoint(t.items) for t in tasks) > len(tasks)
+        sent_items = frozenset(review.sent_items)
+        tasks = self.tasks(project.id) if sent_items else []
+        return 2 * sum(not sent_items.isdisjoint(t.items) for t in tasks) > len(tasks)
 
     def make_project(self, mark: ProjectMark, *, votes: int) -> Project:
         """The project with that mark, created now; votes: how many annotators shall answer each question."""

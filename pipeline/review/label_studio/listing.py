@@ -78,7 +78,10 @@ def _message(listing: str, seen: set[int], total: int, cause: str) -> str:
 def list_projects(sdk: Any, *, page: int) -> ListingPage:
     """A page of all projects of a server; sdk: its client."""
     pager = sdk.projects.list(include=PROJECT_FIELDS, page=page, page_size=PAGE_SIZE)
-    return ListingPage.checked(pager.items, pager.response.count)
+    page_read = ListingPage.checked(pager.items, pager.response.count)
+    if not all(isinstance(row.created_at, datetime) for row in page_read.rows):
+        raise ValueError("a project without the time when it was made")
+    return page_read
 
 
 def list_tasks(sdk: Any, *, project: int, page: int, fields: str, query: str | None = None) -> ListingPage:

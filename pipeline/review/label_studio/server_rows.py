@@ -18,8 +18,11 @@ MIN_YEAR, MAX_YEAR = 2000, 9000  # the year of an annotation lies between these;
 
 def project_of(row: Any) -> Project | None:
     """The project in a row; None for a project that belongs to no review."""
-    texts = (row.label_config or "", row.expert_instruction or "", row.description or "")
-    mark = ProjectMark.read(*texts, title=row.title or "")
+    template, instruction, description, title = (
+        text if isinstance(text, str) else ""
+        for text in (row.label_config, row.expert_instruction, row.description, row.title)
+    )
+    mark = ProjectMark.read(template, instruction, description, title=title)
     if mark is None:
         return None
     counts = (
@@ -32,10 +35,10 @@ def project_of(row: Any) -> Project | None:
         row.id,
         key=f"{row.id}@{row.created_at:%Y%m%dT%H%M%S%f}",
         mark=mark,
-        title=row.title or "",
-        description=row.description or "",
-        label_config=row.label_config or "",
-        instruction=row.expert_instruction or "",
+        title=title,
+        description=description,
+        label_config=template,
+        instruction=instruction,
         votes=row.maximum_annotations or 0,
         shows_predictions=row.show_collab_predictions is True,
         progress=Progress(*(n or 0 for n in counts)),

@@ -44,9 +44,9 @@ def compose_questions(
     identity in which the machine sees no person.
     """
     composer = _Composer(faces, grouped_identities, sent_items, confirmed_faces)
+    on_mixed_pages = {c.id for case in cases if case.page == MIXED for c in composer.mixed(case).cases[1:]}
+    cases = [c for c in cases if c.id not in on_mixed_pages]
     first_time = [c for c in cases if c.id not in answers_given]
-    on_mixed_pages = {c.id for case in first_time if case.page == MIXED for c in composer.mixed(case).cases[1:]}
-    first_time = [c for c in first_time if c.id not in on_mixed_pages]
     suspects: dict[str, list[Case]] = defaultdict(list)
     for case in first_time:
         if case.page == GRID:

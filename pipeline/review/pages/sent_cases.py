@@ -32,7 +32,8 @@ def cases_of_sent_items(
     """The cases of the items of tasks that are not among known_items, each with its task; items about findings that the
     refinement does not have any more are left out.
     """
-    lost = [sent for sent in tasks if not set(known_items).issuperset(sent.task.items)]
+    known_items = frozenset(known_items)
+    lost = [sent for sent in tasks if not known_items.issuperset(sent.task.items)]
     if not lost:
         return
     faces = {face for sent in lost for face in sent.task.faces.values()}

@@ -13,10 +13,10 @@ def test_nothing_measured_gives_the_default():
 def test_the_items_of_a_page_add_up_and_the_median_page_counts():
     grids = [row(f"{page}.{i}", "yes", "v", seconds=page, answer_id=f"p{page}") for page in (1, 2, 9) for i in range(3)]
     poor = row("poor", "yes", "v", kind="poor", seconds=100.0, answer_id="p1")  # goes with the photo's answer
-    pair = row("m", "yes", "v", kind="merge", seconds=7.0, answer_id="q")
+    pair = [row(f"m{i}", "yes", "v", kind="misplaced", seconds=7.0, answer_id="q") for i in range(3)]
     photos = [row(f"x{i}", "yes", "v", seconds=5.0, answer_id="r") for i in range(3)]
     mixed = row("x", "no", "v", kind="mixed", seconds=5.0, answer_id="r")
-    measured = seconds_per_page(table_of([*grids, poor, pair, *photos, mixed]))
+    measured = seconds_per_page(table_of([*grids, poor, *pair, *photos, mixed]))
     assert measured == {GRID: 6.0, PAIR: 7.0, MIXED: 20.0}
 
 

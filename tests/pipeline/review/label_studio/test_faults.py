@@ -106,6 +106,7 @@ ODD_REPLIES = {  # replies that are not what Label Studio sends
     "no total": Fault(TASKS, status=200, body=b'{"tasks": []}'),
     "a number": Fault("whoami", status=200, body=b"3"),
     "no account": Fault("whoami", status=200, body=b"{}"),
+    "a project without a time": Fault(PROJECTS, status=200, body=b'{"count": 1, "results": [{"id": 1, "title": 2}]}'),
     "half a reply": Fault(PROJECTS, status=200, body=b'{"count": 1, "results": [{"id'),
     "fewer bytes than promised": Fault(TASKS, status=200, body=b'{"tasks": [], "total": 0}', missing_bytes=9),
     "not gzip": Fault(TASKS, status=200, body=b"not compressed", headers={"content-encoding": "gzip"}),

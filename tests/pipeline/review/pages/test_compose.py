@@ -60,6 +60,8 @@ def test_a_photo_on_a_mixed_page_is_on_no_other_page(drawn, drawn_cases):
     items = [item.id for q in both for item in q.question.items]
     assert len(items) == len(set(items))
     assert {page.cases[1].id, mixed.id} <= set(items)
+    again = composed(drawn.refinement, [mixed, page.cases[1]], answers_given={mixed.id: 2, page.cases[1].id: 2})
+    assert [q.question.page for q in again] == [MIXED]
 
 
 def test_of_an_identity_without_a_person_the_photos_that_people_confirmed_are_the_sure_ones(drawn, drawn_cases):

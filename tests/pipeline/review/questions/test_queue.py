@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.review.answers.ledger import append, read
-from pipeline.review.questions.question import GRID
+from pipeline.review.questions.question import GRID, PAIR
 from pipeline.review.questions.queue import (
     CELLS_PER_PAGE,
     DEFAULT_ANSWER_SECONDS,
@@ -45,4 +45,7 @@ def test_a_budget_cuts_the_queue_and_what_is_answered_makes_room(drawn_cases):
 def test_seconds_are_measured_once_there_are_enough_answers(tmp_path):
     append(str(tmp_path), [row(f"{i}", "no", "w", choice="same", seconds=1.5) for i in range(40)])
     append(str(tmp_path), [row(f"m{i}", "no", "w", choice="different", kind="merge", seconds=20.0) for i in range(29)])
+    append(str(tmp_path), [row(f"x{i}", "yes", "w", choice="different", kind="mixed", seconds=90.0) for i in range(40)])
     assert answer_seconds(read(str(tmp_path))) == {**SECONDS, GRID: 1.5}
+    append(str(tmp_path), [row("split", "no", "w", choice="same", kind="split", seconds=20.0)])
+    assert answer_seconds(read(str(tmp_path))) == {**SECONDS, GRID: 1.5, PAIR: 20.0}
