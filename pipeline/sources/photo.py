@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.errors import Unavailable
 
 Box = tuple[float, float, float, float]
 
@@ -29,7 +29,7 @@ class PhotoChanged(Exception):  # noqa: N818  a fact about the photo, which its 
     """A photo's bytes are no longer what was indexed; the message says how."""
 
 
-class SourceUnreachable(UserError):  # noqa: N818  the storage failed, not the photo, so no row may keep this
+class SourceUnreachable(Unavailable):
     """A source, or the storage that it lies on, does not answer; the message says where and what to do."""
 
 

@@ -53,6 +53,15 @@ def states(folder: Path) -> list[str]:
     return sorted(state for (state,) in rows if state != "SCHEDULED")
 
 
+def check_deployments(served: Served) -> None:
+    """Each deployment is active and has one run at a time; one run at a time uses the GPU."""
+    deployments = served.ask("/deployments/filter", {})
+    limits = sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in deployments)
+    assert limits == [("refine", False, 1), ("review", False, 1)]
+    limits = served.ask("/v2/concurrency_limits/filter", {})
+    assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
+
+
 @pytest.mark.slow
 @pytest.mark.server
 def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: Path, studio: Server) -> None:
@@ -86,6 +95,7 @@ def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: P
 
             with serving(tmp_path, photos, studio, *BY_HAND) as again:
                 assert states(tmp_path) == ["COMPLETED", "CRASHED", "CRASHED", "FAILED"]
+                check_deployments(again)
                 again.run_in_state(again.start("review"), "RUNNING")
                 again.wait("it waits", lambda: "waiting up to" in again.log.read_text())
     assert not {"RUNNING", "PENDING", "CANCELLING"} & set(states(tmp_path))

@@ -94,14 +94,6 @@ def test_schedules_run_for_some_minutes_without_interference(
         kinds = ("account", "queue", "agreement", "audit", "refinement")
         assert {artifact_key(kind, str(root)) for kind in kinds} <= {a["key"] for a in artifacts}
         assert all(str(root) in a["description"] for a in artifacts)
-    with serving(tmp_path, drawn_world / "photos", connection(label_server), "--name", name) as served:
-        again = served.ask("/deployments/filter", {})
-        assert sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in again) == [
-            ("refine", False, 1),
-            ("review", False, 1),
-        ]
-        limits = served.ask("/v2/concurrency_limits/filter", {})
-        assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
 
 
 def collected(root: Path) -> list[str]:
