@@ -110,7 +110,7 @@ def call_back(studio: LocalServer, name: str, port: int) -> None:
     """Set a webhook for every answer in each project's settings."""
     web = httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {studio.token.read_text().strip()}"})
     for project in web.get("/api/projects/").json()["results"]:
-        if name in project["title"]:
+        if name in project["description"]:
             webhook = {
                 "project": project["id"],
                 "url": f"http://127.0.0.1:{port}/",
@@ -128,10 +128,13 @@ def answer(studio: LocalServer, name: str) -> list[str]:
     for email in ANNOTATORS:
         annotator = Annotator(studio.url, email)
         for project in annotator.web.get("/api/projects/").json()["results"]:
-            for task in annotator.tasks(project["id"]) if name in project["title"] else []:
+            for task in annotator.tasks(project["id"]) if name in project["description"] else []:
                 items = task["data"]["items"]
-                grid = task["data"]["page"] == "grid"
-                choices = {f"cell_{i}": "same" for i in range(len(items))} if grid else {"same": "same"}
+                choices = {
+                    "grid": {f"cell_{i}": "same" for i in range(len(items))},
+                    "pair": {"same": "same"},
+                    "mixed": {f"tick_{i}": "same" for i in range(len(items) - 1)},
+                }[task["data"]["page"]]
                 submitted.append(str(annotator.answer(task["id"], choices)))
     return sorted(submitted)
 
