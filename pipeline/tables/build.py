@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pipeline.progress import stage_progress
 from pipeline.tables import storage
-from pipeline.tables.digests import DamagedFile, content_digest
+from pipeline.tables.digests import DamagedFile
 from pipeline.tables.existing_shards import existing_shards, remove_marks
 from pipeline.tables.naming import TableNames, plain_value, shards_in, table_names
 from pipeline.tables.run_threads import run_on_threads
@@ -128,6 +128,5 @@ def _write_manifest(root: str, names: TableNames, manifest: dict[str, Any], shar
         "shards": [s._asdict() for s in shards],
         "versions": {"pyarrow": pa.__version__, "format": FORMAT},
     }
-    data = storage.json_bytes(manifest)
-    storage.put(root, f"{names.table}/{names.address}.json", data)
-    return Table(root, names.table, names.address, manifest, content_digest(data))
+    storage.put_json(root, f"{names.table}/{names.address}.json", manifest)
+    return Table(root, names.table, names.address, manifest)

@@ -47,7 +47,12 @@ class Table:
     name: str
     address: str
     manifest: dict[str, Any] = field(repr=False, compare=False, hash=False)
-    digest: str = field(default="", repr=False, compare=False)  # of the manifest's bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of what the manifest says of the table: all but what it was made of and by which versions."""
+        content = {key: value for key, value in self.manifest.items() if key not in ("inputs", "versions")}
+        return content_digest(storage.json_bytes(content))
 
     @cached_property
     def shards(self) -> list[Shard]:
@@ -146,15 +151,13 @@ def _group_sizes(file: pq.ParquetFile) -> list[int]:
 def load(root: str, name: str, address: str, *, digest: str = "") -> Table | None:
     """The table at an address; None: there is no such table yet.
 
-    digest: of the manifest's bytes, where it is known. Raises UserError for a manifest that a newer version wrote, and
+    digest: see Table.digest; "" where it is not known. Raises UserError for a manifest that a newer version wrote, and
     DamagedFile for one that is damaged.
     """
     file = f"{name}/{address}.json"
     data = storage.get(root, file)
     if data is None:
         return None
-    if digest and content_digest(data) != digest:
-        raise DamagedFile(f"{root}/{file} is not the manifest that was written: {AGAIN}")
     try:
         manifest = json.loads(data)
         check_format(root, manifest.get("versions", {}).get("format", FORMAT))
@@ -164,7 +167,10 @@ def load(root: str, name: str, address: str, *, digest: str = "") -> Table | Non
         valid = False
     if not valid:
         raise DamagedFile(f"{root}/{file} is not the manifest of a table: {AGAIN}")
-    return Table(root, name, address, manifest, content_digest(data))
+    table = Table(root, name, address, manifest)
+    if digest and table.digest != digest:
+        raise DamagedFile(f"{root}/{file} is not the manifest that was written: {AGAIN}")
+    return table
 
 
 def _inside_root(path: str) -> bool:

@@ -48,7 +48,17 @@ class Served(NamedTuple):
     def start(self, deployment: str) -> str:
         """Start a run of a deployment; its id."""
         (found,) = self.ask("/deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
-        return str(self.ask(f"/deployments/{found['id']}/create_flow_run", {})["id"])
+        started = self.wait("a run is accepted", lambda: self._created(found["id"]), 120)
+        return str(started["id"])
+
+    def _created(self, deployment: str) -> Any:
+        """A new run of a deployment; None while the server is too busy to make one."""
+        try:
+            return self.ask(f"/deployments/{deployment}/create_flow_run", {})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 503:
+                raise
+            return None
 
     def run_in_state(self, run: str, *states: str) -> dict[str, Any]:
         """The run, once it is in one of these states."""
