@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
-# Two test processes, and three where some tests wait for servers; the tests of a file run in one of them. With -s or
+# Two test processes, and four where some tests wait for servers; the tests of a file run in one of them. With -s or
 # --pdb one process, whose output is seen.
 PYTEST = $(VENV)/bin/python -m pytest
 PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-loadscope-reorder)
@@ -33,7 +33,7 @@ check: $(READY)
 
 # everything but what needs an idle machine: under nine minutes on two cores
 test: $(READY)
-	@$(PYTEST) $(call PARALLEL,3) $(SELECT)
+	@$(PYTEST) $(call PARALLEL,4) $(SELECT)
 
 # Dask and Slurm workers that are killed in the middle, with nothing beside them
 cluster: $(READY)
