@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.refinement import FILE, latest
 from pipeline.tables import storage
-from pipeline.tables.digests import content_digest
+from pipeline.tables.digests import digest_of_file
 from pipeline.tables.table import load
 
 MANIFEST = "manifest.json"  # of an export
@@ -75,9 +75,9 @@ def files_of_export(folder: Path) -> Iterator[KnownFile]:
 
 def fault_of(root: str, file: KnownFile) -> Fault | None:
     """What is wrong with a file; None where its bytes are those that were written."""
-    data = storage.get(root, file.name)
-    if data is None:
+    digest = digest_of_file(root, file.name)
+    if digest is None:
         return Fault(file.group, file.name, "missing")
-    if content_digest(data) != file.digest:
+    if digest != file.digest:
         return Fault(file.group, file.name, "other bytes than were written")
     return None

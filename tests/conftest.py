@@ -18,24 +18,23 @@ from tests.builders.made_once import made_once
 from tests.builders.processes.mxnet_python import mxnet_python
 from tests.builders.small_world import World
 
-LONGEST_FILES = (  # over half a minute each; the first one mostly waits
+LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers between those that compute
     "tests/flows/schedule/test_unattended.py",
-    "tests/flows/schedule/test_failures.py",
-    "tests/flows/review/test_flow.py",
-    "tests/pipeline/review/label_studio/test_faults.py",
-    "tests/flows/schedule/test_failures.py",
     "tests/flows/refine/test_known_truth.py",
-    "tests/pipeline/sources/record_io/test_mxnet.py",
+    "tests/flows/review/test_flow.py",
     "tests/trainer/test_train.py",
-    "tests/chaos/soak/test_run.py",
+    "tests/pipeline/review/label_studio/test_faults.py",
     "tests/flows/sample/test_demo.py",
     "tests/flows/examples/test_examples.py",
+    "tests/flows/schedule/test_failures.py",
     "tests/flows/cli/test_processes.py",
-    "tests/flows/report/test_flow.py",
     "tests/flows/refine/test_same_bytes.py",
+    "tests/chaos/soak/test_run.py",
+    "tests/flows/report/test_flow.py",
     "tests/flows/benchmark/test_refine.py",
     "tests/flows/train/test_flow.py",
     "tests/flows/refine/test_sources.py",
+    "tests/pipeline/sources/record_io/test_mxnet.py",
 )
 
 

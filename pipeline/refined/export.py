@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.sources.text_lists import write_table
-from pipeline.tables.digests import read_checked
+from pipeline.tables.digests import digest_of_file, read_checked
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_folder
 
@@ -46,6 +46,7 @@ def export(
         elif format == "recordio":
             names = identities.read(["identity"])["identity"].to_pylist()
             write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
+            _write_manifest(folder, len(table))
         else:
             _write_folders(table, folder, tick)
         with open(folder / "identities.tsv", "w", newline="", encoding="utf-8") as stream:
@@ -78,6 +79,14 @@ def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> N
         files.append({"path": name, "digest": shard.digest, "rows": shard.rows})
         tick(shard.rows)
     manifest = {"table": "refined", "rows": len(table), "schema": table.manifest["schema"], "shards": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+
+def _write_manifest(folder: Path, photos: int) -> None:
+    """Write the digests of all files in a folder, for `refinery verify`."""
+    names = sorted(path.name for path in folder.iterdir())
+    files = [{"path": name, "digest": digest_of_file(str(folder), name)} for name in names]
+    manifest = {"table": "refined", "rows": photos, "shards": files}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
 

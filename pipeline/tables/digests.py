@@ -23,6 +23,18 @@ def content_digest(data: bytes | memoryview) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
+def digest_of_file(root: str, name: str) -> str | None:
+    """The content_digest() of a file under a root, read in blocks; None where there is no such file."""
+    return storage.read_blocks(root, name, _digest_of_blocks)
+
+
+def _digest_of_blocks(blocks: Iterator[bytes]) -> str:
+    hasher = blake2b(digest_size=16)
+    for block in blocks:
+        hasher.update(block)
+    return hasher.hexdigest()
+
+
 def read_checked(root: str, name: str, digest: str) -> bytes:
     """The bytes of a file under a root.
 

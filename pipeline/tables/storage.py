@@ -10,7 +10,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from pipeline.whole_files import sync_folder
 
 log = logging.getLogger("refinery")
 
+BLOCK_BYTES = 1 << 22  # of a file that is read in blocks
 RETRY_S = 120.0  # how long to retry while the storage does not answer: its server or the network may be restarting
 TRANSIENT_ERRNOS = {
     errno.EIO,
@@ -140,6 +141,20 @@ def _write_message(error: OSError, path: str) -> str:
 def get(root: str, name: str) -> bytes | None:
     """The bytes of one file under a root, or None where there is none."""
     return _read(root, name, lambda: _get(root, name))
+
+
+def read_blocks(root: str, name: str, use: Callable[[Iterator[bytes]], Result]) -> Result | None:
+    """What `use` makes of the bytes of one file under a root, which it gets in blocks; None where there is no file."""
+
+    def access() -> Result | None:
+        files, base = open_root(root)
+        path = f"{base}/{name}"
+        if files.get_file_info(path).type != fs.FileType.File:
+            return None
+        with files.open_input_stream(path) as stream:
+            return use(iter(lambda: bytes(stream.read(BLOCK_BYTES)), b""))
+
+    return _read(root, name, access)
 
 
 def _read(root: str, name: str, access: Callable[[], Result]) -> Result:

@@ -22,6 +22,17 @@ from trainer import checkpoint
 from trainer.run import Run
 from trainer.train import TrainingResult, train
 
+WHOLE = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training of WHOLE that nothing disturbed; its data lies beside it."""
+    folder = tmp_path_factory.mktemp("whole")
+    data = exported_faces.parquet(folder / "data", 8, 8)
+    trainings.run_ranks(WHOLE, data, folder / "training", count=1, checkpoint_every=7)
+    return folder / "training"
+
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
     return checkpoint.load(out / "last.pt").backbone
@@ -48,12 +59,11 @@ def test_a_finished_training_is_read_and_not_repeated(trained: TrainingResult, d
 
 
 @pytest.mark.slow
-def test_a_killed_training_that_continues_ends_with_the_same_weights(data: Path, tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    trainings.run_ranks(SMALL, data, whole, count=1, checkpoint_every=7)
-    trainings.kill_ranks(SMALL, data, broken, count=1, checkpoint_every=7, step=9)
-    assert checkpoint.load(broken / "last.pt").seen == 7 * SMALL.batch
-    trainings.run_ranks(SMALL, data, broken, count=1, checkpoint_every=7)
+def test_a_killed_training_that_continues_ends_with_the_same_weights(whole: Path, tmp_path: Path) -> None:
+    data, broken = whole.parent / "data", tmp_path / "broken"
+    trainings.kill_ranks(WHOLE, data, broken, count=1, checkpoint_every=7, step=9)
+    assert checkpoint.load(broken / "last.pt").seen == 7 * WHOLE.batch
+    trainings.run_ranks(WHOLE, data, broken, count=1, checkpoint_every=7)
     assert same(weights(whole), weights(broken))
     assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
 
@@ -92,11 +102,8 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_continues(data: Path,
 
 
 @pytest.mark.slow
-def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(tmp_path: Path) -> None:
-    data = exported_faces.parquet(tmp_path / "data", 8, 8)
-    run = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
-    trainings.run_ranks(run, data, tmp_path / "one", count=1)
-    losses_of_one = trainings.losses(tmp_path / "one")
+def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(whole: Path, tmp_path: Path) -> None:
+    data, run, losses_of_one = whole.parent / "data", WHOLE, trainings.losses(whole)
     assert len(losses_of_one) == 20
     trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=15, step=18)
     losses_of_two = trainings.losses(tmp_path / "killed")

@@ -70,6 +70,12 @@ def test_verify_counts_the_files_of_a_root_and_of_an_export(whole: Path, tmp_pat
     flip_bit(tmp_path / "out/part-00000.parquet", seed=1)
     status, printed, _ = refinery("verify", tmp_path / "out", "--json")
     assert (status, [f["name"] for f in json.loads(printed)["faults"]]) == (1, ["part-00000.parquet"])
+    export(str(root), tmp_path / "rec", format="recordio")
+    assert refinery("verify", tmp_path / "rec")[0] == 0
+    flip_bit(tmp_path / "rec/train.rec", seed=2)
+    status, printed, _ = refinery("verify", tmp_path / "rec")
+    assert status == 1
+    assert "train.rec: other bytes than were written" in printed
     (root / latest(str(root)).faces.shards[0].path).unlink()
     status, printed, _ = refinery("verify", root)
     assert status == 1
