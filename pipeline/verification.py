@@ -36,7 +36,10 @@ class Fault(NamedTuple):
 def files_of_root(root: str) -> Iterator[KnownFile | Fault]:
     """The files of every table of a root, of its ledger and of its question log; faults of the manifests themselves."""
     if storage.get(root, FILE) is not None:
-        latest(root)  # checks refinement.json and the manifests that it names
+        try:
+            latest(root)  # checks refinement.json and the manifests that it names
+        except UserError as error:
+            yield Fault("refinement", FILE, str(error))
     seen: set[str] = set()
     for name in storage.list_files(root, ""):
         group, _, rest = name.partition("/")
@@ -60,12 +63,10 @@ def _files_of_manifest(root: str, table: str, address: str) -> Iterator[KnownFil
 
 
 def files_of_export(folder: Path) -> Iterator[KnownFile]:
-    """The files that the manifest of an export lists. Raises UserError where there is none, or it is damaged."""
+    """The files that the manifest of an export lists. Raises UserError where it is damaged."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = [KnownFile("export", str(f["path"]), str(f["digest"])) for f in manifest["shards"]]
-    except FileNotFoundError:
-        raise UserError(f"{folder} holds neither {FILE} nor {MANIFEST}: give a root, or an export") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder / MANIFEST} is damaged ({error!r}): export the data set again") from None
     if any(Path(file.name).name != file.name for file in files):

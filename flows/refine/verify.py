@@ -48,17 +48,21 @@ class VerifiedFiles(Result):
 
 
 def verify(
-    path: Annotated[str, typer.Argument(metavar="ROOT_OR_EXPORT", help="A root, or the folder of an export.")],
+    path: Annotated[
+        str, typer.Argument(metavar="ROOT_OR_EXPORT", help="A root, or the folder of an export (Parquet, RecordIO).")
+    ],
 ) -> VerifiedFiles:
     """Check every file of a root or an export against the digest with which it was written.
 
-    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings.
+    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. Of an export: the
+    files of Parquet and RecordIO; folders of faces have no digests.
     """
     is_export = "://" not in path and (Path(path) / MANIFEST).exists()
     known = list(files_of_export(Path(path)) if is_export else files_of_root(path))
-    checkpoints = [] if is_export else [n for n in storage.list_files(path, "") if Path(n).name in CHECKPOINTS]
+    trains_here = not is_export and "://" not in path  # trainings write to a folder
+    checkpoints = [n for n in storage.list_files(path, "") if Path(n).name in CHECKPOINTS] if trains_here else []
     if not known and not checkpoints:
-        raise UserError(f"{path} holds neither {FILE} nor {MANIFEST}: give a root, or an export")
+        raise UserError(f"{path} holds neither {FILE} nor {MANIFEST}: give a root, or an export in Parquet or RecordIO")
     faults = [file for file in known if isinstance(file, Fault)]
     with stage_progress("verify", total=len(known) + len(checkpoints), unit="files") as advance:
         for file in known:
@@ -66,7 +70,7 @@ def verify(
                 faults.append(fault)
             advance(1)
         for name in checkpoints:
-            if "://" not in path and not is_whole(Path(path) / name):
+            if not is_whole(Path(path) / name):
                 faults.append(Fault("checkpoints", name, "other bytes than were written"))
             advance(1)
     checked = Counter(file.group for file in known) + Counter(checkpoints=len(checkpoints))
