@@ -51,7 +51,7 @@ def build(
     """
     params = params or {}
     names = table_names(name, parts, version=version, schema=schema, params=params)
-    if table := _complete_table(root, names):
+    if (table := _complete_table(root, names)) is not None:  # a table without rows is false
         log.info("%s: found, %d rows", name, len(table))
         return table
     shards = existing_shards(root, name, set(names.paths))

@@ -218,3 +218,13 @@ def test_a_read_only_disk_raises_a_user_error_and_a_later_run_continues(tmp_path
         assert build(str(disk), "t", squares, [1, 2, 3], schema=SCHEMA, params={"times": 2}).read().num_rows == 6
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_table_without_rows_is_found_like_any_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, params={"times": 0})
+    manifest = tmp_path / f"t/{first.address}.json"
+    before = manifest.stat().st_mtime_ns
+    with caplog.at_level("INFO", logger="refinery"):
+        assert build(str(tmp_path), "t", squares, [1, 2], schema=SCHEMA, params={"times": 0}) == first
+    assert "t: found, 0 rows" in caplog.text
+    assert manifest.stat().st_mtime_ns == before
