@@ -23,13 +23,14 @@ from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
 from trainer.loop.learner import choose_device, make_learner
-from trainer.loop.progress import LAST, Progress, Training, resume, save
+from trainer.loop.progress import Progress, Training, resume, save
 from trainer.loop.schedule import learning_rate
 from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
 from trainer.loop.training_log import TrainingLog, log
 from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.run import Run
+from trainer.whole_file import LAST
 
 MODEL, RESULT = "model.onnx", "result.json"
 

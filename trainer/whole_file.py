@@ -3,6 +3,8 @@
 import zipfile
 from pathlib import Path
 
+LAST, BEST = "last.pt", "best.pt"  # the checkpoints of a training
+
 
 def is_whole(path: str | Path) -> bool:
     """Whether every part of a ZIP file has its checksum. Raises FileNotFoundError where there is no file."""

@@ -169,7 +169,8 @@ Votes = Annotated[int, typer.Option(help="Annotators for each question; one more
 Audit = Annotated[
     int,
     typer.Option(
-        help="Kept photos drawn at random, to estimate the noise left; at most two fifths of the budget at once."
+        help="Kept photos drawn at random, to estimate the noise left; at most two fifths of the budget while other "
+        "cases fill the rest."
     ),
 ]
 Url = Annotated[

@@ -29,6 +29,7 @@ from prefect.settings import (
 from flows.prefect_runtime.health import answers, answers_everybody
 from pipeline.child_process import end_child, start_child
 from pipeline.errors import UserError
+from pipeline.whole_files import whole_file
 
 log = logging.getLogger("refinery")
 START_TIMEOUT_S = 180.0  # the first start creates the server's database
@@ -131,9 +132,10 @@ def _kept_password(file: Path) -> str:
         return str(set_by_user)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            with open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as stream:
-                stream.write(_new_password() + "\n")
+        if not file.exists() or not file.read_text().strip():
+            with whole_file(file) as temporary:
+                temporary.chmod(0o600)
+                temporary.write_text(_new_password() + "\n")
         log.info("the pages of the Prefect server ask for the password in %s", file)
         return file.read_text().strip()
     except OSError as error:

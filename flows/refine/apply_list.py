@@ -28,14 +28,15 @@ MAX_REMOVED = 0.1  # share of all photos that a list may remove without --yes
 class AppliedList(Result):
     """How many identities or photos of a list are in the data, its decisions, and the account with them.
 
-    known, unknown: names of the list; examples: the first unknown ones; new: answers that the ledger did not hold yet,
-    or that were taken back.
+    known, unknown: names of the list; examples: the first unknown ones; new: answers that the ledger did not hold yet;
+    withdrawn: earlier ones of the same list that were taken back.
     """
 
     known: int
     unknown: int
     decisions: int
     new: int
+    withdrawn: int
     account: Account
     examples: str = ""
 
@@ -49,6 +50,7 @@ class AppliedList(Result):
         return [
             f"{self.known} photos or identities of the list are in the data, {self.unknown} are not{such_as}",
             f"{self.decisions} decisions, {self.new} of them new; the labels follow them",
+            f"{self.withdrawn} earlier decisions of this list are taken back",
         ]
 
 
@@ -105,11 +107,11 @@ def apply_list(
         current = latest(root)
         listed = list_decisions(current, lines, says=says)
         _check(current, file, lines, listed, confirmed=yes)
-        new = record_list(current, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
-        log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), new)
+        recorded = record_list(current, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
+        log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), recorded.new)
         refinement = label_again(root, settled_verdicts(root))
     unknown, decisions = len(listed.unknown), len(listed.verdicts)
-    return AppliedList(listed.known, unknown, decisions, new, refinement.account, examples(listed.unknown))
+    return AppliedList(listed.known, unknown, decisions, *recorded, refinement.account, examples(listed.unknown))
 
 
 def _withdraw(root: str, files: Sequence[Path], says: str) -> WithdrawnList:

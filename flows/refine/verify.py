@@ -14,9 +14,7 @@ from pipeline.refinement import FILE
 from pipeline.tables import storage
 from pipeline.tables.digests import AGAIN
 from pipeline.verification import MANIFEST, Fault, KnownFile, fault_of, files_of_export, files_of_root
-from trainer.whole_file import is_whole
-
-CHECKPOINTS = ("last.pt", "best.pt")
+from trainer.whole_file import BEST, LAST, is_whole
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def verify(
     is_export = "://" not in path and (Path(path) / MANIFEST).exists()
     known = list(files_of_export(Path(path)) if is_export else files_of_root(path))
     trains_here = not is_export and "://" not in path  # trainings write to a folder
-    checkpoints = [n for n in storage.list_files(path, "") if Path(n).name in CHECKPOINTS] if trains_here else []
+    checkpoints = [n for n in storage.list_files(path, "") if Path(n).name in (LAST, BEST)] if trains_here else []
     if not known and not checkpoints:
         raise UserError(f"{path} holds neither {FILE} nor {MANIFEST}: give a root, or an export in Parquet or RecordIO")
     faults = [file for file in known if isinstance(file, Fault)]

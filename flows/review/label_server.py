@@ -37,7 +37,8 @@ def serve(
         raise UserError(f"{root} is not a folder of this machine: a local server keeps its data in one")
     folder = Path(root).absolute() / "review" / "server"
     for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
-        signal.signal(sign, signal.default_int_handler)
+        if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
+            signal.signal(sign, signal.default_int_handler)
     local = local_server.start(folder, port=port, venv=installation.environment_folder())
     try:
         for line in _welcome(local):

@@ -4,6 +4,7 @@ A token is sent to the address that it was given for, and to no other.
 """
 
 import os
+import re
 from pathlib import Path
 
 from flows.prefect_runtime.flow_run import started_by_prefect
@@ -11,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.review import server_folder
 from pipeline.review.label_studio.records import Server
 
+LOOPBACK = re.compile(r"http://127\.0\.0\.1:\d+/?")
 DEFAULT_URL = "http://127.0.0.1:8080"
 URL_VARIABLE, TOKEN_VARIABLE = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 
@@ -64,6 +66,10 @@ def token_of(root: str, url: str) -> str:
 
 
 def local_url(root: str) -> str:
-    """The address at which `review serve ROOT` last ran; "" where it never ran."""
+    """The address at which `review serve ROOT` last ran; "" where it never ran.
+
+    Such a server is on loopback: another address in the file of a root that came from elsewhere would get the token.
+    """
     file = _server_folder(root) / "url"
-    return file.read_text().strip() if file.exists() else ""
+    url = file.read_text().strip() if file.exists() else ""
+    return url if LOOPBACK.fullmatch(url) else ""

@@ -51,9 +51,8 @@ def send_round(
     present = client.projects(review)
     sent = sent_tasks(client, present)
     deleted = deleted_projects(root, server, review, present)
-    restored = [
-        (case, of.project.mark.group.removesuffix(REPEATED)) for of, case in _lost_cases(refinement, sent, review)
-    ]
+    lost = cases_of_sent_items(refinement, sent, known_items=review.sent_items)  # the question log was lost
+    restored = [(case, of.project.mark.group.removesuffix(REPEATED)) for of, case in lost]
     _log_cases(refinement, restored)
     finished = _finished_pages(sent, collect_cursors(root, server, review))
     planned = plan_round(
@@ -76,24 +75,21 @@ def send_round(
     for project in present:
         waiting[project.mark.group] += project.progress.questions - project.progress.finished
     queues = [GroupQueue(group, n.new, n.withdrawn, waiting[group]) for group, n in counts.items()]
-    purposes = Counter(case.purpose for case, _ in cases)
-    asked = sum(1 if q.question.page == MIXED else len(q.cases) for q in planned.questions)
+    on_server = {s.task.question for s in sent}
+    new = [q for q in planned.questions if q.question.id not in on_server]
+    purposes = Counter(case.purpose for q in new for case in q.cases)
+    asked = sum(1 if q.question.page == MIXED else len(q.cases) for q in new)
     return SentQuestions(
         queues,
         asked,
         purposes["gold"],
-        planned.repeated,
+        sum(q.repeated for q in new),
         purposes["audit"],
         server.url,
         restored=len(restored),
         deleted=deleted,
         community=client.edition() != "Enterprise",
     )
-
-
-def _lost_cases(refinement: Refinement, sent: Sequence[SentTask], review: Review) -> Iterator[tuple[SentTask, Case]]:
-    """The cases of questions on the server that the question log does not have, because it was lost."""
-    return cases_of_sent_items(refinement, sent, known_items=review.sent_items)
 
 
 def _log_cases(refinement: Refinement, cases: Sequence[tuple[Case, str]]) -> None:

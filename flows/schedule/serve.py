@@ -147,7 +147,8 @@ def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int 
     # a server runs from here on and must be ended; a job in the background ignores Ctrl-C, so its handler is set anew
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for sign in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sign, _as_ctrl_c)
+        if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
+            signal.signal(sign, _as_ctrl_c)
     ours = not PREFECT_API_URL.value()  # a server of this command has no other runner
     with suppress(KeyboardInterrupt), prefect_server() as url, ExitStack() as stack:
         create_gpu_limit()

@@ -109,9 +109,11 @@ def detector_kind(path: str) -> tuple[str, int | None]:
 def try_detector(path: str) -> None:
     """Run the detector in a file on a small black picture. Raises UserError where it is none, or does not run."""
     _, side = detector_kind(path)
-    (entry,) = model_file.session(path).get_inputs()
+    inputs = model_file.session(path).get_inputs()
+    if len(inputs) != 1:
+        raise UserError(f"{path} is not a face detector ({len(inputs)} inputs): give YuNet, or SCRFD with 9 outputs")
     shape = (1, 3, side or STEP, side or STEP)
-    model_file.trial_run(path, {entry.name: np.zeros(shape, np.float32)})
+    model_file.trial_run(path, {inputs[0].name: np.zeros(shape, np.float32)})
 
 
 def _network(path: str, kind: str) -> RunNetwork:

@@ -113,8 +113,10 @@ def extract_shard(
     table = pa.concat_tables(_tables(rows))
     unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
     if pc.any(unread).as_py():
+        lost = next(photo for photo, is_lost in zip(photos, unread.to_pylist(), strict=True) if is_lost)
         raise SourceUnreachable(
-            "photos could be read a moment ago, and now they cannot: repair the disk, and run again"
+            f"{lost.key} could be read a moment ago, and cannot be read now: repair or mount the disk of "
+            f"{locations[lost.source].path}, and run again"
         )
     return table
 

@@ -95,12 +95,13 @@ def decoded_bytes(data: bytes) -> int:
 def is_portable(data: bytes) -> bool:
     """Whether other decoders read a photo as decode() does, and without a warning; data: of a photo that is decoded.
 
-    They warn of a JPEG without an end marker, and most of them do not turn a PNG or WebP.
+    They warn of a JPEG without an end marker, most of them do not turn other formats, and they blend transparent pixels
+    with other colours.
     """
     if data.startswith(jpeg.START):
         return jpeg.read_stream(data).ended
     header = opencv.read_header(data)
-    return header is None or header.orientation == 1
+    return header is not None and header.orientation == 1 and header.flags == opencv.COLOR
 
 
 def _pillow_format(data: bytes) -> str | None:

@@ -47,7 +47,6 @@ class Round:
 
     questions: list[GroupQuestion]
     wanted_items: set[str]  # ids of the items that still matter, whether they were sent before or not
-    repeated: int  # pages that ask about a case again, because their answers so far give no verdict
 
 
 def plan_round(
@@ -94,8 +93,7 @@ def plan_round(
         limits=limits,
     )
     wanted = {c.id for c in candidates if c.error_probability >= MIN_ERROR_PROBABILITY and c.id not in answered}
-    questions = selection.questions()
-    return Round(questions, wanted | {c.id for c in audited} | again.keys(), sum(q.repeated for q in questions))
+    return Round(selection.questions(), wanted | {c.id for c in audited} | again.keys())
 
 
 @dataclass(frozen=True)

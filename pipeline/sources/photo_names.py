@@ -8,7 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-SUFFIX = re.compile(r"\.(jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
+SUFFIX_PATTERN = r"\.(?:jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?)"
+SUFFIX = re.compile(f"{SUFFIX_PATTERN}$", re.IGNORECASE)
 
 
 def folded_path(path: str) -> str:

@@ -1,7 +1,7 @@
 """Makes shards on a Dask cluster, on this machine or elsewhere; the only file that uses Dask.
 
 A scheduler runs any code that is sent to it. The one on this machine takes connections with its certificate alone,
-which this process draws anew and never writes to a file; those of a cluster (tls://) are set in Dask's configuration.
+which is drawn anew by each process that starts one; those of a cluster (tls://) are set in Dask's configuration.
 Workers may die, hang or come back. A shard that does not arrive is sent to the cluster again; of two copies the first
 to arrive is used, because both have the same bytes.
 """

@@ -15,8 +15,7 @@ from trainer.data.data_set import Faces, count_classes
 from trainer.distributed.ranks import rank
 from trainer.loop.learner import Learner
 from trainer.run import Run, differing_fields
-
-LAST, BEST = "last.pt", "best.pt"
+from trainer.whole_file import BEST, LAST
 
 
 class Training(NamedTuple):

@@ -7,10 +7,9 @@ import krippendorff
 import numpy as np
 import pyarrow as pa
 
-from pipeline.review.answers.ledger import LedgerRow, rows_of
+from pipeline.review.answers.ledger import PEOPLES_PURPOSES, LedgerRow, rows_of
 from pipeline.review.answers.votes import accuracies, voter
 
-PEOPLES_PURPOSES = ("case", "audit", "gold")  # purposes of questions that people answered
 CODES = {"no": 0, "yes": 1, "unsure": 2}  # numbers for the verdicts, whose order means nothing (nominal data)
 
 

@@ -28,6 +28,7 @@ DEFAULT_VOTES = 2
 WITHDRAWN = "withdrawn"  # the purpose of a row that takes an answer back
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # stands for the time of rows without one, such as those of known truth
 CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
+PEOPLES_PURPOSES = ("case", "audit", "gold")  # purposes of questions that people answered
 ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
 
 

@@ -76,6 +76,8 @@ def _photos(text: str) -> Iterator[Reading]:
         place = words.index(paths[0])  # an .lst: the label is the column after the path, or the second one
         label = words[1] if place == len(words) - 1 else words[place + 1]
         yield Reading(paths[0], str(int(float(label))))
+        if "\t" not in text and place < len(words) - 1:  # or the photo of somebody whose name begins with a number
+            yield from _photos_between_blanks(text, words)
     elif "\t" in text:
         photos = paths if len(paths) == 1 else [word for word in paths if SUFFIX.search(word)]
         if len(words) == 2 and len(photos) == 1:

@@ -6,8 +6,7 @@ two identities. Where annotators answered about the same finding, their answers 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.ledger import WITHDRAWN, LedgerRow
+from pipeline.review.answers.ledger import CLOCK_STEP, LedgerRow
 from pipeline.review.answers.list_files import Line
 from pipeline.review.answers.listed_photos import ListedPhotos, identity_finder
 from pipeline.review.questions.finding_ref import FindingRef, finding_ref
@@ -23,7 +22,7 @@ from pipeline.review.questions.persons import read_medoids
 from pipeline.schema import ID_BYTES
 from pipeline.sources.text_lists import whole_number
 
-CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
+ANSWER_PREFIX = "list/"  # of the answer_id of a list's verdicts, also of those that were taken back
 
 
 class ListVerdict(NamedTuple):
@@ -41,6 +40,13 @@ class ListDecisions(NamedTuple):
     unknown: Sequence[str]  # the names of those that are not
     removed: int = 0  # photos that are kept now, and that these verdicts remove
     class_numbers: Sequence[str] = ()  # numbers in place of identities, which are no identities of the data
+
+
+class RecordedList(NamedTuple):
+    """How many answers a list added to the ledger, and how many earlier ones of the same list were taken back."""
+
+    new: int
+    withdrawn: int
 
 
 def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) -> ListDecisions:
@@ -71,8 +77,8 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
 
 def record_list(
     refinement: Refinement, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]
-) -> int:
-    """Make verdicts those of a list, and return how many answers that adds to the ledger; the same list adds none.
+) -> RecordedList:
+    """Make verdicts those of a list; the same list adds none to the ledger.
 
     Earlier verdicts of the same files on what the data still holds are taken back where they are none of these, such
     as those of another meaning (`says`). list_name: the value of the ledger's column `who`; files: the files of the
@@ -88,14 +94,13 @@ def record_list(
     ]
     others = {finding: row for finding, row in in_force.items() if finding not in wanted}
     there = _present(refinement, {row.finding.subject for row in others.values()})
-    gone = [replace(r, purpose=WITHDRAWN, at=now) for r in others.values() if r.finding.subject in there]
-    return ledger.append(refinement.root, [*new, *gone])
+    withdrawn = ledger.withdraw(refinement.root, (r for r in others.values() if r.finding.subject in there))
+    return RecordedList(ledger.append(refinement.root, new), withdrawn)
 
 
 def withdraw_list(root: str, files: Sequence[Path]) -> int:
     """Take all verdicts of a list back, and return how many they were; files: those that were applied together."""
-    now = _time_of_new_answers(root)
-    return ledger.append(root, [replace(row, purpose=WITHDRAWN, at=now) for row in _in_force(root, files).values()])
+    return ledger.withdraw(root, _in_force(root, files).values())
 
 
 def _in_force(root: str, files: Sequence[Path]) -> dict[str, LedgerRow]:
@@ -107,7 +112,7 @@ def _in_force(root: str, files: Sequence[Path]) -> dict[str, LedgerRow]:
 def _time_of_new_answers(root: str) -> datetime:
     """Now, or later: of several lists the last one counts, even when the clock was put back between them."""
     rows = ledger.rows_of(ledger.read(root, superseded=True))
-    earlier = [r.at for r in rows if r.purpose == "list" and r.at is not None]
+    earlier = [r.at for r in rows if r.answer_id.startswith(ANSWER_PREFIX) and r.at is not None]
     return max([datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)])
 
 
@@ -131,7 +136,7 @@ def _about_photos(
     listed = ListedPhotos(lines, (photo.key for photo in _claimed_photos(refinement)))
     find = identity_finder(_kept_by_identity(refinement))
     others = {r.other for r in listed.match.readings if r.other is not None} if right else set()
-    numbers = sorted(other for other in others if whole_number(other) is not None and find(other) is None)
+    numbers = {other for other in others if whole_number(other) is not None and find(other) is None}
     verdicts: list[ListVerdict] = []
     removed = 0
     for photo in _claimed_photos(refinement):
@@ -145,7 +150,7 @@ def _about_photos(
             removed += not stays and identity is None and photo.is_kept
         if identity is not None and not stays:
             verdicts.append(ListVerdict(finding_ref("misplaced", photo.face_id, identity, medoids), "yes"))
-    return ListDecisions(verdicts, len(listed.match.readings), listed.match.unknown, removed, numbers)
+    return ListDecisions(verdicts, len(listed.match.readings), listed.match.unknown, removed, sorted(numbers))
 
 
 def _about_pairs(lines: Sequence[Line], find: Callable[[str], str | None], medoids: Mapping[str, str]) -> ListDecisions:
@@ -196,4 +201,4 @@ def _answer_id(files: Sequence[Path]) -> str:
             hasher.update(file.read_bytes())
         except OSError as error:
             raise UserError(f"cannot read the list {file} ({error.strerror or error}): give its file") from None
-    return f"list/{hasher.hexdigest()}"
+    return f"{ANSWER_PREFIX}{hasher.hexdigest()}"

@@ -47,6 +47,7 @@ def read_rows(fetch: Callable[[int], ListingPage], *, listing: str) -> Iterator[
     seen: set[int] = set()
     total = 0
     for attempt in range(PASSES):
+        last = list[int]()
         for number in count(1):
             try:
                 page = fetch(number)
@@ -54,6 +55,10 @@ def read_rows(fetch: Callable[[int], ListingPage], *, listing: str) -> Iterator[
                 if number == 1:
                     raise
                 break
+            ids = [row.id for row in page.rows]
+            if number > 2 and ids == last:  # a proxy may repeat the last page where the server would answer 404
+                break
+            last = ids
             new = {row.id: row for row in page.rows if row.id not in seen}
             if attempt == 0 and number == 2 and page.rows and not new:
                 raise UserError(_message(listing, seen, page.total, "page 2 is page 1 again"))

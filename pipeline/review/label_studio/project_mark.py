@@ -23,9 +23,10 @@ DESCRIPTIONS = {  # for people, by page
     MIXED: "Annotators tick the photos that show one and the same person, if there are such.",
 }
 HINT = (
-    " The hint says what the machine measured: 'chance match: 1 in 7,351' means that one in 7,351 other people looks "
-    "as similar as this. Where it ends with 'set by the machine', the choice that is set already is the "
-    "machine's view, which is often wrong here: change it where you see otherwise."
+    " The hint says what the machine measured: 'chance match: 1 in 7,351' on a page of single photos means that one in "
+    "7,351 other people looks as similar as this; on a page of two sides, that one search in 7,351 through all people "
+    "of the data finds somebody as similar by chance. Where it ends with 'set by the machine', the choice that is set "
+    "already is the machine's view, which is often wrong here: change it where you see otherwise."
 )
 INSTRUCTIONS = {  # to annotators, by page
     GRID: "The photos in the top row show the person. For each photo below say whether it shows this person or someone "

@@ -12,7 +12,8 @@ from pipeline.errors import UserError
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.questions.question import FacePicture
 
-Pictures = Callable[[Sequence[str]], Mapping[str, FacePicture]]  # takes face_ids, returns pictures by face_id
+# takes face_ids of faces beside their photo, and of faces alone; returns pictures by face_id
+Pictures = Callable[[Sequence[str], Sequence[str]], Mapping[str, FacePicture]]
 
 
 @dataclass(frozen=True)

@@ -72,15 +72,6 @@ def sent_tasks(client: StudioClient, projects: Iterable[Project]) -> list[SentTa
     return sent
 
 
-def sent_items(server: Server, review: Review) -> dict[str, set[str]]:
-    """The ids of the items of all sent_tasks(), by group."""
-    items: dict[str, set[str]] = defaultdict(set)
-    client = StudioClient(server)
-    for project, task in sent_tasks(client, client.projects(review)):
-        items[project.mark.group].update(task.items)
-    return dict(items)
-
-
 def _send_page(
     client: StudioClient,
     projects: Sequence[Project],
@@ -119,7 +110,8 @@ def _send_new(
     for start in range(0, len(new), BATCH):
         batch = new[start : start + BATCH]
         faces = shown_faces(batch)
-        addresses = picture_addresses(faces, pictures(sorted(faces.with_photo | faces.alone)), media=terms.media)
+        made = pictures(sorted(faces.with_photo), sorted(faces.alone))
+        addresses = picture_addresses(faces, made, media=terms.media)
         tasks = [
             {
                 "data": task_data(question, addresses),

@@ -41,20 +41,27 @@ class FaceViews:
     faces: Mapping[str, StoredFace]  # by face_id
     locations: Mapping[str, SourceLocation]  # of the sources, by name
 
-    def pictures(self, face_ids: Collection[str], *, large_px: int) -> dict[str, FacePicture]:
-        """The pictures of those faces that have one, by face_id; large_px: the longest side of a large photo."""
-        return {f: self._picture(self.faces[f], large_px) for f in face_ids if f in self.faces}
+    def pictures(
+        self, with_photo: Collection[str], alone: Collection[str] = (), *, large_px: int
+    ) -> dict[str, FacePicture]:
+        """The pictures of those faces that have one, by face_id.
 
-    def _picture(self, face: StoredFace, large_px: int) -> FacePicture:
-        photo = self._photo(face)
+        with_photo: face_ids of faces beside their photo; alone: of further ones, whose photos are not read; large_px:
+        the longest side of a large photo.
+        """
+        shown = dict.fromkeys(alone, False) | dict.fromkeys(with_photo, True)
+        return {f: self._picture(self.faces[f], large_px, beside=b) for f, b in shown.items() if f in self.faces}
+
+    def _picture(self, face: StoredFace, large_px: int, *, beside: bool) -> FacePicture:
+        photo = self._photo(face) if beside else None
         large_face = np.asarray(
             cv2.resize(decode(face.jpeg), (FACE_PX, FACE_PX), interpolation=cv2.INTER_CUBIC), np.uint8
         )
         if photo is None or face.landmarks is None:
             return FacePicture(_jpeg(large_face), None)
-        beside = _cut_to_width(_boxed(photo, face.landmarks, FACE_PX / photo.shape[0]))
+        boxed = _cut_to_width(_boxed(photo, face.landmarks, FACE_PX / photo.shape[0]))
         scale = min(1.0, large_px / max(photo.shape[:2]))
-        return FacePicture(_jpeg(_side_by_side(large_face, beside)), _jpeg(_boxed(photo, face.landmarks, scale).image))
+        return FacePicture(_jpeg(_side_by_side(large_face, boxed)), _jpeg(_boxed(photo, face.landmarks, scale).image))
 
     def _photo(self, face: StoredFace) -> Image | None:
         """The photo of a face; None where there is none to show, or its file is gone or changed."""

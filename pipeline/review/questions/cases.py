@@ -32,10 +32,9 @@ from pipeline.review.questions.photo_cases import (
     cases_of_doubtful_members,
     with_conflict_cases,
 )
-from pipeline.review.questions.question import GRID, MIXED, PAIR
+from pipeline.review.questions.question import PAGE_OF_KIND, PAIR
 
 ASKABLE_KINDS = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
-PAGE_OF_KIND = {"outlier": GRID, "mixed": MIXED}  # the other kinds are asked on pages of two sides
 
 
 def find_cases(refinement: Refinement) -> list[Case]:

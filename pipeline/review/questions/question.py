@@ -14,6 +14,8 @@ Verdict = Literal["yes", "no", "unsure"]
 # identity without a person show one and the same person, if any do
 GRID, PAIR, MIXED = "grid", "pair", "mixed"
 KINDS = (GRID, PAIR, MIXED)
+# the page that asks about a kind of finding; the other kinds are asked on pages of two sides
+PAGE_OF_KIND = {"outlier": GRID, "poor": GRID, "mixed": MIXED}
 NOBODY = "nobody"  # stands for the annotator where the account was deleted: each of its answers is a vote of its own
 CHOICES = {
     GRID: ("same", "other", "unusable", "unsure"),

@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.review.questions.case import Case
-from pipeline.review.questions.question import GRID, MIXED, PAIR
+from pipeline.review.questions.question import GRID, MIXED, PAGE_OF_KIND, PAIR
 
 MIN_ERROR_PROBABILITY = 0.02  # cases below this are not asked about: it would take 50 answers to correct one photo
 CELLS_PER_PAGE = 20
 PAGE_SECONDS = 5.0  # time that a page takes before its first answer: annotators look at the person
 # by kind of page, as long as too few answers were measured; those to mixed pages are not measured
 DEFAULT_ANSWER_SECONDS = {GRID: 3.0, PAIR: 8.0, MIXED: 8.0}
-NOT_ON_PAIRS = ("outlier", "poor", "mixed")  # kinds of findings that other pages ask about
 MIN_MEASURED_ANSWERS = 30  # with fewer answers of a kind of page the default is used
 
 
@@ -39,7 +38,7 @@ def answer_seconds(ledger: pa.Table) -> dict[str, float]:
     answered, kind = pc.is_valid(ledger["choice"]), ledger["kind"]
     on_page = {
         GRID: pc.and_(answered, pc.equal(kind, "outlier")),
-        PAIR: pc.and_(answered, pc.invert(pc.is_in(kind, value_set=pa.array(NOT_ON_PAIRS)))),
+        PAIR: pc.and_(answered, pc.invert(pc.is_in(kind, value_set=pa.array(list(PAGE_OF_KIND))))),
     }
     seconds = dict(DEFAULT_ANSWER_SECONDS)
     for page, mask in on_page.items():

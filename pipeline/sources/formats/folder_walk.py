@@ -188,7 +188,7 @@ def _is_own_output(entries: list[FolderEntry], subfolders: list[Subfolder]) -> b
     folders = {s.name.rpartition("/")[2] for s in subfolders}
     if "refinement.json" in files or {"photo_flow.png", "photo_flow.svg"} <= files:
         return True
-    if ".lock" in files and not any(e.ignored == "" for e in entries):  # a root whose first run is not finished
+    if ".lock" in files and "index" in folders and not any(e.ignored == "" for e in entries):  # a root in the making
         return True
     return {"identities.tsv", "README.md"} <= files and "_changes" in folders
 

@@ -30,14 +30,14 @@ def _albums(folders: Mapping[str, int]) -> str:
         what = f"{len(inside)} folders of photos lie inside another folder of photos"
     else:
         nested = sorted(name for name in folders if "/" in name)
-        parents = {str(PurePosixPath(name).parent) for name in nested}
-        last_names = {PurePosixPath(name).name for name in nested}
+        parents = Counter(name.rpartition("/")[0] for name in nested)
+        last_names = {name.rpartition("/")[2] for name in nested}
         fewer_names = len(parents) >= 2 and len(last_names) <= len(parents) < len(nested)
         few_albums = MIN_PARENTS <= len(parents) < len(nested) <= MAX_ALBUMS * len(parents)
         if not (fewer_names or few_albums):
             return ""
-        album = next(n for n in nested if sum(o.startswith(f"{PurePosixPath(n).parent}/") for o in nested) > 1)
-        person = str(PurePosixPath(album).parent)
+        album = next(name for name in nested if parents[name.rpartition("/")[0]] > 1)
+        person = album.rpartition("/")[0]
         level = Counter(_depth(parent) for parent in parents).most_common(1)[0][0]
         what = f"{len(nested)} folders of photos lie in {len(parents)} folders"
     return (

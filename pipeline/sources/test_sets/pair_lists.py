@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
-from pipeline.sources.photo_names import SUFFIX, plain_path
+from pipeline.sources.photo_names import SUFFIX, SUFFIX_PATTERN, plain_path
 from pipeline.sources.test_sets import agedb, cfp
 from pipeline.sources.test_sets.lfw import is_lfw_pair, read_calfw, read_lfw, read_lfw_csv
 from pipeline.sources.test_sets.listed_pairs import ListedPair, PairList, consecutive_folds
@@ -31,7 +31,7 @@ TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".lst", ".list")
 FIRST_LINES = 5  # in which a list of pairs shows its form: a header, and pairs
 LABELS = {"1": True, "0": False, "-1": False}
 # photos with blanks in their names end with a suffix
-PHOTO_WITH_SUFFIX = re.compile(r"\S.*?\.(?:jpe?g|png|webp|bmp)(?=\s|$)|\S+", re.IGNORECASE)
+PHOTO_WITH_SUFFIX = re.compile(rf"\S.*?{SUFFIX_PATTERN}(?=\s|$)|\S+", re.IGNORECASE)
 
 
 def find_pair_list(path: Path) -> PairList | None:
@@ -78,8 +78,12 @@ def _looks_like_pairs(file: Path) -> bool:
         first = [_photo_columns(line) for _, line in islice(lines_of(file), FIRST_LINES)]
     except UserError:
         return False
-    has_header = bool(first) and all(whole_number(word) is not None for word in first[0])
-    return any(map(_is_pair, first)) or (has_header and any(map(is_lfw_pair, first)))
+    return any(map(_is_pair, first)) or (_has_lfw_header(first) and any(map(is_lfw_pair, first)))
+
+
+def _has_lfw_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is numbers alone, as in LFW's lists."""
+    return bool(rows) and all(whole_number(word) is not None for word in rows[0])
 
 
 def _read_text(file: Path) -> Iterator[ListedPair]:
@@ -94,8 +98,7 @@ def _read_text(file: Path) -> Iterator[ListedPair]:
     if _is_csv(file):
         is_lfw = any(map(_is_lfw_row, first)) and not any(map(_is_pair, first))
         return read_lfw_csv(file) if is_lfw else _read_rows(file, rows)
-    has_lfw_header = bool(first) and all(whole_number(word) is not None for word in first[0])
-    is_lfw = not file.name.endswith("_pair.txt") and (has_lfw_header or not first)
+    is_lfw = not file.name.endswith("_pair.txt") and (_has_lfw_header(first) or not first)
     return read_lfw(file) if is_lfw else _read_rows(file, rows)
 
 

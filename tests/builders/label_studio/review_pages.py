@@ -12,9 +12,9 @@ from pipeline.review.label_studio.page_data import task_data
 from pipeline.review.questions.question import GRID, MIXED, PAIR, FacePicture, Item, Question, question_id
 
 
-def pictures(faces: Sequence[str]) -> dict[str, FacePicture]:
+def pictures(faces: Sequence[str], alone: Sequence[str] = ()) -> dict[str, FacePicture]:
     """A picture for each face, by its id: a square and a stripe in colours that depend on the id."""
-    return {f: FacePicture(_drawn(f), _drawn(f"{f} large")) for f in faces}
+    return {f: FacePicture(_drawn(f), _drawn(f"{f} large")) for f in (*faces, *alone)}
 
 
 def grid(name: str, cells: int = 3, machine_verdict: str = "yes") -> Question:

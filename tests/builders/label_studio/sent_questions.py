@@ -1,10 +1,10 @@
 """Questions sent to a real Label Studio, and read back from it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.records import Review
-from pipeline.review.label_studio.send import send_questions
+from pipeline.review.label_studio.send import send_questions, sent_tasks
 from pipeline.review.questions.question import GRID
 from tests.builders.label_studio.review_pages import ids, pictures
 
@@ -18,6 +18,15 @@ def post(server, name, *questions, group="all", wanted=None, **more):
     """Send questions; returns how many were new, existed already, and were withdrawn."""
     wanted_items = ids(*questions) if wanted is None else wanted
     return tuple(send_questions(server, review_of(name), group, questions, pictures, wanted_items=wanted_items, **more))
+
+
+def sent_items(server, review):
+    """The ids of the items of all questions of a review that stay on the server, by group."""
+    items = defaultdict(set)
+    client = StudioClient(server)
+    for project, task in sent_tasks(client, client.projects(review)):
+        items[project.mark.group].update(task.items)
+    return dict(items)
 
 
 def project(server, name, page=GRID, group="all"):

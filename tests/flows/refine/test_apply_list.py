@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,22 @@ def test_the_same_list_may_say_something_else_and_be_taken_back(refinery: Comman
     line = error_line(refinery("apply-list", root, other, "--withdraw"))
     assert "in force: list list.txt" in line
     assert "leave out --says" in error_line(refinery("apply-list", root, other, "--withdraw", "--says", "wrong"))
+
+
+def test_a_list_that_is_applied_again_after_the_clock_was_put_back_counts(
+    refinery: Command, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path / "list.txt", kept(fates(root))[:4])
+
+    class PutBack(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2001, 1, 1, tzinfo=tz)
+
+    assert refinery("apply-list", root, file, "--says", "wrong")[0] == 0
+    said = fates(root)
+    monkeypatch.setattr("pipeline.review.answers.lists.datetime", PutBack)
+    assert refinery("apply-list", root, file, "--withdraw")[0] == 0
+    assert fates(root) != said
+    assert refinery("apply-list", root, file, "--says", "wrong")[0] == 0
+    assert fates(root) == said

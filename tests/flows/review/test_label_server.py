@@ -15,9 +15,8 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.review.label_studio import installation, local_server
 from pipeline.review.label_studio.records import Server
-from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.label_server import free_port
-from tests.builders.label_studio.sent_questions import review_of
+from tests.builders.label_studio.sent_questions import review_of, sent_items
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server

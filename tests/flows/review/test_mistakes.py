@@ -6,7 +6,7 @@ import pytest
 
 from flows.review import flow
 from flows.review.flow import collect, send, status
-from flows.review.root_server import server_of
+from flows.review.root_server import DEFAULT_URL, server_of
 from pipeline.errors import UserError
 from pipeline.refinement import latest
 from pipeline.review.round import RoundLimits, plan_round
@@ -97,3 +97,14 @@ def test_groups_never_come_near_the_labels(tmp_path):
     assert not [
         c for role in ("labels", "faces", "photos") for c in refinement.tables[role].read().schema.names if c == "group"
     ]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://elsewhere.example", "http://127.0.0.1:80@elsewhere.example", "http://10.0.0.1:80"]
+)
+def test_an_address_in_a_root_that_came_from_elsewhere_gets_no_token(tmp_path, monkeypatch, url):
+    monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "mine")
+    (tmp_path / "review/server").mkdir(parents=True)
+    (tmp_path / "review/server/url").write_text(url)
+    assert server_of(str(tmp_path), "").url == DEFAULT_URL

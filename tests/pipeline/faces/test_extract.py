@@ -195,6 +195,7 @@ def test_aligned_crops_of_every_shape_have_a_face_or_the_reason(tmp_path: Path) 
         "narrow.png": encoded(crop[:, 8:104], ".png"),
         "flat.png": encoded(crop[30:], ".png"),
         "turned.png": png[:33] + png_chunk(b"eXIf", exif_block(3)) + png[33:],
+        "clear.png": encoded(np.dstack([crop, np.zeros(crop.shape[:2], np.uint8)]), ".png"),
         "no_end.jpg": jpeg(112, 0)[:-2],
         "end.jpg": jpeg(112, 0),
     }
@@ -206,6 +207,7 @@ def test_aligned_crops_of_every_shape_have_a_face_or_the_reason(tmp_path: Path) 
     assert np.abs(read["narrow.png"][:, 8:104].astype(int) - crop[:, 8:104]).mean() < 2
     assert np.abs(read["turned.png"].astype(int) - crop[::-1, ::-1]).mean() < 2
     assert np.abs(read["no_end.jpg"].astype(int) - crop).mean() < 2
+    assert np.abs(read["clear.png"].astype(int) - 128).mean() < 2, "transparent pixels are grey"
 
 
 @pytest.mark.material

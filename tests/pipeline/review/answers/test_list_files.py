@@ -45,6 +45,7 @@ def test_a_photo_and_its_identity_are_read_from_either_side(tmp_path: Path, text
             [("Ann B Ann B/1.jpg", None), ("B Ann B/1.jpg", "Ann"), ("Ann B/1.jpg", "Ann B")],
         ),
         ("0/m.02_f_1-FaceId-0.jpg 0", "right", [("0/m.02_f_1-FaceId-0.jpg", "0"), ("m.02_f/1-FaceId-0.jpg", None)]),
+        ("12 Monkeys/1.jpg 5", "right", [("Monkeys/1.jpg", "5"), ("12 Monkeys/1.jpg", "5")]),
         ("a b c", "same", [("a", "b c"), ("a b", "c")]),
         ("a b\tc", "same", [("a b", "c")]),
         ("a b", "go", [("a b", None)]),

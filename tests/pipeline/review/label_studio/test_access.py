@@ -7,9 +7,8 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.review.label_studio.records import Server
-from pipeline.review.label_studio.send import sent_items
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
-from tests.builders.label_studio.sent_questions import post, project, review_of
+from tests.builders.label_studio.sent_questions import post, project, review_of, sent_items
 
 pytestmark = pytest.mark.server
 

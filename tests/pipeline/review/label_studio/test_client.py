@@ -8,10 +8,9 @@ from pipeline.review.label_studio import listing, send
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.collect import collect_answers, group_progress
-from pipeline.review.label_studio.send import sent_items
 from pipeline.review.questions.question import GRID, KINDS, NOBODY, PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair
-from tests.builders.label_studio.sent_questions import on_server, post, review_of, tasks
+from tests.builders.label_studio.sent_questions import on_server, post, review_of, sent_items, tasks
 from tests.builders.label_studio.simulated_annotators import Annotator
 
 pytestmark = pytest.mark.server

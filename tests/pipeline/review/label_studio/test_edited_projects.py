@@ -5,10 +5,10 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.collect import collect_answers
-from pipeline.review.label_studio.send import send_questions, sent_items
+from pipeline.review.label_studio.send import send_questions
 from pipeline.review.questions.question import PAIR
 from tests.builders.label_studio.review_pages import grid, ids, pair, pictures
-from tests.builders.label_studio.sent_questions import on_server, post, project, review_of, tasks
+from tests.builders.label_studio.sent_questions import on_server, post, project, review_of, sent_items, tasks
 
 pytestmark = pytest.mark.server
 
@@ -29,11 +29,11 @@ def test_a_deleted_project_is_made_again_and_its_cursor_forgotten(server, ada):
 def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server):
     question = grid("a")
 
-    def deleting(faces):
+    def deleting(faces, alone):
         for before in StudioClient(server).projects(review_of("deleted meanwhile")):
             if not deleted:
                 deleted.append(StudioClient(server).sdk.projects.delete(before.id))
-        return pictures(faces)
+        return pictures(faces, alone)
 
     deleted = []
     review = review_of("deleted meanwhile")

@@ -77,3 +77,15 @@ def test_a_listing_whose_first_page_is_missing_is_not_found() -> None:
 def test_a_reply_of_another_form_is_no_page(rows: Any, total: Any) -> None:
     with pytest.raises(ValueError, match="a listing with"):
         ListingPage.checked(rows, total)
+
+
+def test_a_last_page_that_is_repeated_instead_of_not_found_ends_the_listing() -> None:
+    asked: list[int] = []
+
+    def repeating(number: int) -> ListingPage:
+        asked.append(number)
+        return page([1, 2] if number == 1 else [3, 4], 5)
+
+    with pytest.raises(UserError, match="lists 4 of 5 rows"):
+        read(repeating)
+    assert len(asked) < 10

@@ -7,10 +7,11 @@ import pytest
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.page_data import task_data
 from pipeline.review.label_studio.records import Review
-from pipeline.review.label_studio.send import send_questions, sent_items
+from pipeline.review.label_studio.send import send_questions
 from pipeline.review.questions.question import GRID
 from pipeline.schema import digest
 from tests.builders.label_studio.review_pages import NO_ADDRESSES, grid, ids, pictures
+from tests.builders.label_studio.sent_questions import sent_items
 
 pytestmark = pytest.mark.server
 TEMPLATE = (

@@ -79,3 +79,11 @@ def test_a_photo_that_is_gone_leaves_the_face(drawn):
 def test_there_are_pictures_of_the_requested_faces_only(drawn):
     assert face_pictures(drawn[1], []) == {}
     assert face_pictures(drawn[1], ["nobody"]) == {}
+
+
+def test_no_photo_is_read_for_a_face_that_is_shown_alone(drawn, monkeypatch):
+    row = drawn[1].photos.read(["face_id"]).to_pylist()[0]
+    monkeypatch.setattr("pipeline.review.pages.photo_views.read_photo", lambda *_: pytest.fail("it is not shown"))
+    shown = read_face_views(drawn[1], [row["face_id"]]).pictures([], [row["face_id"]], large_px=LARGE_PX)
+    assert decoded(shown[row["face_id"]].view).shape == (FACE_PX, FACE_PX, 3)
+    assert shown[row["face_id"]].large is None

@@ -43,3 +43,9 @@ def test_a_whole_folder_taken_as_one_identity_is_told(photos: dict[str, int]) ->
     (line,) = layout_warnings(photos)
     assert "taken as one identity" in line
     assert "put each person's photos in a folder of their own" in line
+
+
+def test_tens_of_thousands_of_folders_are_judged() -> None:
+    """Comparing every folder with every other one would take an hour."""
+    photos = {f"person {i}/album": 3 for i in range(30_000)} | {"person 29999/another": 3}
+    assert "give --identity-level 1" in "".join(layout_warnings(photos))
