@@ -1,5 +1,6 @@
 """Checks every file of a root, or of an export, whose digest is known."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.refined.export import FILE_DIGESTS
 from pipeline.refinement import FILE, latest
+from pipeline.sources.text_lists import plain_cell
 from pipeline.tables import storage
 from pipeline.tables.digests import digest_of_file
 from pipeline.tables.table import load
@@ -62,8 +65,16 @@ def _files_of_manifest(root: str, table: str, address: str) -> Iterator[KnownFil
         yield KnownFile(table, shard.path, shard.digest)
 
 
+def is_export(path: str) -> bool:
+    """Whether a path is the folder of an export whose files have digests."""
+    return "://" not in path and any((Path(path) / name).exists() for name in (MANIFEST, FILE_DIGESTS))
+
+
 def files_of_export(folder: Path) -> Iterator[KnownFile]:
-    """The files that the manifest of an export lists. Raises UserError where it is damaged."""
+    """The files that an export lists with their digests. Raises UserError where the list is damaged."""
+    if not (folder / MANIFEST).exists():
+        yield from _faces_of_folders(folder)
+        return
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = [KnownFile("export", str(f["path"]), str(f["digest"])) for f in manifest["shards"]]
@@ -72,6 +83,18 @@ def files_of_export(folder: Path) -> Iterator[KnownFile]:
     if any(Path(file.name).name != file.name for file in files):
         raise UserError(f"{folder / MANIFEST} names files of other folders: export the data set again")
     yield from files
+
+
+def _faces_of_folders(folder: Path) -> Iterator[KnownFile]:
+    """The faces of an export of folders."""
+    with open(folder / FILE_DIGESTS, newline="", encoding="utf-8", errors="backslashreplace") as stream:
+        rows = csv.reader(stream, delimiter="\t")
+        for number, row in enumerate(rows):
+            path = Path(plain_cell(row[0])) if row else Path()
+            if number and (len(row) != 2 or len(path.parts) != 2 or ".." in path.parts):
+                raise UserError(f"{folder / FILE_DIGESTS} is damaged (line {number + 1}): export the data set again")
+            if number:
+                yield KnownFile("export", str(path), row[1])
 
 
 def fault_of(root: str, file: KnownFile) -> Fault | None:

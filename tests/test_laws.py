@@ -35,11 +35,11 @@ PIPELINE = [
     "pipeline.sample",
     "pipeline.root_lock",
     "pipeline.refinement",
-    "pipeline.verification",
     "pipeline.sources",
     "pipeline.faces",
     "pipeline.noise",
     "pipeline.refined",
+    "pipeline.verification",
     "pipeline.review",
     "pipeline.report",
 ]
@@ -127,6 +127,7 @@ def test_the_trainer_imports_of_the_pipeline_only_what_reads_its_data() -> None:
         "tables.table",
         "tables.digests",
         "whole_files",
+        "sources.record_io.checksums",
         "sources.record_io.codec",
     }
     graph = import_graph()

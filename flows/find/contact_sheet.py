@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image
 from pipeline.printable import printable
+from pipeline.report.charts.drawing import save_figure
 from pipeline.sources.formats.folder_walk import SHEET_MARK
 
 COLUMNS = 6
@@ -47,7 +48,7 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
     try:
         # the mark by which a sheet among photos is not taken for one
         metadata = {"Software": SHEET_MARK.decode()} if file.suffix.lower() == ".png" else None
-        canvas.savefig(file, dpi=110, metadata=metadata)
+        save_figure(canvas, file, dpi=110, metadata=metadata)
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that exists"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,11 @@ import typer
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
+from pipeline.refined.export import FILE_DIGESTS
 from pipeline.refinement import FILE
 from pipeline.tables import storage
 from pipeline.tables.digests import AGAIN
-from pipeline.verification import MANIFEST, Fault, KnownFile, fault_of, files_of_export, files_of_root
+from pipeline.verification import MANIFEST, Fault, fault_of, files_of_export, files_of_root, is_export
 from trainer.whole_file import BEST, LAST, is_whole
 
 
@@ -46,31 +48,30 @@ class VerifiedFiles(Result):
 
 
 def verify(
-    path: Annotated[
-        str, typer.Argument(metavar="ROOT_OR_EXPORT", help="A root, or the folder of an export (Parquet, RecordIO).")
-    ],
+    path: Annotated[str, typer.Argument(metavar="ROOT_OR_EXPORT", help="A root, or the folder of an export.")],
 ) -> VerifiedFiles:
     """Check every file of a root or an export against the digest with which it was written.
 
-    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. Of an export: the
-    files of Parquet and RecordIO; folders of faces have no digests.
+    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. Of an export: its
+    data files, or every face of an export of folders.
     """
-    is_export = "://" not in path and (Path(path) / MANIFEST).exists()
-    known = list(files_of_export(Path(path)) if is_export else files_of_root(path))
-    trains_here = not is_export and "://" not in path  # trainings write to a folder
+    exported = is_export(path)
+    files = partial(files_of_export, Path(path)) if exported else partial(files_of_root, path)
+    trains_here = not exported and "://" not in path  # trainings write to a folder
     checkpoints = [n for n in storage.list_files(path, "") if Path(n).name in (LAST, BEST)] if trains_here else []
-    if not known and not checkpoints:
-        raise UserError(f"{path} holds neither {FILE} nor {MANIFEST}: give a root, or an export in Parquet or RecordIO")
-    faults = [file for file in known if isinstance(file, Fault)]
-    with stage_progress("verify", total=len(known) + len(checkpoints), unit="files") as advance:
-        for file in known:
-            if isinstance(file, KnownFile) and (fault := fault_of(path, file)):
+    total = sum(1 for _ in files()) + len(checkpoints)
+    if not total:
+        raise UserError(f"{path} holds neither {FILE} nor {MANIFEST} nor {FILE_DIGESTS}: give a root, or an export")
+    faults, checked = [], Counter(checkpoints=len(checkpoints))
+    with stage_progress("verify", total=total, unit="files") as advance:
+        for file in files():
+            checked[file.group] += 1
+            if fault := file if isinstance(file, Fault) else fault_of(path, file):
                 faults.append(fault)
             advance(1)
         for name in checkpoints:
             if not is_whole(Path(path) / name):
                 faults.append(Fault("checkpoints", name, "other bytes than were written"))
             advance(1)
-    checked = Counter(file.group for file in known) + Counter(checkpoints=len(checkpoints))
-    again = "export the data set again" if is_export else f"{AGAIN}; a training's checkpoint: train again"
+    again = "export the data set again" if exported else f"{AGAIN}; a training's checkpoint: train again"
     return VerifiedFiles(dict(sorted(checked.items())), faults, again)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.train.arm_figures import ArmFigure
+from pipeline.report.charts.drawing import save_figure
 
 COLOURS = {"before": "#c0392b", "after": "#1e8449", "random": "#7f8c8d"}
 OTHER_COLOUR = "#34495e"
@@ -26,7 +27,7 @@ def plot_arms(measured: Sequence[ArmFigure], file: Path) -> None:
         if m.figure in figures:
             panel = panels[tests.index(m.test_set)][figures.index(m.figure)]
             _plot_arm(panel, m, arms)
-    canvas.savefig(file, dpi=130)
+    save_figure(canvas, file, dpi=130)
 
 
 def _plot_arm(panel: Any, measured: ArmFigure, arms: Sequence[str]) -> None:

@@ -14,11 +14,12 @@ from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.sources.text_lists import write_table
-from pipeline.tables.digests import digest_of_file, read_checked
+from pipeline.tables.digests import content_digest, digest_of_file, read_checked
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_folder
 
 FORMATS = ("parquet", "recordio", "folder")
+FILE_DIGESTS = "digests.tsv"  # in an export of folders: path and digest of each face
 LAYOUTS = ("identity_ranges", "plain")
 
 
@@ -99,12 +100,20 @@ def _samples(table: Table, tick: Callable[[int], None]) -> Iterator[Sample]:
 
 
 def _write_folders(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+    with open(folder / FILE_DIGESTS, "w", newline="", encoding="utf-8") as stream:
+        write_table(stream, ("path", "digest"), _written_faces(table, folder, tick))
+
+
+def _written_faces(table: Table, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, str]]:
+    """Writes each face to the folder of its identity, and yields its path and digest."""
     for rows in table.batches(["face_id", "identity", "label", "jpeg"]):
         for batch in rows.to_batches(max_chunksize=1024):
             for row in batch.to_pylist():
                 identity_folder = folder / safe_name(row["identity"], row["label"])
                 identity_folder.mkdir(exist_ok=True)
-                (identity_folder / f"{row['face_id']}{_suffix(row['jpeg'])}").write_bytes(row["jpeg"])
+                face = identity_folder / f"{row['face_id']}{_suffix(row['jpeg'])}"
+                face.write_bytes(row["jpeg"])
+                yield f"{identity_folder.name}/{face.name}", content_digest(row["jpeg"])
         tick(len(rows))
 
 

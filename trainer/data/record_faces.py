@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.sources.record_io import codec
+from pipeline.sources.record_io.checksums import Checksums, read_checksums
 from pipeline.sources.record_io.codec import DamagedRecord
 from trainer.data.chunk import Chunk, IntArray
 
@@ -53,12 +54,23 @@ class RecordFaces:
         """A digest of the labels and of where each record starts and ends."""
         return blake2b(b"".join(a.tobytes() for a in self.records), digest_size=10).hexdigest()
 
+    @cached_property
+    def checksums(self) -> Checksums | None:
+        """The checksums beside the .rec; None where it has none."""
+        return read_checksums(self.path)
+
     def read(self, chunk: int) -> Chunk:
-        """The photos of the chunk with this number."""
+        """The photos of the chunk with this number.
+
+        Raises UserError for a record whose bytes are not those of its checksum.
+        """
         first = chunk * RECORDS_PER_CHUNK
         starts, ends, labels = (a[first : first + RECORDS_PER_CHUNK] for a in self.records)
         with open(self.path, "rb") as stream:
             raw = [os.pread(stream.fileno(), int(e - s), int(s)) for s, e in zip(starts, ends, strict=True)]
+        if self.checksums:
+            for start, record in zip(starts.tolist(), raw, strict=True):
+                self.checksums.check(start, record)
         keys = [f"the record at byte {s}" for s in starts]
         return Chunk(labels, [codec.unpack(codec.join(r))[1] for r in raw], keys)
 

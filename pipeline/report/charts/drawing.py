@@ -6,10 +6,11 @@ also differ in their dashes. Text in the page's SVG elements stays text, which k
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.printable import printable
@@ -68,6 +69,13 @@ def plain_text(text: str, max_letters: int = 28) -> str:
     return text if len(text) <= max_letters else f"{text[: max_letters - 1]}…"
 
 
+def save_figure(figure: "Figure", target: Path | IO[str] | IO[bytes], **options: Any) -> None:
+    """Figure.savefig() without warnings about letters, of names in the data, that the font lacks: boxes stand there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        figure.savefig(target, **options)
+
+
 def svg(chart: Chart) -> str:
     """The chart as an SVG element for a page, with its words as the label for screen readers."""
     import matplotlib as mpl
@@ -75,18 +83,15 @@ def svg(chart: Chart) -> str:
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.name}):
         no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        chart.figure.savefig(stream, format="svg", transparent=True, metadata=no_metadata)
+        save_figure(chart.figure, stream, format="svg", transparent=True, metadata=no_metadata)
     text = stream.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     # ids must be unique on a page: each chart's ids get its name as prefix
     text = re.sub(r'\bid="([^"]+)"', rf'id="{chart.name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{chart.name}-\1"', text).replace("url(#", f"url(#{chart.name}-")
-    return re.sub(
-        r'<svg [^>]*?(viewBox="[^"]+")[^>]*>',
-        rf'<svg role="img" aria-label="{escape(chart.words)}" \1 xmlns:xlink="http://www.w3.org/1999/xlink">',
-        text,
-        count=1,
-    )
+    view = re.search(r'viewBox="[^"]+"', text)
+    head = f'<svg role="img" aria-label="{escape(chart.words)}" {view[0] if view else ""}'
+    return f'{head} xmlns:xlink="http://www.w3.org/1999/xlink">{text[text.index(">") + 1 :]}'
 
 
 def write_charts(charts: Sequence[Chart], folder: Path) -> None:
@@ -100,7 +105,7 @@ def write_charts(charts: Sequence[Chart], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for chart in charts:
             with mpl.rc_context({"svg.hashsalt": chart.name}):
-                chart.figure.savefig(folder / f"{chart.name}.svg", metadata={"Date": None})
-            chart.figure.savefig(folder / f"{chart.name}.png", dpi=130)
+                save_figure(chart.figure, folder / f"{chart.name}.svg", metadata={"Date": None})
+            save_figure(chart.figure, folder / f"{chart.name}.png", dpi=130)
     except OSError as error:
         raise UserError(f"cannot write plots to {folder} ({error}): give --plots a folder to write in") from None

@@ -1,5 +1,7 @@
 """InsightFace RecordIO, written without mxnet: train.rec, train.idx, train.lst and property, in both layouts.
 
+A further file, train.crc32, holds a checksum of each record.
+
 One idea: samples stream through; files are written under temporary names and renamed when all are complete.
 """
 
@@ -13,11 +15,12 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources.record_io.checksums import entry
 from pipeline.sources.record_io.codec import Header, frame, pack
 
 Layout = Literal["identity_ranges", "plain"]
 MAX_LABEL = 1 << 24  # labels are float32: whole numbers up to here are exact
-NAMES = ("train.rec", "train.lst", "property", "names.txt", "train.idx")  # renamed in this order
+NAMES = ("train.rec", "train.crc32", "train.lst", "property", "names.txt", "train.idx")  # renamed in this order
 
 
 class Sample(NamedTuple):
@@ -32,6 +35,7 @@ class _Files(NamedTuple):
     rec: BinaryIO
     idx: BinaryIO
     lst: BinaryIO
+    crc32: BinaryIO
 
 
 def write_record_io(
@@ -50,8 +54,7 @@ def write_record_io(
     """
     folder = Path(out)
     with _temporary_files(folder) as temporary, ExitStack() as stack:
-        rec, idx, lst = (stack.enter_context(open(temporary[f"train.{s}"], "wb")) for s in ("rec", "idx", "lst"))
-        files = _Files(rec, idx, lst)
+        files = _Files(*(stack.enter_context(open(temporary[f"train.{s}"], "wb")) for s in _Files._fields))
         count, classes = (_write_identity_ranges if layout == "identity_ranges" else _write_plain)(files, samples)
         for stream in files:
             stream.flush()
@@ -95,9 +98,11 @@ def _write_identity_ranges(files: _Files, samples: Iterable[Sample | tuple[int, 
 
 
 def _write_record(files: _Files, number: int, labels: tuple[float, ...], payload: bytes) -> None:
-    files.idx.write(f"{number}\t{files.rec.tell()}\n".encode())
-    header = Header(labels, number, flag=0 if len(labels) == 1 else len(labels))
-    files.rec.write(frame(pack(header, payload)))
+    start = files.rec.tell()
+    files.idx.write(f"{number}\t{start}\n".encode())
+    record = frame(pack(Header(labels, number, flag=0 if len(labels) == 1 else len(labels)), payload))
+    files.crc32.write(entry(start, record))
+    files.rec.write(record)
 
 
 def _exact_label(value: int) -> int:

@@ -17,7 +17,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.file_trees import file_bytes
 from tests.builders.flipped_bits import flip_bit
 from tests.builders.made_once import made_once
-from tests.builders.processes.command_line import Command
+from tests.builders.processes.command_line import Command, error_line
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +76,18 @@ def test_verify_counts_the_files_of_a_root_and_of_an_export(whole: Path, tmp_pat
     status, printed, _ = refinery("verify", tmp_path / "rec")
     assert status == 1
     assert "train.rec: other bytes than were written" in printed
+    export(str(root), tmp_path / "faces", format="folder")
+    assert refinery("verify", tmp_path / "faces")[0] == 0
+    changed, gone, *_ = sorted((tmp_path / "faces").glob("*/*.jpg"))
+    flip_bit(changed, seed=3)
+    gone.unlink()
+    status, printed, _ = refinery("verify", tmp_path / "faces", "--json")
+    named = {f["name"]: f["what"] for f in json.loads(printed)["faults"]}
+    first, second = (str(p.relative_to(tmp_path / "faces")) for p in (changed, gone))
+    assert (status, named) == (1, {first: "other bytes than were written", second: "missing"})
+    for line in ("../other/face.jpg\tabc\n", "one cell\n"):
+        (tmp_path / "faces/digests.tsv").write_text(f"path\tdigest\n{line}")
+        assert "digests.tsv is damaged (line 2): export" in error_line(refinery("verify", tmp_path / "faces"))
     (root / latest(str(root)).faces.shards[0].path).unlink()
     status, printed, _ = refinery("verify", root)
     assert status == 1

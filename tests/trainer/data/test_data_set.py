@@ -1,7 +1,9 @@
 """Data sets opened for training: from a table's manifest; files and labels that cannot be trained on raise one line."""
 
 import json
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
+from pipeline.sources.record_io import codec
+from pipeline.sources.record_io.writer import Layout, write_record_io
 from pipeline.tables.digests import content_digest
+from tests.builders.flipped_bits import flip_bit
 from tests.builders.photos import exported_faces
 from trainer.data.data_set import open_faces
 
@@ -77,3 +82,23 @@ def test_a_part_of_an_export_that_has_changed_is_told_when_it_is_read(tmp_path: 
     part.write_bytes(data[:place] + b"\xff\xd8" + data[place + 2 :])
     with pytest.raises(UserError, match=r"part-00000.parquet is damaged: .* export the data set again"):
         open_faces(folder).read(0)
+
+
+@pytest.mark.parametrize("layout", ["identity_ranges", "plain"])
+def test_after_any_flipped_bit_of_record_io_the_photos_are_right_or_it_is_told(tmp_path: Path, layout: Layout) -> None:
+    """Pictures that hold the magic of RecordIO are cut into frames; their checksums cover all frames."""
+    jpegs = [bytes([i]) * (40 + i) + codec.MAGIC * (i % 3) + b"end" for i in range(24)]
+    folder = tmp_path / "whole"
+    write_record_io(folder, [(i // 4, jpeg, str(i)) for i, jpeg in enumerate(jpegs)], layout=layout)
+    assert open_faces(folder).read(0).jpeg == jpegs
+    told = 0
+    for seed in range(60):
+        changed = shutil.copytree(folder, tmp_path / str(seed))
+        flip_bit(changed / ("train.rec" if seed < 50 else "train.crc32"), seed)
+        with suppress(UserError):
+            assert open_faces(changed).read(0).jpeg == jpegs
+            continue
+        told += 1
+    assert told > 40
+    (folder / "train.crc32").unlink()
+    assert open_faces(folder).read(0).jpeg == jpegs
