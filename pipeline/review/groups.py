@@ -51,7 +51,8 @@ def read_groups(path: str | Path) -> dict[str, GroupedIdentity]:
     """
     grouped: dict[str, GroupedIdentity] = {}
     for line, row in enumerate(_read_table(Path(path)), start=2):
-        identity, group = (str(row.get(c) or "").strip() for c in ("identity", "group"))
+        written, group = str(row.get("identity") or ""), str(row.get("group") or "").strip()
+        identity = written.strip() or written  # a folder may be called by a blank
         if not identity:
             raise UserError(f"{path}, row {line}: no identity: give one in every row")
         shown = [str(v) for k, v in row.items() if k not in ("identity", "group") and v not in (None, "")]

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from pipeline.printable import printable
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.collect import collect_answers
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions
 from pipeline.review.questions.question import GRID, MIXED, PAIR, Question
+from tests.builders.hostile_names import NAMES
 from tests.builders.label_studio.browser import SIZE, logged_in, stream, submitted
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.review_pages import grid, ids, mixed, pair, pictures
@@ -148,3 +150,27 @@ def test_pictures_come_from_the_folder_of_a_local_server(mary: Any, server: Serv
     send_and_open(mary, server, "browser files", GRID, grid("From a folder", cells=2), media=media)
     widths = mary.evaluate("[...document.querySelectorAll('.cell img')].map(i => i.naturalWidth)")
     assert widths == [192, 192, 192, 192]  # each photo beside its face, and large
+
+
+def test_names_that_are_markup_are_text_on_the_page_and_in_the_answers(mary: Any, server: Server) -> None:
+    """The identity, the words of the machine and the review carry such names."""
+    names = [f"{name}<img src=x onerror=alert(1)>" for name in NAMES if as_plain(name)]
+    dialogs: list[str] = []
+    mary.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    review = "names [/b] <script>alert(1)</script>"
+    send_and_open(mary, server, review, PAIR, *(pair(name, machine_verdict="unsure") for name in names))
+    shown = mary.locator("body").inner_text()
+    assert any(" ".join(printable(name).split()) in " ".join(shown.split()) for name in names), shown
+    mary.keyboard.press("2")
+    mary.keyboard.press("n")
+    mary.keyboard.press("Control+Enter")
+    submitted(mary)
+    ((item, given),) = answers(server, review).items()
+    assert item in {f"{name}.pair" for name in names}
+    assert given[0] == "different"
+    assert dialogs == []
+
+
+def as_plain(name: str) -> bool:
+    """Whether a name is text, as the names in tables are."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
