@@ -69,6 +69,13 @@ BENCHMARKS = (
         "refinery benchmark peers drawn",
     ),
     CommandEntry(
+        "benchmark overlap",
+        MEASURE,
+        "flows.benchmark.overlap:overlap",
+        "Identities of a test set that are found when it has one photo of each.",
+        "refinery benchmark overlap ROOT --world world",
+    ),
+    CommandEntry(
         "benchmark figures",
         MEASURE,
         "flows.benchmark.figures:figures",

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.findings import score_columns
 from pipeline.noise.pictures.same_picture import SAME_PICTURE
+from pipeline.noise.scores.discoveries import discovery_threshold
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fuse, genuine_quantile
 from pipeline.noise.scores.score_norm import Floats
@@ -38,7 +40,7 @@ class Rates(NamedTuple):
     odd: float = 0.01  # FAR, each embedder; a face in its person's cluster is reported if either score is lower
     misplaced: float = 1e-4  # expected false alarms for each stray cluster, compared with all persons of the data
     merge: float = 1e-4  # expected false alarms for each person, compared with all other persons
-    overlap: float = 1e-4  # expected false alarms for each person, compared with all entries of the test sets
+    overlap: float = 0.05  # FDR: share of the persons taken for persons of the test sets that are expected to be others
     support: float = 1e-4  # FAR, each embedder; persons are merged and photos relabelled only above the thresholds
     # FAR, each embedder; persons in a test set are removed only above the thresholds. Higher than `support`, because a
     # test person among the training data does more harm than a lost person
@@ -51,20 +53,23 @@ class Rates(NamedTuple):
     same_picture: float = SAME_PICTURE  # correlation of the sketches of two faces that are one picture
 
 
-def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rates | None = None) -> Thresholds:
+def thresholds(
+    calibration: Calibration, *, persons: int, tests: int, rates: Rates | None = None, findings: pa.Table | None = None
+) -> Thresholds:
     """The thresholds by name, for scores of this data, as a refinement records them and a report shows them.
 
     A name that ends in _0 or _1 is a threshold on the first or second embedder's score, other names are on the fused
     score. persons, tests: the number of persons and of test photos; each face or person is compared with all of them,
-    so that larger numbers give higher thresholds.
+    so that larger numbers give higher thresholds. findings: the more overlaps were found, the lower their threshold.
     """
     rates = rates or Rates()
     fused = calibration.fused_curve
+    overlaps = _fused_scores(findings, "overlap", calibration) if findings is not None else np.empty(0)
     limits: dict[str, float] = {
         "outlier": _outlier(calibration, rates),
         "misplaced": threshold_at_far(fused, rates.misplaced / max(1, persons)),
         "merge": threshold_at_far(fused, rates.merge / max(1, persons)),
-        "overlap": threshold_at_far(fused, rates.overlap / max(1, tests)),
+        "overlap": discovery_threshold(overlaps, fused, comparisons=persons * tests, fdr=rates.overlap),
         "mixed": threshold_at_far(fused, rates.mixed),
         "merge_photos": genuine_quantile(calibration, rates.merge_frr),
         "overlap_photos": genuine_quantile(calibration, rates.overlap_frr),
@@ -75,6 +80,12 @@ def thresholds(calibration: Calibration, *, persons: int, tests: int, rates: Rat
         for name in BY_EMBEDDER:
             limits[f"{name}_{e}"] = threshold_at_far(curve, getattr(rates, name))
     return limits
+
+
+def _fused_scores(findings: pa.Table, kind: str, calibration: Calibration) -> Floats:
+    """The fused scores of the findings of one kind."""
+    scores = score_columns(findings.filter(pc.equal(findings["kind"], kind)))[: len(calibration.far_curves)]
+    return fuse(scores, calibration.weights)
 
 
 def _outlier(calibration: Calibration, rates: Rates) -> float:

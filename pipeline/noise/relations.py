@@ -78,7 +78,7 @@ def relation_shard(
     if any(tests):
         test_gallery = read_test_gallery(root, tuple(map(tuple, tests)), calibration)
         rule = RelationRule(overlap / max(1, len(test_gallery.names)), genuine_quantile(score_calibration, odd_photo))
-        tables.append(_overlaps(persons, rows, test_gallery, score_calibration, rule, memory_bytes=memory_bytes))
+        tables.append(find_overlaps(persons, rows, test_gallery, score_calibration, rule, memory_bytes=memory_bytes))
     return combine_findings(tables)
 
 
@@ -102,15 +102,16 @@ def _merges(
     return findings_table("merge", persons.person[i], persons.person[j], pairs.scores, evidence)
 
 
-def _overlaps(
+def find_overlaps(
     persons: PersonGallery,
     rows: Rows,
     tests: TestGallery,
     calibration: Calibration,
     rule: RelationRule,
     *,
-    memory_bytes: int | None,
+    memory_bytes: int | None = None,
 ) -> pa.Table:
+    """The findings that persons, those in these rows of the gallery, are persons of the test sets."""
     queries = [take_rows(c, rows) for c in persons.centres]
     gallery = Gallery(tests.centres, tests.indexes)
     matches = best_matches(queries, gallery, calibration, k=NEAREST, memory_bytes=memory_bytes)
@@ -133,13 +134,21 @@ def read_test_gallery(root: str, tests: tuple[tuple[Shard, ...], ...], calibrati
     The last gallery that was read is cached in the process, because every shard of the stage needs it.
     """
     names, photos = _test_photos(root, tests)
+    return make_test_gallery(names, photos, read_calibration(root, calibration))
+
+
+def make_test_gallery(names: Sequence[str], photos: list[NDArray[np.float32]], calibration: Calibration) -> TestGallery:
+    """The entries of n test photos. names: identity or face_id of each; photos: their vectors [n, d] by each embedder.
+
+    The list of photos is emptied: a million of them take 2 GB, and the centres contain them.
+    """
     distinct, inverse, count = np.unique(np.array(names, str), return_inverse=True, return_counts=True)
     members = [np.flatnonzero(inverse == g) for g in np.flatnonzero(count > 1)]
     middles = [np.array([robust_centre(x[m]) for m in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
     means = [np.array([x[m].mean(0) for m in members], np.float32).reshape(-1, x.shape[1]) for x in photos]
-    impostors = read_calibration(root, calibration).impostors
+    impostors = calibration.impostors
     centres = [impostor_stats(np.concatenate(both), m) for *both, m in zip(photos, middles, impostors, strict=True)]
-    del photos  # a million of them take 2 GB, and the centres contain them
+    photos.clear()
     indexes = [build_index(without_impostor_mean(c.x, m)) for c, m in zip(centres, impostors, strict=True)]
     return TestGallery(np.array([*names, *distinct[count > 1].tolist()], object), centres, indexes, means)
 

@@ -31,6 +31,7 @@ from pipeline.tables.table import Shard, Table, read_shards
 
 # findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
+REPORTED_OVERLAPS = 0.01  # expected false overlaps for each person: the policy removes none that is less certain
 TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
 
 
@@ -81,7 +82,13 @@ def find_noise(
         detected.append(_known(run, calibration, counts, persons))
     parts = [tuple(shard for findings in detected for shard in findings.shards)]
     findings = run.make("findings", findings_shard, parts)
-    limits = thresholds(score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates)
+    limits = thresholds(
+        score_calibration,
+        persons=counts.persons,
+        tests=run.test_photos(),
+        rates=run.rates,
+        findings=findings.read(["kind", "score", "second"]),
+    )
     return Noise(table, copies, clusters, persons, findings, limits)
 
 
@@ -189,7 +196,7 @@ def _relations(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -
     params = {
         "calibration": calibration,
         "merge": REPORTED * rates.merge,
-        "overlap": REPORTED * rates.overlap,
+        "overlap": REPORTED_OVERLAPS,
         "odd_pairs": rates.merge_frr,
         "odd_photo": rates.overlap_frr,
     }

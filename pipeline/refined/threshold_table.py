@@ -1,7 +1,8 @@
 """The thresholds of a refinement as two tables in words: those that decide about findings, those that form clusters.
 
-Most thresholds are set as an error rate: FAR (false accept rate: the share of impostor pairs that score at least this)
-or FRR (false reject rate: the share of genuine pairs that score less). The calibration turns the rate into a score.
+Most thresholds are set as an error rate: FAR (false accept rate: the share of impostor pairs that score at least this),
+FRR (false reject rate: the share of genuine pairs that score less) or FDR (false discovery rate: the share of matches
+found that are false). The calibration turns the rate into a score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,8 @@ COLUMNS = ("rule", "asked for", "became", "unit", "what it decides")
 EXPLANATION = (
     "FAR (false accept rate) is the share of impostor pairs that score at least this, FRR (false reject rate) the "
     "share of genuine pairs that score less. '/ persons' divides a rate by the number of persons that a face is "
-    "compared with: each is a chance of a false match. The calibration on this data turns a rate into a score: "
+    "compared with: each is a chance of a false match. FDR (false discovery rate) is the share of the matches found "
+    "that are expected to be false. The calibration on this data turns a rate into a score: "
     "standard deviations above the mean of impostor pairs. The fused score is the weighted sum over the embedders."
 )
 FUSED, EACH = "fused score", "score of each embedder"
@@ -75,7 +77,7 @@ FINDING_RULES = (
     ),
     Rule(
         "overlap",
-        "FAR {overlap:g} / test photos",
+        "FDR {overlap:g}",
         FUSED,
         "a person that scores this against an identity of a test set is removed",
     ),

@@ -89,7 +89,8 @@ def recognition_charts(embeddings: Mapping[str, Rows], label: Labels) -> Iterato
         roc_axis.plot(far, tar, dash, color=colour, label=loss)
     ranks = f"rank among {int((~probes).sum())} distractors"
     cmc_axis.set(xticks=[1, 5, 10, 15, 20], xlabel=ranks, ylabel="share of mates found")
-    roc_axis.set(xscale="log", xlabel="false accept rate", ylabel="true accept rate")
+    drawing.log_scale(roc_axis)
+    roc_axis.set(xlabel="false accept rate", ylabel="true accept rate")
     for axis in (cmc_axis, roc_axis):
         axis.legend(frameon=False, fontsize=8)
     yield Chart("figure_8_cmc", "Figure 8 in kind: CMC", "Share of mates found up to each rank, for each loss.", cmc)

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration
-from pipeline.report.charts.drawing import BLUE, DASHES, GREEN, ORANGE, PURPLE, RED, SKY, Chart, axes, legend
+from pipeline.report.charts.drawing import BLUE, DASHES, GREEN, ORANGE, PURPLE, RED, SKY, Chart, axes, legend, log_scale
 
 FARS = np.geomspace(1e-7, 0.3, 60)
 THRESHOLDS = ("outlier", "merge", "misplaced", "overlap")  # of the fused score
@@ -30,8 +30,8 @@ def calibration_curves(calibration: Calibration, thresholds: Mapping[str, float]
             linewidth=1,
             label=f"threshold: {name} {thresholds[name]:.2f}",
         )
+    log_scale(axis)
     axis.set(
-        xscale="log",
         xlabel="FAR: share of impostor pairs that score at least this",
         ylabel="score: standard deviations\nabove the mean of impostor pairs",
     )

@@ -58,6 +58,15 @@ def axes(size_inches: tuple[float, float] = SIZE_INCHES) -> tuple["Figure", Any]
     return figure, axis
 
 
+def log_scale(axis: Any) -> None:
+    """Make the horizontal axis logarithmic. Its numbers are plain text: matplotlib writes them as formulas."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
 def legend(axis: Any) -> None:
     """Add a legend to the axes."""
     axis.legend(frameon=False, fontsize=FONT_POINTS)

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.charts.drawing import DASHES, LABEL_LETTERS, MODEL_COLOURS, Chart, axes, legend, plain_text
+from pipeline.report.charts.drawing import (
+    DASHES,
+    LABEL_LETTERS,
+    MODEL_COLOURS,
+    Chart,
+    axes,
+    legend,
+    log_scale,
+    plain_text,
+)
 
 
 def model_roc(name: str, title: str, curves: Mapping[str, Sequence[Sequence[float]]]) -> Chart:
@@ -14,6 +23,7 @@ def model_roc(name: str, title: str, curves: Mapping[str, Sequence[Sequence[floa
             far, tar, DASHES[i % 4], color=MODEL_COLOURS[i % 6], label=plain_text(model, max_letters=LABEL_LETTERS)
         )
         words += [f"{model}: TAR {tar[0]:.3f} at FAR {far[0]:.1e}"] if len(far) else []
-    axis.set(xscale="log", xlabel="FAR", ylabel="TAR")
+    log_scale(axis)
+    axis.set(xlabel="FAR", ylabel="TAR")
     legend(axis)
     return Chart(name, title, f"{title}. {'; '.join(words)}.", figure)

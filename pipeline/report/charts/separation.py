@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pipeline.report.charts.drawing import BLUE, ORANGE, RED, Chart, axes, legend
+from pipeline.report.charts.drawing import BLUE, ORANGE, RED, Chart, axes, legend, log_scale
 from pipeline.report.separation import DEGREES, Separation
 
 
@@ -30,7 +30,8 @@ def roc_and_cmc(separations: Mapping[str, Separation]) -> list[Chart]:
     for (labels, s), colour, dash in zip(separations.items(), (ORANGE, BLUE), ("--", "-"), strict=False):
         roc_axis.plot(s.far, s.tar, dash, color=colour, label=labels)
         cmc_axis.plot(range(1, len(s.cmc) + 1), s.cmc, dash, color=colour, marker="o", markersize=3, label=labels)
-    roc_axis.set(xscale="log", xlabel="FAR", ylabel="TAR")
+    log_scale(roc_axis)
+    roc_axis.set(xlabel="FAR", ylabel="TAR")
     cmc_axis.set(xlabel="rank", ylabel="share of probes identified up to the rank", xticks=[1, 5, 10, 15, 20])
     for axis in (roc_axis, cmc_axis):
         legend(axis)

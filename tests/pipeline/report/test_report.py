@@ -11,6 +11,7 @@ from sklearn.metrics import roc_curve
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.refinement import Refinement
+from pipeline.report.charts.calibration_curves import calibration_curves
 from pipeline.report.charts.drawing import GREEN, svg, write_charts
 from pipeline.report.charts.noise_shares import noise_shares
 from pipeline.report.charts.sankey import photo_flow
@@ -25,7 +26,7 @@ from pipeline.report.scores import scores_to_person, uncertain_scores
 from pipeline.report.separation import measure_separation
 from pipeline.report.shown_photos import ShownPhoto
 from tests.builders.tables.drawn_refinement import refined
-from tests.builders.tables.drawn_vectors import person, photos_of
+from tests.builders.tables.drawn_vectors import TWO, person, photos_of
 from tests.builders.tables.repeated_refinement import repeat
 
 
@@ -164,3 +165,10 @@ def test_a_written_chart_needs_no_other_file_and_is_reproducible(tmp_path: Path)
     assert not re.search(r'(href|src)="(?!#)', text), "nothing else is loaded"
     assert text == (tmp_path / "two/photo_flow.svg").read_text()
     assert (tmp_path / "one/photo_flow.png").stat().st_size > 1000
+
+
+def test_the_numbers_of_a_logarithmic_axis_are_plain_text() -> None:
+    drawn = svg(calibration_curves(TWO, {"outlier": 2.7}))
+    assert "mathdefault" not in drawn
+    assert "0.0001<" in drawn
+    assert "$" not in drawn
