@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.benchmark.overlap import overlap
 from flows.benchmark.review import review
 from flows.refine.labels import labels
 from flows.refine.score import score
@@ -104,6 +105,10 @@ def test_noisy_lfw_against_known_truth(
     assert outside["overlap"] == pytest.approx(refined_score.overlap._asdict(), abs=1e-4)
     assert outside["one_person_two_names"]["joined"] == refined_score.merged
     assert outside["two_persons_one_name"]["parted"] == refined_score.split
+    if not second:
+        single = overlap(str(root), noisy_lfw, repeats=5)  # test sets of a single photo of each person
+        assert single.precision >= 0.95
+        assert 1 >= single.with_people >= single.recall >= 0.85
 
 
 @pytest.mark.slow
