@@ -19,7 +19,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE PATH",
-        help="Pairs of image-folder, ms-celeb, record-io or megaface and a path; NAME=PATH names the source. "
+        help="Pairs of image-folder, photo-list, webdataset, parquet, ms-celeb, record-io or megaface and a path; "
+        "NAME=PATH names the source. "
         "The paths of megaface may also be given by --probes and --gallery.",
     ),
 ]

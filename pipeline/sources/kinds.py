@@ -12,6 +12,9 @@ from pipeline.sources.survey import Survey
 
 SOURCES = {
     "image-folder": "formats.image_folder",
+    "photo-list": "formats.photo_list",
+    "webdataset": "formats.tar_shards",
+    "parquet": "formats.parquet_images",
     "ms-celeb": "formats.ms_celeb",
     "record-io": "record_io.reader",
     "megaface": "formats.megaface",

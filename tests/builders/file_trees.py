@@ -1,5 +1,6 @@
-"""The files below a folder, to compare two folders byte for byte."""
+"""Files below a folder: written, and read to compare two folders byte for byte."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -8,3 +9,11 @@ def file_bytes(root: Path, *, unfinished: bool = False) -> dict[str, bytes]:
     skipped_endings = () if unfinished else (".tmp", ".lock")
     files = (p for p in root.rglob("*") if p.is_file() and not p.name.endswith(skipped_endings))
     return {str(p.relative_to(root)): p.read_bytes() for p in files}
+
+
+def put_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, which is made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)

@@ -15,6 +15,8 @@ from pipeline.errors import UserError
 from pipeline.sources.files import FolderOptions, existing_path, read_bytes
 from pipeline.sources.formats.folder_walk import SYSTEM, FolderEntry, escaped_name, files_below, listing, walk
 from pipeline.sources.formats.folder_warnings import layout_warnings
+from pipeline.sources.formats.other_formats import other_format
+from pipeline.sources.formats.photo_list import lists_beside
 from pipeline.sources.photo import Photo
 from pipeline.sources.survey import Survey
 
@@ -59,7 +61,7 @@ def plain_parts(path: str | Path, *, flat: bool = False, follow_links: bool = Fa
         digests |= {name: _digest_of(repr(tuple(e)) for e in entries)} if any(not e.ignored for e in entries) else {}
         not_photos += sum(bool(e.ignored) for e in entries) + len(not_entered)
     if not digests:
-        raise UserError(f"{root} holds no photo ({not_photos} other files): give a folder of identity/photo.jpg")
+        raise UserError(f"{root} holds no photo ({not_photos} other files): {other_format(root)}")
     if not flat and not any(digests):
         raise UserError(f"{root} holds photos but no identities: put each person's photos in a folder of their own")
     return group_folders(root, digests)
@@ -126,7 +128,12 @@ def survey(
                 ignored[entry.ignored] += 1
         for entry in not_entered:
             ignored[entry.ignored] += files_below(root / entry.name) if entry.ignored == SYSTEM else 1
-    return Survey({reason: count for reason, count in ignored.items() if count}, layout_warnings(photos))
+    warnings = layout_warnings(photos)
+    if warnings and (lists := lists_beside(root)):
+        warnings.append(
+            f"{root / lists[0]} names photos with their identities: to use it, give photo-list and its path"
+        )
+    return Survey({reason: count for reason, count in ignored.items() if count}, warnings)
 
 
 def folder(path: str | Path) -> Path:

@@ -140,7 +140,7 @@ def test_distinct_keys_keep_the_first_and_rename_the_others():
 
 def test_a_source_format_is_chosen_by_name():
     assert source_format("image-folder") is image_folder
-    with pytest.raises(UserError, match="image-folder, ms-celeb, record-io, megaface"):
+    with pytest.raises(UserError, match="image-folder, photo-list, webdataset, parquet, ms-celeb"):
         source_format("zip")
 
 
@@ -174,3 +174,29 @@ def test_the_noisy_photos(material):
     photos = photos_by_key(material / "noisy_lfw" / "photos")
     assert len(photos) == 4715
     assert len({p.identity for p in photos.values()}) == 683
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("train-0.tar", "give them as webdataset"),
+        ("data/train-0.parquet", "give them as parquet"),
+        ("data.mdb", "an LMDB, which is not read"),
+        ("lfw/data/__0.blp", "a bcolz array, which is not read"),
+        ("faces.zip", "unpack it"),
+        ("notes.txt", "give a folder of identity/photo.jpg"),
+    ],
+)
+def test_a_folder_without_photos_says_what_it_holds(tmp_path: Path, name: str, words: str) -> None:
+    put(tmp_path / name)
+    with pytest.raises(UserError, match=words):
+        image_folder.parts(tmp_path)
+
+
+def test_a_list_beside_one_folder_of_all_photos_is_named(tmp_path: Path) -> None:
+    for i in range(12):
+        put(tmp_path / f"images/{i}.jpg")
+    put(tmp_path / "labels.txt", "".join(f"images/{i}.jpg {i // 3}\n" for i in range(12)).encode())
+    put(tmp_path / "notes.txt", b"nothing\n")
+    warnings = image_folder.survey(tmp_path).warnings
+    assert any("labels.txt names photos with their identities" in line and "photo-list" in line for line in warnings)

@@ -1,0 +1,99 @@
+"""WebDataset shards, written by Python's tarfile in every header format, and read without unpacking."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.sources.formats import tar_shards
+from pipeline.sources.photo import Photo, PhotoChanged
+
+
+def write_tar(path: Path, members: dict[str, bytes], *, format: int = tarfile.PAX_FORMAT) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w", format=format) as tar:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def indexed(path: Path) -> list[Photo]:
+    return [photo for part in tar_shards.parts(path) for photo in tar_shards.index(part)]
+
+
+@pytest.mark.parametrize("format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
+    members = {
+        "0001.jpg": b"one",
+        "0001.cls": b"17\n",
+        "0002.json": json.dumps({"caption": "x", "label": 5, "identity": "Ann"}).encode(),
+        "0002.JPEG": b"two",
+        "Zoë/x.png": b"three",
+        "0004.txt": b"Bob",
+        "0004.webp": b"four",
+        "0005.jpg": b"five",
+        "0005.json": b"{broken",
+        "only.txt": b"no picture",
+        "a.b/0006.seg.png": b"no picture of this name",
+        "0007.jpg": b"",
+        "0007.cls": b"",
+    }
+    write_tar(tmp_path / "data/shard-000.tar", members, format=format)
+    photos = indexed(tmp_path / "data")
+    assert {p.key.removeprefix("shard-000.tar/"): p.identity for p in photos} == {
+        "0001.jpg": "17",
+        "0002.jpeg": "Ann",
+        "Zoë/x.png": "Zoë",
+        "0004.webp": "Bob",
+        "0005.jpg": None,
+        "0007.jpg": None,
+    }
+    read = [tar_shards.read(tmp_path / "data", photo) for photo in photos]
+    assert read == [b"one", b"two", b"three", b"four", b"five", b""]
+
+
+def test_one_archive_or_many_below_a_folder_and_keys_stay_apart(tmp_path: Path) -> None:
+    for name in ("a.tar", "b/c.tar"):
+        write_tar(tmp_path / name, {"1.jpg": name.encode(), "1.cls": b"3", "2.jpg": b"2", "2.cls": b"4"})
+    (tmp_path / "readme.md").write_text("")
+    assert len(indexed(tmp_path)) == 4
+    assert [p.key for p in indexed(tmp_path / "a.tar")] == ["a.tar/1.jpg", "a.tar/2.jpg"]
+    assert tar_shards.read(tmp_path / "a.tar", indexed(tmp_path / "a.tar")[0]) == b"a.tar"
+    assert tar_shards.survey(tmp_path).ignored == {"no .tar file": 1}
+
+
+def test_links_devices_and_paths_that_lead_out_are_only_names(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for name, kind in (("link.jpg", tarfile.SYMTYPE), ("dev.jpg", tarfile.CHRTYPE), ("hard.jpg", tarfile.LNKTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            tar.addfile(entry)
+        entry = tarfile.TarInfo("../../etc/1.jpg")
+        entry.size = 3
+        tar.addfile(entry, io.BytesIO(b"one"))
+    (photo,) = indexed(tmp_path / "x.tar")
+    assert photo.file == ""
+    assert tar_shards.read(tmp_path / "x.tar", photo) == b"one"
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no \.tar file"):
+        tar_shards.parts(tmp_path)
+    whole = write_tar(tmp_path / "x.tar", {f"{i}.jpg": bytes(2000) for i in range(9)})
+    (tmp_path / "x.tar.gz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"is compressed.*unpack it"):
+        tar_shards.parts(tmp_path / "x.tar.gz")
+    photo = indexed(whole)[0]
+    whole.write_bytes(whole.read_bytes()[:5000])
+    with pytest.raises(UserError, match=r"damaged or no \.tar"):
+        indexed(whole)
+    with pytest.raises(PhotoChanged):
+        tar_shards.read(whole, photo)
+    whole.write_bytes(b"no tar" * 1000)
+    with pytest.raises(UserError, match=r"damaged or no \.tar"):
+        indexed(whole)
