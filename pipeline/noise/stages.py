@@ -17,6 +17,7 @@ from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_s
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.findings import combine_findings
+from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
 from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
@@ -24,7 +25,7 @@ from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.search.search_memory import SearchSize, block_memory
-from pipeline.noise.suspects import suspect_shard
+from pipeline.noise.suspects import DOUBTFUL, suspect_shard
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
 from pipeline.tables.table import Shard, Table, read_shards
@@ -71,8 +72,10 @@ def find_noise(
     dims = tuple(len(impostors.mean) for impostors in score_calibration.impostors)
     persons = _persons(run, calibration, dims, copies, clusters)
     counts = _count(score_calibration, persons, dims)
+    parts = [tuple(run.parts_of(clusters, copies, persons))]
+    mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
     detected = [
-        _suspects(run, calibration, copies, clusters, persons),
+        _suspects(run, calibration, mixture, copies, clusters, persons),
         _strays(run, calibration, counts, clusters, persons),
         _relations(run, calibration, counts, persons),
         _conflicts(run, calibration, copies),
@@ -81,7 +84,10 @@ def find_noise(
         detected.append(_known(run, calibration, counts, persons))
     parts = [tuple(shard for findings in detected for shard in findings.shards)]
     findings = run.make("findings", findings_shard, parts)
-    limits = thresholds(score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates)
+    fused = next(iter(read_mixtures(root, mixture, calibration)), None)
+    limits = thresholds(
+        score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates, mixture=fused
+    )
     return Noise(table, copies, clusters, persons, findings, limits)
 
 
@@ -166,9 +172,10 @@ def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
 
-def _suspects(run: _Run, calibration: Shard, copies: Table, clusters: Table, persons: Table) -> Table:
-    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
-    return run.make("suspects", suspect_shard, run.parts_of(run.faces, copies, clusters, persons), params=params)
+def _suspects(run: _Run, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
+    params = {"calibration": calibration, "mixture": mixture, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
+    params["doubtful"] = DOUBTFUL
+    return run.make("suspects", suspect_shard, run.parts_of(run.faces, *tables), version=2, params=params)
 
 
 def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
