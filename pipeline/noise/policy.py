@@ -35,7 +35,7 @@ class Rates(NamedTuple):
 
     # clean photos that may be lost for one noise photo found: a face is an outlier with a probability of at least
     # 1 / (1 + lost_per_noise)
-    lost_per_noise: float = 1.0
+    lost_per_noise: float = 0.6
     # part of that probability that each embedder must give by its own score, unless the score is below `contrary`
     agreement: float = 0.2
     # FAR, and for a single face to join a cluster; where a data set has too few photos for probabilities, a face is an

@@ -24,10 +24,10 @@ from pipeline.noise.scores.far_curve import DECIMALS, FarCurve
 from pipeline.noise.scores.score_norm import Floats
 
 MIN_FACES, MIN_IDENTITIES = 200, 10  # with fewer nothing is fitted
-ROUNDS = 60
+ROUNDS, CONVERGED = 60, 1e-4  # at most so many rounds, until no parameter changes by more
 START_SHARE, START_DEVIATION = 0.2, 1.2  # of noise in each identity; of genuine scores
 # limits of the share of hard photos: a mixture without any takes each unusual photo for noise; above, they are no tail
-MIN_HARD, MAX_HARD = 0.02, 0.06
+MIN_HARD, MAX_HARD = 0.02, 0.04
 HARD_PRIOR = (2.0, 98.0)  # hard photos and others, in photos: 2%
 ALIKE_PRIOR = (1.0, 9.0)  # noise that looks alike and other noise, in photos
 # people who look alike, before any were seen: so far above the impostor median, with this variance, weighing so many
@@ -76,6 +76,7 @@ def _fit(data: _Data, curve: FarCurve, *, start: float, alike: bool) -> tuple[Sc
     )
     alike_faces = 0.0
     for _ in range(ROUNDS):
+        before = mixture
         parts = _responsibilities(data, mixture, share[data.identity])
         noise = parts[0] + parts[1]
         total = float(noise.sum())
@@ -84,6 +85,8 @@ def _fit(data: _Data, curve: FarCurve, *, start: float, alike: bool) -> tuple[Sc
         mixture = _with_genuine(data, mixture, parts[2], parts[3])._replace(noise_share=noise_share)
         if alike:
             mixture, alike_faces = _with_alike(data, mixture, parts[1], total), float(parts[1].sum())
+        if np.allclose(before[1:], mixture[1:], rtol=0, atol=CONVERGED):
+            break
     return mixture, alike_faces
 
 

@@ -67,10 +67,10 @@ def impostor_density(curve: FarCurve, scores: Floats) -> Floats:
 
 
 def hard_density(scores: Floats, median: float, mean: Any) -> Floats:
-    """The density [n] of genuine scores of hard photos: it rises from the impostor median to the genuine mean."""
+    """The density [n] of genuine scores of hard photos; it rises as a parabola from the impostor median to the mean."""
     width = np.maximum(mean - median, 0.5)
     inside = (scores >= median) & (scores <= mean)
-    return np.asarray(np.where(inside, 2 * (scores - median) / width**2, 0.0) + FLOOR)
+    return np.asarray(np.where(inside, 3 * (scores - median) ** 2 / width**3, 0.0) + FLOOR)
 
 
 def log_ratio(mixture: ScoreMixture, scores: Floats, others: NDArray[Any]) -> Floats:

@@ -1,8 +1,9 @@
 """The machine's belief in a finding: the posterior probability that the finding holds.
 
 By Bayes' rule from two densities: that of impostor scores (the calibration's curve) and that of genuine scores (fitted
-to the clusters of this data). Where the embedders contradict each other, the belief is moved half way to one half. The
-belief orders the queue and is the prior of people's votes; it never decides about a photo.
+to the clusters of this data). An outlier's is the probability that came with its finding, if there is one. Where the
+embedders contradict each other, the belief is moved half way to one half. The belief orders the queue and is the prior
+of people's votes; it never decides about a photo.
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.noise.findings import score_columns
+from pipeline.noise.findings import probability_columns, score_columns
 from pipeline.noise.scores.far_curve import FarCurve, far_at
 from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.score_norm import Floats
@@ -74,6 +75,9 @@ def finding_beliefs(
     belief = np.where(verdicts == "yes", MAX_BELIEF, MIN_BELIEF)
     two_persons = np.isin(kind, ("outlier", "split", "mixed")) & has_score
     belief[two_persons] = outlier_belief(fused[two_persons], calibration.fused_curve, genuine)
+    probability = probability_columns(findings)[0]
+    known = (kind == "outlier") & np.isfinite(probability)
+    belief[known] = probability[known]
     one_person = np.isin(kind, SAME_PERSON_KINDS) & has_score
     false_matches = far_at(calibration.fused_curve, fused[one_person]) * max(1, persons)  # expected number
     belief[one_person] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + false_matches)
