@@ -84,7 +84,7 @@ def find_noise(
         detected.append(_known(run, calibration, counts, persons))
     parts = [tuple(shard for findings in detected for shard in findings.shards)]
     findings = run.make("findings", findings_shard, parts)
-    fused = next(iter(read_mixtures(root, mixture, calibration)), None)
+    fused = read_mixtures(root, mixture, calibration).get(-1)
     limits = thresholds(
         score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates, mixture=fused
     )

@@ -4,7 +4,7 @@ These are photos without a face, poor faces, duplicates, outliers, identities wi
 identities of two people (split).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -95,19 +95,24 @@ def _duplicates(copies: pa.Table) -> pa.Table:
     return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
 
 
-def outlier_probabilities(scored: PersonScores, mixtures: Sequence[ScoreMixture], rows: int) -> list[Floats]:
+def outlier_probabilities(scored: PersonScores, mixtures: Mapping[int, ScoreMixture], rows: int) -> list[Floats]:
     """The probability [rows] that each face of a shard is an outlier, and the lowest by the embedders' own scores.
 
-    scored: the shard's faces with a score; nan for other faces, and for all faces if there are no mixtures.
+    scored: the shard's faces with a score. Other faces have nan, and so have all faces without a mixture of the fused
+    score. mixtures: by embedder, -1: of the fused score. Where that of an embedder is missing, the lowest is 0.
     """
     columns: list[Floats] = [np.full(rows, np.nan), np.full(rows, np.nan)]
-    if mixtures and len(scored.row):
-        p = [
-            noise_probabilities(mixture, z, scored.others, scored.identity, scored.counted)
-            for mixture, z in zip(mixtures, [scored.fused, *scored.by_embedder], strict=False)
-        ]
-        columns[0][scored.row] = p[0]
-        columns[1][scored.row] = np.minimum.reduce(p[1:] or p)
+    if -1 not in mixtures or not len(scored.row):
+        return columns
+    one = len(scored.by_embedder) == 1  # whose own score is the fused score, but for its scale
+    scores = {-1: scored.fused, **({} if one else dict(enumerate(scored.by_embedder)))}
+    p = {
+        e: noise_probabilities(mixtures[e], z, scored.others, scored.identity, scored.counted)
+        for e, z in scores.items()
+        if e in mixtures
+    }
+    columns[0][scored.row] = p[-1]
+    columns[1][scored.row] = np.minimum.reduce(list(p.values())) if len(p) == len(scores) else 0.0
     return columns
 
 

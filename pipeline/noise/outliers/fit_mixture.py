@@ -33,10 +33,11 @@ ALIKE_PRIOR = (1.0, 9.0)  # noise that looks alike and other noise, in photos
 # people who look alike, before any were seen: so far above the impostor median, with this variance, weighing so many
 # photos
 ALIKE_MEAN, ALIKE_VARIANCE, ALIKE_FACES = 2.5, 1.0, 20.0
-# with a lower share of the noise or fewer photos, with a mean that is nearer to genuine scores than to impostors (0 is
-# the impostor median, 1 the genuine mean), or less apart from genuine scores (difference of the means over the sum of
-# the deviations), there are none: what is there instead are hard photos
-MIN_ALIKE, MIN_ALIKE_FACES, MAX_ALIKE_PLACE, MIN_APART = 0.1, 30.0, 0.5, 1.7
+MIN_ALIKE, MIN_ALIKE_FACES = 0.1, 30.0  # with a lower share of the noise, or fewer photos, nobody looks alike
+# people who look alike have a mean that is at most so far from impostors to genuine scores (0 is the impostor median, 1
+# the genuine mean), and at least so far apart from genuine scores (difference of the means over the sum of the
+# deviations); others cannot be told from hard photos
+MAX_ALIKE_PLACE, MIN_APART = 0.5, 1.7
 
 
 class _Data(NamedTuple):
@@ -49,7 +50,9 @@ class _Data(NamedTuple):
 def fit_mixture(
     scores: Floats, others: NDArray[Any], identity: NDArray[Any], curve: FarCurve, *, start: float
 ) -> ScoreMixture | None:
-    """The mixture that fits n faces' scores with the person of their identity; None: there are too few.
+    """The mixture that fits n faces' scores with the person of their identity; None: none can be told.
+
+    There are too few faces, or many score where neither hard photos nor people who look alike can be excluded.
 
     others [n]: how many other faces the person has; identity [n]: numbers from 0; curve: the FAR curve of the score;
     start: about the mean of genuine scores, such as the median score of the faces in persons.
@@ -58,8 +61,10 @@ def fit_mixture(
         return None
     data = _Data(scores, 1.0 / np.clip(others, 1, MANY_OTHERS), identity, impostor_density(curve, scores))
     mixture, alike_faces = _fit(data, curve, start=start, alike=True)
-    if mixture.alike < MIN_ALIKE or alike_faces < MIN_ALIKE_FACES or not _is_apart(mixture):
+    if mixture.alike < MIN_ALIKE or alike_faces < MIN_ALIKE_FACES:
         mixture, _ = _fit(data, curve, start=start, alike=False)
+    elif not _is_apart(mixture):
+        return None
     return ScoreMixture(curve, *(round(float(value), DECIMALS) for value in mixture[1:]))
 
 

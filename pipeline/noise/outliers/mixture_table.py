@@ -1,7 +1,7 @@
 """The mixture table: the densities of genuine and of noise scores on this data, for the fused score and each embedder.
 
 They are fitted to a sample of fixed size, so that the cost does not grow with the data: the identities with the lowest
-hashes of their names, as in the calibration. The table is empty if there are too few faces to fit anything.
+hashes of their names, as in the calibration. A mixture that cannot be fitted has no row.
 """
 
 from collections.abc import Sequence
@@ -86,9 +86,8 @@ def mixture_shard(part: Sequence[tuple[Shard, Shard, Shard]], *, root: str, cali
         scores = sample[f"score{embedder}"].to_numpy()
         start = float(np.median(scores[member])) if member.any() else 0.0
         mixture = fit_mixture(scores, others, identity, curve, start=start)
-        if mixture is None:
-            return MIXTURE.empty_table()
-        rows.append({"embedder": embedder, **{name: getattr(mixture, name) for name in PARAMETERS}})
+        if mixture is not None:
+            rows.append({"embedder": embedder, **{name: getattr(mixture, name) for name in PARAMETERS}})
     return pa.Table.from_pylist(rows, schema=MIXTURE)
 
 
@@ -125,13 +124,16 @@ def _sample(root: str, shards: tuple[Shard, Shard, Shard], drawn: pa.Array, cali
     return sample.filter(pa.array(np.arange(len(code)) - first < FACES))
 
 
-def from_table(table: pa.Table, calibration: Calibration) -> list[ScoreMixture]:
-    """The mixtures in a table: of the fused score, then with two embedders of each; none where nothing was fitted."""
+def from_table(table: pa.Table, calibration: Calibration) -> dict[int, ScoreMixture]:
+    """The mixtures in a table: -1 of the fused score, and with two embedders 0 and 1; those that could be fitted."""
     curves = {-1: calibration.fused_curve, **dict(enumerate(calibration.far_curves))}
-    return [ScoreMixture(curves[row["embedder"]], *(row[name] for name in PARAMETERS)) for row in table.to_pylist()]
+    return {
+        row["embedder"]: ScoreMixture(curves[row["embedder"]], *(row[name] for name in PARAMETERS))
+        for row in table.to_pylist()
+    }
 
 
 @lru_cache(maxsize=4)
-def read_mixtures(root: str, shard: Shard, calibration: Shard) -> list[ScoreMixture]:
+def read_mixtures(root: str, shard: Shard, calibration: Shard) -> dict[int, ScoreMixture]:
     """from_table() of the only shard of a mixture table. Cached, because every shard of a stage needs it."""
     return from_table(read_shard(root, shard), read_calibration(root, calibration))

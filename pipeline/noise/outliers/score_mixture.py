@@ -60,9 +60,9 @@ def normal_density(scores: Floats, mean: Any, variance: Any) -> Floats:
     return np.asarray(np.exp(-0.5 * (scores - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance))
 
 
-def impostor_density(curve: FarCurve, scores: Floats) -> Floats:
+def impostor_density(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
     """The density [n] of impostor scores at scores [n]; below the median, where the curve ends, it is mirrored."""
-    scores = np.maximum(scores, 2 * curve.a - scores)
+    scores = np.maximum(np.maximum(scores, 2 * curve.a - scores), curve.a + STEP)
     return np.asarray(np.maximum(far_at(curve, scores - STEP) - far_at(curve, scores + STEP), 1e-12) / (2 * STEP))
 
 
