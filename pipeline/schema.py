@@ -53,7 +53,7 @@ FINDINGS = pa.schema(
         ("second", pa.float32()),  # the same score by the second embedder
         ("evidence", pa.string()),  # the reason in words, shown to annotators
         # of an outlier the probability that the finding is right, by the fused score, and the lowest by the embedders'
-        # own scores; null: not estimated (noise/outliers/)
+        # own scores (noise/outliers/); of a merge 0.5 if the photos of both never mix; null: not estimated
         ("probability", pa.float32()),
         ("least_probability", pa.float32()),
     ]

@@ -133,10 +133,10 @@ def _rules(fused: Floats, scores: list[Floats], probabilities: list[Floats], lim
             "outlier": _outlier_rule(fused, scores, probabilities, limits),
             "mixed": (_all_below(scores, limits, "mixed"), never),
             "split": (_all_below(scores, limits, "split"), never),
-            **{
-                name: ((fused >= limits[name]) & _all_above(scores, limits, each), never)
-                for name, each in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))
-            },
+            "misplaced": (_one_person(fused, scores, limits, "misplaced", "support"), never),
+            # persons whose photos never mix (relations.py) have a probability of one half: people decide
+            "merge": (_one_person(fused, scores, limits, "merge", "support") & ~(probabilities[0] <= 0.5), never),
+            "overlap": (_one_person(fused, scores, limits, "overlap", "leak"), never),
         }
 
 
@@ -148,6 +148,11 @@ def _outlier_rule(fused: Floats, scores: list[Floats], probabilities: list[Float
     high = np.where(known, probability < cut, fused >= limits["outlier"])
     agrees = _all_below(scores, limits, "contrary") | (least >= limits.get("agreement", cut))
     return low & agrees, high
+
+
+def _one_person(fused: Floats, scores: list[Floats], limits: Thresholds, name: str, each: str) -> NDArray[np.bool_]:
+    """Where the fused score reaches the threshold `name`, and each embedder's own score the threshold `each`."""
+    return (fused >= limits[name]) & _all_above(scores, limits, each)
 
 
 def _all_below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.findings import combine_findings
 from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
-from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
+from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
@@ -163,11 +163,11 @@ def _copies(run: _Run, calibration: Shard) -> Table:
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
     parts = run.parts_of(copies, embeddings=True)
-    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params)
+    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
 
 
 def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE}
+    params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
     parts = run.parts_of(copies, clusters, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
@@ -204,7 +204,7 @@ def _relations(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -
     memory = run.block_memory(size, NEIGHBOURS + 1)
     all_shards = tuple(persons.shards), _test_embeddings(run)
     parts = [(i, *all_shards) for i in range(len(persons.shards))]
-    return run.make("relations", relation_shard, parts, version=4, params=params, unhashed={"memory_bytes": memory})
+    return run.make("relations", relation_shard, parts, version=5, params=params, unhashed={"memory_bytes": memory})
 
 
 def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:

@@ -23,6 +23,7 @@ from pipeline.tables.columns import Mask
 from pipeline.tables.table import Shard, read_shard
 
 IDENTITIES, FACES = 1200, 24  # identities in the sample, and faces of each
+PERSON_FIELDS = ["identity", "cluster", "size", "of", "cohesion", "cohesion_second"]
 PARAMETERS = ScoreMixture._fields[1:]
 MIXTURE = pa.schema(
     [
@@ -44,9 +45,10 @@ class PersonScores(NamedTuple):
 
 
 def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calibration: Calibration) -> PersonScores:
-    """The scores of the faces of one shard whose identity has a person of two faces or more.
+    """The scores of the faces of one shard whose identity has a person of two faces or more, or has two faces.
 
-    clusters: identity, cluster, core, second; copies: copy_of, the same rows; persons: identity, cluster, size.
+    Two faces that were not linked are each other's person all the same, so that a pair is judged by its score alone.
+    clusters: identity, cluster, core, second; copies: copy_of, the same rows; persons: PERSON_FIELDS.
     """
     names = clusters["identity"].combine_chunks().dictionary_encode()
     code = names.indices.fill_null(-1).to_numpy()
@@ -56,18 +58,25 @@ def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calib
     first = persons["cluster"].to_numpy() == 0
     size[of_person[first]] = persons["size"].to_numpy()[first]
     size[-1] = 0  # of faces without an identity
-    columns = ("core", "second")[: len(calibration.far_curves)]
-    z = [clusters[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
+    count = len(calibration.far_curves)
+    z = [clusters[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[:count]]
+    duplicate = np.asarray(copies["copy_of"].is_valid())
+    unlinked = first & (persons["size"].to_numpy() == 1) & (persons["of"].to_numpy() == 2)
+    pair = np.full(len(size), -1)  # of each identity of two faces that are not linked, its row in `persons`
+    pair[of_person[unlinked]] = np.flatnonzero(unlinked)
+    pair[-1] = -1
+    in_pair = (pair[code] >= 0) & (cluster >= 0) & ~duplicate
+    for column, name in zip(z, ("cohesion", "cohesion_second"), strict=False):
+        column[in_pair] = persons[name].to_numpy(zero_copy_only=False)[pair[code[in_pair]]]
     fused = fuse(z, calibration.weights)
-    row = np.flatnonzero((cluster >= 0) & (size[code] > 1) & np.isfinite(fused))
+    row = np.flatnonzero((cluster >= 0) & ((size[code] > 1) | in_pair) & np.isfinite(fused))
     width = int(cluster.max(initial=0)) + 1
     further = of_person[~first].astype(np.int64) * width + persons["cluster"].to_numpy()[~first]
     is_further = np.isin(code[row].astype(np.int64) * width + cluster[row], further)
-    duplicate = np.asarray(copies["copy_of"].is_valid())[row]
-    others = size[code[row]] - ((cluster[row] == 0) & ~duplicate)
-    return PersonScores(
-        row, code[row].astype(np.int64), others, ~is_further & ~duplicate, fused[row], [e[row] for e in z]
-    )
+    member = (cluster[row] == 0) & ~duplicate[row] & ~in_pair[row]
+    counted = ~is_further & ~duplicate[row]
+    identity = code[row].astype(np.int64)
+    return PersonScores(row, identity, size[identity] - member, counted, fused[row], [e[row] for e in z])
 
 
 def mixture_shard(part: Sequence[tuple[Shard, Shard, Shard]], *, root: str, calibration: Shard) -> pa.Table:
@@ -95,8 +104,9 @@ def _draw_identities(root: str, persons: Sequence[Shard]) -> pa.Array:
     """The names of the sample's identities."""
     names: list[str] = []
     for shard in persons:
-        rows = read_shard(root, shard, ["identity", "cluster", "size"])
-        several = pc.and_(pc.equal(rows["cluster"], 0), pc.greater(rows["size"], 1))
+        rows = read_shard(root, shard, ["identity", "cluster", "size", "of"])
+        several = pc.or_(pc.greater(rows["size"], 1), pc.equal(rows["of"], 2))
+        several = pc.and_(pc.equal(rows["cluster"], 0), several)
         names += rows["identity"].filter(several).to_pylist()
     key = {name: blake2b(name.encode("utf-8", "surrogateescape")).digest() for name in names}
     return pa.array(sorted(names, key=key.__getitem__)[:IDENTITIES], pa.string())
@@ -107,7 +117,7 @@ def _sample(root: str, shards: tuple[Shard, Shard, Shard], drawn: pa.Array, cali
     clusters = read_shard(root, shards[0], ["face_id", "identity", "cluster", "core", "second"])
     wanted = pc.is_in(clusters["identity"], value_set=drawn)
     clusters, copies = clusters.filter(wanted), read_shard(root, shards[1], ["copy_of"]).filter(wanted)
-    scored = person_scores(clusters, copies, read_shard(root, shards[2], ["identity", "cluster", "size"]), calibration)
+    scored = person_scores(clusters, copies, read_shard(root, shards[2], PERSON_FIELDS), calibration)
     rows = clusters.take(pa.array(scored.row))
     columns = {
         "identity": rows["identity"],

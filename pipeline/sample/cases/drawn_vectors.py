@@ -6,16 +6,18 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.floating]
 
 
-def ageing_person(rng: np.random.Generator, centre: Vectors, photos: int, *, ages: int, drift: float) -> Vectors:
+def ageing_person(
+    rng: np.random.Generator, centre: Vectors, photos: int, *, ages: int, drift: float, noise: float = 0.8
+) -> Vectors:
     """The unit vectors [photos, d] of a person who was photographed at several ages.
 
-    centre [d]: the person's unit vector; drift: length of the change from one age to the next. With a drift the photos
-    of one age are alike, and those of far ages less so.
+    centre [d]: the person's unit vector; drift: length of the change from one age to the next; noise: length of a
+    photo's own deviation. With a drift the photos of one age are alike, and those of far ages less so.
     """
     d = len(centre)
     steps = rng.normal(size=(ages, d)) * drift / np.sqrt(d)
     at_age = centre + np.cumsum(steps, axis=0) - steps.sum(0) / 2
-    x = at_age[rng.integers(0, ages, photos)] + rng.normal(size=(photos, d)) * 0.65 / np.sqrt(d)
+    x = at_age[rng.integers(0, ages, photos)] + rng.normal(size=(photos, d)) * noise / np.sqrt(d)
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
