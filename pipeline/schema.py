@@ -52,6 +52,10 @@ FINDINGS = pa.schema(
         ("score", pa.float32()),  # by the first embedder; of some kinds a correlation or a size: see noise/policy.py
         ("second", pa.float32()),  # the same score by the second embedder
         ("evidence", pa.string()),  # the reason in words, shown to annotators
+        # of an outlier the probability that the finding is right, by the fused score, and the lowest by the embedders'
+        # own scores (noise/outliers/); of a merge 0.5 if the photos of both never mix; null: not estimated
+        ("probability", pa.float32()),
+        ("least_probability", pa.float32()),
     ]
 )
 DECISIONS = pa.schema(

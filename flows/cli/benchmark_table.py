@@ -76,6 +76,13 @@ BENCHMARKS = (
         "refinery benchmark overlap ROOT --world world",
     ),
     CommandEntry(
+        "benchmark cut",
+        MEASURE,
+        "flows.benchmark.hard_names.cut:cut",
+        "Outliers by their probability beside a fixed false accept rate, also with noise that looks alike.",
+        "refinery benchmark cut ROOT --world noisy_lfw",
+    ),
+    CommandEntry(
         "benchmark figures",
         MEASURE,
         "flows.benchmark.figures:figures",

@@ -94,6 +94,12 @@ IdentityLevel = Annotated[
     ),
 ]
 Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
+LostPerNoise = Annotated[
+    float,
+    typer.Option(
+        help="Clean photos that may be lost for one noise photo found; with fewer, only surer outliers are removed."
+    ),
+]
 Shards = Annotated[int, typer.Option(min=0, help="Shards of each table; 0: by the number of photos.")]
 MinFaces = Annotated[int, typer.Option(help="Photos that an identity must have left; one with fewer is removed.")]
 Groups = Annotated[

@@ -18,6 +18,7 @@ from flows.cli.options import (
     FollowLinks,
     Gallery,
     IdentityLevel,
+    LostPerNoise,
     Memory,
     MinFaces,
     Probes,
@@ -75,6 +76,7 @@ def refine(
     flip: Flip = "none",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
+    lost_per_noise: LostPerNoise = 0.6,
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",
@@ -97,6 +99,7 @@ def refine(
         flip=flip,
         min_faces=min_faces,
         undecided=undecided,
+        lost_per_noise=lost_per_noise,
         shards=shards,
         workers=workers,
         memory=memory,
@@ -130,7 +133,13 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
     noise = as_task(stages.find_noise, name="noise")(
-        root, faces, embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
+        root,
+        faces,
+        embeddings,
+        tests=tests,
+        rates=request.rates,
+        workers=workers,
+        memory_bytes=request.memory_bytes,
     )
     labelling = as_task(label)(
         root,

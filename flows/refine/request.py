@@ -1,5 +1,6 @@
 """The sources, models and options of one refinement, checked before any work is done."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +9,7 @@ from flows.cli.sizes import parse_memory, parse_workers
 from flows.refine.models import Models, load_models
 from flows.refine.source_pairs import parse_sources
 from pipeline.errors import UserError, check_all
+from pipeline.noise.policy import Rates
 from pipeline.sources.files import existing_path
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
@@ -26,6 +28,7 @@ class RefineRequest:
     shards: int | None  # None: by the number of photos
     workers: Workers
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
+    rates: Rates
 
     @classmethod
     def parse(
@@ -42,6 +45,7 @@ class RefineRequest:
         flip: str = "none",
         min_faces: int = 2,
         undecided: str = "keep",
+        lost_per_noise: float = Rates().lost_per_noise,
         shards: int = 0,
         workers: str = "",
         memory: str = "",
@@ -60,9 +64,11 @@ class RefineRequest:
             lambda: parse_memory(memory),
             lambda: _check_undecided(undecided),
             lambda: _check_min_faces(min_faces),
+            lambda: _check_lost_per_noise(lost_per_noise),
             *(partial(existing_path, path) for path in test_set),
         )
-        return cls(sources, models, test_set, aligned, undecided, min_faces, shards or None, pool, memory_bytes)
+        rates = Rates(lost_per_noise=lost_per_noise)
+        return cls(sources, models, test_set, aligned, undecided, min_faces, shards or None, pool, memory_bytes, rates)
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:
@@ -79,3 +85,8 @@ def _check_undecided(undecided: str) -> None:
 def _check_min_faces(min_faces: int) -> None:
     if min_faces < 1:
         raise UserError(f"--min-faces {min_faces}: give 1 or more")
+
+
+def _check_lost_per_noise(lost_per_noise: float) -> None:
+    if not 0 < lost_per_noise < math.inf:
+        raise UserError(f"--lost-per-noise {lost_per_noise:g}: give a number above 0, such as 0.5 or 2")

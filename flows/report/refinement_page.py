@@ -13,6 +13,7 @@ from pipeline.refinement import Refinement, latest
 from pipeline.report.charts.calibration_curves import calibration_curves
 from pipeline.report.charts.drawing import Chart
 from pipeline.report.charts.noise_shares import noise_shares
+from pipeline.report.charts.reliability import reliability_chart
 from pipeline.report.charts.sankey import photo_flow
 from pipeline.report.charts.score_histogram import score_histogram
 from pipeline.report.charts.separation import pair_angles, roc_and_cmc
@@ -22,6 +23,7 @@ from pipeline.report.gallery import build_gallery
 from pipeline.report.html.page import ReportPage, Section, chart_figures, table
 from pipeline.report.photo_fates import photo_fates
 from pipeline.report.photo_tables import identity_table, reason_table
+from pipeline.report.reliability import answered_reliability
 from pipeline.report.review_progress import ReviewProgress, review_progress
 from pipeline.report.scores import scores_to_person, uncertain_scores
 from pipeline.report.separation import separations
@@ -67,6 +69,7 @@ def refinement_page(
         calibration_curves(calibration, refinement.thresholds),
         score_histogram(histogram, refinement.thresholds, uncertain_scores(refinement, calibration)),
     ]
+    reliable = [reliability_chart(bins) for bins in [answered_reliability(refinement)] if bins]
     separation = _separation_charts(refinement)
     experiments, models = experiment_charts(root), evaluation_charts(evaluations)
     sections = [
@@ -84,7 +87,11 @@ def refinement_page(
             identity_table(counts.identities, fates),
         ),
         Section("lost", "Removed photos that may be correct", doubtful_removals_section(gallery)),
-        Section("people", "Review by people", _review_section(review_progress(root, refinement))),
+        Section(
+            "people",
+            "Review by people",
+            _review_section(review_progress(root, refinement)) + chart_figures(reliable),
+        ),
         Section(
             "apart",
             "Faces separated by the labels, as claimed and as refined",
@@ -97,7 +104,7 @@ def refinement_page(
         ),
         Section("models", "Models compared", chart_figures(models) if models else NO_EVALUATION),
     ]
-    charts = [flow, *noise, *thresholds, *separation, *experiments, *models]
+    charts = [flow, *noise, *thresholds, *reliable, *separation, *experiments, *models]
     title = f"Refinement of {' + '.join(refinement.options.sources) or 'faces'}"
     return ReportPage(title, _lead(refinement), sections, charts, len(gallery.entries), len(gallery.pictures))
 

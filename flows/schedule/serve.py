@@ -32,6 +32,7 @@ from flows.cli.options import (
     Gallery,
     Groups,
     IdentityLevel,
+    LostPerNoise,
     Memory,
     MinFaces,
     Minutes,
@@ -102,6 +103,7 @@ def serve(
     flip: Flip = "none",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
+    lost_per_noise: LostPerNoise = 0.6,
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",
@@ -128,7 +130,12 @@ def serve(
     reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level}
     size = {"shards": shards, "workers": workers, "memory": memory}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
-    rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}
+    rules = {
+        "test_set": test_set,
+        "min_faces": min_faces,
+        "undecided": undecided,
+        "lost_per_noise": lost_per_noise,
+    }
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}
     schedule = Schedule(refine_cron, review_cron, out, format, target_noise)

@@ -1,8 +1,10 @@
 """The clusters table: which faces of one identity show the same human being.
 
 Faces are clustered by average linkage: it compares clusters as a whole, so that one lookalike photo does not join two
-people. Then single faces join the cluster with the nearest robust centre. The threshold of the linkage rises with the
-number of faces, because an identity of 100 photos has 4,950 pairs that may be linked falsely.
+people. The threshold of the linkage rises with the number of faces, because an identity of 100 photos has 4,950 pairs
+that may be linked falsely. So a second person may fall into fragments, whose robust centres are compared again: the
+centre of several faces is more like its person than a face is. Then single faces join the cluster with the nearest
+centre.
 """
 
 from collections.abc import Sequence
@@ -35,6 +37,7 @@ from pipeline.tables.table import Shard, read_shard
 FALSE_LINKS = 0.1
 JOIN_FAR = 3e-3  # for a single face to join a cluster; the same FAR as that of the outlier rule (policy.Rates)
 ABSORB_FAR = 3e-4  # for a whole cluster to join the largest one; lower, because it may be a second person
+MAX_FRAGMENTS = 200  # clusters of an identity whose centres are compared with each other, the largest ones
 MAX_LINKED = 1000  # faces of an identity that are linked, in about a second; further ones join the nearest cluster
 MANY_FACES = 50  # of a cluster; from here on a single face hardly moves the centre
 MIN_TRIMMED = 5  # faces of a cluster; of smaller ones the centre is the mean of all faces
@@ -107,7 +110,7 @@ def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: Clust
     labels[linked] = average_linkage(scores, threshold_at_far(curve, rates.false_links / max(pairs, 1)))
     if n == len(linked):
         labels = rank_by_cohesion(labels, scores)
-    labels = rank_by_size(labels)
+    labels = _unite_fragments(faces, rank_by_size(labels), calibration, rates)
     min_face, min_cluster = threshold_at_far(curve, rates.join_far), threshold_at_far(curve, rates.absorb_far)
     for _ in range(2):
         joined = _join_nearest(faces, labels, calibration, min_face=min_face, min_cluster=min_cluster)
@@ -115,6 +118,30 @@ def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: Clust
         if unchanged:
             break
     return labels
+
+
+def _unite_fragments(
+    faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, rates: ClusterRates
+) -> Labels:
+    """Further clusters of several faces unite, the pair of centres with the highest score first, while one reaches the
+    threshold: the FAR of false links among so many clusters, at most that of a cluster that joins the largest one."""
+    sizes = np.bincount(labels)
+    fragments = np.flatnonzero(sizes > 1)[:MAX_FRAGMENTS]
+    fragments = fragments[fragments > 0]
+    if len(fragments) < 2:
+        return labels
+    far = min(rates.absorb_far, rates.false_links / (len(fragments) * (len(fragments) - 1) / 2))
+    min_score = threshold_at_far(calibration.fused_curve, far)
+    members = [labels == c for c in fragments]
+    while len(members) > 1:
+        centres = [robust_centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
+        scores = np.where(np.tri(len(members), dtype=bool), -np.inf, fused_scores(centres, centres, calibration))
+        one, two = divmod(int(scores.argmax()), len(members))
+        if scores[one, two] < min_score:
+            break
+        labels = np.where(members[two], labels[members[one]][0], labels)
+        members[one] = members[one] | members.pop(two)
+    return rank_by_size(labels)
 
 
 def _join_nearest(

@@ -1,8 +1,8 @@
 """The persons table: which clusters of an identity are persons of the data set.
 
-The largest cluster of an identity is a person. So is any further cluster of nearly that size: then two people share the
-identity. Smaller clusters show people who were in the same photos. One human being under two identities is two persons
-here; relations.py finds such pairs.
+The largest cluster of an identity is a person. So is any further cluster of nearly that size, or of many faces: then
+two people share the identity. Smaller clusters show people who were in the same photos. One human being under two
+identities is two persons here; relations.py finds such pairs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,8 +29,11 @@ from pipeline.noise.scores.score_norm import (
 from pipeline.tables.columns import read_vectors, runs, texts
 from pipeline.tables.table import Shard, read_shard
 
-SECOND_FACES = 3  # that a further cluster needs to be a second person: two photos may show one lookalike
-SECOND_SHARE = 0.5  # of the largest cluster's size, likewise: smaller clusters show a spouse or a co-star
+# faces, and share of the largest cluster's size, that a further cluster needs to be a second person: two photos may
+# show one lookalike, and smaller clusters a spouse or a co-star
+SECOND_PERSON = (3, 0.5)
+# or so many faces and this share: a parent of the same name, say, whose photos are worth an identity of their own
+LARGE_SECOND_PERSON = (30, 0.1)
 MAX_LONE = 500  # faces of an identity without any cluster among which the most similar pair is searched
 PERSON_COLUMNS = (
     "person",
@@ -86,11 +89,16 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
 
 
 def person_shard(
-    part: tuple[tuple[Shard, ...], Shard, Shard], *, root: str, calibration: Shard, faces: int, share: float
+    part: tuple[tuple[Shard, ...], Shard, Shard],
+    *,
+    root: str,
+    calibration: Shard,
+    few: tuple[int, float],
+    many: tuple[int, float],
 ) -> pa.Table:
     """The persons of one shard; part: the shards of each embedder's embeddings, of copies and of clusters.
 
-    faces, share: a further cluster is a person if it has at least `faces` faces and this share of the largest size.
+    few, many: two rules by which a further cluster is a person: faces that it needs, and the share of the largest size.
     """
     embeddings, copies, clusters = part
     score_calibration = read_calibration(root, calibration)
@@ -105,7 +113,8 @@ def person_shard(
         clustered = start + np.flatnonzero(labels[start:end] >= 0)
         if len(clustered):
             sizes = np.bincount(labels[clustered])
-            person_clusters = [c for c, n in enumerate(sizes.tolist()) if c == 0 or n >= max(faces, share * sizes[0])]
+            least = min(max(count, share * sizes[0]) for count, share in (few, many))
+            person_clusters = [c for c, n in enumerate(sizes.tolist()) if c == 0 or n >= least]
             of_identity = [as_double(take_rows(v, clustered)) for v in vectors]
             persons += _persons(
                 identity, ids[clustered], of_identity, labels[clustered], person_clusters, score_calibration

@@ -1,8 +1,9 @@
 """The policy: the verdict on each finding where people have not answered.
 
-Each rule asks for a false accept rate (FAR); the calibration turns it into a threshold on the score. With two embedders
-a photo is removed, relabelled or merged only if the fused score and each embedder's own score agree. Otherwise the
-verdict is "unsure", and people decide.
+A photo is an outlier if that is probable enough: how many clean photos may be lost for a noise photo that is found is a
+rate of the policy. Each other rule asks for a false accept rate (FAR); the calibration turns it into a threshold on the
+score. With two embedders a photo is removed, relabelled or merged only if the fused score and each embedder's own score
+agree. Otherwise the verdict is "unsure", and people decide.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.noise.findings import score_columns
+from pipeline.noise.findings import probability_columns, score_columns
+from pipeline.noise.outliers.score_mixture import ScoreMixture, typical_threshold
 from pipeline.noise.pictures.same_picture import SAME_PICTURE
 from pipeline.noise.scores.discoveries import discovery_threshold
-from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.far_curve import DECIMALS, threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fuse, genuine_quantile
 from pipeline.noise.scores.score_norm import Floats
 
@@ -33,10 +35,19 @@ class Rates(NamedTuple):
     genuine scores below it. "Each embedder": the rule is about the embedder's own score, else about the fused score.
     """
 
-    outlier: float = 3e-3  # FAR; a face is an outlier if its score with its person is below the threshold
+    # clean photos that may be lost for one noise photo found: a face is an outlier with a probability of at least
+    # 1 / (1 + lost_per_noise)
+    lost_per_noise: float = 0.6
+    # part of that probability that each embedder must give by its own score, unless the score is below `contrary`
+    agreement: float = 0.2
+    # FAR, and for a single face to join a cluster; where a data set has too few photos for probabilities, a face is an
+    # outlier if its score with its person is below the threshold
+    outlier: float = 3e-3
     outlier_frr: float = 0.05  # FRR; a weak model's outlier threshold is lowered to this FRR: it removes fewer photos
     lenient: float = 0.025  # FAR; the outlier threshold is not lowered further than to this FAR
-    contrary: float = 1e-4  # FAR, each embedder; an outlier is removed only if its scores are below the thresholds
+    # FAR, each embedder; an outlier is removed only if its scores are below the thresholds, or each embedder gives it
+    # the probability above
+    contrary: float = 1e-4
     odd: float = 0.01  # FAR, each embedder; a face in its person's cluster is reported if either score is lower
     misplaced: float = 1e-4  # expected false alarms for each stray cluster, compared with all persons of the data
     merge: float = 1e-4  # expected false alarms for each person, compared with all other persons
@@ -54,19 +65,30 @@ class Rates(NamedTuple):
 
 
 def thresholds(
-    calibration: Calibration, *, persons: int, tests: int, rates: Rates | None = None, findings: pa.Table | None = None
+    calibration: Calibration,
+    *,
+    persons: int,
+    tests: int,
+    rates: Rates | None = None,
+    mixture: ScoreMixture | None = None,
+    findings: pa.Table | None = None,
 ) -> Thresholds:
     """The thresholds by name, for scores of this data, as a refinement records them and a report shows them.
 
     A name that ends in _0 or _1 is a threshold on the first or second embedder's score, other names are on the fused
     score. persons, tests: the number of persons and of test photos; each face or person is compared with all of them,
-    so that larger numbers give higher thresholds. findings: the more overlaps were found, the lower their threshold.
+    so that larger numbers give higher thresholds. mixture: of the fused score; with it "outlier" is the threshold for
+    an identity with the data set's share of noise, which depends on the identity (noise/outliers/). findings: the more
+    overlaps were found, the lower their threshold.
     """
     rates = rates or Rates()
+    probability = 1 / (1 + rates.lost_per_noise)
     fused = calibration.fused_curve
     overlaps = _fused_scores(findings, "overlap", calibration) if findings is not None else np.empty(0)
     limits: dict[str, float] = {
-        "outlier": _outlier(calibration, rates),
+        "outlier": typical_threshold(mixture, probability) if mixture else _outlier(calibration, rates),
+        "outlier_probability": round(probability, DECIMALS),
+        "agreement": round(probability * rates.agreement, DECIMALS),
         "misplaced": threshold_at_far(fused, rates.misplaced / max(1, persons)),
         "merge": threshold_at_far(fused, rates.merge / max(1, persons)),
         "overlap": discovery_threshold(overlaps, fused, comparisons=persons * tests, fdr=rates.overlap),
@@ -104,30 +126,44 @@ def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> N
     scores = score_columns(findings)[: len(calibration.far_curves)]
     fused = fuse(scores, calibration.weights)
     verdict = np.full(len(kind), "unsure", object)
-    for name, (yes, no) in _rules(fused, scores, limits).items():
+    for name, (yes, no) in _rules(fused, scores, probability_columns(findings), limits).items():
         verdict[(kind == name) & yes] = "yes"
         verdict[(kind == name) & no & ~yes] = "no"
     return verdict
 
 
-def _rules(fused: Floats, scores: list[Floats], limits: Thresholds) -> dict[str, Masks]:
+def _rules(fused: Floats, scores: list[Floats], probabilities: list[Floats], limits: Thresholds) -> dict[str, Masks]:
     """For each kind two masks: where the verdict is yes, and where it is no. Comparisons with nan are false."""
     always, never = np.ones(len(fused), bool), np.zeros(len(fused), bool)
     with np.errstate(invalid="ignore"):
-        low = fused < limits["outlier"]
         return {
             "unreadable": (always, never),
             "no_face": (always, never),
             "poor": (scores[0] < limits["poor_px"], always),
             "duplicate": (scores[0] >= limits["same_picture"], always),
-            "outlier": (low & _all_below(scores, limits, "contrary"), fused >= limits["outlier"]),
+            "outlier": _outlier_rule(fused, scores, probabilities, limits),
             "mixed": (_all_below(scores, limits, "mixed"), never),
             "split": (_all_below(scores, limits, "split"), never),
-            **{
-                name: ((fused >= limits[name]) & _all_above(scores, limits, each), never)
-                for name, each in (("misplaced", "support"), ("merge", "support"), ("overlap", "leak"))
-            },
+            "misplaced": (_one_person(fused, scores, limits, "misplaced", "support"), never),
+            # persons whose photos never mix (relations.py) have a probability of one half: people decide
+            "merge": (_one_person(fused, scores, limits, "merge", "support") & ~(probabilities[0] <= 0.5), never),
+            "overlap": (_one_person(fused, scores, limits, "overlap", "leak"), never),
         }
+
+
+def _outlier_rule(fused: Floats, scores: list[Floats], probabilities: list[Floats], limits: Thresholds) -> Masks:
+    """Where a face is an outlier, and where it is none: by its probability, or by its score where that is nan."""
+    probability, least = probabilities
+    known, cut = np.isfinite(probability), limits.get("outlier_probability", 0.5)
+    low = np.where(known, probability >= cut, fused < limits["outlier"])
+    high = np.where(known, probability < cut, fused >= limits["outlier"])
+    agrees = _all_below(scores, limits, "contrary") | (least >= limits.get("agreement", cut))
+    return low & agrees, high
+
+
+def _one_person(fused: Floats, scores: list[Floats], limits: Thresholds, name: str, each: str) -> NDArray[np.bool_]:
+    """Where the fused score reaches the threshold `name`, and each embedder's own score the threshold `each`."""
+    return (fused >= limits[name]) & _all_above(scores, limits, each)
 
 
 def _all_below(scores: list[Floats], limits: Thresholds, name: str) -> NDArray[np.bool_]:

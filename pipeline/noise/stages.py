@@ -17,14 +17,15 @@ from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_s
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.findings import combine_findings
+from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
-from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
+from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.search.search_memory import SearchSize, block_memory
-from pipeline.noise.suspects import suspect_shard
+from pipeline.noise.suspects import DOUBTFUL, suspect_shard
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
 from pipeline.tables.table import Shard, Table, read_shards
@@ -72,8 +73,10 @@ def find_noise(
     dims = tuple(len(impostors.mean) for impostors in score_calibration.impostors)
     persons = _persons(run, calibration, dims, copies, clusters)
     counts = _count(score_calibration, persons, dims)
+    parts = [tuple(run.parts_of(clusters, copies, persons))]
+    mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
     detected = [
-        _suspects(run, calibration, copies, clusters, persons),
+        _suspects(run, calibration, mixture, copies, clusters, persons),
         _strays(run, calibration, counts, clusters, persons),
         _relations(run, calibration, counts, persons),
         _conflicts(run, calibration, copies),
@@ -87,6 +90,7 @@ def find_noise(
         persons=counts.persons,
         tests=run.test_photos(),
         rates=run.rates,
+        mixture=read_mixtures(root, mixture, calibration).get(-1),
         findings=findings.read(["kind", "score", "second"]),
     )
     return Noise(table, copies, clusters, persons, findings, limits)
@@ -164,18 +168,19 @@ def _copies(run: _Run, calibration: Shard) -> Table:
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
     parts = run.parts_of(copies, embeddings=True)
-    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params)
+    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
 
 
 def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE}
+    params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
     parts = run.parts_of(copies, clusters, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
 
-def _suspects(run: _Run, calibration: Shard, copies: Table, clusters: Table, persons: Table) -> Table:
-    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
-    return run.make("suspects", suspect_shard, run.parts_of(run.faces, copies, clusters, persons), params=params)
+def _suspects(run: _Run, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
+    params = {"calibration": calibration, "mixture": mixture, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
+    params["doubtful"] = DOUBTFUL
+    return run.make("suspects", suspect_shard, run.parts_of(run.faces, *tables), version=2, params=params)
 
 
 def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
@@ -204,7 +209,7 @@ def _relations(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -
     memory = run.block_memory(size, NEIGHBOURS + 1)
     all_shards = tuple(persons.shards), _test_embeddings(run)
     parts = [(i, *all_shards) for i in range(len(persons.shards))]
-    return run.make("relations", relation_shard, parts, version=4, params=params, unhashed={"memory_bytes": memory})
+    return run.make("relations", relation_shard, parts, version=5, params=params, unhashed={"memory_bytes": memory})
 
 
 def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:

@@ -4,31 +4,43 @@ These are photos without a face, poor faces, duplicates, outliers, identities wi
 identities of two people (split).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import correlation_evidence
 from pipeline.noise.findings import combine_findings, findings_table
+from pipeline.noise.outliers.mixture_table import PersonScores, person_scores, read_mixtures
+from pipeline.noise.outliers.score_mixture import ScoreMixture, noise_probabilities
 from pipeline.noise.person_gallery import comparable
 from pipeline.noise.persons import PERSON_COLUMNS
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.scores.score_norm import Floats
 from pipeline.tables.columns import texts
 from pipeline.tables.table import Shard, read_shard
 
+DOUBTFUL = 0.02  # probability of being an outlier from which a face of the person's cluster is reported
+
 
 def suspect_shard(
-    part: tuple[Shard, Shard, Shard, Shard], *, root: str, calibration: Shard, odd: float, poor_px: float
+    part: tuple[Shard, Shard, Shard, Shard],
+    *,
+    root: str,
+    calibration: Shard,
+    mixture: Shard,
+    odd: float,
+    doubtful: float,
+    poor_px: float,
 ) -> pa.Table:
     """The findings of one shard; part: the shards of faces, copies, clusters and persons.
 
-    odd: FAR; a face in the person's cluster is reported as an outlier if one embedder scores it below the threshold.
-    poor_px: a face that is smaller than this in its photo is reported as poor.
+    mixture: the shard of that table. odd: FAR; a face in the person's cluster is reported as an outlier if one embedder
+    scores it below the threshold. doubtful: so it is if it is an outlier with this probability. poor_px: a face that is
+    smaller than this in its photo is reported as poor.
     """
     faces, copies, clusters, persons = (
         read_shard(root, shard, columns)
@@ -44,12 +56,14 @@ def suspect_shard(
         )
     )
     score_calibration = read_calibration(root, calibration)
+    scored = person_scores(clusters, copies, persons, score_calibration)
+    probabilities = outlier_probabilities(scored, read_mixtures(root, mixture, calibration), len(clusters))
     return combine_findings(
         [
             *_without_face(faces),
             _poor(faces, poor_px),
             _duplicates(copies),
-            _outliers(clusters, persons, score_calibration, odd),
+            _outliers(clusters, scored, probabilities, score_calibration, odd=odd, doubtful=doubtful),
             _mixed(persons, score_calibration),
             _splits(persons),
         ]
@@ -81,18 +95,46 @@ def _duplicates(copies: pa.Table) -> pa.Table:
     return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
 
 
-def _outliers(clusters: pa.Table, persons: pa.Table, calibration: Calibration, odd: float) -> pa.Table:
-    """Faces outside the cluster of their identity's person, and faces in it that one embedder scores low."""
-    several = persons.filter(pc.greater(persons["size"], 1))["person"].combine_chunks()
-    has_person = np.asarray(pc.is_in(clusters["identity"], value_set=several))
-    cluster = clusters["cluster"].fill_null(-1).to_numpy()
-    z = _scores(clusters, ("core", "second"), calibration)
-    with np.errstate(invalid="ignore"):
-        low = [c < threshold_at_far(curve, odd) for c, curve in zip(z, calibration.far_curves, strict=True)]
-    rows = np.flatnonzero(has_person & ((cluster > 0) | ((cluster == 0) & np.logical_or.reduce(low))))
-    evidence = [_outlier_evidence([c[i] for c in z], int(cluster[i])) for i in rows]
+def outlier_probabilities(scored: PersonScores, mixtures: Mapping[int, ScoreMixture], rows: int) -> list[Floats]:
+    """The probability [rows] that each face of a shard is an outlier, and the lowest by the embedders' own scores.
+
+    scored: the shard's faces with a score. Other faces have nan, and so have all faces without a mixture of the fused
+    score. mixtures: by embedder, -1: of the fused score. Where that of an embedder is missing, the lowest is 0.
+    """
+    columns: list[Floats] = [np.full(rows, np.nan), np.full(rows, np.nan)]
+    if -1 not in mixtures or not len(scored.row):
+        return columns
+    one = len(scored.by_embedder) == 1  # whose own score is the fused score, but for its scale
+    scores = {-1: scored.fused, **({} if one else dict(enumerate(scored.by_embedder)))}
+    p = {
+        e: noise_probabilities(mixtures[e], z, scored.others, scored.identity, scored.counted)
+        for e, z in scores.items()
+        if e in mixtures
+    }
+    columns[0][scored.row] = p[-1]
+    columns[1][scored.row] = np.minimum.reduce(list(p.values())) if len(p) == len(scores) else 0.0
+    return columns
+
+
+def _outliers(
+    clusters: pa.Table,
+    scored: PersonScores,
+    probabilities: Sequence[Floats],
+    calibration: Calibration,
+    *,
+    odd: float,
+    doubtful: float,
+) -> pa.Table:
+    """Faces outside the cluster of their identity's person, and faces in it that score low or may be outliers."""
+    cluster = clusters["cluster"].fill_null(-1).to_numpy()[scored.row]
+    z = scored.by_embedder
+    low = [c < threshold_at_far(curve, odd) for c, curve in zip(z, calibration.far_curves, strict=True)]
+    may_be = np.nan_to_num(probabilities[0][scored.row]) >= doubtful
+    reported = np.flatnonzero((cluster > 0) | may_be | np.logical_or.reduce(low))
+    rows, z = scored.row[reported], [c[reported] for c in z]
+    evidence = [_outlier_evidence([c[i] for c in z], int(k)) for i, k in enumerate(cluster[reported])]
     faces, identities = texts(clusters["face_id"])[rows], texts(clusters["identity"])[rows]
-    return findings_table("outlier", faces, identities, [c[rows] for c in z], evidence)
+    return findings_table("outlier", faces, identities, z, evidence, [p[rows] for p in probabilities])
 
 
 def _outlier_evidence(z: list[float], cluster: int) -> str:

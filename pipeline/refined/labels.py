@@ -18,6 +18,7 @@ from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
 from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
+from pipeline.refined.resolve_steps.merge_persons import without_contradictions
 from pipeline.refined.verdicts import match_answers, noise_tables, with_implied_answers
 from pipeline.refinement import Account, Refinement, latest, publish
 from pipeline.tables.build import Workers
@@ -69,7 +70,7 @@ def label(
         decide_shard,
         list(findings.shards),
         schema=schema.DECISIONS,
-        version=2,
+        version=3,
         params={
             "calibration": noise.calibration.shards[0],
             "limits": dict(sorted(noise.thresholds.items())),
@@ -84,6 +85,7 @@ def label(
         resolve_shard,
         [tuple(tuple(table.shards) for table in tables)],
         schema=schema.LABELS,
+        version=2,
         params={"decisions": decisions.shards, "undecided": undecided, "min_faces": min_faces},
         **run,
     )
@@ -127,7 +129,8 @@ def decide_shard(
     The policy's decisions have no time, so that the same findings give the same bytes.
     """
     findings = read_shard(root, part)
-    policy = _decided_by_policy(findings, judge(findings, dict(limits), read_calibration(root, calibration)))
+    verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
+    policy = _decided_by_policy(findings, without_contradictions(findings, verdicts))
     tables = [read_shard(root, shard) for shard in answers]
     people = with_implied_answers(pa.concat_tables(tables), findings) if tables else schema.ANSWERS.empty_table()
     row = pc.index_in(findings["finding_id"], value_set=people["finding_id"].combine_chunks())

@@ -54,9 +54,9 @@ def resolve(
      5. misplaced    a face that is another person is relabelled as that person.
      6. outlier, mixed    a face that is not the person of its identity is removed, and so are the remaining photos of
                      an identity in which no person is found.
-     7. merge        persons are merged, the pair with the highest score first, if every two persons of the merged
-                     group have a merge finding whose verdict is not "no": findings A-B and B-C alone do not merge A
-                     with C. The largest person gives the name.
+     7. merge        persons are merged, the pair with the highest score first, if more than half of the pairs across
+                     two groups have a merge finding and none has the verdict "no": findings A-B and B-C alone do not
+                     merge A with C. The largest person gives the name.
      8. conflict     of one picture under two identities that are merged now, one photo is removed; under two
                      identities that are not merged, both photos are removed if undecided is "drop".
      9. overlap      a person of a test set is removed with all persons merged with it; so is a picture of a test set.

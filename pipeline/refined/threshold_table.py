@@ -54,11 +54,25 @@ class ThresholdTables(NamedTuple):
 FINDING_RULES = (
     Rule(
         "outlier",
-        "FAR {outlier:g}; up to {lenient:g} for FRR {outlier_frr:g}",
+        "where probability {probability:.2g} lies; with few photos FAR {outlier:g}, up to {lenient:g} for FRR "
+        "{outlier_frr:g}",
         FUSED,
-        "a photo that scores less against the person of its identity is an outlier",
+        "a photo that scores less against the person of its identity is an outlier: the place for an identity with the "
+        "usual share of noise; each identity has a place of its own",
     ),
-    Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed only if it scores less than this as well"),
+    Rule(
+        "outlier_probability",
+        "{lost_per_noise:g} clean photos lost for a noise photo found",
+        "probability",
+        "a photo that is noise with this probability, by its fused score, is an outlier",
+    ),
+    Rule(
+        "agreement",
+        "{agreement:g} of that probability",
+        "probability",
+        "an outlier is removed only if it is noise with this probability by each embedder's own score, or else:",
+    ),
+    Rule("contrary", "FAR {contrary:g}", EACH, "an outlier is removed if it scores less than this by each embedder"),
     Rule(
         "misplaced",
         "FAR {misplaced:g} / persons",
@@ -124,10 +138,11 @@ def threshold_tables(
 ) -> ThresholdTables:
     """The two tables of a refinement's thresholds and of its clustering rules (RefineOptions.rules).
 
-    rates: from which the thresholds were computed; None for the policy's defaults. A threshold or rule that is not
-    described here, of an older refinement for example, gets a row without description.
+    rates: from which the thresholds were computed; None for the policy's defaults, with the cost of this refinement. A
+    threshold or rule that is not described here, of an older refinement for example, gets a row without description.
     """
-    asked = (rates or Rates())._asdict()
+    probability = thresholds.get("outlier_probability", 1 / (1 + Rates().lost_per_noise))
+    asked = (rates or Rates(lost_per_noise=round(1 / probability - 1, 3)))._asdict() | {"probability": probability}
     findings = [_finding_row(rule, rule.asked.format(**asked), thresholds) for rule in FINDING_RULES]
     grouping = [
         ThresholdRow(r.name, r.asked.format(rules[r.name]), "", r.unit, r.decides)

@@ -1,4 +1,4 @@
-"""Merges persons that are one human being, where no finding about two of the merged persons speaks against it."""
+"""Merges persons that are one human being, where the findings about most pairs of the merged persons agree."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,23 +23,56 @@ class MergeFinding(NamedTuple):
 def merge_persons(n: int, findings: Sequence[MergeFinding]) -> NDArray[np.signedinteger[Any]]:
     """The group [n] of each of n persons after the merges, as the lowest number of a person in the group.
 
-    Findings with the verdict "yes" are applied from the highest score to the lowest. Two groups are merged only if
-    every pair of persons across them has a finding and none of these has the verdict "no". So A-B and B-C alone do not
-    merge A with C: a chain of similar faces may lead from one human being to another.
+    Findings with the verdict "yes" are applied from the highest score to the lowest, until no further groups merge. Two
+    groups are merged only if no pair of persons across them has the verdict "no", and more than half of these pairs
+    have a finding; the other pairs were too little alike to be found, or had many more similar ones. So A-B and B-C
+    alone do not merge A with C: a chain of similar faces may lead from one human being to another. But a fourth
+    identity of a person joins the other three even if it was found with two of them only.
     """
     denied = {frozenset(f[:2]) for f in findings if f.verdict == "no"}
     allowed = {frozenset(f[:2]) for f in findings} - denied
     members: dict[int, list[int]] = {}
     group = np.arange(n)
-    for f in sorted(findings, key=lambda f: (-f.score, min(f[:2]), max(f[:2]))):
-        a, b = sorted((int(group[f.one]), int(group[f.two])))
-        if f.verdict != "yes" or a == b:
-            continue
-        first, second = members.get(a, [a]), members.get(b, [b])
-        if all(frozenset((i, j)) in allowed for i in first for j in second):
-            members[a] = first + second
-            group[second] = a
+    waiting = [f for f in findings if f.verdict == "yes"]
+    waiting.sort(key=lambda f: (-f.score, min(f[:2]), max(f[:2])))
+    merged = True
+    while merged and waiting:
+        merged = False
+        left = []
+        for f in waiting:
+            a, b = sorted((int(group[f.one]), int(group[f.two])))
+            if a == b:
+                continue
+            first, second = members.get(a, [a]), members.get(b, [b])
+            pairs = [frozenset((i, j)) for i in first for j in second]
+            if denied.isdisjoint(pairs) and 2 * sum(pair in allowed for pair in pairs) > len(pairs):
+                members[a] = first + second
+                group[second] = a
+                merged = True
+            else:
+                left.append(f)
+        waiting = left
     return group
+
+
+def without_contradictions(findings: pa.Table, verdicts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The verdicts [n] on n findings, with "unsure" for each merge that the other findings contradict.
+
+    Such a merge would join groups of persons most of whom were not found to be alike, or some of whom people keep
+    apart. It merges nothing (merge_persons), so people are asked.
+    """
+    rows = np.flatnonzero(np.asarray(findings["kind"].to_numpy(), object) == "merge")
+    merges = findings.select(["subject", "object", "score"]).take(pa.array(rows)).to_pylist()
+    names = {name: i for i, name in enumerate(sorted({m[side] for m in merges for side in ("subject", "object")}))}
+    found = [
+        MergeFinding(names[m["subject"]], names[m["object"]], m["score"] or 0.0, str(verdicts[row]))
+        for m, row in zip(merges, rows.tolist(), strict=True)
+    ]
+    group = merge_persons(len(names), found)
+    blocked = np.array([f.verdict == "yes" and group[f.one] != group[f.two] for f in found], bool)
+    verdicts = verdicts.copy()
+    verdicts[rows[blocked]] = "unsure"
+    return verdicts
 
 
 def merge_targets(

@@ -1,8 +1,9 @@
 """The machine's belief in a finding: the posterior probability that the finding holds.
 
 By Bayes' rule from two densities: that of impostor scores (the calibration's curve) and that of genuine scores (fitted
-to the clusters of this data). Where the embedders contradict each other, the belief is moved half way to one half. The
-belief orders the queue and is the prior of people's votes; it never decides about a photo.
+to the clusters of this data). An outlier's is the probability that came with its finding, if there is one. Where the
+embedders contradict each other, the belief is moved half way to one half. The belief orders the queue and is the prior
+of people's votes; it never decides about a photo.
 """
 
 from typing import Any, NamedTuple
@@ -11,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.noise.findings import score_columns
+from pipeline.noise.findings import probability_columns, score_columns
+from pipeline.noise.outliers.score_mixture import impostor_density
 from pipeline.noise.scores.far_curve import FarCurve, far_at
 from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.score_norm import Floats
@@ -21,7 +23,6 @@ MIN_BELIEF, MAX_BELIEF = 0.005, 0.995  # limits of the belief: no finding is cer
 SAME_PERSON_PRIOR = 0.05  # share of persons with a second identity, or in a test set: the prior of merge and overlap
 HARD_SHARE = 0.02  # share of a person's photos (blurred, turned away) that score anywhere between impostor and genuine
 MIN_FACES = 10  # with fewer faces in clusters the genuine mean is that of the calibration
-STEP = 0.05  # difference of scores by which the density of impostor scores is computed from the FAR curve
 SAME_PERSON_KINDS = ("misplaced", "merge", "overlap")  # kinds that claim "one person"; others claim "two persons"
 
 
@@ -74,6 +75,9 @@ def finding_beliefs(
     belief = np.where(verdicts == "yes", MAX_BELIEF, MIN_BELIEF)
     two_persons = np.isin(kind, ("outlier", "split", "mixed")) & has_score
     belief[two_persons] = outlier_belief(fused[two_persons], calibration.fused_curve, genuine)
+    probability = probability_columns(findings)[0]
+    known = (kind == "outlier") & np.isfinite(probability)
+    belief[known] = probability[known]
     one_person = np.isin(kind, SAME_PERSON_KINDS) & has_score
     false_matches = far_at(calibration.fused_curve, fused[one_person]) * max(1, persons)  # expected number
     belief[one_person] = SAME_PERSON_PRIOR / (SAME_PERSON_PRIOR + false_matches)
@@ -99,16 +103,10 @@ def outlier_belief(scores: NDArray[np.floating[Any]], curve: FarCurve, genuine: 
 
     curve: the FAR curve of the fused score.
     """
-    outliers = genuine.outside_share * _impostor_density(curve, scores)
+    outliers = genuine.outside_share * impostor_density(curve, scores)
     deviations = (scores - genuine.mean) / genuine.deviation
     normal = np.exp(-0.5 * deviations**2) / (genuine.deviation * np.sqrt(2 * np.pi))
     # a hard photo of a person may have any score between the impostor median (curve.a) and the genuine mean
     hard = ((curve.a <= scores) & (scores <= genuine.mean)) / max(genuine.mean - curve.a, 1e-3)
     members = (1 - genuine.outside_share) * ((1 - HARD_SHARE) * normal + HARD_SHARE * hard)
     return np.asarray(outliers / np.maximum(outliers + members, 1e-12))
-
-
-def _impostor_density(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
-    """The density [n] of impostor scores at scores [n]; below the median, where the curve ends, it is mirrored."""
-    scores = np.maximum(scores, 2 * curve.a - scores)
-    return np.asarray(np.maximum(far_at(curve, scores - STEP) - far_at(curve, scores + STEP), 1e-12) / (2 * STEP))

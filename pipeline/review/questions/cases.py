@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.scores.fusion import Calibration
+from pipeline.refined.resolve_steps.merge_persons import without_contradictions
 from pipeline.refinement import Refinement
 from pipeline.review.questions.belief import (
     SAME_PERSON_KINDS,
@@ -83,7 +84,8 @@ def _cases_of_findings(
     context: FindingContext,
 ) -> list[Case]:
     """One case for each finding [n] that is not a conflict; refs [n]: the references to the findings."""
-    verdicts, persons = judge(findings, refinement.thresholds, calibration), len(refinement.persons)
+    verdicts = without_contradictions(findings, judge(findings, refinement.thresholds, calibration))
+    persons = len(refinement.persons)
     beliefs = finding_beliefs(findings, verdicts, calibration, genuine, persons=persons)
     errors = error_probabilities(beliefs, verdicts, keep_undecided=refinement.options.undecided == "keep")
     explanations = explain_findings(findings, calibration, persons=len(context.persons))

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from pipeline.noise import clusters
-from pipeline.noise.clusters import ClusterRates, centre_scores, cluster, inner_faces, robust_centre
-from pipeline.noise.scores.fusion import all_impostor_stats
+from pipeline.noise.clusters import FALSE_LINKS, ClusterRates, centre_scores, cluster, inner_faces, robust_centre
+from pipeline.noise.linkage import average_linkage
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import all_impostor_stats, fused_scores
+from pipeline.sample.cases.drawn_vectors import ageing_person
 from tests.builders.tables.drawn_vectors import PLAIN, TWO, person, photos_of, unit
 
 
@@ -59,3 +62,25 @@ def test_a_members_own_vector_does_not_raise_its_score():
     scores = centre_scores(faces, np.array([True, True, False]), PLAIN)[0]
     assert scores[:2].tolist() == [0, 0], "each is compared with the other one only"
     assert np.isnan(centre_scores(faces, np.array([True, False, False]), PLAIN)[0][0])
+
+
+def test_a_second_person_in_fragments_becomes_one_cluster():
+    rng = np.random.default_rng(5)
+    parent, child = person(rng), person(rng)
+    of_parent = photos_of(parent, 400, rng)
+    of_child = ageing_person(rng, unit(child + 0.25 * parent), 120, ages=20, drift=0.3, noise=0.9)
+    others = [person(rng) for _ in range(40)]
+    faces = all_impostor_stats([np.concatenate([of_parent, of_child, others])], PLAIN)
+    labels = cluster(faces, PLAIN)
+    min_score = threshold_at_far(PLAIN.fused_curve, FALSE_LINKS / (560 * 559 / 2))
+    linked = average_linkage(fused_scores(faces, faces, PLAIN), min_score)
+    assert len(set(linked[400:520])) > 10, "the linkage alone leaves fragments"
+    assert (labels[:400] == 0).all()
+    assert (labels[400:520] == 1).mean() > 0.95
+    assert not np.isin(labels[520:], (0, 1)).any()
+
+
+def test_two_companions_in_a_few_photos_each_stay_two_clusters():
+    rng = np.random.default_rng(6)
+    x = np.concatenate([photos_of(person(rng), n, rng) for n in (30, 5, 4)])
+    assert cluster(all_impostor_stats([x], PLAIN), PLAIN).tolist() == [0] * 30 + [1] * 5 + [2] * 4

@@ -89,3 +89,28 @@ def test_thresholds_rise_with_the_number_of_comparisons():
 
 def test_a_finding_without_a_score_is_for_people():
     assert verdict("outlier", np.nan, np.nan) == "unsure"
+
+
+@pytest.mark.parametrize(
+    ("z", "probability", "least", "expected"),
+    [
+        ((1.0, 1.0), 0.9, 0.8, "yes"),
+        ((1.0, 1.0), 0.5, 0.5, "no"),  # the score is low, but it is as likely a hard photo
+        ((4.5, 4.5), 0.9, 0.2, "yes"),  # somebody who looks alike scores high, and each embedder thinks so
+        ((4.5, 4.5), 0.9, 0.05, "unsure"),
+        ((3.5, 3.5), 0.9, 0.0, "yes"),  # or each embedder scores low
+        ((1.0, 1.0), np.nan, np.nan, "yes"),  # without a probability the score decides
+    ],
+)
+def test_an_outlier_is_decided_by_its_probability(z, probability, least, expected):
+    limits = thresholds(TWO, persons=100, tests=100)
+    beliefs = [np.array([probability]), np.array([least])]
+    row = findings_table("outlier", ["f"], [None], [np.array([v]) for v in z], [""], beliefs)
+    assert judge(row, limits, TWO)[0] == expected
+
+
+def test_fewer_clean_photos_lost_ask_for_surer_outliers():
+    row = findings_table("outlier", ["f"], [None], [np.ones(1)], [""], [np.array([0.7]), np.array([0.7])])
+    for cost, expected in ((1.0, "yes"), (0.2, "no")):
+        limits = thresholds(PLAIN, persons=9, tests=9, rates=Rates(lost_per_noise=cost))
+        assert judge(row, limits, PLAIN)[0] == expected

@@ -1,0 +1,96 @@
+"""Photos with their truth, from which cases are made, and the folder that a case is written to.
+
+A maker takes the photos of a data set whose truth is known (a folder as `refinery sample world` writes it) and gives
+other ones: the same pictures under other identities. So a case can be planted in anybody's data.
+"""
+
+import csv
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.tables import storage
+
+COLUMNS = ("path", "claimed", "person", "kind", "of")
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo and the truth about it: see pipeline/README.md, "A known truth"."""
+
+    path: str  # below photos/
+    claimed: str  # identity
+    person: str
+    kind: str  # clean, outlier, flip, duplicate or junk
+    of: str = ""  # of a duplicate the path of the original
+    source: str = ""  # the path of the picture's file in the folder that the case was made from; "": the same path
+
+    @property
+    def file(self) -> str:
+        """The path of the picture's file in the folder that the case was made from."""
+        return self.source or self.path
+
+
+def read_photos(folder: Path) -> list[LabelledPhoto]:
+    """The photos of a folder with photos/ and truth.tsv. Raises UserError when the truth is missing or unreadable."""
+    file = folder / "truth.tsv"
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+        return [LabelledPhoto(*(row[c] for c in COLUMNS)) for row in rows]
+    except (OSError, UnicodeError, KeyError) as error:
+        raise UserError(f"{file}: expected the tab-separated columns {', '.join(COLUMNS)} ({error})") from None
+
+
+def moved(photo: LabelledPhoto, identity: str, person: str) -> LabelledPhoto:
+    """The photo under another identity, which stands for `person`."""
+    kind = "clean" if photo.person == person else "outlier"
+    path = f"{identity}/{photo.file.replace('/', '-')}"
+    return LabelledPhoto(path, identity, photo.person, kind, source=photo.file)
+
+
+def write_case(source: Path, out: Path, photos: Sequence[LabelledPhoto]) -> None:
+    """Write a case: the photos as hard links (copies on another disk), truth.tsv and identities.tsv.
+
+    source: the folder from which the case was made. An identity stands for the persons of its clean photos. Raises
+    UserError when `out` holds something already.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty: give a folder that is empty or not there yet")
+    for photo in photos:
+        target = out / "photos" / photo.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source / "photos" / photo.file, target)
+        except OSError:
+            shutil.copyfile(source / "photos" / photo.file, target)
+    persons = persons_of(photos)
+    identities = [(claimed, " ".join(persons[claimed])) for claimed in sorted(persons)]
+    rows = [[getattr(photo, c) for c in COLUMNS] for photo in photos]
+    storage.put(str(out), "truth.tsv", _table(COLUMNS, rows).encode())
+    storage.put(str(out), "identities.tsv", _table(("claimed", "persons"), identities).encode())
+
+
+def persons_of(photos: Iterable[LabelledPhoto]) -> dict[str, tuple[str, ...]]:
+    """By identity the persons of its clean photos."""
+    persons: dict[str, set[str]] = {}
+    for photo in photos:
+        if photo.kind == "clean":
+            persons.setdefault(photo.claimed, set()).add(photo.person)
+    return {claimed: tuple(sorted(shown)) for claimed, shown in persons.items()}
+
+
+def clean_photos(photos: Iterable[LabelledPhoto]) -> dict[str, list[LabelledPhoto]]:
+    """The clean photos of each person, the person and the paths in order."""
+    by_person: dict[str, list[LabelledPhoto]] = {}
+    for photo in sorted(photos, key=lambda p: (p.person, p.path)):
+        if photo.kind == "clean":
+            by_person.setdefault(photo.person, []).append(photo)
+    return by_person
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join("\t".join(row) + "\n" for row in (head, *rows))

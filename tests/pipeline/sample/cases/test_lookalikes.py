@@ -1,0 +1,47 @@
+"""Identities with noise that looks alike, and the folder that a case is written to."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.sample.cases.labelled_photos import LabelledPhoto, read_photos, write_case
+from pipeline.sample.cases.lookalikes import lookalikes
+
+EAST, NORTH = np.eye(2)
+CLEAN = [LabelledPhoto(f"{p}/{k}.jpg", p, p.upper(), "clean") for p in ("a", "b") for k in range(4)]
+NOISE = [LabelledPhoto(f"a/o{k}.jpg", "a", f"O{k}", "outlier") for k in range(8)]
+
+
+def vectors():
+    of_person = {"A": EAST, "B": NORTH} | {f"O{k}": EAST if k % 2 else NORTH for k in range(8)}
+    return {p.path: of_person[p.person] for p in [*CLEAN, *NOISE]}
+
+
+def test_each_person_gets_the_photos_of_those_who_look_alike():
+    case = lookalikes([*CLEAN, *NOISE], vectors(), shares=[0.5])
+    assert Counter((p.claimed, p.kind) for p in case) == {
+        (person, kind): 4 for person in "AB" for kind in ("clean", "outlier")
+    }
+    of_a = {p.person for p in case if p.claimed == "A" and p.kind == "outlier"}
+    assert of_a == {"O1", "O3", "O5", "O7"}, "these have the vector of A"
+    assert len({p.file for p in case}) == len(case), "each picture once"
+
+
+def test_a_case_is_written_with_its_pictures_and_its_truth(tmp_path):
+    for photo in [*CLEAN, *NOISE]:
+        (tmp_path / "world" / "photos" / photo.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "world" / "photos" / photo.path).write_text(photo.path)
+    case = lookalikes([*CLEAN, *NOISE], vectors(), shares=[0.25])
+    write_case(tmp_path / "world", tmp_path / "case", case)
+    truth = read_truth(tmp_path / "case")
+    assert list(truth.kind).count("outlier") == 2  # of 5 photos each, rounded
+    assert truth.persons == {"A": ("A",), "B": ("B",)}
+    assert [(p.path, p.person) for p in read_photos(tmp_path / "case")] == [(p.path, p.person) for p in case]
+    assert all((tmp_path / "case" / "photos" / p.path).read_text() == p.file for p in case)
+    with pytest.raises(UserError, match="is not empty"):
+        write_case(tmp_path / "world", tmp_path / "case", case)
+    with pytest.raises(UserError, match="expected the tab-separated columns"):
+        read_photos(tmp_path / "nowhere")
