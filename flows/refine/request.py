@@ -20,6 +20,7 @@ class RefineRequest:
     sources: Sequence[Source]
     models: Models
     test_sets: Sequence[str]  # paths
+    references: Sequence[str]  # paths of photos of other people, for the calibration alone
     aligned: bool  # the photos are aligned crops
     undecided: str  # keep or drop
     min_faces: int
@@ -38,6 +39,7 @@ class RefineRequest:
         probes: str = "",
         gallery: str = "",
         test_set: Sequence[str] = (),
+        reference: Sequence[str] = (),
         aligned: bool = False,
         flip: str = "none",
         min_faces: int = 2,
@@ -60,9 +62,11 @@ class RefineRequest:
             lambda: parse_memory(memory),
             lambda: _check_undecided(undecided),
             lambda: _check_min_faces(min_faces),
-            *(partial(existing_path, path) for path in test_set),
+            *(partial(existing_path, path) for path in (*test_set, *reference)),
         )
-        return cls(sources, models, test_set, aligned, undecided, min_faces, shards or None, pool, memory_bytes)
+        return cls(
+            sources, models, test_set, reference, aligned, undecided, min_faces, shards or None, pool, memory_bytes
+        )
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:

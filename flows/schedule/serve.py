@@ -38,6 +38,7 @@ from flows.cli.options import (
     Probes,
     ProjectName,
     ProposeGroups,
+    References,
     Root,
     Roster,
     SecondEmbedder,
@@ -98,6 +99,7 @@ def serve(
     probes: Probes = "",
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
+    reference: References = NONE_GIVEN,
     aligned: Aligned = False,
     flip: Flip = "none",
     min_faces: MinFaces = 2,
@@ -128,7 +130,7 @@ def serve(
     reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level}
     size = {"shards": shards, "workers": workers, "memory": memory}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
-    rules = {"test_set": test_set, "min_faces": min_faces, "undecided": undecided}
+    rules = {"test_set": test_set, "reference": reference, "min_faces": min_faces, "undecided": undecided}
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}
     schedule = Schedule(refine_cron, review_cron, out, format, target_noise)

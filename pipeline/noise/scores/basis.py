@@ -1,5 +1,6 @@
 """What a calibration was measured on, so that people can tell a measured threshold from an assumed one."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 GUESS_SHARE = 0.5  # from this share of assumption on, thresholds are called a guess
@@ -21,9 +22,17 @@ class CalibrationBasis(NamedTuple):
         """Whether the thresholds are more an assumption than a measurement."""
         return self.assumed > GUESS_SHARE
 
-    def line(self) -> str:
-        """How the thresholds came about, in one line."""
-        reference = f" and {self.references:,} of reference photos" if self.references else ""
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> "CalibrationBasis":
+        """The basis in a mapping of its fields, such as an older refinement may lack."""
+        return cls(**{name: value for name, value in values.items() if name in cls._fields})  # type: ignore[arg-type]
+
+    def line(self, references: Sequence[str] = ()) -> str:
+        """How the thresholds came about, in one line; references: the names of the reference photos."""
+        if not self.faces:
+            return "it is not recorded how they came about"
+        names = f" ({', '.join(references)})" if references else ""
+        reference = f" and {self.references:,} of reference photos{names}" if self.references else ""
         measured = (
             f"measured on {self.impostor_pairs:,} impostor pairs of {self.faces:,} faces, {self.persons:,} persons, "
             f"from {self.identities:,} identities of the data{reference}; "

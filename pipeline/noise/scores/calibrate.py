@@ -68,7 +68,7 @@ def _spread(faces: Sequence[FaceVectors], identity: NDArray[Any], weights: Float
         part, of = [take_rows(f, rows) for f in faces], identity[rows]
         n = int((of[:, None] != of[None]).sum()) // 2
         thresholds.append(threshold_at_far(fit_far_curve(_highest(part, of, n, weights), n), SPREAD_FAR))
-    return round(float(np.std(thresholds, ddof=1)) / np.sqrt(QUARTERS), 6)
+    return round(float(np.std(thresholds, ddof=1) / np.sqrt(QUARTERS)), 6)
 
 
 def impostor_model(x: NDArray[Any]) -> ImpostorModel:

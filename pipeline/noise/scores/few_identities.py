@@ -64,7 +64,7 @@ def calibrate_few_identities(x: Sequence[NDArray[Any]], *, identity: NDArray[Any
         persons=pairs.persons,
         impostor_pairs=int(pairs.impostor.sum()),
         spread=round(spread, 6),
-        assumed=round(PRIOR_PAIRS / (PRIOR_PAIRS + pairs.count), 6),
+        assumed=round(PRIOR_PAIRS / (PRIOR_PAIRS + pairs.person_pairs), 6),
     )
     return Calibration(models, genuine.weights, curves, fused, genuine.mean, genuine.deviation, genuine.share, basis)
 
@@ -148,7 +148,7 @@ def _shrunk(quantiles: Floats, pairs: float) -> FarCurve:
 def _quantiles(scores: Floats, weight: Floats) -> Floats:
     """The weighted quantiles 1 - FARS of sorted scores [m]."""
     total = np.cumsum(weight)
-    return np.interp(1 - FARS, (total - weight / 2) / total[-1], scores)
+    return np.asarray(np.interp(1 - FARS, (total - weight / 2) / total[-1], scores))
 
 
 def _spread(scores: Floats, weight: Floats, persons: tuple[NDArray[Any], NDArray[Any]]) -> float:

@@ -36,7 +36,7 @@ class PersonPairs(NamedTuple):
     persons: int
 
     @property
-    def count(self) -> float:
+    def person_pairs(self) -> float:
         """The number of pairs of persons that are compared."""
         return float(self.weight[self.impostor].sum())
 
