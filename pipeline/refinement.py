@@ -25,7 +25,7 @@ REMOVABLE_FILES = re.compile(
 RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 # refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
 # holds several are numbered (embeddings_0, embeddings_1), and one field has another name in the file
-NUMBERED_FIELDS = ("embeddings", "test_faces")
+NUMBERED_FIELDS = ("embeddings", "test_faces", "references")
 NAMES_IN_FILE = {"findings_with_people": "heard"}
 
 
@@ -65,6 +65,8 @@ class RefineOptions:
     identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
     # FARs by which faces are clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
+    references: tuple[str, ...] = ()  # names of photos of other people that the calibration used
+    calibration: Mapping[str, float] = field(default_factory=dict)  # what it was measured on: noise/scores/basis.py
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Refinement:
     decisions: Table  # a verdict for each row of `judged_findings`
     labels: Table
     test_faces: tuple[Table, ...] = ()  # the faces of each test set
+    references: tuple[Table, ...] = ()  # faces and embeddings of photos of other people that the calibration used
     answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
     # the findings, and further ones that only people answered; None: there are no such further ones
     findings_with_people: Table | None = None

@@ -10,6 +10,11 @@ def user_cache() -> Path:
     return Path(chosen).absolute() if chosen else Path.home() / ".cache" / "refinery"
 
 
+def cohorts_cache() -> str:
+    """The root in the user's cache for the cohorts that `refinery calibrate` makes."""
+    return str(user_cache() / "cohorts")
+
+
 def faces_cache() -> str:
     """The root in the user's cache for the faces and embeddings of test sets and of folders that were searched."""
     return str(user_cache() / "faces")

@@ -83,6 +83,13 @@ BENCHMARKS = (
         "refinery benchmark cut ROOT --world noisy_lfw",
     ),
     CommandEntry(
+        "benchmark few-identities",
+        MEASURE,
+        "flows.benchmark.few_identities.flow:few_identities",
+        "Few identities refined alone, beside the same ones inside their data set.",
+        "refinery benchmark few-identities ROOT --world world --identities 6 --draws 20",
+    ),
+    CommandEntry(
         "benchmark figures",
         MEASURE,
         "flows.benchmark.figures:figures",

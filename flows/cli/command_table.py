@@ -88,6 +88,13 @@ COMMANDS = (
         "refinery clean ROOT --dry-run",
     ),
     CommandEntry(
+        "calibrate",
+        DATA,
+        "flows.refine.calibration.flow:calibrate",
+        "Keep embeddings of other people by an embedder, for thresholds of data with few identities.",
+        "refinery calibrate arcface.onnx PATH --detector scrfd.onnx",
+    ),
+    CommandEntry(
         "sample",
         DATA,
         "",

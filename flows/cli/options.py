@@ -64,6 +64,14 @@ TestSets = Annotated[
         help="A .bin, a pairs.txt, a folder of people, or another kind of `evaluate --help`; may be repeated.",
     ),
 ]
+References = Annotated[
+    list[str],
+    typer.Option(
+        "--reference",
+        help="Photos of other people, for the calibration of data with few identities: a folder of people, or a folder "
+        "of photos that each show another person; may be repeated.",
+    ),
+]
 Cache = Annotated[
     str,
     typer.Option(

@@ -11,7 +11,7 @@ from pipeline.errors import UserError
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.noise.calibration import FACES, IDENTITIES, read_calibration
 from pipeline.noise.scores.calibrate import calibrate
-from pipeline.noise.scores.far_curve import FEW_PAIRS, FarCurve
+from pipeline.noise.scores.far_curve import FarCurve
 from pipeline.noise.scores.score_norm import ImpostorModel
 from pipeline.refinement import latest
 from pipeline.tables.build import Workers
@@ -49,7 +49,7 @@ def refined_gallery(root: str, model: FaceEmbedder) -> Gallery:
         )
     calibration = read_calibration(root, refinement.calibration.shards[0])
     impostors, far_curve = calibration.impostors[0], calibration.far_curves[0]
-    guess = _impostor_pairs(FACES * refinement.account.identities_claimed) < FEW_PAIRS
+    guess = calibration.basis.is_guess
     return Gallery(refinement.photos, refinement.faces, embeddings, impostors, far_curve, refinement.labels, guess)
 
 
@@ -64,13 +64,8 @@ def folder_gallery(
     if not len(x):
         raise UserError(f"no photo of {folder} shows a face: give another folder, or another --detector")
     calibration = calibrate([x], identity=identity)
-    guess = _impostor_pairs(len(x)) < FEW_PAIRS
+    guess = calibration.basis.is_guess
     return Gallery(photos, faces, embeddings, calibration.impostors[0], calibration.far_curves[0], None, guess)
-
-
-def _impostor_pairs(faces: int) -> int:
-    """About how many impostor pairs this many faces of a sample make."""
-    return faces * (faces - 1) // 2
 
 
 def _calibration_sample(embeddings: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -22,6 +22,7 @@ from flows.cli.options import (
     Memory,
     MinFaces,
     Probes,
+    References,
     Root,
     SecondEmbedder,
     Shards,
@@ -31,12 +32,14 @@ from flows.cli.options import (
 )
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
+from flows.refine.calibration.reference import reference_photos
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
+from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
 from pipeline.noise.person_gallery import PERSON_FAR
 from pipeline.noise.pictures.same_picture import MIN_COARSE
@@ -72,6 +75,7 @@ def refine(
     probes: Probes = "",
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
+    reference: References = NONE_GIVEN,
     aligned: Aligned = False,
     flip: Flip = "none",
     min_faces: MinFaces = 2,
@@ -95,6 +99,7 @@ def refine(
         probes=probes,
         gallery=gallery,
         test_set=test_set,
+        reference=reference,
         aligned=aligned,
         flip=flip,
         min_faces=min_faces,
@@ -122,6 +127,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
     # before the long work on the data, because a test set without a face is refused
     tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
+    reference = reference_photos(root, photos, request.references, request.models, workers=workers)
     faces = build_faces(
         root,
         photos,
@@ -138,6 +144,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         embeddings,
         tests=tests,
         rates=request.rates,
+        references=reference.embeddings,
         workers=workers,
         memory_bytes=request.memory_bytes,
     )
@@ -163,6 +170,8 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         follow_links=any(o.follow_links for o in folder_options),
         identity_level=max(o.identity_level for o in folder_options),
         rules=EARLY_RATES,
+        references=reference.names,
+        calibration=read_calibration(root, noise.calibration.shards[0]).basis._asdict(),
     )
     return Refinement(
         photos,
@@ -171,5 +180,6 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         **noise._asdict(),
         **labelling._asdict(),
         test_faces=tuple(test.faces for test in tests),
+        references=reference.tables,
         options=options,
     )

@@ -22,6 +22,7 @@ class RefineRequest:
     sources: Sequence[Source]
     models: Models
     test_sets: Sequence[str]  # paths
+    references: Sequence[str]  # paths of photos of other people, for the calibration alone
     aligned: bool  # the photos are aligned crops
     undecided: str  # keep or drop
     min_faces: int
@@ -41,6 +42,7 @@ class RefineRequest:
         probes: str = "",
         gallery: str = "",
         test_set: Sequence[str] = (),
+        reference: Sequence[str] = (),
         aligned: bool = False,
         flip: str = "none",
         min_faces: int = 2,
@@ -65,10 +67,22 @@ class RefineRequest:
             lambda: _check_undecided(undecided),
             lambda: _check_min_faces(min_faces),
             lambda: _check_lost_per_noise(lost_per_noise),
-            *(partial(existing_path, path) for path in test_set),
+            *(partial(existing_path, path) for path in (*test_set, *reference)),
         )
         rates = Rates(lost_per_noise=lost_per_noise)
-        return cls(sources, models, test_set, aligned, undecided, min_faces, shards or None, pool, memory_bytes, rates)
+        return cls(
+            sources,
+            models,
+            test_set,
+            reference,
+            aligned,
+            undecided,
+            min_faces,
+            shards or None,
+            pool,
+            memory_bytes,
+            rates,
+        )
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:

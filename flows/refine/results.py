@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.cli.result import Result, text_table
 from flows.prefect_runtime.artifacts import publish_link, publish_table
+from pipeline.noise.scores.basis import CalibrationBasis
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
 
@@ -18,13 +19,28 @@ class RefineResult(Result):
     rules: dict[str, float]  # of the stages before there are findings
     tables: dict[str, str]
     root: str
+    calibration: dict[str, float]  # what the thresholds were measured on: see CalibrationBasis
+    references: tuple[str, ...]  # names of the photos of other people that the calibration used
+    warning: str  # that the thresholds are a guess, and what to do; "": they are not
 
     @classmethod
     def of(cls, refinement: Refinement) -> "RefineResult":
         """The result of a refinement."""
         addresses = {role: f"{table.name}/{table.address}" for role, table in refinement.tables.items()}
         thresholds, rules = dict(refinement.thresholds), dict(refinement.options.rules)
-        return cls(refinement.account, thresholds, rules, addresses, refinement.root)
+        options = refinement.options
+        warning = CalibrationBasis.of(options.calibration).warning()
+        calibration = dict(options.calibration)
+        return cls(
+            refinement.account,
+            thresholds,
+            rules,
+            addresses,
+            refinement.root,
+            calibration,
+            tuple(options.references),
+            warning,
+        )
 
     def rows(self) -> list[dict[str, object]]:
         """The account."""
@@ -40,6 +56,8 @@ class RefineResult(Result):
             *_threshold_lines(tables.findings),
             "rules by which faces are clustered, before there are findings:",
             *_threshold_lines(tables.grouping),
+            f"calibration: {CalibrationBasis.of(self.calibration).line(self.references)}",
+            *([f"warning: {self.warning}"] if self.warning else []),
             f"next: refinery report {self.root}",
             f"      refinery labels {self.root} --out labels.tsv",
             f"      refinery export {self.root} --out refined --format recordio",

@@ -28,8 +28,11 @@ class EmbeddedTestSet(NamedTuple):
     embeddings: list[Table]
 
 
-def check_has_faces(faces: Table, test_set: str) -> None:
-    """Raise UserError for a test set of whose photos none can be read or shows a face; faces: its faces table."""
+def check_has_faces(faces: Table, test_set: str, *, what: str = "a test set of photos") -> None:
+    """Raise UserError for a test set of whose photos none can be read or shows a face; faces: its faces table.
+
+    what: it should be, for the message.
+    """
     first_fault = ""
     for rows in faces.batches(["jpeg", "failure"]):
         if rows["jpeg"].null_count < len(rows):
@@ -37,7 +40,7 @@ def check_has_faces(faces: Table, test_set: str) -> None:
         first_fault = first_fault or next((str(f) for f in rows["failure"].to_pylist() if f), "")
     raise UserError(
         f"none of the {len(faces)} photos of {test_set} can be used ({first_fault or 'it has none'}): "
-        "give a test set of photos that show faces"
+        f"give {what} that show faces"
     )
 
 

@@ -138,7 +138,10 @@ def _threshold_section(refinement: Refinement, calibration: Calibration) -> str:
         for row in tables.findings
     ]
     head = (*COLUMNS[:-1], "typical cosine", COLUMNS[-1])
+    basis = calibration.basis
+    warning = f"<p><strong>Warning:</strong> {escape(basis.warning())}.</p>" if basis.is_guess else ""
     return (
+        f"<p>The thresholds were {escape(basis.line(refinement.options.references))}.</p>{warning}"
         f"<p>{escape(EXPLANATION)} {TYPICAL}</p>"
         f"<h3>Thresholds that decide about findings</h3>{table(head, findings)}"
         "<h3>Rules by which the faces of an identity are clustered, before there are findings</h3>"

@@ -127,8 +127,9 @@ def absolute_paths(options: Mapping[str, Any]) -> dict[str, Any]:
     absolute = dict(options)
     if "source" in options:
         absolute["source"] = [word for s in parse_sources(options["source"]) for word in (s.kind, f"{s.name}={s.path}")]
-    if "test_set" in options:
-        absolute["test_set"] = [str(Path(p).absolute()) for p in options["test_set"]]
+    for name in ("test_set", "reference"):
+        if name in options:
+            absolute[name] = [str(Path(p).absolute()) for p in options[name]]
     if "root" in options and "://" not in options["root"]:
         absolute["root"] = str(Path(options["root"]).absolute())
     for name in FILE_OPTIONS:

@@ -39,6 +39,7 @@ from flows.cli.options import (
     Probes,
     ProjectName,
     ProposeGroups,
+    References,
     Root,
     Roster,
     SecondEmbedder,
@@ -99,6 +100,7 @@ def serve(
     probes: Probes = "",
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
+    reference: References = NONE_GIVEN,
     aligned: Aligned = False,
     flip: Flip = "none",
     min_faces: MinFaces = 2,
@@ -132,6 +134,7 @@ def serve(
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
     rules = {
         "test_set": test_set,
+        "reference": reference,
         "min_faces": min_faces,
         "undecided": undecided,
         "lost_per_noise": lost_per_noise,

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.noise.scores.calibrate import calibrate
+from pipeline.noise.scores.basis import CalibrationBasis
+from pipeline.noise.scores.calibrate import FEW_IDENTITIES, calibrate
 from pipeline.noise.scores.far_curve import FarCurve
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.score_norm import ImpostorModel
@@ -24,6 +25,7 @@ from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard, read_shards
 
 IDENTITIES, FACES = 1200, 3  # identities in the sample, and faces of each: 6.5 million impostor pairs
+FEW_FACES, MAX_FACES = 1200, 60  # faces in a sample of few identities, which is measured otherwise, and most of one
 CALIBRATION = pa.schema(
     [
         ("embedder", pa.int8()),  # 0: the first, 1: the second, -1: all fused
@@ -36,52 +38,96 @@ CALIBRATION = pa.schema(
         ("share", pa.float64()),  # genuine_share
         ("mean", pa.list_(pa.float64())),  # mean, covariance: of the impostor model
         ("covariance", pa.list_(pa.float64())),
+        ("identities", pa.int64()),  # this and the next: the basis, see CalibrationBasis
+        ("references", pa.int64()),
+        ("faces", pa.int64()),
+        ("persons", pa.int64()),
+        ("impostor_pairs", pa.int64()),
+        ("deviation", pa.float64()),  # the basis's spread
+        ("assumed", pa.float64()),
     ]
 )
 
+BASIS_COLUMNS = {"spread": "deviation"}  # fields of the basis whose columns have other names
+
 
 class SampledFace(NamedTuple):
-    """A face of the sample: its claimed identity, its id, and each embedder's vector."""
+    """A face of the sample: its identity, its id, and each embedder's vector."""
 
+    reference: bool  # it is no part of the data set
     identity: str
     face_id: str
     x: list[NDArray[Any]]
 
 
-def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Table:
+def calibration_shard(
+    part: tuple[Sequence[Shard], ...], *, root: str, references: tuple[Sequence[Shard], ...] = ()
+) -> pa.Table:
     """The calibration of a data set. part: for each embedder all shards of embeddings.
 
     The sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
-    lowest face_id, so that it does not depend on how identities are assigned to shards.
+    lowest face_id, so that it does not depend on how identities are assigned to shards. references: for each embedder
+    all shards of embeddings of faces that are no part of the data set, whose identities take the places that are left;
+    a face without an identity is one of its own. Of few identities more faces are taken.
     """
-    identities: set[str] = set()
-    for table in read_shards(root, part[0], ["identity"]):
-        identities.update(n for n in table["identity"].unique().to_pylist() if n is not None)
-    drawn = sorted(identities, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
-    sample = partial(_sample, root, identities=pa.array(drawn, pa.string()))
-    faces = [f for rows in prefetch(sample, zip(*part, strict=True), threads=READ_THREADS, per_thread=1) for f in rows]
-    faces.sort(key=lambda f: f[:2])
-    _, codes = np.unique([f.identity for f in faces], return_inverse=True) if faces else (None, np.empty(0, np.int64))
+    drawn = _drawn(_identities(root, part[0]), IDENTITIES)
+    further = _drawn(_identities(root, references[0], unnamed=True), IDENTITIES - len(drawn)) if references else []
+    identities = len(drawn) + len(further)
+    each = FACES if identities > FEW_IDENTITIES else min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1)))
+    faces = _faces(root, part, drawn, each)
+    faces += _faces(root, references, further, each, reference=True) if further else []
+    names = [(f.reference, f.identity) for f in faces]
+    number = {name: i for i, name in enumerate(sorted(set(names)))}
     x = [np.array([f.x[e] for f in faces]) for e in range(len(part))]
     if not faces:
         x = [vectors(read_shard(root, shards[0], ["x"])["x"])[0][:0] for shards in part]
-    return to_table(calibrate(x, identity=codes))
+    calibration = calibrate(x, identity=np.array([number[name] for name in names], np.int64))
+    outside = sum(reference for reference, _ in number)
+    basis = calibration.basis._replace(identities=len(number) - outside, references=outside)
+    return to_table(calibration._replace(basis=basis))
 
 
-def _sample(root: str, shards: Sequence[Shard], identities: pa.Array) -> list[SampledFace]:
+def _identities(root: str, shards: Sequence[Shard], *, unnamed: bool = False) -> set[str]:
+    """The identities in all shards of embeddings; unnamed: with the ids of faces without an identity."""
+    identities: set[str] = set()
+    for table in read_shards(root, shards, ["identity", "face_id"] if unnamed else ["identity"]):
+        column = pc.coalesce(table["identity"], table["face_id"]) if unnamed else table["identity"]
+        identities.update(n for n in column.unique().to_pylist() if n is not None)
+    return identities
+
+
+def _drawn(identities: set[str], n: int) -> list[str]:
+    """The n identities with the lowest hashes of their names."""
+    return sorted(identities, key=lambda name: blake2b(name.encode("utf-8", "surrogateescape")).digest())[:n]
+
+
+def _faces(
+    root: str, shards: tuple[Sequence[Shard], ...], identities: Sequence[str], each: int, *, reference: bool = False
+) -> list[SampledFace]:
+    """The faces of these identities, at most `each` of one, sorted by identity and id; shards: for each embedder."""
+    sample = partial(_sample, root, identities=pa.array(identities, pa.string()), each=each, reference=reference)
+    parts = zip(*shards, strict=True)
+    faces = [f for rows in prefetch(sample, parts, threads=READ_THREADS, per_thread=1) for f in rows]
+    return sorted(faces, key=lambda f: (f.identity, f.face_id))
+
+
+def _sample(
+    root: str, shards: Sequence[Shard], identities: pa.Array, each: int, *, reference: bool
+) -> list[SampledFace]:
     """The sample's faces in one shard. shards: each embedder's shard of embeddings; identities: those in the sample."""
     first = read_shard(root, shards[0], ["face_id", "identity"])
-    wanted = np.asarray(pc.is_in(first["identity"], value_set=identities))
+    identity = pc.coalesce(first["identity"], first["face_id"]) if reference else first["identity"]
+    wanted = np.asarray(pc.is_in(identity, value_set=identities))
     if not wanted.any():
         return []
     columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     wanted &= np.logical_and.reduce([valid for _, valid in columns])
     rows = np.flatnonzero(wanted)
-    names, ids = (texts(first[c].take(pa.array(rows))) for c in ("identity", "face_id"))
+    names, ids = (texts(column.take(pa.array(rows))) for column in (identity, first["face_id"]))
     order = sorted(range(len(rows)), key=lambda n: (names[n], ids[n]))
-    chosen = [n for _, same in groupby(order, key=lambda n: names[n]) for n in islice(same, FACES)]
+    chosen = [n for _, same in groupby(order, key=lambda n: names[n]) for n in islice(same, each)]
     # copied, because a view of one row would keep the vectors of the whole shard in memory
-    return [SampledFace(names[n], ids[n], [x[rows[n]].copy() for x, _ in columns]) for n in chosen]
+    return [SampledFace(reference, names[n], ids[n], [x[rows[n]].copy() for x, _ in columns]) for n in chosen]
 
 
 def to_table(calibration: Calibration) -> pa.Table:
@@ -93,7 +139,8 @@ def to_table(calibration: Calibration) -> pa.Table:
     ]
     c = calibration
     genuine = {"same": c.genuine_mean, "spread": c.genuine_deviation, "share": c.genuine_share}
-    rows.append({"embedder": -1, **c.fused_curve._asdict(), **genuine})
+    basis = {BASIS_COLUMNS.get(name, name): value for name, value in c.basis._asdict().items()}
+    rows.append({"embedder": -1, **c.fused_curve._asdict(), **genuine, **basis})
     return pa.Table.from_pylist(rows, schema=CALIBRATION)
 
 
@@ -106,7 +153,9 @@ def from_table(table: pa.Table) -> Calibration:
     models = tuple(ImpostorModel(m, c.reshape(len(m), len(m))) for m, c in zip(means, covariances, strict=True))
     curves = [FarCurve(row["a"], row["b"], row["c"]) for row in (*embedders, fused)]
     weights = tuple(row["weight"] for row in embedders)
-    return Calibration(models, weights, tuple(curves[:-1]), curves[-1], fused["same"], fused["spread"], fused["share"])
+    basis = CalibrationBasis(**{name: fused[BASIS_COLUMNS.get(name, name)] for name in CalibrationBasis._fields})
+    genuine = fused["same"], fused["spread"], fused["share"]
+    return Calibration(models, weights, tuple(curves[:-1]), curves[-1], *genuine, basis)
 
 
 @lru_cache(maxsize=4)

@@ -35,6 +35,8 @@ REPORTED = 10.0
 REPORTED_OVERLAPS = 0.01  # expected false overlaps for each person: the policy removes none that is less certain
 TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
 
+References = Sequence[Sequence[Table]]  # sets of faces that are no part of the data; of each its embeddings by embedder
+
 
 class Noise(NamedTuple):
     """The tables and thresholds of finding noise that later stages need."""
@@ -53,6 +55,7 @@ def find_noise(
     embeddings: Sequence[Table],
     *,
     tests: TestSets = (),
+    references: References = (),
     rates: Rates | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
@@ -61,11 +64,12 @@ def find_noise(
     """Find the noise in a data set.
 
     faces, embeddings: of the data set; a table of embeddings for each embedder, the better embedder first. tests: faces
-    and embeddings, by the same embedders, of each test set. memory_bytes: the limit for searches among all persons,
+    and embeddings, by the same embedders, of each test set. references: tables of embeddings, for each embedder, of
+    faces of other people, which only the calibration uses. memory_bytes: the limit for searches among all persons,
     which changes no result. build: the function that makes a table; benchmarks give one that measures.
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION)
+    table = _calibration(run, references)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     copies = _copies(run, calibration)
@@ -157,6 +161,14 @@ class _Counts(NamedTuple):
     persons: int  # in the gallery: those that comparable() accepts
     strays: int  # the largest possible number of faces that belong to none of these
     dims: tuple[int, ...]  # the length of each embedder's vectors
+
+
+def _calibration(run: _Run, references: References) -> Table:
+    further = tuple([shard for tables in references for shard in tables[e].shards] for e in range(len(run.embeddings)))
+    params = {"references": further} if references else {}
+    return run.make(
+        "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=2, params=params
+    )
 
 
 def _copies(run: _Run, calibration: Shard) -> Table:

@@ -1,7 +1,8 @@
 """Measures a calibration on a sample of faces whose labels may be wrong.
 
-Nearly all pairs of faces from two identities are impostor pairs, even with noisy labels, so the FAR curve can be
-measured on any data set. Genuine pairs are the higher-scoring part of the pairs within identities (genuine_pairs.py).
+Nearly all pairs of faces from two of many identities are impostor pairs, even with noisy labels, so the FAR curve can
+be measured on any data set. Genuine pairs are the higher-scoring part of the pairs within identities
+(genuine_pairs.py). Few identities are measured in another way (few_identities.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.noise.scores.far_curve import FARS, FEW_PAIRS, fit_far_curve
+from pipeline.noise.scores.basis import CalibrationBasis
+from pipeline.noise.scores.far_curve import FARS, fit_far_curve, threshold_at_far
+from pipeline.noise.scores.few_identities import SPREAD_FAR, calibrate_few_identities
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.genuine_pairs import ImpostorPairs, fit_genuine_pairs
 from pipeline.noise.scores.score_norm import (
@@ -27,6 +30,8 @@ from pipeline.noise.scores.score_norm import (
 # keeps the weight of each identity low, because the model counts its faces among its own impostors. From 2 to 10 the
 # F1 of finding noise on 683 real identities changes by 0.0007.
 PRIOR = 5.0
+FEW_IDENTITIES = 100  # up to so many are measured as few_identities.py says
+QUARTERS = 4  # parts of the sample whose thresholds give the spread
 ROWS = 128  # faces compared with all others at a time: 4 MB
 KEPT = 0.35  # share of the impostor pairs whose scores, the highest ones, are kept to fit the curve
 
@@ -38,6 +43,9 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     sample should hold the same small number of faces of each of many identities. Labels may be wrong: only a few in ten
     thousand pairs across identities are genuine.
     """
+    identities = len(np.unique(identity))
+    if identities <= FEW_IDENTITIES:
+        return calibrate_few_identities(x, identity=identity)
     models = tuple(impostor_model(rows) for rows in x)
     vectors = [as_double(impostor_stats(rows, model)) for rows, model in zip(x, models, strict=True)]
     faces = [_without_own_identity(v, identity) for v in vectors]
@@ -45,7 +53,22 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
     genuine = fit_genuine_pairs(impostors, within)
     all_weights = np.vstack([np.eye(len(x)), genuine.weights])
     *curves, fused = (fit_far_curve(_highest(faces, identity, impostors.n, w), impostors.n) for w in all_weights)
-    return Calibration(models, genuine.weights, tuple(curves), fused, genuine.mean, genuine.deviation, genuine.share)
+    spread = _spread(faces, identity, np.array(genuine.weights))
+    basis = CalibrationBasis(identities, 0, len(identity), identities, impostors.n, spread)
+    return Calibration(
+        models, genuine.weights, tuple(curves), fused, genuine.mean, genuine.deviation, genuine.share, basis
+    )
+
+
+def _spread(faces: Sequence[FaceVectors], identity: NDArray[Any], weights: Floats) -> float:
+    """The standard error of the threshold at SPREAD_FAR: from the thresholds of four quarters of the identities."""
+    thresholds = []
+    for quarter in range(QUARTERS):
+        rows = np.flatnonzero(identity % QUARTERS == quarter)
+        part, of = [take_rows(f, rows) for f in faces], identity[rows]
+        n = int((of[:, None] != of[None]).sum()) // 2
+        thresholds.append(threshold_at_far(fit_far_curve(_highest(part, of, n, weights), n), SPREAD_FAR))
+    return round(float(np.std(thresholds, ddof=1) / np.sqrt(QUARTERS)), 6)
 
 
 def impostor_model(x: NDArray[Any]) -> ImpostorModel:
@@ -107,7 +130,7 @@ def _highest(faces: Sequence[FaceVectors], identity: NDArray[Any], n: int, weigh
 
     The lower limit is estimated on the first block; if it leaves too few scores, the pass is repeated with a lower one.
     """
-    share = KEPT if n >= FEW_PAIRS else 1.0
+    share = KEPT
     highest = np.empty(n)  # room for all scores; the system gives memory only to the part that is filled
     while True:
         limit, end = -np.inf, 0

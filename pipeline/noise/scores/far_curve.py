@@ -13,7 +13,6 @@ from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 DECIMALS = 6  # of scores: rounding hides the order in which a BLAS adds, so that tables have the same bytes everywhere
-FEW_PAIRS = 5000  # with fewer impostor pairs, impostor scores are taken to be normally distributed
 FARS = np.geomspace(0.3, 0.01, 16)  # at which the curve is fitted: see fit_far_curve()
 MIN_FAR, MAX_FAR = 1e-15, 0.5  # beyond which no threshold is computed
 MAX_QUANTILE = 7.9  # about the normal quantile of 1 - MIN_FAR
@@ -46,19 +45,20 @@ def far_at(curve: FarCurve, scores: NDArray[np.floating[Any]]) -> Floats:
 def fit_far_curve(scores: Floats, pairs: int) -> FarCurve:
     """The FAR curve of impostor scores, fitted between FAR 0.3 and 0.01 and extrapolated below.
 
-    pairs: number of impostor pairs; scores: the highest ones of their scores, at least the share 0.3 of them, or all
-    when pairs < FEW_PAIRS; they are partly sorted in place. The highest 0.01 of the scores is not used, because it
-    holds the pairs of one person under two identities, which are genuine.
+    pairs: number of impostor pairs; scores: the highest ones of their scores, at least the share 0.3 of them; they are
+    partly sorted in place. The highest 0.01 of the scores is not used, because it holds the pairs of one person under
+    two identities, which are genuine.
     """
-    if pairs < FEW_PAIRS:
-        mean, deviation = (float(scores.mean()), float(scores.std())) if pairs > 30 else (0.0, 1.0)
-        return FarCurve(round(mean, 6), round(max(deviation, 0.5), 6), 0.1)
-    u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
     place = (pairs - 1) * (1 - FARS) - (pairs - len(scores))  # of the quantiles in the sorted scores
     low = place.astype(int)
     scores.partition(np.unique([low, low + 1]))
-    quantiles = scores[low] + (place - low) * (scores[low + 1] - scores[low])
+    return fit_quantiles(scores[low] + (place - low) * (scores[low + 1] - scores[low]))
+
+
+def fit_quantiles(quantiles: Floats, *, parabola: bool = True) -> FarCurve:
+    """The curve through the scores [len(FARS)] that the shares FARS of impostor pairs reach; a line if not parabola."""
+    u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
     c, b, a = np.polyfit(u, quantiles, 2)
-    if c < 0:  # a parabola that opens downwards would give lower thresholds for small FARs
+    if c < 0 or not parabola:  # a parabola that opens downwards would give lower thresholds for small FARs
         (b, a), c = np.polyfit(u, quantiles, 1), 0.0
     return FarCurve(round(float(a), 6), round(float(b), 6), round(float(c), 6))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.noise.scores.basis import CalibrationBasis
 from pipeline.noise.scores.far_curve import DECIMALS, FarCurve
 from pipeline.noise.scores.score_norm import (
     BLOCK,
@@ -34,6 +35,7 @@ class Calibration(NamedTuple):
     genuine_mean: float  # of the fused scores of genuine pairs (two photos of one person)
     genuine_deviation: float  # standard deviation of the same
     genuine_share: float  # share of the pairs within identities that are genuine
+    basis: CalibrationBasis = CalibrationBasis()  # what it was measured on
 
 
 def genuine_quantile(calibration: Calibration, share: float) -> float:

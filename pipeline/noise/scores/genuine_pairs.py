@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.noise.scores.far_curve import FEW_PAIRS
 from pipeline.noise.scores.score_norm import Floats
 
-FEW_WITHIN = 100  # with fewer pairs within identities nothing is fitted
+FEW_WITHIN = 100  # with fewer pairs within identities the weights of the embedders are partly assumed
+MIN_WITHIN = 30  # with fewer, nothing is fitted
+PRIOR_IDENTITIES = 10.0  # weight, in identities, of the assumed distribution of genuine pairs
+ASSUMED_MEAN, ASSUMED_DEVIATION, ASSUMED_SHARE = 6.0, 1.5, 0.5  # of the fused score of genuine pairs, and their share
+SECOND_WEIGHT = 0.5  # assumed weight of the second embedder beside that of the first, which is the better one
 RIDGE = 1e-3  # added to variances: two embedders may be the same model, which makes the covariance singular
 TOP = 0.7  # the fit starts with the pairs whose summed score is above this quantile
 ROUNDS = 60  # of expectation maximisation
@@ -39,20 +42,50 @@ def fit_genuine_pairs(impostors: ImpostorPairs, within: Floats) -> GenuinePairs:
     """Weights of the embedders by Fisher's discriminant, and the genuine pairs' distribution.
 
     within: the scores [m, e] of the pairs within identities. Weights are scaled so that fused impostor scores have a
-    standard deviation of one. With few pairs the weights are equal, and the distribution is a fixed guess.
+    standard deviation of one. With few pairs see fit_few_genuine_pairs().
+    """
+    if len(within) < FEW_WITHIN:
+        return fit_few_genuine_pairs(impostors, within, identities=0)
+    cov0 = impostors.covariance + RIDGE * np.eye(within.shape[1])
+    mean1, cov1, share = _fit_mixture(within, impostors.mean, cov0)
+    weights = _unit_deviation(_fisher_weights(impostors.mean, cov0, mean1, cov1), cov0)
+    mean, deviation = float(weights @ mean1), float(np.sqrt(weights @ cov1 @ weights))
+    return _rounded(weights, mean, deviation, share)
+
+
+def fit_few_genuine_pairs(impostors: ImpostorPairs, within: Floats, *, identities: int) -> GenuinePairs:
+    """The same where there are few identities or few pairs within them: fitted values are shrunk towards assumptions.
+
+    identities: the number that the pairs within identities come from.
     """
     embedders = within.shape[1]
-    if impostors.n < FEW_PAIRS or len(within) < FEW_WITHIN:
-        return GenuinePairs(tuple(round(1 / embedders, 6) for _ in range(embedders)), 6.0, 1.5, 0.5)
-    mean0, cov0 = impostors.mean, impostors.covariance + RIDGE * np.eye(embedders)
-    mean1, cov1, share = _fit_mixture(within, mean0, cov0)
-    weights = np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0)
-    weights /= np.sqrt(weights @ cov0 @ weights)
+    cov0 = impostors.covariance + RIDGE * np.eye(embedders)
+    weights = _unit_deviation(np.array([1.0] + [SECOND_WEIGHT] * (embedders - 1)), cov0)
+    if len(within) < MIN_WITHIN:
+        return _rounded(weights, ASSUMED_MEAN, ASSUMED_DEVIATION, ASSUMED_SHARE)
+    mean1, cov1, share = _fit_mixture(within, impostors.mean, cov0)
+    fitted = _unit_deviation(_fisher_weights(impostors.mean, cov0, mean1, cov1), cov0)
+    part = len(within) / (len(within) + FEW_WITHIN)
+    weights = _unit_deviation(part * fitted + (1 - part) * weights, cov0)
+    part = identities / (identities + PRIOR_IDENTITIES)
+    mean = part * float(weights @ mean1) + (1 - part) * ASSUMED_MEAN
+    deviation = part * float(np.sqrt(weights @ cov1 @ weights)) + (1 - part) * ASSUMED_DEVIATION
+    return _rounded(weights, mean, deviation, part * share + (1 - part) * ASSUMED_SHARE)
+
+
+def _fisher_weights(mean0: Floats, cov0: Floats, mean1: Floats, cov1: Floats) -> Floats:
+    """The weights of the embedders that separate genuine (1) from impostor (0) scores best; none is negative."""
+    return np.asarray(np.maximum(np.linalg.solve((cov0 + cov1) / 2, mean1 - mean0), 0.0))
+
+
+def _unit_deviation(weights: Floats, cov0: Floats) -> Floats:
+    """The weights scaled so that fused impostor scores have a standard deviation of one."""
+    return np.asarray(weights / np.sqrt(weights @ cov0 @ weights))
+
+
+def _rounded(weights: Floats, mean: float, deviation: float, share: float) -> GenuinePairs:
     return GenuinePairs(
-        tuple(round(float(w), 6) for w in weights),
-        round(float(weights @ mean1), 6),
-        round(float(np.sqrt(weights @ cov1 @ weights)), 6),
-        round(share, 6),
+        tuple(round(float(w), 6) for w in weights), round(mean, 6), round(deviation, 6), round(share, 6)
     )
 
 
