@@ -82,6 +82,9 @@ class Refinement:
     decisions: Table  # a verdict for each row of `judged_findings`
     labels: Table
     test_faces: tuple[Table, ...] = ()  # the faces of each test set
+    quality: Table | None = None  # of each face; None: a refinement of before there were qualities
+    degraded: Table | None = None  # the degraded faces from which the quality is learned
+    measures: Table | None = None  # the outputs of a face-quality model; None: without one
     answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
     # the findings, and further ones that only people answered; None: there are no such further ones
     findings_with_people: Table | None = None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import MANY_FACES, robust_centres
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
+from pipeline.noise.face_quality.quality import weak_faces
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
 from pipeline.noise.scores.score_norm import (
@@ -70,8 +71,8 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
             ("person", pa.string()),
             ("identity", pa.string()),
             ("cluster", pa.int32()),  # its number in the clusters table
-            ("size", pa.int32()),  # faces of the person, without duplicates
-            ("of", pa.int32()),  # faces of the identity, without duplicates
+            ("size", pa.int32()),  # faces of the person, without duplicates and weak faces
+            ("of", pa.int32()),  # faces of the identity, without duplicates and weak faces
             ("medoid", pa.string()),  # the face_id with the highest score with the centre
             # mean score of the person's faces, each with the centre of the others; of a person with one face: the
             # highest score of two faces of the identity; null: the identity has a single face
@@ -86,19 +87,28 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
 
 
 def person_shard(
-    part: tuple[tuple[Shard, ...], Shard, Shard], *, root: str, calibration: Shard, faces: int, share: float
+    part: tuple[tuple[Shard, ...], Shard, Shard, *tuple[Shard, ...]],
+    *,
+    root: str,
+    calibration: Shard,
+    faces: int,
+    share: float,
+    weak: float | None = None,
 ) -> pa.Table:
-    """The persons of one shard; part: the shards of each embedder's embeddings, of copies and of clusters.
+    """The persons of one shard; part: the shards of each embedder's embeddings, of copies, of clusters, and perhaps of
+    qualities.
 
     faces, share: a further cluster is a person if it has at least `faces` faces and this share of the largest size.
+    weak: FAR; weak faces, see weak_faces(), are left out: they do not count, and an identity of them alone has no row.
     """
-    embeddings, copies, clusters = part
+    embeddings, copies, clusters, *quality = part
     score_calibration = read_calibration(root, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     stored = read_shard(root, copies, ["copy_of", *impostor_columns(len(x))])
     labels = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)
     labels[np.asarray(stored["copy_of"].is_valid())] = -1
+    labels[weak_faces(root, quality, calibration, weak=weak, faces=len(rows))] = -1
     ids, vectors = texts(rows["face_id"]), stored_face_vectors(x, stored)
     persons: list[Person] = []
     for identity, start, end in runs(rows["identity"]):

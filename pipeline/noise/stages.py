@@ -5,7 +5,7 @@ parameters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,7 +16,8 @@ from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_cali
 from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
-from pipeline.noise.findings import combine_findings
+from pipeline.noise.face_quality.hubs import findings_shard
+from pipeline.noise.face_quality.quality import WEAK_FAR, QualityTables, build_quality
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
 from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
@@ -27,7 +28,7 @@ from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.noise.suspects import suspect_shard
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
-from pipeline.tables.table import Shard, Table, read_shards
+from pipeline.tables.table import Shard, Table
 
 # findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
@@ -43,6 +44,7 @@ class Noise(NamedTuple):
     persons: Table
     findings: Table
     thresholds: Thresholds
+    quality: Table | None = None  # None: faces have no quality, and none is weak
 
 
 def find_noise(
@@ -52,6 +54,7 @@ def find_noise(
     *,
     tests: TestSets = (),
     rates: Rates | None = None,
+    quality: QualityTables | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
     build: Callable[..., Table] = build_table,
@@ -59,12 +62,15 @@ def find_noise(
     """Find the noise in a data set.
 
     faces, embeddings: of the data set; a table of embeddings for each embedder, the better embedder first. tests: faces
-    and embeddings, by the same embedders, of each test set. memory_bytes: the limit for searches among all persons,
-    which changes no result. build: the function that makes a table; benchmarks give one that measures.
+    and embeddings, by the same embedders, of each test set. quality: from which the quality of each face is computed;
+    without it no face is weak. memory_bytes: the limit for searches among all persons, which changes no result. build:
+    the function that makes a table; benchmarks give one that measures.
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
     table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION)
     calibration = table.shards[0]
+    if quality:
+        run = replace(run, quality=(build_quality(run.make, quality, faces, embeddings, calibration=calibration),))
     score_calibration = read_calibration(root, calibration)
     copies = _copies(run, calibration)
     clusters = _clusters(run, calibration, copies)
@@ -80,9 +86,10 @@ def find_noise(
     if known.has_unnamed_photos(embeddings[0]):
         detected.append(_known(run, calibration, counts, persons))
     parts = [tuple(shard for findings in detected for shard in findings.shards)]
-    findings = run.make("findings", findings_shard, parts)
+    params = {"clusters": clusters.shards, "persons": persons.shards}
+    findings = run.make("findings", findings_shard, parts, params=params)
     limits = thresholds(score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates)
-    return Noise(table, copies, clusters, persons, findings, limits)
+    return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,12 @@ class _Run:
     workers: Workers
     memory_bytes: int | None
     build: Callable[..., Table]
+    quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
+
+    @property
+    def weak(self) -> dict[str, float]:
+        """The parameter of the stages that treat weak faces in another way; none without qualities."""
+        return {"weak": WEAK_FAR} if self.quality else {}
 
     def make(
         self,
@@ -156,19 +169,20 @@ def _copies(run: _Run, calibration: Shard) -> Table:
 
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
-    parts = run.parts_of(copies, embeddings=True)
-    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params)
+    parts = run.parts_of(copies, *run.quality, embeddings=True)
+    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params | run.weak)
 
 
 def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE}
-    parts = run.parts_of(copies, clusters, embeddings=True)
+    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE, **run.weak}
+    parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
 
 def _suspects(run: _Run, calibration: Shard, copies: Table, clusters: Table, persons: Table) -> Table:
-    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
-    return run.make("suspects", suspect_shard, run.parts_of(run.faces, copies, clusters, persons), params=params)
+    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px, **run.weak}
+    parts = run.parts_of(run.faces, copies, clusters, persons, *run.quality)
+    return run.make("suspects", suspect_shard, parts, params=params)
 
 
 def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
@@ -177,10 +191,11 @@ def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, per
         "persons": persons.shards,
         "rate": REPORTED * run.rates.misplaced,
         "alone": strays.FACE_FAR,
+        **run.weak,
     }
     size = SearchSize("strays", counts.strays, counts.persons, 0, counts.dims)
     memory = run.block_memory(size, strays.NEAREST)
-    parts = run.parts_of(clusters, persons, embeddings=True)
+    parts = run.parts_of(clusters, persons, *run.quality, embeddings=True)
     return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
@@ -217,15 +232,11 @@ def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
 
 def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
+    params |= run.weak
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)
-    parts = list(zip(*run.all_embeddings(), strict=True))
+    parts = run.parts_of(*run.quality, embeddings=True)
     return run.make("known", known.known_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
-
-
-def findings_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
-    """All findings in one shard; part: the shards of all stages that make findings."""
-    return combine_findings(read_shards(root, part))
 
 
 def _count(score_calibration: Calibration, persons: Table, dims: tuple[int, ...]) -> _Counts:

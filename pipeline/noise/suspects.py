@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import correlation_evidence
+from pipeline.noise.face_quality.poor_faces import poor_faces
+from pipeline.noise.face_quality.quality import weak_qualities
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.person_gallery import comparable
 from pipeline.noise.persons import PERSON_COLUMNS
@@ -23,17 +25,25 @@ from pipeline.tables.table import Shard, read_shard
 
 
 def suspect_shard(
-    part: tuple[Shard, Shard, Shard, Shard], *, root: str, calibration: Shard, odd: float, poor_px: float
+    part: tuple[Shard, Shard, Shard, Shard, *tuple[Shard, ...]],
+    *,
+    root: str,
+    calibration: Shard,
+    odd: float,
+    poor_px: float,
+    weak: float | None = None,
 ) -> pa.Table:
-    """The findings of one shard; part: the shards of faces, copies, clusters and persons.
+    """The findings of one shard; part: the shards of faces, copies, clusters, persons, and perhaps of qualities.
 
     odd: FAR; a face in the person's cluster is reported as an outlier if one embedder scores it below the threshold.
-    poor_px: a face that is smaller than this in its photo is reported as poor.
+    poor_px: a face that is smaller than this in its photo is reported as poor. weak: FAR; so is a weak face that
+    belongs to no person of its identity, see weak_qualities().
     """
+    shards, quality = part[:4], part[4:]
     faces, copies, clusters, persons = (
         read_shard(root, shard, columns)
         for shard, columns in zip(
-            part,
+            shards,
             (
                 ["face_id", "identity", "size_px", "failure"],
                 ["face_id", "copy_of", "correlation"],
@@ -44,10 +54,11 @@ def suspect_shard(
         )
     )
     score_calibration = read_calibration(root, calibration)
+    weak_quality = weak_qualities(root, quality, calibration, weak=weak, faces=len(faces))
     return combine_findings(
         [
             *_without_face(faces),
-            _poor(faces, poor_px),
+            *poor_faces(faces, clusters, persons, weak_quality, min_px=poor_px),
             _duplicates(copies),
             _outliers(clusters, persons, score_calibration, odd),
             _mixed(persons, score_calibration),
@@ -63,14 +74,6 @@ def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
     for kind in ("unreadable", "no_face"):
         rows = np.flatnonzero(reason == kind)
         yield findings_table(kind, ids[rows], [None] * len(rows), [np.ones(len(rows))], failure[rows])
-
-
-def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
-    """Faces smaller than poor_px in their photos."""
-    size = faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
-    rows = np.flatnonzero(size < poor_px)
-    evidence = [f"the face is {s:.0f} pixels wide" for s in size[rows]]
-    return findings_table("poor", texts(faces["face_id"])[rows], [None] * len(rows), [size[rows]], evidence)
 
 
 def _duplicates(copies: pa.Table) -> pa.Table:
