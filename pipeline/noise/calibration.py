@@ -48,10 +48,13 @@ class SampledFace(NamedTuple):
     x: list[NDArray[Any]]
 
 
-def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Table:
+def calibration_shard(
+    part: tuple[Sequence[Shard], ...], *, root: str, quality: Sequence[Shard] | None = None
+) -> pa.Table:
     """The calibration of a data set. part: for each embedder all shards of embeddings.
 
-    The sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
+    quality: all shards of qualities, to leave out weak faces, which score high with each other whomever they show. The
+    sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
     lowest face_id, so that it does not depend on how identities are assigned to shards.
     """
     identities: set[str] = set()
@@ -59,7 +62,9 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
         identities.update(n for n in table["identity"].unique().to_pylist() if n is not None)
     drawn = sorted(identities, key=lambda n: blake2b(n.encode("utf-8", "surrogateescape")).digest())[:IDENTITIES]
     sample = partial(_sample, root, identities=pa.array(drawn, pa.string()))
-    faces = [f for rows in prefetch(sample, zip(*part, strict=True), threads=READ_THREADS, per_thread=1) for f in rows]
+    no_quality: list[Shard | None] = [None] * len(part[0])
+    shards = zip(zip(*part, strict=True), quality or no_quality, strict=True)
+    faces = [f for rows in prefetch(sample, shards, threads=READ_THREADS, per_thread=1) for f in rows]
     faces.sort(key=lambda f: f[:2])
     _, codes = np.unique([f.identity for f in faces], return_inverse=True) if faces else (None, np.empty(0, np.int64))
     x = [np.array([f.x[e] for f in faces]) for e in range(len(part))]
@@ -68,14 +73,18 @@ def calibration_shard(part: tuple[Sequence[Shard], ...], *, root: str) -> pa.Tab
     return to_table(calibrate(x, identity=codes))
 
 
-def _sample(root: str, shards: Sequence[Shard], identities: pa.Array) -> list[SampledFace]:
-    """The sample's faces in one shard. shards: each embedder's shard of embeddings; identities: those in the sample."""
+def _sample(root: str, part: tuple[Sequence[Shard], Shard | None], identities: pa.Array) -> list[SampledFace]:
+    """The sample's faces in one shard. part: the shards of each embedder's embeddings, and of qualities if they count;
+    identities: those in the sample."""
+    shards, quality = part
     first = read_shard(root, shards[0], ["face_id", "identity"])
     wanted = np.asarray(pc.is_in(first["identity"], value_set=identities))
     if not wanted.any():
         return []
     columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     wanted &= np.logical_and.reduce([valid for _, valid in columns])
+    if quality:
+        wanted &= ~np.asarray(read_shard(root, quality, ["weak"])["weak"])
     rows = np.flatnonzero(wanted)
     names, ids = (texts(first[c].take(pa.array(rows))) for c in ("identity", "face_id"))
     order = sorted(range(len(rows)), key=lambda n: (names[n], ids[n]))

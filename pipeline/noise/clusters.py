@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
-from pipeline.noise.face_quality.quality import weak_faces
+from pipeline.noise.face_quality.quality import founding_faces, weak_faces
 from pipeline.noise.linkage import Labels, average_linkage, rank_by_cohesion, rank_by_size
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fused_scores
@@ -69,12 +69,11 @@ def cluster_shard(
     link: float,
     join: float,
     absorb: float,
-    weak: float | None = None,
 ) -> pa.Table:
     """The clusters of one shard; part: the shards of each embedder's embeddings, of copies, and perhaps of qualities.
 
     Duplicates are not clustered: each gets the cluster of its original. Weak faces (face_quality/quality.py) found no
-    cluster. link, join, absorb: the ClusterRates; weak: FAR, see weak_faces().
+    cluster. link, join, absorb: the ClusterRates.
     """
     embeddings, copies, *quality = part
     score_calibration, rates = read_calibration(root, calibration), ClusterRates(link, join, absorb)
@@ -85,17 +84,18 @@ def cluster_shard(
     duplicate = np.asarray(original.is_valid())
     original = np.where(duplicate, original.fill_null(0).to_numpy(), np.arange(len(rows)))
     labels, core = np.full(len(rows), -1, np.int64), np.full((len(x), len(rows)), np.nan)
-    founds = ~weak_faces(root, quality, calibration, weak=weak, faces=len(rows))
+    weak = weak_faces(root, quality, faces=len(rows))
     for _, start, end in runs(rows["identity"]):
         faces = start + np.flatnonzero(embedded[start:end])
         is_original = ~duplicate[faces]
         if is_original.any():
             of_identity = [as_double(take_rows(v, faces)) for v in vectors]
             originals = of_identity if is_original.all() else [take_rows(v, is_original) for v in of_identity]
-            labels[faces[is_original]] = cluster(originals, score_calibration, rates, founds=founds[faces[is_original]])
+            founds = founding_faces(weak[faces] & is_original)
+            labels[faces[is_original]] = cluster(originals, score_calibration, rates, founds=founds[is_original])
             labels[faces] = labels[original[faces]]
             member = (labels[faces] == 0) & is_original
-            sharp = member & founds[faces]
+            sharp = member & founds
             core[:, faces] = centre_scores(of_identity, sharp if sharp.any() else member, score_calibration)
     cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
     cores += [pa.nulls(len(rows), pa.float32())] * (2 - len(cores))

@@ -30,22 +30,20 @@ def known_shard(
     calibration: Shard,
     persons: Sequence[Shard],
     rate: float,
-    weak: float | None = None,
     memory_bytes: int | None = None,
 ) -> pa.Table:
     """The persons whom the unnamed faces of one shard may show; part: the shards of each embedder's embeddings, and
     perhaps of qualities.
 
     persons: all shards of the persons table; rate: expected false alarms for each face among all persons;
-    weak: FAR of faces that show nobody for sure, see weak_faces(); memory_bytes: how much the blocks of the search may
-    take.
+    memory_bytes: how much the blocks of the search may take. Weak faces (face_quality/quality.py) are left out.
     """
     score_calibration = read_calibration(root, calibration)
     gallery = first_persons(root, tuple(persons), calibration)
     embeddings, *quality = part
     x, valid = read_vectors(root, embeddings)
     rows = read_shard(root, embeddings[0], ["face_id", "identity"])
-    valid &= ~weak_faces(root, quality, calibration, weak=weak, faces=len(rows))
+    valid &= ~weak_faces(root, quality, faces=len(rows))
     unnamed = np.flatnonzero(valid & np.asarray(rows["identity"].is_null()))
     if not len(unnamed) or not len(gallery.person):
         return schema.FINDINGS.empty_table()

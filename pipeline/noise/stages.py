@@ -17,7 +17,7 @@ from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_s
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.face_quality.hubs import findings_shard
-from pipeline.noise.face_quality.quality import WEAK_FAR, QualityTables, build_quality
+from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
 from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
@@ -68,9 +68,13 @@ def find_noise(
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
     table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION)
-    calibration = table.shards[0]
     if quality:
-        run = replace(run, quality=(build_quality(run.make, quality, faces, embeddings, calibration=calibration),))
+        qualities = build_quality(run.make, quality, faces, embeddings, calibration=table.shards[0])
+        run = replace(run, quality=(qualities,))
+        if weak_share(qualities) >= RECALIBRATED:
+            sharp = {"quality": qualities.shards}
+            table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, params=sharp)
+    calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     copies = _copies(run, calibration)
     clusters = _clusters(run, calibration, copies)
@@ -105,11 +109,6 @@ class _Run:
     memory_bytes: int | None
     build: Callable[..., Table]
     quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
-
-    @property
-    def weak(self) -> dict[str, float]:
-        """The parameter of the stages that treat weak faces in another way; none without qualities."""
-        return {"weak": WEAK_FAR} if self.quality else {}
 
     def make(
         self,
@@ -170,17 +169,17 @@ def _copies(run: _Run, calibration: Shard) -> Table:
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
     parts = run.parts_of(copies, *run.quality, embeddings=True)
-    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params | run.weak)
+    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=2, params=params)
 
 
 def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE, **run.weak}
+    params = {"calibration": calibration, "faces": SECOND_FACES, "share": SECOND_SHARE}
     parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
 
 def _suspects(run: _Run, calibration: Shard, copies: Table, clusters: Table, persons: Table) -> Table:
-    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px, **run.weak}
+    params = {"calibration": calibration, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     parts = run.parts_of(run.faces, copies, clusters, persons, *run.quality)
     return run.make("suspects", suspect_shard, parts, params=params)
 
@@ -191,7 +190,6 @@ def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, per
         "persons": persons.shards,
         "rate": REPORTED * run.rates.misplaced,
         "alone": strays.FACE_FAR,
-        **run.weak,
     }
     size = SearchSize("strays", counts.strays, counts.persons, 0, counts.dims)
     memory = run.block_memory(size, strays.NEAREST)
@@ -232,7 +230,6 @@ def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
 
 def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
-    params |= run.weak
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)
     parts = run.parts_of(*run.quality, embeddings=True)

@@ -38,22 +38,21 @@ def stray_shard(
     persons: Sequence[Shard],
     rate: float,
     alone: float,
-    weak: float | None = None,
     memory_bytes: int | None = None,
 ) -> pa.Table:
     """The persons whom the stray faces of one shard may show.
 
-    part: the shards of each embedder's embeddings, of clusters, of persons, and perhaps of qualities. persons: all
-    shards of the persons table; rate: expected false alarms for each stray cluster among all persons; alone: FAR that
-    each face of a cluster must reach by itself, because it may be in the cluster by chance; weak: FAR of weak faces,
-    which are left out, see weak_faces(); memory_bytes: how much the blocks of the search may take.
+    part: the shards of each embedder's embeddings, of clusters, of persons, and perhaps of qualities: weak faces are
+    left out. persons: all shards of the persons table; rate: expected false alarms for each stray cluster among all
+    persons; alone: FAR that each face of a cluster must reach by itself, because it may be in the cluster by chance;
+    memory_bytes: how much the blocks of the search may take.
     """
     embeddings, clusters, shard_persons, *quality = part
     score_calibration = read_calibration(root, calibration)
     gallery = read_persons(root, persons, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
-    is_weak = weak_faces(root, quality, calibration, weak=weak, faces=len(rows))
+    is_weak = weak_faces(root, quality, faces=len(rows))
     rows = rows.set_column(2, "cluster", pc.if_else(pa.array(is_weak), None, rows["cluster"]))
     face, stray = _strays_of_shard(root, rows, shard_persons, score_calibration)
     if not len(face) or not len(gallery.person):

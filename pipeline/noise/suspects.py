@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import correlation_evidence
 from pipeline.noise.face_quality.poor_faces import poor_faces
-from pipeline.noise.face_quality.quality import weak_qualities
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.person_gallery import comparable
 from pipeline.noise.persons import PERSON_COLUMNS
@@ -31,13 +30,12 @@ def suspect_shard(
     calibration: Shard,
     odd: float,
     poor_px: float,
-    weak: float | None = None,
 ) -> pa.Table:
     """The findings of one shard; part: the shards of faces, copies, clusters, persons, and perhaps of qualities.
 
     odd: FAR; a face in the person's cluster is reported as an outlier if one embedder scores it below the threshold.
-    poor_px: a face that is smaller than this in its photo is reported as poor. weak: FAR; so is a weak face that
-    belongs to no person of its identity, see weak_qualities().
+    poor_px: a face that is smaller than this in its photo is reported as poor, and so is a weak face
+    (face_quality/quality.py) that belongs to no person of its identity.
     """
     shards, quality = part[:4], part[4:]
     faces, copies, clusters, persons = (
@@ -54,11 +52,11 @@ def suspect_shard(
         )
     )
     score_calibration = read_calibration(root, calibration)
-    weak_quality = weak_qualities(root, quality, calibration, weak=weak, faces=len(faces))
+    qualities = read_shard(root, quality[0]) if quality else None
     return combine_findings(
         [
             *_without_face(faces),
-            *poor_faces(faces, clusters, persons, weak_quality, min_px=poor_px),
+            *poor_faces(faces, clusters, persons, qualities, min_px=poor_px),
             _duplicates(copies),
             _outliers(clusters, persons, score_calibration, odd),
             _mixed(persons, score_calibration),

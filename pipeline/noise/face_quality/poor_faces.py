@@ -9,26 +9,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.findings import findings_table
-from pipeline.noise.scores.score_norm import Floats
 from pipeline.tables.columns import texts
 
 Rows = NDArray[np.signedinteger[Any]]
 
 
 def poor_faces(
-    faces: pa.Table, clusters: pa.Table, persons: pa.Table, weak_quality: Floats, *, min_px: float
+    faces: pa.Table, clusters: pa.Table, persons: pa.Table, quality: pa.Table | None, *, min_px: float
 ) -> Iterator[pa.Table]:
     """Faces smaller than min_px in their photos, and other weak faces in no cluster of a person of their identity.
 
-    faces, clusters: the same n rows; persons: those of the shard; weak_quality [n]: see weak_qualities(). The score of
-    a small face is its size; a weak face has its quality in the column `second`, and no score.
+    faces, clusters, quality (None: no face is weak): the same n rows; persons: those of the shard. The score of a small
+    face is its size; a weak face has its quality in the column `second`, and no score.
     """
     ids, size = texts(faces["face_id"]), faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
     small = np.flatnonzero(size < min_px)
     evidence = [f"the face is {s:.0f} pixels wide" for s in size[small]]
     yield findings_table("poor", ids[small], [None] * len(small), [size[small]], evidence)
-    rows = _without_person(clusters, persons, np.flatnonzero(~np.isnan(weak_quality) & ~(size < min_px)))
-    z = weak_quality[rows]
+    if quality is None:
+        return
+    rows = _without_person(clusters, persons, np.flatnonzero(np.asarray(quality["weak"]) & ~(size < min_px)))
+    z = quality["quality"].to_numpy(zero_copy_only=False)[rows]
     evidence = [f"too little to see: likeness {v:.1f} is expected with a sharp photo of the same person" for v in z]
     yield findings_table("poor", ids[rows], [None] * len(rows), [np.full(len(rows), np.nan), z], evidence)
 

@@ -68,7 +68,7 @@ def back_of_head(photo: Image, rng: np.random.Generator) -> Image:
     mask = np.zeros((height, width), np.float32)
     cv2.ellipse(mask, ((x, y), (1.1 * face, 1.5 * face), 0), float(rng.uniform(0.75, 0.9)), -1, cv2.LINE_AA)
     mask = cv2.GaussianBlur(mask, (0, 0), 0.05 * face)[..., None]
-    return np.clip(photo * (1 - mask) + texture * mask, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(photo * (1 - mask) + texture * mask, 0, 255), np.uint8)
 
 
 def _middle(photo: Image) -> tuple[float, float]:
