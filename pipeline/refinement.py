@@ -85,6 +85,9 @@ class Refinement:
     labels: Table
     test_faces: tuple[Table, ...] = ()  # the faces of each test set
     references: tuple[Table, ...] = ()  # faces and embeddings of photos of other people that the calibration used
+    quality: Table | None = None  # of each face; None: a refinement of before there were qualities
+    degraded: Table | None = None  # the degraded faces from which the quality is learned
+    measures: Table | None = None  # the outputs of a face-quality model; None: without one
     answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
     # the findings, and further ones that only people answered; None: there are no such further ones
     findings_with_people: Table | None = None

@@ -53,6 +53,13 @@ SecondEmbedder = Annotated[
         help="A second embedder, trained on other data: nothing is removed, relabelled or merged unless both agree."
     ),
 ]
+Quality = Annotated[
+    str,
+    typer.Option(
+        help="Face-quality model: an ONNX file of one output for a 112x112 RGB face, like eDifFIQA or CR-FIQA. "
+        "Default: the quality is learned from degraded faces of the data."
+    ),
+]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 (or 112x96) crops already.")]
 Flip = Annotated[
     str, typer.Option(help="How the mirrored face's embedding joins the face's own: none, add or concatenate.")

@@ -22,6 +22,7 @@ from flows.cli.options import (
     Memory,
     MinFaces,
     Probes,
+    Quality,
     References,
     Root,
     SecondEmbedder,
@@ -36,11 +37,12 @@ from flows.refine.calibration.reference import reference_photos
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from flows.refine.source_pairs import survey_sources
-from flows.refine.tables import build_all_embeddings, build_faces, build_photos
+from flows.refine.tables import build_all_embeddings, build_faces, build_photos, build_quality_tables
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
+from pipeline.noise.face_quality.quality import WEAK_FAR
 from pipeline.noise.person_gallery import PERSON_FAR
 from pipeline.noise.pictures.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
@@ -55,6 +57,7 @@ EARLY_RATES = {
     "far_join": JOIN_FAR,
     "far_absorb": ABSORB_FAR,
     "far_doubt": PERSON_FAR,
+    "far_weak": WEAK_FAR,
     "min_coarse": MIN_COARSE,
 }
 
@@ -72,6 +75,7 @@ def refine(
     embedder: Embedder,
     *,
     second_embedder: SecondEmbedder = "",
+    quality: Quality = "",
     probes: Probes = "",
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
@@ -96,6 +100,7 @@ def refine(
         detector,
         embedder,
         second_embedder=second_embedder,
+        quality=quality,
         probes=probes,
         gallery=gallery,
         test_set=test_set,
@@ -138,6 +143,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         former=former.photos,
     )
     embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
+    quality = build_quality_tables(root, faces, embedders, request.models.quality, workers=workers, former=former.faces)
     noise = as_task(stages.find_noise, name="noise")(
         root,
         faces,
@@ -145,6 +151,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         tests=tests,
         rates=request.rates,
         references=reference.embeddings,
+        quality=quality,
         workers=workers,
         memory_bytes=request.memory_bytes,
     )
@@ -179,6 +186,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         tuple(embeddings),
         **noise._asdict(),
         **labelling._asdict(),
+        **quality._asdict(),
         test_faces=tuple(test.faces for test in tests),
         references=reference.tables,
         options=options,

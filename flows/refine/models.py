@@ -7,6 +7,8 @@ from typing import NamedTuple
 from pipeline.errors import check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
+from pipeline.faces.face_quality.quality_model import FaceQualityModel, quality_model_format
+from pipeline.faces.model_file import resolve_model
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
 
@@ -18,6 +20,7 @@ class Models(NamedTuple):
 
     detector: OnnxDetector
     embedders: tuple[FaceEmbedder, ...]
+    quality: FaceQualityModel | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -25,13 +28,24 @@ class Models(NamedTuple):
         return (self.detector.model, *(embedder.model for embedder in self.embedders))
 
 
-def load_models(detector: str, embedder: str, second_embedder: str = "", *, flip: str = "none") -> Models:
+def load_models(
+    detector: str, embedder: str, second_embedder: str = "", *, quality: str = "", flip: str = "none"
+) -> Models:
     """The models of a refinement. Raises UserError at once for a file that is not such a model: each is loaded here."""
     embedders = [model for model in (embedder, second_embedder) if model]
     loaded = check_all(
-        lambda: OnnxDetector(find_model(detector, "detector")), *(partial(load_embedder, e, flip) for e in embedders)
+        lambda: OnnxDetector(find_model(detector, "detector")),
+        lambda: load_quality_model(quality) if quality else None,
+        *(partial(load_embedder, e, flip) for e in embedders),
     )
-    return Models(loaded[0], tuple(loaded[1:]))
+    return Models(loaded[0], tuple(loaded[2:]), loaded[1])
+
+
+def load_quality_model(model: str) -> FaceQualityModel:
+    """The face-quality model in an ONNX file. Raises UserError at once for a file that is none: it is loaded here."""
+    path = resolve_model(model)
+    quality_model_format(path)
+    return FaceQualityModel(path)
 
 
 def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:

@@ -39,6 +39,7 @@ class RefineRequest:
         embedder: str,
         *,
         second_embedder: str = "",
+        quality: str = "",
         probes: str = "",
         gallery: str = "",
         test_set: Sequence[str] = (),
@@ -61,7 +62,7 @@ class RefineRequest:
                     source, probes=probes, gallery=gallery, follow_links=follow_links, identity_level=identity_level
                 )
             ),
-            lambda: load_models(detector, embedder, second_embedder, flip=flip),
+            lambda: load_models(detector, embedder, second_embedder, quality=quality, flip=flip),
             lambda: parse_workers(workers),
             lambda: parse_memory(memory),
             lambda: _check_undecided(undecided),

@@ -8,7 +8,10 @@ from flows.refine.read_again import parts_read_again
 from pipeline import schema
 from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import PhotosReadAgain, extract_shard
+from pipeline.faces.face_quality.degraded_faces import degraded_schema, degraded_shard
+from pipeline.faces.face_quality.quality_model import MEASURES, FaceQualityModel, measure_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.sources.index import Source, SourceLocation, earlier_shards, index_photos
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table
@@ -104,3 +107,45 @@ def build_all_embeddings(
     """The embeddings tables of a faces table, one for each embedder; runs that share a GPU wait for each other."""
     with gpu():
         return [build_embeddings(root, faces, e, workers=workers, former=former) for e in embedders]
+
+
+def build_quality_tables(
+    root: str,
+    faces: Table,
+    embedders: Sequence[FaceEmbedder],
+    quality_model: FaceQualityModel | None = None,
+    *,
+    workers: Workers = None,
+    former: Table | None = None,
+) -> QualityTables:
+    """The tables from which the qualities of faces are computed; with a face-quality model also its output for each.
+
+    former: the faces of an earlier run, whose measures are reused.
+    """
+    with gpu():
+        degraded: Table = as_task(build, name="degraded")(
+            root,
+            "degraded",
+            degraded_shard,
+            [tuple(faces.shards)],
+            schema=degraded_schema([e.dim for e in embedders]),
+            params={"embedders": list(embedders), "quality_model": quality_model},
+            workers=workers,
+            unhashed={"root": root, "batch": BATCH},
+            resource="GPU",
+        )
+        if quality_model is None:
+            return QualityTables(degraded)
+        measures: Table = as_task(build, name="measures")(
+            root,
+            "measures",
+            measure_shard,
+            faces.shards,
+            schema=MEASURES,
+            params={"quality_model": quality_model},
+            workers=workers,
+            unhashed={"root": root, "batch": BATCH},
+            resource="GPU",
+            reuse=earlier_shards(faces, former),
+        )
+    return QualityTables(degraded, measures)

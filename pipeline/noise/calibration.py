@@ -61,20 +61,25 @@ class SampledFace(NamedTuple):
 
 
 def calibration_shard(
-    part: tuple[Sequence[Shard], ...], *, root: str, references: tuple[Sequence[Shard], ...] = ()
+    part: tuple[Sequence[Shard], ...],
+    *,
+    root: str,
+    references: tuple[Sequence[Shard], ...] = (),
+    quality: Sequence[Shard] | None = None,
 ) -> pa.Table:
     """The calibration of a data set. part: for each embedder all shards of embeddings.
 
     The sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
     lowest face_id, so that it does not depend on how identities are assigned to shards. references: for each embedder
     all shards of embeddings of faces that are no part of the data set, whose identities take the places that are left;
-    a face without an identity is one of its own. Of few identities more faces are taken.
+    a face without an identity is one of its own. Of few identities more faces are taken. quality: all shards of
+    qualities, to leave out weak faces, which score high with each other whomever they show.
     """
     drawn = _drawn(_identities(root, part[0]), IDENTITIES)
     further = _drawn(_identities(root, references[0], unnamed=True), IDENTITIES - len(drawn)) if references else []
     identities = len(drawn) + len(further)
     each = FACES if identities > FEW_IDENTITIES else min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1)))
-    faces = _faces(root, part, drawn, each)
+    faces = _faces(root, part, drawn, each, quality=quality)
     faces += _faces(root, references, further, each, reference=True) if further else []
     names = [(f.reference, f.identity) for f in faces]
     number = {name: i for i, name in enumerate(sorted(set(names)))}
@@ -102,19 +107,28 @@ def _drawn(identities: set[str], n: int) -> list[str]:
 
 
 def _faces(
-    root: str, shards: tuple[Sequence[Shard], ...], identities: Sequence[str], each: int, *, reference: bool = False
+    root: str,
+    shards: tuple[Sequence[Shard], ...],
+    identities: Sequence[str],
+    each: int,
+    *,
+    reference: bool = False,
+    quality: Sequence[Shard] | None = None,
 ) -> list[SampledFace]:
     """The faces of these identities, at most `each` of one, sorted by identity and id; shards: for each embedder."""
     sample = partial(_sample, root, identities=pa.array(identities, pa.string()), each=each, reference=reference)
-    parts = zip(*shards, strict=True)
+    no_quality: list[Shard | None] = [None] * len(shards[0])
+    parts = zip(zip(*shards, strict=True), quality or no_quality, strict=True)
     faces = [f for rows in prefetch(sample, parts, threads=READ_THREADS, per_thread=1) for f in rows]
     return sorted(faces, key=lambda f: (f.identity, f.face_id))
 
 
 def _sample(
-    root: str, shards: Sequence[Shard], identities: pa.Array, each: int, *, reference: bool
+    root: str, part: tuple[Sequence[Shard], Shard | None], identities: pa.Array, each: int, *, reference: bool
 ) -> list[SampledFace]:
-    """The sample's faces in one shard. shards: each embedder's shard of embeddings; identities: those in the sample."""
+    """The sample's faces in one shard. part: the shards of each embedder's embeddings, and of qualities if they count;
+    identities: those in the sample."""
+    shards, quality = part
     first = read_shard(root, shards[0], ["face_id", "identity"])
     identity = pc.coalesce(first["identity"], first["face_id"]) if reference else first["identity"]
     wanted = np.asarray(pc.is_in(identity, value_set=identities))
@@ -122,6 +136,8 @@ def _sample(
         return []
     columns = [vectors(read_shard(root, shard, ["x"])["x"]) for shard in shards]
     wanted &= np.logical_and.reduce([valid for _, valid in columns])
+    if quality:
+        wanted &= ~np.asarray(read_shard(root, quality, ["weak"])["weak"])
     rows = np.flatnonzero(wanted)
     names, ids = (texts(column.take(pa.array(rows))) for column in (identity, first["face_id"]))
     order = sorted(range(len(rows)), key=lambda n: (names[n], ids[n]))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
+from pipeline.noise.face_quality.quality import founding_faces, weak_faces
 from pipeline.noise.linkage import Labels, average_linkage, rank_by_cohesion, rank_by_size
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fused_scores
@@ -30,7 +31,7 @@ from pipeline.noise.scores.score_norm import (
     take_rows,
     weighted_means,
 )
-from pipeline.tables.columns import read_vectors, runs
+from pipeline.tables.columns import Mask, read_vectors, runs
 from pipeline.tables.table import Shard, read_shard
 
 # expected false links in an identity; the linkage's FAR is this divided by the number of pairs: 0.1 for two photos
@@ -64,13 +65,20 @@ DEFAULT_RATES = ClusterRates()
 
 
 def cluster_shard(
-    part: tuple[tuple[Shard, ...], Shard], *, root: str, calibration: Shard, link: float, join: float, absorb: float
+    part: tuple[tuple[Shard, ...], Shard, *tuple[Shard, ...]],
+    *,
+    root: str,
+    calibration: Shard,
+    link: float,
+    join: float,
+    absorb: float,
 ) -> pa.Table:
-    """The clusters of one shard; part: each embedder's shard of embeddings, and the shard of copies.
+    """The clusters of one shard; part: the shards of each embedder's embeddings, of copies, and perhaps of qualities.
 
-    Duplicates are not clustered: each gets the cluster of its original. link, join, absorb: the ClusterRates.
+    Duplicates are not clustered: each gets the cluster of its original. Weak faces (face_quality/quality.py) found no
+    cluster. link, join, absorb: the ClusterRates.
     """
-    embeddings, copies = part
+    embeddings, copies, *quality = part
     score_calibration, rates = read_calibration(root, calibration), ClusterRates(link, join, absorb)
     x, embedded = read_vectors(root, embeddings)
     rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *impostor_columns(len(x))])
@@ -79,41 +87,53 @@ def cluster_shard(
     duplicate = np.asarray(original.is_valid())
     original = np.where(duplicate, original.fill_null(0).to_numpy(), np.arange(len(rows)))
     labels, core = np.full(len(rows), -1, np.int64), np.full((len(x), len(rows)), np.nan)
+    weak = weak_faces(root, quality, faces=len(rows))
     for _, start, end in runs(rows["identity"]):
         faces = start + np.flatnonzero(embedded[start:end])
         is_original = ~duplicate[faces]
         if is_original.any():
             of_identity = [as_double(take_rows(v, faces)) for v in vectors]
             originals = of_identity if is_original.all() else [take_rows(v, is_original) for v in of_identity]
-            labels[faces[is_original]] = cluster(originals, score_calibration, rates)
+            founds = founding_faces(weak[faces] & is_original)
+            labels[faces[is_original]] = cluster(originals, score_calibration, rates, founds=founds[is_original])
             labels[faces] = labels[original[faces]]
-            core[:, faces] = centre_scores(of_identity, (labels[faces] == 0) & is_original, score_calibration)
+            member = (labels[faces] == 0) & is_original
+            sharp = member & founds
+            core[:, faces] = centre_scores(of_identity, sharp if sharp.any() else member, score_calibration)
     cores = [pa.array(c, pa.float32(), from_pandas=True) for c in core]
     cores += [pa.nulls(len(rows), pa.float32())] * (2 - len(cores))
     numbers = pa.array(labels, pa.int32(), mask=labels < 0)
     return pa.table([rows["face_id"], rows["identity"], numbers, *cores], schema=CLUSTERS)
 
 
-def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: ClusterRates = DEFAULT_RATES) -> Labels:
+def cluster(
+    faces: Sequence[FaceVectors],
+    calibration: Calibration,
+    rates: ClusterRates = DEFAULT_RATES,
+    *,
+    founds: Mask | None = None,
+) -> Labels:
     """The cluster [n] of each of the n faces of one identity.
 
     Clusters are numbered by size, then by cohesion; cluster 0 is the person that the identity stands for. faces: for
-    each embedder the vectors of the n faces.
+    each embedder the vectors of the n faces. founds [n]: the faces that clusters are made of, which alone count for
+    size and centre; other faces may join a cluster.
     """
     n = len(faces[0].x)
-    linked = np.arange(n) if n <= MAX_LINKED else np.unique(np.linspace(0, n - 1, MAX_LINKED).astype(int))
+    founds = np.ones(n, bool) if founds is None else founds
+    founders = np.flatnonzero(founds)
+    linked = founders if len(founders) <= MAX_LINKED else _spread(founders, MAX_LINKED)
     curve = calibration.fused_curve
     linked_faces = faces if n == len(linked) else [take_rows(f, linked) for f in faces]
     scores = fused_scores(linked_faces, linked_faces, calibration)
     pairs = len(linked) * (len(linked) - 1) / 2
     labels: Labels = np.full(n, -1, np.int64)
-    labels[linked] = average_linkage(scores, threshold_at_far(curve, rates.false_links / max(pairs, 1)))
-    if n == len(linked):
-        labels = rank_by_cohesion(labels, scores)
-    labels = _unite_fragments(faces, rank_by_size(labels), calibration, rates)
+    linked_labels = average_linkage(scores, threshold_at_far(curve, rates.false_links / max(pairs, 1)))
+    labels[linked] = rank_by_cohesion(linked_labels, scores) if len(linked) == len(founders) else linked_labels
+    labels = _unite_fragments(faces, rank_by_size(labels, founds), calibration, rates, founds=founds)
     min_face, min_cluster = threshold_at_far(curve, rates.join_far), threshold_at_far(curve, rates.absorb_far)
     for _ in range(2):
-        joined = _join_nearest(faces, labels, calibration, min_face=min_face, min_cluster=min_cluster)
+        joined = _join_nearest(faces, labels, calibration, founds=founds, min_face=min_face, min_cluster=min_cluster)
         unchanged, labels = np.array_equal(joined, labels), joined
         if unchanged:
             break
@@ -121,10 +141,11 @@ def cluster(faces: Sequence[FaceVectors], calibration: Calibration, rates: Clust
 
 
 def _unite_fragments(
-    faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, rates: ClusterRates
+    faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, rates: ClusterRates, *, founds: Mask
 ) -> Labels:
     """Further clusters of several faces unite, the pair of centres with the highest score first, while one reaches the
-    threshold: the FAR of false links among so many clusters, at most that of a cluster that joins the largest one."""
+    threshold: the FAR of false links among so many clusters, at most that of a cluster that joins the largest one.
+    founds [n]: the faces that alone count for the size of a cluster."""
     sizes = np.bincount(labels)
     fragments = np.flatnonzero(sizes > 1)[:MAX_FRAGMENTS]
     fragments = fragments[fragments > 0]
@@ -141,19 +162,30 @@ def _unite_fragments(
             break
         labels = np.where(members[two], labels[members[one]][0], labels)
         members[one] = members[one] | members.pop(two)
-    return rank_by_size(labels)
+    return rank_by_size(labels, founds)
+
+
+def _spread(rows: Labels, count: int) -> Labels:
+    """About `count` of the rows [n], evenly spread."""
+    return np.asarray(rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))])
 
 
 def _join_nearest(
-    faces: Sequence[FaceVectors], labels: Labels, calibration: Calibration, *, min_face: float, min_cluster: float
+    faces: Sequence[FaceVectors],
+    labels: Labels,
+    calibration: Calibration,
+    *,
+    founds: Mask,
+    min_face: float,
+    min_cluster: float,
 ) -> Labels:
     """Clusters join the largest one if their centres score at least min_cluster; then single faces join the cluster
-    with the nearest centre if they score at least min_face with it."""
+    with the nearest centre if they score at least min_face with it. founds [n]: the faces that centres are made of."""
     sizes = np.bincount(labels)
     clusters = np.flatnonzero(sizes > 1)
     if not len(clusters):
         return labels
-    members = [labels == c for c in clusters]
+    members = [(labels == c) & founds for c in clusters]
     centres = [robust_centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
     with_largest = fused_scores([take_rows(c, np.array([0])) for c in centres], centres, calibration)[0]
     joins_largest = np.zeros(len(sizes), bool)
@@ -161,12 +193,12 @@ def _join_nearest(
     labels = np.where(joins_largest[labels], 0, labels)
     single = np.flatnonzero(sizes[labels] == 1)
     if not len(single):
-        return rank_by_size(labels)
+        return rank_by_size(labels, founds)
     scores = fused_scores([take_rows(f, single) for f in faces], centres, calibration)
     best, highest = scores.argmax(1), scores.max(1)
     joins = highest >= min_face
     labels[single[joins]] = np.where(with_largest[best] >= min_cluster, 0, clusters[best])[joins]
-    return rank_by_size(labels)
+    return rank_by_size(labels, founds)
 
 
 def inner_faces(x: NDArray[Any], *, rounds: int = 2, trim: float = 0.2) -> NDArray[np.bool_]:

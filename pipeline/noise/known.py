@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
+from pipeline.noise.face_quality.quality import weak_faces
 from pipeline.noise.findings import findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_persons
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -23,7 +24,7 @@ NEAREST = 3  # persons that an unnamed face is compared with
 
 
 def known_shard(
-    part: tuple[Shard, ...],
+    part: tuple[tuple[Shard, ...], *tuple[Shard, ...]],
     *,
     root: str,
     calibration: Shard,
@@ -31,15 +32,18 @@ def known_shard(
     rate: float,
     memory_bytes: int | None = None,
 ) -> pa.Table:
-    """The persons whom the unnamed faces of one shard may show; part: each embedder's shard of embeddings.
+    """The persons whom the unnamed faces of one shard may show; part: the shards of each embedder's embeddings, and
+    perhaps of qualities.
 
     persons: all shards of the persons table; rate: expected false alarms for each face among all persons;
-    memory_bytes: how much the blocks of the search may take.
+    memory_bytes: how much the blocks of the search may take. Weak faces (face_quality/quality.py) are left out.
     """
     score_calibration = read_calibration(root, calibration)
     gallery = first_persons(root, tuple(persons), calibration)
-    x, valid = read_vectors(root, part)
-    rows = read_shard(root, part[0], ["face_id", "identity"])
+    embeddings, *quality = part
+    x, valid = read_vectors(root, embeddings)
+    rows = read_shard(root, embeddings[0], ["face_id", "identity"])
+    valid &= ~weak_faces(root, quality, faces=len(rows))
     unnamed = np.flatnonzero(valid & np.asarray(rows["identity"].is_null()))
     if not len(unnamed) or not len(gallery.person):
         return schema.FINDINGS.empty_table()

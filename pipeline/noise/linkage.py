@@ -34,10 +34,13 @@ def average_linkage(scores: Floats, min_score: float) -> Labels:
     return np.asarray(lowest[parent[:n]], np.int64)
 
 
-def rank_by_size(labels: Labels) -> Labels:
-    """Clusters numbered 0, 1, ... by falling size, then by earlier number; a face without one (-1) is a cluster."""
+def rank_by_size(labels: Labels, counted: NDArray[np.bool_] | None = None) -> Labels:
+    """Clusters numbered 0, 1, ... by falling size, then by earlier number; a face without one (-1) is a cluster.
+
+    counted [n]: the faces that count for the size; None: all do.
+    """
     labels = np.where(labels < 0, labels.max(initial=0) + 1 + np.arange(len(labels)), labels)
-    return _rank(labels, np.bincount(labels))
+    return _rank(labels, np.bincount(labels, counted))
 
 
 def rank_by_cohesion(labels: Labels, scores: Floats) -> Labels:

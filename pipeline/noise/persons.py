@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import MANY_FACES, robust_centres
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
+from pipeline.noise.face_quality.quality import founding_faces, weak_faces
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
 from pipeline.noise.scores.score_norm import (
@@ -73,7 +74,7 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
             ("person", pa.string()),
             ("identity", pa.string()),
             ("cluster", pa.int32()),  # its number in the clusters table
-            ("size", pa.int32()),  # faces of the person, without duplicates
+            ("size", pa.int32()),  # faces of the person, without duplicates and weak faces
             ("of", pa.int32()),  # faces of the identity, without duplicates
             ("medoid", pa.string()),  # the face_id with the highest score with the centre
             # mean score of the person's faces, each with the centre of the others; of a person with one face: the
@@ -89,35 +90,44 @@ def persons_schema(dims: Sequence[int]) -> pa.Schema:
 
 
 def person_shard(
-    part: tuple[tuple[Shard, ...], Shard, Shard],
+    part: tuple[tuple[Shard, ...], Shard, Shard, *tuple[Shard, ...]],
     *,
     root: str,
     calibration: Shard,
     few: tuple[int, float],
     many: tuple[int, float],
 ) -> pa.Table:
-    """The persons of one shard; part: the shards of each embedder's embeddings, of copies and of clusters.
+    """The persons of one shard; part: the shards of each embedder's embeddings, of copies, of clusters, and perhaps of
+    qualities.
 
     few, many: two rules by which a further cluster is a person: faces that it needs, and the share of the largest size.
+    No person is made of weak faces (face_quality/quality.py): an identity of them alone has no row.
     """
-    embeddings, copies, clusters = part
+    embeddings, copies, clusters, *quality = part
     score_calibration = read_calibration(root, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     stored = read_shard(root, copies, ["copy_of", *impostor_columns(len(x))])
     labels = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)
     labels[np.asarray(stored["copy_of"].is_valid())] = -1
+    weak = weak_faces(root, quality, faces=len(rows))
     ids, vectors = texts(rows["face_id"]), stored_face_vectors(x, stored)
     persons: list[Person] = []
     for identity, start, end in runs(rows["identity"]):
         clustered = start + np.flatnonzero(labels[start:end] >= 0)
-        if len(clustered):
-            sizes = np.bincount(labels[clustered])
+        founds = founding_faces(weak[clustered])
+        if founds.any():
+            sizes = np.bincount(labels[clustered], founds)
             least = min(max(count, share * sizes[0]) for count, share in (few, many))
             person_clusters = [c for c, n in enumerate(sizes.tolist()) if c == 0 or n >= least]
             of_identity = [as_double(take_rows(v, clustered)) for v in vectors]
             persons += _persons(
-                identity, ids[clustered], of_identity, labels[clustered], person_clusters, score_calibration
+                identity,
+                ids[clustered],
+                of_identity,
+                [(labels[clustered] == c) & founds for c in person_clusters],
+                person_clusters,
+                score_calibration,
             )
     return _table(persons, [e.shape[1] for e in x])
 
@@ -147,12 +157,12 @@ def _persons(
     identity: str,
     ids: NDArray[np.object_],
     vectors: Sequence[FaceVectors],
-    labels: NDArray[np.int64],
+    members: Sequence[NDArray[np.bool_]],
     person_clusters: Sequence[int],
     calibration: Calibration,
 ) -> Iterator[Person]:
-    """The persons of one identity; ids, vectors, labels: face_id, vector and cluster of each of its faces."""
-    members = [labels == c for c in person_clusters]
+    """The persons of one identity; ids, vectors: face_id and vector of each of its n faces; members, person_clusters:
+    for each person which faces [n] it is made of, and the number of its cluster."""
     centres = [robust_centres(v, members, m) for v, m in zip(vectors, calibration.impostors, strict=True)]
     for number, member in enumerate(members):
         rows, centre = np.flatnonzero(member), [take_rows(c, np.array([number])) for c in centres]
@@ -165,7 +175,7 @@ def _persons(
             identity=identity,
             cluster=person_clusters[number],
             size=len(rows),
-            of=len(labels),
+            of=len(ids),
             medoid=medoid,
             cohesion=tuple(_cohesion(vectors, faces, z, calibration)),
             likeness=tuple(float(scores[0]) for scores in with_persons),

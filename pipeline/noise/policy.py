@@ -61,6 +61,9 @@ class Rates(NamedTuple):
     split: float = 1e-4  # FAR, each embedder; a further person scores below the thresholds with the first
     mixed: float = 0.05  # FAR, each embedder; an identity has no person if even its best pair is below the thresholds
     poor_px: float = 12.0  # pixels; a face that is smaller in its photo is too small to recognise
+    poor: float = (
+        1e-3  # FAR; a face of no person is poor if not even with a sharp photo of its person it would score this
+    )
     same_picture: float = SAME_PICTURE  # correlation of the sketches of two faces that are one picture
 
 
@@ -96,6 +99,7 @@ def thresholds(
         "merge_photos": genuine_quantile(calibration, rates.merge_frr),
         "overlap_photos": genuine_quantile(calibration, rates.overlap_frr),
         "poor_px": rates.poor_px,
+        "poor_quality": threshold_at_far(fused, rates.poor),
         "same_picture": rates.same_picture,
     }
     for e, curve in enumerate(calibration.far_curves):
@@ -126,20 +130,23 @@ def judge(findings: pa.Table, limits: Thresholds, calibration: Calibration) -> N
     scores = score_columns(findings)[: len(calibration.far_curves)]
     fused = fuse(scores, calibration.weights)
     verdict = np.full(len(kind), "unsure", object)
-    for name, (yes, no) in _rules(fused, scores, probability_columns(findings), limits).items():
+    quality = score_columns(findings)[1]  # of poor faces
+    for name, (yes, no) in _rules(fused, scores, probability_columns(findings), quality, limits).items():
         verdict[(kind == name) & yes] = "yes"
         verdict[(kind == name) & no & ~yes] = "no"
     return verdict
 
 
-def _rules(fused: Floats, scores: list[Floats], probabilities: list[Floats], limits: Thresholds) -> dict[str, Masks]:
+def _rules(
+    fused: Floats, scores: list[Floats], probabilities: list[Floats], quality: Floats, limits: Thresholds
+) -> dict[str, Masks]:
     """For each kind two masks: where the verdict is yes, and where it is no. Comparisons with nan are false."""
     always, never = np.ones(len(fused), bool), np.zeros(len(fused), bool)
     with np.errstate(invalid="ignore"):
         return {
             "unreadable": (always, never),
             "no_face": (always, never),
-            "poor": (scores[0] < limits["poor_px"], always),
+            "poor": ((scores[0] < limits["poor_px"]) | (quality < limits.get("poor_quality", -np.inf)), always),
             "duplicate": (scores[0] >= limits["same_picture"], always),
             "outlier": _outlier_rule(fused, scores, probabilities, limits),
             "mixed": (_all_below(scores, limits, "mixed"), never),

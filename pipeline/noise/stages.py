@@ -5,7 +5,7 @@ parameters.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -16,7 +16,8 @@ from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_cali
 from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
-from pipeline.noise.findings import combine_findings
+from pipeline.noise.face_quality.hubs import findings_shard
+from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
 from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS, comparable
 from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
@@ -28,7 +29,7 @@ from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.noise.suspects import DOUBTFUL, suspect_shard
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
-from pipeline.tables.table import Shard, Table, read_shards
+from pipeline.tables.table import Shard, Table
 
 # findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
@@ -47,6 +48,7 @@ class Noise(NamedTuple):
     persons: Table
     findings: Table
     thresholds: Thresholds
+    quality: Table | None = None  # None: faces have no quality, and none is weak
 
 
 def find_noise(
@@ -57,6 +59,7 @@ def find_noise(
     tests: TestSets = (),
     references: References = (),
     rates: Rates | None = None,
+    quality: QualityTables | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
     build: Callable[..., Table] = build_table,
@@ -65,11 +68,17 @@ def find_noise(
 
     faces, embeddings: of the data set; a table of embeddings for each embedder, the better embedder first. tests: faces
     and embeddings, by the same embedders, of each test set. references: tables of embeddings, for each embedder, of
-    faces of other people, which only the calibration uses. memory_bytes: the limit for searches among all persons,
-    which changes no result. build: the function that makes a table; benchmarks give one that measures.
+    faces of other people, which only the calibration uses. quality: from which the quality of each face is computed;
+    without it no face is weak. memory_bytes: the limit for searches among all persons, which changes no result. build:
+    the function that makes a table; benchmarks give one that measures.
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
     table = _calibration(run, references)
+    if quality:
+        qualities = build_quality(run.make, quality, faces, embeddings, calibration=table.shards[0])
+        run = replace(run, quality=(qualities,))
+        if weak_share(qualities) >= RECALIBRATED:
+            table = _calibration(run, references)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     copies = _copies(run, calibration)
@@ -88,7 +97,8 @@ def find_noise(
     if known.has_unnamed_photos(embeddings[0]):
         detected.append(_known(run, calibration, counts, persons))
     parts = [tuple(shard for findings in detected for shard in findings.shards)]
-    findings = run.make("findings", findings_shard, parts)
+    params = {"clusters": clusters.shards, "persons": persons.shards}
+    findings = run.make("findings", findings_shard, parts, params=params)
     limits = thresholds(
         score_calibration,
         persons=counts.persons,
@@ -97,7 +107,7 @@ def find_noise(
         mixture=read_mixtures(root, mixture, calibration).get(-1),
         findings=findings.read(["kind", "score", "second"]),
     )
-    return Noise(table, copies, clusters, persons, findings, limits)
+    return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,7 @@ class _Run:
     workers: Workers
     memory_bytes: int | None
     build: Callable[..., Table]
+    quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
 
     def make(
         self,
@@ -165,7 +176,9 @@ class _Counts(NamedTuple):
 
 def _calibration(run: _Run, references: References) -> Table:
     further = tuple([shard for tables in references for shard in tables[e].shards] for e in range(len(run.embeddings)))
-    params = {"references": further} if references else {}
+    params: dict[str, Any] = {"references": further} if references else {}
+    if run.quality:
+        params["quality"] = run.quality[0].shards
     return run.make(
         "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=2, params=params
     )
@@ -179,20 +192,21 @@ def _copies(run: _Run, calibration: Shard) -> Table:
 
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
-    parts = run.parts_of(copies, embeddings=True)
+    parts = run.parts_of(copies, *run.quality, embeddings=True)
     return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
 
 
 def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
     params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
-    parts = run.parts_of(copies, clusters, embeddings=True)
+    parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
 
 
 def _suspects(run: _Run, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
     params = {"calibration": calibration, "mixture": mixture, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     params["doubtful"] = DOUBTFUL
-    return run.make("suspects", suspect_shard, run.parts_of(run.faces, *tables), version=2, params=params)
+    parts = run.parts_of(run.faces, *tables, *run.quality)
+    return run.make("suspects", suspect_shard, parts, version=2, params=params)
 
 
 def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
@@ -204,7 +218,7 @@ def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, per
     }
     size = SearchSize("strays", counts.strays, counts.persons, 0, counts.dims)
     memory = run.block_memory(size, strays.NEAREST)
-    parts = run.parts_of(clusters, persons, embeddings=True)
+    parts = run.parts_of(clusters, persons, *run.quality, embeddings=True)
     return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
@@ -243,13 +257,8 @@ def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Ta
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)
-    parts = list(zip(*run.all_embeddings(), strict=True))
+    parts = run.parts_of(*run.quality, embeddings=True)
     return run.make("known", known.known_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
-
-
-def findings_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
-    """All findings in one shard; part: the shards of all stages that make findings."""
-    return combine_findings(read_shards(root, part))
 
 
 def _count(score_calibration: Calibration, persons: Table, dims: tuple[int, ...]) -> _Counts:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import robust_centre
+from pipeline.noise.face_quality.quality import weak_faces
 from pipeline.noise.findings import findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_comparable, read_persons
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -30,7 +31,7 @@ FACE_FAR = 1e-3  # each face of a stray cluster must reach the threshold for thi
 
 
 def stray_shard(
-    part: tuple[tuple[Shard, ...], Shard, Shard],
+    part: tuple[tuple[Shard, ...], Shard, Shard, *tuple[Shard, ...]],
     *,
     root: str,
     calibration: Shard,
@@ -41,16 +42,18 @@ def stray_shard(
 ) -> pa.Table:
     """The persons whom the stray faces of one shard may show.
 
-    part: the shards of each embedder's embeddings, of clusters and of persons. persons: all shards of the persons
-    table; rate: expected false alarms for each stray cluster among all persons; alone: FAR that each face of a cluster
-    must reach by itself, because it may be in the cluster by chance; memory_bytes: how much the blocks of the search
-    may take.
+    part: the shards of each embedder's embeddings, of clusters, of persons, and perhaps of qualities: weak faces are
+    left out. persons: all shards of the persons table; rate: expected false alarms for each stray cluster among all
+    persons; alone: FAR that each face of a cluster must reach by itself, because it may be in the cluster by chance;
+    memory_bytes: how much the blocks of the search may take.
     """
-    embeddings, clusters, shard_persons = part
+    embeddings, clusters, shard_persons, *quality = part
     score_calibration = read_calibration(root, calibration)
     gallery = read_persons(root, persons, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
+    is_weak = weak_faces(root, quality, faces=len(rows))
+    rows = rows.set_column(2, "cluster", pc.if_else(pa.array(is_weak), None, rows["cluster"]))
     face, stray = _strays_of_shard(root, rows, shard_persons, score_calibration)
     if not len(face) or not len(gallery.person):
         return schema.FINDINGS.empty_table()

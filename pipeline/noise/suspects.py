@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import correlation_evidence
+from pipeline.noise.face_quality.poor_faces import poor_faces
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.outliers.mixture_table import PersonScores, person_scores, read_mixtures
 from pipeline.noise.outliers.score_mixture import ScoreMixture, noise_probabilities
@@ -27,7 +28,7 @@ DOUBTFUL = 0.02  # probability of being an outlier from which a face of the pers
 
 
 def suspect_shard(
-    part: tuple[Shard, Shard, Shard, Shard],
+    part: tuple[Shard, Shard, Shard, Shard, *tuple[Shard, ...]],
     *,
     root: str,
     calibration: Shard,
@@ -36,16 +37,18 @@ def suspect_shard(
     doubtful: float,
     poor_px: float,
 ) -> pa.Table:
-    """The findings of one shard; part: the shards of faces, copies, clusters and persons.
+    """The findings of one shard; part: the shards of faces, copies, clusters, persons, and perhaps of qualities.
 
     mixture: the shard of that table. odd: FAR; a face in the person's cluster is reported as an outlier if one embedder
     scores it below the threshold. doubtful: so it is if it is an outlier with this probability. poor_px: a face that is
-    smaller than this in its photo is reported as poor.
+    smaller than this in its photo is reported as poor, and so is a weak face (face_quality/quality.py) that belongs to
+    no person of its identity.
     """
+    shards, quality = part[:4], part[4:]
     faces, copies, clusters, persons = (
         read_shard(root, shard, columns)
         for shard, columns in zip(
-            part,
+            shards,
             (
                 ["face_id", "identity", "size_px", "failure"],
                 ["face_id", "copy_of", "correlation"],
@@ -58,10 +61,11 @@ def suspect_shard(
     score_calibration = read_calibration(root, calibration)
     scored = person_scores(clusters, copies, persons, score_calibration)
     probabilities = outlier_probabilities(scored, read_mixtures(root, mixture, calibration), len(clusters))
+    qualities = read_shard(root, quality[0]) if quality else None
     return combine_findings(
         [
             *_without_face(faces),
-            _poor(faces, poor_px),
+            *poor_faces(faces, clusters, persons, qualities, min_px=poor_px),
             _duplicates(copies),
             _outliers(clusters, scored, probabilities, score_calibration, odd=odd, doubtful=doubtful),
             _mixed(persons, score_calibration),
@@ -77,14 +81,6 @@ def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
     for kind in ("unreadable", "no_face"):
         rows = np.flatnonzero(reason == kind)
         yield findings_table(kind, ids[rows], [None] * len(rows), [np.ones(len(rows))], failure[rows])
-
-
-def _poor(faces: pa.Table, poor_px: float) -> pa.Table:
-    """Faces smaller than poor_px in their photos."""
-    size = faces["size_px"].to_numpy(zero_copy_only=False).astype(np.float64)
-    rows = np.flatnonzero(size < poor_px)
-    evidence = [f"the face is {s:.0f} pixels wide" for s in size[rows]]
-    return findings_table("poor", texts(faces["face_id"])[rows], [None] * len(rows), [size[rows]], evidence)
 
 
 def _duplicates(copies: pa.Table) -> pa.Table:

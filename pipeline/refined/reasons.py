@@ -3,7 +3,7 @@
 REMOVED = {
     "unreadable": "the file is not a picture: empty, cut short, or a web page",
     "no_face": "no face was detected",
-    "poor": "the face is only a few pixels wide",
+    "poor": "the face is a few pixels wide, blurred or covered: nobody can be recognised",
     "outlier": "the face is not the person of its claimed identity",
     "mixed": "no person could be found among the photos of its claimed identity",
     "misplaced": "the face is the person of another identity, which is not kept either",
@@ -28,7 +28,8 @@ FINDINGS = {
     "conflict": "the same picture under two identities",
     "overlap": "a person, or a picture, that is also in a test set",
     "mixed": "an identity among whose photos no person is found",
-    "poor": "a face only a few pixels wide",
+    "poor": "a face in which nobody can be recognised: too small, blurred or covered",
+    "hub": "a person whom photos of many identities match: people are asked, nothing is relabelled",
     "no_face": "a photo in which no face was detected",
     "unreadable": "a file that is not a picture",
 }

@@ -112,6 +112,12 @@ FINDING_RULES = (
     ),
     Rule("poor_px", "{poor_px:g}", "pixels", "a face less wide than this is removed"),
     Rule(
+        "poor_quality",
+        "FAR {poor:g}",
+        FUSED,
+        "a face of no person is removed as poor if it would score less with a sharp photo of its person",
+    ),
+    Rule(
         "same_picture",
         "{same_picture:g}",
         "correlation of pixels",
@@ -124,6 +130,9 @@ GROUPING_RULES = (
     Rule("far_join", "FAR {:g}", "FAR", "a single face joins a group if it scores more than this against its centre"),
     Rule("far_absorb", "FAR {:g}", "FAR", "a whole group joins another if it scores more than this against its centre"),
     Rule("far_doubt", "FAR {:g}", "FAR", "a group is taken for a person only if its faces score more than this"),
+    Rule(
+        "far_weak", "FAR {:g}", "FAR", "a face that would score less with a sharp photo of its person founds no group"
+    ),
     Rule(
         "min_coarse",
         "{:g}",

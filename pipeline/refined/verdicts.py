@@ -146,7 +146,7 @@ def with_implied_answers(answers: pa.Table, findings: pa.Table) -> pa.Table:
 def noise_tables(refinement: Refinement) -> Noise:
     """The tables of a refinement from which labels are made, in the form in which the stages of noise return them."""
     r = refinement
-    return Noise(r.calibration, r.copies, r.clusters, r.persons, r.findings, dict(r.thresholds))
+    return Noise(r.calibration, r.copies, r.clusters, r.persons, r.findings, dict(r.thresholds), r.quality)
 
 
 def _as_text(row: dict[str, Any]) -> dict[str, Any]:

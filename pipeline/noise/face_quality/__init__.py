@@ -1,0 +1,1 @@
+"""How much information about its person a face holds, and what a face without enough may not do."""
