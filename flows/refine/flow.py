@@ -30,17 +30,18 @@ from flows.cli.options import (
 )
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
+from flows.refine.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from flows.refine.source_pairs import survey_sources
-from flows.refine.tables import build_all_embeddings, build_faces, build_photos
+from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
 from pipeline.noise.person_gallery import PERSON_FAR
 from pipeline.noise.pictures.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
-from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
+from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 
@@ -128,9 +129,10 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         workers=workers,
         former=former.photos,
     )
-    embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
+    main = MainFaces(photos, faces, build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces))
+    chosen = _choose_faces(root, request, main, source_paths, former)
     noise = as_task(stages.find_noise, name="noise")(
-        root, faces, embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
+        root, chosen.faces, chosen.embeddings, tests=tests, workers=workers, memory_bytes=request.memory_bytes
     )
     labelling = as_task(label)(
         root,
@@ -157,10 +159,34 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     return Refinement(
         photos,
-        faces,
-        tuple(embeddings),
+        chosen.faces,
+        tuple(chosen.embeddings),
+        main_faces=main.faces,
+        main_embeddings=tuple(main.embeddings),
+        candidates=chosen.candidates,
+        doubts=chosen.doubts,
+        further_embeddings=chosen.further,
         **noise._asdict(),
         **labelling._asdict(),
         test_faces=tuple(test.faces for test in tests),
         options=options,
+    )
+
+
+def _choose_faces(
+    root: str, request: RefineRequest, main: MainFaces, source_paths: SourcePaths, former: FormerTables
+) -> ChosenFaces:
+    """The faces that show the photos' persons; aligned crops show one face each."""
+    if request.aligned:
+        return ChosenFaces(main.faces, main.embeddings)
+    workers, models = request.workers, request.models
+    candidates = build_candidates(root, main, source_paths, models.detector, workers=workers, former=former)
+    return choose_faces(
+        root,
+        main,
+        candidates,
+        (models.detector, models.embedders),
+        workers=workers,
+        memory_bytes=request.memory_bytes,
+        former=former,
     )

@@ -17,12 +17,13 @@ from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_s
 from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.findings import combine_findings
-from pipeline.noise.person_gallery import NEIGHBOURS, comparable
+from pipeline.noise.person_gallery import NEIGHBOURS
 from pipeline.noise.persons import SECOND_FACES, SECOND_SHARE, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
 from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.search.gallery_counts import GalleryCounts, count_gallery
 from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.noise.suspects import suspect_shard
 from pipeline.tables.build import Workers
@@ -32,6 +33,15 @@ from pipeline.tables.table import Shard, Table, read_shards
 # findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
 TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
+
+
+class PersonTables(NamedTuple):
+    """The tables of the first stages, up to the persons of the data set."""
+
+    calibration: Table
+    copies: Table
+    clusters: Table
+    persons: Table
 
 
 class Noise(NamedTuple):
@@ -63,14 +73,11 @@ def find_noise(
     which changes no result. build: the function that makes a table; benchmarks give one that measures.
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION)
+    table, copies, clusters, persons = _find_persons(run)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
-    copies = _copies(run, calibration)
-    clusters = _clusters(run, calibration, copies)
-    dims = tuple(len(impostors.mean) for impostors in score_calibration.impostors)
-    persons = _persons(run, calibration, dims, copies, clusters)
-    counts = _count(score_calibration, persons, dims)
+    dims = _dims(score_calibration)
+    counts = count_gallery(score_calibration, persons, dims)
     detected = [
         _suspects(run, calibration, copies, clusters, persons),
         _strays(run, calibration, counts, clusters, persons),
@@ -83,6 +90,11 @@ def find_noise(
     findings = run.make("findings", findings_shard, parts)
     limits = thresholds(score_calibration, persons=counts.persons, tests=run.test_photos(), rates=run.rates)
     return Noise(table, copies, clusters, persons, findings, limits)
+
+
+def find_persons(root: str, faces: Table, embeddings: Sequence[Table], *, workers: Workers = None) -> PersonTables:
+    """The first stages of find_noise() alone, which finds their tables where faces and embeddings are the same."""
+    return _find_persons(_Run(root, faces, embeddings, (), Rates(), workers, None, build_table))
 
 
 @dataclass(frozen=True)
@@ -140,12 +152,18 @@ class _Run:
         return block_memory(search, k, memory_bytes=self.memory_bytes, workers=self.workers)
 
 
-class _Counts(NamedTuple):
-    """Numbers that the memory of a search depends on."""
+def _find_persons(run: _Run) -> PersonTables:
+    table = run.make("calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION)
+    calibration = table.shards[0]
+    copies = _copies(run, calibration)
+    clusters = _clusters(run, calibration, copies)
+    dims = _dims(read_calibration(run.root, calibration))
+    return PersonTables(table, copies, clusters, _persons(run, calibration, dims, copies, clusters))
 
-    persons: int  # in the gallery: those that comparable() accepts
-    strays: int  # the largest possible number of faces that belong to none of these
-    dims: tuple[int, ...]  # the length of each embedder's vectors
+
+def _dims(calibration: Calibration) -> tuple[int, ...]:
+    """The length of each embedder's vectors."""
+    return tuple(len(impostors.mean) for impostors in calibration.impostors)
 
 
 def _copies(run: _Run, calibration: Shard) -> Table:
@@ -171,7 +189,7 @@ def _suspects(run: _Run, calibration: Shard, copies: Table, clusters: Table, per
     return run.make("suspects", suspect_shard, run.parts_of(run.faces, copies, clusters, persons), params=params)
 
 
-def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
+def _strays(run: _Run, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:
     params = {
         "calibration": calibration,
         "persons": persons.shards,
@@ -184,7 +202,7 @@ def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, per
     return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
-def _relations(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
+def _relations(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     rates = run.rates
     params = {
         "calibration": calibration,
@@ -215,7 +233,7 @@ def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
     return run.make("conflicts", conflict_shard, [(data, tests)], params=params)
 
 
-def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
+def _known(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)
@@ -226,13 +244,3 @@ def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Ta
 def findings_shard(part: Sequence[Shard], *, root: str) -> pa.Table:
     """All findings in one shard; part: the shards of all stages that make findings."""
     return combine_findings(read_shards(root, part))
-
-
-def _count(score_calibration: Calibration, persons: Table, dims: tuple[int, ...]) -> _Counts:
-    count, faces = 0, 0
-    for rows in persons.batches(["cluster", "size", "of", "cohesion", "cohesion_second"]):
-        compared = comparable(rows, score_calibration)
-        cluster, of, size = (rows[c].to_numpy() for c in ("cluster", "of", "size"))
-        count += int(compared.sum())
-        faces += int(of[cluster == 0].sum()) - int(size[compared].sum())
-    return _Counts(count, faces, dims)

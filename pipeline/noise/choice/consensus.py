@@ -1,0 +1,105 @@
+"""Chooses the face of a photo by the photos of its identity: the face that fits the person who is in most of them.
+
+Two faces of one photo are two people, so they are not linked, and each photo counts once for a person. One person may
+come twice in a photo where a picture was put there twice; either of these faces is right.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.noise.clusters import MAX_LINKED, ClusterRates, centre_scores
+from pipeline.noise.linkage import average_linkage
+from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
+from pipeline.noise.scores.score_norm import FaceVectors, Floats
+
+ROUNDS = 3  # of choosing faces and computing their centre
+APART = -100.0  # the score of two faces of one photo: far below that of any other two
+# the fused score, in standard deviations of impostor scores, by which a further face must fit better than the main one
+MARGIN = 1.0
+Mask = NDArray[np.bool_]
+
+
+class IdentityFaces(NamedTuple):
+    """The n faces of one identity: the main faces of its photos, and the further ones that were embedded."""
+
+    photo: NDArray[np.int64]  # [n]: a number for each photo
+    picture: NDArray[np.int64]  # [n]: a number for each picture; duplicates of a photo have the same
+    further: Mask  # [n]: not the photo's main face
+    vectors: Sequence[FaceVectors]  # for each embedder
+
+
+class Fit(NamedTuple):
+    """How the n faces of an identity fit its person."""
+
+    scores: Floats  # [n]: fused; a face of the person is compared with the others
+    fits: Mask  # [n]: the score reaches the threshold
+
+
+def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Fit | None:
+    """How the faces fit the person who is in most pictures; None where no two pictures show one person.
+
+    A face fits at the FAR `join_far` divided by the number of faces of its photo, one of which may fit by chance.
+    """
+    n = len(faces.photo)
+    if n > MAX_LINKED:
+        return None
+    person = _person_in_most_pictures(faces, calibration, rates)
+    if person is None:
+        return None
+    _, inverse, count = np.unique(faces.photo, return_inverse=True, return_counts=True)
+    limit = {k: threshold_at_far(calibration.fused_curve, rates.join_far / k) for k in set(count.tolist())}
+    limits = np.array([limit[k] for k in count.tolist()])[inverse]
+    for _ in range(ROUNDS):
+        scores = fuse(centre_scores(faces.vectors, person, calibration), calibration.weights)
+        before, person = person, best_of_photos(faces.photo, scores) & (scores >= limits)
+        if np.array_equal(before, person) or len(np.unique(faces.picture[person])) < 2:
+            break
+    return Fit(scores, scores >= limits)
+
+
+def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask | None:
+    """The faces [n] of the cluster that is in most pictures; of equal ones, that with more main faces.
+
+    None where no cluster is in two pictures.
+    """
+    scores = fused_scores(faces.vectors, faces.vectors, calibration)
+    apart = (faces.photo[:, None] == faces.photo[None]) & ~np.eye(len(scores), dtype=bool)
+    pairs = len(scores) * (len(scores) - 1) / 2
+    limit = threshold_at_far(calibration.fused_curve, rates.false_links / max(pairs, 1))
+    labels = average_linkage(np.where(apart, APART, scores), limit)
+    best = max(np.unique(labels).tolist(), key=lambda c: _size(faces, labels == c, scores))
+    person: Mask = np.asarray(labels == best)
+    return person if len(np.unique(faces.picture[person])) > 1 else None
+
+
+def _size(faces: IdentityFaces, member: Mask, scores: Floats) -> tuple[int, int, float]:
+    """The number of a cluster's pictures and of its main faces, and the mean score of its faces: clusters' rank."""
+    return (
+        len(np.unique(faces.picture[member])),
+        int((member & ~faces.further).sum()),
+        round(float(scores[np.ix_(member, member)].mean()), 6),
+    )
+
+
+def best_of_photos(photo: NDArray[np.int64], scores: Floats) -> Mask:
+    """Which faces [n] have the highest score of their photo; of equal scores the first."""
+    order = np.lexsort((np.arange(len(photo)), -scores, photo))
+    first = np.append(True, np.diff(photo[order]) != 0)[: len(order)]
+    best = np.zeros(len(photo), bool)
+    best[order[first]] = True
+    return best
+
+
+def better_faces(photo: NDArray[Any], further: Mask, scores: Floats, fits: Mask) -> NDArray[np.int64]:
+    """The rows of the further faces to choose instead of the main faces of their photos.
+
+    photo, further, scores, fits [n]: of each face its photo, whether it is a further one, its score, and whether that
+    is high enough. A further face must score higher than the photo's main face by MARGIN.
+    """
+    best = np.flatnonzero(best_of_photos(photo, scores) & further & fits)
+    main = {int(p): float(z) for p, z in zip(photo[~further], scores[~further], strict=True)}
+    return np.array([i for i in best.tolist() if scores[i] >= main[int(photo[i])] + MARGIN], np.int64)
