@@ -86,8 +86,7 @@ def _by_identity(faces: ShardFaces, calibration: Calibration, rates: ClusterRate
     without: list[Rows] = [np.empty(0, np.int64)]
     for rows in faces.of_identities():
         fit = fit_of_faces(faces.of_identity(rows), calibration, rates)
-        if fit is None:
-            without.append(rows)
+        if fit is None:  # without a person of the identity no photo can be said to be of another one
             continue
         photo, further = faces.photo[rows], faces.further[rows]
         main = {int(p): float(z) for p, z in zip(photo[~further], fit.scores[~further], strict=True)}

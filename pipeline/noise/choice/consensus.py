@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pipeline.noise.clusters import MAX_LINKED, ClusterRates, centre_scores
 from pipeline.noise.linkage import average_linkage
+from pipeline.noise.persons import SECOND_FACES
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
-from pipeline.noise.scores.score_norm import FaceVectors, Floats
+from pipeline.noise.scores.score_norm import FaceVectors, Floats, take_rows
 
 ROUNDS = 3  # of choosing faces and computing their centre
 APART = -100.0  # the score of two faces of one photo: far below that of any other two
@@ -33,7 +34,7 @@ class IdentityFaces(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How the n faces of an identity fit its person."""
+    """How the n faces of an identity fit its person, or one of its persons where it holds several."""
 
     scores: Floats  # [n]: fused; a face of the person is compared with the others
     fits: Mask  # [n]: the score reaches the threshold
@@ -42,17 +43,42 @@ class Fit(NamedTuple):
 def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Fit | None:
     """How the faces fit the person who is in most pictures; None where no two pictures show one person.
 
-    A face fits at the FAR `join_far` divided by the number of faces of its photo, one of which may fit by chance.
+    Photos that do not show that person are compared with each other in the same way: two people may share the identity.
+    Such a further person must be in SECOND_FACES pictures, as in persons.py. A main face fits at the FAR `join_far`; a
+    further one at this FAR divided by the number of faces of its photo, one of which may fit by chance.
     """
-    n = len(faces.photo)
-    if n > MAX_LINKED:
+    if len(faces.photo) > MAX_LINKED:
         return None
+    fit = _fit_of_one_person(faces, calibration, rates, min_pictures=2)
+    if fit is None:
+        return None
+    scores, fits = fit
+    while len(rest := np.flatnonzero(~np.isin(faces.photo, faces.photo[fits]))):
+        further = _fit_of_one_person(take_faces(faces, rest), calibration, rates, min_pictures=SECOND_FACES)
+        if further is None or not further.fits.any():
+            break
+        shown = np.isin(faces.photo[rest], faces.photo[rest][further.fits])
+        scores[rest[shown]], fits[rest] = further.scores[shown], further.fits
+    return Fit(scores, fits)
+
+
+def take_faces(faces: IdentityFaces, rows: NDArray[np.int64]) -> IdentityFaces:
+    """Some of the faces of an identity."""
+    vectors = [take_rows(v, rows) for v in faces.vectors]
+    return IdentityFaces(faces.photo[rows], faces.picture[rows], faces.further[rows], vectors)
+
+
+def _fit_of_one_person(
+    faces: IdentityFaces, calibration: Calibration, rates: ClusterRates, *, min_pictures: int
+) -> Fit | None:
+    """How the faces fit the person who is in most pictures; None where that person is in fewer than min_pictures."""
     person = _person_in_most_pictures(faces, calibration, rates)
-    if person is None:
+    if len(np.unique(faces.picture[person])) < min_pictures:
         return None
     _, inverse, count = np.unique(faces.photo, return_inverse=True, return_counts=True)
-    limit = {k: threshold_at_far(calibration.fused_curve, rates.join_far / k) for k in set(count.tolist())}
-    limits = np.array([limit[k] for k in count.tolist()])[inverse]
+    tries = np.where(faces.further, count[inverse], 1)
+    limit_of = {k: threshold_at_far(calibration.fused_curve, rates.join_far / k) for k in set(tries.tolist())}
+    limits = np.array([limit_of[k] for k in tries.tolist()])
     for _ in range(ROUNDS):
         scores = fuse(centre_scores(faces.vectors, person, calibration), calibration.weights)
         before, person = person, best_of_photos(faces.photo, scores) & (scores >= limits)
@@ -61,19 +87,15 @@ def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterR
     return Fit(scores, scores >= limits)
 
 
-def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask | None:
-    """The faces [n] of the cluster that is in most pictures; of equal ones, that with more main faces.
-
-    None where no cluster is in two pictures.
-    """
+def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask:
+    """The faces [n] of the cluster that is in most pictures; of equal ones, that with more main faces."""
     scores = fused_scores(faces.vectors, faces.vectors, calibration)
     apart = (faces.photo[:, None] == faces.photo[None]) & ~np.eye(len(scores), dtype=bool)
     pairs = len(scores) * (len(scores) - 1) / 2
     limit = threshold_at_far(calibration.fused_curve, rates.false_links / max(pairs, 1))
     labels = average_linkage(np.where(apart, APART, scores), limit)
     best = max(np.unique(labels).tolist(), key=lambda c: _size(faces, labels == c, scores))
-    person: Mask = np.asarray(labels == best)
-    return person if len(np.unique(faces.picture[person])) > 1 else None
+    return np.asarray(labels == best)
 
 
 def _size(faces: IdentityFaces, member: Mask, scores: Floats) -> tuple[int, int, float]:

@@ -16,6 +16,9 @@ from pipeline.noise.scores.fusion import Calibration
 from pipeline.tables.columns import Mask, texts
 from pipeline.tables.table import Shard, read_shard
 
+# FAR, each embedder: a main face whose score with its person is lower is in doubt. Wrong faces that look like the person
+# by chance are above the rate of outliers; of the right faces few are below this threshold
+DOUBT_FAR = 1e-4
 MIN_SHARE = 0.5  # of the identity's photos: a person in fewer may be one who is beside the identity's person
 DOUBTS = pa.schema(
     [
@@ -28,23 +31,23 @@ DOUBTS = pa.schema(
 
 
 def doubt_shard(
-    part: tuple[Shard, Shard, Shard], *, root: str, calibration: Shard, odd: float, share: float
+    part: tuple[Shard, Shard, Shard], *, root: str, calibration: Shard, far: float, share: float
 ) -> pa.Table:
     """The further faces of the photos in doubt of one shard; part: the shards of candidates, clusters and persons.
 
-    odd: FAR, each embedder; a main face with a lower score with its person is in doubt. share: of an identity's faces;
+    far: FAR, each embedder; a main face with a lower score with its person is in doubt. share: of an identity's faces;
     where its person has fewer, all its photos are in doubt.
     """
     further = read_shard(root, part[0], DOUBTS.names)
     if not len(further):
         return DOUBTS.empty_table()
     clusters, persons = read_shard(root, part[1]), read_shard(root, part[2], PERSON_COLUMNS)
-    doubtful = _in_doubt(clusters, persons, read_calibration(root, calibration), odd=odd, share=share)
+    doubtful = _in_doubt(clusters, persons, read_calibration(root, calibration), far=far, share=share)
     photos = clusters["face_id"].filter(pa.array(doubtful)).combine_chunks()
     return further.filter(pc.is_in(further["photo"], value_set=photos))
 
 
-def _in_doubt(clusters: pa.Table, persons: pa.Table, calibration: Calibration, *, odd: float, share: float) -> Mask:
+def _in_doubt(clusters: pa.Table, persons: pa.Table, calibration: Calibration, *, far: float, share: float) -> Mask:
     """Which photos [n] have a main face in doubt; clusters: a row for each photo."""
     size, of = persons["size"].to_numpy(), persons["of"].to_numpy()
     clear = comparable(persons, calibration) & (persons["cluster"].to_numpy() == 0) & (size > 1) & (size >= share * of)
@@ -53,5 +56,5 @@ def _in_doubt(clusters: pa.Table, persons: pa.Table, calibration: Calibration, *
     for name, curve in zip(("core", "second"), calibration.far_curves, strict=False):
         scores = clusters[name].to_numpy(zero_copy_only=False)
         with np.errstate(invalid="ignore"):
-            inside &= scores >= threshold_at_far(curve, odd)
+            inside &= scores >= threshold_at_far(curve, far)
     return np.asarray(~(inside & has_person))
