@@ -49,6 +49,7 @@ CANDIDATES = pa.schema(
         *(field for field in FACES if field.name not in ("sha", "others", "failure")),
         ("photo", pa.string()),  # the face_id of the photo, under which the faces table has its main face
         ("box", pa.list_(pa.float32(), 4)),  # x1, y1, x2, y2 in the photo's pixels
+        ("inside", pa.float32()),  # share of the aligned face that lies in the photo; the border cuts the others
     ]
 )
 FINDINGS = pa.schema(

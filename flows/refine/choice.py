@@ -12,9 +12,9 @@ from flows.refine.tables import SourcePaths, build_embeddings
 from pipeline import schema
 from pipeline.faces.candidates import MIN_PX, MOST, candidate_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
-from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard
+from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
 from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
-from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_SHARE, doubt_shard
+from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_INSIDE, MIN_SHARE, doubt_shard
 from pipeline.noise.choice.other_identities import NEAREST
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS
 from pipeline.noise.policy import Rates
@@ -125,7 +125,7 @@ def _doubts(root: str, candidates: Table, found: PersonTables, workers: Workers)
         doubt_shard,
         list(zip(candidates.shards, found.clusters.shards, found.persons.shards, strict=True)),
         schema=DOUBTS,
-        params={"calibration": found.calibration.shards[0], "far": DOUBT_FAR, "share": MIN_SHARE},
+        params={"calibration": found.calibration.shards[0], "inside": MIN_INSIDE, "far": DOUBT_FAR, "share": MIN_SHARE},
         workers=workers,
         unhashed={"root": root},
     )
@@ -155,6 +155,7 @@ def _choices(
         params={
             "calibration": found.calibration.shards[0],
             "persons": found.persons.shards,
+            "norms": [median_norm(table) for table in main.embeddings],
             "rates": (FALSE_LINKS, rates.outlier, ABSORB_FAR),
             "misplaced": rates.misplaced,
             "support": rates.support,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.faces import quality
-from pipeline.faces.align import NoFace, align_from_landmarks
+from pipeline.faces.align import NoFace, align_from_landmarks, share_inside
 from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, decode
@@ -147,7 +147,12 @@ def _rows(found: _Detected | list[Row], *, most: int, min_px: float) -> list[Row
             continue
         row = row_of_face(found.decoded, face, whole, number)._asdict()
         columns = {name: row[name] for name in schema.CANDIDATES.names if name in row}
-        own = {"face_id": schema.candidate_id(photo, number), "photo": photo, "box": whole.boxes[number].tolist()}
+        own = {
+            "face_id": schema.candidate_id(photo, number),
+            "photo": photo,
+            "box": whole.boxes[number].tolist(),
+            "inside": share_inside(faces.landmarks[number], found.image.shape),
+        }
         rows.append(columns | own)
     return rows
 

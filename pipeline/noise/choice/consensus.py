@@ -88,7 +88,7 @@ def _fit_of_one_person(
 
 
 def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask:
-    """The faces [n] of the cluster that is in most pictures; of equal ones, that with more main faces."""
+    """The faces [n] of the cluster that is in most pictures; main faces count twice, as in _size()."""
     scores = fused_scores(faces.vectors, faces.vectors, calibration)
     apart = (faces.photo[:, None] == faces.photo[None]) & ~np.eye(len(scores), dtype=bool)
     pairs = len(scores) * (len(scores) - 1) / 2
@@ -98,13 +98,10 @@ def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rat
     return np.asarray(labels == best)
 
 
-def _size(faces: IdentityFaces, member: Mask, scores: Floats) -> tuple[int, int, float]:
-    """The number of a cluster's pictures and of its main faces, and the mean score of its faces: clusters' rank."""
-    return (
-        len(np.unique(faces.picture[member])),
-        int((member & ~faces.further).sum()),
-        round(float(scores[np.ix_(member, member)].mean()), 6),
-    )
+def _size(faces: IdentityFaces, member: Mask, scores: Floats) -> tuple[bool, int, float]:
+    """By what clusters are ranked: several pictures; pictures, those with a main face counted twice; mean score."""
+    pictures, main = (len(np.unique(faces.picture[rows])) for rows in (member, member & ~faces.further))
+    return pictures > 1, pictures + main, round(float(scores[np.ix_(member, member)].mean()), 6)
 
 
 def best_of_photos(photo: NDArray[np.int64], scores: Floats) -> Mask:

@@ -16,9 +16,10 @@ from pipeline.noise.scores.fusion import Calibration
 from pipeline.tables.columns import Mask, texts
 from pipeline.tables.table import Shard, read_shard
 
-# FAR, each embedder: a main face whose score with its person is lower is in doubt. Wrong faces that look like the person
-# by chance are above the rate of outliers; of the right faces few are below this threshold
+# FAR, each embedder: a main face whose score with its person is lower is in doubt. It is stricter than the rule of
+# outliers, which a face of another person passes now and then
 DOUBT_FAR = 1e-4
+MIN_INSIDE = 0.95  # of an aligned face: the border of the photo cuts faces that are there by chance
 MIN_SHARE = 0.5  # of the identity's photos: a person in fewer may be one who is beside the identity's person
 DOUBTS = pa.schema(
     [
@@ -31,14 +32,16 @@ DOUBTS = pa.schema(
 
 
 def doubt_shard(
-    part: tuple[Shard, Shard, Shard], *, root: str, calibration: Shard, far: float, share: float
+    part: tuple[Shard, Shard, Shard], *, root: str, calibration: Shard, inside: float, far: float, share: float
 ) -> pa.Table:
     """The further faces of the photos in doubt of one shard; part: the shards of candidates, clusters and persons.
 
-    far: FAR, each embedder; a main face with a lower score with its person is in doubt. share: of an identity's faces;
-    where its person has fewer, all its photos are in doubt.
+    inside: share of a further face that must lie in the photo, or it is left out. far: FAR, each embedder; a main face
+    with a lower score with its person is in doubt. share: of an identity's faces; where its person has fewer, all its
+    photos are in doubt.
     """
-    further = read_shard(root, part[0], DOUBTS.names)
+    further = read_shard(root, part[0], [*DOUBTS.names, "inside"])
+    further = further.filter(pc.greater_equal(further["inside"], inside)).select(DOUBTS.names)
     if not len(further):
         return DOUBTS.empty_table()
     clusters, persons = read_shard(root, part[1]), read_shard(root, part[2], PERSON_COLUMNS)
