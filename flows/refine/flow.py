@@ -30,9 +30,9 @@ from flows.cli.options import (
 )
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
-from flows.refine.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
+from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
@@ -177,7 +177,7 @@ def _choose_faces(
     root: str, request: RefineRequest, main: MainFaces, source_paths: SourcePaths, former: FormerTables
 ) -> ChosenFaces:
     """The faces that show the photos' persons; aligned crops show one face each."""
-    if request.aligned:
+    if request.aligned or not request.choose:
         return ChosenFaces(main.faces, main.embeddings)
     workers, models = request.workers, request.models
     candidates = build_candidates(root, main, source_paths, models.detector, workers=workers, former=former)

@@ -26,6 +26,7 @@ class RefineRequest:
     shards: int | None  # None: by the number of photos
     workers: Workers
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
+    choose: bool = True  # between the faces of a photo; False: the face that the detector's rule takes
 
     @classmethod
     def parse(

@@ -50,7 +50,7 @@ def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterR
     if len(faces.photo) > MAX_LINKED:
         return None
     fit = _fit_of_one_person(faces, calibration, rates, min_pictures=2)
-    if fit is None:
+    if fit is None or not fit.fits.any():
         return None
     scores, fits = fit
     while len(rest := np.flatnonzero(~np.isin(faces.photo, faces.photo[fits]))):

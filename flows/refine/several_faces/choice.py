@@ -10,8 +10,8 @@ from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
 from flows.refine.tables import SourcePaths, build_embeddings
 from pipeline import schema
-from pipeline.faces.candidates import MIN_PX, MOST, candidate_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
 from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
 from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
 from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_INSIDE, MIN_SHARE, doubt_shard
