@@ -230,7 +230,7 @@ def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     data = FaceShards(run.faces.shards, copies.shards, run.all_embeddings())
     tests = [FaceShards(faces.shards, [], tuple(t.shards for t in embeddings)) for faces, embeddings in run.tests]
-    return run.make("conflicts", conflict_shard, [(data, tests)], params=params)
+    return run.make("conflicts", conflict_shard, [(data, tests)], version=2, params=params)
 
 
 def _known(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
