@@ -47,8 +47,6 @@ def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterR
     Such a further person must be in SECOND_FACES pictures, as in persons.py. A main face fits at the FAR `join_far`; a
     further one at this FAR divided by the number of faces of its photo, one of which may fit by chance.
     """
-    if len(faces.photo) > MAX_LINKED:
-        return None
     fit = _fit_of_one_person(faces, calibration, rates, min_pictures=2)
     if fit is None or not fit.fits.any():
         return None
@@ -88,7 +86,17 @@ def _fit_of_one_person(
 
 
 def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask:
-    """The faces [n] of the cluster that is in most pictures; main faces count twice, as in _size()."""
+    """The faces [n] of the cluster that is in most pictures; main faces count twice, as in _size().
+
+    Of more than MAX_LINKED faces only those of some photos are clustered, at equal distances in their order.
+    """
+    if len(faces.photo) > MAX_LINKED:
+        photos = np.unique(faces.photo)
+        linked = photos[np.linspace(0, len(photos) - 1, MAX_LINKED * len(photos) // len(faces.photo)).astype(int)]
+        rows = np.flatnonzero(np.isin(faces.photo, linked))[:MAX_LINKED]
+        person = np.zeros(len(faces.photo), bool)
+        person[rows] = _person_in_most_pictures(take_faces(faces, rows), calibration, rates)
+        return person
     scores = fused_scores(faces.vectors, faces.vectors, calibration)
     apart = (faces.photo[:, None] == faces.photo[None]) & ~np.eye(len(scores), dtype=bool)
     pairs = len(scores) * (len(scores) - 1) / 2

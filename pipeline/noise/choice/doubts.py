@@ -45,12 +45,12 @@ def doubt_shard(
     if not len(further):
         return DOUBTS.empty_table()
     clusters, persons = read_shard(root, part[1]), read_shard(root, part[2], PERSON_COLUMNS)
-    doubtful = _in_doubt(clusters, persons, read_calibration(root, calibration), far=far, share=share)
+    doubtful = in_doubt(clusters, persons, read_calibration(root, calibration), far=far, share=share)
     photos = clusters["face_id"].filter(pa.array(doubtful)).combine_chunks()
     return further.filter(pc.is_in(further["photo"], value_set=photos))
 
 
-def _in_doubt(clusters: pa.Table, persons: pa.Table, calibration: Calibration, *, far: float, share: float) -> Mask:
+def in_doubt(clusters: pa.Table, persons: pa.Table, calibration: Calibration, *, far: float, share: float) -> Mask:
     """Which photos [n] have a main face in doubt; clusters: a row for each photo."""
     size, of = persons["size"].to_numpy(), persons["of"].to_numpy()
     clear = comparable(persons, calibration) & (persons["cluster"].to_numpy() == 0) & (size > 1) & (size >= share * of)

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
+from flows.refine.several_faces.companions import companion_embeddings
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from pipeline.faces.picture import decode
+from pipeline.noise.choice.companions import sampled_hashes
+from pipeline.noise.stages import find_persons
 from pipeline.refinement import FormerTables
 from pipeline.sources.index import Source
 from pipeline.tables.columns import vectors
@@ -135,3 +138,18 @@ def test_without_photos_of_several_faces_the_tables_stay(tmp_path: Path) -> None
     assert (len(chosen.candidates), chosen.doubts) == (0, None)
     assert chosen.faces is main.faces
     assert chosen.embeddings is main.embeddings
+
+
+def test_faces_beside_a_sure_main_face_are_impostors_for_the_calibration(group: tuple[Path, Run]) -> None:
+    folder, (main, chosen, _, embedder) = group
+    root = str(folder / "root")
+    found = find_persons(root, main.faces, main.embeddings)
+    assert chosen.candidates is not None
+    [companions] = companion_embeddings(root, chosen.candidates, found, [embedder])
+    x, valid = vectors(companions.read(["x"])["x"])
+    assert valid.all()
+    assert companions.read(["identity"])["identity"].null_count == len(x) == 24, "two in each photo c"
+    rng = np.random.default_rng(1)
+    named = TileEmbedder()(np.stack([tile(p, 112, rng) for p in range(12)])) / 10
+    assert (x.astype(np.float32) @ named.T).max() < 0.5, "none shows a person of the identities"
+    assert [sampled_hashes(n) for n in (1, 600, 601, 10**6)] == [1 << 16, 1 << 16, 1 << 15, 32]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pipeline.noise.choice import consensus
 from pipeline.noise.choice.consensus import IdentityFaces, best_of_photos, better_faces, fit_of_faces
 from pipeline.noise.clusters import ClusterRates
 from pipeline.noise.scores.fusion import all_impostor_stats
@@ -66,6 +67,14 @@ def test_a_second_person_of_the_identity_is_found_in_three_photos():
     assert np.flatnonzero(fit.fits).tolist() == [0, 1, 2, 3, 4, 6, 8, 10]
     fit = fit_of_faces(faces_of(rows[:-2]), PLAIN, RATES)
     assert np.flatnonzero(fit.fits).tolist() == [0, 1, 2, 3, 4], "two photos may show a companion"
+
+
+def test_of_very_many_faces_some_are_clustered_and_all_are_compared(monkeypatch):
+    monkeypatch.setattr(consensus, "MAX_LINKED", 20)
+    rng = np.random.default_rng(6)
+    shown = photos_of(person(rng), 30, rng)
+    rows = [row for i, x in enumerate(shown) for row in ((i, False, person(rng)), (i, True, x))]
+    assert np.flatnonzero(fit_of_faces(faces_of(rows), PLAIN, RATES).fits).tolist() == list(range(1, 60, 2))
 
 
 def test_faces_that_nobody_shares_have_no_person():
