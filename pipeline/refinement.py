@@ -25,7 +25,7 @@ REMOVABLE_FILES = re.compile(
 RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 # refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
 # holds several are numbered (embeddings_0, embeddings_1), and one field has another name in the file
-NUMBERED_FIELDS = ("embeddings", "test_faces", "references")
+NUMBERED_FIELDS = ("embeddings", "test_faces", "references", "main_embeddings", "further_embeddings")
 NAMES_IN_FILE = {"findings_with_people": "heard"}
 
 
@@ -88,6 +88,12 @@ class Refinement:
     quality: Table | None = None  # of each face; None: a refinement of before there were qualities
     degraded: Table | None = None  # the degraded faces from which the quality is learned
     measures: Table | None = None  # the outputs of a face-quality model; None: without one
+    # faces and embeddings by the detector's rule, before the choice between the faces of a photo; often the same tables
+    main_faces: Table | None = None
+    main_embeddings: tuple[Table, ...] = ()
+    candidates: Table | None = None  # the further faces of photos; None: the photos are aligned crops
+    doubts: Table | None = None  # those further faces that were embedded, and their embeddings by each embedder
+    further_embeddings: tuple[Table, ...] = ()
     answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
     # the findings, and further ones that only people answered; None: there are no such further ones
     findings_with_people: Table | None = None
@@ -119,10 +125,11 @@ class Refinement:
 
 
 class FormerTables(NamedTuple):
-    """The photos and faces tables of a root's earlier refinement, whose rows may be reused; None: no such table."""
+    """Tables of a root's earlier refinement, whose rows may be reused; None: no such table."""
 
     photos: Table | None
-    faces: Table | None
+    faces: Table | None  # by the detector's rule
+    doubts: Table | None = None
 
 
 def publish(root: str, refinement: Refinement) -> Refinement:
@@ -192,7 +199,7 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
 
 
 def former_tables(root: str) -> FormerTables:
-    """The photos and faces tables that refinement.json names, each None if it does not exist or is damaged."""
+    """Those tables that refinement.json names, each None if it does not exist or is damaged."""
     value = storage.get_json(root, FILE) or {}
     if isinstance(value.get("format"), int):
         check_format(root, value["format"])
@@ -202,11 +209,11 @@ def former_tables(root: str) -> FormerTables:
         entry = tables.get(name) if isinstance(tables, dict) else None
         address = entry.get("address") if isinstance(entry, dict) else None  # of a damaged file nothing is reused
         try:
-            return load(root, name, address) if isinstance(address, str) else None
+            return load(root, name.removeprefix("main_"), address) if isinstance(address, str) else None
         except DamagedFile:
             return None
 
-    return FormerTables(existing("photos"), existing("faces"))
+    return FormerTables(existing("photos"), existing("main_faces") or existing("faces"), existing("doubts"))
 
 
 def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:

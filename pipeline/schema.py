@@ -43,6 +43,15 @@ FACES = pa.schema(
         ("failure", pa.string()),  # "unreadable: ..." or "no_face: ..."; null: there is a face
     ]
 )
+# the further faces of the photos; their columns of faces mean what they mean there, face_id is the further face's own
+CANDIDATES = pa.schema(
+    [
+        *(field for field in FACES if field.name not in ("sha", "others", "failure")),
+        ("photo", pa.string()),  # the face_id of the photo, under which the faces table has its main face
+        ("box", pa.list_(pa.float32(), 4)),  # x1, y1, x2, y2 in the photo's pixels
+        ("inside", pa.float32()),  # share of the aligned face that lies in the photo; the border cuts the others
+    ]
+)
 FINDINGS = pa.schema(
     [
         ("finding_id", pa.string()),
@@ -151,6 +160,11 @@ def digest(*words: str, size: int = ID_BYTES) -> str:
 def face_id(source: str, key: str) -> str:
     """The id of a photo and of its face: the same in every run and with every model."""
     return digest("face", source, key)
+
+
+def candidate_id(photo: str, number: int) -> str:
+    """The id of a further face of a photo; photo: the photo's face_id, number: of the face in the photo."""
+    return digest("candidate", photo, str(number))
 
 
 def finding_id(kind: str, subject: str, object: str | None = None) -> str:

@@ -118,6 +118,13 @@ BENCHMARKS = (
         "refinery benchmark megaface --distractors 1000000",
     ),
     CommandEntry(
+        "benchmark group-photos",
+        MEASURE,
+        "flows.benchmark.cases.group_photos:group_photos",
+        "Photos of several people: wrong faces by the detector's rule and by choice.",
+        f"refinery benchmark group-photos ROOT --world world {MODELS}",
+    ),
+    CommandEntry(
         "benchmark review",
         MEASURE,
         "flows.benchmark.review:review",

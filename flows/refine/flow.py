@@ -36,19 +36,21 @@ from flows.prefect_runtime.task import as_task
 from flows.refine.calibration.reference import reference_photos
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
+from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
 from flows.refine.source_pairs import survey_sources
-from flows.refine.tables import build_all_embeddings, build_faces, build_photos, build_quality_tables
+from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos, build_quality_tables
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
-from pipeline.noise.face_quality.quality import WEAK_FAR
+from pipeline.noise.face_quality.quality import WEAK_FAR, QualityTables
 from pipeline.noise.person_gallery import PERSON_FAR
 from pipeline.noise.pictures.same_picture import MIN_COARSE
 from pipeline.refined.labels import label
-from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
+from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
+from pipeline.tables.table import Table
 
 # thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, and
 # min_coarse, a correlation of pixels
@@ -142,15 +144,16 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         workers=workers,
         former=former.photos,
     )
-    embeddings = build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces)
-    quality = build_quality_tables(root, faces, embedders, request.models.quality, workers=workers, former=former.faces)
+    main = MainFaces(photos, faces, build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces))
+    chosen = _choose_faces(root, request, main, source_paths, former, reference.embeddings)
+    quality = _quality_tables(root, request, chosen.faces, former)
     noise = as_task(stages.find_noise, name="noise")(
         root,
-        faces,
-        embeddings,
+        chosen.faces,
+        chosen.embeddings,
         tests=tests,
         rates=request.rates,
-        references=reference.embeddings,
+        references=[*reference.embeddings, *([chosen.companions] if chosen.companions else [])],
         quality=quality,
         workers=workers,
         memory_bytes=request.memory_bytes,
@@ -182,12 +185,50 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     return Refinement(
         photos,
-        faces,
-        tuple(embeddings),
+        chosen.faces,
+        tuple(chosen.embeddings),
+        main_faces=main.faces,
+        main_embeddings=tuple(main.embeddings),
+        candidates=chosen.candidates,
+        doubts=chosen.doubts,
+        further_embeddings=chosen.further,
         **noise._asdict(),
         **labelling._asdict(),
         **quality._asdict(),
         test_faces=tuple(test.faces for test in tests),
         references=reference.tables,
         options=options,
+    )
+
+
+def _quality_tables(root: str, request: RefineRequest, faces: Table, former: FormerTables) -> QualityTables:
+    models = request.models
+    return build_quality_tables(
+        root, faces, models.embedders, models.quality, workers=request.workers, former=former.faces
+    )
+
+
+def _choose_faces(
+    root: str,
+    request: RefineRequest,
+    main: MainFaces,
+    source_paths: SourcePaths,
+    former: FormerTables,
+    references: stages.References,
+) -> ChosenFaces:
+    """The faces that show the photos' persons; aligned crops show one face each."""
+    if request.aligned or not request.choose:
+        return ChosenFaces(main.faces, main.embeddings)
+    workers, models = request.workers, request.models
+    candidates = build_candidates(root, main, source_paths, models.detector, workers=workers, former=former)
+    return choose_faces(
+        root,
+        main,
+        candidates,
+        (models.detector, models.embedders),
+        references=references,
+        quality=lambda: _quality_tables(root, request, main.faces, former),
+        workers=workers,
+        memory_bytes=request.memory_bytes,
+        former=former,
     )

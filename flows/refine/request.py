@@ -30,6 +30,7 @@ class RefineRequest:
     workers: Workers
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
     rates: Rates
+    choose: bool = True  # between the faces of a photo; False: the face that the detector's rule takes
 
     @classmethod
     def parse(

@@ -54,23 +54,37 @@ def report(
     groups: Groups = "",
     each: Annotated[int, typer.Option(help="Findings to show of each kind.")] = 60,
     megabytes: Annotated[float, typer.Option(help="Megabytes that pictures of faces may take in the page.")] = 12.0,
+    photo_megabytes: Annotated[
+        float, typer.Option(help="Megabytes that whole photos may take, shown beside a face that is clicked on.")
+    ] = 0.0,
 ) -> ReportFile:
     """Write one HTML file: counts, plots, and faces of every kind of finding.
 
-    With --groups it shows noise by group; groups are in no other output. With --against the page compares two roots, or
-    two JSON files of `evaluate --json`.
+    With --groups it shows noise by group; groups are in no other output. With --photo-megabytes a
+    click on a face also shows its whole photo, with a box around every face. With --against the page compares two
+    roots, or two JSON files of `evaluate --json`.
     """
     started = time.monotonic()
     if len(against) > 1 or (is_evaluation(root) and not against):
         raise UserError(f"{root} with {len(against)} --against: give a root, or A --against B, both of the same kind")
-    if each < 1 or megabytes < 0:
-        raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
+    if each < 1 or megabytes < 0 or photo_megabytes < 0:
+        sizes = f"--megabytes {megabytes:g} --photo-megabytes {photo_megabytes:g}"
+        raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
+    if photo_megabytes and against:
+        raise UserError("--photo-megabytes with --against: give --photo-megabytes for a report of one root")
     max_bytes = int(megabytes * MEGABYTE)
     if against:
         page = comparison_page(root, against[0], per_kind=each, max_bytes=max_bytes)
     else:
         group_of = {identity: known.group for identity, known in read_groups(groups).items()} if groups else {}
-        page = refinement_page(root, evaluations=evaluation, groups=group_of, per_kind=each, max_bytes=max_bytes)
+        page = refinement_page(
+            root,
+            evaluations=evaluation,
+            groups=group_of,
+            per_kind=each,
+            max_bytes=max_bytes,
+            photo_bytes=int(photo_megabytes * MEGABYTE),
+        )
     try:
         write_whole(out, render(page))
     except OSError as error:

@@ -49,18 +49,24 @@ NO_EVALUATION = (
 
 
 def refinement_page(
-    root: str, *, evaluations: Sequence[Path], groups: Mapping[str, str], per_kind: int, max_bytes: int
+    root: str,
+    *,
+    evaluations: Sequence[Path],
+    groups: Mapping[str, str],
+    per_kind: int,
+    max_bytes: int,
+    photo_bytes: int = 0,
 ) -> ReportPage:
     """The page of the refinement in force in a root.
 
     evaluations: JSON files of `refinery evaluate --json`. groups: the group of identities, by identity. per_kind:
-    findings to show of each kind; max_bytes: of all pictures together.
+    findings to show of each kind; max_bytes: of all pictures of faces together; photo_bytes: of all whole photos.
     """
     refinement = latest(root)
     calibration = read_calibration(root, refinement.calibration.shards[0])
     counts = count_photos(refinement)
     log.info("report: %d photos counted", refinement.account.ingested)
-    gallery = build_gallery(refinement, calibration, per_kind=per_kind, max_bytes=max_bytes)
+    gallery = build_gallery(refinement, calibration, per_kind=per_kind, max_bytes=max_bytes, photo_bytes=photo_bytes)
     log.info("report: %d faces read", len(gallery.pictures))
     flow, fates = photo_flow(counts.flow), photo_fates(refinement, counts.identities)
     noise = _noise_charts(counts, groups)

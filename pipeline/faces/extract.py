@@ -105,7 +105,7 @@ def extract_shard(
     photos = [PhotoRow(**row) for row in read_shard(root, shard).to_pylist()]
     earlier = _earlier_faces(root, photos, reuse)
     decoded = prefetch(
-        lambda photo: earlier.get(photo.face_id) or _decode(photo, aligned=aligned, locations=locations),
+        lambda photo: earlier.get(photo.face_id) or decode_photo(photo, aligned=aligned, locations=locations),
         photos,
         threads=PREPARE_THREADS,
     )
@@ -147,7 +147,7 @@ def _same_file(photo: PhotoRow | None, earlier: PhotoRow) -> bool:
     return photo is not None and photo._replace(identity=None) == earlier._replace(identity=None)
 
 
-def _decode(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLocation]) -> FaceRow | DecodedPhoto:
+def decode_photo(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLocation]) -> FaceRow | DecodedPhoto:
     """The photo, read and decoded; for an unreadable one its row."""
     row = FaceRow(photo.face_id, photo.identity)
     try:
@@ -192,8 +192,16 @@ def _face_row(detected: FaceRow | DetectedPhoto) -> FaceRow:
 
 
 def _align(photo: DecodedPhoto, image: Image, detected: DetectedFaces) -> FaceRow:
-    """The row of a photo's main face. The photo is decoded again in full size if the face is too small in the image."""
+    """The row of a photo's main face."""
     face, faces, i = align_main_face(image, detected, photo.box, shrink=photo.shrink)
+    return row_of_face(photo, face, faces, i)
+
+
+def row_of_face(photo: DecodedPhoto, face: Image, faces: DetectedFaces, i: int) -> FaceRow:
+    """The row of face i of a photo, cut out as `face` [112, 112, 3]; faces: in pixels of the whole photo.
+
+    The photo is decoded again in full size if the face is too small in the image.
+    """
     if photo.shrink > 1 and quality.face_size(faces.landmarks[i]) < photo.shrink * SIZE:
         face = align_from_landmarks(decode(photo.data), faces.landmarks[i])
     return _with_measures(_with_detection(photo.row, faces, i), face, encode_jpeg(face))

@@ -19,12 +19,13 @@ from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.face_quality.hubs import findings_shard
 from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
 from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
-from pipeline.noise.person_gallery import NEIGHBOURS, comparable
+from pipeline.noise.person_gallery import NEIGHBOURS
 from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
 from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.search.gallery_counts import GalleryCounts, count_gallery
 from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.noise.suspects import DOUBTFUL, suspect_shard
 from pipeline.tables.build import Workers
@@ -37,6 +38,15 @@ REPORTED_OVERLAPS = 0.01  # expected false overlaps for each person: the policy 
 TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
 
 References = Sequence[Sequence[Table]]  # sets of faces that are no part of the data; of each its embeddings by embedder
+
+
+class PersonTables(NamedTuple):
+    """The tables of the first stages, up to the persons of the data set."""
+
+    calibration: Table
+    copies: Table
+    clusters: Table
+    persons: Table
 
 
 class Noise(NamedTuple):
@@ -73,19 +83,10 @@ def find_noise(
     the function that makes a table; benchmarks give one that measures.
     """
     run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    table = _calibration(run, references)
-    if quality:
-        qualities = build_quality(run.make, quality, faces, embeddings, calibration=table.shards[0])
-        run = replace(run, quality=(qualities,))
-        if weak_share(qualities) >= RECALIBRATED:
-            table = _calibration(run, references)
+    run, (table, copies, clusters, persons) = _find_persons(run, references, quality)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
-    copies = _copies(run, calibration)
-    clusters = _clusters(run, calibration, copies)
-    dims = tuple(len(impostors.mean) for impostors in score_calibration.impostors)
-    persons = _persons(run, calibration, dims, copies, clusters)
-    counts = _count(score_calibration, persons, dims)
+    counts = count_gallery(score_calibration, persons, _dims(score_calibration))
     parts = [tuple(run.parts_of(clusters, copies, persons))]
     mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
     detected = [
@@ -108,6 +109,20 @@ def find_noise(
         findings=findings.read(["kind", "score", "second"]),
     )
     return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
+
+
+def find_persons(
+    root: str,
+    faces: Table,
+    embeddings: Sequence[Table],
+    *,
+    references: References = (),
+    quality: QualityTables | None = None,
+    workers: Workers = None,
+) -> PersonTables:
+    """The first stages of find_noise() alone, which finds their tables where faces and embeddings are the same."""
+    run = _Run(root, faces, embeddings, (), Rates(), workers, None, build_table)
+    return _find_persons(run, references, quality)[1]
 
 
 @dataclass(frozen=True)
@@ -166,12 +181,24 @@ class _Run:
         return block_memory(search, k, memory_bytes=self.memory_bytes, workers=self.workers)
 
 
-class _Counts(NamedTuple):
-    """Numbers that the memory of a search depends on."""
+def _find_persons(run: _Run, references: References, quality: QualityTables | None) -> tuple[_Run, PersonTables]:
+    """The first stages; with a table of qualities the run has it from then on."""
+    table = _calibration(run, references)
+    if quality:
+        qualities = build_quality(run.make, quality, run.faces, run.embeddings, calibration=table.shards[0])
+        run = replace(run, quality=(qualities,))
+        if weak_share(qualities) >= RECALIBRATED:
+            table = _calibration(run, references)
+    calibration = table.shards[0]
+    copies = _copies(run, calibration)
+    clusters = _clusters(run, calibration, copies)
+    dims = _dims(read_calibration(run.root, calibration))
+    return run, PersonTables(table, copies, clusters, _persons(run, calibration, dims, copies, clusters))
 
-    persons: int  # in the gallery: those that comparable() accepts
-    strays: int  # the largest possible number of faces that belong to none of these
-    dims: tuple[int, ...]  # the length of each embedder's vectors
+
+def _dims(calibration: Calibration) -> tuple[int, ...]:
+    """The length of each embedder's vectors."""
+    return tuple(len(impostors.mean) for impostors in calibration.impostors)
 
 
 def _calibration(run: _Run, references: References) -> Table:
@@ -209,7 +236,7 @@ def _suspects(run: _Run, calibration: Shard, mixture: Shard, *tables: Table) -> 
     return run.make("suspects", suspect_shard, parts, version=2, params=params)
 
 
-def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, persons: Table) -> Table:
+def _strays(run: _Run, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:
     params = {
         "calibration": calibration,
         "persons": persons.shards,
@@ -222,7 +249,7 @@ def _strays(run: _Run, calibration: Shard, counts: _Counts, clusters: Table, per
     return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
-def _relations(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
+def _relations(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     rates = run.rates
     params = {
         "calibration": calibration,
@@ -250,22 +277,12 @@ def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     data = FaceShards(run.faces.shards, copies.shards, run.all_embeddings())
     tests = [FaceShards(faces.shards, [], tuple(t.shards for t in embeddings)) for faces, embeddings in run.tests]
-    return run.make("conflicts", conflict_shard, [(data, tests)], params=params)
+    return run.make("conflicts", conflict_shard, [(data, tests)], version=2, params=params)
 
 
-def _known(run: _Run, calibration: Shard, counts: _Counts, persons: Table) -> Table:
+def _known(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)
     parts = run.parts_of(*run.quality, embeddings=True)
     return run.make("known", known.known_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
-
-
-def _count(score_calibration: Calibration, persons: Table, dims: tuple[int, ...]) -> _Counts:
-    count, faces = 0, 0
-    for rows in persons.batches(["cluster", "size", "of", "cohesion", "cohesion_second"]):
-        compared = comparable(rows, score_calibration)
-        cluster, of, size = (rows[c].to_numpy() for c in ("cluster", "of", "size"))
-        count += int(compared.sum())
-        faces += int(of[cluster == 0].sum()) - int(size[compared].sum())
-    return _Counts(count, faces, dims)

@@ -11,6 +11,7 @@ from pipeline.report.face_sides import Side
 from pipeline.report.gallery import Gallery, GalleryEntry
 from pipeline.report.html.page import table
 from pipeline.report.shown_photos import ShownPhoto
+from pipeline.report.whole_photos import photo_script
 
 ONE_REASON = (
     "A finding is about a photo, a person or a pair. Several may hold about one photo, which is removed or relabelled "
@@ -45,7 +46,8 @@ def finding_section(gallery: Gallery) -> str:
     entries = sorted(gallery.entries, key=lambda e: kinds.index(e.kind))
     controls = [_select("kind", "Kind", {k: k for k in kinds}), _select("verdict", "Decision", VERDICTS)]
     cards = (_finding_card(e, gallery) for e in entries)
-    return f'{table(head, rows)}<p class="soft">{ONE_REASON}</p>{_filtered(controls, cards)}'
+    photos = photo_script(gallery.whole_photos)
+    return f'{table(head, rows)}<p class="soft">{ONE_REASON}</p>{_filtered(controls, cards)}{photos}'
 
 
 def doubtful_removals_section(gallery: Gallery) -> str:
@@ -154,6 +156,6 @@ def _face(face: str, caption: str, faces: Faces) -> str:
     if face not in faces.pictures:
         return '<span class="none">not shown</span>'
     photo = faces.photos.get(face)
-    data = f' data-photo="{escape(photo.name)}" data-file="{escape(photo.address)}"' if photo else ""
+    data = f' data-photo="{escape(photo.name)}" data-file="{escape(photo.address)}" data-face="{face}"' if photo else ""
     picture = f'<img src="{faces.pictures[face]}" alt="face: {escape(caption)}" loading="lazy">'
     return f'<button class="face"{data}>{picture}</button>'

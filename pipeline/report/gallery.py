@@ -6,7 +6,8 @@ and the photos removed as outliers that are most likely to be correct.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipeline.refinement import Refinement
 from pipeline.report.face_sides import FindingSides, Side, sides_of_findings
 from pipeline.report.shown_photos import ShownPhoto, shown_photos
 from pipeline.report.thumbnails import thumbnails
+from pipeline.report.whole_photos import whole_photos
 from pipeline.review.questions.belief import finding_beliefs, genuine_scores
 
 DOUBTFUL_REMOVALS = 24  # how many removed photos that may be correct are shown
@@ -48,10 +50,14 @@ class Gallery(NamedTuple):
     pictures: dict[str, str]  # by face_id: a data address that holds the picture
     photos: dict[str, ShownPhoto]  # by face_id
     decided_photos: dict[str, int]  # by kind: photos that were removed or relabelled because of such a finding
+    whole_photos: Mapping[str, str] = MappingProxyType({})  # by face_id: a data address of the photo, its faces boxed
 
 
-def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind: int, max_bytes: int) -> Gallery:
-    """The gallery of a refinement; per_kind: findings of each kind; max_bytes: of all pictures together."""
+def build_gallery(
+    refinement: Refinement, calibration: Calibration, *, per_kind: int, max_bytes: int, photo_bytes: int = 0
+) -> Gallery:
+    """The gallery of a refinement; per_kind: findings of each kind; max_bytes: of all pictures of faces together;
+    photo_bytes: of all whole photos."""
     findings = refinement.judged_findings.read()
     decisions = refinement.decisions.read(["verdict", "who"])
     verdicts = np.asarray(decisions["verdict"].to_numpy(), object)
@@ -79,6 +85,7 @@ def build_gallery(refinement: Refinement, calibration: Calibration, *, per_kind:
         thumbnails([refinement], faces, max_bytes=max_bytes),
         shown_photos(refinement, every_face),
         _decided_photos(refinement, findings),
+        whole_photos(refinement, faces, max_bytes=photo_bytes),
     )
 
 

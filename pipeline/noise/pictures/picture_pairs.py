@@ -69,7 +69,9 @@ def compare_pictures(
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     ids, sha, sketches = _read_pictures(root, sets, digests.place[rows])
     one, two = np.split(inverse, 2)
-    equal_bytes = (sha[one] == sha[two]).astype(bool).tolist()
+    # two faces of one photo are two people: such a pair is one picture only if the same face was cut from it
+    same_face = (sketches[one] == sketches[two]).all(1)
+    equal_bytes = ((sha[one] == sha[two]).astype(bool) & same_face).tolist()
     pairs = zip(one, two, equal_bytes, strict=True)
     correlation = np.array(
         [1.0 if equal else picture_correlation(sketches[a], sketches[b]) for a, b, equal in pairs], np.float64

@@ -14,6 +14,8 @@ from pipeline.report.html.style import STYLE
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 DIALOG = (
     '<dialog id="enlarged" aria-label="A face, enlarged"><img alt=""><p><code></code></p>'
+    '<figure hidden><img alt="the whole photo, its faces boxed">'
+    "<figcaption>Amber: this face. White: other faces of the photo.</figcaption></figure>"
     '<p><a target="_blank" rel="noreferrer">the whole photo</a></p>'
     '<form method="dialog"><button autofocus>Close</button></form></dialog>'
 )

@@ -47,13 +47,16 @@ const number = text => { const n = parseFloat(text.replace(/[,%]/g, "")); return
   show();
 })();
 
-// a face, enlarged, with the name and the file of its photo
+// a face, enlarged, with the name and the file of its photo, and the photo with all faces boxed where the page has it
 (() => {
-  const dialog = element("enlarged");
+  const dialog = element("enlarged"), photos = JSON.parse(element("whole-photos")?.textContent ?? "{}");
   document.addEventListener("click", event => {
     const face = event.target.closest("button.face");
     if (!face) return;
     const picture = dialog.querySelector("img"), link = dialog.querySelector("a");
+    const whole = dialog.querySelector("figure"), photo = photos[face.dataset.face];
+    whole.hidden = !photo;
+    if (photo) whole.querySelector("img").src = photo; else whole.querySelector("img").removeAttribute("src");
     picture.src = face.querySelector("img").src;
     picture.alt = face.querySelector("img").alt;
     dialog.querySelector("code").textContent = face.dataset.photo || "a photo of a test set";

@@ -53,7 +53,8 @@ th[aria-sort=ascending] .sort::after { content:" \\25B2"; } th[aria-sort=descend
 #more { margin:12px 0; padding:8px 16px; } [hidden] { display:none !important; }
 code { user-select:all; font-size:.92em; overflow-wrap:anywhere; }
 dialog { max-width:min(92vw,420px); border:1px solid var(--line); border-radius:8px; color:var(--ink);
-  background:var(--page); } dialog img { width:100%; max-width:336px; } dialog::backdrop { background:#000a; }
+  background:var(--page); } dialog img { width:100%; max-width:336px; }
+  dialog figure { margin:0; } dialog::backdrop { background:#000a; }
 @media print { :root { color-scheme:light; --ink:#000; --soft:#333; --page:#fff; } nav, .controls, #more, .skip,
   dialog { display:none; } body { max-width:none; } .cards { display:block; }
   .cards li, figure, tr { break-inside:avoid; }

@@ -1,0 +1,184 @@
+"""The choice between the faces of photos that show several, as tables: between embeddings and the noise stages.
+
+Without photos of several faces the tables stay those of the main faces, and no stage runs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from flows.prefect_runtime.gpu_limit import gpu
+from flows.prefect_runtime.task import as_task
+from flows.refine.several_faces.companions import companion_embeddings
+from flows.refine.tables import SourcePaths, build_embeddings
+from pipeline import schema
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
+from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
+from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
+from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_INSIDE, MIN_SHARE, doubt_shard
+from pipeline.noise.choice.other_identities import NEAREST
+from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS
+from pipeline.noise.face_quality.quality import QualityTables
+from pipeline.noise.policy import Rates
+from pipeline.noise.search.search_memory import SearchSize, block_memory
+from pipeline.noise.stages import PersonTables, References, find_persons
+from pipeline.refinement import FormerTables
+from pipeline.sources.index import earlier_shards
+from pipeline.tables.build import Workers, build
+from pipeline.tables.table import Table
+
+
+class MainFaces(NamedTuple):
+    """The photos of a data set, their faces by the detector's rule, and the embeddings of these by each embedder."""
+
+    photos: Table
+    faces: Table
+    embeddings: Sequence[Table]
+
+
+class ChosenFaces(NamedTuple):
+    """The faces and embeddings in which the chosen faces stand, and the tables of the choice; None: not made."""
+
+    faces: Table
+    embeddings: Sequence[Table]
+    candidates: Table | None = None
+    doubts: Table | None = None
+    further: tuple[Table, ...] = ()  # embeddings of `doubts`, by each embedder
+    companions: Sequence[Table] = ()  # embeddings of other people's faces, by each embedder; see companions.py
+
+
+def build_candidates(
+    root: str,
+    main: MainFaces,
+    source_paths: SourcePaths,
+    detector: FaceDetector,
+    *,
+    workers: Workers = None,
+    former: FormerTables,
+) -> Table:
+    """The candidates table of photos and their faces. former: the tables of an earlier run, whose rows are reused."""
+    earlier = zip(earlier_shards(main.photos, former.photos), earlier_shards(main.faces, former.faces), strict=True)
+    table: Table = as_task(build, name="candidates")(
+        root,
+        "candidates",
+        candidate_shard,
+        list(zip(main.photos.shards, main.faces.shards, strict=True)),
+        schema=schema.CANDIDATES,
+        params={"detector": detector, "most": MOST, "min_px": MIN_PX},
+        workers=workers,
+        unhashed={"root": root, "locations": source_paths},
+        reuse=[list(zip(*pair, strict=True)) for pair in earlier],
+    )
+    return table
+
+
+def choose_faces(
+    root: str,
+    main: MainFaces,
+    candidates: Table,
+    models: tuple[FaceDetector, Sequence[FaceEmbedder]],
+    *,
+    references: References = (),
+    quality: Callable[[], QualityTables] | None = None,
+    workers: Workers = None,
+    memory_bytes: int | None = None,
+    former: FormerTables,
+) -> ChosenFaces:
+    """The faces of the photos, chosen by the photos of their identities. models: the detector and the embedders.
+
+    references, quality: as find_noise() gets them; quality is called when a photo shows several faces.
+    """
+    if not len(candidates):
+        return ChosenFaces(main.faces, main.embeddings, candidates)
+    detector, embedders = models
+    found = find_persons(
+        root,
+        main.faces,
+        main.embeddings,
+        references=references,
+        quality=quality() if quality else None,
+        workers=workers,
+    )
+    companions = companion_embeddings(root, candidates, found, embedders, workers=workers)
+    doubts = _doubts(root, candidates, found, workers)
+    if not len(doubts):
+        return ChosenFaces(main.faces, main.embeddings, candidates, doubts, companions=companions)
+    with gpu():
+        further = tuple(build_embeddings(root, doubts, e, workers=workers, former=former.doubts) for e in embedders)
+    choices = _choices(root, main, found, doubts, further, workers=workers, memory_bytes=memory_bytes)
+    if not len(choices):
+        return ChosenFaces(main.faces, main.embeddings, candidates, doubts, further, companions)
+    faces = build(
+        root,
+        "faces",
+        chosen_faces_shard,
+        list(zip(main.faces.shards, candidates.shards, choices.shards, strict=True)),
+        schema=schema.FACES,
+        params={"detector": detector},
+        workers=workers,
+        unhashed={"root": root},
+    )
+    embeddings = [
+        build(
+            root,
+            "embeddings",
+            chosen_embeddings_shard,
+            list(zip(table.shards, of_further.shards, choices.shards, strict=True)),
+            schema=schema.embeddings(embedder.dim),
+            params={"embedder": embedder},
+            workers=workers,
+            unhashed={"root": root},
+        )
+        for table, of_further, embedder in zip(main.embeddings, further, embedders, strict=True)
+    ]
+    return ChosenFaces(faces, embeddings, candidates, doubts, further, companions)
+
+
+def _doubts(root: str, candidates: Table, found: PersonTables, workers: Workers) -> Table:
+    return build(
+        root,
+        "doubts",
+        doubt_shard,
+        list(zip(candidates.shards, found.clusters.shards, found.persons.shards, strict=True)),
+        schema=DOUBTS,
+        params={"calibration": found.calibration.shards[0], "inside": MIN_INSIDE, "far": DOUBT_FAR, "share": MIN_SHARE},
+        workers=workers,
+        unhashed={"root": root},
+    )
+
+
+def _choices(
+    root: str,
+    main: MainFaces,
+    found: PersonTables,
+    doubts: Table,
+    further: Sequence[Table],
+    *,
+    workers: Workers,
+    memory_bytes: int | None,
+) -> Table:
+    rates = Rates()
+    dims = tuple(int(table.manifest["schema"]["x"].partition("[")[2][:-1]) // 2 for table in main.embeddings)
+    size = SearchSize("choices", len(doubts), len(found.persons), 0, dims)
+    of_main, of_further = (zip(*(t.shards for t in tables), strict=True) for tables in (main.embeddings, further))
+    parts = zip(of_main, found.copies.shards, doubts.shards, of_further, strict=True)
+    return build(
+        root,
+        "choices",
+        choice_shard,
+        [ChoicePart(*part) for part in parts],
+        schema=CHOICES,
+        params={
+            "calibration": found.calibration.shards[0],
+            "persons": found.persons.shards,
+            "norms": [median_norm(table) for table in main.embeddings],
+            "rates": (FALSE_LINKS, rates.outlier, ABSORB_FAR),
+            "misplaced": rates.misplaced,
+            "support": rates.support,
+        },
+        workers=workers,
+        unhashed={
+            "root": root,
+            "memory_bytes": block_memory(size, NEAREST, memory_bytes=memory_bytes, workers=workers),
+        },
+    )

@@ -1,0 +1,1 @@
+"""Photos that show several faces: their further faces as a table."""
