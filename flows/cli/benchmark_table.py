@@ -97,6 +97,20 @@ BENCHMARKS = (
         "refinery benchmark megaface --distractors 1000000",
     ),
     CommandEntry(
+        "benchmark duplicates",
+        MEASURE,
+        "flows.benchmark.duplicates.edits:edits",
+        "Cropped, mirrored, recoloured and other duplicates: how many are found.",
+        f"refinery benchmark duplicates --world noisy_lfw --out trial {MODELS}",
+    ),
+    CommandEntry(
+        "benchmark growth",
+        MEASURE,
+        "flows.benchmark.duplicates.growth:growth",
+        "Time of the noise stages for one identity of more and more photos.",
+        "refinery benchmark growth --photos 10000",
+    ),
+    CommandEntry(
         "benchmark review",
         MEASURE,
         "flows.benchmark.review:review",

@@ -38,7 +38,7 @@ from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
 from pipeline.noise.person_gallery import PERSON_FAR
-from pipeline.noise.pictures.same_picture import MIN_COARSE
+from pipeline.noise.pictures.similar_faces import MIN_CENTRE
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import settled_verdicts
@@ -51,7 +51,7 @@ EARLY_RATES = {
     "far_join": JOIN_FAR,
     "far_absorb": ABSORB_FAR,
     "far_doubt": PERSON_FAR,
-    "min_coarse": MIN_COARSE,
+    "min_coarse": MIN_CENTRE,
 }
 
 

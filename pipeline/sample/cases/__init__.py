@@ -1,0 +1,1 @@
+"""Makers of single cases of noise with a known truth, one module a case."""
