@@ -29,6 +29,9 @@ AROUND = 4.0  # pixels, standard deviation of the surroundings that local contra
 NOISE = 8.0  # ranks, deviation that JPEG leaves in a flat area: weaker contrast does not count
 BURNT = (3, 248)  # grey values below and above which a picture that was made darker or brighter has lost its contrast
 MIN_AREA = 0.25  # share of a sketch that two faces must have in common to be compared
+# Of a face that was cut off less can differ, so what does differ counts more: 1 less the correlation is divided by the
+# share of the sketch that is in common, to this power. The middle of a face changes least from one shot to the next
+PART = 1.5
 MAX_SHARED = 64  # hashes with two equal quarters; quarters that more hashes share are not compared, see near_hashes()
 MAX_BITS = 10  # bits of 64 in which hashes of one picture may differ where two quarters are equal
 ROUNDS, QUICK_ROUNDS = 6, 3  # of the registration at full size and at half size, where it begins
@@ -125,6 +128,8 @@ def _contrast_correlations(a: Pictures, b: Pictures, maps: Floats) -> Floats:
     x, y = (_local_contrast(tone_ranks(np.rint(p).astype(np.uint8), shared), shared) for p in (grey_a, grey_b))
     flat = len(a), -1
     found = correlations(x.reshape(flat), y.reshape(flat), shared.reshape(flat).astype(np.float32))
+    common = np.maximum(inner.mean((1, 2)), MIN_AREA) / _frame(SIDE).mean()
+    found = np.maximum(1 - (1 - found) / common**PART, -1)
     return np.where((r > 0) & (shared.mean((1, 2)) >= MIN_AREA), found, np.float32(-1))
 
 
