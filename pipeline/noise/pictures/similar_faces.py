@@ -19,7 +19,7 @@ BLOCKS = 6  # per side of the centre, for the coarse comparison, which needs no 
 MIN_CENTRE = 0.5  # correlation of the blocks of two centres; 99.9% of 1,920 edited duplicates reach 0.57
 # candidates of a face. Among 100 photos of a person, 99.4% of these duplicates are among the 5 most similar ones; of
 # photos of low quality among thousands, fewer are
-NEAREST = 24
+NEAREST = 16
 BLOCK_PAIRS = 1 << 22  # pairs of one identity compared at a time: 16 MB
 
 
