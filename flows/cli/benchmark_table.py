@@ -125,6 +125,20 @@ BENCHMARKS = (
         f"refinery benchmark group-photos ROOT --world world {MODELS}",
     ),
     CommandEntry(
+        "benchmark duplicates",
+        MEASURE,
+        "flows.benchmark.duplicates.edits:edits",
+        "Cropped, mirrored, recoloured and other duplicates: how many are found.",
+        f"refinery benchmark duplicates --world noisy_lfw --out trial {MODELS}",
+    ),
+    CommandEntry(
+        "benchmark growth",
+        MEASURE,
+        "flows.benchmark.duplicates.growth:growth",
+        "Time of the noise stages for one identity of more and more photos.",
+        "refinery benchmark growth --photos 10000",
+    ),
+    CommandEntry(
         "benchmark review",
         MEASURE,
         "flows.benchmark.review:review",

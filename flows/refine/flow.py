@@ -45,7 +45,7 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
 from pipeline.noise.face_quality.quality import WEAK_FAR, QualityTables
 from pipeline.noise.person_gallery import PERSON_FAR
-from pipeline.noise.pictures.same_picture import MIN_COARSE
+from pipeline.noise.pictures.similar_faces import MIN_CENTRE
 from pipeline.refined.labels import label
 from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables, publish
 from pipeline.review.answers.votes import settled_verdicts
@@ -60,7 +60,7 @@ EARLY_RATES = {
     "far_absorb": ABSORB_FAR,
     "far_doubt": PERSON_FAR,
     "far_weak": WEAK_FAR,
-    "min_coarse": MIN_COARSE,
+    "min_coarse": MIN_CENTRE,
 }
 
 

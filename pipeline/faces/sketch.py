@@ -1,7 +1,8 @@
 """A sketch: a 40x40 grey picture of an aligned face, kept in the faces table, and its 64-bit perceptual hash.
 
-Duplicates of a photo may be cropped, rescaled or recompressed, but their aligned faces are nearly the same picture. So
-duplicates are searched among the sketches and hashes of faces (noise/pictures/same_picture.py), not among photos.
+Duplicates of a photo may be cropped, rescaled, recoloured, mirrored or recompressed, but their aligned faces are nearly
+the same picture. So duplicates are searched among the sketches and hashes of faces (noise/pictures/same_picture.py),
+not among photos. Sketches are compared by tones, not by grey values, and without pixels that the alignment invented.
 """
 
 from functools import cache
@@ -13,8 +14,14 @@ from numpy.typing import NDArray
 from pipeline.faces.picture import Image
 
 Sketches = NDArray[np.uint8]  # [n, SIDE * SIDE]
+Tones = NDArray[np.uint8]  # [n, SIDE_OF_TONES * SIDE_OF_TONES]
+Pixels = NDArray[np.bool_]  # a mask [n, side, side]
 SIDE = 40  # pixels; the smallest sketch that separates duplicates from lookalikes (32 is too small, 56 no better)
-HASH_SIDE = 32  # pixels; the hash is made of the lowest frequencies of a picture of this side
+SIDE_OF_TONES = SIDE // 2
+BLACK = 4  # grey values up to this are black, after a JPEG as well
+FEW_BLACK = (
+    0.02  # share of a picture; less black at its borders is dark hair or shadow, not a missing part of the photo
+)
 CHUNK = 256  # sketches in a matrix product: 2 MB; other numbers are not faster
 
 
@@ -24,23 +31,77 @@ def sketch(face: Image) -> bytes:
     return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8).tobytes()
 
 
-def sketch_hashes(sketches: Sketches) -> NDArray[np.uint64]:
-    """The perceptual hash [n] of each sketch [n, SIDE * SIDE]; as a hash of the face, it survives a crop of the photo.
+def invented_pixels(pictures: NDArray[np.uint8]) -> Pixels:
+    """Which pixels of grey pictures [n, side, side] lie outside the photo that the face was cut from.
 
-    It has 64 bits: for each of the 64 lowest frequencies of a 32x32 version, whether it is above their median (Zauner
-    2010, "pHash"). Shrinking and cosine transform are linear, so one matrix product computes both for all sketches.
+    The alignment makes them black. A pixel counts if it and all pixels between it and a border are black.
     """
-    hashes = np.empty(len(sketches), np.uint64)
+    black = pictures <= BLACK
+    invented = np.zeros_like(black)
+    some = np.flatnonzero(black.mean((1, 2)) > FEW_BLACK)
+    for axis in (1, 2) if len(some) else ():
+        for step in (1, -1):
+            order = (slice(None),) * axis + (slice(None, None, step),)
+            invented[some] |= np.logical_and.accumulate(black[some][order], axis=axis)[order]
+    return np.asarray(invented & (invented.mean((1, 2), keepdims=True) > FEW_BLACK))
+
+
+def tone_ranks(pictures: NDArray[np.uint8], valid: Pixels) -> NDArray[np.uint8]:
+    """Grey pictures [n, side, side] with each pixel replaced by its rank, 0 to 255, among the valid pixels.
+
+    A picture that was made darker, brighter or sepia keeps its ranks. Pixels that are not valid get the middle rank.
+    """
+    n = len(pictures)
+    code = pictures + (np.arange(n) * 256)[:, None, None]
+    counts = np.bincount(code[valid], minlength=n * 256).reshape(n, 256)
+    double = 2 * np.cumsum(counts, axis=1) - counts  # twice the number of pixels below, and half of the equal ones
+    ranks = (double * 255 // np.maximum(2 * counts.sum(1, keepdims=True), 1)).astype(np.uint8)
+    return np.where(valid, ranks.ravel()[code], np.uint8(127))
+
+
+def sketch_tones(sketches: Sketches) -> Tones:
+    """The tones [n, SIDE_OF_TONES^2] of sketches [n, SIDE^2]: at half size, as ranks, invented pixels in the middle."""
+    tones = np.empty((len(sketches), SIDE_OF_TONES**2), np.uint8)
     for start in range(0, len(sketches), CHUNK):
-        low = np.round(sketches[start : start + CHUNK].astype(np.float32) @ _lowest_frequencies(), 2)
-        bits = low > np.median(low, axis=1, keepdims=True)
-        hashes[start : start + CHUNK] = np.packbits(bits, axis=1).view(">u8")[:, 0]
+        halves = half_size(sketches[start : start + CHUNK].reshape(-1, SIDE, SIDE))
+        tones[start : start + CHUNK] = tone_ranks(halves, ~invented_pixels(halves)).reshape(len(halves), -1)
+    return tones
+
+
+def half_size(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey pictures [n, side, side] with half the side: the means of 2x2 pixels."""
+    sums = pictures[:, ::2].astype(np.uint16) + pictures[:, 1::2]
+    return ((sums[:, :, ::2] + sums[:, :, 1::2] + 2) // 4).astype(np.uint8)
+
+
+def tone_hashes(tones: Tones) -> NDArray[np.uint64]:
+    """The perceptual hash [n] of the tones [n, SIDE_OF_TONES^2] of a face; it survives a crop of the photo.
+
+    It has 64 bits: for each of the 64 lowest frequencies, in the order of their sum, whether it is positive (after
+    Zauner 2010, "pHash", who compares with their median). One matrix product computes the frequencies of all faces.
+    """
+    hashes = np.empty(len(tones), np.uint64)
+    for start in range(0, len(tones), CHUNK):
+        low = np.round(tones[start : start + CHUNK].astype(np.float32) @ _lowest_frequencies(), 1)
+        hashes[start : start + CHUNK] = np.packbits(low > 0, axis=1).view(">u8")[:, 0]
     return hashes
+
+
+def mirrored_hashes(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The hashes [n] of the mirrored faces: frequencies that are odd from left to right change their sign."""
+    odd = np.packbits([across % 2 for _, across in _frequencies()]).view(">u8")[0]
+    return hashes ^ np.uint64(odd)
+
+
+@cache
+def _frequencies() -> tuple[tuple[int, int], ...]:
+    """The 64 lowest pairs of a vertical and a horizontal frequency without the mean, lowest sum first."""
+    pairs = [(down, across) for down in range(12) for across in range(12)]
+    return tuple(sorted(pairs, key=lambda pair: (sum(pair), pair))[1:65])
 
 
 @cache
 def _lowest_frequencies() -> NDArray[np.float32]:
-    """The matrix [SIDE * SIDE, 64] that turns a flat sketch into its 64 lowest frequencies, without the mean."""
-    shrink = cv2.resize(np.eye(SIDE, dtype=np.float32), (SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
-    lowest = cv2.dct(np.eye(HASH_SIDE, dtype=np.float32), flags=cv2.DCT_ROWS).T[:9] @ shrink
-    return np.ascontiguousarray(np.kron(lowest, lowest)[1:65].T, np.float32)
+    """The matrix [SIDE_OF_TONES^2, 64] that turns flat tones into their 64 lowest frequencies."""
+    waves = cv2.dct(np.eye(SIDE_OF_TONES, dtype=np.float32), flags=cv2.DCT_ROWS).T
+    return np.stack([np.outer(waves[down], waves[across]).ravel() for down, across in _frequencies()], axis=1)

@@ -12,19 +12,29 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.pictures.face_digests import FaceDigests, FaceShards, candidate_pairs, read_digests
 from pipeline.noise.pictures.picture_pairs import PicturePairs, SamePictureRule, compare_pictures
+from pipeline.noise.pictures.related_faces import Connections, related_pairs
 from pipeline.tables.table import Shard
 
 
 def conflict_shard(
-    part: tuple[FaceShards, Sequence[FaceShards]], *, root: str, calibration: Shard, alike: float, least: float
+    part: tuple[FaceShards, Sequence[FaceShards], Connections],
+    *,
+    root: str,
+    calibration: Shard,
+    alike: float,
+    least: float,
 ) -> pa.Table:
-    """The conflicts of a whole data set; part: the shards of the data set, and those of each test set.
+    """The conflicts of a whole data set.
 
-    alike: FAR that the score of the two faces must reach; least: correlation that their sketches must reach.
+    part: the shards of the data set, those of each test set, and what connects identities of the data set. alike: FAR
+    that the score of the two faces must reach; least: correlation that their sketches must reach.
     """
-    sets = [part[0], *part[1]]
-    digests = read_digests(root, sets)
-    i, j = candidate_pairs(digests)
+    data, tests, connections = part
+    sets, numbers = [data, *tests], dict[str, int]()
+    digests = read_digests(root, sets, numbers)
+    related = related_pairs(root, data, digests, numbers, connections)
+    pairs_of_rows = np.stack([np.concatenate(k) for k in zip(candidate_pairs(digests), related, strict=True)], axis=1)
+    i, j = np.unique(pairs_of_rows, axis=0).T
     in_data = digests.place[:, 0] == 0
     two_identities = in_data[i] & in_data[j] & (digests.identity[i] != digests.identity[j])
     with_test_set = in_data[i] & ~in_data[j]

@@ -4,17 +4,18 @@ For every face it also has what later stages need: the hash of its sketch, the n
 deviation of its cosines to impostors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import Sketches, sketch_hashes
+from pipeline.faces.sketch import Sketches, sketch_tones, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
-from pipeline.noise.pictures.same_picture import MIN_COARSE, coarse_vectors, picture_correlation, sketch_rows
+from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
+from pipeline.noise.pictures.similar_faces import NEAREST, centre_vectors, similar_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors, Floats
@@ -23,7 +24,6 @@ from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
 Pairs = tuple[Indices, Indices, Floats]  # rows i and j of each pair, and the correlation of their sketches
-BLOCK_PAIRS = 1 << 22  # pairs of one identity compared at a time: 16 MB
 CANDIDATE_FAR = 1e-3  # for the score of two faces; only pairs that reach it are compared by their pixels
 COPIES = pa.schema(
     [
@@ -31,7 +31,7 @@ COPIES = pa.schema(
         ("identity", pa.string()),
         ("copy_of", pa.string()),  # the best duplicate; null: there is none, or this face is the best
         ("correlation", pa.float32()),  # the highest with any of its duplicates; 1 for equal bytes; null: no duplicate
-        ("hash", pa.uint64()),  # of the sketch
+        ("hash", pa.uint64()),  # of the sketch's tones
         # of the first embedder's vector; blurred faces have a smaller norm, so the best duplicate has the largest
         ("norm", pa.float32()),
         ("mean", pa.float64()),  # mean, deviation: of the face's cosines to impostors, first embedder
@@ -47,7 +47,7 @@ class _Pictures(NamedTuple):
     """The pictures of a shard's n faces."""
 
     sketches: Sketches
-    blocks: NDArray[np.float32]  # see coarse_vectors()
+    centres: NDArray[np.float32]  # see centre_vectors()
     sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
@@ -67,7 +67,8 @@ def copy_shard(
     vectors = all_impostor_stats(x, score_calibration)
     sketches, drawn = sketch_rows(rows["sketch"])
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    pictures = _Pictures(sketches, coarse_vectors(sketches), sha)
+    tones = sketch_tones(sketches)
+    pictures = _Pictures(sketches, centre_vectors(tones), sha)
     usable = embedded & drawn
     identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
     pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)
@@ -79,7 +80,7 @@ def copy_shard(
         rows["identity"],
         rows["face_id"].take(pa.array(copy_of, mask=copy_of < 0)),
         pa.array(correlation, pa.float32(), from_pandas=True),
-        pa.array(sketch_hashes(sketches), pa.uint64(), mask=~drawn),
+        pa.array(tone_hashes(tones), pa.uint64(), mask=~drawn),
         pa.array(norm, pa.float32(), from_pandas=True),
     ]
     return pa.table([*columns, *stats], schema=COPIES)
@@ -96,41 +97,46 @@ def _duplicate_pairs(
 ) -> Pairs:
     """The pairs of rows of one identity that are one picture. identities: the rows of each identity."""
     limit = threshold_at_far(calibration.fused_curve, far)
-    sha = pictures.sha
+
+    def compare(i: Indices, j: Indices) -> Pairs:
+        likely = fuse(pair_scores(vectors, i, vectors, j), calibration.weights) >= limit
+        i, j = i[likely], j[likely]
+        r = np.asarray(picture_correlations(pictures.sketches, i, j), np.float64)
+        return i[r >= min_correlation], j[r >= min_correlation], r[r >= min_correlation]
+
     pairs: list[Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for rows in identities:
         if len(rows) > 1:
-            i, j = _candidates(pictures.blocks[rows], sha[rows])
-            i, j = rows[i], rows[j]
-            likely = (sha[i] == sha[j]) | (fuse(pair_scores(vectors, i, vectors, j), calibration.weights) >= limit)
-            pairs.append(_same_pictures(pictures, i[likely], j[likely], min_correlation))
+            _, first, inverse = np.unique(pictures.sha[rows], return_index=True, return_inverse=True)
+            repeated = np.flatnonzero(first[inverse] != np.arange(len(rows)))
+            pairs.append((rows[first[inverse[repeated]]], rows[repeated], np.ones(len(repeated))))
+            pairs += _duplicates_by_pixels(pictures, vectors, np.sort(rows[first]), compare)
     i, j, r = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return i, j, r
 
 
-def _candidates(blocks: NDArray[np.float32], sha: Indices) -> tuple[Indices, Indices]:
-    """Pairs i < j of an identity's faces that may be one picture: with equal bytes or block means that correlate."""
-    pairs = []
-    step = max(1, BLOCK_PAIRS // len(blocks))
-    for start in range(0, len(blocks), step):
-        similar = blocks[start : start + step] @ blocks.T >= MIN_COARSE
-        similar |= sha[start : start + step, None] == sha[None]
-        i, j = np.nonzero(similar)
-        pairs.append(np.stack([i + start, j])[:, i + start < j])
-    i, j = np.concatenate(pairs, axis=1)
-    return i, j
+def _duplicates_by_pixels(
+    pictures: _Pictures, vectors: Sequence[FaceVectors], rows: Indices, compare: Callable[[Indices, Indices], Pairs]
+) -> Iterator[Pairs]:
+    """The pairs of rows of one identity that compare() finds to be one picture, round by round.
 
-
-def _same_pictures(pictures: _Pictures, i: Indices, j: Indices, min_correlation: float) -> Pairs:
-    """The pairs of rows i and j that are one picture, with their correlation."""
-    equal = (pictures.sha[i] == pictures.sha[j]).tolist()
-    sketches = pictures.sketches
-    r = np.array(
-        [1.0 if e else picture_correlation(sketches[a], sketches[b]) for a, b, e in zip(i, j, equal, strict=True)],
-        np.float64,
-    )
-    keep = r >= min_correlation
-    return i[keep], j[keep], r[keep]
+    A picture may have more duplicates than a face has candidates. So after each round one face of every picture stays,
+    and the places of the others go to the next most similar faces, until no pair is new.
+    """
+    x = np.concatenate([np.asarray(v.x[rows], np.float32) for v in vectors], axis=1) / np.float32(len(vectors) ** 0.5)
+    left, compared = np.arange(len(rows)), np.empty(0, np.int64)
+    while len(left) > 1:
+        i, j = (left[k] for k in similar_pairs(x[left], pictures.centres[rows[left]]))
+        code = i * len(rows) + j
+        new = ~np.isin(code, compared)
+        compared = np.concatenate([compared, code[new]])
+        found = compare(rows[i[new]], rows[j[new]])
+        yield found
+        one, two = (np.searchsorted(rows[left], k) for k in found[:2])
+        if not len(one) or len(left) <= NEAREST + 1:
+            return
+        group = components(len(left), one, two)
+        left = left[group == np.arange(len(left))]
 
 
 def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]:

@@ -22,6 +22,7 @@ from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_m
 from pipeline.noise.person_gallery import NEIGHBOURS
 from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
+from pipeline.noise.pictures.related_faces import Connections
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
 from pipeline.noise.scores.fusion import Calibration
@@ -89,11 +90,13 @@ def find_noise(
     counts = count_gallery(score_calibration, persons, _dims(score_calibration))
     parts = [tuple(run.parts_of(clusters, copies, persons))]
     mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
+    strays = _strays(run, calibration, counts, clusters, persons)
+    relations = _relations(run, calibration, counts, persons)
     detected = [
         _suspects(run, calibration, mixture, copies, clusters, persons),
-        _strays(run, calibration, counts, clusters, persons),
-        _relations(run, calibration, counts, persons),
-        _conflicts(run, calibration, copies),
+        strays,
+        relations,
+        _conflicts(run, calibration, copies, Connections([*strays.shards, *relations.shards], persons.shards)),
     ]
     if known.has_unnamed_photos(embeddings[0]):
         detected.append(_known(run, calibration, counts, persons))
@@ -214,7 +217,7 @@ def _calibration(run: _Run, references: References) -> Table:
 def _copies(run: _Run, calibration: Shard) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     parts = list(zip(run.faces.shards, zip(*run.all_embeddings(), strict=True), strict=True))
-    return run.make("copies", copy_shard, parts, schema=COPIES, version=2, params=params)
+    return run.make("copies", copy_shard, parts, schema=COPIES, version=3, params=params)
 
 
 def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
@@ -273,11 +276,11 @@ def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:
     )
 
 
-def _conflicts(run: _Run, calibration: Shard, copies: Table) -> Table:
+def _conflicts(run: _Run, calibration: Shard, copies: Table, connections: Connections) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     data = FaceShards(run.faces.shards, copies.shards, run.all_embeddings())
     tests = [FaceShards(faces.shards, [], tuple(t.shards for t in embeddings)) for faces, embeddings in run.tests]
-    return run.make("conflicts", conflict_shard, [(data, tests)], version=2, params=params)
+    return run.make("conflicts", conflict_shard, [(data, tests, connections)], version=3, params=params)
 
 
 def _known(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:

@@ -45,7 +45,8 @@ def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterR
 
     Photos that do not show that person are compared with each other in the same way: two people may share the identity.
     Such a further person must be in as many pictures as SECOND_PERSON says, as in persons.py. A main face fits at the
-    FAR `join_far`; a further one at this FAR divided by the number of faces of its photo, one of which may fit by chance.
+    FAR `join_far`; a further one at this FAR divided by the number of faces of its photo, one of which may fit by
+    chance.
     """
     fit = _fit_of_one_person(faces, calibration, rates, min_pictures=2)
     if fit is None or not fit.fits.any():

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import sketch_hashes
+from pipeline.faces.sketch import sketch_tones, tone_hashes
 from pipeline.noise.pictures.same_picture import near_hashes, sketch_rows
 from pipeline.tables.prefetch import READ_THREADS, prefetch
 from pipeline.tables.table import Shard, read_shard
@@ -32,15 +32,18 @@ class FaceDigests(NamedTuple):
 
     identity: Indices  # the number of the claimed identity; -1: unnamed, or a face of a test set
     sha: NDArray[np.uint64]  # the first 64 bits of the SHA-256 of the photo's bytes
-    hash: NDArray[np.uint64]  # the perceptual hash of the sketch
+    hash: NDArray[np.uint64]  # the perceptual hash of the sketch's tones
     norm: NDArray[np.float32]  # of the first embedder's vector; blurred faces have a smaller norm
     place: NDArray[np.int32]  # [n, 3]: number of the set (0: the data set), number of the shard, row in the shard
 
 
-def read_digests(root: str, sets: Sequence[FaceShards]) -> FaceDigests:
-    """The digests of all faces but duplicates within an identity; sets: the data set, then the test sets."""
+def read_digests(root: str, sets: Sequence[FaceShards], numbers: dict[str, int] | None = None) -> FaceDigests:
+    """The digests of all faces but duplicates within an identity; sets: the data set, then the test sets.
+
+    numbers: receives the number of each identity by name.
+    """
     parts = []
-    numbers: dict[str, int] = {}
+    numbers = {} if numbers is None else numbers
     shards = [(s, n) for s, faces in enumerate(sets) for n in range(len(faces.faces))]
     read = prefetch(lambda shard: _read_shard(root, sets, *shard), shards, threads=READ_THREADS, per_thread=1)
     for identities, digests in read:
@@ -80,7 +83,7 @@ def _hashes(root: str, face: pa.Table, copies: Shard | None) -> tuple[NDArray[np
     """The hash [n] of each face, and which faces [n] have a hash and are not duplicates within their identity."""
     if copies is None:
         sketches, drawn = sketch_rows(face["sketch"])
-        return sketch_hashes(sketches), drawn
+        return tone_hashes(sketch_tones(sketches)), drawn
     rows = read_shard(root, copies, ["copy_of", "hash"])
     original = np.asarray(rows["hash"].is_valid()) & ~np.asarray(rows["copy_of"].is_valid())
     return rows["hash"].fill_null(0).to_numpy(), original

@@ -16,7 +16,7 @@ from pipeline.noise.pictures.face_digests import (
     read_digests,
     shards_of,
 )
-from pipeline.noise.pictures.same_picture import picture_correlation, sketch_rows
+from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import Floats
@@ -24,6 +24,7 @@ from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import read_shard
 
 BLOCK_PAIRS = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB
+BLOCK_PICTURES = 1 << 16  # pairs whose sketches are in memory at a time: 210 MB
 
 
 class PicturePairs(NamedTuple):
@@ -66,19 +67,20 @@ def compare_pictures(
 ) -> PicturePairs:
     """The candidates that are one picture. candidates: the rows i and j of each pair in `digests`."""
     i, j, scores = _similar_faces(root, sets, digests, candidates, calibration, rule.far)
-    rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
-    ids, sha, sketches = _read_pictures(root, sets, digests.place[rows])
-    one, two = np.split(inverse, 2)
-    # two faces of one photo are two people: such a pair is one picture only if the same face was cut from it
-    same_face = (sketches[one] == sketches[two]).all(1)
-    equal_bytes = ((sha[one] == sha[two]).astype(bool) & same_face).tolist()
-    pairs = zip(one, two, equal_bytes, strict=True)
-    correlation = np.array(
-        [1.0 if equal else picture_correlation(sketches[a], sketches[b]) for a, b, equal in pairs], np.float64
-    )
+    ids, correlation = np.empty((2, len(i)), object), np.empty(len(i))
+    for start in range(0, len(i), BLOCK_PICTURES):
+        block = slice(start, start + BLOCK_PICTURES)
+        rows, inverse = np.unique(np.concatenate([i[block], j[block]]), return_inverse=True)
+        names, sha, sketches = _read_pictures(root, sets, digests.place[rows])
+        one, two = np.split(inverse, 2)
+        # two faces of one photo are two people: such a pair is one picture only if the same face was cut from it
+        same_face = (sketches[one] == sketches[two]).all(1)
+        equal_bytes = (sha[one] == sha[two]).astype(bool) & same_face
+        ids[:, block] = names[one], names[two]
+        correlation[block] = np.where(equal_bytes, 1.0, picture_correlations(sketches, one, two))
     keep = correlation >= rule.min_correlation
     rows_kept, scores_kept = (i[keep], j[keep]), [by_embedder[keep] for by_embedder in scores]
-    return PicturePairs(ids[one[keep]], ids[two[keep]], rows_kept, correlation[keep], scores_kept)
+    return PicturePairs(ids[0, keep], ids[1, keep], rows_kept, correlation[keep], scores_kept)
 
 
 def _similar_faces(

@@ -1,6 +1,6 @@
 """Drawn persons: unit vectors with planted noise, and tables made of them, as the stages read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -57,11 +57,15 @@ def picture(seed: int) -> NDArray[np.uint8]:
 
 
 def tables(
-    root: str, rows: Sequence[tuple[str, str | None, NDArray[np.floating] | None, int]], *, source: str = "s"
+    root: str,
+    rows: Sequence[tuple[str, str | None, NDArray[np.floating] | None, int]],
+    *,
+    source: str = "s",
+    draw: Callable[[int], NDArray[np.uint8]] = picture,
 ) -> tuple[Table, Table, Table]:
     """The tables photos, faces and embeddings, of one shard each.
 
-    rows: key, identity, vector (None: no face), number of the picture.
+    rows: key, identity, vector (None: no face), number of the picture; draw: draws the face with a number.
     """
     rows_of: dict[str, list[dict[str, object]]] = {"photos": [], "faces": [], "embeddings": []}
     for key, identity, x, number in rows:
@@ -70,7 +74,7 @@ def tables(
         rows_of["photos"].append(base | {"source": source, "key": key, "file": key})
         rows_of["faces"].append(
             base
-            | {"sha": f"{number:064x}", "sketch": sketch(picture(number)) if has_face else None}
+            | {"sha": f"{number:064x}", "sketch": sketch(draw(number)) if has_face else None}
             | {"size_px": 90.0 if has_face else None, "failure": None if has_face else "no_face: none"}
         )
         vector = None if x is None else np.asarray(x, np.float16).tobytes()

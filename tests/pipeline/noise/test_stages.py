@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from pipeline import schema
+from pipeline.faces.sketch import sketch_tones, tone_hashes
 from pipeline.noise import person_gallery
+from pipeline.noise.pictures.same_picture import near_hashes
 from pipeline.noise.search import neighbours, pq_codes
 from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
-from tests.builders.tables.drawn_vectors import person, photos_of, tables, unit
+from tests.builders.photos.duplicates import duplicate_of, sketch_of
+from tests.builders.tables.drawn_vectors import person, photos_of, picture, tables, unit
 from tests.builders.tables.planted_noise import planted_noise
 
 
@@ -127,3 +130,30 @@ def test_a_picture_under_two_identities_is_a_conflict_and_one_in_a_test_set_an_o
     assert ("conflict", first, second) in findings or ("conflict", second, first) in findings
     assert ("overlap", leaked, schema.face_id("t", "t/0")) in findings
     assert len(photos) == 200
+
+
+def test_a_mirrored_picture_under_two_merged_identities_is_kept_once(tmp_path):
+    """Its hash shares no quarter with the original's, so the search in the whole data set does not find it."""
+
+    def draw(number):
+        return picture(number) if number < 1000 else duplicate_of(picture(number - 1000)[:, ::-1], shift=1.0)
+
+    rng = np.random.default_rng(3)
+    rows = []
+    for p in range(40):
+        x = photos_of(person(rng), 10, rng)
+        rows += [(f"p{p:02}/{k}", f"p{p:02}", v, 100 + 10 * p + k) for k, v in enumerate(x[: 5 if p else 10])]
+    second = [(f"q/{k}", "q", v, number) for k, (_, _, v, number) in enumerate(rows[5:10])]  # the person of p00
+    rows = [*rows[:5], *rows[10:], *second]
+    rows[-1] = ("q/4", "q", rows[1][2], rows[1][3] + 1000)
+    hashes = tone_hashes(sketch_tones(np.stack([sketch_of(draw(rows[k][3])) for k in (1, -1)])))
+    assert not len(near_hashes(hashes)[0])
+    photos, faces, embeddings = tables(str(tmp_path), rows, draw=draw)
+    noise = find_noise(str(tmp_path), faces, [embeddings])
+    labels = label(str(tmp_path), photos, noise, undecided="keep", min_faces=2).labels
+    fate = {r["key"]: (r["identity"], r["reason"]) for r in labels.read().to_pylist()}
+    both = [fate["p00/1"], fate["q/4"]]
+    assert {reason for identity, reason in both if identity is None} == {"duplicate"}
+    kept = [identity for key, (identity, _) in fate.items() if key.startswith(("p00/", "q/")) and identity]
+    assert len(kept) == 9
+    assert len(set(kept)) == 1
