@@ -90,6 +90,13 @@ BENCHMARKS = (
         "refinery benchmark few-identities ROOT --world world --identities 6 --draws 20",
     ),
     CommandEntry(
+        "benchmark persons",
+        MEASURE,
+        "flows.benchmark.hard_names.persons:persons",
+        "Persons that are hard to tell: second people, twins, several names of one person, names of two photos.",
+        "refinery benchmark persons ROOT --world noisy_lfw",
+    ),
+    CommandEntry(
         "benchmark figures",
         MEASURE,
         "flows.benchmark.figures:figures",

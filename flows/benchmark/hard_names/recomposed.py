@@ -58,6 +58,7 @@ class CaseResult:
     labels: Table
     noise: Noise
     truth: Truth
+    photos: Sequence[LabelledPhoto]  # in the order of the labels and of the truth
 
 
 def refine_case(
@@ -84,7 +85,7 @@ def refine_case(
         embeddings.append(_table(root, "embeddings", table, schema.embeddings(x.shape[1]), part=e))
     noise = find_noise(str(root), face_table, embeddings, build=build)
     labels = label(str(root), photo_table, noise, undecided="keep", min_faces=2).labels
-    return CaseResult(labels, noise, _truth(known))
+    return CaseResult(labels, noise, _truth(known), known)
 
 
 def _table(root: Path, name: str, rows: pa.Table, columns: pa.Schema, *, part: int = 0) -> Table:
