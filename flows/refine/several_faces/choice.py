@@ -15,9 +15,10 @@ from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
 from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
 from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
+from pipeline.noise.choice.consensus import FitRates
 from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_INSIDE, MIN_SHARE, doubt_shard
 from pipeline.noise.choice.other_identities import NEAREST
-from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS
+from pipeline.noise.clusters import FALSE_LINKS
 from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.noise.policy import Rates
 from pipeline.noise.search.search_memory import SearchSize, block_memory
@@ -161,7 +162,7 @@ def _choices(
     dims = tuple(int(table.manifest["schema"]["x"].partition("[")[2][:-1]) // 2 for table in main.embeddings)
     size = SearchSize("choices", len(doubts), len(found.persons), 0, dims)
     of_main, of_further = (zip(*(t.shards for t in tables), strict=True) for tables in (main.embeddings, further))
-    parts = zip(of_main, found.copies.shards, doubts.shards, of_further, strict=True)
+    parts = zip(of_main, found.copies.shards, found.clusters.shards, doubts.shards, of_further, strict=True)
     return build(
         root,
         "choices",
@@ -172,7 +173,7 @@ def _choices(
             "calibration": found.calibration.shards[0],
             "persons": found.persons.shards,
             "norms": [median_norm(table) for table in main.embeddings],
-            "rates": (FALSE_LINKS, rates.outlier, ABSORB_FAR),
+            "rates": FitRates(FALSE_LINKS, rates.outlier, rates.outlier_frr, rates.lenient),
             "misplaced": rates.misplaced,
             "support": rates.support,
         },

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.choice.consensus import better_faces, fit_of_faces
+from pipeline.noise.choice.consensus import FitRates, better_faces, fit_of_faces
 from pipeline.noise.choice.other_identities import MatchRates, matches_elsewhere
 from pipeline.noise.choice.shard_faces import Choice, Rows, ShardFaces
-from pipeline.noise.clusters import ClusterRates
 from pipeline.noise.person_gallery import read_persons
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats
 from pipeline.tables.columns import non_null, read_vectors, texts
@@ -40,6 +39,7 @@ class ChoicePart(NamedTuple):
 
     embeddings: tuple[Shard, ...]  # of the main faces, by each embedder
     copies: Shard
+    clusters: Shard
     doubts: Shard
     further: tuple[Shard, ...]  # the embeddings of the faces in `doubts`, by each embedder
 
@@ -60,14 +60,14 @@ def choice_shard(
 
     norms: for each embedder the median norm of all main faces; a further face whose norm is not within the factor
     MAX_NORM_RATIO of it is left out: blurred faces are like each other.
-    rates: the ClusterRates. misplaced, support: see MatchRates. memory_bytes: of the blocks of the search.
+    rates: the FitRates. misplaced, support: see MatchRates. memory_bytes: of the blocks of the search.
     """
     doubts = read_shard(root, part.doubts, ["face_id", "identity", "photo"])
     if not len(doubts):
         return CHOICES.empty_table()
     score_calibration = read_calibration(root, calibration)
     faces = _read_faces(root, part, doubts, norms, score_calibration)
-    chosen, without = _by_identity(faces, score_calibration, ClusterRates(*rates))
+    chosen, without = _by_identity(faces, score_calibration, FitRates(*rates))
     gallery, limits = read_persons(root, persons, calibration), MatchRates(misplaced, support)
     elsewhere = matches_elsewhere(faces, without, gallery, score_calibration, limits, memory_bytes=memory_bytes)
     rows = [c for c in (*chosen, *elsewhere) if faces.further[c.row]]
@@ -86,7 +86,7 @@ def choice_shard(
     )
 
 
-def _by_identity(faces: ShardFaces, calibration: Calibration, rates: ClusterRates) -> tuple[list[Choice], Rows]:
+def _by_identity(faces: ShardFaces, calibration: Calibration, rates: FitRates) -> tuple[list[Choice], Rows]:
     """The choices by the photos' own identities, and the faces of the photos none of whose faces fits there."""
     chosen: list[Choice] = []
     without: list[Rows] = [np.empty(0, np.int64)]
@@ -112,6 +112,7 @@ def _read_faces(
     for shard, typical in zip(part.further, norms, strict=True):
         ratio = read_shard(root, shard, ["norm"])["norm"].to_numpy() / typical
         further_valid &= (ratio >= 1 / MAX_NORM_RATIO) & (ratio <= MAX_NORM_RATIO)
+    cluster = read_shard(root, part.clusters, ["cluster"])["cluster"].fill_null(-1).to_numpy()
     ids = rows["face_id"].combine_chunks()
     original = pc.index_in(rows["copy_of"], value_set=ids, skip_nulls=True).fill_null(-1).to_numpy()
     picture = np.where(original < 0, np.arange(len(rows)), original)
@@ -127,6 +128,7 @@ def _read_faces(
         photo_ids=texts(rows["face_id"]),
         identities=texts(rows["identity"]),
         picture=picture,
+        first=cluster == 0,
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.noise.clusters import MAX_LINKED, ClusterRates, centre_scores
+from pipeline.noise.clusters import MAX_LINKED, centre_scores
 from pipeline.noise.linkage import average_linkage
 from pipeline.noise.persons import SECOND_PERSON
 from pipeline.noise.scores.far_curve import threshold_at_far
-from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
+from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores, genuine_quantile
 from pipeline.noise.scores.score_norm import FaceVectors, Floats, take_rows
 
 ROUNDS = 3  # of choosing faces and computing their centre
@@ -30,6 +30,7 @@ class IdentityFaces(NamedTuple):
     photo: NDArray[np.int64]  # [n]: a number for each photo
     picture: NDArray[np.int64]  # [n]: a number for each picture; duplicates of a photo have the same
     further: Mask  # [n]: not the photo's main face
+    first: Mask  # [n]: in the cluster of the identity's person, by the clusters of the main faces alone
     vectors: Sequence[FaceVectors]  # for each embedder
 
 
@@ -40,12 +41,21 @@ class Fit(NamedTuple):
     fits: Mask  # [n]: the score reaches the threshold
 
 
-def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Fit | None:
+class FitRates(NamedTuple):
+    """The rates from which the thresholds follow; all but the first have the values of policy.Rates."""
+
+    false_links: float  # expected in an identity, as in clusters.py
+    outlier: float  # FAR of a face that fits
+    outlier_frr: float  # FRR; a weak model's threshold is lowered to this FRR
+    lenient: float  # FAR; but not further than to this FAR
+
+
+def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: FitRates) -> Fit | None:
     """How the faces fit the person who is in most pictures; None where no two pictures show one person.
 
     Photos that do not show that person are compared with each other in the same way: two people may share the identity.
     Such a further person must be in as many pictures as SECOND_PERSON says, as in persons.py. A main face fits at the
-    FAR `join_far`; a further one at this FAR divided by the number of faces of its photo, one of which may fit by
+    FAR of outliers, a further one at this FAR divided by the number of faces of its photo, one of which may fit by
     chance.
     """
     fit = _fit_of_one_person(faces, calibration, rates, min_pictures=2)
@@ -64,29 +74,57 @@ def fit_of_faces(faces: IdentityFaces, calibration: Calibration, rates: ClusterR
 def take_faces(faces: IdentityFaces, rows: NDArray[np.int64]) -> IdentityFaces:
     """Some of the faces of an identity."""
     vectors = [take_rows(v, rows) for v in faces.vectors]
-    return IdentityFaces(faces.photo[rows], faces.picture[rows], faces.further[rows], vectors)
+    return IdentityFaces(faces.photo[rows], faces.picture[rows], faces.further[rows], faces.first[rows], vectors)
 
 
 def _fit_of_one_person(
-    faces: IdentityFaces, calibration: Calibration, rates: ClusterRates, *, min_pictures: int
+    faces: IdentityFaces, calibration: Calibration, rates: FitRates, *, min_pictures: int
 ) -> Fit | None:
-    """How the faces fit the person who is in most pictures; None where that person is in fewer than min_pictures."""
-    person = _person_in_most_pictures(faces, calibration, rates)
-    if len(np.unique(faces.picture[person])) < min_pictures:
-        return None
-    _, inverse, count = np.unique(faces.photo, return_inverse=True, return_counts=True)
-    tries = np.where(faces.further, count[inverse], 1)
-    limit_of = {k: threshold_at_far(calibration.fused_curve, rates.join_far / k) for k in set(tries.tolist())}
-    limits = np.array([limit_of[k] for k in tries.tolist()])
+    """How the faces fit the person who is in most pictures; None where that person is in fewer than min_pictures.
+
+    The person is sought among all faces and, as a weak model links fewer of many faces, among the main faces alone.
+    """
+    limits = _limits(faces, calibration, rates)
+    found: list[tuple[int, Fit]] = []
+    for person in (faces.first, _person_in_most_pictures(faces, calibration, rates)):
+        if _pictures(faces, person) >= min_pictures:
+            fit = _fit(faces, person, calibration, limits)
+            found.append((_rank(faces, best_of_photos(faces.photo, fit.scores) & fit.fits), fit))
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _fit(faces: IdentityFaces, person: Mask, calibration: Calibration, limits: Floats) -> Fit:
+    """How the faces fit a person, whose faces [n] are found anew from those that fit."""
     for _ in range(ROUNDS):
         scores = fuse(centre_scores(faces.vectors, person, calibration), calibration.weights)
         before, person = person, best_of_photos(faces.photo, scores) & (scores >= limits)
-        if np.array_equal(before, person) or len(np.unique(faces.picture[person])) < 2:
+        if np.array_equal(before, person) or _pictures(faces, person) < 2:
             break
     return Fit(scores, scores >= limits)
 
 
-def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: ClusterRates) -> Mask:
+def _limits(faces: IdentityFaces, calibration: Calibration, rates: FitRates) -> Floats:
+    """The score [n] that each face must reach, as policy.py has it for outliers."""
+    _, inverse, count = np.unique(faces.photo, return_inverse=True, return_counts=True)
+    tries = np.where(faces.further, count[inverse], 1)
+    lowest, curve = genuine_quantile(calibration, rates.outlier_frr), calibration.fused_curve
+    limit_of = {
+        k: min(threshold_at_far(curve, rates.outlier / k), max(threshold_at_far(curve, rates.lenient / k), lowest))
+        for k in set(tries.tolist())
+    }
+    return np.array([limit_of[k] for k in tries.tolist()])
+
+
+def _pictures(faces: IdentityFaces, member: Mask) -> int:
+    return len(np.unique(faces.picture[member]))
+
+
+def _rank(faces: IdentityFaces, member: Mask) -> int:
+    """By what persons are ranked: the pictures that show them, those with a main face counted twice."""
+    return _pictures(faces, member) + _pictures(faces, member & ~faces.further)
+
+
+def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rates: FitRates) -> Mask:
     """The faces [n] of the cluster that is in most pictures; main faces count twice, as in _size().
 
     Of more than MAX_LINKED faces only those of some photos are clustered, at equal distances in their order.
@@ -108,9 +146,9 @@ def _person_in_most_pictures(faces: IdentityFaces, calibration: Calibration, rat
 
 
 def _size(faces: IdentityFaces, member: Mask, scores: Floats) -> tuple[bool, int, float]:
-    """By what clusters are ranked: several pictures; pictures, those with a main face counted twice; mean score."""
-    pictures, main = (len(np.unique(faces.picture[rows])) for rows in (member, member & ~faces.further))
-    return pictures > 1, pictures + main, round(float(scores[np.ix_(member, member)].mean()), 6)
+    """By what clusters are ranked: whether they are in several pictures, _rank(), the mean score of their faces."""
+    mean = round(float(scores[np.ix_(member, member)].mean()), 6)
+    return _pictures(faces, member) > 1, _rank(faces, member), mean
 
 
 def best_of_photos(photo: NDArray[np.int64], scores: Floats) -> Mask:

@@ -33,6 +33,7 @@ class ShardFaces:
     photo_ids: NDArray[np.object_]  # for each row of the shard: the face_id of the photo
     identities: NDArray[np.object_]  # likewise: the claimed identity
     picture: Rows  # likewise: the row of the photo that this one is a duplicate of, or its own
+    first: NDArray[np.bool_]  # likewise: the main face is in the cluster of its identity's person
 
     def of_identities(self) -> Iterator[Rows]:
         """The rows of the faces of each identity, photo by photo, the main face first."""
@@ -45,4 +46,5 @@ class ShardFaces:
         """The faces of one identity; rows: of these faces."""
         photo = self.photo[rows]
         vectors = [as_double(take_rows(v, rows)) for v in self.vectors]
-        return IdentityFaces(photo, self.picture[photo], self.further[rows], vectors)
+        further = self.further[rows]
+        return IdentityFaces(photo, self.picture[photo], further, self.first[photo] & ~further, vectors)

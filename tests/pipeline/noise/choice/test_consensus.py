@@ -3,21 +3,22 @@
 import numpy as np
 
 from pipeline.noise.choice import consensus
-from pipeline.noise.choice.consensus import IdentityFaces, best_of_photos, better_faces, fit_of_faces
-from pipeline.noise.clusters import ClusterRates
+from pipeline.noise.choice.consensus import FitRates, IdentityFaces, best_of_photos, better_faces, fit_of_faces
 from pipeline.noise.scores.fusion import all_impostor_stats
 from tests.builders.tables.drawn_vectors import PLAIN, person, photos_of
 
-RATES = ClusterRates()
+RATES = FitRates(0.1, 3e-3, 0.05, 3e-3)
 
 
-def faces_of(rows, *, picture=None):
-    """Faces of one identity. rows: the number of the photo, whether it is a further face, the vector."""
-    photo = np.array([r[0] for r in rows])
-    vectors = all_impostor_stats([np.array([r[2] for r in rows])], PLAIN)
-    return IdentityFaces(
-        photo, photo if picture is None else np.array(picture)[photo], np.array([r[1] for r in rows]), vectors
-    )
+def faces_of(rows, *, picture=None, first=()):
+    """Faces of one identity.
+
+    rows: the number of the photo, whether it is a further face, the vector. first: those in the main faces' cluster.
+    """
+    photo, further = (np.array([row[i] for row in rows]) for i in (0, 1))
+    vectors = all_impostor_stats([np.array([row[2] for row in rows])], PLAIN)
+    pictures = photo if picture is None else np.array(picture)[photo]
+    return IdentityFaces(photo, pictures, further, np.isin(np.arange(len(rows)), first), vectors)
 
 
 def test_the_person_in_most_photos_is_found_among_main_and_further_faces():
@@ -67,6 +68,16 @@ def test_a_second_person_of_the_identity_is_found_in_three_photos():
     assert np.flatnonzero(fit.fits).tolist() == [0, 1, 2, 3, 4, 6, 8, 10]
     fit = fit_of_faces(faces_of(rows[:-2]), PLAIN, RATES)
     assert np.flatnonzero(fit.fits).tolist() == [0, 1, 2, 3, 4], "two photos may show a companion"
+
+
+def test_a_weak_model_that_links_no_faces_starts_with_the_cluster_of_the_main_faces():
+    rng = np.random.default_rng(7)
+    shown = photos_of(person(rng), 6, rng)
+    rows = [(i, False, x) for i, x in enumerate(shown[:5])] + [(5, False, person(rng)), (5, True, shown[5])]
+    strict = RATES._replace(false_links=1e-12)
+    assert fit_of_faces(faces_of(rows), PLAIN, strict) is None
+    fit = fit_of_faces(faces_of(rows, first=range(5)), PLAIN, strict)
+    assert np.flatnonzero(fit.fits).tolist() == [0, 1, 2, 3, 4, 6]
 
 
 def test_of_very_many_faces_some_are_clustered_and_all_are_compared(monkeypatch):
