@@ -20,4 +20,5 @@ def test_half_of_the_pairs_need_a_lower_cosine_for_the_score(score: float) -> No
     needed = (score + offset) / per_cosine
     (typical,) = typical_cosines(calibration, "contrary_0", score)
     assert typical == pytest.approx(np.median(needed), abs=0.04)
-    assert typical_cosines(calibration, "outlier", score) == [typical]
+    fused = score * calibration.weights[0]
+    assert typical_cosines(calibration, "outlier", fused) == pytest.approx([typical])
