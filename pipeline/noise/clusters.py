@@ -153,21 +153,32 @@ def _unite_fragments(
         return labels
     far = min(rates.absorb_far, rates.false_links / (len(fragments) * (len(fragments) - 1) / 2))
     min_score = threshold_at_far(calibration.fused_curve, far)
-    members = [labels == c for c in fragments]
-    while len(members) > 1:
-        centres = [robust_centres(f, members, m) for f, m in zip(faces, calibration.impostors, strict=True)]
-        scores = np.where(np.tri(len(members), dtype=bool), -np.inf, fused_scores(centres, centres, calibration))
-        one, two = divmod(int(scores.argmax()), len(members))
-        if scores[one, two] < min_score:
-            break
-        labels = np.where(members[two], labels[members[one]][0], labels)
-        members[one] = members[one] | members.pop(two)
+    members = [np.flatnonzero(labels == c) for c in fragments]
+    each = [[_centre(f, rows, m) for rows in members] for f, m in zip(faces, calibration.impostors, strict=True)]
+    centres = [FaceVectors(*map(np.concatenate, zip(*of_embedder, strict=True))) for of_embedder in each]
+    scores = fused_scores(centres, centres, calibration)
+    np.fill_diagonal(scores, -np.inf)
+    while scores.max() >= min_score:
+        one, two = sorted(divmod(int(scores.argmax()), len(members)))
+        labels[members[two]] = labels[members[one][0]]
+        members[one] = np.concatenate([members[one], members[two]])
+        for column, f, m in zip(centres, faces, calibration.impostors, strict=True):
+            for values, value in zip(column, _centre(f, members[one], m), strict=True):
+                values[one] = value[0]
+        scores[two], scores[:, two] = -np.inf, -np.inf
+        row = fused_scores([take_rows(c, np.array([one])) for c in centres], centres, calibration)[0]
+        scores[one] = scores[:, one] = np.where(np.isneginf(scores[one]), -np.inf, row)
     return rank_by_size(labels, founds)
 
 
 def _spread(rows: Labels, count: int) -> Labels:
     """About `count` of the rows [n], evenly spread."""
     return np.asarray(rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(int))])
+
+
+def _centre(faces: FaceVectors, rows: NDArray[Any], impostors: ImpostorModel) -> FaceVectors:
+    """The robust centre of the faces in these rows."""
+    return robust_centres(take_rows(faces, rows), [np.ones(len(rows), bool)], impostors)
 
 
 def _join_nearest(

@@ -163,15 +163,19 @@ def _twins_right(case: CaseResult) -> str:
 
 
 def _pairs_right(case: CaseResult, rows: RefinedRows) -> str:
-    """Pairs of two people that are removed, and how often one is that is by each embedder more alike than one kept."""
-    of: dict[str, list[tuple[int, bool]]] = {}
-    for photo, identity in zip(case.photos, case.labels.read(["identity"])["identity"].to_pylist(), strict=True):
+    """Pairs of two people that are removed, and how often one is that is by each embedder more alike than one kept.
+
+    Pairs of which a photo is a duplicate, or shows the person of another identity, are left out.
+    """
+    of: dict[str, list[tuple[int, str]]] = {}
+    reasons = case.labels.read(["reason"])["reason"].to_pylist()
+    for photo, reason in zip(case.photos, reasons, strict=True):
         if photo.claimed.startswith("pair-"):
-            of.setdefault(photo.claimed, []).append((rows.row[photo.file], identity == photo.claimed))
-    pairs = [two for two in of.values() if len(two) == 2]
+            of.setdefault(photo.claimed, []).append((rows.row[photo.file], reason))
+    pairs = [two for two in of.values() if len(two) == 2 and {r for _, r in two} <= {"", "outlier", "mixed"}]
     one, two = (np.array([pair[side][0] for pair in pairs]) for side in (0, 1))
     cosines = [np.einsum("nd,nd->n", x[one].astype(np.float64), x[two].astype(np.float64)) for x in rows.embeddings]
-    kept = np.array([a and b for (_, a), (_, b) in pairs], bool)
+    kept = np.array([a == b == "" for (_, a), (_, b) in pairs], bool)
     less_alike = np.logical_and.reduce([c[kept][:, None] < c[~kept][None] for c in cosines])
     return f"{int((~kept).sum())} of {len(kept)} pairs of two people removed; {int(less_alike.sum())} inversions"
 

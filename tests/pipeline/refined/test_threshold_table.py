@@ -17,12 +17,18 @@ def rule_names(rows: list[ThresholdRow]) -> Counter[str]:
 def test_a_rule_says_what_was_asked_for_and_what_it_became() -> None:
     rows = {row.rule: row for row in threshold_tables(THRESHOLDS, {}).findings}
     assert list(rows) == ["outlier", "contrary_0, contrary_1", "poor_px"]
-    assert rows["outlier"].asked == "FAR 0.003; up to 0.025 for FRR 0.05"
+    assert rows["outlier"].asked.endswith("with few photos FAR 0.003, up to 0.025 for FRR 0.05")
     assert rows["outlier"].became == "2.897"
     assert rows["contrary_0, contrary_1"][1:4] == ("FAR 0.0001", "4.049, 4.273", "score of each embedder")
     assert rows["poor_px"][1:4] == ("12", "12", "pixels")
     rate = threshold_tables(THRESHOLDS, {}, rates=Rates(contrary=0.5)).findings[1].asked
     assert rate == "FAR 0.5"
+
+
+def test_the_cost_of_a_noise_photo_is_that_of_the_refinement() -> None:
+    rows = {row.rule: row for row in threshold_tables({"outlier": 3.1, "outlier_probability": 0.25}, {}).findings}
+    assert rows["outlier"].asked.startswith("where probability 0.25 lies")
+    assert rows["outlier_probability"].asked == "3 clean photos lost for a noise photo found"
 
 
 def test_the_rules_of_the_command_are_all_described() -> None:
