@@ -87,7 +87,7 @@ BENCHMARKS = (
         MEASURE,
         "flows.benchmark.few_identities.flow:few_identities",
         "Few identities refined alone, beside the same ones inside their data set.",
-        "refinery benchmark few-identities ROOT --world world --identities 6 --draws 20",
+        "refinery benchmark few-identities ROOT --world world --size 6 --samples 20",
     ),
     CommandEntry(
         "benchmark persons",

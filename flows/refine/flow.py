@@ -5,6 +5,7 @@ every stage is a table that is built once and found again by the next run.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,22 +168,9 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         verdicts=settled_verdicts(root),
         workers=workers,
     )
-    test_names = tuple(Path(path).name for path in request.test_sets)
-    folder_options = [source.options for source in request.sources]
-    options = RefineOptions(
-        request.min_faces,
-        request.undecided,
-        request.aligned,
-        source_paths,
-        test_names,
-        ignored,
-        request.models.files,
-        follow_links=any(o.follow_links for o in folder_options),
-        identity_level=max(o.identity_level for o in folder_options),
-        rules=EARLY_RATES,
-        references=reference.names,
-        calibration=read_calibration(root, noise.calibration.shards[0]).basis._asdict(),
-    )
+    options = _options(request, source_paths, ignored)
+    basis = read_calibration(root, noise.calibration.shards[0]).basis
+    options = replace(options, references=reference.names, calibration=basis._asdict())
     return Refinement(
         photos,
         chosen.faces,
@@ -231,4 +219,23 @@ def _choose_faces(
         workers=workers,
         memory_bytes=request.memory_bytes,
         former=former,
+    )
+
+
+def _options(
+    request: RefineRequest, source_paths: SourcePaths, ignored: Mapping[str, Mapping[str, int]]
+) -> RefineOptions:
+    """The options of a request as a refinement records them."""
+    folder_options = [source.options for source in request.sources]
+    return RefineOptions(
+        request.min_faces,
+        request.undecided,
+        request.aligned,
+        source_paths,
+        tuple(Path(path).name for path in request.test_sets),
+        ignored,
+        request.models.files,
+        follow_links=any(o.follow_links for o in folder_options),
+        identity_level=max(o.identity_level for o in folder_options),
+        rules=EARLY_RATES,
     )

@@ -23,7 +23,7 @@ from pipeline.refinement import latest
 from pipeline.sample.cases.few_identities import choose_identities
 
 SIZES = [3, 6, 12, 24, 50]
-DRAWS = 20
+SAMPLES = 20
 ALIKE_PHOTOS = 8  # least photos of an identity among identities that look alike
 
 
@@ -42,7 +42,7 @@ class FewIdentities(Result):
     def lines(self) -> list[str]:
         """What the columns mean, and the figures of the whole data set."""
         return [
-            "F1 of wrong labels found, wrong labels kept, clean photos lost: over the photos of all draws together;",
+            "F1 of wrong labels found, wrong labels kept, clean photos lost: over the photos of all samples together;",
             "in brackets: in the whole; spread: median standard error of the threshold at FAR 0.003",
             self.worst,
             f"all identities together: {self.whole}",
@@ -53,33 +53,31 @@ def few_identities(
     root: Root,
     world: World,
     *,
-    identities: Annotated[
-        list[int], typer.Option("--identities", help="Identities of a draw; may be repeated.")
-    ] = SIZES,
-    draws: Annotated[int, typer.Option(help="Draws of each number of identities.")] = DRAWS,
+    size: Annotated[list[int], typer.Option("--size", help="Identities of a sample; may be repeated.")] = SIZES,
+    samples: Annotated[int, typer.Option(min=1, help="Samples of each size.")] = SAMPLES,
     alike: Annotated[
-        bool, typer.Option("--alike", help="Draw an identity and those most like it, instead of any identities.")
+        bool, typer.Option("--alike", help="Take an identity and those most like it, instead of any identities.")
     ] = False,
     names_each: Annotated[int, typer.Option(min=1, help="Deal the photos of each identity to so many identities.")] = 1,
     others: Annotated[int, typer.Option(min=0, help="Give so many other identities of ROOT as reference photos.")] = 0,
-    embedder: Annotated[
+    by_embedder: Annotated[
         int, typer.Option(min=0, max=2, help="Use only the first (1) or the second (2) embedder of ROOT; 0: all.")
     ] = 0,
     seed: Seed = 0,
 ) -> FewIdentities:
-    """Refine draws of few identities of a finished refinement from its stored embeddings, and score them.
+    """Refine samples of few identities of a finished refinement from its stored embeddings, and score them.
 
     Beside each figure stands that of the same photos when all identities are refined together. Nothing is written to
     ROOT.
     """
-    stored = _stored(root, world, embedder)
+    stored = _stored(root, world, by_embedder)
     with _work_folder() as folder:
         whole = stored.refined(folder(), stored.identities)
         draw = _alike(stored) if alike else lambda n, number: choose_identities(stored.identities, n, number)
         rows, worst = [], ""
-        with stage_progress("few-identities", total=draws * len(identities), unit="draws") as tick:
-            for n in identities:
-                drawn = [draw(n, seed + number) for number in range(draws)]
+        with stage_progress("few-identities", total=samples * len(size), unit="samples") as tick:
+            for n in size:
+                drawn = [draw(n, seed + number) for number in range(samples)]
                 subsets = []
                 for names in drawn:
                     references = _others(stored, names, others, seed)
@@ -89,13 +87,13 @@ def few_identities(
                 worst += f"{', ' if worst else ''}{n}: {_worst(subsets, whole):+.3f}"
     total = _total(whole, stored.identities)
     figures = f"F1 {total.f1:.4f}, {total.lost} of {total.clean} clean photos lost"
-    return FewIdentities(rows, figures, f"worst draw, F1 alone less F1 in the whole, by identities: {worst}")
+    return FewIdentities(rows, figures, f"worst sample, F1 alone less F1 in the whole, by identities: {worst}")
 
 
 def _stored(root: str, world: Path, embedder: int) -> StoredFaces:
     refinement, truth = latest(root), read_truth(world)
     if embedder > len(refinement.embeddings):
-        raise UserError(f"--embedder {embedder}: {root} has {len(refinement.embeddings)} embedder")
+        raise UserError(f"--by-embedder {embedder}: {root} has {len(refinement.embeddings)} embedder")
     try:
         return StoredFaces(refinement, truth, embedder=embedder)
     except KeyError as error:
@@ -138,7 +136,7 @@ def _others(stored: StoredFaces, names: Sequence[str], n: int, seed: int) -> lis
 
 
 def _row(n: int, subsets: Sequence[Subset], whole: Subset) -> dict[str, Any]:
-    """The figures of the draws of n identities."""
+    """The figures of the samples of n identities."""
     alone, inside = Counts(0, 0, 0, 0), Counts(0, 0, 0, 0)
     for subset in subsets:
         alone, inside = alone.plus(_total(subset, list(subset.counts))), inside.plus(_total(whole, list(subset.counts)))
@@ -156,7 +154,7 @@ def _row(n: int, subsets: Sequence[Subset], whole: Subset) -> dict[str, Any]:
 
 
 def _worst(subsets: Sequence[Subset], whole: Subset) -> float:
-    """The lowest F1 of a draw alone, less that of the same identities in the whole."""
+    """The lowest F1 of a sample alone, less that of the same identities in the whole."""
     return min(_total(s, list(s.counts)).f1 - _total(whole, list(s.counts)).f1 for s in subsets)
 
 

@@ -55,10 +55,10 @@ def fit_far_curve(scores: Floats, pairs: int) -> FarCurve:
     return fit_quantiles(scores[low] + (place - low) * (scores[low + 1] - scores[low]))
 
 
-def fit_quantiles(quantiles: Floats, *, parabola: bool = True) -> FarCurve:
-    """The curve through the scores [len(FARS)] that the shares FARS of impostor pairs reach; a line if not parabola."""
+def fit_quantiles(quantiles: Floats) -> FarCurve:
+    """The curve through the scores [len(FARS)] that the shares FARS of impostor pairs reach."""
     u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
     c, b, a = np.polyfit(u, quantiles, 2)
-    if c < 0 or not parabola:  # a parabola that opens downwards would give lower thresholds for small FARs
+    if c < 0:  # a parabola that opens downwards would give lower thresholds for small FARs
         (b, a), c = np.polyfit(u, quantiles, 1), 0.0
     return FarCurve(round(float(a), 6), round(float(b), 6), round(float(c), 6))

@@ -6,6 +6,7 @@ pairs of persons there are. Everything is computed on all pairs at once, so the 
 """
 
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +22,18 @@ from pipeline.noise.scores.score_norm import FaceVectors, Floats, ImpostorModel,
 
 ROUNDS = 2  # of linking faces into persons and measuring
 SAME_PERSON_FAR = 1e-3  # for the mean score over the pairs of two groups of faces that are one person
-PRIOR = 5.0  # weight of the prior of an impostor model, in persons a dimension, as in calibrate.py
+# weight of the prior of an impostor model, in persons a dimension, as in calibrate.py. With 1 the sample's own faces
+# weigh so much that thresholds for other people are 0.3 too low for 12 identities, and 0.8 for 6
+PRIOR = 5.0
 PRIOR_PAIRS = 200.0  # weight of the assumed curve, in pairs of persons: those of 20 persons
 DEVIATION_PAIRS = 50.0  # weight of the least deviation of impostor cosines, likewise
-FEW_PERSON_PAIRS = 100.0  # with fewer pairs of persons the curvature of the curve is not measured
+CURVATURE_PAIRS = 1000.0  # weight of its curvature, which only many pairs show
 # impostor scores of real faces are nearly normal with a slightly heavier tail: c is 0.03 and 0.04 on noisy_lfw by two
 # models. With 0.1 instead of 0.05 more wrong photos are kept and more right ones lost among 3 to 12 of its identities
 ASSUMED_CURVE = FarCurve(0.0, 1.0, 0.05)
 SPREAD_FAR, SPREAD_GROUPS = 3e-3, 10  # FAR of the threshold whose standard error is given, and groups of persons for it
+# standard error of an assumed threshold at SPREAD_FAR: it is 2.7 to 3.3 on noisy_lfw and drawn people by three models
+ASSUMED_SPREAD = 0.3
 
 
 class _Measurement(NamedTuple):
@@ -51,7 +56,7 @@ def calibrate_few_identities(x: Sequence[NDArray[Any]], *, identity: NDArray[Any
     x = [np.asarray(rows, np.float64) for rows in x]
     if len(identity) < 2:
         return _assumed(x, identity)
-    person = rough_persons([rows @ rows.T for rows in x], identity)
+    person = rough_persons(x, identity)
     for _ in range(ROUNDS):
         pairs = person_pairs(person, identity)
         measured = _measure(x, identity, pairs, person)
@@ -76,7 +81,9 @@ def _assumed(x: Sequence[Floats], identity: NDArray[Any]) -> Calibration:
     none = np.empty((0, len(x)))
     genuine = fit_few_genuine_pairs(ImpostorPairs(0, np.zeros(len(x)), np.eye(len(x))), none, identities=0)
     curves = tuple(ASSUMED_CURVE for _ in x)
-    basis = CalibrationBasis(identities=len(identity), faces=len(identity), persons=len(identity), assumed=1.0)
+    basis = CalibrationBasis(
+        identities=len(identity), faces=len(identity), persons=len(identity), spread=ASSUMED_SPREAD, assumed=1.0
+    )
     return Calibration(
         models, genuine.weights, curves, ASSUMED_CURVE, genuine.mean, genuine.deviation, genuine.share, basis
     )
@@ -136,13 +143,17 @@ def _curve(scores: Floats, weight: Floats) -> FarCurve:
 
 
 def _shrunk(quantiles: Floats, pairs: float) -> FarCurve:
-    """The curve through the scores at FARS, as far as so many pairs of persons show it."""
-    a, b, c = fit_quantiles(quantiles, parabola=pairs >= FEW_PERSON_PAIRS)
-    if pairs < FEW_PERSON_PAIRS:
-        c = ASSUMED_CURVE.c
-    share = pairs / (pairs + PRIOR_PAIRS)
-    measured = (a, b, c)
-    return FarCurve(*(round(share * m + (1 - share) * p, 6) for m, p in zip(measured, ASSUMED_CURVE, strict=True)))
+    """The curve through the scores at FARS, as far as so many pairs show it; its curvature is shrunk, too."""
+    u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
+    c = _towards(ASSUMED_CURVE.c, fit_quantiles(quantiles).c, pairs / CURVATURE_PAIRS)
+    b, a = np.polyfit(u, quantiles - c * u * u, 1)
+    a, b = (_towards(p, m, pairs / PRIOR_PAIRS) for p, m in zip(ASSUMED_CURVE, (float(a), float(b)), strict=False))
+    return FarCurve(round(a, 6), round(b, 6), round(c, 6))
+
+
+def _towards(prior: float, measured: float, weight: float) -> float:
+    """The mean of an assumed value, of weight 1, and a measured one of this weight."""
+    return (prior + weight * measured) / (1 + weight)
 
 
 def _quantiles(scores: Floats, weight: Floats) -> Floats:
@@ -152,12 +163,11 @@ def _quantiles(scores: Floats, weight: Floats) -> Floats:
 
 
 def _spread(scores: Floats, weight: Floats, persons: tuple[NDArray[Any], NDArray[Any]]) -> float:
-    """The standard error of the threshold at SPREAD_FAR by the jackknife over groups of persons.
+    """The standard error of the threshold at SPREAD_FAR: by the jackknife over groups of persons, and the assumption's.
 
     scores, weight [m]: of the impostor pairs; persons: the numbers of the two persons of each [m].
     """
-    if not len(scores):
-        return 0.0
+    assumed = PRIOR_PAIRS / (PRIOR_PAIRS + float(weight.sum())) * ASSUMED_SPREAD
     order = np.argsort(scores, kind="stable")
     scores, weight = scores[order], weight[order]
     one, two = (number[order] % SPREAD_GROUPS for number in persons)
@@ -167,4 +177,5 @@ def _spread(scores: Floats, weight: Floats, persons: tuple[NDArray[Any], NDArray
         if (pairs := float(weight[rest].sum())) > 0:
             curve = _shrunk(_quantiles(scores[rest], weight[rest]), pairs)
             left.append(threshold_at_far(curve, SPREAD_FAR))
-    return float(np.std(left) * np.sqrt(max(len(left) - 1, 0))) if left else 0.0
+    measured = float(np.std(left) * np.sqrt(len(left) - 1)) if left else 0.0
+    return float(np.hypot(measured, assumed))

@@ -16,11 +16,14 @@ from pipeline.noise.linkage import Labels, average_linkage
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.score_norm import Floats
 
-# standard deviations above the mean from which on faces are linked at first, when no threshold is known yet: a FAR of
-# about 0.001 of impostor scores with a usual tail
+# deviations above the middle of impostor cosines from which on faces are linked at first, when no threshold is known
+# yet: a FAR of about 0.001 of scores with a usual tail
 ROUGH_LINK = 3.45
 LOW_QUANTILE = 0.16  # one standard deviation below the median of a normal distribution
-MIN_DEVIATION = 1e-3  # of cosines
+GENUINE_QUANTILE = 0.875  # of the cosines within identities: a genuine pair's, if at least half of the labels are right
+# deviations of a uniform sphere: faces are not linked with cosines this near to the middle, even if genuine pairs seem
+# to have no higher ones
+LEAST_LINK = 3.0
 
 
 class PersonPairs(NamedTuple):
@@ -41,25 +44,36 @@ class PersonPairs(NamedTuple):
         return float(self.weight[self.impostor].sum())
 
 
+MIN_DEVIATION = 1e-3  # of cosines
+
+
 def pair_rows(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows i < j of all pairs of n faces."""
     return np.triu_indices(n, 1)
 
 
-def rough_persons(cosines: Sequence[Floats], identity: NDArray[Any]) -> Labels:
-    """The person [n] of each face, by cosines alone; cosines: for each embedder [n, n].
+def rough_persons(x: Sequence[Floats], identity: NDArray[Any]) -> Labels:
+    """The person [n] of each face, by cosines alone; x: for each embedder unit rows [n, d] of the same faces."""
+    cosines = [rows @ rows.T for rows in x]
+    scores = sum(_rough_scores(c, identity, rows.shape[1]) for c, rows in zip(cosines, x, strict=True))
+    return average_linkage(np.round(scores / len(x), DECIMALS), ROUGH_LINK)
 
-    The scale of impostor cosines is taken from the lower half of the pairs across identities, because genuine pairs,
-    such as those of one person under two identities, are in the upper half.
+
+def _rough_scores(cosines: Floats, identity: NDArray[Any], dim: int) -> Floats:
+    """The cosines [n, n] of vectors of this length, moved and scaled so that those of genuine pairs reach ROUGH_LINK.
+
+    The scale is that of the lower half of the pairs across identities, because genuine pairs, such as those of one
+    person under two identities, are in the upper half. A few persons may happen to have very different cosines; then
+    half of the way to the genuine pairs is enough.
     """
     i, j = pair_rows(len(identity))
-    across = identity[i] != identity[j]
-    total: Floats = np.zeros((len(identity), len(identity)))
-    for matrix in cosines:
-        values = matrix[i, j][across] if across.any() else matrix[i, j]
-        middle, low = np.quantile(values, [0.5, LOW_QUANTILE])
-        total += (matrix - middle) / max(middle - low, MIN_DEVIATION)
-    return average_linkage(np.round(total / np.sqrt(len(cosines)), DECIMALS), ROUGH_LINK)
+    values, within = cosines[i, j], identity[i] == identity[j]
+    middle, low = np.quantile(values if within.all() else values[~within], [0.5, LOW_QUANTILE])
+    link = ROUGH_LINK * max(middle - low, MIN_DEVIATION)
+    if within.any():
+        genuine = float(np.quantile(values[within], GENUINE_QUANTILE))
+        link = min(link, max((genuine - middle) / 2, LEAST_LINK / np.sqrt(dim)))
+    return np.asarray((cosines - middle) * (ROUGH_LINK / link))
 
 
 def person_pairs(person: Labels, identity: NDArray[Any]) -> PersonPairs:
