@@ -89,3 +89,17 @@ def test_thresholds_rise_with_the_number_of_comparisons():
 
 def test_a_finding_without_a_score_is_for_people():
     assert verdict("outlier", np.nan, np.nan) == "unsure"
+
+
+@pytest.mark.parametrize("calibration", [PLAIN, TWO])
+def test_a_face_without_enough_information_is_poor_whatever_its_size(calibration):
+    limits = thresholds(calibration, persons=100, tests=100)
+    assert limits["poor_quality"] == pytest.approx(3.09, abs=1e-2)
+    for size, quality, expected in (
+        (np.nan, 3.0, "yes"),
+        (np.nan, 3.2, "no"),
+        (9.0, np.nan, "yes"),
+        (20.0, np.nan, "no"),
+    ):
+        row = findings_table("poor", ["f"], [None], [np.array([size]), np.array([quality])], [""])
+        assert judge(row, limits, calibration).tolist() == [expected]
