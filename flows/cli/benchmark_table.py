@@ -146,6 +146,20 @@ BENCHMARKS = (
         "refinery benchmark growth --photos 10000",
     ),
     CommandEntry(
+        "benchmark quality",
+        MEASURE,
+        "flows.benchmark.face_quality.error_versus_reject:quality",
+        "How well the quality of faces foretells that a genuine pair scores low.",
+        "refinery benchmark quality ROOT --test-set lfw/pairs.txt",
+    ),
+    CommandEntry(
+        "benchmark unrecognisable",
+        MEASURE,
+        "flows.benchmark.face_quality.planted_faces:unrecognisable",
+        "Thumbnails, blur and helmets planted in a data set whose truth is known.",
+        f"refinery benchmark unrecognisable --out planted --world world {MODELS}",
+    ),
+    CommandEntry(
         "benchmark review",
         MEASURE,
         "flows.benchmark.review:review",

@@ -44,7 +44,7 @@ from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
-from pipeline.noise.face_quality.quality import WEAK_FAR, QualityTables
+from pipeline.noise.face_quality.quality import WEAK_SHARE, QualityTables
 from pipeline.noise.person_gallery import PERSON_FAR
 from pipeline.noise.pictures.similar_faces import MIN_CENTRE
 from pipeline.refined.labels import label
@@ -53,14 +53,14 @@ from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 from pipeline.tables.table import Table
 
-# thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, and
-# min_coarse, a correlation of pixels
+# thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, a share of
+# the score of a sharp face, and min_coarse, a correlation of pixels
 EARLY_RATES = {
     "far_link": FALSE_LINKS,
     "far_join": JOIN_FAR,
     "far_absorb": ABSORB_FAR,
     "far_doubt": PERSON_FAR,
-    "far_weak": WEAK_FAR,
+    "weak_share": WEAK_SHARE,
     "min_coarse": MIN_CENTRE,
 }
 

@@ -131,7 +131,7 @@ GROUPING_RULES = (
     Rule("far_absorb", "FAR {:g}", "FAR", "a whole group joins another if it scores more than this against its centre"),
     Rule("far_doubt", "FAR {:g}", "FAR", "a group is taken for a person only if its faces score more than this"),
     Rule(
-        "far_weak", "FAR {:g}", "FAR", "a face that would score less with a sharp photo of its person founds no group"
+        "weak_share", "{:g}", "share of a sharp face's score", "a face whose quality is less founds no group or person"
     ),
     Rule(
         "min_coarse",

@@ -46,6 +46,7 @@ class ForetoldScore(NamedTuple):
     centre: Floats  # [m], spread: mean and deviation of each measure
     spread: Floats
     weights: Floats  # of the constant and the terms
+    full: float  # the mean score of sharp faces with themselves: what a face without any loss would have
 
     def __call__(self, faces: MeasuredFaces) -> Floats:
         """The quality [n] of faces: the fused score that each would have with a sharp photo of the same person."""
@@ -53,8 +54,11 @@ class ForetoldScore(NamedTuple):
         return np.asarray(np.round(terms @ self.weights, DECIMALS))
 
 
-def fit_foretold_score(degraded: pa.Table, calibration: Calibration) -> ForetoldScore | None:
-    """The function that degraded faces teach (columns: degraded_schema()); None for a table without rows."""
+def fit_foretold_score(degraded: pa.Table, calibration: Calibration, *, external: bool = True) -> ForetoldScore | None:
+    """The function that degraded faces teach (columns: degraded_schema()); None for a table without rows.
+
+    external: use the output of the face-quality model where there is one.
+    """
     if not len(degraded):
         return None
     embedders = range(len(calibration.impostors))
@@ -66,7 +70,8 @@ def fit_foretold_score(degraded: pa.Table, calibration: Calibration) -> Foretold
     faces = all_impostor_stats(x, calibration)
     scores = fuse(pair_scores(faces, np.arange(len(step)), faces, original[first]), calibration.weights)
     norms = [degraded[f"norm{e}"].to_numpy().astype(np.float64) for e in embedders]
-    measure = None if degraded["measure"].null_count else degraded["measure"].to_numpy().astype(np.float64)
+    has_measure = external and not degraded["measure"].null_count
+    measure = degraded["measure"].to_numpy().astype(np.float64) if has_measure else None
     measured = MeasuredFaces(degraded["sharpness"].to_numpy(), x, norms, measure)
     lost = scores < threshold_at_far(calibration.fused_curve, UNRECOGNISABLE_FAR)
     directions = () if measure is not None else _directions(x, lost if lost.any() else step != ORIGINAL, calibration)
@@ -75,7 +80,8 @@ def fit_foretold_score(degraded: pa.Table, calibration: Calibration) -> Foretold
     terms = _terms((values - centre) / spread)
     penalty = RIDGE * np.diag(np.append(0.0, np.ones(terms.shape[1] - 1)))
     weights = np.asarray(np.linalg.solve(terms.T @ terms + penalty, terms.T @ scores), np.float64)
-    return ForetoldScore(directions, centre, spread, weights)
+    full = round(float(scores[step == ORIGINAL].mean()), DECIMALS)
+    return ForetoldScore(directions, centre, spread, weights, full)
 
 
 def _directions(x: Sequence[Floats], lost: NDArray[np.bool_], calibration: Calibration) -> tuple[Floats, ...]:
@@ -103,6 +109,8 @@ def _terms(values: Floats) -> Floats:
 
 
 @lru_cache(maxsize=2)
-def read_foretold_score(root: str, degraded: Shard, calibration: Shard) -> ForetoldScore | None:
+def read_foretold_score(
+    root: str, degraded: Shard, calibration: Shard, *, external: bool = True
+) -> ForetoldScore | None:
     """The fitted function of a degraded table's only shard. Cached, because every shard of the stage needs it."""
-    return fit_foretold_score(read_shard(root, degraded), read_calibration(root, calibration))
+    return fit_foretold_score(read_shard(root, degraded), read_calibration(root, calibration), external=external)

@@ -26,21 +26,21 @@ JPEG_QUALITY = 92
 Image = NDArray[np.uint8]
 
 
-def thumbnail(photo: Image, rng: np.random.Generator) -> Image:
+def thumbnail(photo: Image, rng: np.random.Generator, *, face: float = FACE) -> Image:
     """A photo [h, w, 3] that was a thumbnail with a face of 9 to 16 pixels, enlarged again."""
     height, width = photo.shape[:2]
-    scale = rng.uniform(9, 16) / (FACE * min(height, width))
+    scale = rng.uniform(9, 16) / (face * min(height, width))
     small = cv2.resize(photo, (max(8, round(width * scale)), max(8, round(height * scale))), cv2.INTER_AREA)
     small = np.asarray(cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1], cv2.IMREAD_COLOR))
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def blurred(photo: Image, rng: np.random.Generator) -> Image:
+def blurred(photo: Image, rng: np.random.Generator, *, face: float = FACE) -> Image:
     """A photo [h, w, 3] out of focus, or of a moving camera."""
-    face = FACE * min(photo.shape[:2])
+    width = face * min(photo.shape[:2])
     if rng.random() < 0.5:
-        return np.asarray(cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.035, 0.07) * face), np.uint8)
-    length = round(rng.uniform(0.15, 0.3) * face)
+        return np.asarray(cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.035, 0.07) * width), np.uint8)
+    length = round(rng.uniform(0.15, 0.3) * width)
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
     reach = np.array([np.cos(angle), np.sin(angle)]) * length / 2
@@ -49,25 +49,25 @@ def blurred(photo: Image, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.filter2D(photo, -1, kernel / kernel.sum()), np.uint8)
 
 
-def helmet(photo: Image, rng: np.random.Generator) -> Image:
+def helmet(photo: Image, rng: np.random.Generator, *, face: float = FACE) -> Image:
     """A photo [h, w, 3] of somebody with a dark helmet and visor: mouth and chin can be seen."""
-    covered, (x, y), face = photo.copy(), _middle(photo), FACE * min(photo.shape[:2])
+    covered, (x, y), width = photo.copy(), _middle(photo), face * min(photo.shape[:2])
     colour = tuple(float(v) for v in rng.uniform(15, 60, 3))
-    axes = (1.5 * face, rng.uniform(1.15, 1.35) * face)
-    cv2.ellipse(covered, ((x, y - 0.35 * face), axes, 0), colour, -1, cv2.LINE_AA)
-    return np.asarray(cv2.GaussianBlur(covered, (0, 0), 0.01 * face), np.uint8)
+    axes = (1.5 * width, rng.uniform(1.15, 1.35) * width)
+    cv2.ellipse(covered, ((x, y - 0.35 * width), axes, 0), colour, -1, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(covered, (0, 0), 0.01 * width), np.uint8)
 
 
-def back_of_head(photo: Image, rng: np.random.Generator) -> Image:
+def back_of_head(photo: Image, rng: np.random.Generator, *, face: float = FACE) -> Image:
     """A photo [h, w, 3] whose face is hidden by hair, as of somebody seen from behind; a trace of the face is left."""
-    (x, y), face = _middle(photo), FACE * min(photo.shape[:2])
-    height, width = photo.shape[:2]
-    hair = photo[max(0, round(y - 0.85 * face)) : round(y - 0.55 * face), round(x - 0.3 * face) : round(x + 0.3 * face)]
-    strands = rng.normal(0, 14, (1, width, 1)) + rng.normal(0, 5, (height, width, 1))
+    (x, y), size, (rows, columns) = _middle(photo), face * min(photo.shape[:2]), photo.shape[:2]
+    left, right = max(0, round(x - 0.3 * size)), round(x + 0.3 * size)
+    hair = photo[max(0, round(y - 0.85 * size)) : max(1, round(y - 0.55 * size)), left:right]
+    strands = rng.normal(0, 14, (1, columns, 1)) + rng.normal(0, 5, (rows, columns, 1))
     texture = cv2.GaussianBlur((hair.reshape(-1, 3).mean(0) + strands).astype(np.float32), (0, 0), 0.8)
-    mask = np.zeros((height, width), np.float32)
-    cv2.ellipse(mask, ((x, y), (1.1 * face, 1.5 * face), 0), float(rng.uniform(0.75, 0.9)), -1, cv2.LINE_AA)
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.05 * face)[..., None]
+    mask = np.zeros((rows, columns), np.float32)
+    cv2.ellipse(mask, ((x, y), (1.1 * size, 1.5 * size), 0), float(rng.uniform(0.75, 0.9)), -1, cv2.LINE_AA)
+    mask = cv2.GaussianBlur(mask, (0, 0), 0.05 * size)[..., None]
     return np.asarray(np.clip(photo * (1 - mask) + texture * mask, 0, 255), np.uint8)
 
 
@@ -75,7 +75,7 @@ def _middle(photo: Image) -> tuple[float, float]:
     return photo.shape[1] / 2, photo.shape[0] / 2
 
 
-WAYS: dict[str, Callable[[Image, np.random.Generator], Image]] = {
+WAYS: dict[str, Callable[..., Image]] = {  # face: width of the face divided by the smaller side of the picture
     "thumbnail": thumbnail,
     "blurred": blurred,
     "helmet": helmet,

@@ -39,3 +39,10 @@ def test_average_linkage_equals_the_slow_reference(seed):
 
 def test_clusters_are_ranked_by_size_and_then_by_number():
     assert rank_by_size(np.array([7, 3, 7, 2, 3, -1])).tolist() == [1, 0, 1, 2, 0, 3]
+
+
+def test_only_counted_faces_rank_a_cluster():
+    counted = np.array([True, True, False, False, True, True])
+    assert rank_by_size(np.array([7, 3, 7, 7, 3, 7]), counted).tolist() == [1, 0, 1, 1, 0, 1]
+    counted[4] = False
+    assert rank_by_size(np.array([7, 3, 7, 7, 3, 7]), counted).tolist() == [0, 1, 0, 0, 1, 0]

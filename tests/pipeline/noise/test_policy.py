@@ -114,3 +114,17 @@ def test_fewer_clean_photos_lost_ask_for_surer_outliers():
     for cost, expected in ((1.0, "yes"), (0.2, "no")):
         limits = thresholds(PLAIN, persons=9, tests=9, rates=Rates(lost_per_noise=cost))
         assert judge(row, limits, PLAIN)[0] == expected
+
+
+@pytest.mark.parametrize("calibration", [PLAIN, TWO])
+def test_a_face_without_enough_information_is_poor_whatever_its_size(calibration):
+    limits = thresholds(calibration, persons=100, tests=100)
+    assert limits["poor_quality"] == pytest.approx(3.09, abs=1e-2)
+    for size, quality, expected in (
+        (np.nan, 3.0, "yes"),
+        (np.nan, 3.2, "no"),
+        (9.0, np.nan, "yes"),
+        (20.0, np.nan, "no"),
+    ):
+        row = findings_table("poor", ["f"], [None], [np.array([size]), np.array([quality])], [""])
+        assert judge(row, limits, calibration).tolist() == [expected]
