@@ -6,10 +6,9 @@ Without photos of several faces the tables stay those of the main faces, and no 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
 from flows.refine.several_faces.companions import companion_embeddings
-from flows.refine.tables import SourcePaths, build_embeddings
+from flows.refine.tables import SourcePaths, build_all_embeddings
 from pipeline import schema
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
@@ -104,8 +103,7 @@ def choose_faces(
     doubts = _doubts(root, candidates, found, workers)
     if not len(doubts):
         return ChosenFaces(main.faces, main.embeddings, candidates, doubts, companions=companions)
-    with gpu():
-        further = tuple(build_embeddings(root, doubts, e, workers=workers, former=former.doubts) for e in embedders)
+    further = tuple(build_all_embeddings(root, doubts, embedders, workers=workers, former=former.doubts))
     choices = _choices(root, main, found, doubts, further, workers=workers, memory_bytes=memory_bytes)
     if not len(choices):
         return ChosenFaces(main.faces, main.embeddings, candidates, doubts, further, companions)

@@ -7,7 +7,7 @@ are read, a second time. A photo whose main face the source marks with a box has
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.faces import quality
 from pipeline.faces.align import NoFace, align_from_landmarks, share_inside
-from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
+from pipeline.faces.extract import ROWS, DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
@@ -75,9 +75,11 @@ def candidate_shard(
     decoded = prefetch(lambda photo: _decode(photo, locations), to_read, threads=PREPARE_THREADS)
     make_rows = partial(_rows, most=most, min_px=min_px)
     made = prefetch(make_rows, (_detect(found, detector, make_rows) for found in decoded), threads=PREPARE_THREADS)
-    rows = {photo.photo.face_id: found for photo, found in zip(to_read, made, strict=True)} | earlier
-    in_order = chain.from_iterable(rows[photo.photo.face_id] for photo in photos)
-    return pa.Table.from_pylist(list(in_order), schema=schema.CANDIDATES)
+    ids = [photo.photo.face_id for photo in photos]
+    rows = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
+    blocks = iter(lambda: list(islice(rows, ROWS)), [])
+    empty = schema.CANDIDATES.empty_table()
+    return pa.concat_tables([empty, *(pa.Table.from_pylist(block, schema=schema.CANDIDATES) for block in blocks)])
 
 
 def _photos_of_several_faces(root: str, part: Part) -> list[SeveralFaces]:

@@ -23,8 +23,8 @@ def sampled_hashes(candidates: int) -> int:
 
     A power of two, so that a data set may grow for a while before the sample is drawn anew.
     """
-    hashes: int = 2**HASHES
-    while hashes > 1 and hashes * candidates > MOST * 2**HASHES:
+    hashes = 1 << HASHES
+    while hashes > 1 and hashes * candidates > MOST << HASHES:
         hashes //= 2
     return hashes
 

@@ -11,6 +11,10 @@ import pytest
 from flows.refine.several_faces.choice import MainFaces, build_candidates
 from flows.refine.tables import build_faces, build_photos
 from pipeline.refinement import FormerTables, Refinement, RefineOptions
+from pipeline.report.face_sides import Side
+from pipeline.report.finding_cards import finding_section
+from pipeline.report.gallery import Gallery, GalleryEntry
+from pipeline.report.shown_photos import ShownPhoto
 from pipeline.report.whole_photos import CUT_BGR, OTHER_BGR, photo_script, whole_photos
 from pipeline.sources.index import Source
 from tests.builders.photos.tile_photos import TileDetector, write_tile_photos
@@ -51,6 +55,16 @@ def test_every_face_has_a_box_and_the_one_that_was_cut_out_another_colour(refine
     assert [(boxes(shown[f], CUT_BGR), boxes(shown[f], OTHER_BGR)) for f in (one, three)] == [(1, 0), (1, 2)]
     script = photo_script(shown)
     assert json.loads(script.partition(">")[2].rpartition("<")[0]) == shown
+
+
+def test_the_page_holds_the_photos_where_there_are_some() -> None:
+    photos = {"f": ShownPhoto("s", "k", "")}
+    entry = GalleryEntry("outlier", "yes", "the policy", ("a",), "", 0.9, (Side("a face", ("f",)),))
+    gallery = Gallery([entry], {("outlier", "yes"): 1}, [], 0.0, {"f": "data:,"}, photos, {})
+    assert "whole-photos" not in finding_section(gallery)
+    page = finding_section(gallery._replace(whole_photos={"f": "data:image/jpeg;base64,AA=="}))
+    assert '<script type="application/json" id="whole-photos">{"f":"data:image/jpeg;base64,AA=="}</script>' in page
+    assert 'data-face="f"' in page
 
 
 def test_the_bytes_are_limited_and_a_photo_that_is_gone_is_not_shown(refinement: Refinement, tmp_path: Path) -> None:
