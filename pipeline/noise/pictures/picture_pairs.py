@@ -24,7 +24,7 @@ from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import read_shard
 
 BLOCK_PAIRS = 1 << 17  # pairs whose vectors are in memory at a time: 270 MB
-BLOCK_PICTURES = 1 << 16  # pairs whose sketches are in memory at a time: 210 MB
+BLOCK_PICTURES = 1 << 15  # pairs whose sketches are in memory at a time: 100 MB
 
 
 class PicturePairs(NamedTuple):

@@ -1,7 +1,7 @@
 """Registers many pairs of small pictures at once: finds the affine map under which two of them correlate most.
 
 The method is that of Lucas and Kanade (inverse compositional: Baker and Matthews, IJCV 2004) on pictures of mean 0 and
-deviation 1, so that brightness and contrast do not matter. For pictures this small it takes a tenth of the time of
+deviation 1, so that brightness and contrast do not matter. For pictures this small it takes an eighth of the time of
 OpenCV's findTransformECC, whose calls cost more than their arithmetic.
 
 Convention: maps [n, 2, 3] take a pixel (x, y, 1) of the first picture, counted from the centre, to one of the second.

@@ -49,8 +49,9 @@ def related_pairs(
     for one, two in merges.tolist():
         pairs += _similar(digests.hash, members[one], members[two])
         pairs += _similar(digests.hash, members[two], members[one])
-    for identity in np.unique(strays[:, 1]).tolist():
-        pairs += _similar(digests.hash, strays[strays[:, 1] == identity, 0], members[identity])
+    strays = strays[np.argsort(strays[:, 1], kind="stable")]
+    for group in np.split(strays, np.flatnonzero(np.diff(strays[:, 1])) + 1) if len(strays) else ():
+        pairs += _similar(digests.hash, group[:, 0], members[int(group[0, 1])])
     distinct = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
     return distinct[:, 0], distinct[:, 1]
 
@@ -60,12 +61,13 @@ def _connected(
 ) -> tuple[Indices, Indices]:
     """The numbers of pairs of identities that may be merged [n, 2]; rows of strays and the identity of each [m, 2]."""
     persons = pa.concat_tables(read_shards(root, connections.persons, ["person", "identity"]))
-    identity = dict(zip(persons["person"].to_pylist(), persons["identity"].to_pylist(), strict=True))
+    person_names = persons["person"].combine_chunks()
     findings = pa.concat_tables(read_shards(root, connections.findings, ["kind", "subject", "object"]))
     by_kind = {kind: findings.filter(pc.field("kind") == kind) for kind in ("merge", "misplaced")}
 
     def number(column: pa.ChunkedArray) -> Indices:
-        return np.array([numbers.get(identity.get(name, ""), -1) for name in column.to_pylist()], np.int64)
+        identities = persons["identity"].take(pc.index_in(column, value_set=person_names))
+        return np.array([numbers.get(name, -1) for name in identities.to_pylist()], np.int64)
 
     merges = np.sort(np.stack([number(by_kind["merge"][c]) for c in ("subject", "object")], axis=1), axis=1)
     merges = np.unique(merges[(merges[:, 0] >= 0) & (merges[:, 0] != merges[:, 1])], axis=0)
