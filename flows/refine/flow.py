@@ -202,7 +202,7 @@ def _choose_faces(
     main: MainFaces,
     source_paths: SourcePaths,
     former: FormerTables,
-    references: stages.References,
+    references: Sequence[Sequence[Table]],
 ) -> ChosenFaces:
     """The faces that show the photos' persons; aligned crops show one face each."""
     if request.aligned or not request.choose:

@@ -4,30 +4,25 @@ The keys of `params` are part of the tables' addresses and must not be renamed. 
 parameters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import pyarrow as pa
-
-from pipeline import schema
 from pipeline.noise import known, strays
-from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
-from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
+from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import conflict_shard
-from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
+from pipeline.noise.copies import CANDIDATE_FAR
 from pipeline.noise.face_quality.hubs import findings_shard
-from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
+from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS
-from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.pictures.related_faces import Connections
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
-from pipeline.noise.scores.fusion import Calibration
+from pipeline.noise.running.person_stages import build_persons, vector_lengths
+from pipeline.noise.running.stage_run import References, StageRun, TestSets
 from pipeline.noise.search.gallery_counts import GalleryCounts, count_gallery
-from pipeline.noise.search.search_memory import SearchSize, block_memory
+from pipeline.noise.search.search_memory import SearchSize
 from pipeline.noise.suspects import DOUBTFUL, suspect_shard
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
@@ -36,18 +31,6 @@ from pipeline.tables.table import Shard, Table
 # findings are reported at this multiple of the policy's rates; people are asked about those that the policy leaves
 REPORTED = 10.0
 REPORTED_OVERLAPS = 0.01  # expected false overlaps for each person: the policy removes none that is less certain
-TestSets = Sequence[tuple[Table, Sequence[Table]]]  # of each: its faces, and their embeddings by each embedder
-
-References = Sequence[Sequence[Table]]  # sets of faces that are no part of the data; of each its embeddings by embedder
-
-
-class PersonTables(NamedTuple):
-    """The tables of the first stages, up to the persons of the data set."""
-
-    calibration: Table
-    copies: Table
-    clusters: Table
-    persons: Table
 
 
 class Noise(NamedTuple):
@@ -83,11 +66,11 @@ def find_noise(
     without it no face is weak. memory_bytes: the limit for searches among all persons, which changes no result. build:
     the function that makes a table; benchmarks give one that measures.
     """
-    run = _Run(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    run, (table, copies, clusters, persons) = _find_persons(run, references, quality)
+    run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
+    run, (table, copies, clusters, persons) = build_persons(run, references, quality)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
-    counts = count_gallery(score_calibration, persons, _dims(score_calibration))
+    counts = count_gallery(score_calibration, persons, vector_lengths(score_calibration))
     parts = [tuple(run.parts_of(clusters, copies, persons))]
     mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
     strays = _strays(run, calibration, counts, clusters, persons)
@@ -114,132 +97,14 @@ def find_noise(
     return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
 
 
-def find_persons(
-    root: str,
-    faces: Table,
-    embeddings: Sequence[Table],
-    *,
-    references: References = (),
-    quality: QualityTables | None = None,
-    workers: Workers = None,
-) -> PersonTables:
-    """The first stages of find_noise() alone, which finds their tables where faces and embeddings are the same."""
-    run = _Run(root, faces, embeddings, (), Rates(), workers, None, build_table)
-    return _find_persons(run, references, quality)[1]
-
-
-@dataclass(frozen=True)
-class _Run:
-    """The inputs that all stages share, and how their tables are built."""
-
-    root: str
-    faces: Table
-    embeddings: Sequence[Table]
-    tests: TestSets
-    rates: Rates
-    workers: Workers
-    memory_bytes: int | None
-    build: Callable[..., Table]
-    quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
-
-    def make(
-        self,
-        name: str,
-        function: Callable[..., pa.Table],
-        parts: Sequence[Any],
-        *,
-        schema: pa.Schema = schema.FINDINGS,
-        version: int = 1,
-        params: dict[str, Any] | None = None,
-        unhashed: Mapping[str, Any] | None = None,
-    ) -> Table:
-        """Build the table of one stage; its function gets the root as an argument, too."""
-        return self.build(
-            self.root,
-            name,
-            function,
-            parts,
-            schema=schema,
-            version=version,
-            params=params,
-            unhashed={"root": self.root, **(unhashed or {})},
-            workers=self.workers,
-        )
-
-    def all_embeddings(self) -> tuple[list[Shard], ...]:
-        """For each embedder all shards of embeddings."""
-        return tuple(t.shards for t in self.embeddings)
-
-    def parts_of(self, *tables: Table, embeddings: bool = False) -> list[tuple[Any, ...]]:
-        """For each shard of the data set the shards of these tables, after those of each embedder if `embeddings`."""
-        by_shard = list(zip(*self.all_embeddings(), strict=True))
-        return list(zip(*([by_shard] if embeddings else []), *(t.shards for t in tables), strict=True))
-
-    def test_photos(self) -> int:
-        """The number of photos in all test sets."""
-        return sum(len(embeddings[0]) for _, embeddings in self.tests)
-
-    def block_memory(self, search: SearchSize, k: int) -> int | None:
-        """How much memory the blocks of a search may take; logs the need of a large search."""
-        return block_memory(search, k, memory_bytes=self.memory_bytes, workers=self.workers)
-
-
-def _find_persons(run: _Run, references: References, quality: QualityTables | None) -> tuple[_Run, PersonTables]:
-    """The first stages; with a table of qualities the run has it from then on."""
-    table = _calibration(run, references)
-    if quality:
-        qualities = build_quality(run.make, quality, run.faces, run.embeddings, calibration=table.shards[0])
-        run = replace(run, quality=(qualities,))
-        if weak_share(qualities) >= RECALIBRATED:
-            table = _calibration(run, references)
-    calibration = table.shards[0]
-    copies = _copies(run, calibration)
-    clusters = _clusters(run, calibration, copies)
-    dims = _dims(read_calibration(run.root, calibration))
-    return run, PersonTables(table, copies, clusters, _persons(run, calibration, dims, copies, clusters))
-
-
-def _dims(calibration: Calibration) -> tuple[int, ...]:
-    """The length of each embedder's vectors."""
-    return tuple(len(impostors.mean) for impostors in calibration.impostors)
-
-
-def _calibration(run: _Run, references: References) -> Table:
-    further = tuple([shard for tables in references for shard in tables[e].shards] for e in range(len(run.embeddings)))
-    params: dict[str, Any] = {"references": further} if references else {}
-    if run.quality:
-        params["quality"] = run.quality[0].shards
-    return run.make(
-        "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=2, params=params
-    )
-
-
-def _copies(run: _Run, calibration: Shard) -> Table:
-    params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
-    parts = list(zip(run.faces.shards, zip(*run.all_embeddings(), strict=True), strict=True))
-    return run.make("copies", copy_shard, parts, schema=COPIES, version=3, params=params)
-
-
-def _clusters(run: _Run, calibration: Shard, copies: Table) -> Table:
-    params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
-    parts = run.parts_of(copies, *run.quality, embeddings=True)
-    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
-
-
-def _persons(run: _Run, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
-    parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
-    return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
-
-
-def _suspects(run: _Run, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
+def _suspects(run: StageRun, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
     params = {"calibration": calibration, "mixture": mixture, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     params["doubtful"] = DOUBTFUL
     parts = run.parts_of(run.faces, *tables, *run.quality)
     return run.make("suspects", suspect_shard, parts, version=2, params=params)
 
 
-def _strays(run: _Run, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:
+def _strays(run: StageRun, calibration: Shard, counts: GalleryCounts, clusters: Table, persons: Table) -> Table:
     params = {
         "calibration": calibration,
         "persons": persons.shards,
@@ -252,7 +117,7 @@ def _strays(run: _Run, calibration: Shard, counts: GalleryCounts, clusters: Tabl
     return run.make("strays", strays.stray_shard, parts, version=3, params=params, unhashed={"memory_bytes": memory})
 
 
-def _relations(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
+def _relations(run: StageRun, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     rates = run.rates
     params = {
         "calibration": calibration,
@@ -268,7 +133,7 @@ def _relations(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Ta
     return run.make("relations", relation_shard, parts, version=5, params=params, unhashed={"memory_bytes": memory})
 
 
-def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:
+def _test_embeddings(run: StageRun) -> tuple[tuple[Shard, ...], ...]:
     """For each embedder all shards of the test sets' embeddings."""
     return tuple(
         tuple(shard for _, embeddings in run.tests for shard in embeddings[e].shards)
@@ -276,14 +141,14 @@ def _test_embeddings(run: _Run) -> tuple[tuple[Shard, ...], ...]:
     )
 
 
-def _conflicts(run: _Run, calibration: Shard, copies: Table, connections: Connections) -> Table:
+def _conflicts(run: StageRun, calibration: Shard, copies: Table, connections: Connections) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     data = FaceShards(run.faces.shards, copies.shards, run.all_embeddings())
     tests = [FaceShards(faces.shards, [], tuple(t.shards for t in embeddings)) for faces, embeddings in run.tests]
     return run.make("conflicts", conflict_shard, [(data, tests, connections)], version=3, params=params)
 
 
-def _known(run: _Run, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
+def _known(run: StageRun, calibration: Shard, counts: GalleryCounts, persons: Table) -> Table:
     params = {"calibration": calibration, "persons": persons.shards, "rate": REPORTED * run.rates.misplaced}
     size = SearchSize("known", len(run.embeddings[0]), counts.persons, 0, counts.dims)
     memory = run.block_memory(size, known.NEAREST)

@@ -20,8 +20,9 @@ from pipeline.noise.choice.other_identities import NEAREST
 from pipeline.noise.clusters import FALSE_LINKS
 from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.noise.policy import Rates
+from pipeline.noise.running.person_stages import PersonTables, find_persons
+from pipeline.noise.running.stage_run import References
 from pipeline.noise.search.search_memory import SearchSize, block_memory
-from pipeline.noise.stages import PersonTables, References, find_persons
 from pipeline.refinement import FormerTables
 from pipeline.sources.index import earlier_shards
 from pipeline.tables.build import Workers, build

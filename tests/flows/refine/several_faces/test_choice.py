@@ -12,7 +12,7 @@ from flows.refine.several_faces.companions import companion_embeddings
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from pipeline.faces.picture import decode
 from pipeline.noise.choice.companions import sampled_hashes
-from pipeline.noise.stages import find_persons
+from pipeline.noise.running.person_stages import find_persons
 from pipeline.refinement import FormerTables
 from pipeline.sources.index import Source
 from pipeline.tables.columns import vectors

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipeline import schema
 from pipeline.noise.choice.choices import median_norm
 from pipeline.noise.choice.doubts import DOUBT_FAR, MIN_INSIDE, MIN_SHARE, doubt_shard
-from pipeline.noise.stages import find_persons
+from pipeline.noise.running.person_stages import find_persons
 from pipeline.tables.build import build
 from tests.builders.tables.drawn_vectors import named_rows, noisy_identities, person, photos_of, tables
 

@@ -1,0 +1,90 @@
+"""The first stages of finding noise: calibration, qualities, copies, clusters and persons."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_calibration
+from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
+from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
+from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
+from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
+from pipeline.noise.policy import Rates
+from pipeline.noise.running.stage_run import References, StageRun
+from pipeline.noise.scores.fusion import Calibration
+from pipeline.tables.build import Workers
+from pipeline.tables.build import build as build_table
+from pipeline.tables.table import Shard, Table
+
+
+class PersonTables(NamedTuple):
+    """The tables of the first stages, up to the persons of the data set."""
+
+    calibration: Table
+    copies: Table
+    clusters: Table
+    persons: Table
+
+
+def find_persons(
+    root: str,
+    faces: Table,
+    embeddings: Sequence[Table],
+    *,
+    references: References = (),
+    quality: QualityTables | None = None,
+    workers: Workers = None,
+) -> PersonTables:
+    """The first stages of find_noise() alone, which finds their tables where faces and embeddings are the same."""
+    run = StageRun(root, faces, embeddings, (), Rates(), workers, None, build_table)
+    return build_persons(run, references, quality)[1]
+
+
+def build_persons(
+    run: StageRun, references: References, quality: QualityTables | None
+) -> tuple[StageRun, PersonTables]:
+    """The first stages; with a table of qualities the run has it from then on."""
+    table = _calibration(run, references)
+    if quality:
+        qualities = build_quality(run.make, quality, run.faces, run.embeddings, calibration=table.shards[0])
+        run = replace(run, quality=(qualities,))
+        if weak_share(qualities) >= RECALIBRATED:
+            table = _calibration(run, references)
+    calibration = table.shards[0]
+    copies = _copies(run, calibration)
+    clusters = _clusters(run, calibration, copies)
+    dims = vector_lengths(read_calibration(run.root, calibration))
+    return run, PersonTables(table, copies, clusters, _persons(run, calibration, dims, copies, clusters))
+
+
+def vector_lengths(calibration: Calibration) -> tuple[int, ...]:
+    """The length of each embedder's vectors."""
+    return tuple(len(impostors.mean) for impostors in calibration.impostors)
+
+
+def _calibration(run: StageRun, references: References) -> Table:
+    further = tuple([shard for tables in references for shard in tables[e].shards] for e in range(len(run.embeddings)))
+    params: dict[str, Any] = {"references": further} if references else {}
+    if run.quality:
+        params["quality"] = run.quality[0].shards
+    return run.make(
+        "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=2, params=params
+    )
+
+
+def _copies(run: StageRun, calibration: Shard) -> Table:
+    params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
+    parts = list(zip(run.faces.shards, zip(*run.all_embeddings(), strict=True), strict=True))
+    return run.make("copies", copy_shard, parts, schema=COPIES, version=3, params=params)
+
+
+def _clusters(run: StageRun, calibration: Shard, copies: Table) -> Table:
+    params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
+    parts = run.parts_of(copies, *run.quality, embeddings=True)
+    return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
+
+
+def _persons(run: StageRun, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
+    params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
+    parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
+    return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)
