@@ -4,7 +4,7 @@ Prefect gives order, retries, history and artifacts. Without its decorators the 
 every stage is a table that is built once and found again by the next run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
