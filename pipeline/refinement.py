@@ -180,8 +180,8 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
     options = RefineOptions(**{k: v for k, v in value["params"].items() if k in option_names})
     account = Account(**value["account"])
     thresholds = {name: float(threshold) for name, threshold in value["thresholds"].items()}
-    if not all(isinstance(name, str) for name in options.models):
-        raise TypeError(f"models are names of files, found {options.models!r}")
+    if not all(isinstance(name, str) for name in (*options.models, *options.references)):
+        raise TypeError(f"models and references are names of files, found {options.models!r}, {options.references!r}")
     for kind, path in options.sources.values():
         if not isinstance(kind, str) or not isinstance(path, str):
             raise TypeError(f"a source is a kind and a path, found {kind!r} and {path!r}")

@@ -71,15 +71,15 @@ def few_identities(
     ROOT.
     """
     stored = _stored(root, world, by_embedder)
+    draw = _alike(stored) if alike else lambda n, number: choose_identities(stored.identities, n, number)
+    drawn = {n: [draw(n, seed + number) for number in range(samples)] for n in size}
     with _work_folder() as folder:
         whole = stored.refined(folder(), stored.identities)
-        draw = _alike(stored) if alike else lambda n, number: choose_identities(stored.identities, n, number)
         rows, worst = [], ""
         with stage_progress("few-identities", total=samples * len(size), unit="samples") as tick:
             for n in size:
-                drawn = [draw(n, seed + number) for number in range(samples)]
                 subsets = []
-                for names in drawn:
+                for names in drawn[n]:
                     references = _others(stored, names, others, seed)
                     subsets.append(stored.refined(folder(), names, names_each=names_each, references=references))
                     tick(1)

@@ -77,7 +77,7 @@ def as_text(name: str) -> str:
 def test_names_go_through_every_command(names: list[str], drawn_world: Path, refinery: Command) -> None:
     with tempfile.TemporaryDirectory(prefix="[b] =1 ") as work:
         out = Path(work)
-        names = [*names, "readable"]
+        names = [*names, "one", "two", "three"]  # whose photos are kept, whatever becomes of the others
         draw_photos(drawn_world, out / "photos", names)
         run_commands(refinery, out, lists(out, names))
         check_what_was_written(out)

@@ -42,7 +42,7 @@ def assert_thresholds_near(calibration, rng, within):
 
 @pytest.mark.parametrize(("count", "within"), [(3, 0.9), (6, 0.6), (12, 0.4), (24, 0.4)])
 def test_thresholds_of_few_identities_are_near_those_of_many_people(count, within):
-    for seed in range(2):
+    for seed in range(2 if count < 24 else 1):
         rng = np.random.default_rng([count, seed])
         x, number = identities(rng, count, 20, 0.3)
         assert_thresholds_near(calibrate([x], identity=number), rng, within)
