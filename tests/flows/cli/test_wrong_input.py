@@ -144,6 +144,8 @@ def test_files_that_are_no_models(refinery: Command, world: World, material: Pat
         (["folder", "x"], "no source is called folder"),
         (["image-folder", "x", "--undecided", "maybe"], "give keep or drop"),
         (["image-folder", "x", "--min-faces", "0"], "give 1 or more"),
+        (["image-folder", "x", "--lost-per-noise", "0"], "give a number above 0, such as 0.5 or 2"),
+        (["image-folder", "x", "--lost-per-noise", "inf"], "give a number above 0, such as 0.5 or 2"),
         (["image-folder", "x", "--flip", "both"], "none, add, concatenate"),
         (["image-folder", "x", "--workers", "many"], "give a number of processes"),
         (["megaface", "--probes", "x"], "--probes alone: give --probes and --gallery"),
