@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.cli.result import Result, text_table
 from flows.prefect_runtime.artifacts import publish_link, publish_table
+from pipeline.noise.face_quality.hubs import hub_lines
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
 
@@ -18,13 +19,14 @@ class RefineResult(Result):
     rules: dict[str, float]  # of the stages before there are findings
     tables: dict[str, str]
     root: str
+    hubs: tuple[str, ...] = ()  # what is to be said about each hub: see noise/face_quality/hubs.py
 
     @classmethod
     def of(cls, refinement: Refinement) -> "RefineResult":
         """The result of a refinement."""
         addresses = {role: f"{table.name}/{table.address}" for role, table in refinement.tables.items()}
         thresholds, rules = dict(refinement.thresholds), dict(refinement.options.rules)
-        return cls(refinement.account, thresholds, rules, addresses, refinement.root)
+        return cls(refinement.account, thresholds, rules, addresses, refinement.root, hub_lines(refinement.findings))
 
     def rows(self) -> list[dict[str, object]]:
         """The account."""
@@ -40,6 +42,7 @@ class RefineResult(Result):
             *_threshold_lines(tables.findings),
             "rules by which faces are clustered, before there are findings:",
             *_threshold_lines(tables.grouping),
+            *self.hubs,
             f"next: refinery report {self.root}",
             f"      refinery labels {self.root} --out labels.tsv",
             f"      refinery export {self.root} --out refined --format recordio",
