@@ -18,7 +18,7 @@ from pipeline.tables.columns import Mask, vectors
 from pipeline.tables.table import Shard, Table, read_shard
 
 # a face is weak if its quality is less than this. Not the threshold of a FAR: the tail of the impostor scores is not
-# known before weak faces, which match each other, are left out. With 0.55 to 0.65 one of 420 planted faces is kept (with
+# known before weak faces, which match each other, are left out. With 0.55 to 0.65 one of 420 planted faces is kept (at
 # 0.5: 27), and of noisy real data as many clean photos are lost as without qualities
 WEAK_SHARE = 0.55
 # share of weak faces from which the calibration is measured again without them: 1% of the faces are 0.01% of the pairs
