@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.cli.result import Result, text_table
 from flows.prefect_runtime.artifacts import publish_link, publish_table
+from pipeline.noise.face_quality.hubs import hub_lines
 from pipeline.noise.scores.basis import CalibrationBasis
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
@@ -22,6 +23,7 @@ class RefineResult(Result):
     calibration: dict[str, float]  # what the thresholds were measured on: see CalibrationBasis
     references: tuple[str, ...]  # names of the photos of other people that the calibration used
     warning: str  # that the thresholds are a guess, and what to do; "": they are not
+    hubs: tuple[str, ...] = ()  # what is to be said about each hub: see noise/face_quality/hubs.py
 
     @classmethod
     def of(cls, refinement: Refinement) -> "RefineResult":
@@ -40,6 +42,7 @@ class RefineResult(Result):
             calibration,
             tuple(options.references),
             warning,
+            hub_lines(refinement.findings),
         )
 
     def rows(self) -> list[dict[str, object]]:
@@ -58,6 +61,7 @@ class RefineResult(Result):
             *_threshold_lines(tables.grouping),
             f"calibration: {CalibrationBasis.of(self.calibration).line(self.references)}",
             *([f"warning: {self.warning}"] if self.warning else []),
+            *self.hubs,
             f"next: refinery report {self.root}",
             f"      refinery labels {self.root} --out labels.tsv",
             f"      refinery export {self.root} --out refined --format recordio",

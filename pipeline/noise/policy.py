@@ -61,9 +61,8 @@ class Rates(NamedTuple):
     split: float = 1e-4  # FAR, each embedder; a further person scores below the thresholds with the first
     mixed: float = 0.05  # FAR, each embedder; an identity has no person if even its best pair is below the thresholds
     poor_px: float = 12.0  # pixels; a face that is smaller in its photo is too small to recognise
-    poor: float = (
-        1e-3  # FAR; a face of no person is poor if not even with a sharp photo of its person it would score this
-    )
+    # quality; a face of no person is poor if it has less, because then it is a matter of chance whom it matches
+    poor_quality: float = 0.33
     same_picture: float = SAME_PICTURE  # correlation of the sketches of two faces that are one picture
 
 
@@ -99,7 +98,7 @@ def thresholds(
         "merge_photos": genuine_quantile(calibration, rates.merge_frr),
         "overlap_photos": genuine_quantile(calibration, rates.overlap_frr),
         "poor_px": rates.poor_px,
-        "poor_quality": threshold_at_far(fused, rates.poor),
+        "poor_quality": rates.poor_quality,
         "same_picture": rates.same_picture,
     }
     for e, curve in enumerate(calibration.far_curves):

@@ -113,9 +113,9 @@ FINDING_RULES = (
     Rule("poor_px", "{poor_px:g}", "pixels", "a face less wide than this is removed"),
     Rule(
         "poor_quality",
-        "FAR {poor:g}",
-        FUSED,
-        "a face of no person is removed as poor if it would score less with a sharp photo of its person",
+        "{poor_quality:g}",
+        "share of a sharp face's score",
+        "a face of no person whose quality is less is removed as poor",
     ),
     Rule(
         "same_picture",

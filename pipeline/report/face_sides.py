@@ -93,6 +93,8 @@ def _sides(finding: Finding, lookup: _FaceLookup) -> FindingSides:
     if kind == "mixed":
         faces = [f for c in range(MIXED_CLUSTERS) for f in lookup.faces_of_cluster.get((subject, c), ())]
         return FindingSides(names, (Side(f"claimed as {subject}", tuple(faces[: 2 * FACES_A_PERSON])),))
+    if kind == "hub":
+        return FindingSides(names, (person(subject),))
     if kind == "merge":
         return FindingSides(names, (person(subject), person(other)))
     if kind == "overlap":

@@ -53,7 +53,8 @@ def unrecognisable(
 ) -> PlantedFaces:
     """Plant unrecognisable faces in a data set with known truth, and refine it without and with face quality."""
     data = out / "data"
-    planted = plant_unrecognisable_faces(world, data, identities=identities, each=each, crowd=crowd, seed=seed)
+    if not (data / LIST_FILE).exists():  # written last; a run that was stopped goes on with what it planted
+        plant_unrecognisable_faces(world, data, identities=identities, each=each, crowd=crowd, seed=seed)
     source = ["image-folder", str(data / "photos")]
     request = RefineRequest.parse(source, detector, embedder, second_embedder=second_embedder, quality=quality)
     refinement = build_refinement(str(out / "root"), request)
@@ -65,7 +66,7 @@ def unrecognisable(
         _arm("without", _labels(refinement, without), truth, ways),
         _arm("with", refinement.labels, truth, ways),
     ]
-    return PlantedFaces(arms, planted)
+    return PlantedFaces(arms, dict(Counter(ways.values())))
 
 
 def _labels(refinement: Refinement, noise: Noise) -> Table:

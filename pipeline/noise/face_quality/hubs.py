@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.tables.columns import texts
-from pipeline.tables.table import Shard, read_shards
+from pipeline.tables.table import Shard, Table, read_shards
 
 MIN_IDENTITIES = 10  # from which a person can draw strays before it is a hub; in noisy real data nobody passes 9
 
@@ -73,3 +73,13 @@ def _sizes(root: str, persons: Sequence[Shard], names: Sequence[str]) -> dict[st
         rows = rows.filter(pc.is_in(rows["person"], value_set=wanted))
         sizes.update(zip(rows["person"].to_pylist(), rows["size"].to_pylist(), strict=True))
     return sizes
+
+
+def hub_lines(findings: Table) -> tuple[str, ...]:
+    """A line for each hub among the findings, for a summary."""
+    hubs = (rows.filter(pc.equal(rows["kind"], "hub")) for rows in findings.batches(["kind", "subject", "evidence"]))
+    return tuple(
+        f"{person} may be no person: {evidence}; people are asked, and none of them is relabelled"
+        for rows in hubs
+        for person, evidence in zip(rows["subject"].to_pylist(), rows["evidence"].to_pylist(), strict=True)
+    )

@@ -30,7 +30,7 @@ def poor_faces(
         return
     rows = _without_person(clusters, persons, np.flatnonzero(np.asarray(quality["weak"]) & ~(size < min_px)))
     z = quality["quality"].to_numpy(zero_copy_only=False)[rows]
-    evidence = [f"too little to see: likeness {v:.1f} is expected with a sharp photo of the same person" for v in z]
+    evidence = [f"too little to see: {v:.0%} of what a sharp face scores" for v in np.maximum(z, 0)]
     yield findings_table("poor", ids[rows], [None] * len(rows), [np.full(len(rows), np.nan), z], evidence)
 
 

@@ -1,8 +1,8 @@
 """The quality table: how much information about its person each face holds.
 
-The quality is the fused score that the face is expected to have with a sharp photo of the same person. A face with
-much less than a face without any loss is weak: it founds no person and is no evidence about one. Its vector says how it
-was blurred rather than whom it shows, so that weak faces of many people match each other.
+The quality is the score that the face is expected to have with a sharp photo of the same person, as a share of a sharp
+face's score with itself. A face with much less than 1 is weak: it founds no person and is no evidence about one. Its
+vector says how it was blurred rather than whom it shows, so that weak faces of many people match each other.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,21 +12,22 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.noise.face_quality.foretold_score import MeasuredFaces, read_foretold_score
+from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.score_norm import BLOCK
 from pipeline.tables.columns import Mask, vectors
 from pipeline.tables.table import Shard, Table, read_shard
 
-# a face is weak if its quality is less than this share of a sharp face's score with itself. Not a FAR: the tail of the
-# impostor scores is not known before weak faces, which match each other, are left out. From 0.55 to 0.65 the same of
-# 420 planted faces are kept (one), and as many clean photos of noisy real data are lost as without qualities
-WEAK_SHARE = 0.6
+# a face is weak if its quality is less than this. Not the threshold of a FAR: the tail of the impostor scores is not
+# known before weak faces, which match each other, are left out. With 0.55 to 0.65 one of 420 planted faces is kept (at
+# 0.5: 27), and of noisy real data as many clean photos are lost as without qualities
+WEAK_SHARE = 0.55
 # share of weak faces from which the calibration is measured again without them: 1% of the faces are 0.01% of the pairs
 RECALIBRATED = 0.01
 QUALITY = pa.schema(
     [
         ("face_id", pa.string()),
         ("identity", pa.string()),
-        ("quality", pa.float32()),  # null: there is no face, or nothing from which the quality could be learned
+        ("quality", pa.float32()),  # null: there is no face, or nothing from which qualities could be learned
         ("weak", pa.bool_()),  # whether the quality is below the threshold for weak faces; false without a quality
     ]
 )
@@ -60,7 +61,7 @@ def quality_shard(
     """The quality of each face of one shard.
 
     part: the shards of each embedder's embeddings, of faces, and of measures (None without a face-quality model). weak:
-    the share of a sharp face's score with itself below which a face is weak.
+    the quality below which a face is weak.
     """
     embeddings, faces, measures = part
     rows = read_shard(root, faces, ["face_id", "identity", "sharpness"])
@@ -76,11 +77,11 @@ def quality_shard(
         for start in range(0, len(known), BLOCK):
             block = known[start : start + BLOCK]
             measured = MeasuredFaces(sharpness[block], [v[block] for v in x], [n[block] for n in norm])
-            quality[block] = foretold(
-                measured if outputs is None else measured._replace(measure=outputs[block].astype(np.float64))
-            )
+            if outputs is not None:
+                measured = measured._replace(measure=outputs[block].astype(np.float64))
+            quality[block] = np.round(foretold(measured) / foretold.full, DECIMALS)
     with np.errstate(invalid="ignore"):
-        is_weak = quality < weak * (foretold.full if foretold else np.nan)
+        is_weak = quality < weak
     columns = [pa.array(quality, pa.float32(), from_pandas=True), pa.array(is_weak)]
     return pa.table([rows["face_id"], rows["identity"], *columns], schema=QUALITY)
 

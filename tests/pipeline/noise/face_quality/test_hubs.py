@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.noise.clusters import CLUSTERS
-from pipeline.noise.face_quality.hubs import MIN_IDENTITIES, with_hubs
+from pipeline.noise.face_quality.hubs import MIN_IDENTITIES, hub_lines, with_hubs
 from pipeline.noise.findings import findings_table
 from pipeline.noise.persons import persons_schema
 from pipeline.noise.policy import judge, thresholds
+from pipeline.schema import FINDINGS
 from pipeline.tables.build import build
 from tests.builders.tables.drawn_vectors import PLAIN, named_rows
 
@@ -44,6 +45,15 @@ def test_a_person_who_draws_from_more_identities_than_it_has_photos_is_named_and
     assert hub["evidence"] == f"photos of {MIN_IDENTITIES + 1} identities match this person of {MIN_IDENTITIES} faces"
     assert verdicts(findings) == {("misplaced", "p"): "unsure", ("misplaced", "q"): "yes", ("hub", None): "unsure"}
     assert {r["evidence"] for r in findings.to_pylist() if r["object"] == "p"} == {"likeness 9.0 to a hub"}
+
+
+def test_hubs_are_named_in_a_summary(tmp_path):
+    root = str(tmp_path)
+    rows = findings_with_hubs(root, identities=MIN_IDENTITIES + 1, size=3).to_pylist()
+    unhashed = {"rows": rows, "kind": FINDINGS}
+    table = build(root, "findings", named_rows, ["findings"], schema=FINDINGS, unhashed=unhashed)
+    said = f"photos of {MIN_IDENTITIES + 1} identities match this person of 3 faces"
+    assert hub_lines(table) == (f"p may be no person: {said}; people are asked, and none of them is relabelled",)
 
 
 def test_a_person_with_many_photos_or_few_strays_is_no_hub(tmp_path):
