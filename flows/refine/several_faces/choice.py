@@ -58,7 +58,8 @@ def build_candidates(
     former: FormerTables,
 ) -> Table:
     """The candidates table of photos and their faces. former: the tables of an earlier run, whose rows are reused."""
-    earlier = zip(earlier_shards(main.photos, former.photos), earlier_shards(main.faces, former.faces), strict=True)
+    both = (former.photos, former.faces) if former.photos is not None and former.faces is not None else (None, None)
+    earlier = zip(*(earlier_shards(*pair) for pair in zip((main.photos, main.faces), both, strict=True)), strict=True)
     table: Table = as_task(build, name="candidates")(
         root,
         "candidates",

@@ -153,3 +153,12 @@ def test_faces_beside_a_sure_main_face_are_impostors_for_the_calibration(group: 
     named = TileEmbedder()(np.stack([tile(p, 112, rng) for p in range(12)])) / 10
     assert (x.astype(np.float32) @ named.T).max() < 0.5, "none shows a person of the identities"
     assert [sampled_hashes(n) for n in (1, 600, 601, 10**6)] == [1 << 16, 1 << 16, 1 << 15, 32]
+
+
+def test_where_a_table_of_the_earlier_run_is_damaged_the_photos_are_read_again(tmp_path: Path) -> None:
+    write_tile_photos(tmp_path / "photos", {"a/two.png": [(1, 60), (0, 40)], "a/one.png": [(1, 60)]})
+    first = run(tmp_path / "root", tmp_path / "photos")
+    write_tile_photos(tmp_path / "photos", {"a/new.png": [(1, 60), (2, 40)]}, seed=1)
+    again = run(tmp_path / "root", tmp_path / "photos", former=FormerTables(None, first.main.faces))
+    assert again.chosen.candidates is not None
+    assert len(again.chosen.candidates) == 2
