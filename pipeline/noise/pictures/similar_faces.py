@@ -102,5 +102,5 @@ def similar_pairs(x: Floats, tones: Tones) -> tuple[Indices, Indices]:
         codes.append(np.minimum(i, j) * n + np.maximum(i, j))
     pairs = np.unique(np.concatenate(codes))
     i, j = pairs // max(n, 1), pairs % max(n, 1)
-    alike = np.maximum(*centre_correlations(tones, i, j)) >= MIN_SHIFTED
-    return i[alike], j[alike]
+    agree = np.maximum(*centre_correlations(tones, i, j)) >= MIN_SHIFTED
+    return i[agree], j[agree]
