@@ -49,7 +49,7 @@ def test_both_embedders_must_agree(kind, z, expected):
         ("merge", 5.0, "yes"),
         ("misplaced", 4.0, "unsure"),
         ("duplicate", 0.99, "yes"),
-        ("duplicate", 0.98, "no"),
+        ("duplicate", 0.95, "no"),
         ("poor", 9.0, "yes"),
         ("poor", 20.0, "no"),
         ("no_face", 1.0, "yes"),
