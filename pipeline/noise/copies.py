@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.faces.sketch import Sketches, sketch_tones, tone_hashes
+from pipeline.faces.sketch import Sketches, Tones, sketch_tones, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
-from pipeline.noise.pictures.similar_faces import NEAREST, centre_vectors, similar_pairs
+from pipeline.noise.pictures.similar_faces import NEAREST, similar_pairs
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors, Floats
@@ -24,7 +24,9 @@ from pipeline.tables.table import Shard, read_shard
 
 Indices = NDArray[np.signedinteger[Any]]
 Pairs = tuple[Indices, Indices, Floats]  # rows i and j of each pair, and the correlation of their sketches
-CANDIDATE_FAR = 1e-3  # for the score of two faces; only pairs that reach it are compared by their pixels
+# for the score of two faces; only pairs that reach it are compared by their pixels. A weak embedder gives a photo that
+# was made grey or dark a low score with the original
+CANDIDATE_FAR = 0.1
 COPIES = pa.schema(
     [
         ("face_id", pa.string()),
@@ -47,7 +49,7 @@ class _Pictures(NamedTuple):
     """The pictures of a shard's n faces."""
 
     sketches: Sketches
-    centres: NDArray[np.float32]  # see centre_vectors()
+    tones: Tones
     sha: Indices  # [n]: a number for each SHA-256, so that photos with equal bytes have equal numbers
 
 
@@ -68,7 +70,7 @@ def copy_shard(
     sketches, drawn = sketch_rows(rows["sketch"])
     sha = rows["sha"].combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
     tones = sketch_tones(sketches)
-    pictures = _Pictures(sketches, centre_vectors(tones), sha)
+    pictures = _Pictures(sketches, tones, sha)
     usable = embedded & drawn
     identities = [start + np.flatnonzero(usable[start:end]) for _, start, end in runs(rows["identity"])]
     pairs = _duplicate_pairs(pictures, vectors, identities, score_calibration, far=alike, min_correlation=least)
@@ -126,7 +128,7 @@ def _duplicates_by_pixels(
     x = np.concatenate([np.asarray(v.x[rows], np.float32) for v in vectors], axis=1) / np.float32(len(vectors) ** 0.5)
     left, compared = np.arange(len(rows)), np.empty(0, np.int64)
     while len(left) > 1:
-        i, j = (left[k] for k in similar_pairs(x[left], pictures.centres[rows[left]]))
+        i, j = (left[k] for k in similar_pairs(x[left], pictures.tones[rows[left]]))
         code = i * len(rows) + j
         new = ~np.isin(code, compared)
         compared = np.concatenate([compared, code[new]])

@@ -18,9 +18,9 @@ from pipeline.faces.sketch import mirrored_hashes
 from pipeline.noise.pictures.face_digests import FaceDigests, FaceShards, Indices
 from pipeline.tables.table import Shard, read_shard, read_shards
 
-# bits of 64 in which hashes of one picture may differ here; 98% of 1,800 edited duplicates of which more than the face
-# was left differ in 20 at most, and of two photos of a person 15% do
-MAX_BITS = 22
+# bits of 64 in which hashes of one picture may differ: 98% of 1,800 edited duplicates of which more than the face was
+# left differ in 20 at most, and of two photos of a person 15% do; of a face that was cut off, hashes differ in up to 29
+MAX_BITS, MAX_BITS_OF_MERGED = 22, 28
 NEAREST = 8  # faces of the other identity, with the most similar hashes, that a face is compared with
 BLOCK_PAIRS = 1 << 20  # pairs of hashes compared at a time: 30 MB
 
@@ -47,11 +47,11 @@ def related_pairs(
         members[identity] = order[slice(*np.searchsorted(of, [identity, identity + 1]))]
     pairs: list[NDArray[Any]] = [np.empty((0, 2), np.int64)]
     for one, two in merges.tolist():
-        pairs += _similar(digests.hash, members[one], members[two])
-        pairs += _similar(digests.hash, members[two], members[one])
+        pairs += _similar(digests.hash, members[one], members[two], MAX_BITS_OF_MERGED)
+        pairs += _similar(digests.hash, members[two], members[one], MAX_BITS_OF_MERGED)
     strays = strays[np.argsort(strays[:, 1], kind="stable")]
     for group in np.split(strays, np.flatnonzero(np.diff(strays[:, 1])) + 1) if len(strays) else ():
-        pairs += _similar(digests.hash, group[:, 0], members[int(group[0, 1])])
+        pairs += _similar(digests.hash, group[:, 0], members[int(group[0, 1])], MAX_BITS)
     distinct = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
     return distinct[:, 0], distinct[:, 1]
 
@@ -91,7 +91,7 @@ def _rows_of(root: str, digests: FaceDigests, data: FaceShards, face_ids: pa.Chu
     return rows
 
 
-def _similar(hashes: NDArray[np.uint64], i: Indices, j: Indices) -> Iterator[NDArray[Any]]:
+def _similar(hashes: NDArray[np.uint64], i: Indices, j: Indices, max_bits: int) -> Iterator[NDArray[Any]]:
     """Pairs [n, 2] of rows i with the NEAREST rows j of the most similar hashes, mirrored or not."""
     step = max(1, BLOCK_PAIRS // max(1, len(j)))
     for start in range(0, len(i) if len(j) else 0, step):
@@ -99,6 +99,6 @@ def _similar(hashes: NDArray[np.uint64], i: Indices, j: Indices) -> Iterator[NDA
         sides = (hashes[rows], mirrored_hashes(hashes[rows]))
         bits = np.minimum(*(np.bitwise_count(side[:, None] ^ hashes[j][None]) for side in sides))
         nearest = np.argsort(bits, axis=1, kind="stable")[:, :NEAREST]
-        alike = np.take_along_axis(bits, nearest, axis=1) <= MAX_BITS
+        alike = np.take_along_axis(bits, nearest, axis=1) <= max_bits
         pairs = np.stack([np.broadcast_to(rows[:, None], nearest.shape)[alike], j[nearest[alike]]], axis=1)
         yield pairs[pairs[:, 0] != pairs[:, 1]]

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.faces.sketch import SIDE, Sketches, half_size, invented_pixels, tone_ranks
 from pipeline.noise.pictures.registration import correlations, identity_maps, inverse_maps, register, warped
-from pipeline.noise.pictures.similar_faces import centre_vectors, mirrored
+from pipeline.noise.pictures.similar_faces import MIN_SHIFTED, centre_correlations
 from pipeline.tables.columns import Mask, non_null
 
 Floats = NDArray[np.float32]
@@ -39,7 +39,6 @@ PAIRS = 128  # registered at a time: 40 MB
 # correlation at half size, which rejects most different pictures at a tenth of the cost; 1,920 duplicates reach 0.909
 MIN_QUICK = 0.9
 MIN_QUICK_CONTRAST = 0.87  # correlation of local contrasts at half size, likewise; these duplicates reach 0.89
-CLEARLY = 0.3  # difference of the correlations of the centres from which on only the better of two sides is tried
 NEARLY = 0.03  # below SAME_PICTURE, where the other order of the two pictures is tried
 # correlation of local contrasts at full size; 1,920 edited duplicates reach 0.9558, and of 14,134 pairs of similar
 # photos of LFW's people the highest has 0.950 (flows/benchmark/results/duplicates.md)
@@ -54,15 +53,13 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
     one, two = np.sort(np.split(inverse, 2), axis=0)
     pictures = sketches[rows].reshape(-1, SIDE, SIDE)
-    halves = _small_pictures(pictures)
+    tones, halves = _small_pictures(pictures)
     area = halves.valid.sum((1, 2))
     one, two = np.where(area[one] >= area[two], (one, two), (two, one))
-    as_is = np.einsum("nd,nd->n", halves.centres[one], halves.centres[two])
-    flipped = np.einsum("nd,nd->n", halves.centres[one], mirrored(halves.centres)[two])
-    best = np.maximum(as_is, flipped)
+    as_is, flipped = centre_correlations(tones, one, two)
     r = np.full(len(i), -1.0, np.float32)
     for likeness, side, swap in ((as_is, 1, False), (flipped, -1, False), (as_is, 1, True), (flipped, -1, True)):
-        tried = (likeness >= best - CLEARLY) & (r < SAME_PICTURE)
+        tried = (likeness >= MIN_SHIFTED) & (r < SAME_PICTURE)
         if swap:  # of a face that was cut off, the registration may succeed in one order only
             tried &= area[one] > area[two]
         a, b = (two, one) if swap else (one, two)
@@ -87,18 +84,18 @@ def _symmetric_correlations(a: Pictures, b: Pictures, maps: Floats) -> Floats:
 
 
 class _SmallPictures(NamedTuple):
-    """Faces at half size: blurred tones and valid pixels [m, side, side], and centre_vectors()."""
+    """Faces at half size: blurred tones and valid pixels [m, side, side]."""
 
     tones: Floats
     valid: Mask
-    centres: Floats
 
 
-def _small_pictures(pictures: Pictures) -> _SmallPictures:
+def _small_pictures(pictures: Pictures) -> tuple[Pictures, _SmallPictures]:
+    """The tones of faces at half size, and what they are registered by."""
     halves = half_size(pictures)
     present = ~invented_pixels(halves)
     tones = tone_ranks(halves, present)
-    return _SmallPictures(_blurred(tones, BLUR), _eroded(present), centre_vectors(tones))
+    return tones, _SmallPictures(_blurred(tones, BLUR), _eroded(present))
 
 
 def _alike_at_half_size(

@@ -20,7 +20,7 @@ def test_the_photos_look_alike_and_the_duplicates_are_one_picture():
     centres, x = centre_vectors(sketch_tones(sketches)), vectors(drawn.embeddings["x"])[0][:PHOTOS].astype(np.float32)
     i, j = np.triu_indices(PHOTOS, 1)
     alike = np.einsum("nd,nd->n", centres[i], centres[j])
-    assert (alike >= MIN_CENTRE).mean() > 0.4  # as those of a person do
+    assert (alike >= MIN_CENTRE).mean() > 0.3  # as those of a person do
     same = np.einsum("nd,nd->n", x[i], x[j]) > 0.98
     assert drawn.duplicates <= same.sum() <= 3 * drawn.duplicates
     assert picture_correlations(sketches, i[same], j[same]).min() >= SAME_PICTURE

@@ -7,7 +7,7 @@ from pipeline import schema
 from pipeline.faces.sketch import mirrored_hashes
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.pictures.face_digests import FaceDigests, FaceShards
-from pipeline.noise.pictures.related_faces import MAX_BITS, Connections, related_pairs
+from pipeline.noise.pictures.related_faces import MAX_BITS_OF_MERGED, Connections, related_pairs
 from pipeline.tables.build import build
 from tests.builders.tables.drawn_vectors import named_rows
 
@@ -40,7 +40,7 @@ def connected(root, hashes, findings):
 
 def test_faces_of_merged_identities_and_strays_are_compared_and_others_are_not(tmp_path):
     hashes = np.random.default_rng(0).integers(0, 1 << 63, 12, np.uint64)
-    hashes[3] = differing(hashes[0], MAX_BITS)  # b0 is like a0
+    hashes[3] = differing(hashes[0], MAX_BITS_OF_MERGED)  # b0 is like a0
     hashes[4] = mirrored_hashes(hashes[1:2])[0]  # b1 is a1 mirrored
     hashes[6] = hashes[9] = hashes[2]  # c0 and d0 are like a2
     scores = [np.array([9.0])]
@@ -60,6 +60,6 @@ def test_without_such_findings_there_are_no_candidates(tmp_path):
 
 def test_hashes_that_differ_in_more_bits_are_no_candidates(tmp_path):
     hashes = np.random.default_rng(1).integers(0, 1 << 63, 12, np.uint64)
-    hashes[3] = differing(hashes[0], MAX_BITS + 1)
+    hashes[3] = differing(hashes[0], MAX_BITS_OF_MERGED + 1)
     merge = findings_table("merge", ["a"], ["b"], [np.array([9.0])], [""])
     assert ("a0", "b0") not in connected(str(tmp_path), hashes, merge)

@@ -5,7 +5,17 @@ import pytest
 
 from pipeline.faces.sketch import SIDE, SIDE_OF_TONES, sketch_tones
 from pipeline.noise.pictures import similar_faces
-from pipeline.noise.pictures.similar_faces import BLOCKS, COLUMNS, ROWS, centre_vectors, mirrored, similar_pairs
+from pipeline.noise.pictures.similar_faces import (
+    BLOCKS,
+    COLUMNS,
+    MIN_CENTRE,
+    MIN_SHIFTED,
+    ROWS,
+    centre_correlations,
+    centre_vectors,
+    mirrored,
+    similar_pairs,
+)
 from tests.builders.photos.duplicates import duplicate_of, sketch_of
 from tests.builders.tables.drawn_vectors import person, photos_of, picture
 
@@ -41,14 +51,18 @@ def test_a_mirrored_and_a_plain_duplicate_are_candidates_and_each_face_has_few(m
     faces += [duplicate_of(faces[5], shift=1.0), duplicate_of(faces[6][:, ::-1])]
     x = photos_of(person(rng), 42, rng).astype(np.float32)
     x[[40, 41]] = x[[5, 6]]
-    centres = centre_vectors(tones_of(faces))
-    i, j = similar_pairs(x, centres)
+    tones = tones_of(faces)
+    i, j = similar_pairs(x, tones)
     pairs = set(zip(i.tolist(), j.tolist(), strict=True))
     assert {(5, 40), (6, 41)} <= pairs
     assert all(a < b for a, b in pairs)
     assert len(pairs) == len(i) <= 3 * 42
-    every = similar_pairs(x[:4], centres[:4])  # few faces: all pairs whose centres are alike
-    alike = np.maximum(centres[:4] @ centres[:4].T, centres[:4] @ mirrored(centres[:4]).T) >= 0.5
-    assert len(every[0]) == np.triu(alike, 1).sum() > 0
-    assert len(similar_pairs(x[:1], centres[:1])[0]) == len(similar_pairs(x[:0], centres[:0])[0]) == 0
+    every = similar_pairs(x[:4], tones[:4])  # few faces: all pairs whose centres are alike
+    centres, turned = centre_vectors(tones[:4]), mirrored(centre_vectors(tones[:4]))
+    a, b = np.triu_indices(4, 1)
+    unshifted = np.maximum(*(np.einsum("nd,nd->n", centres[a], c[b]) for c in (centres, turned)))
+    shifted = np.maximum(*centre_correlations(tones[:4], a, b))
+    assert (shifted >= unshifted - 1e-6).all()
+    assert len(every[0]) == ((unshifted >= MIN_CENTRE) & (shifted >= MIN_SHIFTED)).sum() > 0
+    assert len(similar_pairs(x[:1], tones[:1])[0]) == len(similar_pairs(x[:0], tones[:0])[0]) == 0
     assert SIDE == 2 * SIDE_OF_TONES
