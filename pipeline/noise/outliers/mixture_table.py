@@ -23,7 +23,7 @@ from pipeline.tables.columns import Mask
 from pipeline.tables.table import Shard, read_shard
 
 IDENTITIES, FACES = 1200, 24  # identities in the sample, and faces of each
-PERSON_FIELDS = ["identity", "cluster", "size", "of", "cohesion", "cohesion_second"]
+PERSON_FIELDS = ["identity", "cluster", "size", "of"]
 PARAMETERS = ScoreMixture._fields[1:]
 MIXTURE = pa.schema(
     [
@@ -45,9 +45,10 @@ class PersonScores(NamedTuple):
 
 
 def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calibration: Calibration) -> PersonScores:
-    """The scores of the faces of one shard whose identity has a person of two faces or more, or has two faces.
+    """The scores of the faces of one shard whose identity has a person of two faces or more, and a third face.
 
-    Two faces that were not linked are each other's person all the same, so that a pair is judged by its score alone.
+    Which of two faces is wrong cannot be told: they stay or go together, by the rule of mixed identities alone. So a
+    pair that is more alike is never lost where one less alike is kept, whether the linkage joined them or not.
     clusters: identity, cluster, core, second; copies: copy_of, the same rows; persons: PERSON_FIELDS.
     """
     names = clusters["identity"].combine_chunks().dictionary_encode()
@@ -56,24 +57,18 @@ def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calib
     size = np.zeros(len(names.dictionary) + 1, np.int64)  # of the person that each identity stands for
     of_person = pc.index_in(persons["identity"], value_set=names.dictionary).fill_null(-1).to_numpy()
     first = persons["cluster"].to_numpy() == 0
-    size[of_person[first]] = persons["size"].to_numpy()[first]
+    several = first & (persons["of"].to_numpy() > 2)
+    size[of_person[several]] = persons["size"].to_numpy()[several]
     size[-1] = 0  # of faces without an identity
     count = len(calibration.far_curves)
     z = [clusters[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[:count]]
     duplicate = np.asarray(copies["copy_of"].is_valid())
-    unlinked = first & (persons["size"].to_numpy() == 1) & (persons["of"].to_numpy() == 2)
-    pair = np.full(len(size), -1)  # of each identity of two faces that are not linked, its row in `persons`
-    pair[of_person[unlinked]] = np.flatnonzero(unlinked)
-    pair[-1] = -1
-    in_pair = (pair[code] >= 0) & (cluster >= 0) & ~duplicate
-    for column, name in zip(z, ("cohesion", "cohesion_second"), strict=False):
-        column[in_pair] = persons[name].to_numpy(zero_copy_only=False)[pair[code[in_pair]]]
     fused = fuse(z, calibration.weights)
-    row = np.flatnonzero((cluster >= 0) & ((size[code] > 1) | in_pair) & np.isfinite(fused))
+    row = np.flatnonzero((cluster >= 0) & (size[code] > 1) & np.isfinite(fused))
     width = int(cluster.max(initial=0)) + 1
     further = of_person[~first].astype(np.int64) * width + persons["cluster"].to_numpy()[~first]
     is_further = np.isin(code[row].astype(np.int64) * width + cluster[row], further)
-    member = (cluster[row] == 0) & ~duplicate[row] & ~in_pair[row]
+    member = (cluster[row] == 0) & ~duplicate[row]
     counted = ~is_further & ~duplicate[row]
     identity = code[row].astype(np.int64)
     return PersonScores(row, identity, size[identity] - member, counted, fused[row], [e[row] for e in z])
@@ -105,7 +100,7 @@ def _draw_identities(root: str, persons: Sequence[Shard]) -> pa.Array:
     names: list[str] = []
     for shard in persons:
         rows = read_shard(root, shard, ["identity", "cluster", "size", "of"])
-        several = pc.or_(pc.greater(rows["size"], 1), pc.equal(rows["of"], 2))
+        several = pc.and_(pc.greater(rows["size"], 1), pc.greater(rows["of"], 2))
         several = pc.and_(pc.equal(rows["cluster"], 0), several)
         names += rows["identity"].filter(several).to_pylist()
     key = {name: blake2b(name.encode("utf-8", "surrogateescape")).digest() for name in names}

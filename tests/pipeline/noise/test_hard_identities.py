@@ -66,11 +66,11 @@ def test_people_who_look_alike_are_outliers(tmp_path):
 
 def test_a_pair_that_is_more_alike_is_never_lost_where_one_less_alike_is_kept(tmp_path):
     world = Identities(1)
-    cosines = np.linspace(-0.2, 0.7, 40)  # by the first embedder; by the second all have a cosine of 0.25
+    cosines, seconds = np.linspace(-0.3, 0.7, 40), np.linspace(0.05, 0.5, 40)  # by the first and second embedder
     names = [f"two{i:02}" for i in range(len(cosines))]
     for name, cosine in zip(names, cosines, strict=True):
         world.add(name, pair(world.rng, cosine))
-    fate, _, _ = world.refined(str(tmp_path), {name: pair(world.rng, 0.25) for name in names})
+    fate, _, _ = world.refined(str(tmp_path), dict(zip(names, (pair(world.rng, c) for c in seconds), strict=True)))
     left = [sum(bool(fate[k]["identity"]) for k in fate if k.startswith(name)) for name in names]
     assert left == sorted(left), "from none to both"
     assert set(left) == {0, 2}
