@@ -46,6 +46,7 @@ PIPELINE = [
 FLOWS = [
     "flows.cli.result",
     "flows.cli.options",
+    "flows.cli.out_file",
     "flows.cli.sizes",
     "flows.train.run_options",
     "flows.prefect_runtime",
