@@ -35,6 +35,7 @@ PIPELINE = [
     "pipeline.sample",
     "pipeline.root_lock",
     "pipeline.refinement",
+    "pipeline.lost_answers",
     "pipeline.sources",
     "pipeline.faces",
     "pipeline.noise",

@@ -27,6 +27,7 @@ from flows.cli.options import (
     Sources,
     TestSets,
     Undecided,
+    WithoutLostAnswers,
 )
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
@@ -35,6 +36,7 @@ from flows.refine.results import RefineResult, publish_artifacts
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from flows.refine.test_sets import embed_test_set, index_test_set
+from pipeline.lost_answers import check_answers
 from pipeline.noise import stages
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
 from pipeline.noise.person_gallery import PERSON_FAR
@@ -57,7 +59,7 @@ EARLY_RATES = {
 
 def _check(options: Mapping[str, Any]) -> None:
     """Raise UserError for mistakes in the options of refine."""
-    RefineRequest.parse(**{name: value for name, value in options.items() if name != "root"})
+    RefineRequest.parse(**{n: value for n, value in options.items() if n not in ("root", "without_lost_answers")})
 
 
 @recorded_flow("refine", check=_check)
@@ -80,6 +82,7 @@ def refine(
     memory: Memory = "",
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    without_lost_answers: WithoutLostAnswers = False,
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
@@ -104,6 +107,8 @@ def refine(
         identity_level=identity_level,
     )
     with root_lock(root):
+        if not without_lost_answers:
+            check_answers(root)
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)
