@@ -12,11 +12,11 @@ import typer
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
-from pipeline.refined.export import FILE_DIGESTS
+from pipeline.refined.export import FILE_DIGESTS, MANIFEST
 from pipeline.refinement import FILE
 from pipeline.tables import storage
 from pipeline.tables.digests import AGAIN
-from pipeline.verification import DIGEST_NAMED, MANIFEST, Fault, fault_of, files_of_export, files_of_root, is_export
+from pipeline.verification import DIGEST_NAMED, Fault, fault_of, files_of_export, files_of_root, is_export
 from trainer.whole_file import BEST, LAST, is_whole
 
 CHECKPOINTS = "checkpoints"  # the group of a training's checkpoints
@@ -57,7 +57,7 @@ def verify(
     """Check every file of a root or an export against the digest with which it was written.
 
     Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. A damaged file of a
-    table is set aside, so that `refine` makes it again. Of an export: its data files, or every face of one of folders.
+    table is set aside, so that `refine` makes it again. Of an export: all its files.
     """
     exported = is_export(path)
     files = partial(files_of_export, Path(path)) if exported else partial(files_of_root, path)
