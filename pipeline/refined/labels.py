@@ -85,6 +85,7 @@ def label(
         resolve_shard,
         [tuple(tuple(table.shards) for table in tables)],
         schema=schema.LABELS,
+        version=2,
         params={"decisions": decisions.shards, "undecided": undecided, "min_faces": min_faces},
         **run,
     )
