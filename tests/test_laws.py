@@ -45,6 +45,7 @@ PIPELINE = [
     "pipeline.report",
 ]
 FLOWS = [
+    "flows.cli.standard_streams",
     "flows.cli.result",
     "flows.cli.options",
     "flows.cli.out_file",
