@@ -52,6 +52,8 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
             spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)
     suffix = file.suffix.lower().removeprefix(".") or "png"
     try:
+        if not file.parent.is_dir():
+            raise NotADirectoryError(f"there is no folder {file.parent}")
         with whole_file(file) as temporary:
             save_figure(canvas, temporary, format=suffix, dpi=110, **_mark(suffix))
     except (OSError, ValueError) as error:
