@@ -19,7 +19,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.schema import finding_id
 from tests.builders.file_trees import file_bytes
 from tests.builders.photos.encoded_pictures import encoded, scene
-from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import drawn_root
 from tests.builders.tables.ledger_rows import row
 
 
@@ -35,8 +35,7 @@ def answer(root: Path, annotators: str, number: int) -> None:
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a refinement with two files of answers, which no test may change."""
-    root = tmp_path_factory.mktemp("answered")
-    refined(str(root))
+    root = shutil.copytree(drawn_root(tmp_path_factory), tmp_path_factory.mktemp("answered") / "root")
     before = latest(str(root)).account.kept
     answer(root, "ab", 0)
     answer(root, "ab", 5)

@@ -19,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.refinement import former_tables, latest, unreferenced_files
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
-from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import drawn_root, refined
 
 KILLED = """
 import os, pathlib, signal, sys
@@ -71,9 +71,7 @@ def test_nothing_is_removed_while_the_root_is_locked(tmp_path: Path, monkeypatch
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a refinement, which no test may change."""
-    root = tmp_path_factory.mktemp("finished")
-    refined(str(root))
-    return root
+    return drawn_root(tmp_path_factory)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,13 @@ import pytest
 from flows.refine.verify import verify
 from tests.builders.file_trees import file_bytes
 from tests.builders.flipped_bits import flip_bit
-from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import drawn_root, refined
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a refinement, which no test may change."""
-    root = tmp_path_factory.mktemp("finished")
-    refined(str(root))
-    return root
+    return drawn_root(tmp_path_factory)
 
 
 def test_damaged_shards_of_every_table_are_set_aside_and_made_again(finished: Path, tmp_path: Path) -> None:
