@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
-from pipeline.tables.digests import DamagedFile
+from pipeline.tables.digests import DamagedFile, is_as_sealed, sealed
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
-FILE = "refinement.json"
+FILE, LEDGER = "refinement.json", "ledger"
 # manifests, shards, and the half-written temporary files that a killed run left beside any file (see storage.put)
 REMOVABLE_FILES = re.compile(
     r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet(\.damaged)?)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp"
@@ -100,6 +100,7 @@ class Refinement:
     options: RefineOptions = RefineOptions()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     account: Account = Account(0, 0, {}, 0, 0, 0)
+    ledger: tuple[str, ...] = ()  # the files of answers that were in the ledger; publish() sets it
 
     @property
     def root(self) -> str:
@@ -140,9 +141,10 @@ def publish(root: str, refinement: Refinement) -> Refinement:
         "params": asdict(refinement.options),
         "thresholds": dict(refinement.thresholds),
         "account": asdict(refinement.account),
+        "ledger": ledger_files(root),
         "format": FORMAT,
     }
-    storage.put_json(root, FILE, value)
+    storage.put_json(root, FILE, sealed(value))
     return latest(root)
 
 
@@ -153,6 +155,8 @@ def latest(root: str) -> Refinement:
         raise UserError(f"no finished refinement at {root}: run `refinery refine {root} ...` first")
     try:
         check_format(root, value.get("format", FORMAT))
+        if not is_as_sealed(value):
+            raise ValueError("its content is not what was written")
         return _record(_tables(root, value["tables"]), value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
@@ -195,7 +199,13 @@ def _record(tables: Mapping[str, Table], value: Mapping[str, Any]) -> Refinement
     }
     field_names = {NAMES_IN_FILE.get(f.name, f.name): f.name for f in fields(Refinement)}
     values |= {field_names[name]: table for name, table in tables.items() if name in field_names}
-    return Refinement(**values, options=options, thresholds=thresholds, account=account)
+    ledger = tuple(value.get("ledger", ()))
+    return Refinement(**values, options=options, thresholds=thresholds, account=account, ledger=ledger)
+
+
+def ledger_files(root: str) -> list[str]:
+    """The files of answers in the ledger of a root."""
+    return [name for name in storage.list_files(root, LEDGER) if name.endswith(".parquet") and "/." not in name]
 
 
 def former_tables(root: str) -> FormerTables:
@@ -245,5 +255,5 @@ def _tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
     """The tables that finished trainings and experiments name."""
     for name in filter(RESULT_FILES.fullmatch, names):
         for address in (storage.get_json(root, name) or {}).get("tables", []):
-            if table := load(root, *address.split("/")):
+            if (table := load(root, *address.split("/"))) is not None:  # a table without rows is false
                 yield table

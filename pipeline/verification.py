@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-from pipeline.refined.export import FILE_DIGESTS
-from pipeline.refinement import FILE, latest
+from pipeline.lost_answers import lost_answers
+from pipeline.refined.export import FILE_DIGESTS, IDENTITIES, MANIFEST
+from pipeline.refinement import FILE, LEDGER, latest
 from pipeline.sources.text_lists import plain_cell
 from pipeline.tables import storage
-from pipeline.tables.digests import digest_of_file
+from pipeline.tables.digests import DAMAGED, digest_of_file, is_as_sealed, set_aside
 from pipeline.tables.table import load
 
-MANIFEST = "manifest.json"  # of an export
 MANIFEST_NAME = re.compile(r"[a-z_]+/[0-9a-f]{20}\.json")  # of a table
-DIGEST_NAMED = ("ledger", "asked")  # folders of files that are named by their digest
+LABELS = re.compile(r"labels/[0-9a-f]{20}\.json")
+DIGEST_NAMED = (LEDGER, "asked")  # folders of files that are named by their digest
 
 
 class KnownFile(NamedTuple):
@@ -26,6 +27,7 @@ class KnownFile(NamedTuple):
     group: str
     name: str
     digest: str
+    made_again: bool = False  # by the next run, if it is damaged and set aside
 
 
 class Fault(NamedTuple):
@@ -38,13 +40,18 @@ class Fault(NamedTuple):
 
 def files_of_root(root: str) -> Iterator[KnownFile | Fault]:
     """The files of every table of a root, of its ledger and of its question log; faults of the manifests themselves."""
-    if storage.get(root, FILE) is not None:
+    names = storage.list_files(root, "")
+    if FILE in names:
         try:
             latest(root)  # checks refinement.json and the manifests that it names
         except UserError as error:
             yield Fault("refinement", FILE, str(error))
+        for name in _lost_answers(root):
+            yield Fault(LEDGER, name, "missing; the labels were made with its answers")
+    elif any(LABELS.fullmatch(name) for name in names):  # the table after which refinement.json is written
+        yield Fault("refinement", FILE, "missing; nothing says which of the tables are in force")
     seen: set[str] = set()
-    for name in storage.list_files(root, ""):
+    for name in names:
         group, _, rest = name.partition("/")
         if group in DIGEST_NAMED and name.endswith(".parquet") and not rest.startswith("."):
             yield KnownFile(group, name, rest.removesuffix(".parquet"))
@@ -61,8 +68,15 @@ def _files_of_manifest(root: str, table: str, address: str) -> Iterator[KnownFil
     except UserError as error:
         yield Fault(table, f"{table}/{address}.json", str(error))
         return
-    for shard in loaded.shards if loaded else ():
-        yield KnownFile(table, shard.path, shard.digest)
+    for shard in loaded.shards if loaded is not None else ():  # a table without rows is false
+        yield KnownFile(table, shard.path, shard.digest, made_again=True)
+
+
+def _lost_answers(root: str) -> list[str]:
+    try:
+        return lost_answers(root)
+    except UserError:  # refinement.json is no JSON, which latest() says
+        return []
 
 
 def is_export(path: str) -> bool:
@@ -73,35 +87,60 @@ def is_export(path: str) -> bool:
 def files_of_export(folder: Path) -> Iterator[KnownFile]:
     """The files that an export lists with their digests. Raises UserError where the list is damaged."""
     if not (folder / MANIFEST).exists():
-        yield from _faces_of_folders(folder)
+        yield from _files_of_folders(folder)
         return
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        files = [KnownFile("export", str(f["path"]), str(f["digest"])) for f in manifest["shards"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        listed = [*manifest["shards"], *manifest.get("files", [])]
+        files = [KnownFile("export", str(f["path"]), str(f["digest"])) for f in listed]
+        if not is_as_sealed(manifest):
+            raise ValueError("its content is not what was written")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder / MANIFEST} is damaged ({error!r}): export the data set again") from None
-    if any(Path(file.name).name != file.name for file in files):
+    if not all(_inside_export(Path(file.name)) for file in files):
         raise UserError(f"{folder / MANIFEST} names files of other folders: export the data set again")
     yield from files
 
 
-def _faces_of_folders(folder: Path) -> Iterator[KnownFile]:
-    """The faces of an export of folders."""
+def _files_of_folders(folder: Path) -> Iterator[KnownFile]:
+    """The files of an export of folders: first the faces, then the files beside them."""
+    number, is_whole = 0, False
     with open(folder / FILE_DIGESTS, newline="", encoding="utf-8", errors="backslashreplace") as stream:
         rows = csv.reader(stream, delimiter="\t")
-        for number, row in enumerate(rows):
-            path = Path(plain_cell(row[0])) if row else Path()
-            if number and (len(row) != 2 or len(path.parts) != 2 or ".." in path.parts):
-                raise UserError(f"{folder / FILE_DIGESTS} is damaged (line {number + 1}): export the data set again")
-            if number:
-                yield KnownFile("export", str(path), row[1])
+        try:
+            for number, row in enumerate(rows):
+                path = Path(plain_cell(row[0])) if row else Path()
+                if number and (len(row) != 2 or not _inside_export(path)):
+                    raise csv.Error
+                if number:
+                    yield KnownFile("export", str(path), row[1])
+                is_whole |= str(path) == IDENTITIES
+        except csv.Error:
+            raise _damaged_list(folder, f"line {number + 1}") from None
+    if not is_whole:
+        raise _damaged_list(folder, f"cut short after line {number + 1}")
+
+
+def _damaged_list(folder: Path, where: str) -> UserError:
+    return UserError(f"{folder / FILE_DIGESTS} is damaged ({where}): export the data set again")
+
+
+def _inside_export(path: Path) -> bool:
+    """Whether a path is that of a file of an export: in its folder, or in a folder in there."""
+    return len(path.parts) in (1, 2) and not path.is_absolute() and ".." not in path.parts
 
 
 def fault_of(root: str, file: KnownFile) -> Fault | None:
-    """What is wrong with a file; None where its bytes are those that were written."""
-    digest = digest_of_file(root, file.name)
-    if digest is None:
-        return Fault(file.group, file.name, "missing")
-    if digest != file.digest:
-        return Fault(file.group, file.name, "other bytes than were written")
-    return None
+    """What is wrong with a file; None where its bytes are those that were written.
+
+    A damaged file that a run makes again is set aside: while it has its name, a run takes it for whole.
+    """
+    for _ in range(2):  # what a network corrupts may be right the second time
+        digest = digest_of_file(root, file.name)
+        if digest is None:
+            return Fault(file.group, file.name, "missing")
+        if digest == file.digest:
+            return None
+    aside = file.made_again and set_aside(root, file.name)
+    note = f"; set aside as {Path(file.name).name}{DAMAGED}" if aside else ""
+    return Fault(file.group, file.name, f"other bytes than were written{note}")

@@ -35,6 +35,7 @@ PIPELINE = [
     "pipeline.sample",
     "pipeline.root_lock",
     "pipeline.refinement",
+    "pipeline.lost_answers",
     "pipeline.sources",
     "pipeline.faces",
     "pipeline.noise",
@@ -44,8 +45,10 @@ PIPELINE = [
     "pipeline.report",
 ]
 FLOWS = [
+    "flows.cli.standard_streams",
     "flows.cli.result",
     "flows.cli.options",
+    "flows.cli.out_file",
     "flows.cli.sizes",
     "flows.train.run_options",
     "flows.prefect_runtime",

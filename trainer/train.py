@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
@@ -26,13 +27,14 @@ from trainer.loop.learner import choose_device, make_learner
 from trainer.loop.progress import Progress, Training, resume, save
 from trainer.loop.schedule import learning_rate
 from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
-from trainer.loop.training_log import TrainingLog, log
+from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
 from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.run import Run
 from trainer.whole_file import LAST
 
 MODEL, RESULT = "model.onnx", "result.json"
+MODEL_DIGEST = "onnx_digest"  # in result.json
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,10 @@ def train(
     """Train a run on a refined data set (see open_faces) and return the result.
 
     out: a new folder, or the folder of an earlier call with the same run and data: a finished training there is not
-    repeated, its result is read; a stopped one continues. test_sets: folders of pairs (see evaluation.pair_set) by
-    name, measured at each checkpoint. device: as in choose_device. threads: of decoding. log_every, checkpoint_every:
-    in updates. After SIGINT and SIGTERM the current update is finished (on several ranks: the updates up to the next
-    line of the log) and a checkpoint is written.
+    repeated, its result is read (what of it is gone or damaged is written again from last.pt); a stopped one continues.
+    test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
+    choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
+    update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
 
     Raises UserError for data that cannot be trained on, for the folder of another run, when the disk is full, and when
     the loss is no longer finite.
@@ -78,26 +80,17 @@ def train(
     _warn_about_single_photos(faces)
     training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device)))
     progress = resume(training)
-    if progress.updates >= run.steps and (out / RESULT).exists():
-        return _read_result(out)
+    if progress.updates >= run.steps:
+        return _finished(training, Path(data), test_sets)
     out.mkdir(parents=True, exist_ok=True)
     trained_photos = progress.updates * run.batch
     stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=trained_photos, threads=threads)
     progress = _loop(
         training, stream, progress, test_sets=test_sets, log_every=log_every, checkpoint_every=checkpoint_every
     )
-    result = TrainingResult(
-        checkpoint=out / LAST,
-        onnx=out / MODEL,
-        steps=run.steps,
-        classes=count_classes(faces),
-        photos=len(faces.labels),
-        loss=progress.loss,
-        tests=dict(progress.figures),
-    )
+    result = _result(training, progress.loss, progress.figures)
     if rank() == 0 and progress.updates == run.steps:
-        to_onnx(training.learner.net.cpu().eval(), result.onnx, channels=run.channels, size=run.size)
-        _write_result(result, out, Path(data))
+        _write_result(training, result, Path(data))
     if progress.signal:
         log.info("stopped at step %d of %d: the same command continues from there", progress.updates, run.steps)
         exit_by_signal(progress.signal)
@@ -149,20 +142,54 @@ def _signal_of_any_rank(signals: list[int], device: torch.device) -> int:
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
-def _write_result(result: TrainingResult, out: Path, data: Path) -> None:
-    """Write result.json, the last file of a training: a folder that holds it holds a finished training.
+def _result(training: Training, loss: float, figures: Mapping[str, dict[str, float]]) -> TrainingResult:
+    run, faces, out, _ = training
+    return TrainingResult(
+        out / LAST, out / MODEL, run.steps, count_classes(faces), len(faces.labels), loss, dict(figures)
+    )
+
+
+def _finished(training: Training, data: Path, test_sets: Mapping[str, Path]) -> TrainingResult:
+    """The result of a finished training, whose last weights the learner has.
+
+    The process may have been killed before it wrote the result, or the disk may have damaged it: then the weights are
+    measured again, and the result and the ONNX file are written again.
+    """
+    run, _, out, learner = training
+    result, model_digest = _read_result(out)
+    if rank() > 0:
+        return result or _result(training, logged_loss(out / LOG, run.steps), {})
+    if result is None:
+        result = _result(training, logged_loss(out / LOG, run.steps), validate(learner.net, run, test_sets))
+    if not model_digest or digest_of_file(str(out), MODEL) != model_digest:
+        log.warning("%s: the result or the model of a finished training is not whole: written again from %s", out, LAST)
+        _write_result(training, result, data)
+    return result
+
+
+def _write_result(training: Training, result: TrainingResult, data: Path) -> None:
+    """Write the ONNX file and then result.json, the last file of a training: with it the training is finished.
 
     When the data set is a table of a root, result.json names the table, and `refinery clean` does not delete it.
     """
+    run, _, out, learner = training
+    to_onnx(learner.net.cpu().eval(), out / MODEL, channels=run.channels, size=run.size)
     table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
-    value = asdict(result) | table | {"checkpoint": LAST, "onnx": MODEL}
-    write_whole(out / RESULT, json.dumps(value, indent=1) + "\n")
+    files = {"checkpoint": LAST, "onnx": MODEL, MODEL_DIGEST: digest_of_file(str(out), MODEL)}
+    write_whole(out / RESULT, json.dumps(sealed(asdict(result) | table | files), indent=1) + "\n")
 
 
-def _read_result(out: Path) -> TrainingResult:
-    value = json.loads((out / RESULT).read_text())
-    value.pop("tables", None)
-    return TrainingResult(**value | {"checkpoint": out / LAST, "onnx": out / MODEL})
+def _read_result(out: Path) -> tuple[TrainingResult | None, str]:
+    """The result in a folder, None where there is none or it is damaged; and the digest of its ONNX file, or ""."""
+    try:
+        value = json.loads((out / RESULT).read_bytes())
+        if not is_as_sealed(value):
+            return None, ""
+        model_digest = str(value.get(MODEL_DIGEST, ""))
+        fields = {name: value[name] for name in TrainingResult.__dataclass_fields__}
+        return TrainingResult(**fields | {"checkpoint": out / LAST, "onnx": out / MODEL}), model_digest
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None, ""
 
 
 def _finite_loss(loss: Tensor, run: Run, updates: int) -> float:

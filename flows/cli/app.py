@@ -8,6 +8,7 @@ option the usage stands above it.
 import logging
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -38,6 +39,7 @@ def main() -> None:
             _end(2, f"the argument {word!a} is not UTF-8: give names and paths in UTF-8")
     try:
         status = build_app()(prog_name="refinery", standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
         _end(2, *error.messages)
     except (KeyboardInterrupt, typer.Abort):
@@ -119,5 +121,6 @@ def _follows_ctrl_c(error: BaseException | None) -> bool:
 
 
 def _end(status: int, *messages: str) -> None:
-    sys.stderr.writelines(f"refinery: {printable(' '.join(message.split()))}\n" for message in messages)
+    with suppress(OSError):  # standard error cannot be written to either: the status says it
+        sys.stderr.writelines(f"refinery: {printable(' '.join(message.split()))}\n" for message in messages)
     sys.exit(status)

@@ -12,6 +12,9 @@ def main() -> None:
 
     A further Ctrl-C while the process waits for its threads ends it at once: Python would print where they were.
     """
+    from flows.cli.standard_streams import discard_what_cannot_be_written, prepare_streams
+
+    prepare_streams()  # before a library takes a stream as it is
     from flows.cli.app import main as run
 
     try:
@@ -19,4 +22,5 @@ def main() -> None:
     except KeyboardInterrupt:  # while the first one was dealt with
         os._exit(130)
     finally:
+        discard_what_cannot_be_written()
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))

@@ -117,6 +117,13 @@ LostPerNoise = Annotated[
 ]
 Shards = Annotated[int, typer.Option(min=0, help="Shards of each table; 0: by the number of photos.")]
 MinFaces = Annotated[int, typer.Option(help="Photos that an identity must have left; one with fewer is removed.")]
+WithoutLostAnswers = Annotated[
+    bool,
+    typer.Option(
+        "--without-lost-answers",
+        help="Refine though answers with which the last labels were made are gone from ROOT/ledger: labels may change.",
+    ),
+]
 Groups = Annotated[
     str, typer.Option(help="CSV or Parquet with columns identity, group, and others that annotators should see.")
 ]

@@ -15,7 +15,7 @@ from flows.evaluate.verify_pairs import pair_set_cosines
 from flows.refine.models import is_checkpoint
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder, embedder_format
-from pipeline.faces.half_precision import write_half_precision
+from pipeline.faces.half_precision import is_half_precision, write_half_precision
 from pipeline.faces.packs import find_model
 from pipeline.tables.build import Workers
 from pipeline.user_cache import faces_cache
@@ -85,6 +85,8 @@ def half_precision(
     full = OnnxEmbedder(find_model(model, "embedder"))
     if out.absolute() == Path(full.model):
         raise UserError(f"{out} is the model itself: give another file")
+    if out.exists() and not is_half_precision(out):
+        raise UserError(f"{out} is there already and is no model in half precision: remove it, or give another name")
     sizes = Path(full.model).stat().st_size, write_half_precision(full.model, out)
     half = OnnxEmbedder(str(out.absolute()))
     if embedder_format(half.model) != embedder_format(full.model):  # it is read from the first nodes of the graph

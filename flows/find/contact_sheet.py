@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image
 from pipeline.printable import printable
 from pipeline.report.charts.drawing import save_figure
 from pipeline.sources.formats.folder_walk import SHEET_MARK
+from pipeline.whole_files import whole_file
 
 COLUMNS = 6
 SAME, OTHER = "#0072b2", "#b0b0b0"  # blue and grey, which the colour-blind can tell apart; line widths differ, too
+EXIF_SOFTWARE = 0x0131  # the tag of the program that made a picture
 CAPTION_LENGTH = 22  # letters under a face
 
 
@@ -25,7 +27,10 @@ class Tile(NamedTuple):
 
 
 def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
-    """Write the sheet as the picture that the file's suffix names. Raises UserError when it cannot be written."""
+    """Write the sheet as the picture that the file's suffix names, PNG without one.
+
+    The picture holds SHEET_MARK. Raises UserError when it cannot be written.
+    """
     from matplotlib.figure import Figure  # a second to load, and only this command draws
 
     rows = 1 + -(-len(tiles) // COLUMNS)
@@ -45,11 +50,27 @@ def draw_sheet(query: Image, tiles: Sequence[Tile], file: Path) -> None:
         axis.set_xlabel(f"{tile.first}\n{printable(second)}", fontsize=7, parse_math=False)
         for spine in axis.spines.values():
             spine.set(color=SAME if tile.same else OTHER, linewidth=3 if tile.same else 1)
+    suffix = file.suffix.lower().removeprefix(".") or "png"
     try:
-        # the mark by which a sheet among photos is not taken for one
-        metadata = {"Software": SHEET_MARK.decode()} if file.suffix.lower() == ".png" else None
-        save_figure(canvas, file, dpi=110, metadata=metadata)
+        if not file.parent.is_dir():
+            raise NotADirectoryError(f"there is no folder {file.parent}")
+        with whole_file(file) as temporary:
+            save_figure(canvas, temporary, format=suffix, dpi=110, **_mark(suffix))
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot write {file} ({error}): give --out a .png, .jpg or .svg in a folder that exists"
         ) from None
+
+
+def _mark(suffix: str) -> dict[str, Any]:
+    """The options of save_figure() that write SHEET_MARK into a picture of this kind: it is then known for a sheet."""
+    from PIL import Image
+
+    text = SHEET_MARK.decode()
+    if suffix in ("png", "svg", "pdf"):
+        return {"metadata": {"Software" if suffix == "png" else "Creator": text}}
+    if suffix not in ("jpg", "jpeg", "webp", "tif", "tiff"):
+        return {}
+    exif = Image.Exif()
+    exif[EXIF_SOFTWARE] = text
+    return {"pil_kwargs": {"exif": exif}}

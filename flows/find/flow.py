@@ -5,6 +5,7 @@ cache. The threshold is given as a false accept rate and measured on the set its
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import Aligned, Cache, DaskWorkers, Detector, Embedder, Flip, OutFile
+from flows.cli.out_file import check_out
 from flows.cli.sizes import parse_workers
 from flows.find.contact_sheet import Tile, draw_sheet
 from flows.find.gallery import folder_gallery, refined_gallery
@@ -26,7 +28,7 @@ from pipeline.faces.picture import decode
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.refinement import FILE, latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SUFFIXES
+from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SHEET_MARK, SUFFIXES
 from pipeline.user_cache import faces_cache
 
 log = logging.getLogger("refinery")
@@ -61,6 +63,9 @@ def find(
     if not embedder:
         detector, embedder, flip = _models_of(root, flip) if is_root else _small_models(flip)
     _check_place(out, [path for _, path in latest(root).options.sources.values()] if is_root else [root])
+    check_out(
+        out, re.compile(re.escape(SHEET_MARK)), kind="a sheet of `refinery find`", roots=[root] if is_root else []
+    )
     face_detector = OnnxDetector(find_model(detector, "detector") if detector else str(DETECTOR))
     model = load_embedder(embedder, flip)
     query = read_face(photo, face_detector, aligned=aligned)

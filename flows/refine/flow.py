@@ -31,6 +31,7 @@ from flows.cli.options import (
     Sources,
     TestSets,
     Undecided,
+    WithoutLostAnswers,
 )
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
@@ -41,6 +42,7 @@ from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_cand
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos, build_quality_tables
 from flows.refine.test_sets import embed_test_set, index_test_set
+from pipeline.lost_answers import check_answers
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
@@ -67,7 +69,7 @@ EARLY_RATES = {
 
 def _check(options: Mapping[str, Any]) -> None:
     """Raise UserError for mistakes in the options of refine."""
-    RefineRequest.parse(**{name: value for name, value in options.items() if name != "root"})
+    RefineRequest.parse(**{n: value for n, value in options.items() if n not in ("root", "without_lost_answers")})
 
 
 @recorded_flow("refine", check=_check)
@@ -93,6 +95,7 @@ def refine(
     memory: Memory = "",
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    without_lost_answers: WithoutLostAnswers = False,
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
@@ -120,6 +123,8 @@ def refine(
         identity_level=identity_level,
     )
     with root_lock(root):
+        if not without_lost_answers:
+            check_answers(root)
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)

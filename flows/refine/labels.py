@@ -4,11 +4,13 @@ Only the labels table is read, and no library heavier than pyarrow is imported.
 """
 
 import errno
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from flows.cli.options import OutFile, Root
+from flows.cli.out_file import check_out
 from flows.cli.result import Result
 from pipeline import refinement
 from pipeline.errors import UserError
@@ -17,6 +19,7 @@ from pipeline.tables.table import Table
 from pipeline.whole_files import whole_file
 
 COLUMNS = ("key", "claimed", "identity", "reason", "score")
+HEADER = re.compile(rb"\A" + "\t".join(COLUMNS).encode() + rb"\r?\n")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def labels(root: Root, out: OutFile) -> LabelsFile:
     table = refinement.latest(root).labels
     if not out.name:
         raise UserError(f"cannot write {str(out)!r}: give --out a file in a folder that exists")
+    check_out(out, HEADER, kind="a list of labels", roots=[root])
     try:
         if not out.parent.is_dir():
             raise NotADirectoryError(errno.ENOENT, "no such folder")

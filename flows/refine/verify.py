@@ -1,6 +1,7 @@
 """`refinery verify`: reads every file of a root or an export and checks that its bytes are those that were written."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,15 @@ import typer
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
-from pipeline.refined.export import FILE_DIGESTS
+from pipeline.refined.export import FILE_DIGESTS, MANIFEST
 from pipeline.refinement import FILE
 from pipeline.tables import storage
 from pipeline.tables.digests import AGAIN
-from pipeline.verification import MANIFEST, Fault, fault_of, files_of_export, files_of_root, is_export
+from pipeline.verification import DIGEST_NAMED, Fault, fault_of, files_of_export, files_of_root, is_export
 from trainer.whole_file import BEST, LAST, is_whole
+
+CHECKPOINTS = "checkpoints"  # the group of a training's checkpoints
+EXPORT_AGAIN = "export the data set again"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ def verify(
 ) -> VerifiedFiles:
     """Check every file of a root or an export against the digest with which it was written.
 
-    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. Of an export: its
-    data files, or every face of an export of folders.
+    Of a root: all tables, people's answers, the questions sent, and the checkpoints of trainings. A damaged file of a
+    table is set aside, so that `refine` makes it again. Of an export: all its files.
     """
     exported = is_export(path)
     files = partial(files_of_export, Path(path)) if exported else partial(files_of_root, path)
@@ -62,7 +66,7 @@ def verify(
     total = sum(1 for _ in files()) + len(checkpoints)
     if not total:
         raise UserError(f"{path} holds neither {FILE} nor {MANIFEST} nor {FILE_DIGESTS}: give a root, or an export")
-    faults, checked = [], Counter(checkpoints=len(checkpoints))
+    faults, checked = [], Counter({CHECKPOINTS: len(checkpoints)})
     with stage_progress("verify", total=total, unit="files") as advance:
         for file in files():
             checked[file.group] += 1
@@ -71,7 +75,17 @@ def verify(
             advance(1)
         for name in checkpoints:
             if not is_whole(Path(path) / name):
-                faults.append(Fault("checkpoints", name, "other bytes than were written"))
+                faults.append(Fault(CHECKPOINTS, name, "other bytes than were written"))
             advance(1)
-    again = "export the data set again" if exported else f"{AGAIN}; a training's checkpoint: train again"
-    return VerifiedFiles(dict(sorted(checked.items())), faults, again)
+    return VerifiedFiles(dict(sorted(checked.items())), faults, EXPORT_AGAIN if exported else _advice(faults))
+
+
+def _advice(faults: Sequence[Fault]) -> str:
+    """What to do about the faults of a root."""
+    groups = {fault.group for fault in faults}
+    advice = {
+        "what is wrong in ledger/ and asked/ cannot be made again: put it back from a backup": groups & {*DIGEST_NAMED},
+        AGAIN: groups - {*DIGEST_NAMED, CHECKPOINTS},
+        "a training's checkpoint: train again": groups & {CHECKPOINTS},
+    }
+    return "; ".join(text for text, about in advice.items() if about)

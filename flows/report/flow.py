@@ -3,6 +3,7 @@
 The root's tables are read shard by shard; faces are read only for the findings that are shown.
 """
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,19 @@ from typing import Annotated
 import typer
 
 from flows.cli.options import NONE_GIVEN, Against, Groups, OutFile, Root
+from flows.cli.out_file import check_out
 from flows.cli.result import Result
 from flows.report.comparison_page import comparison_page
 from flows.report.refinement_page import refinement_page
 from flows.report.result_charts import is_evaluation
 from pipeline.errors import UserError
 from pipeline.report.charts.drawing import write_charts
-from pipeline.report.html.page import render
+from pipeline.report.html.page import GENERATOR, render
 from pipeline.review.groups import read_groups
 from pipeline.whole_files import write_whole
 
 MEGABYTE = 1_000_000
+PAGE = re.compile(rb"\A<!doctype html>[^\n]{,200}" + re.escape(GENERATOR.encode()))
 NO_FILES: list[Path] = []  # never changed
 
 
@@ -72,6 +75,7 @@ def report(
         raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
     if photo_megabytes and against:
         raise UserError("--photo-megabytes with --against: give --photo-megabytes for a report of one root")
+    check_out(out, PAGE, kind="a page of `refinery report`", roots=[root, *against])
     max_bytes = int(megabytes * MEGABYTE)
     if against:
         page = comparison_page(root, against[0], per_kind=each, max_bytes=max_bytes)
@@ -85,11 +89,12 @@ def report(
             max_bytes=max_bytes,
             photo_bytes=int(photo_megabytes * MEGABYTE),
         )
+    content = render(page).encode("utf-8", "replace")
     try:
-        write_whole(out, render(page))
+        write_whole(out, content)
     except OSError as error:
         raise UserError(f"cannot write {out} ({error.strerror or error}): give --out a file to write") from None
     if plots:
         write_charts(page.charts, Path(plots))
-    size = out.stat().st_size / MEGABYTE
+    size = len(content) / MEGABYTE
     return ReportFile(str(out), size, page.entries, page.faces, len(page.charts), time.monotonic() - started)

@@ -1,6 +1,7 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +58,8 @@ class TrainedModel(Result):
 
     def lines(self) -> list[str]:
         """The size of the training, and what to run next."""
-        trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates, last loss {self.loss:.3f}"
+        loss = f", last loss {self.loss:.3f}" if isfinite(self.loss) else ""  # the log that had it may be lost
+        trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates{loss}"
         return [
             trained,
             f"next: refinery evaluate {self.model} --test-set TEST_SET",

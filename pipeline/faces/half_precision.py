@@ -11,7 +11,7 @@ import onnx
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.prelu import MAX_BYTES
-from pipeline.tables import storage
+from pipeline.whole_files import write_whole
 
 
 def write_half_precision(model: str, out: str | Path) -> int:
@@ -32,15 +32,33 @@ def write_half_precision(model: str, out: str | Path) -> int:
         single = onnx.load(model)
     except Exception as error:  # noqa: BLE001  for example, a file of weights is missing
         raise _conversion_error(model, error) from None
-    if not any(w.data_type == onnx.TensorProto.FLOAT for w in single.graph.initializer):
+    if not _has_single_precision(single):
         raise UserError(f"{model} has no weights in single precision: give a model that has")
     try:
         data: bytes = convert_float_to_float16(single, keep_io_types=True).SerializeToString()
     except Exception as error:  # noqa: BLE001  the converter raises many kinds of errors
         raise _conversion_error(model, error) from None
-    target = Path(out).absolute()
-    storage.put(str(target.parent), target.name, data)
+    try:
+        write_whole(Path(out), data)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {out} ({error.strerror or error}): give a folder that can be written to"
+        ) from None
     return len(data)
+
+
+def is_half_precision(file: Path) -> bool:
+    """Whether a file is an ONNX model whose weights are in half precision."""
+    try:
+        model = onnx.load(file, load_external_data=False) if file.is_file() else None
+    except Exception:  # noqa: BLE001  the reader raises many kinds of errors
+        return False
+    kinds = {w.data_type for w in model.graph.initializer} if model else set()
+    return onnx.TensorProto.FLOAT16 in kinds and onnx.TensorProto.FLOAT not in kinds
+
+
+def _has_single_precision(model: onnx.ModelProto) -> bool:
+    return any(w.data_type == onnx.TensorProto.FLOAT for w in model.graph.initializer)
 
 
 def _conversion_error(model: str, error: Exception) -> UserError:

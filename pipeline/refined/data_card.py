@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.refined import change_lists, reasons
+from pipeline.refined.export import CARD
 from pipeline.refined.review_summary import ReviewSummary
 from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
 from pipeline.refinement import Refinement
@@ -39,7 +40,7 @@ def write_card(
     """
     change_lists.write_change_lists(refinement, folder)
     text = card_text(refinement, review, photos=photos, identities=identities, command=command)
-    (folder / "README.md").write_text(text, "utf-8")
+    (folder / CARD).write_text(text, "utf-8")
 
 
 def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:

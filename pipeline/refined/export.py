@@ -4,7 +4,6 @@ An export is written to a temporary folder, which is renamed when it is complete
 exported.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +11,20 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
+from pipeline.refined.change_lists import FOLDER as CHANGES
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.sources.text_lists import write_table
-from pipeline.tables.digests import content_digest, digest_of_file, read_checked
+from pipeline.tables.digests import content_digest, digest_of_file, read_checked, sealed
+from pipeline.tables.storage import json_bytes
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_folder
 
 FORMATS = ("parquet", "recordio", "folder")
-FILE_DIGESTS = "digests.tsv"  # in an export of folders: path and digest of each face
+FILE_DIGESTS = "digests.tsv"  # in an export of folders: path and digest of each face, then of the other files
+MANIFEST = "manifest.json"  # in any other export: the same of its files of data (shards) and of the others (files)
+IDENTITIES, CARD = "identities.tsv", "README.md"
+OWN_NAMES = {name.casefold() for name in (FILE_DIGESTS, MANIFEST, IDENTITIES, CARD, CHANGES)}
+Files = list[dict[str, object]]  # path and digest of each
 LAYOUTS = ("identity_ranges", "plain")
 
 
@@ -41,20 +46,28 @@ def export(
     """
     if format not in FORMATS:
         raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
-    with _complete_folder(Path(out)) as folder, stage_progress("export", total=len(table.shards)) as tick:
-        if format == "parquet":
-            _write_parquet(table, folder, tick)
-        elif format == "recordio":
-            names = identities.read(["identity"])["identity"].to_pylist()
-            write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
-            _write_manifest(folder, len(table))
-        else:
-            _write_folders(table, folder, tick)
-        with open(folder / "identities.tsv", "w", newline="", encoding="utf-8") as stream:
-            rows = ((r["label"], _one_line(r["identity"]), r["photos"]) for r in identities.read().to_pylist())
-            write_table(stream, ("label", "identity", "photos"), rows)
+
+    def described() -> Files:
+        """Writes the files beside the data, and returns their paths and digests."""
+        _write_identities(identities, folder)
         if card:
             card(folder)
+        paths = [folder / IDENTITIES, folder / CARD, *sorted((folder / CHANGES).glob("*"))]
+        names = [str(path.relative_to(folder)) for path in paths if path.exists()]
+        return [{"path": name, "digest": digest_of_file(str(folder), name)} for name in names]
+
+    with _complete_folder(Path(out)) as folder, stage_progress("export", total=len(table.shards)) as tick:
+        if format == "folder":
+            _write_folders(table, folder, tick, described)
+            return len(table)
+        if format == "parquet":
+            shards, columns = _write_parquet(table, folder, tick), {"schema": table.manifest["schema"]}
+        else:
+            names = identities.read(["identity"])["identity"].to_pylist()
+            write_record_io(folder, _samples(table, tick), layout=layout, names=names)  # type: ignore[arg-type]
+            shards, columns = _files_with_digests(folder), {}
+        manifest = {"table": "refined", "rows": len(table), "shards": shards, "files": described(), **columns}
+        (folder / MANIFEST).write_bytes(json_bytes(sealed(manifest)))
     return len(table)
 
 
@@ -72,23 +85,26 @@ def _complete_folder(out: Path) -> Iterator[Path]:
         ) from error
 
 
-def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+def _write_parquet(table: Table, folder: Path, tick: Callable[[int], None]) -> Files:
+    """Write the table's shards, and return their paths, digests and numbers of rows."""
     files = []
     for i, shard in enumerate(table.shards):
         name = f"part-{i:05d}.parquet"
         (folder / name).write_bytes(read_checked(table.root, shard.path, shard.digest))
         files.append({"path": name, "digest": shard.digest, "rows": shard.rows})
         tick(shard.rows)
-    manifest = {"table": "refined", "rows": len(table), "schema": table.manifest["schema"], "shards": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return files
 
 
-def _write_manifest(folder: Path, photos: int) -> None:
-    """Write the digests of all files in a folder, for `refinery verify`."""
+def _files_with_digests(folder: Path) -> Files:
     names = sorted(path.name for path in folder.iterdir())
-    files = [{"path": name, "digest": digest_of_file(str(folder), name)} for name in names]
-    manifest = {"table": "refined", "rows": photos, "shards": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    return [{"path": name, "digest": digest_of_file(str(folder), name)} for name in names]
+
+
+def _write_identities(identities: Table, folder: Path) -> None:
+    with open(folder / IDENTITIES, "w", newline="", encoding="utf-8") as stream:
+        rows = ((r["label"], _one_line(r["identity"]), r["photos"]) for r in identities.read().to_pylist())
+        write_table(stream, ("label", "identity", "photos"), rows)
 
 
 def _samples(table: Table, tick: Callable[[int], None]) -> Iterator[Sample]:
@@ -99,9 +115,13 @@ def _samples(table: Table, tick: Callable[[int], None]) -> Iterator[Sample]:
         tick(len(rows))
 
 
-def _write_folders(table: Table, folder: Path, tick: Callable[[int], None]) -> None:
+def _write_folders(table: Table, folder: Path, tick: Callable[[int], None], described: Callable[[], Files]) -> None:
+    def rows() -> Iterator[tuple[object, object]]:
+        yield from _written_faces(table, folder, tick)
+        yield from ((file["path"], file["digest"]) for file in described())
+
     with open(folder / FILE_DIGESTS, "w", newline="", encoding="utf-8") as stream:
-        write_table(stream, ("path", "digest"), _written_faces(table, folder, tick))
+        write_table(stream, ("path", "digest"), rows())
 
 
 def _written_faces(table: Table, folder: Path, tick: Callable[[int], None]) -> Iterator[tuple[str, str]]:
@@ -118,10 +138,14 @@ def _written_faces(table: Table, folder: Path, tick: Callable[[int], None]) -> I
 
 
 def safe_name(identity: str, label: int) -> str:
-    """The name of an identity's folder: the identity, if not a safe file name changed and with ~label at its end."""
+    """The name of an identity's folder: the identity; if it is no safe file name, changed and with ~label at its end.
+
+    Names of the export's own files are not safe, in capitals or not: some disks take both for one name.
+    """
     name = re.sub(r"[/\\\x00-\x1f\x7f]", "_", identity).lstrip(".")
     name = name.encode()[:200].decode(errors="ignore")
-    return name if name == identity and "~" not in name else f"{name or 'identity'}~{label}"
+    is_safe = name == identity and "~" not in name and name.casefold() not in OWN_NAMES
+    return name if is_safe else f"{name or 'identity'}~{label}"
 
 
 def _suffix(data: bytes) -> str:

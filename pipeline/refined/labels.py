@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import schema
+from pipeline.lost_answers import check_answers
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
@@ -20,7 +21,7 @@ from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
 from pipeline.refined.resolve_steps.merge_persons import without_contradictions
 from pipeline.refined.verdicts import match_answers, noise_tables, with_implied_answers
-from pipeline.refinement import Account, Refinement, latest, publish
+from pipeline.refinement import Account, Refinement, latest, ledger_files, publish
 from pipeline.tables.build import Workers
 from pipeline.tables.build import build as build_table
 from pipeline.tables.table import Shard, Table, read_shard, read_shards, read_slice
@@ -102,11 +103,12 @@ def _slices(resolved: Shard, photos: Table) -> list[tuple[Shard, int, int]]:
 
 
 def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Refinement:
-    """The root's refinement with labels made again from these verdicts; it is published if any of its tables changed.
+    """The root's refinement with labels made again from these verdicts; published if a table or the ledger changed.
 
-    verdicts: people's, columns as ANSWERS.
+    verdicts: people's, columns as ANSWERS. Raises UserError where answers are gone with which the refinement was made.
     """
     refinement = latest(root)
+    check_answers(root)
     labelling = label(
         root,
         refinement.photos,
@@ -117,7 +119,8 @@ def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Re
         workers=workers,
     )
     updated = labelling.updated(refinement)
-    return refinement if updated.tables == refinement.tables else publish(root, updated)
+    is_same = updated.tables == refinement.tables and list(refinement.ledger) == ledger_files(root)
+    return refinement if is_same else publish(root, updated)
 
 
 def decide_shard(

@@ -7,7 +7,7 @@ REMOVED = {
     "outlier": "the face is not the person of its claimed identity",
     "mixed": "no person could be found among the photos of its claimed identity",
     "misplaced": "the face is the person of another identity, which is not kept either",
-    "duplicate": "the same picture is kept under the same identity already",
+    "duplicate": "another photo of its claimed identity is the same picture, and is kept",
     "conflict": "the same picture is claimed by two identities",
     "overlap": "the person, or the picture, is in a test set",
     "too_few": "too few photos of its identity are left",

@@ -62,6 +62,7 @@ def resolve(
      9. overlap      a person of a test set is removed with all persons merged with it; so is a picture of a test set.
     10. too_few      the photos of an identity that has fewer than min_faces left are removed: a single face cannot be
                      compared with another one.
+    11. duplicates of a photo that a later step removed get the reason of that step: none of the picture is kept.
     """
     if undecided not in ("keep", "drop"):
         raise ValueError(f"undecided is keep or drop, not {undecided!r}")
@@ -81,6 +82,7 @@ def resolve(
     final = np.where(fates.person >= 0, merged[fates.person], -1)
     few = np.bincount(final[final >= 0], minlength=len(numbers)) < min_faces
     fates.remove(np.flatnonzero((final >= 0) & few[final]), "too_few")
+    removals.follow_originals(fates, acting["duplicate"], acting["conflict"])
     return _labels(claims, findings, fates, merged, sorted(numbers, key=numbers.__getitem__))
 
 

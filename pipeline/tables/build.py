@@ -51,7 +51,13 @@ def build(
     """
     params = params or {}
     names = table_names(name, parts, version=version, schema=schema, params=params)
-    if (table := _complete_table(root, names)) is not None:  # a table without rows is false
+    content = {
+        "table": name,
+        "version": version,
+        "schema": {field.name: str(field.type) for field in schema},
+        "params": plain_value(params),
+    }
+    if (table := _complete_table(root, names, content)) is not None:  # a table without rows is false
         log.info("%s: found, %d rows", name, len(table))
         return table
     shards = existing_shards(root, name, set(names.paths))
@@ -66,24 +72,24 @@ def build(
     ]
     shards |= _make_shards(jobs, name, len(parts), workers)
     remove_marks(root, names)
-    manifest = {
-        "table": name,
-        "version": version,
-        "schema": {field.name: str(field.type) for field in schema},
-        "params": plain_value(params),
-        "inputs": sorted({s.path.rsplit("/", 1)[0] for s in shards_in([parts, params])}),
-    }
-    return _write_manifest(root, names, manifest, [shards[path] for path in names.paths])
+    inputs = sorted({s.path.rsplit("/", 1)[0] for s in shards_in([parts, params])})
+    return _write_manifest(root, names, content | {"inputs": inputs}, [shards[path] for path in names.paths])
 
 
-def _complete_table(root: str, names: TableNames) -> Table | None:
-    """The table of these names; None where it does not exist yet, or where its manifest or a shard is not whole."""
+def _complete_table(root: str, names: TableNames, content: Mapping[str, Any]) -> Table | None:
+    """The table of these names; None where it does not exist yet, or where its manifest or a shard is not whole.
+
+    content: what its manifest says of how the table is made.
+    """
     try:
         table = load(root, names.table, names.address)
     except DamagedFile as error:
         log.warning("%s: the manifest is made again (%s)", names.table, error)
         return None
     if table is None:
+        return None
+    if storage.json_bytes({key: table.manifest.get(key) for key in content}) != storage.json_bytes(dict(content)):
+        log.warning("%s: the manifest %s is not what was written, and is made again", names.table, names.address)
         return None
     missing = set(names.paths).difference(storage.list_files(root, names.table))
     if missing:

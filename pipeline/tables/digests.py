@@ -6,11 +6,13 @@ A file with wrong bytes is set aside under a name of its own, so that the stage 
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.tables import storage
 
 DAMAGED = ".damaged"  # ends the name of a file that was set aside
+SEAL = "digest"  # the key of a JSON object that holds the digest of all others
 AGAIN = "run `refinery refine` with the options of before: it is made again, and all else is found"
 
 
@@ -54,6 +56,17 @@ def read_checked(root: str, name: str, digest: str) -> bytes:
     )
 
 
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """A JSON object with one more key: a digest of its content."""
+    return {**value, SEAL: content_digest(storage.json_bytes(value))}
+
+
+def is_as_sealed(value: dict[str, Any]) -> bool:
+    """Whether the content of a JSON object is that of which sealed() took the digest; true where it has no digest."""
+    content = {key: item for key, item in value.items() if key != SEAL}
+    return SEAL not in value or value[SEAL] == content_digest(storage.json_bytes(content))
+
+
 def named_by_digest(root: str, folder: str, *, what: str) -> Iterator[bytes]:
     """The bytes of every Parquet file in a folder of a root, in the order of their names, which are their digests.
 
@@ -68,8 +81,10 @@ def named_by_digest(root: str, folder: str, *, what: str) -> Iterator[bytes]:
             yield data
 
 
-def set_aside(root: str, name: str) -> None:
-    """Give a file another name, where that is allowed, so that it is no longer found."""
+def set_aside(root: str, name: str) -> bool:
+    """Give a file another name, so that it is no longer found; whether that was allowed."""
     files, base = storage.open_root(root)
     with suppress(OSError):  # on a disk that cannot be written to the message alone has to do
         files.move(f"{base}/{name}", f"{base}/{name}{DAMAGED}")
+        return True
+    return False

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from flows.refine.clean import clean
+from flows.refine.verify import verify
 from pipeline.errors import UserError
 from pipeline.refinement import former_tables, latest, unreferenced_files
 from pipeline.root_lock import RootBusyError, root_lock
 from tests.builders.processes.lock_holder import lock_holder
-from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.drawn_refinement import drawn_root, refined
 
 KILLED = """
 import os, pathlib, signal, sys
@@ -70,9 +71,7 @@ def test_nothing_is_removed_while_the_root_is_locked(tmp_path: Path, monkeypatch
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a refinement, which no test may change."""
-    root = tmp_path_factory.mktemp("finished")
-    refined(str(root))
-    return root
+    return drawn_root(tmp_path_factory)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +103,7 @@ def test_a_damaged_refinement_file_is_a_user_error_and_is_no_obstacle(
     root = shutil.copytree(finished, tmp_path / "root")
     file = root / "refinement.json"
     content = json.loads(file.read_text())
+    del content["digest"]  # as an earlier version wrote it: nothing but the values shows the damage
     inner = content
     for key in path[:-1]:
         inner = inner[key]
@@ -115,3 +115,32 @@ def test_a_damaged_refinement_file_is_a_user_error_and_is_no_obstacle(
     with pytest.raises(UserError, match=r"refinement\.json is damaged .*: run `refinery refine"):
         latest(str(root))
     former_tables(str(root))
+
+
+def test_another_number_in_the_refinement_file_is_noticed_and_a_file_without_digest_is_read(
+    finished: Path, tmp_path: Path
+) -> None:
+    """One bit makes another number of it, which no check of types would notice."""
+    root = shutil.copytree(finished, tmp_path / "root")
+    file, kept = root / "refinement.json", latest(str(finished)).account.kept
+    right = file.read_text()
+    file.write_text(right.replace(f'"kept": {kept}', f'"kept": {kept ^ 1}'))
+    with pytest.raises(UserError, match="its content is not what was written"):
+        latest(str(root))
+    assert [fault.name for fault in verify(str(root)).faults] == ["refinement.json"]
+    content = json.loads(right)
+    assert content.pop("digest")
+    del content["ledger"]
+    file.write_text(json.dumps(content))
+    assert latest(str(root)).account == latest(str(finished)).account
+    assert not verify(str(root)).faults
+
+
+def test_verify_tells_that_the_refinement_file_is_gone(finished: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(finished, tmp_path / "root")
+    (root / "refinement.json").unlink()
+    verified = verify(str(root))
+    assert [(fault.name, fault.what.partition(";")[0]) for fault in verified.faults] == [("refinement.json", "missing")]
+    assert verified.exit_status() == 1
+    shutil.rmtree(root / "labels")  # as in a first run that has not come to its end
+    assert verify(str(root)).exit_status() == 0

@@ -72,3 +72,24 @@ def test_a_name_is_given_only_after_its_bytes_are_on_the_disk(tmp_path: Path, mo
     write_whole(tmp_path / "a", b"x")
     assert synced[0].startswith(".a.")
     assert synced[-1] == tmp_path.name
+
+
+def test_a_link_to_an_empty_folder_stays_and_the_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    with whole_folder(tmp_path / "link") as temporary:
+        (temporary / "file").write_text("x")
+    assert (tmp_path / "link").is_symlink()
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="links to open files are Linux's")
+def test_an_open_file_is_written_where_it_stands(tmp_path: Path) -> None:
+    """As /dev/stdout does, the link leads to an open file; what the file held stays, and later writes follow."""
+    with open(tmp_path / "open", "wb", buffering=0) as stream:
+        (tmp_path / "stdout").symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        stream.write(b"before ")
+        write_whole(tmp_path / "stdout", b"data ")
+        stream.write(b"after")
+    assert (tmp_path / "open").read_bytes() == b"before data after"
+    assert {p.name for p in tmp_path.iterdir()} == {"open", "stdout"}

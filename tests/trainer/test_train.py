@@ -58,6 +58,35 @@ def test_a_finished_training_is_read_and_not_repeated(trained: TrainingResult, d
     assert {p: p.stat().st_mtime_ns for p in out.glob("*.pt")} == before
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("result.json", "missing"),
+        ("result.json", "empty"),
+        ("result.json", "another number"),
+        ("model.onnx", "missing"),
+        ("model.onnx", "another number"),
+    ],
+)
+def test_what_is_damaged_of_a_finished_training_is_written_again(
+    trained: TrainingResult, data: Path, tmp_path: Path, name: str, damage: str
+) -> None:
+    out = shutil.copytree(trained.checkpoint.parent, tmp_path / "out")
+    whole = {file: (out / file).read_bytes() for file in ("result.json", "model.onnx", "last.pt")}
+    if damage == "missing":
+        (out / name).unlink()
+    else:
+        middle, end = len(whole[name]) // 2, len(whole[name])
+        part = {"empty": 0, "cut short": middle, "another number": end}[damage]
+        changed = whole[name].replace(b'"photos": 64', b'"photos": 65') if name == "result.json" else whole[name]
+        if changed == whole[name]:
+            changed = changed[:middle] + bytes([changed[middle] ^ 1]) + changed[middle + 1 :]
+        (out / name).write_bytes(changed[:part])
+    result = train(RUN, data, out, device="cpu")
+    assert result == replace(trained, checkpoint=out / "last.pt", onnx=out / "model.onnx")
+    assert {file: (out / file).read_bytes() for file in whole} == whole
+
+
 @pytest.mark.slow
 def test_a_killed_training_that_continues_ends_with_the_same_weights(whole: Path, tmp_path: Path) -> None:
     data, broken = whole.parent / "data", tmp_path / "broken"

@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pipeline.whole_files import write_whole
 
 log = logging.getLogger("refinery")
+LOG = "log.jsonl"
 
 
 class TrainingLog:
@@ -25,8 +26,8 @@ class TrainingLog:
         self.first_updates = self.last_updates = updates
         self.first_time = self.last_time = time.monotonic()
         if out:
-            _drop_lines_after(out / "log.jsonl", updates)
-            self.lines = open(out / "log.jsonl", "a", encoding="utf-8")  # noqa: SIM115  closed by close()
+            _drop_lines_after(out / LOG, updates)
+            self.lines = open(out / LOG, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
             self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
     def log_update(self, updates: int, **numbers: float) -> None:
@@ -71,6 +72,15 @@ class TrainingLog:
         self.lines.flush()
         for name, value in numbers.items():
             self.board.add_scalar(name, value, updates)
+
+
+def logged_loss(file: Path, updates: int) -> float:
+    """The loss that a log.jsonl gives for the update of this number; nan where it has none."""
+    loss = math.nan
+    for line in file.read_text("utf-8", "replace").splitlines() if file.exists() else ():
+        if _step(line) == updates and isinstance(number := json.loads(line).get("loss"), float):
+            loss = number
+    return loss
 
 
 def _drop_lines_after(file: Path, updates: int) -> None:

@@ -1,9 +1,11 @@
 """The two lists of noisy photos of MegaFace, in the format of those that InsightFace published: one photo per line."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from flows.cli.out_file import check_out
 from pipeline.errors import UserError
 from pipeline.sources.photo_names import folded_path
 from pipeline.sources.survey import examples
@@ -43,6 +45,12 @@ def log_unmatched(list_name: str, unmatched: Collection[str]) -> None:
     """Log how many names of a list no photo of the data has, with examples."""
     if unmatched:
         log.warning("%s names %d photos that are not there: %s", list_name, len(unmatched), examples(sorted(unmatched)))
+
+
+def check_lists(folder: Path, root: str) -> None:
+    """Raise UserError where the lists would replace other files, such as published lists, which have the same names."""
+    for name in (PROBE_LIST, DISTRACTOR_LIST):
+        check_out(folder / name, re.compile(rb"\A" + re.escape(HEAD.encode())), kind="of this command", roots=[root])
 
 
 def write_lists(folder: Path, lists: Mapping[str, Iterable[str]]) -> None:

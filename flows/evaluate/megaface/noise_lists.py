@@ -19,6 +19,7 @@ from flows.cli.result import Result
 from flows.evaluate.megaface.noise_list_files import (
     DISTRACTOR_LIST,
     PROBE_LIST,
+    check_lists,
     compared_name,
     distractor_name,
     log_unmatched,
@@ -96,6 +97,7 @@ def megaface(
     """List the noisy photos of a refined MegaFace, and measure identification with and without them."""
     if not 0 < distractor_far < 0.5:
         raise UserError(f"--distractor-far {distractor_far:g}: give a share between 0 and 0.5")
+    check_lists(out, root)
     theirs = {name: read_list(Path(published, name)) for name in (PROBE_LIST, DISTRACTOR_LIST)} if published else {}
     refinement = latest(root)
     x, person, keys, noisy = _probes(refinement)

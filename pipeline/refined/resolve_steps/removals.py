@@ -4,9 +4,13 @@ Persons are numbered, claimed identities first; `numbers` has the number of each
 the person that each is merged into (see merge_targets).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
+
+MAX_DUPLICATES = 8  # of which each is a duplicate of the next: copies name the best one, so longer chains are rare
 
 
 def remove_outliers(fates: PhotoFates, outliers: ActingFindings) -> None:
@@ -24,6 +28,31 @@ def remove_mixed(fates: PhotoFates, claimed: Indices, numbers: dict[str, int], m
     finding = {numbers[s]: row for s, row in zip(mixed.subjects, mixed.rows.tolist(), strict=True) if s in numbers}
     rows = np.flatnonzero(np.isin(claimed, sorted(finding)) & (fates.reason == ""))
     fates.remove(rows, "mixed", np.array([finding[i] for i in claimed[rows].tolist()], np.int64))
+
+
+def follow_originals(fates: PhotoFates, duplicates: ActingFindings, conflicts: ActingFindings) -> None:
+    """Give photos removed as duplicates the reason for which their original was removed, where none of them is kept.
+
+    duplicates: subject: a duplicate; object: its original, the best photo of the picture. conflicts: either of the two
+    may have been removed as the duplicate of the other. An original that is itself a duplicate stands for its own.
+    """
+    original = np.full(len(fates.person), -1, np.int64)
+    pairs: list[tuple[Indices, Sequence[str | None], Sequence[str | None]]] = [
+        (duplicates.rows, duplicates.subjects, duplicates.objects),
+        (conflicts.rows, conflicts.subjects, conflicts.objects),
+        (conflicts.rows, conflicts.objects, conflicts.subjects),
+    ]
+    for findings, removed, kept in pairs:
+        rows, originals = fates.rows_of(removed), fates.rows_of(kept)
+        acted = (rows >= 0) & (originals >= 0) & (fates.finding[rows] == findings) & (fates.reason[rows] == "duplicate")
+        original[rows[acted]] = originals[acted]
+    rows = np.flatnonzero(original >= 0)
+    target = original[rows]
+    for _ in range(MAX_DUPLICATES):
+        target = np.where(original[target] >= 0, original[target], target)
+    follows = (fates.person[target] < 0) & (fates.reason[target] != "duplicate")
+    rows, target = rows[follows], target[follows]
+    fates.reason[rows], fates.finding[rows] = fates.reason[target], fates.finding[target]
 
 
 def remove_conflicts(fates: PhotoFates, merged: Indices, conflicts: ActingFindings, *, both: bool) -> None:

@@ -19,6 +19,7 @@ DIALOG = (
     '<p><a target="_blank" rel="noreferrer">the whole photo</a></p>'
     '<form method="dialog"><button autofocus>Close</button></form></dialog>'
 )
+GENERATOR = '<meta name="generator" content="refinery report">'  # shows which program wrote a page
 SENTENCE_LETTERS = 20  # a table cell with more letters gets a minimum width, to be readable on a narrow page
 WIDE_INCHES = 4  # a chart higher than this is as wide as the page
 
@@ -48,7 +49,7 @@ def render(page: ReportPage) -> str:
     parts = "".join(f'<section id="{s.name}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in page.sections)
     title = escape(page.title)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{GENERATOR}'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{title}</title><style>{STYLE}</style></head><body>"

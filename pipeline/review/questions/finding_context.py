@@ -6,6 +6,7 @@ Only the persons and the faces that findings name are held in memory.
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.refinement import Refinement
 from pipeline.review.questions.finding_ref import FindingRef
@@ -64,7 +65,13 @@ def read_context(refinement: Refinement, findings: pa.Table) -> FindingContext:
     claimed_identity, cluster, removal_reason = {}, {}, {}
     for face, claimed, number in rows_of_faces(refinement.clusters, names, ("face_id", "identity", "cluster")):
         claimed_identity[face], cluster[face] = claimed, -1 if number is None else number
-    for face, kept_identity, reason in rows_of_faces(refinement.labels, names, ("face_id", "identity", "reason")):
-        removal_reason[face] = "" if kept_identity else reason
+    ids, subjects = (findings[column].to_pylist() for column in ("finding_id", "subject"))
+    about_one_face = pc.is_in(findings["kind"], value_set=pa.array(["outlier", "misplaced"])).to_pylist()
+    face_of_finding = {i: face for i, face, one in zip(ids, subjects, about_one_face, strict=True) if one}
+    columns = ("face_id", "identity", "reason", "finding_id")
+    for face, kept_identity, reason, finding in rows_of_faces(refinement.labels, names, columns):
+        # a duplicate of an outlier has the outlier's reason and finding: it is asked about once
+        is_duplicate = face_of_finding.get(finding, face) != face
+        removal_reason[face] = "" if kept_identity else "duplicate" if is_duplicate else reason
     sizes = {p.medoid: p.size for p in persons.values()}
     return FindingContext(persons, claimed_identity, cluster, removal_reason, sizes)

@@ -1,8 +1,13 @@
 """A finished refinement of drawn embeddings whose planted noise is known."""
 
+from pathlib import Path
+
+import pytest
+
 from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, publish
+from tests.builders.made_once import made_once
 from tests.builders.tables.drawn_vectors import tables
 from tests.builders.tables.planted_noise import planted_noise
 
@@ -24,3 +29,8 @@ def refined(root: str, seed: int = 0) -> tuple[Refinement, dict[str, tuple[str, 
         options=RefineOptions(aligned=True),
     )
     return publish(root, refinement), world.truth
+
+
+def drawn_root(factory: pytest.TempPathFactory) -> Path:
+    """The root of such a refinement, made once for all tests, which no test may change."""
+    return made_once(factory, "drawn-root", lambda folder: refined(str(folder)))

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flows.refine.verify import verify
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined import shuffle
@@ -15,6 +16,7 @@ from pipeline.refined.export import export, safe_name
 from pipeline.sources.record_io import reader
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
+from tests.builders.file_trees import file_bytes
 from tests.builders.tables.label_shards import IDENTITIES, faces_shard, labels_shard
 
 
@@ -97,6 +99,66 @@ def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -
     assert safe_name("a/b", 3) != safe_name("a_b", 4)
     assert safe_name("..", 1) == "identity~1"
     assert safe_name("x~1", 2) != safe_name("x/", 1)
+    assert safe_name("readme", 3) == "readme"
+
+
+def test_identities_called_like_files_of_an_export_have_folders_of_their_own(tmp_path: Path) -> None:
+    names = ["README.md", "identities.tsv", "digests.tsv", "_changes", "manifest.json", "Readme.MD", "Digests.tsv"]
+    rows = [
+        {"face_id": f"{i}", "key": f"{i}", "identity": name, "label": i, "jpeg": b"\xff\xd8" + name.encode()}
+        for i, name in enumerate(names)
+    ]
+    refined = build(str(tmp_path), "refined", rows_shard, [rows], schema=schema.REFINED)
+    counted = [{"label": i, "identity": name, "photos": 1} for i, name in enumerate(names)]
+    identities = build(str(tmp_path), "identities", rows_shard, [counted], schema=schema.IDENTITIES)
+    export(refined, identities, tmp_path / "out", format="folder", card=write_small_card)
+    assert {f.parent.name: f.read_bytes()[2:].decode() for f in (tmp_path / "out").glob("*/*.jpg")} == {
+        f"{name}~{i}": name for i, name in enumerate(names)
+    }
+    assert not verify(str(tmp_path / "out")).faults
+
+
+def rows_shard(part: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(part, schema=schema.REFINED if "jpeg" in part[0] else schema.IDENTITIES)
+
+
+def write_small_card(folder: Path) -> None:
+    """As the data card of a refinement: a text, and lists in a folder."""
+    (folder / "README.md").write_text("a card")
+    (folder / "_changes").mkdir()
+    (folder / "_changes/removed.tsv").write_text("source\n")
+
+
+@pytest.mark.parametrize("format", ["parquet", "recordio", "folder"])
+def test_every_file_of_an_export_is_checked(tables: tuple, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "out"
+    export(*refined_table(tables, "label"), out, format=format, card=write_small_card)
+    assert not verify(str(out)).faults
+    lists = {"digests.tsv"} if format == "folder" else {"manifest.json"}
+    files = sorted(file_bytes(out).keys() - lists)
+    assert {"README.md", "identities.tsv", "_changes/removed.tsv"} < set(files)
+    assert sum(verify(str(out)).checked.values()) == len(files)
+    for name in [n for n in files if not n.endswith(".jpg")]:
+        whole = (out / name).read_bytes()
+        (out / name).write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        assert verify(str(out)).faults == [("export", name, "other bytes than were written")]
+        (out / name).unlink()
+        assert verify(str(out)).faults == [("export", name, "missing")]
+        (out / name).write_bytes(whole)
+
+
+def test_a_list_of_digests_that_was_changed_or_cut_short_is_noticed(tables: tuple, tmp_path: Path) -> None:
+    refined, identities = refined_table(tables, "label")
+    export(refined, identities, tmp_path / "faces", format="folder")
+    export(refined, identities, tmp_path / "parquet", format="parquet")
+    lines = (tmp_path / "faces/digests.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "faces/digests.tsv").write_text("".join(lines[:5]))
+    with pytest.raises(UserError, match=r"digests.tsv is damaged \(cut short after line 5\)"):
+        verify(str(tmp_path / "faces"))
+    manifest = tmp_path / "parquet/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"rows": 60', '"rows": 61'))
+    with pytest.raises(UserError, match="its content is not what was written"):
+        verify(str(tmp_path / "parquet"))
 
 
 def test_an_export_never_writes_over_what_is_there(tables: tuple, tmp_path: Path) -> None:

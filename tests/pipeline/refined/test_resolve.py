@@ -147,6 +147,36 @@ def test_a_duplicate_is_removed_as_such_even_if_it_is_an_outlier():
     assert resolved["a4"] == (None, "duplicate")
 
 
+@pytest.mark.parametrize(
+    ("findings", "reason"),
+    [
+        ([("outlier", "a1", "ana", "yes")], "outlier"),
+        ([("outlier", "a1", "ana", "no")], "duplicate"),
+        ([("mixed", "ana", None, "yes")], "mixed"),
+        ([("poor", "a1", None, "yes")], "poor"),
+        ([("overlap", "ana", "t", "yes")], "overlap"),
+        ([("misplaced", "a1", "cy", "yes")], "duplicate"),
+        ([("misplaced", "a1", "cy", "yes"), ("overlap", "cy", "t", "yes")], "misplaced"),
+        ([("duplicate", "a1", "a3", "yes"), ("outlier", "a3", "ana", "yes")], "outlier"),
+    ],
+)
+def test_a_duplicate_of_a_photo_that_is_removed_has_its_reason(findings, reason):
+    """`duplicate` says that the same picture is kept."""
+    resolved = labels([("duplicate", "a4", "a1", "yes"), *findings])
+    assert resolved["a4"] == (None, reason)
+    assert (resolved["a1"][0] is None) == (reason != "duplicate")
+
+
+def test_a_single_picture_that_comes_twice_is_too_few():
+    resolved = labels([("duplicate", "d2", "d1", "yes")])
+    assert {resolved[f] for f in ("d1", "d2")} == {(None, "too_few")}
+
+
+def test_of_a_conflict_in_a_merged_person_that_is_removed_no_photo_counts_as_duplicate():
+    findings = [("conflict", "b1", "c1", "unsure"), ("merge", "bo", "cy", "yes"), ("overlap", "cy", "t", "yes")]
+    assert labels(findings)["b1"] == (None, "overlap")
+
+
 def test_a_conflict_is_a_duplicate_when_the_identities_are_merged():
     findings = [("conflict", "b1", "c1", "unsure")]
     assert labels(findings)["b1"] == ("bo", "")

@@ -1,13 +1,17 @@
 """The cases of a refinement: each asks about something that an answer can change, and none is asked twice."""
 
+from dataclasses import replace
+
 from pipeline.refined.labels import label_again
 from pipeline.review.answers.ledger import LedgerRow, append, read
 from pipeline.review.answers.votes import settle
 from pipeline.review.questions.cases import find_cases
 from pipeline.review.questions.question import GRID
 from pipeline.review.questions.queue import DEFAULT_ANSWER_SECONDS, build_queue
+from pipeline.schema import finding_id
 from tests.builders.tables.composed_pages import composed
 from tests.builders.tables.drawn_refinement import refined
+from tests.builders.tables.ledger_rows import row
 
 
 def test_nothing_is_asked_that_an_answer_cannot_change(drawn, drawn_cases):
@@ -44,3 +48,20 @@ def test_where_people_see_a_person_and_the_machine_nobody_every_photo_is_asked_a
     (page,) = composed(refinement, suspects)
     assert set(page.question.left) == kept
     assert "several of these photos" in page.question.title
+
+
+def test_a_duplicate_of_an_outlier_is_not_asked_about_beside_it(tmp_path):
+    root = str(tmp_path)
+    before = refined(root)[0]
+    outliers = {c.finding.subject for c in find_cases(before) if c.finding.kind == "outlier"}
+    rows = before.labels.read().to_pylist()
+    first, second = [r["face_id"] for r in rows if r["reason"] == "outlier" and r["face_id"] in outliers][:2]
+    answer = row(finding_id("duplicate", second, first), "yes", "known", kind="duplicate", subject=second, object=first)
+    append(root, [replace(answer, purpose="truth")])
+    refinement = label_again(root, settle(read(root)).verdicts)
+    labels = {r["face_id"]: r for r in refinement.labels.read().to_pylist()}
+    assert labels[second]["reason"] == "outlier"
+    assert labels[second]["finding_id"] == labels[first]["finding_id"]
+    asked = {c.finding.subject for c in find_cases(refinement) if c.finding.kind == "outlier"}
+    assert first in asked
+    assert second not in asked
