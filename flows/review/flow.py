@@ -146,8 +146,8 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     server, review = server_of(root, url), root_review(root, name)
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))
-    wrong_verdicts = current_audit(root).wrong_verdicts
-    noise = estimate_noise(wrong_verdicts, settlement.verdicts)
+    sample = current_audit(root)
+    noise = estimate_noise(sample, settlement.verdicts)
     projects = StudioClient(server).projects(review)
     result = ReviewStatus(
         group_progress(projects, seconds_per_page(answers)),
@@ -158,7 +158,8 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
         len(settlement.waiting),
         noise,
         noise.high if noise else None,
-        len(wrong_verdicts),
+        len(sample.cases),
+        audit_judged_before=len(sample.judged_before),
         deleted=deleted_projects(root, server, review, projects),
     )
     _show(result, root)

@@ -128,6 +128,7 @@ class ReviewStatus(Result):
     audit: NoiseEstimate | None
     audit_upper: float | None  # the upper end of the 95% interval of the noise that is left
     audit_drawn: int  # photos of the current audit
+    audit_judged_before: int = 0  # of these, photos that people had judged before they were drawn
     deleted: list[str] = field(default_factory=list)  # titles of projects that were deleted on the server
 
     def rows(self) -> list[dict[str, Any]]:
@@ -167,6 +168,11 @@ class ReviewStatus(Result):
     def audit_line(self) -> str:
         """The audit's estimate of the noise left, as a line of text."""
         if self.audit is None:
+            if self.audit_judged_before:
+                return (
+                    f"audit: began anew, after the labels changed; none of {self.audit_drawn} photos judged yet, but "
+                    f"{self.audit_judged_before} that were judged before and count when the others are judged"
+                )
             if self.audit_drawn:
                 return f"audit: none of {self.audit_drawn} photos judged yet"
             return "audit: none drawn yet"

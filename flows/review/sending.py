@@ -10,7 +10,7 @@ from flows.review.root_review import collect_cursors, deleted_projects, remember
 from flows.review.root_server import media_folder
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.machine_views import machine_views
+from pipeline.review.answers.machine_views import findings_with_belief, machine_views
 from pipeline.review.answers.question_log import log_questions, read_question_log
 from pipeline.review.groups import GroupedIdentity, propose_groups
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
@@ -94,9 +94,11 @@ def send_round(
 
 def _log_cases(refinement: Refinement, cases: Sequence[tuple[Case, str]]) -> None:
     """Log cases, each with its group, and the machine's view of them."""
-    log_questions(refinement.root, cases)
-    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
-    ledger.append(refinement.root, views)
+    root = refinement.root
+    log_questions(root, cases)
+    known = findings_with_belief(ledger.read(root))
+    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}", known=known)
+    ledger.append(root, views)
 
 
 def _finished_pages(sent: Sequence[SentTask], cursors: Mapping[str, str]) -> dict[str, int]:

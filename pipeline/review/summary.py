@@ -16,4 +16,4 @@ def summarize_review(root: str) -> ReviewSummary:
 def noise_left(root: str) -> NoiseEstimate | None:
     """The current audit's estimate of the noise left among kept photos; None before people judged an audited photo."""
     verdicts = settle(ledger.read(root), votes=ledger.votes_wanted(root)).verdicts
-    return estimate_noise(current_audit(root).wrong_verdicts, verdicts)
+    return estimate_noise(current_audit(root), verdicts)

@@ -10,8 +10,10 @@ from flows.review.results import CollectedAnswers
 from flows.review.root_review import root_review
 from flows.review.undo import undo
 from pipeline.errors import UserError
+from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.page_templates import CELL, SAME
@@ -108,6 +110,33 @@ def test_a_review_is_restored_from_the_ledger_alone(root: str, server: Server, t
     assert (found.unknown, collect.fn(intact, url=server.url).unknown) == (0, 0)
     assert people(restored) == people(intact) != []
     assert collect.fn(restored, url=server.url).new == 0
+
+
+@pytest.mark.slow
+def test_the_same_answers_give_the_same_labels_after_the_ledger_was_restored(
+    root: str, server: Server, tmp_path: Path
+) -> None:
+    """With the ledger alone, refined again; the audit is not drawn from what the answers left, as if it were new."""
+    restored = str(tmp_path / "restored")
+    shutil.copytree(root, restored)
+    send.fn(root, url=server.url, budget=8, audit=3, votes=3)
+    for annotator in (ANN, BOB, CAT):
+        answer_all(server, root, annotator)
+    collect.fn(root, url=server.url)
+    before, rows = status.fn(root, url=server.url), ledger.read(root)
+    shutil.copytree(Path(root) / "ledger", Path(restored) / "ledger")
+    label_again(restored, settled_verdicts(restored))  # as `refine` does
+    assert latest(restored).labels.read().equals(latest(root).labels.read())
+    assert status.fn(restored, url=server.url).audit == before.audit
+    send.fn(restored, url=server.url, budget=8, audit=3, votes=3)
+    found = collect.fn(restored, url=server.url)
+    assert (found.new, found.changed, found.unknown) == (0, False, 0)
+    assert latest(restored).labels.read().equals(latest(root).labels.read())
+    after = {(r.finding.finding_id, r.belief) for r in ledger.rows_of(ledger.read(restored))}
+    asked = {r.finding.finding_id for r in ledger.rows_of(rows)}
+    assert {r for r in after if r[0] in asked} == {(r.finding.finding_id, r.belief) for r in ledger.rows_of(rows)}
+    assert before.audit is not None
+    assert status.fn(restored, url=server.url).audit in (before.audit, None), "the same, or begun anew"
 
 
 @pytest.mark.slow
