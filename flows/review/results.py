@@ -63,7 +63,7 @@ class SentQuestions(Result):
 class CollectedAnswers(Result):
     """The answers that were collected, the findings they settle, and whether the labels changed."""
 
-    new: int
+    new: int  # answers; an annotator's answers to one finding count once, also over several projects
     unknown: int  # about items that were not sent from this root
     settled: int
     disputed: int
@@ -73,6 +73,7 @@ class CollectedAnswers(Result):
     kept_before: int = 0
     changes: list[FateChange] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)  # titles of projects that were deleted on the server
+    again: int = 0  # answers by annotators who had answered about the same finding before
 
     def lines(self) -> list[str]:
         """The new answers, the settled findings, and what they changed."""
@@ -80,7 +81,8 @@ class CollectedAnswers(Result):
             f"{self.unknown} answers wait: the question log has no notes on their questions; run review send, which "
         )
         return [
-            f"{self.new} new answers",
+            f"{self.new} new answers"
+            + (f", and {self.again} that were changed or given once more" if self.again else ""),
             *([unknown + "writes them anew, and collect again"] if self.unknown else []),
             *(f"{_deleted(title)}; the next review send asks its open questions again" for title in self.deleted),
             f"{self.settled} findings settled by people, {self.disputed} disputed, {self.waiting} wait for a vote",

@@ -15,7 +15,7 @@ from pipeline.review.answers.question_log import log_questions, read_question_lo
 from pipeline.review.groups import GroupedIdentity, propose_groups
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.records import Review, SendCounts, SentTask, Server
+from pipeline.review.label_studio.records import Project, Review, SendCounts, SentTask, Server
 from pipeline.review.label_studio.send import send_questions, sent_tasks
 from pipeline.review.pages.compose import GroupQuestion, shown_faces
 from pipeline.review.pages.photo_views import read_face_views
@@ -34,6 +34,7 @@ PROPOSED_FILE = "asked/proposed.json"
 
 def send_round(
     refinement: Refinement,
+    client: StudioClient,
     server: Server,
     review: Review,
     *,
@@ -43,10 +44,10 @@ def send_round(
 ) -> SentQuestions:
     """Send the questions that are worth most, and withdraw questions that are no longer needed.
 
-    known: groups and titles of identities; annotators: by group, emails to whom questions are assigned where the server
-    can.
+    client: a connection to the server; known: groups and titles of identities; annotators: by group, emails to whom
+    questions are assigned where the server can.
     """
-    root, client = refinement.root, StudioClient(server)
+    root = refinement.root
     ledger.set_votes_wanted(root, limits.votes)
     present = client.projects(review)
     sent = sent_tasks(client, present)
@@ -65,9 +66,8 @@ def send_round(
     )
     cases = [(case, question.group) for question in planned.questions for case in question.cases]
     _log_cases(refinement, cases)
-    groups = {s.project.mark.group for s in sent}
     counts = _send_by_project(
-        refinement, planned, server, review, annotators=annotators, votes=limits.votes, sent_groups=groups
+        refinement, planned, client, review, annotators=annotators, votes=limits.votes, projects=present
     )
     present = client.projects(review)
     remember_projects(root, server, review, present)
@@ -122,26 +122,29 @@ def _waiting_gold(root: str, sent: Sequence[SentTask]) -> int:
 def _send_by_project(
     refinement: Refinement,
     planned: Round,
-    server: Server,
+    client: StudioClient,
     review: Review,
     *,
     annotators: Mapping[str, Sequence[str]],
     votes: int,
-    sent_groups: Collection[str],
+    projects: Sequence[Project],
 ) -> dict[str, SendCounts]:
-    """Send questions project by project: the counts by the project's group; sent_groups: of projects on the server."""
+    """Send questions project by project: the counts by the project's group; projects: those on the server."""
     views = read_face_views(refinement, shown_faces(planned.questions))
-    media = media_folder(refinement.root, server.url)
+    media = media_folder(refinement.root, client.url)
     large_px = LARGE_PHOTO_PX if media else LARGE_PHOTO_IN_TASK_PX
     counts = {}
-    for project_group, repeated, questions in _by_project(planned, sent_groups):
+    for project_group, repeated, questions in _by_project(
+        planned, {p.mark.group for p in projects if p.progress.questions}
+    ):
         counts[project_group] = send_questions(
-            server,
+            client,
             review,
             project_group,
             [q.question for q in questions],
             partial(views.pictures, large_px=large_px),
             wanted_items=planned.wanted_items,
+            projects=projects,
             votes=1 if repeated else votes,
             media=media,
             annotators=annotators.get(project_group.removesuffix(REPEATED), ()),

@@ -10,7 +10,11 @@ def summarize_review(root: str) -> ReviewSummary:
     """The summary of the review in a root; it is empty when the root had no review."""
     rows = ledger.rows_of(ledger.read(root))
     purposes = {row.who: row.purpose for row in rows}  # where one name has several purposes, the last one counts
-    return ReviewSummary({who: p for who, p in purposes.items() if p in DECISIVE_PURPOSES}, noise_left(root))
+    return ReviewSummary(
+        {who: p for who, p in purposes.items() if p in DECISIVE_PURPOSES},
+        noise_left(root),
+        frozenset(row.finding.finding_id for row in rows if row.purpose in ("case", "audit")),
+    )
 
 
 def noise_left(root: str) -> NoiseEstimate | None:

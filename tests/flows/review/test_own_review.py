@@ -1,6 +1,7 @@
 """The review of a root on a real Label Studio: its own questions only, restored from the ledger alone, undone."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.page_templates import CELL, SAME
 from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.question import GRID
+from tests.builders.label_studio.fault_proxy import Proxy
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Annotator
 from tests.builders.made_once import made_once
@@ -87,6 +89,14 @@ def test_the_budget_is_the_number_of_questions(root: str, server: Server) -> Non
     assert 0 < sent.audit <= 12
     assert send.fn(root, url=server.url, budget=30).items == 0
     assert any("every annotator sees" in line for line in sent.lines())
+    with Proxy(server.url) as proxy:
+        send.fn(root, url=proxy.url, budget=30)
+        asked = Counter(line.partition("?")[0] for line in proxy.requests)
+        assert asked["GET /api/projects/"] == 2, "before and after the questions are sent"
+        assert asked["GET /api/current-user/whoami"] == 1
+        proxy.requests.clear()
+        collect.fn(root, url=proxy.url)
+        assert sum(line.startswith("GET /api/projects/?") for line in proxy.requests) == 1
 
 
 @pytest.mark.slow
@@ -151,7 +161,16 @@ def test_a_finished_page_without_a_verdict_is_asked_again(root: str, server: Ser
     assert repeated >= 3
     assert send.fn(root, url=server.url, budget=3, audit=0).repeated == 0, "they wait on the server now"
     answer_all(server, root, CAT)
-    assert collect.fn(root, url=server.url).waiting == 0
+    collected = collect.fn(root, url=server.url)
+    assert collected.waiting == 0
+    # the same annotator answers in the usual project and in that for one more opinion: one answer, like in status
+    undo.fn(root, by=BOB)
+    assert send.fn(root, url=server.url, budget=3, audit=0).repeated >= 3
+    answer_all(server, root, CAT)
+    collected = collect.fn(root, url=server.url)
+    assert collected.new == 0
+    assert collected.again
+    assert "that were changed or given once more" in collected.lines()[0]
 
 
 @pytest.mark.slow
