@@ -142,16 +142,6 @@ def test_any_other_file_is_a_user_error_of_one_line(tmp_path, monkeypatch, data)
     assert not (tmp_path / "HIT").exists()
 
 
-@pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_a_bin_that_is_cut_short_is_told_as_such(tmp_path, protocol):
-    """Wherever it is cut: in a photo, in a number, between two of them."""
-    whole = put(tmp_path / "lfw.bin", ([b"\xff" * 700, b"\x01" * 300], [True]), protocol).read_bytes()
-    for end in (*range(1, len(whole), 7), len(whole) - 1):
-        (tmp_path / "lfw.bin").write_bytes(whole[:end])
-        with pytest.raises(UserError, match=r"lfw\.bin is not a verification \.bin: the file is cut short"):
-            indexed_photos(tmp_path / "lfw.bin")
-
-
 def test_a_changed_bin_is_an_error(tmp_path):
     for protocol in (0, 4):
         path = put(tmp_path / "a.bin", (PHOTOS, SAME), protocol)
