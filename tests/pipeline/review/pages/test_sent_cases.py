@@ -57,8 +57,7 @@ def test_known_items_and_items_of_no_finding_are_left_out(tmp_path):
     assert list(cases_of_sent_items(refinement, [sent(one, 1), strange], known_items=known)) == []
 
 
-@pytest.mark.parametrize("answers", [("other", "different"), ("same", "same")])
-def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(tmp_path, answers):
+def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(tmp_path):
     """The labels after the answers are others, and many a question would not be asked any more."""
     root = str(tmp_path)
     refinement, _ = refined(root)
@@ -67,7 +66,6 @@ def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(
     cases = [case for q in questions for case in q.cases if case.purpose != "gold"]
     first = {(case.id, case.belief) for case in cases}
     without_person = {case.identity for case in cases if case.page == MIXED}
-    about_photo, about_pair = answers
     ledger.append(
         root,
         (
@@ -75,7 +73,7 @@ def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(
             for case in cases
             for ref in case.findings
             if case.identity not in without_person  # answers there bring other questions, with another belief
-            for verdict in [verdict_of(about_photo if ref.kind == "outlier" else about_pair, case.same_means)]
+            for verdict in [verdict_of("other" if ref.kind == "outlier" else "different", case.same_means)]
         ),
     )
     now = label_again(root, settled_verdicts(root))
@@ -84,13 +82,11 @@ def test_the_beliefs_are_those_of_the_first_time_whatever_people_answered_since(
     assert {(case.id, case.belief) for case in again} == first
 
 
-def test_the_machines_belief_is_logged_once(tmp_path):
+def test_the_machines_belief_is_logged_once(tmp_path, drawn_cases):
     root = str(tmp_path)
-    refinement, _ = refined(root)
-    cases = [case for q in plan_round(refinement, (), {}, RoundLimits(budget=20)).questions for case in q.cases]
-    first = machine_views(cases, answer_id="policy/1")
-    ledger.append(root, first)
+    first = machine_views([*drawn_cases, *drawn_cases[:5]], answer_id="policy/1")
     assert len({r.finding.finding_id for r in first}) == len(first)
+    ledger.append(root, first)
     known = findings_with_belief(ledger.read(root))
     assert known == {r.finding.finding_id for r in first}
-    assert machine_views(cases, answer_id="policy/2", known=known) == []
+    assert machine_views(drawn_cases, answer_id="policy/2", known=known) == []
