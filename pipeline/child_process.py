@@ -1,7 +1,8 @@
 """Starts a program that ends with this process, however that ends: by itself, by Ctrl-C, or killed.
 
 Between the two stands a small process, which runs this file. It holds one end of a pipe; the system closes the other
-end when this process is gone, and then the program and its own children are ended.
+end when this process is gone, and then the program and its own children are ended. A process of this program that
+another library starts calls end_with_parent() itself.
 """
 
 import os
@@ -9,11 +10,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 END_TIMEOUT_S = 15.0  # a server writes its database before it ends
+PARENT_POLL_S = 0.5
+ORPHAN_TIMEOUT_S = 5.0  # for a run whose parent is gone; its work is kept in whole shards
 
 
 def start_child(
@@ -53,6 +57,22 @@ def end_child(child: subprocess.Popen[bytes]) -> None:
             continue
     if child.stdin is not None:
         child.stdin.close()
+
+
+def end_with_parent(parent: int) -> None:
+    """Let this process end soon after its parent has, by SIGTERM and, if it then goes on, by SIGKILL.
+
+    parent: the number of the process that started this one; if that is gone already, this process ends as well.
+    """
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:  # a child that is left alone gets another parent
+        time.sleep(PARENT_POLL_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_TIMEOUT_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run_with_parent(command: Sequence[str]) -> int:

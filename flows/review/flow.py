@@ -36,10 +36,10 @@ from pipeline.review.answers import ledger
 from pipeline.review.answers.agreement import by_annotator, by_group
 from pipeline.review.answers.pace import seconds_per_page
 from pipeline.review.answers.question_log import read_question_log, to_ledger_rows
-from pipeline.review.answers.votes import settle
+from pipeline.review.answers.votes import given_answers, settle
 from pipeline.review.groups import GroupedIdentity, groups_in_data, read_groups, read_roster
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.collect import collect_answers, group_progress
+from pipeline.review.label_studio.collect import group_progress, read_projects
 from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.audit import current_audit, estimate_noise
 from pipeline.review.round import RoundLimits
@@ -103,22 +103,23 @@ def send(
         refinement = latest(root)
         known = groups_in_data(refinement, known) if known else known
         known = with_proposed_groups(refinement, known) if propose_groups else known
-        StudioClient(server)  # raises where no server answers, before the root gets an id
+        client = StudioClient(server)  # raises where no server answers, before the root gets an id
         review = root_review(root, name, sends=True)
-        return send_round(refinement, server, review, limits=limits, known=known, annotators=annotators)
+        return send_round(refinement, client, server, review, limits=limits, known=known, annotators=annotators)
 
 
 @recorded_flow("review-collect", check=_check_server)
 def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswers:
     """Collect the answers: into the ledger, then into the labels."""
     server, review = server_of(root, url), root_review(root, name)
-    cursors = collect_cursors(root, server, review)
-    answers, cursors = collect_answers(server, review, cursors, known_items=review.sent_items)
+    client = StudioClient(server)
+    present, cursors = client.projects(review), collect_cursors(root, server, review)
+    answers, cursors = read_projects(client, present, cursors, known_items=review.sent_items)
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
-    new = ledger.append(root, rows)
+    new = given_answers(rows) - given_answers(ledger.rows_of(ledger.read(root, superseded=True)))
+    added = ledger.append(root, rows)
     # written after the ledger: after a crash in between, answers are read again, and the ledger keeps each once
     keep_cursors(root, server, review, cursors)
-    present = StudioClient(server).projects(review)
     deleted = deleted_projects(root, server, review, present)
     remember_projects(root, server, review, present)
     settlement = settle(ledger.read(root), votes=ledger.votes_wanted(root))
@@ -127,7 +128,7 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
         after = label_again(root, settlement.verdicts) if len(settlement.verdicts) else before
         changes = fate_changes(before, after)
     return CollectedAnswers(
-        new,
+        len(new),
         unknown,
         len(settlement.verdicts),
         len(settlement.disputed),
@@ -137,6 +138,7 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
         kept_before=before.account.kept,
         changes=changes,
         deleted=deleted,
+        again=added - len(new),
     )
 
 
@@ -146,8 +148,8 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     server, review = server_of(root, url), root_review(root, name)
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))
-    wrong_verdicts = current_audit(root).wrong_verdicts
-    noise = estimate_noise(wrong_verdicts, settlement.verdicts)
+    sample = current_audit(root)
+    noise = estimate_noise(sample, settlement.verdicts)
     projects = StudioClient(server).projects(review)
     result = ReviewStatus(
         group_progress(projects, seconds_per_page(answers)),
@@ -158,7 +160,8 @@ def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
         len(settlement.waiting),
         noise,
         noise.high if noise else None,
-        len(wrong_verdicts),
+        len(sample.cases),
+        audit_judged_before=len(sample.judged_before),
         deleted=deleted_projects(root, server, review, projects),
     )
     _show(result, root)

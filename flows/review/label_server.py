@@ -56,7 +56,7 @@ def _welcome(local: local_server.LocalServer) -> list[str]:
         f"Label Studio is at {local.url}; it can be reached from this machine only",
         f"account: {server_folder.ACCOUNT}, its password is in {local.password}",
         f"annotators make their accounts at {local.invitation}",
-        "give that link to annotators only: an account may read and change everything on this server",
+        "give that link to annotators only: an account may read and change all questions and answers",
         f"for programs: export LABEL_STUDIO_API_KEY=$(cat {local.token})",
         "Ctrl-C ends it; questions and answers stay",
     ]

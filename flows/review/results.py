@@ -63,7 +63,7 @@ class SentQuestions(Result):
 class CollectedAnswers(Result):
     """The answers that were collected, the findings they settle, and whether the labels changed."""
 
-    new: int
+    new: int  # answers; an annotator's answers to one finding count once, also over several projects
     unknown: int  # about items that were not sent from this root
     settled: int
     disputed: int
@@ -73,6 +73,7 @@ class CollectedAnswers(Result):
     kept_before: int = 0
     changes: list[FateChange] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)  # titles of projects that were deleted on the server
+    again: int = 0  # answers by annotators who had answered about the same finding before
 
     def lines(self) -> list[str]:
         """The new answers, the settled findings, and what they changed."""
@@ -80,7 +81,8 @@ class CollectedAnswers(Result):
             f"{self.unknown} answers wait: the question log has no notes on their questions; run review send, which "
         )
         return [
-            f"{self.new} new answers",
+            f"{self.new} new answers"
+            + (f", and {self.again} that were changed or given once more" if self.again else ""),
             *([unknown + "writes them anew, and collect again"] if self.unknown else []),
             *(f"{_deleted(title)}; the next review send asks its open questions again" for title in self.deleted),
             f"{self.settled} findings settled by people, {self.disputed} disputed, {self.waiting} wait for a vote",
@@ -128,6 +130,7 @@ class ReviewStatus(Result):
     audit: NoiseEstimate | None
     audit_upper: float | None  # the upper end of the 95% interval of the noise that is left
     audit_drawn: int  # photos of the current audit
+    audit_judged_before: int = 0  # of these, photos that people had judged before they were drawn
     deleted: list[str] = field(default_factory=list)  # titles of projects that were deleted on the server
 
     def rows(self) -> list[dict[str, Any]]:
@@ -167,6 +170,11 @@ class ReviewStatus(Result):
     def audit_line(self) -> str:
         """The audit's estimate of the noise left, as a line of text."""
         if self.audit is None:
+            if self.audit_judged_before:
+                return (
+                    f"audit: began anew, after the labels changed; none of {self.audit_drawn} photos judged yet, but "
+                    f"{self.audit_judged_before} that were judged before and count when the others are judged"
+                )
             if self.audit_drawn:
                 return f"audit: none of {self.audit_drawn} photos judged yet"
             return "audit: none drawn yet"

@@ -10,12 +10,12 @@ from flows.review.root_review import collect_cursors, deleted_projects, remember
 from flows.review.root_server import media_folder
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.machine_views import machine_views
+from pipeline.review.answers.machine_views import findings_with_belief, machine_views
 from pipeline.review.answers.question_log import log_questions, read_question_log
 from pipeline.review.groups import GroupedIdentity, propose_groups
 from pipeline.review.label_studio.answer_cursor import AnswerCursor
 from pipeline.review.label_studio.client import StudioClient
-from pipeline.review.label_studio.records import Review, SendCounts, SentTask, Server
+from pipeline.review.label_studio.records import Project, Review, SendCounts, SentTask, Server
 from pipeline.review.label_studio.send import send_questions, sent_tasks
 from pipeline.review.pages.compose import GroupQuestion, shown_faces
 from pipeline.review.pages.photo_views import read_face_views
@@ -34,6 +34,7 @@ PROPOSED_FILE = "asked/proposed.json"
 
 def send_round(
     refinement: Refinement,
+    client: StudioClient,
     server: Server,
     review: Review,
     *,
@@ -43,10 +44,10 @@ def send_round(
 ) -> SentQuestions:
     """Send the questions that are worth most, and withdraw questions that are no longer needed.
 
-    known: groups and titles of identities; annotators: by group, emails to whom questions are assigned where the server
-    can.
+    client: a connection to the server; known: groups and titles of identities; annotators: by group, emails to whom
+    questions are assigned where the server can.
     """
-    root, client = refinement.root, StudioClient(server)
+    root = refinement.root
     ledger.set_votes_wanted(root, limits.votes)
     present = client.projects(review)
     sent = sent_tasks(client, present)
@@ -65,9 +66,8 @@ def send_round(
     )
     cases = [(case, question.group) for question in planned.questions for case in question.cases]
     _log_cases(refinement, cases)
-    groups = {s.project.mark.group for s in sent}
     counts = _send_by_project(
-        refinement, planned, server, review, annotators=annotators, votes=limits.votes, sent_groups=groups
+        refinement, planned, client, review, annotators=annotators, votes=limits.votes, projects=present
     )
     present = client.projects(review)
     remember_projects(root, server, review, present)
@@ -94,9 +94,11 @@ def send_round(
 
 def _log_cases(refinement: Refinement, cases: Sequence[tuple[Case, str]]) -> None:
     """Log cases, each with its group, and the machine's view of them."""
-    log_questions(refinement.root, cases)
-    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}")
-    ledger.append(refinement.root, views)
+    root = refinement.root
+    log_questions(root, cases)
+    known = findings_with_belief(ledger.read(root))
+    views = machine_views((case for case, _ in cases), answer_id=f"policy/{refinement.decisions.address}", known=known)
+    ledger.append(root, views)
 
 
 def _finished_pages(sent: Sequence[SentTask], cursors: Mapping[str, str]) -> dict[str, int]:
@@ -120,26 +122,29 @@ def _waiting_gold(root: str, sent: Sequence[SentTask]) -> int:
 def _send_by_project(
     refinement: Refinement,
     planned: Round,
-    server: Server,
+    client: StudioClient,
     review: Review,
     *,
     annotators: Mapping[str, Sequence[str]],
     votes: int,
-    sent_groups: Collection[str],
+    projects: Sequence[Project],
 ) -> dict[str, SendCounts]:
-    """Send questions project by project: the counts by the project's group; sent_groups: of projects on the server."""
+    """Send questions project by project: the counts by the project's group; projects: those on the server."""
     views = read_face_views(refinement, shown_faces(planned.questions))
-    media = media_folder(refinement.root, server.url)
+    media = media_folder(refinement.root, client.url)
     large_px = LARGE_PHOTO_PX if media else LARGE_PHOTO_IN_TASK_PX
     counts = {}
-    for project_group, repeated, questions in _by_project(planned, sent_groups):
+    for project_group, repeated, questions in _by_project(
+        planned, {p.mark.group for p in projects if p.progress.questions}
+    ):
         counts[project_group] = send_questions(
-            server,
+            client,
             review,
             project_group,
             [q.question for q in questions],
             partial(views.pictures, large_px=large_px),
             wanted_items=planned.wanted_items,
+            projects=projects,
             votes=1 if repeated else votes,
             media=media,
             annotators=annotators.get(project_group.removesuffix(REPEATED), ()),

@@ -4,7 +4,8 @@ A deployment's parameters are plain values with absolute paths: each run is a pr
 """
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -21,6 +22,7 @@ from flows.review.flow import SendInputs
 from flows.schedule.scheduled import TARGET_NOISE, scheduled_refinement, scheduled_review
 from pipeline.errors import UserError, check_all
 from pipeline.refined.export import FORMATS
+from pipeline.review.answers.root_id import make_root_id, read_root_id
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import is_up
 
@@ -84,6 +86,16 @@ def checked_deployments(
         log.warning("no Label Studio answers at %s yet: until it does, no questions are sent", inputs.server.url)
     first, second = served
     return first, second
+
+
+def named_for_root(served: Sequence[RunnerDeployment], root: str) -> list[RunnerDeployment]:
+    """The deployments with the root's name and id in theirs: one server has the deployments of several roots.
+
+    Two roots may have one name, and a root that is moved keeps its id; a root without one gets it now.
+    """
+    root_id = read_root_id(root) or make_root_id(root, Path(root).absolute().name)
+    words = re.sub(r"[^a-z0-9]+", "-", root_id.name.lower()).strip("-")[:40] or "root"
+    return [d.model_copy(update={"name": f"{d.name}-{words}-{root_id.id[:12]}"}) for d in served]
 
 
 def _check_format(format: str) -> None:

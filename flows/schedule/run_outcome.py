@@ -10,8 +10,10 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run as current
 
 from flows.prefect_runtime.ended_runs import mark_process
+from pipeline.child_process import end_with_parent
 from pipeline.errors import UserError
 
+PARENT_VARIABLE = "REFINERY_SERVED_BY"  # the number of the process of `serve` that starts the runs
 log = logging.getLogger("refinery")
 
 
@@ -26,7 +28,12 @@ def run_name() -> str:
 
 
 def began(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001  Prefect names them
-    """Note which process works on a run, and let its log appear: in its process, no command has set the level."""
+    """Note which process works on a run, let it end with the one that started it, and let its log appear.
+
+    In a run's process no command has set the level of the log.
+    """
+    if parent := os.environ.get(PARENT_VARIABLE):
+        end_with_parent(int(parent))
     log.setLevel(os.environ.get("REFINERY_LOG", "INFO").upper())
     with get_client(sync_client=True) as client:
         mark_process(client, flow_run)

@@ -55,8 +55,10 @@ from flows.prefect_runtime.ended_runs import close_ended_runs
 from flows.prefect_runtime.gpu_limit import create_gpu_limit
 from flows.prefect_runtime.server import prefect_server
 from flows.review.root_server import URL_VARIABLE, address_of
-from flows.schedule.deployments import Schedule, checked_deployments
+from flows.schedule.deployments import Schedule, checked_deployments, named_for_root
+from flows.schedule.run_outcome import PARENT_VARIABLE
 from flows.schedule.scheduled import TARGET_NOISE
+from flows.schedule.skipped_runs import log_skipped_runs
 from flows.schedule.webhook import listen
 
 log = logging.getLogger("refinery")
@@ -145,7 +147,7 @@ def serve(
     served = checked_deployments(photos | reading | models | rules | size, routes | questions, schedule)
     # runs get the token of LABEL_STUDIO_API_KEY for this address alone, whatever their parameters say
     os.environ[URL_VARIABLE] = address_of(root, url)
-    return serve_until_ctrl_c(served, webhook_port=webhook_port)
+    return serve_until_ctrl_c(named_for_root(served, root), webhook_port=webhook_port)
 
 
 def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int = 0) -> StoppedSchedules:
@@ -168,7 +170,8 @@ def serve_until_ctrl_c(served: Sequence[RunnerDeployment], *, webhook_port: int 
         close_ended_runs(names, only_runner=ours, reason="its process had ended when the schedules were started")
         stack.callback(close_ended_runs, names, only_runner=ours, reason="the schedules were stopped during the run")
         log.info("%s: served on %s until Ctrl-C", " and ".join(names), url.removesuffix("/api"))
-        asyncio.run(runner.start())
+        os.environ[PARENT_VARIABLE] = str(os.getpid())  # runs end when this process does, even if it is killed
+        asyncio.run(_run_when_due(runner, names))
     return StoppedSchedules(names)
 
 
@@ -180,6 +183,15 @@ def _runner(served: Sequence[RunnerDeployment]) -> Runner:
     for deployment in served:
         runner.add_deployment(deployment)
     return runner
+
+
+async def _run_when_due(runner: Runner, names: Sequence[str]) -> None:
+    """Start runs when they are due, and log those that the server cancels."""
+    skipped = asyncio.create_task(log_skipped_runs(names))
+    try:
+        await runner.start()
+    finally:
+        skipped.cancel()
 
 
 def _as_ctrl_c(*_: Any) -> None:

@@ -50,7 +50,6 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {_today()} by refinery {version('face-refinery')}."
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
-    undecided = sum(unsure for *_, unsure in decisions)
     parts = [
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n\n{exported}\n",
@@ -59,7 +58,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
         "## Models\n\n" + _table(("model", "file", "SHA-256", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
-        f"## Known limits\n\n{_noise_left(refinement, review, undecided=undecided)}\n{LIMITS}\n",
+        f"## Known limits\n\n{_noise_left(refinement, review)}\n{LIMITS}\n",
         f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
@@ -143,12 +142,30 @@ def _decisions(refinement: Refinement, review: ReviewSummary) -> Iterator[tuple[
         yield kind, by, counts[kind, by, "yes"], counts[kind, by, "no"], counts[kind, by, "unsure"]
 
 
-def _noise_left(refinement: Refinement, review: ReviewSummary, *, undecided: int) -> str:
-    """Lines with the number of undecided findings and the audit's estimate of the noise left."""
+def _undecided(refinement: Refinement, review: ReviewSummary) -> str:
+    """A line with the number of undecided findings, and what people answered about them."""
+    total = cannot_tell = open_answers = 0
+    findings = refinement.judged_findings.batches(["finding_id"])
+    for ids, decisions in zip(findings, refinement.decisions.batches(["verdict", "who"]), strict=True):
+        columns = (ids["finding_id"], decisions["verdict"], decisions["who"])
+        for finding, verdict, who in zip(*(column.to_pylist() for column in columns), strict=True):
+            if verdict == "unsure":
+                total += 1
+                cannot_tell += who != "policy"
+                open_answers += who == "policy" and finding in review.answered
+    counts = {
+        'people answered {:,} of them with "cannot tell", or their votes stayed divided': cannot_tell,
+        "{:,} have answers that differ or are too few": open_answers,
+        "{:,} were not answered by people": total - cannot_tell - open_answers,
+    }
+    causes = ", ".join(words.format(n) for words, n in counts.items() if n)
     fate = {"keep": "kept", "drop": "removed"}[refinement.options.undecided]
-    lines = [
-        f"* {undecided:,} findings are undecided, because people did not answer about them; their photos are {fate}."
-    ]
+    return f"* {total:,} findings are undecided{f' ({causes})' if causes else ''}; their photos are {fate}."
+
+
+def _noise_left(refinement: Refinement, review: ReviewSummary) -> str:
+    """Lines with the number of undecided findings and the audit's estimate of the noise left."""
+    lines = [_undecided(refinement, review)]
     noise = review.noise
     if noise is None:
         return "\n".join([*lines, "* How much noise is left was not audited by people."])

@@ -1,6 +1,6 @@
 """The summary of a review by people for the data card of an export: who decided, and how much noise is left."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -21,3 +21,4 @@ class ReviewSummary:
     # by value of the decisions' column `who`: "list" or "truth"; annotators are not in it
     sources: Mapping[str, str] = field(default_factory=dict)
     noise: NoiseEstimate | None = None  # None: no audited photo was judged yet
+    answered: Collection[str] = ()  # finding_ids that people answered, whether or not their answers give a verdict

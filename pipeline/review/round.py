@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
@@ -113,6 +114,11 @@ class _Selection:
     waiting_gold: int = field(kw_only=True)
     limits: RoundLimits = field(kw_only=True)
 
+    @cached_property
+    def _open_in_queue(self) -> int:
+        """How many cases of the queue are not answered; the queue of a large data set has many."""
+        return sum(c.id not in self.answered for page in self.queue for c in page.cases)
+
     def questions(self) -> list[GroupQuestion]:
         """The pages of this round; gold questions count as questions, too, so fewer cases may be asked about."""
         questions, chosen = list[GroupQuestion](), list[Case]()
@@ -148,8 +154,7 @@ class _Selection:
         """Audited photos, then the best cases of the queue, together as many as `count`."""
         seconds_left = self.limits.minutes * 60 or float("inf")
         audit_seconds = self.seconds[GRID]
-        in_queue = sum(c.id not in self.answered for page in self.queue for c in page.cases)
-        photos = max(int(AUDIT_SHARE * count), count - in_queue)
+        photos = max(int(AUDIT_SHARE * count), count - self._open_in_queue)
         photos = min(photos, int(min(AUDIT_SHARE * seconds_left / audit_seconds, len(self.audited))))
         audited = {c.id: c for c in self.audited[:photos]}
         chosen = within_budget(

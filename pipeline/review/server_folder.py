@@ -56,6 +56,7 @@ def prepare(folder: Path) -> None:
         media.symlink_to("../files")
     if database.exists():
         _keep_storages_in(media, database)
+        _accept_tokens(database)
 
 
 def sign_up_key(folder: Path) -> str:
@@ -125,7 +126,18 @@ def _keep_storages_in(media: Path, database: Path) -> None:
             connection.execute("UPDATE io_storages_localfilesmixin SET path = ?1 WHERE path != ?1", (str(media),))
 
 
+def _accept_tokens(database: Path) -> None:
+    """Let the server accept the tokens of programs again: in an earlier version every account could switch them off."""
+    with _open_database(database) as connection:
+        if "jwt_auth_jwtsettings" in _tables(connection):
+            connection.execute("UPDATE jwt_auth_jwtsettings SET api_tokens_enabled = 1, legacy_api_tokens_enabled = 1")
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+
+
 def _is_complete(connection: sqlite3.Connection) -> bool:
     """Whether the first start, which makes the tables of the database, got as far as the account."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    return {"htx_user", "authtoken_token", "organization", "io_storages_localfilesmixin"} <= tables
+    needed = {"htx_user", "authtoken_token", "organization", "io_storages_localfilesmixin"}
+    return needed <= _tables(connection)

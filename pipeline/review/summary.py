@@ -10,10 +10,14 @@ def summarize_review(root: str) -> ReviewSummary:
     """The summary of the review in a root; it is empty when the root had no review."""
     rows = ledger.rows_of(ledger.read(root))
     purposes = {row.who: row.purpose for row in rows}  # where one name has several purposes, the last one counts
-    return ReviewSummary({who: p for who, p in purposes.items() if p in DECISIVE_PURPOSES}, noise_left(root))
+    return ReviewSummary(
+        {who: p for who, p in purposes.items() if p in DECISIVE_PURPOSES},
+        noise_left(root),
+        frozenset(row.finding.finding_id for row in rows if row.purpose in ("case", "audit")),
+    )
 
 
 def noise_left(root: str) -> NoiseEstimate | None:
     """The current audit's estimate of the noise left among kept photos; None before people judged an audited photo."""
     verdicts = settle(ledger.read(root), votes=ledger.votes_wanted(root)).verdicts
-    return estimate_noise(current_audit(root).wrong_verdicts, verdicts)
+    return estimate_noise(current_audit(root), verdicts)

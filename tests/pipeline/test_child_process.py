@@ -45,6 +45,37 @@ def test_the_program_and_its_children_end_with_the_parent(tmp_path: Path, sign: 
         parent.wait()
 
 
+# what another library starts, a run of Prefect for example; it ignores SIGTERM, as a run that waits for a dead server
+ORPHAN = """
+import os, signal, subprocess, sys, time
+from pipeline import child_process
+child_process.PARENT_POLL_S, child_process.ORPHAN_TIMEOUT_S = 0.02, 0.1
+if sys.argv[2:]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child_process.end_with_parent(int(sys.argv[2]))
+    open(sys.argv[1] + ".tmp", "w").write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".tmp", sys.argv[1])
+else:
+    subprocess.Popen([sys.executable, "-c", sys.orig_argv[2], sys.argv[1], str(os.getpid())])
+time.sleep(600)
+"""
+
+
+def test_a_process_that_another_library_started_ends_with_its_parent(tmp_path: Path) -> None:
+    written = tmp_path / "number"
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN, str(written)])
+    try:
+        wait_until(written.exists, "it did not start")
+        child = int(written.read_text())
+        assert not gone(child)
+        parent.kill()
+        parent.wait()
+        wait_until(lambda: gone(child), "still running", seconds=10)
+    finally:
+        parent.kill()
+        parent.wait()
+
+
 def test_ending_a_child_ends_a_program_that_ignores_sigterm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("pipeline.child_process.END_TIMEOUT_S", -4.5)  # half a second for SIGTERM
     stubborn = f"trap '' TERM; echo $$ > {tmp_path}/number; sleep 600 & wait; sleep 600"

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from pipeline.review.answers.ledger import PEOPLES_PURPOSES, LedgerRow, rows_of
 from pipeline.review.answers.votes import accuracies, voter
+from pipeline.review.questions.question import NOBODY
 
+DELETED = "deleted accounts"  # in place of the name of annotators whose accounts were deleted
 CODES = {"no": 0, "yes": 1, "unsure": 2}  # numbers for the verdicts, whose order means nothing (nominal data)
 
 
@@ -18,7 +20,7 @@ class Agreement:
     """The agreement within a group of annotators, or of one annotator with the others."""
 
     name: str  # of the group, or of the annotator
-    answers: int
+    answers: int  # of several of one annotator to a finding the last counts
     shared: int  # findings with answers of two annotators or more
     alpha: float | None  # None: fewer than two shared findings
     gold: int = 0  # gold questions that the annotator answered
@@ -34,16 +36,25 @@ def by_group(ledger: pa.Table) -> list[Agreement]:
 
 
 def by_annotator(ledger: pa.Table) -> list[Agreement]:
-    """The agreement of each annotator with those who answered the same questions; ledger: columns as LEDGER."""
+    """The agreement of each annotator with those who answered the same questions; ledger: columns as LEDGER.
+
+    All deleted accounts have one record: whose answers were whose is not known any more.
+    """
     all_rows = rows_of(ledger)
     rows = _about_data(all_rows)
     agreements = []
     for annotator, accuracy in sorted(accuracies(all_rows).items()):
-        answered = {r.finding.finding_id for r in rows if r.who == annotator}
-        own = {r.finding.finding_id: r for r in all_rows if r.who == annotator and r.purpose in PEOPLES_PURPOSES}
+        answered = {(r.finding.finding_id, voter(r)) for r in rows if r.who == annotator}
+        findings = {finding for finding, _ in answered}
+        own = {
+            (r.finding.finding_id, voter(r)): r
+            for r in all_rows
+            if r.who == annotator and r.purpose in PEOPLES_PURPOSES
+        }
         gold = sum(r.purpose == "gold" for r in own.values())
         times = [r.seconds for r in own.values() if r.seconds is not None]
-        with_others = _agreement(annotator, [r for r in rows if r.finding.finding_id in answered])
+        name = DELETED if annotator == NOBODY else annotator
+        with_others = _agreement(name, [r for r in rows if r.finding.finding_id in findings])
         agreements.append(
             replace(
                 with_others,

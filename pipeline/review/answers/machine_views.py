@@ -3,17 +3,33 @@
 The belief is the prior of people's votes (see votes); later, people's answers can be compared with the verdicts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.questions.case import Case
 
 
-def machine_views(cases: Iterable[Case], *, answer_id: str) -> list[LedgerRow]:
-    """One row for each finding of these cases but gold questions; answer_id: names the decisions table in force."""
-    return [
-        LedgerRow(ref, case.machine_verdict, "policy", "policy", answer_id, belief=case.belief)
-        for case in cases
+def machine_views(cases: Iterable[Case], *, answer_id: str, known: Collection[str] = ()) -> list[LedgerRow]:
+    """One row for each finding of these cases, but those of gold questions and those that are known.
+
+    answer_id: names the decisions table in force; known: finding_ids on which the ledger has the machine's belief. The
+    belief at the time when people were first asked stays the prior of their votes: the same answers give the same
+    verdicts, however often the question is logged.
+    """
+    views = {
+        ref.finding_id: LedgerRow(ref, case.machine_verdict, "policy", "policy", answer_id, belief=case.belief)
+        for case in reversed(list(cases))  # of two cases with one finding the first counts
         if case.purpose != "gold"
         for ref in case.findings
-    ]
+        if ref.finding_id not in known
+    }
+    return list(reversed(views.values()))
+
+
+def findings_with_belief(ledger: pa.Table) -> set[str]:
+    """The finding_ids on which a ledger has the machine's belief; ledger: columns as LEDGER."""
+    has_belief = pc.and_(pc.equal(ledger["purpose"], "policy"), ledger["belief"].is_valid())
+    return set(ledger.filter(has_belief)["finding_id"].to_pylist())

@@ -156,6 +156,11 @@ def voter(row: LedgerRow) -> str:
     return f"{NOBODY} {row.answer_id}" if row.who == NOBODY else row.who
 
 
+def given_answers(rows: Iterable[LedgerRow]) -> set[tuple[str, str]]:
+    """What people answered: pairs of finding_id and annotator, each once, however often the annotator answered it."""
+    return {(row.finding.finding_id, voter(row)) for row in rows if row.purpose in ledger.PEOPLES_PURPOSES}
+
+
 def _fitted_log_odds(
     by_finding: Mapping[str, list[LedgerRow]], rows: Sequence[LedgerRow], accuracy: Mapping[str, float]
 ) -> dict[str, float]:

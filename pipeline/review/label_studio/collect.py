@@ -36,6 +36,18 @@ class ProjectAnswers(NamedTuple):
 def collect_answers(
     server: Server, review: Review, since: Mapping[str, str], *, known_items: Collection[str] | None = None
 ) -> tuple[list[Answer], dict[str, str]]:
+    """The answers to a review on a server that were not collected before; see read_projects()."""
+    client = StudioClient(server)
+    return read_projects(client, client.projects(review), since, known_items=known_items)
+
+
+def read_projects(
+    client: StudioClient,
+    projects: Iterable[Project],
+    since: Mapping[str, str],
+    *,
+    known_items: Collection[str] | None = None,
+) -> tuple[list[Answer], dict[str, str]]:
     """The answers that were not collected before, oldest first, and the cursors for the next collect.
 
     since: the cursors that the last collect returned, by project; {} the first time. known_items: ids of the items for
@@ -43,11 +55,10 @@ def collect_answers(
     item stays where it is, so that its answers come again once the log has that item.
     An answer that its annotator changed is collected again, with the same answer_id and its new time.
     """
-    client = StudioClient(server)
     emails = client.emails()
     answers: list[Answer] = []
     cursors: dict[str, str] = {}
-    for project in client.projects(review):
+    for project in projects:
         with suppress(NotFoundError):
             cursor = AnswerCursor.read(since.get(project.key, ""))
             new, cursors[project.key] = read_project(client, project, cursor, emails)

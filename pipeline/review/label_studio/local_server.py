@@ -1,6 +1,7 @@
 """A Label Studio server on this machine, for users who have none: a process that listens on loopback only.
 
-Its data, its account and its token lie in one folder; only the owner of the files can read token and password.
+Its data, its account and its token lie in one folder; only the owner of the files can read token and password. What
+other accounts must not change, a middleware in the server keeps from them.
 """
 
 import logging
@@ -25,6 +26,9 @@ QUIET = {"COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "SENTRY_
 # server read a bucket with the keys that it finds
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 INHERITED_PREFIX, NOT_INHERITED = "LABEL_STUDIO_", ("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_URL")
+GUARD = (
+    Path(__file__).parent / "owner_guard"
+)  # modules that the server loads: they keep the owner's settings from others
 
 
 class LocalServer(NamedTuple):
@@ -113,6 +117,8 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
         "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
         "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(served_folder(folder)),
+        "DJANGO_SETTINGS_MODULE": "guarded_settings",
+        "PYTHONPATH": str(GUARD),
         "SSRF_PROTECTION_ENABLED": "false",  # lets the server call webhooks on this machine
     }
     return inherited | QUIET | ours

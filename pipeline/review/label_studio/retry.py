@@ -47,12 +47,12 @@ def with_retries(
             return call(retried)
         except httpx.TooManyRedirects:
             raise UserError(f"the server at {url} redirects in a circle: give another --url") from None
-        except httpx.DecodingError as error:
-            failure, wait = _unreadable(url, request, error), pause
+        except httpx.DecodingError:
+            failure, wait = _unreadable(url, request), pause
         except httpx.RequestError as error:
             failure, wait = _unreachable(url, error), pause
-        except MALFORMED as error:
-            failure, wait = _unreadable(url, request, error), pause
+        except MALFORMED:
+            failure, wait = _unreadable(url, request), pause
         except fault as error:
             failure, wait = _refused(url, request, error), max(pause, _retry_after(error))
             if not _is_temporary(error):
@@ -94,11 +94,13 @@ def _unreachable(url: str, error: Exception) -> UserError:
     )
 
 
-def _unreadable(url: str, request: str, error: Exception) -> UserError:
-    why = " ".join(str(error).split())[:100] or type(error).__name__
+def _unreadable(url: str, request: str) -> UserError:
+    """The error message for a reply of another form; what Python says of it would tell a user nothing."""
+    about = f" ({request})" if request else ""
     return UserError(
-        f"the server at {url} sends a reply that cannot be read{f' ({request})' if request else ''}: {why}; run again "
-        f"later, or look for a proxy that changes replies; {SENT_STAYS}"
+        f"the reply of the server at {url} is not Label Studio's{about}, or was cut short: "
+        "give the --url of a Label Studio, or look for a proxy that changes replies, and run again later; "
+        f"{SENT_STAYS}"
     )
 
 
@@ -106,7 +108,7 @@ def _refused(url: str, request: str, error: Any) -> UserError:
     """The error message for a reply whose status is not a success, or that is not JSON; request: its words, or ""."""
     status, detail = error.status_code or 0, _detail(error)
     if 200 <= status < 300 and not is_web_page(error.body):
-        return _unreadable(url, request, ValueError("it is not JSON, or was cut short"))
+        return _unreadable(url, request)
     detail = f" ({detail})" if detail else ""
     if status == 404:
         return NotFoundError(f"the server at {url} does not have {request or 'this'}: was it deleted? Run again")

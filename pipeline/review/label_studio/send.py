@@ -21,7 +21,6 @@ from pipeline.review.label_studio.records import (
     SendCounts,
     SendTerms,
     SentTask,
-    Server,
     Task,
 )
 from pipeline.review.label_studio.retry import NotFoundError
@@ -32,26 +31,28 @@ BATCH = 10  # questions in one request: 10 to 20 MB when the tasks hold the pict
 
 
 def send_questions(
-    server: Server,
+    client: StudioClient,
     review: Review,
     group: str,
     questions: Sequence[Question],
     pictures: Pictures,
     *,
     wanted_items: Collection[str],
+    projects: Sequence[Project] | None = None,
     votes: int = 2,
     media: Path | None = None,
     annotators: Sequence[str] = (),
 ) -> SendCounts:
     """Send those of a group's questions that are not on the server yet, and withdraw those that no longer matter.
 
-    pictures: called for new questions only; wanted_items, votes, media, annotators: see SendTerms.
+    pictures: called for new questions only; projects: of the review, as they were listed before, None: they are listed
+    now; wanted_items, votes, media, annotators: see SendTerms.
     Raises UserError when the server does not answer, refuses, or has no room; questions sent before that stay.
     """
-    client, counts = StudioClient(server), []
+    counts = []
     wanted = frozenset(wanted_items) | {item.id for q in questions for item in q.items}
     terms = SendTerms(wanted, votes, media.absolute() if media else None, tuple(annotators))
-    projects = client.projects(review)
+    projects = client.projects(review) if projects is None else projects
     for page in KINDS:
         mark, on_page = ProjectMark(review.name, group, page, review.root), [q for q in questions if q.page == page]
         try:

@@ -1,6 +1,7 @@
 """The cases of items that are on the server but not in the question log, which was lost or is of an earlier backup.
 
-They are found again by their ids: an id is a digest of the kind, the subject and the object of a finding.
+They are found again by their ids: an id is a digest of the kind, the subject and the object of a finding. The machine's
+belief is that of the time when the question was asked: it does not depend on what people's answers made of the labels.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -39,7 +40,7 @@ def cases_of_sent_items(
     faces = {face for sent in lost for face in sent.task.faces.values()}
     columns = ("face_id", "claimed", "identity", "reason")
     labels = {row[0]: LabelledFace(*row) for row in rows_of_faces(refinement.labels, faces, columns)}
-    candidates = {case.id: case for case in find_cases(refinement)}
+    candidates = {case.id: case for case in find_cases(refinement, before_answers=True)}
     for sent in lost:
         task, mixed = sent.task, sent.project.mark.page == MIXED
         identities = {candidates[i].identity for i in task.items if i in candidates}
@@ -48,7 +49,9 @@ def cases_of_sent_items(
             if item in known_items:
                 continue
             label = labels.get(task.faces.get(item, ""))
-            case = candidates.get(item) or (_case_of_face(item, label, identities, mixed=mixed) if label else None)
+            case = candidates.get(item)
+            if case is None and label is not None:
+                case = _case_of_face(item, label, identities, mixed=mixed)
             if case is not None:
                 yield sent, case
 
@@ -58,8 +61,9 @@ def _case_of_face(item: str, label: LabelledFace, identities: Collection[str], *
 
     identities: whose page the item may be on; mixed: whether the page is a mixed one. None when no case has the id.
     """
-    possible = [photo_of_mixed_identity(label.face, label.claimed)]
-    if label.identity is not None and not mixed:
-        possible.insert(0, case_of_photo(label.face, label.claimed, label.identity, label.reason))
+    kept_by_machine = case_of_photo(label.face, label.claimed, label.claimed, "")  # whatever people answered since
+    possible = [photo_of_mixed_identity(label.face, label.claimed) if mixed else kept_by_machine]
+    if label.identity is not None:
+        possible.append(case_of_photo(label.face, label.claimed, label.identity, label.reason))
     possible += [gold_case(label.face, i, somebody_else=label.claimed != i) for i in sorted(identities)]
     return next((case for case in possible if case.id == item), None)

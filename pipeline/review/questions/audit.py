@@ -1,15 +1,20 @@
 """The audit: people judge a random sample of all kept photos, from which the noise left in the data is estimated.
 
 The sample does not depend on the scores of the photos, so the estimate also covers noise that no detector suspects.
+
+Each draw is a file of its own in the ledger, ROOT/ledger/audits/<number>-<digest>.json: what a draw was decides what
+its answers show, so whoever restores the ledger alone gets the same estimate.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from scipy.stats import binomtest
 
+from pipeline.errors import UserError
 from pipeline.refined.review_summary import NoiseEstimate
 from pipeline.refinement import Refinement
 from pipeline.review.answers.ledger import LedgerRow
@@ -19,9 +24,11 @@ from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef, findi
 from pipeline.review.questions.question import GRID, Verdict, verdict_of
 from pipeline.schema import digest
 from pipeline.tables import storage
+from pipeline.tables.digests import content_digest
 
 KEPT_BELIEF = 0.98  # the prior probability that a kept photo shows the person of its identity
-FILE = "asked/audit.json"
+FOLDER = "ledger/audits"
+FORMER_FILE = "asked/audit.json"  # the last draw of earlier versions
 
 
 class AuditSample(NamedTuple):
@@ -30,6 +37,7 @@ class AuditSample(NamedTuple):
     labels: str  # address of the labels table
     photos: int  # the wanted size; fewer are drawn when fewer are kept
     cases: list[Case]
+    judged_before: frozenset[str] = frozenset()  # finding_ids of the sample that people had judged when it was drawn
 
     @property
     def wrong_verdicts(self) -> dict[str, Verdict]:
@@ -78,13 +86,28 @@ def audited_before(ledger: Iterable[LedgerRow], wanted: Collection[str]) -> list
 
 
 def current_audit(root: str) -> AuditSample:
-    """The sample of the root's last audit; an empty sample when there was none."""
-    stored = storage.get_json(root, FILE) or {"labels": "", "photos": 0, "cases": []}
+    """The sample of the root's last audit; an empty sample when there was none.
+
+    Raises UserError when its file is damaged.
+    """
+    names = storage.list_files(root, FOLDER)
+    drawn = sorted(name for name in names if name.endswith(".json") and "/." not in name)
+    if drawn:
+        stored = _read_draw(root, drawn[-1])
+    else:
+        stored = storage.get_json(root, FORMER_FILE) or {"labels": "", "photos": 0, "cases": []}
     cases = [
         _audit_case(FindingRef(*(ref[c] for c in REF_COLUMNS)), identity, same_means)
         for ref, identity, same_means in stored["cases"]
     ]
-    return AuditSample(stored["labels"], stored["photos"], cases)
+    return AuditSample(stored["labels"], stored["photos"], cases, frozenset(stored.get("judged_before", ())))
+
+
+def _read_draw(root: str, name: str) -> dict[str, Any]:
+    data = storage.get(root, name) or b""
+    if content_digest(data) != name.removesuffix(".json").rpartition("-")[2]:
+        raise UserError(f"{root}/{name} is damaged: put it back from a backup; it says which photos an audit drew")
+    return dict(json.loads(data))
 
 
 def renew_audit(refinement: Refinement, photos: int, settled: Collection[str]) -> AuditSample:
@@ -97,20 +120,34 @@ def renew_audit(refinement: Refinement, photos: int, settled: Collection[str]) -
     current = current_audit(root)
     if (address == current.labels and photos <= current.photos) or not set(current.wrong_verdicts) <= set(settled):
         return current
-    sample = AuditSample(address, photos, draw_audit(refinement, photos))
-    rows = [[c.finding.columns(), c.identity, c.same_means] for c in sample.cases]
-    storage.put_json(root, FILE, {"labels": address, "photos": photos, "cases": rows})
+    cases = draw_audit(refinement, photos)
+    sample = AuditSample(address, photos, cases, frozenset(c.id for c in cases if c.id in settled))
+    _keep_draw(root, sample)
     return sample
 
 
-def estimate_noise(wrong_verdicts: Mapping[str, str], verdicts: pa.Table) -> NoiseEstimate | None:
+def _keep_draw(root: str, sample: AuditSample) -> None:
+    """Add a draw to the ledger, numbered after those that are there."""
+    rows = [[c.finding.columns(), c.identity, c.same_means] for c in sample.cases]
+    of_draw = {"labels": sample.labels, "photos": sample.photos, "judged_before": sorted(sample.judged_before)}
+    data = storage.json_bytes(of_draw | {"cases": rows})
+    number = len(storage.list_files(root, FOLDER)) + 1
+    storage.put(root, f"{FOLDER}/{number:06d}-{content_digest(data)}.json", data)
+
+
+def estimate_noise(sample: AuditSample, verdicts: pa.Table) -> NoiseEstimate | None:
     """The share of wrong photos in an audited sample, with Wilson's 95% interval; None before people judged a photo.
 
-    wrong_verdicts: by finding_id of the sample the verdict that means "not this person"; verdicts: people's, columns as
-    ANSWERS. The sample is of the labels before these answers, so a photo that the answers corrected counts as wrong.
+    verdicts: people's, columns as ANSWERS. The sample is of the labels before these answers, so a photo that the
+    answers corrected counts as wrong.
+    Photos that were judged before the draw and are kept were mostly judged right, else they would not be kept. So they
+    count only when all the others have a verdict: before that, too large a part of the judged photos would be right.
     """
+    wrong_verdicts = sample.wrong_verdicts
     verdict_of_finding = dict(zip(*(verdicts[c].to_pylist() for c in ("finding_id", "verdict")), strict=True))
-    judged = [f for f in wrong_verdicts if verdict_of_finding.get(f) in ("yes", "no")]
+    new = wrong_verdicts.keys() - sample.judged_before
+    counted = wrong_verdicts if verdict_of_finding.keys() >= new else new
+    judged = [f for f in counted if verdict_of_finding.get(f) in ("yes", "no")]
     if not judged:
         return None
     wrong = sum(verdict_of_finding[f] == wrong_verdicts[f] for f in judged)

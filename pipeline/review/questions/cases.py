@@ -38,10 +38,15 @@ from pipeline.review.questions.question import PAGE_OF_KIND, PAIR
 ASKABLE_KINDS = ("outlier", "conflict", "misplaced", "merge", "split", "overlap", "mixed")
 
 
-def find_cases(refinement: Refinement) -> list[Case]:
-    """All cases of a refinement, in no order; build_queue() chooses and orders those that are worth an answer."""
+def find_cases(refinement: Refinement, *, before_answers: bool = False) -> list[Case]:
+    """All cases of a refinement, in no order; build_queue() chooses and orders those that are worth an answer.
+
+    before_answers: whether the cases are those from before people answered: without outlier findings that only people's
+    answers added, on which the machine has no score, and with photos that the answers removed.
+    """
     findings = refinement.judged_findings.read()
     confirmed = _confirmed_by_people(refinement, findings)
+    findings = _without_answers_about_photos(refinement, findings) if before_answers else findings
     findings = findings.filter(pc.is_in(findings["kind"], value_set=pa.array(ASKABLE_KINDS)))
     calibration = read_calibration(refinement.root, refinement.calibration.shards[0])
     genuine, context = genuine_scores(refinement, calibration), read_context(refinement, findings)
@@ -51,11 +56,15 @@ def find_cases(refinement: Refinement) -> list[Case]:
         refinement, findings, refs, calibration=calibration, genuine=genuine, context=context
     )
     confirmed &= identities_without_person(context.persons)
-    photo_cases = [c for c in cases_of_confirmed_identities(refinement, confirmed) if c.finding.subject not in subjects]
-    changeable = _changeable([*_join_strays(finding_cases, context), *photo_cases], context)
+    of_confirmed = cases_of_confirmed_identities(refinement, confirmed, kept_only=not before_answers)
+    photo_cases = [c for c in of_confirmed if c.finding.subject not in subjects]
+    cases = [*_join_strays(finding_cases, context), *photo_cases]
+    cases = _changeable(cases, context, removed_too=before_answers)
     subjects |= {c.finding.subject for c in photo_cases}
-    members = cases_of_doubtful_members(refinement, calibration, genuine, exclude=subjects)
-    return with_conflict_cases([*changeable, *members], [ref for ref in refs if ref.kind == "conflict"], context)
+    members = cases_of_doubtful_members(
+        refinement, calibration, genuine, exclude=subjects, kept_only=not before_answers
+    )
+    return with_conflict_cases([*cases, *members], [ref for ref in refs if ref.kind == "conflict"], context)
 
 
 def _confirmed_by_people(refinement: Refinement, findings: pa.Table) -> set[str]:
@@ -66,6 +75,12 @@ def _confirmed_by_people(refinement: Refinement, findings: pa.Table) -> set[str]
     verdicts = refinement.decisions.read(["verdict"])["verdict"]
     denied = pc.and_(pc.equal(findings["kind"], "mixed"), pc.equal(verdicts, "no"))
     return set(findings.filter(denied)["subject"].to_pylist())
+
+
+def _without_answers_about_photos(refinement: Refinement, findings: pa.Table) -> pa.Table:
+    """These findings, without the outlier findings among them that only people's answers added."""
+    machines = pc.is_in(findings["finding_id"], value_set=refinement.findings.read(["finding_id"])["finding_id"])
+    return findings.filter(pc.or_(machines, pc.not_equal(findings["kind"], "outlier")))
 
 
 def _finding_refs(findings: pa.Table, context: FindingContext) -> list[FindingRef]:
@@ -121,8 +136,8 @@ def _join_strays(cases: Sequence[Case], context: FindingContext) -> list[Case]:
     return joined
 
 
-def _changeable(cases: Sequence[Case], context: FindingContext) -> list[Case]:
-    """The cases whose answer can change a label.
+def _changeable(cases: Sequence[Case], context: FindingContext, *, removed_too: bool) -> list[Case]:
+    """The cases whose answer can change a label; removed_too: or could, before the photo was removed for good.
 
     No outlier case is asked about a face that is relabelled alone (misplaced) or with its cluster (split): the case of
     the relabelling asks about it.
@@ -135,12 +150,15 @@ def _changeable(cases: Sequence[Case], context: FindingContext) -> list[Case]:
     }
     further_persons = {p.key for p in context.persons.values() if p.cluster > 0}
 
+    def gone(face: str) -> bool:
+        return not removed_too and context.removed_for_good(face)
+
     def changeable(case: Case) -> bool:
         kind, face = case.finding.kind, case.finding.subject
         if kind == "outlier":
             cluster = (case.identity, context.cluster.get(face, -1))
-            return face not in relabelled and cluster not in further_persons and not context.removed_for_good(face)
+            return face not in relabelled and cluster not in further_persons and not gone(face)
         unnamed = kind == "misplaced" and context.removal_reason.get(face) == "unnamed"
-        return kind in ("overlap", "merge", "mixed") or unnamed or not context.removed_for_good(face)
+        return kind in ("overlap", "merge", "mixed") or unnamed or not gone(face)
 
     return [case for case in cases if changeable(case)]

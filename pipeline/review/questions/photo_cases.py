@@ -26,18 +26,24 @@ MIN_OUTLIER_BELIEF = 0.01  # least belief at which people may be asked about a f
 
 
 def cases_of_doubtful_members(
-    refinement: Refinement, calibration: Calibration, genuine: GenuineScores, *, exclude: Collection[str]
+    refinement: Refinement,
+    calibration: Calibration,
+    genuine: GenuineScores,
+    *,
+    exclude: Collection[str],
+    kept_only: bool = True,
 ) -> Iterator[Case]:
     """The cases of kept photos in their person's cluster whose scores are neither low enough for an outlier finding
     nor high enough to be certain.
 
-    exclude: face_ids that other cases ask about.
+    exclude: face_ids that other cases ask about; kept_only: False for removed photos as well.
     """
     root, embedders = refinement.root, len(calibration.far_curves)
     for clusters, labels in zip(refinement.clusters.shards, refinement.labels.shards, strict=True):
         rows = read_shard(root, clusters, ["face_id", "identity", "cluster", "core", "second"])
         kept = read_shard(root, labels, ["identity"])["identity"].is_valid()
-        rows = rows.filter(pc.and_(kept, pc.equal(rows["cluster"], 0)))
+        in_cluster = pc.equal(rows["cluster"], 0)
+        rows = rows.filter(pc.and_(kept, in_cluster) if kept_only else in_cluster)
         scores = [rows[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in ("core", "second")[:embedders]]
         fused = fuse(scores, calibration.weights)
         belief = np.where(fused < genuine.mean, outlier_belief(fused, calibration.fused_curve, genuine), 0)
@@ -56,12 +62,19 @@ def cases_of_doubtful_members(
                 )
 
 
-def cases_of_confirmed_identities(refinement: Refinement, identities: Collection[str]) -> Iterator[Case]:
-    """A case for each kept photo of these identities, in which people see a person and the machine sees none."""
+def cases_of_confirmed_identities(
+    refinement: Refinement, identities: Collection[str], *, kept_only: bool = True
+) -> Iterator[Case]:
+    """A case for each photo of these identities, in which people see a person and the machine sees none.
+
+    kept_only: False for removed photos as well.
+    """
     wanted = pa.array(sorted(identities), pa.string())
     for rows in refinement.labels.batches(["face_id", "claimed", "identity"]) if identities else ():
-        kept = pc.and_(pc.equal(rows["identity"], rows["claimed"]), pc.is_in(rows["claimed"], value_set=wanted))
-        rows = rows.filter(kept.fill_null(False))
+        chosen = pc.is_in(rows["claimed"], value_set=wanted)
+        if kept_only:
+            chosen = pc.and_(pc.equal(rows["identity"], rows["claimed"]), chosen)
+        rows = rows.filter(chosen.fill_null(False))
         for face, identity in zip(rows["face_id"].to_pylist(), rows["claimed"].to_pylist(), strict=True):
             yield photo_of_mixed_identity(face, identity)
 

@@ -36,9 +36,11 @@ def answer_seconds(ledger: pa.Table) -> dict[str, float]:
     ledger: columns as LEDGER.
     """
     answered, kind = pc.is_valid(ledger["choice"]), ledger["kind"]
+    audited = pc.fill_null(pc.equal(ledger["purpose"], "audit"), False)  # on grids, whatever the finding
+    of_pair = pc.invert(pc.or_(audited, pc.is_in(kind, value_set=pa.array(list(PAGE_OF_KIND)))))
     on_page = {
-        GRID: pc.and_(answered, pc.equal(kind, "outlier")),
-        PAIR: pc.and_(answered, pc.invert(pc.is_in(kind, value_set=pa.array(list(PAGE_OF_KIND))))),
+        GRID: pc.and_(answered, pc.or_(audited, pc.equal(kind, "outlier"))),
+        PAIR: pc.and_(answered, of_pair),
     }
     seconds = dict(DEFAULT_ANSWER_SECONDS)
     for page, mask in on_page.items():

@@ -29,6 +29,7 @@ FAULTS = (
 OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 # opcodes that hash keys, which takes for ever for nested tuples
 HASHING = ("DICT", "SETITEM", "SETITEMS", "ADDITEMS", "FROZENSET")
+CUT_SHORT = "the file is cut short"
 MAX_COPIED = 8  # bytes that may be copied, in sizes of the file: no test set repeats every photo that often
 
 
@@ -75,12 +76,17 @@ def _refuse_costly(data: bytes) -> None:
         if opcode.name == "STRING":
             stream.readline()
             continue
-        argument = opcode.arg.reader(stream) if opcode.arg else None
+        try:
+            argument = opcode.arg.reader(stream) if opcode.arg else None
+        except ValueError:
+            if stream.read(1):
+                raise
+            raise ValueError(CUT_SHORT) from None  # the reader took all that is left, and wanted more
         if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
             raise ValueError(f"byte {stream.tell()} stores an object under number {argument}")
         if opcode.name == "STOP":
             return
-    raise ValueError("it is cut off")
+    raise ValueError(CUT_SHORT)
 
 
 class _Type:

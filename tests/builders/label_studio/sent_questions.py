@@ -17,7 +17,8 @@ def review_of(name, **more):
 def post(server, name, *questions, group="all", wanted=None, **more):
     """Send questions; returns how many were new, existed already, and were withdrawn."""
     wanted_items = ids(*questions) if wanted is None else wanted
-    return tuple(send_questions(server, review_of(name), group, questions, pictures, wanted_items=wanted_items, **more))
+    client, review = StudioClient(server), review_of(name)
+    return tuple(send_questions(client, review, group, questions, pictures, wanted_items=wanted_items, **more))
 
 
 def sent_items(server, review):

@@ -46,8 +46,8 @@ class Served(NamedTuple):
         return list(self.ask("/flow_runs/filter", query))
 
     def start(self, deployment: str) -> str:
-        """Start a run of a deployment; its id."""
-        (found,) = self.ask("/deployments/filter", {"deployments": {"name": {"any_": [deployment]}}})
+        """Start a run of a deployment, refine or review; its id."""
+        (found,) = self.ask("/deployments/filter", {"deployments": {"name": {"like_": f"{deployment}-"}}})
         started = self.wait("a run is accepted", lambda: self._created(found["id"]), 120)
         return str(started["id"])
 

@@ -40,7 +40,7 @@ def send_and_open(
 ) -> None:
     """Send questions and open their project."""
     assert send_questions(
-        server, review_of(name), "all", questions, pictures, wanted_items=ids(*questions), media=media
+        StudioClient(server), review_of(name), "all", questions, pictures, wanted_items=ids(*questions), media=media
     ).new == len(questions)
     (project,) = [p for p in StudioClient(server).projects(review_of(name)) if p.mark.page == page]
     stream(mary, server.url, project.id)

@@ -1,6 +1,7 @@
 """The review of a root on a real Label Studio: its own questions only, restored from the ledger alone, undone."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,16 @@ from flows.review.results import CollectedAnswers
 from flows.review.root_review import root_review
 from flows.review.undo import undo
 from pipeline.errors import UserError
+from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.review.label_studio.page_templates import CELL, SAME
 from pipeline.review.label_studio.records import Server
 from pipeline.review.questions.question import GRID
+from tests.builders.label_studio.fault_proxy import Proxy
 from tests.builders.label_studio.label_server import connection
 from tests.builders.label_studio.simulated_annotators import Annotator
 from tests.builders.made_once import made_once
@@ -85,6 +89,14 @@ def test_the_budget_is_the_number_of_questions(root: str, server: Server) -> Non
     assert 0 < sent.audit <= 12
     assert send.fn(root, url=server.url, budget=30).items == 0
     assert any("every annotator sees" in line for line in sent.lines())
+    with Proxy(server.url) as proxy:
+        send.fn(root, url=proxy.url, budget=30)
+        asked = Counter(line.partition("?")[0] for line in proxy.requests)
+        assert asked["GET /api/projects/"] == 2, "before and after the questions are sent"
+        assert asked["GET /api/current-user/whoami"] == 1
+        proxy.requests.clear()
+        collect.fn(root, url=proxy.url)
+        assert sum(line.startswith("GET /api/projects/?") for line in proxy.requests) == 1
 
 
 @pytest.mark.slow
@@ -111,6 +123,33 @@ def test_a_review_is_restored_from_the_ledger_alone(root: str, server: Server, t
 
 
 @pytest.mark.slow
+def test_the_same_answers_give_the_same_labels_after_the_ledger_was_restored(
+    root: str, server: Server, tmp_path: Path
+) -> None:
+    """With the ledger alone, refined again; the audit is not drawn from what the answers left, as if it were new."""
+    restored = str(tmp_path / "restored")
+    shutil.copytree(root, restored)
+    send.fn(root, url=server.url, budget=8, audit=3, votes=3)
+    for annotator in (ANN, BOB, CAT):
+        answer_all(server, root, annotator)
+    collect.fn(root, url=server.url)
+    before, rows = status.fn(root, url=server.url), ledger.read(root)
+    shutil.copytree(Path(root) / "ledger", Path(restored) / "ledger")
+    label_again(restored, settled_verdicts(restored))  # as `refine` does
+    assert latest(restored).labels.read().equals(latest(root).labels.read())
+    assert status.fn(restored, url=server.url).audit == before.audit
+    send.fn(restored, url=server.url, budget=8, audit=3, votes=3)
+    found = collect.fn(restored, url=server.url)
+    assert (found.new, found.changed, found.unknown) == (0, False, 0)
+    assert latest(restored).labels.read().equals(latest(root).labels.read())
+    after = {(r.finding.finding_id, r.belief) for r in ledger.rows_of(ledger.read(restored))}
+    asked = {r.finding.finding_id for r in ledger.rows_of(rows)}
+    assert {r for r in after if r[0] in asked} == {(r.finding.finding_id, r.belief) for r in ledger.rows_of(rows)}
+    assert before.audit is not None
+    assert status.fn(restored, url=server.url).audit in (before.audit, None), "the same, or begun anew"
+
+
+@pytest.mark.slow
 def test_a_finished_page_without_a_verdict_is_asked_again(root: str, server: Server) -> None:
     """One of two answers was withdrawn, so the server counts a page as finished that has no verdict."""
     send.fn(root, url=server.url, budget=3, audit=0)
@@ -122,7 +161,16 @@ def test_a_finished_page_without_a_verdict_is_asked_again(root: str, server: Ser
     assert repeated >= 3
     assert send.fn(root, url=server.url, budget=3, audit=0).repeated == 0, "they wait on the server now"
     answer_all(server, root, CAT)
-    assert collect.fn(root, url=server.url).waiting == 0
+    collected = collect.fn(root, url=server.url)
+    assert collected.waiting == 0
+    # the same annotator answers in the usual project and in that for one more opinion: one answer, like in status
+    undo.fn(root, by=BOB)
+    assert send.fn(root, url=server.url, budget=3, audit=0).repeated >= 3
+    answer_all(server, root, CAT)
+    collected = collect.fn(root, url=server.url)
+    assert collected.new == 0
+    assert collected.again
+    assert "that were changed or given once more" in collected.lines()[0]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What `refinery serve` tells of runs that fail, and that no run stays open when its process is gone."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -9,11 +10,13 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.review.label_studio.records import Server
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.processes.served_schedules import Served, serving
+from tests.builders.processes.waiting import wait_until
 
 BY_HAND = ("--refine-cron", "", "--review-cron", "0 0 1 1 *")
 
@@ -53,11 +56,18 @@ def states(folder: Path) -> list[str]:
     return sorted(state for (state,) in rows if state != "SCHEDULED")
 
 
-def check_deployments(served: Served) -> None:
+def wait_for_name(served: Served, run: str, name: str) -> None:
+    """Wait until a run that has ended has its last name, which it gets after its last state."""
+    query = {"flow_runs": {"id": {"any_": [run]}, "name": {"any_": [name]}}}
+    served.wait(f"it is called {name}", lambda: served.ask("/flow_runs/filter", query), 60)
+
+
+def check_deployments(served: Served, root: Path) -> None:
     """Each deployment is active and has one run at a time; one run at a time uses the GPU."""
     deployments = served.ask("/deployments/filter", {})
     limits = sorted((d["name"], d["paused"], d["global_concurrency_limit"]["limit"]) for d in deployments)
-    assert limits == [("refine", False, 1), ("review", False, 1)]
+    root_id = json.loads((root / "ledger/root.json").read_text())["id"]
+    assert limits == [(f"{kind}-root-{root_id[:12]}", False, 1) for kind in ("refine", "review")]
     limits = served.ask("/v2/concurrency_limits/filter", {})
     assert [c["limit"] for c in limits if c["name"] == "gpu"] == [1]
 
@@ -69,12 +79,13 @@ def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: P
     with serving(tmp_path, photos, studio, *BY_HAND) as served:
         assert f"no Label Studio answers at {studio.url} yet" in served.log.read_text()
         refined = served.run_in_state(served.start("refine"), "COMPLETED", "FAILED", "CRASHED")
-        assert refined["name"] == f"scheduled-refinement: {root}: exported, no questions sent"
+        wait_for_name(served, refined["id"], f"scheduled-refinement: {root}: exported, no questions sent")
         assert len(errors(served)) == 1
         assert f"{root} is refined, but no questions were sent: the server at {studio.url}" in errors(served)[0]
 
         failed = served.run_in_state(served.start("review"), "COMPLETED", "FAILED", "CRASHED")
-        assert (failed["state_type"], failed["name"]) == ("FAILED", f"scheduled-review: {root}: failed")
+        assert failed["state_type"] == "FAILED"
+        wait_for_name(served, failed["id"], f"scheduled-review: {root}: failed")
         assert len(errors(served)) == 2
         assert f"scheduled-review of {root} failed: the server at {studio.url}" in errors(served)[1]
 
@@ -88,14 +99,17 @@ def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: P
 
             orphan = served.run_in_state(served.start("review"), "RUNNING")
             process = int(orphan["infrastructure_pid"].rpartition(":")[2])
+            served.run_in_state(served.start("review"), "CANCELLED")
+            words = f"a run of the review of {root} was not carried out: an earlier run of it is under way"
+            served.wait("it is told", lambda: words in served.log.read_text(), 60)
             served.process.kill()
-            os.kill(process, signal.SIGKILL)
             served.process.wait(60)
-            assert states(tmp_path) == ["COMPLETED", "CRASHED", "FAILED", "RUNNING"]
+            wait_until(lambda: not psutil.pid_exists(process), "the run goes on without its parent", seconds=60)
+            assert states(tmp_path) == ["CANCELLED", "COMPLETED", "CRASHED", "FAILED", "RUNNING"]
 
             with serving(tmp_path, photos, studio, *BY_HAND) as again:
-                assert states(tmp_path) == ["COMPLETED", "CRASHED", "CRASHED", "FAILED"]
-                check_deployments(again)
+                assert states(tmp_path) == ["CANCELLED", "COMPLETED", "CRASHED", "CRASHED", "FAILED"]
+                check_deployments(again, root)
                 again.run_in_state(again.start("review"), "RUNNING")
                 again.wait("it waits", lambda: "waiting up to" in again.log.read_text())
     assert not {"RUNNING", "PENDING", "CANCELLING"} & set(states(tmp_path))

@@ -9,7 +9,7 @@ from flows.schedule.scheduled import clean_enough, export_if_changed, scheduled_
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined.account import account_labels
-from pipeline.review.questions.audit import estimate_noise
+from pipeline.review.questions.audit import AuditSample, case_of_photo, estimate_noise
 from pipeline.tables.build import build
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.label_shards import faces_shard, labels_shard
@@ -70,10 +70,11 @@ def test_a_folder_in_the_place_of_latest_is_one_line(tmp_path: Path) -> None:
 
 def test_questions_end_at_the_target_and_not_before_the_audit_is_answered() -> None:
     assert not clean_enough(None, 0.005)
-    wrong_verdicts = {str(i): "yes" for i in range(800)}
+    sample = AuditSample("labels", 800, [case_of_photo(str(i), "a", "a", "") for i in range(800)])
+    ids = list(sample.wrong_verdicts)
     for wrong, judged, enough in ((0, 800, True), (0, 100, False), (1, 800, False)):
-        answers = [{"finding_id": str(i), "verdict": "yes" if i < wrong else "no"} for i in range(judged)]
-        noise = estimate_noise(wrong_verdicts, pa.Table.from_pylist(answers, schema=schema.ANSWERS))
+        answers = [{"finding_id": ids[i], "verdict": "yes" if i < wrong else "no"} for i in range(judged)]
+        noise = estimate_noise(sample, pa.Table.from_pylist(answers, schema=schema.ANSWERS))
         assert noise is not None
         assert clean_enough(noise.high, 0.005) is enough, (wrong, judged, noise)
 

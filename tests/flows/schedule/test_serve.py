@@ -13,7 +13,13 @@ from prefect.flows import load_flow_from_entrypoint
 
 from flows.refine.flow import refine
 from flows.review import flow as review
-from flows.schedule.deployments import Schedule, absolute_paths, checked_deployments, deployments
+from flows.schedule.deployments import (
+    Schedule,
+    absolute_paths,
+    checked_deployments,
+    deployments,
+    named_for_root,
+)
 from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.serve import StoppedSchedules, serve
 from pipeline.sample.models import DETECTOR, EMBEDDER
@@ -55,9 +61,20 @@ def test_serve_gives_every_option_to_the_flow_that_has_it(monkeypatch: pytest.Mo
     serve(str(tmp_path), sources, str(DETECTOR), str(EMBEDDER), min_faces=3, budget=7, out="/out", url=f"{NOBODY}/")
     assert os.environ["LABEL_STUDIO_URL"] == NOBODY, "runs send the token nowhere else"
     refine_options, send_options = served[0].parameters["refine_options"], served[0].parameters["send_options"]
+    assert all(d.name.rpartition("-")[2] in (tmp_path / "ledger/root.json").read_text() for d in served)
     assert set(refine_options) == set(inspect.signature(refine.fn).parameters)
     assert set(send_options) == set(inspect.signature(review.send.fn).parameters) - {"root"}
     assert (refine_options["min_faces"], send_options["budget"], served[0].parameters["out"]) == (3, 7, "/out")
+
+
+def test_the_deployments_of_two_roots_with_one_name_have_names_of_their_own(tmp_path: Path) -> None:
+    one, other = (str(tmp_path / folder / "My Photos") for folder in ("a", "b"))
+    served = deployments(REFINE_OPTIONS, SEND_OPTIONS, NIGHTLY)
+    names = [d.name for root in (one, other) for d in named_for_root(served, root)]
+    assert len(set(names)) == 4
+    assert [name.rpartition("-")[0] for name in names] == ["refine-my-photos", "review-my-photos"] * 2
+    moved = (tmp_path / "a").rename(tmp_path / "c") / "My Photos"
+    assert [d.name for d in named_for_root(served, str(moved))] == names[:2], "the same root somewhere else"
 
 
 def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

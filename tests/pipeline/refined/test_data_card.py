@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.refined.data_card import write_card
 from pipeline.refined.labels import label_again
-from pipeline.refinement import Refinement
+from pipeline.refinement import Refinement, publish
 from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
@@ -70,6 +70,35 @@ def test_the_cards_numbers_are_those_of_the_account(refinement: Refinement, fold
     counts = [line.split("|")[3:6] for line in text.splitlines() if "| policy |" in line or "| people |" in line]
     assert sum(int(n) for row in counts for n in row) == len(refinement.judged_findings)
     assert "was not audited by people" in text
+
+
+def test_undecided_findings_are_told_by_what_people_answered(tmp_path: Path) -> None:
+    """Of the findings that stay undecided two people answered "cannot tell" to one, and differ about another."""
+    root = str(tmp_path / "root")
+    drawn, _ = refined(root)
+    careful = {**drawn.thresholds, "misplaced": 99.0, "merge": 99.0, "mixed_0": -99.0, "split_0": -99.0}
+    publish(root, replace(drawn, thresholds=careful))
+    first = label_again(root, settled_verdicts(root))
+    verdicts = first.decisions.read(["verdict"])["verdict"].to_pylist()
+    findings = zip(first.judged_findings.read().to_pylist(), verdicts, strict=True)
+    unsure = [f for f, verdict in findings if verdict == "unsure"]
+    assert len(unsure) > 2
+    refs = [finding_ref(f["kind"], f["subject"], f["object"], {}) for f in unsure[:2]]
+    answers = zip(refs, (("unsure", "unsure"), ("yes", "no")), strict=True)
+    ledger.append(
+        root,
+        [
+            LedgerRow(ref, verdict, annotator, "case", answer_id=annotator)
+            for ref, of_people in answers
+            for annotator, verdict in zip(ANNOTATORS, of_people, strict=True)
+        ],
+    )
+    write(label_again(root, settled_verdicts(root)), tmp_path)
+    assert (
+        f'{len(unsure)} findings are undecided (people answered 1 of them with "cannot tell", or their votes stayed '
+        f"divided, 1 have answers that differ or are too few, {len(unsure) - 2} were not answered by people); their "
+        "photos are kept."
+    ) in (tmp_path / "README.md").read_text()
 
 
 def test_groups_annotators_and_paths_are_not_in_the_card_and_its_bytes_are_the_same_again(

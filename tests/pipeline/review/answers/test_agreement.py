@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.review.answers.agreement import by_annotator, by_group
+from pipeline.review.answers.agreement import DELETED, by_annotator, by_group
 from pipeline.review.answers.ledger import table_of
 from pipeline.review.questions.question import NOBODY
 from tests.builders.tables.ledger_rows import row
@@ -29,3 +29,5 @@ def test_two_deleted_accounts_are_two_annotators_who_may_disagree():
     assert (group.answers, group.shared) == (4, 2)
     assert group.alpha is not None
     assert group.alpha < 0
+    (deleted,) = by_annotator(table_of([*differ, row("a", "yes", "v", group="g")]))[:1]
+    assert (deleted.name, deleted.answers, deleted.shared) == (DELETED, 4, 2), "every answer is counted"

@@ -37,7 +37,7 @@ def test_a_project_that_is_deleted_while_questions_are_sent_is_made_again(server
 
     deleted = []
     review = review_of("deleted meanwhile")
-    counts = send_questions(server, review, "all", [question], deleting, wanted_items=ids(question))
+    counts = send_questions(StudioClient(server), review, "all", [question], deleting, wanted_items=ids(question))
     assert counts == (1, 0, 0)
     assert deleted
     assert on_server(server, "deleted meanwhile") == {question.id: 1}

@@ -31,6 +31,7 @@ IMPORT = r"/api/projects/\d+/import"
 SENDER = """
 import sys, time
 from pipeline.review.label_studio import send
+from pipeline.review.label_studio.client import StudioClient
 from pipeline.review.label_studio.records import Server
 from pipeline.review.label_studio.send import send_questions
 from tests.builders.label_studio.review_pages import grid, ids, pictures
@@ -38,7 +39,7 @@ from tests.builders.label_studio.sent_questions import review_of
 send.BATCH = 3
 questions = [grid(f"person {i}") for i in range(12)]
 server, review = Server(sys.argv[1], sys.argv[2]), review_of(sys.argv[3])
-send_questions(server, review, "all", questions, pictures, wanted_items=ids(*questions))
+send_questions(StudioClient(server), review, "all", questions, pictures, wanted_items=ids(*questions))
 """
 
 

@@ -22,7 +22,7 @@ TEMPLATE = (
 
 
 def send(server, review, *questions):
-    return tuple(send_questions(server, review, "all", questions, pictures, wanted_items=ids(*questions)))
+    return tuple(send_questions(StudioClient(server), review, "all", questions, pictures, wanted_items=ids(*questions)))
 
 
 def test_two_roots_with_one_name_leave_each_others_questions_alone(server):

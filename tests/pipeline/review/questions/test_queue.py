@@ -49,3 +49,9 @@ def test_seconds_are_measured_once_there_are_enough_answers(tmp_path):
     assert answer_seconds(read(str(tmp_path))) == {**SECONDS, GRID: 1.5}
     append(str(tmp_path), [row("split", "no", "w", choice="same", kind="split", seconds=20.0)])
     assert answer_seconds(read(str(tmp_path))) == {**SECONDS, GRID: 1.5, PAIR: 20.0}
+
+
+def test_audited_photos_are_answered_on_grids_whatever_their_finding(tmp_path):
+    audited = [row(f"{i}", "no", "w", choice="same", kind="misplaced", purpose="audit", seconds=2.0) for i in range(40)]
+    append(str(tmp_path), audited)
+    assert answer_seconds(read(str(tmp_path))) == {**SECONDS, GRID: 2.0}
