@@ -6,9 +6,8 @@ experiment names can be removed.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
@@ -17,12 +16,6 @@ from pipeline.tables.digests import DamagedFile, is_as_sealed, sealed
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE, LEDGER = "refinement.json", "ledger"
-# manifests, shards, and the half-written temporary files that a killed run left beside any file (see storage.put)
-REMOVABLE_FILES = re.compile(
-    r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet(\.damaged)?)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp"
-)
-# results of trainings and experiments: each names the tables that it was made from
-RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
 # refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
 # holds several are numbered (embeddings_0, embeddings_1), and one field has another name in the file
 NUMBERED_FIELDS = ("embeddings", "test_faces", "references", "main_embeddings", "further_embeddings")
@@ -224,36 +217,3 @@ def former_tables(root: str) -> FormerTables:
             return None
 
     return FormerTables(existing("photos"), existing("main_faces") or existing("faces"), existing("doubts"))
-
-
-def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:
-    """The sizes in bytes, by file name, of the files of tables that can be removed.
-
-    A file stays if it belongs to a table that the refinement, a finished training or a finished experiment names; every
-    other table can be built again from those. Models and results are never listed, nor any file whose name does not
-    look like one of this program's. min_age: younger files may belong to a run in progress, and are not listed.
-    Raises UserError when the root holds no finished refinement.
-    """
-    names = list(storage.list_files(root, ""))
-    referenced = {FILE}
-    for table in [*latest(root).tables.values(), *_tables_of_trainings(root, names)]:
-        referenced.add(f"{table.name}/{table.address}.json")
-        referenced.update(shard.path for shard in table.shards)
-    files, base = storage.open_root(root)
-    latest_change = datetime.now(UTC) - min_age
-    sizes = {}
-    for name in names:
-        if name in referenced or not REMOVABLE_FILES.fullmatch(name):
-            continue
-        info = files.get_file_info(f"{base}/{name}")
-        if info.mtime is None or info.mtime <= latest_change:
-            sizes[name] = int(info.size or 0)
-    return sizes
-
-
-def _tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
-    """The tables that finished trainings and experiments name."""
-    for name in filter(RESULT_FILES.fullmatch, names):
-        for address in (storage.get_json(root, name) or {}).get("tables", []):
-            if (table := load(root, *address.split("/"))) is not None:  # a table without rows is false
-                yield table

@@ -35,6 +35,7 @@ PIPELINE = [
     "pipeline.sample",
     "pipeline.root_lock",
     "pipeline.refinement",
+    "pipeline.unreferenced",
     "pipeline.lost_answers",
     "pipeline.sources",
     "pipeline.faces",
@@ -196,7 +197,7 @@ def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None
     }
     assert readers == {
         "pipeline/root_lock.py",
-        "pipeline/refinement.py",
+        "pipeline/unreferenced.py",
         "pipeline/refined/data_card.py",
         "pipeline/review/answers/lists.py",
     }

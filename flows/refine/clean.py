@@ -13,6 +13,7 @@ from flows.cli.result import Result
 from pipeline import refinement
 from pipeline.root_lock import root_lock
 from pipeline.tables import storage
+from pipeline.unreferenced import unreferenced_files
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def clean(
     """Remove the tables of a root that no finished refinement, training or experiment in it refers to."""
     refinement.latest(root)  # raises before a lock file is made where there is no refinement
     with nullcontext() if dry_run else root_lock(root):  # a long run's first shards may be older than min_age
-        files = refinement.unreferenced_files(root, min_age=timedelta(minutes=min_age))
+        files = unreferenced_files(root, min_age=timedelta(minutes=min_age))
         if not dry_run:
             for name in files:
                 storage.remove(root, name)

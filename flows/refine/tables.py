@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
-from flows.refine.read_again import parts_read_again
+from flows.refine.building.read_again import parts_read_again
 from pipeline import schema
 from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import PhotosReadAgain, extract_shard

@@ -70,11 +70,7 @@ def refinement_page(
     log.info("report: %d faces read", len(gallery.pictures))
     flow, fates = photo_flow(counts.flow), photo_fates(refinement, counts.identities)
     noise = _noise_charts(counts, groups)
-    histogram = scores_to_person(refinement, calibration)
-    thresholds = [
-        calibration_curves(calibration, refinement.thresholds),
-        score_histogram(histogram, refinement.thresholds, uncertain_scores(refinement, calibration)),
-    ]
+    thresholds = _score_charts(refinement, calibration)
     reliable = [reliability_chart(bins) for bins in [answered_reliability(refinement)] if bins]
     separation = _separation_charts(refinement)
     experiments, models = experiment_charts(root), evaluation_charts(evaluations)
@@ -113,6 +109,14 @@ def refinement_page(
     charts = [flow, *noise, *thresholds, *reliable, *separation, *experiments, *models]
     title = f"Refinement of {' + '.join(refinement.options.sources) or 'faces'}"
     return ReportPage(title, _lead(refinement), sections, charts, len(gallery.entries), len(gallery.pictures))
+
+
+def _score_charts(refinement: Refinement, calibration: Calibration) -> list[Chart]:
+    histogram = scores_to_person(refinement, calibration)
+    return [
+        calibration_curves(calibration, refinement.thresholds),
+        score_histogram(histogram, refinement.thresholds, uncertain_scores(refinement, calibration)),
+    ]
 
 
 def _lead(refinement: Refinement) -> str:

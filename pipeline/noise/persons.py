@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import MANY_FACES, robust_centres
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
 from pipeline.noise.face_quality.quality import founding_faces, weak_faces
+from pipeline.noise.scores.centres import MANY_FACES, robust_centres
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
 from pipeline.noise.scores.score_norm import (

@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import robust_centre
 from pipeline.noise.findings import combine_findings, findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_persons, similar_persons
+from pipeline.noise.scores.centres import robust_centre
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, genuine_quantile, mean_photo_scores
 from pipeline.noise.scores.score_norm import FaceVectors, impostor_stats, take_rows

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import robust_centre
 from pipeline.noise.face_quality.quality import weak_faces
 from pipeline.noise.findings import findings_table
 from pipeline.noise.person_gallery import PersonGallery, read_comparable, read_persons
+from pipeline.noise.scores.centres import robust_centre
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors

@@ -16,8 +16,8 @@ from pipeline.noise.findings import read_findings
 from pipeline.refinement import Refinement
 from pipeline.report.counts import KEPT, RELABELLED, REMOVED
 from pipeline.report.face_sides import Cluster, Side, clusters_of_persons, faces_of_clusters, sides_of_findings
-from pipeline.report.shown_photos import ShownPhoto, shown_photos
-from pipeline.report.thumbnails import thumbnails
+from pipeline.report.photos.shown_photos import ShownPhoto, shown_photos
+from pipeline.report.photos.thumbnails import thumbnails
 from pipeline.tables.face_rows import rows_of_faces
 
 SHOWN_DIFFERENCES = 20  # the most frequent differences, for which faces are shown; the table lists all differences

@@ -10,8 +10,8 @@ from pipeline.report.differences import Differences, Fates
 from pipeline.report.face_sides import Side
 from pipeline.report.gallery import Gallery, GalleryEntry
 from pipeline.report.html.page import table
-from pipeline.report.shown_photos import ShownPhoto
-from pipeline.report.whole_photos import photo_script
+from pipeline.report.photos.shown_photos import ShownPhoto
+from pipeline.report.photos.whole_photos import photo_script
 
 ONE_REASON = (
     "A finding is about a photo, a person or a pair. Several may hold about one photo, which is removed or relabelled "

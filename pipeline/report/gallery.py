@@ -20,9 +20,9 @@ from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.score_norm import Floats
 from pipeline.refinement import Refinement
 from pipeline.report.face_sides import FindingSides, Side, sides_of_findings
-from pipeline.report.shown_photos import ShownPhoto, shown_photos
-from pipeline.report.thumbnails import thumbnails
-from pipeline.report.whole_photos import whole_photos
+from pipeline.report.photos.shown_photos import ShownPhoto, shown_photos
+from pipeline.report.photos.thumbnails import thumbnails
+from pipeline.report.photos.whole_photos import whole_photos
 from pipeline.review.questions.belief import finding_beliefs, genuine_scores
 
 DOUBTFUL_REMOVALS = 24  # how many removed photos that may be correct are shown

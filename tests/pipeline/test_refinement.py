@@ -16,8 +16,9 @@ import pytest
 from flows.refine.clean import clean
 from flows.refine.verify import verify
 from pipeline.errors import UserError
-from pipeline.refinement import former_tables, latest, unreferenced_files
+from pipeline.refinement import former_tables, latest
 from pipeline.root_lock import RootBusyError, root_lock
+from pipeline.unreferenced import unreferenced_files
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import drawn_root, refined
 

@@ -16,7 +16,7 @@ import typer
 
 from flows.cli.options import Detector, Embedder, Root, SecondEmbedder, Seed, World
 from flows.cli.result import Result
-from flows.refine.flow import build_refinement
+from flows.refine.building.whole_refinement import build_refinement
 from flows.refine.request import RefineRequest
 from pipeline.refined.scoring.known_truth import Truth, read_truth
 from pipeline.refined.scoring.score import Score, score

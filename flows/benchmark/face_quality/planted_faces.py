@@ -10,7 +10,7 @@ import typer
 
 from flows.cli.options import Detector, Embedder, OutFolder, Quality, SecondEmbedder, Seed, World
 from flows.cli.result import Result
-from flows.refine.flow import build_refinement
+from flows.refine.building.whole_refinement import build_refinement
 from flows.refine.request import RefineRequest
 from pipeline.noise.stages import Noise, find_noise
 from pipeline.refined.labels import label

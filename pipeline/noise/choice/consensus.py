@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.noise.clusters import MAX_LINKED, centre_scores
+from pipeline.noise.clusters import MAX_LINKED
 from pipeline.noise.linkage import average_linkage
 from pipeline.noise.persons import SECOND_PERSON
+from pipeline.noise.scores.centres import centre_scores
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores, genuine_quantile
 from pipeline.noise.scores.score_norm import FaceVectors, Floats, take_rows

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.noise import clusters
-from pipeline.noise.clusters import FALSE_LINKS, ClusterRates, centre_scores, cluster, inner_faces, robust_centre
+from pipeline.noise.clusters import FALSE_LINKS, ClusterRates, cluster
 from pipeline.noise.linkage import average_linkage
+from pipeline.noise.scores.centres import centre_scores, inner_faces, robust_centre
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import all_impostor_stats, fused_scores
 from pipeline.sample.cases.drawn_vectors import ageing_person

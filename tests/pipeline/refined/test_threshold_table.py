@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import chain
 
-from flows.refine.flow import EARLY_RATES
+from flows.refine.building.whole_refinement import EARLY_RATES
 from pipeline.noise.policy import Rates
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 

@@ -10,7 +10,7 @@ from pipeline.refined.verdicts import noise_tables
 from pipeline.refinement import Refinement
 from pipeline.report.differences import Differences, find_differences
 from pipeline.report.finding_cards import difference_section
-from pipeline.report.thumbnails import thumbnails
+from pipeline.report.photos.thumbnails import thumbnails
 from tests.builders.tables.drawn_refinement import refined
 from tests.builders.tables.repeated_refinement import repeat
 
@@ -116,7 +116,7 @@ def test_a_face_costs_its_bytes_as_often_as_the_page_writes_it(
     both: tuple[Refinement, Refinement], monkeypatch
 ) -> None:
     monkeypatch.setattr(
-        "pipeline.report.thumbnails._of_shard", lambda t, s, w: dict.fromkeys(w.to_pylist(), "x" * 1500)
+        "pipeline.report.photos.thumbnails._of_shard", lambda t, s, w: dict.fromkeys(w.to_pylist(), "x" * 1500)
     )
     ids = both[0].faces.read(["face_id"])["face_id"].to_pylist()[:3]
     assert list(thumbnails([both[0]], [*ids, ids[0], ids[0]], max_bytes=6000)) == ids[:2]

@@ -22,9 +22,9 @@ from pipeline.report.gallery import Gallery, GalleryEntry, build_gallery
 from pipeline.report.html.page import ReportPage, Section, render
 from pipeline.report.photo_fates import PhotoFate
 from pipeline.report.photo_tables import identity_table
+from pipeline.report.photos.shown_photos import ShownPhoto
 from pipeline.report.scores import scores_to_person, uncertain_scores
 from pipeline.report.separation import measure_separation
-from pipeline.report.shown_photos import ShownPhoto
 from tests.builders.tables.drawn_refinement import refined
 from tests.builders.tables.drawn_vectors import TWO, person, photos_of
 from tests.builders.tables.repeated_refinement import repeat

@@ -14,8 +14,8 @@ from pipeline.refinement import FormerTables, Refinement, RefineOptions
 from pipeline.report.face_sides import Side
 from pipeline.report.finding_cards import finding_section
 from pipeline.report.gallery import Gallery, GalleryEntry
-from pipeline.report.shown_photos import ShownPhoto
-from pipeline.report.whole_photos import CUT_BGR, OTHER_BGR, photo_script, whole_photos
+from pipeline.report.photos.shown_photos import ShownPhoto
+from pipeline.report.photos.whole_photos import CUT_BGR, OTHER_BGR, photo_script, whole_photos
 from pipeline.sources.index import Source
 from tests.builders.photos.tile_photos import TileDetector, write_tile_photos
 from tests.builders.tables.partial_refinement import publish_partial

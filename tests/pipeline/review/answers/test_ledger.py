@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.refinement import REMOVABLE_FILES
 from pipeline.review.answers.ledger import append, read, rows_of, set_votes_wanted, votes_wanted, withdraw
+from pipeline.unreferenced import REMOVABLE_FILES
 from tests.builders.tables.ledger_rows import row
 
 

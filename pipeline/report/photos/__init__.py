@@ -1,0 +1,1 @@
+"""Pictures of photos and faces for the report's page."""
