@@ -86,6 +86,7 @@ class Refinement:
     main_embeddings: tuple[Table, ...] = ()
     candidates: Table | None = None  # the further faces of photos; None: the photos are aligned crops
     doubts: Table | None = None  # those further faces that were embedded, and their embeddings by each embedder
+    companions: Table | None = None  # further faces beside sure persons, which only the calibration uses
     further_embeddings: tuple[Table, ...] = ()
     answers: Table | None = None  # people's verdicts on findings of this refinement; None: there are none
     # the findings, and further ones that only people answered; None: there are no such further ones
@@ -124,6 +125,7 @@ class FormerTables(NamedTuple):
     photos: Table | None
     faces: Table | None  # by the detector's rule
     doubts: Table | None = None
+    companions: Table | None = None
 
 
 def publish(root: str, refinement: Refinement) -> Refinement:
@@ -216,4 +218,5 @@ def former_tables(root: str) -> FormerTables:
         except DamagedFile:
             return None
 
-    return FormerTables(existing("photos"), existing("main_faces") or existing("faces"), existing("doubts"))
+    faces = existing("main_faces") or existing("faces")
+    return FormerTables(existing("photos"), faces, existing("doubts"), existing("companions"))

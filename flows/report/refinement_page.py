@@ -70,24 +70,17 @@ def refinement_page(
     log.info("report: %d faces read", len(gallery.pictures))
     flow, fates = photo_flow(counts.flow), photo_fates(refinement, counts.identities)
     noise = _noise_charts(counts, groups)
-    thresholds = _score_charts(refinement, calibration)
+    score_charts = _score_charts(refinement, calibration)
+    thresholds = chart_figures(score_charts)
     reliable = [reliability_chart(bins) for bins in [answered_reliability(refinement)] if bins]
     separation = _separation_charts(refinement)
     experiments, models = experiment_charts(root), evaluation_charts(evaluations)
     sections = [
         Section("went", "Where every photo went", chart_figures([flow]) + reason_table(counts.flow)),
         Section("noise", "Noise by size of identity, and by group", chart_figures(noise)),
-        Section(
-            "scores",
-            "Calibration and thresholds",
-            chart_figures(thresholds) + _threshold_section(refinement, calibration),
-        ),
+        Section("scores", "Calibration and thresholds", thresholds + _threshold_section(refinement, calibration)),
         Section("findings", "Findings", finding_section(gallery)),
-        Section(
-            "names",
-            "Identities, the most changed first",
-            identity_table(counts.identities, fates),
-        ),
+        Section("names", "Identities, the most changed first", identity_table(counts.identities, fates)),
         Section("lost", "Removed photos that may be correct", doubtful_removals_section(gallery)),
         Section(
             "people",
@@ -106,7 +99,7 @@ def refinement_page(
         ),
         Section("models", "Models compared", chart_figures(models) if models else NO_EVALUATION),
     ]
-    charts = [flow, *noise, *thresholds, *reliable, *separation, *experiments, *models]
+    charts = [flow, *noise, *score_charts, *reliable, *separation, *experiments, *models]
     title = f"Refinement of {' + '.join(refinement.options.sources) or 'faces'}"
     return ReportPage(title, _lead(refinement), sections, charts, len(gallery.entries), len(gallery.pictures))
 

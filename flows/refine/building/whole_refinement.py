@@ -83,7 +83,8 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         **labelling._asdict(),
         **quality._asdict(),
         test_faces=tuple(test.faces for test in tests),
-        references=(*reference.tables, *chosen.companions),
+        references=(*reference.tables, *chosen.companions.embeddings),
+        companions=chosen.companions.faces,
         options=options,
     )
 
@@ -103,7 +104,7 @@ def _find_noise(
         chosen.embeddings,
         tests=tests,
         rates=request.rates,
-        references=[*references, *([chosen.companions] if chosen.companions else [])],
+        references=[*references, *([chosen.companions.embeddings] if chosen.companions.faces else [])],
         quality=quality,
         workers=request.workers,
         memory_bytes=request.memory_bytes,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from flows.prefect_runtime.task import as_task
-from flows.refine.several_faces.companions import companion_embeddings
+from flows.refine.several_faces.companions import Companions, build_companions
 from flows.refine.tables import SourcePaths, build_all_embeddings
 from pipeline import schema
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
@@ -45,7 +45,7 @@ class ChosenFaces(NamedTuple):
     candidates: Table | None = None
     doubts: Table | None = None
     further: tuple[Table, ...] = ()  # embeddings of `doubts`, by each embedder
-    companions: Sequence[Table] = ()  # embeddings of other people's faces, by each embedder; see companions.py
+    companions: Companions = Companions()
 
 
 def build_candidates(
@@ -101,7 +101,7 @@ def choose_faces(
         quality=quality() if quality else None,
         workers=workers,
     )
-    companions = companion_embeddings(root, candidates, found, embedders, workers=workers)
+    companions = build_companions(root, candidates, found, embedders, workers=workers, former=former.companions)
     doubts = _doubts(root, candidates, found, workers)
     if not len(doubts):
         return ChosenFaces(main.faces, main.embeddings, candidates, doubts, companions=companions)

@@ -1,6 +1,7 @@
 """Embeddings of the faces beside the persons of few identities: impostors for the calibration."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from flows.refine.tables import build_all_embeddings
 from pipeline.faces.protocols import FaceEmbedder
@@ -11,18 +12,31 @@ from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Table
 
 
-def companion_embeddings(
-    root: str, candidates: Table, found: PersonTables, embedders: Sequence[FaceEmbedder], *, workers: Workers = None
-) -> list[Table]:
-    """For each embedder the embeddings of other people's faces, each without an identity.
+class Companions(NamedTuple):
+    """Other people's faces in the photos, each without an identity, and for each embedder their embeddings."""
 
-    Empty where the data set has more than FEW_IDENTITIES identities, or no such face. found: of the main faces.
+    faces: Table | None = None  # None: there are none, or the data set has enough identities
+    embeddings: tuple[Table, ...] = ()
+
+
+def build_companions(
+    root: str,
+    candidates: Table,
+    found: PersonTables,
+    embedders: Sequence[FaceEmbedder],
+    *,
+    workers: Workers = None,
+    former: Table | None = None,
+) -> Companions:
+    """The companions of a data set of at most FEW_IDENTITIES identities.
+
+    found: of the main faces. former: the companions of an earlier run, whose embeddings are reused.
     """
     identities = sum(
         int((rows["cluster"].to_numpy() == 0).sum()) for rows in found.persons.batches(["cluster"])
     )  # each has a first person
     if not len(candidates) or identities > FEW_IDENTITIES:
-        return []
+        return Companions()
     companions = build(
         root,
         "companions",
@@ -39,4 +53,7 @@ def companion_embeddings(
         workers=workers,
         unhashed={"root": root},
     )
-    return build_all_embeddings(root, companions, embedders, workers=workers) if len(companions) else []
+    if not len(companions):
+        return Companions()
+    embeddings = build_all_embeddings(root, companions, embedders, workers=workers, former=former)
+    return Companions(companions, tuple(embeddings))

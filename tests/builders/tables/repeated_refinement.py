@@ -52,7 +52,7 @@ def _repeated(table: Table, root: str, times: int) -> Table:
     shards = []
     for i, rows in enumerate(table.batches()):
         whole = pa.concat_tables([_renamed(rows, k) for k in range(times)])
-        path = f"{table.name}/{'0' * 20}/{i:020x}.parquet"
+        path = f"{table.name}/{table.address}/{i:020x}.parquet"
         data = to_parquet(whole)
         storage.put(root, path, data)
         shards.append({"path": path, "digest": content_digest(data), "rows": len(whole)})

@@ -46,10 +46,11 @@ def rows(root: Path) -> dict[str, list[str]]:
     return {role: [s.digest for s in table.shards] for role, table in latest(str(root)).tables.items()}
 
 
-def faces_in_doubt(root: Path) -> set[str]:
-    """The further faces of photos that were embedded, because the main face may be another person's."""
-    doubts = latest(str(root)).doubts
-    return set(doubts.read(["face_id"])["face_id"].to_pylist()) if doubts else set()
+def further_faces(root: Path) -> set[tuple[str, str]]:
+    """The further faces of photos that were embedded, with their table: in doubt, or other people for the calibration."""
+    refinement = latest(str(root))
+    tables = [table for table in (refinement.doubts, refinement.companions) if table]
+    return {(t.name, face) for t in tables for face in t.read(["face_id"])["face_id"].to_pylist()}
 
 
 def inputs(world: World, *, photos: int, faces: int) -> dict[str, int]:
@@ -70,10 +71,10 @@ def test_models_run_on_new_and_changed_photos_only(growing: World, input_counts:
     cv2.imwrite(str(changed), cv2.convertScaleAbs(image, alpha=0.9))
     first(growing, 7).unlink()
     input_counts.clear()
-    before = faces_in_doubt(tmp_path / "root")
+    before = further_faces(tmp_path / "root")
     growing.refine(tmp_path / "root", shards=4)
-    newly_in_doubt = len(faces_in_doubt(tmp_path / "root") - before)
-    assert input_counts == inputs(growing, photos=2, faces=2 + newly_in_doubt)
+    new_further = len(further_faces(tmp_path / "root") - before)
+    assert input_counts == inputs(growing, photos=2, faces=2 + new_further)
     growing.refine(tmp_path / "afresh", shards=4)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 
@@ -86,10 +87,10 @@ def test_no_photo_is_processed_twice_with_a_further_source_or_another_number_of_
         shutil.copy(first(growing, number), tmp_path / f"second/somebody/{number}.jpg")
     both = ["image-folder", str(growing.photos), "image-folder", str(tmp_path / "second")]
     input_counts.clear()
-    before = faces_in_doubt(tmp_path / "root")
+    before = further_faces(tmp_path / "root")
     growing.refine(tmp_path / "root", *both, shards=6)
-    newly_in_doubt = len(faces_in_doubt(tmp_path / "root") - before)
-    assert input_counts == inputs(growing, photos=3, faces=3 + newly_in_doubt)
+    new_further = len(further_faces(tmp_path / "root") - before)
+    assert input_counts == inputs(growing, photos=3, faces=3 + new_further)
     growing.refine(tmp_path / "afresh", *both, shards=6)
     assert rows(tmp_path / "root") == rows(tmp_path / "afresh")
 

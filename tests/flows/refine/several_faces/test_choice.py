@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
-from flows.refine.several_faces.companions import companion_embeddings
+from flows.refine.several_faces.companions import build_companions
 from flows.refine.tables import build_all_embeddings, build_faces, build_photos
 from pipeline.faces.picture import decode
 from pipeline.noise.choice.companions import sampled_hashes
@@ -113,7 +113,7 @@ def test_only_faces_of_photos_in_doubt_are_embedded(group: tuple[Path, Run]) -> 
     assert len(chosen.candidates) == 12 * 6 + 3
     doubtful = {key for key in person_of_faces(main.photos, main.faces) if key.endswith(("a.png", "b.png"))}
     assert len(chosen.doubts) == 2 * len(doubtful) + 3
-    assert embedder.faces == len(main.faces) + len(chosen.doubts)
+    assert embedder.faces == len(main.faces) + len(chosen.doubts) + len(chosen.companions.faces or ())
 
 
 def test_a_second_run_finds_all_and_a_new_photo_is_the_only_one_that_is_read(
@@ -145,7 +145,7 @@ def test_faces_beside_a_sure_main_face_are_impostors_for_the_calibration(group: 
     root = str(folder / "root")
     found = find_persons(root, main.faces, main.embeddings)
     assert chosen.candidates is not None
-    [companions] = companion_embeddings(root, chosen.candidates, found, [embedder])
+    (companions,) = build_companions(root, chosen.candidates, found, [embedder]).embeddings
     x, valid = vectors(companions.read(["x"])["x"])
     assert valid.all()
     assert companions.read(["identity"])["identity"].null_count == len(x) == 24, "two in each photo c"

@@ -72,7 +72,8 @@ def test_persons_are_made_of_other_faces_and_weak_ones_count_for_the_identity(re
     embeddings, copies, clusters, calibration = only_shards(
         refinement, "embeddings", "copies", "clusters", "calibration"
     )
-    make = partial(person_shard, root=refinement.root, calibration=calibration, faces=3, share=0.5)
+    rules = {"few": (3, 0.5), "many": (30, 0.1)}
+    make = partial(person_shard, root=refinement.root, calibration=calibration, **rules)
     before = {r["person"]: r for r in make(((embeddings,), copies, clusters)).to_pylist()}
     name = next(p for p, r in before.items() if r["size"] >= 5)
     faces = [f for f in refinement.clusters.read().to_pylist() if f["identity"] == name and f["cluster"] == 0]
