@@ -47,7 +47,7 @@ def rows(root: Path) -> dict[str, list[str]]:
 
 
 def further_faces(root: Path) -> set[tuple[str, str]]:
-    """The further faces of photos that were embedded, with their table: in doubt, or other people for the calibration."""
+    """The further faces of photos that were embedded, with their table: in doubt, or for the calibration."""
     refinement = latest(str(root))
     tables = [table for table in (refinement.doubts, refinement.companions) if table]
     return {(t.name, face) for t in tables for face in t.read(["face_id"])["face_id"].to_pylist()}
