@@ -39,6 +39,7 @@ from flows.cli.options import (
     Probes,
     ProjectName,
     ProposeGroups,
+    Quality,
     References,
     Root,
     Roster,
@@ -99,6 +100,7 @@ def serve(
     embedder: Embedder,
     *,
     second_embedder: SecondEmbedder = "",
+    quality: Quality = "",
     probes: Probes = "",
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
@@ -133,7 +135,8 @@ def serve(
     photos = {"root": root, "source": source, "probes": probes, "gallery": gallery}
     reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level}
     size = {"shards": shards, "workers": workers, "memory": memory}
-    models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder, "flip": flip}
+    models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder}
+    models |= {"quality": quality, "flip": flip}
     rules = {
         "test_set": test_set,
         "reference": reference,

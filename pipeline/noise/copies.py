@@ -5,6 +5,7 @@ deviation of its cosines to impostors.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from pipeline.faces.sketch import Sketches, Tones, sketch_tones, tone_hashes
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.pictures.components import components
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
-from pipeline.noise.pictures.similar_faces import NEAREST, similar_pairs
+from pipeline.noise.pictures.similar_faces import NEAREST, centre_vectors, near_pairs, shifted_centres_agree
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
 from pipeline.noise.scores.score_norm import FaceVectors, Floats
@@ -27,6 +28,7 @@ Pairs = tuple[Indices, Indices, Floats]  # rows i and j of each pair, and the co
 # for the score of two faces; only pairs that reach it are compared by their pixels. A weak embedder gives a photo that
 # was made grey or dark a low score with the original
 CANDIDATE_FAR = 0.1
+BLOCK_PAIRS = 1 << 14  # pairs of pictures that are compared at a time
 COPIES = pa.schema(
     [
         ("face_id", pa.string()),
@@ -107,38 +109,89 @@ def _duplicate_pairs(
         return i[r >= min_correlation], j[r >= min_correlation], r[r >= min_correlation]
 
     pairs: list[Pairs] = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    distinct = []
     for rows in identities:
         if len(rows) > 1:
             _, first, inverse = np.unique(pictures.sha[rows], return_index=True, return_inverse=True)
-            repeated = np.flatnonzero(first[inverse] != np.arange(len(rows)))
-            pairs.append((rows[first[inverse[repeated]]], rows[repeated], np.ones(len(repeated))))
-            pairs += _duplicates_by_pixels(pictures, vectors, np.sort(rows[first]), compare)
+            if len(first) < len(rows):
+                repeated = np.flatnonzero(first[inverse] != np.arange(len(rows)))
+                pairs.append((rows[first[inverse[repeated]]], rows[repeated], np.ones(len(repeated))))
+                rows = np.sort(rows[first])
+            distinct.append(rows)
+    pairs += _duplicates_by_pixels(pictures, vectors, distinct, compare)
     i, j, r = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return i, j, r
 
 
 def _duplicates_by_pixels(
-    pictures: _Pictures, vectors: Sequence[FaceVectors], rows: Indices, compare: Callable[[Indices, Indices], Pairs]
+    pictures: _Pictures,
+    vectors: Sequence[FaceVectors],
+    identities: Sequence[Indices],
+    compare: Callable[[Indices, Indices], Pairs],
 ) -> Iterator[Pairs]:
-    """The pairs of rows of one identity that compare() finds to be one picture, round by round.
+    """The pairs of rows of one identity that compare() finds to be one picture.
+
+    In the first round the pairs of many identities are compared together, because most identities are small.
+    """
+    centres = centre_vectors(pictures.tones)
+    codes = []  # of each identity the pairs of the first round, as i * n + j of its n rows
+    for rows in identities:
+        i, j = near_pairs(partial(_joined_vectors, vectors, rows), centres[rows])
+        codes.append(i * len(rows) + j)
+    near = [(rows[code // len(rows)], rows[code % len(rows)]) for rows, code in zip(identities, codes, strict=True)]
+    i, j = (
+        np.concatenate([np.empty(0, np.int64), *column]) for column in (zip(*near, strict=True) if near else [(), ()])
+    )
+    found: list[Pairs] = []
+    for start in range(0, len(i), BLOCK_PAIRS):
+        block = slice(start, start + BLOCK_PAIRS)
+        agree = start + np.flatnonzero(shifted_centres_agree(pictures.tones, i[block], j[block]))
+        found.append(compare(i[agree], j[agree]))
+    yield from found
+    one = np.concatenate([np.empty(0, np.int64), *(pairs[0] for pairs in found)])
+    two = np.concatenate([np.empty(0, np.int64), *(pairs[1] for pairs in found)])
+    of_row = np.full(len(pictures.sha), -1)
+    for number, rows in enumerate(identities):
+        of_row[rows] = number
+    for number in np.unique(of_row[one]).tolist():
+        rows, inside = identities[number], of_row[one] == number
+        if len(rows) > NEAREST + 1:
+            yield from _further_rounds(pictures, vectors, rows, codes[number], (one[inside], two[inside]), compare)
+
+
+def _joined_vectors(vectors: Sequence[FaceVectors], rows: Indices) -> NDArray[np.float32]:
+    """Unit vectors [n, d] of the faces in these rows, by all embedders side by side."""
+    both = np.concatenate([np.asarray(v.x[rows], np.float32) for v in vectors], axis=1)
+    return np.asarray(both / np.float32(len(vectors) ** 0.5), np.float32)
+
+
+def _further_rounds(
+    pictures: _Pictures,
+    vectors: Sequence[FaceVectors],
+    rows: Indices,
+    known: Indices,
+    found: tuple[Indices, Indices],
+    compare: Callable[[Indices, Indices], Pairs],
+) -> Iterator[Pairs]:
+    """Further pairs of an identity that are one picture.
+
+    known: the pairs that the first round compared, as i * n + j; found: the rows of those that are one picture.
 
     A picture may have more duplicates than a face has candidates. So after each round one face of every picture stays,
     and the places of the others go to the next most similar faces, until no pair is new.
     """
-    x = np.concatenate([np.asarray(v.x[rows], np.float32) for v in vectors], axis=1) / np.float32(len(vectors) ** 0.5)
-    left, compared = np.arange(len(rows)), np.empty(0, np.int64)
-    while len(left) > 1:
-        i, j = (left[k] for k in similar_pairs(x[left], pictures.tones[rows[left]]))
-        code = i * len(rows) + j
-        new = ~np.isin(code, compared)
-        compared = np.concatenate([compared, code[new]])
-        found = compare(rows[i[new]], rows[j[new]])
-        yield found
-        one, two = (np.searchsorted(rows[left], k) for k in found[:2])
-        if not len(one) or len(left) <= NEAREST + 1:
-            return
+    x, left = _joined_vectors(vectors, rows), np.arange(len(rows))
+    while len(found[0]) and len(left) > NEAREST + 1:
+        one, two = (np.searchsorted(rows[left], k) for k in found)
         group = components(len(left), one, two)
         left = left[group == np.arange(len(left))]
+        i, j = near_pairs(partial(x.__getitem__, left), centre_vectors(pictures.tones[rows[left]]))
+        new = np.setdiff1d(left[i] * len(rows) + left[j], known)
+        known, i, j = np.concatenate([known, new]), rows[new // len(rows)], rows[new % len(rows)]
+        agree = shifted_centres_agree(pictures.tones, i, j)
+        pairs = compare(i[agree], j[agree])
+        yield pairs
+        found = pairs[:2]
 
 
 def _best_duplicates(pairs: Pairs, norm: NDArray[Any]) -> tuple[Indices, Floats]:

@@ -4,6 +4,7 @@ Each face has few candidates, however many photos the identity has, so that the 
 compared for each photo.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -73,14 +74,30 @@ def centre_correlations(tones: Tones, i: Indices, j: Indices) -> tuple[Floats, F
 
 
 def similar_pairs(x: Floats, tones: Tones) -> tuple[Indices, Indices]:
-    """Pairs i < j of an identity's n faces that may be one picture: of each face those with the NEAREST most similar.
+    """Pairs i < j of an identity's n faces that may be one picture: near_pairs() whose shifted centres agree.
 
-    x: unit vectors [n, d], the embeddings; tones: of the faces [n, SIDE_OF_TONES^2]. The similarity of two faces is the
-    sum of their cosine and of the correlation of their centres, one of them mirrored if that is higher. Of the n^2
-    pairs only these numbers are computed.
+    x: unit vectors [n, d], the embeddings; tones: of the faces [n, SIDE_OF_TONES^2].
     """
-    n, centres = len(x), centre_vectors(tones)
-    flipped, nearest = mirrored(centres), min(NEAREST, n - 1)
+    i, j = near_pairs(lambda: x, centre_vectors(tones))
+    agree = shifted_centres_agree(tones, i, j)
+    return i[agree], j[agree]
+
+
+def shifted_centres_agree(tones: Tones, i: Indices, j: Indices) -> NDArray[np.bool_]:
+    """Which pairs [n] have centres that are alike where one is shifted by up to a pixel, mirrored or not."""
+    rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)
+    return np.asarray(np.maximum(*centre_correlations(tones[rows], *np.split(inverse, 2))) >= MIN_SHIFTED)
+
+
+def near_pairs(x: Callable[[], Floats], centres: Floats) -> tuple[Indices, Indices]:
+    """Pairs i < j of an identity's n faces whose centres are alike: of each face those with the NEAREST most similar.
+
+    x: gives unit vectors [n, d], the embeddings; it is called where a face has more alike ones. centres: of the faces,
+    centre_vectors(). The similarity of two faces is the sum of their cosine and of the correlation of their centres,
+    one of them mirrored if that is higher. Of the n^2 pairs only these numbers are computed.
+    """
+    n, flipped = len(centres), mirrored(centres)
+    nearest = min(NEAREST, n - 1)
     codes = [np.empty(0, np.int64)]
     step = max(1, BLOCK_PAIRS // max(n, 1))
     for start in range(0, n, step):
@@ -89,8 +106,9 @@ def similar_pairs(x: Floats, tones: Tones) -> tuple[Indices, Indices]:
         np.maximum(alike, centres[block] @ flipped.T, out=alike)
         near = alike >= MIN_CENTRE
         near[np.arange(len(near)), start + np.arange(len(near))] = False
-        if near.any() and nearest < n - 1:
-            alike += x[block] @ x.T
+        if nearest < n - 1 and near.any():
+            vectors = x()
+            alike += vectors[block] @ vectors.T
             # rounded, so that the order in which a BLAS adds decides nothing
             similarity = np.round(np.where(near, alike, np.float32(-9)), 4)
             best = np.argpartition(-similarity, nearest, axis=1)[:, :nearest]
@@ -98,9 +116,10 @@ def similar_pairs(x: Floats, tones: Tones) -> tuple[Indices, Indices]:
             np.put_along_axis(chosen, best, values=True, axis=1)
             near &= chosen
         i, j = np.nonzero(near)
-        i += start
-        codes.append(np.minimum(i, j) * n + np.maximum(i, j))
+        if len(i):
+            i += start
+            codes.append(np.minimum(i, j) * n + np.maximum(i, j))
+    if len(codes) == 1:
+        return codes[0], codes[0]
     pairs = np.unique(np.concatenate(codes))
-    i, j = pairs // max(n, 1), pairs % max(n, 1)
-    agree = np.maximum(*centre_correlations(tones, i, j)) >= MIN_SHIFTED
-    return i[agree], j[agree]
+    return pairs // n, pairs % n

@@ -136,7 +136,7 @@ def test_a_third_of_the_questions_is_enough_in_the_queues_order(
     for rate in ("5%", "10%"):
         ordered, drawn = (review_curves.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
         late = next(p for p in drawn if p["asked"] >= 0.85 * drawn[-1]["asked"])
-        assert late["f1"] > drawn[0]["f1"]
+        assert late["f1"] >= drawn[0]["f1"]
         assert 3 * next(p["asked"] for p in ordered if p["f1"] >= late["f1"]) <= late["asked"]
         if late["noise"] < drawn[0]["noise"]:
             assert 3 * next(p["asked"] for p in ordered if p["noise"] <= late["noise"]) <= late["asked"]

@@ -86,7 +86,7 @@ def test_roots_with_one_name_have_questions_of_their_own(root: str, server: Serv
 def test_the_budget_is_the_number_of_questions(root: str, server: Server) -> None:
     sent = send.fn(root, url=server.url, budget=30)
     assert sent.items == 30
-    assert 0 < sent.audit <= 12
+    assert 0 < sent.audit < 30, "more than two in five only where other cases are too few"
     assert send.fn(root, url=server.url, budget=30).items == 0
     assert any("every annotator sees" in line for line in sent.lines())
     with Proxy(server.url) as proxy:

@@ -31,8 +31,8 @@ def sent(question: GroupQuestion, number: int) -> SentTask:
 
 
 def meaning(cases: Iterator[Case]) -> dict[str, tuple[object, ...]]:
-    """What an answer about each case decides, by the case's id."""
-    return {c.id: (frozenset(c.findings), c.same_means, c.expected, c.purpose == "gold") for c in cases}
+    """What an answer about each case decides, by the case's id; the face that stands for a person does not matter."""
+    return {c.id: (frozenset(f[:-1] for f in c.findings), c.same_means, c.expected, c.purpose == "gold") for c in cases}
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -42,7 +42,7 @@ def test_every_case_of_a_round_is_found_again_by_its_id(tmp_path, seed):
     tasks = [sent(q, n) for n, q in enumerate(questions)]
     logged = meaning(case for q in questions for case in q.cases)
     assert {gold for *_, gold in logged.values()} == {True, False}
-    assert MIXED in {q.question.page for q in questions}
+    assert (MIXED in {q.question.page for q in questions}) == (seed == 0)
     assert meaning(case for _, case in cases_of_sent_items(refinement, tasks, known_items=())) == logged
 
 
