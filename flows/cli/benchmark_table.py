@@ -143,7 +143,7 @@ BENCHMARKS = (
         MEASURE,
         "flows.benchmark.duplicates.growth:growth",
         "Time of the noise stages for one identity of more and more photos.",
-        "refinery benchmark growth --photos 10000",
+        "refinery benchmark growth --most-photos 10000",
     ),
     CommandEntry(
         "benchmark quality",

@@ -71,14 +71,14 @@ def edits(
     embedder: Embedder,
     *,
     second_embedder: SecondEmbedder = "",
-    each: Annotated[int, typer.Option(min=1, help="Duplicates by every edit.")] = 36,
+    of_each_edit: Annotated[int, typer.Option(min=1, help="Duplicates by every edit.")] = 36,
     seed: Seed = 0,
 ) -> EditedDuplicates:
     """Plant duplicates by every edit in a data set with a known truth, refine it, and count the ones that are found."""
     data = out / "data"
     models = load_models(detector, embedder, second_embedder)
     if not (data / EDITS_FILE).exists():
-        plant_edited_duplicates(world, data, each=each, seed=seed, find_face=_face_finder(models.detector))
+        plant_edited_duplicates(world, data, each=of_each_edit, seed=seed, find_face=_face_finder(models.detector))
     root = str(out / "root")
     refine.fn(root, ["image-folder", str(data / "photos")], detector, embedder, second_embedder=second_embedder)
     return measure(latest(root), read_planted(data), _sources(data))

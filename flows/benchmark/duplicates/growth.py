@@ -66,13 +66,13 @@ class _CpuTimedBuild:
 
 
 def growth(
-    photos: Annotated[int, typer.Option(min=80, help="Photos of the identity at the largest size.")] = 10_000,
+    most_photos: Annotated[int, typer.Option(min=80, help="Photos of the identity at the largest size.")] = 10_000,
     *,
     dim: Dim = 512,
     seed: Seed = 0,
 ) -> Growth:
     """Measure the CPU seconds of every noise stage for one identity of more and more photos."""
-    sizes, seconds, found = [photos >> k for k in range(SIZES - 1, -1, -1)], [], ""
+    sizes, seconds, found = [most_photos >> k for k in range(SIZES - 1, -1, -1)], [], ""
     for size in sizes:
         by_stage, found = run_in_own_process(_measure, size, dim, seed).result
         seconds.append(by_stage)

@@ -47,14 +47,16 @@ def unrecognisable(
     second_embedder: SecondEmbedder = "",
     quality: Quality = "",
     scattered_over: Annotated[int, typer.Option(help="Identities that get unrecognisable faces.")] = 36,
-    each: Annotated[int, typer.Option(help="Unrecognisable faces in each of them.")] = 10,
+    unrecognisable_faces: Annotated[int, typer.Option(help="Unrecognisable faces in each of them.")] = 10,
     crowd: Annotated[int, typer.Option(help="Thumbnails in each of two further identities.")] = 30,
     seed: Seed = 0,
 ) -> PlantedFaces:
     """Plant unrecognisable faces in a data set with known truth, and refine it without and with face quality."""
     data = out / "data"
     if not (data / LIST_FILE).exists():  # written last; a run that was stopped goes on with what it planted
-        plant_unrecognisable_faces(world, data, identities=scattered_over, each=each, crowd=crowd, seed=seed)
+        plant_unrecognisable_faces(
+            world, data, identities=scattered_over, each=unrecognisable_faces, crowd=crowd, seed=seed
+        )
     source = ["image-folder", str(data / "photos")]
     request = RefineRequest.parse(source, detector, embedder, second_embedder=second_embedder, quality=quality)
     refinement = build_refinement(str(out / "root"), request)

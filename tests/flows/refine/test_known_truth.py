@@ -130,13 +130,13 @@ def test_a_third_of_the_questions_is_enough_in_the_queues_order(
     """Refined with the weaker embedder alone, so that enough questions are left; annotators err."""
     root = tmp_path_factory.getbasetemp() / "noisy-yunet_n_320_320"  # faces and vectors may be there already
     weaker = {"detector": models["detector"], "embedder": models["second_embedder"]}
-    World(noisy_lfw / "photos", [], weaker).refine(root)
+    World(noisy_lfw / "photos", [], weaker).refine(root, lost_per_noise=0.02)  # people decide more, the machine less
     review_curves = review(str(root), noisy_lfw)
     print("\n".join(review_curves.lines()))  # noqa: T201
     for rate in ("5%", "10%"):
         ordered, drawn = (review_curves.curves[f"{order}, {rate} wrong"] for order in ("ordered", "random"))
         late = next(p for p in drawn if p["asked"] >= 0.85 * drawn[-1]["asked"])
-        assert late["f1"] >= drawn[0]["f1"]
+        assert late["f1"] > drawn[0]["f1"]
         assert 3 * next(p["asked"] for p in ordered if p["f1"] >= late["f1"]) <= late["asked"]
         if late["noise"] < drawn[0]["noise"]:
             assert 3 * next(p["asked"] for p in ordered if p["noise"] <= late["noise"]) <= late["asked"]
