@@ -65,7 +65,7 @@ def as_text(name: str) -> str:
 
 
 @example(names=list(NAMES))
-@given(names=st.lists(hostile_names(), min_size=4, max_size=8, unique=True))
+@given(names=st.lists(hostile_names(), min_size=2, max_size=5, unique=True))
 @settings(
     max_examples=EXAMPLES,
     derandomize=not os.environ.get("REFINERY_EVERYTHING"),
