@@ -11,6 +11,8 @@ from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refinement import latest
 from tests.builders.tables.drawn_refinement import refined
 
+pytestmark = pytest.mark.slow
+
 KINDS = {"bystander": "outlier", "mixed": "outlier", "no_face": "junk"}
 
 

@@ -15,6 +15,8 @@ from pipeline.errors import UserError
 from pipeline.tables.columns import vectors
 from tests.builders.file_trees import file_bytes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnTables:

@@ -35,6 +35,7 @@ def test_usage_mistakes_have_status_2_and_help_names_units(refinery: Command) ->
         assert word in out
 
 
+@pytest.mark.slow
 @pytest.mark.material
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on(refinery: Command, few: World, tmp_path: Path) -> None:
     disk = tmp_path / "disk"

@@ -25,6 +25,8 @@ from pipeline.sources.formats.folder_walk import SHEET_MARK
 from tests.builders.file_trees import file_bytes
 from tests.builders.tables.drawn_refinement import drawn_root
 
+pytestmark = pytest.mark.slow
+
 FACE = np.full((112, 112, 3), 90, np.uint8)
 WRITERS: dict[str, Callable[[str, Path], object]] = {"labels": labels, "report": report}
 

@@ -48,6 +48,7 @@ def test_the_command_with_a_real_prefect_server_leaves_a_run_and_its_account(
     assert {"photos", "faces", "embeddings", "noise", "label"} <= tasks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause_s", [0.0, 0.3])
 def test_a_second_ctrl_c_prints_nothing_more(drawn_world: Path, tmp_path: Path, pause_s: float) -> None:
     words = [str(w) for w in options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)}, workers=1, shards=6)]

@@ -15,6 +15,8 @@ from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.picture import decode
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photos(drawn_world: Path) -> Path:

@@ -10,6 +10,8 @@ from pipeline.refined.labels import label
 from pipeline.sample.cases.drawn_vectors import ageing_person, as_twins
 from tests.builders.tables.drawn_vectors import person, photos_of, tables, unit
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 90
 
 

@@ -66,6 +66,7 @@ def test_every_planted_noise_is_found(tmp_path, both):
     assert noise.thresholds["outlier"] > 0
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_the_tables_and_undecided_photos_are_dropped_on_request(tmp_path):
     kept, noise, _ = refined(str(tmp_path), 1, both=True)
     again, second_noise, _ = refined(str(tmp_path), 1, both=True)
@@ -82,12 +83,14 @@ def test_processes_make_the_same_bytes_as_threads(tmp_path):
         assert [s.digest for s in a.shards] == [s.digest for s in b.shards]
 
 
+@pytest.mark.slow
 def test_a_memory_limit_changes_no_byte_and_no_address(tmp_path):
     unlimited, little = (refined(str(tmp_path / str(m)), 2, both=True, memory_bytes=m) for m in (None, 1))
     for a, b in zip((unlimited[0], *unlimited[1][:5]), (little[0], *little[1][:5]), strict=True):
         assert (a.address, [s.digest for s in a.shards]) == (b.address, [s.digest for s in b.shards])
 
 
+@pytest.mark.slow
 def test_codes_of_few_persons_find_what_an_exact_search_finds(tmp_path, monkeypatch):
     exact = refined(str(tmp_path / "exact"), 2, both=False)[1].findings
     monkeypatch.setattr(neighbours, "MIN_CODED_ROWS", 10)

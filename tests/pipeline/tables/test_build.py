@@ -115,6 +115,7 @@ def test_a_user_error_in_a_shard_is_raised_unchanged(tmp_path: Path) -> None:
         build(str(tmp_path), "t", squares, [14], schema=SCHEMA, params={"times": 1})
 
 
+@pytest.mark.slow
 def test_an_address_without_a_cluster_raises_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         build(str(tmp_path), "t", squares, [1], schema=SCHEMA, params={"times": 1}, workers="tcp://127.0.0.1:9")

@@ -11,6 +11,8 @@ import pytest
 
 from flows.benchmark.speed.measured_process import INTERVAL_S, PeakMemory, run_in_own_process
 
+pytestmark = pytest.mark.slow
+
 
 def holding(megabytes):
     child = subprocess.Popen([sys.executable, "-c", f"x = b'1' * {megabytes} * 1000000; import time; time.sleep(2)"])
