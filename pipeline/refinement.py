@@ -16,6 +16,7 @@ from pipeline.tables.digests import DamagedFile, is_as_sealed, sealed
 from pipeline.tables.table import FORMAT, Table, check_format, load
 
 FILE, LEDGER = "refinement.json", "ledger"
+RESULT_FOLDERS = ("trainings", "bootstrap", "experiments")  # of a root, beside those of its tables
 # refinement.json calls a table by the name of its field in Refinement, with two exceptions: the tables of a field that
 # holds several are numbered (embeddings_0, embeddings_1), and one field has another name in the file
 NUMBERED_FIELDS = ("embeddings", "test_faces", "references", "main_embeddings", "further_embeddings")
@@ -56,7 +57,7 @@ class RefineOptions:
     models: tuple[str, ...] = ()  # the files of the detector and of the embedders, the better one first
     follow_links: bool = False  # whether links that lead out of a source were followed
     identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
-    # FARs by which faces are clustered: see refined/threshold_table.py
+    # rules by which faces are compared and clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
     references: tuple[str, ...] = ()  # names of photos of other people that the calibration used
     calibration: Mapping[str, float] = field(default_factory=dict)  # what it was measured on: noise/scores/basis.py
@@ -132,7 +133,8 @@ def publish(root: str, refinement: Refinement) -> Refinement:
     """Write refinement.json, so that this refinement is in force in the root; returns it as latest() reads it."""
     tables = refinement.tables.items()
     value = {
-        "tables": {name: {"table": t.name, "address": t.address, "digest": t.digest} for name, t in tables},
+        # "digest" was of the manifest's bytes in earlier versions
+        "tables": {name: {"table": t.name, "address": t.address, "content": t.digest} for name, t in tables},
         "params": asdict(refinement.options),
         "thresholds": dict(refinement.thresholds),
         "account": asdict(refinement.account),
@@ -164,7 +166,7 @@ def _tables(root: str, entries: Mapping[str, Mapping[str, str]]) -> dict[str, Ta
     """The tables that refinement.json names."""
     tables: dict[str, Table] = {}
     for name, entry in entries.items():
-        table = load(root, entry["table"], entry["address"], digest=entry.get("digest", ""))
+        table = load(root, entry["table"], entry["address"], digest=entry.get("content", ""))
         if table is None:
             raise UserError(
                 f"the table {entry['table']}/{entry['address']} is missing from {root}: run the refinement again"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from pipeline.refinement import FILE, latest
+from pipeline.refinement import FILE, RESULT_FOLDERS, latest
 from pipeline.tables import storage
 from pipeline.tables.table import Table, load
 
@@ -13,7 +13,7 @@ REMOVABLE_FILES = re.compile(
     r"[a-z_]+/[0-9a-f]{20}(\.json|/[0-9a-f]{20}\.parquet(\.damaged)?)|([^/]+/)*\.[^/]+\.[0-9a-f]{32}\.tmp"
 )
 # results of trainings and experiments: each names the tables that it was made from
-RESULT_FILES = re.compile(r"(trainings|bootstrap|experiments)/[0-9a-f]{20}/(result|comparison)\.json")
+RESULT_FILES = re.compile(rf"({'|'.join(RESULT_FOLDERS)})/[0-9a-f]{{20}}/(result|comparison)\.json")
 
 
 def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pipeline.tables.table import load
 
 MANIFEST_NAME = re.compile(r"[a-z_]+/[0-9a-f]{20}\.json")  # of a table
 LABELS = re.compile(r"labels/[0-9a-f]{20}\.json")
+DRAW_NAME = re.compile(r"ledger/audits/[0-9]+-([0-9a-f]{32})\.json")  # of an audit
 DIGEST_NAMED = (LEDGER, "asked")  # folders of files that are named by their digest
 
 
@@ -52,14 +53,21 @@ def files_of_root(root: str) -> Iterator[KnownFile | Fault]:
         yield Fault("refinement", FILE, "missing; nothing says which of the tables are in force")
     seen: set[str] = set()
     for name in names:
-        group, _, rest = name.partition("/")
-        if group in DIGEST_NAMED and name.endswith(".parquet") and not rest.startswith("."):
-            yield KnownFile(group, name, rest.removesuffix(".parquet"))
-        elif MANIFEST_NAME.fullmatch(name):
-            for known in _files_of_manifest(root, group, rest.removesuffix(".json")):
-                if known.name not in seen:
-                    seen.add(known.name)
-                    yield known
+        for known in _files_of(root, name):
+            if known.name not in seen:
+                seen.add(known.name)
+                yield known
+
+
+def _files_of(root: str, name: str) -> Iterator[KnownFile | Fault]:
+    """The file of this name under a root if its name holds its digest, or the files that it lists as a manifest."""
+    group, _, rest = name.partition("/")
+    if group in DIGEST_NAMED and name.endswith(".parquet") and not rest.startswith("."):
+        yield KnownFile(group, name, rest.removesuffix(".parquet"))
+    elif draw := DRAW_NAME.fullmatch(name):
+        yield KnownFile(LEDGER, name, draw[1])
+    elif MANIFEST_NAME.fullmatch(name):
+        yield from _files_of_manifest(root, group, rest.removesuffix(".json"))
 
 
 def _files_of_manifest(root: str, table: str, address: str) -> Iterator[KnownFile | Fault]:

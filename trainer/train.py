@@ -159,9 +159,11 @@ def _finished(training: Training, data: Path, test_sets: Mapping[str, Path]) -> 
     result, model_digest = _read_result(out)
     if rank() > 0:
         return result or _result(training, logged_loss(out / LOG, run.steps), {})
+    stored = digest_of_file(str(out), MODEL)
+    is_whole = result is not None and stored is not None and model_digest in ("", stored)
     if result is None:
         result = _result(training, logged_loss(out / LOG, run.steps), validate(learner.net, run, test_sets))
-    if not model_digest or digest_of_file(str(out), MODEL) != model_digest:
+    if not is_whole:
         log.warning("%s: the result or the model of a finished training is not whole: written again from %s", out, LAST)
         _write_result(training, result, data)
     return result
@@ -180,7 +182,10 @@ def _write_result(training: Training, result: TrainingResult, data: Path) -> Non
 
 
 def _read_result(out: Path) -> tuple[TrainingResult | None, str]:
-    """The result in a folder, None where there is none or it is damaged; and the digest of its ONNX file, or ""."""
+    """The result in a folder, None where there is none or it is damaged; and the digest of its ONNX file.
+
+    The digest is "" where it is not known: in results of earlier versions.
+    """
     try:
         value = json.loads((out / RESULT).read_bytes())
         if not is_as_sealed(value):

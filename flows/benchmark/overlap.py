@@ -126,7 +126,7 @@ def _draw(photos: TestPhotos, persons: PersonGallery, calibration: Calibration, 
     rates = Rates()
     rule = RelationRule(REPORTED_OVERLAPS / len(rows), genuine_quantile(calibration, rates.overlap_frr))
     findings = find_overlaps(persons, np.arange(len(persons.person)), gallery, calibration, rule)
-    limits = thresholds(calibration, persons=len(persons.person), tests=len(rows), rates=rates, findings=findings)
+    limits = thresholds(calibration, persons=len(persons.person), tests=len(rows), rates=rates, overlaps=findings)
     verdict = judge(findings, limits, calibration)
     identity = dict(zip(persons.person.tolist(), persons.identity.tolist(), strict=True))
     names = np.array([identity[person] for person in findings["subject"].to_pylist()], object)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.refinement import FILE
+from pipeline.refinement import FILE, LEDGER, RESULT_FOLDERS
 from pipeline.root_lock import FILE as LOCK
 
 MANIFEST = re.compile(r"[0-9a-f]{20}\.json")  # of a table, in the table's folder
 # folders of a root beside those of its tables
-FOLDERS = ("ledger", "asked", "review", "trainings", "experiments", "bootstrap")
+FOLDERS = (LEDGER, "asked", "review", *RESULT_FOLDERS)
 
 
 def check_out(out: Path, mark: re.Pattern[bytes], *, kind: str, roots: Sequence[str] = ()) -> None:

@@ -36,6 +36,7 @@ from flows.refine.building.whole_refinement import build_refinement
 from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from pipeline.lost_answers import check_answers
+from pipeline.noise.policy import LOST_PER_NOISE
 from pipeline.refinement import publish
 from pipeline.root_lock import root_lock
 
@@ -62,7 +63,7 @@ def refine(
     flip: Flip = "none",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
-    lost_per_noise: LostPerNoise = 0.6,
+    lost_per_noise: LostPerNoise = LOST_PER_NOISE,
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",

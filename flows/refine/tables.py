@@ -54,7 +54,7 @@ def build_faces(
             extract_shard,
             parts,
             schema=schema.FACES,
-            version=3,
+            version=4 if aligned else 3,  # transparent crops are stored as JPEG since 4
             params={"detector": detector, "aligned": aligned},
             workers=workers,
             unhashed={"root": root, "locations": source_paths},

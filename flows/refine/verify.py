@@ -85,7 +85,8 @@ def _advice(faults: Sequence[Fault]) -> str:
     groups = {fault.group for fault in faults}
     advice = {
         "what is wrong in ledger/ and asked/ cannot be made again: put it back from a backup": groups & {*DIGEST_NAMED},
-        AGAIN: groups - {*DIGEST_NAMED, CHECKPOINTS},
+        f"{AGAIN}; what is missing even then belongs to no result: `refinery clean`": groups
+        - {*DIGEST_NAMED, CHECKPOINTS},
         "a training's checkpoint: train again": groups & {CHECKPOINTS},
     }
     return "; ".join(text for text, about in advice.items() if about)

@@ -116,7 +116,8 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
     present, cursors = client.projects(review), collect_cursors(root, server, review)
     answers, cursors = read_projects(client, present, cursors, known_items=review.sent_items)
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
-    new = given_answers(rows) - given_answers(ledger.rows_of(ledger.read(root, superseded=True)))
+    earlier = ledger.answers_of_people(ledger.read(root, superseded=True))
+    new = given_answers(rows) - given_answers(ledger.rows_of(earlier))
     added = ledger.append(root, rows)
     # written after the ledger: after a crash in between, answers are read again, and the ledger keeps each once
     keep_cursors(root, server, review, cursors)

@@ -94,6 +94,8 @@ def send_round(
 
 def _log_cases(refinement: Refinement, cases: Sequence[tuple[Case, str]]) -> None:
     """Log cases, each with its group, and the machine's view of them."""
+    if not cases:
+        return
     root = refinement.root
     log_questions(root, cases)
     known = findings_with_belief(ledger.read(root))

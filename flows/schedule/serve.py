@@ -61,6 +61,7 @@ from flows.schedule.run_outcome import PARENT_VARIABLE
 from flows.schedule.scheduled import TARGET_NOISE
 from flows.schedule.skipped_runs import log_skipped_runs
 from flows.schedule.webhook import listen
+from pipeline.noise.policy import LOST_PER_NOISE
 
 log = logging.getLogger("refinery")
 ExportFolder = Annotated[
@@ -109,7 +110,7 @@ def serve(
     flip: Flip = "none",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
-    lost_per_noise: LostPerNoise = 0.6,
+    lost_per_noise: LostPerNoise = LOST_PER_NOISE,
     shards: Shards = 0,
     workers: DaskWorkers = "",
     memory: Memory = "",

@@ -23,17 +23,20 @@ async def log_skipped_runs(deployments: Sequence[str], *, every_s: float = EVERY
     """Log each run of these deployments ("flow/name") that is cancelled from now on, until this task is cancelled."""
     names = [d.partition("/")[2] for d in deployments]
     async with get_client() as client:
-        known = {run.id for run in await _cancelled_runs(client, names)}
+        known: set[object] | None = None  # from the first answer on
         while True:
-            await asyncio.sleep(every_s)
-            for run in await _cancelled_runs(client, names):
-                if run.id not in known:
-                    known.add(run.id)
+            runs = await _cancelled_runs(client, names)
+            if runs is not None:
+                ids = {run.id for run in runs}
+                skipped = [run for run in runs if run.id not in (ids if known is None else known)]
+                known = ids | (known or set())
+                for run in skipped:
                     log.warning("a run of %s was not carried out: %s", _work_of(run), _cause(run))
+            await asyncio.sleep(every_s)
 
 
-async def _cancelled_runs(client: PrefectClient, names: Sequence[str]) -> list[FlowRun]:
-    """The last cancelled runs of deployments, the earliest first; none where the server does not answer."""
+async def _cancelled_runs(client: PrefectClient, names: Sequence[str]) -> list[FlowRun] | None:
+    """The last cancelled runs of deployments, the earliest first; None where the server does not answer."""
     try:
         runs = await client.read_flow_runs(
             flow_run_filter=FlowRunFilter.model_validate({"state": {"type": {"any_": [StateType.CANCELLED]}}}),
@@ -43,7 +46,7 @@ async def _cancelled_runs(client: PrefectClient, names: Sequence[str]) -> list[F
         )
     except Exception as error:  # noqa: BLE001  a server that does not answer is told of by the runner
         log.debug("the server did not tell which runs were skipped: %s", error)
-        return []
+        return None
     return runs[::-1]
 
 

@@ -1,9 +1,10 @@
 """The policy: the verdict on each finding where people have not answered.
 
 A photo is an outlier if that is probable enough: how many clean photos may be lost for a noise photo that is found is a
-rate of the policy. Each other rule asks for a false accept rate (FAR); the calibration turns it into a threshold on the
-score. With two embedders a photo is removed, relabelled or merged only if the fused score and each embedder's own score
-agree. Otherwise the verdict is "unsure", and people decide.
+rate of the policy. Most other rules ask for a false accept rate (FAR) or a false reject rate (FRR), overlaps for a
+false discovery rate (FDR); the calibration turns it into a threshold on the score. With two embedders a photo is
+relabelled, merged or an overlap only if the fused score and each embedder's own score agree, and an outlier only if
+neither embedder speaks clearly against it (`agreement`, `contrary`). Else the verdict is "unsure", and people decide.
 """
 
 from collections.abc import Mapping
@@ -28,16 +29,20 @@ Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 BY_EMBEDDER = ("contrary", "support", "leak", "split", "mixed")
 
 
+LOST_PER_NOISE = 0.6  # the default of the option
+
+
 class Rates(NamedTuple):
     """The rates that the policy's thresholds follow from.
 
-    A rate is a FAR, the share of impostor scores at or above the threshold, or a FRR (false reject rate), the share of
-    genuine scores below it. "Each embedder": the rule is about the embedder's own score, else about the fused score.
+    Most are a FAR, the share of impostor scores at or above the threshold, or a FRR (false reject rate), the share of
+    genuine scores below it; `overlap` is a FDR (false discovery rate); the others say their own unit. "Each embedder":
+    the rule is about the embedder's own score, else about the fused score.
     """
 
     # clean photos that may be lost for one noise photo found: a face is an outlier with a probability of at least
     # 1 / (1 + lost_per_noise)
-    lost_per_noise: float = 0.6
+    lost_per_noise: float = LOST_PER_NOISE
     # part of that probability that each embedder must give by its own score, unless the score is below `contrary`
     agreement: float = 0.2
     # FAR, and for a single face to join a cluster; where a data set has too few photos for probabilities, a face is an
@@ -73,27 +78,27 @@ def thresholds(
     tests: int,
     rates: Rates | None = None,
     mixture: ScoreMixture | None = None,
-    findings: pa.Table | None = None,
+    overlaps: pa.Table | None = None,
 ) -> Thresholds:
     """The thresholds by name, for scores of this data, as a refinement records them and a report shows them.
 
     A name that ends in _0 or _1 is a threshold on the first or second embedder's score, other names are on the fused
     score. persons, tests: the number of persons and of test photos; each face or person is compared with all of them,
     so that larger numbers give higher thresholds. mixture: of the fused score; with it "outlier" is the threshold for
-    an identity with the data set's share of noise, which depends on the identity (noise/outliers/). findings: the more
-    overlaps were found, the lower their threshold.
+    an identity with the data set's share of noise, which depends on the identity (noise/outliers/). overlaps: findings
+    of persons, those of the kind overlap and perhaps others; the more overlaps were found, the lower their threshold.
     """
     rates = rates or Rates()
     probability = 1 / (1 + rates.lost_per_noise)
     fused = calibration.fused_curve
-    overlaps = _fused_scores(findings, "overlap", calibration) if findings is not None else np.empty(0)
+    found = _fused_scores(overlaps, "overlap", calibration) if overlaps is not None else np.empty(0)
     limits: dict[str, float] = {
         "outlier": typical_threshold(mixture, probability) if mixture else _outlier(calibration, rates),
         "outlier_probability": round(probability, DECIMALS),
         "agreement": round(probability * rates.agreement, DECIMALS),
         "misplaced": threshold_at_far(fused, rates.misplaced / max(1, persons)),
         "merge": threshold_at_far(fused, rates.merge / max(1, persons)),
-        "overlap": discovery_threshold(overlaps, fused, comparisons=persons * tests, fdr=rates.overlap),
+        "overlap": discovery_threshold(found, fused, comparisons=persons * tests, fdr=rates.overlap),
         "mixed": threshold_at_far(fused, rates.mixed),
         "merge_photos": genuine_quantile(calibration, rates.merge_frr),
         "overlap_photos": genuine_quantile(calibration, rates.overlap_frr),

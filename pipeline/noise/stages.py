@@ -72,7 +72,9 @@ def find_noise(
     score_calibration = read_calibration(root, calibration)
     counts = count_gallery(score_calibration, persons, vector_lengths(score_calibration))
     parts = [tuple(run.parts_of(clusters, copies, persons))]
-    mixture = run.make("mixture", mixture_shard, parts, schema=MIXTURE, params={"calibration": calibration}).shards[0]
+    mixture = run.make(
+        "mixture", mixture_shard, parts, schema=MIXTURE, version=2, params={"calibration": calibration}
+    ).shards[0]
     strays = _strays(run, calibration, counts, clusters, persons)
     relations = _relations(run, calibration, counts, persons)
     detected = [
@@ -92,7 +94,7 @@ def find_noise(
         tests=run.test_photos(),
         rates=run.rates,
         mixture=read_mixtures(root, mixture, calibration).get(-1),
-        findings=findings.read(["kind", "score", "second"]),
+        overlaps=relations.read(["kind", "score", "second"]),  # of persons; those of pictures are sure
     )
     return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
 

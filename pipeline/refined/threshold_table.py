@@ -139,6 +139,12 @@ GROUPING_RULES = (
         "correlation of blocks",
         "two faces that correlate less when made very small are not looked at as one picture",
     ),
+    Rule(
+        "min_shifted",
+        "{:g}",
+        "correlation of blocks",
+        "the same, where one face is shifted by up to a pixel, whichever way is best",
+    ),
 )
 
 

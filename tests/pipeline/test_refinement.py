@@ -18,6 +18,7 @@ from flows.refine.verify import verify
 from pipeline.errors import UserError
 from pipeline.refinement import former_tables, latest
 from pipeline.root_lock import RootBusyError, root_lock
+from pipeline.tables.digests import content_digest
 from pipeline.unreferenced import unreferenced_files
 from tests.builders.processes.lock_holder import lock_holder
 from tests.builders.tables.drawn_refinement import drawn_root, refined
@@ -145,3 +146,17 @@ def test_verify_tells_that_the_refinement_file_is_gone(finished: Path, tmp_path:
     assert verified.exit_status() == 1
     shutil.rmtree(root / "labels")  # as in a first run that has not come to its end
     assert verify(str(root)).exit_status() == 0
+
+
+def test_a_refinement_that_an_earlier_version_published_is_read(tmp_path: Path) -> None:
+    """It had the digest of each manifest's bytes, and no digest of itself."""
+    refinement, _ = refined(str(tmp_path))
+    file = tmp_path / "refinement.json"
+    value = json.loads(file.read_text())
+    for entry in value["tables"].values():
+        del entry["content"]
+        entry["digest"] = content_digest((tmp_path / entry["table"] / f"{entry['address']}.json").read_bytes())
+    del value["digest"], value["ledger"]
+    file.write_text(json.dumps(value))
+    assert latest(str(tmp_path)) == refinement
+    assert not verify(str(tmp_path)).faults

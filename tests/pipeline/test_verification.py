@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from flows.refine.verify import verify
+from pipeline.refinement import latest
+from pipeline.review.questions.audit import renew_audit
 from tests.builders.file_trees import file_bytes
 from tests.builders.flipped_bits import flip_bit
 from tests.builders.tables.drawn_refinement import drawn_root, refined
@@ -44,3 +46,12 @@ def test_a_manifest_with_another_parameter_is_made_again(finished: Path, tmp_pat
     assert verify(str(root)).faults
     refined(str(root))
     assert file_bytes(root) == whole
+
+
+def test_a_damaged_draw_of_an_audit_is_listed(finished: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(finished, tmp_path / "root")
+    renew_audit(latest(str(root)), 5, set())
+    assert not verify(str(root)).faults
+    (draw,) = (root / "ledger/audits").iterdir()
+    draw.write_text("{}")
+    assert [fault.name for fault in verify(str(root)).faults] == [f"ledger/audits/{draw.name}"]

@@ -58,6 +58,19 @@ def test_a_finished_training_is_read_and_not_repeated(trained: TrainingResult, d
     assert {p: p.stat().st_mtime_ns for p in out.glob("*.pt")} == before
 
 
+def test_a_training_that_an_earlier_version_finished_stays_as_it_is(
+    trained: TrainingResult, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its result.json has no digests."""
+    out = shutil.copytree(trained.checkpoint.parent, tmp_path / "earlier")
+    value = json.loads((out / "result.json").read_text())
+    (out / "result.json").write_text(json.dumps({k: v for k, v in value.items() if k not in ("digest", "onnx_digest")}))
+    before = {name: (out / name).read_bytes() for name in ("result.json", "model.onnx")}
+    assert train(RUN, data, out, device="cpu").loss == trained.loss
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert "not whole" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [

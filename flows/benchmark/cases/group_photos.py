@@ -23,6 +23,7 @@ from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import Refinement, publish
 from pipeline.root_lock import root_lock
 from pipeline.sample.cases.group_photos import PLACES_FILE, plant_group_photos
+from pipeline.sample.cases.planted_data import planted_data
 
 NOT_LOST = ("duplicate", "overlap")  # reasons for which a photo of the right person is removed
 Place = Mapping[str, str]  # a row of group_photos.tsv
@@ -72,9 +73,11 @@ def group_photos(
 ) -> GroupPhotoFigures:
     """Plant group photos in a data set with known truth, and count wrong faces by the rule and by choice."""
     folder = Path(root)
-    planted = folder / f"photos_{share:g}_{wrong:g}_{seed}"
-    if not (planted / PLACES_FILE).exists():
-        plant_group_photos(world, planted, share=share, wrong=wrong, seed=seed)
+    planted = planted_data(
+        folder,
+        {"world": world.absolute(), "share": share, "wrong": wrong, "seed": seed},
+        lambda data: plant_group_photos(world, data, share=share, wrong=wrong, seed=seed),
+    )
     with (planted / PLACES_FILE).open(encoding="utf-8", newline="") as lines:
         places = list(csv.DictReader(lines, delimiter="\t"))
     truth, columns = read_truth(world), {}

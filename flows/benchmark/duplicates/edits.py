@@ -24,13 +24,13 @@ from pipeline.noise.pictures.components import components
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
 from pipeline.refinement import Refinement, latest
 from pipeline.sample.cases.edited_duplicates import (
-    EDITS_FILE,
     FindFace,
     PlantedDuplicate,
     plant_edited_duplicates,
     read_planted,
 )
 from pipeline.sample.cases.picture_edits import EDITS, Box, Pixels
+from pipeline.sample.cases.planted_data import planted_data
 from pipeline.tables.columns import vectors
 
 NEAR_COSINE = 0.6  # of two photos that may show one scene; half of the pairs of an LFW person reach it
@@ -75,10 +75,13 @@ def edits(
     seed: Seed = 0,
 ) -> EditedDuplicates:
     """Plant duplicates by every edit in a data set with a known truth, refine it, and count the ones that are found."""
-    data = out / "data"
     models = load_models(detector, embedder, second_embedder)
-    if not (data / EDITS_FILE).exists():
-        plant_edited_duplicates(world, data, each=of_each_edit, seed=seed, find_face=_face_finder(models.detector))
+    find_face = _face_finder(models.detector)
+    data = planted_data(
+        out,
+        {"world": world.absolute(), "each": of_each_edit, "seed": seed, "detector": detector},
+        lambda folder: plant_edited_duplicates(world, folder, each=of_each_edit, seed=seed, find_face=find_face),
+    )
     root = str(out / "root")
     refine.fn(root, ["image-folder", str(data / "photos")], detector, embedder, second_embedder=second_embedder)
     return measure(latest(root), read_planted(data), _sources(data))

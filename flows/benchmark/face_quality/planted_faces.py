@@ -17,6 +17,8 @@ from pipeline.refined.labels import label
 from pipeline.refined.scoring.known_truth import Truth, read_truth
 from pipeline.refined.scoring.score import score
 from pipeline.refinement import Refinement
+from pipeline.root_lock import root_lock
+from pipeline.sample.cases.planted_data import planted_data
 from pipeline.sample.cases.unrecognisable_faces import LIST_FILE, plant_unrecognisable_faces
 from pipeline.tables.table import Table
 
@@ -52,14 +54,16 @@ def unrecognisable(
     seed: Seed = 0,
 ) -> PlantedFaces:
     """Plant unrecognisable faces in a data set with known truth, and refine it without and with face quality."""
-    data = out / "data"
-    if not (data / LIST_FILE).exists():  # written last; a run that was stopped goes on with what it planted
-        plant_unrecognisable_faces(
-            world, data, identities=scattered_over, each=unrecognisable_faces, crowd=crowd, seed=seed
-        )
+    counts = {"identities": scattered_over, "each": unrecognisable_faces, "crowd": crowd, "seed": seed}
+    data = planted_data(
+        out,
+        {"world": world.absolute(), **counts},
+        lambda folder: plant_unrecognisable_faces(world, folder, **counts),
+    )
     source = ["image-folder", str(data / "photos")]
     request = RefineRequest.parse(source, detector, embedder, second_embedder=second_embedder, quality=quality)
-    refinement = build_refinement(str(out / "root"), request)
+    with root_lock(str(out / "root")):
+        refinement = build_refinement(str(out / "root"), request)
     without = find_noise(refinement.root, refinement.faces, refinement.embeddings)
     with (data / LIST_FILE).open(encoding="utf-8", newline="") as lines:
         ways = {row["path"]: row["way"] for row in csv.DictReader(lines, delimiter="\t")}

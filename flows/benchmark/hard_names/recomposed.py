@@ -3,7 +3,6 @@
 Nothing is detected or embedded again, so that a case takes seconds.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,10 +119,3 @@ def probabilities_and_truth(case: CaseResult) -> tuple[NDArray[np.float64], NDAr
     rows = zip(case.labels.read(["face_id"])["face_id"].to_pylist(), case.truth.kind, case.truth.claimed, strict=True)
     pairs = [(of_face[f], kinds[k]) for f, k, c in rows if f in of_face and k in kinds and c not in shared]
     return np.array([p for p, _ in pairs], np.float64), np.array([wrong for _, wrong in pairs], bool)
-
-
-def share_of_noise(case: CaseResult) -> dict[str, float]:
-    """By claimed identity the share of its photos whose label is wrong."""
-    photos = Counter(case.truth.claimed)
-    wrong = Counter(c for c, k in zip(case.truth.claimed, case.truth.kind, strict=True) if k in ("outlier", "flip"))
-    return {claimed: wrong[claimed] / n for claimed, n in photos.items()}

@@ -13,10 +13,11 @@ from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, 
 from flows.refine.test_sets import embed_test_set, index_test_set
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS, JOIN_FAR
+from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS
 from pipeline.noise.face_quality.quality import WEAK_SHARE, QualityTables
 from pipeline.noise.person_gallery import PERSON_FAR
-from pipeline.noise.pictures.similar_faces import MIN_CENTRE
+from pipeline.noise.pictures.similar_faces import MIN_CENTRE, MIN_SHIFTED
+from pipeline.noise.policy import Rates
 from pipeline.noise.running.stage_run import TestSets
 from pipeline.refined.labels import label
 from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables
@@ -24,14 +25,15 @@ from pipeline.review.answers.votes import settled_verdicts
 from pipeline.tables.table import Table
 
 # thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, a share of
-# the score of a sharp face, and min_coarse, a correlation of pixels
-EARLY_RATES = {
+# the score of a sharp face, and min_coarse and min_shifted, correlations of the means of blocks of two faces
+CLUSTERING_RULES = {
     "far_link": FALSE_LINKS,
-    "far_join": JOIN_FAR,
+    "far_join": Rates().outlier,
     "far_absorb": ABSORB_FAR,
     "far_doubt": PERSON_FAR,
     "weak_share": WEAK_SHARE,
     "min_coarse": MIN_CENTRE,
+    "min_shifted": MIN_SHIFTED,
 }
 
 
@@ -39,7 +41,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     """The refinement of a request: all its tables, each built now or found. It is in force once it is published."""
     workers, embedders = request.workers, request.models.embedders
     former = former_tables(root)
-    ignored = survey_sources(request.sources)  # before any photo is read, so that a wrong layout is told in time
+    ignored = survey_sources(request.sources)  # first, so that a wrong layout is reported before the long work
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
     # before the long work on the data, because a test set without a face is refused
@@ -56,7 +58,8 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     )
     main = MainFaces(photos, faces, build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces))
     chosen = _choose_faces(root, request, main, source_paths, former, reference.embeddings)
-    quality = _quality_tables(root, request, chosen.faces, former)
+    measured = former.faces if chosen.faces is main.faces else main.faces  # whose rows are reused
+    quality = _quality_tables(root, request, chosen.faces, measured)
     noise = _find_noise(root, request, chosen, tests, reference.embeddings, quality)
     labelling = as_task(label)(
         root,
@@ -112,11 +115,9 @@ def _find_noise(
     return noise
 
 
-def _quality_tables(root: str, request: RefineRequest, faces: Table, former: FormerTables) -> QualityTables:
+def _quality_tables(root: str, request: RefineRequest, faces: Table, former: Table | None) -> QualityTables:
     models = request.models
-    return build_quality_tables(
-        root, faces, models.embedders, models.quality, workers=request.workers, former=former.faces
-    )
+    return build_quality_tables(root, faces, models.embedders, models.quality, workers=request.workers, former=former)
 
 
 def _choose_faces(
@@ -138,7 +139,7 @@ def _choose_faces(
         candidates,
         (models.detector, models.embedders),
         references=references,
-        quality=lambda: _quality_tables(root, request, main.faces, former),
+        quality=lambda: _quality_tables(root, request, main.faces, former.faces),
         workers=workers,
         memory_bytes=request.memory_bytes,
         former=former,
@@ -160,5 +161,5 @@ def _options(
         request.models.files,
         follow_links=any(o.follow_links for o in folder_options),
         identity_level=max(o.identity_level for o in folder_options),
-        rules=EARLY_RATES,
+        rules=CLUSTERING_RULES,
     )

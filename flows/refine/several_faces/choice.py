@@ -12,6 +12,7 @@ from flows.refine.tables import SourcePaths, build_all_embeddings
 from pipeline import schema
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
+from pipeline.noise.calibration import read_calibration
 from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
 from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
 from pipeline.noise.choice.consensus import FitRates
@@ -20,7 +21,7 @@ from pipeline.noise.choice.other_identities import NEAREST
 from pipeline.noise.clusters import FALSE_LINKS
 from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.noise.policy import Rates
-from pipeline.noise.running.person_stages import PersonTables, find_persons
+from pipeline.noise.running.person_stages import PersonTables, find_persons, vector_lengths
 from pipeline.noise.running.stage_run import References
 from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.refinement import FormerTables
@@ -159,7 +160,7 @@ def _choices(
     memory_bytes: int | None,
 ) -> Table:
     rates = Rates()
-    dims = tuple(int(table.manifest["schema"]["x"].partition("[")[2][:-1]) // 2 for table in main.embeddings)
+    dims = vector_lengths(read_calibration(root, found.calibration.shards[0]))
     size = SearchSize("choices", len(doubts), len(found.persons), 0, dims)
     of_main, of_further = (zip(*(t.shards for t in tables), strict=True) for tables in (main.embeddings, further))
     parts = zip(of_main, found.copies.shards, found.clusters.shards, doubts.shards, of_further, strict=True)

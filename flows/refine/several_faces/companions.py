@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from flows.refine.tables import build_all_embeddings
 from pipeline.faces.protocols import FaceEmbedder
-from pipeline.noise.choice.companions import FEW_IDENTITIES, companion_shard, sampled_hashes
+from pipeline.noise.choice.companions import companion_shard, sampled_hashes
 from pipeline.noise.choice.doubts import DOUBT_FAR, DOUBTS, MIN_INSIDE, MIN_SHARE
 from pipeline.noise.running.person_stages import PersonTables
+from pipeline.noise.scores.calibrate import FEW_IDENTITIES
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Table
 

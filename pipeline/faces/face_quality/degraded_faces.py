@@ -75,9 +75,13 @@ def degraded_shard(
 
 def _sample(root: str, shards: Sequence[Shard]) -> dict[str, Image]:
     """By face_id the faces [112, 112, 3] of the sample: the sharpest of those with the lowest ids (digests)."""
-    tables = [t.filter(t["sharpness"].is_valid()) for t in read_shards(root, shards, ["face_id", "sharpness"])]
+    tables, count = [], 0  # of each shard only the lowest ids are kept
+    for table in read_shards(root, shards, ["face_id", "sharpness"]):
+        valid = table.filter(table["sharpness"].is_valid())
+        tables.append(valid.sort_by("face_id").slice(0, CANDIDATES * FACES))
+        count += len(valid)
     faces = pa.concat_tables(tables).sort_by("face_id") if tables else pa.table({"face_id": []})
-    size = min(FACES, len(faces) // SHARE)
+    size = min(FACES, count // SHARE)
     if size < MIN_FACES:
         return {}
     drawn = faces.slice(0, CANDIDATES * size).sort_by([("sharpness", "descending"), ("face_id", "ascending")])

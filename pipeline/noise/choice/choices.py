@@ -1,7 +1,7 @@
 """The choices table: the photos whose main face is replaced by a further one, and by which.
 
 A face is chosen because it fits the person of the photo's identity better than the main face does. Where no face of the
-photo fits that person, a face may match the person of another identity: the photo is then brought home by this face.
+photo fits that person, a face may match the person of another identity: the photo is then relabelled by this face.
 """
 
 from collections.abc import Sequence

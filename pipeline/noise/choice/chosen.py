@@ -6,7 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import schema
 from pipeline.tables.table import Shard, read_shard
+
+CHOICE = ["photo", "face_id"]
 
 
 def chosen_faces_shard(part: tuple[Shard, Shard, Shard], *, root: str, detector: object) -> pa.Table:  # noqa: ARG001
@@ -14,26 +17,21 @@ def chosen_faces_shard(part: tuple[Shard, Shard, Shard], *, root: str, detector:
 
     detector: the one that found the faces. It is among the parameters because a table of faces names it.
     """
-    main = read_shard(root, part[0])
-    choices = read_shard(root, part[2], ["photo", "face_id"])
-    if not len(choices):
-        return main
-    candidates = read_shard(root, part[1])
-    place = pc.index_in(choices["face_id"], value_set=candidates["face_id"].combine_chunks())
-    columns = [name for name in main.schema.names if name in candidates.schema.names and name != "face_id"]
-    return _replaced(main, candidates.take(place).select(columns), choices["photo"])
+    columns = [name for name in schema.FACES.names if name in schema.CANDIDATES.names and name != "face_id"]
+    return _with_choices(root, part, columns)
 
 
 def chosen_embeddings_shard(part: Sequence[Shard], *, root: str, embedder: object) -> pa.Table:  # noqa: ARG001
     """The embeddings of one shard of photos; part: the shards of the main faces' embeddings, of those of the further
     faces, and of choices. embedder: the one that made them, among the parameters likewise."""
-    main = read_shard(root, part[0])
-    choices = read_shard(root, part[2], ["photo", "face_id"])
-    if not len(choices):
-        return main
-    further = read_shard(root, part[1])
+    return _with_choices(root, part, ["x", "norm"])
+
+
+def _with_choices(root: str, part: Sequence[Shard], columns: Sequence[str]) -> pa.Table:
+    """The first shard of the part with these columns taken from the second, for the choices in the third."""
+    main, further, choices = (read_shard(root, shard, c) for shard, c in zip(part, (None, None, CHOICE), strict=True))
     place = pc.index_in(choices["face_id"], value_set=further["face_id"].combine_chunks())
-    return _replaced(main, further.take(place).select(["x", "norm"]), choices["photo"])
+    return _replaced(main, further.take(place).select(columns), choices["photo"]) if len(choices) else main
 
 
 def _replaced(table: pa.Table, rows: pa.Table, photos: pa.ChunkedArray) -> pa.Table:

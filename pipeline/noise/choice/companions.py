@@ -13,7 +13,6 @@ from pipeline.noise.choice.doubts import DOUBTS, in_doubt
 from pipeline.noise.persons import PERSON_COLUMNS
 from pipeline.tables.table import Shard, read_shard
 
-FEW_IDENTITIES = 100  # with more, the impostors of the data are enough
 MOST = 600  # about so many faces are taken: as many as three of each of 200 identities
 HASHES = 16  # bits of a face_id by which the sample is drawn
 

@@ -66,7 +66,8 @@ def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calib
     fused = fuse(z, calibration.weights)
     row = np.flatnonzero((cluster >= 0) & (size[code] > 1) & np.isfinite(fused))
     width = int(cluster.max(initial=0)) + 1
-    further = of_person[~first].astype(np.int64) * width + persons["cluster"].to_numpy()[~first]
+    is_further_person = ~first & (of_person >= 0)
+    further = of_person[is_further_person].astype(np.int64) * width + persons["cluster"].to_numpy()[is_further_person]
     is_further = np.isin(code[row].astype(np.int64) * width + cluster[row], further)
     member = (cluster[row] == 0) & ~duplicate[row]
     counted = ~is_further & ~duplicate[row]

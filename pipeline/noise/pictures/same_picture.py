@@ -58,8 +58,8 @@ def picture_correlations(sketches: Sketches, i: NDArray[Any], j: NDArray[Any]) -
     one, two = np.where(area[one] >= area[two], (one, two), (two, one))
     as_is, flipped = centre_correlations(tones, one, two)
     r = np.full(len(i), -1.0, np.float32)
-    for likeness, side, swap in ((as_is, 1, False), (flipped, -1, False), (as_is, 1, True), (flipped, -1, True)):
-        tried = (likeness >= MIN_SHIFTED) & (r < SAME_PICTURE)
+    for correlation, side, swap in ((as_is, 1, False), (flipped, -1, False), (as_is, 1, True), (flipped, -1, True)):
+        tried = (correlation >= MIN_SHIFTED) & (r < SAME_PICTURE)
         if swap:  # of a face that was cut off, the registration may succeed in one order only
             tried &= area[one] > area[two]
         a, b = (two, one) if swap else (one, two)

@@ -73,16 +73,6 @@ def centre_correlations(tones: Tones, i: Indices, j: Indices) -> tuple[Floats, F
     return plain, flipped
 
 
-def similar_pairs(x: Floats, tones: Tones) -> tuple[Indices, Indices]:
-    """Pairs i < j of an identity's n faces that may be one picture: near_pairs() whose shifted centres agree.
-
-    x: unit vectors [n, d], the embeddings; tones: of the faces [n, SIDE_OF_TONES^2].
-    """
-    i, j = near_pairs(lambda: x, centre_vectors(tones))
-    agree = shifted_centres_agree(tones, i, j)
-    return i[agree], j[agree]
-
-
 def shifted_centres_agree(tones: Tones, i: Indices, j: Indices) -> NDArray[np.bool_]:
     """Which pairs [n] have centres that are alike where one is shifted by up to a pixel, mirrored or not."""
     rows, inverse = np.unique(np.concatenate([i, j]), return_inverse=True)

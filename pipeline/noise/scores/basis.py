@@ -31,8 +31,8 @@ class CalibrationBasis(NamedTuple):
         """How the thresholds came about, in one line; references: the names of the reference photos."""
         if not self.faces:
             return "it is not recorded how they came about"
-        names = f" ({', '.join(references)})" if references else ""
-        reference = f" and {self.references:,} of reference photos{names}" if self.references else ""
+        names = f", those of {', '.join(references)} among them" if references else ""
+        reference = f" and {self.references:,} other people{names}" if self.references else ""
         measured = (
             f"measured on {self.impostor_pairs:,} impostor pairs of {self.faces:,} faces, {self.persons:,} persons, "
             f"from {self.identities:,} identities of the data{reference}; "

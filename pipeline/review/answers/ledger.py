@@ -54,6 +54,11 @@ class LedgerRow:
         return {**self.finding.columns(), **{c: getattr(self, c) for c in ANSWER_COLUMNS}}
 
 
+def answers_of_people(table: pa.Table) -> pa.Table:
+    """The rows of a ledger (columns as LEDGER) that people answered, not the policy or a list."""
+    return table.filter(pc.is_in(table["purpose"], value_set=pa.array(PEOPLES_PURPOSES)))
+
+
 def rows_of(table: pa.Table) -> list[LedgerRow]:
     """The rows of a table of answers (columns as LEDGER), in the table's order."""
     refs = zip(*(table[c].to_pylist() for c in REF_COLUMNS), strict=True)

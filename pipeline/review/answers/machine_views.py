@@ -19,14 +19,13 @@ def machine_views(cases: Iterable[Case], *, answer_id: str, known: Collection[st
     belief at the time when people were first asked stays the prior of their votes: the same answers give the same
     verdicts, however often the question is logged.
     """
-    views = {
-        ref.finding_id: LedgerRow(ref, case.machine_verdict, "policy", "policy", answer_id, belief=case.belief)
-        for case in reversed(list(cases))  # of two cases with one finding the first counts
-        if case.purpose != "gold"
-        for ref in case.findings
-        if ref.finding_id not in known
-    }
-    return list(reversed(views.values()))
+    views: dict[str, LedgerRow] = {}  # of two cases with one finding the first counts
+    for case in cases:
+        for ref in case.findings if case.purpose != "gold" else ():
+            if ref.finding_id not in known:
+                row = LedgerRow(ref, case.machine_verdict, "policy", "policy", answer_id, belief=case.belief)
+                views.setdefault(ref.finding_id, row)
+    return list(views.values())
 
 
 def findings_with_belief(ledger: pa.Table) -> set[str]:

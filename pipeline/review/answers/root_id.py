@@ -1,7 +1,7 @@
 """The id of a root, by which its projects on a server are told from those of other roots with the same name.
 
-It is made once, when the root first sends questions, and kept with the ledger: whoever restores the ledger alone, even
-in another folder, finds the review's projects again.
+It is made once, when the root first sends questions or is served on schedules, and kept with the ledger: whoever
+restores the ledger alone, even in another folder, finds the review's projects again.
 """
 
 import json
@@ -23,7 +23,7 @@ class RootId(NamedTuple):
 
 
 def read_root_id(root: str) -> RootId | None:
-    """The id of a root; None when nothing was sent from it yet, or by an earlier version only.
+    """The id of a root; None when it was not made yet, or questions were sent by an earlier version only.
 
     Raises UserError when its file is damaged.
     """

@@ -90,8 +90,7 @@ def current_audit(root: str) -> AuditSample:
 
     Raises UserError when its file is damaged.
     """
-    names = storage.list_files(root, FOLDER)
-    drawn = sorted(name for name in names if name.endswith(".json") and "/." not in name)
+    drawn = _draws(root)
     if drawn:
         stored = _read_draw(root, drawn[-1])
     else:
@@ -101,6 +100,11 @@ def current_audit(root: str) -> AuditSample:
         for ref, identity, same_means in stored["cases"]
     ]
     return AuditSample(stored["labels"], stored["photos"], cases, frozenset(stored.get("judged_before", ())))
+
+
+def _draws(root: str) -> list[str]:
+    """The files of all draws, the last one last."""
+    return sorted(n for n in storage.list_files(root, FOLDER) if n.endswith(".json") and "/." not in n)
 
 
 def _read_draw(root: str, name: str) -> dict[str, Any]:
@@ -131,7 +135,8 @@ def _keep_draw(root: str, sample: AuditSample) -> None:
     rows = [[c.finding.columns(), c.identity, c.same_means] for c in sample.cases]
     of_draw = {"labels": sample.labels, "photos": sample.photos, "judged_before": sorted(sample.judged_before)}
     data = storage.json_bytes(of_draw | {"cases": rows})
-    number = len(storage.list_files(root, FOLDER)) + 1
+    drawn = _draws(root)
+    number = int(drawn[-1].rpartition("/")[2].partition("-")[0]) + 1 if drawn else 1
     storage.put(root, f"{FOLDER}/{number:06d}-{content_digest(data)}.json", data)
 
 

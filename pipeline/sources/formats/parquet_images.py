@@ -1,8 +1,9 @@
 """Parquet files with pictures, as the Hugging Face hub and `datasets` write them: data/train-00000-of-00010.parquet.
 
 A row has a picture (a struct of bytes and path, or bytes alone) and a label (text, or a number that the file's metadata
-gives a name). One idea: a photo is a row's number, and the row groups that were read last stay decoded, so nothing is
-copied to disk, and a shard's photos do not decode a group for each of them.
+gives a name). One idea: a photo is a row's number, and the row groups that were read last stay decoded. Nothing is
+copied to disk, and a group is decoded once for all its photos in a shard as long as the shard's groups fit into
+CACHE_BYTES.
 """
 
 import json
@@ -19,21 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.sources.files import existing_path, file_stamp, unreachable
+from pipeline.sources.files import unreachable
+from pipeline.sources.formats.containers import Container, container_path, containers, survey_beside
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
 from pipeline.sources.survey import Survey
 
+SUFFIX = ".parquet"
 LABEL_COLUMNS = ("identity", "label", "labels", "person", "name", "class", "cls", "id")
 CACHE_BYTES = 1 << 28  # of decoded pictures, in a process
-
-
-class Part(NamedTuple):
-    """One Parquet file, its size and modification time."""
-
-    root: str
-    file: str
-    size: int
-    modified: int
 
 
 class Columns(NamedTuple):
@@ -44,28 +38,25 @@ class Columns(NamedTuple):
     label: str
 
 
-def parts(path: str | Path) -> list[Part]:
+def parts(path: str | Path) -> list[Container]:
     """A part for each Parquet file with pictures at a path: the file itself, or those below a folder.
 
     Raises UserError where there is none.
     """
-    root = existing_path(path)
-    files = [root] if root.is_file() else sorted(root.rglob("*.parquet"))
-    if not files:
-        raise UserError(f"{root} holds no .parquet file: give the folder of a data set in Parquet")
+    files = containers(path, SUFFIX, hint="give the folder of a data set in Parquet")
     for file in files:
-        _columns(_open(file), file)
-    return [Part(str(root), str(f.relative_to(root)) if f != root else "", *file_stamp(f)) for f in files]
+        _columns(_open(file.path), file.path)
+    return files
 
 
-def index(part: Part) -> Iterator[Photo]:
+def index(part: Container) -> Iterator[Photo]:
     """A photo for each row."""
     yield from distinct_keys(_photos(part))
 
 
 def read(path: str | Path, photo: Photo) -> bytes:
     """The bytes of a row's picture; raises PhotoChanged when the file was changed, or the row has none."""
-    file = Path(path, photo.file) if photo.file else Path(path)
+    file = container_path(path, photo.file)
     try:
         modified = file.stat().st_mtime_ns
     except OSError as error:
@@ -85,13 +76,11 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 def survey(path: str | Path) -> Survey:
     """The number of files beside the Parquet files."""
-    root = existing_path(path)
-    others = sum(f.is_file() and f.suffix != ".parquet" for f in root.rglob("*")) if root.is_dir() else 0
-    return Survey({"no .parquet file": others} if others else {})
+    return survey_beside(path, SUFFIX)
 
 
-def _photos(part: Part) -> Iterator[Photo]:
-    file = Path(part.root, part.file) if part.file else Path(part.root)
+def _photos(part: Container) -> Iterator[Photo]:
+    file = part.path
     opened = _open(file)
     columns, names = _columns(opened, file), _label_names(opened.schema_arrow)
     row = 0
@@ -102,7 +91,7 @@ def _photos(part: Part) -> Iterator[Photo]:
         paths, labels = (_values(rows, c, count) for c in (columns.path, columns.label))
         for shown, label in zip(paths, labels, strict=True):
             yield Photo(
-                f"{file.name}/{shown or row}",
+                f"{part.file or file.name}/{shown or row}",
                 _identity(label, names.get(columns.label, {})),
                 part.file,
                 row,
@@ -119,7 +108,7 @@ def _values(rows: pa.Table | None, column: str, count: int) -> list[Any]:
 def _identity(label: Any, names: Mapping[int, str]) -> str | None:
     if label is None or label == "":
         return None
-    return names.get(label, str(label)) if isinstance(label, int) else str(label)
+    return names.get(label) if names and isinstance(label, int) else str(label)  # -1: not labelled
 
 
 def _open(file: Path) -> pq.ParquetFile:
@@ -169,15 +158,14 @@ class _Groups:
             if key in self.groups:
                 self.groups.move_to_end(key)
                 return self.groups[key]
-        metadata = _metadata(file, modified)
-        with pq.ParquetFile(file, metadata=metadata) as opened:
-            column = _columns(opened, file).bytes
-            pictures = opened.read_row_group(group, columns=[column]).flatten()[column]
-        with self.lock:
+            # decoded while the others wait: they want the same group, and several at once would not fit
+            with pq.ParquetFile(file, metadata=_metadata(file, modified)) as opened:
+                column = _columns(opened, file).bytes
+                pictures = opened.read_row_group(group, columns=[column]).flatten()[column]
             self.groups[key] = pictures
             while len(self.groups) > 1 and sum(a.nbytes for a in self.groups.values()) > CACHE_BYTES:
                 self.groups.popitem(last=False)
-        return pictures
+            return pictures
 
 
 _GROUPS = _Groups()

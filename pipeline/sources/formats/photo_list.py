@@ -16,6 +16,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -36,8 +37,10 @@ LABEL_COLUMNS = ("identity", "label", "person", "name", "class", "class_id", "id
 BOXES = (("x1", "y1", "x2", "y2"), ("x", "y", "width", "height"), ("x", "y", "w", "h"))
 PATH_FIRST = re.compile(rf"(?:[01][\t ]+)?(?P<path>.+?{SUFFIX_PATTERN})[\t ,;]+(?P<label>[^\t]+)", re.IGNORECASE)
 PATH_LAST = re.compile(rf"(?:\d+\t)?(?P<label>[^\t ,;]+)[\t ,;]+(?P<path>.+{SUFFIX_PATTERN})", re.IGNORECASE)
+SECOND_PHOTO = re.compile(rf"{SUFFIX_PATTERN}(?![^ ,;])", re.IGNORECASE)  # a line of a list of pairs
 WHOLE = re.compile(r"(-?\d+)\.0+")  # a label as mxnet writes it
 TRIED_LINES = 50  # by which the folder of the photos is found
+FIRST_LINES = 3  # of these, by which folders beside the list are tried
 
 
 class Place(NamedTuple):
@@ -122,17 +125,35 @@ def _list_file(path: str | Path) -> Path:
     return known[0]
 
 
+@lru_cache(maxsize=1024)
+def _real_folder(folder: Path) -> Path:
+    """A folder without links; most neighbouring lines of a list name photos of one folder."""
+    return folder.resolve()
+
+
+def _real_file(photo: Path) -> Path:
+    """A photo's path without links."""
+    real = _real_folder(photo.parent) / photo.name
+    return real.resolve() if real.is_symlink() else real
+
+
 def _photos(file: Path, place: Place) -> Iterator[Photo]:
+    folder = file.parent.parent if place.folder.startswith("..") else file.parent
+    source = folder.resolve()
     for listed in _listed_photos(file):
         if listed.fault:
             failure = f"unreadable: {file.name} line {listed.line}: {listed.fault}"
             yield Photo(f"{file.name}:line {listed.line}", listed.label or None, "", failure=failure)
             continue
         key = _below(place, listed.path)
-        size, modified = file_stamp_or_missing(_photo_file(file, place, listed.path))
+        photo = _photo_file(file, place, listed.path)
+        size, modified = file_stamp_or_missing(photo)
         relative = f"{place.folder}/{key}" if place.folder != "." else key
         if size < 0:
             failure = f"unreadable: {file.name} line {listed.line}: the photo is not there"
+            yield Photo(key, listed.label, relative, 0, 0, 0, listed.box, failure)
+        elif not _real_file(photo).is_relative_to(source):
+            failure = f"unreadable: {file.name} line {listed.line}: a link leads out of the source"
             yield Photo(key, listed.label, relative, 0, 0, 0, listed.box, failure)
         else:
             yield Photo(key, listed.label, relative, 0, size, modified, listed.box)
@@ -149,7 +170,9 @@ def _listed_photos(file: Path) -> Iterator[ListedPhoto]:
 def _plain_rows(file: Path) -> Iterator[ListedPhoto]:
     for number, line in lines_of(file):
         match = PATH_FIRST.fullmatch(line) or PATH_LAST.fullmatch(line)
-        if match:
+        if match and SECOND_PHOTO.search(match["label"]):
+            yield ListedPhoto(number, "", "", fault="it names two photos")
+        elif match:
             label = WHOLE.sub(r"\1", match["label"].strip(" "))
             yield ListedPhoto(number, match["path"], label)
         elif number > 1 or not line.isdigit():  # CelebA's other lists begin with their number of lines
@@ -195,17 +218,25 @@ def _find_place(file: Path) -> Place:
     tried = [p for p in islice(_listed_photos(file), TRIED_LINES) if not p.fault]
     if not tried:
         raise UserError(f"{file} names no photos with their identities: give a list of lines such as a/1.jpg Ann")
-    near = [file.parent, *sorted(p for p in file.parent.iterdir() if p.is_dir()), file.parent.parent]
     depth = max(plain_path(listed.path).count("/") for listed in tried)
-    places = [Place(os.path.relpath(folder, file.parent), n) for n in range(depth + 1) for folder in near]
-    there = {place: sum(is_file(_photo_file(file, place, p.path)) for p in tried) for place in places}
-    best = max(places, key=lambda place: there[place])
-    if not there[best]:
+
+    def count(folders: Sequence[Path], photos: Sequence[ListedPhoto]) -> dict[Place, int]:
+        """In each place how many of the photos are there; places without one are left out."""
+        places = (Place(os.path.relpath(folder, file.parent), n) for n in range(depth + 1) for folder in folders)
+        counts = {place: sum(is_file(_photo_file(file, place, p.path)) for p in photos) for place in places}
+        return {place: n for place, n in counts.items() if n}
+
+    there = count([file.parent, file.parent.parent], tried)
+    if not there:  # of the folders beside the list, of which there may be many, those with one of the first photos
+        beside = sorted(path for path in file.parent.iterdir() if path.is_dir())
+        likely = count(beside, tried[:FIRST_LINES])
+        there = count(sorted({file.parent / place.folder for place in likely}), tried)
+    if not there:
         raise UserError(
             f"none of the first photos of {file} is in {file.parent} or its folders, {tried[0].path[:200]} for "
             "example: put the list beside the photos"
         )
-    return best
+    return max(there, key=lambda place: there[place])
 
 
 def _below(place: Place, path: str) -> str:

@@ -1,8 +1,9 @@
 """WebDataset: .tar files in which the members of a sample lie side by side and share a name up to the first dot.
 
-A sample has a picture (key.jpg) and its label: key.cls (a number), key.json (with a field label, identity, class, cls
-or name), key.txt, or else the folder of its key. One idea: a photo is the byte range of its member, so nothing is
-unpacked, and no name in the archive becomes a path.
+Where what follows the first dot is no ending that is known here, as in George_W._Bush_0001.jpg, the last dot counts. A
+sample has a picture (key.jpg), or several, and their label: key.cls (a number), key.json (with a field label,
+identity, class, cls or name), key.txt, or else the folder of its key. One idea: a photo is the byte range of its
+member, so nothing is unpacked, and no name in the archive becomes a path.
 """
 
 import json
@@ -13,24 +14,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from pipeline.errors import UserError
-from pipeline.sources.files import existing_path, file_stamp, read_bytes
+from pipeline.sources.files import existing_path, read_bytes
+from pipeline.sources.formats.containers import Container, containers, survey_beside
 from pipeline.sources.photo import Photo, distinct_keys
 from pipeline.sources.survey import Survey
 
-PICTURES = ("jpg", "jpeg", "png", "webp", "bmp", "ppm", "pgm", "gif", "tif", "tiff", "avif")
+SUFFIX = ".tar"
+PICTURES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "ppm", "pgm", "gif", "tif", "tiff", "avif")
 LABELS = ("cls", "json", "txt", "identity", "label")  # in the order in which they are believed
 LABEL_FIELDS = ("identity", "label", "person", "name", "class", "cls")  # of a json
 MAX_LABEL = 1 << 20  # bytes of a label's member
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-
-
-class Part(NamedTuple):
-    """One .tar file, its size and modification time."""
-
-    root: str
-    file: str
-    size: int
-    modified: int
 
 
 class Member(NamedTuple):
@@ -42,21 +36,18 @@ class Member(NamedTuple):
     size: int
 
 
-def parts(path: str | Path) -> list[Part]:
+def parts(path: str | Path) -> list[Container]:
     """A part for each .tar file at a path: the file itself, or those below a folder. Raises UserError without one."""
     root = existing_path(path)
-    files = [root] if root.is_file() else sorted(root.rglob("*.tar"))
     packed = [f for f in ([root] if root.is_file() else root.rglob("*")) if f.name.lower().endswith(PACKED)]
-    if packed and (root.is_file() or not files):
+    if packed and (root.is_file() or not any(root.rglob(f"*{SUFFIX}"))):
         raise UserError(
             f"{packed[0]} is compressed, so its photos have no place in the file: unpack it to a .tar first"
         )
-    if not files:
-        raise UserError(f"{root} holds no .tar file: give WebDataset's shards")
-    return [Part(str(root), str(f.relative_to(root)) if f != root else "", *file_stamp(f)) for f in files]
+    return containers(path, SUFFIX, hint="give WebDataset's shards")
 
 
-def index(part: Part) -> Iterator[Photo]:
+def index(part: Container) -> Iterator[Photo]:
     """A photo for each sample that has a picture, in the order of the archive."""
     yield from distinct_keys(_photos(part))
 
@@ -68,48 +59,52 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 def survey(path: str | Path) -> Survey:
     """The number of files beside the archives."""
-    root = existing_path(path)
-    others = sum(f.is_file() and f.suffix != ".tar" for f in root.rglob("*")) if root.is_dir() else 0
-    return Survey({"no .tar file": others} if others else {})
+    return survey_beside(path, SUFFIX)
 
 
-def _photos(part: Part) -> Iterator[Photo]:
-    archive = Path(part.root, part.file) if part.file else Path(part.root)
+def _photos(part: Container) -> Iterator[Photo]:
+    archive = part.path
     with open(archive, "rb") as stream:
         for sample, members in groupby(_members(archive), key=lambda member: member.sample):
             by_ending = {member.ending: member for member in members}
-            picture = next((by_ending[e] for e in PICTURES if e in by_ending), None)
-            if picture is None:
-                continue
+            pictures = [member for ending, member in by_ending.items() if ending in PICTURES]
             label = next((by_ending[e] for e in LABELS if e in by_ending), None)
             content = b""
-            if label and label.size <= MAX_LABEL:
+            if pictures and label and label.size <= MAX_LABEL:
                 stream.seek(label.offset)
                 content = stream.read(label.size)
             identity = _identity(label.ending, content) if label else None
-            yield Photo(
-                f"{archive.name}/{sample}.{picture.ending}",
-                identity or sample.rpartition("/")[0] or None,
-                part.file,
-                picture.offset,
-                picture.size,
-                part.modified,
-            )
+            identity = identity or sample.rpartition("/")[0] or None
+            for picture in pictures:
+                key = f"{part.file or archive.name}/{sample}.{picture.ending}"
+                yield Photo(key, identity, part.file, picture.offset, picture.size, part.modified)
 
 
 def _members(archive: Path) -> Iterator[Member]:
     """The files of an archive. Raises UserError where it is damaged or cut off."""
     try:
-        with tarfile.open(archive, "r:") as tar:
+        with tarfile.open(archive, "r:") as opened:
+            tar = cast("Any", opened)  # whose documentation leaves out members, fileobj and offset
             while (entry := tar.next()) is not None:
-                cast("Any", tar).members.clear()  # a list of all members would grow with the archive
+                tar.members.clear()  # a list of all members would grow with the archive
                 if entry.isreg() and not entry.issparse():
-                    folder, _, name = entry.name.rpartition("/")
-                    stem, _, ending = name.partition(".")
-                    sample = f"{folder}/{stem}" if folder else stem
-                    yield Member(_text(sample), _text(ending).lower(), entry.offset_data, entry.size)
+                    yield Member(*_sample_and_ending(_text(entry.name)), entry.offset_data, entry.size)
+            # a header that is damaged or cut off ends the loop, too, as if it were the end of the archive
+            tar.fileobj.seek(tar.offset)
+            if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise ValueError(f"no member begins at byte {tar.offset}, and no end")
     except (tarfile.TarError, OSError, ValueError) as error:
         raise UserError(f"{archive} is damaged or no .tar ({error}): repair it or leave it out") from None
+
+
+def _sample_and_ending(name: str) -> tuple[str, str]:
+    """The sample that a member belongs to, and its ending in small letters."""
+    folder, slash, file = name.rpartition("/")
+    stem, _, ending = file.partition(".")
+    last_stem, _, last = file.rpartition(".")
+    if ending.lower() not in (*PICTURES, *LABELS) and last.lower() in (*PICTURES, *LABELS):
+        stem, ending = last_stem, last
+    return f"{folder}{slash}{stem}", ending.lower()
 
 
 def _text(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import chain
 
-from flows.refine.building.whole_refinement import EARLY_RATES
+from flows.refine.building.whole_refinement import CLUSTERING_RULES
 from pipeline.noise.policy import Rates
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 
@@ -32,8 +32,8 @@ def test_the_cost_of_a_noise_photo_is_that_of_the_refinement() -> None:
 
 
 def test_the_rules_of_the_command_are_all_described() -> None:
-    rows = threshold_tables({}, EARLY_RATES).grouping
-    assert rule_names(rows) == Counter(list(EARLY_RATES))
+    rows = threshold_tables({}, CLUSTERING_RULES).grouping
+    assert rule_names(rows) == Counter(list(CLUSTERING_RULES))
     assert all(row.decides for row in rows)
 
 

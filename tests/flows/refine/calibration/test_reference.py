@@ -48,7 +48,7 @@ def test_other_people_make_a_measurement_of_a_guess(few: Path, drawn_world: Path
         shutil.copy(photo, flat / f"{number}.jpg")
     (flat / "broken.jpg").write_bytes(b"not a photo")
     helped = refined(root, few, reference=[str(drawn_world / "test"), str(flat)])
-    assert any("of reference photos (test, flat)" in line for line in helped)
+    assert any("other people, those of test, flat among them" in line for line in helped)
     basis = json.loads((root / "refinement.json").read_text())["params"]["calibration"]
     assert basis["identities"] == 2
     assert basis["references"] > 10
@@ -57,7 +57,7 @@ def test_other_people_make_a_measurement_of_a_guess(few: Path, drawn_world: Path
 
     calibrate(str(EMBEDDER), str(drawn_world / "test"), detector=str(DETECTOR))
     with_cohort = refined(root, few)
-    assert any("of reference photos (cohort test)" in line for line in with_cohort)
+    assert any("other people, those of cohort test among them" in line for line in with_cohort)
     shutil.rmtree(tmp_path / "cache" / "cohorts")
     assert refined(root, few) == alone
 

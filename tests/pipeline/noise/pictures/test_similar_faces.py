@@ -14,10 +14,18 @@ from pipeline.noise.pictures.similar_faces import (
     centre_correlations,
     centre_vectors,
     mirrored,
-    similar_pairs,
+    near_pairs,
+    shifted_centres_agree,
 )
 from tests.builders.photos.duplicates import duplicate_of, sketch_of
 from tests.builders.tables.drawn_vectors import person, photos_of, picture
+
+
+def similar_pairs(x, tones):
+    """The pairs of an identity's faces that are compared by their pixels."""
+    i, j = near_pairs(lambda: x, centre_vectors(tones))
+    agree = shifted_centres_agree(tones, i, j)
+    return i[agree], j[agree]
 
 
 def tones_of(pictures):

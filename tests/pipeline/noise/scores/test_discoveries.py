@@ -41,7 +41,7 @@ def test_only_overlaps_lower_the_threshold_of_overlaps() -> None:
             findings_table(kind, [f"p{i}" for i in range(50)], ["t"] * 50, [np.full(50, 5.0)], [""] * 50)
             for kind in kinds
         ]
-        return thresholds(PLAIN, persons=1000, tests=100, findings=combine_findings(found))["overlap"]
+        return thresholds(PLAIN, persons=1000, tests=100, overlaps=combine_findings(found))["overlap"]
 
     assert limit("merge") == limit()
     assert limit("merge", "overlap") < limit()

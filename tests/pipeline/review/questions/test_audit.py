@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,9 @@ def test_the_draws_lie_in_the_ledger_one_after_another(tmp_path):
     assert current_audit(str(restored)) == first
     second = renew_audit(refinement, 12, {c.id for c in first.cases})
     assert (second.photos, current_audit(root)) == (12, second)
+    (Path(root) / FOLDER).joinpath(sorted(p.name for p in (Path(root) / FOLDER).iterdir())[0]).unlink()
+    third = renew_audit(refinement, 14, {c.id for c in second.cases})
+    assert current_audit(root) == third, "numbered after the last one, though one is gone"
     assert second.judged_before == {c.id for c in first.cases}
     assert len(list((tmp_path / "root" / FOLDER).iterdir())) == 2, "nothing is overwritten"
     assert len(ledger.read(root)) == 0, "they are no answers"

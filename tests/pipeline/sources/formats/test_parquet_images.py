@@ -34,10 +34,10 @@ def indexed(path: Path) -> list[Photo]:
 
 def test_numbered_labels_get_their_names_and_rows_are_read_in_any_order(tmp_path: Path) -> None:
     write(tmp_path / "data/train-0.parquet", {"image": pictures(8), "label": [0, 1] * 4}, metadata=NAMES)
-    write(tmp_path / "data/train-1.parquet", {"image": pictures(2), "label": [1, None]}, metadata=NAMES)
+    write(tmp_path / "data/train-1.parquet", {"image": pictures(2), "label": [-1, None]}, metadata=NAMES)
     photos = indexed(tmp_path)
-    assert [p.identity for p in photos] == ["Ann", "Bob"] * 4 + ["Bob", None]
-    assert [p.key for p in photos[:2]] == ["train-0.parquet/0", "train-0.parquet/1.jpg"]
+    assert [p.identity for p in photos] == ["Ann", "Bob"] * 4 + [None, None]
+    assert [p.key for p in photos[:2]] == ["data/train-0.parquet/0", "data/train-0.parquet/1.jpg"]
     assert len({p.key for p in photos}) == 10
     for i in (7, 0, 5, 3, 1):
         assert parquet_images.read(tmp_path, photos[i]) == b"picture %d" % i

@@ -100,10 +100,28 @@ def test_what_is_no_list_of_photos_that_are_there_is_one_line(tmp_path: Path) ->
     put_files(tmp_path / "empty", {})
     with pytest.raises(UserError, match="is a folder: give the list in it"):
         photo_list.parts(tmp_path / "empty")
-    for text, words in (("hello\n", "names no photos"), ("", "names no photos"), ("1.jpg Ann\n", "none of the first")):
+    for text, words in (
+        ("hello\n", "names no photos"),
+        ("", "names no photos"),
+        ("1.jpg Ann\n", "none of the first"),
+        ("a/0.jpg a/1.jpg 1\n", "names no photos"),
+    ):
         (tmp_path / "empty/list.txt").write_text(text)
         with pytest.raises(UserError, match=words):
             photo_list.parts(tmp_path / "empty/list.txt")
     (tmp_path / "empty/list.txt").write_bytes(bytes(range(128, 256)))
     with pytest.raises(UserError, match="is not text"):
         photo_list.parts(tmp_path / "empty/list.txt")
+
+
+def test_a_link_that_leads_out_of_the_source_is_not_followed(tmp_path: Path) -> None:
+    put_files(tmp_path / "private", {"1.jpg": b"private"})
+    put_files(tmp_path / "set", {"in.jpg": b"one"})
+    (tmp_path / "set/out.jpg").symlink_to(tmp_path / "private/1.jpg")
+    (tmp_path / "set/also.jpg").symlink_to(tmp_path / "set/in.jpg")
+    (tmp_path / "set/folder").symlink_to(tmp_path / "private")
+    (tmp_path / "set/list.txt").write_text("in.jpg Ann\nout.jpg Ann\nalso.jpg Bob\nfolder/1.jpg Bob\n")
+    failures = {key: photo.failure for key, photo in listed(tmp_path / "set/list.txt").items()}
+    assert [key for key, failure in failures.items() if failure is None] == ["in.jpg", "also.jpg"]
+    assert failures["out.jpg"] == "unreadable: list.txt line 2: a link leads out of the source"
+    assert "leads out" in str(failures["folder/1.jpg"])

@@ -39,7 +39,10 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "0005.jpg": b"five",
         "0005.json": b"{broken",
         "only.txt": b"no picture",
-        "a.b/0006.seg.png": b"no picture of this name",
+        "Bush/George_W._Bush_0001.jpg": b"six",
+        "Bush/George_W._Bush_0001.cls": b"George",
+        "0008.png": b"eight",
+        "0008.jpg": b"and again",
         "0007.jpg": b"",
         "0007.cls": b"",
     }
@@ -51,10 +54,13 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "Zoë/x.png": "Zoë",
         "0004.webp": "Bob",
         "0005.jpg": None,
+        "Bush/George_W._Bush_0001.jpg": "George",
+        "0008.png": None,
+        "0008.jpg": None,
         "0007.jpg": None,
     }
     read = [tar_shards.read(tmp_path / "data", photo) for photo in photos]
-    assert read == [b"one", b"two", b"three", b"four", b"five", b""]
+    assert read == [b"one", b"two", b"three", b"four", b"five", b"six", b"eight", b"and again", b""]
 
 
 def test_one_archive_or_many_below_a_folder_and_keys_stay_apart(tmp_path: Path) -> None:
@@ -89,11 +95,27 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is compressed.*unpack it"):
         tar_shards.parts(tmp_path / "x.tar.gz")
     photo = indexed(whole)[0]
-    whole.write_bytes(whole.read_bytes()[:5000])
-    with pytest.raises(UserError, match=r"damaged or no \.tar"):
-        indexed(whole)
+    data = whole.read_bytes()
+    members = [2560 * i for i in range(9)]  # a header of 512 bytes and 2,000 bytes, filled up to 2,048
+    assert all(data[start : start + 5] == b"%d.jpg" % i for i, start in enumerate(members))
+    damaged = bytearray(data)
+    damaged[members[4] + 150] ^= 1  # the checksum of a header
+    for content in (data[:5000], data[: members[4]], data[: members[4] + 100], bytes(damaged)):
+        whole.write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged or no \.tar"):
+            indexed(whole)
+    whole.write_bytes(data[:5000])
     with pytest.raises(PhotoChanged):
         tar_shards.read(whole, photo)
     whole.write_bytes(b"no tar" * 1000)
     with pytest.raises(UserError, match=r"damaged or no \.tar"):
         indexed(whole)
+
+
+def test_a_link_to_an_archive_outside_is_counted_and_not_followed(tmp_path: Path) -> None:
+    outside = write_tar(tmp_path / "outside/a.tar", {"1.jpg": b"private", "1.cls": b"1"})
+    write_tar(tmp_path / "set/b.tar", {"2.jpg": b"two", "2.cls": b"2"})
+    (tmp_path / "set/a.tar").symlink_to(outside)
+    (tmp_path / "set/again.tar").symlink_to(tmp_path / "set/b.tar")
+    assert [p.key for p in indexed(tmp_path / "set")] == ["again.tar/2.jpg", "b.tar/2.jpg"]
+    assert tar_shards.survey(tmp_path / "set").ignored == {"link out of the source": 1}

@@ -1,0 +1,62 @@
+"""Files that hold many photos each: one that is given, or all of one kind below a folder.
+
+As in folders of photos, a link that leads out of the folder is not followed, but counted.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import UserError
+from pipeline.sources.files import existing_path, file_stamp
+from pipeline.sources.formats.folder_walk import LINK_OUT
+from pipeline.sources.survey import Survey
+
+
+class Container(NamedTuple):
+    """One file of a source, its size and modification time. file: relative to the root; "": the root is the file."""
+
+    root: str
+    file: str
+    size: int
+    modified: int
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return container_path(self.root, self.file)
+
+
+def container_path(root: str | Path, file: str) -> Path:
+    """Where a file of a source lies; file: relative to the root, "" for the root itself."""
+    return Path(root, file) if file else Path(root)
+
+
+def containers(path: str | Path, suffix: str, *, hint: str) -> list[Container]:
+    """The file at a path, or all files with a suffix below a folder. Raises UserError with the hint for none."""
+    root = existing_path(path)
+    if root.is_file():
+        return [Container(str(root), "", *file_stamp(root))]
+    files = [file for file in _inside(root) if file.suffix == suffix]
+    if not files:
+        raise UserError(f"{root} holds no {suffix} file: {hint}")
+    return [Container(str(root), str(file.relative_to(root)), *file_stamp(file)) for file in files]
+
+
+def survey_beside(path: str | Path, suffix: str) -> Survey:
+    """The number of files of a source that are no containers, and of links that lead out of it."""
+    root = existing_path(path)
+    if root.is_file():
+        return Survey({})
+    inside = list(_inside(root))
+    others = sum(file.suffix != suffix for file in inside)
+    counts = {f"no {suffix} file": others, LINK_OUT: sum(f.is_file() for f in root.rglob("*")) - len(inside)}
+    return Survey({reason: count for reason, count in counts.items() if count})
+
+
+def _inside(root: Path) -> Iterator[Path]:
+    """The files below a folder, sorted; links that lead out of it are left out."""
+    real = root.resolve()
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and (not file.is_symlink() or file.resolve().is_relative_to(real)):
+            yield file
