@@ -50,8 +50,8 @@ Embedder = Annotated[
 SecondEmbedder = Annotated[
     str,
     typer.Option(
-        help="A second embedder, trained on other data: nothing is relabelled or merged unless both agree, and no photo "
-        "is an outlier if one of them speaks clearly against it."
+        help="A second embedder, trained on other data: nothing is relabelled or merged unless both agree, and no "
+        "photo is an outlier if one of them speaks clearly against it."
     ),
 ]
 Quality = Annotated[
