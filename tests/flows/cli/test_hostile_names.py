@@ -23,7 +23,7 @@ from tests.builders.hostile_names import NAMES, hostile_names
 from tests.builders.processes.command_line import Command, options
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error:Glyph")]
-EXAMPLES = 200 if os.environ.get("REFINERY_EVERYTHING") else 2
+EXAMPLES = 200 if os.environ.get("REFINERY_EVERYTHING") else 1
 EXPORTS = ("parquet", "recordio", "folder")
 MODELS = options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)})
 
