@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
+from trainer.evaluation.finite_vectors import check_finite
 
 K = 100
 QUERIES_AT_ONCE = 512
@@ -31,10 +32,13 @@ def average_precisions(
     It is the sum of the precisions at each of the person's videos among the first k, divided by the number of the
     person's videos. queries [q, d]: an embedding per person; gallery [n, d]: an embedding per video (the mean of its
     faces); both of norm 1. person [q], gallery_person [n]: the person of each. relevant [q]: the number of the person's
-    videos, when some of them are not in the gallery. Raises UserError for an empty gallery.
+    videos, when some of them are not in the gallery. Raises UserError for an empty gallery, and for embeddings that are
+    not finite.
     """
     if not len(gallery):
         raise UserError("the gallery holds no video: give a gallery with videos")
+    check_finite(queries, "queries")
+    check_finite(gallery, "videos of the gallery")
     person, gallery_person = np.asarray(person), np.asarray(gallery_person)
     if relevant is None:
         people, counts = np.unique(gallery_person, return_counts=True)
