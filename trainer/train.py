@@ -14,15 +14,14 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from pipeline.errors import UserError
 from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
+from trainer.loop.finite_state import check_finite_state, finite_number
 from trainer.loop.learner import choose_device, make_learner
 from trainer.loop.progress import Progress, Training, resume, save
 from trainer.loop.schedule import learning_rate
@@ -73,7 +72,7 @@ def train(
     update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
 
     Raises UserError for data that cannot be trained on, for the folder of another run, when the disk is full, and when
-    the loss is no longer finite.
+    loss or weights are no longer finite.
     """
     join_ranks()
     faces = open_faces(data)
@@ -120,10 +119,11 @@ def _loop(
             signal = _signal_of_any_rank(signals, learner.device) if is_logged or world_size() == 1 else 0
             progress = progress._replace(updates=updates, signal=signal)
             if is_logged or is_checkpoint or signal or updates == 1:
-                progress = progress._replace(loss=_finite_loss(loss, run, updates))
+                progress = progress._replace(loss=finite_number(loss, run, updates, subject="loss is"))
                 rate = learning_rate(run, step)
                 training_log.log_update(updates, loss=progress.loss, lr=rate, gradient=float(norm))
             if is_checkpoint or signal:
+                check_finite_state(run, learner, updates)
                 figures = validate(learner.net, run, test_sets) if rank() == 0 and is_checkpoint else {}
                 progress = save(training, progress._replace(figures=figures))
                 for name, values in figures.items():
@@ -195,19 +195,6 @@ def _read_result(out: Path) -> tuple[TrainingResult | None, str]:
         return TrainingResult(**fields | {"checkpoint": out / LAST, "onnx": out / MODEL}), model_digest
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None, ""
-
-
-def _finite_loss(loss: Tensor, run: Run, updates: int) -> float:
-    """The loss as a number, for which the GPU must finish. Raises UserError, with advice, when it is not finite."""
-    value = float(loss)
-    if np.isfinite(value):
-        return value
-    advice = [f"a lower --lr than {run.lr}", "a longer --warmup", "a smaller scale or margin in --loss"]
-    advice += ["--precision bf16"] if run.precision == "fp16" else []
-    raise UserError(
-        f"the loss is no longer finite at step {updates}: try {', '.join(advice)}; "
-        "the last checkpoint was written before and is still usable"
-    )
 
 
 def _warn_about_single_photos(faces: Faces) -> None:
