@@ -4,6 +4,7 @@ The numbers of classes and photos are read from the data set, so they are not se
 the interval of log lines are not part of a run, because they do not change its result.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -14,6 +15,7 @@ from pipeline.errors import UserError
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
+LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
 
 def _option(default: Any, help: str) -> Any:
@@ -74,12 +76,15 @@ class Run:
         is_square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
         _check(bool(is_square), "input", self.input, "1 or 3 channels and a square, such as 3x112x112 or 1x128x128")
         for name in ("embedding", "batch", "accumulate", "steps"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("lr", "weight_decay", "warmup", "clip", "seed"):
-            _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            _check(1 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"1 to {LARGEST}")
+        for name in ("warmup", "seed"):
+            _check(0 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"0 to {LARGEST}")
+        for name in ("lr", "weight_decay", "clip"):
+            _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more, and finite")
         for name in ("dropout", "augment"):
             _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and less than 1")
-        _check(0 < self.sample_rate <= 1, "sample_rate", self.sample_rate, "more than 0, at most 1")
+        for name in ("sample_rate", "filter_cosine"):
+            _check(0 < getattr(self, name) <= 1, name, getattr(self, name), "more than 0, at most 1")
         _check(self.batch % self.accumulate == 0, "accumulate", self.accumulate, f"a divisor of batch ({self.batch})")
 
     @property

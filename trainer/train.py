@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from pipeline.errors import UserError
 from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
@@ -71,9 +72,12 @@ def train(
     choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
     update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
 
-    Raises UserError for data that cannot be trained on, for the folder of another run, when the disk is full, and when
-    loss or weights are no longer finite.
+    Raises UserError for options out of range, for data that cannot be trained on, for the folder of another run, when
+    the disk is full, and when loss or weights are no longer finite.
     """
+    for name, value in (("threads", threads), ("log_every", log_every), ("checkpoint_every", checkpoint_every)):
+        if value < 1:
+            raise UserError(f"{name} {value}: expected 1 or more")
     join_ranks()
     faces = open_faces(data)
     _warn_about_single_photos(faces)

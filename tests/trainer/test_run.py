@@ -1,7 +1,7 @@
 """Runs, recipes and the learning rate: values are checked, fields are replaced by values of their type."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -27,7 +27,9 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
     [
         ({"lr": "fast"}, "lr 'fast': expected a number"),
         ({"steps": "1.5"}, "steps '1.5': expected a whole number"),
-        ({"steps": "0"}, "steps 0: expected 1 or more"),
+        ({"steps": "0"}, "steps 0: expected 1 to"),
+        ({"lr": "inf"}, "lr inf: expected 0 or more, and finite"),
+        ({"filter_cosine": "-3"}, "filter_cosine -3.0: expected more than 0, at most 1"),
         ({"compile": "maybe"}, "compile 'maybe': expected true or false"),
         ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adamw"),
         ({"schedule": "steps"}, "schedule 'steps': expected constant"),
@@ -41,6 +43,19 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
 def test_a_value_out_of_range_or_of_another_type_raises_one_line(texts: dict[str, str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         override(Run(), texts)
+
+
+NUMBERS = {f.name: type(f.default) for f in fields(Run) if type(f.default) in (int, float)}
+WRONG = [math.nan, math.inf, -math.inf, -3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, kind in NUMBERS.items() for value in (WRONG if kind is float else [*WRONG, 10**30])],
+)
+def test_every_number_is_checked_for_its_range(name: str, value: float) -> None:
+    with pytest.raises(UserError, match=f"^{name} .*: expected"):
+        Run(**{name: value})
 
 
 def test_an_unknown_recipe_raises_one_line() -> None:

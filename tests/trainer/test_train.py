@@ -189,6 +189,12 @@ def test_a_loss_that_is_not_finite_stops_with_advice(data: Path, tmp_path: Path)
         train(run, data, tmp_path / "out", device="cpu", log_every=1)
 
 
+@pytest.mark.parametrize("option", ["threads", "log_every", "checkpoint_every"])
+def test_an_interval_or_a_number_of_threads_below_1_raises_one_line(data: Path, tmp_path: Path, option: str) -> None:
+    with pytest.raises(UserError, match=f"{option} 0: expected 1 or more"):
+        train(RUN, data, tmp_path / "out", device="cpu", **{option: 0})
+
+
 def test_an_unknown_device_raises_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no device cuda:99 here"):
         train(RUN, data, tmp_path / "out", device="cuda:99")
