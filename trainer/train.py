@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import UserError
+from pipeline.json_values import finite_or_null
 from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
@@ -41,7 +42,8 @@ MODEL_DIGEST = "onnx_digest"  # in result.json
 class TrainingResult:
     """The result of a training: its model as a checkpoint and as an ONNX file, and its numbers at the last update.
 
-    steps: updates made in the whole training. photos, classes: of the data set. tests: the figures of each test set.
+    steps: updates made in the whole training. photos, classes: of the data set. loss: None where the log that had it is
+    lost. tests: the figures of each test set.
     """
 
     checkpoint: Path
@@ -49,7 +51,7 @@ class TrainingResult:
     steps: int
     classes: int
     photos: int
-    loss: float
+    loss: float | None
     tests: dict[str, dict[str, float]]
 
 
@@ -146,7 +148,7 @@ def _signal_of_any_rank(signals: list[int], device: torch.device) -> int:
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
-def _result(training: Training, loss: float, figures: Mapping[str, dict[str, float]]) -> TrainingResult:
+def _result(training: Training, loss: float | None, figures: Mapping[str, dict[str, float]]) -> TrainingResult:
     run, faces, out, _ = training
     return TrainingResult(
         out / LAST, out / MODEL, run.steps, count_classes(faces), len(faces.labels), loss, dict(figures)
@@ -182,7 +184,8 @@ def _write_result(training: Training, result: TrainingResult, data: Path) -> Non
     to_onnx(learner.net.cpu().eval(), out / MODEL, channels=run.channels, size=run.size)
     table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
     files = {"checkpoint": LAST, "onnx": MODEL, MODEL_DIGEST: digest_of_file(str(out), MODEL)}
-    write_whole(out / RESULT, json.dumps(sealed(asdict(result) | table | files), indent=1) + "\n")
+    value = sealed(finite_or_null(asdict(result) | table | files))
+    write_whole(out / RESULT, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def _read_result(out: Path) -> tuple[TrainingResult | None, str]:

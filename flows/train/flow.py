@@ -1,7 +1,6 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +40,7 @@ class TrainedModel(Result):
     photos: int
     classes: int
     steps: int
-    loss: float
+    loss: float | None
     tests: dict[str, dict[str, float]]
 
     @classmethod
@@ -58,7 +57,7 @@ class TrainedModel(Result):
 
     def lines(self) -> list[str]:
         """The size of the training, and what to run next."""
-        loss = f", last loss {self.loss:.3f}" if isfinite(self.loss) else ""  # the log that had it may be lost
+        loss = "" if self.loss is None else f", last loss {self.loss:.3f}"  # the log that had it may be lost
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates{loss}"
         return [
             trained,
