@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
+POWER = r"\d{1,2}(?:\.\d{1,6})?"  # of a polynomial schedule: 0 to less than 100
 LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
 
@@ -52,7 +53,8 @@ class Run:
     weight_decay: float = _option(5e-4, "Weight decay of backbone and classifier.")
     schedule: str = _option(
         "step:20000,28000",
-        "Learning rate after the warm-up: constant, polynomial, cosine, or step:A,B (divided by 10 at updates A, B).",
+        "Learning rate after the warm-up: constant, cosine, polynomial:POWER (1 falls in a straight line; without POWER: "
+        "2), or step:A,B (divided by 10 at updates A, B).",
     )
     warmup: int = _option(0, "Updates over which the learning rate rises from 0.")
     clip: float = _option(5.0, "The backbone's gradient is clipped to this norm; 0: not clipped.")
@@ -71,8 +73,8 @@ class Run:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.update in UPDATES, "update", self.update, f"one of {', '.join(UPDATES)}")
-        is_schedule = re.fullmatch(r"constant|polynomial|cosine|step:\d+(,\d+)*", self.schedule)
-        _check(bool(is_schedule), "schedule", self.schedule, "constant, polynomial, cosine, or step:20000,28000")
+        is_schedule = re.fullmatch(rf"constant|cosine|polynomial(:{POWER})?|step:\d+(,\d+)*", self.schedule)
+        _check(bool(is_schedule), "schedule", self.schedule, "constant, cosine, polynomial:1, or step:20000,28000")
         is_square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
         _check(bool(is_square), "input", self.input, "1 or 3 channels and a square, such as 3x112x112 or 1x128x128")
         for name in ("embedding", "batch", "accumulate", "steps"):

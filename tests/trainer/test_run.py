@@ -33,6 +33,8 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
         ({"compile": "maybe"}, "compile 'maybe': expected true or false"),
         ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adamw"),
         ({"schedule": "steps"}, "schedule 'steps': expected constant"),
+        ({"schedule": "polynomial:-1"}, "schedule 'polynomial:-1': expected"),
+        ({"schedule": "polynomial:inf"}, "schedule 'polynomial:inf': expected"),
         ({"input": "3x112x96"}, "input '3x112x96': expected 1 or 3 channels and a square"),
         ({"sample_rate": "0"}, "sample_rate 0.0: expected more than 0"),
         ({"accumulate": "5"}, "accumulate 5: expected a divisor of batch"),
@@ -70,5 +72,8 @@ def test_learning_rates_equal_hand_computed_ones() -> None:
     )
     warm = Run(lr=0.1, steps=30, schedule="constant", warmup=4)
     assert [learning_rate(warm, s) for s in (0, 1, 3, 4, 29)] == pytest.approx([0.025, 0.05, 0.1, 0.1, 0.1])
-    assert learning_rate(Run(lr=0.1, steps=100, schedule="polynomial"), 50) == pytest.approx(0.025)
+    for schedule, rate in (("polynomial", 0.025), ("polynomial:1", 0.05), ("polynomial:0.5", 0.1 * math.sqrt(0.5))):
+        assert learning_rate(Run(lr=0.1, steps=100, schedule=schedule), 50) == pytest.approx(rate)
+    line = Run(lr=0.1, steps=12, schedule="polynomial:1", warmup=2)
+    assert [learning_rate(line, s) for s in (0, 1, 2, 7, 11)] == pytest.approx([0.05, 0.1, 0.1, 0.05, 0.01])
     assert learning_rate(Run(lr=0.1, steps=100, schedule="cosine"), 25) == pytest.approx(0.05 * (1 + math.sqrt(0.5)))
