@@ -53,8 +53,8 @@ class Run:
     weight_decay: float = _option(5e-4, "Weight decay of backbone and classifier.")
     schedule: str = _option(
         "step:20000,28000",
-        "Learning rate after the warm-up: constant, cosine, polynomial:POWER (1 falls in a straight line; without POWER: "
-        "2), or step:A,B (divided by 10 at updates A, B).",
+        "Learning rate after the warm-up: constant, cosine, polynomial:POWER (1: a straight line; without POWER: 2), "
+        "or step:A,B (divided by 10 at updates A, B).",
     )
     warmup: int = _option(0, "Updates over which the learning rate rises from 0.")
     clip: float = _option(5.0, "The backbone's gradient is clipped to this norm; 0: not clipped.")
