@@ -22,6 +22,14 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
         assert run_from_dict(asdict(make())) == make()
 
 
+def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
+    """ArcFace v3, section 3.1: the depth, and the number of updates by data set; recompute changes no number."""
+    casia, r50, r100 = (recipe(name) for name in ("casia_r50", "ms1m_r50", "ms1m_r100"))
+    assert {field.split()[0] for field in differing_fields(casia, r50)} == {"steps", "schedule"}
+    assert {field.split()[0] for field in differing_fields(r50, r100)} == {"backbone", "recompute"}
+    assert casia.dropout == 0.4
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
