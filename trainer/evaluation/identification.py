@@ -2,8 +2,9 @@
 
 Kemelmacher-Shlizerman et al., "The MegaFace Benchmark" (CVPR 2016), challenge 1: each photo of a person is a probe, and
 each other photo of the person in turn is its only mate in a gallery of distractors. The mate's rank is one more than
-the number of distractors whose cosine to the probe is at least as large. So it is enough to count distractors for each
-genuine pair, and distractors can be read in blocks, with one block in memory at a time.
+the number of distractors whose cosine to the probe is at least as large, up to rounding (see mates.TIE). So it is
+enough to count distractors for each genuine pair, and distractors can be read in blocks, with one block in memory at a
+time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
 from trainer.evaluation.finite_vectors import check_finite
-from trainer.evaluation.mates import LargestValues, Mates, rows_by_person
+from trainer.evaluation.mates import TIE, LargestValues, Mates, rows_by_person
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)  # numbers of distractors
 FARS = (1e-4, 1e-5, 1e-6, 1e-9)  # 1e-9 is that of Trillion-Pairs
@@ -66,7 +67,7 @@ class Identification:
         if accepted_impostors < 1 or accepted_impostors >= len(self.impostor):
             return None
         threshold = self.impostor[accepted_impostors]  # of the nearest impostor pair that must be rejected
-        return self._accept_rate(self.genuine > threshold, samples, seed)
+        return self._accept_rate(self.genuine > threshold + TIE, samples, seed)
 
     def rank_1_at_fpr(self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0) -> Interval | None:
         """The share of genuine pairs with the mate at rank 1 and above a threshold, with a 95% interval over people.
@@ -78,7 +79,7 @@ class Identification:
         if false_positives < 1:
             return None
         threshold = -np.partition(-self.nearest, false_positives)[false_positives]
-        return self._accept_rate(self.genuine > np.maximum(threshold, self.nearest[self.probe]), samples, seed)
+        return self._accept_rate(self.genuine > np.maximum(threshold, self.nearest[self.probe]) + TIE, samples, seed)
 
     def _accept_rate(self, accepted: NDArray[np.bool_], samples: int, seed: int) -> Interval:
         """The share of accepted genuine pairs, with a 95% interval; accepted: of each genuine pair [pairs]."""

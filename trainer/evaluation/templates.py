@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
 from trainer.evaluation.finite_vectors import check_finite
+from trainer.evaluation.mates import TIE
 from trainer.evaluation.roc import Roc, index_at_far, rank_pairs, roc_curve
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -187,7 +188,7 @@ def one_to_many(
     for fpir in fpirs if len(unmated) else ():
         false_positives = int(fpir * len(unmated) * (1 + 1e-9))
         threshold = unmated[false_positives] if false_positives < len(unmated) else -np.inf
-        tpir[fpir] = rate(mate_cosine[mated] > threshold, fpir * len(unmated))
+        tpir[fpir] = rate(mate_cosine[mated] > threshold + TIE, fpir * len(unmated))
     return OneToMany(int(mated.sum()), len(unmated), {k: rate(mate_rank[mated] <= k) for k in ranks}, tpir)
 
 
@@ -213,7 +214,8 @@ def _search(probes: Vectors, gallery: Vectors, mate: NDArray[np.intp]) -> tuple[
         at = slice(start, start + PROBES_AT_ONCE)
         cosines = probes[at] @ gallery.T
         mate_cosine[at] = cosines[np.arange(len(cosines)), mate[at]]
-        mate_rank[at] = (cosines >= mate_cosine[at][:, None]).sum(1)  # the mate itself is counted, so ranks start at 1
+        # the mate itself is counted, so ranks start at 1
+        mate_rank[at] = (cosines >= mate_cosine[at][:, None] - np.float32(TIE)).sum(1)
         top_cosine[at] = cosines.max(1)
     return mate_rank, mate_cosine, top_cosine
 
