@@ -60,7 +60,7 @@ class Float32Sequential(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """[n, c, side, side] -> [n, embedding], in the precision of the weights."""
         with torch.autocast(x.device.type, enabled=False):
-            features: Tensor = super().forward(x.to(next(self.parameters()).dtype))
+            features: Tensor = super().forward(x.to(next(self.parameters()).dtype))  # type: ignore[no-untyped-call]
             return features
 
 
