@@ -78,6 +78,7 @@ TRAINER = [
     "trainer.checkpoint",
     "trainer.data",
     "trainer.embedder",
+    "trainer.pretrained",
     "trainer.loop",
     "trainer.subcenters",
     "trainer.train",

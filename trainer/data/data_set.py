@@ -39,6 +39,12 @@ def count_classes(faces: Faces) -> int:
     return int(faces.labels.max()) + 1
 
 
+def identity_names(faces: Faces) -> tuple[str, ...]:
+    """The identity of each class; () where the data set does not name them all."""
+    names = faces.names
+    return tuple(names[label] for label in range(count_classes(faces))) if len(names) == count_classes(faces) else ()
+
+
 def _check_labels(faces: Faces) -> None:
     labels = faces.labels
     if not len(labels):
