@@ -53,6 +53,17 @@ class ParquetFaces:
         footers = [f"{f.name} {f.stat().st_size}".encode() + _footer(f) for f in self.files]
         return blake2b(b"".join([self.labels.tobytes(), *footers]), digest_size=10).hexdigest()
 
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The identity of each label; {} where the files do not name identities."""
+        names: dict[int, str] = {}
+        for file in self.files:
+            if "identity" not in _open(file).schema_arrow.names:
+                return {}
+            rows = _read(file, ["label", "identity"]).group_by("label").aggregate([("identity", "min")])
+            names |= dict(zip(rows["label"].to_pylist(), map(str, rows["identity_min"].to_pylist()), strict=True))
+        return names
+
     def read(self, chunk: int) -> Chunk:
         """The photos of the chunk with this number.
 

@@ -62,6 +62,17 @@ def test_files_that_cannot_be_read_raise_one_line(tmp_path: Path) -> None:
         open_faces(tmp_path / "train.rec.json")
 
 
+def test_a_folder_with_several_record_files_is_refused_and_each_of_them_is_read(tmp_path: Path) -> None:
+    folder = exported_faces.record_io(tmp_path / "data")
+    for ending in ("rec", "idx"):
+        (folder / f"more.{ending}").write_bytes((folder / f"train.{ending}").read_bytes())
+    with pytest.raises(
+        UserError, match=r"data holds 2 \.rec files \(more\.rec, train\.rec\): give the one to train on"
+    ):
+        open_faces(folder)
+    assert open_faces(folder / "more.rec").digest == open_faces(folder / "train.rec").digest
+
+
 @pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])
 def test_the_digest_differs_when_only_the_pictures_differ(make_data: Callable[..., Path], tmp_path: Path) -> None:
     original, redrawn, copy = (tmp_path / name for name in ("one", "other", "copy"))
