@@ -122,7 +122,7 @@ def rows_shard(part: list[dict[str, object]]) -> pa.Table:
     return pa.Table.from_pylist(part, schema=schema.REFINED if "jpeg" in part[0] else schema.IDENTITIES)
 
 
-def write_small_card(folder: Path) -> None:
+def write_small_card(folder: Path, shards: list[dict[str, object]]) -> None:
     """As the data card of a refinement: a text, and lists in a folder."""
     (folder / "README.md").write_text("a card")
     (folder / "_changes").mkdir()
