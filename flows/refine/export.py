@@ -1,8 +1,8 @@
 """`refinery export`: writes the refined data set for trainers, with its data card and lists of what was changed."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,23 +17,42 @@ from pipeline.refined import export as formats
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
 from pipeline.refined.formats.hub_card import add_hub_files
+from pipeline.refined.review_summary import ReviewSummary
 from pipeline.review.summary import summarize_review
 
 LICENCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s\"'<>]+)?")
 
+OPEN_SAMPLES = 'fiftyone.Dataset.from_dir("{}", dataset_type=fiftyone.types.LegacyFiftyOneDataset)'
+
 
 @dataclass(frozen=True)
 class ExportResult(Result):
-    """The data set that was written: its format, its folder, and its numbers of photos, identities and files."""
+    """The data set that was written: its format, its folder, its numbers of photos and identities.
+
+    removed: removed photos by reason, where they were written as well; missing, hidden: see PhotoCounts.
+    """
 
     format: str
     folder: str
     photos: int
     identities: int
+    removed: dict[str, int] = field(default_factory=dict)
+    missing: int = 0
+    hidden: int = 0
 
     def lines(self) -> list[str]:
-        """One line for people."""
-        return [f"{self.format} data set of {self.photos} photos of {self.identities} identities: {self.folder}"]
+        """The account of the photos, and how to open what needs a word of explanation."""
+        lines = [f"{self.format} data set of {self.photos} photos of {self.identities} identities: {self.folder}"]
+        if self.format != "fiftyone":
+            return lines
+        reasons = ", ".join(f"{n} {reason}" for reason, n in self.removed.items())
+        lines.append(f"and of {sum(self.removed.values())} removed photos ({reasons or 'none'})")
+        if self.missing:
+            lines.append(f"{self.missing} photos have no box: their file is not where it was, or is no picture")
+        if self.hidden:
+            hidden = f"{self.hidden} removed photos are no sample, since they lie inside larger files and show no face"
+            lines.append(f"{hidden}: _changes/removed.tsv lists them")
+        return [*lines, f"to open it: {OPEN_SAMPLES.format(self.folder)}"]
 
 
 def export(
@@ -43,11 +62,14 @@ def export(
     format: Format = "parquet",
     layout: Annotated[str, typer.Option(help="Of recordio: identity_ranges (classic) or plain.")] = "identity_ranges",
     shard_size: Annotated[
-        str, typer.Option(help="Of huggingface and webdataset: the size of a file, as photos (10000) or as bytes (1GB).")
+        str,
+        typer.Option(help="Of huggingface and webdataset: the size of a file, as photos (10000) or as bytes (1GB)."),
     ] = "100MB",
     licence: Annotated[
         str,
-        typer.Option(help="Licence of the photos for the data card: an identifier (cc-by-nc-4.0) or the text's address."),
+        typer.Option(
+            help="Licence of the photos for the data card: an identifier (cc-by-nc-4.0) or the text's address."
+        ),
     ] = "",
     seed: Seed = 0,
     workers: DaskWorkers = "",
@@ -66,40 +88,47 @@ def export(
     current = refinement.latest(root)
     identities = shuffle.identities(root, current.labels, workers=pool)
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
+    words = {
+        "layout": layout if format == "recordio" else "",
+        "seed": "" if by_label or format == "fiftyone" else str(seed),
+        "shard-size": shard_size if format in formats.SHARDED else "",
+        "licence": licence,
+    }
+    command = " ".join(
+        [f"refinery export ROOT --out OUT --format {format}", *(f"--{n} {word}" for n, word in words.items() if word)]
+    )
+    review = summarize_review(root)
+    card = partial(
+        _write_beside,
+        current,
+        review=review,
+        format=format,
+        identities=len(identities),
+        command=command,
+        licence=licence,
+    )
+    if format == "fiftyone":
+        counts = formats.export_samples(current, identities, out, review=review, card=card)
+        return ExportResult(format, str(out), counts.kept, len(identities), *counts[1:])
     order = "label" if by_label else "shuffle"
     table = shuffle.refined(root, current.labels, current.faces, identities, order=order, seed=seed, workers=pool)
-    command = _command(format, layout if format == "recordio" else "", None if by_label else seed)
-    command += f" --shard-size {shard_size}" if format in formats.SHARDED else ""
-    command += f" --licence {licence}" if licence else ""
-    card = _card(current, format, photos=len(table), identities=len(identities), command=command, licence=licence)
     photos = formats.export(table, identities, out, format=format, layout=layout, shard_size=size, card=card)
     return ExportResult(format, str(out), photos, len(identities))
 
 
-def _command(format: str, layout: str, seed: int | None) -> str:
-    """The command line of an export, with placeholders for paths."""
-    command = f"refinery export ROOT --out OUT --format {format}"
-    command += f" --layout {layout}" if layout else ""
-    return command + ("" if seed is None else f" --seed {seed}")
-
-
-def _card(
-    current: refinement.Refinement, format: str, *, photos: int, identities: int, command: str, licence: str
-) -> Callable[[Path, formats.Files], None]:
-    """The function that writes the data card and what belongs to it, given a folder and its files of data."""
-    review = summarize_review(current.root)
-
-    def write(folder: Path, shards: formats.Files) -> None:
-        write_card(
-            current,
-            folder,
-            review=review,
-            photos=photos,
-            identities=identities,
-            command=command,
-            licence=licence,
-        )
-        if format == "huggingface":
-            add_hub_files(current, folder, shards, review=review, identities=identities, licence=licence)
-
-    return write
+def _write_beside(
+    current: refinement.Refinement,
+    folder: Path,
+    shards: formats.Files,
+    *,
+    review: ReviewSummary,
+    format: str,
+    identities: int,
+    command: str,
+    licence: str,
+) -> None:
+    """Write the data card and what belongs to it beside the files of data in a folder."""
+    photos = current.account.kept
+    write_card(current, folder, review=review, photos=photos, identities=identities, command=command, licence=licence)
+    if format == "huggingface":
+        add_hub_files(current, folder, shards, review=review, identities=identities, licence=licence)

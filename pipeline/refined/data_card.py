@@ -20,11 +20,13 @@ from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tab
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table
 
-BIASES = (
+MODEL_BIAS = (
     "People whom the models cannot distinguish, this data set does not separate either: it inherits the bias of what "
-    "the models were trained on.",
+    "the models were trained on."
+)
+GROUP_BIAS = (
     "Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more "
-    "than those of another, more of that group's noise is left, and more of its photos were removed.",
+    "than those of another, more of that group's noise is left, and more of its photos were removed."
 )
 UNCHECKED_NAMES = (
     "Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos "
@@ -34,7 +36,6 @@ PERSONAL = (
     "Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."
 )
 LICENCE_UNKNOWN = "Not stated. The terms of the sources hold; who publishes this data set states its licence."
-DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # sources of verdicts besides the policy and people
 
 
 def write_card(
@@ -70,6 +71,7 @@ def card_text(
     lists = (f"`{change_lists.FOLDER}/{n}` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {today()} by refinery {version('face-refinery')}."
+    limits = (MODEL_BIAS, GROUP_BIAS, UNCHECKED_NAMES, PERSONAL)
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     parts = [
         f"# {title(refinement)}\n",
@@ -80,7 +82,7 @@ def card_text(
         "## Models\n\n" + _table(("model", "file", "SHA-256", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
-        f"## Known limits\n\n{_list([*noise_left(refinement, review), *BIASES, UNCHECKED_NAMES, PERSONAL])}",
+        f"## Known limits\n\n{_list([*noise_left(refinement, review), *limits])}",
         f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
@@ -179,8 +181,7 @@ def _decisions(refinement: Refinement, review: ReviewSummary) -> Iterator[tuple[
     for kinds, decisions in zip(findings, refinement.decisions.batches(["verdict", "who"]), strict=True):
         columns = (kinds["kind"], decisions["verdict"], decisions["who"])
         for kind, verdict, who in zip(*(column.to_pylist() for column in columns), strict=True):
-            by = "policy" if who == "policy" else DECIDED_BY.get(review.sources.get(who, ""), "people")
-            counts[kind, by, verdict] += 1
+            counts[kind, review.decided_by(who), verdict] += 1
     for kind, by in sorted({(kind, by) for kind, by, _ in counts}):
         yield kind, by, counts[kind, by, "yes"], counts[kind, by, "no"], counts[kind, by, "unsure"]
 

@@ -1,10 +1,11 @@
-"""Exports the refined table as Parquet, InsightFace RecordIO, folders of faces, or for the Hugging Face hub, WebDataset.
+"""Exports the refined table in one of FACE_FORMATS, or all photos, removed ones too, for FiftyOne.
 
 An export is written to a temporary folder, which is renamed when it is complete. Groups of identities are never
 exported.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
 from pipeline.refined.change_lists import FOLDER as CHANGES
-from pipeline.refined.formats import huggingface, webdataset
+from pipeline.refined.formats import fiftyone, huggingface, webdataset
 from pipeline.refined.formats.shard_plan import DEFAULT_SIZE, ShardSize, face_file
+from pipeline.refined.review_summary import ReviewSummary
+from pipeline.refinement import Refinement
 from pipeline.sources.record_io.writer import Sample, write_record_io
 from pipeline.sources.text_lists import write_table
 from pipeline.tables.digests import content_digest, digest_of_file, read_checked, sealed
@@ -21,7 +24,8 @@ from pipeline.tables.storage import json_bytes
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_folder
 
-FORMATS = ("parquet", "recordio", "folder", "huggingface", "webdataset")
+FACE_FORMATS = ("parquet", "recordio", "folder", "huggingface", "webdataset")
+FORMATS = (*FACE_FORMATS, "fiftyone")
 SHARDED = ("huggingface", "webdataset")  # of which the size of a file can be chosen
 FILE_DIGESTS = "digests.tsv"  # in an export of folders: path and digest of each face, then of the other files
 MANIFEST = "manifest.json"  # in any other export: the same of its files of data (shards) and of the others (files)
@@ -44,12 +48,12 @@ def export(
     """Write a refined table to the folder `out`, which must be new or empty, and return how many photos it has.
 
     identities: the identities table, written beside the data as identities.tsv (label, identity, photos). format: one
-    of FORMATS. layout: of RecordIO, one of LAYOUTS; "identity_ranges" needs a table in the order of labels. shard_size:
-    of a file of SHARDED. card: a function that writes the data card into a folder, given the files of data.
+    of FACE_FORMATS. layout: of RecordIO, one of LAYOUTS; "identity_ranges" needs a table in the order of labels.
+    shard_size: of a file of SHARDED. card: a function that writes the data card into a folder, given the files of data.
     Raises UserError when `out` is not empty or cannot be written, or the disk is full.
     """
-    if format not in FORMATS:
-        raise UserError(f"no format is called {format}: give one of {', '.join(FORMATS)}")
+    if format not in FACE_FORMATS:
+        raise UserError(f"no format is called {format}: give one of {', '.join(FACE_FORMATS)}")
     with complete_folder(Path(out)) as folder, stage_progress("export", total=len(table.shards)) as tick:
         if format == "folder":
             rows = _written_faces(table, folder, tick)
@@ -72,9 +76,27 @@ def export(
     return len(table)
 
 
-def described(
-    folder: Path, identities: Table, card: Callable[[Path, Files], None] | None, shards: Files
-) -> Files:
+def export_samples(
+    refinement: Refinement,
+    identities: Table,
+    out: str | Path,
+    *,
+    review: ReviewSummary,
+    card: Callable[[Path, Files], None] | None = None,
+) -> fiftyone.PhotoCounts:
+    """Write all photos of a refinement, removed ones too, as samples for FiftyOne; returns what became of them.
+
+    review: see PhotoFindings; the rest, and what is raised, as for export().
+    """
+    counts: Counter[str] = Counter()
+    total = len(refinement.photos.shards)
+    with complete_folder(Path(out)) as folder, stage_progress("export", total=total) as tick:
+        written = fiftyone.written_samples(refinement, review, folder, tick, counts)
+        write_digests(folder, written, lambda: described(folder, identities, card, []))
+        return fiftyone.count_photos(refinement, counts)
+
+
+def described(folder: Path, identities: Table, card: Callable[[Path, Files], None] | None, shards: Files) -> Files:
     """Writes the files beside the data, and returns their paths and digests; shards: the files of data."""
     _write_identities(identities, folder)
     if card:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from pipeline.refinement import Refinement
 
+DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # sources of verdicts besides the policy and people
+
 
 @dataclass(frozen=True)
 class NoiseEstimate:
@@ -24,6 +26,10 @@ class ReviewSummary:
     sources: Mapping[str, str] = field(default_factory=dict)
     noise: NoiseEstimate | None = None  # None: no audited photo was judged yet
     answered: Collection[str] = ()  # finding_ids that people answered, whether or not their answers give a verdict
+
+    def decided_by(self, who: str) -> str:
+        """Whether the policy, people or a list decided; who: a value of the decisions' column, perhaps a name."""
+        return "policy" if who == "policy" else DECIDED_BY.get(self.sources.get(who, ""), "people")
 
 
 def noise_left(refinement: Refinement, review: ReviewSummary) -> list[str]:

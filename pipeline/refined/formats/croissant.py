@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.printable import printable
 from pipeline.refined.data_card import (
-    BIASES,
+    GROUP_BIAS,
+    MODEL_BIAS,
     PERSONAL,
     UNCHECKED_NAMES,
     model_lines,
@@ -165,12 +166,15 @@ def _responsible_ai(refinement: Refinement, review: ReviewSummary) -> dict[str, 
             f"{account.moved} photos were relabelled as another identity than claimed",
         ],
         "dataAnnotationProtocol": [
-            "The sources claim an identity for each photo. Models find claims that look wrong; a policy of thresholds "
-            "decides about these findings, and people where they were asked."
+            "The sources claim an identity for each photo.",
+            "Models find claims that look wrong; a policy of thresholds decides, and people where they were asked.",
         ],
         "dataAnnotationAnalysis": noise_left(refinement, review),
         "machineAnnotationTools": [printable(line) for line in model_lines(refinement)],
-        "dataBiases": list(BIASES),
+        "dataBiases": [MODEL_BIAS, GROUP_BIAS],
         "dataLimitations": [UNCHECKED_NAMES],
-        "personalSensitiveInformation": ["Faces are biometric data of people, and identities may be their names.", PERSONAL],
+        "personalSensitiveInformation": [
+            "Faces are biometric data of people, and identities may be their names.",
+            PERSONAL,
+        ],
     }

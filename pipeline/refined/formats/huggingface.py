@@ -47,9 +47,7 @@ ROW_GROUP_ROWS = 100  # a page of the hub's viewer, and what this program's own 
 PARQUET: dict[str, Any] = {"use_content_defined_chunking": True, "write_page_index": True}
 
 
-def write_shards(
-    table: Table, folder: Path, size: ShardSize, tick: Callable[[int], None]
-) -> list[dict[str, object]]:
+def write_shards(table: Table, folder: Path, size: ShardSize, tick: Callable[[int], None]) -> list[dict[str, object]]:
     """Write data/train-00000-of-000NN.parquet...; returns the path, digests and sizes of each.
 
     table: the refined table. Pictures are those of the table, byte for byte, and are not compressed again.

@@ -35,7 +35,9 @@ def shard_rows(table: Table, size: ShardSize, *, bytes_beside: int = 0) -> list[
     total = rows if size.unit == "photos" else column_bytes(table, "jpeg") + rows * bytes_beside
     count = min(rows, max(1, -(-total // size.number)))
     if count > MAX_SHARDS:
-        raise UserError(f"{rows} photos would become {count} files: give a --shard-size that makes {MAX_SHARDS} at most")
+        raise UserError(
+            f"{rows} photos would become {count} files: give a --shard-size that makes {MAX_SHARDS} at most"
+        )
     return [(i + 1) * rows // count - i * rows // count for i in range(count)]
 
 

@@ -10,7 +10,7 @@ from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pipeline.refined.formats.shard_plan import ShardSize, face_file, pieces, shard_rows
 from pipeline.tables.digests import digest_of_file
@@ -37,9 +37,7 @@ def write_shards(table: Table, folder: Path, size: ShardSize, tick: Callable[[in
                     for row in batch.to_pylist():
                         for member, data in _members(row):
                             _add(archive, member, data)
-        files.append(
-            {"path": name, "digest": digest_of_file(str(folder), name), "rows": rows_of_shards[number]}
-        )
+        files.append({"path": name, "digest": digest_of_file(str(folder), name), "rows": rows_of_shards[number]})
     return files
 
 
@@ -55,4 +53,4 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     entry = tarfile.TarInfo(name)  # of owner 0 without a name, and of the time 0
     entry.size = len(data)
     archive.addfile(entry, BytesIO(data))
-    archive.members.clear()  # the list would grow with the shard, and is not needed to write
+    cast("Any", archive).members.clear()  # the list would grow with the shard, and is not needed to write
