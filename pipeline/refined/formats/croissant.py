@@ -68,7 +68,7 @@ CONTEXT: dict[str, Any] = {
     "transform": "cr:transform",
 }
 CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-PARQUET, TABLE = "application/vnd.apache.parquet", "text/tab-separated-values"
+PARQUET, TABLE = "application/x-parquet", "text/tab-separated-values"
 RECORDS, SHARDS = "photos", "shards"
 FIELDS = {  # the columns of the shards, with their types and what they hold
     "label": ("sc:Integer", f"The number of the identity, 0, 1, 2..., as in {IDENTITIES}."),

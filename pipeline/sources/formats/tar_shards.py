@@ -1,9 +1,9 @@
 """WebDataset: .tar files in which the members of a sample lie side by side and share a name up to the first dot.
 
 Where what follows the first dot is no ending that is known here, as in George_W._Bush_0001.jpg, the last dot counts. A
-sample has a picture (key.jpg), or several, and their label: key.cls (a number), key.json (with a field label,
-identity, class, cls or name), key.txt, or else the folder of its key. One idea: a photo is the byte range of its
-member, so nothing is unpacked, and no name in the archive becomes a path.
+sample has a picture (key.jpg), or several, and their label: the text in the field identity of key.json, else key.cls (a
+number), key.json (with a field label, class, cls or name), key.txt, or the folder of its key. One idea: a photo is the
+byte range of its member, so nothing is unpacked, and no name in the archive becomes a path.
 """
 
 import json
@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, read_bytes
@@ -68,16 +68,21 @@ def _photos(part: Container) -> Iterator[Photo]:
         for sample, members in groupby(_members(archive), key=lambda member: member.sample):
             by_ending = {member.ending: member for member in members}
             pictures = [member for ending, member in by_ending.items() if ending in PICTURES]
-            label = next((by_ending[e] for e in LABELS if e in by_ending), None)
-            content = b""
-            if pictures and label and label.size <= MAX_LABEL:
-                stream.seek(label.offset)
-                content = stream.read(label.size)
-            identity = _identity(label.ending, content) if label else None
-            identity = identity or sample.rpartition("/")[0] or None
+            labels = {e: _content(stream, by_ending[e]) for e in LABELS if e in by_ending} if pictures else {}
+            identity = _named_identity(labels.get("json", b""))
+            believed = next(iter(labels.items()), None)
+            identity = identity or (_identity(*believed) if believed else None) or sample.rpartition("/")[0] or None
             for picture in pictures:
                 key = f"{part.file or archive.name}/{sample}.{picture.ending}"
                 yield Photo(key, identity, part.file, picture.offset, picture.size, part.modified)
+
+
+def _content(stream: BinaryIO, member: Member) -> bytes:
+    """The bytes of a label's member; none of one that is too large for a label."""
+    if member.size > MAX_LABEL:
+        return b""
+    stream.seek(member.offset)
+    return stream.read(member.size)
 
 
 def _members(archive: Path) -> Iterator[Member]:
@@ -117,11 +122,23 @@ def _identity(ending: str, content: bytes) -> str | None:
     text = content.decode("utf-8", "backslashreplace").strip()
     if ending != "json":
         return text or None
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    fields = _parsed(text)
     if not isinstance(fields, dict):
         return str(fields) if isinstance(fields, int | str) else None
     values = (fields[name] for name in LABEL_FIELDS if isinstance(fields.get(name), int | str))
     return next((str(value) for value in values if str(value)), None)
+
+
+def _named_identity(content: bytes) -> str | None:
+    """The text in the field `identity` of a json: a name, which says more than a class number beside it."""
+    fields = _parsed(content.decode("utf-8", "backslashreplace"))
+    name = fields.get("identity") if isinstance(fields, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _parsed(text: str) -> Any:
+    """The value of a json; None where it is damaged."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -45,6 +45,12 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "0008.jpg": b"and again",
         "0007.jpg": b"",
         "0007.cls": b"",
+        "0009.cls": b"3",
+        "0009.jpg": b"nine",
+        "0009.json": json.dumps({"identity": "3 Zoë\n", "label": 3}).encode(),
+        "0010.cls": b"4",
+        "0010.jpg": b"ten",
+        "0010.json": json.dumps({"identity": 5, "name": "no name of a class"}).encode(),
     }
     write_tar(tmp_path / "data/shard-000.tar", members, format=format)
     photos = indexed(tmp_path / "data")
@@ -58,9 +64,11 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "0008.png": None,
         "0008.jpg": None,
         "0007.jpg": None,
+        "0009.jpg": "3 Zoë\n",
+        "0010.jpg": "4",
     }
     read = [tar_shards.read(tmp_path / "data", photo) for photo in photos]
-    assert read == [b"one", b"two", b"three", b"four", b"five", b"six", b"eight", b"and again", b""]
+    assert read == [b"one", b"two", b"three", b"four", b"five", b"six", b"eight", b"and again", b"", b"nine", b"ten"]
 
 
 def test_one_archive_or_many_below_a_folder_and_keys_stay_apart(tmp_path: Path) -> None:
