@@ -125,7 +125,7 @@ def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | Non
 
 
 def column_bytes(table: Table, column: str) -> int:
-    """The bytes of a column's values, uncompressed, by what the files say at their ends; the values are not read."""
+    """About the bytes of a column's values, uncompressed, as the files state them at their ends; no value is read."""
     total = 0
     for shard in table.shards:
         try:
