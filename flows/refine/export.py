@@ -74,10 +74,11 @@ def export(
     seed: Seed = 0,
     workers: DaskWorkers = "",
 ) -> ExportResult:
-    """Write the refined data set as Parquet (shuffled), InsightFace RecordIO or folders of faces; OUT must be new.
+    """Write the refined data set to the new folder OUT, for training, for other libraries, or to look at.
 
-    Or for the Hugging Face hub, as WebDataset, or for FiftyOne, which shows the removed photos as well. A data card
-    (README.md) and lists of what was changed are written with it; lists can be published without photos.
+    parquet (shuffled), recordio (InsightFace) and folder hold the faces to train on. huggingface is ready for an upload
+    to the hub, webdataset holds .tar shards, fiftyone shows all photos, removed ones too, where they lie. A data card
+    (README.md) and lists of what was changed are written with each; the lists can be published without photos.
     """
     if format not in formats.FORMATS or layout not in formats.LAYOUTS:
         known = f"{', '.join(formats.FORMATS)}, and of {', '.join(formats.LAYOUTS)}"

@@ -1,9 +1,9 @@
 """WebDataset: .tar files in which the members of a sample lie side by side and share a name up to the first dot.
 
 Where what follows the first dot is no ending that is known here, as in George_W._Bush_0001.jpg, the last dot counts. A
-sample has a picture (key.jpg), or several, and their label: the text in the field identity of key.json, else key.cls (a
-number), key.json (with a field label, class, cls or name), key.txt, or the folder of its key. One idea: a photo is the
-byte range of its member, so nothing is unpacked, and no name in the archive becomes a path.
+sample has a picture (key.jpg), or several, and their label: key.cls (a number), key.json (with a field label,
+identity, class, cls or name), key.txt, or else the folder of its key. One idea: a photo is the byte range of its
+member, so nothing is unpacked, and no name in the archive becomes a path.
 """
 
 import json
@@ -68,21 +68,17 @@ def _photos(part: Container) -> Iterator[Photo]:
         for sample, members in groupby(_members(archive), key=lambda member: member.sample):
             by_ending = {member.ending: member for member in members}
             pictures = [member for ending, member in by_ending.items() if ending in PICTURES]
-            labels = {e: _content(stream, by_ending[e]) for e in LABELS if e in by_ending} if pictures else {}
-            identity = _named_identity(labels.get("json", b""))
-            believed = next(iter(labels.items()), None)
-            identity = identity or (_identity(*believed) if believed else None) or sample.rpartition("/")[0] or None
+            label = next((by_ending[e] for e in LABELS if e in by_ending), None)
+            content = b""
+            if pictures and label and label.size <= MAX_LABEL:
+                stream.seek(label.offset)
+                content = stream.read(label.size)
+            identity = _identity(label.ending, content) if label else None
+            identity = _named_identity(by_ending.get("json"), stream) or identity
+            identity = identity or sample.rpartition("/")[0] or None
             for picture in pictures:
                 key = f"{part.file or archive.name}/{sample}.{picture.ending}"
                 yield Photo(key, identity, part.file, picture.offset, picture.size, part.modified)
-
-
-def _content(stream: BinaryIO, member: Member) -> bytes:
-    """The bytes of a label's member; none of one that is too large for a label."""
-    if member.size > MAX_LABEL:
-        return b""
-    stream.seek(member.offset)
-    return stream.read(member.size)
 
 
 def _members(archive: Path) -> Iterator[Member]:
@@ -122,23 +118,24 @@ def _identity(ending: str, content: bytes) -> str | None:
     text = content.decode("utf-8", "backslashreplace").strip()
     if ending != "json":
         return text or None
-    fields = _parsed(text)
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
     if not isinstance(fields, dict):
         return str(fields) if isinstance(fields, int | str) else None
     values = (fields[name] for name in LABEL_FIELDS if isinstance(fields.get(name), int | str))
     return next((str(value) for value in values if str(value)), None)
 
 
-def _named_identity(content: bytes) -> str | None:
-    """The text in the field `identity` of a json: a name, which says more than a class number beside it."""
-    fields = _parsed(content.decode("utf-8", "backslashreplace"))
-    name = fields.get("identity") if isinstance(fields, dict) else None
-    return name if isinstance(name, str) and name else None
-
-
-def _parsed(text: str) -> Any:
-    """The value of a json; None where it is damaged."""
+def _named_identity(member: Member | None, stream: BinaryIO) -> str | None:
+    """The text in the field `identity` of a sample's json: a name, which says more than the number in its .cls."""
+    if member is None or member.size > MAX_LABEL:
+        return None
+    stream.seek(member.offset)
     try:
-        return json.loads(text)
+        fields = json.loads(stream.read(member.size).decode("utf-8", "backslashreplace"))
     except (ValueError, RecursionError):
         return None
+    name = fields.get("identity") if isinstance(fields, dict) else None
+    return name if isinstance(name, str) and name else None
