@@ -137,7 +137,9 @@ Memory = Annotated[str, typer.Option(help="Memory for searches among all persons
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
 Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
-Format = Annotated[str, typer.Option(help="Format of the data set: parquet, recordio or folder.")]
+Format = Annotated[
+    str, typer.Option(help="Format of the data set: parquet, recordio, folder, huggingface, webdataset or fiftyone.")
+]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 
 # a training

@@ -88,7 +88,7 @@ def index_photos(
         for s in sources
         for part in source_parts(s.kind, s.path, s.options)
     ]
-    index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
+    index = build(root, "index", index_shard, parts, schema=INDEX, version=3, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds photos")
     count = shards or _default_shards(len(index))

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, read_bytes
@@ -74,6 +74,7 @@ def _photos(part: Container) -> Iterator[Photo]:
                 stream.seek(label.offset)
                 content = stream.read(label.size)
             identity = _identity(label.ending, content) if label else None
+            identity = _named_identity(by_ending.get("json"), stream) or identity
             identity = identity or sample.rpartition("/")[0] or None
             for picture in pictures:
                 key = f"{part.file or archive.name}/{sample}.{picture.ending}"
@@ -125,3 +126,16 @@ def _identity(ending: str, content: bytes) -> str | None:
         return str(fields) if isinstance(fields, int | str) else None
     values = (fields[name] for name in LABEL_FIELDS if isinstance(fields.get(name), int | str))
     return next((str(value) for value in values if str(value)), None)
+
+
+def _named_identity(member: Member | None, stream: BinaryIO) -> str | None:
+    """The text in the field `identity` of a sample's json: a name, which says more than the number in its .cls."""
+    if member is None or member.size > MAX_LABEL:
+        return None
+    stream.seek(member.offset)
+    try:
+        fields = json.loads(stream.read(member.size).decode("utf-8", "backslashreplace"))
+    except (ValueError, RecursionError):
+        return None
+    name = fields.get("identity") if isinstance(fields, dict) else None
+    return name if isinstance(name, str) and name else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
@@ -71,6 +72,18 @@ def test_a_folder_with_several_record_files_is_refused_and_each_of_them_is_read(
     ):
         open_faces(folder)
     assert open_faces(folder / "more.rec").digest == open_faces(folder / "train.rec").digest
+
+
+def test_an_export_for_other_programs_raises_one_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"shards": [{"path": "train-00000.tar"}]}')
+    with pytest.raises(UserError, match="no data set to train on: export it with --format parquet or recordio"):
+        open_faces(tmp_path)
+    exported_faces.parquet(tmp_path / "data")
+    rows = pq.read_table(tmp_path / "data/part-00000.parquet").rename_columns({"jpeg": "image"})
+    pq.write_table(rows, tmp_path / "data/train-00000-of-00001.parquet")
+    (tmp_path / "manifest.json").write_text('{"shards": [{"path": "data/train-00000-of-00001.parquet"}]}')
+    with pytest.raises(UserError, match="has no column jpeg: give an export with --format parquet or recordio"):
+        open_faces(tmp_path)
 
 
 @pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])

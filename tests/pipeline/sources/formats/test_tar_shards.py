@@ -119,3 +119,16 @@ def test_a_link_to_an_archive_outside_is_counted_and_not_followed(tmp_path: Path
     (tmp_path / "set/again.tar").symlink_to(tmp_path / "set/b.tar")
     assert [p.key for p in indexed(tmp_path / "set")] == ["again.tar/2.jpg", "b.tar/2.jpg"]
     assert tar_shards.survey(tmp_path / "set").ignored == {"link out of the source": 1}
+
+
+def test_a_name_in_the_json_counts_before_the_number_in_the_cls(tmp_path: Path) -> None:
+    texts = {
+        "1": {"identity": "3 Zoë\n", "label": 3},
+        "2": {"identity": 5, "name": "dog"},
+        "3": {"identity": ""},
+        "4": [],
+    }
+    members = {f"{key}.jpg": b"" for key in texts} | {f"{key}.cls": b"7" for key in texts}
+    members |= {f"{key}.json": json.dumps(text).encode() for key, text in texts.items()}
+    write_tar(tmp_path / "x.tar", dict(sorted(members.items())))
+    assert [photo.identity for photo in indexed(tmp_path / "x.tar")] == ["3 Zoë\n", "7", "7", "7"]
