@@ -1,4 +1,4 @@
-"""GIF, AVIF and JPEG 2000, which Pillow decodes, and the few JPEGs that simplejpeg refuses.
+"""GIF, AVIF, HEIC and JPEG 2000, which Pillow decodes, and the few JPEGs that simplejpeg refuses.
 
 Pillow is told the format, so that none of its fifty others is tried on a damaged file.
 """
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from pipeline.faces.picture_formats.pixels import BLOCK_PIXELS, MAX_PIXELS, Image, UnreadablePhoto, check_size, to_bgr8
 
 # Bytes that a pixel takes while a picture of a format is decoded: Pillow stores colours in four channels of 8 bits;
-# OpenJPEG decodes to four bytes a channel, and AVIF may have 16 bits.
-PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "JPEG2000": 12}
+# OpenJPEG decodes to four bytes a channel, and AVIF and HEIC may have 16 bits.
+PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 DRAFT_MODE = "RGB"
 PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # shards are made in parallel already
