@@ -163,20 +163,19 @@ def self_train(
         labels = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
             _check_photos_left(number, labels, first_share)
-            model = _train_model(root, run if number else first_run, labels, faces, device)
+            models = detector, _train_model(root, run if number else first_run, labels, faces, device)
             refined = refine.fn(
                 root,
                 source,
-                detector,
-                model,
+                *models,
                 test_set=test_set,
-                aligned=aligned,
                 min_faces=min_faces,
                 workers=workers,
+                aligned=aligned,
                 **reading,
             )
             earlier, labels = labels, latest(root).labels
-            finished.append(_finished_round(number, earlier, labels, model))
+            finished.append(_finished_round(number, earlier, labels, models[1]))
             if finished[-1].share < stop_share:
                 break
     return SelfTrainingResult(finished, refined)
