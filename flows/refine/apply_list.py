@@ -91,8 +91,8 @@ def apply_list(
         bool,
         typer.Option(
             "--yes",
-            help="Apply a list though less than half of it is in the data, it has class numbers in place of "
-            "identities (they are passed over), or it removes more than a tenth of all photos.",
+            help="Apply a list though less than half of it is in the data, its class numbers do not stand "
+            "for one identity each (they are passed over), or it removes more than a tenth of all photos.",
         ),
     ] = False,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list back.")] = False,
