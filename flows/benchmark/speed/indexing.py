@@ -55,9 +55,7 @@ class IndexingTable(Result):
 
     def lines(self) -> list[str]:
         """How it was measured."""
-        return [
-            f"{self.records} records in {SHARDS} files of each kind, drawn for it; each way in a process of its own"
-        ]
+        return [f"{self.records} drawn records in {SHARDS} files of each kind; each way in a process of its own"]
 
 
 def sources(

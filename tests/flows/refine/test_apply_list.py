@@ -53,6 +53,7 @@ def test_a_list_that_hardly_fits_is_refused_unless_confirmed(refinery: Command, 
         ([f"{key} {number_of[key[:3]]}" for key in clean], "right", r"class numbers .*'1000', '1001', '1002'"),
         (clean[:1] + unknown, "right", "6 of the 7 .* it would remove"),
         (unknown, "right", "no photo or identity .* give a list of this data set"),
+        (["375/37531198@N00/4174611825_0.jpg"], "wrong", "distractors claim no identity; `refinery megaface"),
     ):
         file = written(tmp_path / "list.txt", lines)
         line = error_line(refinery("apply-list", root, file, "--says", says))
