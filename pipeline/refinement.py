@@ -57,6 +57,7 @@ class RefineOptions:
     models: tuple[str, ...] = ()  # the files of the detector and of the embedders, the better one first
     follow_links: bool = False  # whether links that lead out of a source were followed
     identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
+    boxes: tuple[str, ...] = ()  # the file names of the lists of boxes that were given
     # rules by which faces are compared and clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
     references: tuple[str, ...] = ()  # names of photos of other people that the calibration used

@@ -20,6 +20,13 @@ BENCHMARKS = (
         "refinery benchmark startup",
     ),
     CommandEntry(
+        "benchmark sources",
+        MEASURE,
+        "flows.benchmark.speed.indexing:sources",
+        "Indexing of small records in Parquet and tar, beside pyarrow and tarfile.",
+        "refinery benchmark sources --records 100000",
+    ),
+    CommandEntry(
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",

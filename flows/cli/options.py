@@ -109,6 +109,14 @@ IdentityLevel = Annotated[
         "person/album/photo; 0: all of them.",
     ),
 ]
+Boxes = Annotated[
+    list[str],
+    typer.Option(
+        help="List of boxes of the claimed persons' faces, for all sources: VGGFace2's loose_bb_*.csv, FaceScrub's "
+        "facescrub_actors.txt, IMDb-Face.csv, or a table of path and x1, y1, x2, y2; may be repeated. Default: those "
+        "beside the photos."
+    ),
+]
 Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
 LostPerNoise = Annotated[
     float,

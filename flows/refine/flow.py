@@ -10,6 +10,7 @@ from typing import Any
 from flows.cli.options import (
     NONE_GIVEN,
     Aligned,
+    Boxes,
     DaskWorkers,
     Detector,
     Embedder,
@@ -69,6 +70,7 @@ def refine(
     memory: Memory = "",
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    boxes: Boxes = NONE_GIVEN,
     without_lost_answers: WithoutLostAnswers = False,
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
@@ -95,6 +97,7 @@ def refine(
         memory=memory,
         follow_links=follow_links,
         identity_level=identity_level,
+        boxes=boxes,
     )
     with root_lock(root):
         if not without_lost_answers:

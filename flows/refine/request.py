@@ -55,12 +55,18 @@ class RefineRequest:
         memory: str = "",
         follow_links: bool = False,
         identity_level: int = 0,
+        boxes: Sequence[str] = (),
     ) -> "RefineRequest":
         """The request that the options of `refinery refine` make. Raises UserError with every mistake in them."""
         sources, models, pool, memory_bytes, *_ = check_all(
             lambda: _existing(
                 parse_sources(
-                    source, probes=probes, gallery=gallery, follow_links=follow_links, identity_level=identity_level
+                    source,
+                    probes=probes,
+                    gallery=gallery,
+                    follow_links=follow_links,
+                    identity_level=identity_level,
+                    boxes=boxes,
                 )
             ),
             lambda: load_models(detector, embedder, second_embedder, quality=quality, flip=flip),

@@ -200,6 +200,7 @@ def _refine_command(refinement: Refinement) -> str:
     words += ["--aligned"] if options.aligned else []
     words += ["--follow-links"] if options.follow_links else []
     words += [f"--identity-level {options.identity_level}"] if options.identity_level else []
+    words += [f"--boxes {shlex.quote(name)}" for name in options.boxes]
     words += [f"--test-set {shlex.quote(name)}" for name in options.test_sets]
     embedders = refinement.embeddings
     flip = _part_of_name(_params(embedders[0]).get("embedder"), 2) if embedders else "none"

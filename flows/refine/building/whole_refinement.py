@@ -161,5 +161,6 @@ def _options(
         request.models.files,
         follow_links=any(o.follow_links for o in folder_options),
         identity_level=max(o.identity_level for o in folder_options),
+        boxes=tuple(Path(path).name for path in request.sources[0].boxes),
         rules=CLUSTERING_RULES,
     )

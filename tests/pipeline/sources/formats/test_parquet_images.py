@@ -70,6 +70,11 @@ def test_a_row_without_picture_a_changed_file_and_a_damaged_one_are_told(tmp_pat
         with pytest.raises(PhotoChanged, match="holds no picture"):
             parquet_images.read(file, photo)
     assert parquet_images.read(file, photos[2]) == b"picture 0"
+    (warning,) = parquet_images.survey(file).warnings
+    assert warning.startswith("2 rows hold no picture, but a path at most, and are unreadable: write them into it")
+    write(tmp_path / "b/paths.parquet", {"image": [{"bytes": None, "path": "x"}, None]})
+    with pytest.raises(UserError, match=r"the 2 rows of .* hold no picture"):
+        parquet_images.parts(tmp_path / "b")
     whole = file.read_bytes()
     write(file, {"image": pictures(1)})
     with pytest.raises(PhotoChanged, match="changed since"):
