@@ -31,6 +31,7 @@ from pipeline.sample.cases.edited_duplicates import (
 )
 from pipeline.sample.cases.picture_edits import EDITS, Box, Pixels
 from pipeline.sample.cases.planted_data import planted_data
+from pipeline.sample.cases.truth_tables import read_rows
 from pipeline.tables.columns import vectors
 
 NEAR_COSINE = 0.6  # of two photos that may show one scene; half of the pairs of an LFW person reach it
@@ -157,9 +158,7 @@ def _near_pairs(
 
 def _sources(data: Path) -> dict[str, str]:
     """By a photo's path the picture that it is, as the truth calls it."""
-    lines = [line.split("\t") for line in (data / "truth.tsv").read_text(encoding="utf-8").splitlines()]
-    path, of = lines[0].index("path"), lines[0].index("of")
-    named = {line[path]: line[of] or line[path] for line in lines[1:]}
+    named = {row["path"]: row["of"] or row["path"] for row in read_rows(data)}
     sources = dict(named)
     for key in named:
         while sources[key] in named and sources[key] != named[sources[key]]:
