@@ -81,7 +81,7 @@ def plant_group_photos(
         if any(m is None for m in middles):
             continue
         layout = draw_layout(len(middles), wrong=bool(rng.random() < wrong), rng=rng)
-        picture = _compose([m for m in middles if m is not None], layout)
+        picture = compose([m for m in middles if m is not None], layout)
         storage.put(str(out), f"photos/{row['path']}", picture)
         places.append(_place(row, layout))
         photos[row["kind"]] += 1
@@ -111,7 +111,8 @@ def _row(sizes: NDArray[np.int64], rng: np.random.Generator) -> Layout:
     return Layout(corners, sizes, x, height)
 
 
-def _compose(middles: Sequence[Image], layout: Layout) -> bytes:
+def compose(middles: Sequence[Image], layout: Layout) -> bytes:
+    """The group photo of these middles, squares [s, s, 3] of any size, as JPEG."""
     picture = np.full((layout.height, layout.width, 3), GREY, np.uint8)
     for middle, (x, y), size in zip(middles, layout.corners.tolist(), layout.sizes.tolist(), strict=True):
         smaller = size < min(middle.shape[:2])

@@ -28,5 +28,5 @@ def test_a_missing_table_and_a_missing_column_are_one_line(tmp_path: Path) -> No
         read_rows(tmp_path)
     assert read_rows(tmp_path, IDENTITIES, ("claimed",), optional=True) == []
     (tmp_path / TRUTH).write_text("path\tclaimed\nx\ty\n")
-    with pytest.raises(UserError, match="expected the tab-separated columns path, .* without person"):
+    with pytest.raises(UserError, match=r"expected the tab-separated columns path, .* without person"):
         read_rows(tmp_path)
