@@ -75,7 +75,7 @@ class _Planting:
         self.folder_of = folder_names(everybody)
         own = sum(map(len, people.named.values()))
         self.size = round(own / (1 - mix.added))  # photos of the whole data set, without those of companions
-        self.beside = sorted((i, person) for person, ids in everybody.items() for i in ids)  # for group photos
+        self.everybody = sorted((i, person) for person, ids in everybody.items() for i in ids)
 
     def want(self, kind: str, of: int) -> int:
         """The number that the rate of a kind asks for."""
@@ -173,12 +173,12 @@ class _Planting:
 
     def make_groups(self) -> None:
         """Make photos of several people of some that show their identity's person."""
-        wanted = self.want("groups", self.size)
+        wanted, beside = self.want("groups", self.size), self._people_beside()
         for name, k in self._clean_in_drawn_order():
             file = self.folders[name][k]
             if self.planted["groups"] >= wanted:
                 break
-            others = self._others(self.persons[name], int(self.rng.integers(1, MAX_OTHERS + 1)))
+            others = self._others(beside, self.persons[name], int(self.rng.integers(1, MAX_OTHERS + 1)))
             if others and all(self.can_be_edited(i) for i in (file.photo, *others)):
                 self.folders[name][k] = file._replace(planted=GROUP, make=GROUP, others=others)
                 self.planted["groups"] += 1
@@ -189,11 +189,17 @@ class _Planting:
         places = [(name, k) for name, k in places if not self.folders[name][k].planted]
         return [places[k] for k in self.rng.permutation(len(places))]
 
-    def _others(self, avoided: Sequence[str], count: int) -> tuple[int, ...]:
+    def _people_beside(self) -> list[tuple[int, str]]:
+        """Photos of people who may stand beside others: those that are used nowhere, or else all."""
+        used = {file.photo for files in self.folders.values() for file in files}
+        strangers = [(i, person) for i, person in self.everybody if person in self.people.strangers and i not in used]
+        return strangers if len({person for _, person in strangers}) > MAX_OTHERS else self.everybody
+
+    def _others(self, beside: Sequence[tuple[int, str]], avoided: Sequence[str], count: int) -> tuple[int, ...]:
         """Photos of so many different people, none of them to be avoided; fewer where there are few people."""
         seen, others = set(avoided), list[int]()
-        for k in self.rng.integers(0, len(self.beside), 10 * count).tolist():
-            i, person = self.beside[k]
+        for k in self.rng.integers(0, len(beside), 10 * count).tolist():
+            i, person = beside[k]
             if len(others) < count and self.folder_of[person] not in seen:
                 seen.add(self.folder_of[person])
                 others.append(i)
@@ -235,6 +241,6 @@ class _Planting:
         test = {self.folder_of[person]: tuple(ids) for person, ids in sorted(self.people.test.items())}
         planted = {kind: self.planted[kind] for kind in self.wanted}
         used = {i for f in files for i in (f.photo, *f.others)} | {i for ids in test.values() for i in ids}
-        left_out = len({i for i, _ in self.beside} - used)
+        left_out = len({i for i, _ in self.everybody} - used)
         persons = dict(sorted(self.persons.items()))
         return PlantingPlan(tuple(files), persons, overlap, test, self.wanted, planted, left_out)
