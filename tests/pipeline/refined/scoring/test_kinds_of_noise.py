@@ -50,6 +50,19 @@ def test_the_rates_are_those_of_the_score(refinement: Refinement) -> None:
     assert value(kinds["identities in the test set"], "recall") == result.overlap.recall
     assert kinds["outliers"].planted == result.planted["outlier"]
     assert noise_kinds(photos, truth) == list(kinds.values())
+
+
+def test_a_seed_draws_its_own_identities() -> None:
+    """Of a hundred identities, each with an outlier, thirty keep theirs."""
+    names = [f"id{i}" for i in range(100)]
+    truth = Truth(names * 2, names + ["x"] * 100, ["clean"] * 100 + ["outlier"] * 100, np.full(200, -1))
+    refined = [*names, *names[:30], *[None] * 70]
+    photos, kinds = scored(pa.table({"identity": refined, "reason": ["outlier"] * 200}), truth)
+    recall = kinds["outliers"].rates.recall
+    assert recall is not None
+    # the share of a hundred coin tosses: 0.7 +- 1.96 * 0.046
+    assert recall == pytest.approx((0.7, 0.61, 0.79), abs=0.021)
+    assert noise_kinds(photos, truth) == list(kinds.values())
     assert noise_kinds(photos, truth, seed=1) != list(kinds.values())
 
 
