@@ -53,6 +53,13 @@ COMMANDS = (
         "refinery labels ROOT --out labels.tsv",
     ),
     CommandEntry(
+        "plant",
+        DATA,
+        "flows.sample.plant:plant",
+        "Plant noise of every kind in your own clean photos, with the truth beside them.",
+        f"refinery plant image-folder PHOTOS --out planted --mix ms-celeb {MODELS}",
+    ),
+    CommandEntry(
         "score",
         DATA,
         "flows.refine.score:score",

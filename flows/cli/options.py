@@ -33,6 +33,9 @@ OutFile = Annotated[Path, typer.Option("--out", help="The file to write.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 OutRoot = Annotated[str, typer.Option("--out", help="Where to write tables: a folder, or an address like s3://...")]
 
+Each = Annotated[int, typer.Option(help="Findings, or mistakes, to show of each kind.")]
+Megabytes = Annotated[float, typer.Option(help="Megabytes that pictures of faces may take in the page.")]
+
 # models and photos
 Detector = Annotated[
     str,

@@ -3,7 +3,6 @@
 The root's tables are read shard by shard; faces are read only for the findings that are shown.
 """
 
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import NONE_GIVEN, Against, Groups, OutFile, Root
+from flows.cli.options import NONE_GIVEN, Against, Each, Groups, Megabytes, OutFile, Root
 from flows.cli.out_file import check_out
 from flows.cli.result import Result
 from flows.report.comparison_page import comparison_page
@@ -19,12 +18,11 @@ from flows.report.refinement_page import refinement_page
 from flows.report.result_charts import is_evaluation
 from pipeline.errors import UserError
 from pipeline.report.charts.drawing import write_charts
-from pipeline.report.html.page import GENERATOR, render
+from pipeline.report.html.page import page_mark, render
 from pipeline.review.groups import read_groups
 from pipeline.whole_files import write_whole
 
 MEGABYTE = 1_000_000
-PAGE = re.compile(rb"\A<!doctype html>[^\n]{,200}" + re.escape(GENERATOR.encode()))
 NO_FILES: list[Path] = []  # never changed
 
 
@@ -55,8 +53,8 @@ def report(
         list[Path], typer.Option(help="A JSON file of `refinery evaluate --json` to show as well; may be repeated.")
     ] = NO_FILES,
     groups: Groups = "",
-    each: Annotated[int, typer.Option(help="Findings to show of each kind.")] = 60,
-    megabytes: Annotated[float, typer.Option(help="Megabytes that pictures of faces may take in the page.")] = 12.0,
+    each: Each = 60,
+    megabytes: Megabytes = 12.0,
     photo_megabytes: Annotated[
         float, typer.Option(help="Megabytes that whole photos may take, shown beside a face that is clicked on.")
     ] = 0.0,
@@ -75,7 +73,7 @@ def report(
         raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
     if photo_megabytes and against:
         raise UserError("--photo-megabytes with --against: give --photo-megabytes for a report of one root")
-    check_out(out, PAGE, kind="a page of `refinery report`", roots=[root, *against])
+    check_out(out, page_mark("refinery report"), kind="a page of `refinery report`", roots=[root, *against])
     max_bytes = int(megabytes * MEGABYTE)
     if against:
         page = comparison_page(root, against[0], per_kind=each, max_bytes=max_bytes)

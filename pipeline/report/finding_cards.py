@@ -31,7 +31,7 @@ def finding_section(gallery: Gallery) -> str:
     """HTML of a table of findings by kind and decision, and of cards of some findings of each kind."""
     known = list(reasons.FINDINGS)
     kinds = sorted({k for k, _ in gallery.counts}, key=lambda k: (known.index(k) if k in known else len(known), k))
-    shown = Counter(e.kind for e in gallery.entries if _is_pictured(e.sides, gallery.pictures))
+    shown = Counter(e.kind for e in gallery.entries if is_pictured(e.sides, gallery.pictures))
     rows = [
         (
             kind,
@@ -44,10 +44,10 @@ def finding_section(gallery: Gallery) -> str:
     ]
     head = ("kind", "what the finding says", *VERDICTS.values(), "photos it decided", "shown below")
     entries = sorted(gallery.entries, key=lambda e: kinds.index(e.kind))
-    controls = [_select("kind", "Kind", {k: k for k in kinds}), _select("verdict", "Decision", VERDICTS)]
+    controls = [select("kind", "Kind", {k: k for k in kinds}), select("verdict", "Decision", VERDICTS)]
     cards = (_finding_card(e, gallery) for e in entries)
     photos = photo_script(gallery.whole_photos)
-    return f'{table(head, rows)}<p class="soft">{ONE_REASON}</p>{_filtered(controls, cards)}{photos}'
+    return f'{table(head, rows)}<p class="soft">{ONE_REASON}</p>{filtered_cards(controls, cards)}{photos}'
 
 
 def doubtful_removals_section(gallery: Gallery) -> str:
@@ -68,7 +68,7 @@ def difference_section(differences: Differences) -> str:
             "<p>A and B have no photo in common, so there is nothing to compare: photos are the same where the name of "
             "their source and their key are.</p>"
         )
-    shown = Counter(e.fates for e in differences.entries if _is_pictured(e.sides, differences.pictures))
+    shown = Counter(e.fates for e in differences.entries if is_pictured(e.sides, differences.pictures))
     counts = table(
         ("in A", "in B", "photos", "shown below"), [(*fates, n, shown[fates]) for fates, n in differences.counts]
     )
@@ -76,7 +76,7 @@ def difference_section(differences: Differences) -> str:
         return counts
     kinds = list(dict.fromkeys(e.fates for e in differences.entries))
     cards = (
-        _card(
+        card(
             {"kind": _fates_in_words(e.fates), "names": " ".join(e.names)},
             heading=f"in A {escape(e.fates[0])}, in B {escape(e.fates[1])}",
             sides=e.sides,
@@ -86,20 +86,20 @@ def difference_section(differences: Differences) -> str:
         for e in sorted(differences.entries, key=lambda e: kinds.index(e.fates))
     )
     options = {_fates_in_words(k): _fates_in_words(k) for k in kinds}
-    return counts + _filtered([_select("kind", "In A / in B", options)], cards)
+    return counts + filtered_cards([select("kind", "In A / in B", options)], cards)
 
 
 def _fates_in_words(fates: Fates) -> str:
     return f"{fates[0]} / {fates[1]}"
 
 
-def _select(name: str, label: str, options: Mapping[str, str]) -> str:
+def select(name: str, label: str, options: Mapping[str, str]) -> str:
     """HTML of a control that filters cards by a property; options: the words for each value of the property."""
     choices = "".join(f'<option value="{escape(v)}">{escape(words)}</option>' for v, words in options.items())
     return f'<label>{label}<select id="{name}"><option value="">all</option>{choices}</select></label>'
 
 
-def _filtered(controls: Iterable[str], cards: Iterable[str]) -> str:
+def filtered_cards(controls: Iterable[str], cards: Iterable[str]) -> str:
     """HTML of cards below a search field and controls; the page's script hides the cards that do not match."""
     return (
         '<div class="controls"><label>Identity contains<input id="name" type="search" autocomplete="off"></label>'
@@ -108,7 +108,7 @@ def _filtered(controls: Iterable[str], cards: Iterable[str]) -> str:
     )
 
 
-def _is_pictured(sides: Sequence[Side], pictures: Mapping[str, str]) -> bool:
+def is_pictured(sides: Sequence[Side], pictures: Mapping[str, str]) -> bool:
     """Whether a face of a card is in the page; a card without faces counts, too."""
     faces = [face for side in sides for face in side.faces]
     return not faces or any(face in pictures for face in faces)
@@ -117,7 +117,7 @@ def _is_pictured(sides: Sequence[Side], pictures: Mapping[str, str]) -> bool:
 def _finding_card(entry: GalleryEntry, gallery: Gallery) -> str:
     by = "" if entry.verdict == "unsure" else f", by {entry.decided_by}"
     verdict = f'<span class="verdict {entry.verdict}">{VERDICTS[entry.verdict]}{by}</span>'
-    return _card(
+    return card(
         {"kind": entry.kind, "verdict": entry.verdict, "names": " ".join(entry.names)},
         heading=f"{escape(entry.kind)} {verdict}",
         sides=entry.sides,
@@ -127,7 +127,7 @@ def _finding_card(entry: GalleryEntry, gallery: Gallery) -> str:
     )
 
 
-def _card(
+def card(
     properties: Mapping[str, str],
     *,
     heading: str,

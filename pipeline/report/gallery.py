@@ -103,11 +103,11 @@ def _decided_photos(refinement: Refinement, findings: pa.Table) -> dict[str, int
 
 def _entry(finding: Finding, verdict: str, who: str, belief: float, sides: FindingSides) -> GalleryEntry:
     decided_by = "the policy" if who == "policy" else "people or a list"
-    evidence = _in_the_pages_words(finding.evidence or "")
+    evidence = in_the_pages_words(finding.evidence or "")
     return GalleryEntry(finding.kind, verdict, decided_by, sides.names, evidence, belief, sides.sides)
 
 
-def _in_the_pages_words(evidence: str) -> str:
+def in_the_pages_words(evidence: str) -> str:
     """The evidence of a finding in the words of the page; who said something is not shown.
 
     Tables call a score likeness and a cluster group; in the page a group is one of people.

@@ -76,6 +76,11 @@ def _junk(kind: str, rng: np.random.Generator) -> bytes:
         return b""
     if kind == "page":
         return PAGE
-    light = np.clip(draw_scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
-    jpeg = encode((255 * light).astype(np.uint8))
+    jpeg = scenery_jpeg(rng)
     return jpeg[: len(jpeg) * 2 // 5] if kind == "cut" else jpeg
+
+
+def scenery_jpeg(rng: np.random.Generator) -> bytes:
+    """Scenery without a person, as JPEG."""
+    light = np.clip(draw_scenery(rng, 260, 300), 0, 1) ** (1 / 2.2)
+    return encode((255 * light).astype(np.uint8))

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.progress import stage_progress
+from pipeline.sample.cases.truth_tables import COLUMNS, IDENTITIES, OVERLAP, TRUTH, table_text
 from pipeline.sample.lfw_pairs import PHOTOS_EACH, pairs_txt
 from pipeline.sample.photo_bytes import photo_bytes
 from pipeline.sample.world_plan import Picture, PlannedPhoto, WorldPlan, plan_world
@@ -162,10 +163,10 @@ def _texts(plan: WorldPlan) -> dict[str, str]:
     rng = np.random.default_rng([61, plan.seed])
     groups = [(name, str(rng.choice(GROUPS)), plan.names[p[0]].replace("_", " ")) for name, p in plan.persons.items()]
     return {
-        "truth.tsv": _table("\t", ("path", "claimed", "person", "kind", "of"), truth),
-        "identities.tsv": _table("\t", ("claimed", "persons"), identities),
-        "overlap.tsv": _table("\t", ("claimed", "person"), overlap),
-        "groups.csv": _table(",", ("identity", "group", "name"), groups),
+        TRUTH: table_text(COLUMNS, truth),
+        IDENTITIES: table_text(("claimed", "persons"), identities),
+        OVERLAP: table_text(("claimed", "person"), overlap),
+        "groups.csv": table_text(("identity", "group", "name"), groups, ","),
         "pairs.txt": pairs_txt(plan.seed, [plan.names[p] for p in plan.test_people]),
     }
 
@@ -176,10 +177,6 @@ def _source(plan: WorldPlan, photo: PlannedPhoto) -> str:
         return ""
     name = plan.names[photo.picture.person]
     return f"{name}/{name}_{photo.picture.number + 1:04}.jpg"
-
-
-def _table(separator: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "".join(separator.join(row) + "\n" for row in (head, *rows))
 
 
 def _account(out: Path, plan: WorldPlan, drawn: int, seconds: float) -> WorldAccount:

@@ -4,7 +4,6 @@ A data set with known truth is refined as it came, and after some of its photos 
 with the main faces of the rule, and once with the choice between all faces of a photo.
 """
 
-import csv
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,8 +21,9 @@ from pipeline.refined.scoring.known_truth import Truth, read_truth
 from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import Refinement, publish
 from pipeline.root_lock import root_lock
-from pipeline.sample.cases.group_photos import PLACES_FILE, plant_group_photos
+from pipeline.sample.cases.group_photos import PLACE_COLUMNS, PLACES_FILE, plant_group_photos
 from pipeline.sample.cases.planted_data import planted_data
+from pipeline.sample.cases.truth_tables import read_rows
 
 NOT_LOST = ("duplicate", "overlap")  # reasons for which a photo of the right person is removed
 Place = Mapping[str, str]  # a row of group_photos.tsv
@@ -78,8 +78,7 @@ def group_photos(
         {"world": world.absolute(), "share": share, "wrong": wrong, "seed": seed},
         lambda data: plant_group_photos(world, data, share=share, wrong=wrong, seed=seed),
     )
-    with (planted / PLACES_FILE).open(encoding="utf-8", newline="") as lines:
-        places = list(csv.DictReader(lines, delimiter="\t"))
+    places = read_rows(planted, PLACES_FILE, PLACE_COLUMNS)
     truth, columns = read_truth(world), {}
     for name, data in (("as they came", world), ("group photos", planted)):
         request = RefineRequest.parse(

@@ -18,19 +18,18 @@ from flows.cli.options import Detector, Embedder, OutFolder, SecondEmbedder, See
 from flows.cli.result import Result
 from flows.refine.flow import refine
 from flows.refine.models import load_models
-from pipeline.faces.align import main_face
-from pipeline.faces.protocols import FaceDetector
+from flows.sample.face_boxes import face_finder
 from pipeline.noise.pictures.components import components
 from pipeline.noise.pictures.same_picture import picture_correlations, sketch_rows
 from pipeline.refinement import Refinement, latest
 from pipeline.sample.cases.edited_duplicates import (
-    FindFace,
     PlantedDuplicate,
     plant_edited_duplicates,
     read_planted,
 )
-from pipeline.sample.cases.picture_edits import EDITS, Box, Pixels
+from pipeline.sample.cases.picture_edits import EDITS
 from pipeline.sample.cases.planted_data import planted_data
+from pipeline.sample.cases.truth_tables import read_rows
 from pipeline.tables.columns import vectors
 
 NEAR_COSINE = 0.6  # of two photos that may show one scene; half of the pairs of an LFW person reach it
@@ -76,7 +75,7 @@ def edits(
 ) -> EditedDuplicates:
     """Plant duplicates by every edit in a data set with a known truth, refine it, and count the ones that are found."""
     models = load_models(detector, embedder, second_embedder)
-    find_face = _face_finder(models.detector)
+    find_face = face_finder(models.detector)
     data = planted_data(
         out,
         {"world": world.absolute(), "each": of_each_edit, "seed": seed, "detector": detector},
@@ -157,22 +156,9 @@ def _near_pairs(
 
 def _sources(data: Path) -> dict[str, str]:
     """By a photo's path the picture that it is, as the truth calls it."""
-    lines = [line.split("\t") for line in (data / "truth.tsv").read_text(encoding="utf-8").splitlines()]
-    path, of = lines[0].index("path"), lines[0].index("of")
-    named = {line[path]: line[of] or line[path] for line in lines[1:]}
+    named = {row["path"]: row["of"] or row["path"] for row in read_rows(data)}
     sources = dict(named)
     for key in named:
         while sources[key] in named and sources[key] != named[sources[key]]:
             sources[key] = named[sources[key]]
     return sources
-
-
-def _face_finder(detector: FaceDetector) -> FindFace:
-    def find_face(pixels: Pixels) -> Box | None:
-        faces = detector(pixels)
-        if not len(faces.scores):
-            return None
-        x1, y1, x2, y2 = faces.boxes[main_face(faces, width=pixels.shape[1], height=pixels.shape[0])].tolist()
-        return x1, y1, x2, y2
-
-    return find_face

@@ -1,6 +1,5 @@
 """Unrecognisable faces planted in a data set whose truth is known: refined without and with the quality of faces."""
 
-import csv
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from pipeline.refined.scoring.score import score
 from pipeline.refinement import Refinement
 from pipeline.root_lock import root_lock
 from pipeline.sample.cases.planted_data import planted_data
-from pipeline.sample.cases.unrecognisable_faces import LIST_FILE, plant_unrecognisable_faces
+from pipeline.sample.cases.truth_tables import read_rows
+from pipeline.sample.cases.unrecognisable_faces import LIST_COLUMNS, LIST_FILE, plant_unrecognisable_faces
 from pipeline.tables.table import Table
 
 
@@ -65,8 +65,7 @@ def unrecognisable(
     with root_lock(str(out / "root")):
         refinement = build_refinement(str(out / "root"), request)
     without = find_noise(refinement.root, refinement.faces, refinement.embeddings)
-    with (data / LIST_FILE).open(encoding="utf-8", newline="") as lines:
-        ways = {row["path"]: row["way"] for row in csv.DictReader(lines, delimiter="\t")}
+    ways = {row["path"]: row["way"] for row in read_rows(data, LIST_FILE, LIST_COLUMNS)}
     truth = read_truth(data)
     arms = [
         _arm("without", _labels(refinement, without), truth, ways),

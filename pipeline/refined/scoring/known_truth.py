@@ -39,12 +39,14 @@ class Truth:
     persons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overlap: frozenset[str] | None = None  # claimed identities whose person is in a test set; None: not known
     keys: Sequence[str] = ()  # [n] the photos' keys; empty if the rows are in the order of the labels
+    planted: Sequence[str] = ()  # [n] the noise in more detail, "" for none; empty if the truth does not say
 
 
 def read_truth(folder: str | Path) -> Truth:
     """The truth in a folder with truth.tsv, and perhaps identities.tsv and overlap.tsv; all files have a header.
 
-    truth.tsv has the columns path (the photo's key), claimed, person, kind, of (path of a duplicate's original);
+    truth.tsv has the columns path (the photo's key), claimed, person, kind, of (path of a duplicate's original), and
+    perhaps planted (the noise in more detail, such as the edit of a duplicate);
     identities.tsv has claimed and persons (separated by blanks); overlap.tsv has claimed.
     Raises UserError when a file is missing, cannot be read, or has other content.
     """
@@ -72,6 +74,7 @@ def read_truth(folder: str | Path) -> Truth:
         {row["claimed"]: tuple(row["persons"].split()) for row in identities},
         frozenset(row["claimed"] for row in overlap) if (folder / "overlap.tsv").exists() else None,
         keys,
+        [row["planted"] or "" for row in rows] if rows and "planted" in rows[0] else (),
     )
 
 

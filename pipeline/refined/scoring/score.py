@@ -89,10 +89,10 @@ def score(labels: Iterable[pa.Table], truth: Truth) -> Score:
     table = pa.concat_tables(
         [t.select([c for c in ("key", "identity", "reason") if c in t.schema.names]) for t in labels]
     )
-    return score_columns(_in_order(table, truth), truth)
+    return score_columns(in_order_of_truth(table, truth), truth)
 
 
-def _in_order(table: pa.Table, truth: Truth) -> pa.Table:
+def in_order_of_truth(table: pa.Table, truth: Truth) -> pa.Table:
     """The labels in the truth's order of photos."""
     if not truth.keys:
         if len(table) != len(truth.kind):
@@ -114,7 +114,11 @@ def _in_order(table: pa.Table, truth: Truth) -> pa.Table:
 
 def score_columns(table: pa.Table, truth: Truth) -> Score:
     """The score of labels (columns identity and reason) whose rows are in the order of the truth."""
-    photos = ScoredPhotos(table, truth)
+    return score_photos(ScoredPhotos(table, truth), truth)
+
+
+def score_photos(photos: ScoredPhotos, truth: Truth) -> Score:
+    """The score of labels and truth that are coded already."""
     wrong, clean = photos.of(*WRONG_LABEL), photos.of("clean")
     flagged = photos.removed_as_noise | photos.relabelled
     stopped = photos.stopped()
@@ -190,15 +194,9 @@ def _identity_counts(photos: ScoredPhotos, truth: Truth) -> dict[str, int]:
 
 
 def _overlap(photos: ScoredPhotos, truth: Truth) -> Rate:
-    """Precision and recall of the claimed identities that were removed because their person is in a test set.
-
-    An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos.
-    """
+    """Precision and recall of the claimed identities that were removed because their person is in a test set."""
     if truth.overlap is None:
         return Rate(None, None)
-    claimed = photos.claimed[photos.removed_for("overlap")]
-    removed = np.bincount(claimed, minlength=len(photos.claimed_identities))
-    clean = np.bincount(photos.claimed[photos.of("clean")], minlength=len(photos.claimed_identities))
-    found = {photos.claimed_identities[i] for i in np.flatnonzero(removed >= np.maximum(1, clean / 2)).tolist()}
+    found = {photos.claimed_identities[i] for i in photos.overlap_identities()}
     right = len(found & truth.overlap)
     return Rate(right / len(found) if found else None, right / len(truth.overlap) if truth.overlap else None)

@@ -43,6 +43,16 @@ class ScoredPhotos:
         """Mask [n] of the photos that were removed for one of these reasons."""
         return ~self.kept & np.isin(self.reason, [i for i, reason in enumerate(self.reasons) if reason in reasons])
 
+    def overlap_identities(self) -> list[int]:
+        """The codes of claimed identities that were removed because their person is in a test set.
+
+        An identity counts as removed when the photos removed as overlap are at least half as many as its clean photos.
+        """
+        n = len(self.claimed_identities)
+        removed = np.bincount(self.claimed[self.removed_for("overlap")], minlength=n)
+        clean = np.bincount(self.claimed[self.of("clean")], minlength=n)
+        return [int(i) for i in np.flatnonzero(removed >= np.maximum(1, clean / 2))]
+
     def stopped(self) -> Mask:
         """Mask [n] of photos whose noise is gone.
 

@@ -3,6 +3,7 @@
 Names and texts from the data are escaped, and a content security policy in the page's head forbids all requests.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -19,7 +20,7 @@ DIALOG = (
     '<p><a target="_blank" rel="noreferrer">the whole photo</a></p>'
     '<form method="dialog"><button autofocus>Close</button></form></dialog>'
 )
-GENERATOR = '<meta name="generator" content="refinery report">'  # shows which program wrote a page
+GENERATOR = '<meta name="generator" content="{}">'  # shows which command wrote a page
 SENTENCE_LETTERS = 20  # a table cell with more letters gets a minimum width, to be readable on a narrow page
 WIDE_INCHES = 4  # a chart higher than this is as wide as the page
 
@@ -41,6 +42,12 @@ class ReportPage(NamedTuple):
     charts: list[Chart]  # the charts in the sections, for `--plots`, which writes them as files
     entries: int = 0  # number of findings (or of photos that differ between two refinements) shown with faces
     faces: int = 0  # number of faces shown
+    command: str = "refinery report"  # that wrote the page
+
+
+def page_mark(command: str) -> re.Pattern[bytes]:
+    """Found at the beginning of every page that a command wrote, and of no other file."""
+    return re.compile(rb"\A<!doctype html>[^\n]{,200}" + re.escape(GENERATOR.format(command).encode()))
 
 
 def render(page: ReportPage) -> str:
@@ -49,7 +56,7 @@ def render(page: ReportPage) -> str:
     parts = "".join(f'<section id="{s.name}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in page.sections)
     title = escape(page.title)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{GENERATOR}'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{GENERATOR.format(page.command)}'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{title}</title><style>{STYLE}</style></head><body>"

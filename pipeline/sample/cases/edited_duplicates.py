@@ -4,9 +4,6 @@ The input is a folder of photos with its truth (photos/, truth.tsv; see pipeline
 of clean ones get a duplicate by each edit, under the same identity or under another identity of the same person.
 """
 
-import csv
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,13 +13,14 @@ import cv2
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.sample.cases.labelled_photos import link_or_copy
 from pipeline.sample.cases.picture_edits import EDITS, Box, Original, Pixels
+from pipeline.sample.cases.truth_tables import IDENTITIES, OVERLAP, TRUTH, Row, read_rows, write_mappings, write_rows
 from pipeline.tables import storage
 
 EDITS_FILE = "edits.tsv"
 EDIT_COLUMNS = ("path", "edit", "of", "other_identity")
-TRUTH_FILES = ("identities.tsv", "overlap.tsv")  # which stay as they are
-Row = dict[str, str]
+TRUTH_FILES = (IDENTITIES, OVERLAP)  # which stay as they are
 FindFace = Callable[[Pixels], Box | None]  # the box of a picture's main face
 
 
@@ -53,12 +51,12 @@ def plant_edited_duplicates(
     """
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty: give a folder that is empty or not there yet")
-    rows = _truth(folder)
+    rows = read_rows(folder)
     originals = _originals(rows, seed)
     if not originals:
         raise UserError(f"{folder} has no clean photo that comes only once: nothing to make duplicates of")
     for row in rows:
-        _link(folder / "photos" / row["path"], out / "photos" / row["path"])
+        link_or_copy(folder / "photos" / row["path"], out / "photos" / row["path"])
     identities = _identities_of_persons(folder)
     planted: list[PlantedDuplicate] = []
     turn = 0
@@ -73,8 +71,8 @@ def plant_edited_duplicates(
         {"path": p.path, "claimed": p.path.split("/")[0], "person": person[p.of], "kind": "duplicate", "of": p.of}
         for p in planted
     ]
-    _write(out, "truth.tsv", tuple(rows[0]), [tuple(row.get(c, "") for c in rows[0]) for row in rows])
-    _write(out, EDITS_FILE, EDIT_COLUMNS, [(p.path, p.edit, p.of, str(int(p.other_identity))) for p in planted])
+    write_mappings(out, TRUTH, tuple(rows[0]), rows)
+    write_rows(out, EDITS_FILE, EDIT_COLUMNS, [(p.path, p.edit, p.of, str(int(p.other_identity))) for p in planted])
     for file in TRUTH_FILES:
         if (folder / file).exists():
             storage.put(str(out), file, (folder / file).read_bytes())
@@ -83,21 +81,8 @@ def plant_edited_duplicates(
 
 def read_planted(out: Path) -> list[PlantedDuplicate]:
     """The duplicates that were planted in a folder."""
-    with (out / EDITS_FILE).open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    rows = read_rows(out, EDITS_FILE, EDIT_COLUMNS)
     return [PlantedDuplicate(r["path"], r["edit"], r["of"], r["other_identity"] == "1") for r in rows]
-
-
-def _truth(folder: Path) -> list[Row]:
-    file = folder / "truth.tsv"
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-        if not rows or not {"path", "claimed", "person", "kind", "of"} <= set(rows[0]):
-            raise KeyError("columns")
-    except (OSError, UnicodeError, KeyError) as error:
-        raise UserError(f"{file}: expected the columns path, claimed, person, kind, of ({error})") from None
-    return rows
 
 
 def _originals(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -111,12 +96,10 @@ def _originals(rows: Sequence[Row], seed: int) -> list[Row]:
 
 def _identities_of_persons(folder: Path) -> Mapping[str, list[str]]:
     """The identities that stand for each person alone, by person; {} without identities.tsv."""
-    file, identities = folder / "identities.tsv", defaultdict[str, list[str]](list)
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines()[1:]:
-            claimed, persons = line.split("\t")[:2]
-            if " " not in persons.strip():
-                identities[persons.strip()].append(claimed)
+    identities = defaultdict[str, list[str]](list)
+    for row in read_rows(folder, IDENTITIES, ("claimed", "persons"), optional=True):
+        if " " not in row["persons"].strip():
+            identities[row["persons"].strip()].append(row["claimed"])
     return identities
 
 
@@ -140,15 +123,3 @@ def _plant(
     path = f"{claimed}/{row['path'].replace('/', '-').rsplit('.', 1)[0]}-{edit}.jpg"
     storage.put(str(out / "photos"), path, EDITS[edit](Original(data, np.asarray(pixels, np.uint8), face), rng))
     return PlantedDuplicate(path, edit, row["path"], claimed != row["claimed"])
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _write(out: Path, name: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    storage.put(str(out), name, "".join("\t".join(row) + "\n" for row in (head, *rows)).encode())

@@ -5,7 +5,6 @@ pairs of people on which scores of impostors can be measured; where persons have
 are genuine.
 """
 
-import csv
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.tables import storage
+from pipeline.sample.cases.truth_tables import COLUMNS, IDENTITIES, OVERLAP, TRUTH, Row, read_rows, write_rows
 
-COLUMNS = ("path", "claimed", "person", "kind", "of")
-Rows = list[dict[str, str]]
+Rows = list[Row]
 
 
 class FewIdentitiesAccount(NamedTuple):
@@ -39,8 +37,9 @@ def plant_few_identities(
     """
     if out.exists():
         raise UserError(f"{out} exists: give a folder that is not there yet")
-    rows = _read(folder / "truth.tsv")
-    persons = {row["claimed"]: row["persons"] for row in _read(folder / "identities.tsv", optional=True)}
+    rows = read_rows(folder)
+    identity_rows = read_rows(folder, IDENTITIES, ("claimed", "persons"), optional=True)
+    persons = {row["claimed"]: row["persons"] for row in identity_rows}
     chosen = choose_identities(sorted({row["claimed"] for row in rows}), identities, seed)
     dealt = deal_photos([row for row in rows if row["claimed"] in set(chosen)], persons, names_each)
     for row in dealt:
@@ -48,16 +47,13 @@ def plant_few_identities(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / "photos" / row["source"], target)
     claims = {row["claimed"]: persons.get(row["was"], "") for row in dealt}
-    overlap = {row["claimed"] for row in _read(folder / "overlap.tsv", optional=True)}
+    overlap = {row["claimed"] for row in read_rows(folder, OVERLAP, ("claimed",), optional=True)}
     names = sorted(claims)
-    tables: dict[str, list[Sequence[str]]] = {
-        "truth.tsv": [COLUMNS, *([row[c] for c in COLUMNS] for row in dealt)],
-        "identities.tsv": [("claimed", "persons"), *((name, claims[name]) for name in names)],
-        "overlap.tsv": [("claimed",), *((name,) for name in names if name.partition("~")[0] in overlap)],
-    }
-    for name, lines in tables.items():
-        if name == "truth.tsv" or (folder / name).exists():
-            storage.put(str(out), name, "".join("\t".join(line) + "\n" for line in lines).encode())
+    write_rows(out, TRUTH, COLUMNS, [[row[c] for c in COLUMNS] for row in dealt])
+    if (folder / IDENTITIES).exists():
+        write_rows(out, IDENTITIES, ("claimed", "persons"), [(name, claims[name]) for name in names])
+    if (folder / OVERLAP).exists():
+        write_rows(out, OVERLAP, ("claimed",), [(name,) for name in names if name.partition("~")[0] in overlap])
     return FewIdentitiesAccount(len(claims), len({p for v in claims.values() for p in v.split()}), len(dealt))
 
 
@@ -104,12 +100,3 @@ def _name(identity: str, number: int) -> str:
 def _renamed(path: str, identity: str, number: int) -> str:
     """The path of a photo under identity/ with the identity's new name."""
     return _name(identity, number) + path[len(identity) :] if path.startswith(f"{identity}/") else path
-
-
-def _read(file: Path, *, optional: bool = False) -> Rows:
-    if not file.exists():
-        if optional:
-            return []
-        raise UserError(f"{file} is not there: give a folder with photos/ and truth.tsv")
-    with file.open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -5,7 +5,6 @@ in their middle. The middles of several photos are put side by side, in sizes an
 given share of them the face with the largest area less twice the squared distance from the centre is another person's.
 """
 
-import csv
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.sample.cases.truth_tables import IDENTITIES, Row, read_rows, write_rows
 from pipeline.tables import storage
 
 PLACES_FILE = "group_photos.tsv"
@@ -63,7 +63,7 @@ def plant_group_photos(
     """
     if out.exists():
         raise UserError(f"{out} exists: give a folder that is not there yet")
-    rows = _truth(folder)
+    rows = read_rows(folder)
     rng = np.random.default_rng([71, seed])
     identities = _persons_of_identities(folder, rows)
     times = Counter(row["of"] for row in rows)  # a picture that comes twice stays as it is
@@ -81,13 +81,12 @@ def plant_group_photos(
         if any(m is None for m in middles):
             continue
         layout = draw_layout(len(middles), wrong=bool(rng.random() < wrong), rng=rng)
-        picture = _compose([m for m in middles if m is not None], layout)
+        picture = compose([m for m in middles if m is not None], layout)
         storage.put(str(out), f"photos/{row['path']}", picture)
         places.append(_place(row, layout))
         photos[row["kind"]] += 1
         wrong_ones += layout.rule_is_wrong()
-    text = "".join("\t".join(map(str, line)) + "\n" for line in (PLACE_COLUMNS, *places))
-    storage.put(str(out), PLACES_FILE, text.encode())
+    write_rows(out, PLACES_FILE, PLACE_COLUMNS, places)
     return GroupPhotosAccount(dict(photos), wrong_ones)
 
 
@@ -112,7 +111,8 @@ def _row(sizes: NDArray[np.int64], rng: np.random.Generator) -> Layout:
     return Layout(corners, sizes, x, height)
 
 
-def _compose(middles: Sequence[Image], layout: Layout) -> bytes:
+def compose(middles: Sequence[Image], layout: Layout) -> bytes:
+    """The group photo of these middles, squares [s, s, 3] of any size, as JPEG."""
     picture = np.full((layout.height, layout.width, 3), GREY, np.uint8)
     for middle, (x, y), size in zip(middles, layout.corners.tolist(), layout.sizes.tolist(), strict=True):
         smaller = size < min(middle.shape[:2])
@@ -132,11 +132,9 @@ def _middle(file: Path) -> Image | None:
     return np.asarray(photo[y : y + side, x : x + side], np.uint8)
 
 
-def _draw_others(
-    pool: Sequence[dict[str, str]], avoided: Iterable[str], count: int, rng: np.random.Generator
-) -> list[dict[str, str]]:
+def _draw_others(pool: Sequence[Row], avoided: Iterable[str], count: int, rng: np.random.Generator) -> list[Row]:
     """Photos of `count` different people who are not to be avoided; fewer where the pool is small."""
-    seen, others = set(avoided), list[dict[str, str]]()
+    seen, others = set(avoided), list[Row]()
     for i in rng.permutation(len(pool))[: 20 * count].tolist():
         if len(others) < count and pool[i]["person"] not in seen:
             seen.add(pool[i]["person"])
@@ -144,29 +142,17 @@ def _draw_others(
     return others
 
 
-def _place(row: dict[str, str], layout: Layout) -> tuple[object, ...]:
+def _place(row: Row, layout: Layout) -> tuple[object, ...]:
     (x, y), size = layout.corners[0].tolist(), int(layout.sizes[0])
     return row["path"], row["kind"], len(layout.sizes), x, y, x + size, y + size, int(layout.rule_is_wrong())
 
 
-def _truth(folder: Path) -> list[dict[str, str]]:
-    return _rows(folder / "truth.tsv")
-
-
-def _persons_of_identities(folder: Path, rows: Sequence[dict[str, str]]) -> dict[str, set[str]]:
+def _persons_of_identities(folder: Path, rows: Sequence[Row]) -> dict[str, set[str]]:
     """The persons that each claimed identity stands for, by identities.tsv and by its clean photos."""
     persons: dict[str, set[str]] = {}
     for row in rows:
         if row["kind"] == "clean":
             persons.setdefault(row["claimed"], set()).add(row["person"])
-    for row in _rows(folder / "identities.tsv") if (folder / "identities.tsv").exists() else ():
+    for row in read_rows(folder, IDENTITIES, ("claimed", "persons"), optional=True):
         persons.setdefault(row["claimed"], set()).update(row["persons"].split())
     return persons
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return list(csv.DictReader(lines, delimiter="\t"))
-    except OSError as error:
-        raise UserError(f"cannot read {file} ({error.strerror}): give a folder of photos with its truth") from None

@@ -4,7 +4,6 @@ A maker takes the photos of a data set whose truth is known (a folder as `refine
 other ones: the same pictures under other identities. So a case can be planted in anybody's data.
 """
 
-import csv
 import os
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tables import storage
-
-COLUMNS = ("path", "claimed", "person", "kind", "of")
+from pipeline.sample.cases.truth_tables import COLUMNS, IDENTITIES, TRUTH, read_rows, write_rows
 
 
 @dataclass(frozen=True)
@@ -36,13 +33,7 @@ class LabelledPhoto:
 
 def read_photos(folder: Path) -> list[LabelledPhoto]:
     """The photos of a folder with photos/ and truth.tsv. Raises UserError when the truth is missing or unreadable."""
-    file = folder / "truth.tsv"
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return [LabelledPhoto(*(row[c] for c in COLUMNS)) for row in rows]
-    except (OSError, UnicodeError, KeyError) as error:
-        raise UserError(f"{file}: expected the tab-separated columns {', '.join(COLUMNS)} ({error})") from None
+    return [LabelledPhoto(*(row[c] for c in COLUMNS)) for row in read_rows(folder)]
 
 
 def moved(photo: LabelledPhoto, identity: str, person: str) -> LabelledPhoto:
@@ -61,17 +52,21 @@ def write_case(source: Path, out: Path, photos: Sequence[LabelledPhoto]) -> None
     if out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty: give a folder that is empty or not there yet")
     for photo in photos:
-        target = out / "photos" / photo.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source / "photos" / photo.file, target)
-        except OSError:
-            shutil.copyfile(source / "photos" / photo.file, target)
+        link_or_copy(source / "photos" / photo.file, out / "photos" / photo.path)
     persons = persons_of(photos)
     identities = [(claimed, " ".join(persons[claimed])) for claimed in sorted(persons)]
     rows = [[getattr(photo, c) for c in COLUMNS] for photo in photos]
-    storage.put(str(out), "truth.tsv", _table(COLUMNS, rows).encode())
-    storage.put(str(out), "identities.tsv", _table(("claimed", "persons"), identities).encode())
+    write_rows(out, TRUTH, COLUMNS, rows)
+    write_rows(out, IDENTITIES, ("claimed", "persons"), identities)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a hard link to a file, or a copy of it on another disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def persons_of(photos: Iterable[LabelledPhoto]) -> dict[str, tuple[str, ...]]:
@@ -90,7 +85,3 @@ def clean_photos(photos: Iterable[LabelledPhoto]) -> dict[str, list[LabelledPhot
         if photo.kind == "clean":
             by_person.setdefault(photo.person, []).append(photo)
     return by_person
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "".join("\t".join(row) + "\n" for row in (head, *rows))

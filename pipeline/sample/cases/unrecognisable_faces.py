@@ -5,7 +5,6 @@ in their middle. Embeddings of such faces say how a photo was spoiled, not whom 
 match each other. A crowd of them under one identity looks like a person, whom those of all other identities match.
 """
 
-import csv
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.sample.cases.truth_tables import COLUMNS, TRUTH, Row, read_rows, write_mappings, write_rows
 from pipeline.tables import storage
 
 LIST_FILE = "unrecognisable_faces.tsv"
@@ -95,7 +95,7 @@ def plant_unrecognisable_faces(
     """
     if out.exists():
         raise UserError(f"{out} exists: give a folder that is not there yet")
-    rows, rng = _truth(folder), np.random.default_rng([72, seed])
+    rows, rng = read_rows(folder), np.random.default_rng([72, seed])
     claimed = sorted({row["claimed"] for row in rows})
     sources = [r for r in rows if r["kind"] in ("clean", "outlier")]
     needed = identities * each + CROWDS * crowd
@@ -108,7 +108,7 @@ def plant_unrecognisable_faces(
     places = [(claimed[i], way, 0) for i in chosen[:identities] for way in _ways(each)]
     places += [(claimed[i], "thumbnail", 1) for i in chosen[identities:] for _ in range(crowd)]
     shutil.copytree(folder, out)
-    truth, listed = list[Sequence[object]](), list[Sequence[object]]()
+    truth, listed = list[Row](), list[Sequence[object]]()
     for number, ((identity, way, in_crowd), i) in enumerate(zip(places, rng.permutation(len(sources)), strict=False)):
         photo = cv2.imread(str(folder / "photos" / sources[i]["path"]), cv2.IMREAD_COLOR)
         if photo is None:
@@ -117,34 +117,14 @@ def plant_unrecognisable_faces(
         pixels = WAYS[way](np.asarray(photo, np.uint8), rng)
         jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
         storage.put(str(out), f"photos/{path}", bytes(jpeg))
-        truth.append((path, identity, "", "outlier", ""))
+        truth.append(dict(zip(COLUMNS, (path, identity, "", "outlier", ""), strict=True)))
         listed.append((path, way, in_crowd))
-    columns = tuple(rows[0])
-    known = [tuple(row[c] for c in columns) for row in rows]
-    added = [tuple(dict(zip(TRUTH_COLUMNS, line, strict=True)).get(c, "") for c in columns) for line in truth]
-    storage.put(str(out), "truth.tsv", _lines(columns, *known, *added))
-    storage.put(str(out), LIST_FILE, _lines(LIST_COLUMNS, *listed))
+    write_mappings(out, TRUTH, tuple(rows[0]), [*rows, *truth])
+    write_rows(out, LIST_FILE, LIST_COLUMNS, listed)
     return dict(Counter(str(way) for _, way, _ in listed))
-
-
-TRUTH_COLUMNS = ("path", "claimed", "person", "kind", "of")
 
 
 def _ways(count: int) -> list[str]:
     """`count` ways in turn."""
     names = list(WAYS)
     return [names[i % len(names)] for i in range(count)]
-
-
-def _truth(folder: Path) -> list[dict[str, str]]:
-    """The rows of truth.tsv."""
-    file = folder / "truth.tsv"
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return list(csv.DictReader(lines, delimiter="\t"))
-    except OSError as error:
-        raise UserError(f"cannot read {file} ({error.strerror}): give a folder of photos with its truth") from None
-
-
-def _lines(*rows: Sequence[object]) -> bytes:
-    return "".join("\t".join(map(str, row)) + "\n" for row in rows).encode()

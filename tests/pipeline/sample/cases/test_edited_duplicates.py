@@ -96,7 +96,7 @@ def test_an_original_without_a_face_is_left_out(folder, tmp_path):
 def test_mistakes_are_one_clear_line(folder, tmp_path):
     with pytest.raises(UserError, match="not empty"):
         plant_edited_duplicates(folder, folder)
-    with pytest.raises(UserError, match="expected the columns"):
+    with pytest.raises(UserError, match="give a folder with photos"):
         plant_edited_duplicates(tmp_path / "nothing", tmp_path / "out")
     wrong = tmp_path / "wrong"
     wrong.mkdir()

@@ -43,5 +43,5 @@ def test_a_case_is_written_with_its_pictures_and_its_truth(tmp_path):
     assert all((tmp_path / "case" / "photos" / p.path).read_text() == p.file for p in case)
     with pytest.raises(UserError, match="is not empty"):
         write_case(tmp_path / "world", tmp_path / "case", case)
-    with pytest.raises(UserError, match="expected the tab-separated columns"):
+    with pytest.raises(UserError, match="give a folder with photos"):
         read_photos(tmp_path / "nowhere")

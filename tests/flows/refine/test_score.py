@@ -1,0 +1,54 @@
+"""The whole measurement on drawn people: plant noise in clean photos, refine, score, and look at the mistakes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.refine.flow import refine
+from pipeline.refined.scoring.known_truth import read_truth
+from pipeline.refined.scoring.score import score
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.sample.world import draw_world
+from tests.builders.processes.command_line import Command
+
+MIX = "outliers=.2,misnamed=.06,duplicates=.1,groups=.1,junk=.06"
+
+
+@pytest.mark.slow
+def test_planted_noise_is_found_and_scored_with_a_page(
+    tmp_path: Path, refinery: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_world(tmp_path / "world", people=10, photos=60, seed=8, noise=False, test_people=4, workers=1)
+    noisy, root, page = tmp_path / "noisy", str(tmp_path / "root"), tmp_path / "mistakes.html"
+    words = ("image-folder", tmp_path / "world/photos", "--out", noisy, "--mix", MIX, "--detector", DETECTOR)
+    status, _, errors = refinery("plant", *words)
+    assert status == 0, errors
+    refine.fn(root, ["image-folder", str(noisy / "photos")], str(DETECTOR), str(EMBEDDER), follow_links=True)
+    status, printed, errors = refinery("score", root, noisy, "--out", page, "--megabytes", "0.02", "--json")
+    assert status == 0, errors
+    values = json.loads(printed)
+    expected = score(latest(root).labels.batches(["key", "identity", "reason"]), read_truth(noisy))
+    assert values["noise"] == {**expected.noise._asdict(), "f1": expected.noise.f1}
+    kinds = {kind["kind"]: kind for kind in values["kinds"]}
+    assert kinds["wrong labels"]["rates"]["recall"]["value"] == expected.noise.recall
+    assert kinds["files without a face"]["found"] == kinds["files without a face"]["planted"] > 0
+    assert sum(row["lost"] for row in values["clean_lost_by"] if row["measure"] == "faces in the photo") == (
+        expected.clean_lost
+    )
+    text = page.read_text()
+    pictures = re.findall(r"data:image/jpeg;base64,[^\"]*", text)
+    assert sum(map(len, pictures)) <= 20_000
+    assert values["page"] == {"file": str(page), "mistakes": text.count("<li data-"), "faces": len(set(pictures))}
+    assert "By kind of noise" in text
+    status, printed, _ = refinery("score", root, noisy)
+    assert status == 0
+    assert "noise found, F1" in printed
+    assert "wrong labels " in printed
+    assert refinery("score", root, noisy, "--out", page)[0] == 0, "its own page is replaced"
+    page.write_text("a letter")
+    assert refinery("score", root, noisy, "--out", page)[0] == 2
+    assert refinery("score", root, noisy, "--each", "0")[0] == 2
+    assert page.read_text() == "a letter"
