@@ -16,6 +16,7 @@ from flows.cli.options import (
     Flip,
     FollowLinks,
     Gallery,
+    Groups,
     IdentityLevel,
     LostPerNoise,
     Memory,
@@ -59,6 +60,7 @@ def refine(
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
     reference: References = NONE_GIVEN,
+    groups: Groups = "",
     aligned: Aligned = False,
     flip: Flip = "none",
     min_faces: MinFaces = 2,
@@ -74,6 +76,7 @@ def refine(
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
     The same command goes on where it was stopped, and processes only new photos. People in a --test-set are removed.
+    With --groups the thresholds are calibrated for each group of people; one of few pairs borrows from all.
     """
     request = RefineRequest.parse(
         source,
@@ -85,6 +88,7 @@ def refine(
         gallery=gallery,
         test_set=test_set,
         reference=reference,
+        groups=groups,
         aligned=aligned,
         flip=flip,
         min_faces=min_faces,
@@ -102,4 +106,4 @@ def refine(
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)
-    return RefineResult.of(refinement)
+    return RefineResult.of(refinement, groups=groups)
