@@ -23,11 +23,17 @@ from pipeline.tables.table import Table
 LIMITS = """\
 * People whom the models cannot distinguish, this data set does not separate either: it inherits the bias of what the
   models were trained on.
-* Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more than
-  those of another, more of that group's noise is left, and more of its photos were removed.
+* {thresholds}
 * Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos show
   one person.
 * Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."""
+FOR_ALL = """\
+Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more than
+  those of another, more of that group's noise is left, and more of its photos were removed."""
+# groups of people are private: none is named here, nor is their number
+BY_GROUP = """\
+Thresholds are false accept rates within groups of people, as far as a group had enough photos, else over all people
+  together. Faces that a model confuses within a group are still harder to tell apart."""
 DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # sources of verdicts besides the policy and people
 
 
@@ -50,6 +56,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {_today()} by refinery {version('face-refinery')}."
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
+    thresholds = FOR_ALL if refinement.groups is None else BY_GROUP
     parts = [
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
         f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n\n{exported}\n",
@@ -58,7 +65,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
         "## Models\n\n" + _table(("model", "file", "SHA-256", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
-        f"## Known limits\n\n{_noise_left(refinement, review)}\n{LIMITS}\n",
+        f"## Known limits\n\n{_noise_left(refinement, review)}\n{LIMITS.format(thresholds=thresholds)}\n",
         f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]

@@ -145,7 +145,7 @@ def _expected(measured: Sequence[By], effects: Sequence[EffectRow | None]) -> li
     whole, own = (float(np.mean([row[i] for row in known])) for i in (4, 5))
     lost_whole, lost_own = (float(np.mean([row[i] for row in known])) for i in (2, 3))
     return [
-        f"probabilities could be fitted in {len(known)} of {len(measured)} populations; what the report estimates there",
+        f"probabilities could be fitted in {len(known)} of {len(measured)} populations; there the report estimates",
         f"for the close group, photos a population: noise left {whole:.1f} ({WHOLE}) and {own:.1f} ({BY_GROUP}),",
         f"clean photos lost {lost_whole:.1f} and {lost_own:.1f}",
     ]

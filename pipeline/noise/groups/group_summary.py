@@ -54,10 +54,10 @@ class EffectRow(NamedTuple):
 EFFECT_HEAD = (
     "group",
     "photos",
-    "clean likely lost, whole",
-    "by group",
-    "noise likely left, whole",
-    "by group ",  # a blank tells it from the other column of this name
+    "clean likely lost: whole",
+    "clean likely lost: by group",
+    "noise likely left: whole",
+    "noise likely left: by group",
 )
 
 
