@@ -21,6 +21,7 @@ from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
 ALONE = "far-0000"  # an identity that is taken out of its group
+DOUBLE = "close-0002"  # the identity of a person who has two
 USE_GROUPS = {"clusters", "persons", "suspects", "strays", "relations"}
 
 
@@ -37,10 +38,20 @@ def grouping(root: str, groups) -> Table:
     return build(root, "groups", groups_shard, [sorted(groups.items())], schema=GROUPS)
 
 
+def with_second_name(population: GroupedPopulation) -> GroupedPopulation:
+    """The population with every second photo of one identity of the close group under a further identity."""
+    identity, groups = population.identity.copy(), dict(population.groups)
+    identity[np.flatnonzero(identity == DOUBLE)[::2]] = DOUBLE + "-again"
+    groups[DOUBLE + "-again"] = groups[DOUBLE]
+    order = np.argsort(identity.astype(str), kind="stable")
+    columns = [column[order] for column in (identity, *population[1:4])]
+    return GroupedPopulation(columns[0], columns[1], columns[2], columns[3], groups)
+
+
 @pytest.fixture(scope="module")
 def refined(tmp_path_factory: pytest.TempPathFactory) -> Refined:
     root = str(tmp_path_factory.mktemp("groups") / "root")
-    population = draw_population([DrawnGroup("far", 260), DrawnGroup("close", 30, 0.25)], seed=0)
+    population = with_second_name(draw_population([DrawnGroup("far", 260), DrawnGroup("close", 30, 0.25)], seed=0))
     tables = population_tables(root, population, shards=2)
     groups = {name: group for name, group in population.groups.items() if name != ALONE}
     whole = find_noise(root, tables.faces, [tables.embeddings])
@@ -70,6 +81,13 @@ def test_noise_of_the_close_group_goes_with_its_own_thresholds_and_clean_photos_
     assert after["close"] <= before["close"] / 3
     assert after["far"] <= before["far"] + 5
     assert after["lost"] <= before["lost"] + 5
+
+
+def test_two_identities_of_one_person_of_a_group_are_merged_and_no_others(refined: Refined) -> None:
+    labels = label(refined.tables.photos.root, refined.tables.photos, refined.grouped, undecided="keep", min_faces=2)
+    rows = labels.labels.read(["claimed", "identity", "reason"]).to_pylist()
+    merged = {row["claimed"]: row["identity"] for row in rows if row["reason"] == "merge" and row["identity"]}
+    assert merged in ({DOUBLE: DOUBLE + "-again"}, {DOUBLE + "-again": DOUBLE})
 
 
 def test_what_the_probabilities_foretell_is_near_the_truth(refined: Refined) -> None:
@@ -115,8 +133,8 @@ def test_the_summary_says_who_has_own_thresholds_and_who_was_shrunk(refined: Ref
     assert refined.grouped.groups is not None
     (line,) = pooling_lines(refined.grouped.group_calibration, refined.grouped.groups)
     assert line == (
-        "thresholds by group: 1 of 2 groups have their own; towards the whole population: close shrunk by 31% "
-        "(30 identities)"
+        "thresholds by group: 1 of 2 groups have their own; towards the whole population: close shrunk by 30% "
+        "(31 identities)"
     )
 
 
