@@ -3,7 +3,8 @@
 An embedder may place the people of one group closer together than those of another, so that one threshold has another
 false accept rate in each group. Here the scores within a group are normalised by the group's own impostors, and moved
 and scaled until the FAR curve of the whole population holds in the group, too: a score then means the same FAR in every
-group, and one threshold serves all. (Normalisation by a cohort of the same group: Terhörst et al. 2020,
+group, and one threshold serves all. The fused score of two embedders follows as far as their scores correlate in the
+group as they do in the population. (Normalisation by a cohort of the same group: Terhörst et al. 2020,
 "Post-comparison mitigation of demographic bias in face recognition using fair score normalization".)
 """
 

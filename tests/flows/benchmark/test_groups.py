@@ -8,6 +8,7 @@ from pipeline.errors import UserError
 from pipeline.sample.cases.grouped_population import DrawnGroup
 
 
+@pytest.mark.slow
 def test_the_gap_between_the_groups_closes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "OTHERS", (DrawnGroup("first", 120), DrawnGroup("second", 60)))
     result = groups(populations=2, close_identities=20)

@@ -35,6 +35,11 @@ def close_group(people, seed=0):
     return rng, cone, whole, x, identity
 
 
+def weaker(x, rng):
+    """The vectors of the same faces by a weaker embedder."""
+    return unit(x + rng.normal(size=x.shape) * 0.3 / np.sqrt(x.shape[1]))
+
+
 def test_a_weight_is_the_share_of_the_groups_own_pairs():
     assert pooled_weight(0) == 0
     assert pooled_weight(200) == pytest.approx(0.5)
@@ -57,6 +62,21 @@ def test_the_population_s_thresholds_have_their_far_in_a_close_group():
     assert far / 3 < rates["group"] < 3 * far
     assert group.is_own is False
     assert group.weight == pytest.approx(1770 / 1970, abs=1e-6)
+
+
+def test_the_fused_score_of_two_embedders_has_its_far_in_a_close_group():
+    rng = np.random.default_rng(3)
+    cone, (others, of_others) = person(rng), noisy_identities(rng, people=300, noise=0.1)
+    x, identity = noisy_identities(rng, people=60, noise=0.0)
+    new = into_cone(np.array([person(rng) for _ in range(900)]), cone)
+    x, everybody = into_cone(x, cone), np.concatenate([of_others, identity + 300])
+    both = [np.concatenate([others, x]), weaker(np.concatenate([others, x]), rng)]
+    whole = calibrate(both, identity=everybody)
+    group = pool_group([e[-len(x) :] for e in both], identity=identity, whole=whole)
+    pairs, far = np.triu_indices(len(new), 1), 3e-3
+    faces = [impostor_stats(e, m) for e, m in zip((new, weaker(new, rng)), group.impostors, strict=True)]
+    scores = fuse([score_matrix(f, f)[pairs] for f in faces], whole.weights)
+    assert far / 3 < (scores >= threshold_at_far(whole.fused_curve, far)).mean() < 3 * far
 
 
 def test_genuine_pairs_of_a_group_are_measured_with_its_own_scores():
