@@ -83,6 +83,9 @@ class Refinement:
     quality: Table | None = None  # of each face; None: a refinement of before there were qualities
     degraded: Table | None = None  # the degraded faces from which the quality is learned
     measures: Table | None = None  # the outputs of a face-quality model; None: without one
+    groups: Table | None = None  # the groups of identities; this and the next two: None without groups
+    group_calibration: Table | None = None
+    group_effects: Table | None = None  # what the calibrations of the groups change
     # faces and embeddings by the detector's rule, before the choice between the faces of a photo; often the same tables
     main_faces: Table | None = None
     main_embeddings: tuple[Table, ...] = ()

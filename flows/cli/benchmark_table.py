@@ -139,6 +139,13 @@ BENCHMARKS = (
         f"refinery benchmark group-photos ROOT --world world {MODELS}",
     ),
     CommandEntry(
+        "benchmark groups",
+        MEASURE,
+        "flows.benchmark.cases.groups:groups",
+        "Thresholds by group beside those of all, where one group's faces lie closer together.",
+        "refinery benchmark groups --populations 10",
+    ),
+    CommandEntry(
         "benchmark duplicates",
         MEASURE,
         "flows.benchmark.duplicates.edits:edits",

@@ -137,7 +137,11 @@ WithoutLostAnswers = Annotated[
     ),
 ]
 Groups = Annotated[
-    str, typer.Option(help="CSV or Parquet with columns identity, group, and others that annotators should see.")
+    str,
+    typer.Option(
+        help="CSV or Parquet with columns identity, group (of people: refine calibrates its thresholds by it, review "
+        "asks annotators of it), and others that annotators should see."
+    ),
 ]
 
 # how it runs

@@ -146,6 +146,7 @@ def serve(
         "min_faces": min_faces,
         "undecided": undecided,
         "lost_per_noise": lost_per_noise,
+        "groups": groups,
     }
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}

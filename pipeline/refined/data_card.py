@@ -24,13 +24,18 @@ MODEL_BIAS = (
     "People whom the models cannot distinguish, this data set does not separate either: it inherits the bias of what "
     "the models were trained on."
 )
-GROUP_BIAS = (
+FOR_ALL = (
     "Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more "
     "than those of another, more of that group's noise is left, and more of its photos were removed."
 )
 UNCHECKED_NAMES = (
     "Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos "
     "show one person."
+)
+# groups of people are private: none is named here, nor is their number
+BY_GROUP = (
+    "Thresholds are false accept rates within groups of people, as far as a group had enough photos, else over all "
+    "people together. Faces that a model confuses within a group are still harder to tell apart."
 )
 PERSONAL = (
     "Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."
@@ -71,7 +76,7 @@ def card_text(
     lists = (f"`{change_lists.FOLDER}/{n}` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {today()} by refinery {version('face-refinery')}."
-    limits = (MODEL_BIAS, GROUP_BIAS, UNCHECKED_NAMES, PERSONAL)
+    limits = (MODEL_BIAS, threshold_limit(refinement), UNCHECKED_NAMES, PERSONAL)
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     parts = [
         f"# {title(refinement)}\n",
@@ -99,6 +104,11 @@ def summary(refinement: Refinement, *, photos: int, identities: int) -> str:
     account = refinement.account
     claimed = f"{account.ingested:,} photos of {account.identities_claimed:,} claimed identities"
     return f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}."
+
+
+def threshold_limit(refinement: Refinement) -> str:
+    """What the thresholds do not do for groups of people; if calibrated by group, no group's name."""
+    return FOR_ALL if refinement.groups is None else BY_GROUP
 
 
 def _list(lines: Iterable[str]) -> str:

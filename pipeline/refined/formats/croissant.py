@@ -8,12 +8,12 @@ from typing import Any
 
 from pipeline.printable import printable
 from pipeline.refined.data_card import (
-    GROUP_BIAS,
     MODEL_BIAS,
     PERSONAL,
     UNCHECKED_NAMES,
     model_lines,
     summary,
+    threshold_limit,
     title,
     today,
 )
@@ -171,7 +171,7 @@ def _responsible_ai(refinement: Refinement, review: ReviewSummary) -> dict[str, 
         ],
         "dataAnnotationAnalysis": noise_left(refinement, review),
         "machineAnnotationTools": [printable(line) for line in model_lines(refinement)],
-        "dataBiases": [MODEL_BIAS, GROUP_BIAS],
+        "dataBiases": [MODEL_BIAS, threshold_limit(refinement)],
         "dataLimitations": [UNCHECKED_NAMES],
         "personalSensitiveInformation": [
             "Faces are biometric data of people, and identities may be their names.",
