@@ -49,6 +49,8 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
     lists = (f"`{change_lists.FOLDER}/{n}` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {_today()} by refinery {version('face-refinery')}."
+    patch = f"`{change_lists.FOLDER}/{change_lists.PATCH_FILE}` has every photo, for other copies of the sources: "
+    patch += "`refinery patch apply ROOT PATCH`."
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     parts = [
         f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
@@ -59,7 +61,7 @@ def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, ide
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
         f"## Known limits\n\n{_noise_left(refinement, review)}\n{LIMITS}\n",
-        f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
+        f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n{patch}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
     return "\n".join(parts)
