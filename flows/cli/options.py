@@ -144,6 +144,25 @@ Groups = Annotated[
     ),
 ]
 
+# lists and patches
+Author = Annotated[str, typer.Option(help="Name of the list or patch in the ledger; default: the file's name.")]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        help="Apply a list or a patch though less than half of it is in the data, it removes more than a tenth of all "
+        "photos, or a list's class numbers do not stand for one identity each (they are passed over).",
+    ),
+]
+Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list or patch back.")]
+WithoutHashes = Annotated[
+    bool,
+    typer.Option(
+        "--without-hashes",
+        help="Do not read the photos again for their perceptual hashes: photos are then matched by key and bytes only.",
+    ),
+]
+
 # how it runs
 DaskWorkers = Annotated[
     str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")
