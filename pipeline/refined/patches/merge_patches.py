@@ -16,7 +16,7 @@ from pipeline.refined.patches.indexed_photos import IndexedPhotos, index_photos
 from pipeline.refined.patches.match_photos import Matches, match_photos
 from pipeline.refined.patches.patch_file import DISPUTED, Patch, PatchHeader, write_patch
 from pipeline.refined.patches.stated_photos import StatedPhotos, merged_groups, read_stated
-from pipeline.refined.patches.statements import NOT_CLAIMED, NOTHING, SHOWS
+from pipeline.refined.patches.statements import NO_PERSON, NOT_CLAIMED, NOTHING, SHOWS
 
 
 class Conflict(NamedTuple):
@@ -52,6 +52,13 @@ class _Both(NamedTuple):
     matches: Matches
 
 
+class _Names(NamedTuple):
+    """The names in the merged patch of the second patch's identities: as they are claimed, and after refinement."""
+
+    claimed: list[str]
+    after: list[str]
+
+
 class _Outcome(NamedTuple):
     """For each photo of the first patch, whose statement it gets: its own (KEEP), the second's, or nobody's."""
 
@@ -79,11 +86,11 @@ def merge_patches(one: Patch, two: Patch, file: Path) -> MergedPatch:
             conflicts.extend(_conflicts(rows, start, outcome, both, names))
             yield _with_outcome(rows.select(columns), start, outcome, both, names)
             start += len(rows)
-        start, new_name = 0, dict(zip(other.names, names, strict=True))
+        start = 0
         for rows in two.batches():
             alone = both.matches.row[start : start + len(rows)] < 0
             start += len(rows)
-            yield _renamed(rows.select(columns).filter(pa.array(alone)), new_name)
+            yield _renamed(rows.select(columns).filter(pa.array(alone)), other.names, names)
 
     written = write_patch(file, header.schema, batches(), lambda photos: replace(header, photos=photos))
     return MergedPatch(
@@ -96,25 +103,26 @@ def merge_patches(one: Patch, two: Patch, file: Path) -> MergedPatch:
     )
 
 
-def _names(both: _Both) -> list[str]:
-    """The name that the merged patch gives to each identity of the second patch.
+def _names(both: _Both) -> _Names:
+    """The names that the merged patch gives to the identities of the second one.
 
     An identity that is not matched keeps its name. Identities that both patches merge get the name that the first gives
     them, and a second person that both split off the same identity gets the first one's name, too.
     """
     one, two, first, second, matches = both
-    names = list(two.names)
+    claimed = list(two.names)
     for i in np.flatnonzero(matches.identity >= 0).tolist():
-        names[i] = first.names[matches.identity[i]]
+        claimed[i] = first.names[matches.identity[i]]
     groups = merged_groups(one, first.identity)
     merged = {frozenset(one.names[i] for i in group): one.names[after] for after, group in groups.items()}
-    groups = merged_groups(two, second.identity)
-    renamed = {after: merged.get(frozenset(names[i] for i in group)) for after, group in groups.items()}
+    after = list(claimed)
+    for i, group in merged_groups(two, second.identity).items():
+        after[i] = merged.get(frozenset(claimed[j] for j in group), claimed[i])
     split_off = dict(_split_off(one, first.identity, first.names))
     code = {name: i for i, name in enumerate(two.names)}
-    for before, after in _split_off(two, second.identity, names):
-        renamed.setdefault(code[after], split_off.get(before))
-    return [renamed.get(i) or name for i, name in enumerate(names)]
+    for before, second_person in _split_off(two, second.identity, claimed):
+        after[code[second_person]] = split_off.get(before, second_person)
+    return _Names(claimed, after)
 
 
 def _split_off(photos: StatedPhotos, claimed: NDArray[np.int32], names: list[str]) -> Iterator[tuple[str, str]]:
@@ -128,18 +136,19 @@ def _split_off(photos: StatedPhotos, claimed: NDArray[np.int32], names: list[str
             yield names[before], photos.names[after]
 
 
-def _outcome(both: _Both, names: list[str], count: int) -> _Outcome:
+def _outcome(both: _Both, names: _Names, count: int) -> _Outcome:
     """Whose statement each photo of the first patch gets. names: of the second's identities, in the merged patch."""
     one, two = both.one, both.two
     row = np.full(count, -1, np.int64)
     found = np.flatnonzero(both.matches.row >= 0)
     row[both.matches.row[found]] = found
     code = {name: i for i, name in enumerate(one.names)}
-    identity = np.array([*(code.get(name, -2) for name in names), -1], np.int32)  # the last one: removed, or none
-    same_claim = both.first.identity == identity[both.second.identity[row]]
+    claimed, after = (np.array([*(code.get(n, -2) for n in column), -1], np.int32) for column in names)
+    same_claim = both.first.identity == claimed[both.second.identity[row]]  # the last one stands for none
     counts = (row >= 0) & same_claim
     mine, theirs = one.stated, np.where(counts, two.stated[row], NOTHING)
-    differ = (mine != theirs) | ((mine == SHOWS) & (one.after != identity[two.after[row]]))
+    differ = _fate_kinds(mine) != _fate_kinds(theirs)
+    differ |= (mine == SHOWS) & (one.after != after[two.after[row]])
     choice = np.full(count, KEEP, np.int8)
     choice[(mine == NOTHING) & (theirs != NOTHING)] = TAKE_TWO
     choice[(mine != NOTHING) & (theirs != NOTHING) & differ] = DISPUTE
@@ -148,14 +157,19 @@ def _outcome(both: _Both, names: list[str], count: int) -> _Outcome:
     return _Outcome(choice, row, int(((row >= 0) & ~same_claim).sum()))
 
 
-def _with_outcome(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, names: list[str]) -> pa.Table:
+def _fate_kinds(stated: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Statements without the difference whether the other photos of an identity show one person."""
+    return np.where(stated == NO_PERSON, np.int8(NOT_CLAIMED), stated)
+
+
+def _with_outcome(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, names: _Names) -> pa.Table:
     """Rows of the first patch, from row `start` on, with what the merged patch states."""
     choice, place = (column[start : start + len(rows)] for column in (outcome.choice, outcome.row))
     after, reason = rows["after"].to_pylist(), rows["reason"].to_pylist()
     for i in np.flatnonzero(choice != KEEP).tolist():
         if choice[i] == TAKE_TWO:
             code = int(both.two.after[place[i]])
-            after[i], reason[i] = names[code] if code >= 0 else None, both.two.reasons[both.two.reason[place[i]]]
+            after[i], reason[i] = names.after[code] if code >= 0 else None, both.two.reasons[both.two.reason[place[i]]]
         else:
             after[i], reason[i] = None, DISPUTED
     names_of_columns = rows.schema.names
@@ -164,7 +178,7 @@ def _with_outcome(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, na
     return rows
 
 
-def _conflicts(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, names: list[str]) -> Iterator[Conflict]:
+def _conflicts(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, names: _Names) -> Iterator[Conflict]:
     """The conflicts about rows of the first patch, from row `start` on, but those that either patch had already."""
     columns = [rows[c].to_pylist() for c in ("key", "before", "after")]
     disputed = both.two.has_reason(DISPUTED)
@@ -175,7 +189,7 @@ def _conflicts(rows: pa.Table, start: int, outcome: _Outcome, both: _Both, names
             code = int(both.two.after[place])
             fates = (
                 _fate(int(both.one.stated[start + i]), before, after),
-                _fate(int(both.two.stated[place]), before, names[code] if code >= 0 else None),
+                _fate(int(both.two.stated[place]), before, names.after[code] if code >= 0 else None),
             )
             yield Conflict(key, before, *fates)
 
@@ -184,12 +198,13 @@ def _fate(stated: int, before: str, after: str | None) -> str:
     """A statement in words."""
     if stated == SHOWS:
         return f"shows {after}"
-    return f"does not show {before}" if stated == NOT_CLAIMED else "in a test set"
+    return f"does not show {before}" if stated in (NOT_CLAIMED, NO_PERSON) else "in a test set"
 
 
-def _renamed(rows: pa.Table, names: dict[str, str]) -> pa.Table:
+def _renamed(rows: pa.Table, old: list[str], names: _Names) -> pa.Table:
     """Rows of the second patch, with the names that its identities get."""
-    for column in ("before", "after"):
-        values = [None if name is None else names[name] for name in rows[column].to_pylist()]
+    for column, new in (("before", names.claimed), ("after", names.after)):
+        new_name = dict(zip(old, new, strict=True))
+        values = [None if name is None else new_name[name] for name in rows[column].to_pylist()]
         rows = rows.set_column(rows.schema.names.index(column), column, pa.array(values, pa.string()))
     return rows

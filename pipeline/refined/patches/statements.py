@@ -10,15 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-NOTHING, SHOWS, NOT_CLAIMED, OVERLAP = range(4)
-# SHOWS: the photo shows the person of the identity `after`; NOT_CLAIMED: it does not show that of the identity `before`
-NOT_CLAIMED_REASONS = ("outlier", "mixed", "misplaced", "merge", "split")
+NOTHING, SHOWS, NOT_CLAIMED, NO_PERSON, OVERLAP = range(5)
+# SHOWS: the photo shows the person of the identity `after`; NOT_CLAIMED: it does not show that of `before`; NO_PERSON:
+# nor do the other photos of that identity show one
+NOT_CLAIMED_REASONS = ("outlier", "misplaced", "merge", "split")
 
 
 def statements(rows: pa.Table) -> NDArray[np.int8]:
     """What each row states; columns before, after and reason."""
     kept, named = (np.asarray(rows[c].is_valid()) for c in ("after", "before"))
     wrong = np.asarray(pc.is_in(rows["reason"], value_set=pa.array(NOT_CLAIMED_REASONS)))
-    overlap = np.asarray(pc.equal(rows["reason"], "overlap"))
-    stated = np.where(kept, SHOWS, np.where(wrong, NOT_CLAIMED, np.where(overlap, OVERLAP, NOTHING)))
-    return np.where(named, stated, NOTHING).astype(np.int8)
+    mixed, overlap = (np.asarray(pc.equal(rows["reason"], reason)) for reason in ("mixed", "overlap"))
+    stated = np.select(
+        [~named, kept, wrong, mixed, overlap], [NOTHING, SHOWS, NOT_CLAIMED, NO_PERSON, OVERLAP], NOTHING
+    )
+    return stated.astype(np.int8)
