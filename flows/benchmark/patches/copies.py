@@ -7,23 +7,29 @@ The patch's fates are compared with those of the other copy's own refinement.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import typer
 from numpy.typing import NDArray
 
+from flows.benchmark.patches.drawn_photos import match_drawn_photos
+from flows.benchmark.speed.measured_process import run_in_own_process
 from flows.cli.options import Detector, Embedder, OutFolder, SecondEmbedder, World
-from flows.cli.result import Result
+from flows.cli.result import Result, text_table
 from flows.refine.flow import refine
-from flows.refine.patches.apply import apply
+from flows.refine.patches.apply import AppliedPatch, apply
 from flows.refine.patches.make import make
-from pipeline.refined.patches.indexed_photos import index_photos
+from pipeline.faces.sketch import sketch_tones, tone_hashes
+from pipeline.noise.pictures.same_picture import sketch_rows
+from pipeline.refined.patches.candidate_pairs import SURE_BITS
+from pipeline.refined.patches.indexed_photos import Words, index_photos
 from pipeline.refined.patches.make_patch import patch_rows
 from pipeline.refined.patches.match_photos import WAYS, Matches, majority_identities, match_photos
 from pipeline.refined.patches.patch_file import Patch, read_patch
 from pipeline.refined.patches.picture_hash import picture_hashes
-from pipeline.refinement import latest
+from pipeline.refinement import Refinement, latest
 from pipeline.sample.cases.planted_data import planted_data
 from pipeline.sample.recompressed_copies import PHOTOS, read_names, recompressed_copy
 
@@ -50,7 +56,10 @@ class PatchFigures(Result):
     """Matches and fates by what the photos were matched by, and what the patch changed when it was applied."""
 
     matches: list[dict[str, Any]]
+    hashes: list[str]  # how many bits differ between the two copies of a photo
     applied: list[str]
+    outcomes: list[dict[str, Any]]  # before it was applied, and after
+    drawn: str  # what matching drawn photos took
     bytes_a_photo: float  # of the patch with hashes, and of the one with vectors
     bytes_with_vectors: float
 
@@ -61,11 +70,17 @@ class PatchFigures(Result):
     def lines(self) -> list[str]:
         """What applying it did, and the size of the files."""
         sizes = f"{self.bytes_a_photo:.0f} bytes a photo, {self.bytes_with_vectors:.0f} with vectors"
-        return [*self.applied, f"size of the patch: {sizes}"]
+        return [*self.hashes, *text_table(self.outcomes), *self.applied, f"size of the patch: {sizes}", self.drawn]
 
 
 def patch(
-    world: World, out: OutFolder, detector: Detector, embedder: Embedder, *, second_embedder: SecondEmbedder = ""
+    world: World,
+    out: OutFolder,
+    detector: Detector,
+    embedder: Embedder,
+    *,
+    second_embedder: SecondEmbedder = "",
+    drawn_photos: Annotated[int, typer.Option(min=1, help="Drawn photos that are matched with a copy.")] = 1_000_000,
 ) -> PatchFigures:
     """Refine two copies of a data set, apply the patch of one to the other, and compare with its own refinement."""
     folders: dict[str, Path] = {}
@@ -84,9 +99,39 @@ def patch(
     names = read_names(folders["b"])
     rows = [row for patch in (plain, with_vectors) for row in measure(read_patch(patch), root_b, names)]
     applied = apply(root_b, plain, yes=True)
-    lines = applied.lines()
+    assert isinstance(applied, AppliedPatch)  # noqa: S101  what is not withdrawn is applied
     apply(root_b, plain, withdraw=True)
-    return PatchFigures(rows, lines, *sizes)
+    hashes = hash_differences(latest(root_a), latest(root_b), names)
+    drawn = run_in_own_process(match_drawn_photos, drawn_photos).result.line()
+    return PatchFigures(rows, hashes, applied.lines(), applied.rows(), drawn, *sizes)
+
+
+def hash_differences(one: Refinement, two: Refinement, names: Mapping[str, str]) -> list[str]:
+    """In how many bits the hashes of a photo's two copies differ: those of whole photos, and of the aligned faces."""
+    order = _true_rows(_keys(one), _keys(two), names)
+    lines = []
+    for what, hashes in (("whole photos", _photo_hashes), ("aligned faces", _face_hashes)):
+        (a, has_a), (b, has_b) = hashes(one), hashes(two)
+        bits = np.bitwise_count(a ^ b[order])[has_a & has_b[order]]
+        shares = (
+            f"{(bits == 0).mean():.1%} of {len(bits)} are equal, {(bits <= SURE_BITS).mean():.1%} within {SURE_BITS}"
+        )
+        lines.append(f"hashes of {what}: {shares} bits, the median differs in {np.median(bits):.0f}")
+    return lines
+
+
+def _keys(refinement: Refinement) -> list[str]:
+    return _column([refinement.photos.read(["key"])], "key")
+
+
+def _photo_hashes(refinement: Refinement) -> tuple[Words, NDArray[np.bool_]]:
+    column = picture_hashes(refinement).read(["hash"])["hash"]
+    return column.fill_null(0).to_numpy(), np.asarray(column.is_valid())
+
+
+def _face_hashes(refinement: Refinement) -> tuple[Words, NDArray[np.bool_]]:
+    sketches, valid = sketch_rows((refinement.main_faces or refinement.faces).read(["sketch"])["sketch"])
+    return tone_hashes(sketch_tones(sketches)), valid
 
 
 def measure(patch: Patch, root: str, names: Mapping[str, str]) -> list[dict[str, Any]]:

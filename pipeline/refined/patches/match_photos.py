@@ -32,8 +32,8 @@ WAYS = {
     PICTURE: "picture",
     PICTURE_AND_FACE: "picture and face",
 }
-# bits of 64: of 2,485 LFW photos that were scaled and compressed in two ways 99.9% differ in at most 4, and of 6
-# million pairs of different photos fewer than 20 in at most 8 (flows/benchmark/results/patches.md)
+# bits of 64: of LFW photos that were scaled and compressed in two ways 99.9% differ in at most 4
+# (flows/benchmark/results/patches.md), the bits within which a hash alone counts (SURE_BITS)
 KEY_BITS = 10  # where the key is the same, or the faces' embeddings agree
 MIN_COSINE = 0.5  # of one photo's embeddings in two copies: other people's hardly reach it
 

@@ -21,6 +21,7 @@ from tests.builders.small_world import fates
 from tests.builders.tables.patch_rows import patch_file, photo
 from tests.builders.tables.two_copies import MODEL, TwoCopies, two_copies
 
+pytestmark = pytest.mark.slow
 WRONG = 5  # clean photos that people removed in the first copy
 TWICE = 6  # photos that show the same three pictures, byte by byte: which of two is which cannot be told
 

@@ -26,6 +26,12 @@ def found(patch: list[Row], copy: list[Row], matches: Matches) -> dict[object, t
     return {p["key"]: (copy[row]["key"], ways[way]) for p, row, way in rows if row >= 0}
 
 
+def test_a_photo_takes_29_bytes() -> None:
+    photos = index_photos([patch_table(*(photo(str(i), "a", sha=i, hash=i) for i in range(1000)))])
+    arrays = (photos.keys, photos.shas, photos.hashes, photos.has_hash, photos.identity)
+    assert sum(column.nbytes for column in arrays) == 29 * 1000
+
+
 def test_each_way_and_each_reason_for_no_match() -> None:
     patch = [
         photo("a/1.jpg", "a", sha=1, hash=PICTURES[0]),
