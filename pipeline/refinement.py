@@ -57,6 +57,7 @@ class RefineOptions:
     models: tuple[str, ...] = ()  # the files of the detector and of the embedders, the better one first
     follow_links: bool = False  # whether links that lead out of a source were followed
     identity_level: int = 0  # an identity is so many leading folders of a photo's path; 0: all of them
+    boxes: tuple[str, ...] = ()  # the file names of the lists of boxes that were given
     # rules by which faces are compared and clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
     references: tuple[str, ...] = ()  # names of photos of other people that the calibration used
@@ -82,6 +83,9 @@ class Refinement:
     quality: Table | None = None  # of each face; None: a refinement of before there were qualities
     degraded: Table | None = None  # the degraded faces from which the quality is learned
     measures: Table | None = None  # the outputs of a face-quality model; None: without one
+    groups: Table | None = None  # the groups of identities; this and the next two: None without groups
+    group_calibration: Table | None = None
+    group_effects: Table | None = None  # what the calibrations of the groups change
     # faces and embeddings by the detector's rule, before the choice between the faces of a photo; often the same tables
     main_faces: Table | None = None
     main_embeddings: tuple[Table, ...] = ()

@@ -26,6 +26,7 @@ TEST_FILES = python_files("tests")
 PIPELINE = [
     "pipeline.schema",
     "pipeline.errors",
+    "pipeline.json_values",
     "pipeline.progress",
     "pipeline.printable",
     "pipeline.whole_files",
@@ -77,6 +78,7 @@ TRAINER = [
     "trainer.checkpoint",
     "trainer.data",
     "trainer.embedder",
+    "trainer.pretrained",
     "trainer.loop",
     "trainer.subcenters",
     "trainer.train",
@@ -126,6 +128,7 @@ def test_pipeline_and_trainer_do_not_import_flows_and_no_package_imports_tests()
 def test_the_trainer_imports_of_the_pipeline_only_what_reads_its_data() -> None:
     allowed = {
         "errors",
+        "json_values",
         "progress",
         "schema",
         "tables.table",
@@ -184,6 +187,22 @@ def test_nothing_unpickles_with_plain_pickle() -> None:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "pickle":
                 assert node.attr not in ("load", "loads"), path
+
+
+def test_json_is_written_without_nan() -> None:
+    """No other program reads NaN or Infinity; pipeline.json_values.finite_or_null writes null in their place."""
+    written = []
+    for path in FILES:
+        assert not imports(path) & {"json.dump", "json.dumps"}, path
+        calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+        strict = {id(call.func) for call in calls if "allow_nan=False" in [ast.unparse(k) for k in call.keywords]}
+        written += [
+            (name_of(path), id(node) in strict)
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("json.dump", "json.dumps")
+        ]
+    assert len(written) > 10
+    assert not [name for name, is_strict in written if not is_strict]
 
 
 def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None:

@@ -8,7 +8,7 @@ Files are read with torch's restricted unpickler, which loads tensors and plain 
 import errno
 import os
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Checkpoint:
     optimizer: dict[str, Any]  # state of the backbone's optimizer
     objective: dict[str, Tensor]  # classifier and class centres, with the state of their optimizer
     scaler: dict[str, Any]  # state of the loss scaling (fp16)
+    start: dict[str, Any] = field(default_factory=dict)  # pretrained.start.Start.settings
+    names: tuple[str, ...] = ()  # the identity of each class; () where the data set did not name them
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

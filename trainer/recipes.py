@@ -3,6 +3,10 @@
 from pipeline.errors import UserError
 from trainer.run import Run
 
+# of ArcFace's networks on every data set: in output "E" of section 3.1, in the authors' code for MXNet (get_fc1 in
+# symbol/symbol_utils.py of recognition/SubCenter-ArcFace); their later arcface_torch has other settings, and no dropout
+DROPOUT = 0.4
+
 
 def sample() -> Run:
     """For the drawn sample world, on a CPU in under a minute; few small classes need a small scale and margin."""
@@ -30,7 +34,7 @@ def casia_r50() -> Run:
         steps=32_000,
         lr=0.1,
         schedule="step:20000,28000",
-        dropout=0.4,
+        dropout=DROPOUT,
         precision="bf16",
     )
 
@@ -44,6 +48,7 @@ def ms1m_r50() -> Run:
         steps=180_000,
         lr=0.1,
         schedule="step:100000,160000",
+        dropout=DROPOUT,
         precision="bf16",
     )
 
@@ -57,6 +62,7 @@ def ms1m_r100() -> Run:
         steps=180_000,
         lr=0.1,
         schedule="step:100000,160000",
+        dropout=DROPOUT,
         precision="bf16",
         recompute=True,
     )

@@ -4,6 +4,7 @@ The numbers of classes and photos are read from the data set, so they are not se
 the interval of log lines are not part of a run, because they do not change its result.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -14,6 +15,8 @@ from pipeline.errors import UserError
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
+POWER = r"\d{1,2}(?:\.\d{1,6})?"  # of a polynomial schedule: 0 to less than 100
+LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
 
 def _option(default: Any, help: str) -> Any:
@@ -50,7 +53,8 @@ class Run:
     weight_decay: float = _option(5e-4, "Weight decay of backbone and classifier.")
     schedule: str = _option(
         "step:20000,28000",
-        "Learning rate after the warm-up: constant, polynomial, cosine, or step:A,B (divided by 10 at updates A, B).",
+        "Learning rate after the warm-up: constant, cosine, polynomial:POWER (1: a straight line; without POWER: 2), "
+        "or step:A,B (divided by 10 at updates A, B).",
     )
     warmup: int = _option(0, "Updates over which the learning rate rises from 0.")
     clip: float = _option(5.0, "The backbone's gradient is clipped to this norm; 0: not clipped.")
@@ -69,17 +73,20 @@ class Run:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.update in UPDATES, "update", self.update, f"one of {', '.join(UPDATES)}")
-        is_schedule = re.fullmatch(r"constant|polynomial|cosine|step:\d+(,\d+)*", self.schedule)
-        _check(bool(is_schedule), "schedule", self.schedule, "constant, polynomial, cosine, or step:20000,28000")
+        is_schedule = re.fullmatch(rf"constant|cosine|polynomial(:{POWER})?|step:\d+(,\d+)*", self.schedule)
+        _check(bool(is_schedule), "schedule", self.schedule, "constant, cosine, polynomial:1, or step:20000,28000")
         is_square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
         _check(bool(is_square), "input", self.input, "1 or 3 channels and a square, such as 3x112x112 or 1x128x128")
         for name in ("embedding", "batch", "accumulate", "steps"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("lr", "weight_decay", "warmup", "clip", "seed"):
-            _check(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+            _check(1 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"1 to {LARGEST}")
+        for name in ("warmup", "seed"):
+            _check(0 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"0 to {LARGEST}")
+        for name in ("lr", "weight_decay", "clip"):
+            _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more, and finite")
         for name in ("dropout", "augment"):
             _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and less than 1")
-        _check(0 < self.sample_rate <= 1, "sample_rate", self.sample_rate, "more than 0, at most 1")
+        for name in ("sample_rate", "filter_cosine"):
+            _check(0 < getattr(self, name) <= 1, name, getattr(self, name), "more than 0, at most 1")
         _check(self.batch % self.accumulate == 0, "accumulate", self.accumulate, f"a divisor of batch ({self.batch})")
 
     @property

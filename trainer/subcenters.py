@@ -18,6 +18,7 @@ from trainer.data.chunk import Chunk
 from trainer.data.data_set import count_classes, open_faces
 from trainer.data.decode import decode_face
 from trainer.embedder import to_input
+from trainer.evaluation.finite_vectors import check_finite
 from trainer.run import Run
 
 PHOTOS_AT_ONCE = 65_536  # [65536, 3, 512] float32 are 400 MB
@@ -38,8 +39,11 @@ def dominant_angles(x: NDArray[np.floating], label: NDArray[np.integer], centres
     """Each photo's angle to its class's dominant centre: the centre that is nearest to most photos of the class.
 
     x [n, d]: embeddings; label [n] in 0..classes-1; centres [classes, K, d] or [classes, d]; all of any norm. Of
-    centres with equally many photos the first is dominant; in a class without photos it is centre 0.
+    centres with equally many photos the first is dominant; in a class without photos it is centre 0. Raises UserError
+    for numbers that are not finite.
     """
+    check_finite(x, "embeddings")
+    check_finite(centres.reshape(len(centres), -1), "class centres")
     centres = np.asarray(centres if centres.ndim == 3 else centres[:, None], np.float32)
     centres = centres / np.maximum(np.linalg.norm(centres, axis=2, keepdims=True), 1e-12)
     cosine = np.concatenate(

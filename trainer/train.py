@@ -14,22 +14,24 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pipeline.errors import UserError
+from pipeline.json_values import finite_or_null
 from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
-from trainer.loop.learner import choose_device, make_learner
+from trainer.loop.finite_state import check_finite_state, finite_number
+from trainer.loop.learner import DEFAULT_START, choose_device, make_learner
 from trainer.loop.progress import Progress, Training, resume, save
 from trainer.loop.schedule import learning_rate
 from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
 from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
 from trainer.loop.update import update
 from trainer.loop.validation import validate
+from trainer.pretrained.start import Start
 from trainer.run import Run
 from trainer.whole_file import LAST
 
@@ -41,7 +43,8 @@ MODEL_DIGEST = "onnx_digest"  # in result.json
 class TrainingResult:
     """The result of a training: its model as a checkpoint and as an ONNX file, and its numbers at the last update.
 
-    steps: updates made in the whole training. photos, classes: of the data set. tests: the figures of each test set.
+    steps: updates made in the whole training. photos, classes: of the data set. loss: None where the log that had it is
+    lost. tests: the figures of each test set.
     """
 
     checkpoint: Path
@@ -49,7 +52,7 @@ class TrainingResult:
     steps: int
     classes: int
     photos: int
-    loss: float
+    loss: float | None
     tests: dict[str, dict[str, float]]
 
 
@@ -63,26 +66,34 @@ def train(
     threads: int = 2,
     log_every: int = 50,
     checkpoint_every: int = 1000,
+    start: Start = DEFAULT_START,
 ) -> TrainingResult:
     """Train a run on a refined data set (see open_faces) and return the result.
 
-    out: a new folder, or the folder of an earlier call with the same run and data: a finished training there is not
-    repeated, its result is read (what of it is gone or damaged is written again from last.pt); a stopped one continues.
+    out: a new folder, or the folder of an earlier call with the same run, data and start: a finished training there is
+    not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes on when
+    the run has more updates; a stopped one continues. start: the first weights.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
     choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
     update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
 
-    Raises UserError for data that cannot be trained on, for the folder of another run, when the disk is full, and when
-    the loss is no longer finite.
+    Raises UserError for options out of range, for data that cannot be trained on, for the folder of another run, when
+    the disk is full, and when loss or weights are no longer finite.
     """
+    for name, value in (("threads", threads), ("log_every", log_every), ("checkpoint_every", checkpoint_every)):
+        if value < 1:
+            raise UserError(f"{name} {value}: expected 1 or more")
     join_ranks()
     faces = open_faces(data)
     _warn_about_single_photos(faces)
-    training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device)))
+    training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device), start))
     progress = resume(training)
     if progress.updates >= run.steps:
         return _finished(training, Path(data), test_sets)
     out.mkdir(parents=True, exist_ok=True)
+    if rank() == 0 and (out / RESULT).exists():
+        log.info("%s goes on from %d updates to %d, at the learning rates of these", out, progress.updates, run.steps)
+        (out / RESULT).unlink()
     trained_photos = progress.updates * run.batch
     stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=trained_photos, threads=threads)
     progress = _loop(
@@ -120,10 +131,11 @@ def _loop(
             signal = _signal_of_any_rank(signals, learner.device) if is_logged or world_size() == 1 else 0
             progress = progress._replace(updates=updates, signal=signal)
             if is_logged or is_checkpoint or signal or updates == 1:
-                progress = progress._replace(loss=_finite_loss(loss, run, updates))
+                progress = progress._replace(loss=finite_number(loss, run, updates, subject="loss is"))
                 rate = learning_rate(run, step)
                 training_log.log_update(updates, loss=progress.loss, lr=rate, gradient=float(norm))
             if is_checkpoint or signal:
+                check_finite_state(run, learner, updates)
                 figures = validate(learner.net, run, test_sets) if rank() == 0 and is_checkpoint else {}
                 progress = save(training, progress._replace(figures=figures))
                 for name, values in figures.items():
@@ -142,7 +154,7 @@ def _signal_of_any_rank(signals: list[int], device: torch.device) -> int:
     return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
-def _result(training: Training, loss: float, figures: Mapping[str, dict[str, float]]) -> TrainingResult:
+def _result(training: Training, loss: float | None, figures: Mapping[str, dict[str, float]]) -> TrainingResult:
     run, faces, out, _ = training
     return TrainingResult(
         out / LAST, out / MODEL, run.steps, count_classes(faces), len(faces.labels), loss, dict(figures)
@@ -178,7 +190,8 @@ def _write_result(training: Training, result: TrainingResult, data: Path) -> Non
     to_onnx(learner.net.cpu().eval(), out / MODEL, channels=run.channels, size=run.size)
     table = {"tables": [f"{data.parent.name}/{data.stem}"]} if data.suffix == ".json" else {}
     files = {"checkpoint": LAST, "onnx": MODEL, MODEL_DIGEST: digest_of_file(str(out), MODEL)}
-    write_whole(out / RESULT, json.dumps(sealed(asdict(result) | table | files), indent=1) + "\n")
+    value = sealed(finite_or_null(asdict(result) | table | files))
+    write_whole(out / RESULT, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def _read_result(out: Path) -> tuple[TrainingResult | None, str]:
@@ -195,19 +208,6 @@ def _read_result(out: Path) -> tuple[TrainingResult | None, str]:
         return TrainingResult(**fields | {"checkpoint": out / LAST, "onnx": out / MODEL}), model_digest
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None, ""
-
-
-def _finite_loss(loss: Tensor, run: Run, updates: int) -> float:
-    """The loss as a number, for which the GPU must finish. Raises UserError, with advice, when it is not finite."""
-    value = float(loss)
-    if np.isfinite(value):
-        return value
-    advice = [f"a lower --lr than {run.lr}", "a longer --warmup", "a smaller scale or margin in --loss"]
-    advice += ["--precision bf16"] if run.precision == "fp16" else []
-    raise UserError(
-        f"the loss is no longer finite at step {updates}: try {', '.join(advice)}; "
-        "the last checkpoint was written before and is still usable"
-    )
 
 
 def _warn_about_single_photos(faces: Faces) -> None:

@@ -23,6 +23,7 @@ from flows.cli.result import Result
 from flows.cli.sizes import parse_memory
 from pipeline.errors import UserError
 from pipeline.noise.calibration import FACES, IDENTITIES
+from pipeline.noise.groups.calibrations import Calibrations
 from pipeline.noise.person_gallery import PersonGallery
 from pipeline.noise.policy import Rates
 from pipeline.noise.scores.calibrate import calibrate
@@ -157,7 +158,7 @@ def _search_exactly(task: SearchTask, calibration: Calibration) -> tuple[SearchR
     unnamed = np.full(len(queries), "", object)
     photos = [impostor_stats(drawn.photos, calibration.impostors[0])]
     matches = other_identities(
-        photos, unnamed, persons, calibration, min_score=threshold, memory_bytes=task.memory_bytes
+        photos, unnamed, persons, Calibrations(calibration), min_score=threshold, memory_bytes=task.memory_bytes
     )
     return run, Findings(matches.query, matches.row)
 

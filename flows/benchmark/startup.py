@@ -29,7 +29,7 @@ LAUNCHER = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, used = os.wait4(process.pid, 0)
-print(json.dumps([used.ru_utime, used.ru_stime, used.ru_maxrss]))
+print(json.dumps([used.ru_utime, used.ru_stime, used.ru_maxrss], allow_nan=False))
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 IDENTITIES, PHOTOS, DIM = 40, 400, 64  # of the root that `labels` reads

@@ -160,7 +160,7 @@ def losses(
                 tar: f"{verified.figures[tar]:.3f} [{low:.3f}, {high:.3f}]",
                 "AUC": f"{verified.auc:.4f}",
                 "accuracy": f"{verified.accuracy:.4f}",
-                "last loss": f"{trained.loss:.3f}",
+                "last loss": "" if trained.loss is None else f"{trained.loss:.3f}",
             }
         )
     return LossTable(rows, test.name, f"{recipe}, {run.steps} updates of {run.batch}, seed {run.seed}")

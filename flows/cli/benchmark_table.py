@@ -20,6 +20,13 @@ BENCHMARKS = (
         "refinery benchmark startup",
     ),
     CommandEntry(
+        "benchmark sources",
+        MEASURE,
+        "flows.benchmark.speed.indexing:sources",
+        "Indexing of small records in Parquet and tar, beside pyarrow and tarfile.",
+        "refinery benchmark sources --records 100000",
+    ),
+    CommandEntry(
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",
@@ -130,6 +137,13 @@ BENCHMARKS = (
         "flows.benchmark.cases.group_photos:group_photos",
         "Photos of several people: wrong faces by the detector's rule and by choice.",
         f"refinery benchmark group-photos ROOT --world world {MODELS}",
+    ),
+    CommandEntry(
+        "benchmark groups",
+        MEASURE,
+        "flows.benchmark.cases.groups:groups",
+        "Thresholds by group beside those of all, where one group's faces lie closer together.",
+        "refinery benchmark groups --populations 10",
     ),
     CommandEntry(
         "benchmark duplicates",

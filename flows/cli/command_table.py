@@ -70,7 +70,7 @@ COMMANDS = (
         "export",
         DATA,
         "flows.refine.export:export",
-        "Write the refined data set: Parquet, InsightFace RecordIO or folders of faces.",
+        "Write the refined data set for trainers, the Hugging Face hub, WebDataset or FiftyOne.",
         "refinery export ROOT --out refined --format recordio",
     ),
     CommandEntry(

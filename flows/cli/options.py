@@ -112,6 +112,14 @@ IdentityLevel = Annotated[
         "person/album/photo; 0: all of them.",
     ),
 ]
+Boxes = Annotated[
+    list[str],
+    typer.Option(
+        help="List of boxes of the claimed persons' faces, for all sources: VGGFace2's loose_bb_*.csv, FaceScrub's "
+        "facescrub_actors.txt, IMDb-Face.csv, or a table of path and x1, y1, x2, y2; may be repeated. Default: those "
+        "beside the photos."
+    ),
+]
 Undecided = Annotated[str, typer.Option(help="What to do with photos that people should decide about: keep or drop.")]
 LostPerNoise = Annotated[
     float,
@@ -129,7 +137,11 @@ WithoutLostAnswers = Annotated[
     ),
 ]
 Groups = Annotated[
-    str, typer.Option(help="CSV or Parquet with columns identity, group, and others that annotators should see.")
+    str,
+    typer.Option(
+        help="CSV or Parquet with columns identity, group (of people: refine calibrates its thresholds by it, review "
+        "asks annotators of it), and others that annotators should see."
+    ),
 ]
 
 # how it runs
@@ -140,7 +152,9 @@ Memory = Annotated[str, typer.Option(help="Memory for searches among all persons
 Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn at random.")]
 Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
-Format = Annotated[str, typer.Option(help="Format of the data set: parquet, recordio or folder.")]
+Format = Annotated[
+    str, typer.Option(help="Format of the data set: parquet, recordio, folder, huggingface, webdataset or fiftyone.")
+]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 
 # a training

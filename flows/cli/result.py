@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, cast, runtime_checkable
 
+from pipeline.json_values import finite_or_null
 from pipeline.printable import printable
 
 
@@ -43,9 +44,10 @@ class StatusResult(Protocol):
 
 
 def print_result(result: Result, *, as_json: bool) -> None:
-    """Write a result to standard output: its table and its lines, or one JSON object."""
+    """Write a result to standard output: its table and its lines, or one JSON object, in which nan is null."""
     if as_json:
-        sys.stdout.write(json.dumps(result.as_json(), indent=1, sort_keys=True) + "\n")
+        values = finite_or_null(result.as_json())
+        sys.stdout.write(json.dumps(values, indent=1, sort_keys=True, allow_nan=False) + "\n")
         return
     if isinstance(result, TableResult) and (rows := result.rows()):
         _print_table(rows)

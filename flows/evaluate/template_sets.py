@@ -55,15 +55,13 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
 
 
 def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
-    """The embedding of each listed face [n, d], not normalised; nan where there is no face."""
+    """The embedding of each listed face [n, d], not normalised; zeros where there is no face."""
     ids, parts = [], []
     for rows in table.batches(["face_id", "x", "norm"]):
-        units, has_face = vectors(rows["x"])
+        units, _ = vectors(rows["x"])
         norms = rows["norm"].fill_null(0).to_numpy()[:, None].astype(np.float32)
-        embeddings = units.astype(np.float32) * norms
-        embeddings[~has_face] = np.nan
         ids += rows["face_id"].to_pylist()
-        parts.append(embeddings)
+        parts.append(units.astype(np.float32) * norms)
     row_of = {face_id: row for row, face_id in enumerate(ids)}
     listed = [row_of[listed_landmarks.face_id(photo)] for photo in lists.photos]
     return np.asarray(np.concatenate(parts)[listed], np.float32)

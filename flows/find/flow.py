@@ -28,7 +28,8 @@ from pipeline.faces.picture import decode
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.refinement import FILE, latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
-from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SHEET_MARK, SUFFIXES
+from pipeline.sources.formats.folder_walk import CONTACT_SHEET, SHEET_MARK
+from pipeline.sources.photo_kinds import SUFFIXES
 from pipeline.user_cache import faces_cache
 
 log = logging.getLogger("refinery")

@@ -17,6 +17,7 @@ from pipeline.review.answers.list_files import SAYS, Line, read_lists
 from pipeline.review.answers.lists import ListDecisions, list_decisions, record_list, recorded_lists, withdraw_list
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
+from pipeline.sources.formats.megaface import DISTRACTOR
 from pipeline.sources.survey import examples
 
 log = logging.getLogger("refinery")
@@ -91,8 +92,8 @@ def apply_list(
         bool,
         typer.Option(
             "--yes",
-            help="Apply a list though less than half of it is in the data, it has class numbers in place of "
-            "identities (they are passed over), or it removes more than a tenth of all photos.",
+            help="Apply a list though less than half of it is in the data, its class numbers do not stand "
+            "for one identity each (they are passed over), or it removes more than a tenth of all photos.",
         ),
     ] = False,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list back.")] = False,
@@ -138,6 +139,8 @@ def _check(
     if not listed.known:
         numbers = lines[0].name[0].isdigit()
         hint = "a list that numbers identities needs --classes" if numbers else "give a list of this data set"
+        if DISTRACTOR.search(lines[0].name):
+            hint = "distractors claim no identity; `refinery megaface --published` compares with this list"
         raise UserError(
             f"no photo or identity that {files[0]} names is in {refinement.root}, "
             f"{lines[0].name[:80]} for example: {hint}"

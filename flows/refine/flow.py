@@ -10,12 +10,14 @@ from typing import Any
 from flows.cli.options import (
     NONE_GIVEN,
     Aligned,
+    Boxes,
     DaskWorkers,
     Detector,
     Embedder,
     Flip,
     FollowLinks,
     Gallery,
+    Groups,
     IdentityLevel,
     LostPerNoise,
     Memory,
@@ -41,12 +43,12 @@ from pipeline.refinement import publish
 from pipeline.root_lock import root_lock
 
 
-def _check(options: Mapping[str, Any]) -> None:
-    """Raise UserError for mistakes in the options of refine."""
-    RefineRequest.parse(**{n: value for n, value in options.items() if n not in ("root", "without_lost_answers")})
+def _request(options: Mapping[str, Any]) -> RefineRequest:
+    """The request that the arguments of refine make. Raises UserError with every mistake in them."""
+    return RefineRequest.parse(**{n: v for n, v in options.items() if n not in ("root", "without_lost_answers")})
 
 
-@recorded_flow("refine", check=_check)
+@recorded_flow("refine", check=_request)
 def refine(
     root: Root,
     source: Sources,
@@ -59,6 +61,7 @@ def refine(
     gallery: Gallery = "",
     test_set: TestSets = NONE_GIVEN,
     reference: References = NONE_GIVEN,
+    groups: Groups = "",
     aligned: Aligned = False,
     flip: Flip = "none",
     min_faces: MinFaces = 2,
@@ -69,37 +72,19 @@ def refine(
     memory: Memory = "",
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    boxes: Boxes = NONE_GIVEN,
     without_lost_answers: WithoutLostAnswers = False,
 ) -> RefineResult:
     """Find and remove what is wrong in a face data set; every photo ends up kept or with a reason.
 
     The same command goes on where it was stopped, and processes only new photos. People in a --test-set are removed.
+    With --groups the thresholds are calibrated for each group of people; one of few pairs borrows from all.
     """
-    request = RefineRequest.parse(
-        source,
-        detector,
-        embedder,
-        second_embedder=second_embedder,
-        quality=quality,
-        probes=probes,
-        gallery=gallery,
-        test_set=test_set,
-        reference=reference,
-        aligned=aligned,
-        flip=flip,
-        min_faces=min_faces,
-        undecided=undecided,
-        lost_per_noise=lost_per_noise,
-        shards=shards,
-        workers=workers,
-        memory=memory,
-        follow_links=follow_links,
-        identity_level=identity_level,
-    )
+    request = _request(locals())
     with root_lock(root):
         if not without_lost_answers:
             check_answers(root)
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)
-    return RefineResult.of(refinement)
+    return RefineResult.of(refinement, groups=groups)

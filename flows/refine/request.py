@@ -1,11 +1,12 @@
 """The sources, models and options of one refinement, checked before any work is done."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from flows.cli.sizes import parse_memory, parse_workers
+from flows.refine.calibration.groups import parse_groups
 from flows.refine.models import Models, load_models
 from flows.refine.source_pairs import parse_sources
 from pipeline.errors import UserError, check_all
@@ -30,6 +31,7 @@ class RefineRequest:
     workers: Workers
     memory_bytes: int | None  # for the searches among all persons; None: unbounded
     rates: Rates
+    groups: Mapping[str, str] = field(default_factory=dict)  # by identity as the user's file spells it
     choose: bool = True  # between the faces of a photo; False: the face that the detector's rule takes
 
     @classmethod
@@ -45,6 +47,7 @@ class RefineRequest:
         gallery: str = "",
         test_set: Sequence[str] = (),
         reference: Sequence[str] = (),
+        groups: str = "",
         aligned: bool = False,
         flip: str = "none",
         min_faces: int = 2,
@@ -55,23 +58,29 @@ class RefineRequest:
         memory: str = "",
         follow_links: bool = False,
         identity_level: int = 0,
+        boxes: Sequence[str] = (),
     ) -> "RefineRequest":
         """The request that the options of `refinery refine` make. Raises UserError with every mistake in them."""
-        sources, models, pool, memory_bytes, *_ = check_all(
+        sources, models, pool, memory_bytes, group_of, *_ = check_all(
             lambda: _existing(
                 parse_sources(
-                    source, probes=probes, gallery=gallery, follow_links=follow_links, identity_level=identity_level
+                    source,
+                    probes=probes,
+                    gallery=gallery,
+                    follow_links=follow_links,
+                    identity_level=identity_level,
+                    boxes=boxes,
                 )
             ),
             lambda: load_models(detector, embedder, second_embedder, quality=quality, flip=flip),
             lambda: parse_workers(workers),
             lambda: parse_memory(memory),
+            lambda: parse_groups(groups),
             lambda: _check_undecided(undecided),
             lambda: _check_min_faces(min_faces),
             lambda: _check_lost_per_noise(lost_per_noise),
             *(partial(existing_path, path) for path in (*test_set, *reference)),
         )
-        rates = Rates(lost_per_noise=lost_per_noise)
         return cls(
             sources,
             models,
@@ -83,7 +92,8 @@ class RefineRequest:
             shards or None,
             pool,
             memory_bytes,
-            rates,
+            Rates(lost_per_noise=lost_per_noise),
+            group_of,
         )
 
 

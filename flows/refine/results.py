@@ -6,6 +6,7 @@ from pathlib import Path
 from flows.cli.result import Result, text_table
 from flows.prefect_runtime.artifacts import publish_link, publish_table
 from pipeline.noise.face_quality.hubs import hub_lines
+from pipeline.noise.groups.group_summary import EFFECTS, UNKNOWN, effect_rows, pooling_lines
 from pipeline.noise.scores.basis import CalibrationBasis
 from pipeline.refined.threshold_table import ThresholdRow, threshold_tables
 from pipeline.refinement import Account, Refinement
@@ -23,11 +24,13 @@ class RefineResult(Result):
     calibration: dict[str, float]  # what the thresholds were measured on: see CalibrationBasis
     references: tuple[str, ...]  # names of the photos of other people that the calibration used
     warning: str  # that the thresholds are a guess, and what to do; "": they are not
+    groups: tuple[str, ...] = ()  # lines about the calibrations of groups
+    effects: tuple[dict[str, object], ...] = ()  # what they change: see group_summary.EffectRow
     hubs: tuple[str, ...] = ()  # what is to be said about each hub: see noise/face_quality/hubs.py
 
     @classmethod
-    def of(cls, refinement: Refinement) -> "RefineResult":
-        """The result of a refinement."""
+    def of(cls, refinement: Refinement, *, groups: str = "") -> "RefineResult":
+        """The result of a refinement; groups: the file of --groups, if one was given."""
         addresses = {role: f"{table.name}/{table.address}" for role, table in refinement.tables.items()}
         thresholds, rules = dict(refinement.thresholds), dict(refinement.options.rules)
         options = refinement.options
@@ -42,6 +45,7 @@ class RefineResult(Result):
             calibration,
             tuple(options.references),
             warning,
+            *group_figures(refinement, groups),
             hub_lines(refinement.findings),
         )
 
@@ -61,11 +65,23 @@ class RefineResult(Result):
             *_threshold_lines(tables.grouping),
             f"calibration: {CalibrationBasis.of(self.calibration).line(self.references)}",
             *([f"warning: {self.warning}"] if self.warning else []),
+            *self.groups,
+            *(text_table(self.effects) if self.effects else []),
             *self.hubs,
             f"next: refinery report {self.root}",
             f"      refinery labels {self.root} --out labels.tsv",
             f"      refinery export {self.root} --out refined --format recordio",
         ]
+
+
+def group_figures(refinement: Refinement, file: str) -> tuple[tuple[str, ...], tuple[dict[str, object], ...]]:
+    """Lines about the calibrations of groups and the rows of what they change; none without a file of --groups."""
+    calibrations, effects = refinement.group_calibration, refinement.group_effects
+    if refinement.groups is None or calibrations is None or effects is None:
+        nobody = f"thresholds by group: none, because {file} gives no identity of the data a group"
+        return (nobody,) if file else (), ()
+    rows = tuple(row.as_dict() for row in effect_rows(effects))
+    return (*pooling_lines(calibrations, refinement.groups), EFFECTS if rows else UNKNOWN), rows
 
 
 def _threshold_lines(rows: list[ThresholdRow]) -> list[str]:

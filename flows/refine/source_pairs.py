@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.sources.files import FolderOptions
+from pipeline.errors import UserError, check_all
+from pipeline.sources.files import FolderOptions, existing_path
 from pipeline.sources.index import Source
 from pipeline.sources.kinds import FOLDER_KINDS, SOURCES, survey_source
 
@@ -19,12 +20,13 @@ def parse_sources(
     gallery: str = "",
     follow_links: bool = False,
     identity_level: int = 0,
+    boxes: Sequence[str] = (),
 ) -> list[Source]:
     """The sources that the command line names: pairs of kind and path, and MegaFace's two folders as options.
 
     A source has the name of its path's last part, or NAME where the path is NAME=PATH. probes, gallery: MegaFace's
     folders of people and of distractors, both or neither. follow_links: for every source of folders; identity_level:
-    for every image-folder. Raises UserError for anything else.
+    for every image-folder. boxes: lists of boxes, for every source. Raises UserError for anything else.
     """
     pairs = _with_megaface(words, probes, gallery)
     if not pairs or len(pairs) % 2:
@@ -37,7 +39,14 @@ def parse_sources(
         raise UserError(f"--follow-links: it is for {' and '.join(FOLDER_KINDS)}, and there is no such source")
     if identity_level and "image-folder" not in kinds:
         raise UserError(f"--identity-level {identity_level}: it is for image-folder, and there is no such source")
-    return [source._replace(options=_folder_options(source.kind, follow_links, identity_level)) for source in sources]
+    check_all(*(partial(existing_path, path) for path in boxes))
+    return [
+        source._replace(
+            options=_folder_options(source.kind, follow_links, identity_level),
+            boxes=tuple(str(Path(path).absolute()) for path in boxes),
+        )
+        for source in sources
+    ]
 
 
 def _folder_options(kind: str, follow_links: bool, identity_level: int) -> FolderOptions:
@@ -70,7 +79,7 @@ def survey_sources(sources: Sequence[Source]) -> Mapping[str, Mapping[str, int]]
     They are logged because no count of photos has them. What looks wrong about a source is logged as warnings.
     """
     ignored: dict[str, Mapping[str, int]] = {}
-    for name, kind, path, options in sources:
+    for name, kind, path, options, _ in sources:
         survey = survey_source(kind, path, options)
         ignored[name] = survey.ignored
         for reason, files in survey.ignored.items():

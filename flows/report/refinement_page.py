@@ -20,6 +20,7 @@ from pipeline.report.charts.separation import pair_angles, roc_and_cmc
 from pipeline.report.counts import Counts, count_photos, noise_by_group, noise_by_size
 from pipeline.report.finding_cards import doubtful_removals_section, finding_section
 from pipeline.report.gallery import build_gallery
+from pipeline.report.group_section import group_section
 from pipeline.report.html.page import ReportPage, Section, chart_figures, table
 from pipeline.report.photo_fates import photo_fates
 from pipeline.report.photo_tables import identity_table, reason_table
@@ -77,7 +78,7 @@ def refinement_page(
     experiments, models = experiment_charts(root), evaluation_charts(evaluations)
     sections = [
         Section("went", "Where every photo went", chart_figures([flow]) + reason_table(counts.flow)),
-        Section("noise", "Noise by size of identity, and by group", chart_figures(noise)),
+        Section("noise", "Noise by size of identity, and by group", chart_figures(noise) + group_section(refinement)),
         Section("scores", "Calibration and thresholds", thresholds + _threshold_section(refinement, calibration)),
         Section("findings", "Findings", finding_section(gallery)),
         Section("names", "Identities, the most changed first", identity_table(counts.identities, fates)),

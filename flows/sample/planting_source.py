@@ -14,10 +14,10 @@ from pipeline.sample.cases.picture_edits import Box
 from pipeline.sample.planting.picture_bytes import MIN_SIDE, FacePhoto
 from pipeline.schema import face_id
 from pipeline.sources.files import existing_path
-from pipeline.sources.formats.folder_walk import SUFFIXES
 from pipeline.sources.index import Source
 from pipeline.sources.kinds import source_format, source_parts
 from pipeline.sources.photo import Photo, PhotoChanged
+from pipeline.sources.photo_kinds import SUFFIXES
 
 log = logging.getLogger("refinery")
 FILE_KINDS = ("image-folder", "megaface", "photo-list")  # of which every photo is a file of its own

@@ -22,6 +22,7 @@ from flows.cli.options import (
     NONE_GIVEN,
     Aligned,
     Audit,
+    Boxes,
     Budget,
     DaskWorkers,
     Detector,
@@ -116,6 +117,7 @@ def serve(
     memory: Memory = "",
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    boxes: Boxes = NONE_GIVEN,
     url: Url = "",
     groups: Groups = "",
     propose_groups: ProposeGroups = False,
@@ -134,7 +136,7 @@ def serve(
 ) -> StoppedSchedules:
     """Refine, send questions, collect and export on schedules (of PREFECT_API_URL or a new server), until Ctrl-C."""
     photos = {"root": root, "source": source, "probes": probes, "gallery": gallery}
-    reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level}
+    reading = {"aligned": aligned, "follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
     size = {"shards": shards, "workers": workers, "memory": memory}
     models = {"detector": detector, "embedder": embedder, "second_embedder": second_embedder}
     models |= {"quality": quality, "flip": flip}
@@ -144,6 +146,7 @@ def serve(
         "min_faces": min_faces,
         "undecided": undecided,
         "lost_per_noise": lost_per_noise,
+        "groups": groups,
     }
     routes = {"url": url, "name": name, "groups": groups, "propose_groups": propose_groups, "roster": roster}
     questions = {"budget": budget, "minutes": minutes, "votes": votes, "audit": audit}

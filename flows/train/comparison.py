@@ -12,6 +12,7 @@ from flows.cli.result import Result
 from flows.prefect_runtime.artifacts import publish_table
 from flows.train.arm_figures import ArmFigure, Gain
 from flows.train.plot import plot_arms
+from pipeline.json_values import finite_or_null
 from pipeline.whole_files import write_whole
 
 
@@ -57,5 +58,7 @@ def save_comparison(comparison: Comparison, folder: Path, test_tables: list[str]
     folder.mkdir(parents=True, exist_ok=True)
     values = {key: value for key, value in asdict(comparison).items() if key != "folder"} | {"tables": test_tables}
     plot_arms(comparison.measured, folder / "comparison.png")
-    write_whole(folder / "comparison.json", json.dumps(values, indent=1, sort_keys=True) + "\n")
+    write_whole(
+        folder / "comparison.json", json.dumps(finite_or_null(values), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    )
     publish_table(comparison.rows(), "comparison", str(folder), description="Before, after and a random removal")

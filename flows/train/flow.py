@@ -1,7 +1,6 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +40,7 @@ class TrainedModel(Result):
     photos: int
     classes: int
     steps: int
-    loss: float
+    loss: float | None
     tests: dict[str, dict[str, float]]
 
     @classmethod
@@ -58,13 +57,31 @@ class TrainedModel(Result):
 
     def lines(self) -> list[str]:
         """The size of the training, and what to run next."""
-        loss = f", last loss {self.loss:.3f}" if isfinite(self.loss) else ""  # the log that had it may be lost
+        loss = "" if self.loss is None else f", last loss {self.loss:.3f}"  # the log that had it may be lost
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates{loss}"
         return [
             trained,
             f"next: refinery evaluate {self.model} --test-set TEST_SET",
             f"      refinery refine ROOT image-folder PHOTOS --detector DETECTOR --embedder {self.model}",
         ]
+
+
+Init = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Start from the weights in a file: a checkpoint of `refinery train`, an IResNet of arcface_torch, "
+        "AdaFace or CVLFace (.pt, .pth, .ckpt, .safetensors), or an ONNX file with the layers of --backbone.",
+    ),
+]
+Freeze = Annotated[bool, typer.Option("--freeze", help="With --init: train the classifier only.")]
+LayerLearningRate = Annotated[
+    float, typer.Option("--layer-lr", help="Learning rate of a block of the backbone, as a share of the next block's.")
+]
+NewClassifier = Annotated[
+    bool,
+    typer.Option("--new-classifier", help="With --init: do not take the file's classifier for identities of its data."),
+]
 
 
 def train_recipe(
@@ -78,6 +95,10 @@ def train_recipe(
     detector: Detector = "",
     device: Device = "",
     threads: Threads = 2,
+    init: Init = "",
+    freeze: Freeze = False,
+    layer_lr: LayerLearningRate = 1.0,
+    new_classifier: NewClassifier = False,
     log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.")] = 50,
     checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.")] = 1000,
     fields: Annotated[
@@ -91,7 +112,7 @@ def train_recipe(
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> TrainedModel | FieldsTable:
-    """Train a recipe on a refined data set. A stopped training goes on with the same command.
+    """Train a recipe on a refined data set. The same command goes on with a stopped training, or with more --steps.
 
     Test sets are measured at each checkpoint. On several GPUs:
     torchrun --nproc-per-node 8 --no-python refinery train ...
@@ -101,7 +122,10 @@ def train_recipe(
         return FieldsTable(recipe, run)
     if data is None or out is None:
         raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
-    from trainer.train import train  # torch takes seconds to load
+    from trainer.pretrained.start import Start  # torch takes seconds to load
+    from trainer.train import train
+
+    start = Start(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
 
     detector_file = find_model(detector, "detector") if detector else ""
     prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]
@@ -114,5 +138,6 @@ def train_recipe(
         threads=threads,
         log_every=log_every,
         checkpoint_every=checkpoint_every,
+        start=start,
     )
     return TrainedModel.of(result)

@@ -19,6 +19,7 @@ from flows.cli.options import (
     Aligned,
     Backbone,
     Batch,
+    Boxes,
     DaskWorkers,
     Detector,
     Device,
@@ -99,7 +100,10 @@ def _check(options: Mapping[str, Any]) -> None:
         lambda: _check_rounds(options["rounds"], options["first_share"]),
         lambda: run_of(options["recipe"], RunOptions.of(options)),
         lambda: parse_sources(
-            options["source"], follow_links=options["follow_links"], identity_level=options["identity_level"]
+            options["source"],
+            follow_links=options["follow_links"],
+            identity_level=options["identity_level"],
+            boxes=options["boxes"],
         ),
         lambda: parse_workers(options["workers"]),
         lambda: find_model(options["detector"], "detector"),
@@ -143,12 +147,14 @@ def self_train(
     settings: Settings = NONE_GIVEN,
     follow_links: FollowLinks = False,
     identity_level: IdentityLevel = 0,
+    boxes: Boxes = NONE_GIVEN,
 ) -> SelfTrainingResult:
     """Refine without a pretrained embedder: train on the noisy labels, refine with that model, train again."""
     _check_rounds(rounds, first_share)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     first_run = _first_run(run, first_share, sub_centres=sub_centres)
-    sources = parse_sources(source, follow_links=follow_links, identity_level=identity_level)
+    reading: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
+    sources = parse_sources(source, **reading)
     pool = parse_workers(workers)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
@@ -157,21 +163,19 @@ def self_train(
         labels = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
             _check_photos_left(number, labels, first_share)
-            model = _train_model(root, run if number else first_run, labels, faces, device)
+            models = detector, _train_model(root, run if number else first_run, labels, faces, device)
             refined = refine.fn(
                 root,
                 source,
-                detector,
-                model,
+                *models,
                 test_set=test_set,
-                aligned=aligned,
                 min_faces=min_faces,
                 workers=workers,
-                follow_links=follow_links,
-                identity_level=identity_level,
+                aligned=aligned,
+                **reading,
             )
             earlier, labels = labels, latest(root).labels
-            finished.append(_finished_round(number, earlier, labels, model))
+            finished.append(_finished_round(number, earlier, labels, models[1]))
             if finished[-1].share < stop_share:
                 break
     return SelfTrainingResult(finished, refined)

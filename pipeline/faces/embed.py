@@ -125,7 +125,7 @@ def embed_shard(
 
     batch: faces embedded at a time. reuse: pairs of a shard of faces of an earlier run and the shard of embeddings that
     the same embedder made from it. The embedding of an unchanged face is copied from there: it does not depend on the
-    other faces in its batch (on a GPU only by rounding).
+    other faces in its batch (on a GPU only by rounding). Raises UserError when an embedding is not finite.
     """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
     has_face = np.asarray(faces["jpeg"].is_valid())
@@ -139,10 +139,25 @@ def embed_shard(
         to_embed[rows] = False
     for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(to_embed), batch):
         embedded = embedder(pictures)
-        norm[rows] = np.linalg.norm(embedded, axis=1)
-        x[rows] = embedded / np.maximum(norm[rows], 1e-12)[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+            norm[rows] = np.linalg.norm(embedded, axis=1)
+            x[rows] = embedded / np.maximum(norm[rows], 1e-12)[:, None]
+    check_embeddings(norm[has_face], faces["face_id"].filter(pa.array(has_face)), embedder)
     columns = [faces["face_id"], faces["identity"], vector_column(x, has_face), pa.array(norm, mask=~has_face)]
     return pa.table(columns, schema=embeddings(embedder.dim))
+
+
+def check_embeddings(norm: NDArray[np.floating], face_ids: pa.ChunkedArray, embedder: FaceEmbedder) -> None:
+    """Raise UserError when the norm [n] of an embedding is not finite, as it is when a number of the embedding is not.
+
+    A comparison with nan is never true, so such faces would match nobody, and their model would look perfect.
+    """
+    wrong = np.flatnonzero(~np.isfinite(norm))
+    if len(wrong):
+        raise UserError(
+            f"{embedder.model} gives embeddings that are not finite for {len(wrong)} of {len(norm)} faces, such as "
+            f"{face_ids[int(wrong[0])]}: give another model, or train this one again"
+        )
 
 
 def _unchanged_faces(faces: pa.Table, earlier: pa.Table) -> tuple[Rows, Rows]:

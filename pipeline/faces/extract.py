@@ -20,6 +20,7 @@ from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import (
     Image,
+    MissingDecoder,
     UnreadablePhoto,
     check_file_size,
     decode,
@@ -159,7 +160,9 @@ def decode_photo(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, Sour
         shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector needs
         image = decode(data, shrink) if decoded_bytes(data) <= LARGE * shrink**2 else None
     except (UnreadablePhoto, PhotoChanged) as error:
-        return row._replace(failure=f"unreadable: {error}")
+        # without a digest the photo is looked at again in every run
+        sha = None if isinstance(error, MissingDecoder) else row.sha
+        return row._replace(failure=f"unreadable: {error}", sha=sha)
     return DecodedPhoto(row, data, image, shrink, None if aligned else photo.box, aligned)
 
 

@@ -8,13 +8,16 @@ The format is recognised by a file's first bytes, and a picture's size is checke
 import cv2
 
 from pipeline.errors import UserError
-from pipeline.faces.picture_formats import jpeg, opencv, pillow
+from pipeline.faces.picture_formats import heic, jpeg, opencv, pillow
+from pipeline.faces.picture_formats.heic import MissingDecoder
 from pipeline.faces.picture_formats.pixels import MAX_PIXELS, Image, UnreadablePhoto
+from pipeline.sources.photo_kinds import AVIF_BRANDS, HEIC_BRANDS, brands
 
 __all__ = [
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "Image",
+    "MissingDecoder",
     "UnreadablePhoto",
     "check_file_size",
     "decode",
@@ -22,6 +25,7 @@ __all__ = [
     "decoded_bytes",
     "encode_jpeg",
     "is_portable",
+    "lacks_decoder",
 ]
 MAX_FILE_BYTES = 1 << 27  # a photo with the video of a phone behind it stays below
 SHRINKS = (1, 2, 4, 8)  # what JPEG's decoder can divide a picture's sides by
@@ -32,8 +36,6 @@ PILLOW_FORMATS = {
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG2000",
     b"\xff\x4f\xff\x51": "JPEG2000",
 }
-AVIF_BRANDS = {b"avif", b"avis"}
-HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 
 
 def check_file_size(size: int) -> None:
@@ -46,7 +48,8 @@ def decode(data: bytes, shrink: int = 1) -> Image:
     """The pixels [height, width, 3] of a photo in 8-bit BGR; data: the bytes of its file.
 
     shrink: 1, or what decode_shrink() returned; the factor by which each side becomes shorter, rounded up. Raises
-    UnreadablePhoto, and nothing else, for bytes that are empty, truncated, damaged, not a picture, or too large a one.
+    UnreadablePhoto, and nothing else, for bytes that are empty, truncated, damaged, not a picture, or too large a one;
+    MissingDecoder, which is one, for a HEIC where pillow-heif is not installed.
     """
     if not data:
         raise UnreadablePhoto("the file is empty")
@@ -64,6 +67,8 @@ def decode(data: bytes, shrink: int = 1) -> Image:
 def _decode(data: bytes, shrink: int) -> Image | None:
     if data.startswith(jpeg.START):
         return jpeg.decode(data, shrink)
+    if lacks_decoder(data):
+        raise MissingDecoder(heic.HINT)
     if format_name := _pillow_format(data):
         return pillow.decode(data, format_name)
     return opencv.decode(data)
@@ -104,19 +109,18 @@ def is_portable(data: bytes) -> bool:
     return header is not None and header.orientation == 1 and header.flags == opencv.COLOR
 
 
+def lacks_decoder(data: bytes) -> bool:
+    """Whether a file is HEIC, and its decoder is not installed; where it is installed later, the photo can be read."""
+    return bool(HEIC_BRANDS & brands(data)) and not heic.is_installed()
+
+
 def _pillow_format(data: bytes) -> str | None:
     """Pillow's name of the format, where it is one that Pillow decodes."""
-    if AVIF_BRANDS & _brands(data):
+    if AVIF_BRANDS & brands(data):
         return "AVIF"
+    if HEIC_BRANDS & brands(data):
+        return "HEIF" if heic.is_installed() else None
     return next((name for signature, name in PILLOW_FORMATS.items() if data.startswith(signature)), None)
-
-
-def _brands(data: bytes) -> set[bytes]:
-    """The formats that a file in the ISO base media format says it has: AVIF, HEIC, videos."""
-    if data[4:8] != b"ftyp":
-        return set()
-    box = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
-    return {box[i : i + 4] for i in range(0, len(box), 4)}
 
 
 def _description(data: bytes) -> str:
@@ -124,8 +128,6 @@ def _description(data: bytes) -> str:
     head = data[:256].lstrip().lower()
     if head.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "it is a web page"
-    if HEIC_BRANDS & _brands(data):
-        return "it is HEIC, which is not read: convert it to JPEG"
     return f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
 
 

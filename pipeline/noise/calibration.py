@@ -75,12 +75,13 @@ def calibration_shard(
     a face without an identity is one of its own. Of few identities more faces are taken. quality: all shards of
     qualities, to leave out weak faces, which score high with each other whomever they show.
     """
-    drawn = _drawn(_identities(root, part[0]), IDENTITIES)
-    further = _drawn(_identities(root, references[0], unnamed=True), IDENTITIES - len(drawn)) if references else []
+    drawn = drawn_identities(_identities(root, part[0]), IDENTITIES)
+    left = IDENTITIES - len(drawn)
+    further = drawn_identities(_identities(root, references[0], unnamed=True), left) if references else []
     identities = len(drawn) + len(further)
     each = FACES if identities > FEW_IDENTITIES else min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1)))
-    faces = _faces(root, part, drawn, each, quality=quality)
-    faces += _faces(root, references, further, each, reference=True) if further else []
+    faces = sampled_faces(root, part, drawn, each, quality=quality)
+    faces += sampled_faces(root, references, further, each, reference=True) if further else []
     names = [(f.reference, f.identity) for f in faces]
     number = {name: i for i, name in enumerate(sorted(set(names)))}
     x = [np.array([f.x[e] for f in faces]) for e in range(len(part))]
@@ -101,12 +102,12 @@ def _identities(root: str, shards: Sequence[Shard], *, unnamed: bool = False) ->
     return identities
 
 
-def _drawn(identities: set[str], n: int) -> list[str]:
+def drawn_identities(identities: set[str], n: int) -> list[str]:
     """The n identities with the lowest hashes of their names."""
     return sorted(identities, key=lambda name: blake2b(name.encode("utf-8", "surrogateescape")).digest())[:n]
 
 
-def _faces(
+def sampled_faces(
     root: str,
     shards: tuple[Sequence[Shard], ...],
     identities: Sequence[str],

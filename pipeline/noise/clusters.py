@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
 from pipeline.noise.face_quality.quality import founding_faces, weak_faces
+from pipeline.noise.groups.calibrations import read_calibrations
 from pipeline.noise.linkage import Labels, average_linkage, rank_by_cohesion, rank_by_size
 from pipeline.noise.scores.centres import centre_scores, robust_centres
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -67,17 +67,19 @@ def cluster_shard(
     link: float,
     join: float,
     absorb: float,
+    groups: Sequence[Shard] | None = None,
 ) -> pa.Table:
     """The clusters of one shard; part: the shards of each embedder's embeddings, of copies, and perhaps of qualities.
 
     Duplicates are not clustered: each gets the cluster of its original. Weak faces (face_quality/quality.py) found no
-    cluster. link, join, absorb: the ClusterRates.
+    cluster. link, join, absorb: the ClusterRates. groups: the GroupShards, if identities have groups.
     """
     embeddings, copies, *quality = part
-    score_calibration, rates = read_calibration(root, calibration), ClusterRates(link, join, absorb)
+    calibrations, rates = read_calibrations(root, calibration, groups), ClusterRates(link, join, absorb)
     x, embedded = read_vectors(root, embeddings)
     rows = read_shard(root, copies, ["face_id", "identity", "copy_of", *impostor_columns(len(x))])
-    vectors = stored_face_vectors(x, rows)
+    group = calibrations.numbers(rows["identity"])
+    vectors = calibrations.vectors(stored_face_vectors(x, rows), group)
     original = pc.index_in(rows["copy_of"], value_set=rows["face_id"].combine_chunks(), skip_nulls=True)
     duplicate = np.asarray(original.is_valid())
     original = np.where(duplicate, original.fill_null(0).to_numpy(), np.arange(len(rows)))
@@ -87,6 +89,7 @@ def cluster_shard(
         faces = start + np.flatnonzero(embedded[start:end])
         is_original = ~duplicate[faces]
         if is_original.any():
+            score_calibration = calibrations.of(int(group[start]))
             of_identity = [as_double(take_rows(v, faces)) for v in vectors]
             originals = of_identity if is_original.all() else [take_rows(v, is_original) for v in of_identity]
             founds = founding_faces(weak[faces] & is_original)

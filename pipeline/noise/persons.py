@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.noise.calibration import read_calibration
 from pipeline.noise.copies import impostor_columns, stored_face_vectors
 from pipeline.noise.face_quality.quality import founding_faces, weak_faces
+from pipeline.noise.groups.calibrations import read_calibrations
 from pipeline.noise.scores.centres import MANY_FACES, robust_centres
 from pipeline.noise.scores.far_curve import DECIMALS
 from pipeline.noise.scores.fusion import Calibration, fuse, fused_scores
@@ -96,22 +96,25 @@ def person_shard(
     calibration: Shard,
     few: tuple[int, float],
     many: tuple[int, float],
+    groups: Sequence[Shard] | None = None,
 ) -> pa.Table:
     """The persons of one shard; part: the shards of each embedder's embeddings, of copies, of clusters, and perhaps of
     qualities.
 
     few, many: two rules by which a further cluster is a person: faces that it needs, and the share of the largest size.
-    No person is made of weak faces (face_quality/quality.py): an identity of them alone has no row.
+    No person is made of weak faces (face_quality/quality.py): an identity of them alone has no row. groups: the
+    GroupShards, if identities have groups.
     """
     embeddings, copies, clusters, *quality = part
-    score_calibration = read_calibration(root, calibration)
+    calibrations = read_calibrations(root, calibration, groups)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
     stored = read_shard(root, copies, ["copy_of", *impostor_columns(len(x))])
     labels = rows["cluster"].fill_null(-1).to_numpy().astype(np.int64)
     labels[np.asarray(stored["copy_of"].is_valid())] = -1
     weak = weak_faces(root, quality, faces=len(rows))
-    ids, vectors = texts(rows["face_id"]), stored_face_vectors(x, stored)
+    group = calibrations.numbers(rows["identity"])
+    ids, vectors = texts(rows["face_id"]), calibrations.vectors(stored_face_vectors(x, stored), group)
     persons: list[Person] = []
     for identity, start, end in runs(rows["identity"]):
         clustered = start + np.flatnonzero(labels[start:end] >= 0)
@@ -127,7 +130,7 @@ def person_shard(
                 of_identity,
                 [(labels[clustered] == c) & founds for c in person_clusters],
                 person_clusters,
-                score_calibration,
+                calibrations.of(int(group[start])),
             )
     return _table(persons, [e.shape[1] for e in x])
 

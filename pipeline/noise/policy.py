@@ -152,7 +152,7 @@ def _rules(
             "no_face": (always, never),
             "poor": ((scores[0] < limits["poor_px"]) | (quality < limits.get("poor_quality", -np.inf)), always),
             "duplicate": (scores[0] >= limits["same_picture"], always),
-            "outlier": _outlier_rule(fused, scores, probabilities, limits),
+            "outlier": outlier_rule(fused, scores, probabilities, limits),
             "mixed": (_all_below(scores, limits, "mixed"), never),
             "split": (_all_below(scores, limits, "split"), never),
             "misplaced": (_one_person(fused, scores, limits, "misplaced", "support"), never),
@@ -162,7 +162,7 @@ def _rules(
         }
 
 
-def _outlier_rule(fused: Floats, scores: list[Floats], probabilities: list[Floats], limits: Thresholds) -> Masks:
+def outlier_rule(fused: Floats, scores: list[Floats], probabilities: list[Floats], limits: Thresholds) -> Masks:
     """Where a face is an outlier, and where it is none: by its probability, or by its score where that is nan."""
     probability, least = probabilities
     known, cut = np.isfinite(probability), limits.get("outlier_probability", 0.5)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.findings import combine_findings, findings_table
+from pipeline.noise.groups.calibrations import Calibrations, read_calibrations
 from pipeline.noise.person_gallery import PersonGallery, read_persons, similar_persons
 from pipeline.noise.scores.centres import robust_centre
 from pipeline.noise.scores.far_curve import threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, genuine_quantile, mean_photo_scores
-from pipeline.noise.scores.score_norm import FaceVectors, impostor_stats, take_rows
-from pipeline.noise.search.candidates import Gallery, Rows, best_matches, without_impostor_mean
+from pipeline.noise.scores.score_norm import FaceVectors, Floats, impostor_stats, take_rows
+from pipeline.noise.search.candidates import Gallery, Matches, Rows, best_matches, without_impostor_mean
 from pipeline.noise.search.neighbours import Index, build_index
 from pipeline.tables.columns import read_vectors, texts
 from pipeline.tables.table import Shard, read_shard
@@ -67,6 +68,7 @@ def relation_shard(
     overlap: float,
     odd_pairs: float,
     odd_photo: float,
+    groups: Sequence[Shard] | None = None,
     memory_bytes: int | None = None,
 ) -> pa.Table:
     """The merges and overlaps of the persons of one shard.
@@ -74,13 +76,13 @@ def relation_shard(
     part: the number of the shard, all shards of persons, and for each embedder the shards of the test sets' embeddings
     (none without a test set). merge, overlap: expected false alarms for each person, among all persons or entries that
     it is compared with. odd_pairs, odd_photo: FRR of the threshold that the mean score over pairs of photos must reach,
-    for merges and for overlaps. memory_bytes: how much the blocks of the searches may take.
+    for merges and for overlaps. groups: the GroupShards, if identities have groups: merges within one are scored by its
+    calibration. memory_bytes: how much the blocks of the searches may take.
     """
     number, shards, tests = part
-    score_calibration, persons = read_calibration(root, calibration), read_persons(root, shards, calibration)
-    rows = np.flatnonzero(persons.shard == number)
-    rule = RelationRule(merge / max(1, len(persons.person)), genuine_quantile(score_calibration, odd_pairs))
-    tables = [_merges(persons, rows, score_calibration, rule, memory_bytes)]
+    calibrations, persons = read_calibrations(root, calibration, groups), read_persons(root, shards, calibration)
+    score_calibration, rows = calibrations.whole, np.flatnonzero(persons.shard == number)
+    tables = [_merges(persons, rows, calibrations, (merge / max(1, len(persons.person)), odd_pairs), memory_bytes)]
     if any(tests):
         test_gallery = read_test_gallery(root, tuple(map(tuple, tests)), calibration)
         rule = RelationRule(overlap / max(1, len(test_gallery.names)), genuine_quantile(score_calibration, odd_photo))
@@ -89,14 +91,19 @@ def relation_shard(
 
 
 def _merges(
-    persons: PersonGallery, rows: Rows, calibration: Calibration, rule: RelationRule, memory_bytes: int | None
+    persons: PersonGallery,
+    rows: Rows,
+    calibrations: Calibrations,
+    rates: tuple[float, float],
+    memory_bytes: int | None,
 ) -> pa.Table:
-    pairs = similar_persons(persons, rows, calibration, memory_bytes=memory_bytes)
-    distinct, index = np.unique(np.concatenate([pairs.query, pairs.row]), return_inverse=True)
-    means, (one, two) = persons.means(distinct), np.split(index, 2)
-    photo_scores = mean_photo_scores(means, one, means, two, calibration)
-    keep = pairs.fused >= threshold_at_far(calibration.fused_curve, rule.far)
-    keep &= photo_scores >= rule.min_photo_score
+    """The merges of the persons in these rows. rates: the FAR and the FRR of the rule."""
+    pairs = similar_persons(persons, rows, calibrations.whole, memory_bytes=memory_bytes)
+    side = persons.centres, persons.identity
+    pairs = calibrations.rescored(pairs, side, side)
+    photo_scores, min_photo_scores = _photo_scores(persons, pairs, calibrations, rates[1])
+    keep = pairs.fused >= threshold_at_far(calibrations.whole.fused_curve, rates[0])
+    keep &= photo_scores >= min_photo_scores
     keep &= persons.identity[pairs.query] != persons.identity[pairs.row]
     pairs, photo_scores = pairs.select(keep), photo_scores[keep]
     swap = persons.person[pairs.query] > persons.person[pairs.row]
@@ -108,6 +115,21 @@ def _merges(
     ]
     even = np.where(apart, 0.5, np.nan)
     return findings_table("merge", persons.person[i], persons.person[j], pairs.scores, evidence, [even, even])
+
+
+def _photo_scores(
+    persons: PersonGallery, pairs: Matches, calibrations: Calibrations, frr: float
+) -> tuple[Floats, Floats]:
+    """The mean score [n] over all pairs of photos of each pair of persons, and the threshold [n] with this FRR."""
+    distinct, index = np.unique(np.concatenate([pairs.query, pairs.row]), return_inverse=True)
+    means, (one, two) = persons.means(distinct), np.split(index, 2)
+    pair_group = calibrations.pair_groups(persons.identity[pairs.query], persons.identity[pairs.row])
+    scores, least = np.empty(len(one)), np.empty(len(one))
+    for group in np.unique(pair_group).tolist():
+        calibration, of_group = calibrations.of(group), pair_group == group
+        scores[of_group] = mean_photo_scores(means, one[of_group], means, two[of_group], calibration)
+        least[of_group] = genuine_quantile(calibration, frr)
+    return scores, least
 
 
 def _never_mix(persons: PersonGallery, i: Rows, j: Rows) -> NDArray[np.bool_]:

@@ -13,12 +13,18 @@ from pipeline.noise.conflicts import conflict_shard
 from pipeline.noise.copies import CANDIDATE_FAR
 from pipeline.noise.face_quality.hubs import findings_shard
 from pipeline.noise.face_quality.quality import QualityTables
-from pipeline.noise.outliers.mixture_table import MIXTURE, mixture_shard, read_mixtures
+from pipeline.noise.outliers.mixture_table import read_mixtures
 from pipeline.noise.person_gallery import NEIGHBOURS
 from pipeline.noise.pictures.face_digests import FaceShards
 from pipeline.noise.pictures.related_faces import Connections
 from pipeline.noise.policy import Rates, Thresholds, thresholds
 from pipeline.noise.relations import relation_shard
+from pipeline.noise.running.mixture_stages import (
+    GroupedTables,
+    build_group_effects,
+    build_group_mixture,
+    build_mixture,
+)
 from pipeline.noise.running.person_stages import build_persons, vector_lengths
 from pipeline.noise.running.stage_run import References, StageRun, TestSets
 from pipeline.noise.search.gallery_counts import GalleryCounts, count_gallery
@@ -43,6 +49,9 @@ class Noise(NamedTuple):
     findings: Table
     thresholds: Thresholds
     quality: Table | None = None  # None: faces have no quality, and none is weak
+    groups: Table | None = None  # this and the next two: None without groups
+    group_calibration: Table | None = None
+    group_effects: Table | None = None  # what the calibrations of the groups change
 
 
 def find_noise(
@@ -54,6 +63,7 @@ def find_noise(
     references: References = (),
     rates: Rates | None = None,
     quality: QualityTables | None = None,
+    groups: Table | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
     build: Callable[..., Table] = build_table,
@@ -63,22 +73,21 @@ def find_noise(
     faces, embeddings: of the data set; a table of embeddings for each embedder, the better embedder first. tests: faces
     and embeddings, by the same embedders, of each test set. references: tables of embeddings, for each embedder, of
     faces of other people, which only the calibration uses. quality: from which the quality of each face is computed;
-    without it no face is weak. memory_bytes: the limit for searches among all persons, which changes no result. build:
-    the function that makes a table; benchmarks give one that measures.
+    without it no face is weak. groups: the groups of identities (groups/group_calibration.py), whose noise is then
+    decided by calibrations of their own. memory_bytes: the limit for searches among all persons, which changes no
+    result. build: the function that makes a table; benchmarks give one that measures.
     """
     run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    run, (table, copies, clusters, persons) = build_persons(run, references, quality)
+    run, (table, copies, clusters, persons, group_calibration, _) = build_persons(run, references, quality, groups)
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     counts = count_gallery(score_calibration, persons, vector_lengths(score_calibration))
-    parts = [tuple(run.parts_of(clusters, copies, persons))]
-    mixture = run.make(
-        "mixture", mixture_shard, parts, schema=MIXTURE, version=2, params={"calibration": calibration}
-    ).shards[0]
+    mixture = build_mixture(run, calibration, clusters, copies, persons)
+    group_mixture = build_group_mixture(run, calibration, mixture, clusters, copies, persons) if run.groups else None
     strays = _strays(run, calibration, counts, clusters, persons)
     relations = _relations(run, calibration, counts, persons)
     detected = [
-        _suspects(run, calibration, mixture, copies, clusters, persons),
+        _suspects(run, calibration, (mixture, group_mixture), copies, clusters, persons),
         strays,
         relations,
         _conflicts(run, calibration, copies, Connections([*strays.shards, *relations.shards], persons.shards)),
@@ -96,12 +105,20 @@ def find_noise(
         mixture=read_mixtures(root, mixture, calibration).get(-1),
         overlaps=relations.read(["kind", "score", "second"]),  # of persons; those of pictures are sure
     )
-    return Noise(table, copies, clusters, persons, findings, limits, *run.quality)
+    noise = Noise(table, copies, clusters, persons, findings, limits, *run.quality)
+    if group_mixture is None:
+        return noise
+    found = GroupedTables(calibration, clusters, persons, mixture, group_mixture)
+    effects = build_group_effects(run, found, copies, limits)
+    return noise._replace(groups=groups, group_calibration=group_calibration, group_effects=effects)
 
 
-def _suspects(run: StageRun, calibration: Shard, mixture: Shard, *tables: Table) -> Table:
-    params = {"calibration": calibration, "mixture": mixture, "odd": run.rates.odd, "poor_px": run.rates.poor_px}
+def _suspects(run: StageRun, calibration: Shard, mixtures: tuple[Shard, Shard | None], *tables: Table) -> Table:
+    params = {"calibration": calibration, "mixture": mixtures[0], "odd": run.rates.odd, "poor_px": run.rates.poor_px}
     params["doubtful"] = DOUBTFUL
+    params = run.grouped(params)
+    if run.groups:
+        params["group_mixture"] = mixtures[1]
     parts = run.parts_of(run.faces, *tables, *run.quality)
     return run.make("suspects", suspect_shard, parts, version=2, params=params)
 
@@ -113,6 +130,7 @@ def _strays(run: StageRun, calibration: Shard, counts: GalleryCounts, clusters: 
         "rate": REPORTED * run.rates.misplaced,
         "alone": strays.FACE_FAR,
     }
+    params = run.grouped(params)
     size = SearchSize("strays", counts.strays, counts.persons, 0, counts.dims)
     memory = run.block_memory(size, strays.NEAREST)
     parts = run.parts_of(clusters, persons, *run.quality, embeddings=True)
@@ -128,6 +146,7 @@ def _relations(run: StageRun, calibration: Shard, counts: GalleryCounts, persons
         "odd_pairs": rates.merge_frr,
         "odd_photo": rates.overlap_frr,
     }
+    params = run.grouped(params)
     size = SearchSize("relations", counts.persons, counts.persons, run.test_photos(), counts.dims)
     memory = run.block_memory(size, NEIGHBOURS + 1)
     all_shards = tuple(persons.shards), _test_embeddings(run)

@@ -16,10 +16,11 @@ from pipeline import schema
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.face_quality.quality import weak_faces
 from pipeline.noise.findings import findings_table
+from pipeline.noise.groups.calibrations import Calibrations, read_calibrations
 from pipeline.noise.person_gallery import PersonGallery, read_comparable, read_persons
 from pipeline.noise.scores.centres import robust_centre
 from pipeline.noise.scores.far_curve import threshold_at_far
-from pipeline.noise.scores.fusion import Calibration, all_impostor_stats, fuse, pair_scores
+from pipeline.noise.scores.fusion import Calibration, all_impostor_stats
 from pipeline.noise.scores.score_norm import FaceVectors
 from pipeline.noise.search.candidates import Matches, Rows, find_candidates, matches_of_pairs
 from pipeline.tables.columns import read_vectors, texts
@@ -38,6 +39,7 @@ def stray_shard(
     persons: Sequence[Shard],
     rate: float,
     alone: float,
+    groups: Sequence[Shard] | None = None,
     memory_bytes: int | None = None,
 ) -> pa.Table:
     """The persons whom the stray faces of one shard may show.
@@ -45,10 +47,11 @@ def stray_shard(
     part: the shards of each embedder's embeddings, of clusters, of persons, and perhaps of qualities: weak faces are
     left out. persons: all shards of the persons table; rate: expected false alarms for each stray cluster among all
     persons; alone: FAR that each face of a cluster must reach by itself, because it may be in the cluster by chance;
-    memory_bytes: how much the blocks of the search may take.
+    groups: the GroupShards, if identities have groups; memory_bytes: how much the blocks of the search may take.
     """
     embeddings, clusters, shard_persons, *quality = part
-    score_calibration = read_calibration(root, calibration)
+    calibrations = read_calibrations(root, calibration, groups)
+    score_calibration = calibrations.whole
     gallery = read_persons(root, persons, calibration)
     x, _ = read_vectors(root, embeddings)
     rows = read_shard(root, clusters, ["face_id", "identity", "cluster"])
@@ -63,13 +66,15 @@ def stray_shard(
     min_score = threshold_at_far(score_calibration.fused_curve, rate / len(gallery.person))
     identities = texts(rows["identity"].take(pa.array(face[start])))
     matches = other_identities(
-        centres, identities, gallery, score_calibration, min_score=min_score, memory_bytes=memory_bytes
+        centres, identities, gallery, calibrations, min_score=min_score, memory_bytes=memory_bytes
     )
     each = np.repeat(np.arange(len(matches.query)), size[matches.query])  # the match of each stray face
     faces_of_clusters = (np.arange(start[q], start[q] + size[q]) for q in matches.query)
     matched = face[np.concatenate([np.empty(0, np.int64), *faces_of_clusters])]  # rows of the shard
     vectors, person = all_impostor_stats([e[matched] for e in x], score_calibration), matches.row[each]
-    scores = fuse(pair_scores(vectors, np.arange(len(matched)), gallery.centres, person), score_calibration.weights)
+    alike = matches_of_pairs(vectors, np.arange(len(matched)), gallery.centres, person, score_calibration)
+    claimed = identities[matches.query[each]]
+    scores = calibrations.rescored(alike, (vectors, claimed), (gallery.centres, gallery.identity)).fused
     sure = scores >= threshold_at_far(score_calibration.fused_curve, alone)
     each, ids = each[sure], texts(rows["face_id"].take(pa.array(matched[sure])))
     evidence = [_evidence(matches.scores[0][k], size[matches.query[k]]) for k in each]
@@ -93,7 +98,7 @@ def other_identities(
     centres: Sequence[FaceVectors],
     identities: NDArray[np.object_],
     gallery: PersonGallery,
-    calibration: Calibration,
+    calibrations: Calibrations,
     *,
     min_score: float,
     memory_bytes: int | None = None,
@@ -102,9 +107,11 @@ def other_identities(
 
     centres: for each embedder those of the n clusters; identities [n]: the claimed identity of each cluster.
     """
-    i, j = find_candidates(centres, gallery.gallery, calibration, k=NEAREST, memory_bytes=memory_bytes)
+    whole = calibrations.whole
+    i, j = find_candidates(centres, gallery.gallery, whole, k=NEAREST, memory_bytes=memory_bytes)
     other = gallery.identity[j] != identities[i]
-    best = matches_of_pairs(centres, i[other], gallery.centres, j[other], calibration).best()
+    matches = matches_of_pairs(centres, i[other], gallery.centres, j[other], whole)
+    best = calibrations.rescored(matches, (centres, identities), (gallery.centres, gallery.identity)).best()
     return best.select(best.fused >= min_score)
 
 

@@ -4,7 +4,7 @@ These are photos without a face, poor faces, duplicates, outliers, identities wi
 identities of two people (split).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,9 @@ from pipeline.noise.calibration import read_calibration
 from pipeline.noise.conflicts import correlation_evidence
 from pipeline.noise.face_quality.poor_faces import poor_faces
 from pipeline.noise.findings import combine_findings, findings_table
+from pipeline.noise.groups.calibrations import read_calibrations
+from pipeline.noise.groups.group_mixture import GroupMixtures, read_group_mixtures
 from pipeline.noise.outliers.mixture_table import PersonScores, person_scores, read_mixtures
-from pipeline.noise.outliers.score_mixture import ScoreMixture, noise_probabilities
 from pipeline.noise.person_gallery import comparable
 from pipeline.noise.persons import PERSON_COLUMNS
 from pipeline.noise.scores.far_curve import threshold_at_far
@@ -36,13 +37,16 @@ def suspect_shard(
     odd: float,
     doubtful: float,
     poor_px: float,
+    groups: Sequence[Shard] | None = None,
+    group_mixture: Shard | None = None,
 ) -> pa.Table:
     """The findings of one shard; part: the shards of faces, copies, clusters, persons, and perhaps of qualities.
 
     mixture: the shard of that table. odd: FAR; a face in the person's cluster is reported as an outlier if one embedder
     scores it below the threshold. doubtful: so it is if it is an outlier with this probability. poor_px: a face that is
     smaller than this in its photo is reported as poor, and so is a weak face (face_quality/quality.py) that belongs to
-    no person of its identity.
+    no person of its identity. groups, group_mixture: the GroupShards and the shard of that table, if identities have
+    groups.
     """
     shards, quality = part[:4], part[4:]
     faces, copies, clusters, persons = (
@@ -60,7 +64,13 @@ def suspect_shard(
     )
     score_calibration = read_calibration(root, calibration)
     scored = person_scores(clusters, copies, persons, score_calibration)
-    probabilities = outlier_probabilities(scored, read_mixtures(root, mixture, calibration), len(clusters))
+    mixtures = GroupMixtures(read_mixtures(root, mixture, calibration))
+    if group_mixture is not None:
+        mixtures = read_group_mixtures(
+            root, group_mixture, mixture=mixture, calibration=calibration, groups=groups or ()
+        )
+    number = read_calibrations(root, calibration, groups).numbers(clusters["identity"])
+    probabilities = mixtures.probabilities(scored, number)
     qualities = read_shard(root, quality[0]) if quality else None
     return combine_findings(
         [
@@ -89,27 +99,6 @@ def _duplicates(copies: pa.Table) -> pa.Table:
     r = rows["correlation"].to_numpy(zero_copy_only=False)
     evidence = [correlation_evidence(v) for v in r.tolist()]
     return findings_table("duplicate", rows["face_id"].to_pylist(), rows["copy_of"].to_pylist(), [r], evidence)
-
-
-def outlier_probabilities(scored: PersonScores, mixtures: Mapping[int, ScoreMixture], rows: int) -> list[Floats]:
-    """The probability [rows] that each face of a shard is an outlier, and the lowest by the embedders' own scores.
-
-    scored: the shard's faces with a score. Other faces have nan, and so have all faces without a mixture of the fused
-    score. mixtures: by embedder, -1: of the fused score. Where that of an embedder is missing, the lowest is 0.
-    """
-    columns: list[Floats] = [np.full(rows, np.nan), np.full(rows, np.nan)]
-    if -1 not in mixtures or not len(scored.row):
-        return columns
-    one = len(scored.by_embedder) == 1  # whose own score is the fused score, but for its scale
-    scores = {-1: scored.fused, **({} if one else dict(enumerate(scored.by_embedder)))}
-    p = {
-        e: noise_probabilities(mixtures[e], z, scored.others, scored.identity, scored.counted)
-        for e, z in scores.items()
-        if e in mixtures
-    }
-    columns[0][scored.row] = p[-1]
-    columns[1][scored.row] = np.minimum.reduce(list(p.values())) if len(p) == len(scores) else 0.0
-    return columns
 
 
 def _outliers(

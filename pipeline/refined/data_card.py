@@ -15,54 +15,104 @@ from typing import Any
 
 from pipeline.refined import change_lists, reasons
 from pipeline.refined.export import CARD
-from pipeline.refined.review_summary import ReviewSummary
+from pipeline.refined.review_summary import ReviewSummary, noise_left
 from pipeline.refined.threshold_table import COLUMNS, EXPLANATION, threshold_tables
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Table
 
-LIMITS = """\
-* People whom the models cannot distinguish, this data set does not separate either: it inherits the bias of what the
-  models were trained on.
-* Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more than
-  those of another, more of that group's noise is left, and more of its photos were removed.
-* Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos show
-  one person.
-* Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."""
-DECIDED_BY = {"list": "a list", "truth": "the known truth"}  # sources of verdicts besides the policy and people
+MODEL_BIAS = (
+    "People whom the models cannot distinguish, this data set does not separate either: it inherits the bias of what "
+    "the models were trained on."
+)
+FOR_ALL = (
+    "Thresholds are false accept rates over all people together. Where a model confuses the faces of one group more "
+    "than those of another, more of that group's noise is left, and more of its photos were removed."
+)
+UNCHECKED_NAMES = (
+    "Identities are names that the sources claim. Whether a name is right was not checked, only whether its photos "
+    "show one person."
+)
+# groups of people are private: none is named here, nor is their number
+BY_GROUP = (
+    "Thresholds are false accept rates within groups of people, as far as a group had enough photos, else over all "
+    "people together. Faces that a model confuses within a group are still harder to tell apart."
+)
+PERSONAL = (
+    "Photos of people are personal data: the terms of the sources and the law of your country hold for this data set."
+)
+LICENCE_UNKNOWN = "Not stated. The terms of the sources hold; who publishes this data set states its licence."
 
 
 def write_card(
-    refinement: Refinement, folder: Path, *, review: ReviewSummary, photos: int, identities: int, command: str
+    refinement: Refinement,
+    folder: Path,
+    *,
+    review: ReviewSummary,
+    photos: int,
+    identities: int,
+    command: str,
+    licence: str = "",
 ) -> None:
     """Write the data card (README.md) and the lists of changes to the folder of an export.
 
-    photos, identities: the numbers exported; command: the command that made the export, with ROOT and OUT for paths.
+    photos, identities: the numbers exported; command: the command that made the export, with ROOT and OUT for paths;
+    licence: of the data set, as the user states it; "" where it is not known.
     """
     change_lists.write_change_lists(refinement, folder)
-    text = card_text(refinement, review, photos=photos, identities=identities, command=command)
+    text = card_text(refinement, review, photos=photos, identities=identities, command=command, licence=licence)
     (folder / CARD).write_text(text, "utf-8")
 
 
-def card_text(refinement: Refinement, review: ReviewSummary, *, photos: int, identities: int, command: str) -> str:
+def card_text(
+    refinement: Refinement,
+    review: ReviewSummary,
+    *,
+    photos: int,
+    identities: int,
+    command: str,
+    licence: str = "",
+) -> str:
     """The text of the data card, in Markdown; arguments as for write_card()."""
-    claimed = f"{refinement.account.ingested:,} photos of {refinement.account.identities_claimed:,} claimed identities"
     lists = (f"`{change_lists.FOLDER}/{n}` ({', '.join(s.names)})" for n, s in change_lists.LISTS.items())
     decisions = list(_decisions(refinement, review))
-    exported = f"Exported on {_today()} by refinery {version('face-refinery')}."
+    exported = f"Exported on {today()} by refinery {version('face-refinery')}."
+    limits = (MODEL_BIAS, threshold_limit(refinement), UNCHECKED_NAMES, PERSONAL)
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     parts = [
-        f"# {' + '.join(refinement.options.sources) or 'Faces'}, refined\n",
-        f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}.\n\n{exported}\n",
+        f"# {title(refinement)}\n",
+        f"{summary(refinement, photos=photos, identities=identities)}\n\n{exported}\n",
+        f"## Licence\n\n{licence or LICENCE_UNKNOWN}\n",
         "## Sources\n\n" + _table(("source", "kind", "files that are not photos"), _sources(refinement)),
         "## Where every photo went\n\n" + _table(("outcome", "photos", "share", "meaning"), _account(refinement)),
         "## Models\n\n" + _table(("model", "file", "SHA-256", "mirrored face"), _models(refinement)),
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
-        f"## Known limits\n\n{_noise_left(refinement, review)}\n{LIMITS}\n",
+        f"## Known limits\n\n{_list([*noise_left(refinement, review), *limits])}",
         f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
     return "\n".join(parts)
+
+
+def title(refinement: Refinement) -> str:
+    """The name of the refined data set: those of its sources."""
+    return f"{' + '.join(refinement.options.sources) or 'Faces'}, refined"
+
+
+def summary(refinement: Refinement, *, photos: int, identities: int) -> str:
+    """One line that says how many faces of how many identities were taken out of how many photos."""
+    account = refinement.account
+    claimed = f"{account.ingested:,} photos of {account.identities_claimed:,} claimed identities"
+    return f"{photos:,} aligned faces (112x112) of {identities:,} identities, out of {claimed}."
+
+
+def threshold_limit(refinement: Refinement) -> str:
+    """What the thresholds do not do for groups of people; if calibrated by group, no group's name."""
+    return FOR_ALL if refinement.groups is None else BY_GROUP
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "".join(f"* {line}\n" for line in lines)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
@@ -85,7 +135,7 @@ def _account(refinement: Refinement) -> Iterator[tuple[object, ...]]:
     yield "ingested", account.ingested, "100.0%", ""
 
 
-def _models(refinement: Refinement) -> Iterator[tuple[object, ...]]:
+def _models(refinement: Refinement) -> Iterator[tuple[str, str, str, str]]:
     detector, *embedders = _model_files(refinement)
     if "detector" in (params := _params(refinement.faces)):
         aligned = " (photos came aligned)" if refinement.options.aligned else ""
@@ -95,6 +145,11 @@ def _models(refinement: Refinement) -> Iterator[tuple[object, ...]]:
         yield "second embedder" if i else "embedder", file, f"`{_part_of_name(name, 1)}`", _part_of_name(name, 2)
 
 
+def model_lines(refinement: Refinement) -> list[str]:
+    """A line for each model: its part, its file, and the SHA-256 of the file."""
+    return [f"{part}: {file} ({digest.strip('`')})" for part, file, digest, _ in _models(refinement)]
+
+
 def _model_files(refinement: Refinement) -> list[str]:
     """The names of the files of the detector and of each embedder; placeholders where they were not recorded."""
     names = [Path(file).name for file in refinement.options.models]
@@ -102,7 +157,7 @@ def _model_files(refinement: Refinement) -> list[str]:
     return names if len(names) == len(unknown) else unknown
 
 
-def _today() -> str:
+def today() -> str:
     """The day in UTC, or the one that SOURCE_DATE_EPOCH gives in seconds."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = datetime.fromtimestamp(int(seconds), UTC) if seconds.isdecimal() else datetime.now(UTC)
@@ -136,41 +191,9 @@ def _decisions(refinement: Refinement, review: ReviewSummary) -> Iterator[tuple[
     for kinds, decisions in zip(findings, refinement.decisions.batches(["verdict", "who"]), strict=True):
         columns = (kinds["kind"], decisions["verdict"], decisions["who"])
         for kind, verdict, who in zip(*(column.to_pylist() for column in columns), strict=True):
-            by = "policy" if who == "policy" else DECIDED_BY.get(review.sources.get(who, ""), "people")
-            counts[kind, by, verdict] += 1
+            counts[kind, review.decided_by(who), verdict] += 1
     for kind, by in sorted({(kind, by) for kind, by, _ in counts}):
         yield kind, by, counts[kind, by, "yes"], counts[kind, by, "no"], counts[kind, by, "unsure"]
-
-
-def _undecided(refinement: Refinement, review: ReviewSummary) -> str:
-    """A line with the number of undecided findings, and what people answered about them."""
-    total = cannot_tell = open_answers = 0
-    findings = refinement.judged_findings.batches(["finding_id"])
-    for ids, decisions in zip(findings, refinement.decisions.batches(["verdict", "who"]), strict=True):
-        columns = (ids["finding_id"], decisions["verdict"], decisions["who"])
-        for finding, verdict, who in zip(*(column.to_pylist() for column in columns), strict=True):
-            if verdict == "unsure":
-                total += 1
-                cannot_tell += who != "policy"
-                open_answers += who == "policy" and finding in review.answered
-    counts = {
-        'people answered {:,} of them with "cannot tell", or their votes stayed divided': cannot_tell,
-        "{:,} have answers that differ or are too few": open_answers,
-        "{:,} were not answered by people": total - cannot_tell - open_answers,
-    }
-    causes = ", ".join(words.format(n) for words, n in counts.items() if n)
-    fate = {"keep": "kept", "drop": "removed"}[refinement.options.undecided]
-    return f"* {total:,} findings are undecided{f' ({causes})' if causes else ''}; their photos are {fate}."
-
-
-def _noise_left(refinement: Refinement, review: ReviewSummary) -> str:
-    """Lines with the number of undecided findings and the audit's estimate of the noise left."""
-    lines = [_undecided(refinement, review)]
-    noise = review.noise
-    if noise is None:
-        return "\n".join([*lines, "* How much noise is left was not audited by people."])
-    text = f"{noise.wrong} of {noise.judged} kept photos, drawn at random, were judged wrong by people"
-    return "\n".join([*lines, f"* {text}: {noise.low:.2%} to {noise.high:.2%} of the kept photos (95%)."])
 
 
 def _named_path(name: str, path: str) -> str:
@@ -187,6 +210,7 @@ def _refine_command(refinement: Refinement) -> str:
     words += ["--aligned"] if options.aligned else []
     words += ["--follow-links"] if options.follow_links else []
     words += [f"--identity-level {options.identity_level}"] if options.identity_level else []
+    words += [f"--boxes {shlex.quote(name)}" for name in options.boxes]
     words += [f"--test-set {shlex.quote(name)}" for name in options.test_sets]
     embedders = refinement.embeddings
     flip = _part_of_name(_params(embedders[0]).get("embedder"), 2) if embedders else "none"

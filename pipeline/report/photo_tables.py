@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from pipeline.json_values import finite_or_null
 from pipeline.refined import reasons
 from pipeline.report.counts import RELABELLED, REMOVED, IdentityCounts
 from pipeline.report.html.page import table
@@ -60,4 +61,5 @@ def identity_table(identities: Sequence[IdentityCounts], fates: Mapping[str, Seq
 
 def _json(value: object) -> str:
     """A value as JSON that may stand in a script element."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(finite_or_null(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")

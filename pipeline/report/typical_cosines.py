@@ -27,6 +27,6 @@ def _cosine(impostors: ImpostorModel, score: float) -> float:
     For a face x of the distribution with mean m and covariance C the mean of x'm is m'm, and that of x'Cx is
     m'Cm + trace(CC).
     """
-    mean, covariance = impostors
+    mean, covariance, shift = impostors
     variance = float(mean @ covariance @ mean + np.sum(covariance * covariance))
-    return float(mean @ mean) + score * math.sqrt(max(variance, 0.0))
+    return float(mean @ mean) + (score - shift) * math.sqrt(max(variance, 0.0))

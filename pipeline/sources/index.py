@@ -4,9 +4,12 @@ An identity's shard is a hash of its name, so it stays where it is while the dat
 hash, and a shard of photos reads only its own range of it.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -14,12 +17,14 @@ import pyarrow as pa
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.schema import face_id
+from pipeline.sources.box_lists import BoxFiles, box_files, read_boxes
 from pipeline.sources.files import FolderOptions
-from pipeline.sources.kinds import source_format, source_parts
+from pipeline.sources.kinds import SOURCES, source_format, source_parts
 from pipeline.sources.photo import Photo
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_range
 
+log = logging.getLogger("refinery")
 # deal: the hash that assigns a photo to a shard; of its identity, or of its key where it claims no identity
 INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))
 CHUNK = 65536  # photos turned into columns at a time, because columns take less memory than Python's strings
@@ -31,13 +36,14 @@ MIN_SHARD_PHOTOS = 128
 class Source(NamedTuple):
     """A data set that photos come from: its name in the tables, its kind (see kinds.SOURCES), its path.
 
-    options: how its folders are read, where it consists of folders.
+    options: how its folders are read, where it consists of folders. boxes: the paths of lists of boxes for its photos.
     """
 
     name: str
     kind: str
     path: str
     options: FolderOptions = FolderOptions()
+    boxes: tuple[str, ...] = ()
 
 
 class SourceLocation(NamedTuple):
@@ -63,12 +69,13 @@ class PhotoRow(NamedTuple):
 
 
 class IndexPart(NamedTuple):
-    """One part of one source. prefix_identities: identities are called "source/identity"."""
+    """One part of one source. prefix_identities: identities are called "source/identity". boxes: lists of boxes."""
 
     source: str
     kind: str
     prefix_identities: bool
     part: Any
+    boxes: BoxFiles = ()
 
 
 def index_photos(
@@ -78,19 +85,21 @@ def index_photos(
 
     shards: their number; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources,
     identities are called "source/identity", because the same name in two sources may be two people. Raises UserError
-    when there is no photo at all or two sources share a name.
+    when there is no photo at all, two sources share a name, or a given list of boxes names no photo.
     """
     locations = {s.name: SourceLocation(s.kind, s.path) for s in sources}
     if len(locations) < len(sources):
         raise UserError(f"two sources are called {sources[-1].name}: call one NAME=PATH")
+    boxes = {s.name: box_files(s.boxes, s.path) if s.kind in SOURCES else () for s in sources}
     parts = [
-        IndexPart(s.name, s.kind, len(sources) > 1, part)
+        IndexPart(s.name, s.kind, len(sources) > 1, part, boxes[s.name])
         for s in sources
         for part in source_parts(s.kind, s.path, s.options)
     ]
-    index = build(root, "index", index_shard, parts, schema=INDEX, version=2, workers=workers)
+    index = build(root, "index", index_shard, parts, schema=INDEX, version=3, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds photos")
+    _tell_boxes(index, sources, boxes)
     count = shards or _default_shards(len(index))
     table = build(
         root,
@@ -110,6 +119,26 @@ def _default_shards(rows: int) -> int:
     return 1 << (-(-rows // size) - 1).bit_length()
 
 
+def _tell_boxes(index: Table, sources: Sequence[Source], boxes: Mapping[str, BoxFiles]) -> None:
+    """Log how many photos have a box. Raises UserError where lists that were given name no photo."""
+    if not any(boxes.values()):
+        return
+    photos, boxed = Counter[str](), Counter[str]()
+    for rows in index.batches(["source", "box"]):
+        photos.update(rows["source"].to_pylist())
+        boxed.update(rows["source"].filter(rows["box"].is_valid()).to_pylist())
+    for source in sources:
+        if boxes[source.name]:
+            files = ", ".join(Path(file).name for file, *_ in boxes[source.name])
+            log.info("%s: %d of %d photos have a box (%s)", source.name, boxed[source.name], photos[source.name], files)
+    given = [source for source in sources if source.boxes]
+    if given and not any(boxed[source.name] for source in given):
+        raise UserError(
+            f"--boxes {' '.join(given[0].boxes)}: no photo of {', '.join(s.path for s in given)} is in it: "
+            "give the list of these photos, with their folders and file names"
+        )
+
+
 def earlier_shards(new: Table, old: Table | None) -> list[list[Shard]]:
     """For each shard of `new`, the shards of `old` that hold the same identities; both are sharded like photos."""
     n, m = len(new.shards), len(old.shards) if old else 0
@@ -119,6 +148,9 @@ def earlier_shards(new: Table, old: Table | None) -> list[list[Shard]]:
 def index_shard(part: IndexPart) -> pa.Table:
     """The photos of one part of a source, sorted by the hash that assigns them to shards."""
     photos = iter(source_format(part.kind).index(part.part))
+    if part.boxes:
+        table = read_boxes(part.boxes)
+        photos = (p if p.box else p._replace(box=table.box_of(p.key)) for p in photos)
     chunks = [_columns(chunk, part) for chunk in iter(lambda: list(islice(photos, CHUNK)), [])]
     table = pa.concat_tables(chunks) if chunks else INDEX.empty_table()
     return table.sort_by(

@@ -79,3 +79,16 @@ def source_format(kind: str) -> SourceFormat:
     if kind not in modules:
         raise UserError(f"no source is called {kind}: give one of {', '.join(SOURCES)}")
     return cast("SourceFormat", import_module(f"pipeline.sources.{modules[kind]}"))
+
+
+def photo_file(kind: str, path: str, file: str) -> str:
+    """The absolute path of a photo's own file; "" for kinds of sources whose files hold many photos.
+
+    path: of the source; file: as the photos table has it.
+    """
+    if kind in FOLDER_KINDS:
+        return str(Path(path, file).absolute())
+    if kind == "photo-list":  # its photos lie beside the list, or the list in the folder that is given
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        return str((folder / file).absolute())
+    return ""

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-SUFFIX_PATTERN = r"\.(?:jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?)"
+SUFFIX_PATTERN = r"\.(?:jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?|avif|hei[cf]|p[bgnp]m|jp2|j2k)"
 SUFFIX = re.compile(f"{SUFFIX_PATTERN}$", re.IGNORECASE)
 
 

@@ -52,7 +52,7 @@ def _path(table: str, build_digest: str, key: str) -> str:
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(plain_value(value), sort_keys=True, ensure_ascii=True)
+    return json.dumps(plain_value(value), sort_keys=True, ensure_ascii=True, allow_nan=False)
 
 
 def plain_value(value: Any) -> Any:

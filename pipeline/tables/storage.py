@@ -200,7 +200,7 @@ def put_json(root: str, name: str, value: dict[str, Any]) -> None:
 
 def json_bytes(value: dict[str, Any]) -> bytes:
     """The bytes of a JSON file: the same for equal values."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 
 def list_files(root: str, folder: str) -> list[str]:

@@ -124,6 +124,22 @@ def read_shards(root: str, shards: Iterable[Shard], columns: Iterable[str] | Non
     return prefetch(lambda shard: read_shard(root, shard, columns), shards, threads=READ_THREADS, per_thread=1)
 
 
+def column_bytes(table: Table, column: str) -> int:
+    """About the bytes of a column's values, uncompressed, as the files state them at their ends; no value is read."""
+    total = 0
+    for shard in table.shards:
+        try:
+            files, base = storage.open_root(table.root)
+            with files.open_input_file(f"{base}/{shard.path}") as stream:
+                metadata = pq.read_metadata(stream)
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+            leaves = [group.column(i) for group in groups for i in range(group.num_columns)]
+            total += sum(leaf.total_uncompressed_size for leaf in leaves if leaf.path_in_schema == column)
+        except (OSError, ValueError, pa.ArrowException):
+            total += read_shard(table.root, shard, [column]).nbytes  # says what is wrong, if it is not over
+    return total
+
+
 def _read(root: str, shard: Shard, read: Callable[[pq.ParquetFile], pa.Table]) -> pa.Table:
     """What `read` takes from the shard's file, which is checked the first time."""
     checked = (root, shard.path, shard.digest)

@@ -23,7 +23,7 @@ def network_with_statistics(name: str, **shape: int) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("name", ["sample", "mobilefacenet", "iresnet18"])
+@pytest.mark.parametrize("name", ["sample", "mobilefacenet", pytest.param("iresnet18", marks=pytest.mark.slow)])
 def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str, tmp_path: Path) -> None:
     net = network_with_statistics(name, embedding=48)
     path = tmp_path / "new" / "model.onnx"

@@ -15,6 +15,7 @@ import torch
 
 from flows.train.flow import train_recipe
 from pipeline.errors import UserError
+from tests.builders.drawn_pairs import pair_set
 from tests.builders.photos import exported_faces
 from tests.builders.processes import trainings
 from tests.builders.processes.trainings import RUN, SMALL
@@ -98,6 +99,23 @@ def test_what_is_damaged_of_a_finished_training_is_written_again(
     result = train(RUN, data, out, device="cpu")
     assert result == replace(trained, checkpoint=out / "last.pt", onnx=out / "model.onnx")
     assert {file: (out / file).read_bytes() for file in whole} == whole
+
+
+def test_a_finished_training_without_result_and_log_is_measured_again(tmp_path: Path, data: Path) -> None:
+    """The process may have been killed before it wrote the result, or its ONNX file could not be written."""
+    out, run = tmp_path / "out", replace(SMALL, steps=1)
+    test_sets = {
+        "drawn": pair_set(tmp_path / "pairs", [("f0", "f1", True, 0, "a", None), ("f0", "f2", False, 0, "a", None)])
+    }
+    first = train(run, data, out, test_sets=test_sets, device="cpu")
+    assert first.tests["drawn"]["accuracy"] >= 0
+    for name in ("result.json", "model.onnx", "log.jsonl"):
+        (out / name).unlink()
+    again = train(run, data, out, test_sets=test_sets, device="cpu")
+    assert again == replace(first, loss=None)
+    value = json.loads((out / "result.json").read_text(), parse_constant=pytest.fail)
+    assert (value["loss"], value["tests"]) == (None, first.tests)
+    assert train(run, data, out, device="cpu") == again
 
 
 @pytest.mark.slow
@@ -187,6 +205,12 @@ def test_a_loss_that_is_not_finite_stops_with_advice(data: Path, tmp_path: Path)
     run = replace(RUN, lr=1e18, clip=0.0, warmup=0, optimizer="sgd")
     with pytest.raises(UserError, match=r"no longer finite at step \d+: try a lower --lr"):
         train(run, data, tmp_path / "out", device="cpu", log_every=1)
+
+
+@pytest.mark.parametrize("option", ["threads", "log_every", "checkpoint_every"])
+def test_an_interval_or_a_number_of_threads_below_1_raises_one_line(data: Path, tmp_path: Path, option: str) -> None:
+    with pytest.raises(UserError, match=f"{option} 0: expected 1 or more"):
+        train(RUN, data, tmp_path / "out", device="cpu", **{option: 0})
 
 
 def test_an_unknown_device_raises_one_line(data: Path, tmp_path: Path) -> None:

@@ -54,6 +54,16 @@ class Head(nn.Module):
             return features
 
 
+class Float32Sequential(nn.Sequential):
+    """A head of several layers that computes in float32 also under autocast, as Head does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, c, side, side] -> [n, embedding], in the precision of the weights."""
+        with torch.autocast(x.device.type, enabled=False):
+            features: Tensor = super().forward(x.to(next(self.parameters()).dtype))  # type: ignore[no-untyped-call]
+            return features
+
+
 def halved_side(side: int, times: int) -> int:
     """The side in pixels after this many convolutions of stride 2 and padding 1; each halves it and rounds up."""
     return -(-side // (1 << times))

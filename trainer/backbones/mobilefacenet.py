@@ -8,7 +8,7 @@ and 221M multiply-adds. The paper has no dropout; here it can be added before th
 
 from torch import Tensor, nn
 
-from trainer.backbones.backbone import Backbone, halved_side
+from trainer.backbones.backbone import Backbone, Float32Sequential, halved_side
 
 # expansion, width, count, stride
 ROWS = (
@@ -54,7 +54,7 @@ def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -
             inputs = width
     side = halved_side(size, 4)
     blocks.append(nn.Sequential(*_conv(inputs, 512, 1)))
-    head = nn.Sequential(
+    head = Float32Sequential(
         *_conv(512, 512, side, groups=512, linear=True),
         nn.Dropout(dropout),
         *_conv(512, embedding, 1, linear=True),

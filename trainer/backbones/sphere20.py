@@ -8,7 +8,7 @@ can be added before the last layer.
 
 from torch import Tensor, nn
 
-from trainer.backbones.backbone import Backbone, halved_side
+from trainer.backbones.backbone import Backbone, Float32Sequential, halved_side
 
 # width and number of residual pairs; the 20 layers are 4 strided and 16 residual convolutions
 ROWS = ((64, 1), (128, 2), (256, 4), (512, 1))
@@ -42,7 +42,7 @@ def sphere20(*, embedding: int, channels: int, size: int, dropout: float) -> Bac
         inputs = width
     fc = nn.Linear(inputs * halved_side(size, 4) ** 2, embedding)
     _xavier(fc)
-    return Backbone(blocks, nn.Sequential(nn.Flatten(), nn.Dropout(dropout), fc))
+    return Backbone(blocks, Float32Sequential(nn.Flatten(), nn.Dropout(dropout), fc))
 
 
 def _xavier(layer: nn.Conv2d | nn.Linear) -> None:

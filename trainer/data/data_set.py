@@ -19,12 +19,16 @@ def open_faces(path: str | Path) -> Faces:
     """The data set at a path: a folder of `refinery export` (Parquet or RecordIO), a .rec, or a table's manifest.
 
     Raises UserError when there is no data set, and when it cannot be trained on: it has no photos, one class only, one
-    photo in each class, or labels other than 0, 1, 2...
+    photo in each class, or labels other than 0, 1, 2...; and for a folder with several .rec, whose labels may be those
+    of different people.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"there is no {path}: give a folder that `refinery export` wrote")
     record_files = [path] if path.suffix == ".rec" else sorted(path.glob("*.rec"))
+    if len(record_files) > 1:
+        names = ", ".join(file.name for file in record_files[:3]) + ", ..." * (len(record_files) > 3)
+        raise UserError(f"{path} holds {len(record_files)} .rec files ({names}): give the one to train on by its path")
     faces = RecordFaces(record_files[0]) if record_files else parquet_faces(path)
     _check_labels(faces)
     return faces
@@ -33,6 +37,12 @@ def open_faces(path: str | Path) -> Faces:
 def count_classes(faces: Faces) -> int:
     """The number of classes of a data set, whose labels are 0, 1, 2... without a gap."""
     return int(faces.labels.max()) + 1
+
+
+def identity_names(faces: Faces) -> tuple[str, ...]:
+    """The identity of each class; () where the data set does not name them all."""
+    names = faces.names
+    return tuple(names[label] for label in range(count_classes(faces))) if len(names) == count_classes(faces) else ()
 
 
 def _check_labels(faces: Faces) -> None:

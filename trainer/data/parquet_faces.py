@@ -53,6 +53,17 @@ class ParquetFaces:
         footers = [f"{f.name} {f.stat().st_size}".encode() + _footer(f) for f in self.files]
         return blake2b(b"".join([self.labels.tobytes(), *footers]), digest_size=10).hexdigest()
 
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The identity of each label; {} where the files do not name identities."""
+        names: dict[int, str] = {}
+        for file in self.files:
+            if "identity" not in _open(file).schema_arrow.names:
+                return {}
+            rows = _read(file, ["label", "identity"]).group_by("label").aggregate([("identity", "min")])
+            names |= dict(zip(rows["label"].to_pylist(), map(str, rows["identity_min"].to_pylist()), strict=True))
+        return names
+
     def read(self, chunk: int) -> Chunk:
         """The photos of the chunk with this number.
 
@@ -92,6 +103,8 @@ def _files_of_manifest(manifest: Path) -> tuple[tuple[Path, ...], tuple[str, ...
             raise TypeError(listed)
     except (JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError):
         raise UserError(f"{manifest} is not the manifest of a table: give one of ROOT/refined, or an export") from None
+    if not all(name.endswith(".parquet") for name in listed):
+        raise UserError(f"{manifest.parent} is no data set to train on: export it with --format parquet or recordio")
     folder = manifest.parent
     if listed and not (folder / listed[0]).exists():  # a manifest in ROOT/refined lists paths from ROOT
         folder = folder.parent
@@ -109,7 +122,9 @@ def _open(file: Path) -> pq.ParquetFile:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"cannot read {file} ({error}): export the data set again") from None
     if missing := {"label", "jpeg", "key"} - set(parquet.schema_arrow.names):
-        raise UserError(f"{file} has no column {', '.join(sorted(missing))}: give a refined table or an export of it")
+        raise UserError(
+            f"{file} has no column {', '.join(sorted(missing))}: give an export with --format parquet or recordio"
+        )
     return parquet
 
 

@@ -14,6 +14,7 @@ from pipeline.sources.record_io.checksums import Checksums, read_checksums
 from pipeline.sources.record_io.codec import DamagedRecord
 from trainer.data.chunk import Chunk, IntArray
 
+IDENTITIES = "identities.tsv"  # columns: label, identity, photos
 RECORDS_PER_CHUNK = 128  # about 1 MB, which one read takes; a .rec is often sorted by identity, short chunks mix better
 
 
@@ -53,6 +54,15 @@ class RecordFaces:
     def digest(self) -> str:
         """A digest of the labels and of where each record starts and ends."""
         return blake2b(b"".join(a.tobytes() for a in self.records), digest_size=10).hexdigest()
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The identity of each label, from the identities.tsv that `refinery export` writes; {} without it."""
+        file = self.path.with_name(IDENTITIES)
+        if not file.is_file():
+            return {}
+        rows = [line.split("\t") for line in file.read_text("utf-8", "replace").splitlines()[1:]]
+        return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdecimal()}
 
     @cached_property
     def checksums(self) -> Checksums | None:

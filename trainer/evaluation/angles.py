@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from trainer.evaluation.finite_vectors import check_finite
 
 ROWS_AT_ONCE = 2048  # rows that are compared with all other rows at a time
 PAIRS_AT_ONCE = 1 << 16
@@ -33,8 +34,9 @@ def mean_angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[An
     """The mean angles of embeddings x [n, d] with labels [n] in 0..c-1, and of class weights [c, d]; of any norm.
 
     The centre of a class is the mean of its embeddings, each first divided by its norm. Raises UserError for fewer than
-    two classes, for a class without an embedding, and for weights of another shape.
+    two classes, for a class without an embedding, for weights of another shape, and for numbers that are not finite.
     """
+    check_finite(x, "embeddings")
     x = _l2_normalize(np.asarray(x, np.float32))
     count = np.bincount(label)
     if len(count) < 2 or not count.all():
@@ -51,6 +53,7 @@ def mean_angles(x: NDArray[Any], label: NDArray[np.integer], weights: NDArray[An
         if weights.shape != centres.shape:
             shapes = f"the weights are {list(weights.shape)}, the centres {list(centres.shape)}"
             raise UserError(f"{shapes}: give the weights of the same training")
+        check_finite(weights, "class weights")
         w = _l2_normalize(np.asarray(weights, np.float32))
         w_ec = float(_degrees(np.einsum("cd,cd->c", w, centres)).mean())
         w_inter = float(nearest_angles(w).mean())
@@ -74,8 +77,10 @@ def angle_histogram(
     """A histogram of the angles of genuine and of impostor pairs of embeddings x [n, d] (of any norm) with labels [n].
 
     Returns the edges of the bins [bins + 1] in degrees, and the numbers of genuine and of impostor pairs in each bin,
-    [bins] each. Every pair is counted when there are at most `pairs`, else that many random pairs.
+    [bins] each. Every pair is counted when there are at most `pairs`, else that many random pairs. Raises UserError for
+    embeddings that are not finite.
     """
+    check_finite(x, "embeddings")
     x = _l2_normalize(np.asarray(x, np.float32))
     edges: NDArray[np.float64] = np.linspace(0, 180, bins + 1, dtype=np.float64)
     genuine, impostor = np.zeros(bins, np.int64), np.zeros(bins, np.int64)

@@ -2,8 +2,9 @@
 
 Kemelmacher-Shlizerman et al., "The MegaFace Benchmark" (CVPR 2016), challenge 1: each photo of a person is a probe, and
 each other photo of the person in turn is its only mate in a gallery of distractors. The mate's rank is one more than
-the number of distractors whose cosine to the probe is at least as large. So it is enough to count distractors for each
-genuine pair, and distractors can be read in blocks, with one block in memory at a time.
+the number of distractors whose cosine to the probe is at least as large, up to rounding (see mates.TIE). So it is
+enough to count distractors for each genuine pair, and distractors can be read in blocks, with one block in memory at a
+time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
-from trainer.evaluation.mates import LargestValues, Mates, rows_by_person
+from trainer.evaluation.finite_vectors import check_finite
+from trainer.evaluation.mates import TIE, LargestValues, Mates, rows_by_person
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)  # numbers of distractors
 FARS = (1e-4, 1e-5, 1e-6, 1e-9)  # 1e-9 is that of Trillion-Pairs
@@ -65,7 +67,7 @@ class Identification:
         if accepted_impostors < 1 or accepted_impostors >= len(self.impostor):
             return None
         threshold = self.impostor[accepted_impostors]  # of the nearest impostor pair that must be rejected
-        return self._accept_rate(self.genuine > threshold, samples, seed)
+        return self._accept_rate(self.genuine > threshold + TIE, samples, seed)
 
     def rank_1_at_fpr(self, fpr: float = FPR, *, samples: int = 1000, seed: int = 0) -> Interval | None:
         """The share of genuine pairs with the mate at rank 1 and above a threshold, with a 95% interval over people.
@@ -77,7 +79,7 @@ class Identification:
         if false_positives < 1:
             return None
         threshold = -np.partition(-self.nearest, false_positives)[false_positives]
-        return self._accept_rate(self.genuine > np.maximum(threshold, self.nearest[self.probe]), samples, seed)
+        return self._accept_rate(self.genuine > np.maximum(threshold, self.nearest[self.probe]) + TIE, samples, seed)
 
     def _accept_rate(self, accepted: NDArray[np.bool_], samples: int, seed: int) -> Interval:
         """The share of accepted genuine pairs, with a 95% interval; accepted: of each genuine pair [pairs]."""
@@ -96,21 +98,23 @@ def identify(
     """Search every probe with each of its mates among the distractors.
 
     probes [n, d]: embeddings of norm 1. person [n]: the person of each probe; people with one photo have no mate and
-    are left out. distractors: blocks [., d] of embeddings of norm 1, read once; a row of zeros or nan is counted as a
+    are left out. distractors: blocks [., d] of embeddings of norm 1, read once; a row of zeros is counted as a
     distractor and is never near a probe. sizes: numbers of distractors, of which the first ones are taken; sizes above
     the number of distractors are replaced by this number. keep: how many of the largest impostor cosines are kept.
-    Raises UserError when nobody has two photos, without distractors, and when lengths of embeddings differ.
+    Raises UserError when nobody has two photos, without distractors, when lengths of embeddings differ, and for
+    embeddings that are not finite.
     """
+    check_finite(probes, "probes")
     x, persons = _with_mates(np.asarray(probes, np.float32), np.asarray(person))
     mates, impostors = Mates(x, persons), LargestValues(keep)
     people, n = int(persons.max()) + 1, len(x)
     hits, distractors_read, ends = {}, 0, sorted(set(sizes))
     nearest: Floats = np.full(n, -2, np.float32)
-    for block, invalid in _blocks(distractors, ends, x.shape[1]):
+    for block, zeros in _blocks(distractors, ends, x.shape[1]):
         for low in range(0, n, PROBES_AT_ONCE):
             high = min(low + PROBES_AT_ONCE, n)
             cosines = x[low:high] @ block.T
-            cosines[:, invalid] = -2
+            cosines[:, zeros] = -2
             np.maximum(nearest[low:high], cosines.max(1), out=nearest[low:high])
             _count(mates, impostors, cosines, low=low, high=high)
         distractors_read += len(block)
@@ -142,8 +146,10 @@ def replace_noisy_probes(
 
     noisy [n]: which probes have a wrong label. InsightFace applies its published lists in this way (remove_noises.py):
     the number of pairs is unchanged, and a wrong label no longer counts as an error of the model. A little random noise
-    is added to the mean. Probes of a person without a clean probe are unchanged.
+    is added to the mean. Probes of a person without a clean probe are unchanged. Raises UserError for probes that are
+    not finite.
     """
+    check_finite(probes, "probes")
     x = np.array(probes, np.float32)
     rng = np.random.default_rng(seed)
     for rows in rows_by_person(np.unique(person, return_inverse=True)[1]):
@@ -178,10 +184,7 @@ def _with_mates(x: Floats, person: NDArray[Any]) -> tuple[Floats, NDArray[np.int
 
 
 def _blocks(blocks: Iterable[NDArray[Any]], ends: Sequence[int], dim: int) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
-    """The distractors in blocks of at most DISTRACTORS_AT_ONCE that end at each of `ends`, and their invalid rows.
-
-    An invalid row holds only zeros, or a nan; its values are set to 0.
-    """
+    """The distractors in blocks of at most DISTRACTORS_AT_ONCE that end at each of `ends`, and their rows of zeros."""
     rows_before = 0
     for block in blocks:
         if block.ndim != 2 or block.shape[1] != dim:
@@ -193,9 +196,6 @@ def _blocks(blocks: Iterable[NDArray[Any]], ends: Sequence[int], dim: int) -> It
             sizes_left = (e - rows_before + start for e in ends if e > rows_before)
             end = min([start + DISTRACTORS_AT_ONCE, len(block), *sizes_left])
             part = np.asarray(block[start:end], np.float32)
-            invalid = np.flatnonzero(~(np.isfinite(part).all(1) & part.any(1)))
-            if len(invalid):
-                part = part.copy()
-                part[invalid] = 0  # nan would make comparisons with other rows' cosines false
-            yield part, invalid
+            check_finite(part, "distractors of a block")
+            yield part, np.flatnonzero(~part.any(1))
             rows_before, start = rows_before + end - start, end

@@ -7,6 +7,9 @@ The largest impostor cosines are also kept; the thresholds of low false accept r
 import numpy as np
 from numpy.typing import NDArray
 
+# Cosines that differ by less than this are equal: float32 rounds the cosine of two vectors of length 512 by up to 3e-7,
+# and differently in products of other shapes. A model that gives one vector for all faces must have no mate at rank 1.
+TIE = 1e-6
 RANKS = 1000  # ranks are counted up to this one: a mate with as many distractors before it is not counted further
 Floats = NDArray[np.float32]
 
@@ -30,25 +33,26 @@ class Mates:
         self.cosine, self.person = np.concatenate(cosines), np.concatenate(persons)  # of each pair
         self.start = np.concatenate([[0], np.cumsum(mates_of)])  # first pair of each probe
         self.probe = np.repeat(np.arange(len(mates_of)), mates_of)  # of each pair
-        self.before = np.zeros(len(self.cosine), np.int32)  # of each pair: distractors with at least the mate's cosine
+        self.before = np.zeros(len(self.cosine), np.int32)  # of each pair: distractors counted, see count()
 
     def min_cosines(self, low: int, high: int) -> Floats:
         """For each of the probes low..high-1 the smallest cosine at which a distractor must still be counted.
 
-        It is the smallest cosine to a mate that has fewer than RANKS distractors before it; inf when the probe has no
-        such mate.
+        It is the smallest cosine to a mate that has fewer than RANKS distractors before it, less twice TIE, so that
+        rounding leaves none out; inf when the probe has no such mate.
         """
         first, last = self.start[low], self.start[high]
         complete_mates = np.add.reduceat(self.before[first:last] >= RANKS, self.start[low:high] - first)
         at = self.start[low:high] + complete_mates
         has_open_mate = at < self.start[low + 1 : high + 1]
-        return np.where(has_open_mate, self.cosine[np.minimum(at, len(self.cosine) - 1)], np.float32(np.inf))
+        smallest = self.cosine[np.minimum(at, len(self.cosine) - 1)] - np.float32(2 * TIE)
+        return np.where(has_open_mate, smallest, np.float32(np.inf))
 
     def count(self, low: int, high: int, row: NDArray[np.intp], cosine: Floats) -> None:
         """Count k pairs of a probe and a distractor for the mates of probes low..high-1.
 
         row [k]: the probe's number minus low; cosine [k]: the distractor's cosine to the probe. A distractor is counted
-        for every mate of the probe whose cosine is not larger.
+        for every mate of the probe whose cosine is not larger by TIE or more.
         """
         if not len(row):
             return
@@ -57,7 +61,7 @@ class Mates:
         # cosines are between -1 and 1, so 4 times the row's number plus the cosine gives one rising list for all rows,
         # and one search serves them all
         keys = np.repeat(np.arange(high - low), mates_of) * 4.0 + self.cosine[first:last]
-        position = np.searchsorted(keys, row * 4.0 + cosine, side="right")
+        position = np.searchsorted(keys, row * 4.0 + cosine.astype(np.float64) + TIE, side="right")
         # of each mate: distractors at or after it in the list, including those of later rows, which are subtracted
         at_or_after = np.bincount(position, minlength=last - first + 1)[:0:-1].cumsum()[::-1]
         later_rows = np.append(at_or_after, 0)[self.start[low + 1 : high + 1] - first]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
+from trainer.evaluation.finite_vectors import check_finite
+from trainer.evaluation.mates import TIE
 
 K = 100
 QUERIES_AT_ONCE = 512
@@ -31,10 +33,13 @@ def average_precisions(
     It is the sum of the precisions at each of the person's videos among the first k, divided by the number of the
     person's videos. queries [q, d]: an embedding per person; gallery [n, d]: an embedding per video (the mean of its
     faces); both of norm 1. person [q], gallery_person [n]: the person of each. relevant [q]: the number of the person's
-    videos, when some of them are not in the gallery. Raises UserError for an empty gallery.
+    videos, when some of them are not in the gallery. Raises UserError for an empty gallery, and for embeddings that are
+    not finite.
     """
     if not len(gallery):
         raise UserError("the gallery holds no video: give a gallery with videos")
+    check_finite(queries, "queries")
+    check_finite(gallery, "videos of the gallery")
     person, gallery_person = np.asarray(person), np.asarray(gallery_person)
     if relevant is None:
         people, counts = np.unique(gallery_person, return_counts=True)
@@ -69,7 +74,17 @@ def _precision_sums(
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         at = slice(start, start + QUERIES_AT_ONCE)
         cosines = np.asarray(queries[at], np.float32) @ np.asarray(gallery, np.float32).T
-        order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-        is_relevant = gallery_person[order] == person[at, None]
-        precision = is_relevant.cumsum(1) / np.arange(1, order.shape[1] + 1)
-        yield (precision * is_relevant).sum(1)
+        is_relevant = gallery_person == person[at, None]
+        yield np.array([_precision_sum(row, own, k) for row, own in zip(cosines, is_relevant, strict=True)], np.float64)
+
+
+def _precision_sum(cosine: NDArray[np.float32], is_relevant: NDArray[np.bool_], k: int) -> float:
+    """The sum of one query's precisions; cosine [n]: to each video, is_relevant [n]: whether it is of the person.
+
+    Of videos with equal cosines those of the person come last, so that their order in the gallery does not matter.
+    """
+    own = -np.sort(-cosine[is_relevant])
+    others = np.sort(cosine[~is_relevant])
+    number = np.arange(1, len(own) + 1)  # of the person's videos up to each
+    rank = number + len(others) - np.searchsorted(others, own - np.float32(TIE))
+    return float((number / rank)[rank <= k].sum())

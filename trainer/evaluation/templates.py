@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
+from trainer.evaluation.finite_vectors import check_finite
+from trainer.evaluation.mates import TIE
 from trainer.evaluation.roc import Roc, index_at_far, rank_pairs, roc_curve
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -40,11 +42,17 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Templates:
-    """t templates: their ids [t], rising, their embeddings x [t, d] of norm 1, and their subjects [t] (-1: unknown)."""
+    """t templates: their ids [t], rising, their embeddings x [t, d] of norm 1, and their subjects [t] (-1: unknown).
+
+    Raises UserError for embeddings that are not finite.
+    """
 
     ids: NDArray[np.int64]
     x: Vectors
     subject: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        check_finite(self.x, "templates")
 
     def rows(self, ids: Codes, list_name: str) -> NDArray[np.intp]:
         """The rows of the templates with these ids; list_name: the list that the ids come from, for messages.
@@ -74,13 +82,16 @@ def pool(
     A template's embedding is the sum over its media of the mean of a medium's faces, divided by its norm. template,
     medium, subject [n]: their numbers for each face. norm: True: embeddings keep their norm, which is larger for
     clearer faces, as a weight; False: every face has the same weight. score [n]: the detector's scores, as a further
-    weight. Faces of nan (none was detected) are left out, and so are templates of such faces only.
+    weight. Faces of zeros (none was detected) are left out, and so are templates of such faces only. Raises UserError
+    for embeddings and scores that are not finite.
     """
+    check_finite(x, "faces")
     x = np.array(x, np.float32)
-    valid = np.isfinite(x).all(1) & x.any(1)
+    valid = x.any(1)
     if not norm:
         x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
     if score is not None:
+        check_finite(score[:, None], "detector's scores")
         x = x * np.asarray(score, np.float32)[:, None]
     x, keys = x[valid], np.stack([template, medium], 1)[valid]
     media, medium_of = np.unique(keys, axis=0, return_inverse=True)
@@ -177,7 +188,7 @@ def one_to_many(
     for fpir in fpirs if len(unmated) else ():
         false_positives = int(fpir * len(unmated) * (1 + 1e-9))
         threshold = unmated[false_positives] if false_positives < len(unmated) else -np.inf
-        tpir[fpir] = rate(mate_cosine[mated] > threshold, fpir * len(unmated))
+        tpir[fpir] = rate(mate_cosine[mated] > threshold + TIE, fpir * len(unmated))
     return OneToMany(int(mated.sum()), len(unmated), {k: rate(mate_rank[mated] <= k) for k in ranks}, tpir)
 
 
@@ -203,7 +214,8 @@ def _search(probes: Vectors, gallery: Vectors, mate: NDArray[np.intp]) -> tuple[
         at = slice(start, start + PROBES_AT_ONCE)
         cosines = probes[at] @ gallery.T
         mate_cosine[at] = cosines[np.arange(len(cosines)), mate[at]]
-        mate_rank[at] = (cosines >= mate_cosine[at][:, None]).sum(1)  # the mate itself is counted, so ranks start at 1
+        # the mate itself is counted, so ranks start at 1
+        mate_rank[at] = (cosines >= mate_cosine[at][:, None] - np.float32(TIE)).sum(1)
         top_cosine[at] = cosines.max(1)
     return mate_rank, mate_cosine, top_cosine
 

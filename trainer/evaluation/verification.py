@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from trainer.evaluation import intervals
+from trainer.evaluation.finite_vectors import check_finite
 from trainer.evaluation.pair_set import PairSet, pair_cosines, read_faces
 from trainer.evaluation.roc import (
     Roc,
@@ -58,12 +59,13 @@ def model_cosines(pairs: PairSet, embed: Embed, *, batch: int = 64) -> NDArray[n
     """The cosine of every pair [n] of a test set by a model; -1 when a photo of the pair has no face.
 
     embed: the model, from BGR faces [k, 112, 112, 3] to embeddings [k, d] of any norm. batch: faces of one call. Raises
-    UserError for a face that cannot be decoded.
+    UserError for a face that cannot be decoded, and for embeddings that are not finite.
     """
     x: NDArray[np.float32] | None = None
     for rows, faces in read_faces(pairs, batch=batch):
         vectors = embed(faces)
         x = np.zeros((len(pairs.has_face), vectors.shape[1]), np.float32) if x is None else x
+        check_finite(vectors, f"embeddings of a batch of {pairs.folder.name}")
         x[rows] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return pair_cosines(pairs, x if x is not None else np.zeros((len(pairs.has_face), 1), np.float32))
 

@@ -1,7 +1,7 @@
 """The learner: backbone, objective (loss and classifier), their optimizers and loss scaling, on this rank's device."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -12,7 +12,10 @@ from trainer import checkpoint
 from trainer.distributed.ranks import world_size
 from trainer.distributed.sync_norm import synchronise_batch_norms
 from trainer.losses.objective import Objective, make_objective
+from trainer.pretrained.start import Start
 from trainer.run import Run
+
+DEFAULT_START = Start()
 
 
 class Learner(NamedTuple):
@@ -20,7 +23,8 @@ class Learner(NamedTuple):
 
     net: the backbone. wrapped: the module to call on a batch, which is net, or net wrapped by torch.compile and
     DistributedDataParallel. objective: loss, classifier and class centres. optimizers: of the backbone, then of the
-    objective. scaler: the loss scaling, which is active in fp16 only.
+    objective. scaler: the loss scaling, which is active in fp16 only. start: from what the weights
+    started, and which of them change.
     """
 
     net: nn.Module
@@ -29,18 +33,23 @@ class Learner(NamedTuple):
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
     scaler: torch.amp.GradScaler
     device: torch.device
+    start: Start = DEFAULT_START
 
 
-def make_learner(run: Run, classes: int, device: torch.device) -> Learner:
-    """The untrained learner of a run for a data set of `classes` classes.
+def make_learner(run: Run, classes: int, device: torch.device, start: Start = DEFAULT_START) -> Learner:
+    """The untrained learner of a run for a data set of `classes` classes, with random weights.
 
-    The initial weights are the same for any number of ranks.
+    The initial weights are the same for any number of ranks. start: a frozen backbone is in evaluation mode, and its
+    weights need no gradient. Raises UserError for a loss that has no weights of its own to train then.
     """
     torch.manual_seed(run.seed)
     net = checkpoint.build_backbone(run)
     if world_size() > 1:
         net = synchronise_batch_norms(net)
-    net = net.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.train(not start.freeze)
+    if start.freeze:
+        net.requires_grad_(False)
     objective = make_objective(
         run.loss,
         classes=classes,
@@ -50,12 +59,18 @@ def make_learner(run: Run, classes: int, device: torch.device) -> Learner:
         filter_cosine=run.filter_cosine,
         seed=run.seed,
     ).to(device, torch.get_default_dtype())
-    optimizers = (_optimizer(run, net), _optimizer(run, objective))
+    if start.freeze and objective.fc is None:
+        raise UserError(f"loss {run.loss} has no weights to train beside a frozen backbone: give one with a softmax")
+    optimizers = (
+        _optimizer(run, start.parameter_groups(net)),
+        # a triplet loss has no weights
+        _optimizer(run, [{"params": list(objective.parameters()) or [nn.Parameter(torch.zeros(1))]}]),
+    )
     wrapped: nn.Module = torch.compile(net) if run.compile else net  # type: ignore[assignment]
-    if world_size() > 1:
+    if world_size() > 1 and not start.freeze:
         wrapped = DistributedDataParallel(wrapped, device_ids=[device.index] if device.type == "cuda" else None)
     scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
-    return Learner(net, wrapped, objective, optimizers, scaler, device)
+    return Learner(net, wrapped, objective, optimizers, scaler, device, start)
 
 
 def choose_device(name: str = "") -> torch.device:
@@ -73,8 +88,7 @@ def choose_device(name: str = "") -> torch.device:
     return device
 
 
-def _optimizer(run: Run, module: nn.Module) -> torch.optim.Optimizer:
-    params = list(module.parameters()) or [nn.Parameter(torch.zeros(1))]  # a triplet loss has no weights
+def _optimizer(run: Run, params: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if run.optimizer == "sgd":
         return torch.optim.SGD(params, lr=run.lr, momentum=0.9, weight_decay=run.weight_decay)
     return torch.optim.AdamW(params, lr=run.lr, weight_decay=run.weight_decay)

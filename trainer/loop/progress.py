@@ -4,15 +4,17 @@ The training continues from last.pt. best.pt is the checkpoint with the best fig
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint
-from trainer.data.data_set import Faces, count_classes
+from trainer.data.data_set import Faces, count_classes, identity_names
 from trainer.distributed.ranks import rank
+from trainer.loop.first_weights import load_first_weights
 from trainer.loop.learner import Learner
 from trainer.run import Run, differing_fields
 from trainer.whole_file import BEST, LAST
@@ -42,15 +44,22 @@ class Progress(NamedTuple):
 
 
 def resume(training: Training) -> Progress:
-    """Load last.pt of the training's folder into the learner; returns its progress, of 0 updates without a last.pt.
+    """Load last.pt of the training's folder into the learner; returns its progress.
 
-    Raises UserError when last.pt is of another run, or of a training on other data.
+    Without a last.pt it is of 0 updates, and the weights are those of the training's start. A finished training goes on
+    when the run has more updates and is the same otherwise. Raises UserError when last.pt is of another run or start,
+    or of a training on other data.
     """
     run, faces, out, learner = training
     if not (out / LAST).exists():
+        load_first_weights(run, faces, learner)
         return Progress(updates=0, best=-1.0)
     saved = checkpoint.load(out / LAST)
-    if changed := differing_fields(saved.run, run):
+    updates = saved.seen // saved.run.batch
+    is_longer = updates == saved.run.steps < run.steps  # a finished training goes on to more updates
+    changed = differing_fields(replace(saved.run, steps=run.steps) if is_longer else saved.run, run)
+    changed += [f"another start: {name}" for name in _differing(saved.start, learner.start.settings)]
+    if changed:
         raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
     if saved.data != faces.digest:
         raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
@@ -59,7 +68,11 @@ def resume(training: Training) -> Progress:
     backbone_optimizer.load_state_dict(saved.optimizer)
     learner.objective.load_whole_state(saved.objective, objective_optimizer)
     learner.scaler.load_state_dict(saved.scaler)
-    return Progress(updates=saved.seen // run.batch, best=saved.best)
+    return Progress(updates=updates, best=saved.best)
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    return [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
 
 
 def save(training: Training, progress: Progress) -> Progress:
@@ -84,6 +97,8 @@ def save(training: Training, progress: Progress) -> Progress:
         optimizer=backbone_optimizer.state_dict(),
         objective=objective,
         scaler=learner.scaler.state_dict(),
+        start=learner.start.settings,
+        names=identity_names(faces),
     )
     if figure > progress.best:
         checkpoint.save(out / BEST, saved)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from pipeline.json_values import finite_or_null
 from pipeline.whole_files import write_whole
 
 log = logging.getLogger("refinery")
@@ -68,15 +69,16 @@ class TrainingLog:
             self.board.close()
 
     def _write(self, updates: int, numbers: dict[str, float]) -> None:
-        self.lines.write(json.dumps({"step": updates, **numbers}) + "\n")
+        # with loss scaling the gradient of an update that was left out is infinite
+        self.lines.write(json.dumps(finite_or_null({"step": updates, **numbers}), allow_nan=False) + "\n")
         self.lines.flush()
         for name, value in numbers.items():
             self.board.add_scalar(name, value, updates)
 
 
-def logged_loss(file: Path, updates: int) -> float:
-    """The loss that a log.jsonl gives for the update of this number; nan where it has none."""
-    loss = math.nan
+def logged_loss(file: Path, updates: int) -> float | None:
+    """The loss that a log.jsonl gives for the update of this number; None where it has none."""
+    loss = None
     for line in file.read_text("utf-8", "replace").splitlines() if file.exists() else ():
         if _step(line) == updates and isinstance(number := json.loads(line).get("loss"), float):
             loss = number

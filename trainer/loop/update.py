@@ -33,7 +33,7 @@ def update(run: Run, learner: Learner, batches: Iterator[Batch], step: int) -> t
     for optimizer in learner.optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(run, step)
+            group["lr"] = learning_rate(run, step) * group.get("lr_factor", 1.0)
     learner.objective.begin_update(label, step, objective_optimizer)
     batch_loss = torch.zeros((), device=learner.device)
     micro_batches = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))

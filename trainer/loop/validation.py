@@ -17,8 +17,9 @@ def validate(net: nn.Module, run: Run, test_sets: Mapping[str, Path]) -> dict[st
     """The accuracy and TAR at FAR of each test set, by its name and the figure's name.
 
     test_sets: the folder of each test set (see evaluation.pair_set) by its name. The network is put into evaluation
-    mode for the measurement and into training mode afterwards.
+    mode for the measurement, and back into its mode afterwards.
     """
+    was_training = net.training
     net.eval()
 
     def embed(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -27,7 +28,7 @@ def validate(net: nn.Module, run: Run, test_sets: Mapping[str, Path]) -> dict[st
     try:
         return {name: _figures(folder, embed) for name, folder in test_sets.items()}
     finally:
-        net.train()
+        net.train(was_training)
 
 
 def _figures(folder: Path, embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]]) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """Margins: functions of the cosine between a photo and its own class; a softmax uses their value as the target logit.
 
-All functions take cosines of any shape and float type and are differentiable. The combined margin is cos(m1 t + m2) -
-m3 for an angle t; ArcFace, CosFace (the same as AM-Softmax), SphereFace and combinations of them are settings of it.
+All functions take cosines of any shape and float type and are differentiable; the slope is finite for every cosine
+from -1 to 1. Half precision is computed in float32 inside, because 1 - 1e-6 is 1 in it. The combined margin is
+cos(m1 t + m2) - m3 for an angle t; ArcFace, CosFace (the same as AM-Softmax), SphereFace and combinations of them are
+settings of it.
 """
 
 import math
@@ -17,7 +19,8 @@ CLAMP_DISTANCE = 1e-6
 
 def arc_cosine(cosine: Tensor) -> Tensor:
     """The angle in radians of a cosine, which is clamped to -1 + 1e-6..1 - 1e-6 so that the gradient is finite."""
-    return torch.arccos(cosine.clamp(-1 + CLAMP_DISTANCE, 1 - CLAMP_DISTANCE))
+    angle = torch.arccos(_at_least_float32(cosine).clamp(-1 + CLAMP_DISTANCE, 1 - CLAMP_DISTANCE))
+    return angle.to(cosine.dtype)
 
 
 def combined_margin(
@@ -37,9 +40,9 @@ def combined_margin(
     """
     if m1 == 1 and m2 == 0:
         return cosine - m3
-    argument = m1 * arc_cosine(cosine) + m2
+    argument = m1 * arc_cosine(_at_least_float32(cosine)) + m2
     turns = torch.floor(argument.detach() / math.pi)
-    value = (1 - 2 * (turns % 2)) * torch.cos(argument) - 2 * turns - m3
+    value = ((1 - 2 * (turns % 2)) * torch.cos(argument) - 2 * turns - m3).to(cosine.dtype)
     return cosine + (value - cosine).detach() if shortcut else value
 
 
@@ -52,12 +55,17 @@ def piecewise_margin(cosine: Tensor, m: int, *, cosine_weight: float = 0.0) -> T
     same function by the arc cosine. cosine_weight: the papers' lambda, large in the first updates and small in the
     last.
     """
+    dtype, cosine = cosine.dtype, _at_least_float32(cosine)
     previous, multiple = torch.ones_like(cosine), cosine
     for _ in range(m - 1):  # cos((i+1) t) = 2 cos t cos(i t) - cos((i-1) t)
         previous, multiple = multiple, 2 * cosine * multiple - previous
     turns = torch.floor(m * torch.arccos(cosine.detach().clamp(-1, 1)) / math.pi).clamp(max=m - 1)
     psi = (1 - 2 * (turns % 2)) * multiple - 2 * turns
-    return (cosine_weight * cosine + psi) / (1 + cosine_weight)
+    return ((cosine_weight * cosine + psi) / (1 + cosine_weight)).to(dtype)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
 def target_logits(degrees: NDArray[np.floating], margin: tuple[float, float, float]) -> NDArray[np.float64]:

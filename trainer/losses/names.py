@@ -17,6 +17,7 @@ from trainer.losses.triplet import TRIPLETS, Triplet
 Term = Centre | Intra | Inter | Focal | HardExamples
 Part = Head | Triplet | Term
 P = TypeVar("P", bound=Part)
+LARGEST = 1e6  # of any setting; losses with larger ones overflow
 
 TERMS: dict[str, Term] = {
     "centre": Centre(),
@@ -105,7 +106,7 @@ def _parse_setting(text: str, setting: str, part: Part) -> tuple[str, float]:
         raise UserError(f"{text}: it has no setting {key!r}; {settings}")
     try:
         typed = float(number)
-        if types[key] is not float and typed != int(typed):
+        if types[key] is not float and typed != types[key](typed):
             raise ValueError
     except (ValueError, OverflowError):
         expected = {float: "a number", int: "a whole number", bool: "0 or 1"}[types[key]]
@@ -115,15 +116,16 @@ def _parse_setting(text: str, setting: str, part: Part) -> tuple[str, float]:
 
 def _check_range(text: str, part: Part) -> None:
     """Raise UserError for settings outside their range."""
-    if not all(abs(getattr(part, f.name)) < float("inf") for f in fields(part)):
-        raise UserError(f"{text}: expected finite numbers")
-    if isinstance(part, CombinedMargin) and not (part.scale > 0 and part.centres >= 1 and part.m1 > 0 and part.m2 >= 0):
-        raise UserError(f"{text}: expected scale and m1 above 0, m2 at least 0, centres at least 1")
-    if isinstance(part, PiecewiseMargin) and not (
-        part.m >= 1 and part.base >= 0 and part.least >= 0 and part.gamma >= 0
-    ):
-        raise UserError(f"{text}: expected m at least 1, and base, gamma and least at least 0")
+    for name in (f.name for f in fields(part)):
+        if not 0 <= getattr(part, name) < LARGEST:
+            raise UserError(f"{text}: {name} is {getattr(part, name)}, expected 0 or more, less than {LARGEST:g}")
+    if isinstance(part, CombinedMargin) and not (part.scale > 0 and part.centres >= 1 and part.m1 > 0):
+        raise UserError(f"{text}: expected scale and m1 above 0, centres at least 1")
+    if isinstance(part, PiecewiseMargin) and part.m < 1:
+        raise UserError(f"{text}: expected m at least 1")
     if isinstance(part, Triplet) and part.photos < 1:
         raise UserError(f"{text}: photos is {part.photos}, expected 1 or more photos of a person in a batch")
     if isinstance(part, HardExamples) and not 0 < part.share <= 1:
         raise UserError(f"{text}: share is {part.share}, expected more than 0, at most 1")
+    if isinstance(part, Centre) and part.rate > 1:  # the paper's alpha, section 3.2
+        raise UserError(f"{text}: rate is {part.rate}, expected 0 to 1")

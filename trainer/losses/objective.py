@@ -62,6 +62,8 @@ def make_objective(
     arXiv 2203.15565, section 3; the published code sets their logit to 0, here they are left out of the sum); 1: a
     photo is compared with all classes. Raises UserError for a name or settings that are not valid.
     """
+    if not 0 < filter_cosine <= 1:
+        raise UserError(f"filter_cosine {filter_cosine}: expected more than 0, at most 1")
     parts = parse_loss(loss)
     if classes < world_size():
         raise UserError(f"{classes} classes cannot be spread over {world_size()} ranks: train with fewer ranks")

@@ -27,14 +27,18 @@ from trainer.losses.margins import CLAMP_DISTANCE, arc_cosine
 
 @dataclass(frozen=True)
 class Focal:
-    """(1 - p)^gamma times cross-entropy: focal loss (Lin et al., arXiv 1708.02002, section 3.2, equation 4)."""
+    """(1 - p)^gamma times cross-entropy: focal loss (Lin et al., arXiv 1708.02002, section 3.2, equation 4).
+
+    At p = 1 the loss and its gradient are 0 for every gamma above 0.
+    """
 
     gamma: float = 2.0
 
     def __call__(self, losses: Tensor) -> Tensor:
         """The photos' cross-entropies [n], with less weight for photos whose class already has a high probability p."""
-        # clamped at 0: rounding may make 1 - p negative, and a negative number has no power of gamma
-        return (-torch.expm1(-losses)).clamp(min=0) ** self.gamma * losses
+        # clamped because rounding may make 1 - p negative, which has no power, and because a power below 1 has an
+        # infinite slope at 0; the clamped value has none, and its power is small enough not to count
+        return (-torch.expm1(-losses)).clamp(min=torch.finfo(losses.dtype).tiny) ** self.gamma * losses
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Photos whose bytes could not be read when the faces table was made, and can be now.
 
-That a file has no permission, or was away for a moment, is no property of the photo; but the table that records it is
-found again as long as the photos table is the same. So such photos are looked for in every run, and their shards are
-made again.
+That a file has no permission, was away for a moment, or needs a decoder that was not installed, is no property of the
+photo; but the table that records it is found again as long as the photos table is the same. So such photos are looked
+for in every run, and their shards are made again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow.compute as pc
 
 from pipeline.faces.extract import PhotosReadAgain
-from pipeline.faces.picture import MAX_FILE_BYTES
+from pipeline.faces.picture import MAX_FILE_BYTES, lacks_decoder
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.table import Shard, Table, read_shard
@@ -40,7 +40,7 @@ def _can_be_read(photo: PhotoRow, source_paths: Mapping[str, SourceLocation]) ->
     if photo.failure or photo.length > MAX_FILE_BYTES:
         return False
     try:
-        read_photo(photo, source_paths)
+        data = read_photo(photo, source_paths)
     except (PhotoChanged, SourceUnreachable):
         return False
-    return True
+    return not lacks_decoder(data)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flows.prefect_runtime.task import as_task
+from flows.refine.calibration.groups import build_groups
 from flows.refine.calibration.reference import reference_photos
 from flows.refine.request import RefineRequest
 from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_candidates, choose_faces
@@ -35,6 +36,8 @@ CLUSTERING_RULES = {
     "min_coarse": MIN_CENTRE,
     "min_shifted": MIN_SHIFTED,
 }
+# embeddings of other people, and the groups of the data's identities, where there are any
+CalibratedBy = tuple[Sequence[Sequence[Table]], Table | None]
 
 
 def build_refinement(root: str, request: RefineRequest) -> Refinement:
@@ -46,6 +49,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
     # before the long work on the data, because a test set without a face is refused
     tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]
+    groups = build_groups(root, photos, request.groups)
     reference = reference_photos(root, photos, request.references, request.models, workers=workers)
     faces = build_faces(
         root,
@@ -57,10 +61,10 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         former=former.photos,
     )
     main = MainFaces(photos, faces, build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces))
-    chosen = _choose_faces(root, request, main, source_paths, former, reference.embeddings)
+    chosen = _choose_faces(root, request, main, source_paths, former, (reference.embeddings, groups))
     measured = former.faces if chosen.faces is main.faces else main.faces  # whose rows are reused
     quality = _quality_tables(root, request, chosen.faces, measured)
-    noise = _find_noise(root, request, chosen, tests, reference.embeddings, quality)
+    noise = _find_noise(root, request, chosen, tests, (reference.embeddings, groups), quality)
     labelling = as_task(label)(
         root,
         photos,
@@ -97,10 +101,11 @@ def _find_noise(
     request: RefineRequest,
     chosen: ChosenFaces,
     tests: TestSets,
-    references: Sequence[Sequence[Table]],
+    calibrated_by: CalibratedBy,
     quality: QualityTables,
 ) -> stages.Noise:
     """The noise of the chosen faces; of few identities the faces beside their persons calibrate, too."""
+    references, groups = calibrated_by
     noise: stages.Noise = as_task(stages.find_noise, name="noise")(
         root,
         chosen.faces,
@@ -109,6 +114,7 @@ def _find_noise(
         rates=request.rates,
         references=[*references, *([chosen.companions.embeddings] if chosen.companions.faces else [])],
         quality=quality,
+        groups=groups,
         workers=request.workers,
         memory_bytes=request.memory_bytes,
     )
@@ -126,12 +132,13 @@ def _choose_faces(
     main: MainFaces,
     source_paths: SourcePaths,
     former: FormerTables,
-    references: Sequence[Sequence[Table]],
+    calibrated_by: CalibratedBy,
 ) -> ChosenFaces:
     """The faces that show the photos' persons; aligned crops show one face each."""
     if request.aligned or not request.choose:
         return ChosenFaces(main.faces, main.embeddings)
     workers, models = request.workers, request.models
+    references, groups = calibrated_by
     candidates = build_candidates(root, main, source_paths, models.detector, workers=workers, former=former)
     return choose_faces(
         root,
@@ -139,6 +146,7 @@ def _choose_faces(
         candidates,
         (models.detector, models.embedders),
         references=references,
+        groups=groups,
         quality=lambda: _quality_tables(root, request, main.faces, former.faces),
         workers=workers,
         memory_bytes=request.memory_bytes,
@@ -161,5 +169,6 @@ def _options(
         request.models.files,
         follow_links=any(o.follow_links for o in folder_options),
         identity_level=max(o.identity_level for o in folder_options),
+        boxes=tuple(Path(path).name for path in request.sources[0].boxes),
         rules=CLUSTERING_RULES,
     )

@@ -83,23 +83,25 @@ def choose_faces(
     *,
     references: References = (),
     quality: Callable[[], QualityTables] | None = None,
+    groups: Table | None = None,
     workers: Workers = None,
     memory_bytes: int | None = None,
     former: FormerTables,
 ) -> ChosenFaces:
     """The faces of the photos, chosen by the photos of their identities. models: the detector and the embedders.
 
-    references, quality: as find_noise() gets them; quality is called when a photo shows several faces.
+    references, quality, groups: as find_noise() gets them; quality is called when a photo shows several faces.
     """
     if not len(candidates):
         return ChosenFaces(main.faces, main.embeddings, candidates)
-    detector, embedders = models
+    _, embedders = models
     found = find_persons(
         root,
         main.faces,
         main.embeddings,
         references=references,
         quality=quality() if quality else None,
+        groups=groups,
         workers=workers,
     )
     companions = build_companions(root, candidates, found, embedders, workers=workers, former=former.companions)
@@ -110,6 +112,23 @@ def choose_faces(
     choices = _choices(root, main, found, doubts, further, workers=workers, memory_bytes=memory_bytes)
     if not len(choices):
         return ChosenFaces(main.faces, main.embeddings, candidates, doubts, further, companions)
+    return _chosen_faces(root, main, choices, models, candidates=candidates, further=further, workers=workers)._replace(
+        candidates=candidates, doubts=doubts, further=further, companions=companions
+    )
+
+
+def _chosen_faces(
+    root: str,
+    main: MainFaces,
+    choices: Table,
+    models: tuple[FaceDetector, Sequence[FaceEmbedder]],
+    *,
+    candidates: Table,
+    further: Sequence[Table],
+    workers: Workers,
+) -> ChosenFaces:
+    """The tables of faces and embeddings in which the chosen faces stand; further: embeddings of `doubts`."""
+    detector, embedders = models
     faces = build(
         root,
         "faces",
@@ -133,7 +152,7 @@ def choose_faces(
         )
         for table, of_further, embedder in zip(main.embeddings, further, embedders, strict=True)
     ]
-    return ChosenFaces(faces, embeddings, candidates, doubts, further, companions)
+    return ChosenFaces(faces, embeddings)
 
 
 def _doubts(root: str, candidates: Table, found: PersonTables, workers: Workers) -> Table:
@@ -177,6 +196,7 @@ def _choices(
             "rates": FitRates(FALSE_LINKS, rates.outlier, rates.outlier_frr, rates.lenient),
             "misplaced": rates.misplaced,
             "support": rates.support,
+            **({"groups": found.grouped} if found.grouped else {}),
         },
         workers=workers,
         unhashed={

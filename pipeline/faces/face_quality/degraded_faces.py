@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.faces.embed import check_embeddings
 from pipeline.faces.face_quality.degradations import STEPS
 from pipeline.faces.face_quality.quality_model import FaceQualityModel
 from pipeline.faces.picture import Image
@@ -66,7 +67,10 @@ def degraded_shard(
         else pa.array(np.concatenate([quality_model(block) for block in blocks]), pa.float32()),
     ]
     x = [np.concatenate([embedder(block) for block in blocks]) for embedder in embedders]
-    norms = [np.linalg.norm(rows, axis=1) for rows in x]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        norms = [np.linalg.norm(rows, axis=1) for rows in x]
+    for embedder, norm in zip(embedders, norms, strict=True):
+        check_embeddings(norm, pa.chunked_array([columns[0]]), embedder)
     columns += [pa.array(norm, pa.float32()) for norm in norms]
     for rows, norm in zip(x, norms, strict=True):
         columns.append(vector_column((rows / np.maximum(norm, 1e-12)[:, None]).astype(np.float16)))

@@ -1,4 +1,4 @@
-"""GIF, AVIF and JPEG 2000, which Pillow decodes, and the few JPEGs that simplejpeg refuses.
+"""GIF, AVIF, HEIC and JPEG 2000, which Pillow decodes, and the few JPEGs that simplejpeg refuses.
 
 Pillow is told the format, so that none of its fifty others is tried on a damaged file.
 """
@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 import PIL.AvifImagePlugin
+import PIL.ExifTags
 import PIL.Image
 import PIL.ImageOps
 from numpy.typing import NDArray
 
+from pipeline.faces.picture_formats import heic
 from pipeline.faces.picture_formats.pixels import BLOCK_PIXELS, MAX_PIXELS, Image, UnreadablePhoto, check_size, to_bgr8
 
 # Bytes that a pixel takes while a picture of a format is decoded: Pillow stores colours in four channels of 8 bits;
-# OpenJPEG decodes to four bytes a channel, and AVIF may have 16 bits.
-PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "JPEG2000": 12}
+# OpenJPEG decodes to four bytes a channel, and AVIF and HEIC may have 16 bits.
+PIXEL_BYTES = {"GIF": 4, "AVIF": 8, "HEIF": 8, "JPEG2000": 12}
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "JPEG2000", "PPM")
+SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations of pictures that lie on their side
 ALPHA_MODES = {"LA", "La", "PA", "RGBA", "RGBa"}
 DRAFT_MODE = "RGB"
 PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # shards are made in parallel already
@@ -53,6 +57,21 @@ def size_of(data: bytes, format_name: str) -> tuple[int, int]:
     with _open(data, format_name) as picture:
         width, height = picture.size
         return width, height
+
+
+def upright_size(file: str) -> tuple[int, int] | None:
+    """Width and height of the picture in a file as decode() would turn it; None where its header cannot be read.
+
+    No pixel is decoded, and of most formats only the first bytes are read.
+    """
+    try:
+        formats = (*PHOTO_FORMATS, "HEIF") if heic.is_installed() else PHOTO_FORMATS
+        with PIL.Image.open(file, formats=formats) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(PIL.ExifTags.Base.Orientation, 1) in SIDEWAYS
+    except Exception:  # noqa: BLE001  on damaged bytes a decoder raises anything
+        return None
+    return (height, width) if turned else (width, height)
 
 
 @contextmanager

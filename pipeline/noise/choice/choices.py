@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.noise.calibration import read_calibration
 from pipeline.noise.choice.consensus import FitRates, better_faces, fit_of_faces
 from pipeline.noise.choice.other_identities import MatchRates, matches_elsewhere
 from pipeline.noise.choice.shard_faces import Choice, Rows, ShardFaces
+from pipeline.noise.groups.calibrations import Calibrations, read_calibrations
 from pipeline.noise.person_gallery import read_persons
 from pipeline.noise.scores.fusion import Calibration, all_impostor_stats
 from pipeline.tables.columns import non_null, read_vectors, texts
@@ -54,20 +54,23 @@ def choice_shard(
     rates: Sequence[float],
     misplaced: float,
     support: float,
+    groups: Sequence[Shard] | None = None,
     memory_bytes: int | None = None,
 ) -> pa.Table:
     """The choices of one shard of photos. persons: all shards of the persons table.
 
     norms: for each embedder the median norm of all main faces; a further face whose norm is not within the factor
     MAX_NORM_RATIO of it is left out: blurred faces are like each other.
-    rates: the FitRates. misplaced, support: see MatchRates. memory_bytes: of the blocks of the search.
+    rates: the FitRates. misplaced, support: see MatchRates. groups: the GroupShards, if identities have groups: a face
+    is compared with its identity's person by the group's calibration. memory_bytes: of the blocks of the search.
     """
     doubts = read_shard(root, part.doubts, ["face_id", "identity", "photo"])
     if not len(doubts):
         return CHOICES.empty_table()
-    score_calibration = read_calibration(root, calibration)
+    calibrations = read_calibrations(root, calibration, groups)
+    score_calibration = calibrations.whole
     faces = _read_faces(root, part, doubts, norms, score_calibration)
-    chosen, without = _by_identity(faces, score_calibration, FitRates(*rates))
+    chosen, without = _by_identity(faces, calibrations, FitRates(*rates))
     gallery, limits = read_persons(root, persons, calibration), MatchRates(misplaced, support)
     elsewhere = matches_elsewhere(faces, without, gallery, score_calibration, limits, memory_bytes=memory_bytes)
     rows = [c for c in (*chosen, *elsewhere) if faces.further[c.row]]
@@ -86,12 +89,15 @@ def choice_shard(
     )
 
 
-def _by_identity(faces: ShardFaces, calibration: Calibration, rates: FitRates) -> tuple[list[Choice], Rows]:
+def _by_identity(faces: ShardFaces, calibrations: Calibrations, rates: FitRates) -> tuple[list[Choice], Rows]:
     """The choices by the photos' own identities, and the faces of the photos none of whose faces fits there."""
     chosen: list[Choice] = []
     without: list[Rows] = [np.empty(0, np.int64)]
+    group = calibrations.numbers(pa.array(faces.identities, pa.string()))
     for rows in faces.of_identities():
-        fit = fit_of_faces(faces.of_identity(rows), calibration, rates)
+        of_identity, number = faces.of_identity(rows), group[faces.photo[rows]]
+        of_identity = of_identity._replace(vectors=calibrations.vectors(of_identity.vectors, number))
+        fit = fit_of_faces(of_identity, calibrations.of(int(number[0])), rates)
         if fit is None:  # without a person of the identity no photo can be said to be of another one
             continue
         photo, further = faces.photo[rows], faces.further[rows]

@@ -48,16 +48,23 @@ class _Data(NamedTuple):
 
 
 def fit_mixture(
-    scores: Floats, others: NDArray[Any], identity: NDArray[Any], curve: FarCurve, *, start: float
+    scores: Floats,
+    others: NDArray[Any],
+    identity: NDArray[Any],
+    curve: FarCurve,
+    *,
+    start: float,
+    min_faces: int = MIN_FACES,
 ) -> ScoreMixture | None:
     """The mixture that fits n faces' scores with the person of their identity; None: none can be told.
 
     There are too few faces, or many score where neither hard photos nor people who look alike can be excluded.
 
     others [n]: how many other faces the person has; identity [n]: numbers from 0; curve: the FAR curve of the score;
-    start: about the mean of genuine scores, such as the median score of the faces in persons.
+    start: about the mean of genuine scores, such as the median score of the faces in persons; min_faces: with fewer
+    nothing is fitted.
     """
-    if len(scores) < MIN_FACES or len(np.unique(identity)) < MIN_IDENTITIES:
+    if len(scores) < min_faces or len(np.unique(identity)) < MIN_IDENTITIES:
         return None
     data = _Data(scores, 1.0 / np.clip(others, 1, MANY_OTHERS), identity, impostor_density(curve, scores))
     mixture, alike_faces = _fit(data, curve, start=start, alike=True)

@@ -4,7 +4,7 @@ They are fitted to a sample of fixed size, so that the cost does not grow with t
 hashes of their names, as in the calibration. A mixture that cannot be fitted has no row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.noise.outliers.fit_mixture import fit_mixture
-from pipeline.noise.outliers.score_mixture import ScoreMixture
+from pipeline.noise.outliers.fit_mixture import MIN_FACES, fit_mixture
+from pipeline.noise.outliers.score_mixture import ScoreMixture, noise_probabilities
 from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.score_norm import Floats
 from pipeline.tables.columns import Mask
@@ -42,6 +42,11 @@ class PersonScores(NamedTuple):
     counted: Mask  # [n] the face is neither a duplicate nor of a further person, which is no noise
     fused: Floats  # [n] score with the person
     by_embedder: list[Floats]  # of each [n], likewise
+
+    def select(self, faces: Mask) -> "PersonScores":
+        """Some of the faces [n]; of an identity all or none."""
+        numbers = (self.row[faces], self.identity[faces], self.others[faces])
+        return PersonScores(*numbers, self.counted[faces], self.fused[faces], [z[faces] for z in self.by_embedder])
 
 
 def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calibration: Calibration) -> PersonScores:
@@ -75,37 +80,82 @@ def person_scores(clusters: pa.Table, copies: pa.Table, persons: pa.Table, calib
     return PersonScores(row, identity, size[identity] - member, counted, fused[row], [e[row] for e in z])
 
 
+def outlier_probabilities(scored: PersonScores, mixtures: Mapping[int, ScoreMixture], rows: int) -> list[Floats]:
+    """The probability [rows] that each face of a shard is an outlier, and the lowest by the embedders' own scores.
+
+    scored: the shard's faces with a score. Other faces have nan, and so have all faces without a mixture of the fused
+    score. mixtures: by embedder, -1: of the fused score. Where that of an embedder is missing, the lowest is 0.
+    """
+    columns: list[Floats] = [np.full(rows, np.nan), np.full(rows, np.nan)]
+    if -1 not in mixtures or not len(scored.row):
+        return columns
+    one = len(scored.by_embedder) == 1  # whose own score is the fused score, but for its scale
+    scores = {-1: scored.fused, **({} if one else dict(enumerate(scored.by_embedder)))}
+    p = {
+        e: noise_probabilities(mixtures[e], z, scored.others, scored.identity, scored.counted)
+        for e, z in scores.items()
+        if e in mixtures
+    }
+    columns[0][scored.row] = p[-1]
+    columns[1][scored.row] = np.minimum.reduce(list(p.values())) if len(p) == len(scores) else 0.0
+    return columns
+
+
 def mixture_shard(part: Sequence[tuple[Shard, Shard, Shard]], *, root: str, calibration: Shard) -> pa.Table:
     """The mixtures of a data set. part: for each shard of the data set those of clusters, copies and persons."""
     score_calibration = read_calibration(root, calibration)
-    drawn = _draw_identities(root, [persons for _, _, persons in part])
-    sample = pa.concat_tables([_sample(root, shards, drawn, score_calibration) for shards in part])
-    sample = sample.sort_by([("identity", "ascending"), ("face_id", "ascending")])  # in any shards the same sums
-    identity = sample["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
-    others, member = sample["others"].to_numpy(), sample["member"].to_numpy()
-    curves = {-1: score_calibration.fused_curve}
-    if len(score_calibration.far_curves) > 1:  # the score of a single embedder is the fused score, but for its scale
-        curves |= dict(enumerate(score_calibration.far_curves))
-    rows = []
-    for embedder, curve in curves.items():
-        scores = sample[f"score{embedder}"].to_numpy()
-        start = float(np.median(scores[member])) if member.any() else 0.0
-        mixture = fit_mixture(scores, others, identity, curve, start=start)
-        if mixture is not None:
-            rows.append({"embedder": embedder, **{name: getattr(mixture, name) for name in PARAMETERS}})
+    drawn = lowest_hashes(identities_with_persons(root, [persons for _, _, persons in part]))
+    mixtures = fit_mixtures(sampled_scores(root, part, drawn, score_calibration), score_calibration)
+    rows = [{"embedder": e, **{name: getattr(m, name) for name in PARAMETERS}} for e, m in mixtures.items()]
     return pa.Table.from_pylist(rows, schema=MIXTURE)
 
 
-def _draw_identities(root: str, persons: Sequence[Shard]) -> pa.Array:
-    """The names of the sample's identities."""
+def fit_mixtures(sample: pa.Table, calibration: Calibration, *, min_faces: int = MIN_FACES) -> dict[int, ScoreMixture]:
+    """The mixtures that fit a sample of sampled_scores(): -1 of the fused score, and with two embedders 0 and 1.
+
+    One that cannot be fitted is left out; min_faces: see fit_mixture().
+    """
+    identity = sample["identity"].combine_chunks().dictionary_encode().indices.to_numpy()
+    others, member = sample["others"].to_numpy(), sample["member"].to_numpy()
+    curves = {-1: calibration.fused_curve}
+    if len(calibration.far_curves) > 1:  # the score of a single embedder is the fused score, but for its scale
+        curves |= dict(enumerate(calibration.far_curves))
+    mixtures = {}
+    for embedder, curve in curves.items():
+        scores = sample[f"score{embedder}"].to_numpy()
+        start = float(np.median(scores[member])) if member.any() else 0.0
+        mixture = fit_mixture(scores, others, identity, curve, start=start, min_faces=min_faces)
+        if mixture is not None:
+            mixtures[embedder] = mixture
+    return mixtures
+
+
+def identities_with_persons(root: str, persons: Sequence[Shard]) -> list[str]:
+    """The names of the identities whose faces are scored with a person: see person_scores()."""
     names: list[str] = []
     for shard in persons:
         rows = read_shard(root, shard, ["identity", "cluster", "size", "of"])
         several = pc.and_(pc.greater(rows["size"], 1), pc.greater(rows["of"], 2))
         several = pc.and_(pc.equal(rows["cluster"], 0), several)
         names += rows["identity"].filter(several).to_pylist()
+    return names
+
+
+def lowest_hashes(names: Sequence[str]) -> pa.Array:
+    """The IDENTITIES names with the lowest hashes."""
     key = {name: blake2b(name.encode("utf-8", "surrogateescape")).digest() for name in names}
     return pa.array(sorted(names, key=key.__getitem__)[:IDENTITIES], pa.string())
+
+
+def sampled_scores(
+    root: str, part: Sequence[tuple[Shard, Shard, Shard]], drawn: pa.Array, calibration: Calibration
+) -> pa.Table:
+    """The scored faces of the drawn identities, at most FACES of each, in one order however they lie in shards.
+
+    part: for each shard of the data set those of clusters, copies and persons.
+    """
+    sample = pa.concat_tables([_sample(root, shards, drawn, calibration) for shards in part])
+    return sample.sort_by([("identity", "ascending"), ("face_id", "ascending")])
 
 
 def _sample(root: str, shards: tuple[Shard, Shard, Shard], drawn: pa.Array, calibration: Calibration) -> pa.Table:

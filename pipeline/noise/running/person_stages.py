@@ -8,6 +8,8 @@ from pipeline.noise.calibration import CALIBRATION, calibration_shard, read_cali
 from pipeline.noise.clusters import ABSORB_FAR, CLUSTERS, FALSE_LINKS, cluster_shard
 from pipeline.noise.copies import CANDIDATE_FAR, COPIES, copy_shard
 from pipeline.noise.face_quality.quality import RECALIBRATED, QualityTables, build_quality, weak_share
+from pipeline.noise.groups.calibrations import GroupShards
+from pipeline.noise.groups.group_calibration import GROUP_CALIBRATION, group_calibration_shard
 from pipeline.noise.persons import LARGE_SECOND_PERSON, SECOND_PERSON, person_shard, persons_schema
 from pipeline.noise.policy import Rates
 from pipeline.noise.running.stage_run import References, StageRun
@@ -24,6 +26,8 @@ class PersonTables(NamedTuple):
     copies: Table
     clusters: Table
     persons: Table
+    group_calibration: Table | None = None  # None: without groups
+    grouped: GroupShards | None = None  # likewise
 
 
 def find_persons(
@@ -33,17 +37,18 @@ def find_persons(
     *,
     references: References = (),
     quality: QualityTables | None = None,
+    groups: Table | None = None,
     workers: Workers = None,
 ) -> PersonTables:
     """The first stages of find_noise() alone, which finds their tables where faces and embeddings are the same."""
     run = StageRun(root, faces, embeddings, (), Rates(), workers, None, build_table)
-    return build_persons(run, references, quality)[1]
+    return build_persons(run, references, quality, groups)[1]
 
 
 def build_persons(
-    run: StageRun, references: References, quality: QualityTables | None
+    run: StageRun, references: References, quality: QualityTables | None, groups: Table | None = None
 ) -> tuple[StageRun, PersonTables]:
-    """The first stages; with a table of qualities the run has it from then on."""
+    """The first stages; with a table of qualities or of groups the run has it from then on."""
     table = _calibration(run, references)
     if quality:
         qualities = build_quality(run.make, quality, run.faces, run.embeddings, calibration=table.shards[0])
@@ -52,9 +57,19 @@ def build_persons(
             table = _calibration(run, references)
     calibration = table.shards[0]
     copies = _copies(run, calibration)
+    of_groups = None
+    if groups:
+        of_groups = _group_calibration(run, groups, calibration)
+        run = replace(run, groups=GroupShards(groups.shards[0], of_groups.shards[0]))
+    clusters, persons = cluster_persons(run, calibration, copies)
+    return run, PersonTables(table, copies, clusters, persons, of_groups, run.groups)
+
+
+def cluster_persons(run: StageRun, calibration: Shard, copies: Table) -> tuple[Table, Table]:
+    """The tables clusters and persons."""
     clusters = _clusters(run, calibration, copies)
     dims = vector_lengths(read_calibration(run.root, calibration))
-    return run, PersonTables(table, copies, clusters, _persons(run, calibration, dims, copies, clusters))
+    return clusters, _persons(run, calibration, dims, copies, clusters)
 
 
 def vector_lengths(calibration: Calibration) -> tuple[int, ...]:
@@ -72,6 +87,14 @@ def _calibration(run: StageRun, references: References) -> Table:
     )
 
 
+def _group_calibration(run: StageRun, groups: Table, calibration: Shard) -> Table:
+    params: dict[str, Any] = {"groups": groups.shards[0], "calibration": calibration}
+    if run.quality:
+        params["quality"] = run.quality[0].shards
+    parts = [run.all_embeddings()]
+    return run.make("group_calibration", group_calibration_shard, parts, schema=GROUP_CALIBRATION, params=params)
+
+
 def _copies(run: StageRun, calibration: Shard) -> Table:
     params = {"calibration": calibration, "alike": CANDIDATE_FAR, "least": run.rates.same_picture}
     parts = list(zip(run.faces.shards, zip(*run.all_embeddings(), strict=True), strict=True))
@@ -80,11 +103,12 @@ def _copies(run: StageRun, calibration: Shard) -> Table:
 
 def _clusters(run: StageRun, calibration: Shard, copies: Table) -> Table:
     params = {"calibration": calibration, "link": FALSE_LINKS, "join": run.rates.outlier, "absorb": ABSORB_FAR}
+    params = run.grouped(params)
     parts = run.parts_of(copies, *run.quality, embeddings=True)
     return run.make("clusters", cluster_shard, parts, schema=CLUSTERS, version=3, params=params)
 
 
 def _persons(run: StageRun, calibration: Shard, dims: tuple[int, ...], copies: Table, clusters: Table) -> Table:
-    params = {"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON}
+    params = run.grouped({"calibration": calibration, "few": SECOND_PERSON, "many": LARGE_SECOND_PERSON})
     parts = run.parts_of(copies, clusters, *run.quality, embeddings=True)
     return run.make("persons", person_shard, parts, schema=persons_schema(dims), params=params)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import schema
+from pipeline.noise.groups.calibrations import GroupShards
 from pipeline.noise.policy import Rates
 from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.tables.build import Workers
@@ -29,6 +30,7 @@ class StageRun:
     memory_bytes: int | None
     build: Callable[..., Table]
     quality: tuple[Table, ...] = ()  # the table of qualities, where there is one
+    groups: GroupShards | None = None  # None: all identities are scored by the calibration of the whole population
 
     def make(
         self,
@@ -53,6 +55,10 @@ class StageRun:
             unhashed={"root": self.root, **(unhashed or {})},
             workers=self.workers,
         )
+
+    def grouped(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of a stage that scores identities by their groups: with the groups, where there are any."""
+        return params | {"groups": self.groups} if self.groups else params
 
     def all_embeddings(self) -> tuple[list[Shard], ...]:
         """For each embedder all shards of embeddings."""

@@ -48,11 +48,11 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibrati
         return calibrate_few_identities(x, identity=identity)
     models = tuple(impostor_model(rows) for rows in x)
     vectors = [as_double(impostor_stats(rows, model)) for rows, model in zip(x, models, strict=True)]
-    faces = [_without_own_identity(v, identity) for v in vectors]
-    impostors, within = _summarise(faces, identity)
+    faces = [without_own_identity(v, identity) for v in vectors]
+    impostors, within = summarise_pairs(faces, identity)
     genuine = fit_genuine_pairs(impostors, within)
     all_weights = np.vstack([np.eye(len(x)), genuine.weights])
-    *curves, fused = (fit_far_curve(_highest(faces, identity, impostors.n, w), impostors.n) for w in all_weights)
+    *curves, fused = (fit_far_curve(highest_scores(faces, identity, impostors.n, w), impostors.n) for w in all_weights)
     spread = _spread(faces, identity, np.array(genuine.weights))
     basis = CalibrationBasis(identities, 0, len(identity), identities, impostors.n, spread)
     return Calibration(
@@ -67,7 +67,7 @@ def _spread(faces: Sequence[FaceVectors], identity: NDArray[Any], weights: Float
         rows = np.flatnonzero(identity % QUARTERS == quarter)
         part, of = [take_rows(f, rows) for f in faces], identity[rows]
         n = int((of[:, None] != of[None]).sum()) // 2
-        thresholds.append(threshold_at_far(fit_far_curve(_highest(part, of, n, weights), n), SPREAD_FAR))
+        thresholds.append(threshold_at_far(fit_far_curve(highest_scores(part, of, n, weights), n), SPREAD_FAR))
     return round(float(np.std(thresholds, ddof=1) / np.sqrt(QUARTERS)), 6)
 
 
@@ -80,7 +80,7 @@ def impostor_model(x: NDArray[Any]) -> ImpostorModel:
     return ImpostorModel(np.round(mean, 9), np.round(second - np.outer(mean, mean), 9))
 
 
-def _without_own_identity(faces: FaceVectors, identity: NDArray[Any]) -> FaceVectors:
+def without_own_identity(faces: FaceVectors, identity: NDArray[Any]) -> FaceVectors:
     """The sample's faces with impostor statistics that exclude each face's own identity.
 
     The impostor model was made from these faces; faces scored later are not in it, so these must not be either.
@@ -111,7 +111,7 @@ def _pairs(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> Iterator[tup
         yield scores, (identity[rows, None] == identity[None, from_start])[later]
 
 
-def _summarise(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[ImpostorPairs, Floats]:
+def summarise_pairs(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[ImpostorPairs, Floats]:
     """Number, mean and covariance of the impostor pairs, and the scores [m, e] of the pairs within identities."""
     n, total = 0, np.zeros(len(faces))
     squares: Floats = np.zeros((len(faces), len(faces)))
@@ -125,7 +125,7 @@ def _summarise(faces: Sequence[FaceVectors], identity: NDArray[Any]) -> tuple[Im
     return ImpostorPairs(n, mean, (squares - n * np.outer(mean, mean)) / max(n - 1, 1)), np.concatenate(within)
 
 
-def _highest(faces: Sequence[FaceVectors], identity: NDArray[Any], n: int, weights: Floats) -> Floats:
+def highest_scores(faces: Sequence[FaceVectors], identity: NDArray[Any], n: int, weights: Floats) -> Floats:
     """The highest weighted scores of the n impostor pairs, at least the share FARS[0] of them.
 
     The lower limit is estimated on the first block; if it leaves too few scores, the pass is repeated with a lower one.

@@ -49,10 +49,15 @@ def fit_far_curve(scores: Floats, pairs: int) -> FarCurve:
     partly sorted in place. The highest 0.01 of the scores is not used, because it holds the pairs of one person under
     two identities, which are genuine.
     """
+    return fit_quantiles(far_quantiles(scores, pairs))
+
+
+def far_quantiles(scores: Floats, pairs: int) -> Floats:
+    """The scores [len(FARS)] that the shares FARS of at least two impostor pairs reach; parameters as above."""
     place = (pairs - 1) * (1 - FARS) - (pairs - len(scores))  # of the quantiles in the sorted scores
     low = place.astype(int)
     scores.partition(np.unique([low, low + 1]))
-    return fit_quantiles(scores[low] + (place - low) * (scores[low + 1] - scores[low]))
+    return np.asarray(scores[low] + (place - low) * (scores[low + 1] - scores[low]))
 
 
 def fit_quantiles(quantiles: Floats) -> FarCurve:
@@ -62,3 +67,10 @@ def fit_quantiles(quantiles: Floats) -> FarCurve:
     if c < 0:  # a parabola that opens downwards would give lower thresholds for small FARs
         (b, a), c = np.polyfit(u, quantiles, 1), 0.0
     return FarCurve(round(float(a), 6), round(float(b), 6), round(float(c), 6))
+
+
+def fit_line(quantiles: Floats, c: float) -> tuple[float, float]:
+    """a and b of the curve of curvature c through the scores [len(FARS)] that the shares FARS of pairs reach."""
+    u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
+    b, a = np.polyfit(u, quantiles - c * u * u, 1)
+    return float(a), float(b)

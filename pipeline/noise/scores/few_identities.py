@@ -6,7 +6,6 @@ pairs of persons there are. Everything is computed on all pairs at once, so the 
 """
 
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.noise.linkage import average_linkage
 from pipeline.noise.scores.basis import CalibrationBasis
-from pipeline.noise.scores.far_curve import FARS, FarCurve, fit_quantiles, threshold_at_far
+from pipeline.noise.scores.far_curve import FARS, FarCurve, fit_line, fit_quantiles, threshold_at_far
 from pipeline.noise.scores.fusion import Calibration, fuse
 from pipeline.noise.scores.genuine_pairs import GenuinePairs, ImpostorPairs, fit_few_genuine_pairs
 from pipeline.noise.scores.person_pairs import PersonPairs, pair_rows, person_pairs, rough_persons
@@ -144,10 +143,9 @@ def _curve(scores: Floats, weight: Floats) -> FarCurve:
 
 def _shrunk(quantiles: Floats, pairs: float) -> FarCurve:
     """The curve through the scores at FARS, as far as so many pairs show it; its curvature is shrunk, too."""
-    u = np.array([NormalDist().inv_cdf(1 - far) for far in FARS])
     c = _towards(ASSUMED_CURVE.c, fit_quantiles(quantiles).c, pairs / CURVATURE_PAIRS)
-    b, a = np.polyfit(u, quantiles - c * u * u, 1)
-    a, b = (_towards(p, m, pairs / PRIOR_PAIRS) for p, m in zip(ASSUMED_CURVE, (float(a), float(b)), strict=False))
+    line = fit_line(quantiles, c)
+    a, b = (_towards(p, m, pairs / PRIOR_PAIRS) for p, m in zip(ASSUMED_CURVE, line, strict=False))
     return FarCurve(round(a, 6), round(b, 6), round(c, 6))
 
 

@@ -80,11 +80,12 @@ def mean_photo_scores(
     impostor deviation of an average face.
     """
     scores = []
-    for one, two, (mean, covariance) in zip(a, b, calibration.impostors, strict=True):
+    for one, two, (mean, covariance, shift) in zip(a, b, calibration.impostors, strict=True):
         deviation = np.sqrt((covariance**2).sum() + mean @ covariance @ mean)
         one, two = one.astype(np.float64), two.astype(np.float64)
         blocks = [slice(start, start + BLOCK) for start in range(0, len(i), BLOCK)]
         cosines = [np.einsum("nd,nd->n", one[i[rows]], two[j[rows]]) for rows in blocks]
         offset = (one @ mean)[i] + (two @ mean)[j]
-        scores.append((np.concatenate([np.empty(0), *cosines]) - offset / 2) / deviation)
+        z = (np.concatenate([np.empty(0), *cosines]) - offset / 2) / deviation
+        scores.append(z + shift if shift else z)
     return fuse(scores, calibration.weights)

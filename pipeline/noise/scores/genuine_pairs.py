@@ -53,6 +53,15 @@ def fit_genuine_pairs(impostors: ImpostorPairs, within: Floats) -> GenuinePairs:
     return _rounded(weights, mean, deviation, share)
 
 
+def genuine_distribution(impostors: ImpostorPairs, within: Floats, weights: Floats) -> tuple[float, float]:
+    """Mean and deviation of the fused scores of genuine pairs, with given weights [e] of the embedders.
+
+    within: the scores [m, e] of at least MIN_WITHIN pairs within identities.
+    """
+    mean1, cov1, _ = _fit_mixture(within, impostors.mean, impostors.covariance + RIDGE * np.eye(within.shape[1]))
+    return float(weights @ mean1), float(np.sqrt(weights @ cov1 @ weights))
+
+
 def fit_few_genuine_pairs(impostors: ImpostorPairs, within: Floats, *, identities: int) -> GenuinePairs:
     """The same where there are few identities or few pairs within them: fitted values are shrunk towards assumptions.
 

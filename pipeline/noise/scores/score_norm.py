@@ -21,10 +21,14 @@ FEW_ROWS = 512  # for fewer rows, factorising the covariance takes longer than i
 
 
 class ImpostorModel(NamedTuple):
-    """Mean [d] and covariance [d, d] of one embedder's unit vectors of many people's faces."""
+    """Mean [d] and covariance [d, d] of one embedder's unit vectors of many people's faces.
+
+    shift: is added to all scores; it brings those of one group of people to the FAR curve of all (scores/pooling.py).
+    """
 
     mean: Floats
     covariance: Floats
+    shift: float = 0.0
 
 
 class FaceVectors(NamedTuple):
@@ -51,6 +55,8 @@ def impostor_stats(x: NDArray[Any], impostors: ImpostorModel) -> FaceVectors:
             projected = dtrmm(1.0, factor, block.T, lower=1, trans_a=1)
             variance = np.einsum("dn,dn->n", projected, projected)
         deviation[start : start + BLOCK] = np.sqrt(np.maximum(variance, MIN_DIVISOR))
+    if impostors.shift:  # (cosine - mean) / deviation rises by the shift
+        mean -= impostors.shift * deviation
     return FaceVectors(x, mean, deviation)
 
 
@@ -101,8 +107,13 @@ def leave_one_out_scores(faces: FaceVectors, impostors: ImpostorModel) -> Floats
     length = np.sqrt(np.maximum(total @ total - 2 * with_total + squared, MIN_DIVISOR))
     total_covariance = impostors.covariance @ total
     variance = (total @ total_covariance - 2 * (x @ total_covariance) + faces.impostor_deviation**2) / length**2
-    others_mean = (faces.impostor_mean.sum() - faces.impostor_mean) / length
+    means = faces.impostor_mean
+    if impostors.shift:  # the means without it: only these add up to the mean of the sum
+        means = means + impostors.shift * faces.impostor_deviation
+    others_mean = (means.sum() - means) / length
     cosines = (with_total - squared) / length  # of each face with the mean of the others
     z = (cosines - others_mean) / np.sqrt(np.maximum(variance, MIN_DIVISOR))
+    if impostors.shift:
+        z += impostors.shift
     z += (cosines - faces.impostor_mean) / faces.impostor_deviation
     return np.asarray(np.round(0.5 * z, DECIMALS))

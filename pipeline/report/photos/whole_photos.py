@@ -61,7 +61,7 @@ def photo_script(photos: Mapping[str, str]) -> str:
     """HTML of the data from which the page's script shows the whole photo of an enlarged face; "" for no photos."""
     if not photos:
         return ""
-    data = json.dumps(dict(photos), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(dict(photos), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="whole-photos">{data}</script>'
 
 

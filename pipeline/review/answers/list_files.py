@@ -71,6 +71,7 @@ def _photos(text: str) -> Iterator[Reading]:
     words = columns(text)
     paths = [word for word in words if _is_path(word)]
     if not paths:
+        yield from _photos_without_folders(text, words)
         return
     if len(words) >= 3 and len(paths) == 1 and all(NUMBER.fullmatch(w) for w in words if w not in paths):
         place = words.index(paths[0])  # an .lst: the label is the column after the path, or the second one
@@ -87,6 +88,14 @@ def _photos(text: str) -> Iterator[Reading]:
         yield Reading("/".join(washed.groups()), None)
     else:
         yield from _photos_between_blanks(text, words)
+
+
+def _photos_without_folders(text: str, words: Sequence[str]) -> Iterator[Reading]:
+    """The ways to read a line whose photo has no folder, as in the lists of FaceScrub's noise and of CelebA."""
+    if SUFFIX.search(text) and "\t" not in text:
+        yield Reading(text, None)
+    if len(words) == 2 and SUFFIX.search(words[0]):
+        yield Reading(words[0], words[1])
 
 
 def _photos_between_blanks(text: str, words: Sequence[str]) -> Iterator[Reading]:

@@ -2,10 +2,12 @@
 
 A list may begin with other folders than the data, have another suffix, or leave out the face's number in the picture.
 One idea: of the photos that share folder and file name with a line, it names those that agree with it in most folders,
-so a full path names one photo, and `folder/photo` every photo of that name.
+so a full path names one photo, and `folder/photo` every photo of that name. A photo without a folder names the one of
+that name; where the data has several, it names none.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,9 +38,13 @@ class ListedPhotos:
             elif same_name != i:
                 self._by_name[_short(folded_path(reading.name))] = [same_name, i]
         self._best = [0] * len(self._readings)
+        without_folder: Counter[int] = Counter()  # the number of photos of that name
         for key in keys:
             for i, agreement in self._agreements(key):
                 self._best[i] = max(self._best[i], agreement)
+                without_folder[i] += _has_no_folder(self._readings[i].name)
+        for i, photos in without_folder.items():
+            self._best[i] *= photos < 2
         self._chosen = bytearray(len(self._readings))
         self.match = self._match(lines)
 
@@ -75,7 +81,8 @@ class ListedPhotos:
     def _named(self, folded: str) -> Sequence[int]:
         """The readings with the folder and the file name of a folded path."""
         found = self._by_name.get(_short(folded), [])
-        return [found] if isinstance(found, int) else found
+        alone = self._by_name.get(folded.rpartition("/")[2], []) if "/" in folded else []
+        return [i for named in (found, alone) for i in ([named] if isinstance(named, int) else named)]
 
 
 def identity_finder(identities: Iterable[str]) -> Callable[[str], str | None]:
@@ -83,6 +90,10 @@ def identity_finder(identities: Iterable[str]) -> Callable[[str], str | None]:
     exact = set(identities)
     folded = {folded_name(identity): identity for identity in sorted(exact)}
     return lambda name: name if name in exact else folded.get(folded_name(name))
+
+
+def _has_no_folder(name: str) -> bool:
+    return "/" not in plain_path(name)
 
 
 def _short(path: str) -> str:

@@ -39,7 +39,8 @@ class ListDecisions(NamedTuple):
     known: int  # listed photos, identities or pairs that are in the data
     unknown: Sequence[str]  # the names of those that are not
     removed: int = 0  # photos that are kept now, and that these verdicts remove
-    class_numbers: Sequence[str] = ()  # numbers in place of identities, which are no identities of the data
+    # numbers in place of identities, which are no identities of the data and do not stand for one of them each
+    class_numbers: Sequence[str] = ()
 
 
 class RecordedList(NamedTuple):
@@ -53,7 +54,8 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
     """The verdicts of lists on a refinement's photos and identities. says: what the lists state, one of SAYS.
 
     right: a listed photo shows its claimed identity, or the identity beside it in the list; every other photo of the
-    data does not show its claimed identity. Class numbers beside photos are passed over.
+    data does not show its claimed identity. Class numbers beside photos are passed over; where each stands for one
+    claimed identity they say nothing else.
     wrong: a listed photo does not show its claimed identity.
     same: the two identities of a line are one person.
     go: the listed identities are removed as overlapping the test sets that the list was made for.
@@ -139,9 +141,12 @@ def _about_photos(
     numbers = {other for other in others if whole_number(other) is not None and find(other) is None}
     verdicts: list[ListVerdict] = []
     removed = 0
+    numbered: set[tuple[str, str]] = set()
     for photo in _claimed_photos(refinement):
         reading = listed.reading_of(photo.key)
         identity = reading.other if reading is not None and right else None  # the one beside the photo in the list
+        if identity is not None and identity in numbers:
+            numbered.add((identity, photo.claimed))
         identity = None if identity is None or identity in numbers else find(identity) or identity
         stays = right and reading is not None and identity in (None, photo.claimed)
         if reading is not None or right:
@@ -150,7 +155,9 @@ def _about_photos(
             removed += not stays and identity is None and photo.is_kept
         if identity is not None and not stays:
             verdicts.append(ListVerdict(finding_ref("misplaced", photo.face_id, identity, medoids), "yes"))
-    return ListDecisions(verdicts, len(listed.match.readings), listed.match.unknown, removed, sorted(numbers))
+    one_each = len(numbered) == len({number for number, _ in numbered}) == len({claimed for _, claimed in numbered})
+    unclear = [] if one_each else sorted(numbers)
+    return ListDecisions(verdicts, len(listed.match.readings), listed.match.unknown, removed, unclear)
 
 
 def _about_pairs(lines: Sequence[Line], find: Callable[[str], str | None], medoids: Mapping[str, str]) -> ListDecisions:

@@ -51,7 +51,7 @@ class AnswerCursor(NamedTuple):
         recent = sorted((i, t.isoformat()) for i, t in times.items() if t >= until - MAX_DELAY)
         newest = max([self.newest_id, *read])
         count = self.on_server if on_server is None else on_server
-        return json.dumps({"at": until.isoformat(), "seen": recent, "last": newest, "of": count})
+        return json.dumps({"at": until.isoformat(), "seen": recent, "last": newest, "of": count}, allow_nan=False)
 
     @classmethod
     def read(cls, text: str) -> "AnswerCursor":

@@ -100,7 +100,7 @@ def answered_since(since: datetime | None) -> str:
     filters = [_filter("total_annotations", "Number", 0)]
     if since:
         filters.append(_filter("updated_at", "Datetime", since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
-    return json.dumps({"filters": {"conjunction": "and", "items": filters}})
+    return json.dumps({"filters": {"conjunction": "and", "items": filters}}, allow_nan=False)
 
 
 def _filter(column: str, kind: str, value: object) -> dict[str, object]:

@@ -63,7 +63,7 @@ class ProjectMark(NamedTuple):
         return kept or f"{DESCRIPTIONS[self.page]} Group: {self.group}. Review: {self.name}."
 
     def _json(self) -> str:
-        return json.dumps(self._asdict(), sort_keys=True, ensure_ascii=True)
+        return json.dumps(self._asdict(), sort_keys=True, ensure_ascii=True, allow_nan=False)
 
     def comment(self) -> str:
         """The mark as a comment of XML, on a line of its own."""

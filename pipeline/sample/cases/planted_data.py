@@ -11,7 +11,7 @@ from pipeline.tables.digests import content_digest
 
 def planted_data(out: Path, parameters: Mapping[str, Any], plant: Callable[[Path], object]) -> Path:
     """The folder in `out` with the data of these parameters; where there is none, plant(folder) makes it."""
-    words = json.dumps(parameters, sort_keys=True, default=str)
+    words = json.dumps(parameters, sort_keys=True, default=str, allow_nan=False)
     folder = out / f"data-{content_digest(words.encode())[:12]}"
     if not folder.exists():
         part = folder.with_suffix(".part")

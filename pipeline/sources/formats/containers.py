@@ -1,6 +1,7 @@
 """Files that hold many photos each: one that is given, or all of one kind below a folder.
 
-As in folders of photos, a link that leads out of the folder is not followed, but counted.
+As in folders of photos, a link that leads out of the folder is not followed, but counted. So are files in folders whose
+name begins with an underscore, which readers of Parquet leave out: an export has its lists of changes in one.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp
 from pipeline.sources.formats.folder_walk import LINK_OUT
 from pipeline.sources.survey import Survey
+
+SET_APART = "file in a folder that begins with _"
 
 
 class Container(NamedTuple):
@@ -37,7 +40,7 @@ def containers(path: str | Path, suffix: str, *, hint: str) -> list[Container]:
     root = existing_path(path)
     if root.is_file():
         return [Container(str(root), "", *file_stamp(root))]
-    files = [file for file in _inside(root) if file.suffix == suffix]
+    files = [file for file in _inside(root) if file.suffix == suffix and not _is_set_apart(root, file)]
     if not files:
         raise UserError(f"{root} holds no {suffix} file: {hint}")
     return [Container(str(root), str(file.relative_to(root)), *file_stamp(file)) for file in files]
@@ -50,7 +53,12 @@ def survey_beside(path: str | Path, suffix: str) -> Survey:
         return Survey({})
     inside = list(_inside(root))
     others = sum(file.suffix != suffix for file in inside)
-    counts = {f"no {suffix} file": others, LINK_OUT: sum(f.is_file() for f in root.rglob("*")) - len(inside)}
+    apart = sum(file.suffix == suffix and _is_set_apart(root, file) for file in inside)
+    counts = {
+        f"no {suffix} file": others,
+        SET_APART: apart,
+        LINK_OUT: sum(f.is_file() for f in root.rglob("*")) - len(inside),
+    }
     return Survey({reason: count for reason, count in counts.items() if count})
 
 
@@ -60,3 +68,8 @@ def _inside(root: Path) -> Iterator[Path]:
     for file in sorted(root.rglob("*")):
         if file.is_file() and (not file.is_symlink() or file.resolve().is_relative_to(real)):
             yield file
+
+
+def _is_set_apart(root: Path, file: Path) -> bool:
+    """Whether a folder between the root and the file has a name that begins with an underscore."""
+    return any(name.startswith("_") for name in file.relative_to(root).parts[:-1])

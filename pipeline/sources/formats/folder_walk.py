@@ -1,6 +1,7 @@
 """The walk through a tree of photos: every folder once, with its photos, its other files, and what is not entered.
 
-One idea: a folder is known by its device and inode, so a tree with links is as large as what lies in it. Folders are
+A file is a photo by its suffix, or by its first bytes where its suffix says nothing (see photo_kinds.py). One idea: a
+folder is known by its device and inode, so a tree with links is as large as what lies in it. Folders are
 entered by their own path first and by links last. A link out of the tree is followed only on request.
 """
 
@@ -8,12 +9,19 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources.files import FILE_ERRNOS
+from pipeline.sources.photo_kinds import (
+    DATA_SUFFIXES,
+    HEAD_BYTES,
+    SUFFIXES,
+    is_picture,
+    suffix_of,
+)
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 # folders that file systems, network storage (Synology, QNAP), viewers and archives make beside photos, in small
 # letters; those whose names begin with a dot are hidden anyway
 SYSTEM_FOLDERS = frozenset(
@@ -43,7 +51,8 @@ SYSTEM_FOLDERS = frozenset(
 SYSTEM_ENDINGS = (".lrdata", ".photoslibrary", ".aplibrary", ".migratedphotolibrary")  # previews, and whole libraries
 LINK_OUT, LINK_AGAIN, LINK_TO_NOTHING = "link out of the source", "link to a folder of the source", "link to nothing"
 SYSTEM, OWN_OUTPUT = "in a system folder", "folder that this program wrote"
-CONTACT_SHEET, SHEET_MARK, HEAD_BYTES = "found.png", b"refinery find", 512  # what `refinery find` writes by default
+NOT_A_PHOTO, CLOSED = "not a photo", "without a suffix of photos, and it cannot be opened"
+CONTACT_SHEET, SHEET_MARK, SHEET_BYTES = "found.png", b"refinery find", 512  # what `refinery find` writes by default
 
 
 class FolderEntry(NamedTuple):  # its values enter the digest of a part
@@ -153,7 +162,7 @@ def _entry(name: str, item: os.DirEntry[str], real_root: str) -> FolderEntry | S
     """real_root: links must stay below it; "": they may lead anywhere."""
     if item.name.startswith("."):
         return FolderEntry(name, ignored="hidden")
-    named_photo = PurePosixPath(item.name).suffix.lower() in SUFFIXES
+    named_photo = suffix_of(item.name) in SUFFIXES
     try:
         status = item.stat()
     except OSError:
@@ -171,7 +180,21 @@ def _entry(name: str, item: os.DirEntry[str], real_root: str) -> FolderEntry | S
         return FolderEntry(name, ignored="neither file nor folder")  # opening a pipe would wait for ever
     if item.name.lower() == CONTACT_SHEET and _has_sheet_mark(item.path):
         return FolderEntry(name, ignored="contact sheet")
-    return FolderEntry(name, status.st_size, status.st_mtime_ns, "" if named_photo else "not a photo")
+    ignored = "" if named_photo else _not_a_picture(item, status.st_size)
+    return FolderEntry(name, status.st_size, status.st_mtime_ns, ignored)
+
+
+def _not_a_picture(item: os.DirEntry[str], size: int) -> str:
+    """Why a file without a suffix of photos is none; "" for a picture. Raises OSError where its disk is away."""
+    if suffix_of(item.name) in DATA_SUFFIXES or not size:
+        return NOT_A_PHOTO
+    try:
+        with open(item.path, "rb", buffering=0) as stream:
+            return "" if is_picture(stream.read(HEAD_BYTES)) else NOT_A_PHOTO
+    except OSError as error:
+        if error.errno not in FILE_ERRNOS:
+            raise
+        return CLOSED
 
 
 def _is_below(path: str, folder: str) -> bool:
@@ -196,7 +219,7 @@ def _is_own_output(entries: list[FolderEntry], subfolders: list[Subfolder]) -> b
 def _has_sheet_mark(path: str) -> bool:
     try:
         with open(path, "rb") as stream:
-            return SHEET_MARK in stream.read(HEAD_BYTES)
+            return SHEET_MARK in stream.read(SHEET_BYTES)
     except OSError:
         return False
 

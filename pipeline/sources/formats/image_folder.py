@@ -12,17 +12,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.sources.box_lists import is_box_list
 from pipeline.sources.files import FolderOptions, existing_path, read_bytes
-from pipeline.sources.formats.folder_walk import SYSTEM, FolderEntry, escaped_name, files_below, listing, walk
+from pipeline.sources.formats.folder_walk import (
+    SYSTEM,
+    FolderEntry,
+    escaped_name,
+    files_below,
+    listing,
+    walk,
+)
 from pipeline.sources.formats.folder_warnings import layout_warnings
+from pipeline.sources.formats.left_out import fewer_suffixes, ignored_by_reason
+from pipeline.sources.formats.lists_beside import disagreements, list_of_photos, lists_of
 from pipeline.sources.formats.other_formats import other_format
-from pipeline.sources.formats.photo_list import lists_beside
 from pipeline.sources.photo import Photo
+from pipeline.sources.photo_kinds import HEIC_SUFFIXES, heic_is_read, suffix_of
 from pipeline.sources.survey import Survey
 
 FOLDERS_PER_PART = 256  # 100,000 identities make 512 parts
 MAX_PARTS = 512
 AS_USUAL = FolderOptions()
+_OWN_FOLDERS = "put each person's photos in a folder of their own"
 
 
 class Part(NamedTuple):
@@ -63,7 +74,9 @@ def plain_parts(path: str | Path, *, flat: bool = False, follow_links: bool = Fa
     if not digests:
         raise UserError(f"{root} holds no photo ({not_photos} other files): {other_format(root)}")
     if not flat and not any(digests):
-        raise UserError(f"{root} holds photos but no identities: put each person's photos in a folder of their own")
+        lists = lists_of(root.resolve())
+        hint = f"give photo-list {lists[0]}, which names them" if lists else _OWN_FOLDERS
+        raise UserError(f"{root} holds photos but no identities: {hint}")
     return group_folders(root, digests)
 
 
@@ -120,27 +133,27 @@ def survey(
     root = folder(path)
     ignored: Counter[str] = Counter()
     photos: Counter[str] = Counter()
+    heic = 0
     for name, entries, not_entered in walk(root, follow_links=options.follow_links):
-        for entry in entries:
-            if not entry.ignored:
-                photos[identity_of(name, options.identity_level) or ""] += 1
-            elif not expected(entry.name):
-                ignored[entry.ignored] += 1
+        found = [entry for entry in entries if not entry.ignored]
+        photos[identity_of(name, options.identity_level) or ""] += len(found)
+        heic += sum(suffix_of(entry.name) in HEIC_SUFFIXES for entry in found)
+        ignored += ignored_by_reason(e for e in entries if not (expected(e.name) or is_box_list(Path(e.name).name)))
         for entry in not_entered:
             ignored[entry.ignored] += files_below(root / entry.name) if entry.ignored == SYSTEM else 1
     warnings = layout_warnings(photos)
-    if warnings and (lists := lists_beside(root)):
-        warnings.append(
-            f"{root / lists[0]} names photos with their identities: to use it, give photo-list and its path"
-        )
-    return Survey({reason: count for reason, count in ignored.items() if count}, warnings)
+    warnings += disagreements(root, lambda name: identity_of("" if name == "." else name, options.identity_level))
+    if heic and not heic_is_read():
+        warnings.append(f"{heic} photos are HEIC and cannot be read: pip install 'face-refinery[heic]'")
+    return Survey(fewer_suffixes(ignored), warnings)
 
 
 def folder(path: str | Path) -> Path:
     """The absolute path of a folder; UserError when it does not exist or is a file."""
     root = existing_path(path)
     if not root.is_dir():
-        raise UserError(f"{path} is a file: give the folder that holds the photos")
+        hint = f"give photo-list {path}" if list_of_photos(root) else "give the folder that holds the photos"
+        raise UserError(f"{path} is a file{' that lists photos' if list_of_photos(root) else ''}: {hint}")
     return root
 
 

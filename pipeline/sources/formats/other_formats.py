@@ -5,11 +5,13 @@ from pathlib import Path
 
 LOOKED_AT = 2000  # files of a folder
 FORMATS = {  # the end of a file's name, and what to do where there is one
+    ".tar.gz": "it holds a compressed .tar: make a .tar of it with `gunzip -k`, and give it as webdataset",
+    ".tgz": "it holds a compressed .tar: make a .tar of it with `gunzip -k`, and give it as webdataset",
     ".tar": "it holds .tar files: give them as webdataset",
     ".parquet": "it holds .parquet files: give them as parquet",
     ".rec": "it holds a .rec: give it as record-io",
     ".tsv": "it holds .tsv files: give MS-Celeb-1M's as ms-celeb, a list of photos as photo-list",
-    "data.mdb": "it is an LMDB, which is not read: write its pictures to folders of people",
+    "data.mdb": "it is an LMDB, which is not read: write its pictures to a .tar (guides/data_formats.md has the lines)",
     ".blp": "it is a bcolz array, which is not read: give the .bin of the same test set, or write its pictures",
     "__rootdirs__": "it is a bcolz array, which is not read: give the .bin of the same test set, or write its pictures",
     ".h5": "it holds an HDF5 file, which is not read: write its pictures to folders of people",

@@ -27,6 +27,8 @@ from pipeline.sources.survey import Survey
 
 SUFFIX = ".parquet"
 LABEL_COLUMNS = ("identity", "label", "labels", "person", "name", "class", "cls", "id")
+# for who has the data set open in `datasets`
+EMBED = "write them into it: data.with_format('arrow').map(datasets.table.embed_table_storage, batched=True)"
 CACHE_BYTES = 1 << 28  # of decoded pictures, in a process
 
 
@@ -41,11 +43,14 @@ class Columns(NamedTuple):
 def parts(path: str | Path) -> list[Container]:
     """A part for each Parquet file with pictures at a path: the file itself, or those below a folder.
 
-    Raises UserError where there is none.
+    Raises UserError where there is none, and where no row of a file holds a picture.
     """
     files = containers(path, SUFFIX, hint="give the folder of a data set in Parquet")
     for file in files:
-        _columns(_open(file.path), file.path)
+        opened = _open(file.path)
+        rows = opened.metadata.num_rows
+        if rows and _without_picture(opened, _columns(opened, file.path)) == rows:
+            raise UserError(f"the {rows} rows of {file.path} hold no picture, but a path at most: {EMBED}")
     return files
 
 
@@ -75,8 +80,23 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def survey(path: str | Path) -> Survey:
-    """The number of files beside the Parquet files."""
-    return survey_beside(path, SUFFIX)
+    """The number of files beside the Parquet files; a warning where rows hold no picture."""
+    beside = survey_beside(path, SUFFIX)
+    opened = [(file.path, _open(file.path)) for file in containers(path, SUFFIX, hint="")]
+    empty = sum(_without_picture(file, _columns(file, name)) for name, file in opened)
+    lines = [f"{empty} rows hold no picture, but a path at most, and are unreadable: {EMBED}"] if empty else []
+    return Survey(beside.ignored, [*beside.warnings, *lines])
+
+
+def _without_picture(opened: pq.ParquetFile, columns: Columns) -> int:
+    """The number of rows without a picture, as far as the file's schema and statistics show."""
+    struct, _, field = columns.bytes.partition(".")
+    if field and pa.types.is_null(opened.schema_arrow.field(struct).type.field(field).type):
+        return int(opened.metadata.num_rows)
+    groups = [opened.metadata.row_group(g) for g in range(opened.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    counts = [c.statistics for c in chunks if c.path_in_schema == columns.bytes and c.statistics is not None]
+    return sum(statistics.null_count for statistics in counts if statistics.has_null_count)
 
 
 def _photos(part: Container) -> Iterator[Photo]:

@@ -1,30 +1,41 @@
 """WebDataset: .tar files in which the members of a sample lie side by side and share a name up to the first dot.
 
 Where what follows the first dot is no ending that is known here, as in George_W._Bush_0001.jpg, the last dot counts. A
-sample has a picture (key.jpg), or several, and their label: key.cls (a number), key.json (with a field label,
-identity, class, cls or name), key.txt, or else the folder of its key. One idea: a photo is the byte range of its
-member, so nothing is unpacked, and no name in the archive becomes a path.
+sample has a picture (key.jpg, or any member that begins like a picture), or several, and their label: key.cls (a
+number), key.json (with a field label, identity, class, cls or name), key.txt, or else the folder of its key. A sample
+without a picture is a photo that cannot be read. One idea: a photo is the byte range of its member, so nothing is
+unpacked, and no name in the archive becomes a path.
 """
 
 import json
+import re
+import shlex
 import tarfile
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, read_bytes
 from pipeline.sources.formats.containers import Container, containers, survey_beside
 from pipeline.sources.photo import Photo, distinct_keys
+from pipeline.sources.photo_kinds import DATA_SUFFIXES, HEAD_BYTES, SUFFIXES, is_picture
 from pipeline.sources.survey import Survey
 
 SUFFIX = ".tar"
-PICTURES = ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "ppm", "pgm", "gif", "tif", "tiff", "avif")
+PICTURES = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 LABELS = ("cls", "json", "txt", "identity", "label")  # in the order in which they are believed
 LABEL_FIELDS = ("identity", "label", "person", "name", "class", "cls")  # of a json
 MAX_LABEL = 1 << 20  # bytes of a label's member
-PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+UNPACK = {  # a compressed archive, and the command that makes the .tar of it
+    ".tar.gz": "gunzip -k",
+    ".tgz": "gunzip -k",
+    ".tar.bz2": "bunzip2 -k",
+    ".tar.xz": "unxz -k",
+    ".tar.zst": "unzstd",
+}
+HIDDEN = re.compile(r"(?:^|/)(?:__MACOSX/|\.(?!\.?(?:/|$)))")  # what file managers add to archives
 
 
 class Member(NamedTuple):
@@ -39,10 +50,11 @@ class Member(NamedTuple):
 def parts(path: str | Path) -> list[Container]:
     """A part for each .tar file at a path: the file itself, or those below a folder. Raises UserError without one."""
     root = existing_path(path)
-    packed = [f for f in ([root] if root.is_file() else root.rglob("*")) if f.name.lower().endswith(PACKED)]
+    packed = _packed(root)
     if packed and (root.is_file() or not any(root.rglob(f"*{SUFFIX}"))):
         raise UserError(
-            f"{packed[0]} is compressed, so its photos have no place in the file: unpack it to a .tar first"
+            f"{packed[0]} is compressed, so its photos have no place in the file: make a .tar of it with "
+            f"{_command(packed[0])}"
         )
     return containers(path, SUFFIX, hint="give WebDataset's shards")
 
@@ -58,8 +70,25 @@ def read(path: str | Path, photo: Photo) -> bytes:
 
 
 def survey(path: str | Path) -> Survey:
-    """The number of files beside the archives."""
-    return survey_beside(path, SUFFIX)
+    """The number of files beside the archives; a warning where some of these are compressed archives."""
+    beside = survey_beside(path, SUFFIX)
+    packed = _packed(existing_path(path))
+    if not packed:
+        return beside
+    left_out = f"{len(packed)} compressed archives are left out: make a .tar of each with {_command(packed[0])}"
+    return Survey(beside.ignored, [*beside.warnings, left_out])
+
+
+def _packed(root: Path) -> list[Path]:
+    """The compressed archives at a path, sorted."""
+    files = [root] if root.is_file() else root.rglob("*")
+    return sorted(f for f in files if f.name.lower().endswith(tuple(UNPACK)))
+
+
+def _command(file: Path) -> str:
+    """The command that makes a .tar of a compressed one."""
+    command = next(command for ending, command in UNPACK.items() if file.name.lower().endswith(ending))
+    return f"`{command} {shlex.quote(str(file))}`"
 
 
 def _photos(part: Container) -> Iterator[Photo]:
@@ -67,17 +96,29 @@ def _photos(part: Container) -> Iterator[Photo]:
     with open(archive, "rb") as stream:
         for sample, members in groupby(_members(archive), key=lambda member: member.sample):
             by_ending = {member.ending: member for member in members}
-            pictures = [member for ending, member in by_ending.items() if ending in PICTURES]
+            pictures = [member for member in by_ending.values() if _is_picture(member, stream)]
             label = next((by_ending[e] for e in LABELS if e in by_ending), None)
             content = b""
-            if pictures and label and label.size <= MAX_LABEL:
+            if label and label.size <= MAX_LABEL:
                 stream.seek(label.offset)
                 content = stream.read(label.size)
             identity = _identity(label.ending, content) if label else None
+            identity = _named_identity(by_ending.get("json"), stream) or identity
             identity = identity or sample.rpartition("/")[0] or None
+            if not pictures:
+                failure = f"unreadable: its sample has no picture ({', '.join(by_ending)[:80]})"
+                yield Photo(f"{part.file or archive.name}/{sample}", identity, part.file, failure=failure)
             for picture in pictures:
-                key = f"{part.file or archive.name}/{sample}.{picture.ending}"
+                key = f"{part.file or archive.name}/{sample}.{picture.ending}".removesuffix(".")
                 yield Photo(key, identity, part.file, picture.offset, picture.size, part.modified)
+
+
+def _is_picture(member: Member, stream: BinaryIO) -> bool:
+    """Whether a member is a picture by its ending, or by its first bytes where its ending says nothing."""
+    if member.ending in PICTURES or member.ending in LABELS or f".{member.ending}" in DATA_SUFFIXES:
+        return member.ending in PICTURES
+    stream.seek(member.offset)
+    return is_picture(stream.read(min(HEAD_BYTES, member.size)))
 
 
 def _members(archive: Path) -> Iterator[Member]:
@@ -87,7 +128,7 @@ def _members(archive: Path) -> Iterator[Member]:
             tar = cast("Any", opened)  # whose documentation leaves out members, fileobj and offset
             while (entry := tar.next()) is not None:
                 tar.members.clear()  # a list of all members would grow with the archive
-                if entry.isreg() and not entry.issparse():
+                if entry.isreg() and not entry.issparse() and not HIDDEN.search(entry.name):
                     yield Member(*_sample_and_ending(_text(entry.name)), entry.offset_data, entry.size)
             # a header that is damaged or cut off ends the loop, too, as if it were the end of the archive
             tar.fileobj.seek(tar.offset)
@@ -104,7 +145,7 @@ def _sample_and_ending(name: str) -> tuple[str, str]:
     last_stem, _, last = file.rpartition(".")
     if ending.lower() not in (*PICTURES, *LABELS) and last.lower() in (*PICTURES, *LABELS):
         stem, ending = last_stem, last
-    return f"{folder}{slash}{stem}", ending.lower()
+    return f"{folder}{slash}{stem}".removeprefix("./"), ending.lower()
 
 
 def _text(name: str) -> str:
@@ -125,3 +166,16 @@ def _identity(ending: str, content: bytes) -> str | None:
         return str(fields) if isinstance(fields, int | str) else None
     values = (fields[name] for name in LABEL_FIELDS if isinstance(fields.get(name), int | str))
     return next((str(value) for value in values if str(value)), None)
+
+
+def _named_identity(member: Member | None, stream: BinaryIO) -> str | None:
+    """The text in the field `identity` of a sample's json: a name, which says more than the number in its .cls."""
+    if member is None or member.size > MAX_LABEL:
+        return None
+    stream.seek(member.offset)
+    try:
+        fields = json.loads(stream.read(member.size).decode("utf-8", "backslashreplace"))
+    except (ValueError, RecursionError):
+        return None
+    name = fields.get("identity") if isinstance(fields, dict) else None
+    return name if isinstance(name, str) and name else None

@@ -1,11 +1,11 @@
-"""Warnings about the labels of a RecordIO file: those in the headers of its records are used, and may be wrong.
+"""Whether the labels in the headers of a RecordIO file can be believed, and warnings about them.
 
-Some tools write labels only into the .lst and leave 0 in every header. So labels are compared with those of the .lst
-and with the folders of its titles, on records spread evenly over the file.
+Some tools write labels only into the .lst and leave 0 in every header; then those of the .lst are used. Otherwise
+labels are compared with those of the .lst and with the folders of its titles, on records spread evenly over the file.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -19,10 +19,24 @@ COMPARED = 2000  # records
 MAX_OTHER_FOLDER = 0.2  # share of records; an export of relabelled photos has some under another label than its folder
 
 
+def only_listed(file: Path, rec: FileStamp, stamps: CompanionStamps) -> bool:
+    """Whether all headers compared hold the same label, and the .lst gives these records several."""
+    label_of = _header_labels(file, rec, stamps)
+    return len(set(label_of.values())) == 1 and len(_listed(file, stamps, label_of)) > 1
+
+
+def _listed(file: Path, stamps: CompanionStamps, label_of: Mapping[int, float]) -> set[float]:
+    """The labels that the .lst gives to some records."""
+    return {label for label, _ in listed_labels(file, stamps, np.array(list(label_of), np.int64)).values()}
+
+
 def label_warnings(file: Path, rec: FileStamp, stamps: CompanionStamps) -> list[str]:
     """One line, or none, about labels in the headers of a .rec that disagree with its .lst, or are all the same."""
     label_of = _header_labels(file, rec, stamps)
     listed = listed_labels(file, stamps, np.array(list(label_of), np.int64))
+    if only_listed(file, rec, stamps):
+        label, lst = next(iter(label_of.values())), file.with_suffix(".lst").name
+        return [f"{file.name}: all {len(label_of)} records compared have the label {label:g}: those of {lst} are used"]
     labels = [label_of[number] for number in listed]
     faults = []
     if len(label_of) > 1 and len(set(label_of.values())) == 1:

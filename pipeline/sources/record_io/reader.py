@@ -2,7 +2,8 @@
 
 Two layouts. Classic: record 0 and one record for each identity hold no photo. Record 0 gives the range [first, end) of
 the identities' records, and each of these the range of its photos; all of them are skipped. Newer: every record is a
-photo. The first label of a photo's header is its identity: the number, or the line of names.txt with that number.
+photo. The first label of a photo's header is its identity: the number, or the line of names.txt with that number. Where
+all headers hold the same label and the .lst holds others, the labels of the .lst are used.
 One idea: the .idx (or, without one, a scan from record to record) gives every offset, and parts are ranges of these. A
 file that is cut off, or an .idx that does not fit it, is an error before any photo is read.
 """
@@ -15,15 +16,16 @@ from pipeline.errors import UserError
 from pipeline.sources.files import FileStamp, existing_path, file_stamp, read_bytes
 from pipeline.sources.photo import Photo, PhotoChanged
 from pipeline.sources.record_io import codec
-from pipeline.sources.record_io.codec import DamagedRecord, Header
+from pipeline.sources.record_io.codec import DamagedRecord
 from pipeline.sources.record_io.companions import (
     CompanionStamps,
     companion_files,
     identity_names,
+    listed_labels,
     listed_titles,
     records_of,
 )
-from pipeline.sources.record_io.label_warnings import label_warnings
+from pipeline.sources.record_io.label_warnings import label_warnings, only_listed
 from pipeline.sources.survey import Survey
 
 PART_RECORDS = 1 << 14  # 5.8 million photos make 350 parts
@@ -39,6 +41,7 @@ class Part(NamedTuple):
     prefix: str  # of keys: the file's name where a folder holds several files
     rec: FileStamp
     companions: CompanionStamps
+    listed: bool  # whether the labels are those of the .lst
 
 
 def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
@@ -56,20 +59,24 @@ def parts(path: str | Path, *, part_records: int = PART_RECORDS) -> list[Part]:
         prefix = f"{file.stem}/" if len(files) > 1 else ""
         records = records_of(str(file), rec, companions)
         identity_names(str(file.parent), companions)
+        listed = only_listed(file, rec, companions)
         for first in range(0, len(records.offsets), part_records):
             end = min(first + part_records, len(records.offsets))
-            ranges.append(Part(str(root), name, first, end, prefix, rec, companions))
+            ranges.append(Part(str(root), name, first, end, prefix, rec, companions, listed))
     return ranges
 
 
 def index(part: Part) -> Iterator[Photo]:
     """The photos of a part; a record that cannot be read gives a photo with a failure.
 
-    A photo's key is its title in the .lst (see companions.py), or its record's number where it has no title.
+    A photo's key is its title in the .lst (see companions.py), or its record's number where it has no title. Where the
+    labels are those of the .lst, a photo that it does not list has no identity.
     """
     file = Path(part.root, part.file)
     records = records_of(str(file), part.rec, part.companions)
-    titles = listed_titles(file, part.rec, part.companions, records.numbers[part.first : part.end])
+    numbers = records.numbers[part.first : part.end]
+    titles = listed_titles(file, part.rec, part.companions, numbers)
+    labels = listed_labels(file, part.companions, numbers) if part.listed else {}
     identities = identity_names(str(file.parent), part.companions)
     with open(file, "rb") as stream:
         for row in range(part.first, part.end):
@@ -81,7 +88,9 @@ def index(part: Part) -> Iterator[Photo]:
                 yield Photo(key, None, part.file, offset, 0, part.rec.modified, None, f"unreadable: {fault}")
                 continue
             if not (records.has_identity_ranges and header.flag == 2 and not has_payload):
-                yield Photo(key, _identity(header, identities), part.file, offset, end - offset, part.rec.modified)
+                label = labels.get(number, (None, ""))[0] if part.listed else header.labels[0]
+                identity = None if label is None else _identity(label, identities)
+                yield Photo(key, identity, part.file, offset, end - offset, part.rec.modified)
 
 
 def survey(path: str | Path) -> Survey:
@@ -103,8 +112,7 @@ def read(path: str | Path, photo: Photo) -> bytes:
         raise PhotoChanged(f"{photo.key} is no record any more: {fault}") from None
 
 
-def _identity(header: Header, identities: tuple[str, ...]) -> str:
-    label = header.labels[0]
+def _identity(label: float, identities: tuple[str, ...]) -> str:
     if not label.is_integer():  # neither are nan and infinity
         return str(label)
     return identities[int(label)] if 0 <= label < len(identities) else str(int(label))

@@ -1,6 +1,6 @@
-"""Lists of pairs of LFW (pairs.txt, and Kaggle's pairs.csv), and of two sets made from LFW: CALFW and CPLFW."""
+"""Lists of pairs of LFW (pairs.txt, and Kaggle's pairs.csv), of RFW, and of sets made from LFW: CALFW and CPLFW."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import UserError
@@ -38,6 +38,11 @@ def read_lfw_csv(file: Path) -> Iterator[ListedPair]:
         lines = lines[1:]  # the header
     if not lines:
         raise UserError(f"{file} lists no pairs: fetch the list again")
+    return read_lfw_rows(file, lines)
+
+
+def read_lfw_rows(file: Path, lines: Sequence[Line]) -> Iterator[ListedPair]:
+    """The pairs of lines with LFW's columns, in folds that come from consecutive_folds()."""
     pairs = [_lfw_pair(file, number, words) for number, words in lines]
     fold_of = consecutive_folds([same for _, _, same in pairs])
     for (number, _), (a, b, same), fold in zip(lines, pairs, fold_of, strict=True):

@@ -73,7 +73,8 @@ def write_list(folder: str | Path, kind: str, photos: Sequence[str], people: Seq
     file = Path(folder, name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"path": list(photos)} | ({"id": list(people)} if people else {})), "utf-8")
+        listed = {"path": list(photos)} | ({"id": list(people)} if people else {})
+        file.write_text(json.dumps(listed, allow_nan=False), "utf-8")
     except OSError as error:
         raise UserError(f"cannot write {file} ({error.strerror or error}): give another folder") from None
     return file

@@ -4,6 +4,7 @@ pairs.txt, pairs.csv                LFW, and LFW at Kaggle (see lfw)
 pairs_CALFW.txt, pairs_CPLFW.txt    CALFW and CPLFW (see lfw)
 Protocol/Split/FP, FF               CFP (see cfp)
 *_protocol_30_years.mat             AgeDB's own (see agedb)
+African_pairs.txt                   RFW: LFW's columns without a header, in txts/African, of photos in data/African
 *_pair.txt                          a line for each pair, `photo photo 1`, or 0: AgeDB-30 and others
 
 A list with another name is found by its name (it holds the word pair) or by its first lines: a folder with a list is
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from pipeline.errors import UserError
 from pipeline.sources.photo_names import SUFFIX, SUFFIX_PATTERN, plain_path
 from pipeline.sources.test_sets import agedb, cfp
-from pipeline.sources.test_sets.lfw import is_lfw_pair, read_calfw, read_lfw, read_lfw_csv
+from pipeline.sources.test_sets.lfw import is_lfw_pair, read_calfw, read_lfw, read_lfw_csv, read_lfw_rows
 from pipeline.sources.test_sets.listed_pairs import ListedPair, PairList, consecutive_folds
 from pipeline.sources.text_lists import columns, csv_rows, lines_of, whole_number
 
@@ -53,12 +54,19 @@ def find_pair_list(path: Path) -> PairList | None:
     if not files:
         return None
     file = files[0]
-    return PairList(file, file.parent, agedb.read(file) if protocols else list(_read_text(file)))
+    return PairList(file, _rfw_root(path) or file.parent, agedb.read(file) if protocols else list(_read_text(file)))
 
 
 def photo_folder(path: Path) -> Path:
-    """The folder that photos' paths start from: CFP's root, the folder of a list's file, or the test set's path."""
-    return cfp.root_of(path) or (path.parent if path.is_file() else path)
+    """The folder that photos' paths start from: CFP's or RFW's root, the folder of a list's file, or the path."""
+    return cfp.root_of(path) or _rfw_root(path) or (path.parent if path.is_file() else path)
+
+
+def _rfw_root(path: Path) -> Path | None:
+    """RFW's root, where a path is one of its folders of lists (txts/African), or a list in it."""
+    folder = path.parent if path.is_file() else path
+    root = folder.parent.parent
+    return root if folder.parent.name == "txts" and (root / "data" / folder.name).is_dir() else None
 
 
 def _lists_in(folder: Path) -> list[Path]:
@@ -78,7 +86,8 @@ def _looks_like_pairs(file: Path) -> bool:
         first = [_photo_columns(line) for _, line in islice(lines_of(file), FIRST_LINES)]
     except UserError:
         return False
-    return any(map(_is_pair, first)) or (_has_lfw_header(first) and any(map(is_lfw_pair, first)))
+    is_rfw = "\t" in next((line for _, line in lines_of(file)), "") and bool(first) and all(map(is_lfw_pair, first))
+    return any(map(_is_pair, first)) or is_rfw or (_has_lfw_header(first) and any(map(is_lfw_pair, first)))
 
 
 def _has_lfw_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -98,6 +107,8 @@ def _read_text(file: Path) -> Iterator[ListedPair]:
     if _is_csv(file):
         is_lfw = any(map(_is_lfw_row, first)) and not any(map(_is_pair, first))
         return read_lfw_csv(file) if is_lfw else _read_rows(file, rows)
+    if first and all(map(is_lfw_pair, first)) and not any(map(_is_pair, first)):  # RFW
+        return read_lfw_rows(file, rows)
     is_lfw = not file.name.endswith("_pair.txt") and (_has_lfw_header(first) or not first)
     return read_lfw(file) if is_lfw else _read_rows(file, rows)
 

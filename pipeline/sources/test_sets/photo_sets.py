@@ -11,8 +11,9 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp, is_file, is_folder, read_bytes, unreachable
 from pipeline.sources.formats import image_folder
-from pipeline.sources.formats.folder_walk import SUFFIXES, walk
+from pipeline.sources.formats.folder_walk import walk
 from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
+from pipeline.sources.photo_kinds import SUFFIXES
 from pipeline.sources.photo_names import folded_path, path_tails
 from pipeline.sources.survey import examples
 from pipeline.sources.test_sets.listed_pairs import FOLDS, ListedPair, PairList

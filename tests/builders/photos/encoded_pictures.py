@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from functools import cache
+from importlib import import_module
 from random import Random
 
 import cv2
@@ -42,6 +43,12 @@ def by_pillow(image: np.ndarray, format_name: str, mode: str = "RGB", **options:
 def exif_block(orientation: int) -> bytes:
     """EXIF that holds only the orientation (tag 0x0112), without its prefix."""
     return b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+def heic_picture(orientation: int = 1) -> bytes:
+    """scene() as pillow-heif writes it, turned by EXIF."""
+    import_module("pillow_heif").register_heif_opener()
+    return by_pillow(scene(), "HEIF", quality=95, exif=b"Exif\0\0" + exif_block(orientation))
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:

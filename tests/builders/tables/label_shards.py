@@ -1,10 +1,12 @@
-"""Shards of labels, and of the faces of the same photos, for tables of five identities."""
+"""Shards of labels, and of the faces of the same photos, for tables of five identities; a refined table of any rows."""
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
 from pipeline import schema
+from pipeline.tables.build import build
+from pipeline.tables.table import Table
 
 IDENTITIES = ["ann", "bob", "../../escape", "d/e", "zoe"]
 
@@ -40,3 +42,33 @@ def faces_shard(part: int, *, each: int) -> pa.Table:
         for i, r in enumerate(labels_shard(part, each=each).to_pylist())
     ]
     return pa.Table.from_pylist(rows, schema=schema.FACES)
+
+
+def refined_of(root: str, pictures: dict[str, list[bytes]], *, shards: int = 1) -> tuple[Table, Table]:
+    """A refined table of these identities' pictures, in an order that mixes them, and its identities table."""
+    rows = [
+        {
+            "face_id": schema.face_id("s", f"{name}/{i}"),
+            "key": f"{name}/{i}",
+            "identity": name,
+            "label": label,
+            "jpeg": jpeg,
+        }
+        for label, name in enumerate(sorted(pictures))
+        for i, jpeg in enumerate(pictures[name])
+    ]
+    rows.sort(key=lambda row: str(row["face_id"]))
+    parts = [rows[i * len(rows) // shards : (i + 1) * len(rows) // shards] for i in range(shards)]
+    counts = [{"label": i, "identity": n, "photos": len(pictures[n])} for i, n in enumerate(sorted(pictures))]
+    return (
+        build(root, "refined", refined_rows, parts, schema=schema.REFINED),
+        build(root, "identities", identity_rows, [counts], schema=schema.IDENTITIES),
+    )
+
+
+def refined_rows(part: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(part, schema=schema.REFINED)
+
+
+def identity_rows(part: list[dict[str, object]]) -> pa.Table:
+    return pa.Table.from_pylist(part, schema=schema.IDENTITIES)

@@ -55,6 +55,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(refinery: Command, few
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.material
 def test_only_json_is_on_standard_output(refinery: Command, world: World, refined: Path, tmp_path: Path) -> None:
     status, out, _ = refinery("refine", refined, "image-folder", world.photos, *options(world.models), "--json")
@@ -73,6 +74,7 @@ def test_only_json_is_on_standard_output(refinery: Command, world: World, refine
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.material
 def test_clean_removes_only_tables_that_nothing_refers_to(
     refinery: Command, world: World, refined: Path, tmp_path: Path

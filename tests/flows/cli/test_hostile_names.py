@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.printable import HIDDEN, JOINERS
+from pipeline.refined.export import FORMATS
 from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.sources.text_lists import plain_cell, write_table
@@ -23,8 +24,7 @@ from tests.builders.hostile_names import NAMES, hostile_names
 from tests.builders.processes.command_line import Command, options
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("error:Glyph")]
-EXAMPLES = 200 if os.environ.get("REFINERY_EVERYTHING") else 2
-EXPORTS = ("parquet", "recordio", "folder")
+EXAMPLES = 200 if os.environ.get("REFINERY_EVERYTHING") else 1
 MODELS = options({"detector": str(DETECTOR), "embedder": str(EMBEDDER)})
 
 
@@ -96,8 +96,8 @@ def run_commands(refinery: Command, out: Path, given_lists: dict[str, Path]) -> 
         ("apply-list", root, given_lists["clean"], "--says", "right", "--yes"),
         ("score", root, given_lists["truth"]),
         ("labels", root, "--out", out / "labels.tsv"),
-        *(("export", root, "--out", out / f"as {f}", "--format", f) for f in EXPORTS),
-        *(("verify", written) for written in (root, out / "as parquet", out / "as recordio")),
+        *(("export", root, "--out", out / f"as {f}", "--format", f) for f in FORMATS),
+        *(("verify", written) for written in (root, *(out / f"as {f}" for f in FORMATS))),
         ("apply-list", root, given_lists["clean"], "--withdraw"),
         ("clean", root, "--dry-run"),
         ("evaluate", EMBEDDER, "--test-set", photos, "--detector", DETECTOR, "--cache", out / "cache", "--draws", 0),

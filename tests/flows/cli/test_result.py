@@ -1,6 +1,8 @@
 """What reaches the terminal: names of files in lines, tables, log lines and errors, without control characters."""
 
+import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +10,7 @@ import pytest
 
 from flows.cli.app import LineFormatter
 from flows.cli.result import Result, print_result, text_table
+from flows.train.flow import TrainedModel
 from pipeline.printable import printable
 
 NASTY = "a\x1b[31m\x07b\x9b2J\u202egpj\r\nc"
@@ -37,6 +40,11 @@ def test_control_characters_of_names_do_not_reach_the_terminal(capsys: pytest.Ca
 def test_brackets_in_a_name_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_result(NamedFiles("Ann [bold] [/] (2019)"), as_json=False)
     assert capsys.readouterr().out.count("Ann [bold] [/] (2019)") == 3
+
+
+def test_a_figure_that_is_not_known_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(TrainedModel("m", "c", 1, 1, 1, None, {"lfw": {"AUC": math.nan}}), as_json=True)
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["tests"] == {"lfw": {"AUC": None}}
 
 
 def test_a_log_line_is_one_line() -> None:

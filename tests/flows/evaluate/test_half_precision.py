@@ -13,6 +13,7 @@ from pipeline.faces.embed import OnnxEmbedder
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_evaluate_and_cosines_hardly_move(drawn_world: Path, tmp_path: Path) -> None:
     options = {"cache": str(tmp_path / "cache"), "detector": str(DETECTOR)}
     out, test = tmp_path / "new/half.onnx", str(drawn_world / "test")

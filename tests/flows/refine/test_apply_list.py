@@ -46,13 +46,14 @@ def test_a_list_that_hardly_fits_is_refused_unless_confirmed(refinery: Command, 
     clean = kept(before)
     some = clean[: len(clean) // 2]
     known, unknown = clean[:5], [f"m.999/{i}.jpg" for i in range(6)]
-    number_of = {identity: str(1000 + i) for i, identity in enumerate(sorted({k[:3] for k in clean}))}
+    number_of = {identity: str(1000 + i % 7) for i, identity in enumerate(sorted({k[:3] for k in clean}))}
     for lines, says, words in (
         (known + unknown, "wrong", "6 of the 11 that it names are not in .*, such as 'm.999/0.jpg', .*, 'm.999/2.jpg'"),
         (some, "right", r"it would remove \d+ of 741 photos"),
         ([f"{key} {number_of[key[:3]]}" for key in clean], "right", r"class numbers .*'1000', '1001', '1002'"),
         (clean[:1] + unknown, "right", "6 of the 7 .* it would remove"),
         (unknown, "right", "no photo or identity .* give a list of this data set"),
+        (["375/37531198@N00/4174611825_0.jpg"], "wrong", "distractors claim no identity; `refinery megaface"),
     ):
         file = written(tmp_path / "list.txt", lines)
         line = error_line(refinery("apply-list", root, file, "--says", says))
@@ -70,6 +71,17 @@ def test_class_numbers_are_passed_over_when_confirmed(refinery: Command, root: s
     list_file = written(tmp_path / "list.txt", [f"{key} 77" for key in before if before[key][0]])
     assert refinery("apply-list", root, list_file, "--says", "right", "--yes")[0] == 0
     assert set(kept(before)) <= set(kept(fates(root)))
+
+
+def test_class_numbers_that_stand_for_one_identity_each_say_nothing_else(
+    refinery: Command, root: str, tmp_path: Path
+) -> None:
+    clean = kept(fates(root))
+    number_of = {identity: i for i, identity in enumerate(sorted({key[:3] for key in clean}))}
+    list_file = written(tmp_path / "list.txt", [f"{key} {number_of[key[:3]]}" for key in clean])
+    assert refinery("apply-list", root, list_file, "--says", "right")[0] == 0
+    assert set(clean) <= set(kept(fates(root)))
+    assert all(f"{number}" not in {identity for identity, _ in fates(root).values()} for number in number_of.values())
 
 
 def test_the_same_list_may_say_something_else_and_be_taken_back(refinery: Command, root: str, tmp_path: Path) -> None:

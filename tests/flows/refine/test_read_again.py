@@ -10,13 +10,14 @@ import pytest
 
 from flows.refine.tables import build_faces, build_photos
 from pipeline.faces import extract
+from pipeline.faces.picture_formats import heic
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.sources import files
 from pipeline.sources.index import PhotoRow, Source
 from pipeline.sources.photo import SourceUnreachable
 from pipeline.tables import storage
 from pipeline.tables.table import Table
-from tests.builders.photos.encoded_pictures import encoded
+from tests.builders.photos.encoded_pictures import encoded, heic_picture
 
 
 class CountingDetector:
@@ -118,6 +119,19 @@ def test_a_photo_that_could_not_be_read_is_read_once_it_can_be(
     assert len({*digests(table)} - {*digests(locked_out)}) == 1  # one shard was made again
     assert faces_of(photos, root, detector).address == table.address
     assert detector.pictures == 1
+
+
+def test_a_photo_that_lacked_its_decoder_is_read_once_that_is_installed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pillow_heif")
+    (photos / "p1/phone").write_bytes(heic_picture())
+    with monkeypatch.context() as without:
+        without.setattr(heic, "is_installed", lambda: False)
+        table = faces_of(photos, tmp_path / "root")
+        assert faces_of(photos, tmp_path / "root").address == table.address
+    assert any("pip install 'face-refinery[heic]'" in str(f) for f in table.read(["failure"])["failure"].to_pylist())
+    assert digests(faces_of(photos, tmp_path / "root")) == digests(faces_of(photos, tmp_path / "undisturbed"))
 
 
 def test_a_photo_that_cannot_be_read_after_all_enters_no_table(

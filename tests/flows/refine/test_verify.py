@@ -8,30 +8,23 @@ from pathlib import Path
 import pytest
 
 from flows.refine.export import export
-from flows.refine.flow import refine
 from flows.refine.labels import labels
 from flows.refine.verify import verify
 from pipeline.errors import UserError
 from pipeline.refinement import latest
-from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.tables.digests import DamagedFile
 from tests.builders.file_trees import file_bytes
 from tests.builders.flipped_bits import flip_bit
-from tests.builders.made_once import made_once
+from tests.builders.photos.refined_world import refine_drawn, refined_world_of_run
 from tests.builders.processes.command_line import Command, error_line
 
 pytestmark = pytest.mark.slow
 
 
-def refine_drawn(drawn_world: Path, root: Path) -> None:
-    source = ["image-folder", str(drawn_world / "photos")]
-    refine.fn(str(root), source, str(DETECTOR), str(EMBEDDER), test_set=[str(drawn_world / "test")])
-
-
 @pytest.fixture(scope="module")
 def whole(drawn_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a refinement that no test may change."""
-    return made_once(tmp_path_factory, "verified-root", lambda folder: refine_drawn(drawn_world, folder))
+    return refined_world_of_run(drawn_world, tmp_path_factory)
 
 
 def what_is_made(root: Path, out: Path) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tarfile
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from flows.refine.flow import refine
 from flows.review.flow import collect, send, status
 from flows.review.root_review import root_review
 from flows.review.sending import REPEATED
+from pipeline.refined.export import FORMATS
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import Score, score
 from pipeline.refinement import latest
@@ -84,21 +86,27 @@ def items(local: LocalServer, review: Review) -> Counter[str]:
 
 
 def export_knows_no_group(drawn: Drawn, groups: Path) -> None:
-    """Export the refinement, and find no group of the file in anything that was written."""
+    """Export the refinement in every format, and find no group of the file in anything that was written."""
     out = Path(drawn.root).parent / "refined"
-    export(drawn.root, out)
     words = {row.split(",")[1] for row in groups.read_text().splitlines()[1:]}
     assert words
-    assert list(out.rglob("*.parquet"))
-    for file in out.rglob("*"):
+    for name in FORMATS:
+        export(drawn.root, out / name, format=name)
+    assert len(list(out.rglob("*.parquet"))) > 2 * len(FORMATS)
+    for file in (p for p in out.rglob("*") if p.suffix not in (".jpg", ".rec")):
         if file.suffix == ".parquet":
             table = pq.read_table(file)
             assert "group" not in table.schema.names
+            assert not [w for w in words if w in str(table.schema.metadata)]
             assert not words & {
-                v for c in table.schema.names if c not in ("jpeg", "label") for v in table[c].to_pylist()
+                v for c in table.schema.names if c not in ("jpeg", "label", "image") for v in table[c].to_pylist()
             }
+        elif file.suffix == ".tar":
+            with tarfile.open(file) as archive:
+                texts = [archive.extractfile(m).read() for m in archive if m.name.endswith((".json", ".cls"))]
+            assert not [w for w in words for text in texts if w.encode() in text]
         elif file.is_file():
-            assert not [w for w in words if w in file.read_text(errors="replace")]
+            assert not [w for w in words if w in file.read_text(errors="replace")], file
 
 
 def test_answers_of_people_improve_the_labels(

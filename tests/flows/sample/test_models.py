@@ -35,6 +35,7 @@ def test_a_detector_of_a_few_updates_is_a_detector(tmp_path: Path) -> None:
     assert OnnxDetector(str(tmp_path / "detector.onnx")).named_by[1] != OnnxDetector(str(DETECTOR)).named_by[1]
 
 
+@pytest.mark.slow
 def test_the_command_draws_a_world_and_prints_its_account(tmp_path: Path) -> None:
     lines = world(tmp_path / "world", people=2, photos=12, clean=True).lines()
     assert "12 photos" in lines[0]

@@ -6,11 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.faces.align import align_face, main_face
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.embed import OnnxEmbedder, embedder_format
+from pipeline.faces.embed import OnnxEmbedder, embed_shard, embedder_format
+from pipeline.tables.build import build
+from pipeline.tables.table import Shard
 from tests.builders.channel_mean_model import channel_mean_model
+from tests.builders.tables.drawn_vectors import named_rows
+from tests.builders.tables.label_shards import grey_jpeg
 
 
 def faces(n: int = 5) -> np.ndarray:
@@ -46,6 +51,28 @@ def test_the_mirrored_face_is_added_or_appended(tmp_path: Path) -> None:
 def test_a_model_for_other_inputs_raises_a_user_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not an embedder of 112x112 colour faces"):
         embedder_format(channel_mean_model(tmp_path / "m.onnx", shape=["n", 3, 128, 128]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_embeddings_that_are_not_finite_are_refused_by_name_and_count(tmp_path: Path, value: float) -> None:
+    class Broken:
+        """Gives a wrong number for every dark face; the square of 1e30 overflows, so its vector has no direction."""
+
+        model, named_by, dim = "broken.onnx", ("broken",), 2
+
+        def __call__(self, faces: np.ndarray) -> np.ndarray:
+            return np.where(faces[:, :1, 0, 0] < 100, value, 1).repeat(2, 1).astype(np.float32)
+
+    def shard_of(*greys: int) -> Shard:
+        rows = [
+            {"face_id": f"face {grey}", "identity": "a", "jpeg": grey_jpeg(grey) if grey else None} for grey in greys
+        ]
+        unhashed = {"rows": rows, "kind": schema.FACES}
+        return build(str(tmp_path), "faces", named_rows, [str(greys)], schema=schema.FACES, unhashed=unhashed).shards[0]
+
+    assert embed_shard(shard_of(0, 150, 200), root=str(tmp_path), embedder=Broken(), batch=2)["x"].null_count == 1
+    with pytest.raises(UserError, match=r"^broken.onnx gives .* not finite for 2 of 3 faces, such as face 50:"):
+        embed_shard(shard_of(0, 150, 50, 60), root=str(tmp_path), embedder=Broken(), batch=2)
 
 
 def test_an_embedder_is_named_by_its_file_and_flip_but_not_by_its_path(tmp_path: Path) -> None:

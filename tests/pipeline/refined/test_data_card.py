@@ -12,33 +12,25 @@ import pytest
 
 from pipeline.refined.data_card import write_card
 from pipeline.refined.labels import label_again
-from pipeline.refinement import Refinement, publish
+from pipeline.refinement import Refinement, latest, publish
 from pipeline.review.answers import ledger
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.review.questions.finding_ref import finding_ref
 from pipeline.review.summary import summarize_review
-from tests.builders.tables.drawn_refinement import refined
-
-ANNOTATORS = ("ann@example.org", "bob@example.org")
+from tests.builders.tables.drawn_refinement import ANNOTATORS, GROUP, answered_root, refined
 
 
 @pytest.fixture(scope="module")
 def refinement(tmp_path_factory: pytest.TempPathFactory) -> Refinement:
     """A refinement with the answers of two annotators of a group about one finding."""
-    root = str(tmp_path_factory.mktemp("card") / "root")
-    first, _ = refined(root)
-    finding = next(f for f in first.judged_findings.read().to_pylist() if f["kind"] == "outlier")
-    ref = finding_ref("outlier", finding["subject"], finding["object"], {})
-    rows = [LedgerRow(ref, "no", annotator, "case", answer_id=annotator, group="Martian") for annotator in ANNOTATORS]
-    ledger.append(root, rows)
-    return label_again(root, settled_verdicts(root))
+    return latest(str(answered_root(tmp_path_factory)))
 
 
-def write(refinement: Refinement, folder: Path) -> None:
+def write(refinement: Refinement, folder: Path, licence: str = "") -> None:
     review = summarize_review(refinement.root)
-    command = "refinery export ROOT --out OUT"
-    write_card(refinement, folder, review=review, photos=refinement.account.kept, identities=7, command=command)
+    command, photos = "refinery export ROOT --out OUT", refinement.account.kept
+    write_card(refinement, folder, review=review, photos=photos, identities=7, command=command, licence=licence)
 
 
 @pytest.fixture
@@ -109,8 +101,17 @@ def test_groups_annotators_and_paths_are_not_in_the_card_and_its_bytes_are_the_s
     for file in (p for p in folder.rglob("*") if p.is_file()):
         data = file.read_bytes()
         assert data == (again / file.relative_to(folder)).read_bytes()
-        for word in ("Martian", *ANNOTATORS, refinement.labels.root):
+        for word in (GROUP, *ANNOTATORS, refinement.labels.root):
             assert word.encode() not in data
+
+
+def test_the_licence_is_what_the_user_states_or_not_stated(
+    refinement: Refinement, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert "## Licence\n\nNot stated." in (folder / "README.md").read_text()
+    stated = tmp_path_factory.mktemp("stated")
+    write(refinement, stated, "cc-by-nc-4.0")
+    assert "## Licence\n\ncc-by-nc-4.0\n" in (stated / "README.md").read_text()
 
 
 def test_the_lists_as_text_hold_the_same(folder: Path) -> None:

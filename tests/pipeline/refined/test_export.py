@@ -12,12 +12,12 @@ from flows.refine.verify import verify
 from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.refined import shuffle
-from pipeline.refined.export import export, safe_name
+from pipeline.refined.export import FACE_FORMATS, export, safe_name
 from pipeline.sources.record_io import reader
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
 from tests.builders.file_trees import file_bytes
-from tests.builders.tables.label_shards import IDENTITIES, faces_shard, labels_shard
+from tests.builders.tables.label_shards import IDENTITIES, faces_shard, labels_shard, refined_of
 
 
 @pytest.fixture
@@ -104,32 +104,23 @@ def test_folders_never_escape_and_never_collide(tables: tuple, tmp_path: Path) -
 
 def test_identities_called_like_files_of_an_export_have_folders_of_their_own(tmp_path: Path) -> None:
     names = ["README.md", "identities.tsv", "digests.tsv", "_changes", "manifest.json", "Readme.MD", "Digests.tsv"]
-    rows = [
-        {"face_id": f"{i}", "key": f"{i}", "identity": name, "label": i, "jpeg": b"\xff\xd8" + name.encode()}
-        for i, name in enumerate(names)
-    ]
-    refined = build(str(tmp_path), "refined", rows_shard, [rows], schema=schema.REFINED)
-    counted = [{"label": i, "identity": name, "photos": 1} for i, name in enumerate(names)]
-    identities = build(str(tmp_path), "identities", rows_shard, [counted], schema=schema.IDENTITIES)
+    pictures = {name: [b"\xff\xd8" + name.encode()] for name in names}
+    refined, identities = refined_of(str(tmp_path), pictures)
     export(refined, identities, tmp_path / "out", format="folder", card=write_small_card)
     assert {f.parent.name: f.read_bytes()[2:].decode() for f in (tmp_path / "out").glob("*/*.jpg")} == {
-        f"{name}~{i}": name for i, name in enumerate(names)
+        f"{name}~{i}": name for i, name in enumerate(sorted(names))
     }
     assert not verify(str(tmp_path / "out")).faults
 
 
-def rows_shard(part: list[dict[str, object]]) -> pa.Table:
-    return pa.Table.from_pylist(part, schema=schema.REFINED if "jpeg" in part[0] else schema.IDENTITIES)
-
-
-def write_small_card(folder: Path) -> None:
+def write_small_card(folder: Path, shards: list[dict[str, object]]) -> None:
     """As the data card of a refinement: a text, and lists in a folder."""
     (folder / "README.md").write_text("a card")
     (folder / "_changes").mkdir()
     (folder / "_changes/removed.tsv").write_text("source\n")
 
 
-@pytest.mark.parametrize("format", ["parquet", "recordio", "folder"])
+@pytest.mark.parametrize("format", FACE_FORMATS)
 def test_every_file_of_an_export_is_checked(tables: tuple, tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     export(*refined_table(tables, "label"), out, format=format, card=write_small_card)

@@ -122,9 +122,17 @@ def test_channels_last_and_bf16_give_nearly_the_same_embeddings(name: str) -> No
     assert torch.nn.functional.cosine_similarity(in_bf16.float(), expected).min() > 0.99
 
 
-def test_a_head_stays_in_float32_under_autocast() -> None:
-    with torch.autocast("cpu", torch.bfloat16):
-        assert make_backbone("iresnet18", size=32)(faces(size=32)).dtype == torch.float32
+@pytest.mark.parametrize("name", ["iresnet18", "mobilefacenet", "sphere20", "greyface", "sample"])
+def test_a_head_stays_in_float32_under_autocast(name: str) -> None:
+    """From equal inputs it gives the same embeddings with and without autocast."""
+    net = make_backbone(name, embedding=16, size=32).eval()
+    inputs: list[Tensor] = []
+    net.head.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        features = net(faces(size=32))
+    assert features.dtype == torch.float32
+    with torch.no_grad():
+        assert torch.equal(net.head(inputs[0].float()), features)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
@@ -60,6 +61,29 @@ def test_files_that_cannot_be_read_raise_one_line(tmp_path: Path) -> None:
     (tmp_path / "train.rec.json").write_text("[]")
     with pytest.raises(UserError, match="is not the manifest of a table"):
         open_faces(tmp_path / "train.rec.json")
+
+
+def test_a_folder_with_several_record_files_is_refused_and_each_of_them_is_read(tmp_path: Path) -> None:
+    folder = exported_faces.record_io(tmp_path / "data")
+    for ending in ("rec", "idx"):
+        (folder / f"more.{ending}").write_bytes((folder / f"train.{ending}").read_bytes())
+    with pytest.raises(
+        UserError, match=r"data holds 2 \.rec files \(more\.rec, train\.rec\): give the one to train on"
+    ):
+        open_faces(folder)
+    assert open_faces(folder / "more.rec").digest == open_faces(folder / "train.rec").digest
+
+
+def test_an_export_for_other_programs_raises_one_line(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"shards": [{"path": "train-00000.tar"}]}')
+    with pytest.raises(UserError, match="no data set to train on: export it with --format parquet or recordio"):
+        open_faces(tmp_path)
+    exported_faces.parquet(tmp_path / "data")
+    rows = pq.read_table(tmp_path / "data/part-00000.parquet").rename_columns({"jpeg": "image"})
+    pq.write_table(rows, tmp_path / "data/train-00000-of-00001.parquet")
+    (tmp_path / "manifest.json").write_text('{"shards": [{"path": "data/train-00000-of-00001.parquet"}]}')
+    with pytest.raises(UserError, match="has no column jpeg: give an export with --format parquet or recordio"):
+        open_faces(tmp_path)
 
 
 @pytest.mark.parametrize("make_data", [exported_faces.parquet, exported_faces.record_io])

@@ -1,9 +1,12 @@
 """The log of a training that was stopped and continued has every update once."""
 
 import json
+import math
 from pathlib import Path
 
-from trainer.loop.training_log import TrainingLog
+import pytest
+
+from trainer.loop.training_log import TrainingLog, logged_loss
 
 
 def logged_steps(out: Path) -> list[int]:
@@ -16,6 +19,16 @@ def log_updates(out: Path, first: int, last: int, *, checkpoint: int) -> None:
     for step in range(first, last + 1):
         log.log_update(step, loss=1 / step)
     log.close()
+
+
+def test_a_gradient_that_is_not_finite_is_null(tmp_path: Path) -> None:
+    """With loss scaling an update may be left out, and the training goes on."""
+    log = TrainingLog(tmp_path, steps=20, batch=8, updates=0)
+    log.log_update(1, loss=2.5, gradient=math.inf)
+    log.close()
+    line = json.loads((tmp_path / "log.jsonl").read_text(), parse_constant=pytest.fail)
+    assert (line["loss"], line["gradient"]) == (2.5, None)
+    assert (logged_loss(tmp_path / "log.jsonl", 1), logged_loss(tmp_path / "log.jsonl", 2)) == (2.5, None)
 
 
 def test_lines_after_the_last_checkpoint_are_dropped_and_made_again(tmp_path: Path) -> None:

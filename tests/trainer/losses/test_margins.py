@@ -39,6 +39,25 @@ def test_combined_is_the_formula_for_every_setting(m: tuple[float, ...], angle: 
     assert combined_margin(degrees(angle), *m).item() == pytest.approx(expected, abs=1e-9)
 
 
+HALF = (torch.float16, torch.bfloat16)
+
+
+@pytest.mark.parametrize("dtype", [*HALF, torch.float32, torch.float64])
+@every
+def test_every_float_type_has_a_finite_value_and_slope_at_every_cosine(
+    m: tuple[float, ...], dtype: torch.dtype
+) -> None:
+    cosine = torch.tensor([1.0, -1.0, 1 - 1e-3, 0.5, 0.0, -0.7], dtype=dtype, requires_grad=True)
+    margins = (combined_margin(cosine, *m), combined_margin(cosine, *m, shortcut=True), piecewise_margin(cosine, 4))
+    for value in margins:
+        assert value.dtype == dtype
+        (slope,) = torch.autograd.grad(value.sum(), cosine)
+        assert value.isfinite().all()
+        assert slope.isfinite().all()
+    expected = combined_margin(cosine.detach().double(), *m)
+    torch.testing.assert_close(margins[0].double(), expected, atol=2 * torch.finfo(dtype).eps, rtol=1e-2)
+
+
 def test_values_by_hand() -> None:
     assert combined_margin(degrees(60), 1.0, 0.0, 0.35).item() == pytest.approx(0.15)
     assert combined_margin(degrees(60), 1.0, math.pi / 6).item() == pytest.approx(0)  # cos 90

@@ -1,10 +1,13 @@
 """Names of losses: settings in a name replace published ones; a name that cannot be read raises one line."""
 
+from dataclasses import fields
+
 import pytest
 
 from pipeline.errors import UserError
-from trainer.losses.heads import CombinedMargin
-from trainer.losses.names import parse_loss, with_subcentres
+from trainer.losses.heads import HEADS, CombinedMargin
+from trainer.losses.names import TERMS, parse_loss, with_subcentres
+from trainer.losses.triplet import TRIPLETS
 
 
 def test_settings_in_a_name_replace_published_ones() -> None:
@@ -25,8 +28,9 @@ def test_settings_in_a_name_replace_published_ones() -> None:
         ("arcface:m2=half", "m2 is 'half', expected a number"),
         ("a_softmax:m=1.5", "m is '1.5', expected a whole number"),
         ("arcface:scale=0", "expected scale and m1 above 0"),
-        ("arcface:scale=nan", "expected finite numbers"),
+        ("arcface:scale=nan", "scale is nan, expected 0 or more"),
         ("a_softmax:m=0", "expected m at least 1"),
+        ("softmax+centre:rate=2", "rate is 2.0, expected 0 to 1"),
         ("arcface+ohem:share=2", "share is 2.0, expected more than 0, at most 1"),
         ("triplet+focal", "focal needs a softmax, and triplet has none"),
         ("subcenter+intra", "intra needs one centre per class, and subcenter has 3"),
@@ -37,6 +41,17 @@ def test_a_name_that_cannot_be_read_raises_one_line(name: str, message: str) -> 
     with pytest.raises(UserError) as error:
         parse_loss(name)
     assert message in str(error.value)
+
+
+PARTS = {**HEADS, **TRIPLETS, **{f"arcface+{name}": term for name, term in TERMS.items()}}
+SETTINGS = [(name, f.name) for name, part in PARTS.items() for f in fields(part)]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "1e30"])
+@pytest.mark.parametrize(("part", "setting"), SETTINGS)
+def test_every_setting_is_checked_for_its_range(part: str, setting: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"{setting}"):
+        parse_loss(f"{part}:{setting}={value}")
 
 
 def test_a_loss_with_sub_centres_keeps_its_settings() -> None:

@@ -30,6 +30,19 @@ def test_focal_by_hand() -> None:
     assert torch.autograd.gradcheck(Focal(), ((LOSSES + 0.2).requires_grad_(),))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gamma", [0.0, 0.01, 0.5, 0.99, 1.0, 2.0])
+def test_focal_has_a_finite_gradient_where_a_photo_is_certain(gamma: float, dtype: torch.dtype) -> None:
+    """At p = 1 it is 0, the limit of (1 - p)^gamma + gamma (1 - p)^(gamma - 1) p cross-entropy."""
+    losses = torch.tensor([0.0, -1e-8, 1e-40, 1e-30, 1e-7], dtype=dtype, requires_grad=True)
+    Focal(gamma=gamma)(losses).sum().backward()
+    assert losses.grad is not None
+    assert losses.grad.isfinite().all()
+    if gamma >= 0.5:
+        assert losses.grad[0].item() == pytest.approx(0, abs=1e-15)
+    assert losses.grad[-1].item() == pytest.approx((1 + gamma) * 1e-7**gamma, rel=1e-3)
+
+
 def test_only_the_largest_losses_count() -> None:
     assert HardExamples(0.4)(LOSSES).tolist() == [3, 2]
     assert HardExamples(0.5)(LOSSES).tolist() == [3, 2, 1]  # half of five, rounded up

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
+from pipeline.errors import UserError
 from pipeline.faces.face_quality import degraded_faces
 from pipeline.faces.face_quality.degradations import ORIGINAL, STEPS
 from pipeline.faces.face_quality.degraded_faces import degraded_schema, degraded_shard
@@ -73,6 +74,18 @@ def test_of_the_faces_with_the_lowest_ids_the_sharpest_are_degraded_in_every_ste
     assert np.allclose(vectors(table["x0"])[0][0], means / np.linalg.norm(means), atol=1e-3)
     sharp = dict(zip(table["step"].to_pylist(), table["sharpness"].to_pylist(), strict=True))
     assert sharp["thumbnail 7"] < sharp[ORIGINAL] / 10
+
+
+def test_a_model_whose_embeddings_are_not_finite_is_refused_by_name_and_count(tmp_path, small_sample):
+    class Broken(ChannelMeans):
+        def __call__(self, faces: np.ndarray) -> np.ndarray:
+            x = super().__call__(faces)
+            x[0] = np.nan
+            return x
+
+    shards = faces_shards(tmp_path, [5.0, 80.0])
+    with pytest.raises(UserError, match=f"means gives .* for 2 of {2 * len(STEPS)} faces, such as 0000"):
+        degraded_shard(shards, root=str(tmp_path), embedders=[ChannelMeans(), Broken()], batch=len(STEPS))
 
 
 def test_the_sample_does_not_depend_on_the_shards(tmp_path, small_sample):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.noise.scores.calibrate import ROWS, _without_own_identity, calibrate, impostor_model
+from pipeline.noise.scores.calibrate import ROWS, calibrate, impostor_model, without_own_identity
 from pipeline.noise.scores.far_curve import fit_far_curve, threshold_at_far
 from pipeline.noise.scores.score_norm import as_double, impostor_stats, score_matrix
 from tests.builders.tables.drawn_vectors import DIM, noisy_identities, person, photos_of
@@ -71,6 +71,6 @@ def test_a_curve_is_fitted_to_all_impostor_pairs_even_if_the_first_block_is_unus
     x, identity = noisy_identities(rng, people=400)
     x[: 3 * ROWS] += first * person(rng)  # the faces that are compared first, and with all others, look much alike
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    faces = _without_own_identity(as_double(impostor_stats(x, impostor_model(x))), identity)
+    faces = without_own_identity(as_double(impostor_stats(x, impostor_model(x))), identity)
     z = score_matrix(faces, faces)[np.triu(identity[:, None] != identity[None], 1)]
     assert calibrate([x], identity=identity).far_curves[0] == fit_far_curve(z, len(z))

@@ -138,6 +138,23 @@ def test_a_line_names_the_photos_that_agree_with_it_best(tmp_path: Path, text: s
     assert len(listed.match.unknown) == (not named)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Aaron_Eckhart_136.png", ["images/Aaron Eckhart/Aaron Eckhart_136.jpeg"]),
+        ("Aaron Eckhart_136.png", ["images/Aaron Eckhart/Aaron Eckhart_136.jpeg"]),
+        ("000001.jpg 2880", ["000001.jpg"]),
+        ("0001.jpg", []),
+        ("137.png", []),
+    ],
+)
+def test_a_photo_without_a_folder_names_the_only_one_of_its_name(tmp_path: Path, text: str, named: list[str]) -> None:
+    keys = ["images/Aaron Eckhart/Aaron Eckhart_136.jpeg", "000001.jpg", "Ann/0001.jpg", "Bob/0001.jpg"]
+    listed = ListedPhotos(lines(tmp_path, text), keys)
+    assert [key for key in keys if listed.reading_of(key)] == named
+    assert len(listed.match.unknown) == (not named)
+
+
 def test_identities_are_found_by_other_spellings() -> None:
     find = identity_finder(["Anna Bell", "Anna_Bell", "Zoe\u0308", "a/b"])
     names = ["Anna Bell", "Anna_Bell", "Zoë", "a\\b", "Anna"]

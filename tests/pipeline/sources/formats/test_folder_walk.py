@@ -133,7 +133,7 @@ def test_folders_of_systems_and_viewers_are_no_identities(tmp_path: Path) -> Non
     put(tmp_path / "Ann" / "Previews.lrdata" / "1.jpg")
     put(tmp_path / "Ann" / "Thumbs.db.bak")
     assert set(photos_by_key(tmp_path)) == {"Ann/1.jpg"}
-    assert ignored(tmp_path) == {"in a system folder": 2 * len(SYSTEM_FOLDERS) + 1, "hidden": 1, "not a photo": 1}
+    assert ignored(tmp_path) == {"in a system folder": 2 * len(SYSTEM_FOLDERS) + 1, "hidden": 1, "not a photo: .bak": 1}
 
 
 def test_own_outputs_in_a_source_are_no_identities(tmp_path: Path) -> None:

@@ -52,7 +52,12 @@ def test_photos_have_any_suffix_and_depth_and_other_files_are_counted(tmp_path):
         "Bob/5.bmp": "Bob",
     }
     assert all(image_folder.read(tmp_path, p) == key.encode() for key, p in photos.items())
-    assert image_folder.survey(tmp_path).ignored == {"hidden": 2, "not a photo": 3}
+    assert image_folder.survey(tmp_path).ignored == {
+        "hidden": 2,
+        "not a photo: .txt": 1,
+        "not a photo: no suffix": 1,
+        "not a photo: .db": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -199,4 +204,8 @@ def test_a_list_beside_one_folder_of_all_photos_is_named(tmp_path: Path) -> None
     put(tmp_path / "labels.txt", "".join(f"images/{i}.jpg {i // 3}\n" for i in range(12)).encode())
     put(tmp_path / "notes.txt", b"nothing\n")
     warnings = image_folder.survey(tmp_path).warnings
-    assert any("labels.txt names photos with their identities" in line and "photo-list" in line for line in warnings)
+    assert any("labels.txt gives 9 of 12 photos other labels" in line and "photo-list" in line for line in warnings)
+    with pytest.raises(UserError, match=r"no identities: give photo-list .*labels\.txt, which names them"):
+        image_folder.parts(tmp_path / "images")
+    with pytest.raises(UserError, match=r"labels\.txt is a file that lists photos: give photo-list"):
+        image_folder.parts(tmp_path / "labels.txt")

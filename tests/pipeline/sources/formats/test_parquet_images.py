@@ -54,6 +54,14 @@ def test_plain_bytes_and_labels_without_names(tmp_path: Path, labels: list[Any])
     assert [p.identity for p in unnamed] == [None]
 
 
+def test_lists_in_a_folder_that_begins_with_an_underscore_are_counted_and_not_read(tmp_path: Path) -> None:
+    """As `refinery export` writes them beside its photos."""
+    write(tmp_path / "export/data/train-0.parquet", {"image": pictures(2), "label": [0, 1]}, metadata=NAMES)
+    write(tmp_path / "export/_changes/removed.parquet", {"key": ["x"], "reason": ["outlier"]})
+    assert [p.identity for p in indexed(tmp_path / "export")] == ["Ann", "Bob"]
+    assert parquet_images.survey(tmp_path / "export").ignored == {"file in a folder that begins with _": 1}
+
+
 def test_a_row_without_picture_a_changed_file_and_a_damaged_one_are_told(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", {"image": [None, {"bytes": None, "path": "x"}, *pictures(1)]})
     photos = indexed(file)
@@ -62,6 +70,11 @@ def test_a_row_without_picture_a_changed_file_and_a_damaged_one_are_told(tmp_pat
         with pytest.raises(PhotoChanged, match="holds no picture"):
             parquet_images.read(file, photo)
     assert parquet_images.read(file, photos[2]) == b"picture 0"
+    (warning,) = parquet_images.survey(file).warnings
+    assert warning.startswith("2 rows hold no picture, but a path at most, and are unreadable: write them into it")
+    write(tmp_path / "b/paths.parquet", {"image": [{"bytes": None, "path": "x"}, None]})
+    with pytest.raises(UserError, match=r"the 2 rows of .* hold no picture"):
+        parquet_images.parts(tmp_path / "b")
     whole = file.read_bytes()
     write(file, {"image": pictures(1)})
     with pytest.raises(PhotoChanged, match="changed since"):

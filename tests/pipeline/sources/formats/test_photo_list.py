@@ -49,7 +49,10 @@ def test_every_layout_names_the_same_photos(tmp_path: Path, text: str, below: st
     photos = listed(tmp_path / "list.txt")
     assert {key: photo.identity for key, photo in photos.items()} == {f"{below}1.jpg": "7", f"{below}b c.png": "8"}
     assert [photo_list.read(tmp_path / "list.txt", p) for p in photos.values()] == [b"one", b"two"]
-    assert photo_list.survey(tmp_path / "list.txt").ignored == {"photo that the list does not name": 1}
+    assert photo_list.survey(tmp_path / "list.txt").ignored == {
+        "photo that the list does not name": 1,
+        "not a photo: no suffix": 1,
+    }
 
 
 def test_boxes_of_a_table_are_in_pixels(tmp_path: Path) -> None:
@@ -66,6 +69,30 @@ def test_celeba_is_found_in_its_folder(tmp_path: Path) -> None:
     photos = listed(tmp_path)
     assert {key: photo.identity for key, photo in photos.items()} == {"000001.jpg": "2880", "000002.jpg": "2937"}
     assert photo_list.read(tmp_path, photos["000002.jpg"]) == b"two"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metadata.csv", "file_name,label\n1.jpg,7\nsub/2.png,Ann\n"),
+        ("metadata.jsonl", '{"file_name": "1.jpg", "label": 7}\n{"label": "Ann", "file_name": "sub/2.png"}\n'),
+    ],
+)
+def test_the_metadata_of_an_imagefolder_are_found_in_its_folder(tmp_path: Path, name: str, text: str) -> None:
+    put_files(tmp_path, {"1.jpg": b"one", "sub/2.png": b"two", name: text.encode()})
+    photos = listed(tmp_path)
+    assert {key: photo.identity for key, photo in photos.items()} == {"1.jpg": "7", "sub/2.png": "Ann"}
+    assert photo_list.survey(tmp_path).ignored == {}
+
+
+def test_lines_of_json_that_name_no_photo_are_accounted_for(tmp_path: Path) -> None:
+    lines = ['{"image": "1.jpg", "identity": "Ann", "x": 1, "y": 2, "width": 3, "height": "4"}', "{broken", "[1]"]
+    lines += ['{"image": "1.jpg"}', '{"image": {}, "label": 1}', '{"image": "../1.jpg", "label": 1}', "[" * 100_000]
+    put_files(tmp_path, {"1.jpg": b"one", "a.jsonl": "\n".join(lines).encode()})
+    photos = listed(tmp_path / "a.jsonl")
+    assert [photo.box for photo in photos.values()] == [(1, 2, 4, 6)] + [None] * 6
+    assert sum("it has no photo or no identity" in str(p.failure) for p in photos.values()) == 5
+    assert sum("leads out" in str(p.failure) for p in photos.values()) == 1
 
 
 def test_every_line_is_accounted_for(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.sources.formats import tar_shards
 from pipeline.sources.photo import Photo, PhotoChanged
+from tests.builders.file_trees import put_files
 
 
 def write_tar(path: Path, members: dict[str, bytes], *, format: int = tarfile.PAX_FORMAT) -> Path:
@@ -45,6 +46,10 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "0008.jpg": b"and again",
         "0007.jpg": b"",
         "0007.cls": b"",
+        "no suffix": b"\xff\xd8\xffseven",
+        "no suffix.cls": b"Ann",
+        "._0001.jpg": b"hidden",
+        "__MACOSX/0001.jpg": b"hidden",
     }
     write_tar(tmp_path / "data/shard-000.tar", members, format=format)
     photos = indexed(tmp_path / "data")
@@ -58,9 +63,13 @@ def test_labels_of_every_kind(tmp_path: Path, format: int) -> None:
         "0008.png": None,
         "0008.jpg": None,
         "0007.jpg": None,
+        "only": "no picture",
+        "no suffix": "Ann",
     }
-    read = [tar_shards.read(tmp_path / "data", photo) for photo in photos]
-    assert read == [b"one", b"two", b"three", b"four", b"five", b"six", b"eight", b"and again", b""]
+    assert [p.failure for p in photos if p.failure] == ["unreadable: its sample has no picture (txt)"]
+    read = [tar_shards.read(tmp_path / "data", photo) for photo in photos if not photo.failure]
+    assert read[:6] == [b"one", b"two", b"three", b"four", b"five", b"six"]
+    assert read[6:] == [b"eight", b"and again", b"", b"\xff\xd8\xffseven"]
 
 
 def test_one_archive_or_many_below_a_folder_and_keys_stay_apart(tmp_path: Path) -> None:
@@ -92,8 +101,13 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
         tar_shards.parts(tmp_path)
     whole = write_tar(tmp_path / "x.tar", {f"{i}.jpg": bytes(2000) for i in range(9)})
     (tmp_path / "x.tar.gz").write_bytes(b"")
-    with pytest.raises(UserError, match=r"is compressed.*unpack it"):
+    with pytest.raises(UserError, match=r"is compressed.*with `gunzip -k .*x\.tar\.gz`$"):
         tar_shards.parts(tmp_path / "x.tar.gz")
+    (warning,) = tar_shards.survey(tmp_path).warnings
+    assert warning.startswith("1 compressed archives are left out: make a .tar of each with `gunzip -k ")
+    put_files(tmp_path / "b", {"it's.tar.zst": b""})
+    with pytest.raises(UserError, match=r"with `unzstd '.*it'\"'\"'s\.tar\.zst'`$"):
+        tar_shards.parts(tmp_path / "b")
     photo = indexed(whole)[0]
     data = whole.read_bytes()
     members = [2560 * i for i in range(9)]  # a header of 512 bytes and 2,000 bytes, filled up to 2,048
@@ -119,3 +133,16 @@ def test_a_link_to_an_archive_outside_is_counted_and_not_followed(tmp_path: Path
     (tmp_path / "set/again.tar").symlink_to(tmp_path / "set/b.tar")
     assert [p.key for p in indexed(tmp_path / "set")] == ["again.tar/2.jpg", "b.tar/2.jpg"]
     assert tar_shards.survey(tmp_path / "set").ignored == {"link out of the source": 1}
+
+
+def test_a_name_in_the_json_counts_before_the_number_in_the_cls(tmp_path: Path) -> None:
+    texts = {
+        "1": {"identity": "3 Zoë\n", "label": 3},
+        "2": {"identity": 5, "name": "dog"},
+        "3": {"identity": ""},
+        "4": [],
+    }
+    members = {f"{key}.jpg": b"" for key in texts} | {f"{key}.cls": b"7" for key in texts}
+    members |= {f"{key}.json": json.dumps(text).encode() for key, text in texts.items()}
+    write_tar(tmp_path / "x.tar", dict(sorted(members.items())))
+    assert [photo.identity for photo in indexed(tmp_path / "x.tar")] == ["3 Zoë\n", "7", "7", "7"]

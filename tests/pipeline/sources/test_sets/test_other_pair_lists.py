@@ -48,6 +48,24 @@ def test_names_with_blanks_in_a_pairs_txt(tmp_path: Path, separator: str, encodi
     assert read_pairs(tmp_path) == keys()
 
 
+def test_the_lists_of_rfw_lie_in_another_folder_than_its_photos(tmp_path: Path) -> None:
+    photos(tmp_path / "data/African")
+    photos(tmp_path / "data/Asian")
+    (tmp_path / "txts/African").mkdir(parents=True)
+    (tmp_path / "txts/African/African_people.txt").write_text("\n".join(f"{name}\t3" for name in PEOPLE))
+    (tmp_path / "txts/African/African_pairs.txt").write_text("\n".join(lfw_rows("\t")))
+    for path in (tmp_path / "txts/African", tmp_path / "txts/African/African_pairs.txt"):
+        assert read_pairs(path) == keys()
+        assert {fold for *_, fold, _ in photo_sets.pairs(path)} == {0, 3, 6}  # 3 of each kind in 10 runs
+        indexed = [photo for part in photo_sets.parts(path) for photo in photo_sets.index(part)]
+        assert {photo.key for photo in indexed} == {photo for pair in keys() for photo in pair[:2]}
+        (first, *_) = indexed
+        file = tmp_path / "data/African" / first.key
+        assert photo_sets.read(path, first) == file.read_bytes()
+    (tmp_path / "txts/African/African_pairs.txt").rename(tmp_path / "data/African/list.txt")
+    assert read_pairs(tmp_path / "data/African") == keys()
+
+
 @pytest.mark.parametrize(("listed", "there"), [(underscored, str), (str, underscored)])
 def test_blanks_and_underscores_are_one(
     tmp_path: Path, listed: Callable[[str], str], there: Callable[[str], str]

@@ -1,0 +1,1 @@
+"""Groups of people: calibrations of their own, and what these change."""
