@@ -174,6 +174,13 @@ BENCHMARKS = (
         f"refinery benchmark unrecognisable --out planted --world world {MODELS}",
     ),
     CommandEntry(
+        "benchmark patch",
+        MEASURE,
+        "flows.benchmark.patches.copies:patch",
+        "The patch of one copy of a data set on another copy, beside that one's own refinement.",
+        f"refinery benchmark patch --world noisy_lfw --out copies {MODELS}",
+    ),
+    CommandEntry(
         "benchmark review",
         MEASURE,
         "flows.benchmark.review:review",

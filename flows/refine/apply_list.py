@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Root
+from flows.cli.options import Author, Root, Withdraw, Yes
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
@@ -84,23 +84,18 @@ def apply_list(
             "to keep, the others overlap test sets), go (identities to remove)."
         ),
     ] = "",
-    author: Annotated[str, typer.Option(help="Name of the list in the ledger; default: the file's name.")] = "",
+    author: Author = "",
     classes: Annotated[
         str, typer.Option(help="For lists that number identities: a file whose line i is identity i.")
     ] = "",
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes",
-            help="Apply a list though less than half of it is in the data, its class numbers do not stand "
-            "for one identity each (they are passed over), or it removes more than a tenth of all photos.",
-        ),
-    ] = False,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list back.")] = False,
+    yes: Yes = False,
+    withdraw: Withdraw = False,
 ) -> AppliedList | WithdrawnList:
     """Take a published clean list in as decisions: kept in the ledger under its name, overruled by people's answers."""
+    if withdraw and says:
+        raise UserError("--withdraw takes back all that the list said: leave out --says")
     if withdraw:
-        return _withdraw(root, file, says)
+        return withdraw_decisions(root, file)
     if says not in SAYS:
         raise UserError(f"--says {says or '...'}: give one of {', '.join(SAYS)}")
     lines = read_lists(file, says=says, classes=Path(classes) if classes else None)
@@ -115,10 +110,8 @@ def apply_list(
     return AppliedList(listed.known, unknown, decisions, *recorded, refinement.account, examples(listed.unknown))
 
 
-def _withdraw(root: str, files: Sequence[Path], says: str) -> WithdrawnList:
-    """Take the decisions of a list back, whatever it said."""
-    if says:
-        raise UserError("--withdraw takes back all that the list said: leave out --says")
+def withdraw_decisions(root: str, files: Sequence[Path]) -> WithdrawnList:
+    """Take the decisions of a list or a patch back, whatever it said."""
     with root_lock(root):
         latest(root)
         withdrawn = withdraw_list(root, files)

@@ -1,6 +1,7 @@
 """The lists of removed and of relabelled photos of a refinement, which can be published without the photos.
 
-Applied to the claimed labels of the sources they give the refined labels.
+Applied to the claimed labels of the sources they give the refined labels. The patch beside them names every photo and
+can be applied to another copy of the sources. It has no perceptual hashes: an export does not read the photos again.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.refined.patches.make_patch import make_patch
 from pipeline.refinement import Refinement
 from pipeline.sources.text_lists import write_table
 
@@ -17,12 +19,13 @@ FOLDER = "_changes"  # readers of a folder of Parquet files skip names that begi
 _PHOTO = [("source", pa.string()), ("key", pa.string()), ("claimed", pa.string())]
 _REASON = [("reason", pa.string()), ("score", pa.float32())]
 REMOVED = pa.schema([*_PHOTO, *_REASON])
+PATCH_FILE = "patch.parquet"
 RELABELLED = pa.schema([*_PHOTO, ("identity", pa.string()), *_REASON])
 LISTS = {"removed": REMOVED, "relabelled": RELABELLED}
 
 
 def write_change_lists(refinement: Refinement, folder: Path) -> None:
-    """Write both lists, a row for each photo, as Parquet and as TSV to the new folder FOLDER in `folder`."""
+    """Write both lists, as Parquet and as TSV, and the patch to the new folder FOLDER in `folder`."""
     (folder / FOLDER).mkdir()
     paths = {name: folder / FOLDER / f"{name}.parquet" for name in LISTS}
     sources = refinement.photos.batches(["source"])
@@ -39,6 +42,7 @@ def write_change_lists(refinement: Refinement, folder: Path) -> None:
     for name, path in paths.items():
         with open(path.with_suffix(".tsv"), "w", newline="", encoding="utf-8") as stream:
             write_table(stream, LISTS[name].names, _rows(path))
+    make_patch(refinement, folder / FOLDER / PATCH_FILE, hashes=None)
 
 
 def _rows(file: Path) -> Iterator[list[str]]:

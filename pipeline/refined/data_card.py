@@ -77,6 +77,8 @@ def card_text(
     decisions = list(_decisions(refinement, review))
     exported = f"Exported on {today()} by refinery {version('face-refinery')}."
     limits = (MODEL_BIAS, threshold_limit(refinement), UNCHECKED_NAMES, PERSONAL)
+    patch = f"`{change_lists.FOLDER}/{change_lists.PATCH_FILE}` has every photo, for other copies of the sources: "
+    patch += "`refinery patch apply ROOT PATCH`."
     applied = "as .parquet and as .tsv: applied to the sources, they give this data set."
     parts = [
         f"# {title(refinement)}\n",
@@ -88,7 +90,7 @@ def card_text(
         "## Thresholds\n\n" + _thresholds(refinement),
         "## Decisions\n\n" + _table(("kind of finding", "decided by", "yes", "no", "unsure"), decisions),
         f"## Known limits\n\n{_list([*noise_left(refinement, review), *limits])}",
-        f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n",
+        f"## The change as lists\n\n{' and '.join(lists)}, {applied}\n{patch}\n",
         f"## To make it again\n\n```bash\n{_refine_command(refinement)}\n{command}\n```\n",
     ]
     return "\n".join(parts)

@@ -22,6 +22,7 @@ from pipeline.review.questions.persons import read_medoids
 from pipeline.schema import ID_BYTES
 from pipeline.sources.text_lists import whole_number
 
+BLOCK_BYTES = 1 << 20  # of a file that are read at a time
 ANSWER_PREFIX = "list/"  # of the answer_id of a list's verdicts, also of those that were taken back
 
 
@@ -205,7 +206,9 @@ def _answer_id(files: Sequence[Path]) -> str:
     hasher = blake2b(digest_size=ID_BYTES)
     for file in sorted(files):
         try:
-            hasher.update(file.read_bytes())
+            with open(file, "rb") as stream:
+                while block := stream.read(BLOCK_BYTES):
+                    hasher.update(block)
         except OSError as error:
             raise UserError(f"cannot read the list {file} ({error.strerror or error}): give its file") from None
     return f"{ANSWER_PREFIX}{hasher.hexdigest()}"

@@ -1,0 +1,1 @@
+"""How well labels as a patch apply to another copy of the data set."""
