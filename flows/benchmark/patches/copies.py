@@ -31,7 +31,7 @@ from pipeline.refined.patches.patch_file import Patch, read_patch
 from pipeline.refined.patches.picture_hash import picture_hashes
 from pipeline.refinement import Refinement, latest
 from pipeline.sample.cases.planted_data import planted_data
-from pipeline.sample.cases.recompressed_copies import PHOTOS, read_names, recompressed_copy
+from pipeline.sample.recompressed_copies import PHOTOS, read_names, recompressed_copy
 
 # JPEG quality and scale of each copy, and whether its files and identities have other names
 COPIES = {"a": (75, 0.8, False), "b": (90, 1.15, True)}

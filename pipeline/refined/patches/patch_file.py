@@ -67,7 +67,7 @@ class PatchHeader:
 
     def as_json(self) -> bytes:
         """The header as it stands in the file."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
+        return json.dumps(asdict(self), sort_keys=True, allow_nan=False).encode()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from pipeline.faces.sketch import sketch
 from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
 from pipeline.refinement import Refinement, RefineOptions, publish
-from pipeline.sample.cases.recompressed_copies import PHOTOS, read_names, recompressed_copy
 from pipeline.sample.photo_bytes import PAGE, encode
+from pipeline.sample.recompressed_copies import PHOTOS, read_names, recompressed_copy
 from pipeline.sources.index import Source, index_photos
 from pipeline.tables.build import build
 from pipeline.tables.columns import vector_column
