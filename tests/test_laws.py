@@ -50,6 +50,7 @@ FLOWS = [
     "flows.cli.standard_streams",
     "flows.cli.result",
     "flows.cli.options",
+    "flows.cli.review_options",
     "flows.cli.out_file",
     "flows.cli.sizes",
     "flows.train.run_options",

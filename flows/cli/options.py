@@ -150,8 +150,9 @@ Yes = Annotated[
     bool,
     typer.Option(
         "--yes",
-        help="Apply a list or a patch though less than half of it is in the data, it removes more than a tenth of all "
-        "photos, or a list's class numbers do not stand for one identity each (they are passed over).",
+        help="Do it all the same: erase what was found, or apply a list or patch of which less than half is in the "
+        "data, that removes more than a tenth of all photos, or whose class numbers do not stand for one identity each "
+        "(they are passed over).",
     ),
 ]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list or patch back.")]
@@ -204,45 +205,3 @@ Photos = Annotated[int, typer.Option(help="Photos, noise included.")]
 Dim = Annotated[int, typer.Option(help="Length of the drawn embeddings.")]
 Networks = Annotated[list[str], typer.Option("--network", help="A backbone to measure; may be repeated.")]
 Turns = Annotated[int, typer.Option(help="Repetitions of each measurement.")]
-
-# Label Studio
-ProposeGroups = Annotated[
-    bool,
-    typer.Option(
-        "--propose-groups", help="Give identities without a group the group that most of their neighbours have."
-    ),
-]
-Roster = Annotated[
-    str, typer.Option(help="CSV with columns group and annotator: whom to assign, where the server can.")
-]
-Budget = Annotated[
-    int,
-    typer.Option(
-        help="Most questions that may wait for an answer, audited photos included; the most useful ones come first."
-    ),
-]
-Minutes = Annotated[
-    float, typer.Option(help="Most minutes of annotators' time that waiting questions may take; 0: no limit.")
-]
-Votes = Annotated[int, typer.Option(help="Annotators for each question; one more where they differ.")]
-Audit = Annotated[
-    int,
-    typer.Option(
-        help="Kept photos drawn at random, to estimate the noise left; at most two fifths of the budget while other "
-        "cases fill the rest."
-    ),
-]
-Url = Annotated[
-    str,
-    typer.Option(
-        envvar="LABEL_STUDIO_URL",
-        show_envvar=False,
-        help="Address of Label Studio; default: LABEL_STUDIO_URL, or the one that `review serve ROOT` started.",
-    ),
-]
-ProjectName = Annotated[
-    str,
-    typer.Option(
-        "--name", help="Name of the review, which its projects in Label Studio show; default: the root's name."
-    ),
-]

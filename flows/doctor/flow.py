@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Url
 from flows.cli.result import Result
+from flows.cli.review_options import Url
 from flows.doctor import machine, services
 from flows.doctor.check import MISSING, Check
 

@@ -4,18 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from flows.cli.options import (
-    Audit,
-    Budget,
-    Groups,
-    Minutes,
-    ProjectName,
-    ProposeGroups,
-    Root,
-    Roster,
-    Url,
-    Votes,
-)
+from flows.cli.options import Groups, Root
+from flows.cli.review_options import Audit, Budget, Minutes, ProjectName, ProposeGroups, Roster, Url, Votes
 from flows.prefect_runtime.artifacts import publish_table
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions

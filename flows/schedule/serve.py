@@ -21,9 +21,7 @@ from prefect.settings import PREFECT_API_URL
 from flows.cli.options import (
     NONE_GIVEN,
     Aligned,
-    Audit,
     Boxes,
-    Budget,
     DaskWorkers,
     Detector,
     Embedder,
@@ -36,23 +34,18 @@ from flows.cli.options import (
     LostPerNoise,
     Memory,
     MinFaces,
-    Minutes,
     Probes,
-    ProjectName,
-    ProposeGroups,
     Quality,
     References,
     Root,
-    Roster,
     SecondEmbedder,
     Shards,
     Sources,
     TestSets,
     Undecided,
-    Url,
-    Votes,
 )
 from flows.cli.result import Result
+from flows.cli.review_options import Audit, Budget, Minutes, ProjectName, ProposeGroups, Roster, Url, Votes
 from flows.prefect_runtime.ended_runs import close_ended_runs
 from flows.prefect_runtime.gpu_limit import create_gpu_limit
 from flows.prefect_runtime.server import prefect_server

@@ -4,8 +4,8 @@ It is the 64-bit pHash (Zauner 2010, "Implementation and benchmarking of percept
 program `imagehash`): the photo in grey at 32x32 pixels, its 8x8 lowest frequencies by a cosine transform, and for each
 whether it is above their median. The sketches of faces, which are in the faces table, give no such hash: a detector
 aligns the face of a smaller copy a little differently, and a median of 8 of 64 bits changes. Of whole photos that were
-scaled and compressed again 88% keep every bit (flows/benchmark/results/patches.md). So the photos are read once more,
-and their hashes are kept as a table.
+scaled and compressed again 88% keep every bit (flows/benchmark/results/patches.md), so the photos are read once more,
+and the hashes are kept as a table.
 """
 
 from collections.abc import Mapping

@@ -17,9 +17,9 @@ from flows.evaluate.megaface.noise_list_files import DISTRACTOR_LIST, PROBE_LIST
 from flows.find.contact_sheet import Tile, draw_sheet
 from flows.find.flow import find
 from flows.refine.labels import labels
-from flows.report.flow import PAGE, report
+from flows.report.flow import report
 from pipeline.errors import UserError
-from pipeline.report.html.page import ReportPage, render
+from pipeline.report.html.page import ReportPage, page_mark, render
 from pipeline.sample.models import EMBEDDER
 from pipeline.sources.formats.folder_walk import SHEET_MARK
 from tests.builders.file_trees import file_bytes
@@ -73,7 +73,7 @@ def test_an_earlier_output_is_replaced_and_no_other_file(root: Path, tmp_path: P
     for _ in range(2):
         labels(str(root), own["labels"])
     own["report"].write_text(render(ReportPage("title", "lead", [], [])))
-    check_out(own["report"], PAGE, kind="a page")
+    check_out(own["report"], page_mark("refinery report"), kind="a page")
     (tmp_path / "photo").write_bytes(b"\xff\xd8 a photo")
     before = file_bytes(tmp_path)
     for name, write in WRITERS.items():
