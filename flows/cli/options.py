@@ -156,13 +156,6 @@ Yes = Annotated[
     ),
 ]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list or patch back.")]
-WithoutHashes = Annotated[
-    bool,
-    typer.Option(
-        "--without-hashes",
-        help="Do not read the photos again for their perceptual hashes: photos are then matched by key and bytes only.",
-    ),
-]
 
 # how it runs
 DaskWorkers = Annotated[

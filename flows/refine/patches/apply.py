@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import Author, DaskWorkers, Root, Withdraw, WithoutHashes, Yes
+from flows.cli.options import Author, DaskWorkers, Root, Withdraw, Yes
 from flows.cli.result import Result
 from flows.refine.apply_list import MAX_REMOVED, MIN_FIT, WithdrawnList, withdraw_decisions
-from flows.refine.patches.make import hashes_of
+from flows.refine.patches.make import WithoutHashes, hashes_of
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refined.patches.patch_file import read_patch

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DaskWorkers, OutFile, Root, WithoutHashes
+from flows.cli.options import DaskWorkers, OutFile, Root
 from flows.cli.out_file import check_out
 from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
@@ -29,6 +29,13 @@ WithVectors = Annotated[
         "--with-vectors",
         help="Write the embedding of each photo's main face, too. By it a face can be recognised elsewhere: it is "
         "biometric data.",
+    ),
+]
+WithoutHashes = Annotated[
+    bool,
+    typer.Option(
+        "--without-hashes",
+        help="Do not read the photos again for their perceptual hashes: photos are then matched by key and bytes only.",
     ),
 ]
 
