@@ -14,7 +14,7 @@ from torch import Tensor
 from trainer.distributed.ranks import rows_at
 from trainer.losses.cross_entropy import Margin
 from trainer.losses.l2_normalize import l2_normalize
-from trainer.losses.margins import combined_margin, piecewise_margin
+from trainer.losses.margins import combined_margin, own_margin, piecewise_margin
 
 
 class Logits(NamedTuple):
@@ -101,7 +101,42 @@ class PiecewiseMargin:
         )
 
 
-Head = Linear | CombinedMargin | PiecewiseMargin
+@dataclass(frozen=True)
+class NormMargin:
+    """MagFace (Meng et al., arXiv 2103.06627, section 3.2): a margin that grows with the norm of a photo's feature.
+
+    The own class's logit is scale cos(t + m(a)) for a norm a, other classes' scale cos t. The margin m(a) rises in a
+    straight line from lower_margin at lower_norm to upper_margin at upper_norm; norms outside count as the nearest of
+    the two. A regulariser is added to the mean loss: weight times the mean of g(a) = 1/a + a/upper_norm^2. It rewards
+    large norms, so that clear photos get them. Settings as published (section 4.1).
+    """
+
+    scale: float = 64.0
+    lower_norm: float = 10.0
+    upper_norm: float = 110.0
+    lower_margin: float = 0.45
+    upper_margin: float = 0.8
+    weight: float = 35.0
+
+    def logits(self, x: Tensor, w: Tensor) -> Logits:
+        """The logits of features x [n, d] with weights w [k, d]; gradients reach the features' norms."""
+        slope = (self.upper_margin - self.lower_margin) / (self.upper_norm - self.lower_norm)
+        margin = self.lower_margin + slope * (self._norm(x) - self.lower_norm)
+        z = (l2_normalize(x) * self.scale) @ l2_normalize(w).T
+        at_cosine_1 = x.new_full((len(x),), self.scale)
+        return Logits(z, lambda own: self.scale * own_margin(own / self.scale, margin), at_cosine_1)
+
+    def regulariser(self, x: Tensor) -> Tensor:
+        """weight g(a) of each feature x [n, d]."""
+        norm = self._norm(x)
+        return self.weight * (norm.reciprocal() + norm / self.upper_norm**2)
+
+    def _norm(self, x: Tensor) -> Tensor:
+        norm: Tensor = x.norm(dim=1).clamp(self.lower_norm, self.upper_norm)
+        return norm
+
+
+Head = Linear | CombinedMargin | PiecewiseMargin | NormMargin
 
 
 def weight_shape(head: Head, dim: int) -> tuple[int, ...]:
@@ -137,4 +172,5 @@ HEADS: dict[str, Head] = {
     "a_softmax": PiecewiseMargin(),
     "l_softmax": PiecewiseMargin(keep_weights=True, least=0.0),
     "subcenter": CombinedMargin(m2=0.5, centres=3),
+    "magface": NormMargin(),
 }

@@ -40,10 +40,19 @@ def combined_margin(
     """
     if m1 == 1 and m2 == 0:
         return cosine - m3
-    argument = m1 * arc_cosine(_at_least_float32(cosine)) + m2
-    turns = torch.floor(argument.detach() / math.pi)
-    value = ((1 - 2 * (turns % 2)) * torch.cos(argument) - 2 * turns - m3).to(cosine.dtype)
+    value = (_psi(m1 * arc_cosine(_at_least_float32(cosine)) + m2) - m3).to(cosine.dtype)
     return cosine + (value - cosine).detach() if shortcut else value
+
+
+def own_margin(cosine: Tensor, m2: Tensor) -> Tensor:
+    """psi(t + m2) for cosine = cos t, as combined_margin, with an angle m2 for each cosine; gradients reach both."""
+    return _psi(arc_cosine(_at_least_float32(cosine)) + m2).to(cosine.dtype)
+
+
+def _psi(argument: Tensor) -> Tensor:
+    """The cosine up to pi, and beyond it a continuation that keeps falling."""
+    turns = torch.floor(argument.detach() / math.pi)
+    return (1 - 2 * (turns % 2)) * torch.cos(argument) - 2 * turns
 
 
 def piecewise_margin(cosine: Tensor, m: int, *, cosine_weight: float = 0.0) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from pipeline.errors import UserError
-from trainer.losses.heads import HEADS, CombinedMargin, Head, PiecewiseMargin
+from trainer.losses.heads import HEADS, CombinedMargin, Head, NormMargin, PiecewiseMargin
 from trainer.losses.terms import Centre, Focal, HardExamples, Inter, Intra
 from trainer.losses.triplet import TRIPLETS, Triplet
 
@@ -121,6 +121,13 @@ def _check_range(text: str, part: Part) -> None:
             raise UserError(f"{text}: {name} is {getattr(part, name)}, expected 0 or more, less than {LARGEST:g}")
     if isinstance(part, CombinedMargin) and not (part.scale > 0 and part.centres >= 1 and part.m1 > 0):
         raise UserError(f"{text}: expected scale and m1 above 0, centres at least 1")
+    if isinstance(part, NormMargin) and not (
+        part.scale > 0 and 0 < part.lower_norm < part.upper_norm and part.lower_margin <= part.upper_margin
+    ):
+        raise UserError(
+            f"{text}: expected scale and lower_norm above 0, upper_norm above lower_norm, upper_margin at least "
+            "lower_margin"
+        )
     if isinstance(part, PiecewiseMargin) and part.m < 1:
         raise UserError(f"{text}: expected m at least 1")
     if isinstance(part, Triplet) and part.photos < 1:

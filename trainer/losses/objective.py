@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.distributed.partial_fc import PartialFC
-from trainer.distributed.ranks import gather, sum_as_loss, world_size
+from trainer.distributed.ranks import gather, rank, sum_as_loss, world_size
 from trainer.losses.cross_entropy import cross_entropy
-from trainer.losses.heads import CombinedMargin, Head, Linear, PiecewiseMargin, compute_logits, weight_shape
+from trainer.losses.heads import CombinedMargin, Head, Linear, NormMargin, PiecewiseMargin, compute_logits, weight_shape
 from trainer.losses.names import LossParts, parse_loss
 from trainer.losses.terms import Centres, Inter
 from trainer.losses.triplet import Triplet
@@ -34,6 +34,7 @@ LOSSES = (
     "a_softmax",
     "l_softmax",
     "subcenter",
+    "magface",
     "triplet",
     "triplet_euclidean",
     "softmax+centre",
@@ -141,6 +142,10 @@ class Objective(nn.Module):
         for weighting in (self.parts.focal, self.parts.ohem):
             losses = weighting(losses) if weighting else losses
         loss = losses.mean()
+        if isinstance(head, NormMargin):  # each rank adds the share of its own photos
+            photos = len(x) // world_size()
+            share = head.regulariser(x[rank() * photos : (rank() + 1) * photos]).sum() / len(x)
+            loss = loss + sum_as_loss(share)
         directions = w[:, :-1] if isinstance(head, Linear) else w
         for term in self.parts.added:
             share = term(directions, column) if isinstance(term, Inter) else term(x, directions, column)
@@ -150,4 +155,6 @@ class Objective(nn.Module):
 
 def _compares_cosines(head: Head | Triplet) -> bool:
     """Whether the head's logits are cosines to class weights of norm 1, times a number of the photo."""
-    return isinstance(head, CombinedMargin) or (isinstance(head, PiecewiseMargin) and not head.keep_weights)
+    return isinstance(head, CombinedMargin | NormMargin) or (
+        isinstance(head, PiecewiseMargin) and not head.keep_weights
+    )

@@ -167,7 +167,7 @@ def _modules(net: Backbone, *, shortcut_first: bool) -> Iterator[tuple[str, Any]
     """The network's layers with weights, by name, in the order in which they compute."""
     for i, block in enumerate(net.blocks):
         branches = ("shortcut", "residual") if shortcut_first else ("residual", "shortcut")
-        parts = [(f"blocks.{i}.{b}", getattr(block, b)) for b in branches if hasattr(block, b)]
+        parts = [(f"blocks.{i}.{b}", getattr(block, b)) for b in branches] if hasattr(block, "shortcut") else []
         for prefix, part in parts or [(f"blocks.{i}", block)]:
             yield from ((f"{prefix}.{n}" if n else prefix, m) for n, m in part.named_modules() if hasattr(m, "weight"))
     yield from ((f"head.{n}", m) for n, m in net.head.named_modules() if hasattr(m, "weight"))

@@ -6,7 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.losses.heads import HEADS, CombinedMargin, Head, Linear, PiecewiseMargin, compute_logits, weight_shape
+from trainer.losses.heads import (
+    HEADS,
+    CombinedMargin,
+    Head,
+    Linear,
+    NormMargin,
+    PiecewiseMargin,
+    compute_logits,
+    weight_shape,
+)
 
 N, CLASSES, DIM, STEP = 6, 5, 4, 100
 LABEL = torch.tensor([0, 3, 1, 4, 4, 2])
@@ -36,6 +45,11 @@ def slow_logit(head: Head, x: list[float], w: list, is_own_class: bool) -> float
     if isinstance(head, CombinedMargin):
         t = min(angle(x, centre) for centre in w) if head.centres > 1 else angle(x, w)
         return head.scale * (slow_psi(head.m1 * t + head.m2) - head.m3 if is_own_class else math.cos(t))
+    if isinstance(head, NormMargin):
+        norm = min(max(math.hypot(*x), head.lower_norm), head.upper_norm)
+        share = (norm - head.lower_norm) / (head.upper_norm - head.lower_norm)
+        margin = (1 - share) * head.lower_margin + share * head.upper_margin
+        return head.scale * (slow_psi(angle(x, w) + margin) if is_own_class else math.cos(angle(x, w)))
     t, size = angle(x, w), math.hypot(*x) * (math.hypot(*w) if head.keep_weights else 1)
     cosine_weight = max(head.least, head.base / (1 + head.gamma * STEP) ** head.power)
     return size * (
@@ -43,9 +57,13 @@ def slow_logit(head: Head, x: list[float], w: list, is_own_class: bool) -> float
     )
 
 
-@pytest.mark.parametrize("name", HEADS)
+# norms of the drawn features lie below, between and above these
+HEADS_HERE = HEADS | {"magface, other norms": NormMargin(lower_norm=1.2, upper_norm=2.2, weight=3.0)}
+
+
+@pytest.mark.parametrize("name", HEADS_HERE)
 def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
-    head = HEADS[name]
+    head = HEADS_HERE[name]
     x, w = drawn(head)
     z, margin, _ = compute_logits(head, x, w, LABEL, step=STEP)
     actual = z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
@@ -56,10 +74,10 @@ def test_logits_equal_the_formula_of_the_paper(name: str) -> None:
     torch.testing.assert_close(actual, torch.tensor(expected, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", HEADS_HERE)
 def test_gradients_reach_features_and_weights(name: str) -> None:
-    """In A-Softmax and L-Softmax also through the norms, which these heads do not divide by."""
-    head = HEADS[name]
+    """In A-Softmax, L-Softmax and MagFace also through the norms."""
+    head = HEADS_HERE[name]
     x, w = (v.requires_grad_() for v in drawn(head))
 
     def value(x: Tensor, w: Tensor) -> Tensor:
@@ -67,6 +85,17 @@ def test_gradients_reach_features_and_weights(name: str) -> None:
         return z.scatter(1, LABEL[:, None], margin(z.gather(1, LABEL[:, None])[:, 0])[:, None])
 
     assert torch.autograd.gradcheck(value, (x, w))
+
+
+def test_the_regulariser_of_magface_by_hand() -> None:
+    head = HEADS_HERE["magface, other norms"]
+    assert isinstance(head, NormMargin)
+    x, _ = drawn(head)
+    norms = [min(max(math.hypot(*row), 1.2), 2.2) for row in x.tolist()]
+    assert min(norms) == 1.2 or max(norms) == 2.2
+    assert len(set(norms)) > 2
+    assert head.regulariser(x).tolist() == pytest.approx([3 * (1 / a + a / 2.2**2) for a in norms])
+    assert torch.autograd.gradcheck(head.regulariser, (x.requires_grad_(),))
 
 
 def test_published_settings() -> None:

@@ -30,6 +30,7 @@ def test_settings_in_a_name_replace_published_ones() -> None:
         ("arcface:scale=0", "expected scale and m1 above 0"),
         ("arcface:scale=nan", "scale is nan, expected 0 or more"),
         ("a_softmax:m=0", "expected m at least 1"),
+        ("magface:lower_norm=200", "upper_norm above lower_norm"),
         ("softmax+centre:rate=2", "rate is 2.0, expected 0 to 1"),
         ("arcface+ohem:share=2", "share is 2.0, expected more than 0, at most 1"),
         ("triplet+focal", "focal needs a softmax, and triplet has none"),

@@ -35,6 +35,7 @@ CASES = {
     "sampled sparse adamw": Case("subcenter+focal", {"sample_rate": 0.4}, "adamw"),
     "sampled dense": Case("cosface+centre", {"sample_rate": 0.4, "update": "dense"}),
     "sampled with terms": Case("norm_softmax+intra+inter+ohem", {"sample_rate": 0.4}),
+    "magface by norm": Case("magface:lower_norm=0.5,upper_norm=4", {"sample_rate": 0.4}),
     "filtered": Case("arcface", {"filter_cosine": 0.2}),
     "adamw": Case("softmax", {}, "adamw"),
     **{f"no class on a rank: {loss}": Case(loss, {"sample_rate": 0.01}, people=3) for loss in EMPTY},

@@ -75,6 +75,7 @@ def embeddings(net: nn.Module, x: Tensor) -> Tensor:
         pytest.param(RUN, iresnet18, False, marks=pytest.mark.slow),
         (MOBILE, mobilefacenet, False),
         (MOBILE, mobilefacenet, True),
+        (replace(RUN, backbone="sample"), lambda: make_backbone("sample", embedding=32, size=SIZE), False),
     ],
 )
 def test_an_exported_network_gives_its_embeddings_also_while_training(
@@ -122,7 +123,7 @@ def test_a_file_of_the_same_layers_that_computes_something_else_is_refused(data:
     with pytest.raises(UserError, match=r"gives other embeddings than mobilefacenet with its weights \(a cosine of"):
         started(file, data, MOBILE)
     with pytest.raises(UserError, match=r"has other layers than this backbone \(.*expected a conv of"):
-        started(file, data, replace(RUN, backbone="sample"))
+        started(file, data, replace(RUN, backbone="sphere20"))
     file.write_bytes(b"no model")
     with pytest.raises(UserError, match="is not an ONNX model"):
         started(file, data, RUN)
