@@ -26,6 +26,7 @@ from pipeline.tables.table import Shard, read_shard, read_shards
 
 IDENTITIES, FACES = 1200, 3  # identities in the sample, and faces of each: 6.5 million impostor pairs
 FEW_FACES, MAX_FACES = 1200, 60  # faces in a sample of few identities, which is measured otherwise, and most of one
+EMPTY: tuple[list[Shard], ...] = ([], [])  # no shards, for each of up to two embedders
 CALIBRATION = pa.schema(
     [
         ("embedder", pa.int8()),  # 0: the first, 1: the second, -1: all fused
@@ -65,6 +66,7 @@ def calibration_shard(
     *,
     root: str,
     references: tuple[Sequence[Shard], ...] = (),
+    companions: tuple[Sequence[Shard], ...] = (),
     quality: Sequence[Shard] | None = None,
 ) -> pa.Table:
     """The calibration of a data set. part: for each embedder all shards of embeddings.
@@ -72,14 +74,20 @@ def calibration_shard(
     The sample has the IDENTITIES identities with the lowest hashes of their names, and of each the FACES faces with the
     lowest face_id, so that it does not depend on how identities are assigned to shards. references: for each embedder
     all shards of embeddings of faces that are no part of the data set, whose identities take the places that are left;
-    a face without an identity is one of its own. Of few identities more faces are taken. quality: all shards of
-    qualities, to leave out weak faces, which score high with each other whomever they show.
+    a face without an identity is one of its own. Of few identities more faces are taken. companions: likewise, of faces
+    beside the persons of few identities. Several may show one person, or a person of the data set, so they are used
+    only where persons are compared and not identities: where identities and references are few. quality: all shards
+    of qualities, to leave out weak faces, which score high with each other whomever they show.
     """
     drawn = drawn_identities(_identities(root, part[0]), IDENTITIES)
     left = IDENTITIES - len(drawn)
     further = drawn_identities(_identities(root, references[0], unnamed=True), left) if references else []
+    is_few = len(drawn) + len(further) <= FEW_IDENTITIES
+    if is_few and companions:
+        references = tuple([*shards, *beside] for shards, beside in zip(references or EMPTY, companions, strict=False))
+        further = drawn_identities(_identities(root, references[0], unnamed=True), left)
     identities = len(drawn) + len(further)
-    each = FACES if identities > FEW_IDENTITIES else min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1)))
+    each = min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1))) if is_few else FACES
     faces = sampled_faces(root, part, drawn, each, quality=quality)
     faces += sampled_faces(root, references, further, each, reference=True) if further else []
     names = [(f.reference, f.identity) for f in faces]
@@ -87,7 +95,7 @@ def calibration_shard(
     x = [np.array([f.x[e] for f in faces]) for e in range(len(part))]
     if not faces:
         x = [vectors(read_shard(root, shards[0], ["x"])["x"])[0][:0] for shards in part]
-    calibration = calibrate(x, identity=np.array([number[name] for name in names], np.int64))
+    calibration = calibrate(x, identity=np.array([number[name] for name in names], np.int64), is_few=is_few)
     outside = sum(reference for reference, _ in number)
     basis = calibration.basis._replace(identities=len(number) - outside, references=outside)
     return to_table(calibration._replace(basis=basis))

@@ -61,6 +61,7 @@ def find_noise(
     *,
     tests: TestSets = (),
     references: References = (),
+    companions: References = (),
     rates: Rates | None = None,
     quality: QualityTables | None = None,
     groups: Table | None = None,
@@ -72,13 +73,16 @@ def find_noise(
 
     faces, embeddings: of the data set; a table of embeddings for each embedder, the better embedder first. tests: faces
     and embeddings, by the same embedders, of each test set. references: tables of embeddings, for each embedder, of
-    faces of other people, which only the calibration uses. quality: from which the quality of each face is computed;
-    without it no face is weak. groups: the groups of identities (groups/group_calibration.py), whose noise is then
-    decided by calibrations of their own. memory_bytes: the limit for searches among all persons, which changes no
-    result. build: the function that makes a table; benchmarks give one that measures.
+    faces of other people, which only the calibration uses. companions: likewise, of faces beside the persons of few
+    identities. quality: from which the quality of each face is computed; without it no face is weak. groups: the groups
+    of identities (groups/group_calibration.py), whose noise is then decided by calibrations of their own.
+    memory_bytes: the limit for searches among all persons, which changes no result. build: the function that makes a
+    table; benchmarks give one that measures.
     """
     run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    run, (table, copies, clusters, persons, group_calibration, _) = build_persons(run, references, quality, groups)
+    run, (table, copies, clusters, persons, group_calibration, _) = build_persons(
+        run, references, quality, groups, companions
+    )
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     counts = count_gallery(score_calibration, persons, vector_lengths(score_calibration))

@@ -46,15 +46,19 @@ def find_persons(
 
 
 def build_persons(
-    run: StageRun, references: References, quality: QualityTables | None, groups: Table | None = None
+    run: StageRun,
+    references: References,
+    quality: QualityTables | None,
+    groups: Table | None = None,
+    companions: References = (),
 ) -> tuple[StageRun, PersonTables]:
     """The first stages; with a table of qualities or of groups the run has it from then on."""
-    table = _calibration(run, references)
+    table = _calibration(run, references, companions)
     if quality:
         qualities = build_quality(run.make, quality, run.faces, run.embeddings, calibration=table.shards[0])
         run = replace(run, quality=(qualities,))
         if weak_share(qualities) >= RECALIBRATED:
-            table = _calibration(run, references)
+            table = _calibration(run, references, companions)
     calibration = table.shards[0]
     copies = _copies(run, calibration)
     of_groups = None
@@ -77,9 +81,11 @@ def vector_lengths(calibration: Calibration) -> tuple[int, ...]:
     return tuple(len(impostors.mean) for impostors in calibration.impostors)
 
 
-def _calibration(run: StageRun, references: References) -> Table:
-    further = tuple([shard for tables in references for shard in tables[e].shards] for e in range(len(run.embeddings)))
-    params: dict[str, Any] = {"references": further} if references else {}
+def _calibration(run: StageRun, references: References, companions: References) -> Table:
+    params: dict[str, Any] = {}
+    for name, tables in (("references", references), ("companions", companions)):
+        if tables:
+            params[name] = tuple([s for given in tables for s in given[e].shards] for e in range(len(run.embeddings)))
     if run.quality:
         params["quality"] = run.quality[0].shards
     return run.make(

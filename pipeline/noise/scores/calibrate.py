@@ -36,15 +36,16 @@ ROWS = 128  # faces compared with all others at a time: 4 MB
 KEPT = 0.35  # share of the impostor pairs whose scores, the highest ones, are kept to fit the curve
 
 
-def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any]) -> Calibration:
+def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any], is_few: bool | None = None) -> Calibration:
     """The calibration measured on n faces.
 
     x: for each embedder unit rows [n, d] of the same faces; identity [n]: the number of each face's identity. The
     sample should hold the same small number of faces of each of many identities. Labels may be wrong: only a few in ten
-    thousand pairs across identities are genuine.
+    thousand pairs across identities are genuine. is_few: whether to measure as few identities are; None: by their
+    number.
     """
     identities = len(np.unique(identity))
-    if identities <= FEW_IDENTITIES:
+    if is_few or (is_few is None and identities <= FEW_IDENTITIES):
         return calibrate_few_identities(x, identity=identity)
     models = tuple(impostor_model(rows) for rows in x)
     vectors = [as_double(impostor_stats(rows, model)) for rows, model in zip(x, models, strict=True)]
