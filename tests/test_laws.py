@@ -60,10 +60,10 @@ FLOWS = [
     "flows.refine",
     "flows.evaluate",
     "flows.find",
-    "flows.erase",
     "flows.report",
     "flows.train",
     "flows.review",
+    "flows.erase",
     "flows.sample",
     "flows.schedule",
     "flows.doctor",
@@ -210,7 +210,7 @@ def test_json_is_written_without_nan() -> None:
 
 
 def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None:
-    """Clocks jump. A lock says since when it is held, leftovers have an age, lists, data cards and receipts have a date."""
+    """Clocks jump. A lock says since when it is held, leftovers have an age; lists, cards and receipts have a date."""
     clocks = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "time_ns"), ("date", "today")}
     readers = {
         name_of(p)

@@ -123,6 +123,13 @@ COMMANDS = (
         "refinery clean ROOT --dry-run",
     ),
     CommandEntry(
+        "erase",
+        DATA,
+        "flows.erase.flow:erase",
+        "Erase a person on request from all that a root holds, with a receipt.",
+        'refinery erase ROOT --photo FACE.jpg --reason "request of 2026-11-29" --yes',
+    ),
+    CommandEntry(
         "calibrate",
         DATA,
         "flows.refine.calibration.flow:calibrate",

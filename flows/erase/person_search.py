@@ -39,6 +39,7 @@ class FoundFaces:
     photos: Mapping[str, float | None]
     further: Mapping[str, float]
     mean: Vectors | None = field(default=None, repr=False)
+    far: float = 1e-4  # at which they were found
 
 
 def search_person(
@@ -63,7 +64,17 @@ def search_person(
     photos: dict[str, float | None] = {**dict.fromkeys(seeds), **found}
     photos |= dict.fromkeys(_rest_of_clusters(refinement, photos) - photos.keys())
     photos |= dict.fromkeys(same_pictures(refinement, photos) - photos.keys())
-    return FoundFaces(photos, search.further(model, centre) if found else {}, centre[0])
+    return FoundFaces(photos, search.further(model, centre) if found else {}, centre[0], far)
+
+
+def test_faces_like(refinement: Refinement, model: FaceEmbedder, found: FoundFaces) -> int:
+    """How many photos of the refinement's test sets show the person; found: what search_person() returned."""
+    if not found.photos or found.mean is None:
+        return 0
+    gallery = refined_gallery(refinement.root, model)
+    search = _Search(refinement, gallery.impostors, threshold_at_far(gallery.far_curve, found.far))
+    centre = found.mean[None]
+    return sum(len(search.embedded(t, model, centre, stage="test sets")) for t in refinement.test_faces)
 
 
 def same_pictures(refinement: Refinement, photos: Collection[str]) -> set[str]:
@@ -110,13 +121,18 @@ class _Search:
     def further(self, model: FaceEmbedder, centre: Vectors) -> dict[str, float]:
         """The further faces of other people's photos that pass; they are embedded now."""
         candidates = self.refinement.candidates
-        found: dict[str, float] = {}
         if candidates is None or not len(candidates):
-            return found
-        with stage_progress("further faces", total=len(candidates.shards)) as advance:
-            for rows in candidates.batches(["face_id", "jpeg"]):
-                for start in range(0, len(rows), BATCH):
-                    block = rows.slice(start, BATCH)
+            return {}
+        return self.embedded(candidates, model, centre, stage="further faces")
+
+    def embedded(self, table: Table, model: FaceEmbedder, centre: Vectors, *, stage: str) -> dict[str, float]:
+        """The faces of a table that pass; they are embedded now. stage: the name of this in the log."""
+        found: dict[str, float] = {}
+        with stage_progress(stage, total=len(table.shards)) as advance:
+            for rows in table.batches(["face_id", "jpeg"]):
+                faces = rows.filter(rows["jpeg"].is_valid())
+                for start in range(0, len(faces), BATCH):
+                    block = faces.slice(start, BATCH)
                     x = model(np.stack([decode(jpeg) for jpeg in block["jpeg"].to_pylist()])).astype(np.float64)
                     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
                     scores, same = self._compare(centre, x)

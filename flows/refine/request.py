@@ -131,13 +131,28 @@ class RefineRequest:
         embedder, *second = record["embedders"]
         paths = [*record["test_sets"], *record["references"]]
         sources, models, *_ = check_all(
-            lambda: _existing([Source(*s[:3], FolderOptions(*s[3:])) for s in record["sources"]]),
+            lambda: _existing([_source(*words) for words in record["sources"]]),
             lambda: load_models(record["detector"], embedder, *second, quality=record["quality"], flip=record["flip"]),
             *(partial(existing_path, path) for path in paths),
         )
-        values = (record[name] for name in ("test_sets", "references", "aligned", "undecided", "min_faces", "shards"))
-        rates = Rates(lost_per_noise=record["lost_per_noise"])
-        return cls(sources, models, *values, workers, None, rates, record["choose"])
+        return cls(
+            sources,
+            models,
+            record["test_sets"],
+            record["references"],
+            record["aligned"],
+            record["undecided"],
+            record["min_faces"],
+            record["shards"],
+            workers,
+            None,
+            Rates(lost_per_noise=record["lost_per_noise"]),
+            record["choose"],
+        )
+
+
+def _source(name: str, kind: str, path: str, follow_links: bool, identity_level: int) -> Source:
+    return Source(name, kind, path, FolderOptions(follow_links, identity_level))
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:

@@ -16,6 +16,7 @@ from pipeline.tables import storage
 from pipeline.tables.digests import is_as_sealed, sealed
 
 DIGITS = 4  # of an erasure's number
+REMOVED = "removed "  # begins the names of those counts that are of what is stored of the person
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Intent:
     faces: tuple[str, ...]  # of further faces, in photos that stay
     tombstones: tuple[PhotoTombstone, ...]
     face_tombstones: tuple[str, ...]
-    counts: Mapping[str, int]  # what was found, for the receipt
+    counts: tuple[tuple[str, int], ...]  # what was found, and what of it is stored, for the receipt
     before: str  # digest of the tables before
     ledger: tuple[str, ...] = ()  # files of the ledger and of the question log that name the photos
+    items: tuple[str, ...] = ()  # ids of questions whose pages may show the person
     removals: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -65,9 +67,12 @@ def read_intent(root: str) -> Intent | None:
     try:
         if not is_as_sealed(value):
             raise ValueError("other content than was written")
-        fields = {key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "digest"}
+        fields: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in value.items() if key != "digest"
+        }
         intent = Intent(**fields)
-        return replace(intent, tombstones=tuple(PhotoTombstone(*photo) for photo in intent.tombstones))
+        counts = tuple((str(what), int(n)) for what, n in intent.counts)
+        return replace(intent, counts=counts, tombstones=tuple(PhotoTombstone(*photo) for photo in intent.tombstones))
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{root}/{INTENT_FILE} is damaged ({error!r}): remove it and give `refinery erase` the same person again"

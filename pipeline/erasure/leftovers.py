@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.refined.export import FILE_DIGESTS, MANIFEST
 from pipeline.refinement import FILE, latest
 from pipeline.tables import storage
 from pipeline.tables.table import Table
 from pipeline.unreferenced import REMOVABLE_FILES, tables_of_trainings
 from pipeline.verification import is_export
 
+PAGES = (".html", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp", ".tif", ".tiff")
 ID_COLUMNS = ("face_id", "photo", "subject", "object", "medoid", "copy_of")  # that may name a face
 
 
@@ -53,6 +55,20 @@ def exports_below(root: str) -> list[str]:
     if "://" in root:
         return []
     base = Path(root)
-    folders = {path.parent for name in ("manifest.json", "digests.tsv") for path in base.rglob(name)}
+    folders = {path.parent for name in (MANIFEST, FILE_DIGESTS) for path in base.rglob(name)}
     found = sorted(f.relative_to(base).as_posix() for f in folders if f != base and is_export(str(f)))
     return [f for f in found if not any(f.startswith(f"{other}/") for other in found)]
+
+
+def pages_below(root: str, marks: Collection[bytes]) -> list[str]:
+    """Pages and sheets that a command wrote below a root, relative to it: each holds one of these marks."""
+    if "://" in root:
+        return []
+    base = Path(root)
+    pages = []
+    for path in base.rglob("*"):
+        if path.suffix.lower() in PAGES and path.is_file() and not path.is_symlink():
+            data = path.read_bytes()
+            if any(mark in data for mark in marks):
+                pages.append(path.relative_to(base).as_posix())
+    return sorted(pages)

@@ -31,7 +31,7 @@ from pipeline.faces.picture import (
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.rows.earlier_faces import earlier_faces
-from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, PhotosReadAgain
+from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, PhotosReadAgain, photos_of
 from pipeline.faces.tombstones.tombstones import FAILURE, Tombstones
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
@@ -83,8 +83,7 @@ def extract_shard(
 
     Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
-    plain = part.part if isinstance(part, PartWithTombstones) else part
-    shard, read_again = plain if isinstance(plain, PhotosReadAgain) else (plain, ())
+    shard, read_again = photos_of(part)
     photos = [PhotoRow(**row) for row in read_shard(root, shard).to_pylist()]
     earlier = earlier_faces(root, photos, reuse, tombstones)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones
+from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, photos_of
 from pipeline.faces.tombstones.tombstones import FAILURE, Tombstones
 from pipeline.sources.index import PhotoRow
 from pipeline.tables.table import Shard, read_shard
@@ -23,7 +23,7 @@ def earlier_faces(
     photo_of_face = {photo.face_id: photo for photo in photos}
     faces = {}
     for part, made in reuse:
-        earlier_photos = part.part if isinstance(part, PartWithTombstones) else part
+        earlier_photos, _ = photos_of(part)
         earlier = (PhotoRow(**row) for row in read_shard(root, earlier_photos).to_pylist())
         unchanged = [_same_file(photo_of_face.get(photo.face_id), photo) for photo in earlier]
         if any(unchanged):

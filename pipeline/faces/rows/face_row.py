@@ -19,6 +19,12 @@ class PartWithTombstones(NamedTuple):
     tombstones: str
 
 
+def photos_of(part: Shard | PhotosReadAgain | PartWithTombstones) -> tuple[Shard, tuple[str, ...]]:
+    """The shard of photos of a part, and the ids of those that are read again."""
+    plain = part.part if isinstance(part, PartWithTombstones) else part
+    return (plain.photos, plain.face_ids) if isinstance(plain, PhotosReadAgain) else (plain, ())
+
+
 class FaceRow(NamedTuple):
     """A row of the faces table: see schema.FACES."""
 

@@ -5,7 +5,7 @@ after all photos of an identity were compared; the other faces are kept here unt
 are read, a second time. A photo whose main face the source marks with a box has no candidates, nor has an unnamed one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -80,7 +80,7 @@ def candidate_shard(
     make_rows = partial(_rows, most=most, min_px=min_px)
     made = prefetch(make_rows, (_detect(found, detector, make_rows) for found in decoded), threads=PREPARE_THREADS)
     ids = [photo.photo.face_id for photo in photos]
-    rows = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
+    rows: Iterator[Row] = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
     if tombstones is not None:
         rows = (row for row in rows if not tombstones.holds_face(row["sketch"]))
     blocks = iter(lambda: list(islice(rows, ROWS)), [])
