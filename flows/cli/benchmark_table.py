@@ -144,6 +144,11 @@ BENCHMARKS = (
         "flows.benchmark.cases.groups:groups",
         "Thresholds by group beside those of all, where one group's faces lie closer together.",
         "refinery benchmark groups --populations 10",
+        "benchmark erasure",
+        MEASURE,
+        "flows.benchmark.erasure.flow:erasure",
+        "People with photos under wrong names, erased: found, left in the root, coming in again.",
+        "refinery benchmark erasure --world world --out trial",
     ),
     CommandEntry(
         "benchmark duplicates",
