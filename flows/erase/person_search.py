@@ -55,12 +55,15 @@ def search_person(
     search = _Search(refinement, gallery.impostors, threshold)
     centre, found = given, dict[str, float]()
     with stage_progress("search", total=ROUNDS, unit="searches") as advance:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             found, mean = search.photos(centre, seeds)
             advance(len(found))
+            if not number and not seeds and found:  # a photo alone finds few: its cluster shows the person as well
+                cluster = _best_cluster(refinement, found)
+                mean = embeddings_of(refinement.embeddings[0], cluster).mean(0) if cluster else mean
             if mean is None:
                 break
-            centre = mean[None]
+            centre = np.asarray(mean, np.float64)[None]
     photos: dict[str, float | None] = {**dict.fromkeys(seeds), **found}
     photos |= dict.fromkeys(_rest_of_clusters(refinement, photos) - photos.keys())
     photos |= dict.fromkeys(same_pictures(refinement, photos) - photos.keys())
@@ -171,12 +174,31 @@ def embeddings_of(table: Table, face_ids: Collection[str]) -> Vectors:
 def _rest_of_clusters(refinement: Refinement, photos: Collection[str]) -> set[str]:
     """The faces of the clusters most of whose faces are among these photos."""
     rest: set[str] = set()
+    for faces in _clusters(refinement):
+        if sum(face in photos for face in faces) > MAJORITY * len(faces):
+            rest.update(faces)
+    return rest
+
+
+def _best_cluster(refinement: Refinement, scores: Mapping[str, float]) -> list[str]:
+    """The faces of the cluster whose found photos have the highest sum of scores; none where none is in a cluster.
+
+    scores: of the found photos.
+    """
+    best, highest = list[str](), 0.0
+    for faces in _clusters(refinement):
+        if (total := sum(scores.get(face, 0.0) for face in faces)) > highest:
+            best, highest = faces, total
+    return best
+
+
+def _clusters(refinement: Refinement) -> Iterator[list[str]]:
+    """The face_ids of each cluster; a face without an identity is one of its own. No cluster crosses a shard."""
     for rows in refinement.clusters.batches(["face_id", "identity", "cluster"]):
         clusters: dict[tuple[str, int], list[str]] = {}
         for row in rows.to_pylist():
-            if row["cluster"] is not None and row["identity"] is not None:
+            if row["identity"] is None:
+                yield [row["face_id"]]
+            elif row["cluster"] is not None:
                 clusters.setdefault((row["identity"], row["cluster"]), []).append(row["face_id"])
-        for faces in clusters.values():
-            if sum(face in photos for face in faces) > MAJORITY * len(faces):
-                rest.update(faces)
-    return rest
+        yield from clusters.values()
