@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DaskWorkers, Far, OutFile, Root, Url
+from flows.cli.options import DaskWorkers, Far, OutFile, Root, Url, Yes
 from flows.cli.out_file import check_out
 from flows.cli.sizes import parse_workers
 from flows.erase.planning import plan
@@ -30,6 +30,14 @@ PhotoOfPerson = Annotated[
 Identity = Annotated[str, typer.Option(help="Or an identity: the person whom it stands for, under any name.")]
 ListFile = Annotated[Path | None, typer.Option("--list", help="Or a list of photos, one a line; nothing is searched.")]
 
+KeepVector = Annotated[
+    bool,
+    typer.Option("--keep-vector", help="Keep the mean of the person's vectors, by which --again finds further photos."),
+]
+Again = Annotated[
+    bool, typer.Option("--again", help="Or all people whose vectors were kept: their photos that have come in since.")
+]
+
 
 def erase(
     root: Root,
@@ -41,7 +49,9 @@ def erase(
     person: Annotated[str, typer.Option(help="The person's name for the receipt; default: none is in it.")] = "",
     far: Far = 1e-4,
     out: OutFile = Path("erase.html"),
-    yes: Annotated[bool, typer.Option("--yes", help="Erase what was found; without it, it is only shown.")] = False,
+    keep_vector: KeepVector = False,
+    again: Again = False,
+    yes: Yes = False,
     url: Url = "",
     workers: DaskWorkers = "",
 ) -> FoundPerson | ErasedPerson | RemovedTasks:
@@ -51,8 +61,8 @@ def erase(
     that was stopped is finished, and tasks are removed from a Label Studio that did not answer before.
     """
     refinement, pool = latest(root), parse_workers(workers)
-    who = Person(photo, identity, str(list_file or ""), far)
-    nobody = not (photo or identity or list_file)
+    who = Person(photo, identity, str(list_file or ""), far, again)
+    nobody = not (photo or identity or list_file or again)
     if not yes:
         check_out(out, re.compile(re.escape(GENERATOR.encode())), kind="a sheet of `refinery erase`", roots=[root])
         planned = plan(refinement, select(refinement, who))
@@ -63,19 +73,19 @@ def erase(
         if stopped is None and nobody and open_items(root):
             return RemovedTasks(remove_erased_tasks(root, url))
         request = RefineRequest.of_record(root, latest(root).options.request, workers=pool)
-        intent = stopped or _intent(root, who, reason=reason, person=person)
+        intent = stopped or _intent(root, who, reason=reason, person=person, keep_vector=keep_vector)
         refinement, receipt, tasks = carry_out(root, intent, request, lambda: remove_erased_tasks(root, url))
     file = f"{root}/{FOLDER}/{receipt.erasure}.receipt.txt"
     another = stopped is not None and not nobody and reason != stopped.reason
     return ErasedPerson(receipt, file, refinement.account, tasks, another)
 
 
-def _intent(root: str, who: Person, *, reason: str, person: str) -> Intent:
+def _intent(root: str, who: Person, *, reason: str, person: str, keep_vector: bool) -> Intent:
     """The intent of an erasure, which is written. Raises UserError where nobody is found, or no reason is given."""
     if not reason.strip():
         raise UserError("give --reason TEXT: the receipt says why the person was erased")
     check_answers(root)
     refinement = latest(root)
-    intent = plan(refinement, select(refinement, who)).intent(reason=reason, name=person)
+    intent = plan(refinement, select(refinement, who)).intent(reason=reason, name=person, keep_vector=keep_vector)
     write_intent(root, intent)
     return intent

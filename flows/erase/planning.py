@@ -14,9 +14,11 @@ from flows.erase.found_photos import (
 from flows.erase.person_search import test_faces_like
 from flows.erase.selection import Selection
 from pipeline.erasure.intent import REMOVED, Intent, next_number, now
+from pipeline.erasure.kept_vectors import as_words, digest_of_embedder
 from pipeline.erasure.ledger_references import files_with_faces, rows_about
 from pipeline.erasure.open_tasks import items_about
 from pipeline.erasure.receipt import digest_of_tables
+from pipeline.errors import UserError
 from pipeline.faces.tombstones.tombstones import make_key
 from pipeline.refinement import Refinement
 from pipeline.tables.face_rows import rows_of_faces
@@ -70,8 +72,8 @@ class Plan:
         rows = (row for batch in candidates.batches(["face_id", "photo"]) for row in batch.to_pylist())
         return sorted(r["face_id"] for r in rows if r["photo"] in photos or r["face_id"] in self.selection.further)
 
-    def intent(self, *, reason: str, name: str) -> Intent:
-        """The intent of the erasure. The root gets a key if it has none."""
+    def intent(self, *, reason: str, name: str, keep_vector: bool = False) -> Intent:
+        """The intent of the erasure. The root gets a key if it has none. keep_vector: of the person."""
         refinement, root = self.refinement, self.refinement.root
         key, ids = make_key(root), {*self.selection.photos, *self.further}
         ledger = files_with_faces(root, ids)
@@ -101,7 +103,15 @@ class Plan:
             digest_of_tables(refinement),
             tuple(ledger),
             tuple(items_about(root, ids, self._identities())),
+            *(self._vector() if keep_vector else ("", "")),
         )
+
+    def _vector(self) -> tuple[str, str]:
+        """The mean of the person's vectors, and what stands for the embedder."""
+        model, found = self.selection.model, self.selection.found
+        if model is None or found is None or found.mean is None:
+            raise UserError("--keep-vector: a list of photos gives none: give --photo or --identity")
+        return as_words(found.mean), digest_of_embedder(model.named_by)
 
     def _identities(self) -> set[str]:
         """The identities on whose pages the photos may be shown."""

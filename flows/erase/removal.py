@@ -15,6 +15,7 @@ from flows.refine.building.whole_refinement import build_refinement
 from flows.refine.request import RefineRequest
 from pipeline.erasure import open_tasks
 from pipeline.erasure.intent import REMOVED, Intent, remove_intent, write_intent
+from pipeline.erasure.kept_vectors import write_vector
 from pipeline.erasure.ledger_references import PROPOSED_FILE, write_without_faces
 from pipeline.erasure.leftovers import exports_below, leftover_tables, pages_below
 from pipeline.erasure.receipt import Receipt, digest_of_tables, tool, write_receipt
@@ -36,6 +37,8 @@ def carry_out(
     remove_tasks: removes the remembered tasks from Label Studio where it answers, and says what became of them.
     """
     write_tombstones(root, intent.number, intent.tombstones, intent.face_tombstones)
+    if intent.vector:
+        write_vector(root, intent.number, intent.embedder, intent.vector)
     write_without_faces(root, intent.ledger, intent.ids)
     with recorded_tables() as made:
         refinement = publish(root, build_refinement(root, request))

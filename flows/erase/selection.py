@@ -12,6 +12,7 @@ from flows.erase.person_search import FoundFaces, embeddings_of, same_pictures, 
 from flows.find.flow import models_of
 from flows.find.query import read_face
 from flows.refine.models import load_embedder
+from pipeline.erasure.kept_vectors import digest_of_embedder, kept_vectors
 from pipeline.errors import UserError
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
@@ -41,12 +42,16 @@ class Selection:
 
 
 class Person(NamedTuple):
-    """Who is to be erased, by one of three options, "" for the others; far: the false accept rate of the search."""
+    """Who is to be erased, by one of four options, "" for the others; far: the false accept rate of the search.
+
+    again: the people whose vectors were kept when they were erased.
+    """
 
     photo: str
     identity: str
     list_file: str
     far: float
+    again: bool = False
 
 
 def select(refinement: Refinement, who: Person) -> Selection:
@@ -55,8 +60,8 @@ def select(refinement: Refinement, who: Person) -> Selection:
     Raises UserError where not exactly one option is given, for a photo without a face or with several, an identity or
     photos that are not in the data, and an empty list.
     """
-    photo, identity, list_file, far = who
-    if sum(map(bool, (photo, identity, list_file))) != 1:
+    photo, identity, list_file, far, again = who
+    if sum(map(bool, (photo, identity, list_file, again))) != 1:
         raise UserError("who is to be erased? Give one of --photo FACE.jpg, --identity NAME and --list FILE")
     if not 0 < far < 0.5:
         raise UserError(f"--far {far:g}: give a share between 0 and 0.5")
@@ -64,6 +69,8 @@ def select(refinement: Refinement, who: Person) -> Selection:
         return _of_list(refinement, Path(list_file))
     detector, embedder, flip = models_of(refinement.root, "none")
     model = load_embedder(embedder, flip)
+    if again:
+        return _of_vectors(refinement, model, far)
     return (
         _of_photo(refinement, Path(photo), detector, model, far)
         if photo
@@ -76,7 +83,25 @@ def _of_photo(refinement: Refinement, photo: Path, detector: str, model: FaceEmb
     if face.faces > 1:
         raise UserError(f"{photo} shows {face.faces} faces: give a photo that shows the person alone")
     found = search_person(refinement, model, model(face.face[None]), far=far)
+    if not found.photos and not found.further:
+        raise UserError(f"no photo of {refinement.root} shows the person in {photo} at --far {far:g}: nothing to erase")
     return Selection(found.photos, found.further, model=model, found=found)
+
+
+def _of_vectors(refinement: Refinement, model: FaceEmbedder, far: float) -> Selection:
+    """The photos of the people whose vectors were kept. Raises UserError where no photo is found."""
+    vectors = kept_vectors(refinement.root, digest_of_embedder(model.named_by))
+    if not vectors:
+        raise UserError(
+            f"{refinement.root} keeps no vector of this model: erase with --keep-vector to find people again"
+        )
+    every = [search_person(refinement, model, vector[None], far=far) for vector in vectors]
+    photos = {i: score for found in every for i, score in found.photos.items()}
+    if not photos:
+        raise UserError(
+            f"no further photo of the {len(vectors)} people whose vectors were kept is in {refinement.root}"
+        )
+    return Selection(photos, {i: score for found in every for i, score in found.further.items()})
 
 
 def _of_name(refinement: Refinement, name: str, model: FaceEmbedder, far: float) -> Selection:

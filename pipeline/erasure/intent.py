@@ -35,6 +35,8 @@ class Intent:
     before: str  # digest of the tables before
     ledger: tuple[str, ...] = ()  # files of the ledger and of the question log that name the photos
     items: tuple[str, ...] = ()  # ids of questions whose pages may show the person
+    vector: str = ""  # of the person, to be kept; "": none is
+    embedder: str = ""  # that made the vector
     removals: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -75,9 +75,7 @@ class ErasureFigures(Result):
 def erasure(
     world: World,
     out: OutFolder,
-    people: Annotated[
-        int, typer.Option("--erased", min=1, help="People to erase who have photos under wrong names.")
-    ] = 20,
+    erased: Annotated[int, typer.Option(min=1, help="People to erase, who have photos under wrong names.")] = 20,
 ) -> ErasureFigures:
     """Erase people of a drawn world who have photos under wrong names, and look for them afterwards.
 
@@ -88,7 +86,7 @@ def erasure(
     root, source = out / "root", ["image-folder", str(world / "photos")]
     refine.fn(str(root), source, str(DETECTOR), str(EMBEDDER))
     refinement = latest(str(root))
-    cases = _cases(refinement, world, people)
+    cases = _cases(refinement, world, erased)
     by_identity = [select(refinement, Person("", case.identity, "", FAR)) for case in cases]
     by_photo = [select(refinement, Person(str(case.photo), "", "", FAR)) for case in cases]
     ways = [_way("--identity", cases, by_identity), _way("--photo", cases, by_photo)]

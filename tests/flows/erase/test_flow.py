@@ -1,6 +1,5 @@
 """A person is erased from a refinement of drawn people: from all files, for good, and again after a kill."""
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -18,34 +17,13 @@ from pipeline.errors import UserError
 from pipeline.open_erasure import INTENT_FILE
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
-from pipeline.sample.models import DETECTOR, EMBEDDER
 from tests.builders.file_trees import file_bytes
 from tests.builders.made_once import made_once
 from tests.builders.small_world import fates
-from tests.builders.tables.ledger_rows import row
+from tests.builders.tables.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
 from tests.chaos.killed_command import KillPlan, run_command
 
 pytestmark = pytest.mark.slow
-REASON = "request of 2026-11-29"
-MODELS = {"detector": str(DETECTOR), "embedder": str(EMBEDDER)}
-
-
-@pytest.fixture(scope="module")
-def photos(drawn_world: Path) -> Path:
-    return drawn_world / "photos"
-
-
-@pytest.fixture(scope="module")
-def refined_once(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
-    """A refinement with a key, so that two erasures of copies of it write the same bytes."""
-
-    def make(folder: Path) -> None:
-        refine.fn(str(folder), ["image-folder", str(photos)], **MODELS)
-        ledger.append(str(folder), [row("1", "yes", "ann", subject=face_of(folder, key)) for key in named(folder)[:1]])
-        (folder / "erasures").mkdir()
-        (folder / "erasures/key").write_text("0f" * 32)
-
-    return made_once(tmp_path_factory, "erase-root", make)
 
 
 @pytest.fixture(scope="module")
@@ -55,34 +33,10 @@ def erased_once(tmp_path_factory: pytest.TempPathFactory, refined_once: Path) ->
     def make(folder: Path) -> None:
         shutil.copytree(refined_once, folder, dirs_exist_ok=True)
         export(str(folder), folder / "exported", format="folder")
-        result = erase(str(folder), identity=name_of_two(), reason=REASON, yes=True)
+        result = erase(str(folder), identity=NAME_OF_TWO, reason=REASON, yes=True)
         assert isinstance(result, ErasedPerson)
 
     return made_once(tmp_path_factory, "erased-root", make)
-
-
-@pytest.fixture
-def root(refined_once: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(refined_once, tmp_path / "root"))
-
-
-def truth(photos: Path) -> list[dict[str, str]]:
-    with open(photos.parent / "truth.tsv", newline="") as stream:
-        return list(csv.DictReader(stream, delimiter="\t"))
-
-
-def named(root: Path) -> list[str]:
-    """The photos that are kept under the identity whose person has a second identity, too."""
-    return [key for key, (identity, _) in fates(root).items() if identity and key.startswith(f"{name_of_two()}/")]
-
-
-def name_of_two() -> str:
-    return "m.5185901"
-
-
-def face_of(root: Path, key: str) -> str:
-    rows = latest(str(root)).labels.read(["face_id", "key"]).to_pylist()
-    return next(r["face_id"] for r in rows if r["key"] == key)
 
 
 def erased_of(root: Path) -> set[str]:
@@ -98,7 +52,7 @@ def without_time(root: Path) -> dict[str, bytes]:
 
 def test_without_yes_nothing_is_removed_and_the_sheet_shows_what_was_found(root: Path, tmp_path: Path) -> None:
     before = file_bytes(root)
-    found = erase(str(root), identity=name_of_two(), out=tmp_path / "sheet.html")
+    found = erase(str(root), identity=NAME_OF_TWO, out=tmp_path / "sheet.html")
     assert isinstance(found, FoundPerson)
     assert file_bytes(root) == before
     page = (tmp_path / "sheet.html").read_text()
@@ -106,7 +60,7 @@ def test_without_yes_nothing_is_removed_and_the_sheet_shows_what_was_found(root:
     assert (
         page.count("data:image/jpeg") == n + found.found["further faces of the person in photos of others, which stay"]
     )
-    assert all(f"{name_of_two()}/{key.partition('/')[2]}" in page for key in named(root))
+    assert all(f"{NAME_OF_TWO}/{key.partition('/')[2]}" in page for key in named(root))
     assert any("--yes" in line for line in found.lines())
 
 
@@ -151,7 +105,7 @@ def test_the_receipt_counts_and_names_nobody(erased_once: Path) -> None:
     assert REASON in (erased_once / "erasures/0001.receipt.txt").read_text()
     for file in (erased_once / "erasures").iterdir():
         content = file.read_text()
-        assert name_of_two() not in content
+        assert NAME_OF_TWO not in content
         assert not [key for key in gone if key in content or face_of(erased_once, key) in content]
 
 
@@ -165,6 +119,8 @@ def test_listed_photos_are_erased_and_none_comes_in_again(erased_once: Path, pho
     """Neither by the next refinement, nor under another name, saved again, smaller or mirrored."""
     root = Path(shutil.copytree(erased_once, tmp_path / "root"))
     listed_photo = "m.5911724/0001.jpg"
+    with pytest.raises(UserError, match="keeps no vector of this model"):
+        erase(str(root), again=True)
     erase(str(root), list_file=listed(root, [listed_photo]), reason="2", person="Ahmed Bakker", yes=True)
     assert "Person: Ahmed Bakker" in (root / "erasures/0002.receipt.txt").read_text()
     gone = erased_of(root)
@@ -183,7 +139,7 @@ def test_listed_photos_are_erased_and_none_comes_in_again(erased_once: Path, pho
 
 def test_killed_and_run_again_it_ends_with_the_same_bytes(erased_once: Path, root: Path, photos: Path) -> None:
     export(str(root), root / "exported", format="folder")
-    words = ["erase", str(root), "--identity", name_of_two(), "--reason", REASON, "--yes"]
+    words = ["erase", str(root), "--identity", NAME_OF_TWO, "--reason", REASON, "--yes"]
     kill = KillPlan("file", 0.0, 40, "SIGKILL")
     assert run_command(words, root=root, log=root.parent / "log", kill=kill).killed
     assert (root / INTENT_FILE).exists()
@@ -191,38 +147,3 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(erased_once: Path, roo
         refine.fn(str(root), ["image-folder", str(photos)], **MODELS)
     erase(str(root), yes=True)
     assert without_time(root) == without_time(erased_once)
-
-
-@pytest.mark.parametrize(
-    ("who", "message"),
-    [
-        ({}, "Give one of --photo FACE.jpg, --identity NAME and --list FILE"),
-        ({"identity": "a", "photo": "b"}, "Give one of"),
-        ({"identity": "m.518590"}, r"no photo of .* has the identity 'm\.518590': did you mean m\.5185901"),
-        ({"photo": "no_face.png"}, "shows no face"),
-        ({"photo": "two.jpg"}, "shows 2 faces: give a photo that shows the person alone"),
-        ({"photo": "missing.jpg"}, "cannot read missing.jpg"),
-        ({"list_file": Path("empty.txt")}, r"empty\.txt lists nothing"),
-        ({"list_file": Path("other.txt")}, r"no photo that other\.txt names is in"),
-        ({"identity": "m.5185901", "far": 0.7}, "--far 0.7"),
-        ({"identity": "m.5185901", "yes": True}, "give --reason TEXT"),
-    ],
-)
-def test_a_mistake_is_one_line(
-    refined_once: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: dict, message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    one, two = (cv2.imread(str(photos / name / "0001.jpg")) for name in ("m.5911724", "m.8281029"))
-    side = min(one.shape[0], two.shape[0])
-    cv2.imwrite("two.jpg", cv2.hconcat([one[:side], two[:side]]))
-    cv2.imwrite("no_face.png", one[:8, :8])
-    Path("empty.txt").write_text("# nothing\n")
-    Path("other.txt").write_text("nobody/0001.jpg\n")
-    with pytest.raises(UserError, match=message):
-        erase(str(refined_once), **who)
-
-
-def test_a_root_without_a_refinement_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no finished refinement at"):
-        erase(str(tmp_path), identity="a")
-    assert not list(tmp_path.iterdir())
