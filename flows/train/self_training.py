@@ -188,11 +188,8 @@ def _faces(
     """The photos and the faces of the sources."""
     survey_sources(sources)
     photos, source_paths = build_photos(root, sources, workers=workers)
-    tombstones = read_tombstones(root)
-    faces = build_faces(
-        root, photos, source_paths, face_detector, aligned=aligned, workers=workers, tombstones=tombstones
-    )
-    return photos, faces
+    run: dict[str, Any] = {"aligned": aligned, "workers": workers, "tombstones": read_tombstones(root)}
+    return photos, build_faces(root, photos, source_paths, face_detector, **run)
 
 
 def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:

@@ -3,6 +3,7 @@
 ROOT/erasures/NNNN.vector.json is written only with --keep-vector: a vector is a person's biometric datum.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,6 @@ def kept_vectors(root: str, embedder: str) -> list[NDArray[np.float64]]:
     return vectors
 
 
-def digest_of_embedder(named_by: list[Any]) -> str:
+def digest_of_embedder(named_by: Sequence[Any]) -> str:
     """What stands for an embedder beside a vector of it."""
     return digest("embedder", *map(str, named_by))

@@ -121,10 +121,10 @@ def decode_photo(
             raise UnreadablePhoto(photo.failure.removeprefix("unreadable: "))
         check_file_size(photo.length)
         data = with_source_retries(locations[photo.source].path, lambda: read_photo(photo, locations))
-        sha = sha256(data).hexdigest()
-        if tombstones is not None and tombstones.holds_file(sha, photo.box):
+        digest = sha256(data).hexdigest()
+        if tombstones is not None and tombstones.holds_file(digest, photo.box):
             return row._replace(failure=FAILURE)
-        row = row._replace(sha=sha)
+        row = row._replace(sha=digest)
         shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector needs
         image = decode(data, shrink) if decoded_bytes(data) <= LARGE * shrink**2 else None
     except (UnreadablePhoto, PhotoChanged) as error:

@@ -4,7 +4,6 @@ Any value in a row may be missing or wrong: people edit tasks by hand, other pro
 clock may be wrong.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -68,7 +67,7 @@ def task_of(row: Any) -> Task:
         intact=is_sealed(row.data),
         current=is_current(row.data),
         faces={item: face for item, face in faces.items() if face},
-        pictures=frozenset(PICTURE_FILE.findall(json.dumps(row.data, default=str))),
+        pictures=frozenset(PICTURE_FILE.findall(str(row.data))),
     )
 
 
