@@ -144,6 +144,8 @@ BENCHMARKS = (
         "flows.benchmark.cases.groups:groups",
         "Thresholds by group beside those of all, where one group's faces lie closer together.",
         "refinery benchmark groups --populations 10",
+    ),
+    CommandEntry(
         "benchmark erasure",
         MEASURE,
         "flows.benchmark.erasure.flow:erasure",

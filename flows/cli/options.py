@@ -167,11 +167,6 @@ WithoutHashes = Annotated[
 # a search for a person
 Far = Annotated[float, typer.Option(help="False accept rate: share of impostors that pass as the person.")]
 
-Yes = Annotated[
-    bool,
-    typer.Option("--yes", help="Do it, also where the command first says what it would do and waits for this option."),
-]
-
 # how it runs
 DaskWorkers = Annotated[
     str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DaskWorkers, Far, OutFile, Root, Url, Yes
+from flows.cli.options import DaskWorkers, Far, OutFile, Root, Yes
 from flows.cli.out_file import check_out
+from flows.cli.review_options import Url
 from flows.cli.sizes import parse_workers
 from flows.erase.planning import plan
 from flows.erase.removal import carry_out

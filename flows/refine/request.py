@@ -113,6 +113,7 @@ class RefineRequest:
             "min_faces": self.min_faces,
             "shards": self.shards,
             "lost_per_noise": self.rates.lost_per_noise,
+            "groups": dict(self.groups),
             "choose": self.choose,
         }
 
@@ -147,6 +148,7 @@ class RefineRequest:
             workers,
             None,
             Rates(lost_per_noise=record["lost_per_noise"]),
+            record["groups"],
             record["choose"],
         )
 
