@@ -8,7 +8,7 @@ import pytest
 from flows.refine.flow import refine
 from pipeline.review.answers import ledger
 from tests.builders.made_once import made_once
-from tests.builders.tables.erased_person import MODELS, face_of, named
+from tests.builders.photos.erased_person import MODELS, face_of, named
 from tests.builders.tables.ledger_rows import row
 
 

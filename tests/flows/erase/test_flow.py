@@ -19,8 +19,8 @@ from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from tests.builders.file_trees import file_bytes
 from tests.builders.made_once import made_once
+from tests.builders.photos.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
 from tests.builders.small_world import fates
-from tests.builders.tables.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
 from tests.chaos.killed_command import KillPlan, run_command
 
 pytestmark = pytest.mark.slow

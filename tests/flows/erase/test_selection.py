@@ -12,7 +12,7 @@ from flows.erase.selection import Person, select
 from pipeline.erasure.kept_vectors import write_vector
 from pipeline.errors import UserError
 from pipeline.refinement import latest
-from tests.builders.tables.erased_person import NAME_OF_TWO, REASON, truth
+from tests.builders.photos.erased_person import NAME_OF_TWO, REASON, truth
 
 pytestmark = pytest.mark.slow
 
