@@ -61,6 +61,8 @@ class RefineOptions:
     # rules by which faces are compared and clustered: see refined/threshold_table.py
     rules: Mapping[str, float] = field(default_factory=dict)
     references: tuple[str, ...] = ()  # names of photos of other people that the calibration used
+    # what the run was asked for, by which `refinery erase` makes the tables again: flows/refine/request.py
+    request: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)  # what it was measured on: noise/scores/basis.py
 
 

@@ -40,7 +40,7 @@ FACES = pa.schema(
         ("exposure", pa.float32()),
         ("yaw", pa.float32()),  # degrees
         ("size_px", pa.float32()),
-        ("failure", pa.string()),  # "unreadable: ..." or "no_face: ..."; null: there is a face
+        ("failure", pa.string()),  # "unreadable: ...", "no_face: ..." or "erased: ..."; null: there is a face
     ]
 )
 # the further faces of the photos; their columns of faces mean what they mean there, face_id is the further face's own

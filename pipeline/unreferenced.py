@@ -26,7 +26,7 @@ def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:
     """
     names = list(storage.list_files(root, ""))
     referenced = {FILE}
-    for table in [*latest(root).tables.values(), *_tables_of_trainings(root, names)]:
+    for table in [*latest(root).tables.values(), *tables_of_trainings(root, names)]:
         referenced.add(f"{table.name}/{table.address}.json")
         referenced.update(shard.path for shard in table.shards)
     files, base = storage.open_root(root)
@@ -41,7 +41,7 @@ def unreferenced_files(root: str, *, min_age: timedelta) -> dict[str, int]:
     return sizes
 
 
-def _tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
+def tables_of_trainings(root: str, names: Iterable[str]) -> Iterator[Table]:
     """The tables that finished trainings and experiments name."""
     for name in filter(RESULT_FILES.fullmatch, names):
         for address in (storage.get_json(root, name) or {}).get("tables", []):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.faces.tombstones.tombstones import FOLDER as ERASURES
+from pipeline.faces.tombstones.tombstones import read_tombstones
 from pipeline.lost_answers import lost_answers
 from pipeline.refined.export import FILE_DIGESTS, IDENTITIES, MANIFEST
 from pipeline.refinement import FILE, LEDGER, latest
@@ -20,6 +22,7 @@ MANIFEST_NAME = re.compile(r"[a-z_]+/[0-9a-f]{20}\.json")  # of a table
 LABELS = re.compile(r"labels/[0-9a-f]{20}\.json")
 DRAW_NAME = re.compile(r"ledger/audits/[0-9]+-([0-9a-f]{32})\.json")  # of an audit
 DIGEST_NAMED = (LEDGER, "asked")  # folders of files that are named by their digest
+NOT_MADE_AGAIN = (*DIGEST_NAMED, ERASURES)  # folders whose files no run makes
 
 
 class KnownFile(NamedTuple):
@@ -51,6 +54,10 @@ def files_of_root(root: str) -> Iterator[KnownFile | Fault]:
             yield Fault(LEDGER, name, "missing; the labels were made with its answers")
     elif any(LABELS.fullmatch(name) for name in names):  # the table after which refinement.json is written
         yield Fault("refinement", FILE, "missing; nothing says which of the tables are in force")
+    try:
+        read_tombstones(root)
+    except UserError as error:
+        yield Fault(ERASURES, ERASURES, str(error))
     seen: set[str] = set()
     for name in names:
         for known in _files_of(root, name):

@@ -38,12 +38,14 @@ PIPELINE = [
     "pipeline.refinement",
     "pipeline.unreferenced",
     "pipeline.lost_answers",
+    "pipeline.open_erasure",
     "pipeline.sources",
     "pipeline.faces",
     "pipeline.noise",
     "pipeline.refined",
     "pipeline.verification",
     "pipeline.review",
+    "pipeline.erasure",
     "pipeline.report",
 ]
 FLOWS = [
@@ -61,6 +63,7 @@ FLOWS = [
     "flows.report",
     "flows.train",
     "flows.review",
+    "flows.erase",
     "flows.sample",
     "flows.schedule",
     "flows.doctor",
@@ -207,7 +210,7 @@ def test_json_is_written_without_nan() -> None:
 
 
 def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None:
-    """Clocks jump. A lock says since when it is held, leftovers have an age, lists and data cards have a date."""
+    """Clocks jump. A lock says since when it is held, leftovers have an age; lists, cards and receipts have a date."""
     clocks = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "time_ns"), ("date", "today")}
     readers = {
         name_of(p)
@@ -218,6 +221,7 @@ def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None
     assert readers == {
         "pipeline/root_lock.py",
         "pipeline/unreferenced.py",
+        "pipeline/erasure/intent.py",
         "pipeline/refined/data_card.py",
         "pipeline/review/answers/lists.py",
     }

@@ -146,6 +146,13 @@ BENCHMARKS = (
         "refinery benchmark groups --populations 10",
     ),
     CommandEntry(
+        "benchmark erasure",
+        MEASURE,
+        "flows.benchmark.erasure.flow:erasure",
+        "People with photos under wrong names, erased: found, left in the root, coming in again.",
+        "refinery benchmark erasure --world world --out trial",
+    ),
+    CommandEntry(
         "benchmark duplicates",
         MEASURE,
         "flows.benchmark.duplicates.edits:edits",

@@ -5,8 +5,9 @@ Reading the table imports no command. Its order is the order of the list in `ref
 
 from flows.cli.benchmark_table import BENCHMARKS
 from flows.cli.command import MODELS, CommandEntry
+from flows.cli.review_table import REVIEWS
 
-START, DATA, REVIEW = "Start here", "Data in and out", "Review"
+START, DATA = "Start here", "Data in and out"
 TRAIN, SCHEDULE = "Train and evaluate", "Schedule"
 
 COMMANDS = (
@@ -123,6 +124,13 @@ COMMANDS = (
         "refinery clean ROOT --dry-run",
     ),
     CommandEntry(
+        "erase",
+        DATA,
+        "flows.erase.flow:erase",
+        "Erase a person on request from all that a root holds, with a receipt.",
+        'refinery erase ROOT --photo FACE.jpg --reason "request of 2026-11-29" --yes',
+    ),
+    CommandEntry(
         "calibrate",
         DATA,
         "flows.refine.calibration.flow:calibrate",
@@ -150,48 +158,7 @@ COMMANDS = (
         "Train the sample world's detector and embedder (half an hour on two cores).",
         "refinery sample models --out models",
     ),
-    CommandEntry(
-        "review",
-        REVIEW,
-        "",
-        "Let people decide uncertain cases: serve, send, collect, status, undo.",
-        "refinery review send ROOT --groups groups.csv",
-    ),
-    CommandEntry(
-        "review serve",
-        REVIEW,
-        "flows.review.label_server:serve",
-        "Run a Label Studio on this machine; the first time it is installed (1 GB).",
-        "refinery review serve ROOT --port 8080",
-    ),
-    CommandEntry(
-        "review send",
-        REVIEW,
-        "flows.review.flow:send",
-        "Send the questions that are worth most to Label Studio.",
-        "refinery review send ROOT --groups groups.csv --budget 500",
-    ),
-    CommandEntry(
-        "review collect",
-        REVIEW,
-        "flows.review.flow:collect",
-        "Collect the answers: into the ledger, then into the labels.",
-        "refinery review collect ROOT",
-    ),
-    CommandEntry(
-        "review status",
-        REVIEW,
-        "flows.review.flow:status",
-        "Show the queue of each group, agreement of annotators, and the noise left.",
-        "refinery review status ROOT",
-    ),
-    CommandEntry(
-        "review undo",
-        REVIEW,
-        "flows.review.undo:undo",
-        "Withdraw answers of an annotator, or about one finding, and make the labels again.",
-        "refinery review undo ROOT --by ann@example.org --since 2026-03-01",
-    ),
+    *REVIEWS,
     CommandEntry(
         "train",
         TRAIN,

@@ -157,6 +157,9 @@ Yes = Annotated[
 ]
 Withdraw = Annotated[bool, typer.Option("--withdraw", help="Take all decisions of the list or patch back.")]
 
+# a search for a person
+Far = Annotated[float, typer.Option(help="False accept rate: share of impostors that pass as the person.")]
+
 # how it runs
 DaskWorkers = Annotated[
     str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")

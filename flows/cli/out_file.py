@@ -16,7 +16,7 @@ from pipeline.root_lock import FILE as LOCK
 
 MANIFEST = re.compile(r"[0-9a-f]{20}\.json")  # of a table, in the table's folder
 # folders of a root beside those of its tables
-FOLDERS = (LEDGER, "asked", "review", *RESULT_FOLDERS)
+FOLDERS = (LEDGER, "asked", "review", "erasures", *RESULT_FOLDERS)
 
 
 def check_out(out: Path, mark: re.Pattern[bytes], *, kind: str, roots: Sequence[str] = ()) -> None:

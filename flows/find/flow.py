@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import Aligned, Cache, DaskWorkers, Detector, Embedder, Flip, OutFile
+from flows.cli.options import Aligned, Cache, DaskWorkers, Detector, Embedder, Far, Flip, OutFile
 from flows.cli.out_file import check_out
 from flows.cli.sizes import parse_workers
 from flows.find.contact_sheet import Tile, draw_sheet
@@ -47,7 +47,7 @@ def find(
     aligned: Aligned = False,
     flip: Flip = "none",
     top: Annotated[int, typer.Option(help="Photos to show.")] = 24,
-    far: Annotated[float, typer.Option(help="False accept rate: share of impostors that pass as the person.")] = 1e-4,
+    far: Far = 1e-4,
     out: OutFile = Path("found.png"),
     workers: DaskWorkers = "",
 ) -> FindResult:
@@ -62,7 +62,7 @@ def find(
         raise UserError("give --detector and --embedder together, or neither for drawn people")
     is_root = "://" in root or Path(root, FILE).exists()
     if not embedder:
-        detector, embedder, flip = _models_of(root, flip) if is_root else _small_models(flip)
+        detector, embedder, flip = models_of(root, flip) if is_root else _small_models(flip)
     _check_place(out, [path for _, path in latest(root).options.sources.values()] if is_root else [root])
     check_out(
         out, re.compile(re.escape(SHEET_MARK)), kind="a sheet of `refinery find`", roots=[root] if is_root else []
@@ -82,7 +82,7 @@ def find(
     return FindResult(str(photo), query.faces, searched, threshold, far, matches, str(out), gallery.guess)
 
 
-def _models_of(root: str, flip: str) -> tuple[str, str, str]:
+def models_of(root: str, flip: str) -> tuple[str, str, str]:
     """The detector, the embedder and the flip with which a root was refined. Raises UserError where they are gone."""
     refinement = latest(root)
     files = refinement.options.models[:2]

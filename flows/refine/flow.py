@@ -39,6 +39,7 @@ from flows.refine.request import RefineRequest
 from flows.refine.results import RefineResult, publish_artifacts
 from pipeline.lost_answers import check_answers
 from pipeline.noise.policy import LOST_PER_NOISE
+from pipeline.open_erasure import check_no_open_erasure
 from pipeline.refinement import publish
 from pipeline.root_lock import root_lock
 
@@ -84,6 +85,7 @@ def refine(
     with root_lock(root):
         if not without_lost_answers:
             check_answers(root)
+        check_no_open_erasure(root)
         refinement = build_refinement(root, request)
         publish(root, refinement)
     publish_artifacts(refinement.account, root)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from flows.cli.sizes import parse_memory, parse_workers
 from flows.refine.calibration.groups import parse_groups
@@ -11,7 +12,7 @@ from flows.refine.models import Models, load_models
 from flows.refine.source_pairs import parse_sources
 from pipeline.errors import UserError, check_all
 from pipeline.noise.policy import Rates
-from pipeline.sources.files import existing_path
+from pipeline.sources.files import FolderOptions, existing_path
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
 
@@ -95,6 +96,65 @@ class RefineRequest:
             Rates(lost_per_noise=lost_per_noise),
             group_of,
         )
+
+    def record(self) -> dict[str, Any]:
+        """The request as plain values, which refinement.json keeps: all but how the run uses the machine."""
+        models = self.models
+        return {
+            "sources": [[s.name, s.kind, s.path, *s.options] for s in self.sources],
+            "detector": models.detector.model,
+            "embedders": [embedder.model for embedder in models.embedders],
+            "flip": str(models.embedders[0].named_by[2]),
+            "quality": models.quality.model if models.quality else "",
+            "test_sets": list(self.test_sets),
+            "references": list(self.references),
+            "aligned": self.aligned,
+            "undecided": self.undecided,
+            "min_faces": self.min_faces,
+            "shards": self.shards,
+            "lost_per_noise": self.rates.lost_per_noise,
+            "groups": dict(self.groups),
+            "choose": self.choose,
+        }
+
+    @classmethod
+    def of_record(cls, root: str, record: Mapping[str, Any], *, workers: Workers = None) -> "RefineRequest":
+        """The request of a refinement in force, from its record().
+
+        Raises UserError where there is none, because an earlier version wrote it, and with everything that is not
+        there any more.
+        """
+        if not record:
+            raise UserError(
+                f"{root} was refined by an earlier version, which did not note its options: run `refinery refine` with "
+                "the options of before, then this command again"
+            )
+        embedder, *second = record["embedders"]
+        paths = [*record["test_sets"], *record["references"]]
+        sources, models, *_ = check_all(
+            lambda: _existing([_source(*words) for words in record["sources"]]),
+            lambda: load_models(record["detector"], embedder, *second, quality=record["quality"], flip=record["flip"]),
+            *(partial(existing_path, path) for path in paths),
+        )
+        return cls(
+            sources,
+            models,
+            record["test_sets"],
+            record["references"],
+            record["aligned"],
+            record["undecided"],
+            record["min_faces"],
+            record["shards"],
+            workers,
+            None,
+            Rates(lost_per_noise=record["lost_per_noise"]),
+            record["groups"],
+            record["choose"],
+        )
+
+
+def _source(name: str, kind: str, path: str, follow_links: bool, identity_level: int) -> Source:
+    return Source(name, kind, path, FolderOptions(follow_links, identity_level))
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:

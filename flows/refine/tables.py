@@ -7,10 +7,12 @@ from flows.prefect_runtime.task import as_task
 from flows.refine.building.read_again import parts_read_again
 from pipeline import schema
 from pipeline.faces.embed import BATCH, embed_shard
-from pipeline.faces.extract import PhotosReadAgain, extract_shard
+from pipeline.faces.extract import extract_shard
 from pipeline.faces.face_quality.degraded_faces import degraded_schema, degraded_shard
 from pipeline.faces.face_quality.quality_model import MEASURES, FaceQualityModel, measure_shard
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.faces.rows.face_row import PartWithTombstones, PhotosReadAgain
+from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.noise.face_quality.quality import QualityTables
 from pipeline.sources.index import Source, SourceLocation, earlier_shards, index_photos
 from pipeline.tables.build import Workers, build
@@ -39,15 +41,18 @@ def build_faces(
     aligned: bool,
     workers: Workers = None,
     former: Table | None = None,
+    tombstones: Tombstones | None = None,
 ) -> Table:
     """The faces table of a photos table: one aligned face a photo, or the reason why there is none.
 
     source_paths: where the photos lie. aligned: the photos are aligned crops already; the detector is not used.
-    former: the photos of an earlier run, whose faces are reused. Photos that could not be read when the table was made,
-    and can be now, are read again. Raises SourceUnreachable when a source does not answer.
+    former: the photos of an earlier run, whose faces are reused. tombstones: of photos that were erased on request.
+    Photos that could not be read when the table was made, and can be now, are read again. Raises SourceUnreachable when
+    a source does not answer.
     """
 
-    def make(parts: Sequence[Shard | PhotosReadAgain], reuse: list[list[Shard]]) -> Table:
+    def make(plain: Sequence[Shard | PhotosReadAgain], earlier: list[list[Shard]]) -> Table:
+        parts = plain if tombstones is None else [PartWithTombstones(part, tombstones.digest) for part in plain]
         table: Table = as_task(build, name="faces")(
             root,
             "faces",
@@ -57,14 +62,23 @@ def build_faces(
             version=4 if aligned else 3,  # transparent crops are stored as JPEG since 4
             params={"detector": detector, "aligned": aligned},
             workers=workers,
-            unhashed={"root": root, "locations": source_paths},
-            reuse=reuse,
+            unhashed={"root": root, "locations": source_paths, "tombstones": tombstones},
+            reuse=[parts_before_erasures(shards, tombstones) for shards in earlier],
         )
         return table
 
     table = make(photos.shards, earlier_shards(photos, former))
     parts = parts_read_again(photos, table, source_paths)
     return make(parts, [[shard] for shard in photos.shards]) if parts != photos.shards else table
+
+
+def parts_before_erasures(shards: Sequence[Shard], tombstones: Tombstones | None) -> list[Shard | PartWithTombstones]:
+    """The parts of faces that earlier runs made from some shards of photos: before the first erasure, and after each.
+
+    The oldest come first.
+    """
+    digests = [] if tombstones is None else [*tombstones.earlier, tombstones.digest]
+    return [*shards, *(PartWithTombstones(shard, digest) for digest in digests for shard in shards)]
 
 
 def build_embeddings(

@@ -16,7 +16,7 @@ from pipeline.refined.export import FILE_DIGESTS, MANIFEST
 from pipeline.refinement import FILE
 from pipeline.tables import storage
 from pipeline.tables.digests import AGAIN
-from pipeline.verification import DIGEST_NAMED, Fault, fault_of, files_of_export, files_of_root, is_export
+from pipeline.verification import NOT_MADE_AGAIN, Fault, fault_of, files_of_export, files_of_root, is_export
 from trainer.whole_file import BEST, LAST, is_whole
 
 CHECKPOINTS = "checkpoints"  # the group of a training's checkpoints
@@ -84,9 +84,10 @@ def _advice(faults: Sequence[Fault]) -> str:
     """What to do about the faults of a root."""
     groups = {fault.group for fault in faults}
     advice = {
-        "what is wrong in ledger/ and asked/ cannot be made again: put it back from a backup": groups & {*DIGEST_NAMED},
+        "what is wrong in ledger/, asked/ and erasures/ cannot be made again: put it back from a backup": groups
+        & {*NOT_MADE_AGAIN},
         f"{AGAIN}; what is missing even then belongs to no result: `refinery clean`": groups
-        - {*DIGEST_NAMED, CHECKPOINTS},
+        - {*NOT_MADE_AGAIN, CHECKPOINTS},
         "a training's checkpoint: train again": groups & {CHECKPOINTS},
     }
     return "; ".join(text for text, about in advice.items() if about)

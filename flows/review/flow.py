@@ -8,6 +8,7 @@ from flows.cli.options import Groups, Root
 from flows.cli.review_options import Audit, Budget, Minutes, ProjectName, ProposeGroups, Roster, Url, Votes
 from flows.prefect_runtime.artifacts import publish_table
 from flows.prefect_runtime.recorded_flow import recorded_flow
+from flows.review.erased_tasks import finish_erased_tasks
 from flows.review.results import CollectedAnswers, ReviewStatus, SentQuestions
 from flows.review.root_review import (
     collect_cursors,
@@ -95,6 +96,7 @@ def send(
         known = with_proposed_groups(refinement, known) if propose_groups else known
         client = StudioClient(server)  # raises where no server answers, before the root gets an id
         review = root_review(root, name, sends=True)
+        finish_erased_tasks(root, client, server, review)
         return send_round(refinement, client, server, review, limits=limits, known=known, annotators=annotators)
 
 
@@ -103,6 +105,8 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
     """Collect the answers: into the ledger, then into the labels."""
     server, review = server_of(root, url), root_review(root, name)
     client = StudioClient(server)
+    with root_lock(root):
+        finish_erased_tasks(root, client, server, review)
     present, cursors = client.projects(review), collect_cursors(root, server, review)
     answers, cursors = read_projects(client, present, cursors, known_items=review.sent_items)
     rows, unknown = to_ledger_rows(answers, read_question_log(root))
@@ -137,11 +141,14 @@ def collect(root: Root, url: Url = "", name: ProjectName = "") -> CollectedAnswe
 def status(root: Root, url: Url = "", name: ProjectName = "") -> ReviewStatus:
     """Show the queue of each group, the agreement of annotators, and the noise left."""
     server, review = server_of(root, url), root_review(root, name)
+    client = StudioClient(server)
+    with root_lock(root):
+        finish_erased_tasks(root, client, server, review)
     answers = ledger.read(root)
     settlement = settle(answers, votes=ledger.votes_wanted(root))
     sample = current_audit(root)
     noise = estimate_noise(sample, settlement.verdicts)
-    projects = StudioClient(server).projects(review)
+    projects = client.projects(review)
     result = ReviewStatus(
         group_progress(projects, seconds_per_page(answers)),
         by_group(answers),

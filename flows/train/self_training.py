@@ -52,6 +52,7 @@ from pipeline.errors import UserError, check_all
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceDetector
+from pipeline.faces.tombstones.tombstones import read_tombstones
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
@@ -187,7 +188,8 @@ def _faces(
     """The photos and the faces of the sources."""
     survey_sources(sources)
     photos, source_paths = build_photos(root, sources, workers=workers)
-    return photos, build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=workers)
+    run: dict[str, Any] = {"aligned": aligned, "workers": workers, "tombstones": read_tombstones(root)}
+    return photos, build_faces(root, photos, source_paths, face_detector, **run)
 
 
 def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:

@@ -30,6 +30,9 @@ from pipeline.faces.picture import (
     is_portable,
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.faces.rows.earlier_faces import earlier_faces
+from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, PhotosReadAgain, photos_of
+from pipeline.faces.tombstones.tombstones import FAILURE, Tombstones
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged, SourceUnreachable
@@ -39,31 +42,6 @@ from pipeline.tables.table import Shard, read_shard
 ROWS = 128  # rows converted to columns at a time: as Python objects rows take twice as much memory
 LARGE = 3 << 24  # bytes of 16 megapixels, decoded; a worker decodes larger photos one at a time
 MAX_OTHERS = 32767  # the largest value of the column `others`, which has 16 bits
-
-
-class PhotosReadAgain(NamedTuple):
-    """A shard of photos, and the ids of those that could not be read when its faces were first made, and can be now."""
-
-    photos: Shard
-    face_ids: tuple[str, ...]
-
-
-class FaceRow(NamedTuple):
-    """A row of the faces table: see schema.FACES."""
-
-    face_id: str
-    identity: str | None
-    sha: str | None = None
-    sketch: bytes | None = None
-    jpeg: bytes | None = None
-    landmarks: list[float] | None = None
-    score: float | None = None
-    others: int | None = None
-    sharpness: float | None = None
-    exposure: float | None = None
-    yaw: float | None = None
-    size_px: float | None = None
-    failure: str | None = None
 
 
 class DecodedPhoto(NamedTuple):
@@ -86,31 +64,36 @@ class DetectedPhoto(NamedTuple):
 
 
 def extract_shard(
-    part: Shard | PhotosReadAgain,
+    part: Shard | PhotosReadAgain | PartWithTombstones,
     *,
     root: str,
     detector: FaceDetector,
     aligned: bool,
     locations: Mapping[str, SourceLocation],
-    reuse: Sequence[tuple[Shard, Shard]] = (),
+    tombstones: Tombstones | None = None,
+    reuse: Sequence[tuple[Shard | PartWithTombstones, Shard]] = (),
 ) -> pa.Table:
     """The faces of one shard of photos, row by row.
 
     aligned: the photos are aligned crops already, see fit_aligned_crop(); the detector only adds landmarks and
     measures. locations: of the sources, by name. reuse: pairs of a shard of photos of an earlier run and the shard of
-    faces that was made from it with the same detector; the faces of unchanged files are copied from there.
+    faces that was made from it with the same detector; the faces of unchanged files are copied from there. tombstones:
+    of the photos that were erased on request; such a photo is decoded no further than to be recognised, and its row
+    holds nothing of it.
 
     Raises SourceUnreachable when a source does not answer for long: only facts about the photos enter the table.
     """
-    shard, read_again = part if isinstance(part, PhotosReadAgain) else (part, ())
+    shard, read_again = photos_of(part)
     photos = [PhotoRow(**row) for row in read_shard(root, shard).to_pylist()]
-    earlier = _earlier_faces(root, photos, reuse)
-    decoded = prefetch(
-        lambda photo: earlier.get(photo.face_id) or decode_photo(photo, aligned=aligned, locations=locations),
-        photos,
-        threads=PREPARE_THREADS,
-    )
-    rows = prefetch(_face_row, (_detect(photo, detector) for photo in decoded), threads=PREPARE_THREADS)
+    earlier = earlier_faces(root, photos, reuse, tombstones)
+
+    def decoded(photo: PhotoRow) -> FaceRow | DecodedPhoto:
+        known = earlier.get(photo.face_id)
+        return known or decode_photo(photo, aligned=aligned, locations=locations, tombstones=tombstones)
+
+    photos_decoded = prefetch(decoded, photos, threads=PREPARE_THREADS)
+    detected = (_detect(photo, detector, tombstones) for photo in photos_decoded)
+    rows = prefetch(_face_row, detected, threads=PREPARE_THREADS)
     table = pa.concat_tables(_tables(rows))
     unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
     if pc.any(unread).as_py():
@@ -128,35 +111,20 @@ def _tables(rows: Iterator[FaceRow]) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist([row._asdict() for row in block], schema=schema.FACES)
 
 
-def _earlier_faces(root: str, photos: Sequence[PhotoRow], reuse: Sequence[tuple[Shard, Shard]]) -> dict[str, FaceRow]:
-    """By face_id the rows that an earlier run made from unchanged files, except those of unreadable photos."""
-    photo_of_face = {photo.face_id: photo for photo in photos}
-    faces = {}
-    for earlier_photos, earlier_faces in reuse:
-        earlier = (PhotoRow(**row) for row in read_shard(root, earlier_photos).to_pylist())
-        unchanged = [_same_file(photo_of_face.get(photo.face_id), photo) for photo in earlier]
-        if any(unchanged):
-            for row in read_shard(root, earlier_faces).filter(pa.array(unchanged)).to_pylist():
-                face = FaceRow(**row)
-                if not (face.failure or "").startswith("unreadable"):
-                    faces[face.face_id] = face._replace(identity=photo_of_face[face.face_id].identity)
-    return faces
-
-
-def _same_file(photo: PhotoRow | None, earlier: PhotoRow) -> bool:
-    """Whether two rows are the same unchanged photo. Its identity may differ, as the face does not depend on it."""
-    return photo is not None and photo._replace(identity=None) == earlier._replace(identity=None)
-
-
-def decode_photo(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLocation]) -> FaceRow | DecodedPhoto:
-    """The photo, read and decoded; for an unreadable one its row."""
+def decode_photo(
+    photo: PhotoRow, *, aligned: bool, locations: Mapping[str, SourceLocation], tombstones: Tombstones | None = None
+) -> FaceRow | DecodedPhoto:
+    """The photo, read and decoded; for an unreadable one, and for one that was erased on request, its row."""
     row = FaceRow(photo.face_id, photo.identity)
     try:
         if photo.failure:
             raise UnreadablePhoto(photo.failure.removeprefix("unreadable: "))
         check_file_size(photo.length)
         data = with_source_retries(locations[photo.source].path, lambda: read_photo(photo, locations))
-        row = row._replace(sha=sha256(data).hexdigest())
+        digest = sha256(data).hexdigest()
+        if tombstones is not None and tombstones.holds_file(digest, photo.box):
+            return row._replace(failure=FAILURE)
+        row = row._replace(sha=digest)
         shrink = 1 if aligned else decode_shrink(data, MAX_SIDE)  # no larger than the detector needs
         image = decode(data, shrink) if decoded_bytes(data) <= LARGE * shrink**2 else None
     except (UnreadablePhoto, PhotoChanged) as error:
@@ -166,20 +134,23 @@ def decode_photo(photo: PhotoRow, *, aligned: bool, locations: Mapping[str, Sour
     return DecodedPhoto(row, data, image, shrink, None if aligned else photo.box, aligned)
 
 
-def _detect(photo: FaceRow | DecodedPhoto, detector: FaceDetector) -> FaceRow | DetectedPhoto:
-    """The photo with its faces; a finished row is returned as it is.
+def _detect(
+    photo: FaceRow | DecodedPhoto, detector: FaceDetector, tombstones: Tombstones | None = None
+) -> FaceRow | DetectedPhoto:
+    """The photo with its faces; a finished row is returned as it is, and for an erased photo an empty one.
 
     A photo larger than LARGE is decoded only here, and its row is made at once, so that only one is in memory.
     """
     if isinstance(photo, FaceRow):
         return photo
-    if photo.image is not None:
-        return DetectedPhoto(photo, photo.image, detector(photo.image))
     try:
-        image = decode(photo.data, photo.shrink)
+        image = decode(photo.data, photo.shrink) if photo.image is None else photo.image
     except UnreadablePhoto as error:
         return photo.row._replace(failure=f"unreadable: {error}")
-    return _face_row(DetectedPhoto(photo, image, detector(image)))
+    if tombstones is not None and tombstones.holds_picture(image):
+        return FaceRow(photo.row.face_id, photo.row.identity, failure=FAILURE)
+    detected = DetectedPhoto(photo, image, detector(image))
+    return _face_row(detected) if photo.image is None else detected
 
 
 def _face_row(detected: FaceRow | DetectedPhoto) -> FaceRow:

@@ -148,6 +148,7 @@ def _rules(
     always, never = np.ones(len(fused), bool), np.zeros(len(fused), bool)
     with np.errstate(invalid="ignore"):
         return {
+            "erased": (always, never),
             "unreadable": (always, never),
             "no_face": (always, never),
             "poor": ((scores[0] < limits["poor_px"]) | (quality < limits.get("poor_quality", -np.inf)), always),

@@ -85,10 +85,10 @@ def suspect_shard(
 
 
 def _without_face(faces: pa.Table) -> Iterator[pa.Table]:
-    """Findings about unreadable photos and about photos without a detected face."""
+    """Findings about photos that were erased on request, unreadable photos and photos without a detected face."""
     failure, ids = texts(faces["failure"]), texts(faces["face_id"])
     reason = np.array([None if f is None else f.split(":")[0] for f in failure], object)
-    for kind in ("unreadable", "no_face"):
+    for kind in ("erased", "unreadable", "no_face"):
         rows = np.flatnonzero(reason == kind)
         yield findings_table(kind, ids[rows], [None] * len(rows), [np.ones(len(rows))], failure[rows])
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.errors import UserError
+from pipeline.faces.tombstones.tombstones import FAILURE
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_shard
 
@@ -26,8 +27,10 @@ def as_claimed(root: str, photos: Table, faces: Table, *, workers: Workers = Non
 def claims_shard(part: tuple[Shard, Shard], *, root: str) -> pa.Table:
     """One shard of the labels of as_claimed(); part: the shards of its photos and faces."""
     photos = read_shard(root, part[0], ["face_id", "key", "identity"])
-    has_face = read_shard(root, part[1], ["jpeg"])["jpeg"].is_valid()
+    faces = read_shard(root, part[1], ["jpeg", "failure"])
+    has_face, is_erased = faces["jpeg"].is_valid(), pc.equal(faces["failure"], FAILURE).fill_null(False)
     missing = pc.if_else(photos["identity"].is_valid(), "no_face", "unnamed")
+    missing = pc.if_else(is_erased, "erased", missing)
     n = len(photos)
     columns = [
         photos["face_id"],

@@ -17,6 +17,7 @@ from pipeline.lost_answers import check_answers
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
 from pipeline.noise.stages import Noise
+from pipeline.open_erasure import check_no_open_erasure
 from pipeline.refined.account import account_labels
 from pipeline.refined.resolve import resolve
 from pipeline.refined.resolve_steps.merge_persons import without_contradictions
@@ -109,6 +110,7 @@ def label_again(root: str, verdicts: pa.Table, *, workers: Workers = None) -> Re
     """
     refinement = latest(root)
     check_answers(root)
+    check_no_open_erasure(root)
     labelling = label(
         root,
         refinement.photos,

@@ -1,6 +1,7 @@
 """The reasons why photos are removed or relabelled, and the kinds of findings, each described in one line."""
 
 REMOVED = {
+    "erased": "the person asked to be removed: nothing of the photo is kept",
     "unreadable": "the file is not a picture: empty, cut short, or a web page",
     "no_face": "no face was detected",
     "poor": "the face is a few pixels wide, blurred or covered: nobody can be recognised",
@@ -20,6 +21,7 @@ RELABELLED = {
     "split": "the face is a second person under its claimed identity, who gets an identity of its own",
 }
 FINDINGS = {
+    "erased": "a photo that was erased on request",
     "outlier": "a photo that is not the person of its claimed identity",
     "misplaced": "a photo that is the person of another identity",
     "merge": "one person under two identities",

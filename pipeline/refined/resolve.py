@@ -16,6 +16,7 @@ from pipeline.refined.resolve_steps.merge_persons import merge_targets
 from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
 
 KINDS = (
+    "erased",
     "unreadable",
     "no_face",
     "poor",
@@ -47,7 +48,8 @@ def resolve(
     "unsure"; a split, misplaced or merge finding that is "unsure" changes nothing. min_faces: see step 10.
     The labels do not depend on the order of the rows. The steps, each applied to what the steps before it left:
 
-     1. unnamed      a photo without a claimed identity is removed.
+     1. erased       a photo that was erased on request is removed.
+        unnamed      a photo without a claimed identity is removed.
      2. unreadable, no_face, poor    a photo without a usable face is removed.
      3. duplicate    of the duplicates of a picture under one identity all but the best are removed.
      4. split        a further person under an identity becomes an identity of its own, named identity~medoid.
@@ -70,6 +72,7 @@ def resolve(
     acting = _acting_findings(findings, verdicts, drop_undecided=undecided == "drop")
     numbers, claimed = _numbered_persons(claims, persons)
     fates = PhotoFates(claims["face_id"], claimed)
+    fates.erase(fates.rows_of(acting["erased"].subjects), acting["erased"].rows)
     for kind in ("unreadable", "no_face", "poor", "duplicate"):
         fates.remove(fates.rows_of(acting[kind].subjects), kind, acting[kind].rows)
     exists = relabels.split_identities(fates, claims, persons, numbers, acting["split"])

@@ -18,7 +18,7 @@ from pipeline.tables.table import Table
 
 FACES_A_PERSON = 4  # faces shown for a person
 MIXED_CLUSTERS = 8  # clusters whose faces are shown for an identity without a person
-WITHOUT_FACE = ("unreadable", "no_face")
+WITHOUT_FACE = ("erased", "unreadable", "no_face")
 Cluster = tuple[str | None, int]  # identity, and number of the cluster among its photos
 
 

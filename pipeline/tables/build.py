@@ -6,7 +6,9 @@ written last; with it the table is complete.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +22,20 @@ from pipeline.tables.run_threads import run_on_threads
 from pipeline.tables.shard_job import ShardError, ShardJob, Workers
 from pipeline.tables.table import FORMAT, Shard, Table, load
 
-__all__ = ["ShardError", "Workers", "build"]
+__all__ = ["ShardError", "Workers", "build", "recorded_tables"]
 log = logging.getLogger("refinery")
+_recorded: ContextVar[list[Table] | None] = ContextVar("recorded_tables", default=None)
+
+
+@contextmanager
+def recorded_tables() -> Iterator[list[Table]]:
+    """A list to which every table is added that is built or found while this block runs."""
+    tables: list[Table] = []
+    token = _recorded.set(tables)
+    try:
+        yield tables
+    finally:
+        _recorded.reset(token)
 
 
 def build(
@@ -59,7 +73,7 @@ def build(
     }
     if (table := _complete_table(root, names, content)) is not None:  # a table without rows is false
         log.info("%s: found, %d rows", name, len(table))
-        return table
+        return _record(table)
     shards = existing_shards(root, name, set(names.paths))
     arguments = {**params, **(unhashed or {})}
     missing = list({path: i for i, path in enumerate(names.paths) if path not in shards}.values())  # equal parts once
@@ -73,7 +87,13 @@ def build(
     shards |= _make_shards(jobs, name, len(parts), workers)
     remove_marks(root, names)
     inputs = sorted({s.path.rsplit("/", 1)[0] for s in shards_in([parts, params])})
-    return _write_manifest(root, names, content | {"inputs": inputs}, [shards[path] for path in names.paths])
+    return _record(_write_manifest(root, names, content | {"inputs": inputs}, [shards[path] for path in names.paths]))
+
+
+def _record(table: Table) -> Table:
+    if (tables := _recorded.get()) is not None:
+        tables.append(table)
+    return table
 
 
 def _complete_table(root: str, names: TableNames, content: Mapping[str, Any]) -> Table | None:

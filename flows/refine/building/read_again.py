@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow.compute as pc
 
-from pipeline.faces.extract import PhotosReadAgain
 from pipeline.faces.picture import MAX_FILE_BYTES, lacks_decoder
+from pipeline.faces.rows.face_row import PhotosReadAgain
+from pipeline.faces.tombstones.tombstones import FAILURE
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
 from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.table import Shard, Table, read_shard
@@ -27,7 +28,8 @@ def parts_read_again(
     parts: list[Shard | PhotosReadAgain] = []
     for photo_shard, face_shard in zip(photos.shards, faces.shards, strict=True):
         rows = read_shard(faces.root, face_shard, ["failure", "sha"])
-        unread = pc.and_(pc.is_valid(rows["failure"]), pc.is_null(rows["sha"]))  # sha: of the bytes, once they came
+        failed = pc.and_(pc.is_valid(rows["failure"]), pc.not_equal(rows["failure"], FAILURE))
+        unread = pc.and_(failed, pc.is_null(rows["sha"])).fill_null(False)  # sha: of the bytes, once they came
         again: list[str] = []
         if pc.any(unread).as_py():
             candidates = read_shard(photos.root, photo_shard).filter(unread).to_pylist()

@@ -12,6 +12,7 @@ from flows.refine.several_faces.choice import ChosenFaces, MainFaces, build_cand
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import SourcePaths, build_all_embeddings, build_faces, build_photos, build_quality_tables
 from flows.refine.test_sets import embed_test_set, index_test_set
+from pipeline.faces.tombstones.tombstones import Tombstones, read_tombstones
 from pipeline.noise import stages
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.clusters import ABSORB_FAR, FALSE_LINKS
@@ -43,7 +44,7 @@ CalibratedBy = tuple[Sequence[Sequence[Table]], Table | None]
 def build_refinement(root: str, request: RefineRequest) -> Refinement:
     """The refinement of a request: all its tables, each built now or found. It is in force once it is published."""
     workers, embedders = request.workers, request.models.embedders
-    former = former_tables(root)
+    former, tombstones = former_tables(root), read_tombstones(root)
     ignored = survey_sources(request.sources)  # first, so that a wrong layout is reported before the long work
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
@@ -59,9 +60,10 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
         aligned=request.aligned,
         workers=workers,
         former=former.photos,
+        tombstones=tombstones,
     )
     main = MainFaces(photos, faces, build_all_embeddings(root, faces, embedders, workers=workers, former=former.faces))
-    chosen = _choose_faces(root, request, main, source_paths, former, (reference.embeddings, groups))
+    chosen = _choose_faces(root, request, main, source_paths, (former, tombstones), (reference.embeddings, groups))
     measured = former.faces if chosen.faces is main.faces else main.faces  # whose rows are reused
     quality = _quality_tables(root, request, chosen.faces, measured)
     noise = _find_noise(root, request, chosen, tests, (reference.embeddings, groups), quality)
@@ -132,15 +134,21 @@ def _choose_faces(
     request: RefineRequest,
     main: MainFaces,
     source_paths: SourcePaths,
-    former: FormerTables,
+    earlier: tuple[FormerTables, Tombstones | None],
     calibrated_by: CalibratedBy,
 ) -> ChosenFaces:
-    """The faces that show the photos' persons; aligned crops show one face each."""
+    """The faces that show the photos' persons; aligned crops show one face each.
+
+    earlier: the tables of an earlier run, and the tombstones of what was erased since.
+    """
+    former, tombstones = earlier
     if request.aligned or not request.choose:
         return ChosenFaces(main.faces, main.embeddings)
     workers, models = request.workers, request.models
     references, groups = calibrated_by
-    candidates = build_candidates(root, main, source_paths, models.detector, workers=workers, former=former)
+    candidates = build_candidates(
+        root, main, source_paths, models.detector, workers=workers, former=former, tombstones=tombstones
+    )
     return choose_faces(
         root,
         main,
@@ -172,4 +180,5 @@ def _options(
         identity_level=max(o.identity_level for o in folder_options),
         boxes=tuple(Path(path).name for path in request.sources[0].boxes),
         rules=CLUSTERING_RULES,
+        request=request.record(),
     )

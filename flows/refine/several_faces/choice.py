@@ -11,7 +11,8 @@ from flows.refine.several_faces.companions import Companions, build_companions
 from flows.refine.tables import SourcePaths, build_all_embeddings
 from pipeline import schema
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
-from pipeline.faces.several_faces.candidates import MIN_PX, MOST, candidate_shard
+from pipeline.faces.several_faces.candidates import MIN_PX, MOST, Part, candidate_shard
+from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.choice.choices import CHOICES, ChoicePart, choice_shard, median_norm
 from pipeline.noise.choice.chosen import chosen_embeddings_shard, chosen_faces_shard
@@ -27,7 +28,7 @@ from pipeline.noise.search.search_memory import SearchSize, block_memory
 from pipeline.refinement import FormerTables
 from pipeline.sources.index import earlier_shards
 from pipeline.tables.build import Workers, build
-from pipeline.tables.table import Table
+from pipeline.tables.table import Shard, Table
 
 
 class MainFaces(NamedTuple):
@@ -57,20 +58,31 @@ def build_candidates(
     *,
     workers: Workers = None,
     former: FormerTables,
+    tombstones: Tombstones | None = None,
 ) -> Table:
-    """The candidates table of photos and their faces. former: the tables of an earlier run, whose rows are reused."""
+    """The candidates table of photos and their faces. former: the tables of an earlier run, whose rows are reused.
+
+    tombstones: of faces that were erased on request.
+    """
+    digests = [] if tombstones is None else [*tombstones.earlier, tombstones.digest]
+
+    def parts_of_all_times(pairs: Sequence[tuple[Shard, Shard]]) -> list[Part]:
+        return [*pairs, *((*pair, digest) for digest in digests for pair in pairs)]
+
+    pairs: list[tuple[Shard, Shard]] = list(zip(main.photos.shards, main.faces.shards, strict=True))
+    parts: list[Part] = list(pairs) if tombstones is None else [(*pair, tombstones.digest) for pair in pairs]
     both = (former.photos, former.faces) if former.photos is not None and former.faces is not None else (None, None)
     earlier = zip(*(earlier_shards(*pair) for pair in zip((main.photos, main.faces), both, strict=True)), strict=True)
     table: Table = as_task(build, name="candidates")(
         root,
         "candidates",
         candidate_shard,
-        list(zip(main.photos.shards, main.faces.shards, strict=True)),
+        parts,
         schema=schema.CANDIDATES,
         params={"detector": detector, "most": MOST, "min_px": MIN_PX},
         workers=workers,
-        unhashed={"root": root, "locations": source_paths},
-        reuse=[list(zip(*pair, strict=True)) for pair in earlier],
+        unhashed={"root": root, "locations": source_paths, "tombstones": tombstones},
+        reuse=[parts_of_all_times(list(zip(*pair, strict=True))) for pair in earlier],
     )
     return table
 

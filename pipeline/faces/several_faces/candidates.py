@@ -5,7 +5,7 @@ after all photos of an identity were compared; the other faces are kept here unt
 are read, a second time. A photo whose main face the source marks with a box has no candidates, nor has an unnamed one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from pipeline.faces.extract import ROWS, DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.sources.index import PhotoRow, SourceLocation
 from pipeline.sources.photo import SourceUnreachable
 from pipeline.tables.prefetch import prefetch
@@ -30,7 +31,8 @@ from pipeline.tables.table import Shard, read_shard
 MOST = 8  # further faces of a photo that are kept, the largest ones
 MIN_PX = 12.0  # pixels; a smaller face is too small to recognise, as in policy.Rates.poor_px
 Row = dict[str, Any]
-Part = tuple[Shard, Shard]  # the shard of photos, and that of faces
+# the shard of photos, and that of faces; where photos were erased on request, the digest of the tombstones
+Part = tuple[Shard, Shard] | tuple[Shard, Shard, str]
 
 
 class SeveralFaces(NamedTuple):
@@ -61,13 +63,15 @@ def candidate_shard(
     most: int,
     min_px: float,
     locations: Mapping[str, SourceLocation],
+    tombstones: Tombstones | None = None,
     reuse: Sequence[tuple[Part, Shard]] = (),
 ) -> pa.Table:
     """The further faces of one shard of photos: photo by photo, the largest first.
 
     most: of a photo; min_px: faces that are smaller in their photo are left out. detector: the one that made the faces.
     reuse: pairs of a part of an earlier run and the shard of candidates that was made from it; the faces of unchanged
-    photos are copied from there. Raises SourceUnreachable when a photo that was read before cannot be read now.
+    photos are copied from there. tombstones: further faces that were erased on request are left out.
+    Raises SourceUnreachable when a photo that was read before cannot be read now.
     """
     photos = _photos_of_several_faces(root, part)
     earlier = _earlier_candidates(root, photos, reuse)
@@ -76,7 +80,9 @@ def candidate_shard(
     make_rows = partial(_rows, most=most, min_px=min_px)
     made = prefetch(make_rows, (_detect(found, detector, make_rows) for found in decoded), threads=PREPARE_THREADS)
     ids = [photo.photo.face_id for photo in photos]
-    rows = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
+    rows: Iterator[Row] = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
+    if tombstones is not None:
+        rows = (row for row in rows if not tombstones.holds_face(row["sketch"]))
     blocks = iter(lambda: list(islice(rows, ROWS)), [])
     empty = schema.CANDIDATES.empty_table()
     return pa.concat_tables([empty, *(pa.Table.from_pylist(block, schema=schema.CANDIDATES) for block in blocks)])

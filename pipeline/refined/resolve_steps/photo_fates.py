@@ -48,6 +48,11 @@ class PhotoFates:
         """Set person, reason and finding of the photos of these rows."""
         self.person[rows], self.reason[rows], self.finding[rows] = person, reason, finding
 
+    def erase(self, rows: Indices, finding: Indices) -> None:
+        """Remove the photos of these rows as erased on request, unnamed ones as well. Rows of -1 are ignored."""
+        rows, finding = rows[rows >= 0], finding[rows >= 0]
+        self.person[rows], self.reason[rows], self.finding[rows] = -1, "erased", finding
+
     def remove(self, rows: Indices, reason: str, finding: Indices | int = -1) -> None:
         """Remove the photos of these rows that are still kept, for this reason.
 

@@ -11,7 +11,7 @@ from pipeline.refined.scoring.known_truth import WRONG_LABEL, Codes, Truth
 
 Mask = NDArray[np.bool_]
 VOTERS = ("clean", "duplicate")  # kinds of photos that say to whom a refined identity belongs
-NOT_NOISE = ("duplicate", "conflict", "overlap", "too_few")  # reasons other than "this is not the person"
+NOT_NOISE = ("erased", "duplicate", "conflict", "overlap", "too_few")  # reasons other than "this is not the person"
 
 
 class ScoredPhotos:

@@ -6,6 +6,7 @@ looks whether the first try created it, so nothing is created twice.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -199,10 +200,15 @@ class StudioClient:
         try:
             if self._ask(partial(_is_begun, task=task), f"task {task}"):
                 return False
-            self._ask(lambda sdk: sdk.tasks.delete(str(task)), f"task {task}")
         except NotFoundError:
-            pass
+            return True
+        self.delete_task(task)
         return True
+
+    def delete_task(self, task: int) -> None:
+        """Delete a task, with its answers."""
+        with suppress(NotFoundError):
+            self._ask(lambda sdk: sdk.tasks.delete(str(task)), f"task {task}")
 
     def edition(self) -> str:
         """The edition of the server, Community or Enterprise."""

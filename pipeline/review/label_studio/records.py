@@ -106,6 +106,7 @@ class Task:
     intact: bool  # whether its ids and pictures are as they were sent
     current: bool  # whether its data has the form that this version sends
     faces: Mapping[str, str]  # face_id of the photo of an item, by the item's id; only items with one photo
+    pictures: frozenset[str] = frozenset()  # names of the picture files that its page shows
 
 
 class SentTask(NamedTuple):

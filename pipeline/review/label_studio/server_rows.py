@@ -4,6 +4,7 @@ Any value in a row may be missing or wrong: people edit tasks by hand, other pro
 clock may be wrong.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from pipeline.review.label_studio.page_data import is_current, is_sealed
 from pipeline.review.label_studio.project_mark import ProjectMark
 from pipeline.review.label_studio.records import Annotation, AnsweredTask, Progress, Project, Task
 
+PICTURE_FILE = re.compile(r"/data/local-files/\?d=[^\"/]*/([0-9a-f]{32}\.jpg)")  # in the addresses of images.py
 MAX_SECONDS = 1e6  # longest possible time on one page; a longer one comes from a wrong clock and counts as 0
 MIN_YEAR, MAX_YEAR = 2000, 9000  # the year of an annotation lies between these; else its time is wrong
 
@@ -65,6 +67,7 @@ def task_of(row: Any) -> Task:
         intact=is_sealed(row.data),
         current=is_current(row.data),
         faces={item: face for item, face in faces.items() if face},
+        pictures=frozenset(PICTURE_FILE.findall(str(row.data))),
     )
 
 

@@ -14,7 +14,7 @@ from pipeline.review.questions.persons import PersonRecord, read_person_records
 from pipeline.tables.face_rows import rows_of_faces
 
 # reasons of removal that no answer about the person in a photo changes
-UNANSWERABLE_REASONS = ("duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")
+UNANSWERABLE_REASONS = ("erased", "duplicate", "unreadable", "no_face", "poor", "unnamed", "overlap")
 
 
 class FindingContext(NamedTuple):

@@ -74,6 +74,12 @@ def labels(findings, *, order=None, **options):
     return {r["face_id"]: (r["identity"], r["reason"]) for r in resolved.to_pylist()}
 
 
+def test_an_erased_photo_is_removed_before_any_other_step_and_has_its_reason_without_a_name_too() -> None:
+    found = labels([("erased", "nn", None, "yes"), ("erased", "a1", None, "yes"), ("outlier", "a1", "ana", "yes")])
+    assert found["nn"] == found["a1"] == (None, "erased")
+    assert found["a2"] == ("ana", "")
+
+
 def test_without_findings_every_photo_with_an_identity_is_kept():
     resolved = labels([])
     assert resolved.pop("nn") == (None, "unnamed")

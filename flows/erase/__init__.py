@@ -1,0 +1,1 @@
+"""Erase a person from a refinement on request, with a receipt."""

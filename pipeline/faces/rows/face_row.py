@@ -1,0 +1,43 @@
+"""A row of the faces table, and the parts that a shard of it is made from."""
+
+from typing import NamedTuple
+
+from pipeline.tables.table import Shard
+
+
+class PhotosReadAgain(NamedTuple):
+    """A shard of photos, and the ids of those that could not be read when its faces were first made, and can be now."""
+
+    photos: Shard
+    face_ids: tuple[str, ...]
+
+
+class PartWithTombstones(NamedTuple):
+    """A part of a root in which photos were erased on request; tombstones: the digest of all of the root's."""
+
+    part: Shard | PhotosReadAgain
+    tombstones: str
+
+
+def photos_of(part: Shard | PhotosReadAgain | PartWithTombstones) -> tuple[Shard, tuple[str, ...]]:
+    """The shard of photos of a part, and the ids of those that are read again."""
+    plain = part.part if isinstance(part, PartWithTombstones) else part
+    return (plain.photos, plain.face_ids) if isinstance(plain, PhotosReadAgain) else (plain, ())
+
+
+class FaceRow(NamedTuple):
+    """A row of the faces table: see schema.FACES."""
+
+    face_id: str
+    identity: str | None
+    sha: str | None = None
+    sketch: bytes | None = None
+    jpeg: bytes | None = None
+    landmarks: list[float] | None = None
+    score: float | None = None
+    others: int | None = None
+    sharpness: float | None = None
+    exposure: float | None = None
+    yaw: float | None = None
+    size_px: float | None = None
+    failure: str | None = None

@@ -1,0 +1,149 @@
+"""A person is erased from a refinement of drawn people: from all files, for good, and again after a kill."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+
+from flows.benchmark.erasure.byte_scan import stored_bytes, traces
+from flows.erase.flow import erase
+from flows.erase.results import ErasedPerson, FoundPerson
+from flows.refine.export import export
+from flows.refine.flow import refine
+from flows.refine.verify import verify
+from pipeline.errors import UserError
+from pipeline.open_erasure import INTENT_FILE
+from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from tests.builders.file_trees import file_bytes
+from tests.builders.made_once import made_once
+from tests.builders.photos.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
+from tests.builders.small_world import fates
+from tests.chaos.killed_command import KillPlan, run_command
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def erased_once(tmp_path_factory: pytest.TempPathFactory, refined_once: Path) -> Path:
+    """The same root after the person with two names was erased; no test may change it."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(refined_once, folder, dirs_exist_ok=True)
+        export(str(folder), folder / "exported", format="folder")
+        result = erase(str(folder), identity=NAME_OF_TWO, reason=REASON, yes=True)
+        assert isinstance(result, ErasedPerson)
+
+    return made_once(tmp_path_factory, "erased-root", make)
+
+
+def erased_of(root: Path) -> set[str]:
+    return {key for key, (_, reason) in fates(root).items() if reason == "erased"}
+
+
+def without_time(root: Path) -> dict[str, bytes]:
+    """The files of a root; in the receipts without the time, which differs from run to run."""
+    files = file_bytes(root)
+    started = json.loads(files["erasures/0001.receipt.json"])["started"].encode()
+    return {name: data.replace(started, b"") if ".receipt." in name else data for name, data in files.items()}
+
+
+def test_without_yes_nothing_is_removed_and_the_sheet_shows_what_was_found(root: Path, tmp_path: Path) -> None:
+    before = file_bytes(root)
+    found = erase(str(root), identity=NAME_OF_TWO, out=tmp_path / "sheet.html")
+    assert isinstance(found, FoundPerson)
+    assert file_bytes(root) == before
+    page = (tmp_path / "sheet.html").read_text()
+    n = found.found["photos of the person"]
+    assert (
+        page.count("data:image/jpeg") == n + found.found["further faces of the person in photos of others, which stay"]
+    )
+    assert all(f"{NAME_OF_TWO}/{key.partition('/')[2]}" in page for key in named(root))
+    assert any("--yes" in line for line in found.lines())
+
+
+def test_a_person_is_erased_under_every_name_and_from_every_file(
+    refined_once: Path, erased_once: Path, photos: Path
+) -> None:
+    person = {row["path"] for row in truth(photos) if row["person"] == "Aron_Duarte"}
+    assert len({path.partition("/")[0] for path in person}) == 2, "the person has two names"
+    gone = erased_of(erased_once)
+    assert gone <= person
+    assert len(gone) >= len(person) - 2  # two are hardly recognised
+    account = latest(str(erased_once)).account
+    assert account.ingested == account.kept + sum(account.removed.values()) == len(fates(refined_once))
+    assert account.removed["erased"] == len(gone)
+    stored = stored_bytes(latest(str(refined_once)), {face_of(refined_once, key) for key in gone})
+    assert len(stored["JPEG"]) >= len(gone)
+    assert len(stored["float16"]) >= len(gone)
+    assert not traces(erased_once, stored)
+    assert not (erased_once / "exported").exists()
+    assert not verify(str(erased_once)).faults
+    answers = ledger.rows_of(ledger.read(str(erased_once)))
+    assert [(a.who, a.finding.subject) for a in answers] == [("ann", "erased")]
+    assert not (erased_once / INTENT_FILE).exists()
+
+
+def test_the_scan_finds_what_is_there(refined_once: Path) -> None:
+    """Each kind is found where it is stored, so that a scan that finds nothing says something."""
+    refinement = latest(str(refined_once))
+    stored = stored_bytes(refinement, {face_of(refined_once, key) for key in named(refined_once)})
+    kinds = {trace.rpartition(" ")[2] for trace in traces(refined_once, stored)}
+    assert {"JPEG", "sketch", "float16"} <= kinds
+
+
+def test_the_receipt_counts_and_names_nobody(erased_once: Path) -> None:
+    receipt = json.loads((erased_once / "erasures/0001.receipt.json").read_text())
+    gone = erased_of(erased_once)
+    assert receipt["found"]["photos of the person"] == len(gone) == receipt["removed"]["aligned faces"]
+    assert receipt["removed"]["rows of answers and questions whose faces were taken out"] == 1
+    assert receipt["removed"]["folders of exports"] == 1
+    assert receipt["tables_before"] != receipt["tables_after"]
+    assert receipt["reason"] == REASON
+    assert REASON in (erased_once / "erasures/0001.receipt.txt").read_text()
+    for file in (erased_once / "erasures").iterdir():
+        content = file.read_text()
+        assert NAME_OF_TWO not in content
+        assert not [key for key in gone if key in content or face_of(erased_once, key) in content]
+
+
+def listed(root: Path, keys: list[str]) -> Path:
+    file = root.parent / "list.txt"
+    file.write_text("".join(f"{key}\n" for key in keys))
+    return file
+
+
+def test_listed_photos_are_erased_and_none_comes_in_again(erased_once: Path, photos: Path, tmp_path: Path) -> None:
+    """Neither by the next refinement, nor under another name, saved again, smaller or mirrored."""
+    root = Path(shutil.copytree(erased_once, tmp_path / "root"))
+    listed_photo = "m.5911724/0001.jpg"
+    with pytest.raises(UserError, match="keeps no vector of this model"):
+        erase(str(root), again=True)
+    erase(str(root), list_file=listed(root, [listed_photo]), reason="2", person="Ahmed Bakker", yes=True)
+    assert "Person: Ahmed Bakker" in (root / "erasures/0002.receipt.txt").read_text()
+    gone = erased_of(root)
+    assert gone == erased_of(erased_once) | {listed_photo}
+    source = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (source / "Somebody").mkdir()
+    photo = cv2.imread(str(source / listed_photo))
+    small = cv2.resize(photo, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    edits = {"small": small, "mirrored": photo[:, ::-1], "saved": photo}
+    for name, edited in edits.items():
+        cv2.imwrite(str(source / f"Somebody/{name}.jpg"), edited, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    shutil.copy(source / min(gone), source / "Somebody/same.jpg")
+    refine.fn(str(root), ["image-folder", str(source)], **MODELS)
+    assert erased_of(root) == gone | {f"Somebody/{name}.jpg" for name in (*edits, "same")}
+
+
+def test_killed_and_run_again_it_ends_with_the_same_bytes(erased_once: Path, root: Path, photos: Path) -> None:
+    export(str(root), root / "exported", format="folder")
+    words = ["erase", str(root), "--identity", NAME_OF_TWO, "--reason", REASON, "--yes"]
+    kill = KillPlan("file", 0.0, 40, "SIGKILL")
+    assert run_command(words, root=root, log=root.parent / "log", kill=kill).killed
+    assert (root / INTENT_FILE).exists()
+    with pytest.raises(UserError, match=r"an erasure of .* was stopped: run `refinery erase"):
+        refine.fn(str(root), ["image-folder", str(photos)], **MODELS)
+    erase(str(root), yes=True)
+    assert without_time(root) == without_time(erased_once)
