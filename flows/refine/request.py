@@ -101,7 +101,7 @@ class RefineRequest:
         """The request as plain values, which refinement.json keeps: all but how the run uses the machine."""
         models = self.models
         return {
-            "sources": [[s.name, s.kind, s.path, *s.options] for s in self.sources],
+            "sources": [[s.name, s.kind, s.path, list(s.options), list(s.boxes)] for s in self.sources],
             "detector": models.detector.model,
             "embedders": [embedder.model for embedder in models.embedders],
             "flip": str(models.embedders[0].named_by[2]),
@@ -153,8 +153,8 @@ class RefineRequest:
         )
 
 
-def _source(name: str, kind: str, path: str, follow_links: bool, identity_level: int) -> Source:
-    return Source(name, kind, path, FolderOptions(follow_links, identity_level))
+def _source(name: str, kind: str, path: str, options: Sequence[Any], boxes: Sequence[str]) -> Source:
+    return Source(name, kind, path, FolderOptions(*options), tuple(boxes))
 
 
 def _existing(sources: Sequence[Source]) -> Sequence[Source]:

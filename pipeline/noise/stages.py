@@ -80,9 +80,8 @@ def find_noise(
     table; benchmarks give one that measures.
     """
     run = StageRun(root, faces, embeddings, tests, rates or Rates(), workers, memory_bytes, build)
-    run, (table, copies, clusters, persons, group_calibration, _) = build_persons(
-        run, references, quality, groups, companions
-    )
+    run, found_persons = build_persons(run, references, quality, groups, companions)
+    table, copies, clusters, persons, group_calibration, _ = found_persons
     calibration = table.shards[0]
     score_calibration = read_calibration(root, calibration)
     counts = count_gallery(score_calibration, persons, vector_lengths(score_calibration))

@@ -77,3 +77,34 @@ def test_the_calibration_does_not_depend_on_the_order_of_reference_sets(tmp_path
         for r in ([[one], [two]], [[two], [one]])
     ]
     assert calibrations[0] == calibrations[1]
+
+
+def beside_persons(root, rng, people, *, count):
+    """Tables of `count` faces beside persons, each without an identity; people [n, d]: whom they show."""
+    rows = [(f"{k:03d}.jpg", None, face(people[k % len(people)], rng), 20_000 + k) for k in range(count)]
+    return tables(root, rows, source="beside")[2]
+
+
+def test_many_faces_beside_persons_that_show_few_people_keep_the_right_photos(tmp_path):
+    """As many as make the identities seem many: their pairs are of one person, not of impostors."""
+    rng, root = np.random.default_rng(8), str(tmp_path)
+    photos, faces, embeddings = few_identities(root, rng, count=12, photos=8, wrong=2)
+    beside = beside_persons(root, rng, np.array([person(rng) for _ in range(4)]), count=100)
+    noise = find_noise(root, faces, [embeddings], companions=[[beside]])
+    calibration = read_calibration(root, noise.calibration.shards[0])
+    assert (calibration.basis.identities, calibration.basis.references) == (12, 100)
+    assert calibration.fused_curve.c < 0.1
+    kept = label(root, photos, noise, undecided="keep", min_faces=2).labels.read(["key", "identity"])
+    right = [key for key, identity in zip(*kept.to_pydict().values(), strict=True) if identity is not None]
+    assert sum("right" in key for key in right) >= 70  # of 72
+
+
+def test_faces_beside_persons_do_not_calibrate_where_there_are_enough_references(tmp_path):
+    rng, root = np.random.default_rng(9), str(tmp_path)
+    _, faces, embeddings = few_identities(root, rng, count=3)
+    beside = beside_persons(root, rng, np.array([person(rng)]), count=30)
+    enough = other_people(root, rng, count=98)[2]
+    with_them, without = (
+        find_noise(root, faces, [embeddings], references=[[enough]], companions=c) for c in ([[beside]], [])
+    )
+    assert with_them.calibration.shards[0].digest == without.calibration.shards[0].digest
