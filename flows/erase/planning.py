@@ -16,6 +16,7 @@ from flows.erase.selection import Selection
 from pipeline.erasure.intent import REMOVED, Intent, next_number, now
 from pipeline.erasure.kept_vectors import as_words, digest_of_embedder
 from pipeline.erasure.ledger_references import files_with_faces, rows_about
+from pipeline.erasure.leftovers import table_files
 from pipeline.erasure.open_tasks import items_about
 from pipeline.erasure.receipt import digest_of_tables
 from pipeline.errors import UserError
@@ -101,6 +102,7 @@ class Plan:
             tuple(face_tombstones(refinement, self.selection.further, key)),
             tuple((counts | {f"{REMOVED}{what}": n for what, n in removed.items()}).items()),
             digest_of_tables(refinement),
+            tuple(table_files(root)),
             tuple(ledger),
             tuple(items_about(root, ids, self._identities())),
             *(self._vector() if keep_vector else ("", "")),

@@ -44,7 +44,7 @@ def carry_out(
         refinement = publish(root, build_refinement(root, request))
     if not intent.removals:  # counted once: a run that was stopped has removed some
         removals = {
-            "tables": leftover_tables(root, made, intent.ids),
+            "tables": sorted(set(intent.files) & set(leftover_tables(root, made, intent.ids))),
             "exports": exports_below(root),
             "pages": pages_below(root, MARKS),
         }

@@ -53,7 +53,7 @@ class ExportResult(Result):
         if self.missing:
             lines.append(f"{self.missing} photos have no box: their file is not where it was, or is no picture")
         if self.hidden:
-            hidden = f"{self.hidden} removed photos are no sample, since they lie inside larger files and show no face"
+            hidden = f"{self.hidden} removed photos are no sample: erased, or inside larger files and without a face"
             lines.append(f"{hidden}: _changes/removed.tsv lists them")
         if self.format == "huggingface" and not self.licence:
             lines.append("its licence is not stated: --licence states it")

@@ -154,8 +154,8 @@ def self_train(
     _check_rounds(rounds, first_share)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     first_run = _first_run(run, first_share, sub_centres=sub_centres)
-    reading: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
-    sources = parse_sources(source, **reading)
+    given: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
+    sources = parse_sources(source, **given)
     pool = parse_workers(workers)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
@@ -173,9 +173,10 @@ def self_train(
                 min_faces=min_faces,
                 workers=workers,
                 aligned=aligned,
-                **reading,
+                **given,
             )
-            earlier, labels = labels, latest(root).labels
+            current = latest(root)  # whose labels are those of the faces that it chose
+            earlier, labels, faces = labels, current.labels, current.faces
             finished.append(_finished_round(number, earlier, labels, models[1]))
             if finished[-1].share < stop_share:
                 break

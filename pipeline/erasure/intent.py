@@ -33,6 +33,7 @@ class Intent:
     face_tombstones: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]  # what was found, and what of it is stored, for the receipt
     before: str  # digest of the tables before
+    files: tuple[str, ...]  # of tables, before: a run that was stopped leaves others, which the receipt does not count
     ledger: tuple[str, ...] = ()  # files of the ledger and of the question log that name the photos
     items: tuple[str, ...] = ()  # ids of questions whose pages may show the person
     vector: str = ""  # of the person, to be kept; "": none is

@@ -29,7 +29,12 @@ def leftover_tables(root: str, made: Iterable[Table], faces: Collection[str]) ->
     for table in [*latest(root).tables.values(), *made, *_harmless(root, faces)]:
         kept.add(f"{table.name}/{table.address}.json")
         kept.update(shard.path for shard in table.shards)
-    return [name for name in storage.list_files(root, "") if REMOVABLE_FILES.fullmatch(name) and name not in kept]
+    return [name for name in table_files(root) if name not in kept]
+
+
+def table_files(root: str) -> list[str]:
+    """All manifests and shards of tables in a root, sorted."""
+    return [name for name in storage.list_files(root, "") if REMOVABLE_FILES.fullmatch(name)]
 
 
 def _harmless(root: str, faces: Collection[str]) -> Iterator[Table]:

@@ -42,7 +42,7 @@ class PhotoCounts(NamedTuple):
     """What became of the photos: kept ones, removed ones by reason; and how many FiftyOne cannot show.
 
     missing: photos whose file is not where it was, or is no picture. hidden: photos that are no sample: they lie inside
-    a larger file and show no face.
+    a larger file and show no face, or were erased on request.
     """
 
     kept: int
@@ -79,7 +79,7 @@ def written_samples(
             for row, size in zip(rows, _sizes(rows), strict=True):
                 counts["kept" if row["identity"] is not None else f"removed: {row['reason']}"] += 1
                 counts["missing"] += bool(row["path"]) and size is None
-                if not row["path"] and row["jpeg"] is None:
+                if row["reason"] == "erased" or (not row["path"] and row["jpeg"] is None):
                     counts["hidden"] += 1
                     continue
                 if not row["path"]:  # the sample shows the face alone, which has no place in it

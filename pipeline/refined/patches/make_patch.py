@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import UserError
 from pipeline.refined.patches.patch_file import PATCH, VECTOR, PatchedSource, PatchHeader, write_patch
@@ -50,7 +51,8 @@ def make_patch(refinement: Refinement, file: Path, *, hashes: Table | None, vect
     """Write the patch of a refinement to a file, and return its header.
 
     hashes: of its photos, see picture_hashes(); None: the patch has none. vectors: whether it has the embedding of each
-    photo's main face, by which a face can be recognised elsewhere. The same refinement gives the same bytes.
+    photo's main face, by which a face can be recognised elsewhere. Photos that were erased on request are not in it.
+    The same refinement gives the same bytes.
     """
     kinds = {name: kind for name, (kind, _) in refinement.options.sources.items()}
     index = IndexDigest(kinds)
@@ -59,7 +61,7 @@ def make_patch(refinement: Refinement, file: Path, *, hashes: Table | None, vect
     def batches() -> Iterator[pa.Table]:
         for rows in patch_rows(refinement, hashes, vectors=vectors):
             index.add(rows)
-            yield rows.cast(header.schema)
+            yield rows.filter(pc.not_equal(rows["reason"], "erased").fill_null(True)).cast(header.schema)
 
     def finished(photos: int) -> PatchHeader:
         return PatchHeader(**{**vars(header), "photos": photos, "sources": index.sources()})

@@ -12,9 +12,11 @@ from flows.erase.flow import erase
 from flows.erase.results import ErasedPerson, FoundPerson
 from flows.refine.export import export
 from flows.refine.flow import refine
+from flows.refine.patches.make import make as make_patch
 from flows.refine.verify import verify
 from pipeline.errors import UserError
 from pipeline.open_erasure import INTENT_FILE
+from pipeline.refined.patches.patch_file import read_patch
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from tests.builders.file_trees import file_bytes
@@ -137,13 +139,28 @@ def test_listed_photos_are_erased_and_none_comes_in_again(erased_once: Path, pho
     assert erased_of(root) == gone | {f"Somebody/{name}.jpg" for name in (*edits, "same")}
 
 
-def test_killed_and_run_again_it_ends_with_the_same_bytes(erased_once: Path, root: Path, photos: Path) -> None:
+@pytest.mark.parametrize("files", [10, 41])
+def test_killed_and_run_again_it_ends_with_the_same_bytes(
+    erased_once: Path, root: Path, photos: Path, files: int
+) -> None:
     export(str(root), root / "exported", format="folder")
     words = ["erase", str(root), "--identity", NAME_OF_TWO, "--reason", REASON, "--yes"]
-    kill = KillPlan("file", 0.0, 40, "SIGKILL")
+    kill = KillPlan("file", 0.0, files, "SIGKILL")
     assert run_command(words, root=root, log=root.parent / "log", kill=kill).killed
     assert (root / INTENT_FILE).exists()
     with pytest.raises(UserError, match=r"an erasure of .* was stopped: run `refinery erase"):
         refine.fn(str(root), ["image-folder", str(photos)], **MODELS)
     erase(str(root), yes=True)
     assert without_time(root) == without_time(erased_once)
+
+
+def test_what_is_handed_on_does_not_show_an_erased_photo(erased_once: Path, tmp_path: Path) -> None:
+    root, gone = tmp_path / "root", erased_of(erased_once)
+    shutil.copytree(erased_once, root)
+    make_patch(str(root), tmp_path / "patch.parquet")
+    named_photos = {row["key"] for rows in read_patch(tmp_path / "patch.parquet").batches() for row in rows.to_pylist()}
+    assert named_photos == fates(root).keys() - gone
+    result = export(str(root), tmp_path / "looked-at", format="fiftyone")
+    shown = {sample["key"] for sample in json.loads((tmp_path / "looked-at/samples.json").read_text())["samples"]}
+    assert shown == fates(root).keys() - gone
+    assert any(line.startswith(f"{len(gone)} removed photos are no sample: erased") for line in result.lines())

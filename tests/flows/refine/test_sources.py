@@ -26,11 +26,11 @@ def tsv(world: World, path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
-    world.refine(tmp_path / "root", "ms-celeb", str(tsv(world, tmp_path / "faces.tsv")))
+def test_an_ms_celeb_tsv_gives_the_same_photos_the_same_fates(few: World, few_refined: Path, tmp_path: Path) -> None:
+    few.refine(tmp_path / "root", "ms-celeb", str(tsv(few, tmp_path / "faces.tsv")))
     fates_of_tsv = {k.replace("-FaceId-0", ".jpg"): v for k, v in fates(tmp_path / "root").items()}
-    assert len(fates_of_tsv) == len(world.truth)
-    assert comparable(fates_of_tsv) == comparable(fates(refined))
+    assert len(fates_of_tsv) == len(few.truth)
+    assert comparable(fates_of_tsv) == comparable(fates(few_refined))
 
 
 def comparable(fates: dict[str, tuple[str | None, str]]) -> dict[str, tuple[str, str]]:
@@ -39,19 +39,19 @@ def comparable(fates: dict[str, tuple[str | None, str]]) -> dict[str, tuple[str,
 
 
 @pytest.mark.slow
-def test_a_megaface_layout_gives_the_same_photos_the_same_fates(world: World, refined: Path, tmp_path: Path) -> None:
+def test_a_megaface_layout_gives_the_same_photos_the_same_fates(few: World, few_refined: Path, tmp_path: Path) -> None:
     probes = tmp_path / "facescrub"
     names = {}
-    for row in world.truth:
+    for row in few.truth:
         person, file = row["path"].split("/")
         place = probes / person / f"{person}_{int(file.split('.')[0])}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes((world.photos / row["path"]).read_bytes())
+        place.write_bytes((few.photos / row["path"]).read_bytes())
         names[str(place.relative_to(probes))] = row["path"]
-    world.refine(tmp_path / "root", "megaface", str(probes))
+    few.refine(tmp_path / "root", "megaface", str(probes))
     fates_of_megaface = {names[k]: v for k, v in fates(tmp_path / "root").items()}
-    assert len(fates_of_megaface) == len(world.truth)
-    assert comparable(fates_of_megaface) == comparable(fates(refined))
+    assert len(fates_of_megaface) == len(few.truth)
+    assert comparable(fates_of_megaface) == comparable(fates(few_refined))
 
 
 @pytest.mark.parametrize("layout", ["identity_ranges", "plain"])

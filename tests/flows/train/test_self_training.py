@@ -8,12 +8,16 @@ after 60 updates, on two kinds of processors and with three seeds.
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
+from flows.train import self_training
 from flows.train.self_training import self_train
 from pipeline.errors import UserError
 from pipeline.refined.scoring.known_truth import read_truth
-from pipeline.sample.models import DETECTOR
+from pipeline.refinement import latest
+from pipeline.sample.models import DETECTOR, EMBEDDER
+from pipeline.tables.table import Table
 from tests.builders.small_world import fates
 from trainer import checkpoint
 
@@ -91,3 +95,31 @@ def test_impossible_options_are_errors_before_any_work(source: list[str], tmp_pa
         with pytest.raises(UserError, match=message):
             self_train.fn(str(tmp_path / "root"), source, str(DETECTOR), **options)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_round_trains_on_the_faces_that_the_one_before_chose(
+    drawn_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one photo of each person somebody else's face is the larger one."""
+    people = sorted(folder for folder in (drawn_world / "test").iterdir() if len(list(folder.glob("*.jpg"))) >= 4)
+    for person, other in zip(people, (*people[1:], people[0]), strict=True):
+        shutil.copytree(person, tmp_path / "photos" / person.name)
+        own, larger = (cv2.imread(str(sorted(folder.glob("*.jpg"))[0])) for folder in (person, other))
+        size = int(1.4 * own.shape[0])
+        beside = cv2.copyMakeBorder(own, 0, size - own.shape[0], 0, 0, cv2.BORDER_CONSTANT)
+        both = cv2.hconcat([cv2.resize(larger, (size, size)), beside])
+        cv2.imwrite(str(tmp_path / "photos" / person.name / "both.png"), both)
+    trained: list[str] = []
+
+    def pretrained(_root: str, _run: object, _labels: object, faces: Table, _device: str) -> str:
+        trained.append(faces.address)
+        return str(EMBEDDER)
+
+    monkeypatch.setattr(self_training, "_train_model", pretrained)
+    source = ["image-folder", str(tmp_path / "photos")]
+    self_train.fn(str(tmp_path / "root"), source, detector=str(DETECTOR), rounds=2, stop_share=0.0)
+    refinement = latest(str(tmp_path / "root"))
+    assert refinement.main_faces is not None
+    assert refinement.main_faces.address != refinement.faces.address, "no face was chosen"
+    assert trained == [refinement.main_faces.address, refinement.faces.address]
