@@ -166,14 +166,7 @@ def self_train(
             _check_photos_left(number, labels, first_share)
             models = detector, _train_model(root, run if number else first_run, labels, faces, device)
             refined = refine.fn(
-                root,
-                source,
-                *models,
-                test_set=test_set,
-                min_faces=min_faces,
-                workers=workers,
-                aligned=aligned,
-                **given,
+                root, source, *models, test_set=test_set, min_faces=min_faces, workers=workers, aligned=aligned, **given
             )
             current = latest(root)  # whose labels are those of the faces that it chose
             earlier, labels, faces = labels, current.labels, current.faces
