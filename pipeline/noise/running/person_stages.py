@@ -89,7 +89,7 @@ def _calibration(run: StageRun, references: References, companions: References) 
     if run.quality:
         params["quality"] = run.quality[0].shards
     return run.make(
-        "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=2, params=params
+        "calibration", calibration_shard, [run.all_embeddings()], schema=CALIBRATION, version=3, params=params
     )
 
 

@@ -16,6 +16,7 @@ from pipeline.noise.scores.far_curve import FARS, fit_far_curve, threshold_at_fa
 from pipeline.noise.scores.few_identities import SPREAD_FAR, calibrate_few_identities
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.genuine_pairs import ImpostorPairs, fit_genuine_pairs
+from pipeline.noise.scores.person_pairs import shared_pairs
 from pipeline.noise.scores.score_norm import (
     FaceVectors,
     Floats,
@@ -31,6 +32,10 @@ from pipeline.noise.scores.score_norm import (
 # F1 of finding noise on 683 real identities changes by 0.0007.
 PRIOR = 5.0
 FEW_IDENTITIES = 100  # up to so many are measured as few_identities.py says
+# share of the pairs across identities that may show one person: more of them make the FAR curve too high, as its fit
+# uses the highest 0.3 to 0.01 of the scores
+MAX_SHARED = 0.002
+SHARED_IDENTITIES = 400  # of a sample, in which that is counted: 1,200 faces
 QUARTERS = 4  # parts of the sample whose thresholds give the spread
 ROWS = 128  # faces compared with all others at a time: 4 MB
 KEPT = 0.35  # share of the impostor pairs whose scores, the highest ones, are kept to fit the curve
@@ -47,6 +52,9 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any], is_few: bool
     identities = len(np.unique(identity))
     if is_few or (is_few is None and identities <= FEW_IDENTITIES):
         return calibrate_few_identities(x, identity=identity)
+    some = _some_identities(identity)
+    if shared_pairs([rows[some] for rows in x], identity[some]) > MAX_SHARED:
+        return calibrate_few_identities([rows[some] for rows in x], identity=identity[some])
     models = tuple(impostor_model(rows) for rows in x)
     vectors = [as_double(impostor_stats(rows, model)) for rows, model in zip(x, models, strict=True)]
     faces = [without_own_identity(v, identity) for v in vectors]
@@ -59,6 +67,13 @@ def calibrate(x: Sequence[NDArray[Any]], *, identity: NDArray[Any], is_few: bool
     return Calibration(
         models, genuine.weights, tuple(curves), fused, genuine.mean, genuine.deviation, genuine.share, basis
     )
+
+
+def _some_identities(identity: NDArray[Any]) -> NDArray[np.intp]:
+    """The rows of SHARED_IDENTITIES of the identities [n], scattered: names next to each other may be one person's."""
+    numbers = np.unique(identity).astype(np.uint64)
+    scattered = numbers * np.uint64(2654435761) % np.uint64(1 << 32)  # Knuth's multiplicative hash, TAOCP 6.4
+    return np.flatnonzero(np.isin(identity, numbers[np.argsort(scattered)][:SHARED_IDENTITIES].astype(identity.dtype)))
 
 
 def _spread(faces: Sequence[FaceVectors], identity: NDArray[Any], weights: Floats) -> float:

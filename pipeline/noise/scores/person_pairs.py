@@ -59,6 +59,14 @@ def rough_persons(x: Sequence[Floats], identity: NDArray[Any]) -> Labels:
     return average_linkage(np.round(scores / len(x), DECIMALS), ROUGH_LINK)
 
 
+def shared_pairs(x: Sequence[Floats], identity: NDArray[Any]) -> float:
+    """The share of the pairs of faces across identities that show one person; arguments as of rough_persons()."""
+    person = rough_persons([np.asarray(rows, np.float64) for rows in x], identity)
+    i, j = pair_rows(len(identity))
+    across = identity[i] != identity[j]
+    return float((person[i] == person[j])[across].mean()) if across.any() else 0.0
+
+
 def _rough_scores(cosines: Floats, identity: NDArray[Any], dim: int) -> Floats:
     """The cosines [n, n] of vectors of this length, moved and scaled so that those of genuine pairs reach ROUGH_LINK.
 
