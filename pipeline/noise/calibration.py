@@ -95,7 +95,8 @@ def calibration_shard(
     x = [np.array([f.x[e] for f in faces]) for e in range(len(part))]
     if not faces:
         x = [vectors(read_shard(root, shards[0], ["x"])["x"])[0][:0] for shards in part]
-    calibration = calibrate(x, identity=np.array([number[name] for name in names], np.int64), is_few=is_few)
+    # None: of many identities only few may have a face
+    calibration = calibrate(x, identity=np.array([number[name] for name in names], np.int64), is_few=is_few or None)
     outside = sum(reference for reference, _ in number)
     basis = calibration.basis._replace(identities=len(number) - outside, references=outside)
     return to_table(calibration._replace(basis=basis))

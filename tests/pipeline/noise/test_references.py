@@ -108,3 +108,12 @@ def test_faces_beside_persons_do_not_calibrate_where_there_are_enough_references
         find_noise(root, faces, [embeddings], references=[[enough]], companions=c) for c in ([[beside]], [])
     )
     assert with_them.calibration.shards[0].digest == without.calibration.shards[0].digest
+
+
+@pytest.mark.parametrize("with_face", [0, 3])
+def test_of_many_identities_only_few_have_a_face(tmp_path, with_face):
+    rng, root = np.random.default_rng(10), str(tmp_path)
+    rows = [(f"n{i:03}/1.jpg", f"n{i:03}", face(person(rng), rng) if i < with_face else None, i) for i in range(120)]
+    _, faces, embeddings = tables(root, rows)
+    noise = find_noise(root, faces, [embeddings])
+    assert read_calibration(root, noise.calibration.shards[0]).basis.identities == with_face
