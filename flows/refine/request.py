@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flows.cli.sizes import parse_memory, parse_workers
@@ -106,8 +107,8 @@ class RefineRequest:
             "embedders": [embedder.model for embedder in models.embedders],
             "flip": str(models.embedders[0].named_by[2]),
             "quality": models.quality.model if models.quality else "",
-            "test_sets": list(self.test_sets),
-            "references": list(self.references),
+            "test_sets": [str(Path(path).absolute()) for path in self.test_sets],  # an erasure may run elsewhere
+            "references": [str(Path(path).absolute()) for path in self.references],
             "aligned": self.aligned,
             "undecided": self.undecided,
             "min_faces": self.min_faces,

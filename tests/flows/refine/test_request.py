@@ -3,6 +3,8 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
+
 from flows.refine.request import RefineRequest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 
@@ -47,3 +49,15 @@ def test_a_record_gives_the_request_again_with_every_option(tmp_path: Path) -> N
     assert [e.named_by for e in again.models.embedders] == [e.named_by for e in given.models.embedders]
     assert again.models.detector.named_by == given.models.detector.named_by
     assert again.record() == given.record()
+
+
+def test_a_record_holds_no_path_that_depends_on_the_folder_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("photos", "test", "others"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    options = {"test_set": ["test"], "reference": ["others"]}
+    record = RefineRequest.parse(["image-folder", "photos"], str(DETECTOR), str(EMBEDDER), **options).record()
+    monkeypatch.chdir("/")
+    assert RefineRequest.of_record("root", record).record() == record
