@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.sources.files import file_stamp, is_file
+from pipeline.sources.files import file_stamp, files_near, is_file
 from pipeline.sources.photo import Box
 from pipeline.sources.photo_names import folded_path
 from pipeline.sources.text_lists import lines_of
@@ -64,10 +64,10 @@ def beside(source: Path) -> list[Path]:
     folder = source if source.is_dir() else source.parent
     near = (folder, folder / "bb_landmark")
     above = (folder.parent, folder.parent / "bb_landmark")
-    found = [file for place in near if place.is_dir() for file in place.iterdir() if is_box_list(file.name)]
+    found = [file for place in near if place.is_dir() for file in files_near(place) if is_box_list(file.name)]
     # above lie the lists of other parts of the data set, too
     named = {f"loose_bb_{folder.name.lower()}.csv", IMDB, *FACESCRUB}
-    found += [file for place in above if place.is_dir() for file in place.iterdir() if file.name.lower() in named]
+    found += [file for place in above if place.is_dir() for file in files_near(place) if file.name.lower() in named]
     return sorted({file for file in found if is_file(file)})
 
 

@@ -73,6 +73,14 @@ def existing_path(path: str | Path) -> Path:
     return absolute
 
 
+def files_near(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where it may be entered but not listed, as folders above often may not."""
+    try:
+        return sorted(folder.iterdir())
+    except PermissionError:
+        return []
+
+
 def is_folder(path: Path) -> bool:
     """Whether a path is an existing folder; False, not an error, for a name that is too long for any file."""
     return os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises for such names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.sources.box_lists import is_box_list
-from pipeline.sources.files import is_file
+from pipeline.sources.files import files_near, is_file
 from pipeline.sources.formats.list_lines import LIST_SUFFIXES, listed_photos
 from pipeline.sources.formats.photo_list import TRIED_LINES, find_place, name_below
 
@@ -30,7 +30,7 @@ def list_of_photos(path: Path) -> bool:
 
 def lists_beside(folder: Path) -> list[Path]:
     """The text files in a folder that name photos which are there, with their labels."""
-    return [file for file in sorted(folder.iterdir()) if list_of_photos(file)]
+    return [file for file in files_near(folder) if list_of_photos(file)]
 
 
 def lists_of(folder: Path) -> list[Path]:

@@ -7,8 +7,10 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.sources.box_lists import BoxTable, beside, box_files, read_boxes
+from pipeline.sources.formats.lists_beside import lists_of
 from pipeline.sources.index import Source, index_photos
 from tests.builders.file_trees import put_files
+from tests.builders.processes.user_nobody import as_user_nobody
 
 VGGFACE2 = 'NAME_ID,X,Y,W,H\n"n000002/0001_01",161,140,224,324\n"n000003/0002_01",-5,2,10,20\n'
 FACESCRUB = (
@@ -109,6 +111,17 @@ def test_lists_are_found_beside_the_photos_of_their_part_alone(tmp_path: Path) -
     assert beside(root / "train/n1") == []
     (given,) = box_files([str(root / "other/facescrub_actors.txt")], root)
     assert given[0].endswith("facescrub_actors.txt")
+
+
+def test_a_folder_above_that_may_not_be_listed_has_no_lists(tmp_path: Path) -> None:
+    photos = tmp_path / "closed/photos"
+    put_files(photos, {"1.jpg": b"x"})
+    for folder in (tmp_path, *(p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-")))):
+        folder.chmod(0o755)
+    photos.parent.chmod(0o711)
+    with as_user_nobody():
+        assert box_files((), photos) == ()
+        assert lists_of(photos) == []
 
 
 def test_photos_get_their_boxes_and_lists_that_name_none_are_refused(tmp_path: Path) -> None:

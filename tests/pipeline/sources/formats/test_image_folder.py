@@ -1,6 +1,4 @@
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from pipeline.sources.files import FolderOptions
 from pipeline.sources.formats import image_folder
 from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
+from tests.builders.processes.user_nobody import as_user_nobody
 
 
 def photos_by_key(path: Path, *, flat: bool = False) -> dict[str, Photo]:
@@ -23,19 +22,6 @@ def put(path: Path, data: bytes = b"photo") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
-
-
-@contextmanager
-def as_user_nobody() -> Iterator[None]:
-    """Run the block as another user: root can read every file."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_photos_have_any_suffix_and_depth_and_other_files_are_counted(tmp_path):
