@@ -4,11 +4,9 @@ Each step can be done again, and the intent is removed last. So a run that was s
 next one, with the same files in the end.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from flows.erase.sheet import GENERATOR
 from flows.refine.building.whole_refinement import build_refinement
@@ -17,7 +15,7 @@ from pipeline.erasure import open_tasks
 from pipeline.erasure.intent import REMOVED, Intent, remove_intent, write_intent
 from pipeline.erasure.kept_vectors import write_vector
 from pipeline.erasure.ledger_references import PROPOSED_FILE, write_without_faces
-from pipeline.erasure.leftovers import exports_below, leftover_tables, pages_below
+from pipeline.erasure.leftovers import exports_below, leftover_tables, pages_below, remove_exports
 from pipeline.erasure.receipt import Receipt, digest_of_tables, tool, write_receipt
 from pipeline.faces.tombstones.tombstones import write_tombstones
 from pipeline.refinement import Refinement, publish
@@ -55,8 +53,7 @@ def carry_out(
             storage.remove(root, name)
     for name in leftover_tables(root, made, intent.ids):  # what runs that were stopped have left
         storage.remove(root, name)
-    for folder in intent.removals["exports"]:
-        shutil.rmtree(Path(root, folder), ignore_errors=True)
+    remove_exports(root, intent.removals["exports"])
     if storage.get(root, PROPOSED_FILE) is not None and intent.items:
         storage.remove(root, PROPOSED_FILE)
     refinement = publish(root, refinement)  # whose list of the ledger's files is without those that went

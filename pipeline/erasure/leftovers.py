@@ -1,5 +1,6 @@
 """The files of a root that may still show an erased person after the tables were made again."""
 
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.errors import UserError
 from pipeline.refined.export import FILE_DIGESTS, MANIFEST
 from pipeline.refinement import FILE, latest
 from pipeline.tables import storage
@@ -63,6 +65,19 @@ def exports_below(root: str) -> list[str]:
     folders = {path.parent for name in (MANIFEST, FILE_DIGESTS) for path in base.rglob(name)}
     found = sorted(f.relative_to(base).as_posix() for f in folders if f != base and is_export(str(f)))
     return [f for f in found if not any(f.startswith(f"{other}/") for other in found)]
+
+
+def remove_exports(root: str, folders: Iterable[str]) -> None:
+    """Remove these folders of exports. Raises UserError where one cannot be removed: a receipt would say it is gone."""
+    for folder in folders:
+        try:
+            if Path(root, folder).exists():
+                shutil.rmtree(Path(root, folder))
+        except OSError as error:
+            raise UserError(
+                f"cannot remove the export {root}/{folder} ({error.strerror}), which shows the person: remove it, then "
+                f"run `refinery erase {root} --yes`"
+            ) from None
 
 
 def pages_below(root: str, marks: Collection[bytes]) -> list[str]:
