@@ -36,12 +36,13 @@ def remove_erased_tasks(root: str, url: str = "") -> str:
 def finish_erased_tasks(root: str, client: StudioClient, server: Server, review: Review) -> tuple[int, int]:
     """Remove the tasks that erasures left on a server, and return how many tasks and pictures are gone.
 
-    Their answers are collected into the ledger first, so that they count.
+    Their answers are collected into the ledger first, so that they count. All reviews of the root count, whatever their
+    names: any of them may show the person, and they have their pictures in one folder.
     """
     items = open_items(root)
     if not items:
         return 0, 0
-    projects = client.projects(review)
+    projects = client.projects(review, any_name=True)
     answers, cursors = read_projects(
         client, projects, collect_cursors(root, server, review), known_items=review.sent_items
     )

@@ -70,10 +70,10 @@ class StudioClient:
         except NotFoundError:
             return f"user {user}"
 
-    def projects(self, review: Review) -> list[Project]:
-        """The projects of a review, the oldest first, all with the root's id in their marks."""
+    def projects(self, review: Review, *, any_name: bool = False) -> list[Project]:
+        """The projects of a review, or with any name all of its root, the oldest first, with the root's id in marks."""
         projects = (project_of(row) for rows in self._pages(list_projects, "its projects") for row in rows)
-        own = [p for p in projects if p is not None and p.mark.name == review.name and self._is_own(p, review)]
+        own = (p for p in projects if p and (any_name or p.mark.name == review.name) and self._is_own(p, review))
         return sorted((replace(p, mark=p.mark._replace(root=review.root)) for p in own), key=lambda p: p.id)
 
     def _is_own(self, project: Project, review: Review) -> bool:

@@ -32,16 +32,22 @@ def server(label_server: LocalServer) -> Server:
 
 
 @pytest.fixture
-def root(
+def fresh_root(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A root with questions on the server, and with a receipt that is open."""
+    """A root without questions on the server."""
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)
     drawn = made_once(tmp_path_factory, "reviewed", lambda folder: refined(str(folder)))
-    root = str(shutil.copytree(drawn, tmp_path / tmp_path.name))
-    send.fn(root, url=server.url, budget=12)
-    write_receipt(root, Receipt("0001", "now", "asked", "", "refinery", {}, {}, "a", "b", "tasks in Label Studio"))
-    return root
+    return str(shutil.copytree(drawn, tmp_path / tmp_path.name))
+
+
+@pytest.fixture
+def root(fresh_root: str, server: Server) -> str:
+    """A root with questions on the server, and with a receipt that is open."""
+    send.fn(fresh_root, url=server.url, budget=12)
+    receipt = Receipt("0001", "now", "asked", "", "refinery", {}, {}, "a", "b", "tasks in Label Studio")
+    write_receipt(fresh_root, receipt)
+    return fresh_root
 
 
 def tasks(server: Server, root: str) -> dict[int, tuple[str, ...]]:
@@ -71,6 +77,17 @@ def test_the_next_command_with_a_server_removes_what_was_left(root: str, server:
     assert json.loads(Path(root, "erasures/0001.receipt.json").read_text())["open"] == ""
     assert "Still to be done: nothing\n" in Path(root, "erasures/0001.receipt.txt").read_text()
     assert remove_erased_tasks(root, server.url) == "no question about the person is in Label Studio"
+
+
+def test_tasks_of_a_review_with_another_name_are_removed(fresh_root: str, server: Server) -> None:
+    send.fn(fresh_root, url=server.url, budget=12, name="another")
+    item = read_question_log(fresh_root)[0].item
+    remember_items(fresh_root, [item])
+    remove_erased_tasks(fresh_root, server.url)
+    client = StudioClient(server)
+    left = [t for p in client.projects(root_review(fresh_root, "another")) for t in client.tasks(p.id)]
+    assert left
+    assert all(item not in t.items for t in left)
 
 
 def answer_one(server: Server, root: str, number: int) -> None:
