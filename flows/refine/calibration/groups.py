@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Mapping
+from itertools import pairwise
 
+from pipeline.errors import UserError
 from pipeline.noise.groups.group_calibration import GROUPS, groups_shard
 from pipeline.review.answers.listed_photos import identity_finder
 from pipeline.review.groups import GENERAL, read_groups
@@ -26,7 +28,8 @@ def build_groups(root: str, photos: Table, groups: Mapping[str, str]) -> Table |
     """The table of the groups of those identities that are in the data; None where none of them has a group.
 
     groups: by identity as the user's file spells it. The table's address depends on the identities of the data and
-    their groups, and on nothing else in the file.
+    their groups, and on nothing else in the file. Raises UserError for an identity that the file spells in two ways and
+    gives two groups.
     """
     if not groups:
         return None
@@ -40,5 +43,8 @@ def build_groups(root: str, photos: Table, groups: Mapping[str, str]) -> Table |
         in_data = examples(sorted(name for name in claimed if name is not None))
         log.warning("no identity of the data has a group: give names as the data spells them, such as %s", in_data)
         return None
-    part = sorted((identity, groups[name]) for name, identity in found.items())
+    part = sorted({(identity, groups[name]) for name, identity in found.items()})
+    for (identity, group), (next_identity, other) in pairwise(part):
+        if identity == next_identity:
+            raise UserError(f"--groups: {identity} has two groups under two spellings, {group} and {other}: leave one")
     return build(root, "groups", groups_shard, [part], schema=GROUPS)

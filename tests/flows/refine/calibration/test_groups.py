@@ -98,6 +98,18 @@ def test_the_address_of_the_groups_depends_on_identities_of_the_data_alone(refin
     assert first.address == again.address != moved.address
 
 
+def test_an_identity_that_is_spelled_in_two_ways_has_one_group(refinement: Refinement, tmp_path: Path) -> None:
+    name = next(iter(refinement.photos.batches(["identity"])))["identity"][0].as_py()
+    spelled, root = f"./{name}", str(tmp_path)
+    once = build_groups(root, refinement.photos, {name: "a"})
+    twice = build_groups(root, refinement.photos, {spelled: "a", name: "a"})
+    assert once is not None
+    assert twice is not None
+    assert twice.address == once.address
+    with pytest.raises(UserError, match=f"{name} has two groups under two spellings, a and b: leave one"):
+        build_groups(root, refinement.photos, {spelled: "b", name: "a"})
+
+
 def test_a_file_that_names_nobody_of_the_data_is_said_so(refinement, tmp_path, caplog) -> None:
     with caplog.at_level(logging.WARNING, "refinery"):
         groups = parse_groups(groups_file(tmp_path, [("Nobody", "a")]))
