@@ -57,7 +57,7 @@ def test_a_record_holds_no_path_that_depends_on_the_folder_of_the_command(
     for folder in ("photos", "test", "others"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
-    options = {"test_set": ["test"], "reference": ["others"]}
-    record = RefineRequest.parse(["image-folder", "photos"], str(DETECTOR), str(EMBEDDER), **options).record()
+    words, models = ["image-folder", "photos"], (str(DETECTOR), str(EMBEDDER))
+    record = RefineRequest.parse(words, *models, test_set=["test"], reference=["others"]).record()
     monkeypatch.chdir("/")
     assert RefineRequest.of_record("root", record).record() == record

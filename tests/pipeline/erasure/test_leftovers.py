@@ -15,7 +15,7 @@ def test_an_export_that_cannot_be_removed_is_no_removed_export(tmp_path: Path) -
     for folder in (tmp_path, *(p for p in tmp_path.parents if p.name.startswith(("pytest-", "popen-")))):
         folder.chmod(0o755)
     (tmp_path / "closed/one").chmod(0o555)
-    with as_user_nobody(), pytest.raises(UserError, match="closed/one .*which shows the person: remove it"):
+    with as_user_nobody(), pytest.raises(UserError, match=r"closed/one .*which shows the person: remove it"):
         remove_exports(str(tmp_path), ["closed/one"])
     (tmp_path / "closed/one").chmod(0o755)
     remove_exports(str(tmp_path), ["closed/one", "two", "gone before"])
