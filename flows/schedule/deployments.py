@@ -30,7 +30,8 @@ log = logging.getLogger("refinery")
 # one run of a deployment at a time; a run that is due during another one is skipped because the next one is due soon
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 Z = 1.96  # of a 95% interval
-FILE_OPTIONS = ("detector", "embedder", "second_embedder", "groups", "roster")  # a file, or for models a pack's name
+# a file, or for models a pack's name
+FILE_OPTIONS = ("detector", "embedder", "second_embedder", "quality", "groups", "roster")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def absolute_paths(options: Mapping[str, Any]) -> dict[str, Any]:
     absolute = dict(options)
     if "source" in options:
         absolute["source"] = [word for s in parse_sources(options["source"]) for word in (s.kind, f"{s.name}={s.path}")]
-    for name in ("test_set", "reference"):
+    for name in ("test_set", "reference", "boxes"):
         if name in options:
             absolute[name] = [str(Path(p).absolute()) for p in options[name]]
     if "root" in options and "://" not in options["root"]:

@@ -82,20 +82,25 @@ def test_the_deployments_of_two_roots_with_one_name_have_names_of_their_own(tmp_
 
 def test_paths_are_absolute_in_the_parameters_of_a_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "d.onnx").touch()
+    for name in ("d.onnx", "q.onnx"):
+        (tmp_path / name).touch()
     options = {
         "root": "r",
         "source": ["image-folder", "p"],
         "detector": "d.onnx",
         "embedder": "buffalo_l",
+        "quality": "q.onnx",
         "test_set": ["t"],
+        "boxes": ["b.csv"],
     }
     assert absolute_paths(options) == {
         "root": f"{tmp_path}/r",
         "source": ["image-folder", f"p={tmp_path}/p"],
         "detector": f"{tmp_path}/d.onnx",
         "embedder": "buffalo_l",
+        "quality": f"{tmp_path}/q.onnx",
         "test_set": [f"{tmp_path}/t"],
+        "boxes": [f"{tmp_path}/b.csv"],
     }
     assert absolute_paths({"root": "s3://bucket/root"}) == {"root": "s3://bucket/root"}
 
