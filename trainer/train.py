@@ -90,7 +90,7 @@ def train(
     progress = resume(training)
     if progress.updates >= run.steps:
         return _finished(training, Path(data), test_sets)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     if rank() == 0 and (out / RESULT).exists():
         log.info("%s goes on from %d updates to %d, at the learning rates of these", out, progress.updates, run.steps)
         (out / RESULT).unlink()
@@ -106,6 +106,14 @@ def train(
         log.info("stopped at step %d of %d: the same command continues from there", progress.updates, run.steps)
         exit_by_signal(progress.signal)
     return result
+
+
+def _make_folder(out: Path) -> None:
+    """The folder of a training. Raises UserError where it cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make the folder {out} ({error.strerror}): give --out a folder to write to") from None
 
 
 def _loop(

@@ -46,7 +46,7 @@ def _is_part_of_root(out: Path, root: str) -> bool:
         return False
     name, *below = place.relative_to(base).parts
     if not below:
-        return name in (FILE, LOCK)
+        return name in (FILE, LOCK, *FOLDERS)
     is_table = any(MANIFEST.fullmatch(p.name) for p in _entries(base / name))
     return name in FOLDERS or is_table
 

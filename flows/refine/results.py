@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from flows.cli.result import Result, text_table
 from flows.prefect_runtime.artifacts import publish_link, publish_table
@@ -68,9 +69,9 @@ class RefineResult(Result):
             *self.groups,
             *(text_table(self.effects) if self.effects else []),
             *self.hubs,
-            f"next: refinery report {self.root}",
-            f"      refinery labels {self.root} --out labels.tsv",
-            f"      refinery export {self.root} --out refined --format recordio",
+            f"next: refinery report {quote(self.root)}",
+            f"      refinery labels {quote(self.root)} --out labels.tsv",
+            f"      refinery export {quote(self.root)} --out refined --format recordio",
         ]
 
 

@@ -1,6 +1,7 @@
 """`refinery score`: a finished refinement against a truth that is known photo by photo."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ def score(
     overlap.tsv (claimed), all tab-separated: what each file means is in pipeline/README.md. With --out a page shows
     the faces of every kind of mistake.
     """
-    if each < 1 or megabytes < 0:
+    if each < 1 or not 0 <= megabytes < math.inf:
         raise UserError(f"--each {each} --megabytes {megabytes:g}: give 1 or more, and 0 or more")
     if out is not None:
         from flows.refine.mistakes_page import check_page  # charts take a second to load, and most scores need none

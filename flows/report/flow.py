@@ -3,6 +3,7 @@
 The root's tables are read shard by shard; faces are read only for the findings that are shown.
 """
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def report(
     started = time.monotonic()
     if len(against) > 1 or (is_evaluation(root) and not against):
         raise UserError(f"{root} with {len(against)} --against: give a root, or A --against B, both of the same kind")
-    if each < 1 or megabytes < 0 or photo_megabytes < 0:
+    if each < 1 or not 0 <= megabytes < math.inf or not 0 <= photo_megabytes < math.inf:
         sizes = f"--megabytes {megabytes:g} --photo-megabytes {photo_megabytes:g}"
         raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
     if photo_megabytes and against:

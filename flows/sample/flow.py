@@ -9,6 +9,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from flows.cli.options import OutFolder, People, Photos, Seed, Seeds, Steps
@@ -51,6 +52,7 @@ class DemoResult(Result):
     def lines(self) -> list[str]:
         """The results, the folders of the files, and the commands to run next."""
         score, world, root = self.score, f"{self.folder}/world", f"{self.folder}/root"
+        test_set = quote(f"{world}/test")
         lost = f"{score.clean_lost} of {score.clean} ({score.clean_lost / max(1, score.clean):.1%})"
         return [
             f"{self.ingested} photos, {self.kept} kept; clean photos lost: {lost}",
@@ -62,8 +64,8 @@ class DemoResult(Result):
             "",
             f"photos and truth: {world}; tables: {root}; refined data set: {self.folder}/refined",
             f"everything took {self.seconds:.0f} s",
-            f"next: refinery experiment {root} --test-set {world}/test --seeds 3 --detector {DETECTOR}",
-            f"      refinery labels {root} --out labels.tsv",
+            f"next: refinery experiment {quote(root)} --test-set {test_set} --seeds 3 --detector {DETECTOR}",
+            f"      refinery labels {quote(root)} --out labels.tsv",
             "      refinery refine ROOT image-folder YOUR_PHOTOS --detector scrfd.onnx --embedder arcface.onnx",
         ]
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -93,13 +94,14 @@ class PlantedPhotos(Result):
         short = [kind for kind in KINDS if self.planted[kind] < self.wanted[kind]]
         why = "the source has too few people, or too few photos of each"
         made = f"{self.links} links to the originals, {self.files} files"
-        options = " --follow-links" * bool(self.links) + f" --test-set {self.folder}/test" * self.has_test_set
+        photos, test_set = quote(f"{self.folder}/photos"), quote(f"{self.folder}/test")
+        options = " --follow-links" * bool(self.links) + f" --test-set {test_set}" * self.has_test_set
         return [
             *([f"not reached: {', '.join(short)}: {why}"] if short else []),
             f"{self.photos} photos of {self.identities} identities in {self.folder}/photos: {made}",
             f"{self.left_out} photos of the source are not used",
-            f"next: refinery refine ROOT image-folder {self.folder}/photos{options} {MODELS}",
-            f"      refinery score ROOT {self.folder} --out mistakes.html",
+            f"next: refinery refine ROOT image-folder {photos}{options} {MODELS}",
+            f"      refinery score ROOT {quote(self.folder)} --out mistakes.html",
         ]
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,11 +59,12 @@ class TrainedModel(Result):
     def lines(self) -> list[str]:
         """The size of the training, and what to run next."""
         loss = "" if self.loss is None else f", last loss {self.loss:.3f}"  # the log that had it may be lost
+        model = quote(self.model)
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates{loss}"
         return [
             trained,
-            f"next: refinery evaluate {self.model} --test-set TEST_SET",
-            f"      refinery refine ROOT image-folder PHOTOS --detector DETECTOR --embedder {self.model}",
+            f"next: refinery evaluate {model} --test-set TEST_SET",
+            f"      refinery refine ROOT image-folder PHOTOS --detector DETECTOR --embedder {model}",
         ]
 
 

@@ -4,18 +4,16 @@ The ledger and the question log are files that are named by their digest. A file
 without it; the old file is removed once the labels were made with the new one.
 """
 
-import io
 from collections.abc import Collection
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.refinement import LEDGER
 from pipeline.review.answers.question_log import FOLDER as ASKED
 from pipeline.tables import storage
 from pipeline.tables.digests import content_digest
-from pipeline.tables.parquet import to_parquet
+from pipeline.tables.parquet import from_parquet, to_parquet
 
 ERASED = "erased"  # stands for the subject or the object of a finding about an erased photo
 PROPOSED_FILE = f"{ASKED}/proposed.json"
@@ -53,7 +51,7 @@ def _files(root: str) -> list[str]:
 
 
 def _read(root: str, name: str) -> pa.Table:
-    return pq.read_table(io.BytesIO(storage.get(root, name) or b""))
+    return from_parquet(storage.get(root, name) or b"")
 
 
 def _rows_about(table: pa.Table, faces: Collection[str]) -> int:

@@ -53,7 +53,7 @@ def _names_one(root: str, path: str, wanted: pa.Array) -> bool:
         return False
     file = pq.ParquetFile(pa.BufferReader(data))
     columns = [name for name in ID_COLUMNS if name in file.schema_arrow.names]
-    rows: Any = file.read(columns)
+    rows: Any = file.read(columns, use_threads=False)
     return any(pc.any(pc.is_in(rows[name], value_set=wanted)).as_py() for name in columns)
 
 

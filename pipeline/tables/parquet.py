@@ -19,3 +19,14 @@ def to_parquet(table: pa.Table) -> memoryview:
         use_dictionary=[f.name for f in table.schema if pa.types.is_string(f.type)],
     )
     return memoryview(sink.getvalue())
+
+
+def from_parquet(data: bytes, schema: pa.Schema | None = None) -> pa.Table:
+    """The table that the bytes of a Parquet file hold; columns of the schema that are not in it are null.
+
+    Arrow's threads let go of the bytes a moment after the table is there. Were they Python's, a command that ends in
+    this moment would be aborted ("terminate called without an active exception"): so Arrow reads a copy of its own.
+    """
+    copy = pa.BufferOutputStream()
+    copy.write(data)
+    return pq.read_table(pa.BufferReader(copy.getvalue()), schema=schema)

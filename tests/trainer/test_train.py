@@ -213,6 +213,12 @@ def test_an_interval_or_a_number_of_threads_below_1_raises_one_line(data: Path, 
         train(RUN, data, tmp_path / "out", device="cpu", **{option: 0})
 
 
+def test_a_folder_that_cannot_be_made_raises_one_line(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"cannot make the folder .*: give --out a folder"):
+        train(RUN, data, tmp_path / "file")
+
+
 def test_an_unknown_device_raises_one_line(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no device cuda:99 here"):
         train(RUN, data, tmp_path / "out", device="cuda:99")

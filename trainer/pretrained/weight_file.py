@@ -4,6 +4,8 @@ torch's restricted unpickler reads the latter, which runs no code; a file with o
 """
 
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,21 @@ from pipeline.errors import UserError
 
 # under which the weights of a backbone lie in the checkpoints of other programs: PyTorch Lightning, arcface_torch
 NESTED = ("state_dict_backbone", "state_dict", "model", "backbone", "net")
+# what torch and safetensors raise for bytes that they cannot read: torch's unpickler takes any file for a pickle
+DAMAGED = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    SafetensorError,
+)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -35,7 +52,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f"{path} is damaged, or holds objects that are no tensors, which are not read because they may run code: "
             "give a file of the weights alone (a state_dict, or safetensors)"
         ) from None
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except DAMAGED as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise UserError(f"{path} is not a file of weights, or is damaged ({reason}): give another") from None
     tensors = _tensors(content)
@@ -45,7 +62,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about the pickle's protocol
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _tensors(content: Any) -> dict[str, Tensor]:

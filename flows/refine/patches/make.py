@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -55,7 +56,7 @@ class WrittenPatch(Result):
         held = [f"hashes {self.hashes}"] * bool(self.hashes) + [f"vectors of model {self.model}"] * bool(self.model)
         return [
             f"patch of {self.photos} photos ({', '.join(held) or 'no hashes'}; {self.bytes} bytes): {self.file}",
-            f"another copy of the data: refinery patch apply ROOT {self.file}",
+            f"another copy of the data: refinery patch apply ROOT {quote(self.file)}",
         ]
 
 

@@ -8,7 +8,8 @@ scaled and compressed again 88% keep every bit (flows/benchmark/results/patches.
 and the hashes are kept as a table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow as pa
 from pipeline.errors import UserError
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, UnreadablePhoto, check_file_size, decode, decode_shrink
+from pipeline.faces.tombstones.tombstones import FAILURE, read_tombstones
 from pipeline.refinement import Refinement
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
@@ -27,6 +29,7 @@ from pipeline.tables.table import Shard, Table, read_shard
 
 NAME = "phash-64"  # of this definition, in patches: another definition gets another name
 SIDE, FREQUENCIES = 32, 8  # of the grey picture in pixels, and in each direction
+Part = Shard | tuple[Shard, Shard]  # of photos; where photos were erased on request, with that of their faces
 HASHES = pa.schema([("face_id", pa.string()), ("hash", pa.uint64())])  # null: no picture
 
 
@@ -41,35 +44,41 @@ def picture_hash(image: Image) -> int:
 def picture_hashes(refinement: Refinement, *, workers: Workers = None) -> Table:
     """The hashes of all photos of a refinement, row by row as its photos table; made where they do not exist yet.
 
-    Raises UserError where a source does not answer.
+    A photo that was erased on request has none: nothing of it is kept. Raises UserError where a source does not answer.
     """
     locations = {name: SourceLocation(*at) for name, at in refinement.options.sources.items()}
-    root = refinement.root
+    root, photos = refinement.root, refinement.photos.shards
+    erased = read_tombstones(root) is not None
+    parts: list[Part] = list(zip(photos, refinement.faces.shards, strict=True)) if erased else list(photos)
     return build(
         root,
         "picture_hashes",
         hash_shard,
-        list(refinement.photos.shards),
+        parts,
         schema=HASHES,
         unhashed={"root": root, "locations": locations},
         workers=workers,
     )
 
 
-def hash_shard(part: Shard, *, root: str, locations: Mapping[str, SourceLocation]) -> pa.Table:
+def hash_shard(part: Part, *, root: str, locations: Mapping[str, SourceLocation]) -> pa.Table:
     """The hashes of one shard of photos. Raises UserError for a source that is not known."""
-    photos = [PhotoRow(**row) for row in read_shard(root, part).to_pylist()]
+    of_photos, *of_faces = (part,) if isinstance(part, Shard) else part
+    photos = [PhotoRow(**row) for row in read_shard(root, of_photos).to_pylist()]
+    rows = [row for shard in of_faces for row in read_shard(root, shard, ["face_id", "failure"]).to_pylist()]
+    erased = {row["face_id"] for row in rows if row["failure"] == FAILURE}
     unknown = {photo.source for photo in photos} - locations.keys()
     if unknown:
         raise UserError(f"{root} does not say where the source {min(unknown)} is: refine again, then make the patch")
-    hashes = prefetch(lambda photo: _hash(photo, locations), photos, threads=PREPARE_THREADS)
+    hash_of = partial(_hash, locations=locations, erased=erased)
+    hashes = prefetch(hash_of, photos, threads=PREPARE_THREADS)
     ids = pa.array([photo.face_id for photo in photos], pa.string())
     return pa.table([ids, pa.array(hashes, pa.uint64())], schema=HASHES)
 
 
-def _hash(photo: PhotoRow, locations: Mapping[str, SourceLocation]) -> int | None:
-    """The hash of a photo; None for a file that is no picture, or is not the one that was indexed."""
-    if photo.failure:
+def _hash(photo: PhotoRow, locations: Mapping[str, SourceLocation], erased: Collection[str]) -> int | None:
+    """The hash of a photo; None for one that was erased, is no picture, or is not the one that was indexed."""
+    if photo.failure or photo.face_id in erased:
         return None
     try:
         check_file_size(photo.length)

@@ -13,14 +13,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.review.questions.finding_ref import REF_COLUMNS, FindingRef
 from pipeline.schema import LEDGER
 from pipeline.tables import storage
 from pipeline.tables.digests import content_digest, named_by_digest
-from pipeline.tables.parquet import to_parquet
+from pipeline.tables.parquet import from_parquet, to_parquet
 
 FOLDER = "ledger"
 TERMS_FILE = "ledger/terms.json"
@@ -116,7 +115,7 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
     Raises UserError when a file does not match its digest.
     """
     files = named_by_digest(root, FOLDER, what="people's answers")
-    parts = [pq.read_table(pa.BufferReader(data), schema=LEDGER) for data in files]
+    parts = [from_parquet(data, LEDGER) for data in files]
     table = pa.concat_tables([LEDGER.empty_table(), *parts])
     order = pc.sort_indices(table, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
     table = table.take(order)

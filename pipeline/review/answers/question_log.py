@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.questions.case import Case
@@ -19,7 +18,7 @@ from pipeline.review.questions.question import Answer, verdict_of
 from pipeline.schema import finding_id
 from pipeline.tables import storage
 from pipeline.tables.digests import content_digest, named_by_digest
-from pipeline.tables.parquet import to_parquet
+from pipeline.tables.parquet import from_parquet, to_parquet
 
 FOLDER = "asked"
 QUESTION_LOG = pa.schema(
@@ -73,7 +72,7 @@ def log_questions(root: str, cases: Iterable[tuple[Case, str]]) -> None:
 def read_question_log(root: str) -> list[LoggedItem]:
     """All items that were sent, in no order."""
     files = named_by_digest(root, FOLDER, what="the questions that were sent, without which answers cannot be read")
-    tables = (pq.read_table(pa.BufferReader(data), schema=QUESTION_LOG) for data in files)
+    tables = (from_parquet(data, QUESTION_LOG) for data in files)
     return [
         LoggedItem(item, FindingRef(*rest[: len(REF_COLUMNS)]), *rest[len(REF_COLUMNS) :])
         for table in tables

@@ -83,7 +83,9 @@ def test_an_earlier_output_is_replaced_and_no_other_file(root: Path, tmp_path: P
     assert file_bytes(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["refinement.json", ".lock", "ledger/a.parquet", "labels/new.tsv", "faces/x/y.tsv"])
+@pytest.mark.parametrize(
+    "name", ["refinement.json", ".lock", "ledger", "ledger/a.parquet", "labels/new.tsv", "faces/x/y.tsv"]
+)
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 def test_nothing_is_written_among_the_files_of_a_root(
     root: Path, name: str, write: Callable[[str, Path], object]

@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import pytest
 
-from flows.benchmark.erasure.byte_scan import stored_bytes, traces
+from flows.benchmark.erasure.byte_scan import rows_of, stored_bytes, traces
 from flows.erase.flow import erase
 from flows.erase.results import ErasedPerson, FoundPerson
 from flows.refine.export import export
 from flows.refine.flow import refine
+from flows.refine.patches.apply import apply as apply_patch
 from flows.refine.patches.make import make as make_patch
 from flows.refine.verify import verify
 from pipeline.errors import UserError
@@ -19,6 +20,7 @@ from pipeline.open_erasure import INTENT_FILE
 from pipeline.refined.patches.patch_file import read_patch
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
+from pipeline.tables.table import load
 from tests.builders.file_trees import file_bytes
 from tests.builders.made_once import made_once
 from tests.builders.photos.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
@@ -164,3 +166,17 @@ def test_what_is_handed_on_does_not_show_an_erased_photo(erased_once: Path, tmp_
     shown = {sample["key"] for sample in json.loads((tmp_path / "looked-at/samples.json").read_text())["samples"]}
     assert shown == fates(root).keys() - gone
     assert any(line.startswith(f"{len(gone)} removed photos are no sample: erased") for line in result.lines())
+
+
+def test_no_hash_of_an_erased_photo_is_kept_by_patches(erased_once: Path, refined_once: Path, tmp_path: Path) -> None:
+    root, gone = tmp_path / "root", erased_of(erased_once)
+    shutil.copytree(erased_once, root)
+    make_patch(str(refined_once), tmp_path / "old.patch")
+    apply_patch(str(root), tmp_path / "old.patch", yes=True)
+    assert erased_of(root) == gone
+    key_of = dict(rows_of(latest(str(root)).photos, "face_id", "key"))
+    (table,) = (root / "picture_hashes").glob("*.json")
+    hashes = load(str(root), "picture_hashes", table.stem)
+    assert hashes is not None
+    hashed = {key_of[face] for face, picture in rows_of(hashes, "face_id", "hash") if picture is not None}
+    assert hashed.isdisjoint(gone)

@@ -224,6 +224,8 @@ def test_two_roots_or_two_evaluations_are_compared(root: Path, tmp_path: Path) -
         ({"root": "e.json"}, "give a root, or A --against B, both of the same kind"),
         ({"root": "nowhere"}, "no finished refinement"),
         ({"root": "ROOT", "each": 0}, "--each 0"),
+        ({"root": "ROOT", "megabytes": float("nan")}, "--megabytes nan"),
+        ({"root": "ROOT", "photo_megabytes": float("inf")}, "--photo-megabytes inf"),
         ({"root": "ROOT", "against": ["other"], "photo_megabytes": 1.0}, "--photo-megabytes with --against"),
         ({"root": "ROOT", "evaluation": [Path("none.json")]}, "cannot read none.json as an evaluation"),
         ({"root": "ROOT", "out": Path("/proc/none/report.html")}, "cannot write /proc/none/report.html"),

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
@@ -68,3 +70,9 @@ def test_the_same_identity_in_two_sources_is_two_identities(tmp_path: Path) -> N
     assert set(table.read()["identity"].to_pylist()) == {"one/ann", "two/ann"}
     with pytest.raises(UserError, match="two sources are called one: call one NAME=PATH"):
         index_photos(str(tmp_path / "root"), [sources[0], sources[0]])
+
+
+def test_photos_that_all_lack_an_identity_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [b"one", b"two"]}), tmp_path / "unnamed.parquet")
+    with pytest.raises(UserError, match=r"no photo in .*unnamed\.parquet has an identity"):
+        index_photos(str(tmp_path / "root"), [Source("set", "parquet", str(tmp_path / "unnamed.parquet"))])

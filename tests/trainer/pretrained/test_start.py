@@ -193,6 +193,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         ),
         "weights that are not finite",
     ),
+    "a text": (lambda file: file.write_text("export HOME=/tmp\n"), "is not a file of weights, or is damaged"),
 }
 
 
