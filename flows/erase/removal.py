@@ -24,7 +24,8 @@ from pipeline.sources.formats.folder_walk import SHEET_MARK
 from pipeline.tables import storage
 from pipeline.tables.build import recorded_tables
 
-MARKS = (GENERATOR.encode(), REPORT.encode(), SHEET_MARK)  # of pages and sheets with faces
+PAGE_MARK = REPORT.format("refinery ").partition("refinery ")[0].encode() + b"refinery "  # of every command
+MARKS = (GENERATOR.encode(), PAGE_MARK, SHEET_MARK)  # of pages and sheets with faces
 
 
 def carry_out(
@@ -73,7 +74,7 @@ def _receipt(intent: Intent, refinement: Refinement, *, is_open: bool) -> Receip
         "table files that held or may have held them": tables["shards"],
         "manifests of these tables": tables["manifests"],
         "folders of exports": len(intent.removals["exports"]),
-        "report pages and sheets below the root": len(intent.removals["pages"]),
+        "report pages, sheets and patches below the root": len(intent.removals["pages"]),
     }
     left = f"tasks about {len(intent.items)} questions in Label Studio, and their pictures" if is_open else ""
     return Receipt(

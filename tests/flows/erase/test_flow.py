@@ -15,6 +15,7 @@ from flows.refine.flow import refine
 from flows.refine.patches.apply import apply as apply_patch
 from flows.refine.patches.make import make as make_patch
 from flows.refine.verify import verify
+from flows.report.flow import report
 from pipeline.errors import UserError
 from pipeline.open_erasure import INTENT_FILE
 from pipeline.refined.patches.patch_file import read_patch
@@ -180,3 +181,14 @@ def test_no_hash_of_an_erased_photo_is_kept_by_patches(erased_once: Path, refine
     assert hashes is not None
     hashed = {key_of[face] for face, picture in rows_of(hashes, "face_id", "hash") if picture is not None}
     assert hashed.isdisjoint(gone)
+
+
+def test_pages_and_patches_below_the_root_are_removed(root: Path) -> None:
+    (root / "shown").mkdir()
+    report(str(root), out=root / "shown/report.html")
+    make_patch(str(root), root / "shown/labels.patch", with_vectors=True)
+    (root / "shown/mine.parquet").write_bytes(b"PAR1")
+    erase(str(root), identity=NAME_OF_TWO, reason=REASON, yes=True)
+    assert [path.name for path in (root / "shown").iterdir()] == ["mine.parquet"]
+    receipt = json.loads((root / "erasures/0001.receipt.json").read_text())
+    assert receipt["removed"]["report pages, sheets and patches below the root"] == 2
