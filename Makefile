@@ -31,7 +31,7 @@ demo: $(READY)
 check: $(READY)
 	@$(PYTEST) $(call PARALLEL,2) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 
-# everything but what needs an idle machine: under nine minutes on two cores
+# everything but what needs an idle machine: about twelve minutes on two cores
 test: $(READY)
 	@$(PYTEST) $(call PARALLEL,4) $(SELECT)
 

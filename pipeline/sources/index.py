@@ -78,6 +78,15 @@ class IndexPart(NamedTuple):
     boxes: BoxFiles = ()
 
 
+def check_named(photos: Table, sources: Sequence[Source]) -> None:
+    """Raise UserError where no photo of a data set has an identity: its noise is what contradicts the identities."""
+    if not any(rows["identity"].null_count < len(rows) for rows in photos.batches(["identity"])):
+        raise UserError(
+            f"no photo in {', '.join(s.path for s in sources)} has an identity, so that there is nothing to compare it "
+            "with: give a source that says whom each photo shows"
+        )
+
+
 def index_photos(
     root: str, sources: Sequence[Source], *, shards: int | None = None, workers: Workers = None
 ) -> tuple[Table, dict[str, SourceLocation]]:
@@ -85,7 +94,7 @@ def index_photos(
 
     shards: their number; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources,
     identities are called "source/identity", because the same name in two sources may be two people. Raises UserError
-    when there is no photo, or none with an identity, two sources share a name, or a given list of boxes names no photo.
+    when there is no photo at all, two sources share a name, or a given list of boxes names no photo.
     """
     locations = {s.name: SourceLocation(s.kind, s.path) for s in sources}
     if len(locations) < len(sources):
@@ -99,11 +108,6 @@ def index_photos(
     index = build(root, "index", index_shard, parts, schema=INDEX, version=3, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds photos")
-    if not any(rows["identity"].null_count < len(rows) for rows in index.batches(["identity"])):
-        raise UserError(
-            f"no photo in {', '.join(s.path for s in sources)} has an identity, so that there is nothing to compare it "
-            "with: give a source that says whom each photo shows"
-        )
     _tell_boxes(index, sources, boxes)
     count = shards or _default_shards(len(index))
     table = build(

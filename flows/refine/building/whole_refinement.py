@@ -24,6 +24,7 @@ from pipeline.noise.running.stage_run import TestSets
 from pipeline.refined.labels import label
 from pipeline.refinement import FormerTables, Refinement, RefineOptions, former_tables
 from pipeline.review.answers.votes import settled_verdicts
+from pipeline.sources.index import check_named
 from pipeline.tables.table import Table
 
 # thresholds of the stages that form clusters and persons, before any finding is judged: false accept rates, a share of
@@ -47,6 +48,7 @@ def build_refinement(root: str, request: RefineRequest) -> Refinement:
     former, tombstones = former_tables(root), read_tombstones(root)
     ignored = survey_sources(request.sources)  # first, so that a wrong layout is reported before the long work
     photos, source_paths = build_photos(root, request.sources, shards=request.shards, workers=workers)
+    check_named(photos, request.sources)
     indexed_tests = [index_test_set(root, path, workers=workers) for path in request.test_sets]
     # before the long work on the data, because a test set without a face is refused
     tests = [embed_test_set(root, test, request.models, workers=workers) for test in indexed_tests]

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.schema import face_id
-from pipeline.sources.index import Source, index_photos
+from pipeline.sources.index import Source, check_named, index_photos
 
 
 def folder(path: Path, names: list[str], each: int = 3) -> Path:
@@ -74,5 +74,7 @@ def test_the_same_identity_in_two_sources_is_two_identities(tmp_path: Path) -> N
 
 def test_photos_that_all_lack_an_identity_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": [b"one", b"two"]}), tmp_path / "unnamed.parquet")
+    sources = [Source("set", "parquet", str(tmp_path / "unnamed.parquet"))]
+    photos, _ = index_photos(str(tmp_path / "root"), sources)[:2]
     with pytest.raises(UserError, match=r"no photo in .*unnamed\.parquet has an identity"):
-        index_photos(str(tmp_path / "root"), [Source("set", "parquet", str(tmp_path / "unnamed.parquet"))])
+        check_named(photos, sources)
