@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	@$(VENV)/bin/refinery demo --out $(OUT)
 
-# no servers, no trainings: under two minutes on two cores
+# no servers, no trainings: about two minutes on two cores
 check: $(READY)
 	@$(PYTEST) $(call PARALLEL,2) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 

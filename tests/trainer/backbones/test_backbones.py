@@ -33,6 +33,7 @@ def parameters_and_flops(name: str, *, embedding: int = 512, channels: int = 3, 
     return sum(p.numel() for p in net.parameters()), counter.get_total_flops() // 2
 
 
+@pytest.mark.slow
 def test_the_table_in_the_docstring_has_the_counted_numbers() -> None:
     rows = ROW.findall(backbones.__doc__ or "")
     assert [row[0] for row in rows] == list(BACKBONES)

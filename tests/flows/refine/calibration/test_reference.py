@@ -62,6 +62,7 @@ def test_other_people_make_a_measurement_of_a_guess(few: Path, drawn_world: Path
     assert refined(root, few) == alone
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_line(few: Path, drawn_world: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere is not there"):
         refined(tmp_path / "root", few, reference=["nowhere"])
