@@ -70,12 +70,12 @@ class ScoreResult(Result):
         values = asdict(self.score)
         for name, rate in (("noise", self.score.noise), ("duplicates", self.score.duplicates)):
             values[name] = {**rate._asdict(), "f1": rate.f1}
-        values |= {"overlap": self.score.overlap._asdict(), "page": self.page}
-        return (
-            values
-            | {name: [row.as_json() for row in getattr(self, name)] for name in ("kinds",)}
-            | {"clean_lost_by": [lost.as_json() for lost in self.clean_lost]}
-        )
+        return values | {
+            "overlap": self.score.overlap._asdict(),
+            "page": self.page,
+            "kinds": [kind.as_json() for kind in self.kinds],
+            "clean_lost_by": [lost.as_json() for lost in self.clean_lost],
+        }
 
 
 def score(

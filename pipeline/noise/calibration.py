@@ -26,7 +26,6 @@ from pipeline.tables.table import Shard, read_shard, read_shards
 
 IDENTITIES, FACES = 1200, 3  # identities in the sample, and faces of each: 6.5 million impostor pairs
 FEW_FACES, MAX_FACES = 1200, 60  # faces in a sample of few identities, which is measured otherwise, and most of one
-EMPTY: tuple[list[Shard], ...] = ([], [])  # no shards, for each of up to two embedders
 CALIBRATION = pa.schema(
     [
         ("embedder", pa.int8()),  # 0: the first, 1: the second, -1: all fused
@@ -84,7 +83,8 @@ def calibration_shard(
     further = drawn_identities(_identities(root, references[0], unnamed=True), left) if references else []
     is_few = len(drawn) + len(further) <= FEW_IDENTITIES
     if is_few and companions:
-        references = tuple([*shards, *beside] for shards, beside in zip(references or EMPTY, companions, strict=False))
+        given = references or tuple([] for _ in companions)
+        references = tuple([*shards, *beside] for shards, beside in zip(given, companions, strict=True))
         further = drawn_identities(_identities(root, references[0], unnamed=True), left)
     identities = len(drawn) + len(further)
     each = min(MAX_FACES, max(FACES, FEW_FACES // max(identities, 1))) if is_few else FACES

@@ -16,7 +16,7 @@ from pipeline.noise.scores.pooling import PooledGroup, pool_group, unpooled
 from pipeline.noise.scores.score_norm import ImpostorModel
 from pipeline.tables.table import Shard, read_shard
 
-MAX_GROUPS = 32  # that are calibrated, the largest ones: the covariances of so many take 67 MB with 512 dimensions
+MAX_GROUPS = 32  # that are calibrated, the largest: with 512 dimensions their sample takes 120 MB for each embedder
 GROUPS = pa.schema([("identity", pa.string()), ("group", pa.string())])
 COUNTS = ("identities", "faces", "impostor_pairs", "genuine_pairs")  # see PooledGroup
 GROUP_CALIBRATION = pa.schema(

@@ -98,7 +98,9 @@ def _group_calibration(run: StageRun, groups: Table, calibration: Shard) -> Tabl
     if run.quality:
         params["quality"] = run.quality[0].shards
     parts = [run.all_embeddings()]
-    return run.make("group_calibration", group_calibration_shard, parts, schema=GROUP_CALIBRATION, params=params)
+    return run.make(
+        "group_calibration", group_calibration_shard, parts, schema=GROUP_CALIBRATION, version=2, params=params
+    )
 
 
 def _copies(run: StageRun, calibration: Shard) -> Table:

@@ -19,13 +19,12 @@ from pipeline.noise.scores.far_curve import DECIMALS, FarCurve, far_quantiles, f
 from pipeline.noise.scores.few_identities import PRIOR_PAIRS
 from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.scores.genuine_pairs import FEW_WITHIN, MIN_WITHIN, genuine_distribution
-from pipeline.noise.scores.score_norm import FaceVectors, ImpostorModel, as_double, impostor_stats
+from pipeline.noise.scores.score_norm import FaceVectors, Floats, ImpostorModel, as_double, impostor_stats
 
 OWN_WEIGHT = 0.9  # from which a group is said to have thresholds of its own: 1,800 pairs of persons, those of 61
-MIN_SCALE, MAX_SCALE = (
-    0.2,
-    5.0,
-)  # limits of what the scores of a group are multiplied by: beyond, the sample is no group
+# limits of what the scores of a group are multiplied by: beyond, the sample is no group
+MIN_SCALE, MAX_SCALE = 0.2, 5.0
+ROUNDS = 8  # of fitting the group's line with the curvature that follows from its scale: exact to 1e-4 from 0.4 to 2
 
 
 class PooledGroup(NamedTuple):
@@ -87,7 +86,7 @@ def pool_group(x: Sequence[NDArray[Any]], *, identity: NDArray[Any], whole: Cali
         model = _pooled_model(rows, of_whole)
         own = without_own_identity(as_double(impostor_stats(rows, model)), identity)
         quantiles = far_quantiles(highest_scores([own], identity, pairs, np.ones(1)), pairs)
-        scale, shift = _onto_curve(fit_line(quantiles, curve.c), curve, weight)
+        scale, shift = _onto_curve(quantiles, curve, weight)
         models.append(_moved_model(model, scale, shift))
         faces.append(_moved_faces(own, scale, shift))
     impostors, within = summarise_pairs(faces, identity)
@@ -112,14 +111,17 @@ def _pooled_model(x: NDArray[Any], whole: ImpostorModel) -> ImpostorModel:
     return ImpostorModel(mean, second / (n + prior) - np.outer(mean, mean))
 
 
-def _onto_curve(line: tuple[float, float], curve: FarCurve, weight: float) -> tuple[float, float]:
+def _onto_curve(quantiles: Floats, curve: FarCurve, weight: float) -> tuple[float, float]:
     """The factor and the shift with which the group's impostor scores follow the population's FAR curve.
 
-    line: a and b of the group's own curve, which has the curvature of the population's, because that takes far more
-    pairs to measure; weight: of the group's own line.
+    quantiles: the group's scores at FARS; weight: of the group's own line through them. The curvature of the moved
+    scores is the population's, because a group's own takes far more pairs to measure.
     """
-    a, b = (_pooled(of_whole, own, weight) for of_whole, own in zip(curve, line, strict=False))
-    scale = float(np.clip(curve.b / max(b, 1e-6), MIN_SCALE, MAX_SCALE))
+    scale, a = 1.0, curve.a
+    for _ in range(ROUNDS):
+        line = fit_line(quantiles, curve.c / scale)
+        a, b = (_pooled(of_whole, own, weight) for of_whole, own in zip(curve, line, strict=False))
+        scale = float(np.clip(curve.b / max(b, 1e-6), MIN_SCALE, MAX_SCALE))
     return scale, round(curve.a - a * scale, DECIMALS)
 
 

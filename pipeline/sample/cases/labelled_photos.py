@@ -6,12 +6,11 @@ other ones: the same pictures under other identities. So a case can be planted i
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.sample.cases.truth_tables import COLUMNS, IDENTITIES, TRUTH, read_rows, write_rows
+from pipeline.sample.cases.truth_tables import COLUMNS, read_rows
 
 
 @dataclass(frozen=True)
@@ -41,23 +40,6 @@ def moved(photo: LabelledPhoto, identity: str, person: str) -> LabelledPhoto:
     kind = "clean" if photo.person == person else "outlier"
     path = f"{identity}/{photo.file.replace('/', '-')}"
     return LabelledPhoto(path, identity, photo.person, kind, source=photo.file)
-
-
-def write_case(source: Path, out: Path, photos: Sequence[LabelledPhoto]) -> None:
-    """Write a case: the photos as hard links (copies on another disk), truth.tsv and identities.tsv.
-
-    source: the folder from which the case was made. An identity stands for the persons of its clean photos. Raises
-    UserError when `out` holds something already.
-    """
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out} is not empty: give a folder that is empty or not there yet")
-    for photo in photos:
-        link_or_copy(source / "photos" / photo.file, out / "photos" / photo.path)
-    persons = persons_of(photos)
-    identities = [(claimed, " ".join(persons[claimed])) for claimed in sorted(persons)]
-    rows = [[getattr(photo, c) for c in COLUMNS] for photo in photos]
-    write_rows(out, TRUTH, COLUMNS, rows)
-    write_rows(out, IDENTITIES, ("claimed", "persons"), identities)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

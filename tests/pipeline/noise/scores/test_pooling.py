@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pipeline.noise.scores import pooling
 from pipeline.noise.scores.calibrate import calibrate
-from pipeline.noise.scores.far_curve import threshold_at_far
+from pipeline.noise.scores.far_curve import FARS, FarCurve, threshold_at_far
 from pipeline.noise.scores.fusion import fuse, mean_photo_scores
 from pipeline.noise.scores.pooling import OWN_WEIGHT, pool_group, pooled_weight
 from pipeline.noise.scores.score_norm import (
@@ -46,6 +47,21 @@ def test_a_weight_is_the_share_of_the_groups_own_pairs():
     assert pooled_weight(60 * 59 / 2) == pytest.approx(1770 / 1970)
     assert pooled_weight(61 * 60 / 2) >= OWN_WEIGHT
     assert pooled_weight(30, 10) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("spread", [0.4, 0.7, 1.3, 2.0])
+def test_scores_of_another_spread_follow_the_curve_to_the_smallest_rates(spread):
+    """The scores of a group are those of the population times a factor, with a shift; the curve bends."""
+    curve = FarCurve(0.02, 0.95, 0.05)
+    scale, shift = pooling._onto_curve(spread * scores_at(curve, FARS) + 0.3, curve, 1.0)
+    rates = np.array([1e-2, 1e-4, 1e-6])
+    moved = (spread * scores_at(curve, rates) + 0.3) * scale + shift
+    assert moved == pytest.approx(scores_at(curve, rates), abs=0.002)
+
+
+def scores_at(curve, rates):
+    """The scores that these shares of impostor pairs reach."""
+    return np.array([threshold_at_far(curve, far) for far in rates])
 
 
 def test_the_population_s_thresholds_have_their_far_in_a_close_group():
