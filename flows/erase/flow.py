@@ -15,6 +15,7 @@ from flows.erase.removal import carry_out
 from flows.erase.results import ErasedPerson, FoundPerson, RemovedTasks
 from flows.erase.selection import Person, select
 from flows.erase.sheet import GENERATOR, write_sheet
+from flows.refine.calibration.groups import groups_of
 from flows.refine.request import RefineRequest
 from flows.review.erased_tasks import remove_erased_tasks
 from pipeline.erasure.intent import Intent, read_intent, write_intent
@@ -73,7 +74,9 @@ def erase(
         stopped = read_intent(root)
         if stopped is None and nobody and open_items(root):
             return RemovedTasks(remove_erased_tasks(root, url))
-        request = RefineRequest.of_record(root, latest(root).options.request, workers=pool)
+        in_force = latest(root)
+        groups = groups_of(in_force.groups)
+        request = RefineRequest.of_record(root, in_force.options.request, groups=groups, workers=pool)
         intent = stopped or _intent(root, who, reason=reason, person=person, keep_vector=keep_vector)
         refinement, receipt, tasks = carry_out(root, intent, request, lambda: remove_erased_tasks(root, url))
     file = f"{root}/{FOLDER}/{receipt.erasure}.receipt.txt"

@@ -99,7 +99,8 @@ class RefineRequest:
         )
 
     def record(self) -> dict[str, Any]:
-        """The request as plain values, which refinement.json keeps: all but how the run uses the machine."""
+        """The request as plain values, which refinement.json keeps: all but how the run uses the machine, and the
+        groups, which are a table."""
         models = self.models
         return {
             "sources": [[s.name, s.kind, s.path, list(s.options), list(s.boxes)] for s in self.sources],
@@ -114,13 +115,14 @@ class RefineRequest:
             "min_faces": self.min_faces,
             "shards": self.shards,
             "lost_per_noise": self.rates.lost_per_noise,
-            "groups": dict(self.groups),
             "choose": self.choose,
         }
 
     @classmethod
-    def of_record(cls, root: str, record: Mapping[str, Any], *, workers: Workers = None) -> "RefineRequest":
-        """The request of a refinement in force, from its record().
+    def of_record(
+        cls, root: str, record: Mapping[str, Any], *, groups: Mapping[str, str], workers: Workers = None
+    ) -> "RefineRequest":
+        """The request of a refinement in force, from its record(). groups: of its identities.
 
         Raises UserError where there is none, because an earlier version wrote it, and with everything that is not
         there any more.
@@ -149,7 +151,7 @@ class RefineRequest:
             workers,
             None,
             Rates(lost_per_noise=record["lost_per_noise"]),
-            record["groups"],
+            groups,
             record["choose"],
         )
 

@@ -1,7 +1,7 @@
 """The reasons why photos are removed or relabelled, and the kinds of findings, each described in one line."""
 
 REMOVED = {
-    "erased": "the person asked to be removed: nothing of the photo is kept",
+    "erased": "the person asked to be removed: no face of the photo is kept",
     "unreadable": "the file is not a picture: empty, cut short, or a web page",
     "no_face": "no face was detected",
     "poor": "the face is a few pixels wide, blurred or covered: nobody can be recognised",

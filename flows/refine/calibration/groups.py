@@ -48,3 +48,9 @@ def build_groups(root: str, photos: Table, groups: Mapping[str, str]) -> Table |
         if identity == next_identity:
             raise UserError(f"--groups: {identity} has two groups under two spellings, {group} and {other}: leave one")
     return build(root, "groups", groups_shard, [part], schema=GROUPS)
+
+
+def groups_of(table: Table | None) -> dict[str, str]:
+    """The group of each identity in a table of groups; None: there is none."""
+    rows = [] if table is None else table.read().to_pylist()
+    return {row["identity"]: row["group"] for row in rows}

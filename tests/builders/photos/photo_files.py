@@ -1,8 +1,25 @@
-"""Files in place of the photos of a test set, and the identities that are read from them."""
+"""Files in place of photos, in folders and in test sets, and what is read from them."""
 
 from pathlib import Path
+from typing import Any
 
+from pipeline.sources.formats import image_folder
+from pipeline.sources.photo import Photo
 from pipeline.sources.test_sets import photo_sets
+
+
+def put(path: Path, data: bytes | str = b"photo") -> Path:
+    """Write a file, and the folders above it; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def photos_by_key(folder: Path, **options: Any) -> dict[str, Photo]:
+    """The photos of an image-folder source by key; options: of image_folder.parts()."""
+    photos = [p for part in image_folder.parts(folder, **options) for p in image_folder.index(part)]
+    assert len({p.key for p in photos}) == len(photos)
+    return {p.key: p for p in photos}
 
 
 def write_photos(folder: Path, *names: str) -> Path:

@@ -42,7 +42,7 @@ def test_a_record_gives_the_request_again_with_every_option(tmp_path: Path) -> N
     names = {field.name for field in fields(RefineRequest)}
     for name in names - {"models"}:
         assert getattr(given, name) != getattr(defaults, name), f"{name} has its default, so its loss would not be seen"
-    again = RefineRequest.of_record("root", given.record())
+    again = RefineRequest.of_record("root", given.record(), groups=given.groups)
     for name in names - HOW_IT_RUNS - {"models"}:
         one, other = getattr(given, name), getattr(again, name)
         assert (list(one) == list(other)) if isinstance(one, list | tuple) else (one == other), name
@@ -60,4 +60,4 @@ def test_a_record_holds_no_path_that_depends_on_the_folder_of_the_command(
     words, models = ["image-folder", "photos"], (str(DETECTOR), str(EMBEDDER))
     record = RefineRequest.parse(words, *models, test_set=["test"], reference=["others"]).record()
     monkeypatch.chdir("/")
-    assert RefineRequest.of_record("root", record).record() == record
+    assert RefineRequest.of_record("root", record, groups={}).record() == record

@@ -3,18 +3,8 @@
 from pathlib import Path
 
 from pipeline.sources.formats import image_folder
-from pipeline.sources.photo import Photo
 from tests.builders.photos.encoded_pictures import encoded, every_format, scene
-
-
-def photos_by_key(path: Path) -> dict[str, Photo]:
-    return {p.key: p for part in image_folder.parts(path) for p in image_folder.index(part)}
-
-
-def put(path: Path, data: bytes = b"photo") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+from tests.builders.photos.photo_files import photos_by_key, put
 
 
 def test_photos_are_known_by_their_content_where_their_suffix_says_nothing(tmp_path: Path) -> None:

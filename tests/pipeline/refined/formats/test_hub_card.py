@@ -107,11 +107,8 @@ def test_mlcroissant_accepts_and_reads_it(exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_datasets_takes_the_data_alone_from_the_whole_folder(
-    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "1")
+@pytest.mark.usefixtures("no_hub")
+def test_datasets_takes_the_data_alone_from_the_whole_folder(exported: Path, tmp_path: Path) -> None:
     import datasets
 
     loaded: Any = datasets.load_dataset(str(exported), cache_dir=str(tmp_path))

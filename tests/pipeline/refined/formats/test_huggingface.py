@@ -54,12 +54,8 @@ def test_it_comes_back_as_a_source_of_the_same_photos(exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_datasets_loads_it_with_pictures_and_names(
-    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
-        monkeypatch.setenv(name, "1")
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+@pytest.mark.usefixtures("no_hub")
+def test_datasets_loads_it_with_pictures_and_names(exported: Path, tmp_path: Path) -> None:
     import datasets
 
     loaded: Any = datasets.load_dataset(str(exported / "data"), cache_dir=str(tmp_path), split="train")

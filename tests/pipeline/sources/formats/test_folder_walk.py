@@ -11,27 +11,15 @@ from pipeline.errors import UserError
 from pipeline.sources.files import FolderOptions
 from pipeline.sources.formats import image_folder, megaface
 from pipeline.sources.formats.folder_walk import SYSTEM_FOLDERS
-from pipeline.sources.photo import Photo
 from pipeline.sources.test_sets import photo_sets
+from tests.builders.photos.photo_files import photos_by_key, put
 
 STAY = FolderOptions()
 FOLLOW = FolderOptions(follow_links=True)
 
 
-def photos_by_key(path: Path, options: FolderOptions = STAY) -> dict[str, Photo]:
-    photos = [p for part in image_folder.parts(path, options=options) for p in image_folder.index(part)]
-    assert len({p.key for p in photos}) == len(photos)
-    return {p.key: p for p in photos}
-
-
 def ignored(path: Path, options: FolderOptions = STAY) -> dict[str, int]:
     return dict(image_folder.survey(path, options=options).ignored)
-
-
-def put(path: Path, data: bytes = b"photo") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 @pytest.fixture
@@ -65,7 +53,7 @@ def test_links_do_not_leave_the_source(linked: Path) -> None:
 
 
 def test_links_leave_the_source_on_request(linked: Path) -> None:
-    photos = photos_by_key(linked, FOLLOW)
+    photos = photos_by_key(linked, options=FOLLOW)
     assert set(photos) == {"Ann/1.jpg", "Ann/same.jpg", "Ann/gone.jpg", "Ann/out.jpg", "Bob/1.jpg", "Cy/3.jpg"}
     assert image_folder.read(linked, photos["Ann/out.jpg"]) == b"private"
     assert "link out of the source" not in ignored(linked, FOLLOW)
@@ -95,7 +83,7 @@ def test_a_folder_is_entered_once_however_many_links_lead_there(tmp_path: Path) 
         for name in ("a", "b"):
             (tmp_path / f"level{level:02}" / name).symlink_to(f"../level{level + 1:02}")
     for options in (STAY, FOLLOW):
-        assert len(photos_by_key(tmp_path, options)) == 13
+        assert len(photos_by_key(tmp_path, options=options)) == 13
         assert ignored(tmp_path, options)["link to a folder of the source"] == 24
 
 

@@ -9,19 +9,8 @@ from pipeline.sources.files import FolderOptions
 from pipeline.sources.formats import image_folder
 from pipeline.sources.kinds import source_format
 from pipeline.sources.photo import Photo, PhotoChanged, distinct_keys
+from tests.builders.photos.photo_files import photos_by_key, put
 from tests.builders.processes.user_nobody import as_user_nobody
-
-
-def photos_by_key(path: Path, *, flat: bool = False) -> dict[str, Photo]:
-    photos = [p for part in image_folder.parts(path, flat=flat) for p in image_folder.index(part)]
-    assert len({p.key for p in photos}) == len(photos)
-    return {p.key: p for p in photos}
-
-
-def put(path: Path, data: bytes = b"photo") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def test_photos_have_any_suffix_and_depth_and_other_files_are_counted(tmp_path):

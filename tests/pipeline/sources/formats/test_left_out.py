@@ -7,17 +7,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.sources.formats import folder_walk, image_folder
-from pipeline.sources.photo import Photo
-
-
-def photos_by_key(path: Path) -> dict[str, Photo]:
-    return {p.key: p for part in image_folder.parts(path) for p in image_folder.index(part)}
-
-
-def put(path: Path, data: bytes = b"photo") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+from tests.builders.photos.photo_files import photos_by_key, put
 
 
 def test_many_suffixes_are_counted_together(tmp_path: Path) -> None:

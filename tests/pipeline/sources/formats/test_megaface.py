@@ -7,18 +7,13 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.sources.formats import image_folder, megaface
 from pipeline.sources.photo import Photo
+from tests.builders.photos.photo_files import put
 
 DISTRACTOR = "375/37531198@N00/4174611825_0.jpg"
 
 
 def photos_by_key(path: Path) -> dict[str, Photo]:
     return {p.key: p for part in megaface.parts(path) for p in megaface.index(part)}
-
-
-def put(path: Path, data: bytes | str = b"photo") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
 
 
 def test_the_identity_of_a_probe_is_its_folder_and_a_distractor_has_none(tmp_path):
