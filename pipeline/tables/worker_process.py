@@ -7,6 +7,7 @@ while it makes shards of one table, and returns it before the next table.
 """
 
 import ctypes
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -24,6 +25,14 @@ _releases: list[Callable[[], object]] = []
 def dask_setup(_worker: Any) -> None:
     """Dask calls this function, by this name, in each worker process as it starts (see distributed.worker.preload)."""
     ignore_ctrl_c()
+    # a worker outlives a leading process that a second Ctrl-C ended, for a moment: its heartbeat then finds nobody
+    for handler in logging.getLogger("distributed").handlers:
+        handler.addFilter(is_no_lost_connection)
+
+
+def is_no_lost_connection(record: logging.LogRecord) -> bool:
+    """False of a record that Dask logs with a lost connection's traceback (CommClosedError and the like)."""
+    return not (record.exc_info and isinstance(record.exc_info[1], OSError))
 
 
 def ignore_ctrl_c() -> None:

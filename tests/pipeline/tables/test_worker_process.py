@@ -1,14 +1,17 @@
 """A worker process frees memory and models when it starts another table, and not before."""
 
 import gc
+import logging
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed.comm import CommClosedError
 
 from pipeline.faces import model_file
 from pipeline.faces.detect import OnnxDetector
@@ -80,3 +83,24 @@ def test_a_model_is_freed_when_the_next_table_starts() -> None:
     gc.collect()
     assert session() is None
     assert len(detector(np.zeros((64, 64, 3), np.uint8)).scores) == len(before.scores)
+
+
+def test_a_worker_is_silent_of_a_leading_process_that_has_gone_and_of_nothing_else() -> None:
+    logger = logging.getLogger("distributed")
+    kept = [list(handler.filters) for handler in logger.handlers]
+    assert kept, "Dask has set up no handler"
+
+    def shown(error: Exception) -> bool:
+        record = logging.LogRecord("distributed.worker", logging.ERROR, "", 0, "", None, (type(error), error, None))
+        return any(handler.filter(record) for handler in logger.handlers)
+
+    try:
+        assert shown(CommClosedError())
+        in_a_thread = threading.Thread(target=worker_process.dask_setup, args=(None,))  # leaves this process's Ctrl-C
+        in_a_thread.start()
+        in_a_thread.join()
+        assert not shown(CommClosedError())
+        assert shown(ValueError())
+    finally:
+        for handler, filters in zip(logger.handlers, kept, strict=True):
+            handler.filters[:] = filters
