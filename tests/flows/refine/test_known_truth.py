@@ -53,8 +53,8 @@ def part_of(material: Path, folder: Path, every: int) -> Path:
 
 @pytest.fixture(scope="module")
 def noisy_lfw(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A third of the identities of noisy_lfw; all if REFINERY_EVERYTHING is set, as for the figures in the README."""
-    return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "third", 1 if WHOLE else 3)
+    """A fifth of the identities of noisy_lfw; all if REFINERY_EVERYTHING is set, as for the figures in the README."""
+    return part_of(material, tmp_path_factory.mktemp("noisy_lfw") / "fifth", 1 if WHOLE else 5)
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def test_noisy_lfw_against_known_truth(
     result = score(str(root), noisy_lfw)
     refined_score = result.score
     print(detector, "two embedders" if second else "one embedder", *result.rows(), sep="\n")  # noqa: T201
-    assert refined_score.photos == 4715 if WHOLE else refined_score.photos > 1400
+    assert refined_score.photos == 4715 if WHOLE else refined_score.photos > 900
     assert refined_score.junk_kept == 0
     assert refined_score.noise.f1 >= (0.98 if second else 0.97)
     assert refined_score.clean_lost <= 0.015 * refined_score.clean
@@ -95,7 +95,7 @@ def test_noisy_lfw_against_known_truth(
         assert refined_score.split >= 0.6 * refined_score.claimed_identities_of_two_persons > 0
         assert min(refined_score.duplicates) >= 0.95
         assert refined_score.overlap.precision >= 0.97
-        assert refined_score.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33 and of 14
+        assert refined_score.overlap.recall >= (0.94 if WHOLE else 0.92)  # one name missed, of 33
     labels(str(root), tmp_path / "out.tsv")
     outside = outside_score(material, tmp_path / "out.tsv", noisy_lfw)
     assert outside["noise"] == pytest.approx(refined_score.noise._asdict() | {"f1": refined_score.noise.f1}, abs=1e-4)
@@ -115,7 +115,7 @@ def test_noisy_lfw_against_known_truth(
 def test_another_detector_does_as_well_on_a_part(material: Path, models: dict, tmp_path: Path) -> None:
     """One identity in twelve, faces detected by SCRFD."""
     part = part_of(material, tmp_path / "noisy_lfw", 12)
-    options = {**models, "detector": str(material / "models/scrfd_500m.onnx")}
+    options = {"detector": str(material / "models/scrfd_500m.onnx"), "embedder": models["embedder"]}
     World(part / "photos", [], options).refine(tmp_path / "root")
     refined_score = score(str(tmp_path / "root"), part).score
     assert refined_score.junk_kept == 0
