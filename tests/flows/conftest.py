@@ -15,6 +15,7 @@ from flows.prefect_runtime.flow_run import PREFECT_VARIABLE
 from tests.builders.label_studio.browser import BROWSERS
 from tests.builders.photos.drawn_world import drawn_world_of_run
 from tests.builders.processes.command_line import Command
+from tests.builders.processes.prefect_home import make_prefect_home
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,12 @@ def refinery(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def drawn_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small drawn world, which no test may change."""
     return drawn_world_of_run(tmp_path_factory)
+
+
+@pytest.fixture
+def prefect_home(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder `prefect` of a test: a Prefect home whose database a server need not make."""
+    return make_prefect_home(tmp_path_factory, tmp_path / "prefect")
 
 
 @pytest.fixture(scope="module")

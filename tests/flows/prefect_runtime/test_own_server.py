@@ -17,6 +17,7 @@ import pytest
 from flows.prefect_runtime.health import answers
 from flows.prefect_runtime.server import using_server, warn_of_open_server
 from tests.builders.label_studio.label_server import free_port
+from tests.builders.processes.prefect_home import make_prefect_home
 from tests.builders.processes.waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -41,7 +42,7 @@ ATTACKS = (  # requests with which a page found a deployment, started a run of i
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
+    return make_prefect_home(tmp_path_factory, tmp_path_factory.mktemp("prefect"))
 
 
 @pytest.fixture(scope="module")

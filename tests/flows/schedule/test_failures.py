@@ -74,6 +74,7 @@ def check_deployments(served: Served, root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.usefixtures("prefect_home")
 def test_failed_runs_are_told_and_none_stays_open(drawn_world: Path, tmp_path: Path, studio: Server) -> None:
     root, photos = tmp_path / "root", drawn_world / "photos"
     with serving(tmp_path, photos, studio, *BY_HAND) as served:

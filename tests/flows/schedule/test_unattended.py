@@ -68,6 +68,7 @@ def answer(studio: LocalServer, projects: Sequence[int]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.usefixtures("prefect_home")
 def test_schedules_run_for_some_minutes_without_interference(
     label_server: LocalServer, drawn_world: Path, tmp_path: Path
 ) -> None:
