@@ -1,10 +1,8 @@
 """The training loop: the loss falls, a stopped training continues, and any number of ranks computes the same."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
+from flows.cli import app
 from flows.train.flow import train_recipe
 from pipeline.errors import UserError
 from tests.builders.drawn_pairs import pair_set
 from tests.builders.photos import exported_faces
-from tests.builders.processes import trainings
+from tests.builders.processes import forked, trainings
+from tests.builders.processes.signal_itself import signal_at_line
 from tests.builders.processes.trainings import RUN, SMALL
 from trainer import checkpoint
 from trainer.run import Run
@@ -128,33 +128,31 @@ def test_a_killed_training_that_continues_ends_with_the_same_weights(whole: Path
     assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
 
 
+def train_on_the_command_line(words: list[str], number: int, line: str) -> None:
+    """Run the command in this process, which sends itself a signal when it logs a line."""
+    signal_at_line(line, number)
+    sys.argv = ["refinery", *words]
+    app.main()
+
+
 @pytest.mark.slow
 def test_a_signal_writes_a_checkpoint_and_the_same_command_continues(data: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys\n"
-        "from flows.cli import app\n"
-        "from tests.builders.processes.signal_itself import signal_at_line\n"
-        "number, line = sys.argv.pop(1), sys.argv.pop(1)\n"
-        "signal_at_line(line, int(number))\n"
-        "app.main()"
-    )
     words = ["train", str(data), "--set", "input=3x48x48", "--batch", "8", "--steps", "40"]
     options = ["--log-every", "1", "--device", "cpu", "--out"]
 
-    def run(out: Path, number: int = 0, line: str = "no line") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", code, str(number), line, *words, *options, str(out)]
-        return subprocess.run(
-            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True, timeout=600
-        )
+    def run(out: Path, number: int = 0, line: str = "no line") -> tuple[int, str]:
+        return forked.start(
+            train_on_the_command_line, [*words, *options, str(out)], number, line, log=tmp_path / "log"
+        ).wait()
 
     for number, status, step in ((signal.SIGTERM, 143, 3), (signal.SIGINT, 130, 20)):
-        stopped = run(tmp_path / "stopped", number, f"step {step} of 40")
-        assert stopped.returncode == status, stopped.stderr
-        assert "stopped" in stopped.stderr.splitlines()[-1]
-        assert "Traceback" not in stopped.stderr
+        ended, err = run(tmp_path / "stopped", number, f"step {step} of 40")
+        assert ended == status, err
+        assert "stopped" in err.splitlines()[-1]
+        assert "Traceback" not in err
         assert checkpoint.load(tmp_path / "stopped/last.pt").seen // 8 in (step, step + 1)
         assert not (tmp_path / "stopped/result.json").exists()
-    assert run(tmp_path / "stopped").returncode == 0
+    assert run(tmp_path / "stopped")[0] == 0
     settings = ["input=3x48x48"]
     train_recipe(data, tmp_path / "whole", batch=8, steps=40, settings=settings, log_every=1, device="cpu")
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))

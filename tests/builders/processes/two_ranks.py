@@ -8,10 +8,13 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from tests.builders.processes import forked
+
 
 def on_two_ranks(work: Callable[..., Any], folder: Path, *args: Any) -> list[Any]:
     """The results of work(*args) on rank 0 and rank 1; work: a function that the ranks can import from its module."""
-    mp.spawn(_one_of_two, (work, str(folder), args), nprocs=2)
+    forked.context()  # sets what the process has loaded from which both are forked
+    mp.start_processes(_one_of_two, (work, str(folder), args), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
