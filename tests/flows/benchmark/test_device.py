@@ -12,15 +12,14 @@ def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
         ["sample"],
         embed_faces=16,
         gallery_size=2000,
-        train_classes=[50, 500],
+        train_classes=[50],
         backbone="sample",
         batch=4,
         turns=2,
         half=True,
     )
     names = [row["measured"] for row in rates.rows()]
-    training = [f"train sample, {n} classes" for n in (50, 500)]
-    assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", *training]
+    assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", "train sample, 50 classes"]
     for row in rates.rows():
         ours, bare = float(row["a second"].split()[0]), float(row["bare"])
         assert min(ours, bare, float(row["memory GB"])) > 0

@@ -28,9 +28,9 @@ def test_the_same_seed_gives_the_same_network() -> None:
 
 @pytest.mark.slow
 def test_it_finds_a_face_like_those_it_was_trained_on(tmp_path: Path) -> None:
-    """Measured with three seeds on two processors: landmarks 13 pixels off at most, 2.4 times the score of a blank."""
+    """Measured with three seeds: landmarks 14 pixels off at most, 2.0 times the score of a blank."""
     photos = [marked_photo(face=f) for f in (60, 90, 120)]
-    to_onnx(train_detector(photos, seed=0, steps=60, batch=8), tmp_path / "d.onnx")
+    to_onnx(train_detector(photos, seed=0, steps=60, batch=4), tmp_path / "d.onnx")
     detector = OnnxDetector(str(tmp_path / "d.onnx"), min_score=0.05)
     shown = marked_photo(face=100)
     faces, noise = detector(shown.picture), detector(np.full((200, 200, 3), 128, np.uint8))
