@@ -6,10 +6,12 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from distributed import Client
+from xdist.scheduler import LoadFileScheduling
 
 from pipeline.review.label_studio.local_server import LocalServer
 from pipeline.tables import run_dask
@@ -22,8 +24,8 @@ LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers
     "tests/flows/schedule/test_unattended.py",
     "tests/flows/refine/test_known_truth.py",
     "tests/flows/review/test_flow.py",
-    "tests/trainer/test_train.py",
     "tests/pipeline/review/label_studio/test_faults.py",
+    "tests/flows/review/test_browser.py",
     "tests/flows/sample/test_demo.py",
     "tests/flows/examples/test_examples.py",
     "tests/flows/schedule/test_failures.py",
@@ -36,6 +38,30 @@ LONGEST_FILES = (  # over half a minute each; those that mostly wait for servers
     "tests/flows/refine/test_sources.py",
     "tests/pipeline/sources/record_io/test_mxnet.py",
 )
+# files that share a process, and so one Label Studio, which takes eight CPU seconds to start
+ONE_LABEL_STUDIO = (
+    ("tests/flows/schedule/test_unattended.py", "tests/flows/review/test_flow.py"),
+    (
+        "tests/flows/review/test_browser.py",
+        "tests/flows/review/test_own_review.py",
+        "tests/flows/review/test_erased_tasks.py",
+        "tests/chaos/test_annotator_attacks.py",
+        "tests/pipeline/review/label_studio/",
+    ),
+)
+
+
+class FilesByServer(LoadFileScheduling):
+    """Gives each test process one file after the other, and files of one Label Studio to the same process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((f"label studio {i}" for i, names in enumerate(ONE_LABEL_STUDIO) if file.startswith(names)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return FilesByServer(config, log)
 
 
 @pytest.fixture(scope="session")
