@@ -1,6 +1,7 @@
 """The commands of `refinery benchmark`, as rows of the command table."""
 
 from flows.cli.command import MODELS, CommandEntry
+from flows.cli.devices_line import EMBEDS, TRAINS
 
 MEASURE = "Measure"
 
@@ -32,6 +33,7 @@ BENCHMARKS = (
         "flows.benchmark.refine:refine",
         "Photos per second of refinements and their steps, beside the bare models.",
         f"refinery benchmark refine image-folder PHOTOS {MODELS}",
+        EMBEDS,
     ),
     CommandEntry(
         "benchmark train",
@@ -46,6 +48,7 @@ BENCHMARKS = (
         "flows.benchmark.device:device",
         "Embedding, exact search and Partial FC on the GPU, where there is one.",
         "refinery benchmark device --half",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark world",

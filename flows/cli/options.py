@@ -165,7 +165,13 @@ DaskWorkers = Annotated[
     str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")
 ]
 Memory = Annotated[str, typer.Option(help="Memory for searches among all persons, like 8GB; default: no limit.")]
-Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where models run: cpu, cuda, cuda:1..., or tensorrt (for ONNX models; the first run takes minutes); "
+        "default: a card where there is one."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
 Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
 Format = Annotated[
