@@ -1,7 +1,7 @@
 """The commands of `refinery benchmark`, as rows of the command table."""
 
 from flows.cli.command import MODELS, CommandEntry
-from flows.cli.devices_line import EMBEDS, TRAINS
+from flows.cli.devices_line import EMBEDS, REFINES, TRAINING, TRAINS
 
 MEASURE = "Measure"
 
@@ -41,6 +41,7 @@ BENCHMARKS = (
         "flows.benchmark.training:train",
         "Images per second of the training loop beside the bare network's.",
         "refinery benchmark train refined --network iresnet18",
+        (TRAINING,),
     ),
     CommandEntry(
         "benchmark device",
@@ -112,6 +113,7 @@ BENCHMARKS = (
         "flows.benchmark.figures:figures",
         "The ArcFace paper's figures and Table 3 for models trained on refined data.",
         "refinery benchmark figures ROOT --out figures --test-set lfw --detector scrfd.onnx",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark losses",
@@ -119,6 +121,7 @@ BENCHMARKS = (
         "flows.benchmark.training:losses",
         "The same recipe with every loss, compared on a test set.",
         "refinery benchmark losses ROOT --test-set lfw.bin",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark cleaning",
@@ -126,6 +129,7 @@ BENCHMARKS = (
         "flows.benchmark.cleaning:cleaning",
         "Ways to clean without a pretrained model, on a world whose truth is known.",
         "refinery benchmark cleaning ROOT --world world",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark megaface",
@@ -140,6 +144,7 @@ BENCHMARKS = (
         "flows.benchmark.cases.group_photos:group_photos",
         "Photos of several people: wrong faces by the detector's rule and by choice.",
         f"refinery benchmark group-photos ROOT --world world {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark groups",
@@ -161,6 +166,7 @@ BENCHMARKS = (
         "flows.benchmark.duplicates.edits:edits",
         "Cropped, mirrored, recoloured and other duplicates: how many are found.",
         f"refinery benchmark duplicates --world noisy_lfw --out trial {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark growth",
@@ -182,6 +188,7 @@ BENCHMARKS = (
         "flows.benchmark.face_quality.planted_faces:unrecognisable",
         "Thumbnails, blur and helmets planted in a data set whose truth is known.",
         f"refinery benchmark unrecognisable --out planted --world world {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark patch",
@@ -189,6 +196,7 @@ BENCHMARKS = (
         "flows.benchmark.patches.copies:patch",
         "The patch of one copy of a data set on another copy, beside that one's own refinement.",
         f"refinery benchmark patch --world noisy_lfw --out copies {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark review",

@@ -18,7 +18,7 @@ from flows.cli.options import Device
 from flows.cli.result import StatusResult, print_result
 from flows.prefect_runtime.flow_run import prefect_is_off, server_url
 from flows.prefect_runtime.recorded_flow import RecordedFlow, recording
-from pipeline.faces.accelerator.devices import device_choice
+from pipeline.faces.accelerator.devices import device_choice, is_device
 
 MODELS = "--detector scrfd.onnx --embedder arcface.onnx"  # in the examples of commands that take both models
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -80,7 +80,8 @@ class ResultCommand(TyperCommand):
     def invoke(self, ctx: Any) -> int:
         """Run the function with the options that were typed, print what it returns, and return the exit status."""
         as_json = ctx.params.pop("json")
-        with device_choice("" if self.own_device else ctx.params.pop("device")):
+        device = ctx.params.get("device", "") if self.own_device else ctx.params.pop("device")
+        with device_choice(device if is_device(device) or not self.own_device else ""):  # torch has further devices
             self._announce_devices(ctx.params)
             result = super().invoke(ctx)
         print_result(result, as_json=as_json)

@@ -5,7 +5,7 @@ Reading the table imports no command. Its order is the order of the list in `ref
 
 from flows.cli.benchmark_table import BENCHMARKS
 from flows.cli.command import MODELS, CommandEntry
-from flows.cli.devices_line import EMBEDS, REFINES, TRAINING, TRAINS
+from flows.cli.devices_line import EMBEDS, REFINES, SEARCH, TRAINING, TRAINS
 from flows.cli.review_table import REVIEWS
 
 START, DATA = "Start here", "Data in and out"
@@ -181,7 +181,7 @@ COMMANDS = (
         "flows.evaluate.flow:evaluate",
         "Measure a model on test sets, beside other models, with 95% intervals.",
         "refinery evaluate model.onnx --test-set lfw.bin --against arcface.onnx",
-        REFINES,
+        EMBEDS,
     ),
     CommandEntry(
         "experiment",
@@ -205,7 +205,7 @@ COMMANDS = (
         "flows.evaluate.megaface.noise_lists:megaface",
         "List the noisy photos of a refined MegaFace; measure with and without them.",
         "refinery megaface ROOT --out lists",
-        REFINES,
+        (SEARCH,),
     ),
     CommandEntry(
         "half-precision",
@@ -221,6 +221,7 @@ COMMANDS = (
         "flows.schedule.serve:serve",
         "Refine, send questions, collect answers and export on schedules, until Ctrl-C.",
         f'refinery serve ROOT image-folder PHOTOS {MODELS} --out export --refine-cron "0 3 * * *"',
+        REFINES,
     ),
     *BENCHMARKS,
 )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipeline.errors import UserError
 
+NAME = r"cpu|(?:cuda|tensorrt)(?::[0-9]{1,3})?"
 VARIABLE = "REFINERY_DEVICE"
 DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
 INSTALL = "run `make EXTRA=gpu install`"  # the remedy for libraries that cannot use a card
@@ -38,12 +39,17 @@ class Device(NamedTuple):
         return f"{self.kind}:{self.card}" if self.on_card else self.kind
 
 
+def is_device(name: str) -> bool:
+    """Whether a device may have this name."""
+    return re.fullmatch(NAME, name) is not None
+
+
 def parse_device(name: str) -> Device:
     """The device of a name such as cpu, cuda, cuda:1 or tensorrt. Raises UserError for another name."""
-    match = re.fullmatch(r"(cpu|cuda|tensorrt)(?::(\d{1,3}))?", name)
-    if match is None or (match[1] == "cpu" and match[2]):
+    if not is_device(name):
         raise UserError(f"no device {name!r}: give cpu, cuda, cuda:1 (the second card) or tensorrt")
-    return Device(match[1], int(match[2] or 0))
+    kind, _, card = name.partition(":")
+    return Device(kind, int(card or 0))
 
 
 def chosen_name() -> str:
