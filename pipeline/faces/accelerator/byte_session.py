@@ -30,7 +30,12 @@ class ByteSession:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self.device, self.most, self.fixed = device, most, fixed
-        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers_of(device))
+        self.session = onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            options,
+            providers=providers_of(device),
+            enable_fallback=0,  # after an error on a card onnxruntime would go on, on the processor
+        )
         self.outputs = [o.name for o in self.session.get_outputs()]
 
     def __call__(self, pictures: NDArray[np.uint8]) -> list[NDArray[Any]]:

@@ -7,6 +7,7 @@ is, and the reason is said once (see flows/cli/devices_line.py).
 import contextlib
 import ctypes
 import io
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,15 +54,15 @@ def card_problem(kind: str, card: int = 0) -> str:
     if not devices.DRIVER.exists():
         return "no driver of an NVIDIA card is loaded here: give cpu, or run where there is a card"
     load_libraries()
+    if missing := _missing_library(kind):
+        return f"onnxruntime cannot load its libraries for {kind} ({missing}): {_remedy(kind, missing)}"
     try:
-        session = onnxruntime.InferenceSession(
-            _smallest_model(), _quiet_options(), providers=providers_of(Device(kind, card))
-        )
+        with _quiet_onnxruntime():
+            wanted = providers_of(Device(kind, card))
+            session = onnxruntime.InferenceSession(_smallest_model(), providers=wanted, enable_fallback=0)
     except Exception as error:  # noqa: BLE001  onnxruntime raises errors of its own
         return f"onnxruntime cannot use the card ({first_line(error)}): {_remedy(kind)}"
-    if provider in session.get_providers():
-        return ""
-    return f"onnxruntime cannot load its {kind} libraries ({_missing_library(kind)}): {_remedy(kind)}"
+    return "" if provider in session.get_providers() else f"the card does not answer onnxruntime: {_remedy(kind)}"
 
 
 def providers_of(device: Device) -> list[Any]:
@@ -73,8 +74,19 @@ def providers_of(device: Device) -> list[Any]:
 @cache
 def load_libraries() -> None:
     """Load CUDA and cuDNN from the packages that torch and onnxruntime-gpu install; the system may have none."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):  # it prints what it does not find
+    with _quiet_onnxruntime(), contextlib.suppress(Exception):
         onnxruntime.preload_dlls()
+
+
+@contextlib.contextmanager
+def _quiet_onnxruntime() -> Iterator[None]:
+    """In the block onnxruntime neither logs nor prints what it does not find: it is said in one line later."""
+    onnxruntime.set_default_logger_severity(4)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)  # onnxruntime's default, which cannot be asked for
 
 
 def _tensorrt_options(device: Device) -> dict[str, str]:
@@ -89,27 +101,24 @@ def _tensorrt_options(device: Device) -> dict[str, str]:
     }
 
 
-def _remedy(kind: str) -> str:
-    version = getattr(onnxruntime, "cuda_version", "") or "unknown"
-    needs = f"it was built for CUDA {version}, and needs a driver for it and cuDNN 9"
-    return f"{needs}{' and TensorRT 10' * (kind == 'tensorrt')}; {devices.INSTALL}, or give --device cpu"
-
-
 def _missing_library(kind: str) -> str:
-    """What the system's loader says about a provider's library."""
+    """What the system's loader says about a provider's library; "": it is there, with all that it needs."""
     folder = Path(onnxruntime.__file__).parent / "capi"
     try:
         ctypes.CDLL(str(folder / "libonnxruntime_providers_shared.so"), ctypes.RTLD_GLOBAL)
         ctypes.CDLL(str(folder / f"libonnxruntime_providers_{kind}.so"))
     except OSError as error:
         return first_line(error)
-    return "its libraries load, but the card does not answer"
+    return ""
 
 
-def _quiet_options() -> Any:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    return options
+def _remedy(kind: str, missing: str = "") -> str:
+    if missing.startswith("libcuda.so"):
+        return "install the driver of the card (a container must be given the card), or give --device cpu"
+    needs = f"CUDA {getattr(onnxruntime, 'cuda_version', '') or 'unknown'}, a driver for it and cuDNN 9"
+    if kind == "tensorrt":
+        return f"it needs {needs}, and TensorRT 10: install those, or give --device cuda"
+    return f"it needs {needs}: {devices.INSTALL}, or give --device cpu"
 
 
 def _smallest_model() -> bytes:

@@ -1,5 +1,6 @@
 """A device that was asked for is never replaced; a card that cannot be used has a reason and a remedy."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,13 +50,32 @@ def test_a_card_that_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPat
         assert usable_device() == Device("cpu")
 
 
-def test_a_card_whose_libraries_do_not_load_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As where CUDA is of another version: onnxruntime names its provider, and opens sessions without it."""
+@pytest.mark.parametrize(
+    ("kind", "missing", "remedy"),
+    [
+        ("cuda", "libcudnn.so.9: cannot open", r"a driver for it and cuDNN 9: run `make EXTRA=gpu install`, or"),
+        ("cuda", "libcuda.so.1: cannot open", r"install the driver of the card \(a container must be given the card\)"),
+        ("tensorrt", "libnvinfer.so.10: cannot open", r"and TensorRT 10: install those, or give --device cuda$"),
+    ],
+)
+def test_libraries_that_do_not_load_are_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, missing: str, remedy: str
+) -> None:
+    def no_library(path: str, mode: int = 0) -> None:
+        raise OSError(f"{missing} shared object file: No such file or directory")
+
     machine(monkeypatch, available=BUILD_FOR_CARDS, driver=tmp_path)
+    monkeypatch.setattr(providers.ctypes, "CDLL", no_library)
+    assert card_problem(kind).startswith(f"onnxruntime cannot load its libraries for {kind} ({missing}")
+    assert re.search(remedy, card_problem(kind))
+
+
+def test_a_card_that_does_not_answer_has_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """onnxruntime opens a session all the same, without the provider."""
+    machine(monkeypatch, available=BUILD_FOR_CARDS, driver=tmp_path)
+    monkeypatch.setattr(providers.ctypes, "CDLL", lambda path, mode=0: None)
     monkeypatch.setattr(providers, "providers_of", lambda device: ["CPUExecutionProvider"])
-    problem = card_problem("cuda")
-    assert problem.startswith("onnxruntime cannot load its cuda libraries (")
-    assert "needs a driver for it and cuDNN 9; run `make EXTRA=gpu install`, or give --device cpu" in problem
+    assert card_problem("cuda").startswith("the card does not answer onnxruntime: it needs CUDA ")
 
 
 def test_tensorrt_is_used_only_when_asked_for_and_keeps_its_engines(
