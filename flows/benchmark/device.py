@@ -59,7 +59,7 @@ def device(
     ] = 1_000_000,
     train_classes: Annotated[list[int], typer.Option(help="Classes of a training; may be repeated.")] = CLASSES,
     turns: Turns = 5,
-    half: Annotated[bool, typer.Option("--half", help="Embed in half precision, too; checkpoints in bf16.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Embed in half precision, too.")] = False,
     backbone: Backbone = "",
     batch: Batch = None,
     settings: Settings = NONE_GIVEN,
@@ -102,11 +102,7 @@ def _model_measurements(
             for name in networks
             for halved in (False, True)[: 1 + half]
         ),
-        *(
-            (f"embed, {name}, checkpoint{', bf16' * halved}", checkpoint_rate, (name, faces, ("fp32", "bf16")[halved]))
-            for name in networks
-            for halved in (False, True)[: 1 + half]
-        ),
+        *((f"embed, {name}, checkpoint", checkpoint_rate, (name, faces)) for name in networks),
     ]
 
 

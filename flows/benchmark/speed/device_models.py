@@ -41,7 +41,7 @@ def detection_rate(model: str, photos: int, in_batches: bool) -> DeviceRate:
 
     detector = OnnxDetector(model)
     photo = np.asarray(cv2.resize(get_image("t1"), (SIDE, SIDE)), np.uint8)
-    most = batch_detection.BATCH if in_batches else 1
+    most = min(batch_detection.BATCH, photos) if in_batches else 1
     batches = [[photo] * most] * max(2, photos // most)
 
     def detect() -> None:
@@ -75,12 +75,14 @@ def embedding_rate(network: str, faces: int, halved: bool) -> DeviceRate:
     return DeviceRate(rate * batch, bare_rate * batch, "faces")
 
 
-def checkpoint_rate(network: str, faces: int, precision: str) -> DeviceRate:
-    """Faces a second from pixels to embeddings by a network of random weights in torch, which is a checkpoint's."""
+def checkpoint_rate(network: str, faces: int) -> DeviceRate:
+    """Faces a second from pixels to embeddings by a network of random weights in torch, as a checkpoint's; on a card in
+    bf16."""
     from trainer.checkpoint import build_backbone  # torch takes seconds to load
     from trainer.embedder import card_is_usable, embed_faces, network_on_device
 
     run, on_card = Run(backbone=network), card_is_usable()
+    precision = "bf16" if on_card else "fp32"
     net = build_backbone(run).eval().to("cuda" if on_card else "cpu")
     batch = face_network.BATCH if on_card else BATCH
     pixels = _pixels(batch)

@@ -3,11 +3,16 @@
 import pytest
 
 from flows.benchmark.device import device
+from flows.benchmark.speed.measured_process import ProcessMeasurement
 from pipeline.errors import UserError
 
 
 @pytest.mark.slow
-def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
+def test_every_measurement_has_its_rate_and_the_bare_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    # each has a process of its own elsewhere (see speed/test_measured_process.py), whose start takes seconds
+    monkeypatch.setattr(
+        "flows.benchmark.device.run_in_own_process", lambda f, *given: ProcessMeasurement(f(*given), 1.0, 1.0)
+    )
     rates = device(
         ["sample"],
         detect_photos=2,
