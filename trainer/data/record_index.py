@@ -99,9 +99,9 @@ def _walked_heads(stream: int, size: int) -> Iterator[tuple[IntArray, list[bytes
     """As _listed_heads, without a list: each record starts where the one before it ends."""
     position = 0
     while position < size:
-        starts, heads = [], []
         starts: list[int] = []
         heads: list[bytes] = []
+        while position < size and len(starts) < AT_ONCE:
             head = os.pread(stream, HEAD, position)
             starts.append(position)
             heads.append(head)
