@@ -22,8 +22,8 @@ from trainer.data.chunk import IntArray
 HEAD = 36  # bytes of a record that are read: the head of its frame (8), the image header (24) and a label behind it
 IMAGE_HEADER = 24
 MAGIC = int.from_bytes(codec.MAGIC, "little")
-AT_ONCE = 8192  # records
-LISTED_AT_ONCE = 1 << 20  # bytes of an .idx
+AT_ONCE = 1024  # records
+LISTED_AT_ONCE = 1 << 16  # bytes of an .idx
 LARGEST_LABEL = 1 << 53  # a float holds whole numbers exactly up to it
 
 
@@ -56,30 +56,39 @@ def read_index(rec: Path) -> RecordIndex:
     return RecordIndex(*(np.frombuffer(column, np.int64) for column in columns))
 
 
-def _listed_starts(listed: Path) -> IntArray:
+def _listed_starts(listed: Path) -> Iterator[IntArray]:
     """The byte at which each record starts, in ascending order, from the lines of an .idx: number, tab, byte."""
-    starts: array[int] = array("q")
+    last, is_ascending = -1, True
+    for starts in _starts_as_listed(listed):
+        is_ascending = is_ascending and last <= starts[0] and not (starts[1:] < starts[:-1]).any()
+        last = int(starts[-1])
+        if starts.max() >= 1 << 62:  # no file is so long
+            raise _not_a_list(listed)
+    if is_ascending:
+        yield from _starts_as_listed(listed)
+    else:
+        yield np.sort(np.concatenate(list(_starts_as_listed(listed))))
+
+
+def _starts_as_listed(listed: Path) -> Iterator[IntArray]:
+    """The starts of the records in many lines, again and again."""
     rest = b""
     with open(listed, "rb") as stream:
         while block := stream.read(LISTED_AT_ONCE):
             lines, newline, rest = (rest + block).rpartition(b"\n")
-            starts.frombytes(_second_numbers(lines + newline, listed))
-    starts.frombytes(_second_numbers(rest, listed))
-    values = np.frombuffer(starts, np.int64)
-    if (values[1:] < values[:-1]).any():
-        values.sort()
-    if len(values) and values[-1] >= 1 << 62:  # no file is so long
-        raise _not_a_list(listed)
-    return values
+            if len(starts := _second_numbers(lines + newline, listed)):
+                yield starts
+    if len(starts := _second_numbers(rest, listed)):
+        yield starts
 
 
-def _second_numbers(lines: bytes, listed: Path) -> bytes:
-    """The second number of each of these lines, as the bytes of an array of int64."""
+def _second_numbers(lines: bytes, listed: Path) -> IntArray:
+    """The second number of each of these lines."""
     is_numbers = not lines.translate(None, b"0123456789\t\r\n ")
     values = np.fromstring(lines, np.int64, sep=" ") if is_numbers else np.empty(0, np.int64)
     if not is_numbers or len(values) != 2 * lines.count(b"\t"):
         raise _not_a_list(listed)
-    return values[1::2].tobytes()
+    return values[1::2]
 
 
 def _not_a_list(listed: Path) -> UserError:
@@ -88,11 +97,12 @@ def _not_a_list(listed: Path) -> UserError:
     )
 
 
-def _listed_heads(stream: int, starts: IntArray) -> Iterator[tuple[IntArray, list[bytes]]]:
+def _listed_heads(stream: int, starts: Iterator[IntArray]) -> Iterator[tuple[IntArray, list[bytes]]]:
     """The starts of many records and the bytes of their heads, again and again."""
-    for first in range(0, len(starts), AT_ONCE):
-        block = starts[first : first + AT_ONCE]
-        yield block, [os.pread(stream, HEAD, start) for start in block.tolist()]
+    for listed in starts:
+        for first in range(0, len(listed), AT_ONCE):
+            block = listed[first : first + AT_ONCE]
+            yield block, [os.pread(stream, HEAD, start) for start in block.tolist()]
 
 
 def _walked_heads(stream: int, size: int) -> Iterator[tuple[IntArray, list[bytes]]]:

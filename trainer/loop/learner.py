@@ -1,6 +1,7 @@
 """The learner: backbone, objective (loss and classifier), their optimizers and loss scaling, on this rank's device."""
 
 import os
+import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -70,13 +71,7 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
     )
     wrapped: nn.Module = torch.compile(net) if run.compile else net  # type: ignore[assignment]
     if world_size() > 1 and not start.freeze:
-        wrapped = DistributedDataParallel(
-            wrapped,
-            device_ids=[device.index] if device.type == "cuda" else None,
-            gradient_as_bucket_view=True,  # gradients lie where they are exchanged, and not twice in memory
-            # the statistics of batch norms: of norm local each rank has its own, of norm sync all have the same
-            broadcast_buffers=False,
-        )
+        wrapped = _exchanging_gradients(wrapped, device)
     scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
     return Learner(net, wrapped, objective, optimizers, scaler, device, start)
 
@@ -94,6 +89,19 @@ def choose_device(name: str = "") -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"no device {name} here ({str(error).splitlines()[0]}): give cpu, or cuda:0") from None
     return device
+
+
+def _exchanging_gradients(net: nn.Module, device: torch.device) -> nn.Module:
+    """The network, whose gradients are averaged over ranks in the backward pass."""
+    with warnings.catch_warnings():  # newer torch has another name for broadcast_buffers, which torch 2.6 lacks
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(
+            net,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,  # gradients lie where they are exchanged, and not twice in memory
+            # the statistics of batch norms: of norm local each rank has its own, of norm sync all have the same
+            broadcast_buffers=False,
+        )
 
 
 def _optimizer(run: Run, params: list[dict[str, Any]], device: torch.device) -> torch.optim.Optimizer:

@@ -110,8 +110,8 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> 
         return [{n: None if v.ndim else [float(v), v.is_cuda] for n, v in sorted(s.items())} for s in states]
 
     for parameter, values in zip(parameters, value_of_rank_0(listed), strict=True):
-        state = optimizer.state[parameter]
         for name, count in values.items():
+            state = optimizer.state[parameter]  # made by being asked for, so not asked for weights without a state
             if count is not None and rank() > 0:
                 number, on_device = count
                 dtype = torch.float32 if on_device else torch.get_default_dtype()

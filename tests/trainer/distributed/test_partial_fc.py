@@ -77,13 +77,14 @@ def test_a_dense_step_changes_rows_outside_the_sample_by_decay_and_momentum() ->
 
 
 @pytest.mark.parametrize("sample_rate", [1.0, 0.3])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "fused adamw"])
 def test_a_training_continued_from_a_loaded_state_ends_the_same(sample_rate: float, optimizer: str) -> None:
     def build() -> tuple[PartialFC, torch.optim.Optimizer]:
         fc = PartialFC(CLASSES, (DIM,), sample_rate=sample_rate, seed=1)
         if optimizer == "sgd":
             return fc, torch.optim.SGD(fc.parameters(), **SGD)
-        return fc, torch.optim.AdamW(fc.parameters(), lr=0.05, weight_decay=0.1)
+        fused = True if optimizer == "fused adamw" else None  # as on a GPU: it counts steps in a tensor there
+        return fc, torch.optim.AdamW(fc.parameters(), lr=0.05, weight_decay=0.1, fused=fused)
 
     def train(fc: PartialFC, optimizer: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:
