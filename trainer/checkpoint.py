@@ -122,14 +122,14 @@ def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, 
 
 
 def recorded_norm(path: Path) -> str:
-    """The norm that a checkpoint's training has where its file does not say so, "" where it does or cannot be read.
+    """The norm of the training in a checkpoint's file, sync where it was written before there was a choice.
 
-    Checkpoints of before the field are of trainings with norm sync; they go on with it, whatever the default is.
+    "" for a file that cannot be read: load() says what is wrong with it.
     """
     try:
         content = torch.load(path, map_location="meta", weights_only=True)
-        return "" if "norm" in content["run"] else run_from_dict(content["run"]).norm
-    except Exception:  # noqa: BLE001  load() says what is wrong with it
+        return run_from_dict(content["run"]).norm
+    except Exception:  # noqa: BLE001
         return ""
 
 

@@ -71,6 +71,8 @@ def test_a_training_that_an_earlier_version_finished_stays_as_it_is(
     del content["run"]["norm"], content["ranks"]
     torch.save(content, out / "last.pt")
     assert (with_recorded_norm(RUN, out).norm, with_recorded_norm(RUN, trained.checkpoint.parent)) == ("sync", RUN)
+    with pytest.raises(UserError, match=r"another training \(norm local and sync\)"):
+        train(replace(RUN, norm="sync"), data, trained.checkpoint.parent)
     before = {name: (out / name).read_bytes() for name in ("result.json", "model.onnx")}
     assert train(RUN, data, out, device="cpu").loss == trained.loss
     assert {name: (out / name).read_bytes() for name in before} == before

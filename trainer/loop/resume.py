@@ -22,16 +22,16 @@ log = logging.getLogger("refinery")
 
 
 def with_recorded_norm(run: Run, out: Path) -> Run:
-    """The run, with norm sync where the folder holds a training of before that field: it goes on as it began.
+    """The run, with norm sync where the folder holds a training that began with it, and the run has the default.
 
-    All ranks call this.
+    So a training of before there was a choice goes on by the same command, as it began. All ranks call this.
     """
-    norm = value_of_rank_0(lambda: checkpoint.recorded_norm(out / LAST) if (out / LAST).exists() else "")
-    if norm and norm != run.norm:
-        if world_size() > 1 and rank() == 0:
-            log.info("%s was begun with batch norms over all ranks (--norm %s), and goes on with them", out, norm)
-        return replace(run, norm=norm)
-    return run
+    recorded = value_of_rank_0(lambda: checkpoint.recorded_norm(out / LAST) if (out / LAST).exists() else "")
+    if (recorded, run.norm) != ("sync", "local"):
+        return run
+    if world_size() > 1 and rank() == 0:
+        log.info("%s was begun with batch norms over all ranks, and goes on with them (--norm sync)", out)
+    return replace(run, norm="sync")
 
 
 def resume(training: Training) -> Progress:
