@@ -140,6 +140,16 @@ def test_only_with_norm_local_have_ranks_statistics_of_their_own(ranks: list[Any
         assert all("num_batches" not in name for name in result["local"])
 
 
+def test_the_log_says_that_norm_local_on_another_number_of_ranks_is_another_training(
+    ranks: list[Any], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="refinery"):
+        make_updates(RUN, folder / "data", folder / "sync, whole", until=4)
+        assert "ranks" not in caplog.text
+        make_updates(replace(RUN, norm="local"), folder / "data", folder / "local, whole", until=4)
+    assert "was trained on 2 ranks and goes on with 1: with --norm local" in caplog.text
+
+
 def test_every_rank_says_what_is_wrong_with_the_checkpoint(ranks: list[Any]) -> None:
     assert [("damaged/last.pt is not a checkpoint, or is damaged" in result["error"]) for result in ranks] == [True] * 2
 
