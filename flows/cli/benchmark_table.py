@@ -44,6 +44,13 @@ BENCHMARKS = (
         (TRAINING,),
     ),
     CommandEntry(
+        "benchmark ranks",
+        MEASURE,
+        "flows.benchmark.speed.ranks:ranks",
+        "What an update exchanges and keeps by --norm; samples; the index of a .rec.",
+        "refinery benchmark ranks --network iresnet50",
+    ),
+    CommandEntry(
         "benchmark device",
         MEASURE,
         "flows.benchmark.device:device",

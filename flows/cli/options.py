@@ -186,6 +186,13 @@ Loss = Annotated[str, typer.Option(help="Loss, instead of the recipe's: arcface,
 Steps = Annotated[int | None, typer.Option(help="Updates of the weights, instead of the recipe's.")]
 Batch = Annotated[int | None, typer.Option(help="Photos of one update over all ranks, instead of the recipe's.")]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate, instead of the recipe's.")]
+Norm = Annotated[
+    str,
+    typer.Option(
+        help="Batch norm on several ranks: local, over a rank's own photos, or sync, over those of all ranks; default: "
+        "the recipe's."
+    ),
+]
 Settings = Annotated[
     list[str],
     typer.Option(

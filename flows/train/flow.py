@@ -15,6 +15,7 @@ from flows.cli.options import (
     Device,
     LearningRate,
     Loss,
+    Norm,
     Recipe,
     Seed,
     Settings,
@@ -111,6 +112,7 @@ def train_recipe(
     steps: Steps = None,
     batch: Batch = None,
     lr: LearningRate = None,
+    norm: Norm = "",
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> TrainedModel | FieldsTable:
@@ -119,6 +121,7 @@ def train_recipe(
     Test sets are measured at each checkpoint. On several GPUs:
     torchrun --nproc-per-node 8 --no-python refinery train ...
     """
+    settings = [*settings, *([f"norm={norm}"] if norm else [])]
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:
         return FieldsTable(recipe, run)
