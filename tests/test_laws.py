@@ -64,6 +64,7 @@ FLOWS = [
     "flows.report",
     "flows.train",
     "flows.review",
+    "flows.browse",
     "flows.erase",
     "flows.sample",
     "flows.schedule",

@@ -1,6 +1,6 @@
 """How a photo got its fate, and what would change it, in sentences."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pipeline.browse.finding_index import ShownFinding
 from pipeline.refined.reasons import FINDINGS, RELABELLED, REMOVED
@@ -9,7 +9,8 @@ VERDICTS = {"yes": "right", "no": "wrong", "unsure": "waits for people"}
 POLICY = "policy"
 
 
-class FateWords(NamedTuple):
+@dataclass(frozen=True)
+class FateWords:
     """The fate in one line, why it is so, and what would change it."""
 
     fate: str

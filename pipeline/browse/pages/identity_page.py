@@ -105,14 +105,23 @@ def _groups(snapshot: Snapshot, code: int, identity: int, rows: Rows) -> list[Fa
         )
     )
     probability, finding = _outlier_findings(snapshot, rows)
+    cluster = _clusters(snapshot, identity, rows)
     groups: dict[_Key, list[ShownFace]] = {}
     for i, row in enumerate(rows.tolist()):
         kept_as, reason = int(fates.identity[row]), snapshot.reason(row)
         order = int(bool(reason)) if kept_as == code else 2 if kept_as >= 0 else 3
-        own = photos.claimed[row] == identity
-        key = _Key(order, reason, int(photos.cluster[row]) if own else -1)
+        key = _Key(order, reason, int(cluster[i]))
         groups.setdefault(key, []).append(_face(snapshot, row, probability[i], int(finding[i])))
     return [_group(key, faces, of_cluster, photos.names[code]) for key, faces in sorted(groups.items())]
+
+
+def _clusters(snapshot: Snapshot, identity: int, rows: Rows) -> Rows:
+    """The cluster of each photo; -1 for photos of other identities, and for a cluster of one photo."""
+    photos = snapshot.photos
+    own = (photos.claimed[rows] == identity) & (photos.cluster[rows] >= 0)
+    cluster = np.where(own, photos.cluster[rows], -1).astype(np.int64)
+    size = np.bincount(cluster[own], minlength=1)
+    return np.where(own & (size[cluster] > 1), cluster, -1)
 
 
 def _group(key: _Key, faces: list[ShownFace], of_cluster: dict[int, str], name: str) -> FaceGroup:
