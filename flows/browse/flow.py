@@ -55,7 +55,7 @@ def browse(
         ledger.set_votes_wanted(root, 1)
     from flows.browse.server import serve  # a second to import: not before mistakes are told
 
-    with _listening(port) as listener:
+    with listening(port) as listener:
         at = listener.getsockname()[1]
         log.info("%d photos of %d identities", refinement.account.ingested, refinement.account.identities_claimed)
 
@@ -74,7 +74,7 @@ def _checked_name(who: str) -> str:
     return who.strip()
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
     """A socket that listens at this port of the loopback interface, or at a free one where it is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

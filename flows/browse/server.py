@@ -1,7 +1,9 @@
 """The server of a gallery: uvicorn at a socket that listens already, until Ctrl-C or SIGTERM."""
 
+import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -28,10 +30,14 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
         lifespan="off",
         ws="none",
     )
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
+        if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
+            signal.signal(sign, signal.default_int_handler)
     gallery.start()
     try:
         opened(f"http://127.0.0.1:{port}/?token={token}")
-        uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # uvicorn ends, and gives the signal on
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         gallery.stop()
     return gallery.is_pending

@@ -22,6 +22,12 @@ function filled(element, properties, children) {
   return element;
 }
 
+/** Put these children in place of an element's own. */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  return filled(element, {}, children);
+}
+
 /** An answer that says why something was not done. */
 export class Refused extends Error {
   constructor(message, status) {

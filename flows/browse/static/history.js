@@ -1,23 +1,23 @@
 // Every decision in the ledger, by whom and when, the last one first; each can be withdrawn.
 
-import { count, faceImage, get, h, nameLink, photoAddress } from "./dom.js";
+import { count, faceImage, fill, get, h, nameLink, photoAddress } from "./dom.js";
 import { undo } from "./decide.js";
 
 const PAGE = 50;
 
 export async function historyPage(page) {
   let offset = 0;
-  const fill = async () => {
+  const load = async () => {
     const past = await get("history", { offset, limit: PAGE });
-    const turn = (to) => () => { offset = to; fill(); };
-    page.replaceChildren(h("h1", {}, "History"),
+    const turn = (to) => () => { offset = to; load(); };
+    fill(page, h("h1", {}, "History"),
       h("p", { class: "soft" }, `${count(past.total)} decisions of people and lists. An undone decision stays in the ledger, as withdrawn.`),
       past.events.length ? h("ol", { class: "events", start: offset + 1 }, past.events.map((e) => eventItem(e, () => undo(e.answer_id)))) : h("p", {}, "Nobody decided anything yet."),
       h("p", { class: "pair" }, offset > 0 && h("button", { type: "button", onclick: turn(Math.max(0, offset - PAGE)) }, "Later ones"),
         offset + PAGE < past.total && h("button", { type: "button", onclick: turn(offset + PAGE) }, "Earlier ones")));
   };
-  await fill();
-  return { refresh: fill };
+  await load();
+  return { refresh: load };
 }
 
 /** A decision as an item of a list. */

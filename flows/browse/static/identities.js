@@ -61,7 +61,7 @@ export async function identitiesPage(page) {
       h("span", { class: `bar ${fate}`, style: { flexGrow: String(n) } })));
     return h("div", { class: "row", role: "listitem", "aria-setsize": number, "aria-posinset": at + 1 },
       h("a", { href: identityAddress(r.name), "data-at": at }, r.name), bar,
-      h("span", { class: "soft" }, `${count(r.kept)} kept of ${count(r.claimed)}`),
+      h("span", { class: "soft" }, `${count(r.claimed)} claimed, ${count(r.kept)} kept`),
       h("span", { class: "figure" }, FIGURES[order.value](r)));
   }
   async function again({ top = 0 } = {}) {

@@ -1,6 +1,6 @@
 // One identity: its faces as a wall, by fate and cluster, with the names that look like it beside it.
 
-import { count, faceImage, get, h, nameLink, number, photoAddress } from "./dom.js";
+import { count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
 import { askName, decide } from "./decide.js";
 
 const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, Enter opens.";
@@ -28,14 +28,14 @@ class Wall {
     if (focused) this.cell(focused)?.focus({ preventScroll: true });
     if (!this.asked) {
       this.asked = true;
-      get("identity/near", { name: this.view.persons[0] ?? this.name }).then((people) => this.showNear(people), () => this.near.replaceChildren());
+      get("identity/near", { name: this.view.persons[0] ?? this.name }).then((people) => this.showNear(people), () => fill(this.near));
     }
   }
 
   draw() {
     const { row, groups, left_out: leftOut } = this.view;
     this.bar = h("div", { class: "actions", role: "toolbar", "aria-label": "Decide about the marked photos" });
-    this.page.replaceChildren(
+    fill(this.page,
       h("h1", {}, row.name),
       h("p", { class: "lead" }, `${count(row.claimed)} photos claimed: ${count(row.claimed - row.removed - row.moved_away)} kept, ` +
         `${count(row.removed)} removed, ${count(row.moved_away)} moved away; ${count(row.moved_here)} moved here. ` +
@@ -111,7 +111,7 @@ class Wall {
   drawBar() {
     const n = this.marked.size;
     const act = (key, words, run, needs = true) => h("button", { type: "button", disabled: needs && !n, onclick: run }, `${words} `, h("kbd", {}, key));
-    this.bar.replaceChildren(
+    fill(this.bar,
       h("span", { class: "marked", role: "status" }, n ? `${count(n)} marked` : MARK_HELP),
       act("K", "Keep", () => this.act("keep")), act("R", "Remove", () => this.act("remove")),
       act("U", "Unusable", () => this.act("unusable")), act("M", "Move to …", () => this.move()),
@@ -165,7 +165,7 @@ class Wall {
   showNear(people) {
     this.people = people;
     const rows = people.map((p) => h("li", {}, faceImage(p.medoid, "", 56), h("span", {}, nameLink(p.name), h("span", { class: "soft" }, ` score ${number(p.score)}`))));
-    this.near.replaceChildren(rows.length ? h("ul", { class: "people" }, rows) : h("p", { class: "soft" }, "No person was found in it."));
+    fill(this.near, rows.length ? h("ul", { class: "people" }, rows) : h("p", { class: "soft" }, "No person was found in it."));
   }
 
   key(event) {

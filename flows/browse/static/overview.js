@@ -1,11 +1,11 @@
 // The first page: where all photos went, and the thresholds in words.
 
-import { count, get, h, share } from "./dom.js";
+import { count, fill, get, h, share } from "./dom.js";
 
 export async function overviewPage(page) {
-  const fill = async () => {
+  const load = async () => {
     const o = await get("overview");
-    page.replaceChildren(
+    fill(page,
       h("h1", {}, `Refinement of ${o.sources.join(" + ") || "faces"}`),
       h("p", { class: "lead" }, `${count(o.ingested)} photos of ${count(o.identities_claimed)} claimed identities came in; ` +
         `${count(o.kept)} photos of ${count(o.identities_kept)} identities are kept, ${count(o.relabelled)} of them under another identity than claimed.`),
@@ -15,8 +15,8 @@ export async function overviewPage(page) {
       o.warning && h("p", { class: "warning" }, h("strong", {}, "Warning: "), o.warning),
       h("p", { class: "soft" }, o.explanation), thresholds(o.thresholds));
   };
-  await fill();
-  return { refresh: fill };
+  await load();
+  return { refresh: load };
 }
 
 function outcomes(o) {

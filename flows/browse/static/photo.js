@@ -1,6 +1,6 @@
 // One photo: the original with every face, its scores beside the thresholds, its findings and decisions in order.
 
-import { faceImage, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
+import { faceImage, fill, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
 import { askName, decide, undo } from "./decide.js";
 import { eventItem } from "./history.js";
 
@@ -13,7 +13,7 @@ export async function photoPage(page, face) {
     view = await get("photo", { face });
     draw();
   };
-  const draw = () => page.replaceChildren(
+  const draw = () => fill(page,
     h("h1", {}, view.key), h("p", { class: "soft" }, `${view.source} · claimed as `, view.claimed ? nameLink(view.claimed) : "nobody",
       view.identity && view.identity !== view.claimed ? [" · kept under ", nameLink(view.identity)] : null),
     h("div", { class: "beside photo" }, h("div", {}, pictures(), scores()), h("div", {}, fate(), buttons(), findings(), events())));
@@ -42,13 +42,13 @@ export async function photoPage(page, face) {
     h("p", { class: "soft" }, [f.score !== null && `score ${number(f.score)}`, f.probability !== null && `probability ${number(f.probability, 2)}`, f.evidence].filter(Boolean).join(" · ")),
     !NOT_ASKED.has(f.kind) && h("p", { class: "pair" }, ["yes", "no"].map((verdict) => h("button", { type: "button", disabled: f.verdict === verdict && f.who !== "policy",
       onclick: () => decide({ kind: "finding", finding: f.finding_id, verdict }) }, verdict === "yes" ? "It is right" : "It is wrong"))));
-  const sides = (f) => [f.subject, f.object].filter((s) => s && s !== face).map((s) => [" ", /^[0-9a-f]{20}$/.test(s) ? h("a", { href: `#/photo/${s}` }, "the other photo") : nameLink(s)]);
+  const sides = (f) => [f.subject, f.object].filter((s) => s && s !== face).map((s) => [" ", f.kind === "overlap" && s === f.object ? `${s} of a test set` : /^[0-9a-f]{20}$/.test(s) ? h("a", { href: `#/photo/${s}` }, "the other photo") : nameLink(s)]);
   const events = () => h("section", {}, h("h2", {}, "Decisions"), view.events.length ? h("ol", { class: "events" }, view.events.map((e) => eventItem(e, () => undo(e.answer_id)))) : h("p", { class: "soft" }, "Nobody decided about this photo."));
   const scores = () => {
     const box = h("section", {}, h("h2", {}, "Scores and thresholds"));
-    const fill = () => box.replaceChildren(box.firstChild, ...scoreChart(view, near));
-    fill();
-    if (near === null) get("photo/near", { face }).then((people) => { near = people; if (box.isConnected) fill(); }, () => { near = []; });
+    const draw = () => fill(box, box.firstChild, ...scoreChart(view, near));
+    draw();
+    if (near === null) get("photo/near", { face }).then((people) => { near = people; if (box.isConnected) draw(); }, () => { near = []; });
     return box;
   };
   await load();

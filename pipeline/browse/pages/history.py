@@ -86,8 +86,10 @@ def _event(snapshot: Snapshot, rows: list[LedgerRow]) -> Event:
 
 def _lines(rows: list[LedgerRow]) -> list[str]:
     counts = Counter((row.finding.kind, row.verdict) for row in rows)
+    words = {key: f" ({n})" if n > 1 else "" for key, n in counts.items()}
     return [
-        f"{n} x {FINDINGS.get(kind, kind)}: {VERDICTS.get(verdict, verdict)}" for (kind, verdict), n in counts.items()
+        f"{VERDICTS.get(verdict, verdict)}: {FINDINGS.get(kind, kind)}{times}"
+        for (kind, verdict), times in words.items()
     ]
 
 

@@ -11,6 +11,7 @@ from pipeline.browse.pages.photo_pictures import photo_values
 from pipeline.browse.snapshot import Snapshot
 from pipeline.refined.resolve import KINDS
 from pipeline.refined.threshold_table import FINDING_RULES, FUSED
+from pipeline.report.gallery import in_the_pages_words
 
 DRAWN_RULES = ("outlier", "misplaced", "merge", "overlap")  # whose thresholds are drawn beside a photo's scores
 
@@ -131,7 +132,7 @@ def _photo_finding(finding: ShownFinding, about: str, decided: str | None) -> Ph
         finding.object or "",
         finding.score,
         finding.probability,
-        finding.evidence,
+        in_the_pages_words(finding.evidence),
         finding.verdict,
         finding.who,
         finding.finding_id == decided,

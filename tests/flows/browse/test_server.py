@@ -1,36 +1,33 @@
 """The gallery's port: who may use it, what it answers, and what a decision there does."""
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from flows.browse import gallery as gallery_module
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
+from tests.builders.processes.served_gallery import TOKEN, started, wait_until
 from tests.builders.tables.drawn_refinement import refined
 
-TOKEN, PORT = "a-token", 8080
+PORT = 8080
 OWN = f"http://127.0.0.1:{PORT}"
 
 
 class Opened:
     """A gallery and a browser that was opened with the token."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.gallery = Gallery(root, who="ann")
+    def __init__(self, gallery: Gallery) -> None:
+        self.root = gallery.root
+        self.gallery = gallery
         self.app = Guard(gallery_app(self.gallery), token=TOKEN, port=PORT)
-        self.gallery.start()
         self.client = TestClient(self.app, base_url=OWN)
         assert self.client.get(f"/?token={TOKEN}", follow_redirects=False).status_code == 303
-        wait_until(lambda: self.gallery.is_ready)
 
     def get(self, path: str, **query: Any) -> Any:
         answer = self.client.get(f"/api/{path}", params=query)
@@ -50,23 +47,12 @@ class Opened:
         wait_until(lambda: not self.gallery.is_pending)
 
 
-def wait_until(holds: Any, seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery_module, "PAUSE_S", 0.05)
-        patch.setattr(gallery_module, "POLL_S", 0.1)
-        root = str(tmp_path_factory.mktemp("browse"))
-        refined(root)
-        opened = Opened(root)
-        yield opened
-        opened.gallery.stop()
+    root = str(tmp_path_factory.mktemp("browse"))
+    refined(root)
+    with started(root, "ann") as gallery:
+        yield Opened(gallery)
 
 
 def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> None:
