@@ -58,7 +58,7 @@ def record(snapshot: Snapshot, decision: Decision, *, who: str) -> Recorded:
     root = snapshot.root
     said = statements_of(snapshot, decision)
     everything = ledger.read(root, superseded=True)
-    before = settle(ledger.read(root), votes=ledger.votes_wanted(root))
+    before = settle(ledger.in_force(everything), votes=ledger.votes_wanted(root))
     at = next_answer_time(ledger.rows_of(everything), prefix=ANSWER_PREFIX)
     answer_id = ANSWER_PREFIX + digest("decision", who, at.isoformat(), *(s.ref.finding_id for s in said))
     cases = _cases(snapshot, said)
@@ -68,8 +68,7 @@ def record(snapshot: Snapshot, decision: Decision, *, who: str) -> Recorded:
         known=findings_with_belief(everything),
     )
     answers = [Answer(s.ref.finding_id, s.choice, who, None, at, 0.0, "", answer_id) for s in said]
-    ledger.append(root, views)
-    ledger.append(root, to_ledger_rows(answers, _logged(said))[0])
+    ledger.append(root, [*views, *to_ledger_rows(answers, _logged(said))[0]])  # one file: both or neither
     return _recorded(snapshot, answer_id, said, before)
 
 
