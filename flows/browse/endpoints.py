@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from flows.browse.further_pages import further_pages
 from flows.browse.gallery import Gallery, Loaded, Loading
 from flows.browse.states import State, state_of
 from pipeline.browse.decisions.record import Recorded
@@ -89,22 +90,21 @@ class UnknownPhoto(UserError):  # noqa: N818
     """No photo of the root has this id."""
 
 
-def gallery_app(gallery: Gallery, *, find: APIRouter | None = None) -> FastAPI:
-    """The application of a gallery; find: the endpoints of the page on which a photo is looked for."""
+def gallery_app(gallery: Gallery) -> FastAPI:
+    """The application of a gallery."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(_own_files())
     app.include_router(_pages(gallery))
     app.include_router(_pictures(gallery))
     app.include_router(_decisions(gallery))
-    if find is not None:
-        app.include_router(find)
+    app.include_router(further_pages(gallery))
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     return app
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    status = 503 if isinstance(error, Loading) else 404 if isinstance(error, UnknownPhoto) else 422
+    status = 202 if isinstance(error, Loading) else 404 if isinstance(error, UnknownPhoto) else 422
     return JSONResponse({"error": str(error)}, status_code=status)
 
 

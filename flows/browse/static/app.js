@@ -6,10 +6,12 @@ import { overviewPage } from "./overview.js";
 import { identitiesPage } from "./identities.js";
 import { identityPage } from "./identity.js";
 import { photoPage } from "./photo.js";
+import { findPage } from "./find.js";
+import { reviewPage } from "./review.js";
 import { historyPage } from "./history.js";
 
-const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage };
-const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History" };
+const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage, find: findPage, review: reviewPage };
+const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History", find: "Find", review: "Review" };
 const STATE_MS = 1500;
 const main = document.getElementById("main");
 let version = -1;
@@ -46,8 +48,9 @@ async function fill(mine, name, word) {
     Object.assign(mine, made);
   } catch (error) {
     if (shown !== mine) return;
-    mine.page.replaceChildren(h("p", { class: "error", role: "alert" }, error.message));
-    if (error.status === 503) setTimeout(() => shown === mine && show({ focus: false }), 700);
+    const waits = error.status === 202;
+    mine.page.replaceChildren(h("p", waits ? { class: "soft", role: "status" } : { class: "error", role: "alert" }, error.message, waits ? h("progress", { "aria-label": "working" }) : ""));
+    if (waits) setTimeout(() => shown === mine && show({ focus: false }), 700);
     else if (error.status === undefined) throw error;
   }
 }

@@ -55,7 +55,7 @@ async function reach(request) {
 }
 
 async function answer(response) {
-  if (response.ok) return response.json();
+  if (response.ok && response.status !== 202) return response.json(); // 202: it is being computed, ask again
   let message = `the gallery answered ${response.status}`;
   if (response.status === 401) message = "open the address that refinery browse printed: this browser has no key";
   try {

@@ -5,6 +5,7 @@ of the vote, then the answers, then the vote. So a decision here counts as much 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -68,7 +69,8 @@ def record(snapshot: Snapshot, decision: Decision, *, who: str) -> Recorded:
         known=findings_with_belief(everything),
     )
     answers = [Answer(s.ref.finding_id, s.choice, who, None, at, 0.0, "", answer_id) for s in said]
-    ledger.append(root, [*views, *to_ledger_rows(answers, _logged(said))[0]])  # one file: both or neither
+    rows = [replace(row, seconds=None) for row in to_ledger_rows(answers, _logged(said))[0]]  # nobody took the time
+    ledger.append(root, [*views, *rows])  # one file: both or neither
     return _recorded(snapshot, answer_id, said, before)
 
 

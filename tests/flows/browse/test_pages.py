@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows.browse.gallery import Gallery
+from pipeline.browse.pages.photo_pictures import whole_photo
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
 from tests.builders.photos.refined_world import refined_world_of_run
@@ -33,6 +34,7 @@ class Pages:
 
     def __init__(self, page: Any, base: str, gallery: Gallery) -> None:
         self.page, self.base, self.gallery = page, base, gallery
+        self.address = latest(gallery.root).labels.address
 
     def open(self, place: str, wait_for: str) -> None:
         self.page.goto(f"{self.base}/#/{place}")
@@ -70,17 +72,24 @@ def pages(browser: Any, drawn_world: Path, tmp_path_factory: pytest.TempPathFact
         page.context.close()
 
 
+def outlier_of(pages: Pages) -> tuple[str, str, list[str]]:
+    """A photo that was removed as an outlier, its claimed identity, and the other identities."""
+    snapshot = pages.gallery.loaded().snapshot
+    row = next(i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier")
+    names = snapshot.photos.names
+    name = names[snapshot.photos.claimed[row]]
+    others = [n for n in names[: snapshot.photos.claimed_names] if n != name]
+    return snapshot.photos.face_id(row), name, others
+
+
 @pytest.mark.slow
-def test_every_page_and_decision(pages: Pages, shots: Path) -> None:
-    page, root = pages.page, pages.gallery.root
-    address, account = latest(root).labels.address, latest(root).account
+def test_overview_and_list(pages: Pages) -> None:
+    page = pages.page
     page.wait_for_selector("h1")
-    assert f"{account.ingested} photos" in page.inner_text(".lead")
+    assert f"{latest(pages.gallery.root).account.ingested} photos" in page.inner_text(".lead")
     assert "token" not in page.url
     page.click("text=Look at the identities")
     page.wait_for_selector(".row a")
-    snapshot = pages.gallery.loaded().snapshot
-    # the list: search by keyboard, order, a name that is HTML
     page.keyboard.press("/")
     page.keyboard.type(HOSTILE)
     page.wait_for_selector("text=0 identities")
@@ -93,12 +102,13 @@ def test_every_page_and_decision(pages: Pages, shots: Path) -> None:
     page.wait_for_selector(".face")
     pages.open("identity/" + HOSTILE.replace("/", "%2F"), "[role=alert]")
     assert HOSTILE in page.inner_text("[role=alert]")
-    # one identity: marks by mouse and by keyboard, every decision
-    outlier = next(i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier")
-    name = snapshot.photos.names[snapshot.photos.claimed[outlier]]
-    others = [n for n in snapshot.photos.names[: snapshot.photos.claimed_names] if n != name]
+
+
+@pytest.mark.slow
+def test_every_decision_about_an_identity(pages: Pages, shots: Path) -> None:
+    page, (face, name, others) = pages.page, outlier_of(pages)
     pages.open(f"identity/{name}", ".face img")
-    removed = page.locator(f"[data-face='{snapshot.photos.face_id(outlier)}']")
+    removed = page.locator(f"[data-face='{face}']")
     removed.click()
     page.click("text=Keep")
     pages.decided("Kept")
@@ -132,9 +142,12 @@ def test_every_page_and_decision(pages: Pages, shots: Path) -> None:
     page.keyboard.press("s")
     page.wait_for_selector(".toast:has-text('no group of these photos is a person')")
     page.screenshot(path=shots / "browse-identity.png")
-    # one photo, by mouse and keyboard
-    removed.dblclick()
-    page.wait_for_selector(".frame.chosen", state="attached")
+
+
+@pytest.mark.slow
+def test_one_photo_and_whose_face_it_is(pages: Pages, shots: Path, tmp_path: Path) -> None:
+    page, (face, _, others) = pages.page, outlier_of(pages)
+    pages.open(f"photo/{face}", ".frame.chosen")
     page.wait_for_selector(".scores .other", state="attached")
     page.keyboard.press("k")
     pages.decided("Kept")
@@ -144,10 +157,24 @@ def test_every_page_and_decision(pages: Pages, shots: Path) -> None:
     page.emulate_media(color_scheme="dark")
     page.screenshot(path=shots / "browse-photo-390.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    # history: the last decision is withdrawn by its button
+    snapshot = pages.gallery.loaded().snapshot
+    medoid = int(snapshot.photos.rows_of([snapshot.photos.medoids[others[0]]])[0])
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(whole_photo(snapshot, medoid).jpeg)
+    pages.open("find", "#photo")
+    page.set_input_files("#photo", photo)
+    page.wait_for_selector(".people a")
+    assert page.inner_text(".people a >> nth=0") == others[0]
+    pages.open("review", "h2:has-text('Annotators')")
+    assert "ann" in page.inner_text("main")
+
+
+@pytest.mark.slow
+def test_history_undoes_what_is_left(pages: Pages) -> None:
+    page, root = pages.page, pages.gallery.root
     pages.open("history", ".events li")
     assert page.locator(".events .withdrawn").count() == page.locator(".events li").count() - 1
     page.click(".events li:first-child button")
     page.wait_for_selector(".events li:first-child.withdrawn")
     wait_until(lambda: not pages.gallery.is_pending)
-    assert latest(root).labels.address == address  # all is undone
+    assert latest(root).labels.address == pages.address  # nothing is left of all that was decided
