@@ -50,6 +50,17 @@ class FindingIndex:
     def __len__(self) -> int:
         return len(self.table)
 
+    def rows_of(self, finding_ids: pa.ChunkedArray | pa.Array) -> Rows:
+        """The rows of findings by finding_id, -1 for null and for an id that is not there."""
+        wanted = finding_ids.combine_chunks() if isinstance(finding_ids, pa.ChunkedArray) else finding_ids
+        wanted = wanted.dictionary_encode()
+        # all ids are looked up among the wanted ones, not the reverse: index_in hashes its value set, the shorter list
+        found = pc.index_in(self.table["finding_id"], value_set=wanted.dictionary).fill_null(-1).to_numpy()
+        row_of_id = np.full(len(wanted.dictionary) + 1, -1, np.int64)
+        rows = np.flatnonzero(found >= 0)
+        row_of_id[found[rows]] = rows
+        return np.asarray(row_of_id[wanted.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
+
     def about_photos(self, rows: Rows) -> Rows:
         """The findings of which one of these photos is the subject or the object."""
         return np.flatnonzero(np.isin(self.subject_row, rows) | np.isin(self.object_row, rows))

@@ -69,6 +69,11 @@ class PhotoIndex:
         return [PersonCluster(*row) for row in zip(*columns, strict=True)]
 
     @cached_property
+    def person_code(self) -> Codes:
+        """The code of the name of each row of `persons`."""
+        return name_codes(self.persons["person"], self.names)
+
+    @cached_property
     def person_identity(self) -> Codes:
         """The code of the identity of each row of `persons`."""
         return name_codes(self.persons["identity"], self.names[: self.claimed_names])

@@ -182,7 +182,7 @@ def _served(root: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, Ca
 
         def memory() -> int:
             nonlocal peak
-            peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+            peak = max(peak, int(psutil.Process(process.pid).memory_info().rss))
             return peak
 
         with httpx.Client(base_url=found[1], timeout=START_S) as client:

@@ -115,16 +115,14 @@ def _patched(snapshot: Snapshot, part: Neighbourhood, resolved: Resolved, change
     fates = Fates(former.identity.copy(), former.reason.copy(), former.finding.copy())
     fates.identity[rows] = name_codes(labels["identity"], snapshot.photos.names)
     fates.reason[rows] = np.maximum(name_codes(labels["reason"], REASONS), 0)
-    decided = pc.index_in(labels["finding_id"], value_set=findings.table["finding_id"], skip_nulls=True)
-    fates.finding[rows] = decided.fill_null(-1).to_numpy()
+    fates.finding[rows] = findings.rows_of(labels["finding_id"])
     return with_fates(snapshot, fates, findings)
 
 
 def _with_verdicts(snapshot: Snapshot, resolved: Resolved) -> FindingIndex:
     """The findings of the snapshot with these decisions; findings that the answers add come last."""
     index, photos = snapshot.findings, snapshot.photos
-    place = pc.index_in(resolved.findings["finding_id"], value_set=index.table["finding_id"])
-    at = place.fill_null(-1).to_numpy()
+    at = index.rows_of(resolved.findings["finding_id"])
     verdict, who = (name_or_none(resolved.decisions[c]) for c in ("verdict", "who"))
     known, new = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
     old = replace(index, verdict=index.verdict.copy(), who=index.who.copy())

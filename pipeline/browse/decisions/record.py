@@ -90,22 +90,22 @@ def undo(snapshot: Snapshot, answer_id: str) -> Recorded:
 def _recorded(snapshot: Snapshot, answer_id: str, said: Sequence[Statement], before: Settlement) -> Recorded:
     root = snapshot.root
     after = settle(ledger.read(root), votes=ledger.votes_wanted(root))
-    verdicts = [current_verdicts(snapshot, settlement.verdicts) for settlement in (before, after)]
+    clusters = _clusters_of(snapshot, before.verdicts, after.verdicts)
+    verdicts = (current_answers(settlement.verdicts, clusters) for settlement in (before, after))
     effect = effect_of(snapshot, [s.ref for s in said], *verdicts)
     return Recorded(answer_id, _standing(said, after), effect)
 
 
-def current_verdicts(snapshot: Snapshot, verdicts: pa.Table) -> pa.Table:
-    """People's verdicts (columns as ANSWERS) as they refer to this refinement."""
-    photos = snapshot.photos
-    named = {value for c in ("face", "other", "subject", "object") for value in verdicts[c].to_pylist() if value}
-    faces = sorted(named)
+def _clusters_of(snapshot: Snapshot, *verdicts: pa.Table) -> PersonClusters:
+    """The persons, and the clusters of the faces that verdicts of people (columns as ANSWERS) are stored with."""
+    photos, columns = snapshot.photos, ("face", "other", "subject", "object")
+    faces = sorted({value for table in verdicts for c in columns for value in table[c].to_pylist() if value})
     cluster_of_face = {
         face: (photos.names[photos.claimed[row]], int(photos.cluster[row]))
         for face, row in zip(faces, photos.rows_of(faces).tolist(), strict=True)
         if row >= 0 and photos.cluster[row] >= 0 and photos.claimed[row] >= 0
     }
-    return current_answers(verdicts, PersonClusters(cluster_of_face, photos.person_clusters))
+    return PersonClusters(cluster_of_face, photos.person_clusters)
 
 
 def _logged(said: Iterable[Statement]) -> list[LoggedItem]:

@@ -133,9 +133,8 @@ def _persons(snapshot: Snapshot) -> tuple[Floats, Floats]:
     columns = ("cohesion", "cohesion_second")[: len(snapshot.calibration.far_curves)]
     by_embedder = [photos.persons[c].to_numpy(zero_copy_only=False).astype(np.float64) for c in columns]
     scores = fuse(by_embedder, snapshot.calibration.weights)
-    codes = np.array([photos.code_of_name.get(name, -1) for name in photos.persons["person"].to_pylist()], np.int64)
     cohesion = np.full(n + 1, np.nan)
-    cohesion[codes] = scores
+    cohesion[photos.person_code] = scores
     size, cluster = (photos.persons[c].to_numpy().astype(np.int64) for c in ("size", "cluster"))
     first, second = np.zeros(n + 1), np.zeros(n + 1)
     first[photos.person_identity[cluster == 0]] = size[cluster == 0]
