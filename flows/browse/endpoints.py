@@ -10,13 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 
+from flows.browse.decision_endpoints import decision_endpoints
 from flows.browse.further_pages import further_pages
-from flows.browse.gallery import Gallery, Loaded, Loading
+from flows.browse.gallery import Gallery, Loading, UnknownPhoto
 from flows.browse.states import State, state_of
-from pipeline.browse.decisions.record import Recorded
-from pipeline.browse.decisions.statements import MAX_FACES, Decision
 from pipeline.browse.nearest import NearPerson
 from pipeline.browse.pages.history import HistoryPage, history
 from pipeline.browse.pages.identity_page import IdentityView, identity_view
@@ -37,46 +35,6 @@ CACHED_PHOTOS = 8
 MAX_NAME = 4000
 
 
-class Decided(BaseModel):
-    """The body of a decision: see statements.Decision."""
-
-    kind: str = Field(max_length=20)
-    faces: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=MAX_FACES)
-    name: str = Field(default="", max_length=MAX_NAME)
-    other: str = Field(default="", max_length=MAX_NAME)
-    finding: str = Field(default="", max_length=100)
-    verdict: str = Field(default="", max_length=10)
-
-
-class Undone(BaseModel):
-    """The body of an undo."""
-
-    answer_id: str = Field(max_length=500)
-
-
-@dataclass(frozen=True)
-class Change:
-    """Photos whose outcome changed."""
-
-    before: str
-    after: str
-    photos: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a decision or an undo did: see record.Standing."""
-
-    answer_id: str
-    in_force: int
-    waiting: int
-    disputed: int
-    outvoted: int
-    votes: int  # answers that a finding needs in this root
-    photos: int  # whose fate changed
-    changes: list[Change]
-
-
 @dataclass(frozen=True)
 class Boxes:
     """The faces of a photo, as shares of its sides."""
@@ -86,17 +44,13 @@ class Boxes:
     faces: list[BoxedFace]
 
 
-class UnknownPhoto(UserError):  # noqa: N818
-    """No photo of the root has this id."""
-
-
 def gallery_app(gallery: Gallery) -> FastAPI:
     """The application of a gallery."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(_own_files())
     app.include_router(_pages(gallery))
     app.include_router(_pictures(gallery))
-    app.include_router(_decisions(gallery))
+    app.include_router(decision_endpoints(gallery))
     app.include_router(further_pages(gallery))
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -172,12 +126,12 @@ def _pages(gallery: Gallery) -> APIRouter:
     @router.get("/photo")
     def photo(face: Annotated[str, name_query]) -> PhotoView:
         loaded = gallery.loaded()
-        return photo_view(loaded.snapshot, _row(loaded, face))
+        return photo_view(loaded.snapshot, loaded.row(face))
 
     @router.get("/photo/near")
     def near_photo(face: Annotated[str, name_query]) -> list[NearPerson]:
         loaded = gallery.loaded()
-        return loaded.search.of_photo(_row(loaded, face))
+        return loaded.search.of_photo(loaded.row(face))
 
     @router.get("/history")
     def past(offset: int = 0, limit: int = 50, who: Annotated[str, name_query] = "") -> HistoryPage:
@@ -192,12 +146,12 @@ def _pictures(gallery: Gallery) -> APIRouter:
     @lru_cache(maxsize=CACHED_PHOTOS)
     def photo_of(face: str) -> WholePhoto:
         loaded = gallery.loaded()
-        return whole_photo(loaded.snapshot, _row(loaded, face))
+        return whole_photo(loaded.snapshot, loaded.row(face))
 
     @router.get("/face/{face}.jpg")
     def aligned_face(face: str) -> Response:
         loaded = gallery.loaded()
-        return _picture(lambda: face_jpeg(loaded.snapshot, _row(loaded, face)))
+        return _picture(lambda: face_jpeg(loaded.snapshot, loaded.row(face)))
 
     @router.get("/photo/{face}.jpg")
     def photo(face: str) -> Response:
@@ -207,39 +161,10 @@ def _pictures(gallery: Gallery) -> APIRouter:
     def boxes(face: Annotated[str, Query(max_length=MAX_NAME)]) -> Boxes:
         loaded = gallery.loaded()
         sides = photo_of(face).sides
-        return Boxes(*sides, boxed_faces(loaded.snapshot, _row(loaded, face), sides))
+        return Boxes(*sides, boxed_faces(loaded.snapshot, loaded.row(face), sides))
 
     return router
 
 
 def _picture(read: Callable[[], bytes]) -> Response:
     return Response(read(), media_type="image/jpeg", headers={"Cache-Control": "no-store"})  # no face on the disk
-
-
-def _decisions(gallery: Gallery) -> APIRouter:
-    router = APIRouter(prefix="/api")
-
-    @router.post("/decide")
-    def decide(body: Decided) -> Outcome:
-        given = Decision(body.kind, tuple(body.faces), body.name, body.other, body.finding, body.verdict)
-        return _outcome(gallery, gallery.decide(given))
-
-    @router.post("/undo")
-    def undo(body: Undone) -> Outcome:
-        return _outcome(gallery, gallery.undo(body.answer_id))
-
-    return router
-
-
-def _outcome(gallery: Gallery, recorded: Recorded) -> Outcome:
-    changes = [Change(c.before, c.after, c.photos) for c in recorded.effect.changes]
-    photos = sum(c.photos for c in changes)
-    return Outcome(recorded.answer_id, *recorded.standing, state_of(gallery).votes, photos, changes)
-
-
-def _row(loaded: Loaded, face: str) -> int:
-    """The number of the photo with this face_id. Raises UnknownPhoto where the root has none."""
-    row = int(loaded.snapshot.photos.rows_of([face])[0])
-    if row < 0:
-        raise UnknownPhoto("no photo of this root has this id")
-    return row

@@ -18,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import FILE, latest, ledger_files
 from pipeline.review.answers.votes import settled_verdicts
+from pipeline.review.questions.asked_for import ask_for
 from pipeline.root_lock import RootBusyError, root_lock
 from pipeline.tables import storage
 
@@ -30,6 +31,10 @@ class Loading(UserError):  # noqa: N818  it ends by itself
     """The photos of the refinement are still being read."""
 
 
+class UnknownPhoto(UserError):  # noqa: N818
+    """No photo of the root has this id."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A snapshot, and what is made of it once: the table of all identities and the search of persons."""
@@ -37,6 +42,13 @@ class Loaded:
     snapshot: Snapshot
     table: IdentityTable
     search: PersonSearch
+
+    def row(self, face: str) -> int:
+        """The number of the photo with this face_id. Raises UnknownPhoto where the root has none."""
+        row = int(self.snapshot.photos.rows_of([face])[0])
+        if row < 0:
+            raise UnknownPhoto("no photo of this root has this id")
+        return row
 
 
 class Gallery:
@@ -88,6 +100,11 @@ class Gallery:
     def undo(self, answer_id: str) -> Recorded:
         """Withdraw a decision and show what that changes."""
         return self._change(lambda snapshot: undo(snapshot, answer_id))
+
+    def ask(self, faces: list[str]) -> int:
+        """Let annotators judge these photos in the next round; returns how many are new among them."""
+        with self._deciding:
+            return ask_for(self.root, faces)
 
     def _change(self, change: Callable[[Snapshot], Recorded]) -> Recorded:
         with self._deciding:

@@ -13,6 +13,18 @@ export async function decide(body) {
   return send("decide", body, words[body.kind] || body.kind);
 }
 
+/** Let annotators judge photos in the next round; returns whether that was noted. */
+export async function ask(faces) {
+  try {
+    const { new: n } = await post("ask", { faces });
+    showMessage(n ? `${count(n)} ${n === 1 ? "photo is" : "photos are"} asked about first by the next "refinery review send".` : "The next round asks about these already.");
+    return true;
+  } catch (error) {
+    showMessage(error.message);
+    return false;
+  }
+}
+
 export async function undo(id) {
   return send("undo", { answer_id: id }, "Undone");
 }

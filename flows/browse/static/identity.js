@@ -1,7 +1,7 @@
 // One identity: its faces as a wall, by fate and cluster, with the names that look like it beside it.
 
 import { count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
-import { askName, decide } from "./decide.js";
+import { ask, askName, decide } from "./decide.js";
 
 const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, Enter opens.";
 
@@ -115,7 +115,7 @@ class Wall {
       h("span", { class: "marked", role: "status" }, n ? `${count(n)} marked` : MARK_HELP),
       act("K", "Keep", () => this.act("keep")), act("R", "Remove", () => this.act("remove")),
       act("U", "Unusable", () => this.act("unusable")), act("M", "Move to …", () => this.move()),
-      act("S", "Split these", () => this.act("split")),
+      act("S", "Split these", () => this.act("split")), act("A", "Ask annotators", () => this.ask()),
       act("G", "Merge with …", () => this.pair("merge"), false), act("N", "Not the same as …", () => this.pair("separate"), false),
       this.isSplit() && act("J", "Undo the split", () => decide({ kind: "unsplit", name: this.name }), false),
       act("Esc", "Clear", () => this.clear()));
@@ -133,6 +133,10 @@ class Wall {
   async act(kind) {
     const name = kind === "split" ? this.view.identity : "";
     if (this.marked.size && (await decide({ kind, faces: [...this.marked], name }))) this.clear();
+  }
+
+  async ask() {
+    if (this.marked.size && (await ask([...this.marked]))) this.clear();
   }
 
   async move() {
@@ -171,7 +175,7 @@ class Wall {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
     const keys = { k: () => this.act("keep"), r: () => this.act("remove"), u: () => this.act("unusable"), m: () => this.move(),
-      s: () => this.act("split"), g: () => this.pair("merge"), n: () => this.pair("separate"),
+      s: () => this.act("split"), a: () => this.ask(), g: () => this.pair("merge"), n: () => this.pair("separate"),
       j: () => this.isSplit() && decide({ kind: "unsplit", name: this.name }), Escape: () => this.clear() };
     const cell = event.target.closest?.(".face");
     if (cell) Object.assign(keys, { " ": () => this.click(cell.dataset.face, event), Enter: () => this.open(cell.dataset.face) });

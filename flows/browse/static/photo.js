@@ -1,7 +1,7 @@
 // One photo: the original with every face, its scores beside the thresholds, its findings and decisions in order.
 
 import { faceImage, fill, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
-import { askName, decide, undo } from "./decide.js";
+import { ask, askName, decide, undo } from "./decide.js";
 import { eventItem } from "./history.js";
 
 const VERDICTS = { yes: "right", no: "wrong", unsure: "waits for people" };
@@ -31,7 +31,7 @@ export async function photoPage(page, face) {
     if (name) act("move", { name });
   };
   const buttons = () => h("div", { class: "actions", role: "toolbar", "aria-label": "Decide about this photo" },
-    [["K", "Keep", () => act("keep")], ["R", "Remove", () => act("remove")], ["U", "Unusable", () => act("unusable")], ["M", "Move to …", move]]
+    [["K", "Keep", () => act("keep")], ["R", "Remove", () => act("remove")], ["U", "Unusable", () => act("unusable")], ["M", "Move to …", move], ["A", "Ask annotators", () => ask([face])]]
       .map(([key, words, run]) => h("button", { type: "button", onclick: run }, `${words} `, h("kbd", {}, key))));
   const findings = () => h("section", {}, h("h2", {}, "Findings, in the order in which they act"),
     view.findings.length ? h("ol", { class: "findings" }, view.findings.map(finding)) : h("p", { class: "soft" }, "None."));
@@ -54,7 +54,7 @@ export async function photoPage(page, face) {
   await load();
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-    const run = { k: () => act("keep"), r: () => act("remove"), u: () => act("unusable"), m: move, Escape: () => { if (view.claimed) location.hash = identityAddress(view.claimed); } }[event.key];
+    const run = { k: () => act("keep"), r: () => act("remove"), u: () => act("unusable"), m: move, a: () => ask([face]), Escape: () => { if (view.claimed) location.hash = identityAddress(view.claimed); } }[event.key];
     if (run) { event.preventDefault(); run(); }
   };
   document.addEventListener("keydown", onKey);

@@ -166,4 +166,7 @@ def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opene
         answer = opened.post("decide", body, status=422)
         assert "\n" not in answer["error"]
     assert opened.client.get("/api/identities", params={"order": "x"}).status_code == 422
+    assert opened.post("ask", {"faces": [face]}) == {"new": 1}
+    opened.post("ask", {"faces": ["0" * 20]}, status=404)
+    opened.post("ask", {"faces": []}, status=422)
     assert threading.active_count() < 40
