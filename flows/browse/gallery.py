@@ -132,9 +132,10 @@ class Gallery:
                 self.failure = ""
             except RootBusyError as busy:
                 self.waiting = str(busy)
-            except UserError as error:
+            except Exception as error:  # noqa: BLE001  the pages stay open, and say it; it is tried again
+                if self.failure != str(error):
+                    log.warning("browse: %s", error)
                 self.failure = str(error)
-                log.warning("browse: %s", error)
             self._wake.wait(POLL_S)
             self._wake.clear()
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ from starlette.testclient import TestClient
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard
+from pipeline.browse.decisions.record import record
+from pipeline.browse.decisions.statements import Decision
+from pipeline.browse.snapshot import load_snapshot
+from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
 from tests.builders.processes.served_gallery import TOKEN, started, wait_until
 from tests.builders.tables.drawn_refinement import refined
@@ -147,6 +154,23 @@ def test_a_decision_shows_at_once_then_is_in_the_labels_and_undo_brings_them_bac
     assert all(e["withdrawn"] for e in opened.get("history")["events"])
     opened.post("undo", {"answer_id": events[0]["answer_id"]}, status=422)
     opened.gallery.who = "ann"
+
+
+def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(tmp_path: Path) -> None:
+    snapshot = load_snapshot(refined(str(tmp_path))[0])
+    root, rows = snapshot.root, range(len(snapshot.photos))
+    ledger.set_votes_wanted(root, 1)
+    row = next(r for r in rows if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    answer = record(snapshot, Decision("unusable", (snapshot.photos.face_id(row),)), who="ann").answer_id
+    assert latest(root).account == snapshot.refinement.account  # killed here
+    with started(root, "ann") as gallery:
+        wait_until(lambda: not gallery.is_pending)
+        assert latest(root).account.removed["poor"] == 1
+        assert gallery.loaded().snapshot.reason(row) == "poor"
+        # what other commands do shows as well, here `review undo`
+        ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
+        assert label_again(root, settled_verdicts(root)).labels.address == snapshot.refinement.labels.address
+        wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
 
 
 def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opened) -> None:
