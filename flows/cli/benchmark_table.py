@@ -28,6 +28,13 @@ BENCHMARKS = (
         "refinery benchmark sources --records 100000",
     ),
     CommandEntry(
+        "benchmark browse",
+        MEASURE,
+        "flows.benchmark.speed.browsing:browse",
+        "Pages and decisions of `refinery browse` on a drawn world: time and memory.",
+        "refinery benchmark browse drawn",
+    ),
+    CommandEntry(
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",

@@ -36,6 +36,13 @@ COMMANDS = (
         "refinery report ROOT --out report.html",
     ),
     CommandEntry(
+        "browse",
+        START,
+        "flows.browse.flow:browse",
+        "Look at every person and photo in the browser, and put wrong ones right.",
+        "refinery browse ROOT --who ann@example.org",
+    ),
+    CommandEntry(
         "find",
         START,
         "flows.find.flow:find",

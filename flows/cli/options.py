@@ -28,6 +28,8 @@ Dataset = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or an InsightFace .rec file.")
 ]
 
+Port = Annotated[int, typer.Option(help="Port; it can be reached from this machine only.")]
+
 # what is written
 OutFile = Annotated[Path, typer.Option("--out", help="The file to write.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
