@@ -173,7 +173,11 @@ def test_no_hash_of_an_erased_photo_is_kept_by_patches(erased_once: Path, refine
     root, gone = tmp_path / "root", erased_of(erased_once)
     shutil.copytree(erased_once, root)
     make_patch(str(refined_once), tmp_path / "old.patch")
-    apply_patch(str(root), tmp_path / "old.patch", yes=True)
+    applied = apply_patch(str(root), tmp_path / "old.patch", yes=True)
+    assert any(
+        line.startswith(f"{len(gone)} of these were erased here on request, such as") for line in applied.lines()
+    )
+    assert not any("another picture" in line for line in applied.lines())
     assert erased_of(root) == gone
     key_of = dict(rows_of(latest(str(root)).photos, "face_id", "key"))
     (table,) = (root / "picture_hashes").glob("*.json")
