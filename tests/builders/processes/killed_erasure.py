@@ -55,6 +55,6 @@ for step in steps:
 
 
 def kill_at_every_step(root: Path, identity: str, reason: str) -> None:
-    """Erase a person from a root in as many runs as there are STEPS, each of which goes on and is killed at its step."""
+    """Erase a person from a root in a run for each of STEPS, which goes on from the one before and is killed there."""
     words = [str(root), identity, reason, *(f"{n} {step}" for n, step in STEPS)]
     subprocess.run([sys.executable, "-c", KILLED, *words], check=True, timeout=300)
