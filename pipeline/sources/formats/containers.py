@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp
 from pipeline.sources.formats.folder_walk import LINK_OUT
+from pipeline.sources.formats.other_formats import other_format
 from pipeline.sources.survey import Survey
 
 SET_APART = "file in a folder that begins with _"
@@ -46,7 +47,7 @@ def containers(path: str | Path, suffix: str, *, also: tuple[str, ...] = (), hin
     ends = (suffix, *also)
     files = [file for file in _inside(root) if file.name.endswith(ends) and not _is_set_apart(root, file)]
     if not files:
-        raise UserError(f"{root} holds no {suffix} file: {hint}")
+        raise UserError(f"{root} holds no {suffix} file: {other_format(root, otherwise=hint)}")
     return [Container(str(root), str(file.relative_to(root)), *file_stamp(file)) for file in files]
 
 

@@ -19,7 +19,12 @@ def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
         half=True,
     )
     names = [row["measured"] for row in rates.rows()]
-    assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", "train sample, 50 classes"]
+    assert names == [
+        "embed, sample",
+        "embed, sample, half precision",
+        "the 5 nearest of 2,000",
+        "train sample, 50 classes",
+    ]
     for row in rates.rows():
         ours, bare = float(row["a second"].split()[0]), float(row["bare"])
         assert min(ours, bare, float(row["memory GB"])) > 0

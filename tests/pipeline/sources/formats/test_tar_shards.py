@@ -103,6 +103,9 @@ def test_links_devices_and_paths_that_lead_out_are_only_names(tmp_path: Path) ->
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no \.tar file"):
         tar_shards.parts(tmp_path)
+    put_files(tmp_path / "lmdb", {"data.mdb": b"", "lock.mdb": b""})
+    with pytest.raises(UserError, match=r"holds no \.tar file: it is an LMDB, which is not read: write its pictures"):
+        tar_shards.parts(tmp_path / "lmdb")
     whole = write_tar(tmp_path / "x.tar", {f"{i}.jpg": bytes(2000) for i in range(9)})
     (tmp_path / "x.tar.bz2").write_bytes(b"")
     with pytest.raises(UserError, match=r"is compressed.*with `bunzip2 -k .*x\.tar\.bz2`$"):
