@@ -94,6 +94,13 @@ BENCHMARKS = (
         "refinery benchmark peers drawn",
     ),
     CommandEntry(
+        "benchmark planted",
+        MEASURE,
+        "flows.benchmark.cases.planted:planted",
+        "Wrong labels found, beside other methods on the same embeddings of photos with a known truth.",
+        "refinery benchmark planted ROOT planted",
+    ),
+    CommandEntry(
         "benchmark overlap",
         MEASURE,
         "flows.benchmark.overlap:overlap",
