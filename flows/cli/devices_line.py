@@ -98,11 +98,15 @@ def _default_torch_device() -> tuple[Device, str]:
 
 
 def _named(device: Device) -> str:
+    """The device and the model of its card, as the driver gives it."""
     if not device.on_card:
         return "the processor"
     cards = sorted(CARDS.glob("*/information"))
     models = [line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines()[:1]]
-    return f"{device} ({models[device.card]})" if device.card < len(models) else str(device)
+    notes = models[device.card : device.card + 1]
+    if device.kind == "tensorrt":
+        notes.append("engines that are not in the cache take minutes to build")
+    return f"{device} ({'; '.join(notes)})" if notes else str(device)
 
 
 def _listed(names: Sequence[str]) -> str:
