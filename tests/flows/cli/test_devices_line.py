@@ -52,11 +52,11 @@ def test_one_line_says_where_each_use_runs(
     with device_choice("tensorrt:1"):
         announce(*REFINES, checkpoints=True)
     announce(TRAINING, train_on="cuda:1")
-    engines = "engines that are not in the cache take minutes to build"
+    card, engines = "NVIDIA T4", "engines that are not in the cache take minutes to build"
     assert caplog.messages == [
         "detection, embedding, search and training on cuda:0 (NVIDIA H200)",
         "detection on the processor",
-        f"detection on tensorrt:1 (NVIDIA T4; {engines}); embedding on cuda:1 (NVIDIA T4); search on cuda:0 (NVIDIA H200)",
+        f"detection on tensorrt:1 ({card}; {engines}); embedding on cuda:1 ({card}); search on cuda:0 (NVIDIA H200)",
         "training on cuda:1 (NVIDIA T4)",
     ]
 
