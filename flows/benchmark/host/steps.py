@@ -1,0 +1,79 @@
+"""The processor's time of each step of the photo stages for a photo, on one thread: where the time goes."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.benchmark.host.stages import CARD_BATCH, bare_decoding, stand_ins
+from flows.benchmark.speed.varied_photos import read_photos
+from flows.refine.tables import build_photos
+from pipeline.errors import UserError
+from pipeline.faces.align import align_main_face
+from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
+from pipeline.faces.rows.face_row import FaceRow, faces_table
+from pipeline.faces.rows.stored_faces import decode_faces
+from pipeline.sources.index import PhotoRow, Source, SourceLocation
+from pipeline.tables.digests import content_digest
+from pipeline.tables.parquet import from_parquet, to_parquet
+
+TURNS = 3  # of each step; the fastest one counts
+Steps = dict[str, float]  # microseconds of the processor for a photo, by step
+
+
+def step_times(source: str, path: str, photos: int) -> Steps:
+    """The time of each step for the first so many photos of a source. Raises UserError where none can be decoded."""
+    with tempfile.TemporaryDirectory() as folder:
+        table, locations = build_photos(folder, [Source("data", source, path)])
+        rows = [PhotoRow(**row) for row in _first(table.batches(), photos)]
+        steps = _photo_steps(rows, locations, Path(folder))
+    bare = min(bare_decoding(read_photos(source, path, photos), 1).cpu for _ in range(TURNS))
+    return {"bare decoding of the files": 1e6 * bare / len(rows), **steps}
+
+
+def _photo_steps(rows: Sequence[PhotoRow], locations: Mapping[str, SourceLocation], folder: Path) -> Steps:
+    detector, embedder = stand_ins(folder)
+    steps: Steps = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        times = []
+        for _ in range(TURNS):
+            start = time.thread_time()
+            result = work()
+            times.append(time.thread_time() - start)
+        steps[name] = 1e6 * min(times) / len(rows)
+        return result
+
+    def decode() -> list[DecodedPhoto]:
+        photos = (decode_photo(row, aligned=False, locations=locations) for row in rows)
+        return [photo for photo in photos if isinstance(photo, DecodedPhoto) and photo.image is not None]
+
+    def cut() -> list[FaceRow]:
+        made = []
+        for photo, faces in zip(decoded, detected, strict=True):
+            face, whole, i = align_main_face(photo.image, faces, photo.box, shrink=photo.shrink)
+            made.append(row_of_face(photo, face, whole, i))
+        return made
+
+    decoded = timed("read, check and decode", decode)
+    if not decoded:
+        raise UserError("none of the photos can be decoded: give a source that holds some")
+    detected = timed("input and output of the detector", lambda: [detector(photo.image) for photo in decoded])
+    cut_faces = timed("cut, measure and encode the face", cut)
+    table = timed("columns of the faces table", lambda: faces_table(cut_faces))
+    data = timed("Parquet, written", lambda: to_parquet(table))
+    timed("Parquet, digest and read", lambda: (content_digest(data), content_digest(data), from_parquet(bytes(data))))
+    jpegs = [row.jpeg for row in cut_faces if row.jpeg]
+    batches = [jpegs[i : i + CARD_BATCH] for i in range(0, len(jpegs), CARD_BATCH)]
+    faces = timed("decode the stored face", lambda: [decode_faces(batch) for batch in batches])
+    timed("input and output of the embedder", lambda: [embedder(batch) for batch in faces])
+    return steps
+
+
+def _first(batches: Iterator[Any], count: int) -> Iterator[dict[str, Any]]:
+    """The first rows of some batches."""
+    for batch in batches:
+        if count > 0:
+            yield from batch.slice(0, count).to_pylist()
+        count -= len(batch)
