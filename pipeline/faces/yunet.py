@@ -46,8 +46,9 @@ def fill_blob(image: Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
     """Write the picture [h, w, 3] into the top left corner of `out` [1, 3, >= h, >= w], and zeros elsewhere."""
     height, width = image.shape[:2]
     out[:, :, height:], out[:, :, :, width:] = 0, 0
-    for channel, values in zip(out[0], cv2.split(image), strict=True):  # much faster than a transposition
-        channel[:height, :width] = values
+    channels = np.empty((3, height, width), np.uint8)
+    cv2.split(image, list(channels))  # much faster than a transposition, and than arrays of its own for each channel
+    out[0, :, :height, :width] = channels
     return out
 
 
