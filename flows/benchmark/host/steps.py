@@ -12,6 +12,7 @@ from flows.refine.tables import build_photos
 from pipeline.errors import UserError
 from pipeline.faces.align import align_main_face
 from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
+from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.rows.face_row import FaceRow, faces_table
 from pipeline.faces.rows.stored_faces import decode_faces
 from pipeline.sources.index import PhotoRow, Source, SourceLocation
@@ -36,38 +37,35 @@ def _photo_steps(rows: Sequence[PhotoRow], locations: Mapping[str, SourceLocatio
     detector, embedder = stand_ins(folder)
     steps: Steps = {}
 
-    def timed(name: str, work: Callable[[], Any]) -> Any:
+    def timed(name: str, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """What work makes of the items; while it is timed its results are dropped, as the pipeline drops them."""
         times = []
         for _ in range(TURNS):
             start = time.thread_time()
-            result = work()
+            for item in items:
+                work(item)
             times.append(time.thread_time() - start)
         steps[name] = 1e6 * min(times) / len(rows)
-        return result
+        return [work(item) for item in items]
 
-    def decode() -> list[DecodedPhoto]:
-        photos = (decode_photo(row, aligned=False, locations=locations) for row in rows)
-        return [photo for photo in photos if isinstance(photo, DecodedPhoto) and photo.image is not None]
+    def cut(photo: DecodedPhoto, faces: DetectedFaces) -> FaceRow:
+        face, whole, i = align_main_face(decode(photo.data, photo.shrink) if photo.image is None else photo.image, faces, photo.box, shrink=photo.shrink)
+        return row_of_face(photo, face, whole, i)
 
-    def cut() -> list[FaceRow]:
-        made = []
-        for photo, faces in zip(decoded, detected, strict=True):
-            face, whole, i = align_main_face(photo.image, faces, photo.box, shrink=photo.shrink)
-            made.append(row_of_face(photo, face, whole, i))
-        return made
-
-    decoded = timed("read, check and decode", decode)
+    read = timed("read, check and decode", lambda row: decode_photo(row, aligned=False, locations=locations), rows)
+    decoded = [photo for photo in read if isinstance(photo, DecodedPhoto) and photo.image is not None]
     if not decoded:
         raise UserError("none of the photos can be decoded: give a source that holds some")
-    detected = timed("input and output of the detector", lambda: [detector(photo.image) for photo in decoded])
-    cut_faces = timed("cut, measure and encode the face", cut)
-    table = timed("columns of the faces table", lambda: faces_table(cut_faces))
-    data = timed("Parquet, written", lambda: to_parquet(table))
-    timed("Parquet, digest and read", lambda: (content_digest(data), content_digest(data), from_parquet(bytes(data))))
+    detected = timed("input and output of the detector", lambda photo: detector(photo.image), decoded)
+    found = list(zip(decoded, detected, strict=True))
+    cut_faces = timed("cut, measure and encode the face", lambda item: cut(*item), found)
+    (table,) = timed("columns of the faces table", faces_table, [cut_faces])
+    (data,) = timed("Parquet, written", to_parquet, [table])
+    timed("Parquet, digest and read", lambda d: (content_digest(d), content_digest(d), from_parquet(bytes(d))), [data])
     jpegs = [row.jpeg for row in cut_faces if row.jpeg]
     batches = [jpegs[i : i + CARD_BATCH] for i in range(0, len(jpegs), CARD_BATCH)]
-    faces = timed("decode the stored face", lambda: [decode_faces(batch) for batch in batches])
-    timed("input and output of the embedder", lambda: [embedder(batch) for batch in faces])
+    faces = timed("decode the stored face", decode_faces, batches)
+    timed("input and output of the embedder", embedder, faces)
     return steps
 
 
