@@ -12,6 +12,7 @@ from flows.refine.tables import build_photos
 from pipeline.errors import UserError
 from pipeline.faces.align import align_main_face
 from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
+from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.rows.face_row import FaceRow, faces_table
 from pipeline.faces.rows.stored_faces import decode_faces
@@ -48,16 +49,16 @@ def _photo_steps(rows: Sequence[PhotoRow], locations: Mapping[str, SourceLocatio
         steps[name] = 1e6 * min(times) / len(rows)
         return [work(item) for item in items]
 
-    def cut(photo: DecodedPhoto, faces: DetectedFaces) -> FaceRow:
-        face, whole, i = align_main_face(decode(photo.data, photo.shrink) if photo.image is None else photo.image, faces, photo.box, shrink=photo.shrink)
+    def cut(photo: DecodedPhoto, image: Image, faces: DetectedFaces) -> FaceRow:
+        face, whole, i = align_main_face(image, faces, photo.box, shrink=photo.shrink)
         return row_of_face(photo, face, whole, i)
 
     read = timed("read, check and decode", lambda row: decode_photo(row, aligned=False, locations=locations), rows)
-    decoded = [photo for photo in read if isinstance(photo, DecodedPhoto) and photo.image is not None]
+    decoded = [(photo, photo.image) for photo in read if isinstance(photo, DecodedPhoto) and photo.image is not None]
     if not decoded:
         raise UserError("none of the photos can be decoded: give a source that holds some")
-    detected = timed("input and output of the detector", lambda photo: detector(photo.image), decoded)
-    found = list(zip(decoded, detected, strict=True))
+    detected = timed("input and output of the detector", lambda item: detector(item[1]), decoded)
+    found = [(photo, image, faces) for (photo, image), faces in zip(decoded, detected, strict=True)]
     cut_faces = timed("cut, measure and encode the face", lambda item: cut(*item), found)
     (table,) = timed("columns of the faces table", faces_table, [cut_faces])
     (data,) = timed("Parquet, written", to_parquet, [table])
