@@ -109,7 +109,7 @@ def align_main_face(
     if not len(faces.scores):
         raise NoFace("the detector finds none")
     height, width = image.shape[:2]
-    whole = DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
+    whole = faces if shrink == 1 else DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
     i = main_face(whole, width=width * shrink, height=height * shrink, box=box)
     return align_from_landmarks(image, faces.landmarks[i]), whole, i
 
@@ -129,6 +129,8 @@ def main_face(faces: DetectedFaces, *, width: int, height: int, box: Sequence[fl
     all are at most 1, else in pixels. Without a box the main face is the one with the largest area minus twice the
     squared distance from the photo's centre, which is InsightFace's rule.
     """
+    if len(faces.boxes) == 1:
+        return 0
     x1, y1, x2, y2 = faces.boxes.T
     if box is not None:
         box_px = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)

@@ -78,5 +78,7 @@ def _grid_points(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[
 
 def _without_overlaps(boxes: NDArray[np.float32], scores: NDArray[np.float32], max_overlap: float) -> NDArray[np.intp]:
     """The indices [k] of the boxes that non-maximum suppression keeps, best first."""
+    if len(boxes) == 1:
+        return np.zeros(1, np.intp)
     sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     return np.asarray(cv2.dnn.NMSBoxes(sizes.tolist(), scores.tolist(), 0.0, max_overlap), np.intp).ravel()
