@@ -28,7 +28,7 @@ class Case:
 
 
 # losses, with each kind of head and term, to be computed when the second of two ranks samples no class
-EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter")
+EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter", "curricularface")
 CASES = {
     **{name: Case(name, {}) for name in LOSSES},
     "sampled sparse": Case("arcface", {"sample_rate": 0.4}),
@@ -36,6 +36,8 @@ CASES = {
     "sampled dense": Case("cosface+centre", {"sample_rate": 0.4, "update": "dense"}),
     "sampled with terms": Case("norm_softmax+intra+inter+ohem", {"sample_rate": 0.4}),
     "magface by norm": Case("magface:lower_norm=0.5,upper_norm=4", {"sample_rate": 0.4}),
+    "adaface by norm": Case("adaface:h=50,rate=0.5", {"sample_rate": 0.4}),
+    "curricularface sampled": Case("curricularface:scale=8,rate=0.5", {"sample_rate": 0.4}),
     "filtered": Case("arcface", {"filter_cosine": 0.2}),
     "adamw": Case("softmax", {}, "adamw"),
     **{f"no class on a rank: {loss}": Case(loss, {"sample_rate": 0.01}, people=3) for loss in EMPTY},
