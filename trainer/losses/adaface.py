@@ -48,7 +48,8 @@ class AdaFace:
     def quality(self, x: Tensor, averages: Tensor) -> Tensor:
         """The quality q [n], from -1 to 1, of features x [n, d]."""
         mean, sd = averages
-        return (self.h * (_norms(x) - mean) / (sd + EPSILON)).clamp(-1, 1)
+        quality: Tensor = (self.h * (_norms(x) - mean) / (sd + EPSILON)).clamp(-1, 1)
+        return quality
 
     def batch_averages(self, x: Tensor, _w: Tensor, _column: Tensor) -> Tensor:
         """Mean and standard deviation [2] of the norms of features x [n, d]; the latter is nan for a single photo."""
