@@ -19,8 +19,9 @@ POWER = r"\d{1,2}(?:\.\d{1,6})?"  # of a polynomial schedule: 0 to less than 100
 LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+def _option(default: Any, help: str, *, is_later: bool = False) -> Any:
+    """A field; is_later: added after folders of trainings were first named by the digest of a run."""
+    return field(default=default, metadata={"help": help, "is_later": is_later})
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class Run:
     Raises UserError for a value out of range; the message names the field, its value and the allowed values.
     """
 
-    backbone: str = _option("iresnet50", "Network: iresnet18/34/50/100/200, mobilefacenet, sphere20, greyface, sample.")
+    backbone: str = _option(
+        "iresnet50",
+        "Network: iresnet18/34/50/100/200, iresnet18_se/50_se/100_se, mobilefacenet, mobilefacenet_large, vit_t/s, "
+        "sphere20, greyface, greyface_se, sample.",
+    )
     embedding: int = _option(512, "Length of the embedding.")
     input: str = _option("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
     loss: str = _option("arcface", "Head and further terms: norm_softmax+intra, or arcface:scale=32,m2=0.4+focal.")
@@ -65,6 +70,10 @@ class Run:
         "Share of the faces that are changed in light, sharpness, colour or compression. "
         "Half of the faces are mirrored at any value.",
     )
+    mask: float = _option(0.0, "Augmentation: share of the faces on which a face mask is drawn.", is_later=True)
+    occlusion: float = _option(
+        0.0, "Augmentation: share of the faces on which sunglasses or an object are drawn.", is_later=True
+    )
     recompute: bool = _option(False, "Gradient checkpointing: less memory, about a third more time.")
     compile: bool = _option(False, "Compile the backbone with torch.compile.")
     seed: int = _option(0, "Random seed of the initial weights, the order of the photos and their augmentation.")
@@ -83,10 +92,11 @@ class Run:
             _check(0 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"0 to {LARGEST}")
         for name in ("lr", "weight_decay", "clip"):
             _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more, and finite")
-        for name in ("dropout", "augment"):
+        for name in ("dropout", "augment", "mask", "occlusion"):
             _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and less than 1")
         for name in ("sample_rate", "filter_cosine"):
             _check(0 < getattr(self, name) <= 1, name, getattr(self, name), "more than 0, at most 1")
+        _check(self.mask + self.occlusion < 1, "mask and occlusion", (self.mask, self.occlusion), "a sum less than 1")
         _check(self.batch % self.accumulate == 0, "accumulate", self.accumulate, f"a divisor of batch ({self.batch})")
 
     @property
@@ -115,6 +125,12 @@ def override(run: Run, texts: Mapping[str, str]) -> Run:
 def run_from_dict(values: Mapping[str, Any]) -> Run:
     """The run with these field values: the inverse of `dataclasses.asdict`, in which form a checkpoint stores it."""
     return Run(**values)
+
+
+def digest_text(run: Run) -> str:
+    """The fields as a text whose digest names the folder of a training; later fields only where they are used."""
+    later = {f.name for f in fields(Run) if f.metadata["is_later"] and getattr(run, f.name) == f.default}
+    return str({name: value for name, value in asdict(run).items() if name not in later})
 
 
 def differing_fields(a: Run, b: Run) -> list[str]:

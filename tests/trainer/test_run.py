@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import UserError
 from trainer.loop.schedule import learning_rate
 from trainer.recipes import RECIPES, recipe
-from trainer.run import Run, differing_fields, override, run_from_dict
+from trainer.run import Run, differing_fields, digest_text, override, run_from_dict
 
 
 def test_fields_are_replaced_by_typed_values() -> None:
@@ -20,6 +20,15 @@ def test_fields_are_replaced_by_typed_values() -> None:
 def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
     for make in RECIPES.values():
         assert run_from_dict(asdict(make())) == make()
+
+
+def test_the_folder_of_a_training_is_named_without_later_fields_that_are_not_used() -> None:
+    """So trainings of earlier versions are found again."""
+    later = {"mask", "occlusion"}
+    earlier = str({name: value for name, value in asdict(Run()).items() if name not in later})
+    assert digest_text(Run()) == earlier
+    texts = {digest_text(Run(**{name: 0.1})) for name in later} | {earlier, digest_text(Run(seed=1))}
+    assert len(texts) == 4
 
 
 def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
@@ -47,6 +56,7 @@ def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
         ({"sample_rate": "0"}, "sample_rate 0.0: expected more than 0"),
         ({"accumulate": "5"}, "accumulate 5: expected a divisor of batch"),
         ({"dropout": "1"}, "dropout 1.0: expected"),
+        ({"mask": "0.6", "occlusion": "0.5"}, r"mask and occlusion .*: expected a sum less than 1"),
         ({"momentum": "1"}, "a run has no field momentum"),
     ],
 )

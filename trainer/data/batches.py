@@ -19,6 +19,7 @@ from trainer.data.augment import augment
 from trainer.data.chunk import Chunk, IntArray
 from trainer.data.data_set import Faces
 from trainer.data.decode import decode_face
+from trainer.data.occlusion import NUMBERS, cover
 from trainer.data.windows import Grouping, shuffled_windows
 from trainer.losses.names import parse_loss
 from trainer.losses.triplet import Triplet
@@ -102,17 +103,34 @@ class BatchStream:
         random = np.random.default_rng([self.run.seed, number, 1]).random((self.run.batch, 4))
         random = random[self.rank * len(photos) : (self.rank + 1) * len(photos)]
         rows = [(photo.chunk.result(), photo.row) for photo in photos]
-        faces = [self._decode_face(c.jpeg[row], c.key[row], r) for (c, row), r in zip(rows, random, strict=True)]
+        covers = self._covers(number)
+        faces = [
+            self._decode_face(c.jpeg[row], c.key[row], r, drawn)
+            for (c, row), r, drawn in zip(rows, random, covers, strict=True)
+        ]
         label = np.array([c.label[row] for c, row in rows], np.int64)
         return Batch(np.ascontiguousarray(np.stack(faces).transpose(0, 3, 1, 2)), label)
 
-    def _decode_face(self, jpeg: bytes | None, key: str, random: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """One face; random [4] decides whether it is mirrored, whether augmented, by which change and how strongly."""
+    def _covers(self, number: int) -> NDArray[np.float64]:
+        """The random numbers [photos of this rank, 8] by which this batch's faces are covered."""
+        photos = self.run.batch // self.ranks
+        random = np.random.default_rng([self.run.seed, number, 2]).random((self.run.batch, NUMBERS))
+        return random[self.rank * photos : (self.rank + 1) * photos]
+
+    def _decode_face(
+        self, jpeg: bytes | None, key: str, random: NDArray[np.float64], covers: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """One face; random [4] decides whether it is mirrored, whether augmented, by which change and how strongly.
+
+        covers [8]: what is drawn on it (see occlusion.py).
+        """
         face = decode_face(jpeg, size=self.run.size, channels=self.run.channels)
         if face is None:
             raise UserError(
                 f"{key} in {self.data.path} is not a picture that can be decoded: refine or export it again"
             )
+        # a mask is part of the scene, so light, blur and compression change it, too
+        face = cover(face, covers, mask=self.run.mask, occlusion=self.run.occlusion)
         if random[1] < self.run.augment:
             face = augment(face, random[2], random[3])
         return face[:, ::-1] if random[0] < 0.5 else face
