@@ -24,7 +24,7 @@ from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
 from trainer.loop.finite_state import check_finite_state, finite_number
-from trainer.loop.learner import DEFAULT_START, choose_device, make_learner
+from trainer.loop.learner import DEFAULT_START, NO_TEACHING, choose_device, make_learner
 from trainer.loop.progress import Progress, Training, resume, save
 from trainer.loop.schedule import learning_rate
 from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
@@ -32,6 +32,7 @@ from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
 from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.pretrained.start import Start
+from trainer.pretrained.teacher import Teaching
 from trainer.run import Run
 from trainer.whole_file import LAST
 
@@ -67,12 +68,14 @@ def train(
     log_every: int = 50,
     checkpoint_every: int = 1000,
     start: Start = DEFAULT_START,
+    teaching: Teaching = NO_TEACHING,
 ) -> TrainingResult:
     """Train a run on a refined data set (see open_faces) and return the result.
 
-    out: a new folder, or the folder of an earlier call with the same run, data and start: a finished training there is
-    not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes on when
-    the run has more updates; a stopped one continues. start: the first weights.
+    out: a new folder, or the folder of an earlier call with the same run, data, start and teaching: a finished training
+    there is not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes
+    on when the run has more updates; a stopped one continues. start: the first weights. teaching: the network from
+    which it learns, if any.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
     choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
     update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
@@ -86,7 +89,8 @@ def train(
     join_ranks()
     faces = open_faces(data)
     _warn_about_single_photos(faces)
-    training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device), start))
+    learner = make_learner(run, count_classes(faces), choose_device(device), start, teaching)
+    training = Training(run, faces, out, learner)
     progress = resume(training)
     if progress.updates >= run.steps:
         return _finished(training, Path(data), test_sets)

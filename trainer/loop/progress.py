@@ -58,7 +58,7 @@ def resume(training: Training) -> Progress:
     updates = saved.seen // saved.run.batch
     is_longer = updates == saved.run.steps < run.steps  # a finished training goes on to more updates
     changed = differing_fields(replace(saved.run, steps=run.steps) if is_longer else saved.run, run)
-    changed += [f"another start: {name}" for name in _differing(saved.start, learner.start.settings)]
+    changed += [f"another start or teacher: {name}" for name in _differing(saved.start, learner.settings)]
     if changed:
         raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
     if saved.data != faces.digest:
@@ -97,7 +97,7 @@ def save(training: Training, progress: Progress) -> Progress:
         optimizer=backbone_optimizer.state_dict(),
         objective=objective,
         scaler=learner.scaler.state_dict(),
-        start=learner.start.settings,
+        start=learner.settings,
         names=identity_names(faces),
     )
     if figure > progress.best:

@@ -17,6 +17,7 @@ from trainer.distributed.ranks import gather, rank, sum_as_loss, world_size
 from trainer.losses.adaface import AdaFace
 from trainer.losses.averages import Averages
 from trainer.losses.cross_entropy import cross_entropy
+from trainer.losses.distillation import Distillation
 from trainer.losses.heads import (
     CombinedMargin,
     Head,
@@ -105,6 +106,7 @@ class Objective(nn.Module):
         self.parts, self.fc, self.centres, self.filter_cosine = parts, fc, centres, filter_cosine
         head = parts.head
         self.averages = Averages(head.first_averages, head.rate) if isinstance(head, MovingHead) else None
+        self.distillation: Distillation | None = None  # set where the training has a teacher
         self.step = 0
 
     def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
@@ -113,14 +115,18 @@ class Objective(nn.Module):
         if self.fc:
             self.fc.begin_update(label, step, optimizer)
 
-    def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks."""
+    def forward(self, x: Tensor, label: Tensor, taught: Tensor | None = None) -> Tensor:
+        """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks.
+
+        taught [n, teacher_dim]: the features that a teacher gives the same faces, for the distillation.
+        """
         with torch.autocast(x.device.type, enabled=False):
-            x = gather(x if x.dtype == torch.float64 else x.float())
-            label = gather(label)
+            x = x if x.dtype == torch.float64 else x.float()
+            distance = self.distillation(x, taught) if self.distillation and taught is not None else 0
+            x, label = gather(x), gather(label)
             head = self.parts.head
             loss = sum_as_loss(head(x, label)) if isinstance(head, Triplet) else self._softmax(head, x, label)
-            return loss + sum_as_loss(self.centres(x, label)) if self.centres else loss
+            return distance + (loss + sum_as_loss(self.centres(x, label)) if self.centres else loss)
 
     def end_update(self, optimizer: torch.optim.Optimizer) -> None:
         """End an update: copy sampled rows back to the classifier, and move the class centres."""
@@ -136,7 +142,8 @@ class Objective(nn.Module):
         """
         state = self.fc.whole_state(optimizer) if self.fc else {}
         state |= self.centres.whole_state() if self.centres else {}
-        return state | (self.averages.whole_state() if self.averages else {})
+        state |= self.averages.whole_state() if self.averages else {}
+        return state | (self.distillation.whole_state(optimizer) if self.distillation else {})
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
         """Load this rank's part of a whole_state(), which any number of ranks may have written.
@@ -149,6 +156,8 @@ class Objective(nn.Module):
             self.centres.load_whole_state(state)
         if self.averages:
             self.averages.load_whole_state(state)
+        if self.distillation:
+            self.distillation.load_whole_state(state, optimizer)
 
     def _softmax(self, head: Head, x: Tensor, label: Tensor) -> Tensor:
         fc = cast("PartialFC", self.fc)  # every loss but the triplet losses has a classifier

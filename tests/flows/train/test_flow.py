@@ -46,6 +46,10 @@ def test_every_loss_trains_the_sample_recipe_by_its_name(
         (("--loss", "arcfase"), "arcfase"),
         (("--loss", "arcface:m9=1"), "m9"),
         (("--device", "cuda:77"), "no device cuda:77 here"),
+        (("--distill", "cosine"), "distillation 'cosine' needs a network to learn from: give --teacher FILE"),
+        (("--teacher", "nothing.pt"), "there is no nothing.pt: give a file of weights"),
+        (("--teacher", "nothing.onnx"), "nothing.onnx is not an ONNX model"),
+        (("--set", "mask=0.6", "--set", "occlusion=0.5"), "mask and occlusion (0.6, 0.5): expected a sum less than 1"),
         (("--batch", "4", "--set", "accumulate=3"), "accumulate 3: expected a divisor of batch (4)"),
     ],
 )

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.builders.drawn_features import CLASSES, DIM, PIXELS, batch
 from tests.builders.processes.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
+from trainer.losses.distillation import Distillation, DistillationLoss
 from trainer.losses.objective import LOSSES, make_objective
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,7 @@ class Case:
     settings: dict[str, Any]
     optimizer: str = "sgd"
     people: int = CLASSES  # how many of the classes have photos
+    distillation: str = ""  # from a teacher whose features are three of a face's pixels
 
 
 # losses, with each kind of head and term, to be computed when the second of two ranks samples no class
@@ -38,6 +40,8 @@ CASES = {
     "magface by norm": Case("magface:lower_norm=0.5,upper_norm=4", {"sample_rate": 0.4}),
     "adaface by norm": Case("adaface:h=50,rate=0.5", {"sample_rate": 0.4}),
     "curricularface sampled": Case("curricularface:scale=8,rate=0.5", {"sample_rate": 0.4}),
+    "cosine to a teacher": Case("arcface", {}, "adamw", distillation="cosine"),
+    "feature of a teacher": Case("triplet", {}, distillation="feature"),
     "filtered": Case("arcface", {"filter_cosine": 0.2}),
     "adamw": Case("softmax", {}, "adamw"),
     **{f"no class on a rank: {loss}": Case(loss, {"sample_rate": 0.01}, people=3) for loss in EMPTY},
@@ -56,6 +60,9 @@ class Training:
             self.net = DistributedDataParallel(self.net)
         self.people = case.people
         self.objective = make_objective(case.loss, classes=CLASSES, dim=DIM, seed=5, **case.settings).double()
+        if case.distillation:
+            term = DistillationLoss(case.distillation)
+            self.objective.distillation = Distillation(term, dim=DIM, teacher_dim=3, seed=5).double()
         self.optimizers = [self._optimizer(case, m) for m in (self.net, self.objective) if list(m.parameters())]
 
     @staticmethod
@@ -72,7 +79,7 @@ class Training:
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             for x, label in micro:
-                loss = self.objective(self.net(x), label)
+                loss = self.objective(self.net(x), label, x[:, :3])
                 (loss / 2).backward()
                 losses.append(loss.item())
             for optimizer in self.optimizers:
