@@ -28,10 +28,15 @@ WHOLE = replace(SMALL, augment=0.5, sample_rate=0.1, optimizer="sgd", lr=0.02)
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training of WHOLE that nothing disturbed; its data lies beside it."""
+    """The folder of a training of WHOLE that nothing disturbed; its data lies beside it.
+
+    It starts from a file, beside it too, with a classifier of half of the identities; the other half starts at random.
+    """
     folder = tmp_path_factory.mktemp("whole")
     data = exported_faces.parquet(folder / "data", 8, 8)
-    trainings.run_ranks(WHOLE, data, folder / "training", count=1, checkpoint_every=7)
+    trainings.weight_file(WHOLE, folder / "init.pt", ("p1", "p3", "p5", "p7"))
+    options = {"count": 1, "checkpoint_every": 7, "init": str(folder / "init.pt")}
+    trainings.run_ranks(WHOLE, data, folder / "training", **options)
     return folder / "training"
 
 
@@ -121,9 +126,10 @@ def test_a_finished_training_without_result_and_log_is_measured_again(tmp_path: 
 @pytest.mark.slow
 def test_a_killed_training_that_continues_ends_with_the_same_weights(whole: Path, tmp_path: Path) -> None:
     data, broken = whole.parent / "data", tmp_path / "broken"
-    trainings.kill_ranks(WHOLE, data, broken, count=1, checkpoint_every=7, step=9)
+    options = {"count": 1, "checkpoint_every": 7, "init": str(whole.parent / "init.pt")}
+    trainings.kill_ranks(WHOLE, data, broken, step=9, **options)
     assert checkpoint.load(broken / "last.pt").seen == 7 * WHOLE.batch
-    trainings.run_ranks(WHOLE, data, broken, count=1, checkpoint_every=7)
+    trainings.run_ranks(WHOLE, data, broken, **options)
     assert same(weights(whole), weights(broken))
     assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
 
@@ -163,12 +169,13 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_continues(data: Path,
 def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(whole: Path, tmp_path: Path) -> None:
     data, run, losses_of_one = whole.parent / "data", WHOLE, trainings.losses(whole)
     assert len(losses_of_one) == 20
-    trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=15, step=18)
+    options = {"checkpoint_every": 15, "init": str(whole.parent / "init.pt")}
+    trainings.kill_ranks(run, data, tmp_path / "killed", count=2, step=18, **options)
     losses_of_two = trainings.losses(tmp_path / "killed")
     assert len(losses_of_two) >= 17
     assert losses_of_two == pytest.approx(losses_of_one[: len(losses_of_two)], abs=1e-5)
     assert checkpoint.load(tmp_path / "killed/last.pt").seen == 15 * 8
-    trainings.run_ranks(run, data, tmp_path / "killed", count=1, checkpoint_every=15)
+    trainings.run_ranks(run, data, tmp_path / "killed", count=1, **options)
     assert trainings.losses(tmp_path / "killed")[-5:] == pytest.approx(losses_of_one[-5:], abs=1e-5)
 
 
