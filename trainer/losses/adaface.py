@@ -26,11 +26,10 @@ class AdaFace:
     """scale (cos(t - margin q) - margin - margin q) for the own class, scale cos t for others (section 3.3).
 
     q = h (a - mean) / sd, clamped to -1..1, is the quality of a photo with a feature of norm a. Mean and standard
-    deviation of the norms are moving averages over the batches, in which a batch has the weight `rate`. No gradient
-    reaches the norms. For q = -1 this is ArcFace's margin, for q = 0 CosFace's. Where the angle t - margin q is
-    below 0 or above pi it is continued as in own_margin; the published code clamps it at both ends.
-    Margin, h and rate as in section 4 and the published code. On several ranks the averages are over the photos of all
-    of them.
+    deviation of the norms are moving averages over the (micro-)batches of all ranks, in which each has the weight
+    `rate`. No gradient reaches the norms. For q = -1 this is ArcFace's margin, for q = 0 CosFace's. An angle t - margin
+    q below 0 counts as 0; above pi the cosine is continued as in margins.combined_margin, where the published code
+    clamps the angle. Margin, h and rate as in section 4 and the published code.
     """
 
     scale: float = 64.0

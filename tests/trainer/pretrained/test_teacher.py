@@ -43,12 +43,12 @@ def test_every_kind_of_file_gives_its_networks_features(trained: TrainingResult,
     torch.testing.assert_close(teacher.features(small), other(small).detach(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["cosine", "feature"])
+@pytest.mark.slow
 def test_a_student_comes_nearer_to_its_teacher_and_continues_after_a_stop(
-    trained: TrainingResult, data: Path, tmp_path: Path, loss: str
+    trained: TrainingResult, data: Path, tmp_path: Path
 ) -> None:
     """Its features are shorter than the teacher's, so the checkpoint holds the matrix between them."""
-    teaching = Teaching(str(trained.onnx), loss)
+    teaching = Teaching(str(trained.onnx), "feature")
     faces = sample_faces(RUN, open_faces(data))
     taught = load_teacher(str(trained.onnx), RUN, CPU).features(faces)
     train(replace(STUDENT, steps=2), data, tmp_path / "out", device="cpu", teaching=teaching)
