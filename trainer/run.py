@@ -127,7 +127,7 @@ def run_from_dict(values: Mapping[str, Any]) -> Run:
     return Run(**values)
 
 
-def digest_text(run: Run) -> str:
+def folder_text(run: Run) -> str:
     """The fields as a text whose digest names the folder of a training; later fields only where they are used."""
     later = {f.name for f in fields(Run) if f.metadata["is_later"] and getattr(run, f.name) == f.default}
     return str({name: value for name, value in asdict(run).items() if name not in later})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.schema import digest
-from trainer.run import Run, digest_text
+from trainer.run import Run, folder_text
 
 if TYPE_CHECKING:
     from trainer.pretrained.start import Start
@@ -39,4 +39,4 @@ def start_of(init: str, *, freeze: bool = False, layer_lr: float = 1.0, new_clas
 
 def training_digest(data: Path, run: Run, start: "Start") -> str:
     """The name of the folder of a training in a root: a digest of its data, its run, and a start from weights."""
-    return digest(data.stem, digest_text(run), *([str(start.settings)] if start.settings else []))
+    return digest(data.stem, folder_text(run), *([str(start.settings)] if start.settings else []))

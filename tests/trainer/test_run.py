@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import UserError
 from trainer.loop.schedule import learning_rate
 from trainer.recipes import RECIPES, recipe
-from trainer.run import Run, differing_fields, digest_text, override, run_from_dict
+from trainer.run import Run, differing_fields, folder_text, override, run_from_dict
 
 
 def test_fields_are_replaced_by_typed_values() -> None:
@@ -26,8 +26,8 @@ def test_the_folder_of_a_training_is_named_without_later_fields_that_are_not_use
     """So trainings of earlier versions are found again."""
     later = {"mask", "occlusion"}
     earlier = str({name: value for name, value in asdict(Run()).items() if name not in later})
-    assert digest_text(Run()) == earlier
-    texts = {digest_text(Run(**{name: 0.1})) for name in later} | {earlier, digest_text(Run(seed=1))}
+    assert folder_text(Run()) == earlier
+    texts = {folder_text(Run(**{name: 0.1})) for name in later} | {earlier, folder_text(Run(seed=1))}
     assert len(texts) == 4
 
 

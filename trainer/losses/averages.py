@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.distributed.ranks import rank
+from trainer.distributed.replicated import load_replicated
 
 KEY = "averages"  # in the state of a checkpoint
 
@@ -35,7 +36,11 @@ class Averages(nn.Module):
         return {KEY: self.values.detach().cpu().clone()} if rank() == 0 else {}
 
     def load_whole_state(self, state: Mapping[str, Tensor]) -> None:
-        """Load the averages of a checkpoint. Raises UserError where it has none, or another number of them."""
-        if KEY not in state or state[KEY].shape != self.values.shape:
+        """Load the averages of a checkpoint, the state that rank 0 has; all ranks call this.
+
+        Raises UserError where it has none, or another number of them.
+        """
+        values = load_replicated(state, KEY, self.values)
+        if values is None:
             raise UserError(f"the checkpoint has not the {len(self.values)} averages of this loss: give its own loss")
-        self.values = state[KEY].to(self.values)
+        self.values = values

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.distributed.ranks import gather, rank, world_size
+from trainer.distributed.replicated import load_replicated
 from trainer.losses.l2_normalize import l2_normalize
 
 KINDS = ("cosine", "feature")
 LARGEST = 1e6  # of the weight
+MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq")  # that SGD and AdamW keep of a weight, beside a count of steps
 WEIGHT = "teacher_map"  # in the state of a checkpoint; with .NAME the tensors of its optimizer
 
 
@@ -84,15 +86,21 @@ class Distillation(nn.Module):
         return {name: v.detach().cpu().clone() for name, v in ({WEIGHT: self.matrix} | state).items()}
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-        """Load the matrix of a checkpoint. Raises UserError where it has none, or one of another shape."""
+        """Load the matrix of a checkpoint, the state that rank 0 has; all ranks call this.
+
+        Raises UserError where it has none, or one of another shape.
+        """
         if self.matrix is None:
             return
-        if WEIGHT not in state or state[WEIGHT].shape != self.matrix.shape:
+        matrix = load_replicated(state, WEIGHT, self.matrix.detach())
+        if matrix is None:
             raise UserError("the checkpoint has no matrix to this teacher's features: give the teacher that it had")
+        group = next(g for g in optimizer.param_groups if any(p is self.matrix for p in g["params"]))
+        is_counted_on_device = group.get("fused") or group.get("capturable")
+        count = torch.zeros((), dtype=torch.get_default_dtype(), device=matrix.device)
+        loaded = {name: load_replicated(state, f"{WEIGHT}.{name}", matrix) for name in MOMENTS}
+        step = load_replicated(state, f"{WEIGHT}.step", count)
+        loaded["step"] = step if step is None or is_counted_on_device else step.cpu()
+        optimizer.state[self.matrix] = {name: value for name, value in loaded.items() if value is not None}
         with torch.no_grad():
-            self.matrix.copy_(state[WEIGHT])
-        of_matrix = {n.removeprefix(f"{WEIGHT}."): v for n, v in state.items() if n.startswith(f"{WEIGHT}.")}
-        # a count of steps stays on the CPU, where the optimizers of a training keep it
-        optimizer.state[self.matrix] = {
-            name: v.clone() if v.ndim == 0 else v.to(self.matrix, copy=True) for name, v in of_matrix.items()
-        }
+            self.matrix.copy_(matrix)

@@ -129,8 +129,12 @@ def second_half(case: Case, before: Result) -> Result:
     return training.train(range(2, 4)), training.weights(), training.state(), momenta(training)
 
 
-def both_halves(alone: dict[str, Result]) -> dict[str, list[Result]]:
-    """Run on two ranks: the first half, and the second half that continues one rank's first half."""
+def both_halves(file: str) -> dict[str, list[Result]]:
+    """Run on two ranks: the first half, and the second half that continues one rank's first half, which the file has.
+
+    As arguments of a process so many tensors would need more file descriptors than one may be sent.
+    """
+    alone: dict[str, Result] = torch.load(file)
     return {
         name: [first_half(case)] + [second_half(case, alone[name])] * (name in RESUMED) for name, case in CASES.items()
     }
@@ -153,7 +157,9 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Halves, list[Halve
     """All cases on one rank, and on each of two."""
     first = {name: first_half(case) for name, case in CASES.items()}
     alone = {name: [first[name], second_half(case, first[name])] for name, case in CASES.items()}
-    return alone, on_two_ranks(both_halves, tmp_path_factory.mktemp("ranks"), first)
+    folder = tmp_path_factory.mktemp("ranks")
+    torch.save(first, folder / "alone.pt")
+    return alone, on_two_ranks(both_halves, folder, str(folder / "alone.pt"))
 
 
 @pytest.mark.parametrize(("name", "half"), [(n, 0) for n in CASES] + [(n, 1) for n in RESUMED], ids=str)
