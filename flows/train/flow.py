@@ -1,5 +1,6 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -15,6 +16,7 @@ from flows.cli.options import (
     Device,
     LearningRate,
     Loss,
+    Norm,
     Recipe,
     Seed,
     Settings,
@@ -113,6 +115,7 @@ def train_recipe(
     steps: Steps = None,
     batch: Batch = None,
     lr: LearningRate = None,
+    norm: Norm = "",
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> TrainedModel | FieldsTable:
@@ -121,6 +124,7 @@ def train_recipe(
     Test sets are measured at each checkpoint. On several GPUs:
     torchrun --nproc-per-node 8 --no-python refinery train ...
     """
+    settings = [*settings, *([f"norm={norm}"] if norm else [])]
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:
         return FieldsTable(recipe, run)
@@ -130,13 +134,11 @@ def train_recipe(
     from trainer.train import train
 
     start = start_of(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
-    detector_file = find_model(detector, "detector") if detector else ""
-    prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]
     result = train(
         run,
         data,
         out,
-        test_sets={Path(path).stem: folder for path, folder in zip(test_set, prepared, strict=True)},
+        test_sets=_prepared_pairs(out, test_set, detector),
         device=device,
         threads=threads,
         log_every=log_every,
@@ -145,3 +147,10 @@ def train_recipe(
         teaching=Teaching(teacher, distill),
     )
     return TrainedModel.of(result)
+
+
+def _prepared_pairs(out: Path, test_set: Sequence[str], detector: str) -> dict[str, Path]:
+    """The folder of each test set's pairs below the training's, by the name of the test set."""
+    detector_file = find_model(detector, "detector") if detector else ""
+    pairs = {path: prepare_pairs(str(out / "tests"), path, detector=detector_file) for path in test_set}
+    return {Path(path).stem: prepared.folder for path, prepared in pairs.items()}

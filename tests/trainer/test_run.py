@@ -22,13 +22,12 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
         assert run_from_dict(asdict(make())) == make()
 
 
-def test_the_folder_of_a_training_is_named_without_later_fields_that_are_not_used() -> None:
-    """So trainings of earlier versions are found again."""
-    later = {"mask", "occlusion"}
-    earlier = str({name: value for name, value in asdict(Run()).items() if name not in later})
-    assert folder_text(Run()) == earlier
-    texts = {folder_text(Run(**{name: 0.1})) for name in later} | {earlier, folder_text(Run(seed=1))}
-    assert len(texts) == 4
+def test_a_run_of_before_norms_had_a_choice_keeps_its_meaning_and_its_folder() -> None:
+    earlier = {name: value for name, value in asdict(Run()).items() if name not in ("norm", "mask", "occlusion")}
+    assert run_from_dict(earlier) == replace(Run(), norm="sync")
+    assert folder_text(Run()) == str(earlier)
+    assert {folder_text(Run(mask=0.1)), folder_text(Run(occlusion=0.1))}.isdisjoint({str(earlier)})
+    assert "'norm': 'sync'" in folder_text(replace(Run(), norm="sync"))
 
 
 def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
@@ -49,6 +48,7 @@ def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
         ({"filter_cosine": "-3"}, "filter_cosine -3.0: expected more than 0, at most 1"),
         ({"compile": "maybe"}, "compile 'maybe': expected true or false"),
         ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adamw"),
+        ({"norm": "both"}, "norm 'both': expected one of local, sync"),
         ({"schedule": "steps"}, "schedule 'steps': expected constant"),
         ({"schedule": "polynomial:-1"}, "schedule 'polynomial:-1': expected"),
         ({"schedule": "polynomial:inf"}, "schedule 'polynomial:inf': expected"),

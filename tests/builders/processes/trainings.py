@@ -76,13 +76,13 @@ def kill_ranks(
     assert status == -signal.SIGKILL, output
 
 
-def weight_file(run: Run, file: Path, names: tuple[str, ...]) -> Path:
-    """A checkpoint with random weights, and a classifier of the identities with these names."""
+def weight_file(run: Run, file: Path, *, classes: int, data: str) -> Path:
+    """A checkpoint with random weights of a network and a classifier; data: the digest of the data of its classes."""
     torch.manual_seed(9)
     backbone = checkpoint.build_backbone(run).state_dict()
-    objective = {"weight": torch.randn(len(names), run.embedding) / 100}
-    plain = {"data": "", "classes": len(names), "seen": 0, "best": -1.0, "optimizer": {}, "scaler": {}}
-    checkpoint.save(file, Checkpoint(run=run, backbone=backbone, objective=objective, names=names, **plain))
+    objective = {"weight": torch.randn(classes, run.embedding) / 100}
+    plain = {"data": data, "classes": classes, "seen": 0, "best": -1.0, "optimizer": {}, "scaler": {}}
+    checkpoint.save(file, Checkpoint(run=run, backbone=backbone, objective=objective, **plain))
     return file
 
 
