@@ -7,13 +7,14 @@ torch, Prefect or OpenCV; the list of commands is shown without importing any of
 import importlib
 import textwrap
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from flows.cli.devices_line import DETECTION, announce
+from flows.cli.devices_line import DETECTION, announced
 from flows.cli.options import Device
 from flows.cli.result import StatusResult, print_result
 from flows.prefect_runtime.flow_run import prefect_is_off, server_url
@@ -81,19 +82,21 @@ class ResultCommand(TyperCommand):
         """Run the function with the options that were typed, print what it returns, and return the exit status."""
         as_json = ctx.params.pop("json")
         device = ctx.params.get("device", "") if self.own_device else ctx.params.pop("device")
-        with device_choice(device if is_device(device) or not self.own_device else ""):  # torch has further devices
-            self._announce_devices(ctx.params)
+        if self.own_device and not is_device(device):
+            device = ""  # torch has further devices
+        with device_choice(device), self._devices_announced(ctx.params):
             result = super().invoke(ctx)
         print_result(result, as_json=as_json)
         return result.exit_status() if isinstance(result, StatusResult) else 0
 
-    def _announce_devices(self, options: Mapping[str, Any]) -> None:
+    def _devices_announced(self, options: Mapping[str, Any]) -> AbstractContextManager[None]:
         uses = [use for use in self.uses if use != DETECTION or not options.get("aligned")]
-        if uses and not options.get("fields"):  # of `train`, which lists them and ends
-            from flows.refine.models import is_checkpoint  # loads onnxruntime, as the command does
+        if not uses or options.get("fields"):  # `train --fields` lists them and ends
+            return nullcontext()
+        from flows.refine.models import is_checkpoint  # loads onnxruntime, as the command does
 
-            checkpoints = any(is_checkpoint(str(options.get(name) or "")) for name in ("embedder", "model"))
-            announce(uses, checkpoints=checkpoints, train_on=str(options.get("device") or ""))
+        checkpoints = any(is_checkpoint(str(options.get(name) or "")) for name in ("embedder", "model"))
+        return announced(uses, checkpoints=checkpoints, train_on=str(options.get("device") or ""))
 
 
 class RecordedCommand(ResultCommand):

@@ -1,7 +1,8 @@
 """The first line of a run: which device detects, embeds, searches and trains; with a warning of a card left unused."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.faces.accelerator import devices
@@ -17,12 +18,46 @@ FAISS = f"faiss is the build for processors: {devices.INSTALL}"
 TORCH = f"torch has no CUDA, or none for this driver: {devices.INSTALL}"
 
 
-def announce(uses: Sequence[str], *, checkpoints: bool = False, train_on: str = "") -> None:
-    """Log where each use of models runs, in one line, and in one warning why a card is not used.
+@contextmanager
+def announced(uses: Sequence[str], *, checkpoints: bool = False, train_on: str = "") -> Iterator[None]:
+    """In the block the first line of the log says where models run, and a warning why a card is not used.
 
-    checkpoints: the embedder is a checkpoint, which torch runs. train_on: the device asked for to train. Raises
-    UserError where a device was asked for on which models cannot run.
+    So the mistakes of a user, which are found before anything is logged, stay the only lines. checkpoints: the embedder
+    is a checkpoint, which torch runs. train_on: the device asked for to train. Raises UserError where a device was
+    asked for on which models cannot run.
     """
+    first = _FirstLine(*_lines(uses, checkpoints=checkpoints, train_on=train_on))
+    log.addFilter(first)
+    try:
+        yield
+        first.write()
+    finally:
+        log.removeFilter(first)
+
+
+class _FirstLine(logging.Filter):
+    """Writes a line, and perhaps a warning, before the first record of the log."""
+
+    def __init__(self, line: str, warning: str) -> None:
+        super().__init__()
+        self.line, self.warning, self.written = line, warning, False
+
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  all records pass
+        """Whether a record is logged: always."""
+        self.write()
+        return True
+
+    def write(self) -> None:
+        """Write the line, unless it was written."""
+        if not self.written:
+            self.written = True
+            log.info("%s", self.line)
+            if self.warning:
+                log.warning("%s", self.warning)
+
+
+def _lines(uses: Sequence[str], *, checkpoints: bool, train_on: str) -> tuple[str, str]:
+    """Where each use of models runs, and why a card is not used; "": it is used, or none is there or wanted."""
     places: dict[str, Device] = {}
     problems: dict[str, list[str]] = {}
     for use in uses:
@@ -30,10 +65,9 @@ def announce(uses: Sequence[str], *, checkpoints: bool = False, train_on: str = 
         if problem and devices.DRIVER.exists() and (train_on if use == TRAINING else chosen_name()) != "cpu":
             problems.setdefault(problem, []).append(use)
     where = [(_named(device), [u for u in uses if places[u] == device]) for device in dict.fromkeys(places.values())]
-    log.info("%s", "; ".join(f"{_listed(names)} on {device}" for device, names in where))
-    if problems:
-        reasons = "; ".join(f"{_listed(names)}: {problem}" for problem, names in problems.items())
-        log.warning("there is an NVIDIA card, and not all of this run uses it. %s", reasons)
+    line = "; ".join(f"{_listed(names)} on {device}" for device, names in where)
+    reasons = "; ".join(f"{_listed(names)}: {problem}" for problem, names in problems.items())
+    return line, f"there is an NVIDIA card, and not all of this run uses it. {reasons}" if problems else ""
 
 
 def _place(use: str, *, checkpoints: bool, train_on: str) -> tuple[Device, str]:
@@ -64,11 +98,15 @@ def _default_torch_device() -> tuple[Device, str]:
 
 
 def _named(device: Device) -> str:
+    """The device and the model of its card, as the driver gives it."""
     if not device.on_card:
         return "the processor"
     cards = sorted(CARDS.glob("*/information"))
     models = [line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines()[:1]]
-    return f"{device} ({models[device.card]})" if device.card < len(models) else str(device)
+    notes = models[device.card : device.card + 1]
+    if device.kind == "tensorrt":
+        notes.append("engines that are not in the cache take minutes to build")
+    return f"{device} ({'; '.join(notes)})" if notes else str(device)
 
 
 def _listed(names: Sequence[str]) -> str:

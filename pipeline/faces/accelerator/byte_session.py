@@ -47,6 +47,7 @@ class ByteSession:
         padding = (self.most if self.fixed else padded_length(n, self.most)) - n
         if padding:
             pictures = np.concatenate([pictures, np.zeros((padding, *pictures.shape[1:]), np.uint8)])
+        pictures = np.ascontiguousarray(pictures)  # on a processor the binding reads this very memory
         binding = self._bind(pictures)
         self.session.run_with_iobinding(binding)
         outputs: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
@@ -54,14 +55,22 @@ class ByteSession:
 
     def on_device(self, pictures: NDArray[np.uint8]) -> Callable[[], None]:
         """A function that runs the network alone: the pictures are on the device, and the outputs stay there."""
+        pictures = np.ascontiguousarray(pictures)
         binding = self._bind(pictures)
-        return lambda: self.session.run_with_iobinding(binding)
+
+        def run_network(_kept: NDArray[np.uint8] = pictures) -> None:
+            self.session.run_with_iobinding(binding)
+
+        return run_network
 
     def _bind(self, pictures: NDArray[np.uint8]) -> Any:
-        """The pictures, copied to the device, as input, and outputs that are made on the device."""
+        """The pictures as input, copied to a card, and outputs that are made on the device.
+
+        On a processor nothing is copied: the caller keeps the pictures until the binding is not used any more.
+        """
         where = self.device.allocator, self.device.card
         binding = self.session.io_binding()
-        value = onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(pictures), *where)
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(pictures, *where)
         binding.bind_ortvalue_input(BYTES, value)
         for name in self.outputs:
             binding.bind_output(name, *where)
