@@ -40,7 +40,7 @@ class Checkpoint:
     optimizer: dict[str, Any]  # state of the backbone's optimizer; {} in a checkpoint that no training continues from
     objective: dict[str, Tensor]  # classifier and class centres, with the state of their optimizer
     scaler: dict[str, Any]  # state of the loss scaling (fp16)
-    start: dict[str, Any] = field(default_factory=dict)  # pretrained.start.Start.settings
+    start: dict[str, Any] = field(default_factory=dict)  # loop.learner.Learner.settings
     names: tuple[str, ...] = ()  # the identity of each class; () where the data set did not name them
     ranks: int = 0  # that trained it last; 0: not recorded
 

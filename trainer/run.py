@@ -20,8 +20,9 @@ POWER = r"\d{1,2}(?:\.\d{1,6})?"  # of a polynomial schedule: 0 to less than 100
 LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
 
-def _option(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+def _option(default: Any, help: str, *, is_later: bool = False) -> Any:
+    """A field; is_later: added after folders of trainings were first named by the digest of a run."""
+    return field(default=default, metadata={"help": help, "is_later": is_later})
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,11 @@ class Run:
     Raises UserError for a value out of range; the message names the field, its value and the allowed values.
     """
 
-    backbone: str = _option("iresnet50", "Network: iresnet18/34/50/100/200, mobilefacenet, sphere20, greyface, sample.")
+    backbone: str = _option(
+        "iresnet50",
+        "Network: iresnet18/34/50/100/200, iresnet18_se/50_se/100_se, mobilefacenet, mobilefacenet_large, vit_t/s, "
+        "sphere20, greyface, greyface_se, sample.",
+    )
     embedding: int = _option(512, "Length of the embedding.")
     input: str = _option("3x112x112", "Channels x height x width of a face; 1 channel is grey.")
     loss: str = _option("arcface", "Head and further terms: norm_softmax+intra, or arcface:scale=32,m2=0.4+focal.")
@@ -66,10 +71,15 @@ class Run:
         "Share of the faces that are changed in light, sharpness, colour or compression. "
         "Half of the faces are mirrored at any value.",
     )
+    mask: float = _option(0.0, "Augmentation: share of the faces on which a face mask is drawn.", is_later=True)
+    occlusion: float = _option(
+        0.0, "Augmentation: share of the faces on which sunglasses or an object are drawn.", is_later=True
+    )
     norm: str = _option(
         "local",
         "Batch norm on several ranks: local (over a rank's own photos, as arcface_torch) or sync (over those of all "
         "ranks, so that any number of ranks computes the same).",
+        is_later=True,
     )
     recompute: bool = _option(False, "Gradient checkpointing: less memory, about a third more time.")
     compile: bool = _option(False, "Compile the backbone with torch.compile.")
@@ -90,10 +100,11 @@ class Run:
             _check(0 <= getattr(self, name) <= LARGEST, name, getattr(self, name), f"0 to {LARGEST}")
         for name in ("lr", "weight_decay", "clip"):
             _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), "0 or more, and finite")
-        for name in ("dropout", "augment"):
+        for name in ("dropout", "augment", "mask", "occlusion"):
             _check(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 or more and less than 1")
         for name in ("sample_rate", "filter_cosine"):
             _check(0 < getattr(self, name) <= 1, name, getattr(self, name), "more than 0, at most 1")
+        _check(self.mask + self.occlusion < 1, "mask and occlusion", (self.mask, self.occlusion), "a sum less than 1")
         _check(self.batch % self.accumulate == 0, "accumulate", self.accumulate, f"a divisor of batch ({self.batch})")
 
     @property
@@ -128,11 +139,9 @@ def run_from_dict(values: Mapping[str, Any]) -> Run:
 
 
 def folder_text(run: Run) -> str:
-    """The text of a run from which the name of its training's folder is made.
-
-    It leaves out a norm that is the default, so that trainings keep their folders that were made before the field.
-    """
-    return str({name: value for name, value in asdict(run).items() if (name, value) != ("norm", "local")})
+    """The fields as a text whose digest names the folder of a training; later fields only where they are used."""
+    later = {f.name for f in fields(Run) if f.metadata["is_later"] and getattr(run, f.name) == f.default}
+    return str({name: value for name, value in asdict(run).items() if name not in later})
 
 
 def differing_fields(a: Run, b: Run) -> list[str]:

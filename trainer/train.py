@@ -25,7 +25,7 @@ from trainer.distributed.ranks import join_ranks, leave_ranks_at_exit, max_over_
 from trainer.export import to_onnx
 from trainer.loop.background_task import BackgroundTask
 from trainer.loop.finite_state import check_finite_state, finite_number
-from trainer.loop.learner import DEFAULT_START, choose_device, make_learner
+from trainer.loop.learner import DEFAULT_START, NO_TEACHING, choose_device, make_learner
 from trainer.loop.progress import Progress, Training, save
 from trainer.loop.resume import resume, with_recorded_norm
 from trainer.loop.schedule import learning_rate
@@ -34,6 +34,7 @@ from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
 from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.pretrained.start import Start
+from trainer.pretrained.teacher import Teaching
 from trainer.run import Run
 from trainer.whole_file import LAST
 
@@ -69,12 +70,14 @@ def train(
     log_every: int = 50,
     checkpoint_every: int = 1000,
     start: Start = DEFAULT_START,
+    teaching: Teaching = NO_TEACHING,
 ) -> TrainingResult:
     """Train a run on a refined data set (see open_faces) and return the result.
 
-    out: a new folder, or the folder of an earlier call with the same run, data and start: a finished training there is
-    not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes on when
-    the run has more updates; a stopped one continues. start: the first weights.
+    out: a new folder, or the folder of an earlier call with the same run, data, start and teaching: a finished training
+    there is not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes
+    on when the run has more updates; a stopped one continues. start: the first weights. teaching: the network from
+    which it learns, if any.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
     choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
     update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
@@ -89,7 +92,8 @@ def train(
     faces = open_faces(data)
     _warn_about_single_photos(faces)
     run = with_recorded_norm(run, out)
-    training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device), start))
+    learner = make_learner(run, count_classes(faces), choose_device(device), start, teaching)
+    training = Training(run, faces, out, learner)
     progress = resume(training)
     if progress.updates >= run.steps:
         leave_ranks_at_exit()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flows.cli.options import (
     NONE_GIVEN,
@@ -37,13 +37,17 @@ from flows.refine.models import load_embedder
 from flows.train.arm_figures import ArmFigure, Gain, arm_figures, refined_gains
 from flows.train.comparison import Comparison, save_comparison
 from flows.train.run_options import RunOptions, run_of
+from flows.train.start_options import Freeze, Init, LayerLearningRate, NewClassifier, start_of, training_digest
 from flows.train.training_sets import ARMS, build_compared_sets
 from pipeline.errors import UserError, check_all
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
 from pipeline.sources.files import existing_path
-from trainer.run import Run, folder_text
+from trainer.run import Run
+
+if TYPE_CHECKING:
+    from trainer.pretrained.start import Start
 
 log = logging.getLogger("refinery")
 
@@ -55,6 +59,7 @@ def _check(options: Mapping[str, Any]) -> None:
         lambda: run_of(options["recipe"], RunOptions.of(options)),
         lambda: find_model(options["detector"], "detector") if options["detector"] else "",
         lambda: latest(options["root"]),
+        lambda: existing_path(options["init"]) if options["init"] else "",
         *(partial(existing_path, path) for path in options["test_set"]),
     )
 
@@ -74,6 +79,10 @@ def experiment(
     detector: Detector = "",
     aligned: Aligned = False,
     device: Device = "",
+    init: Init = "",
+    freeze: Freeze = False,
+    layer_lr: LayerLearningRate = 1.0,
+    new_classifier: NewClassifier = False,
     draws: Draws = 1000,
     backbone: Backbone = "",
     loss: Loss = "",
@@ -86,9 +95,10 @@ def experiment(
     """Train the same on the data before, after, and after a random removal of as many photos; compare on test sets."""
     _check_counts(seeds, test_set)
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
+    start = start_of(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
     detector_file = find_model(detector, "detector") if detector else ""
     tests = [prepare_pairs(root, path, detector=detector_file, aligned=aligned) for path in test_set]
-    trained = _train_arms(root, run, seeds, device=device)
+    trained = _train_arms(root, run, start, seeds, device=device)
     figures: list[ArmFigure] = []
     gains: list[Gain] = []
     for test in tests:
@@ -101,7 +111,8 @@ def experiment(
     folder = _experiment_folder(root, trained, test_set)
     below_root = {arm: [_below(root, path) for path in models.checkpoints] for arm, models in trained.items()}
     seeds_trained = list(range(run.seed, run.seed + seeds))
-    comparison = Comparison(asdict(run), seeds_trained, figures, gains, str(folder), below_root)
+    settings_of_all = asdict(run) | ({"start": start.settings} if start.settings else {})
+    comparison = Comparison(settings_of_all, seeds_trained, figures, gains, str(folder), below_root)
     save_comparison(comparison, folder, sorted({f"{test.faces.name}/{test.faces.address}" for test in tests}))
     return comparison
 
@@ -113,7 +124,7 @@ class TrainedArm(NamedTuple):
     photos: int
 
 
-def _train_arms(root: str, run: Run, seeds: int, *, device: str) -> dict[str, TrainedArm]:
+def _train_arms(root: str, run: Run, start: "Start", seeds: int, *, device: str) -> dict[str, TrainedArm]:
     """The models of every arm, one for each seed, trained now or found."""
     from trainer.train import train  # torch takes seconds to load
 
@@ -123,15 +134,11 @@ def _train_arms(root: str, run: Run, seeds: int, *, device: str) -> dict[str, Tr
         seeded = replace(run, seed=seed)
         for arm, data in as_task(build_compared_sets)(root, latest(root), seed=seed).items():
             log.info("%s, seed %d: train %d updates", arm, seed, run.steps)
-            result = as_task(train)(seeded, data, _training_folder(root, seeded, data), device=device)
+            out = Path(root).absolute() / "trainings" / training_digest(data, seeded, start)
+            result = as_task(train)(seeded, data, out, device=device, start=start)
             checkpoints[arm].append(str(result.checkpoint))
             photos[arm] = result.photos
     return {arm: TrainedArm(checkpoints[arm], photos[arm]) for arm in ARMS}
-
-
-def _training_folder(root: str, run: Run, data: Path) -> Path:
-    """The folder of one training; its name is a digest of the data and the run."""
-    return Path(root).absolute() / "trainings" / digest(data.stem, folder_text(run))
 
 
 def _experiment_folder(root: str, trained: dict[str, TrainedArm], test_sets: list[str]) -> Path:

@@ -1,5 +1,6 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -26,6 +27,7 @@ from flows.cli.options import (
 from flows.cli.result import Result
 from flows.evaluate.pair_sets import prepare_pairs
 from flows.train.run_options import FieldsTable, RunOptions, run_of
+from flows.train.start_options import Freeze, Init, LayerLearningRate, NewClassifier, start_of
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 
@@ -69,21 +71,20 @@ class TrainedModel(Result):
         ]
 
 
-Init = Annotated[
+Teacher = Annotated[
     str,
     typer.Option(
         metavar="FILE",
-        help="Start from the weights in a file: a checkpoint of `refinery train`, an IResNet of arcface_torch, "
-        "AdaFace or CVLFace (.pt, .pth, .ckpt, .safetensors), or an ONNX file with the layers of --backbone.",
+        help="Learn from this network as well (knowledge distillation): a checkpoint of `refinery train`, an ONNX file "
+        "(computed on the CPU), or another file of --init.",
     ),
 ]
-Freeze = Annotated[bool, typer.Option("--freeze", help="With --init: train the classifier only.")]
-LayerLearningRate = Annotated[
-    float, typer.Option("--layer-lr", help="Learning rate of a block of the backbone, as a share of the next block's.")
-]
-NewClassifier = Annotated[
-    bool,
-    typer.Option("--new-classifier", help="With --init: do not take the file's classifier for identities of its data."),
+Distill = Annotated[
+    str,
+    typer.Option(
+        help="With --teacher: cosine (the default) or feature, the distance to the teacher's embeddings or to its "
+        "features with their norms; with a weight: cosine:weight=5."
+    ),
 ]
 
 
@@ -102,6 +103,8 @@ def train_recipe(
     freeze: Freeze = False,
     layer_lr: LayerLearningRate = 1.0,
     new_classifier: NewClassifier = False,
+    teacher: Teacher = "",
+    distill: Distill = "",
     log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.")] = 50,
     checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.")] = 1000,
     fields: Annotated[
@@ -127,22 +130,27 @@ def train_recipe(
         return FieldsTable(recipe, run)
     if data is None or out is None:
         raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
-    from trainer.pretrained.start import Start  # torch takes seconds to load
+    from trainer.pretrained.teacher import Teaching  # torch takes seconds to load
     from trainer.train import train
 
-    start = Start(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
-
-    detector_file = find_model(detector, "detector") if detector else ""
-    prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]
+    start = start_of(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
     result = train(
         run,
         data,
         out,
-        test_sets={Path(path).stem: folder for path, folder in zip(test_set, prepared, strict=True)},
+        test_sets=_prepared_pairs(out, test_set, detector),
         device=device,
         threads=threads,
         log_every=log_every,
         checkpoint_every=checkpoint_every,
         start=start,
+        teaching=Teaching(teacher, distill),
     )
     return TrainedModel.of(result)
+
+
+def _prepared_pairs(out: Path, test_set: Sequence[str], detector: str) -> dict[str, Path]:
+    """The folder of each test set's pairs below the training's, by the name of the test set."""
+    detector_file = find_model(detector, "detector") if detector else ""
+    pairs = {path: prepare_pairs(str(out / "tests"), path, detector=detector_file) for path in test_set}
+    return {Path(path).stem: prepared.folder for path, prepared in pairs.items()}

@@ -7,10 +7,10 @@ round trains on the labels of the round before. The rounds end when few photos g
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,15 +38,15 @@ from flows.cli.options import (
     Steps,
     TestSets,
 )
-from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
 from flows.refine.flow import refine
-from flows.refine.results import RefineResult
 from flows.refine.source_pairs import parse_sources, survey_sources
 from flows.refine.tables import build_faces, build_photos
 from flows.train.run_options import RunOptions, run_of
+from flows.train.self_training_rounds import SelfTrainingResult, SelfTrainingRound, count_kept, finished_round
+from flows.train.start_options import Init, LayerLearningRate, start_of, training_digest
 from flows.train.training_sets import build_training_set
 from pipeline.errors import UserError, check_all
 from pipeline.faces.detect import OnnxDetector
@@ -56,43 +56,17 @@ from pipeline.faces.tombstones.tombstones import read_tombstones
 from pipeline.refined.comparison_sets import as_claimed
 from pipeline.refinement import latest
 from pipeline.root_lock import root_lock
-from pipeline.schema import digest
 from pipeline.sources.files import existing_path
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
-from trainer.run import Run, folder_text
+from trainer.run import Run
+
+if TYPE_CHECKING:
+    from trainer.pretrained.start import Start
 
 log = logging.getLogger("refinery")
 FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (results/cleaning.md)
-
-
-@dataclass(frozen=True)
-class SelfTrainingRound:
-    """One round of training and refining."""
-
-    round: int
-    trained_on: int  # photos
-    kept: int  # photos, by the refinement
-    changed: int  # photos with another label than in the round before
-    share: float  # of the photos that changed
-    model: str
-
-
-@dataclass(frozen=True)
-class SelfTrainingResult(Result):
-    """The rounds of a finished self-training, and the last refinement."""
-
-    rounds: list[SelfTrainingRound]
-    outcome: RefineResult
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for each round."""
-        return [asdict(r) | {"share": f"{r.share:.1%}"} for r in self.rounds]
-
-    def lines(self) -> list[str]:
-        """The last model, and the lines of the last refinement."""
-        return [f"the last model: {self.rounds[-1].model}", *self.outcome.lines()]
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -107,6 +81,7 @@ def _check(options: Mapping[str, Any]) -> None:
             boxes=options["boxes"],
         ),
         lambda: parse_workers(options["workers"]),
+        lambda: existing_path(options["init"]) if options["init"] else "",
         lambda: find_model(options["detector"], "detector"),
         *(partial(existing_path, path) for path in options["test_set"]),
     )
@@ -138,6 +113,8 @@ def self_train(
     aligned: Aligned = False,
     min_faces: MinFaces = 2,
     device: Device = "",
+    init: Init = "",
+    layer_lr: LayerLearningRate = 1.0,
     workers: DaskWorkers = "",
     backbone: Backbone = "",
     loss: Loss = "",
@@ -156,7 +133,7 @@ def self_train(
     first_run = _first_run(run, first_share, sub_centres=sub_centres)
     given: dict[str, Any] = {"follow_links": follow_links, "identity_level": identity_level, "boxes": boxes}
     sources = parse_sources(source, **given)
-    pool = parse_workers(workers)
+    pool, start = parse_workers(workers), start_of(init, layer_lr=layer_lr)
     face_detector = OnnxDetector(find_model(detector, "detector"))
     finished: list[SelfTrainingRound] = []
     with root_lock(root):
@@ -164,13 +141,14 @@ def self_train(
         labels = as_claimed(root, photos, faces, workers=pool)
         for number in range(rounds):
             _check_photos_left(number, labels, first_share)
-            models = detector, _train_model(root, run if number else first_run, labels, faces, device)
+            round_run = run if number else first_run
+            models = detector, _train_model(root, round_run, labels, faces, start=start, device=device)
             refined = refine.fn(
                 root, source, *models, test_set=test_set, min_faces=min_faces, workers=workers, aligned=aligned, **given
             )
             current = latest(root)  # whose labels are those of the faces that it chose
             earlier, labels, faces = labels, current.labels, current.faces
-            finished.append(_finished_round(number, earlier, labels, models[1]))
+            finished.append(finished_round(number, earlier, labels, models[1]))
             if finished[-1].share < stop_share:
                 break
     return SelfTrainingResult(finished, refined)
@@ -198,7 +176,7 @@ def _first_run(run: Run, first_share: float, *, sub_centres: bool) -> Run:
 
 def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
     """Log the round that begins. Raises UserError where the labels keep no photo to train on."""
-    kept = _count_kept(labels)
+    kept = count_kept(labels)
     if not kept:
         raise UserError(
             f"round {number}: no photo is left to train on: give more --steps, or a larger "
@@ -207,7 +185,7 @@ def _check_photos_left(number: int, labels: Table, first_share: float) -> None:
     log.info("round %d: train on %d photos, then refine", number, kept)
 
 
-def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) -> str:
+def _train_model(root: str, run: Run, labels: Table, faces: Table, *, start: "Start", device: str) -> str:
     """The ONNX model of a run trained on some labels: trained now, or found.
 
     The name of its folder in the root is a digest of both. The folder above is called "bootstrap", which existing roots
@@ -216,27 +194,5 @@ def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) 
     from trainer.train import train  # torch takes seconds to load
 
     data = build_training_set(root, labels, faces)
-    out = Path(root).absolute() / "bootstrap" / digest(data.stem, folder_text(run))
-    return str(as_task(train)(run, data, out, device=device).onnx)
-
-
-def _finished_round(number: int, earlier: Table, labels: Table, model: str) -> SelfTrainingRound:
-    """The record of a round, which was trained on earlier labels and gave new ones."""
-    changed, photos = _count_changed(earlier, labels), len(labels)
-    share = changed / max(1, photos)
-    log.info("round %d: %d of %d photos have another label (%.1f%%)", number, changed, photos, 100 * share)
-    return SelfTrainingRound(number, _count_kept(earlier), _count_kept(labels), changed, share, model)
-
-
-def _count_kept(labels: Table) -> int:
-    return sum(len(rows) - rows["identity"].null_count for rows in labels.batches(["identity"]))
-
-
-def _count_changed(earlier: Table, labels: Table) -> int:
-    """How many photos are removed now but were kept, are kept but were removed, or have another identity."""
-    shards = zip(earlier.batches(["identity"]), labels.batches(["identity"]), strict=True)
-    return sum(
-        before != after
-        for earlier_rows, rows in shards
-        for before, after in zip(earlier_rows["identity"].to_pylist(), rows["identity"].to_pylist(), strict=True)
-    )
+    out = Path(root).absolute() / "bootstrap" / training_digest(data, run, start)
+    return str(as_task(train)(run, data, out, device=device, start=start).onnx)

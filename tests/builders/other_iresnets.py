@@ -49,7 +49,7 @@ class ArcFaceResNet(nn.Module):
 class IrBlock(nn.Module):
     """A block with the names of AdaFace and CVLFace; the shortcut is a stride where the width stays."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, *, excite: bool) -> None:
         super().__init__()
         self.shortcut_layer: nn.Module = nn.MaxPool2d(1, stride)
         if inputs != outputs:
@@ -64,17 +64,32 @@ class IrBlock(nn.Module):
             nn.Conv2d(outputs, outputs, 3, stride, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
+        if excite:
+            self.res_layer.add_module("se_block", SqueezeExcitation(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.shortcut_layer(x) + self.res_layer(x)  # in this order an exporter writes them
 
 
-def ir18(*, embedding: int, side: int) -> nn.Sequential:
-    """IR-18 with the names of AdaFace and CVLFace, for faces of side 16 * `side` pixels."""
+class SqueezeExcitation(nn.Module):
+    """Squeeze-and-excitation with AdaFace's names."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(channels, channels // 16, 1, bias=False)
+        self.fc2 = nn.Conv2d(channels // 16, channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.fc2(torch.relu(self.fc1(self.avg_pool(x)))))
+
+
+def ir18(*, embedding: int, side: int, excite: bool = False) -> nn.Sequential:
+    """IR-18, or IR-SE-18, with the names of AdaFace and CVLFace, for faces of side 16 * `side` pixels."""
     stem = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
     blocks, inputs = [], 64
     for width in WIDTHS:
-        blocks += [IrBlock(inputs, width, 2), IrBlock(width, width, 1)]
+        blocks += [IrBlock(inputs, width, 2, excite=excite), IrBlock(width, width, 1, excite=excite)]
         inputs = width
     head = nn.Sequential(
         nn.BatchNorm2d(512),

@@ -23,7 +23,10 @@ def network_with_statistics(name: str, **shape: int) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("name", ["sample", "mobilefacenet", pytest.param("iresnet18", marks=pytest.mark.slow)])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("iresnet18_se", "vit_t")]
+
+
+@pytest.mark.parametrize("name", ["sample", "mobilefacenet_large", *SLOW])
 def test_the_pipeline_and_insightface_compute_the_networks_embeddings(name: str, tmp_path: Path) -> None:
     net = network_with_statistics(name, embedding=48)
     path = tmp_path / "new" / "model.onnx"

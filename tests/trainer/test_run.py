@@ -23,9 +23,10 @@ def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
 
 
 def test_a_run_of_before_norms_had_a_choice_keeps_its_meaning_and_its_folder() -> None:
-    earlier = {name: value for name, value in asdict(Run()).items() if name != "norm"}
+    earlier = {name: value for name, value in asdict(Run()).items() if name not in ("norm", "mask", "occlusion")}
     assert run_from_dict(earlier) == replace(Run(), norm="sync")
     assert folder_text(Run()) == str(earlier)
+    assert {folder_text(Run(mask=0.1)), folder_text(Run(occlusion=0.1))}.isdisjoint({str(earlier)})
     assert "'norm': 'sync'" in folder_text(replace(Run(), norm="sync"))
 
 
@@ -55,6 +56,7 @@ def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
         ({"sample_rate": "0"}, "sample_rate 0.0: expected more than 0"),
         ({"accumulate": "5"}, "accumulate 5: expected a divisor of batch"),
         ({"dropout": "1"}, "dropout 1.0: expected"),
+        ({"mask": "0.6", "occlusion": "0.5"}, r"mask and occlusion .*: expected a sum less than 1"),
         ({"momentum": "1"}, "a run has no field momentum"),
     ],
 )

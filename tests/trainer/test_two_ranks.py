@@ -28,6 +28,7 @@ from trainer.loop.progress import Training, save
 from trainer.loop.resume import resume
 from trainer.loop.step_costs import step_costs
 from trainer.loop.update import update
+from trainer.pretrained.start import Start
 from trainer.run import Run
 
 pytestmark = pytest.mark.slow
@@ -37,10 +38,14 @@ LONGER = replace(RUN, steps=8)
 NORMS = ("local", "sync")
 
 
-def make_updates(run: Run, data: Path, out: Path, *, until: int) -> tuple[Training, list[float]]:
-    """Continue a training in a folder up to this number of updates, and save it; the losses of these updates."""
+def make_updates(run: Run, data: Path, out: Path, *, until: int, init: str = "") -> tuple[Training, list[float]]:
+    """Continue a training in a folder up to this number of updates, and save it; the losses of these updates.
+
+    init: a file of weights from which it starts.
+    """
     faces = open_faces(data)
-    training = Training(run, faces, out, make_learner(run, count_classes(faces), torch.device("cpu")))
+    learner = make_learner(run, count_classes(faces), torch.device("cpu"), Start(init))
+    training = Training(run, faces, out, learner)
     progress = resume(training)
     batches = iter(BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=progress.updates * run.batch))
     losses = [float(update(run, training.learner, batches, step)[0]) for step in range(progress.updates, until)]
@@ -123,13 +128,16 @@ def test_a_state_goes_from_one_rank_to_two_and_back_without_a_changed_bit(ranks:
 
 
 def test_with_norm_sync_two_ranks_have_the_losses_of_one_which_continues_where_two_were_killed(folder: Path) -> None:
-    _, losses = make_updates(LONGER, folder / "data", folder / "only one rank", until=8)
+    """They start from a file, with a classifier of the same data, of which each rank loads its part."""
+    init = str(trainings.weight_file(RUN, folder / "init.pt", classes=8, data=open_faces(folder / "data").digest))
+    _, losses = make_updates(LONGER, folder / "data", folder / "only one rank", until=8, init=init)
     killed = folder / "killed"
     # the checkpoint of update 4 may still be on its way to the disk; that of update 2 was there before it
-    trainings.kill_ranks(LONGER, folder / "data", killed, count=2, checkpoint_every=2, step=6)
+    trainings.kill_ranks(LONGER, folder / "data", killed, count=2, checkpoint_every=2, step=6, init=init)
     assert checkpoint.load(killed / "last.pt").seen // LONGER.batch in (2, 4)
+    assert checkpoint.load(killed / "last.pt").data == checkpoint.load(init).data
     assert trainings.losses(killed)[:5] == pytest.approx(losses[:5], abs=1e-5)
-    trainings.run_ranks(LONGER, folder / "data", killed, count=1, checkpoint_every=2)
+    trainings.run_ranks(LONGER, folder / "data", killed, count=1, checkpoint_every=2, init=init)
     assert trainings.losses(killed) == pytest.approx(losses, abs=1e-5)
 
 

@@ -26,9 +26,14 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Faces [n, channels, size, size] -> features [n, embedding], not normalised."""
         for block in self.blocks:
-            x = _recomputed(block, x) if self.recompute and self.training else block(x)
+            x = self.run_block(block, x)
         features: Tensor = self.head(x)
         return features
+
+    def run_block(self, block: nn.Module, x: Tensor) -> Tensor:
+        """A block's output, with gradient checkpointing where it is asked for."""
+        y: Tensor = _recomputed(block, x) if self.recompute and self.training else block(x)
+        return y
 
 
 class Head(nn.Module):

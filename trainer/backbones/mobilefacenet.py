@@ -1,9 +1,13 @@
-"""MobileFaceNet: a network of a million parameters, for phones and CPUs.
+"""MobileFaceNet: a network of a million parameters, for phones and CPUs, and a wider one of two millions.
 
 Chen et al., "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices" (arXiv
 1804.07573), table 1: inverted residuals with PReLU. Instead of average pooling it has a depthwise convolution as large
 as the feature map, with a weight for each position in the face. With an embedding of length 128 it has 0.99M parameters
 and 221M multiply-adds. The paper has no dropout; here it can be added before the last layer.
+
+`mobilefacenet_large` is `mbf` of insightface's arcface_torch (backbones/mobilefacenet.py): wider, with narrower
+bottlenecks, a stem that mixes two channels at a time, and a fully connected last layer. Figures published for "MBF"
+are this network's, not those of the paper's. (arcface_torch's own `mbf_large` is a third network, which is not here.)
 """
 
 from torch import Tensor, nn
@@ -17,6 +21,13 @@ ROWS = (
     (2, 128, 6, 1),
     (4, 128, 1, 2),
     (2, 128, 2, 1),
+)
+LARGE_ROWS = (
+    (1, 128, 5, 2),
+    (2, 256, 1, 2),
+    (1, 256, 6, 1),
+    (2, 256, 1, 2),
+    (1, 256, 2, 1),
 )
 
 
@@ -44,16 +55,9 @@ class Bottleneck(nn.Module):
 
 def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
     """MobileFaceNet for faces [channels, size, size]."""
-    blocks: list[nn.Module] = [
-        nn.Sequential(*_conv(channels, 64, 3, stride=2, padding=1), *_conv(64, 64, 3, padding=1, groups=64))
-    ]
-    inputs = 64
-    for expansion, width, count, stride in ROWS:
-        for i in range(count):
-            blocks.append(Bottleneck(inputs, width, 1 if i else stride, expansion))
-            inputs = width
+    blocks = _blocks(channels, 64, ROWS)
+    blocks.append(nn.Sequential(*_conv(128, 512, 1)))
     side = halved_side(size, 4)
-    blocks.append(nn.Sequential(*_conv(inputs, 512, 1)))
     head = Float32Sequential(
         *_conv(512, 512, side, groups=512, linear=True),
         nn.Dropout(dropout),
@@ -61,6 +65,36 @@ def mobilefacenet(*, embedding: int, channels: int, size: int, dropout: float) -
         nn.Flatten(),
     )
     return Backbone(blocks, head)
+
+
+def mobilefacenet_large(*, embedding: int, channels: int, size: int, dropout: float) -> Backbone:
+    """arcface_torch's mbf for faces [channels, size, size]; its layers from the 512 channels on stay in float32."""
+    head = Float32Sequential(
+        *_conv(256, 512, 1),
+        *_conv(512, 512, halved_side(size, 4), groups=512, linear=True),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(512, embedding, bias=False),
+        nn.BatchNorm1d(embedding),
+    )
+    net = Backbone(_blocks(channels, 128, LARGE_ROWS), head)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return net
+
+
+def _blocks(channels: int, width: int, rows: tuple[tuple[int, int, int, int], ...]) -> list[nn.Module]:
+    """The stem, to half the side and this width, in 64 groups, and the bottlenecks."""
+    blocks: list[nn.Module] = [
+        nn.Sequential(*_conv(channels, width, 3, stride=2, padding=1), *_conv(width, width, 3, padding=1, groups=64))
+    ]
+    inputs = width
+    for expansion, outputs, count, stride in rows:
+        for i in range(count):
+            blocks.append(Bottleneck(inputs, outputs, 1 if i else stride, expansion))
+            inputs = outputs
+    return blocks
 
 
 def _conv(

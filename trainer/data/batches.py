@@ -20,6 +20,7 @@ from trainer.data.augment import augment
 from trainer.data.chunk import Chunk, IntArray
 from trainer.data.data_set import Faces
 from trainer.data.decode import decode_face
+from trainer.data.occlusion import NUMBERS, cover
 from trainer.data.windows import Grouping, shuffled_windows
 from trainer.losses.names import parse_loss
 from trainer.losses.triplet import Triplet
@@ -129,6 +130,8 @@ class BatchStream:
         faces = np.empty((len(photos), self.run.channels, self.run.size, self.run.size), np.uint8)
         size = max(1, BATCHES_AHEAD * len(photos) // (2 * self.threads))  # two pieces for each thread
         starts = range(0, len(photos), size)
+        covers = np.random.default_rng([self.run.seed, number, 2]).random((self.run.batch, NUMBERS))[self._part()]
+        random = np.concatenate([random, covers], axis=1)
         pieces = [
             decoder.submit(self._decode_piece, photos[i : i + size], random[i : i + size], faces[i : i + size])
             for i in starts
@@ -142,12 +145,17 @@ class BatchStream:
             faces[i] = self._decode_face(content.jpeg[row], content.key[row], random[i]).transpose(2, 0, 1)
 
     def _decode_face(self, jpeg: bytes | None, key: str, random: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """One face; random [4] decides whether it is mirrored, whether augmented, by which change and how strongly."""
+        """One face; random [4 + 8] decides whether it is mirrored, whether augmented, by which change and how strongly.
+
+        The last eight decide what is drawn on it (see occlusion.py).
+        """
         face = decode_face(jpeg, size=self.run.size, channels=self.run.channels)
         if face is None:
             raise UserError(
                 f"{key} in {self.data.path} is not a picture that can be decoded: refine or export it again"
             )
+        # a mask is part of the scene, so light, blur and compression change it, too
+        face = cover(face, random[4:], mask=self.run.mask, occlusion=self.run.occlusion)
         if random[1] < self.run.augment:
             face = augment(face, random[2], random[3])
         return face[:, ::-1] if random[0] < 0.5 else face

@@ -30,7 +30,7 @@ def load_first_weights(run: Run, faces: Faces, learner: Learner) -> None:
     if not start.init:
         return
     assert isinstance(net, Backbone)  # noqa: S101  build_backbone makes no other
-    names, sample = identity_names(faces), _sample(run, faces).to(learner.device)
+    names, sample = identity_names(faces), sample_faces(run, faces).to(learner.device)
     loaded = load_start(start, run, net, faces=sample, names=names, digest=faces.digest)
     net.train(not start.freeze)
     line = loaded.line
@@ -40,7 +40,7 @@ def load_first_weights(run: Run, faces: Faces, learner: Learner) -> None:
         log.info("%s%s", line, "; the backbone is frozen" if start.freeze else "")
 
 
-def _sample(run: Run, faces: Faces) -> Tensor:
+def sample_faces(run: Run, faces: Faces) -> Tensor:
     """Some faces [n, c, s, s] of the data, from chunks at equal distances, as the network takes them."""
     chunks = np.unique(np.linspace(0, len(faces.chunk_sizes) - 1, CHUNKS).astype(int))
     decoded = [

@@ -12,11 +12,13 @@ from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.distributed.ranks import world_size
 from trainer.distributed.sync_norm import synchronise_batch_norms
+from trainer.losses.distillation import Distillation
 from trainer.losses.objective import Objective, make_objective
 from trainer.pretrained.start import Start
+from trainer.pretrained.teacher import Teacher, Teaching, load_teacher
 from trainer.run import Run
 
-DEFAULT_START = Start()
+DEFAULT_START, NO_TEACHING = Start(), Teaching()
 
 
 class Learner(NamedTuple):
@@ -25,7 +27,7 @@ class Learner(NamedTuple):
     net: the backbone. wrapped: the module to call on a batch, which is net, or net wrapped by torch.compile and
     DistributedDataParallel. objective: loss, classifier and class centres. optimizers: of the backbone, then of the
     objective. scaler: the loss scaling, which is active in fp16 only. start: from what the weights
-    started, and which of them change.
+    started, and which of them change. teaching, teacher: the network from which it learns, if there is one.
     """
 
     net: nn.Module
@@ -35,14 +37,30 @@ class Learner(NamedTuple):
     scaler: torch.amp.GradScaler
     device: torch.device
     start: Start = DEFAULT_START
+    teaching: Teaching = NO_TEACHING
+    teacher: Teacher | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What beside the run decides the result, for checkpoints: the start and the teacher; {} for the defaults."""
+        return self.start.settings | self.teaching.settings
 
 
-def make_learner(run: Run, classes: int, device: torch.device, start: Start = DEFAULT_START) -> Learner:
+def make_learner(
+    run: Run,
+    classes: int,
+    device: torch.device,
+    start: Start = DEFAULT_START,
+    teaching: Teaching = NO_TEACHING,
+) -> Learner:
     """The untrained learner of a run for a data set of `classes` classes, with random weights.
 
     The initial weights are the same for any number of ranks. start: a frozen backbone is in evaluation mode, and its
-    weights need no gradient. Raises UserError for a loss that has no weights of its own to train then.
+    weights need no gradient. Raises UserError for a loss that has no weights of its own to train then, for a teacher of
+    a frozen backbone, and for a teacher that does not fit.
     """
+    if start.freeze and teaching.teacher:
+        raise UserError("a frozen backbone cannot learn from a teacher: leave out --freeze or --teacher")
     torch.manual_seed(run.seed)
     net = checkpoint.build_backbone(run)
     if world_size() > 1 and run.norm == "sync":
@@ -61,7 +79,11 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
         update=run.update,
         filter_cosine=run.filter_cosine,
         seed=run.seed,
-    ).to(device, torch.get_default_dtype())
+    )
+    teacher = load_teacher(teaching.teacher, run, device) if teaching.teacher else None
+    if teacher:
+        objective.distillation = Distillation(teaching.term, dim=run.embedding, teacher_dim=teacher.dim, seed=run.seed)
+    objective = objective.to(device, torch.get_default_dtype())
     if start.freeze and objective.fc is None:
         raise UserError(f"loss {run.loss} has no weights to train beside a frozen backbone: give one with a softmax")
     optimizers = (
@@ -73,7 +95,7 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
     if world_size() > 1 and not start.freeze:
         wrapped = _exchanging_gradients(wrapped, device)
     scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
-    return Learner(net, wrapped, objective, optimizers, scaler, device, start)
+    return Learner(net, wrapped, objective, optimizers, scaler, device, start, teaching, teacher)
 
 
 def choose_device(name: str = "") -> torch.device:

@@ -65,7 +65,7 @@ def save(training: Training, progress: Progress, writer: BackgroundTask) -> Prog
         optimizer=copied_to_cpu(backbone_optimizer.state_dict()),
         objective=objective,
         scaler=learner.scaler.state_dict(),
-        start=learner.start.settings,
+        start=learner.settings,
         names=identity_names(faces),
         ranks=world_size(),
     )

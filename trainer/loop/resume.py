@@ -71,7 +71,7 @@ def _check_same(training: Training, saved: Checkpoint) -> None:
     run, faces, out, learner = training
     is_longer = saved.seen // saved.run.batch == saved.run.steps < run.steps  # a finished training goes on
     changed = differing_fields(replace(saved.run, steps=run.steps) if is_longer else saved.run, run)
-    changed += [f"another start: {name}" for name in _differing(saved.start, learner.start.settings)]
+    changed += [f"another start or teacher: {name}" for name in _differing(saved.start, learner.settings)]
     if changed:
         raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
     if saved.data != faces.digest:

@@ -51,10 +51,12 @@ def update(run: Run, learner: Learner, batches: Iterator[Batch], step: int) -> t
 
 
 def forward(run: Run, learner: Learner, faces: Tensor, label: Tensor) -> Tensor:
-    """The mean loss of faces [n, c, s, s] uint8 with labels [n]; the backbone computes in the run's precision."""
+    """The mean loss of faces [n, c, s, s] uint8 with labels [n]; both networks compute in the run's precision."""
     with torch.autocast(learner.device.type, DTYPES[run.precision], enabled=run.precision != "fp32"):
-        features = learner.wrapped(to_input(faces))
-    loss: Tensor = learner.objective(features.to(torch.get_default_dtype()), label)
+        x = to_input(faces)
+        features = learner.wrapped(x)
+        taught = learner.teacher.features(x) if learner.teacher else None
+    loss: Tensor = learner.objective(features.to(torch.get_default_dtype()), label, taught)
     return loss
 
 

@@ -6,7 +6,7 @@ gradient.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,18 @@ from torch.autograd.function import once_differentiable
 from trainer.distributed.ranks import max_over_ranks, sum_over_ranks
 
 Margin = Callable[[Tensor], Tensor]  # from the logits [n] of photos' own classes to their target logits [n]
+
+
+class Logits(NamedTuple):
+    """The arguments of cross_entropy: logits z [n, k] without margin, and the margin of the own class.
+
+    at_cosine_1 [n]: the logit of a class at cosine 1 to the photo; None for heads whose logits are not a cosine times a
+    number that depends on the photo alone.
+    """
+
+    z: Tensor
+    margin: Margin
+    at_cosine_1: Tensor | None = None
 
 
 def cross_entropy(logits: Tensor, column: Tensor, margin: Margin, ceiling: Tensor | None = None) -> Tensor:

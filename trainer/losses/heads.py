@@ -6,27 +6,16 @@ applies it to the classes of one rank.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainer.distributed.ranks import rows_at
-from trainer.losses.cross_entropy import Margin
+from trainer.losses.adaface import AdaFace
+from trainer.losses.cross_entropy import Logits
+from trainer.losses.curricularface import CurricularFace
 from trainer.losses.l2_normalize import l2_normalize
 from trainer.losses.margins import combined_margin, own_margin, piecewise_margin
-
-
-class Logits(NamedTuple):
-    """The arguments of cross_entropy: logits z [n, k] without margin, and the margin of the own class.
-
-    at_cosine_1 [n]: the logit of a class at cosine 1 to the photo; None for heads whose logits are not a cosine times a
-    number that depends on the photo alone.
-    """
-
-    z: Tensor
-    margin: Margin
-    at_cosine_1: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +125,8 @@ class NormMargin:
         return norm
 
 
-Head = Linear | CombinedMargin | PiecewiseMargin | NormMargin
+MovingHead = AdaFace | CurricularFace  # heads whose logits depend on averages over the batches so far
+Head = Linear | CombinedMargin | PiecewiseMargin | NormMargin | MovingHead
 
 
 def weight_shape(head: Head, dim: int) -> tuple[int, ...]:
@@ -146,12 +136,17 @@ def weight_shape(head: Head, dim: int) -> tuple[int, ...]:
     return (head.centres, dim) if isinstance(head, CombinedMargin) and head.centres > 1 else (dim,)
 
 
-def compute_logits(head: Head, x: Tensor, w: Tensor, column: Tensor, *, step: int) -> Logits:
+def compute_logits(
+    head: Head, x: Tensor, w: Tensor, column: Tensor, *, step: int, averages: Tensor | None = None
+) -> Logits:
     """The logits of features x [n, d] with the class weights w [k, *weight_shape] of one rank.
 
     column [n]: the row in w of each photo's own class, -1 when another rank owns it. step: the update's number, for
-    margins that change in the course of a training.
+    margins that change in the course of a training. averages: over the batches so far, for a MovingHead (by default
+    those at the start of a training).
     """
+    if isinstance(head, MovingHead):
+        return head.logits(x, w, column, x.new_tensor(head.first_averages) if averages is None else averages)
     return head.logits(x, w, column, step) if isinstance(head, PiecewiseMargin) else head.logits(x, w)
 
 
@@ -173,4 +168,6 @@ HEADS: dict[str, Head] = {
     "l_softmax": PiecewiseMargin(keep_weights=True, least=0.0),
     "subcenter": CombinedMargin(m2=0.5, centres=3),
     "magface": NormMargin(),
+    "adaface": AdaFace(),
+    "curricularface": CurricularFace(),
 }

@@ -45,8 +45,12 @@ def combined_margin(
 
 
 def own_margin(cosine: Tensor, m2: Tensor) -> Tensor:
-    """psi(t + m2) for cosine = cos t, as combined_margin, with an angle m2 for each cosine; gradients reach both."""
-    return _psi(arc_cosine(_at_least_float32(cosine)) + m2).to(cosine.dtype)
+    """psi(t + m2) for cosine = cos t, as combined_margin, with an angle m2 for each cosine; gradients reach both.
+
+    m2 may be below 0. Then a sum t + m2 below 0 counts as 0 and has no gradient: the cosine would fall again there, and
+    punish a photo for being nearer to its class.
+    """
+    return _psi((arc_cosine(_at_least_float32(cosine)) + m2).clamp(min=0)).to(cosine.dtype)
 
 
 def _psi(argument: Tensor) -> Tensor:

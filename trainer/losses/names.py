@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from pipeline.errors import UserError
-from trainer.losses.heads import HEADS, CombinedMargin, Head, NormMargin, PiecewiseMargin
+from trainer.losses.heads import HEADS, CombinedMargin, Head, MovingHead, NormMargin, PiecewiseMargin
 from trainer.losses.terms import Centre, Focal, HardExamples, Inter, Intra
 from trainer.losses.triplet import TRIPLETS, Triplet
 
@@ -128,6 +128,8 @@ def _check_range(text: str, part: Part) -> None:
             f"{text}: expected scale and lower_norm above 0, upper_norm above lower_norm, upper_margin at least "
             "lower_margin"
         )
+    if isinstance(part, MovingHead) and not (part.scale > 0 and part.rate <= 1):
+        raise UserError(f"{text}: expected scale above 0, rate at most 1")
     if isinstance(part, PiecewiseMargin) and part.m < 1:
         raise UserError(f"{text}: expected m at least 1")
     if isinstance(part, Triplet) and part.photos < 1:

@@ -14,8 +14,20 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from trainer.distributed.partial_fc import PartialFC
 from trainer.distributed.ranks import gather, rank, sum_as_loss, world_size
+from trainer.losses.adaface import AdaFace
+from trainer.losses.averages import Averages
 from trainer.losses.cross_entropy import cross_entropy
-from trainer.losses.heads import CombinedMargin, Head, Linear, NormMargin, PiecewiseMargin, compute_logits, weight_shape
+from trainer.losses.distillation import Distillation
+from trainer.losses.heads import (
+    CombinedMargin,
+    Head,
+    Linear,
+    MovingHead,
+    NormMargin,
+    PiecewiseMargin,
+    compute_logits,
+    weight_shape,
+)
 from trainer.losses.names import LossParts, parse_loss
 from trainer.losses.terms import Centres, Inter
 from trainer.losses.triplet import Triplet
@@ -35,6 +47,8 @@ LOSSES = (
     "l_softmax",
     "subcenter",
     "magface",
+    "adaface",
+    "curricularface",
     "triplet",
     "triplet_euclidean",
     "softmax+centre",
@@ -70,7 +84,7 @@ def make_objective(
         raise UserError(f"{classes} classes cannot be spread over {world_size()} ranks: train with fewer ranks")
     is_filtered = filter_cosine < 1
     if is_filtered and not _compares_cosines(parts.head):
-        raise UserError(f"filter_cosine {filter_cosine}: {loss} compares no cosines, so it cannot filter by them")
+        raise UserError(f"filter_cosine {filter_cosine}: {loss} does not compare by cosines alone, so it cannot filter")
     fc = None
     if not isinstance(parts.head, Triplet):
         fc = PartialFC(classes, weight_shape(parts.head, dim), sample_rate=sample_rate, update=update, seed=seed)
@@ -90,6 +104,9 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         self.parts, self.fc, self.centres, self.filter_cosine = parts, fc, centres, filter_cosine
+        head = parts.head
+        self.averages = Averages(head.first_averages, head.rate) if isinstance(head, MovingHead) else None
+        self.distillation: Distillation | None = None  # set where the training has a teacher
         self.step = 0
 
     def begin_update(self, labels: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
@@ -98,14 +115,18 @@ class Objective(nn.Module):
         if self.fc:
             self.fc.begin_update(labels, step, optimizer)
 
-    def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks."""
+    def forward(self, x: Tensor, label: Tensor, taught: Tensor | None = None) -> Tensor:
+        """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks.
+
+        taught [n, teacher_dim]: the features that a teacher gives the same faces, for the distillation.
+        """
         with torch.autocast(x.device.type, enabled=False):
-            x = gather(x if x.dtype == torch.float64 else x.float())
-            label = gather(label)
+            x = x if x.dtype == torch.float64 else x.float()
+            distance = self.distillation(x, taught) if self.distillation and taught is not None else 0
+            x, label = gather(x), gather(label)
             head = self.parts.head
             loss = sum_as_loss(head(x, label)) if isinstance(head, Triplet) else self._softmax(head, x, label)
-            return loss + sum_as_loss(self.centres(x, label)) if self.centres else loss
+            return distance + (loss + sum_as_loss(self.centres(x, label)) if self.centres else loss)
 
     def end_update(self, optimizer: torch.optim.Optimizer) -> None:
         """End an update: copy sampled rows back to the classifier, and move the class centres."""
@@ -119,9 +140,10 @@ class Objective(nn.Module):
 
         All ranks call this; the dict is empty on all ranks but rank 0.
         """
-        return (self.fc.whole_state(optimizer) if self.fc else {}) | (
-            self.centres.whole_state() if self.centres else {}
-        )
+        state = self.fc.whole_state(optimizer) if self.fc else {}
+        state |= self.centres.whole_state() if self.centres else {}
+        state |= self.averages.whole_state() if self.averages else {}
+        return state | (self.distillation.whole_state(optimizer) if self.distillation else {})
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
         """Load this rank's part of the whole_state() that rank 0 has, which any number of ranks may have written.
@@ -132,11 +154,18 @@ class Objective(nn.Module):
             self.fc.load_whole_state(state, optimizer)
         if self.centres:
             self.centres.load_whole_state(state)
+        if self.averages:
+            self.averages.load_whole_state(state)
+        if self.distillation:
+            self.distillation.load_whole_state(state, optimizer)
 
     def _softmax(self, head: Head, x: Tensor, label: Tensor) -> Tensor:
         fc = cast("PartialFC", self.fc)  # every loss but the triplet losses has a classifier
         w, column = fc.rows_in_use(), fc.columns_of(label)
-        z, margin, at_cosine_1 = compute_logits(head, x, w, column, step=self.step)
+        if self.averages and self.training and isinstance(head, MovingHead):
+            self.averages.add(head.batch_averages(x, w, column))
+        averages = self.averages.values if self.averages else None
+        z, margin, at_cosine_1 = compute_logits(head, x, w, column, step=self.step, averages=averages)
         ceiling = None if self.filter_cosine is None or at_cosine_1 is None else self.filter_cosine * at_cosine_1
         losses = cross_entropy(z, column, margin, ceiling)
         for weighting in (self.parts.focal, self.parts.ohem):
@@ -155,6 +184,6 @@ class Objective(nn.Module):
 
 def _compares_cosines(head: Head | Triplet) -> bool:
     """Whether the head's logits are cosines to class weights of norm 1, times a number of the photo."""
-    return isinstance(head, CombinedMargin | NormMargin) or (
+    return isinstance(head, CombinedMargin | NormMargin | AdaFace) or (
         isinstance(head, PiecewiseMargin) and not head.keep_weights
     )

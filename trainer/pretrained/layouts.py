@@ -1,9 +1,9 @@
-"""Names under which other programs store the weights of an IResNet, and the same weights under this package's names.
+"""Names under which other programs store the weights of a network, and the same weights under this package's names.
 
-Two layouts are known. That of insightface's arcface_torch (backbones/iresnet.py; the files of insightface's model zoo)
-names layers layer1 to layer4. The IR networks of AdaFace (net.py) and CVLFace number the blocks of body; theirs differ
-in one place: the first block has no convolution in its shortcut, only a stride, which is written here as a convolution
-that copies each channel.
+Two layouts of IResNets are known; that of arcface_torch's MobileFaceNet and ViT is in arcface_torch_names.py. That of
+insightface's arcface_torch (backbones/iresnet.py; the files of insightface's model zoo) names layers layer1 to layer4.
+The IR networks of AdaFace (net.py) and CVLFace number the blocks of body; theirs differ in one place: the first block
+has no convolution in its shortcut, only a stride, which is written here as a convolution that copies each channel.
 """
 
 import re
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipeline.errors import UserError
 from trainer.backbones.iresnet import BLOCKS, EPS
+from trainer.pretrained.arcface_torch_names import MBF_MARK, VIT_MARK, mbf_names, vit_names
 
 # module names of this package by those of the layouts; a number of a block is added to both
 ARCFACE = {
@@ -41,6 +42,8 @@ IR = {
     "output_layer.3": "head.fc",
     "output_layer.4": "head.features",
 }
+COPYING_CONV, COPYING_NORM = "blocks.1.shortcut.0", "blocks.1.shortcut.1"  # the layers of the first block's shortcut
+SE_BLOCK = "6"  # the squeeze-and-excitation of IR-SE, by its place in a block's residual branch
 PREFIX = re.compile(r"^(module\.|backbone\.|model\.|net\.)")
 
 
@@ -59,11 +62,17 @@ class NamedWeights(NamedTuple):
 
 
 def rename(state: Mapping[str, Tensor], *, path: str) -> NamedWeights:
-    """The weights of an IResNet of another program; path: the file, for messages.
+    """The weights of a network of another program; path: the file, for messages.
 
     Raises UserError for weights of another network.
     """
     plain, prefixes = _without_prefixes(state)
+    if MBF_MARK in plain:
+        weights, backbone = mbf_names(plain)
+        return NamedWeights(weights, backbone, len(weights.get("head.7.weight", ())))
+    if VIT_MARK in plain:
+        weights, backbone = vit_names(plain)
+        return NamedWeights(weights, backbone, len(weights.get("head.4.weight", ())))
     if "layer1.0.bn1.weight" in plain:
         return _named(_arcface_names(plain), [], path)
     if "input_layer.0.weight" in plain:
@@ -73,7 +82,7 @@ def rename(state: Mapping[str, Tensor], *, path: str) -> NamedWeights:
             notes.append("its input is taken to be BGR, as AdaFace's is")
         return _named(weights, notes, path)
     raise UserError(
-        f"{path} holds no IResNet under the names of arcface_torch, AdaFace or CVLFace (its first weight is called "
+        f"{path} holds no IResNet, MBF or ViT as arcface_torch, AdaFace or CVLFace name them (its first weight is "
         f"{next(iter(state), 'nothing')!r}): give such a file, a checkpoint of `refinery train`, or an ONNX file"
     )
 
@@ -81,7 +90,7 @@ def rename(state: Mapping[str, Tensor], *, path: str) -> NamedWeights:
 def _without_prefixes(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors without the prefixes that wrapping modules gave their names, and these prefixes."""
     plain, prefixes = dict(state), []
-    known = ("layer1.", "input_layer.")
+    known = ("layer1.", "input_layer.", "conv_sep.", "patch_embed.")
     while plain and not any(name.startswith(known) for name in plain):
         found = {m[0] for name in plain if (m := PREFIX.match(name)) and any(k in name for k in known)}
         if len(found) != 1:
@@ -115,7 +124,7 @@ def _ir_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         module, _, kind = name.rpartition(".")
         if match := re.fullmatch(r"body\.(\d+)\.(res_layer|shortcut_layer)\.(.+)", module):
             part = {"res_layer": "residual", "shortcut_layer": "shortcut"}[match[2]]
-            module = f"blocks.{int(match[1]) + 1}.{part}.{match[3]}"
+            module = f"blocks.{int(match[1]) + 1}.{part}.{match[3].replace('se_block', SE_BLOCK)}"
         elif module.startswith(("input_layer", "output_layer")):
             module = IR.get(module, module)
         else:
@@ -135,14 +144,15 @@ def _named(weights: dict[str, Tensor], notes: list[str], path: str) -> NamedWeig
     unmeasured = []
     if "blocks.1.shortcut.0.weight" not in weights:
         channels = weights["blocks.1.residual.1.weight"].shape[1]
-        weights |= _copying_shortcut(channels)
-        unmeasured.append("blocks.1.shortcut.1")
+        weights |= copying_shortcut(channels)
+        unmeasured.append(COPYING_NORM)
         notes.append("the shortcut of its first block becomes a convolution that copies")
-    return NamedWeights(weights, f"iresnet{depths[0]}", embedding, tuple(unmeasured), tuple(notes))
+    excited = "_se" if f"blocks.1.residual.{SE_BLOCK}.fc1.weight" in weights else ""
+    return NamedWeights(weights, f"iresnet{depths[0]}{excited}", embedding, tuple(unmeasured), tuple(notes))
 
 
-def _copying_shortcut(channels: int) -> dict[str, Tensor]:
-    """The weights of a 1x1 convolution with batch norm that give its input."""
+def copying_shortcut(channels: int) -> dict[str, Tensor]:
+    """The weights of a first block's shortcut, a 1x1 convolution with batch norm, that give its input."""
     norm = {
         "weight": torch.full((channels,), (1 + EPS) ** 0.5),
         "bias": torch.zeros(channels),
@@ -151,4 +161,4 @@ def _copying_shortcut(channels: int) -> dict[str, Tensor]:
         "num_batches_tracked": torch.tensor(0),
     }
     copying = torch.eye(channels)[:, :, None, None]
-    return {"blocks.1.shortcut.0.weight": copying, **{f"blocks.1.shortcut.1.{k}": v for k, v in norm.items()}}
+    return {f"{COPYING_CONV}.weight": copying, **{f"{COPYING_NORM}.{k}": v for k, v in norm.items()}}

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.backbones.backbone import Backbone
+from trainer.pretrained.layouts import COPYING_CONV, COPYING_NORM, copying_shortcut
 
 FIRST_NODES = 8  # of a graph, among which its own normalisation of pixels is looked for
 
@@ -49,8 +50,12 @@ def onnx_state(net: Backbone, path: str) -> tuple[dict[str, Tensor], tuple[str, 
     graph = read_graph(path)
     layers = list(_file_layers(graph))
     scale = pixel_scale(graph)
-    for shortcut_first in (False, True):  # programs compute a block's two branches in either order
-        state = _match(net, layers, shortcut_first=shortcut_first)
+    # programs compute a block's two branches in either order; in AdaFace's and CVLFace's networks the shortcut of the
+    # first block has no layers
+    for shortcut_first, first_copies in ((False, False), (True, False), (False, True), (True, True)):
+        if first_copies and not _has_first_shortcut(net):
+            continue
+        state = _match(net, layers, shortcut_first=shortcut_first, first_copies=first_copies)
         if not isinstance(state, str):
             break
     else:
@@ -117,15 +122,26 @@ def _file_layers(graph: Any) -> Iterator[FileLayer]:
             yield FileLayer("prelu", weights)
 
 
+def _has_first_shortcut(net: Backbone) -> bool:
+    """Whether the first block has a convolution in its shortcut that could copy its input."""
+    weight = net.state_dict().get(f"{COPYING_CONV}.weight")
+    return weight is not None and weight.shape[0] == weight.shape[1]
+
+
 def _match(
-    net: Backbone, layers: list[FileLayer], *, shortcut_first: bool
+    net: Backbone, layers: list[FileLayer], *, shortcut_first: bool, first_copies: bool
 ) -> tuple[dict[str, Tensor], tuple[str, ...]] | str:
     """The state and the unmeasured norms as of onnx_state(), or where the layers differ."""
     state: dict[str, Tensor] = {}
     unmeasured: list[str] = []
+    if first_copies:
+        state, unmeasured = copying_shortcut(net.get_parameter(COPYING_CONV + ".weight").shape[0]), [COPYING_NORM]
+    copied = (COPYING_CONV, COPYING_NORM) if first_copies else ()
     bias: Tensor | None = None  # of the convolution before, where the network's convolution has none
     at, is_after_conv = 0, False
     for name, module in _modules(net, shortcut_first=shortcut_first):
+        if name in copied:
+            continue
         layer = layers[at] if at < len(layers) else FileLayer("none", ())
         if isinstance(module, Norm) and is_after_conv and not (layer.kind == "norm" and layer.follows_conv):
             zeros = torch.zeros(module.num_features)

@@ -56,7 +56,7 @@ class Start:
         if self == Start():
             return {}
         return {
-            "init": _file_digest(self.init) if self.init else "",
+            "init": file_digest(self.init) if self.init else "",
             "freeze": self.freeze,
             "layer_lr": self.layer_lr,
             "new_classifier": self.new_classifier,
@@ -96,7 +96,7 @@ def load_start(start: Start, run: Run, net: Backbone, *, faces: Tensor, names: t
     net.eval()
     if Path(start.init).suffix == ".onnx":
         return _load_onnx(start.init, run, net, faces)
-    if _is_own_checkpoint(start.init):
+    if is_own_checkpoint(start.init):
         return _load_own(start, run, net, names=names, digest=digest)
     named = rename(read_weights(start.init), path=start.init)
     _load_named(named, run, net, start.init)
@@ -112,10 +112,10 @@ def _load_named(named: NamedWeights, run: Run, net: Backbone, path: str) -> None
             f"{path} holds {named.backbone} with an embedding of {named.embedding}, the training has {run.backbone} "
             f"with {run.embedding}: give --backbone {named.backbone} --set embedding={named.embedding}"
         )
-    _load_state(net, named.weights, path)
+    load_state(net, named.weights, path)
 
 
-def _load_state(net: Backbone, weights: Mapping[str, Tensor], path: str) -> None:
+def load_state(net: Backbone, weights: Mapping[str, Tensor], path: str) -> None:
     """Load weights by name; counts of batches may be missing. Raises UserError for other names or shapes."""
     own = net.state_dict()
     counts = {name: t for name, t in own.items() if name.endswith("num_batches_tracked")}
@@ -137,7 +137,7 @@ def _load_own(start: Start, run: Run, net: Backbone, *, names: tuple[str, ...], 
     if fields:
         wanted = ", ".join(f"{f} {getattr(saved.run, f)}" for f in fields)
         raise UserError(f"{start.init} holds a network of {wanted}: give the same (--backbone, --set FIELD=VALUE)")
-    _load_state(net, saved.backbone, start.init)
+    load_state(net, saved.backbone, start.init)
     weight = saved.objective.get("weight")
     rows = {} if start.new_classifier or weight is None else _rows_of_identities(saved, names, digest)
     done = (
@@ -159,7 +159,7 @@ def _rows_of_identities(saved: checkpoint.Checkpoint, names: tuple[str, ...], di
 def _load_onnx(path: str, run: Run, net: Backbone, faces: Tensor) -> Loaded:
     """Load an ONNX file, and check that the network gives its embeddings."""
     state, unmeasured = onnx_state(net, path)
-    _load_state(net, state, path)
+    load_state(net, state, path)
     measure_norms(net, unmeasured, faces)
     cosine = min(_cosines_to_file(path, net, faces[:TRIAL_FACES]))
     if not cosine >= MIN_COSINE:  # also true for nan
@@ -189,7 +189,7 @@ def _cosines_to_file(path: str, net: Backbone, faces: Tensor) -> Iterator[float]
             yield float(torch.nn.functional.cosine_similarity(own, theirs, dim=0))
 
 
-def _is_own_checkpoint(path: str) -> bool:
+def is_own_checkpoint(path: str) -> bool:
     """Whether a file is a checkpoint of this package, by its keys. Raises UserError where it cannot be read."""
     if Path(path).suffix == ".safetensors":
         return False
@@ -200,7 +200,8 @@ def _is_own_checkpoint(path: str) -> bool:
     return isinstance(content, dict) and {"format", "run", "objective", "backbone"} <= content.keys()
 
 
-def _file_digest(path: str) -> str:
+def file_digest(path: str) -> str:
+    """The digest of a file's bytes. Raises UserError where it cannot be read."""
     try:
         with open(path, "rb") as stream:
             hasher = blake2b(digest_size=10)

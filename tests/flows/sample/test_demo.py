@@ -23,6 +23,7 @@ from tests.builders.small_world import fates
 from trainer import checkpoint
 from trainer.data.data_set import open_faces
 from trainer.export import to_onnx
+from trainer.pretrained.start import Start
 from trainer.run import Run
 
 pytestmark = pytest.mark.slow
@@ -142,10 +143,14 @@ def test_the_comparison_holds_no_path_of_the_machine(small: Small) -> None:
     assert Path(small.result.comparison.folder, "comparison.png").stat().st_size > 10_000
 
 
-def test_seeds_give_intervals_over_seeds(small: Small) -> None:
-    comparison = experiment.fn(
-        str(small.out / "root"), [str(small.out / "world/test")], seeds=2, detector=str(DETECTOR), steps=6
-    )
+def test_seeds_give_intervals_over_seeds_and_every_training_starts_from_the_file(small: Small) -> None:
+    root, options = small.out / "root", {"detector": str(DETECTOR), "steps": 2, "init": str(EMBEDDER)}
+    comparison = experiment.fn(str(root), [str(small.out / "world/test")], seeds=2, **options)
+    models = [path for paths in comparison.models.values() for path in paths]
+    starts = [checkpoint.load(root / path).start for path in models]
+    assert len(set(models)) == 6
+    assert starts == [comparison.run["start"]] * 6
+    assert starts[0] == Start(str(EMBEDDER)).settings
     assert all(len(m.seeds) == 2 for m in comparison.measured)
     assert all(g.seeds is not None and g.seeds[0] <= g.by <= g.seeds[1] for g in comparison.gains)
     assert {g.than for g in comparison.gains} == {"before", "random"}

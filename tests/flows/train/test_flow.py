@@ -1,4 +1,4 @@
-"""Training from the command line: every loss by its name; mistakes are one-line errors."""
+"""Training from the command line: every kind of loss by its name; mistakes are one-line errors."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +10,6 @@ from flows.benchmark import training
 from tests.builders.photos import exported_faces
 from tests.builders.processes import trainings
 from tests.builders.processes.command_line import Command, error_line
-from trainer.losses.objective import LOSSES
 from trainer.run import Run
 
 SMALL = ("--set", "input=3x56x56", "--set", "embedding=32", "--batch", "24", "--steps", "24", "--log-every", "1")
@@ -21,9 +20,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return exported_faces.parquet(tmp_path_factory.mktemp("data") / "export", 8, 12)
 
 
+# one for each kind of head and each kind of term; that every loss is lowered is tested with a linear network
+KINDS = ("softmax", "arcface", "a_softmax", "subcenter", "magface", "adaface", "curricularface", "triplet")
+TERMS = ("softmax+centre", "norm_softmax+intra+inter", "arcface+focal+ohem")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", LOSSES)
-def test_every_loss_trains_the_sample_recipe_by_its_name(
+@pytest.mark.parametrize("loss", [*KINDS, *TERMS])
+def test_every_kind_of_loss_trains_the_sample_recipe_by_its_name(
     refinery: Command, data: Path, tmp_path: Path, loss: str
 ) -> None:
     status, _, err = refinery("train", data, "--out", tmp_path / "out", "--loss", loss, "--device", "cpu", *SMALL)
@@ -46,6 +50,10 @@ def test_every_loss_trains_the_sample_recipe_by_its_name(
         (("--loss", "arcfase"), "arcfase"),
         (("--loss", "arcface:m9=1"), "m9"),
         (("--device", "cuda:77"), "no device cuda:77 here"),
+        (("--distill", "cosine"), "distillation 'cosine' needs a network to learn from: give --teacher FILE"),
+        (("--teacher", "nothing.pt"), "there is no nothing.pt: give a file of weights"),
+        (("--teacher", "nothing.onnx"), "nothing.onnx is not an ONNX model"),
+        (("--set", "mask=0.6", "--set", "occlusion=0.5"), "mask and occlusion (0.6, 0.5): expected a sum less than 1"),
         (("--batch", "4", "--set", "accumulate=3"), "accumulate 3: expected a divisor of batch (4)"),
     ],
 )

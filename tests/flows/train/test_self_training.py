@@ -20,6 +20,7 @@ from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.tables.table import Table
 from tests.builders.small_world import fates
 from trainer import checkpoint
+from trainer.pretrained.start import Start
 
 SHORT = {"steps": 12, "batch": 16, "settings": ["embedding=32"], "device": "cpu"}
 LONGER = {**SHORT, "steps": 60, "first_share": 1.0, "stop_share": 0.0}
@@ -79,11 +80,16 @@ def test_round_0_has_sub_centres_and_every_later_one_has_none(source: list[str],
 
 
 @pytest.mark.slow
-def test_round_0_is_shorter_and_a_round_without_photos_is_an_error(source: list[str], tmp_path: Path) -> None:
+def test_round_0_is_shorter_starts_from_a_file_and_a_round_without_photos_is_an_error(
+    source: list[str], tmp_path: Path
+) -> None:
+    options = {**SHORT, "settings": [], "init": str(EMBEDDER), "layer_lr": 0.9}
     with pytest.raises(UserError, match=r"no photo is left to train on: give more --steps"):
-        self_train.fn(str(tmp_path), source, str(DETECTOR), rounds=2, stop_share=0.0, min_faces=100, **SHORT)
+        self_train.fn(str(tmp_path), source, str(DETECTOR), rounds=2, stop_share=0.0, min_faces=100, **options)
     (first,) = (tmp_path / "bootstrap").iterdir()
-    assert checkpoint.load(first / "last.pt").run.steps == SHORT["steps"] / 3
+    saved = checkpoint.load(first / "last.pt")
+    assert saved.run.steps == SHORT["steps"] / 3
+    assert saved.start == Start(str(EMBEDDER), layer_lr=0.9).settings
 
 
 def test_impossible_options_are_errors_before_any_work(source: list[str], tmp_path: Path) -> None:
@@ -91,6 +97,7 @@ def test_impossible_options_are_errors_before_any_work(source: list[str], tmp_pa
         ({"loss": "triplet", "sub_centres": True}, "loss triplet has no sub-centres"),
         ({"first_share": 0}, "--first-share 0: give more than 0"),
         ({"rounds": 0}, "--rounds 0: give 1 or more"),
+        ({"layer_lr": 2.0}, "layer_lr 2.0: expected more than 0, at most 1"),
     ):
         with pytest.raises(UserError, match=message):
             self_train.fn(str(tmp_path / "root"), source, str(DETECTOR), **options)
@@ -112,7 +119,7 @@ def test_a_round_trains_on_the_faces_that_the_one_before_chose(
         cv2.imwrite(str(tmp_path / "photos" / person.name / "both.png"), both)
     trained: list[str] = []
 
-    def pretrained(_root: str, _run: object, _labels: object, faces: Table, _device: str) -> str:
+    def pretrained(_root: str, _run: object, _labels: object, faces: Table, **_options: object) -> str:
         trained.append(faces.address)
         return str(EMBEDDER)
 

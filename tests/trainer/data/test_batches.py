@@ -57,7 +57,7 @@ def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> No
 @pytest.mark.parametrize("loss", ["arcface", "triplet"])
 def test_ranks_share_a_batch_and_a_stream_continues_after_a_stop(tmp_path: Path, loss: str) -> None:
     faces = open_faces(exported_faces.parquet(tmp_path / "data"))
-    run = Run(batch=12, seed=3, augment=0.5, loss=loss)
+    run = Run(batch=12, seed=3, augment=0.5, mask=0.3, occlusion=0.3, loss=loss)
     whole = list(islice(BatchStream(faces, run, threads=9), 6))
     halves = [list(islice(BatchStream(faces, run, rank=rank, ranks=2), 6)) for rank in (0, 1)]
     later = list(islice(BatchStream(faces, run, skip=24), 4))

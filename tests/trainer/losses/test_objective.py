@@ -82,7 +82,7 @@ def test_the_shape_of_the_class_weights_in_a_checkpoint() -> None:
     assert shape("triplet") is None
 
 
-@pytest.mark.parametrize("name", ["softmax", "l_softmax", "triplet"])
-def test_a_loss_that_compares_no_cosines_cannot_filter_by_them(name: str) -> None:
-    with pytest.raises(UserError, match="compares no cosines"):
+@pytest.mark.parametrize("name", ["softmax", "l_softmax", "triplet", "curricularface"])
+def test_a_loss_that_does_not_compare_by_cosines_alone_cannot_filter_by_them(name: str) -> None:
+    with pytest.raises(UserError, match="does not compare by cosines alone"):
         make_objective(name, classes=CLASSES, dim=DIM, filter_cosine=0.4)

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tests.builders.drawn_features import CLASSES, DIM, PIXELS, batch
 from tests.builders.processes.two_ranks import on_two_ranks
 from trainer.distributed.ranks import rank, world_size
+from trainer.losses.distillation import Distillation, DistillationLoss
 from trainer.losses.objective import LOSSES, make_objective
 
 pytestmark = pytest.mark.slow
@@ -25,10 +26,11 @@ class Case:
     settings: dict[str, Any]
     optimizer: str = "sgd"
     people: int = CLASSES  # how many of the classes have photos
+    distillation: str = ""  # from a teacher whose features are three of a face's pixels
 
 
 # losses, with each kind of head and term, to be computed when the second of two ranks samples no class
-EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter")
+EMPTY = ("softmax", "subcenter", "l_softmax", "a_softmax", "norm_softmax+intra+inter", "curricularface")
 CASES = {
     **{name: Case(name, {}) for name in LOSSES},
     "sampled sparse": Case("arcface", {"sample_rate": 0.4}),
@@ -36,6 +38,10 @@ CASES = {
     "sampled dense": Case("cosface+centre", {"sample_rate": 0.4, "update": "dense"}),
     "sampled with terms": Case("norm_softmax+intra+inter+ohem", {"sample_rate": 0.4}),
     "magface by norm": Case("magface:lower_norm=0.5,upper_norm=4", {"sample_rate": 0.4}),
+    "adaface by norm": Case("adaface:h=50,rate=0.5", {"sample_rate": 0.4}),
+    "curricularface sampled": Case("curricularface:scale=8,rate=0.5", {"sample_rate": 0.4}),
+    "cosine to a teacher": Case("arcface", {}, "adamw", distillation="cosine"),
+    "feature of a teacher": Case("triplet", {}, distillation="feature"),
     "filtered": Case("arcface", {"filter_cosine": 0.2}),
     "adamw": Case("softmax", {}, "adamw"),
     **{f"no class on a rank: {loss}": Case(loss, {"sample_rate": 0.01}, people=3) for loss in EMPTY},
@@ -54,6 +60,9 @@ class Training:
             self.net = DistributedDataParallel(self.net)
         self.people = case.people
         self.objective = make_objective(case.loss, classes=CLASSES, dim=DIM, seed=5, **case.settings).double()
+        if case.distillation:
+            term = DistillationLoss(case.distillation)
+            self.objective.distillation = Distillation(term, dim=DIM, teacher_dim=3, seed=5).double()
         self.optimizers = [self._optimizer(case, m) for m in (self.net, self.objective) if list(m.parameters())]
 
     @staticmethod
@@ -71,7 +80,7 @@ class Training:
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             for x, label in micro:
-                loss = self.objective(self.net(x), label)
+                loss = self.objective(self.net(x), label, x[:, :3])
                 (loss / 2).backward()
                 losses.append(loss.item())
             for optimizer in self.optimizers:
@@ -121,8 +130,12 @@ def second_half(case: Case, before: Result) -> Result:
     return training.train(range(2, 4)), training.weights(), training.state(), momenta(training)
 
 
-def both_halves(alone: dict[str, Result]) -> dict[str, list[Result]]:
-    """Run on two ranks: the first half, and the second half that continues one rank's first half."""
+def both_halves(file: str) -> dict[str, list[Result]]:
+    """Run on two ranks: the first half, and the second half that continues one rank's first half, which the file has.
+
+    As arguments of a process so many tensors would need more file descriptors than one may be sent.
+    """
+    alone: dict[str, Result] = torch.load(file)
     return {
         name: [first_half(case)] + [second_half(case, alone[name])] * (name in RESUMED) for name, case in CASES.items()
     }
@@ -145,7 +158,9 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> tuple[Halves, list[Halve
     """All cases on one rank, and on each of two."""
     first = {name: first_half(case) for name, case in CASES.items()}
     alone = {name: [first[name], second_half(case, first[name])] for name, case in CASES.items()}
-    return alone, on_two_ranks(both_halves, tmp_path_factory.mktemp("ranks"), first)
+    folder = tmp_path_factory.mktemp("ranks")
+    torch.save(first, folder / "alone.pt")
+    return alone, on_two_ranks(both_halves, folder, str(folder / "alone.pt"))
 
 
 @pytest.mark.parametrize(("name", "half"), [(n, 0) for n in CASES] + [(n, 1) for n in RESUMED], ids=str)

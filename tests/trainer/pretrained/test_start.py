@@ -34,8 +34,8 @@ def arcface() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def ir() -> nn.Module:
-    return trained(ir18(embedding=32, side=2), FACES)
+def ir_se() -> nn.Module:
+    return trained(ir18(embedding=32, side=2, excite=True), FACES)
 
 
 def started(file: Path | str, data: Path, run: Run = RUN, **options: Any) -> Learner:
@@ -81,15 +81,18 @@ def test_weights_of_arcface_torch_give_its_embeddings(
 
 @pytest.mark.parametrize("is_adaface", [True, False], ids=["AdaFace", "CVLFace"])
 def test_weights_of_ir_networks_give_their_embeddings_and_the_differences_are_told(
-    ir: nn.Module, data: Path, tmp_path: Path, is_adaface: bool, caplog: pytest.LogCaptureFixture
+    ir_se: nn.Module, data: Path, tmp_path: Path, is_adaface: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """AdaFace takes BGR. The first block's shortcut becomes a convolution, with statistics of the data's faces."""
+    """AdaFace takes BGR. The first block's shortcut becomes a convolution, with statistics of the data's faces.
+
+    The network is IR-SE: it has all layers of an IR and squeeze-and-excitation.
+    """
     prefix = "model." if is_adaface else "model.net."
-    state: dict[str, Tensor] = {f"{prefix}{n}": t for n, t in ir.state_dict().items()}
+    state: dict[str, Tensor] = {f"{prefix}{n}": t for n, t in ir_se.state_dict().items()}
     file = torch_file({"state_dict": state | {"head.kernel": torch.zeros(32, 9)}}, tmp_path / "ir.ckpt")
     with caplog.at_level(logging.INFO, logger="refinery"):
-        learner = started(file, data)
-    expected = embeddings(ir, FACES.flip(1) if is_adaface else FACES)
+        learner = started(file, data, replace(RUN, backbone="iresnet18_se"))
+    expected = embeddings(ir_se, FACES.flip(1) if is_adaface else FACES)
     torch.testing.assert_close(embeddings(learner.net), expected, atol=1e-4, rtol=0)
     (line,) = [r.getMessage() for r in caplog.records]
     assert "the classifier is new; the head's batch norm has no scale" in line
@@ -120,7 +123,7 @@ def test_a_fine_tuned_network_starts_at_its_teachers_figures_and_a_frozen_one_st
     )
     again = train(RUN, data, tmp_path / "tuned", device="cpu", start=Start(str(file), layer_lr=0.5))
     assert again == tuned
-    with pytest.raises(UserError, match=r"holds another training .*another start: layer_lr"):
+    with pytest.raises(UserError, match=r"holds another training .*another start or teacher: layer_lr"):
         train(RUN, data, tmp_path / "tuned", device="cpu", start=Start(str(file)))
 
 
@@ -174,7 +177,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "objects": (lambda file: torch.save({"model": Other()}, file), "holds objects that are no tensors"),
     "a web page": (lambda file: file.write_text("<html>"), "is damaged, or holds objects|not a file of weights"),
     "no tensors": (lambda file: torch.save({"epoch": 3}, file), "holds no weights by name"),
-    "another network": (lambda file: torch.save(nn.Linear(2, 2).state_dict(), file), "holds no IResNet"),
+    "another network": (lambda file: torch.save(nn.Linear(2, 2).state_dict(), file), "holds no IResNet, MBF or ViT"),
     "another embedding": (
         lambda file: torch.save(ArcFaceResNet(embedding=16, side=2).state_dict(), file),
         "holds iresnet18 with an embedding of 16, the training has iresnet18 with 32: give --backbone iresnet18",
