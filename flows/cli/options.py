@@ -66,7 +66,19 @@ Quality = Annotated[
 ]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 (or 112x96) crops already.")]
 Flip = Annotated[
-    str, typer.Option(help="How the mirrored face's embedding joins the face's own: none, add or concatenate.")
+    str,
+    typer.Option(
+        help="How the mirrored face's embedding joins the face's own: none, add or concatenate. Default: none; where "
+        "`evaluate` measures a .bin, templates or TinyFace, add, as their published figures are measured."
+    ),
+]
+TarAt = Annotated[
+    str,
+    typer.Option(
+        "--tar-at",
+        help="The threshold of TAR at FAR, for pairs and templates: the lowest one whose FAR is not-above the one "
+        "asked for, or the one whose FAR is nearest, as InsightFace's script for IJB takes it.",
+    ),
 ]
 TestSets = Annotated[
     list[str],

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.tables.build import Workers
+from trainer.evaluation.roc import NOT_ABOVE
 
 
 @dataclass(frozen=True)
@@ -17,3 +18,4 @@ class MeasureOptions:
     draws: int = 1000  # bootstrap samples of the test set for the intervals
     seed: int = 0  # of these samples
     workers: Workers = None
+    far_rule: str = NOT_ABOVE  # how the threshold of a FAR is chosen, for pairs and templates

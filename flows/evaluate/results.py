@@ -45,6 +45,7 @@ class MeasuredTestSet:
     pairs: int
     genuine: int
     missing: int
+    flip: str = "none"  # how the mirrored face's embedding joins the face's own
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Evaluation(Result):
         """The sizes of the test sets, the thresholds, and what the columns mean."""
         sizes = [
             f"{t.test_set}: {t.pairs} pairs, {t.genuine} genuine; {t.missing} lack a face and count as different"
+            + ("" if t.flip == "none" else f"; flip: {t.flip}")
             for t in self.test_sets
         ]
         thresholds = [

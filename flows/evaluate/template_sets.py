@@ -69,7 +69,8 @@ def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
 
 def _figures(lists: ijb.IjbLists, title: str, templates: Templates, options: MeasureOptions) -> Iterator[Figure]:
     """1:1 verification of the listed pairs of templates, then 1:N identification in each gallery."""
-    verified = one_to_one(templates, lists.pairs[:, 0], lists.pairs[:, 1], lists.pairs[:, 2] == 1)
+    a, b, same = lists.pairs.T
+    verified = one_to_one(templates, a, b, same == 1, far_rule=options.far_rule)
     for far, rate in verified.tar.items():
         yield _figure(lists.name, f"TAR@FAR={far:g}", title, rate)
     for name, subjects in lists.galleries.items():

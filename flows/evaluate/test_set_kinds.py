@@ -7,6 +7,7 @@ from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.megaface import test_sets as megaface_sets
 from pipeline.errors import UserError
 from pipeline.sources.test_sets import ijb, megaface_devkit, trillion_pairs, video_lists
+from trainer.evaluation.roc import FAR_RULES
 
 # how each kind is recognised, tried in this order; a test set of no other kind lists pairs or is folders of people
 KINDS: dict[str, Callable[[str], bool]] = {
@@ -41,6 +42,8 @@ def check_test_sets(
     detector, aligned = options.detector, options.aligned
     if options.draws < 0:
         raise UserError(f"--draws {options.draws}: give 0 or more")
+    if options.far_rule not in FAR_RULES:
+        raise UserError(f"--tar-at {options.far_rule}: give one of {', '.join(FAR_RULES)}")
     if by_kind["trillion-pairs"] and not options.features:
         raise UserError(
             f"whom the photos of {by_kind['trillion-pairs'][0]} show was never published: give --features, "

@@ -84,7 +84,15 @@ def _verification(
     for title, model_means in means.items():
         cosines = _pair_cosines(model_means, lists)
         missing = int((cosines == NO_FACE).sum())
-        verified[title] = verify(cosines, genuine, fold, unit=people, samples=options.draws, seed=options.seed)
+        verified[title] = verify(
+            cosines,
+            genuine,
+            fold,
+            unit=people,
+            far_rule=options.far_rule,
+            samples=options.draws,
+            seed=options.seed,
+        )
     test_set = MeasuredTestSet(name, path, len(lists.pairs), int(genuine.sum()), missing)
     return Measurement(test_set, verification_figures(name, verified), verified)
 

@@ -45,7 +45,8 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
     status, out, err = refinery(*words)
     assert status == 0, err
     assert "less raw" in out
-    assert "drawn: 24 pairs, 12 genuine; 0 lack a face" in out
+    assert "drawn: 24 pairs, 12 genuine; 0 lack a face and count as different; flip: add\n" in out
+    assert "lfw: 12 pairs, 6 genuine; 0 lack a face and count as different\n" in out
     assert "at a cosine of" in out
     assert " [" in out.split("drawn: 24 pairs")[0]
     assert " made" in err
@@ -176,5 +177,5 @@ def test_a_real_bin_of_genuine_pairs_alone_is_an_error(material: Path, tmp_path:
     photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
     mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]
     (tmp_path / "mixed.bin").write_bytes(pickle.dumps((mixed, [True] * 10 + [False] * 10)))
-    evaluation = evaluate(model, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), draws=100)
+    evaluation = evaluate(model, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), flip="none", draws=100)
     assert {f.figure: f.value for f in evaluation.figures}["AUC"] == 1
