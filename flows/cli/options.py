@@ -152,7 +152,7 @@ Groups = Annotated[
     str,
     typer.Option(
         help="CSV or Parquet with columns identity, group (of people: refine calibrates its thresholds by it, review "
-        "asks annotators of it), and others that annotators should see."
+        "asks annotators of it, evaluate and train measure by it), and others that annotators should see."
     ),
 ]
 

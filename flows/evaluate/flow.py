@@ -15,13 +15,17 @@ from flows.cli.options import (
     DaskWorkers,
     Detector,
     Draws,
+    Far,
     Flip,
+    Groups,
     Seed,
     TarAt,
     TestSets,
 )
 from flows.cli.sizes import parse_workers
 from flows.evaluate import template_sets, video_sets
+from flows.evaluate.by_group.pair_groups import measure_pair_groups
+from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.compared_models import ComparedModels, load_compared_models, short_names
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.megaface import test_sets as megaface_sets
@@ -59,6 +63,8 @@ def evaluate(
     by_norm: Annotated[bool, typer.Option(help="In templates, weigh a face by the length of its embedding.")] = True,
     by_score: Annotated[bool, typer.Option(help="In templates, weigh a face by the detector's score.")] = True,
     flip: Flip = "",
+    groups: Groups = "",
+    far: Far = 1e-4,
     tar_at: TarAt = NOT_ABOVE,
     without_overlap: Annotated[
         str,
@@ -95,7 +101,9 @@ def evaluate(
         raise UserError(f"nothing to measure {model} on: give --test-set")
     detector_file = find_model(detector, "detector") if detector else ""
     pool = parse_workers(workers)
-    options = MeasureOptions(detector_file, aligned, by_norm, by_score, features, draws, seed, pool, tar_at)
+    options = MeasureOptions(
+        detector_file, aligned, by_norm, by_score, features, draws, seed, pool, tar_at, PersonGroups.read(groups), far
+    )
     by_kind = group_by_kind(test_set, kind)
     models = load_compared_models([model, *against], flip=flip)
     check_test_sets(by_kind, options, has_models=bool(models.embedders), has_stored=bool(models.stored))
@@ -123,7 +131,11 @@ def _measure_all(
     for path, name, pairs in zip(by_kind["pairs"], names, prepared, strict=True):
         default = MIRRORED if is_bin(Path(path)) else ""
         embedders = models.with_default_flip(default)
-        yield _with_flip(measure_pairs(root, embedders, pairs, options, name=name), models.flip or default)
+        measured = measure_pairs(root, embedders, pairs, options, name=name)
+        if options.groups is not None:
+            by_group = measure_pair_groups(root, embedders, pairs, options, name=name, groups=options.groups)
+            measured = replace(measured, by_group=by_group)
+        yield _with_flip(measured, models.flip or default)
         if left_out is not None:
             second_name = f"{name} without overlap"
             measured = measure_pairs(root, embedders, pairs, options, name=second_name, left_out=left_out)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from flows.evaluate.by_group.person_groups import PersonGroups
 from pipeline.tables.build import Workers
 from trainer.evaluation.roc import NOT_ABOVE
 
@@ -19,3 +20,5 @@ class MeasureOptions:
     seed: int = 0  # of these samples
     workers: Workers = None
     far_rule: str = NOT_ABOVE  # how the threshold of a FAR is chosen, for pairs and templates
+    groups: PersonGroups | None = None  # by which figures are measured a second time
+    far: float = 1e-4  # at which impostors of different groups are compared

@@ -44,6 +44,8 @@ def check_test_sets(
         raise UserError(f"--draws {options.draws}: give 0 or more")
     if options.far_rule not in FAR_RULES:
         raise UserError(f"--tar-at {options.far_rule}: give one of {', '.join(FAR_RULES)}")
+    if not 0 < options.far < 0.5:
+        raise UserError(f"--far {options.far:g}: give a share between 0 and 0.5")
     if by_kind["trillion-pairs"] and not options.features:
         raise UserError(
             f"whom the photos of {by_kind['trillion-pairs'][0]} show was never published: give --features, "

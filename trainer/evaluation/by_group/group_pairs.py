@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.evaluation.pair_set import PairSet
 from trainer.evaluation.roc import NOT_ABOVE
 from trainer.evaluation.verification import Verification, verify
 
@@ -28,35 +27,31 @@ class GroupVerifications(NamedTuple):
 
 def verify_groups(
     cosine: NDArray[np.floating],
-    pairs: PairSet,
-    group: Numbers,
+    same: NDArray[np.bool_],
+    fold: NDArray[np.integer],
+    groups: tuple[Numbers, Numbers],
     *,
+    unit: NDArray[np.integer] | None = None,
     far_rule: str = NOT_ABOVE,
     samples: int = 1000,
     seed: int = 0,
 ) -> GroupVerifications:
-    """The figures of each group's pairs, with thresholds and intervals of its own; cosine [n]: of each pair.
+    """The figures of each group's pairs, with thresholds and intervals of its own.
 
-    group [m]: the number of the group of each photo's person, NO_GROUP for none. Arguments as of verify().
+    groups: the numbers of the groups of the pairs' first and second persons, [n] each, NO_GROUP for none. Other
+    arguments as of verify().
     """
-    a, b = group[pairs.a], group[pairs.b]
+    a, b = groups
     of_groups, unmeasured = {}, []
-    for number in range(int(group.max(initial=-1)) + 1):
+    for number in np.unique(np.concatenate([a, b])[np.concatenate([a, b]) != NO_GROUP]).tolist():
         rows = np.flatnonzero((a == number) & (b == number))
-        same = pairs.same[rows]
-        if not len(same) or same.all() or not same.any():
+        if not len(rows) or same[rows].all() or not same[rows].any():
             unmeasured.append(number)
             continue
-        # numbered anew, so that a bootstrap sample draws people of the group alone
-        unit = None if pairs.unit is None else np.unique(pairs.unit[rows], return_inverse=True)[1]
+        # persons are numbered anew, so that a bootstrap sample draws people of the group alone
+        own = None if unit is None else np.unique(unit[rows], return_inverse=True)[1].reshape(unit[rows].shape)
         of_groups[number] = verify(
-            cosine[rows],
-            same,
-            pairs.fold[rows],
-            unit=None if unit is None or pairs.unit is None else unit.reshape(pairs.unit[rows].shape),
-            far_rule=far_rule,
-            samples=samples,
-            seed=seed,
+            cosine[rows], same[rows], fold[rows], unit=own, far_rule=far_rule, samples=samples, seed=seed
         )
     unknown = (a == NO_GROUP) | (b == NO_GROUP)
     return GroupVerifications(of_groups, unmeasured, int(((a != b) & ~unknown).sum()), int(unknown.sum()))
