@@ -23,7 +23,7 @@ from flows.cli.options import (
     TestSets,
 )
 from flows.cli.sizes import parse_workers
-from flows.evaluate import template_sets, video_sets
+from flows.evaluate import template_sets, tinyface_set, video_sets
 from flows.evaluate.by_group.pair_groups import measure_pair_groups
 from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.compared_models import ComparedModels, load_compared_models, short_names
@@ -42,8 +42,30 @@ from pipeline.user_cache import faces_cache
 from trainer.evaluation.roc import NOT_ABOVE
 
 # how the mirrored face's embedding joins the face's own where published figures do so: InsightFace's verification.py
-# for .bin files, ijb_11.py and ijb_1n.py for templates
+# for .bin files, its ijb_11.py and ijb_1n.py for templates, AdaFace's validate_tinyface.py
 MIRRORED = "add"
+
+WithoutOverlap = Annotated[
+    str,
+    typer.Option(
+        help="ROOT of a refinement: measure a second time without the people found both in its photos and in its "
+        "test sets."
+    ),
+]
+Kind = Annotated[
+    str,
+    typer.Option(
+        help="Kind of the test sets, where their files do not show it: pairs, templates, videos, megaface, "
+        "tinyface, trillion-pairs or results."
+    ),
+]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="Folder to write embeddings to: MegaFace's as its development kit reads them, Trillion-Pairs' as "
+        "they are submitted."
+    ),
+]
 
 
 def evaluate(
@@ -66,27 +88,9 @@ def evaluate(
     groups: Groups = "",
     far: Far = 1e-4,
     tar_at: TarAt = NOT_ABOVE,
-    without_overlap: Annotated[
-        str,
-        typer.Option(
-            help="ROOT of a refinement: measure a second time without the people found both in its photos and in its "
-            "test sets."
-        ),
-    ] = "",
-    kind: Annotated[
-        str,
-        typer.Option(
-            help="Kind of the test sets, where their files do not show it: pairs, templates, videos, megaface, "
-            "trillion-pairs or results."
-        ),
-    ] = "",
-    features: Annotated[
-        str,
-        typer.Option(
-            help="Folder to write embeddings to: MegaFace's as its development kit reads them, Trillion-Pairs' as "
-            "they are submitted."
-        ),
-    ] = "",
+    without_overlap: WithoutOverlap = "",
+    kind: Kind = "",
+    features: Features = "",
     draws: Draws = 1000,
     seed: Seed = 0,
     workers: DaskWorkers = "",
@@ -95,7 +99,7 @@ def evaluate(
 
     A --test-set is a .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all
     pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's probes and
-    distractors, or a .json of its development kit's results; Trillion-Pairs' testdata_lmk.txt.
+    distractors, or a .json of its development kit's results; TinyFace; Trillion-Pairs' testdata_lmk.txt.
     """
     if not test_set:
         raise UserError(f"nothing to measure {model} on: give --test-set")
@@ -143,6 +147,9 @@ def _measure_all(
     for path in by_kind["templates"]:
         embedders = models.with_default_flip(MIRRORED)
         yield _with_flip(template_sets.measure(root, embedders, path, options), models.flip or MIRRORED)
+    for path in by_kind["tinyface"]:
+        embedders = models.with_default_flip(MIRRORED)
+        yield _with_flip(tinyface_set.measure(root, embedders, path, options), models.flip or MIRRORED)
     for path in by_kind["videos"]:
         yield video_sets.measure(root, models.embedders, path, options)
     for path in by_kind["megaface"]:

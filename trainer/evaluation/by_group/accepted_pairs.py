@@ -23,7 +23,7 @@ class Accepted(NamedTuple):
 
     enrolled: Numbers
     other: Numbers
-    count: Numbers
+    pairs: Numbers
 
 
 class Genuine(NamedTuple):
@@ -95,10 +95,11 @@ def accepted_pairs(
 
 def genuine_cosines(x: Vectors, person: Numbers) -> Genuine:
     """Every pair of two photos of a person; person [n]: sorted."""
-    cosines, persons = [np.empty(0, np.float32)], [np.empty(0, np.int64)]
+    cosines: list[Vectors] = [np.empty(0, np.float32)]
+    persons: list[Numbers] = [np.empty(0, np.int64)]
     for number, rows in enumerate(rows_by_person(person)):
         upper = (x[rows] @ x[rows].T)[np.triu_indices(len(rows), 1)]
-        cosines.append(upper)
+        cosines.append(np.asarray(upper, np.float32))
         persons.append(np.full(len(upper), number, np.int64))
     return Genuine(np.concatenate(cosines), np.concatenate(persons))
 
