@@ -81,12 +81,12 @@ def search_closed_set(
     check_finite(probes, "probes")
     check_finite(gallery, "photos of the gallery")
     x = np.asarray(probes, np.float32)
-    has_face, mate_has_face = x.any(1), gallery.any(1)
+    has_face, mate_has_face = (np.asarray(rows.any(1), np.bool_) for rows in (x, gallery))
     mates = [np.flatnonzero(gallery_person == p) for p in person.tolist()]
     if not any(map(len, mates)):
         raise UserError("no probe has a mate in the gallery: give a set with both lists")
     own = [-np.sort(-(gallery[rows[mate_has_face[rows]]].astype(np.float32) @ x[i])) for i, rows in enumerate(mates)]
-    before = [np.zeros(len(cosines), np.int64) for cosines in own]
+    before: list[Numbers] = [np.zeros(len(cosines), np.int64) for cosines in own]
     _count(x, own, before, np.asarray(gallery[mate_has_face], np.float32), person, gallery_person[mate_has_face])
     for block in distractors:
         if block.ndim != 2 or block.shape[1] != x.shape[1]:

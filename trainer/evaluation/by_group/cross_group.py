@@ -93,7 +93,9 @@ def cross_group_rates(
         pooled, directed = accepted_pairs(x, person, group, cosine=cosine, own=own, advance=advance)
     genuine = genuine_cosines(x, person)
     own_of_pair = own[group_of[genuine.person]]
-    passed = [np.bincount(genuine.person, genuine.cosine > t, len(names)) for t in (cosine, own_of_pair)]
+    passed = [
+        np.bincount(genuine.person, genuine.cosine > t, len(names)).astype(np.float64) for t in (cosine, own_of_pair)
+    ]
     genuine_trials = np.bincount(genuine.person, minlength=len(names)).astype(np.float64)
     draw = _Draws(photos_of, group_of, groups, samples, seed)
     return CrossGroup(
