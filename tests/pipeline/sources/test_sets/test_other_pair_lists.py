@@ -65,10 +65,8 @@ def test_all_lists_of_rfw_are_one_test_set_whose_people_lie_below_their_group(tm
 def test_bfw_names_its_columns(tmp_path: Path) -> None:
     write_photos(tmp_path, *(f"asian_females/n{p}/{k}.jpg" for p in (1, 2) for k in (1, 2)))
     file = tmp_path / "bfw-v0.1.5-datatable.csv"
-    rows = [
-        "1,asian_females/n1/1.jpg,asian_females/n1/2.jpg,1,0,0.9",
-        "3,asian_females/n1/1.jpg,asian_females/n2/2.jpg,0,0,0.1",
-    ]
+    first, mate, other = "asian_females/n1/1.jpg", "asian_females/n1/2.jpg", "asian_females/n2/2.jpg"
+    rows = [f"1,{first},{mate},1,0,0.9", f"3,{first},{other},0,0,0.1"]
     file.write_text("\n".join(["fold,p1,p2,label,id1,vgg16", *rows]) + "\n")
     for path in (file, tmp_path):
         got = [(p.a, p.b, p.same, p.fold) for p in photo_sets.pairs(path)]
