@@ -80,6 +80,7 @@ TRAINER = [
     "trainer.losses",
     "trainer.whole_file",
     "trainer.checkpoint",
+    "trainer.safetensors_file",
     "trainer.data",
     "trainer.embedder",
     "trainer.pretrained",

@@ -1,4 +1,4 @@
-"""The embedder that the pipeline uses when its model is a checkpoint and not an ONNX file.
+"""The embedder that the pipeline uses when its model is a checkpoint or .safetensors and not an ONNX file.
 
 It computes on a GPU where there is one.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer import checkpoint
+from trainer import checkpoint, safetensors_file
 from trainer.data.decode import resize_square
 from trainer.run import Run
 
@@ -28,12 +28,12 @@ torch.get_num_threads()
 
 @dataclass(frozen=True)
 class Embedder:
-    """Computes embeddings with the backbone in a checkpoint file.
+    """Computes embeddings with the backbone in a checkpoint, or in the model.safetensors of a training.
 
     flip: "add" adds the embedding of the mirrored face, "concatenate" appends it, "none" embeds the face only.
     """
 
-    model: str  # path of the checkpoint file
+    model: str  # path of the file
     flip: str = "none"
     precision: str = "fp32"  # fp32, or bf16 on a GPU
 
@@ -105,7 +105,8 @@ def _compute_on_one_thread() -> None:
 @cache
 def _load_once(path: str) -> tuple[nn.Module, Run]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    net, run = checkpoint.load_backbone(path, device=device)
+    reader = safetensors_file if path.endswith(safetensors_file.SUFFIX) else checkpoint
+    net, run = reader.load_backbone(path, device=device)
     return net.to(memory_format=torch.channels_last), run  # type: ignore[call-overload]
 
 
@@ -114,4 +115,4 @@ def _file_digest(path: str) -> str:
     try:
         return blake2b(Path(path).read_bytes(), digest_size=10).hexdigest()
     except OSError as error:
-        raise UserError(f"cannot read the checkpoint {path} ({error.strerror}): give best.pt or last.pt") from None
+        raise UserError(f"cannot read {path} ({error.strerror}): give best.pt, last.pt or model.safetensors") from None

@@ -12,7 +12,7 @@ from pipeline.faces.model_file import resolve_model
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
 
-CHECKPOINTS = (".pt", ".pth", ".ckpt")
+CHECKPOINTS = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 class Models(NamedTuple):
