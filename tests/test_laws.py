@@ -84,6 +84,7 @@ TRAINER = [
     "trainer.data",
     "trainer.embedder",
     "trainer.pretrained",
+    "trainer.trackers",
     "trainer.loop",
     "trainer.subcenters",
     "trainer.train",

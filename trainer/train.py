@@ -6,7 +6,7 @@ number.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.pretrained.start import Start
 from trainer.run import Run
+from trainer.trackers.tracker import check_trackers, open_trackers
 from trainer.whole_file import LAST
 
 MODEL, RESULT = "model.onnx", "result.json"
@@ -67,6 +68,7 @@ def train(
     log_every: int = 50,
     checkpoint_every: int = 1000,
     start: Start = DEFAULT_START,
+    track: Sequence[str] = (),
 ) -> TrainingResult:
     """Train a run on a refined data set (see open_faces) and return the result.
 
@@ -74,8 +76,9 @@ def train(
     not repeated, its result is read (what of it is gone or damaged is written again from last.pt), or it goes on when
     the run has more updates; a stopped one continues. start: the first weights.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
-    choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
-    update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
+    choose_device. track: trackers besides TensorBoard (see trackers.tracker). threads: of decoding. log_every,
+    checkpoint_every: in updates. After SIGINT and SIGTERM the current update is finished (on several ranks: the updates
+    up to the next line of the log) and a checkpoint is written.
 
     Raises UserError for options out of range, for data that cannot be trained on, for the folder of another run, when
     the disk is full, and when loss or weights are no longer finite.
@@ -83,6 +86,7 @@ def train(
     for name, value in (("threads", threads), ("log_every", log_every), ("checkpoint_every", checkpoint_every)):
         if value < 1:
             raise UserError(f"{name} {value}: expected 1 or more")
+    check_trackers(track)
     join_ranks()
     faces = open_faces(data)
     _warn_about_single_photos(faces)
@@ -97,7 +101,13 @@ def train(
     trained_photos = progress.updates * run.batch
     stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=trained_photos, threads=threads)
     progress = _loop(
-        training, stream, progress, test_sets=test_sets, log_every=log_every, checkpoint_every=checkpoint_every
+        training,
+        stream,
+        progress,
+        test_sets=test_sets,
+        log_every=log_every,
+        checkpoint_every=checkpoint_every,
+        track=track,
     )
     result = _result(training, progress.loss, progress.figures)
     if rank() == 0 and progress.updates == run.steps:
@@ -124,11 +134,13 @@ def _loop(
     test_sets: Mapping[str, Path],
     log_every: int,
     checkpoint_every: int,
+    track: Sequence[str],
 ) -> Progress:
     """Train until the run's last update or a stop signal; returns the progress after it."""
     run, learner = training.run, training.learner
     out = training.out if rank() == 0 else None
-    training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates)
+    trackers = open_trackers(track, out, run, updates=progress.updates) if out else []
+    training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates, trackers=trackers)
     batches = iter(stream)
     with catch_stop_signals() as signals, closing(training_log):
         for step in range(progress.updates, run.steps):

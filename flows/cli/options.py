@@ -183,6 +183,12 @@ Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for th
 Format = Annotated[
     str, typer.Option(help="Format of the data set: parquet, recordio, folder, huggingface, webdataset or fiftyone.")
 ]
+Licence = Annotated[
+    str,
+    typer.Option(
+        help="Licence of the photos, or of the model, for its card: an identifier (cc-by-nc-4.0) or the text's address."
+    ),
+]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 
 # a training

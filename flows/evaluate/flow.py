@@ -27,7 +27,7 @@ from flows.evaluate import template_sets, tinyface_set, video_sets
 from flows.evaluate.by_group.pair_groups import measure_pair_groups
 from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.compared_models import ComparedModels, load_compared_models, short_names
-from flows.evaluate.measure_options import MeasureOptions
+from flows.evaluate.measure_options import MIRRORED, MeasureOptions
 from flows.evaluate.megaface import test_sets as megaface_sets
 from flows.evaluate.overlap import people_in_both
 from flows.evaluate.pair_sets import is_bin, prepare_pairs
@@ -40,10 +40,6 @@ from pipeline.faces.packs import find_model
 from pipeline.sources.test_sets import megaface_devkit
 from pipeline.user_cache import faces_cache
 from trainer.evaluation.roc import NOT_ABOVE
-
-# how the mirrored face's embedding joins the face's own where published figures do so: InsightFace's verification.py
-# for .bin files, its ijb_11.py and ijb_1n.py for templates, AdaFace's validate_tinyface.py
-MIRRORED = "add"
 
 WithoutOverlap = Annotated[
     str,

@@ -6,6 +6,10 @@ from flows.evaluate.by_group.person_groups import PersonGroups
 from pipeline.tables.build import Workers
 from trainer.evaluation.roc import NOT_ABOVE
 
+# how the mirrored face's embedding joins the face's own where published figures do so: InsightFace's verification.py
+# for .bin files, its ijb_11.py and ijb_1n.py for templates, AdaFace's validate_tinyface.py
+MIRRORED = "add"
+
 
 @dataclass(frozen=True)
 class MeasureOptions:

@@ -42,12 +42,7 @@ def check_test_sets(
     has_models: some models compute embeddings; has_stored: some stand for embeddings in a folder of --features.
     """
     detector, aligned = options.detector, options.aligned
-    if options.draws < 0:
-        raise UserError(f"--draws {options.draws}: give 0 or more")
-    if options.far_rule not in FAR_RULES:
-        raise UserError(f"--tar-at {options.far_rule}: give one of {', '.join(FAR_RULES)}")
-    if not 0 < options.far < 0.5:
-        raise UserError(f"--far {options.far:g}: give a share between 0 and 0.5")
+    check_options(options)
     if by_kind["trillion-pairs"] and not options.features:
         raise UserError(
             f"whom the photos of {by_kind['trillion-pairs'][0]} show was never published: give --features, "
@@ -65,3 +60,13 @@ def check_test_sets(
         raise UserError(
             f"{by_kind['megaface'][0]} holds photos that are not aligned: give --detector, or --aligned if they are"
         )
+
+
+def check_options(options: MeasureOptions) -> None:
+    """Raise UserError for a number that is out of range."""
+    if options.draws < 0:
+        raise UserError(f"--draws {options.draws}: give 0 or more")
+    if options.far_rule not in FAR_RULES:
+        raise UserError(f"--tar-at {options.far_rule}: give one of {', '.join(FAR_RULES)}")
+    if not 0 < options.far < 0.5:
+        raise UserError(f"--far {options.far:g}: give a share between 0 and 0.5")

@@ -1,19 +1,25 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from flows.cli.options import (
     NONE_GIVEN,
+    Aligned,
     Backbone,
     Batch,
     Detector,
     Device,
+    Draws,
+    Far,
+    Groups,
     LearningRate,
+    Licence,
     Loss,
     Recipe,
     Seed,
@@ -23,12 +29,19 @@ from flows.cli.options import (
     Threads,
 )
 from flows.cli.result import Result
-from flows.evaluate.pair_sets import prepare_pairs
+from flows.evaluate.by_group.person_groups import PersonGroups
+from flows.evaluate.compared_models import short_names
+from flows.evaluate.measure_options import MIRRORED, MeasureOptions
+from flows.evaluate.pair_sets import PreparedPairs, is_bin, prepare_pairs
+from flows.evaluate.test_set_kinds import check_options
 from flows.train.run_options import FieldsTable, RunOptions, run_of
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
+from pipeline.refined.formats.hub_card import check_licence
+from trainer.run import Run
 
 if TYPE_CHECKING:
+    from trainer.pretrained.start import Start
     from trainer.train import TrainingResult
 
 
@@ -43,12 +56,13 @@ class TrainedModel(Result):
     steps: int
     loss: float | None
     tests: dict[str, dict[str, float]]
+    release: str = ""  # the folder to publish
 
     @classmethod
-    def of(cls, result: "TrainingResult") -> "TrainedModel":
+    def of(cls, result: "TrainingResult", release: str) -> "TrainedModel":
         """A training's result as plain values."""
         model, checkpoint = str(result.onnx), str(result.checkpoint)
-        return cls(model, checkpoint, result.photos, result.classes, result.steps, result.loss, result.tests)
+        return cls(model, checkpoint, result.photos, result.classes, result.steps, result.loss, result.tests, release)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row for each test set, with its figures."""
@@ -61,8 +75,10 @@ class TrainedModel(Result):
         loss = "" if self.loss is None else f", last loss {self.loss:.3f}"  # the log that had it may be lost
         model = quote(self.model)
         trained = f"{self.photos} photos of {self.classes} people, {self.steps} updates{loss}"
+        card = [f"to publish, with its model card: {quote(self.release)}"] if self.release else []
         return [
             trained,
+            *card,
             f"next: refinery evaluate {model} --test-set TEST_SET",
             f"      refinery refine ROOT image-folder PHOTOS --detector DETECTOR --embedder {model}",
         ]
@@ -86,6 +102,20 @@ NewClassifier = Annotated[
 ]
 
 
+LogEvery = Annotated[int, typer.Option(help="Updates between two lines of the log.")]
+CheckpointEvery = Annotated[int, typer.Option(help="Updates between two checkpoints.")]
+Track = Annotated[
+    list[str],
+    typer.Option(
+        help="Send the numbers of the log to a tracker as well: mlflow or wandb (both may be given); TensorBoard files "
+        "are always written."
+    ),
+]
+Fields = Annotated[
+    bool, typer.Option("--fields", help="List all fields of a training with the recipe's values, and end.")
+]
+
+
 def train_recipe(
     data: Annotated[
         Path | None, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")
@@ -95,17 +125,21 @@ def train_recipe(
     recipe: Recipe = "sample",
     test_set: TestSets = NONE_GIVEN,
     detector: Detector = "",
+    aligned: Aligned = False,
     device: Device = "",
     threads: Threads = 2,
     init: Init = "",
     freeze: Freeze = False,
     layer_lr: LayerLearningRate = 1.0,
     new_classifier: NewClassifier = False,
-    log_every: Annotated[int, typer.Option(help="Updates between two lines of the log.")] = 50,
-    checkpoint_every: Annotated[int, typer.Option(help="Updates between two checkpoints.")] = 1000,
-    fields: Annotated[
-        bool, typer.Option("--fields", help="List all fields of a training with the recipe's values, and end.")
-    ] = False,
+    log_every: LogEvery = 50,
+    checkpoint_every: CheckpointEvery = 1000,
+    track: Track = NONE_GIVEN,
+    groups: Groups = "",
+    far: Far = 1e-4,
+    draws: Draws = 1000,
+    licence: Licence = "",
+    fields: Fields = False,
     backbone: Backbone = "",
     loss: Loss = "",
     steps: Steps = None,
@@ -116,8 +150,8 @@ def train_recipe(
 ) -> TrainedModel | FieldsTable:
     """Train a recipe on a refined data set. The same command goes on with a stopped training, or with more --steps.
 
-    Test sets are measured at each checkpoint. On several GPUs:
-    torchrun --nproc-per-node 8 --no-python refinery train ...
+    Test sets are measured at each checkpoint. At the end OUT/release holds the model with its card, to publish. On
+    several GPUs: torchrun --nproc-per-node 8 --no-python refinery train ...
     """
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:
@@ -125,21 +159,78 @@ def train_recipe(
     if data is None or out is None:
         raise UserError("give DATA, a folder that `refinery export` wrote, and --out, a folder for the model")
     from trainer.pretrained.start import Start  # torch takes seconds to load
+
+    check_licence(licence)
+    detector_file = find_model(detector, "detector") if detector else ""
+    options = MeasureOptions(detector_file, aligned, draws=draws, groups=PersonGroups.read(groups), far=far)
+    return _train_and_publish(
+        run,
+        data,
+        out,
+        recipe=recipe,
+        start=Start(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier),
+        loop=_Loop(device, threads, log_every, checkpoint_every, track),
+        test_sets=test_set,
+        options=options,
+        licence=licence,
+    )
+
+
+class _Loop(NamedTuple):
+    """The options of a training that do not change its result; see trainer.train.train."""
+
+    device: str
+    threads: int
+    log_every: int
+    checkpoint_every: int
+    track: Sequence[str]
+
+
+def _train_and_publish(
+    run: Run,
+    data: Path,
+    out: Path,
+    *,
+    recipe: str,
+    start: "Start",
+    loop: _Loop,
+    test_sets: Sequence[str],
+    options: MeasureOptions,
+    licence: str,
+) -> TrainedModel:
+    """Train, and write the folder to publish; on several ranks the first one writes it."""
+    from flows.train.release.folder import write_release
+    from trainer.distributed.ranks import rank
+    from trainer.trackers.tracker import check_trackers
     from trainer.train import train
 
-    start = Start(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier)
-
-    detector_file = find_model(detector, "detector") if detector else ""
-    prepared = [prepare_pairs(str(out / "tests"), path, detector=detector_file).folder for path in test_set]
+    check_trackers(loop.track)
+    tests = _prepared(out, test_sets, options)
     result = train(
         run,
         data,
         out,
-        test_sets={Path(path).stem: folder for path, folder in zip(test_set, prepared, strict=True)},
-        device=device,
-        threads=threads,
-        log_every=log_every,
-        checkpoint_every=checkpoint_every,
+        test_sets={Path(path).stem: pairs.folder for path, (pairs, _) in zip(test_sets, tests.values(), strict=True)},
+        device=loop.device,
+        threads=loop.threads,
+        log_every=loop.log_every,
+        checkpoint_every=loop.checkpoint_every,
         start=start,
+        track=loop.track,
     )
-    return TrainedModel.of(result)
+    if rank():
+        return TrainedModel.of(result, "")
+    release = write_release(result, data, tests, options, recipe=recipe, licence=licence)
+    return TrainedModel.of(result, str(release))
+
+
+def _prepared(out: Path, test_sets: Sequence[str], options: MeasureOptions) -> dict[str, tuple[PreparedPairs, str]]:
+    """The test sets by name, and how the mirrored face is used in each. Raises UserError for one that is none."""
+    check_options(options)
+    prepared = [
+        prepare_pairs(str(out / "tests"), path, detector=options.detector, aligned=options.aligned)
+        for path in test_sets
+    ]
+    names = short_names(test_sets, [pairs.name for pairs in prepared])
+    flips = [MIRRORED if is_bin(Path(path)) else "" for path in test_sets]
+    return dict(zip(names, zip(prepared, flips, strict=True), strict=True))
