@@ -105,8 +105,9 @@ def _compute_on_one_thread() -> None:
 @cache
 def _load_once(path: str) -> tuple[nn.Module, Run]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    reader = safetensors_file if path.endswith(safetensors_file.SUFFIX) else checkpoint
-    net, run = reader.load_backbone(path, device=device)
+    is_published = path.endswith(safetensors_file.SUFFIX)
+    load_backbone = safetensors_file.load_backbone if is_published else checkpoint.load_backbone
+    net, run = load_backbone(path, device=device)
     return net.to(memory_format=torch.channels_last), run  # type: ignore[call-overload]
 
 

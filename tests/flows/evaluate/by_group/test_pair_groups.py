@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from flows.evaluate.by_group.person_groups import PersonGroups
-from flows.evaluate.flow import evaluate
 from flows.evaluate.pair_sets import prepare_pairs
 from flows.refine.models import load_embedder
 from tests.builders.channel_mean_model import channel_mean_model
@@ -99,33 +98,3 @@ def test_a_folder_above_people_gives_them_its_group() -> None:
     names = (*groups.names, None)
     got = [names[n] for n in groups.numbers(persons, "rfw").tolist()]
     assert got == ["African", "other", "Asian", None, None, "African"]
-
-
-@pytest.mark.material
-@pytest.mark.slow
-def test_made_up_groups_of_real_people(material: Path, tmp_path: Path) -> None:
-    """The people of ten folds of LFW's pairs, in two groups by the first letter of their name."""
-    people = sorted(f.name for f in (material / "lfw_pairs/images").iterdir())
-    rows = [f"{name},{'A to J' if name < 'K' else 'K to Z'}" for name in people]
-    (tmp_path / "groups.csv").write_text("\n".join(["identity,group", *rows]) + "\n")
-    model, detector = (
-        str(material / f"models/{name}.onnx") for name in ("arcface_mobilefacenet_ms1m", "yunet_n_320_320")
-    )
-    test_set = str(material / "lfw_pairs/pairs.txt")
-    evaluation = evaluate(
-        model,
-        [test_set],
-        groups=str(tmp_path / "groups.csv"),
-        far=1e-3,
-        cache=str(tmp_path / "cache"),
-        detector=detector,
-        draws=200,
-    )
-    values = {(f.figure, f.group): f for f in evaluation.by_group.figures}
-    for group in ("A to J", "K to Z"):
-        assert values["accuracy", group].value > 0.97
-        assert values["TAR, one threshold", group].value > 0.97
-        assert 0.0002 < values["FAR, one threshold", group].value < 0.005
-    gaps = {g.figure: g for g in evaluation.by_group.gaps}
-    assert gaps["accuracy"].low is not None
-    assert gaps["accuracy"].low <= 0 <= gaps["accuracy"].high + 0.01, "made-up groups do not differ"
