@@ -19,6 +19,7 @@ from tests.builders.photos import exported_faces
 from tests.builders.photos.drawn_test_sets import bin_file, people_folders
 from tests.builders.processes.command_line import Command, error_line
 
+pytestmark = pytest.mark.slow
 TRAINING = ("--set", "embedding=32", "--batch", "16", "--steps", "6", "--device", "cpu", "--loss", "arcface:scale=16")
 GROUP = "A|B <i>*\x1b"  # the user's words, as hostile as they may be
 PEOPLE = 6
