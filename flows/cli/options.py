@@ -72,14 +72,6 @@ Flip = Annotated[
         "`evaluate` measures a .bin, templates or TinyFace, add, as their published figures are measured."
     ),
 ]
-TarAt = Annotated[
-    str,
-    typer.Option(
-        "--tar-at",
-        help="The threshold of TAR at FAR, for pairs and templates: the lowest one whose FAR is not-above the one "
-        "asked for, or the one whose FAR is nearest, as InsightFace's script for IJB takes it.",
-    ),
-]
 TestSets = Annotated[
     list[str],
     typer.Option(

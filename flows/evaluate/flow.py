@@ -19,7 +19,6 @@ from flows.cli.options import (
     Flip,
     Groups,
     Seed,
-    TarAt,
     TestSets,
 )
 from flows.cli.sizes import parse_workers
@@ -41,6 +40,14 @@ from pipeline.sources.test_sets import megaface_devkit
 from pipeline.user_cache import faces_cache
 from trainer.evaluation.roc import NOT_ABOVE
 
+TarAt = Annotated[
+    str,
+    typer.Option(
+        "--tar-at",
+        help="The threshold of TAR at FAR, for pairs and templates: the lowest one whose FAR is not-above the one "
+        "asked for, or the one whose FAR is nearest, as InsightFace's script for IJB takes it.",
+    ),
+]
 WithoutOverlap = Annotated[
     str,
     typer.Option(

@@ -1,10 +1,9 @@
 """`refinery train`: trains a recipe on a data set; every field of the training can be set by an option."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,18 +29,14 @@ from flows.cli.options import (
 )
 from flows.cli.result import Result
 from flows.evaluate.by_group.person_groups import PersonGroups
-from flows.evaluate.compared_models import short_names
-from flows.evaluate.measure_options import MIRRORED, MeasureOptions
-from flows.evaluate.pair_sets import PreparedPairs, is_bin, prepare_pairs
-from flows.evaluate.test_set_kinds import check_options
+from flows.evaluate.measure_options import MeasureOptions
+from flows.train.release.train_and_publish import LoopOptions, train_and_publish
 from flows.train.run_options import FieldsTable, RunOptions, run_of
 from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.refined.formats.hub_card import check_licence
-from trainer.run import Run
 
 if TYPE_CHECKING:
-    from trainer.pretrained.start import Start
     from trainer.train import TrainingResult
 
 
@@ -163,74 +158,15 @@ def train_recipe(
     check_licence(licence)
     detector_file = find_model(detector, "detector") if detector else ""
     options = MeasureOptions(detector_file, aligned, draws=draws, groups=PersonGroups.read(groups), far=far)
-    return _train_and_publish(
+    result = train_and_publish(
         run,
         data,
         out,
         recipe=recipe,
         start=Start(init, freeze=freeze, layer_lr=layer_lr, new_classifier=new_classifier),
-        loop=_Loop(device, threads, log_every, checkpoint_every, track),
+        loop=LoopOptions(device, threads, log_every, checkpoint_every, track),
         test_sets=test_set,
         options=options,
         licence=licence,
     )
-
-
-class _Loop(NamedTuple):
-    """The options of a training that do not change its result; see trainer.train.train."""
-
-    device: str
-    threads: int
-    log_every: int
-    checkpoint_every: int
-    track: Sequence[str]
-
-
-def _train_and_publish(
-    run: Run,
-    data: Path,
-    out: Path,
-    *,
-    recipe: str,
-    start: "Start",
-    loop: _Loop,
-    test_sets: Sequence[str],
-    options: MeasureOptions,
-    licence: str,
-) -> TrainedModel:
-    """Train, and write the folder to publish; on several ranks the first one writes it."""
-    from flows.train.release.folder import write_release
-    from trainer.distributed.ranks import rank
-    from trainer.trackers.tracker import check_trackers
-    from trainer.train import train
-
-    check_trackers(loop.track)
-    tests = _prepared(out, test_sets, options)
-    result = train(
-        run,
-        data,
-        out,
-        test_sets={Path(path).stem: pairs.folder for path, (pairs, _) in zip(test_sets, tests.values(), strict=True)},
-        device=loop.device,
-        threads=loop.threads,
-        log_every=loop.log_every,
-        checkpoint_every=loop.checkpoint_every,
-        start=start,
-        track=loop.track,
-    )
-    if rank():
-        return TrainedModel.of(result, "")
-    release = write_release(result, data, tests, options, recipe=recipe, licence=licence)
-    return TrainedModel.of(result, str(release))
-
-
-def _prepared(out: Path, test_sets: Sequence[str], options: MeasureOptions) -> dict[str, tuple[PreparedPairs, str]]:
-    """The test sets by name, and how the mirrored face is used in each. Raises UserError for one that is none."""
-    check_options(options)
-    prepared = [
-        prepare_pairs(str(out / "tests"), path, detector=options.detector, aligned=options.aligned)
-        for path in test_sets
-    ]
-    names = short_names(test_sets, [pairs.name for pairs in prepared])
-    flips = [MIRRORED if is_bin(Path(path)) else "" for path in test_sets]
-    return dict(zip(names, zip(prepared, flips, strict=True), strict=True))
+    return TrainedModel.of(result.trained, result.release)
