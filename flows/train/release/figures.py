@@ -43,7 +43,8 @@ def figure_tables(measured: Sequence[Measurement], draws: int) -> list[str]:
         for m in measured
         for t in (m.test_set,)
     ]
-    legend = f"In brackets: the 95% interval over {draws:,} bootstrap samples of the test set's people. "
+    legend = f"In brackets: the 95% interval over {draws:,} bootstrap samples of the test set's people (where it names "
+    legend += "nobody, of its pairs). "
     tables += [bullets(sizes), (legend if draws else "") + "An exclamation mark: too few impostor pairs to say.\n"]
     return [*tables, *(text for m in measured for text in _group_tables(m.test_set.test_set, m.by_group))]
 

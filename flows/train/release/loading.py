@@ -48,4 +48,5 @@ def loading(run: Run) -> Iterator[str]:
         yield "With insightface:\n"
         yield code("python", INSIGHTFACE)
     yield "The cosine of two embeddings is compared with a threshold. `model.safetensors` starts a training, too:\n"
-    yield code("bash", f"refinery train DATA --init model.safetensors --backbone {run.backbone} --out OUT")
+    network = f"--backbone {run.backbone} --set embedding={run.embedding} --set input={run.input}"
+    yield code("bash", f"refinery train DATA --init model.safetensors {network} --out OUT")

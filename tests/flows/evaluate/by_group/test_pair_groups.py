@@ -88,6 +88,7 @@ def test_a_bin_names_nobody_and_mistakes_are_one_line(refinery: Command, tmp_pat
     assert status == 0
     assert "drawn: nobody has a group, so nothing is measured by group" in out
     assert "--far 0.5: give a share between 0 and 0.5" in error_line(refinery(*words, "--far", 0.5))
+    assert "--tar-at far: give one of not-above, nearest" in error_line(refinery(*words, "--tar-at", "far"))
     groups.write_text("identity,group\nP00,even\n")
     assert "has 1 groups: give 2 to 32 to compare them" in error_line(refinery(*words))
 
