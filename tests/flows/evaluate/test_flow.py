@@ -144,6 +144,20 @@ def test_a_tar_at_a_far_of_few_impostor_pairs_has_a_warning(tmp_path: Path, embe
     assert [r[evaluation.figures[0].model][-1] for r in evaluation.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
 
 
+def test_the_threshold_of_a_far_is_not_above_it_or_nearest_to_it(tmp_path: Path, embedder: str) -> None:
+    folder = people_folders(tmp_path / "people", 5, 4)  # 160 impostor pairs: one may pass, and two are nearer to .01
+    rules = {}
+    for rule in ("not-above", "nearest"):
+        evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path), aligned=True, draws=0, tar_at=rule)
+        rules[rule] = evaluation.cosines["people"]["colour"]["FAR=0.01"]
+    test_set = prepare_pairs(str(tmp_path), str(folder), aligned=True)
+    pairs = load_pairs(test_set.folder)
+    impostors = np.sort(model_cosines(pairs, load_embedder(embedder))[~pairs.same])[::-1]
+    passing = {rule: int((impostors >= cosine - 1e-4).sum()) for rule, cosine in rules.items()}
+    assert rules["nearest"] < rules["not-above"]
+    assert passing["nearest"] > passing["not-above"] >= 1
+
+
 @pytest.mark.slow
 @pytest.mark.material
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:

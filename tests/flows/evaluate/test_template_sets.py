@@ -73,11 +73,6 @@ def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: s
     values = {f.figure: f for f in evaluation.figures}
     expected = (same > different[int(0.1 * len(different))]).mean()
     assert values["TAR@FAR=0.1"].value == pytest.approx(expected, abs=0.01)
-    # FAR .01 of 60 impostor pairs: none may pass, and one of them is nearer to it
-    assert values["TAR@FAR=0.01"].value == pytest.approx((same > different[0]).mean())
-    nearest = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=0, tar_at="nearest")
-    (tar,) = [f.value for f in nearest.figures if f.figure == "TAR@FAR=0.01"]
-    assert tar == pytest.approx((same > different[1]).mean())
     ranks = [
         1 + sum(x[101 + 2 * p] @ x[100 + 2 * g] > x[101 + 2 * p] @ x[100 + 2 * p] for g in range(4)) for p in range(4)
     ]
