@@ -66,9 +66,9 @@ def cross_group_rates(
 ) -> CrossGroup:
     """The rates of groups from embeddings x [n, d] of norm 1 of photos of persons [n] in groups [n], 0, 1, 2...
 
-    Intervals are over bootstrap samples of people, at fixed thresholds. Of more than MAX_PHOTOS photos so many are drawn. Raises UserError
-    for a rate that is not between 0 and 0.5, embeddings that are not finite, fewer than two people, and a person of two
-    groups.
+    Intervals are over bootstrap samples of people, at fixed thresholds. Of more than MAX_PHOTOS photos so many are
+    drawn. Raises UserError for a rate that is not between 0 and 0.5, embeddings that are not finite, fewer than two
+    people, and a person of two groups.
     """
     if not 0 < far < 0.5:
         raise UserError(f"a false accept rate of {far:g}: give one between 0 and 0.5")
