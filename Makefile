@@ -1,11 +1,12 @@
 # make demo runs the whole loop on drawn people; make check the quick tests, make test all of them. Each sets up .venv by
-# itself, once. Options of pytest go into SELECT: make test SELECT="-s -k noisy_lfw".
+# itself, once. Options of pytest go into SELECT: make test SELECT="-s -k noisy_lfw". EXTRA=gpu installs the builds for
+# NVIDIA cards, and later calls keep to it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
-EXTRA ?= cpu
+EXTRA ?= $(if $(wildcard $(VENV)/.ready-gpu),gpu,cpu)
 SELECT ?=
 OUT ?= demo
-READY := $(VENV)/.ready
+READY := $(VENV)/.ready-$(EXTRA)
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
@@ -21,6 +22,8 @@ install: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (about two minutes, once)"
+	@rm -f $(VENV)/.ready-*
+	@$(VENV)/bin/python -m flows.doctor.installed_builds $(EXTRA)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev]'
 	@touch $@
 

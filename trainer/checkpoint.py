@@ -8,7 +8,7 @@ Files are read with torch's restricted unpickler, which loads tensors and plain 
 import errno
 import os
 import pickle
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ FORMAT = 1  # version of the file's keys
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training; the fields are the keys of the file."""
+    """The state of a training; the fields are the keys of the file.
+
+    With norm local each rank has statistics of its own batches in its batch norms: `backbone` holds rank 0's.
+    """
 
     run: Run
     data: str  # digest of the data set: ParquetFaces.digest or RecordFaces.digest
@@ -34,11 +37,17 @@ class Checkpoint:
     seen: int  # photos trained on so far, over all ranks and epochs
     best: float  # best value so far of the first test set's first figure; below 0: not measured yet
     backbone: dict[str, Tensor]  # the backbone's weights
-    optimizer: dict[str, Any]  # state of the backbone's optimizer
+    optimizer: dict[str, Any]  # state of the backbone's optimizer; {} in a checkpoint that no training continues from
     objective: dict[str, Tensor]  # classifier and class centres, with the state of their optimizer
     scaler: dict[str, Any]  # state of the loss scaling (fp16)
     start: dict[str, Any] = field(default_factory=dict)  # pretrained.start.Start.settings
     names: tuple[str, ...] = ()  # the identity of each class; () where the data set did not name them
+    ranks: int = 0  # that trained it last; 0: not recorded
+
+    def without_optimizer(self) -> "Checkpoint":
+        """The model alone: backbone, classifier and class centres, a half or a third of the whole."""
+        objective = {name: value for name, value in self.objective.items() if not name.startswith("optimizer.")}
+        return replace(self, optimizer={}, objective=objective, scaler={})
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -60,15 +69,15 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         ) from None
 
 
-def load(path: str | Path, *, device: str = "cpu") -> Checkpoint:
-    """The checkpoint in a file, its tensors on this device.
+def load(path: str | Path) -> Checkpoint:
+    """The checkpoint in a file, its tensors in CPU memory: parts of the file, which are read when they are needed.
 
     Raises UserError when the file does not exist, is not as it was written, or was written by another version.
     """
     try:
         if not is_whole(path):
             raise ValueError("a checksum differs")
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         if content.pop("format") != FORMAT:
             raise UserError(f"{path} is a checkpoint of another version: train again, or use the version that wrote it")
         return Checkpoint(**content | {"run": run_from_dict(content["run"])})
@@ -102,11 +111,26 @@ def load_weights(net: nn.Module, checkpoint: Checkpoint, *, path: str | Path) ->
 
 
 def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, Run]:
-    """The trained backbone in a checkpoint file, in evaluation mode on this device, and the run that trained it."""
-    checkpoint = load(path, device=device)
+    """The trained backbone in a checkpoint file, in evaluation mode on this device, and the run that trained it.
+
+    Nothing but the backbone gets to the device: a classifier of a million classes and its optimizer are many GB.
+    """
+    checkpoint = load(path)
     net = build_backbone(checkpoint.run)
     load_weights(net, checkpoint, path=path)
     return net.to(device).eval(), checkpoint.run
+
+
+def recorded_norm(path: Path) -> str:
+    """The norm of the training in a checkpoint's file, sync where it was written before there was a choice.
+
+    "" for a file that cannot be read: load() says what is wrong with it.
+    """
+    try:
+        content = torch.load(path, map_location="meta", weights_only=True)
+        return run_from_dict(content["run"]).norm
+    except Exception:  # noqa: BLE001
+        return ""
 
 
 def _disk_is_full(error: BaseException, folder: Path) -> bool:

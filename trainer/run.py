@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("fp32", "bf16", "fp16")
 UPDATES = ("sparse", "dense")
+NORMS = ("local", "sync")
 POWER = r"\d{1,2}(?:\.\d{1,6})?"  # of a polynomial schedule: 0 to less than 100
 LARGEST = 1_000_000_000  # of whole numbers; with seeds up to this the seed of every update fits in 64 bits
 
@@ -65,6 +66,11 @@ class Run:
         "Share of the faces that are changed in light, sharpness, colour or compression. "
         "Half of the faces are mirrored at any value.",
     )
+    norm: str = _option(
+        "local",
+        "Batch norm on several ranks: local (over a rank's own photos, as arcface_torch) or sync (over those of all "
+        "ranks, so that any number of ranks computes the same).",
+    )
     recompute: bool = _option(False, "Gradient checkpointing: less memory, about a third more time.")
     compile: bool = _option(False, "Compile the backbone with torch.compile.")
     seed: int = _option(0, "Random seed of the initial weights, the order of the photos and their augmentation.")
@@ -73,6 +79,7 @@ class Run:
         _check(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
         _check(self.precision in PRECISIONS, "precision", self.precision, f"one of {', '.join(PRECISIONS)}")
         _check(self.update in UPDATES, "update", self.update, f"one of {', '.join(UPDATES)}")
+        _check(self.norm in NORMS, "norm", self.norm, f"one of {', '.join(NORMS)}")
         is_schedule = re.fullmatch(rf"constant|cosine|polynomial(:{POWER})?|step:\d+(,\d+)*", self.schedule)
         _check(bool(is_schedule), "schedule", self.schedule, "constant, cosine, polynomial:1, or step:20000,28000")
         is_square = re.fullmatch(r"([13])x(\d+)x\2", self.input)
@@ -113,8 +120,19 @@ def override(run: Run, texts: Mapping[str, str]) -> Run:
 
 
 def run_from_dict(values: Mapping[str, Any]) -> Run:
-    """The run with these field values: the inverse of `dataclasses.asdict`, in which form a checkpoint stores it."""
-    return Run(**values)
+    """The run with these field values: the inverse of `dataclasses.asdict`, in which form a checkpoint stores it.
+
+    Before runs had the field norm, all ranks together computed batch norms: values without it are those of norm sync.
+    """
+    return Run(**{"norm": "sync"} | dict(values))
+
+
+def folder_text(run: Run) -> str:
+    """The text of a run from which the name of its training's folder is made.
+
+    It leaves out a norm that is the default, so that trainings keep their folders that were made before the field.
+    """
+    return str({name: value for name, value in asdict(run).items() if (name, value) != ("norm", "local")})
 
 
 def differing_fields(a: Run, b: Run) -> list[str]:

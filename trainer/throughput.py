@@ -58,7 +58,8 @@ def throughput_with_classes(run: Run, classes: int, *, turns: int = 3, device: s
     learner, bare_learner = (make_learner(run, n, choose_device(device)) for n in (classes, 2))
     random = np.random.default_rng(run.seed)
     faces = random.integers(0, 256, (run.batch, run.channels, run.size, run.size), np.uint8)
-    batches = (Batch(faces, random.integers(0, classes, run.batch)) for _ in itertools.count())
+    drawn = (random.integers(0, classes, run.batch) for _ in itertools.count())
+    batches = (Batch(faces, label, label) for label in drawn)
     bare = _bare_pass_function(run, bare_learner, torch.from_numpy(faces), torch.arange(run.batch) % 2)
     return _measure(run, learner, _update_function(run, learner, batches), bare, turns=turns)
 
@@ -93,11 +94,11 @@ def _update_function(run: Run, learner: Learner, batches: Iterator[Batch]) -> Ca
 
 def _bare_pass_function(run: Run, learner: Learner, faces: torch.Tensor, label: torch.Tensor) -> Callable[[], None]:
     """A function that computes the forward and backward pass of one batch, always the same, without an update."""
-    faces, label = faces.to(learner.device), label.to(learner.device)
+    faces, labels, label = faces.to(learner.device), label, label.to(learner.device)
     objective_optimizer = learner.optimizers[1]
 
     def make_pass() -> None:
-        learner.objective.begin_update(label, 0, objective_optimizer)
+        learner.objective.begin_update(labels, 0, objective_optimizer)
         forward(run, learner, faces, label).backward()  # type: ignore[no-untyped-call]
         learner.objective.end_update(objective_optimizer)
         for optimizer in learner.optimizers:

@@ -23,9 +23,11 @@ from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
 from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
+from trainer.loop.background_task import BackgroundTask
 from trainer.loop.finite_state import check_finite_state, finite_number
 from trainer.loop.learner import DEFAULT_START, choose_device, make_learner
-from trainer.loop.progress import Progress, Training, resume, save
+from trainer.loop.progress import Progress, Training, save
+from trainer.loop.resume import resume, with_recorded_norm
 from trainer.loop.schedule import learning_rate
 from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
 from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
@@ -90,6 +92,7 @@ def train(
     join_ranks()
     faces = open_faces(data)
     _warn_about_single_photos(faces)
+    run = with_recorded_norm(run, out)
     training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device), start))
     progress = resume(training)
     if progress.updates >= run.steps:
@@ -142,8 +145,9 @@ def _loop(
     trackers = open_trackers(track, out, run, updates=progress.updates) if out else []
     training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates, trackers=trackers)
     batches = iter(stream)
-    with catch_stop_signals() as signals, closing(training_log):
+    with catch_stop_signals() as signals, closing(training_log), BackgroundTask() as writer:
         for step in range(progress.updates, run.steps):
+            writer.check()
             loss, norm = update(run, learner, batches, step)
             updates = step + 1
             is_checkpoint = updates % checkpoint_every == 0 or updates == run.steps
@@ -157,7 +161,7 @@ def _loop(
             if is_checkpoint or signal:
                 check_finite_state(run, learner, updates)
                 figures = validate(learner.net, run, test_sets) if rank() == 0 and is_checkpoint else {}
-                progress = save(training, progress._replace(figures=figures))
+                progress = save(training, progress._replace(figures=figures), writer)
                 for name, values in figures.items():
                     training_log.log_test_set(updates, name, values)
             if signal:

@@ -41,7 +41,7 @@ from pipeline.refinement import latest
 from pipeline.sample.models import DETECTOR, EMBEDDER
 from pipeline.schema import digest
 from pipeline.tables.table import Table
-from trainer.run import Run
+from trainer.run import Run, folder_text
 
 if TYPE_CHECKING:
     from trainer.subcenters import PhotoAngles
@@ -131,7 +131,7 @@ def _sub_centre_angles(root: str, run: Run, claims: Table, faces: Table, device:
     from trainer.train import train
 
     run, data = replace(run, loss=with_subcentres(run.loss)), build_training_set(root, claims, faces)
-    out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(run))
+    out = Path(root).absolute() / "bootstrap" / digest(data.stem, folder_text(run))
     return angles_to_centres(train(run, data, out, device=device).checkpoint, data)
 
 

@@ -3,27 +3,25 @@
 import logging
 import platform
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
+import onnxruntime
 import typer
 from numpy.typing import NDArray
 
+from flows.benchmark.speed.device_models import DeviceRate, checkpoint_rate, detection_rate, embedding_rate, rates
 from flows.benchmark.speed.measured_process import run_in_own_process
-from flows.cli.options import NONE_GIVEN, Backbone, Batch, Networks, Settings, Turns
+from flows.cli.options import NONE_GIVEN, Backbone, Batch, Detector, Networks, Settings, Turns
 from flows.cli.result import Result
 from flows.train.run_options import RunOptions, with_options
 from pipeline.errors import UserError
-from pipeline.faces import model_file
-from pipeline.faces.align import SIZE
-from pipeline.faces.embed import BATCH, OnnxEmbedder
-from pipeline.faces.half_precision import write_half_precision
+from pipeline.faces.accelerator.providers import usable_device
 from pipeline.noise.search.neighbours import nearest
+from pipeline.sample.models import DETECTOR
 from trainer.run import Run
 
 log = logging.getLogger("refinery")
@@ -53,6 +51,8 @@ class DeviceRates(Result):
 def device(
     network: Networks = NONE_GIVEN,
     *,
+    detector: Detector = "",
+    detect_photos: Annotated[int, typer.Option(help="Photos in which faces are detected.")] = 1024,
     embed_faces: Annotated[int, typer.Option(help="Faces to embed.")] = 2048,
     gallery_size: Annotated[
         int, typer.Option(help="Embeddings to search among; there are a hundredth as many queries.")
@@ -64,37 +64,46 @@ def device(
     batch: Batch = None,
     settings: Settings = NONE_GIVEN,
 ) -> DeviceRates:
-    """Measure embedding, exact search, and training with Partial FC, on the GPU where there is one.
+    """Measure detection, embedding, exact search, and training with Partial FC, on the GPU where there is one.
 
-    Without --network: iresnet50 and iresnet100 embed. The training, unless options say otherwise: iresnet50, 128 photos
-    an update, SGD in fp32, a tenth of the classes in a step.
+    Without --network: iresnet50 and iresnet100 embed; without --detector the drawn people's detects. The training,
+    unless options say otherwise: iresnet50, 128 photos an update, SGD in fp32, a tenth of the classes in a step.
     """
-    if min([embed_faces, gallery_size, turns, *train_classes]) < 2:
+    if min([detect_photos, embed_faces, gallery_size, turns, *train_classes]) < 2:
         raise UserError(
-            f"--embed-faces {embed_faces} --gallery-size {gallery_size} --turns {turns} "
-            f"--train-classes {train_classes}: "
+            f"--detect-photos {detect_photos} --embed-faces {embed_faces} --gallery-size {gallery_size} "
+            f"--turns {turns} --train-classes {train_classes}: "
             "give 2 or more of each"
         )
     run = with_options(TRAINING, RunOptions(backbone=backbone, batch=batch, settings=settings))
     measurements: list[tuple[str, Callable[..., DeviceRate], tuple[Any, ...]]] = [
-        *(
-            (f"embed, {name}{', half precision' * halved}", _embedding_rate, (name, embed_faces, halved))
-            for name in network or NETWORKS
-            for halved in (False, True)[: 1 + half]
-        ),
+        *_model_measurements(detector or str(DETECTOR), network or NETWORKS, detect_photos, embed_faces, half=half),
         (f"the {NEAREST} nearest of {gallery_size:,}", _search_rate, (gallery_size,)),
         *((f"train {run.backbone}, {n:,} classes", _training_rate, (run, n, turns)) for n in train_classes),
     ]
     return DeviceRates(_device_name(), [_measure(*measurement) for measurement in measurements])
 
 
-class DeviceRate(NamedTuple):
-    """Units (faces, queries, photos) a second by the pipeline or trainer, and bare; the most bytes on the GPU."""
-
-    rate: float
-    bare: float
-    unit: str
-    gpu_bytes: int = 0
+def _model_measurements(
+    detector: str, networks: list[str], photos: int, faces: int, *, half: bool
+) -> list[tuple[str, Callable[..., DeviceRate], tuple[Any, ...]]]:
+    """Detection in batches and one at a time, embedding by onnxruntime, and by torch, as checkpoints are embedded."""
+    return [
+        *(
+            (
+                f"detect, {Path(detector).stem}, {'in batches' if batches else 'one at a time'}",
+                detection_rate,
+                (detector, photos, batches),
+            )
+            for batches in (True, False)
+        ),
+        *(
+            (f"embed, {name}{', half precision' * halved}", embedding_rate, (name, faces, halved))
+            for name in networks
+            for halved in (False, True)[: 1 + half]
+        ),
+        *((f"embed, {name}, checkpoint", checkpoint_rate, (name, faces)) for name in networks),
+    ]
 
 
 def _measure(name: str, function: Callable[..., DeviceRate], arguments: tuple[Any, ...]) -> dict[str, Any]:
@@ -112,32 +121,13 @@ def _measure(name: str, function: Callable[..., DeviceRate], arguments: tuple[An
     }
 
 
-def _embedding_rate(network: str, faces: int, halved: bool) -> DeviceRate:
-    """Faces a second from pixels to embeddings, beside the network alone on one batch again and again."""
-    from trainer.checkpoint import build_backbone  # torch takes seconds to load
-    from trainer.export import to_onnx
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder, f"{network}.onnx"))
-        to_onnx(build_backbone(Run(backbone=network)).eval(), path, channels=3, size=SIZE)
-        if halved:
-            write_half_precision(path, path := str(Path(folder, "half.onnx")))
-        embedder = OnnxEmbedder(path)
-        pixels = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3), np.uint8)
-        session = model_file.session(path)
-        feed = {session.get_inputs()[0].name: embedder.blob(pixels)}
-        turns = max(2, faces // BATCH)
-        rate, bare = _rates(lambda: embedder(pixels), lambda: session.run(None, feed), turns)
-    return DeviceRate(rate * BATCH, bare * BATCH, "faces")
-
-
 def _search_rate(gallery_size: int) -> DeviceRate:
     """Queries a second among unit embeddings, beside the bare product of the same matrices."""
     from trainer.throughput import matrix_product  # torch takes seconds to load
 
     random = np.random.default_rng(0)
     gallery, queries = (_unit(random, n) for n in (gallery_size, max(2, gallery_size // 100)))
-    rate, bare = _rates(lambda: nearest(queries, gallery, NEAREST), matrix_product(queries, gallery), 1)
+    rate, bare = rates(lambda: nearest(queries, gallery, NEAREST), matrix_product(queries, gallery), 1, 1)
     return DeviceRate(rate * len(queries), bare * len(queries), "queries")
 
 
@@ -155,20 +145,9 @@ def _unit(random: np.random.Generator, n: int) -> NDArray[np.float32]:
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), np.float32)
 
 
-def _rates(work: Callable[[], object], bare: Callable[[], object], turns: int) -> tuple[float, float]:
-    """Calls a second of each function; they run in turn, and the first turn, which warms up, does not count."""
-    seconds = {work: 0.0, bare: 0.0}
-    for turn in range(turns + 1):
-        for function in (work, bare) if turn % 2 else (bare, work):
-            start = time.perf_counter()
-            function()
-            seconds[function] += (time.perf_counter() - start) * (turn > 0)
-    return turns / seconds[work], turns / seconds[bare]
-
-
 def _device_name() -> str:
-    """The GPUs that the driver lists, or the processor, and the providers of onnxruntime."""
-    providers = ", ".join(model_file.providers())
+    """The GPUs that the driver lists, or the processor, and on what onnxruntime runs models."""
+    device = f"onnxruntime {onnxruntime.__version__} on {usable_device()}"
     try:
         cards = subprocess.run(
             ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"],  # noqa: S607  its path differs between machines
@@ -178,5 +157,5 @@ def _device_name() -> str:
             check=True,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return f"no GPU; {platform.machine()}; onnxruntime: {providers}"
-    return f"{cards.replace(chr(10), '; ')}; onnxruntime: {providers}"
+        return f"no GPU; {platform.machine()}; {device}"
+    return f"{cards.replace(chr(10), '; ')}; {device}"

@@ -32,6 +32,15 @@ def _identities(identity: Ints) -> Iterator[slice]:
     yield from (slice(a, b) for a, b in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
 
 
+def _centre(data: Data, min_cosine: float) -> Mask:
+    """Keep the photos whose cosine to the centre of their identity, the mean of its photos, is at least this."""
+    stays = np.ones(len(data.identity), bool)
+    for members in _identities(data.identity):
+        centre = data.x[members].sum(0)
+        stays[members] = data.x[members] @ centre >= min_cosine * np.linalg.norm(centre)
+    return stays
+
+
 def _dbscan(data: Data, eps: float) -> Mask:
     """Keep the largest cluster of each identity; all photos of an identity without clusters. eps: a cosine distance."""
     from sklearn.cluster import DBSCAN  # a second to load, and only this method needs it
@@ -102,6 +111,7 @@ def _neighbours(data: Data, min_cosine: float) -> Mask:
 
 # each method, and the settings from which one is chosen
 SETTINGS: dict[str, tuple[Callable[[Data, float], Mask], tuple[float, ...]]] = {
+    "centre": (_centre, (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)),  # least cosine
     "dbscan": (_dbscan, (0.3, 0.4, 0.5, 0.6, 0.7)),  # eps, a cosine distance
     "cleanlab": (_cleanlab, (32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)),  # scale of the softmax
     "neighbours": (_neighbours, (0.3, 0.4, 0.5, 0.6, 0.7)),  # least cosine

@@ -1,10 +1,10 @@
 """Other methods that find wrong labels, beside the pipeline on one drawn world: time, memory and F1 of each.
 
-The others: DBSCAN within each identity (scikit-learn), confident learning on cosines to the identities' centres
-(cleanlab), and nearest neighbours among all photos with connected components (faiss). Each of them gets the setting
-with the best F1 on a tenth of the identities, which takes the truth; on real data nobody has it. Each method runs in a
-process of its own. The pipeline runs twice: all stages, and calibration and clusters alone, which answer the same
-question as DBSCAN: which photos of an identity show its person.
+The others: cosines to the centre of each identity, DBSCAN within each (scikit-learn), confident learning on cosines to
+the identities' centres (cleanlab), and nearest neighbours among all photos with connected components (faiss). Each of
+them gets the setting with the best F1 on a tenth of the identities, which takes the truth; on real data nobody has it.
+Each method runs in a process of its own. The pipeline runs twice: all stages, and calibration and clusters alone, which
+answer the same question as DBSCAN: which photos of an identity show its person.
 """
 
 import logging

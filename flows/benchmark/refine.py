@@ -15,7 +15,7 @@ from flows.benchmark.speed.varied_photos import decode_or_none, read_photos, wri
 from flows.cli.options import Detector, Embedder, SecondEmbedder
 from flows.cli.result import Result
 from flows.refine import flow
-from pipeline.faces import model_file
+from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.packs import find_model
@@ -122,7 +122,7 @@ def refine(
 
 
 def _machine() -> str:
-    return f"{platform.machine()}, onnxruntime {onnxruntime.__version__} {model_file.providers()[0]}"
+    return f"{platform.machine()}, onnxruntime {onnxruntime.__version__} on {usable_device()}"
 
 
 def _refine_anew(

@@ -13,13 +13,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from flows.benchmark.drawn.refinement import publish_drawn
 from flows.benchmark.world import world
 from flows.cli.options import Turns
 from flows.cli.result import Result
 from pipeline.errors import UserError
-from pipeline.noise import stages
-from pipeline.refined.labels import label
-from pipeline.refinement import Refinement, RefineOptions, publish
 
 MB = 1024  # kilobytes, the unit in which Linux gives the largest size of a process
 RUN = "from flows.cli.console import main; main()"
@@ -90,13 +88,7 @@ def startup(
 def draw_root(folder: Path) -> str:
     """A root with a small finished refinement of drawn embeddings; no model runs for it."""
     drawn = world(str(folder), identities=IDENTITIES, faces=PHOTOS, dim=DIM)
-    noise = stages.find_noise(drawn.root, drawn.faces, [drawn.embeddings])
-    labelling = label(drawn.root, drawn.photos, noise, undecided="keep", min_faces=2)
-    options = RefineOptions()
-    refinement = Refinement(
-        drawn.photos, drawn.faces, (drawn.embeddings,), **noise._asdict(), **labelling._asdict(), options=options
-    )
-    publish(drawn.root, refinement)
+    publish_drawn(drawn.photos, drawn.faces, drawn.embeddings)
     return drawn.root
 
 

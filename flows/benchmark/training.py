@@ -34,7 +34,7 @@ from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
-from trainer.run import Run
+from trainer.run import Run, folder_text
 
 if TYPE_CHECKING:
     from trainer.train import TrainingResult
@@ -171,4 +171,6 @@ def train_once(root: str, run: Run, data: Path, device: str = "") -> "TrainingRe
     from trainer.train import train as train_run
 
     log.info("%s: train %d updates", run.loss, run.steps)
-    return train_run(run, data, Path(root).absolute() / "trainings" / digest(data.stem, str(run)), device=device)
+    return train_run(
+        run, data, Path(root).absolute() / "trainings" / digest(data.stem, folder_text(run)), device=device
+    )

@@ -1,6 +1,7 @@
 """The commands of `refinery benchmark`, as rows of the command table."""
 
 from flows.cli.command import MODELS, CommandEntry
+from flows.cli.devices_line import EMBEDS, REFINES, TRAINING, TRAINS
 
 MEASURE = "Measure"
 
@@ -27,11 +28,19 @@ BENCHMARKS = (
         "refinery benchmark sources --records 100000",
     ),
     CommandEntry(
+        "benchmark browse",
+        MEASURE,
+        "flows.benchmark.speed.browsing:browse",
+        "Pages and decisions of `refinery browse` on a drawn world: time and memory.",
+        "refinery benchmark browse drawn",
+    ),
+    CommandEntry(
         "benchmark refine",
         MEASURE,
         "flows.benchmark.refine:refine",
         "Photos per second of refinements and their steps, beside the bare models.",
         f"refinery benchmark refine image-folder PHOTOS {MODELS}",
+        EMBEDS,
     ),
     CommandEntry(
         "benchmark train",
@@ -39,6 +48,14 @@ BENCHMARKS = (
         "flows.benchmark.training:train",
         "Images per second of the training loop beside the bare network's.",
         "refinery benchmark train refined --network iresnet18",
+        (TRAINING,),
+    ),
+    CommandEntry(
+        "benchmark ranks",
+        MEASURE,
+        "flows.benchmark.speed.ranks:ranks",
+        "What an update exchanges and keeps by --norm; samples; the index of a .rec.",
+        "refinery benchmark ranks --network iresnet50",
     ),
     CommandEntry(
         "benchmark device",
@@ -46,6 +63,7 @@ BENCHMARKS = (
         "flows.benchmark.device:device",
         "Embedding, exact search and Partial FC on the GPU, where there is one.",
         "refinery benchmark device --half",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark world",
@@ -74,6 +92,13 @@ BENCHMARKS = (
         "flows.benchmark.peers:peers",
         "The pipeline beside DBSCAN, cleanlab, and faiss with connected components.",
         "refinery benchmark peers drawn",
+    ),
+    CommandEntry(
+        "benchmark planted",
+        MEASURE,
+        "flows.benchmark.cases.planted:planted",
+        "Wrong labels found, beside other methods on the same embeddings of photos with a known truth.",
+        "refinery benchmark planted ROOT planted",
     ),
     CommandEntry(
         "benchmark overlap",
@@ -109,6 +134,7 @@ BENCHMARKS = (
         "flows.benchmark.figures:figures",
         "The ArcFace paper's figures and Table 3 for models trained on refined data.",
         "refinery benchmark figures ROOT --out figures --test-set lfw --detector scrfd.onnx",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark losses",
@@ -116,6 +142,7 @@ BENCHMARKS = (
         "flows.benchmark.training:losses",
         "The same recipe with every loss, compared on a test set.",
         "refinery benchmark losses ROOT --test-set lfw.bin",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark cleaning",
@@ -123,6 +150,7 @@ BENCHMARKS = (
         "flows.benchmark.cleaning:cleaning",
         "Ways to clean without a pretrained model, on a world whose truth is known.",
         "refinery benchmark cleaning ROOT --world world",
+        TRAINS,
     ),
     CommandEntry(
         "benchmark megaface",
@@ -137,6 +165,7 @@ BENCHMARKS = (
         "flows.benchmark.cases.group_photos:group_photos",
         "Photos of several people: wrong faces by the detector's rule and by choice.",
         f"refinery benchmark group-photos ROOT --world world {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark groups",
@@ -158,6 +187,7 @@ BENCHMARKS = (
         "flows.benchmark.duplicates.edits:edits",
         "Cropped, mirrored, recoloured and other duplicates: how many are found.",
         f"refinery benchmark duplicates --world noisy_lfw --out trial {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark growth",
@@ -179,6 +209,7 @@ BENCHMARKS = (
         "flows.benchmark.face_quality.planted_faces:unrecognisable",
         "Thumbnails, blur and helmets planted in a data set whose truth is known.",
         f"refinery benchmark unrecognisable --out planted --world world {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark patch",
@@ -186,6 +217,7 @@ BENCHMARKS = (
         "flows.benchmark.patches.copies:patch",
         "The patch of one copy of a data set on another copy, beside that one's own refinement.",
         f"refinery benchmark patch --world noisy_lfw --out copies {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "benchmark review",

@@ -6,16 +6,20 @@ torch, Prefect or OpenCV; the list of commands is shown without importing any of
 
 import importlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from flows.cli.devices_line import DETECTION, announced
+from flows.cli.options import Device
 from flows.cli.result import StatusResult, print_result
 from flows.prefect_runtime.flow_run import prefect_is_off, server_url
 from flows.prefect_runtime.recorded_flow import RecordedFlow, recording
+from pipeline.faces.accelerator.devices import device_choice, is_device
 
 MODELS = "--detector scrfd.onnx --embedder arcface.onnx"  # in the examples of commands that take both models
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -31,7 +35,7 @@ class CommandEntry:
 
     name: as it is typed, with its group ("review send"); panel: the heading in the list of commands; target:
     "module:function", or "" for a group of commands; summary: its line in that list; example: a command line to paste,
-    with placeholders in capitals.
+    with placeholders in capitals; uses: for what it runs models (see devices_line.py).
     """
 
     name: str
@@ -39,6 +43,7 @@ class CommandEntry:
     target: str
     summary: str
     example: str
+    uses: tuple[str, ...] = ()
 
     @property
     def verb(self) -> str:
@@ -54,18 +59,44 @@ class CommandEntry:
 
 
 class ResultCommand(TyperCommand):
-    """A command that prints what its function returns; with --json as one JSON object."""
+    """A command that prints what its function returns; with --json as one JSON object.
+
+    One that runs models has --device, and says first where they run. uses: for what; own_device: its function takes
+    the device itself, to train.
+    """
+
+    uses: tuple[str, ...] = ()
+    own_device = True
 
     def __init__(self, *args: Any, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.params.append(_option_of(_json))
 
+    def run_models(self, uses: tuple[str, ...]) -> None:
+        """The command runs models for these uses."""
+        self.uses, self.own_device = uses, any(p.name == "device" for p in self.params)
+        if not self.own_device:
+            self.params.append(_option_of(_device))
+
     def invoke(self, ctx: Any) -> int:
         """Run the function with the options that were typed, print what it returns, and return the exit status."""
         as_json = ctx.params.pop("json")
-        result = super().invoke(ctx)
+        device = ctx.params.get("device", "") if self.own_device else ctx.params.pop("device")
+        if self.own_device and not is_device(device):
+            device = ""  # torch has further devices
+        with device_choice(device), self._devices_announced(ctx.params):
+            result = super().invoke(ctx)
         print_result(result, as_json=as_json)
         return result.exit_status() if isinstance(result, StatusResult) else 0
+
+    def _devices_announced(self, options: Mapping[str, Any]) -> AbstractContextManager[None]:
+        uses = [use for use in self.uses if use != DETECTION or not options.get("aligned")]
+        if not uses or options.get("fields"):  # `train --fields` lists them and ends
+            return nullcontext()
+        from flows.refine.models import is_checkpoint  # loads onnxruntime, as the command does
+
+        checkpoints = any(is_checkpoint(str(options.get(name) or "")) for name in ("embedder", "model"))
+        return announced(uses, checkpoints=checkpoints, train_on=str(options.get("device") or ""))
 
 
 class RecordedCommand(ResultCommand):
@@ -89,7 +120,9 @@ def build_command(entry: CommandEntry) -> TyperCommand:
     kind = RecordedCommand if isinstance(function, RecordedFlow) else ResultCommand
     app.command(entry.verb, cls=kind, epilog=entry.epilog())(function)
     command = typer.main.get_command(app)
-    assert isinstance(command, TyperCommand)  # noqa: S101  an app with one command is that command
+    assert isinstance(command, ResultCommand)  # noqa: S101  an app with one command is that command
+    if entry.uses:
+        command.run_models(entry.uses)
     return command
 
 
@@ -105,6 +138,10 @@ def _json(json: AsJson = False) -> None:
 
 def _prefect(prefect: WithPrefect = False) -> None:
     """Has the option --prefect of every command whose runs Prefect can record."""
+
+
+def _device(device: Device = "") -> None:
+    """Has the option --device of every command that runs models."""
 
 
 def _option_of(function: Callable[..., None]) -> Any:

@@ -5,6 +5,7 @@ Reading the table imports no command. Its order is the order of the list in `ref
 
 from flows.cli.benchmark_table import BENCHMARKS
 from flows.cli.command import MODELS, CommandEntry
+from flows.cli.devices_line import EMBEDS, REFINES, SEARCH, TRAINING, TRAINS
 from flows.cli.review_table import REVIEWS
 
 START, DATA = "Start here", "Data in and out"
@@ -17,6 +18,7 @@ COMMANDS = (
         "flows.sample.flow:demo",
         "The whole loop on drawn people: refine, train before and after, compare. Offline, minutes.",
         "refinery demo --out demo",
+        TRAINS,
     ),
     CommandEntry(
         "refine",
@@ -24,6 +26,7 @@ COMMANDS = (
         "flows.refine.flow:refine",
         "Find and remove what is wrong in a face data set; every photo is accounted for.",
         f"refinery refine ROOT image-folder PHOTOS {MODELS}",
+        REFINES,
     ),
     CommandEntry(
         "report",
@@ -33,11 +36,19 @@ COMMANDS = (
         "refinery report ROOT --out report.html",
     ),
     CommandEntry(
+        "browse",
+        START,
+        "flows.browse.flow:browse",
+        "Look at every person and photo in the browser, and put wrong ones right.",
+        "refinery browse ROOT --who ann@example.org",
+    ),
+    CommandEntry(
         "find",
         START,
         "flows.find.flow:find",
         "Rank the photos of a set by their score with the face in one photo.",
         "refinery find ROOT PHOTO --out found.png",
+        REFINES,
     ),
     CommandEntry(
         "doctor",
@@ -59,6 +70,7 @@ COMMANDS = (
         "flows.sample.plant:plant",
         "Plant noise of every kind in your own clean photos, with the truth beside them.",
         f"refinery plant image-folder PHOTOS --out planted --mix ms-celeb {MODELS}",
+        EMBEDS,
     ),
     CommandEntry(
         "score",
@@ -129,6 +141,7 @@ COMMANDS = (
         "flows.erase.flow:erase",
         "Erase a person on request from all that a root holds, with a receipt.",
         'refinery erase ROOT --photo FACE.jpg --reason "request of 2026-11-29" --yes',
+        REFINES,
     ),
     CommandEntry(
         "calibrate",
@@ -136,6 +149,7 @@ COMMANDS = (
         "flows.refine.calibration.flow:calibrate",
         "Keep embeddings of other people by an embedder, for thresholds of data with few identities.",
         "refinery calibrate arcface.onnx PATH --detector scrfd.onnx",
+        EMBEDS,
     ),
     CommandEntry(
         "sample",
@@ -157,6 +171,7 @@ COMMANDS = (
         "flows.sample.models:models",
         "Train the sample world's detector and embedder (half an hour on two cores).",
         "refinery sample models --out models",
+        TRAINS,
     ),
     *REVIEWS,
     CommandEntry(
@@ -165,6 +180,7 @@ COMMANDS = (
         "flows.train.flow:train_recipe",
         "Train a recipe on a refined data set; a stopped training goes on.",
         "refinery train refined --recipe casia_r50 --out run --test-set lfw.bin",
+        (TRAINING,),
     ),
     CommandEntry(
         "evaluate",
@@ -172,6 +188,7 @@ COMMANDS = (
         "flows.evaluate.flow:evaluate",
         "Measure a model on test sets, beside other models, with 95% intervals.",
         "refinery evaluate model.onnx --test-set lfw.bin --against arcface.onnx",
+        EMBEDS,
     ),
     CommandEntry(
         "experiment",
@@ -179,6 +196,7 @@ COMMANDS = (
         "flows.train.experiment:experiment",
         "Train on the data before refining, after it, and on a random subset; compare.",
         "refinery experiment ROOT --test-set lfw.bin --seeds 3",
+        TRAINS,
     ),
     CommandEntry(
         "self-train",
@@ -186,6 +204,7 @@ COMMANDS = (
         "flows.train.self_training:self_train",
         "Refine without a pretrained embedder: train on the noisy labels, refine, repeat.",
         "refinery self-train ROOT image-folder PHOTOS --detector scrfd.onnx",
+        TRAINS,
     ),
     CommandEntry(
         "megaface",
@@ -193,6 +212,7 @@ COMMANDS = (
         "flows.evaluate.megaface.noise_lists:megaface",
         "List the noisy photos of a refined MegaFace; measure with and without them.",
         "refinery megaface ROOT --out lists",
+        (SEARCH,),
     ),
     CommandEntry(
         "half-precision",
@@ -200,6 +220,7 @@ COMMANDS = (
         "flows.evaluate.half_precision:half_precision",
         "Write an embedder in half precision, and measure how its cosines change.",
         "refinery half-precision arcface.onnx --out half.onnx --test-set lfw.bin",
+        EMBEDS,
     ),
     CommandEntry(
         "serve",
@@ -207,6 +228,7 @@ COMMANDS = (
         "flows.schedule.serve:serve",
         "Refine, send questions, collect answers and export on schedules, until Ctrl-C.",
         f'refinery serve ROOT image-folder PHOTOS {MODELS} --out export --refine-cron "0 3 * * *"',
+        REFINES,
     ),
     *BENCHMARKS,
 )

@@ -28,6 +28,8 @@ Dataset = Annotated[
     Path, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or an InsightFace .rec file.")
 ]
 
+Port = Annotated[int, typer.Option(help="Port; it can be reached from this machine only.")]
+
 # what is written
 OutFile = Annotated[Path, typer.Option("--out", help="The file to write.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
@@ -169,7 +171,13 @@ DaskWorkers = Annotated[
     str, typer.Option(help="Worker processes, or a Dask scheduler's address (tcp://host:8786); default: threads.")
 ]
 Memory = Annotated[str, typer.Option(help="Memory for searches among all persons, like 8GB; default: no limit.")]
-Device = Annotated[str, typer.Option(help="Where to train: cpu, cuda:0...; default: a GPU where there is one.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Where models run: cpu, cuda, cuda:1..., or tensorrt (for ONNX models; the first run takes minutes); "
+        "default: a card where there is one."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn at random.")]
 Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
 Format = Annotated[
@@ -190,6 +198,13 @@ Loss = Annotated[str, typer.Option(help="Loss, instead of the recipe's: arcface,
 Steps = Annotated[int | None, typer.Option(help="Updates of the weights, instead of the recipe's.")]
 Batch = Annotated[int | None, typer.Option(help="Photos of one update over all ranks, instead of the recipe's.")]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="Peak learning rate, instead of the recipe's.")]
+Norm = Annotated[
+    str,
+    typer.Option(
+        help="Batch norm on several ranks: local, over a rank's own photos, or sync, over those of all ranks; default: "
+        "the recipe's."
+    ),
+]
 Settings = Annotated[
     list[str],
     typer.Option(

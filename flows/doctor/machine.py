@@ -10,18 +10,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
+from flows.doctor import installed_builds
 from flows.doctor.check import MISSING, OK, WARNING, Check
 from pipeline.errors import UserError
+from pipeline.faces.accelerator import devices
 from pipeline.tables import storage
 
 GB = 1e9
 LEAST_MEMORY = 4 * GB  # as much as flows/guides/cluster.md gives a worker
 LEAST_DISK = 10 * GB  # a root with two embedders takes 8.4 kB a photo (39.6 MB for the 4,715 photos of noisy LFW)
-DRIVER = Path("/dev/nvidiactl")  # exists where an NVIDIA driver is loaded
+DRIVER = devices.DRIVER
 
 
 def python() -> Check:
@@ -83,18 +86,23 @@ def gpu() -> Check:
 
 def onnxruntime() -> Check:
     """The library that detects faces and embeds with ONNX models, and whether it uses the GPU, if there is one."""
-    advice = "pip uninstall onnxruntime, then pip install onnxruntime-gpu: the two share a folder"
-    return _library("onnxruntime", "detection and embedding", _onnxruntime_on_gpu, advice)
+    check = _library("onnxruntime", "detection and embedding", _onnxruntime_on_gpu, "")
+    if check.status == WARNING:
+        return replace(check, advice=_why_onnxruntime_is_not())
+    if check.status == OK and installed_builds.overwritten():
+        found = f"{check.found}; the builds for processors and for cards have overwritten each other's files"
+        return Check("onnxruntime", WARNING, found, devices.INSTALL)
+    return check
 
 
 def faiss() -> Check:
     """The library that searches nearest neighbours, and whether it uses the GPU, if there is one."""
-    return _library("faiss", "searches", _faiss_on_gpu, "pip uninstall faiss-cpu, then pip install faiss-gpu")
+    return _library("faiss", "searches", _faiss_on_gpu, devices.INSTALL)
 
 
 def torch() -> Check:
     """The library that trains, and whether it uses the GPU, if there is one."""
-    return _library("torch", "training and checkpoints", _torch_on_gpu, "install a build of torch with CUDA")
+    return _library("torch", "training and checkpoints", _torch_on_gpu, devices.INSTALL)
 
 
 def _library(name: str, use: str, on_gpu: Callable[[], bool], advice: str) -> Check:
@@ -108,9 +116,13 @@ def _library(name: str, use: str, on_gpu: Callable[[], bool], advice: str) -> Ch
 
 
 def _onnxruntime_on_gpu() -> bool:
-    from pipeline.faces import model_file
+    return not _why_onnxruntime_is_not()
 
-    return model_file.providers()[0] != "CPUExecutionProvider"
+
+def _why_onnxruntime_is_not() -> str:
+    from pipeline.faces.accelerator.providers import card_problem
+
+    return card_problem("cuda")
 
 
 def _faiss_on_gpu() -> bool:
@@ -127,7 +139,7 @@ def _torch_on_gpu() -> bool:
 
 def _version(library: str) -> str:
     """The installed version of a library, whose package may be built for processors or for cards."""
-    for package in (library, f"{library}-cpu", f"{library}-gpu"):
+    for package in (f"{library}-gpu", library, f"{library}-cpu"):
         try:
             return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -10,7 +10,7 @@ from flows.erase.selection import Selection
 from pipeline.errors import UserError
 from pipeline.faces.extract import DecodedPhoto, decode_photo
 from pipeline.faces.picture import UnreadablePhoto, decode
-from pipeline.faces.tombstones.picture_hash import picture_hash
+from pipeline.faces.tombstones.picture_hash import is_plain, picture_hash
 from pipeline.faces.tombstones.tombstones import PhotoTombstone, face_hash, file_digest
 from pipeline.progress import stage_progress
 from pipeline.refinement import Refinement
@@ -79,7 +79,7 @@ def source_locations(refinement: Refinement) -> dict[str, SourceLocation]:
 
 
 def _picture(refinement: Refinement, photo: FoundPhoto, locations: Mapping[str, SourceLocation], key: bytes) -> str:
-    """The hash of a photo's picture in hexadecimal; "" where it cannot be read, or where its row is about one face."""
+    """The hash of a photo's picture in hexadecimal; "" for one that cannot be read, is plain, or is about a face."""
     if photo.row.box is not None:
         return ""
     try:
@@ -89,7 +89,8 @@ def _picture(refinement: Refinement, photo: FoundPhoto, locations: Mapping[str, 
         image = decode(decoded.data, decoded.shrink) if decoded.image is None else decoded.image
     except (UserError, UnreadablePhoto):
         return ""
-    return picture_hash(image, key).tobytes().hex()
+    of_picture = picture_hash(image, key)
+    return "" if is_plain(of_picture) else of_picture.tobytes().hex()
 
 
 def _labels(refinement: Refinement, ids: Collection[str]) -> list[tuple[str, str | None, str | None, str]]:

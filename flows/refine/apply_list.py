@@ -103,7 +103,8 @@ def apply_list(
         current = latest(root)
         listed = list_decisions(current, lines, says=says)
         _check(current, file, lines, listed, confirmed=yes)
-        recorded = record_list(current, listed.verdicts, list_name=author or f"list {file[0].name}", files=file)
+        name = f"list {file[0].name}"
+        recorded = record_list(current, listed.verdicts, list_name=name, author=author, files=file)
         log.info("%d decisions of the list, %d of them new: labels are made again", len(listed.verdicts), recorded.new)
         refinement = label_again(root, settled_verdicts(root))
     unknown, decisions = len(listed.unknown), len(listed.verdicts)

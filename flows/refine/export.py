@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.refined import export as formats
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
+from pipeline.refined.finished_export import holds_export
 from pipeline.refined.formats.hub_card import add_hub_files, check_licence
 from pipeline.refined.review_summary import ReviewSummary
 from pipeline.review.summary import summarize_review
@@ -29,7 +31,8 @@ READERS = {  # Python that opens a data set of formats made for one library
 class ExportResult(Result):
     """The data set that was written: its format, its folder, its numbers of photos and identities.
 
-    removed: removed photos by reason, where they were written as well; missing, hidden: see PhotoCounts.
+    removed: removed photos by reason, where they were written as well; missing, hidden: see PhotoCounts; present: the
+    folder held all of it already.
     """
 
     format: str
@@ -40,9 +43,16 @@ class ExportResult(Result):
     missing: int = 0
     hidden: int = 0
     licence: str = ""
+    present: bool = False
 
     def lines(self) -> list[str]:
         """The account of the photos, and how to open what needs a word of explanation."""
+        if self.present:
+            what = f"this {self.format} data set of {self.photos} photos of {self.identities} identities"
+            return [
+                f"{self.folder} holds {what} already: nothing was written",
+                f"to check its files: refinery verify {quote(self.folder)}",
+            ]
         lines = [f"{self.format} data set of {self.photos} photos of {self.identities} identities: {self.folder}"]
         if self.format == "fiftyone":
             reasons = ", ".join(f"{n} {reason}" for reason, n in self.removed.items())
@@ -87,14 +97,12 @@ def export(
     current = refinement.latest(root)
     identities = shuffle.identities(root, current.labels, workers=pool)
     by_label = format == "folder" or (format == "recordio" and layout == "identity_ranges")
-    words = {
-        "layout": layout if format == "recordio" else "",
-        "seed": "" if by_label or format == "fiftyone" else str(seed),
-        "shard-size": shard_size if format in formats.SHARDED else "",
-        "licence": licence,
-    }
-    command = " ".join(
-        [f"refinery export ROOT --out OUT --format {format}", *(f"--{n} {word}" for n, word in words.items() if word)]
+    command = _command(
+        format,
+        layout=layout if format == "recordio" else "",
+        seed="" if by_label or format == "fiftyone" else str(seed),
+        shard_size=shard_size if format in formats.SHARDED else "",
+        licence=licence,
     )
     review = summarize_review(root)
     card = partial(
@@ -106,6 +114,8 @@ def export(
         command=command,
         licence=licence,
     )
+    if holds_export(Path(out), identities, card):
+        return ExportResult(format, str(out), current.account.kept, len(identities), licence=licence, present=True)
     if format == "fiftyone":
         counts = formats.export_samples(current, identities, out, review=review, card=card)
         return ExportResult(format, str(out), counts.kept, len(identities), *counts[1:], licence=licence)
@@ -113,6 +123,12 @@ def export(
     table = shuffle.refined(root, current.labels, current.faces, identities, order=order, seed=seed, workers=pool)
     photos = formats.export(table, identities, out, format=format, layout=layout, shard_size=size, card=card)
     return ExportResult(format, str(out), photos, len(identities), licence=licence)
+
+
+def _command(format: str, **options: str) -> str:
+    """The command that makes an export again, with those of the options that have a value."""
+    given = (f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value)
+    return " ".join([f"refinery export ROOT --out OUT --format {format}", *given])
 
 
 def _write_beside(

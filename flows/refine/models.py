@@ -1,10 +1,12 @@
 """Loads the models that a user names: an ONNX file, an InsightFace pack, or a checkpoint of the trainer."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import check_all
+from pipeline.faces.accelerator.devices import chosen_name
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.face_quality.quality_model import FaceQualityModel, quality_model_format
@@ -51,15 +53,19 @@ def load_quality_model(model: str) -> FaceQualityModel:
 def load_embedder(model: str, flip: str = "") -> FaceEmbedder:
     """The embedder in an ONNX file, an InsightFace pack or a checkpoint.
 
-    flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate; "": none. The
-    model is loaded here, so that UserError is raised at once for a file that is not an embedder.
+    flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate; "": none. A
+    checkpoint runs in bf16 on a card, which its address says; an ONNX file as it is, in half precision if its weights
+    are. The model is loaded here, so that UserError is raised at once for a file that is not an embedder.
     """
     flip = flip or "none"
     if not is_checkpoint(model):
         return OnnxEmbedder(find_model(model, "embedder"), flip)
     from trainer.embedder import Embedder  # torch takes seconds, and an ONNX model needs none
 
-    embedder = Embedder(str(Path(model).absolute()), flip)
+    device = chosen_name().replace("tensorrt", "cuda")
+    embedder = Embedder(str(Path(model).absolute()), flip, device=device)
+    if embedder.on_card:
+        embedder = replace(embedder, precision="bf16")
     embedder.dim  # noqa: B018  reading the property loads the model
     return embedder
 

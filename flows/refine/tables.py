@@ -1,6 +1,7 @@
 """The photos, faces and embeddings tables as every flow builds them: made once, then found again."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from flows.prefect_runtime.gpu_limit import gpu
 from flows.prefect_runtime.task import as_task
@@ -10,7 +11,7 @@ from pipeline.faces.embed import BATCH, embed_shard
 from pipeline.faces.extract import extract_shard
 from pipeline.faces.face_quality.degraded_faces import degraded_schema, degraded_shard
 from pipeline.faces.face_quality.quality_model import MEASURES, FaceQualityModel, measure_shard
-from pipeline.faces.protocols import FaceDetector, FaceEmbedder
+from pipeline.faces.protocols import FaceDetector, FaceEmbedder, OnCard
 from pipeline.faces.rows.face_row import PartWithTombstones, PhotosReadAgain
 from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.noise.face_quality.quality import QualityTables
@@ -67,9 +68,15 @@ def build_faces(
         )
         return table
 
-    table = make(photos.shards, earlier_shards(photos, former))
-    parts = parts_read_again(photos, table, source_paths)
-    return make(parts, [[shard] for shard in photos.shards]) if parts != photos.shards else table
+    with card_turn(detector):
+        table = make(photos.shards, earlier_shards(photos, former))
+        parts = parts_read_again(photos, table, source_paths)
+        return make(parts, [[shard] for shard in photos.shards]) if parts != photos.shards else table
+
+
+def card_turn(detector: FaceDetector) -> AbstractContextManager[None]:
+    """For the block in which faces are detected: where a card does it, runs that use the card wait for each other."""
+    return gpu() if isinstance(detector, OnCard) and detector.on_card else nullcontext()
 
 
 def parts_before_erasures(shards: Sequence[Shard], tombstones: Tombstones | None) -> list[Shard | PartWithTombstones]:

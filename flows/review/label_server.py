@@ -4,11 +4,8 @@ import logging
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from flows.cli.options import Root
+from flows.cli.options import Port, Root
 from flows.cli.result import Result
 from pipeline.errors import UserError
 from pipeline.review import server_folder
@@ -29,9 +26,7 @@ class StoppedServer(Result):
         return [f"the server at {self.url} was stopped; its data stays in {self.folder}"]
 
 
-def serve(
-    root: Root, port: Annotated[int, typer.Option(help="Port; it can be reached from this machine only.")] = 8080
-) -> StoppedServer:
+def serve(root: Root, port: Port = 8080) -> StoppedServer:
     """Run a local Label Studio for a review, with an account and a token; the first time it is installed (1 GB)."""
     if "://" in root:
         raise UserError(f"{root} is not a folder of this machine: a local server keeps its data in one")

@@ -44,6 +44,12 @@ def remember_projects(root: str, server: Server, review: Review, present: Iterab
         storage.put_json(root, PROJECTS_FILE, stored | {reviewed_at(server, review): seen})
 
 
+def known_projects(root: str) -> dict[str, str]:
+    """The server of each project of the root, under any name, that was seen when a command last looked, by its key."""
+    stored: Mapping[str, Mapping[str, str]] = storage.get_json(root, PROJECTS_FILE) or {}
+    return {key: place.partition(" ")[0] for place, seen in stored.items() for key in seen}
+
+
 def reviewed_at(server: Server, review: Review) -> str:
     """The key under which the state of a review on a server is kept in files of the root."""
     return f"{server.url} {review.name}"

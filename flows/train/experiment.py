@@ -44,7 +44,7 @@ from pipeline.faces.packs import find_model
 from pipeline.refinement import latest
 from pipeline.schema import digest
 from pipeline.sources.files import existing_path
-from trainer.run import Run
+from trainer.run import Run, folder_text
 
 log = logging.getLogger("refinery")
 
@@ -133,7 +133,7 @@ def _train_arms(root: str, run: Run, seeds: int, *, device: str) -> dict[str, Tr
 
 def _training_folder(root: str, run: Run, data: Path) -> Path:
     """The folder of one training; its name is a digest of the data and the run."""
-    return Path(root).absolute() / "trainings" / digest(data.stem, str(asdict(run)))
+    return Path(root).absolute() / "trainings" / digest(data.stem, folder_text(run))
 
 
 def _experiment_folder(root: str, trained: dict[str, TrainedArm], test_sets: list[str]) -> Path:

@@ -20,6 +20,7 @@ from flows.cli.options import (
     LearningRate,
     Licence,
     Loss,
+    Norm,
     Recipe,
     Seed,
     Settings,
@@ -140,6 +141,7 @@ def train_recipe(
     steps: Steps = None,
     batch: Batch = None,
     lr: LearningRate = None,
+    norm: Norm = "",
     seed: Seed = 0,
     settings: Settings = NONE_GIVEN,
 ) -> TrainedModel | FieldsTable:
@@ -148,6 +150,7 @@ def train_recipe(
     Test sets are measured at each checkpoint. At the end OUT/release holds the model with its card, to publish. On
     several GPUs: torchrun --nproc-per-node 8 --no-python refinery train ...
     """
+    settings = [*settings, *([f"norm={norm}"] if norm else [])]
     run = run_of(recipe, RunOptions(backbone, loss, steps, batch, lr, seed, settings))
     if fields:
         return FieldsTable(recipe, run)

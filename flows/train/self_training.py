@@ -61,7 +61,7 @@ from pipeline.sources.files import existing_path
 from pipeline.sources.index import Source
 from pipeline.tables.build import Workers
 from pipeline.tables.table import Table
-from trainer.run import Run
+from trainer.run import Run, folder_text
 
 log = logging.getLogger("refinery")
 FIRST_SHARE = 1 / 3  # on the drawn world, F1 .76 with it and .23 without (results/cleaning.md)
@@ -216,7 +216,7 @@ def _train_model(root: str, run: Run, labels: Table, faces: Table, device: str) 
     from trainer.train import train  # torch takes seconds to load
 
     data = build_training_set(root, labels, faces)
-    out = Path(root).absolute() / "bootstrap" / digest(data.stem, str(asdict(run)))
+    out = Path(root).absolute() / "bootstrap" / digest(data.stem, folder_text(run))
     return str(as_task(train)(run, data, out, device=device).onnx)
 
 

@@ -1,6 +1,7 @@
-"""Tasks of a Label Studio that show an erased person and could not be removed yet, because no server answered.
+"""Tasks of Label Studios that show an erased person and could not be removed yet, because a server did not answer.
 
-ROOT/erasures/open_tasks.json holds the ids of their items; the next `review` command or `erase` removes them.
+ROOT/erasures/open_tasks.json holds the ids of their items, and the keys of the projects from which they are gone; the
+next `review` command or `erase` removes them from the server that it is called with.
 """
 
 from collections.abc import Collection
@@ -22,9 +23,22 @@ def items_about(root: str, faces: Collection[str], identities: Collection[str]) 
 
 
 def remember_items(root: str, items: Collection[str]) -> None:
-    """Remember items whose tasks are to be removed."""
+    """Remember items whose tasks are to be removed, from all projects."""
     if items:
         storage.put_json(root, FILE, {"items": sorted({*open_items(root), *items})})
+
+
+def remember_cleared(root: str, projects: Collection[str]) -> None:
+    """Remember the keys of projects from which the tasks of all open items are gone."""
+    cleared = cleared_projects(root)
+    if not cleared.issuperset(projects):
+        value = {"items": sorted(open_items(root)), "cleared": sorted({*cleared, *projects})}
+        storage.put_json(root, FILE, value)
+
+
+def cleared_projects(root: str) -> frozenset[str]:
+    """The keys of the projects from which the tasks of all open items are gone."""
+    return frozenset((storage.get_json(root, FILE) or {}).get("cleared", ()))
 
 
 def open_items(root: str) -> frozenset[str]:

@@ -5,8 +5,8 @@ once.
 """
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces import model_file, yunet
+from pipeline.faces.accelerator.batch_detection import BatchNetwork
+from pipeline.faces.accelerator.devices import chosen_name
+from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.yunet import Size, fill_blob, load_yunet
@@ -31,6 +34,8 @@ MAX_OVERLAP = 0.4  # intersection over union of two boxes, above which they are 
 # (picture, size of the network's input, which is at least the picture's, minimum score) -> the faces in the picture
 RunNetwork = Callable[[Image, Size, float], DetectedFaces]
 _networks = threading.local()
+_batch_networks: dict[tuple[str, str], BatchNetwork] = {}  # by model and device, for all threads
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ class OnnxDetector:
 
     model: str
     min_score: float | None = None  # None: the default of the model's authors
+    device: str = field(default_factory=chosen_name)  # changes results by rounding at most
+
+    @property
+    def on_card(self) -> bool:
+        """Whether a card runs it, which wants batches. Raises UserError where the device cannot be used."""
+        return usable_device(self.device).on_card
 
     @property
     def named_by(self) -> list[Any]:
@@ -51,22 +62,59 @@ class OnnxDetector:
         If there are none, the picture is searched again with a margin around it, because detectors miss faces that fill
         the whole picture.
         """
+        if self.on_card:
+            return self.detect_batch([image])[0]
         faces = self._detect(image)
-        if len(faces.scores):
-            return faces
-        longest, shortest = max(image.shape[:2]), min(image.shape[:2])
-        if longest > MAX_ELONGATION * shortest:
-            return faces
-        margin = longest // 4
-        faces = self._detect(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)))
-        return DetectedFaces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
+        margin = 0 if len(faces.scores) else _margin(image)
+        return _without_margin(self._detect(_with_margin(image, margin)), margin) if margin else faces
+
+    def detect_batch(self, images: Sequence[Image]) -> list[DetectedFaces]:
+        """The faces in each of some pictures, as of one alone, but for rounding; faster on a card."""
+        faces = self._detect_together(images)
+        margins = [0 if len(found.scores) else _margin(image) for image, found in zip(images, faces, strict=True)]
+        again = [i for i, margin in enumerate(margins) if margin]
+        found_again = self._detect_together([_with_margin(images[i], margins[i]) for i in again])
+        for i, found in zip(again, found_again, strict=True):
+            faces[i] = _without_margin(found, margins[i])
+        return faces
+
+    def batch_network(self) -> BatchNetwork:
+        """The network for batches on this detector's device, loaded once for all threads."""
+        return _batch_network(self.model, self.device)
+
+    def batch_key(self, image: Image) -> Size:
+        """Pictures with equal keys go through the network together: the size of its input."""
+        _, fixed_side = detector_kind(self.model)
+        return _input_size(*_shrunk_size(image, fixed_side)[:2], fixed_side)
 
     def _detect(self, image: Image) -> DetectedFaces:
         kind, fixed_side = detector_kind(self.model)
         shrunk, scale, size = self._shrink_to_fit(image, fixed_side)
-        min_score = MIN_SCORES[kind] if self.min_score is None else self.min_score
-        faces = _network(self.model, kind)(shrunk, size, min_score)
+        faces = _network(self.model, kind)(shrunk, size, self._least_score(kind))
         return DetectedFaces(faces.boxes / scale, faces.scores, faces.landmarks / scale)
+
+    def _detect_together(self, images: Sequence[Image]) -> list[DetectedFaces]:
+        """The faces in each picture, without a second search."""
+        kind, fixed_side = detector_kind(self.model)
+        by_size: dict[Size, list[int]] = {}
+        shrunk, scales = [], []
+        for i, image in enumerate(images):
+            small, scale, size = self._shrink_to_fit(image, fixed_side)
+            shrunk.append(small)
+            scales.append(scale)
+            by_size.setdefault(size, []).append(i)
+        faces: dict[int, DetectedFaces] = {}
+        for size, numbers in by_size.items():
+            network = self.batch_network()
+            found = network([shrunk[i] for i in numbers], size, self._least_score(kind))
+            faces.update(zip(numbers, found, strict=True))
+        return [
+            DetectedFaces(faces[i].boxes / scale, faces[i].scores, faces[i].landmarks / scale)
+            for i, scale in enumerate(scales)
+        ]
+
+    def _least_score(self, kind: str) -> float:
+        return MIN_SCORES[kind] if self.min_score is None else self.min_score
 
     def blob(self, image: Image, fixed_side: int | None) -> NDArray[np.float32]:
         """The network's input [1, 3, h, w] for a picture [h, w, 3], to measure the network alone."""
@@ -76,13 +124,39 @@ class OnnxDetector:
     @staticmethod
     def _shrink_to_fit(image: Image, fixed_side: int | None) -> tuple[Image, float, Size]:
         """The picture shrunk to fit the network's input, the scale (1: not shrunk), and the size of the input."""
-        scale = min(1.0, (fixed_side or MAX_SIDE) / max(image.shape[:2]))
+        height, width, scale = _shrunk_size(image, fixed_side)
         if scale < 1:
-            width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
             image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        if fixed_side:
-            return image, scale, (fixed_side, fixed_side)
-        return image, scale, (-(-image.shape[0] // STEP) * STEP, -(-image.shape[1] // STEP) * STEP)
+        return image, scale, _input_size(height, width, fixed_side)
+
+
+def _shrunk_size(image: Image, fixed_side: int | None) -> tuple[int, int, float]:
+    """Height and width of a picture shrunk to fit the network's input, and the scale (1: not shrunk)."""
+    height, width = image.shape[:2]
+    scale = min(1.0, (fixed_side or MAX_SIDE) / max(height, width))
+    if scale < 1:
+        height, width = (max(1, round(side * scale)) for side in (height, width))
+    return height, width, scale
+
+
+def _input_size(height: int, width: int, fixed_side: int | None) -> Size:
+    """The size of the network's input for a picture of this size."""
+    return (fixed_side, fixed_side) if fixed_side else (-(-height // STEP) * STEP, -(-width // STEP) * STEP)
+
+
+def _margin(image: Image) -> int:
+    """Pixels of the margin with which a picture without faces is searched again; 0: it is too elongated."""
+    longest, shortest = max(image.shape[:2]), min(image.shape[:2])
+    return 0 if longest > MAX_ELONGATION * shortest else longest // 4
+
+
+def _with_margin(image: Image, margin: int) -> Image:
+    return np.asarray(cv2.copyMakeBorder(image, *[margin] * 4, cv2.BORDER_CONSTANT, value=(127, 127, 127)), np.uint8)
+
+
+def _without_margin(faces: DetectedFaces, margin: int) -> DetectedFaces:
+    """Faces found in a picture with a margin, in pixels of the picture without it."""
+    return DetectedFaces(faces.boxes - margin, faces.scores, faces.landmarks - margin)
 
 
 @cache
@@ -126,9 +200,20 @@ def _network(path: str, kind: str) -> RunNetwork:
     return loaded[path]
 
 
+def _batch_network(path: str, device: str) -> BatchNetwork:
+    with _loading:
+        if (path, device) not in _batch_networks:
+            kind, side = detector_kind(path)
+            _batch_networks[path, device] = BatchNetwork(
+                path, kind, side, device=usable_device(device), max_overlap=MAX_OVERLAP
+            )
+        return _batch_networks[path, device]
+
+
 def _forget_networks() -> None:
     global _networks
     _networks = threading.local()
+    _batch_networks.clear()
 
 
 worker_process.on_table_change(_forget_networks)

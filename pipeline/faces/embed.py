@@ -1,7 +1,7 @@
 """The embeddings table, made with any ArcFace-kind ONNX model; the model's input format is read from its file."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -13,15 +13,20 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces import model_file
+from pipeline.faces.accelerator import face_network
+from pipeline.faces.accelerator.byte_session import IN_FLIGHT
+from pipeline.faces.accelerator.devices import chosen_name
+from pipeline.faces.accelerator.face_network import face_session, run_faces
+from pipeline.faces.accelerator.model_graphs import InputFormat
+from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
-from pipeline.faces.protocols import FaceEmbedder
+from pipeline.faces.protocols import FaceEmbedder, OnCard
 from pipeline.schema import embeddings
 from pipeline.tables.columns import vector_column, vectors
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
-# on a CPU a batch that fits into the cache is fastest
-BATCH = 4 if model_file.providers()[0] == "CPUExecutionProvider" else 256
+BATCH = 4  # on a processor a batch that fits into the cache is fastest; a card has face_network.BATCH
 FLIPS = ("none", "add", "concatenate")
 NORMALISING = ({"Sub", "Mul"}, {"Sub", "Div"})  # nodes at a graph's start that normalise pixels of 0..255
 FIRST_NODES = 8  # of a graph, among which these are looked for
@@ -43,6 +48,7 @@ class OnnxEmbedder:
 
     model: str
     flip: str = "none"  # the embedding of the mirrored face is not used (none), added (add), or appended (concatenate)
+    device: str = field(default_factory=chosen_name)  # changes results by rounding at most
 
     def __post_init__(self) -> None:
         if self.flip not in FLIPS:
@@ -54,17 +60,43 @@ class OnnxEmbedder:
         return ["embedder", model_file.digest_of(self.model), self.flip]
 
     @property
+    def on_card(self) -> bool:
+        """Whether a card runs it, which wants batches. Raises UserError where the device cannot be used."""
+        return usable_device(self.device).on_card
+
+    @property
     def dim(self) -> int:
         """The length of an embedding."""
         return embedder_format(self.model).dim * (2 if self.flip == "concatenate" else 1)
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embeddings [n, dim] of aligned faces [n, 112, 112, 3] in BGR, not normalised."""
+        if self.on_card:
+            return self.embed_batch(faces)
         x = self._run(faces)
         if self.flip == "none":
             return x
         mirrored = self._run(faces[:, :, ::-1])
         return x + mirrored if self.flip == "add" else np.concatenate([x, mirrored], axis=1)
+
+    def embed_batch(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same embeddings, but for rounding: bytes go to the device and are normalised there, mirrored ones too."""
+        if not len(faces):
+            return np.zeros((0, self.dim), np.float32)
+        both = faces if self.flip == "none" else np.concatenate([faces, faces[:, :, ::-1]])
+        x = run_faces(self.model, self._bytes_format(), usable_device(self.device), both)
+        if self.flip == "none":
+            return x
+        own, mirrored = x[: len(faces)], x[len(faces) :]
+        return own + mirrored if self.flip == "add" else np.concatenate([own, mirrored], axis=1)
+
+    def on_device(self, faces: NDArray[np.uint8]) -> Callable[[], None]:
+        """A function that runs the network alone on faces that lie on the device, to measure it."""
+        return face_session(self.model, self._bytes_format(), usable_device(self.device)).on_device(faces)
+
+    def _bytes_format(self) -> InputFormat:
+        channels_first, raw, *_ = embedder_format(self.model)
+        return InputFormat(*((0.0, 1.0) if raw else (127.5, 127.5)), channels_first=channels_first)
 
     def blob(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The model's input for faces [n, 112, 112, 3] in BGR, to measure the model alone."""
@@ -123,9 +155,10 @@ def embed_shard(
 ) -> pa.Table:
     """The embeddings of one shard of faces, row by row; null where there is no face.
 
-    batch: faces embedded at a time. reuse: pairs of a shard of faces of an earlier run and the shard of embeddings that
-    the same embedder made from it. The embedding of an unchanged face is copied from there: it does not depend on the
-    other faces in its batch (on a GPU only by rounding). Raises UserError when an embedding is not finite.
+    batch: faces embedded at a time on a processor; a card takes more. reuse: pairs of a shard of faces of an earlier
+    run and the shard of embeddings that the same embedder made from it. The embedding of an unchanged face is copied
+    from there: it does not depend on the other faces in its batch (on a card only by rounding). Raises UserError when
+    an embedding is not finite.
     """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
     has_face = np.asarray(faces["jpeg"].is_valid())
@@ -137,8 +170,7 @@ def embed_shard(
         earlier = read_shard(root, earlier_embeddings, ["x", "norm"])
         x[rows], norm[rows] = vectors(earlier["x"])[0][earlier_rows], earlier["norm"].to_numpy()[earlier_rows]
         to_embed[rows] = False
-    for rows, pictures in _batches(faces["jpeg"], np.flatnonzero(to_embed), batch):
-        embedded = embedder(pictures)
+    for rows, embedded in _embedded(faces["jpeg"], np.flatnonzero(to_embed), embedder, batch):
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
             norm[rows] = np.linalg.norm(embedded, axis=1)
             x[rows] = embedded / np.maximum(norm[rows], 1e-12)[:, None]
@@ -165,6 +197,20 @@ def _unchanged_faces(faces: pa.Table, earlier: pa.Table) -> tuple[Rows, Rows]:
     earlier_row = pc.index_in(faces["face_id"], value_set=earlier["face_id"].combine_chunks())
     unchanged = np.flatnonzero(pc.equal(faces["jpeg"], earlier["jpeg"].take(earlier_row)).fill_null(False))
     return unchanged, earlier_row.take(pa.array(unchanged)).to_numpy()
+
+
+def _embedded(
+    jpegs: pa.ChunkedArray, rows: Rows, embedder: FaceEmbedder, batch: int
+) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
+    """The rows of each batch and their embeddings [n, dim]; while a card works on one, the next is copied to it."""
+
+    def embed(faces: tuple[Rows, NDArray[np.uint8]]) -> tuple[Rows, NDArray[np.float32]]:
+        return faces[0], embedder(faces[1])
+
+    if isinstance(embedder, OnCard) and embedder.on_card:
+        batches = _batches(jpegs, rows, face_network.BATCH)
+        return prefetch(embed, batches, threads=IN_FLIGHT, per_thread=1)
+    return map(embed, _batches(jpegs, rows, batch))
 
 
 def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int) -> Iterator[tuple[Rows, NDArray[np.uint8]]]:

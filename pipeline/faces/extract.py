@@ -6,6 +6,7 @@ align the faces of earlier ones.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline import schema
 from pipeline.faces import quality
+from pipeline.faces.accelerator.photo_batches import detect_photos
 from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, fit_aligned_crop, main_face
 from pipeline.faces.detect import MAX_SIDE
 from pipeline.faces.model_file import PREPARE_THREADS
@@ -92,7 +94,13 @@ def extract_shard(
         return known or decode_photo(photo, aligned=aligned, locations=locations, tombstones=tombstones)
 
     photos_decoded = prefetch(decoded, photos, threads=PREPARE_THREADS)
-    detected = (_detect(photo, detector, tombstones) for photo in photos_decoded)
+    detected = detect_photos(
+        (_without_erased(photo, tombstones) for photo in photos_decoded),
+        detector,
+        image_of=lambda photo: photo.image if isinstance(photo, DecodedPhoto) else None,
+        alone=partial(_detect, detector=detector, tombstones=tombstones),
+        join=_detected,
+    )
     rows = prefetch(_face_row, detected, threads=PREPARE_THREADS)
     table = pa.concat_tables(_tables(rows))
     unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
@@ -134,6 +142,17 @@ def decode_photo(
     return DecodedPhoto(row, data, image, shrink, None if aligned else photo.box, aligned)
 
 
+def _without_erased(photo: FaceRow | DecodedPhoto, tombstones: Tombstones | None) -> FaceRow | DecodedPhoto:
+    """The photo; for one that was erased on request its row, which is empty."""
+    if tombstones is None or isinstance(photo, FaceRow) or photo.image is None:
+        return photo
+    return _empty_row(photo) if tombstones.holds_picture(photo.image) else photo
+
+
+def _empty_row(photo: DecodedPhoto) -> FaceRow:
+    return FaceRow(photo.row.face_id, photo.row.identity, failure=FAILURE)
+
+
 def _detect(
     photo: FaceRow | DecodedPhoto, detector: FaceDetector, tombstones: Tombstones | None = None
 ) -> FaceRow | DetectedPhoto:
@@ -143,14 +162,19 @@ def _detect(
     """
     if isinstance(photo, FaceRow):
         return photo
+    if photo.image is not None:
+        return DetectedPhoto(photo, photo.image, detector(photo.image))
     try:
-        image = decode(photo.data, photo.shrink) if photo.image is None else photo.image
+        image = decode(photo.data, photo.shrink)
     except UnreadablePhoto as error:
         return photo.row._replace(failure=f"unreadable: {error}")
     if tombstones is not None and tombstones.holds_picture(image):
-        return FaceRow(photo.row.face_id, photo.row.identity, failure=FAILURE)
-    detected = DetectedPhoto(photo, image, detector(image))
-    return _face_row(detected) if photo.image is None else detected
+        return _empty_row(photo)
+    return _face_row(DetectedPhoto(photo, image, detector(image)))
+
+
+def _detected(photo: FaceRow | DecodedPhoto, image: Image, faces: DetectedFaces) -> FaceRow | DetectedPhoto:
+    return photo if isinstance(photo, FaceRow) else DetectedPhoto(photo, image, faces)
 
 
 def _face_row(detected: FaceRow | DetectedPhoto) -> FaceRow:

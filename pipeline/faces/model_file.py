@@ -13,11 +13,13 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.faces.accelerator.devices import DRIVER
 from pipeline.faces.prelu import without_prelu
 from pipeline.tables import worker_process
 
 TRIAL_LIMIT_S = 120.0  # for one small input; the slowest model takes a second
 THREADS = 1  # for each session: shards are made in parallel already, and one thread adds numbers in a fixed order
+PREPARE_THREADS = 4 if DRIVER.exists() else 1  # that prepare the next input while a model runs; a card waits for them
 
 
 def resolve_model(name: str) -> str:
@@ -56,30 +58,18 @@ def graph(path: str) -> Any:
     return model.graph
 
 
-def providers() -> list[str]:
-    """The onnxruntime execution providers available on this machine, fastest first."""
-    available = onnxruntime.get_available_providers()
-    preferred = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
-    return [p for p in preferred if p in available]
-
-
-# threads that prepare the next input while a model runs
-PREPARE_THREADS = 1 if providers()[0] == "CPUExecutionProvider" else 4
-
-
 @cache
 def session(path: str) -> Any:
-    """The onnxruntime session of a model file, shared by the threads of this process.
+    """The onnxruntime session of a model file on the processor, shared by the threads of this process.
 
-    On a CPU, PRelu nodes are replaced (see prelu.py), which changes results by rounding at most.
+    PRelu nodes are replaced (see prelu.py), which changes results by rounding at most. Models run on a card in sessions
+    of their own (see accelerator/byte_session.py).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = THREADS
     options.log_severity_level = 3
-    available = providers()
     try:
-        model = without_prelu(path) if available[0] == "CPUExecutionProvider" else None
-        return onnxruntime.InferenceSession(model or path, options, providers=available)
+        return onnxruntime.InferenceSession(without_prelu(path) or path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  onnxruntime raises errors of its own
         raise UserError(f"onnxruntime cannot load {path} ({first_line(error)}): give another model") from None
 

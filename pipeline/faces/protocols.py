@@ -6,7 +6,7 @@ Convention: points are (x, y) in pixels of the picture, origin top left; picture
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,29 @@ class FaceDetector(Protocol):
 
     def __call__(self, image: Image, /) -> DetectedFaces:
         """All faces in a picture [height, width, 3]; with zero rows if there are none."""
+        ...
+
+
+@runtime_checkable
+class OnCard(Protocol):
+    """A detector or an embedder that may run on a card, which wants many pictures at a time."""
+
+    @property
+    def on_card(self) -> bool:
+        """Whether a card runs it here."""
+        ...
+
+
+@runtime_checkable
+class BatchDetector(FaceDetector, OnCard, Protocol):
+    """A detector that takes several pictures at a time."""
+
+    def batch_key(self, image: Image, /) -> tuple[int, int]:
+        """Pictures with equal keys are detected together."""
+        ...
+
+    def detect_batch(self, images: Sequence[Image], /) -> list[DetectedFaces]:
+        """The faces in each picture, as of one alone, but for rounding."""
         ...
 
 

@@ -4,7 +4,7 @@ Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector" (Machine Intell
 of three grids the network gives a class score, an object score, a box and five landmarks, relative to the point.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 
 STRIDES = (8, 16, 32)  # pixels between the points of the three grids
+OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
 MIN_SCORE = 0.6  # the authors' default
 Size = tuple[int, int]  # height, width
 
@@ -27,7 +28,6 @@ def load_yunet(session: Any, *, max_overlap: float) -> Callable[[Image, Size, fl
     two boxes above which they are one face. The function keeps memory between calls, so each thread needs its own.
     """
     input_name = session.get_inputs()[0].name
-    outputs = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
     # reused, because allocating so much memory for each photo takes as long as filling it
     buffer = np.empty(0, np.float32)
 
@@ -36,7 +36,8 @@ def load_yunet(session: Any, *, max_overlap: float) -> Callable[[Image, Size, fl
         if buffer.size < (needed := 3 * size[0] * size[1]):
             buffer = np.empty(needed, np.float32)
         blob = fill_blob(image, buffer[:needed].reshape(1, 3, *size))  # BGR, 0..255, as in training
-        return _decode([o[0] for o in session.run(outputs, {input_name: blob})], size, min_score, max_overlap)
+        outputs = [o[0] for o in session.run(OUTPUTS, {input_name: blob})]
+        return decode(outputs, size, min_score, max_overlap=max_overlap)
 
     return find_faces
 
@@ -50,7 +51,10 @@ def fill_blob(image: Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
     return out
 
 
-def _decode(outputs: list[NDArray[np.float32]], size: Size, min_score: float, max_overlap: float) -> DetectedFaces:
+def decode(
+    outputs: Sequence[NDArray[np.float32]], size: Size, min_score: float, *, max_overlap: float
+) -> DetectedFaces:
+    """The faces in one picture. outputs: those of OUTPUTS for it, each [points, values]; size: of the input."""
     scores = np.sqrt(np.clip(np.concatenate(outputs[0:3]) * np.concatenate(outputs[3:6]), 0, 1))[:, 0]
     likely = np.flatnonzero(scores >= min_score)
     points, strides = _grid_points(*size)

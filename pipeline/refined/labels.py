@@ -16,6 +16,7 @@ from pipeline import schema
 from pipeline.lost_answers import check_answers
 from pipeline.noise.calibration import read_calibration
 from pipeline.noise.policy import judge
+from pipeline.noise.scores.fusion import Calibration
 from pipeline.noise.stages import Noise
 from pipeline.open_erasure import check_no_open_erasure
 from pipeline.refined.account import account_labels
@@ -133,11 +134,20 @@ def decide_shard(
     part: shard of findings; limits: the policy's thresholds by name; answers: shards of people's answers.
     The policy's decisions have no time, so that the same findings give the same bytes.
     """
-    findings = read_shard(root, part)
-    verdicts = judge(findings, dict(limits), read_calibration(root, calibration))
-    policy = _decided_by_policy(findings, without_contradictions(findings, verdicts))
     tables = [read_shard(root, shard) for shard in answers]
-    people = with_implied_answers(pa.concat_tables(tables), findings) if tables else schema.ANSWERS.empty_table()
+    people = pa.concat_tables(tables) if tables else schema.ANSWERS.empty_table()
+    return decide(read_shard(root, part), people, limits=limits, calibration=read_calibration(root, calibration))
+
+
+def decide(findings: pa.Table, people: pa.Table, *, limits: Mapping[str, float], calibration: Calibration) -> pa.Table:
+    """The decisions on these findings, row by row (columns as DECISIONS); people: their answers (columns as ANSWERS).
+
+    Merges contradict each other only where persons are linked by merge findings: without the other findings of the
+    data, the decisions on all merges of some linked persons are the same.
+    """
+    verdicts = judge(findings, dict(limits), calibration)
+    policy = _decided_by_policy(findings, without_contradictions(findings, verdicts))
+    people = with_implied_answers(people, findings)
     row = pc.index_in(findings["finding_id"], value_set=people["finding_id"].combine_chunks())
     answered = row.is_valid()
     by_people = people.take(row.drop_null()).select(schema.DECISIONS.names)

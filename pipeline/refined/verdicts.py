@@ -115,6 +115,11 @@ def findings_with_people_shard(part: tuple[Sequence[Shard], Sequence[Shard]], *,
     """All findings, and one more for each answer about none of them; part: the shards of findings and of answers."""
     findings = combine_findings(read_shard(root, shard) for shard in part[0])
     answers = pa.concat_tables(read_shard(root, shard) for shard in part[1])
+    return with_added_findings(findings, answers)
+
+
+def with_added_findings(findings: pa.Table, answers: pa.Table) -> pa.Table:
+    """The findings (columns as FINDINGS), and one more for each answer (columns as ANSWERS) about none of them."""
     answers = answers.filter(
         pc.invert(pc.is_in(answers["finding_id"], value_set=findings["finding_id"].combine_chunks()))
     )

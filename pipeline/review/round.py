@@ -12,6 +12,7 @@ from pipeline.review.answers.votes import MAX_EXTRA_ANSWERS, settle
 from pipeline.review.groups import GroupedIdentity
 from pipeline.review.pages.compose import GroupQuestion, compose_questions
 from pipeline.review.pages.page_faces import PageFaces, read_page_faces
+from pipeline.review.questions.asked_for import cases_asked_for
 from pipeline.review.questions.audit import audited_before, renew_audit
 from pipeline.review.questions.case import Case
 from pipeline.review.questions.cases import find_cases
@@ -72,6 +73,9 @@ def plan_round(
     verdicts = zip(*(settlement.verdicts[c].to_pylist() for c in ("kind", "subject", "verdict")), strict=True)
     answered = {*settlement.verdicts["finding_id"].to_pylist(), *settlement.disputed}
     candidates, seconds = find_cases(refinement), answer_seconds(table)
+    first = cases_asked_for(refinement, candidates)
+    first_ids = {c.id for c in first}
+    candidates = [*first, *(c for c in candidates if c.id not in first_ids)]
     audit_cases = renew_audit(refinement, limits.audit, answered).cases
     beliefs = {c.id: c.belief for c in candidates}
     audited = [replace(c, belief=beliefs.get(c.id, c.belief)) for c in audit_cases if c.id not in answered]
@@ -81,7 +85,7 @@ def plan_round(
     possible_cases = (*audited_before(rows, again), *audit_cases, *candidates)
     selection = _Selection(
         refinement,
-        build_queue(candidates, seconds),
+        build_queue(first, seconds) + build_queue(candidates[len(first) :], seconds),
         audited,
         {c.id: c for c in possible_cases if c.id in again},
         answers_given=again,

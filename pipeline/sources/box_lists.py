@@ -6,8 +6,9 @@
   any table with a column path (file, image...) and the columns x1, y1, x2, y2 or x, y, width, height
 
 Boxes are in pixels of the published photo; IMDb-Face gives that photo's size, so its boxes are relative. One idea: a
-box belongs to the photo with its folder and file name, whatever the suffix and the folders above. In memory a box is
-the hash of these names and four numbers, 24 bytes, so that the largest lists (3.3 million) fit.
+box belongs to the photo whose path ends as the line's does, or the other way round, whatever the suffix: lists and data
+sets begin at different folders. In memory a box is the hash of its path and four numbers, 24 bytes, so that the largest
+lists (3.3 million) fit.
 """
 
 import csv
@@ -16,6 +17,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,28 +27,36 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.sources.files import file_stamp, files_near, is_file
 from pipeline.sources.photo import Box
-from pipeline.sources.photo_names import folded_path
+from pipeline.sources.photo_names import folded_path, path_tails
 from pipeline.sources.text_lists import lines_of
 
 IMDB, FACESCRUB = "imdb-face.csv", ("facescrub_actors.txt", "facescrub_actresses.txt")
 PATH_COLUMNS = ("name_id", "path", "file", "filename", "file_name", "image", "image_id", "img", "photo")
 SIDES = (("x1", "y1", "x2", "y2"), ("x", "y", "width", "height"), ("x", "y", "w", "h"))
+END = "\0"  # begins the name of a path's end, which no path does
 BoxFiles = tuple[tuple[str, int, int], ...]  # path, size and modification time of each list
 
 
 class BoxTable(NamedTuple):
-    """The boxes of lists: hashes [n] of photos' names, sorted, and boxes [n, 4] (see photo.Photo)."""
+    """The boxes of lists: hashes [n] of photos' paths, sorted, and boxes [n, 4] (see photo.Photo)."""
 
     hashes: NDArray[np.uint64]
     boxes: NDArray[np.float32]
 
     def box_of(self, key: str) -> Box | None:
         """The box of a photo by its key; None where no list has one, or several lists differ."""
-        for name in _comparable_names(key):
+        row = self.row_of(key)
+        if row is None:
+            return None
+        x1, y1, x2, y2 = self.boxes[row].tolist()
+        return (x1, y1, x2, y2)
+
+    def row_of(self, key: str) -> int | None:
+        """The row of a photo's box by its key: of the listed path that has most folders in common with it."""
+        for name in _sought_names(folded_path(key)):
             row = int(np.searchsorted(self.hashes, _hash(name)))
             if row < len(self.hashes) and self.hashes[row] == _hash(name):
-                x1, y1, x2, y2 = self.boxes[row].tolist()
-                return (x1, y1, x2, y2)
+                return row
         return None
 
 
@@ -101,10 +111,20 @@ def read_boxes(files: BoxFiles) -> BoxTable:
     return BoxTable(keys[first][same], boxes[first][same])
 
 
-def _comparable_names(path: str) -> tuple[str, ...]:
-    """A photo's folder and file name as lists are compared, then the file name alone, for lists without folders."""
-    parts = folded_path(path).rsplit("/", 2)[-2:]
-    return ("/".join(parts), parts[-1]) if len(parts) > 1 else (parts[-1],)
+def _sought_names(path: str) -> Iterator[str]:
+    """What a photo's path is sought by: its ends, as whole lines; itself, as the end of a line; its file name."""
+    if "/" not in path:
+        yield path
+        return
+    yield from path_tails(path)
+    yield f"{END}{path}"
+    yield path.rpartition("/")[2]
+
+
+def _listed_names(path: str) -> Iterator[str]:
+    """What a line's path is found by: itself, and its ends of a folder and the file at least."""
+    yield path
+    yield from (f"{END}{tail}" for tail in islice(path_tails(path), 1, None))
 
 
 def _hash(name: str) -> np.uint64:
@@ -121,7 +141,7 @@ class _Layout(NamedTuple):
 
 
 def _rows(file: Path) -> Iterator[tuple[list[str], Box]]:
-    """The comparable names of each photo that a list names, and its box."""
+    """What each photo that a list names is found by, and its box."""
     lines = lines_of(file)
     header = next(lines, (0, ""))[1]
     layout = _layout(header)
@@ -135,7 +155,8 @@ def _rows(file: Path) -> Iterator[tuple[list[str], Box]]:
             cells = _cells(line, layout.delimiter)
             if len(cells) < layout.columns:
                 raise ValueError(line)
-            yield [_comparable_names(name)[0] for name in layout.names(cells)], layout.box(cells)
+            paths = map(folded_path, layout.names(cells))
+            yield [name for path in paths for name in _listed_names(path)], layout.box(cells)
         except (ValueError, ZeroDivisionError):
             raise UserError(
                 f"{file} line {number}: expected a photo and its box, found {line[:60]!r}: repair it or remove it"

@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 from pipeline.errors import UserError
 from pipeline.sources.photo import Photo, PhotoChanged, SourceUnreachable
@@ -91,12 +91,26 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113
 
 
-def read_bytes(path: str | Path, photo: Photo, *, whole_file: bool = False) -> bytes:
+def read_range(stream: BinaryIO, photo: Photo) -> bytes:
+    """The bytes of a photo in its file. Raises PhotoChanged where the file ends before."""
+    size = os.fstat(stream.fileno()).st_size
+    if size < photo.offset + photo.length:
+        raise PhotoChanged(f"{Path(stream.name).name} ends at byte {size}, before the photo does")
+    return os.pread(stream.fileno(), photo.length, photo.offset)
+
+
+def read_bytes(
+    path: str | Path,
+    photo: Photo,
+    *,
+    whole_file: bool = False,
+    read: Callable[[BinaryIO, Photo], bytes] = read_range,
+) -> bytes:
     """The bytes of a photo: `photo.length` bytes of its file from `photo.offset` on.
 
-    path: the source's path. whole_file: the photo must be the whole file. Raises PhotoChanged when the photo's own file
-    vanished, cannot be read, or was changed since it was indexed; SourceUnreachable when its storage does not answer,
-    or a file that holds many photos is gone.
+    path: the source's path. whole_file: the photo must be the whole file. read: reads them from the open file. Raises
+    PhotoChanged when the photo's own file vanished, cannot be read, or was changed since it was indexed;
+    SourceUnreachable when its storage does not answer, or a file that holds many photos is gone.
     """
     file = Path(path, photo.file) if photo.file else Path(path)
     try:
@@ -104,9 +118,7 @@ def read_bytes(path: str | Path, photo: Photo, *, whole_file: bool = False) -> b
             status = os.fstat(stream.fileno())
             if status.st_mtime_ns != photo.modified or (whole_file and status.st_size != photo.length):
                 raise PhotoChanged(f"{file.name} changed since it was indexed")
-            if status.st_size < photo.offset + photo.length:
-                raise PhotoChanged(f"{file.name} ends at byte {status.st_size}, before the photo does")
-            data = os.pread(stream.fileno(), photo.length, photo.offset)
+            data = read(cast("BinaryIO", stream), photo)
             if len(data) != photo.length:
                 raise OSError(errno.EIO, f"{len(data)} of {photo.length} bytes came")
     except OSError as error:

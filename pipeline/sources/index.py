@@ -4,12 +4,9 @@ An identity's shard is a hash of its name, so it stays where it is while the dat
 hash, and a shard of photos reads only its own range of it.
 """
 
-import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -18,13 +15,13 @@ from pipeline import schema
 from pipeline.errors import UserError
 from pipeline.schema import face_id
 from pipeline.sources.box_lists import BoxFiles, box_files, read_boxes
+from pipeline.sources.boxed_photos import ListedSource, tell_boxes
 from pipeline.sources.files import FolderOptions
 from pipeline.sources.kinds import SOURCES, source_format, source_parts
 from pipeline.sources.photo import Photo
 from pipeline.tables.build import Workers, build
 from pipeline.tables.table import Shard, Table, read_range
 
-log = logging.getLogger("refinery")
 # deal: the hash that assigns a photo to a shard; of its identity, or of its key where it claims no identity
 INDEX = schema.PHOTOS.append(pa.field("deal", pa.uint32()))
 CHUNK = 65536  # photos turned into columns at a time, because columns take less memory than Python's strings
@@ -94,7 +91,8 @@ def index_photos(
 
     shards: their number; by default a power of two that keeps a shard under MAX_SHARD_PHOTOS. With several sources,
     identities are called "source/identity", because the same name in two sources may be two people. Raises UserError
-    when there is no photo at all, two sources share a name, or a given list of boxes names no photo.
+    when there is no photo at all, two sources share a name, or a given list of boxes names no photo or several by one
+    name.
     """
     locations = {s.name: SourceLocation(s.kind, s.path) for s in sources}
     if len(locations) < len(sources):
@@ -105,10 +103,11 @@ def index_photos(
         for s in sources
         for part in source_parts(s.kind, s.path, s.options)
     ]
-    index = build(root, "index", index_shard, parts, schema=INDEX, version=3, workers=workers)
+    version = 4 if any(boxes.values()) else 3  # paths of lists of boxes are compared as a whole since 4
+    index = build(root, "index", index_shard, parts, schema=INDEX, version=version, workers=workers)
     if not len(index):
         raise UserError(f"no photo in {', '.join(s.path for s in sources)}: give a folder or file that holds photos")
-    _tell_boxes(index, sources, boxes)
+    tell_boxes(index, [ListedSource(s.name, s.path, s.boxes, boxes[s.name]) for s in sources])
     count = shards or _default_shards(len(index))
     table = build(
         root,
@@ -126,26 +125,6 @@ def index_photos(
 def _default_shards(rows: int) -> int:
     size = max(MIN_SHARD_PHOTOS, min(MAX_SHARD_PHOTOS, -(-rows // MIN_SHARDS)))
     return 1 << (-(-rows // size) - 1).bit_length()
-
-
-def _tell_boxes(index: Table, sources: Sequence[Source], boxes: Mapping[str, BoxFiles]) -> None:
-    """Log how many photos have a box. Raises UserError where lists that were given name no photo."""
-    if not any(boxes.values()):
-        return
-    photos, boxed = Counter[str](), Counter[str]()
-    for rows in index.batches(["source", "box"]):
-        photos.update(rows["source"].to_pylist())
-        boxed.update(rows["source"].filter(rows["box"].is_valid()).to_pylist())
-    for source in sources:
-        if boxes[source.name]:
-            files = ", ".join(Path(file).name for file, *_ in boxes[source.name])
-            log.info("%s: %d of %d photos have a box (%s)", source.name, boxed[source.name], photos[source.name], files)
-    given = [source for source in sources if source.boxes]
-    if given and not any(boxed[source.name] for source in given):
-        raise UserError(
-            f"--boxes {' '.join(given[0].boxes)}: no photo of {', '.join(s.path for s in given)} is in it: "
-            "give the list of these photos, with their folders and file names"
-        )
 
 
 def earlier_shards(new: Table, old: Table | None) -> list[list[Shard]]:

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
 from trainer import checkpoint
+from trainer import embedder as embedder_module
 from trainer.embedder import Embedder
 from trainer.safetensors_file import save_backbone
 from trainer.train import TrainingResult
@@ -46,3 +48,10 @@ def test_an_embedder_computes_on_one_thread_and_other_threads_keep_their_number(
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+def test_a_card_that_was_asked_for_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedder_module, "card_is_usable", lambda: False)
+    assert not Embedder("none.pt").on_card
+    with pytest.raises(UserError, match=r"^device cuda:1: torch cannot use a card here .* `make EXTRA=gpu install`"):
+        Embedder("none.pt", device="cuda:1")(np.zeros((1, 112, 112, 3), np.uint8))

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import UserError
 from trainer.loop.schedule import learning_rate
 from trainer.recipes import RECIPES, recipe
-from trainer.run import Run, differing_fields, override, run_from_dict
+from trainer.run import Run, differing_fields, folder_text, override, run_from_dict
 
 
 def test_fields_are_replaced_by_typed_values() -> None:
@@ -20,6 +20,13 @@ def test_fields_are_replaced_by_typed_values() -> None:
 def test_every_recipe_equals_the_run_read_back_from_its_dict() -> None:
     for make in RECIPES.values():
         assert run_from_dict(asdict(make())) == make()
+
+
+def test_a_run_of_before_norms_had_a_choice_keeps_its_meaning_and_its_folder() -> None:
+    earlier = {name: value for name, value in asdict(Run()).items() if name != "norm"}
+    assert run_from_dict(earlier) == replace(Run(), norm="sync")
+    assert folder_text(Run()) == str(earlier)
+    assert "'norm': 'sync'" in folder_text(replace(Run(), norm="sync"))
 
 
 def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
@@ -40,6 +47,7 @@ def test_recipes_of_one_paper_differ_only_in_what_the_paper_varies() -> None:
         ({"filter_cosine": "-3"}, "filter_cosine -3.0: expected more than 0, at most 1"),
         ({"compile": "maybe"}, "compile 'maybe': expected true or false"),
         ({"optimizer": "lion"}, "optimizer 'lion': expected one of sgd, adamw"),
+        ({"norm": "both"}, "norm 'both': expected one of local, sync"),
         ({"schedule": "steps"}, "schedule 'steps': expected constant"),
         ({"schedule": "polynomial:-1"}, "schedule 'polynomial:-1': expected"),
         ({"schedule": "polynomial:inf"}, "schedule 'polynomial:inf': expected"),

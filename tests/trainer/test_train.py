@@ -20,6 +20,7 @@ from tests.builders.processes import forked, trainings
 from tests.builders.processes.signal_itself import signal_at_line
 from tests.builders.processes.trainings import RUN, SMALL
 from trainer import checkpoint
+from trainer.loop.resume import with_recorded_norm
 from trainer.run import Run
 from trainer.train import TrainingResult, train
 
@@ -62,10 +63,16 @@ def test_a_finished_training_is_read_and_not_repeated(trained: TrainingResult, d
 def test_a_training_that_an_earlier_version_finished_stays_as_it_is(
     trained: TrainingResult, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its result.json has no digests."""
+    """Its result.json has no digests, and its checkpoint no norm: batch norms were over all ranks."""
     out = shutil.copytree(trained.checkpoint.parent, tmp_path / "earlier")
     value = json.loads((out / "result.json").read_text())
     (out / "result.json").write_text(json.dumps({k: v for k, v in value.items() if k not in ("digest", "onnx_digest")}))
+    content = torch.load(out / "last.pt", weights_only=True)
+    del content["run"]["norm"], content["ranks"]
+    torch.save(content, out / "last.pt")
+    assert (with_recorded_norm(RUN, out).norm, with_recorded_norm(RUN, trained.checkpoint.parent)) == ("sync", RUN)
+    with pytest.raises(UserError, match=r"another training \(norm local and sync\)"):
+        train(replace(RUN, norm="sync"), data, trained.checkpoint.parent)
     before = {name: (out / name).read_bytes() for name in ("result.json", "model.onnx")}
     assert train(RUN, data, out, device="cpu").loss == trained.loss
     assert {name: (out / name).read_bytes() for name in before} == before
@@ -109,6 +116,13 @@ def test_a_finished_training_without_result_and_log_is_measured_again(tmp_path: 
     }
     first = train(run, data, out, test_sets=test_sets, device="cpu")
     assert first.tests["drawn"]["accuracy"] >= 0
+    best, last = checkpoint.load(out / "best.pt"), checkpoint.load(out / "last.pt")
+    assert same(best.backbone, last.backbone)
+    assert (best.optimizer, best.scaler, best.objective.keys()) == ({}, {}, {"weight"})
+    (tmp_path / "best").mkdir()
+    shutil.copy(out / "best.pt", tmp_path / "best/last.pt")
+    with pytest.raises(UserError, match=r"a model without the state of its optimizer, as best\.pt does: no tr"):
+        train(run, data, tmp_path / "best", device="cpu")
     for name in ("result.json", "model.onnx", "log.jsonl"):
         (out / name).unlink()
     again = train(run, data, out, test_sets=test_sets, device="cpu")
@@ -121,11 +135,12 @@ def test_a_finished_training_without_result_and_log_is_measured_again(tmp_path: 
 @pytest.mark.slow
 def test_a_killed_training_that_continues_ends_with_the_same_weights(whole: Path, tmp_path: Path) -> None:
     data, broken = whole.parent / "data", tmp_path / "broken"
-    trainings.kill_ranks(WHOLE, data, broken, count=1, checkpoint_every=7, step=9)
-    assert checkpoint.load(broken / "last.pt").seen == 7 * WHOLE.batch
+    # the second checkpoint may still be on its way to the disk, the first one was there before the second began
+    trainings.kill_ranks(WHOLE, data, broken, count=1, checkpoint_every=7, step=16)
+    assert checkpoint.load(broken / "last.pt").seen in (7 * WHOLE.batch, 14 * WHOLE.batch)
     trainings.run_ranks(WHOLE, data, broken, count=1, checkpoint_every=7)
     assert same(weights(whole), weights(broken))
-    assert trainings.losses(broken)[-13:] == trainings.losses(whole)[-13:]
+    assert trainings.losses(broken)[-6:] == trainings.losses(whole)[-6:]
 
 
 def train_on_the_command_line(words: list[str], number: int, line: str) -> None:
@@ -157,19 +172,6 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_continues(data: Path,
     train_recipe(data, tmp_path / "whole", batch=8, steps=40, settings=settings, log_every=1, device="cpu")
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
     assert len(trainings.losses(tmp_path / "stopped")) == 40
-
-
-@pytest.mark.slow
-def test_two_ranks_have_the_losses_of_one_and_one_continues_where_two_stopped(whole: Path, tmp_path: Path) -> None:
-    data, run, losses_of_one = whole.parent / "data", WHOLE, trainings.losses(whole)
-    assert len(losses_of_one) == 20
-    trainings.kill_ranks(run, data, tmp_path / "killed", count=2, checkpoint_every=15, step=18)
-    losses_of_two = trainings.losses(tmp_path / "killed")
-    assert len(losses_of_two) >= 17
-    assert losses_of_two == pytest.approx(losses_of_one[: len(losses_of_two)], abs=1e-5)
-    assert checkpoint.load(tmp_path / "killed/last.pt").seen == 15 * 8
-    trainings.run_ranks(run, data, tmp_path / "killed", count=1, checkpoint_every=15)
-    assert trainings.losses(tmp_path / "killed")[-5:] == pytest.approx(losses_of_one[-5:], abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Batches of decoded faces: the same photos in the same order for any number of ranks and threads.
 
 Every rank reads all chunks and decodes only its own part of a batch: reading takes a hundredth of the time of decoding.
-The random numbers of the augmentation are drawn for the whole batch, from the seed and the batch's number.
+A part is decoded in pieces, so that more threads than batches ahead have work. The random numbers of the augmentation
+are drawn for the whole batch, from the seed and the batch's number.
 """
 
 from collections import deque
@@ -28,10 +29,11 @@ BATCHES_AHEAD = 4  # batches that are decoded before the training loop needs the
 
 
 class Batch(NamedTuple):
-    """Faces [n, channels, size, size] uint8, RGB or grey, and their labels [n]."""
+    """A rank's faces [n, channels, size, size] uint8, RGB or grey, their labels [n], and those of all ranks [batch]."""
 
     faces: NDArray[np.uint8]
     label: IntArray
+    all_labels: IntArray
 
 
 class PendingPhoto(NamedTuple):
@@ -39,6 +41,13 @@ class PendingPhoto(NamedTuple):
 
     chunk: Future[Chunk]
     row: int
+
+
+class PendingBatch(NamedTuple):
+    """A rank's batch while its pieces are decoded into `faces`."""
+
+    batch: Batch
+    pieces: list[Future[None]]
 
 
 @dataclass(frozen=True)
@@ -60,51 +69,77 @@ class BatchStream:
         if self.run.batch % (self.ranks * self.run.accumulate):
             parts = f"{self.ranks} ranks x {self.run.accumulate} micro-batches"
             raise UserError(f"batch {self.run.batch} cannot be divided into {parts}: give a multiple of their product")
-        cv2.setNumThreads(0)  # the threads here each decode whole batches; OpenCV's own would only compete with them
+        cv2.setNumThreads(0)  # the threads here each decode a piece; OpenCV's own would only compete with them
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(self.threads) as decoder:
-            decoding: deque[Future[Batch]] = deque()
+            pending: deque[PendingBatch] = deque()
             try:
-                for number, photos in enumerate(self._photos_of_batches(reader), start=self.skip // self.run.batch):
-                    decoding.append(decoder.submit(self._decode_batch, photos, number))
-                    if len(decoding) > BATCHES_AHEAD:
-                        yield decoding.popleft().result()
+                for number, (photos, labels) in enumerate(self._batches(reader), start=self.skip // self.run.batch):
+                    pending.append(self._submit(decoder, photos, labels, number))
+                    if len(pending) > BATCHES_AHEAD:
+                        batch, pieces = pending.popleft()
+                        for piece in pieces:
+                            piece.result()
+                        yield batch
             finally:
-                for batch in decoding:
-                    batch.cancel()
+                for piece in [piece for batch in pending for piece in batch.pieces]:
+                    piece.cancel()
 
-    def _photos_of_batches(self, reader: ThreadPoolExecutor) -> Iterator[list[PendingPhoto]]:
-        """The photos of this rank's part of each batch."""
+    def _batches(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[PendingPhoto], IntArray]]:
+        """This rank's photos of each batch, and the labels [batch] of all ranks' photos."""
+        part = self._part()
+        photos: list[PendingPhoto] = []
+        labels: list[int] = []
+        for chunks, order, label in self._read_windows(reader):
+            for (chunk, row), photo_label in zip(order.tolist(), label.tolist(), strict=True):
+                photos.append(PendingPhoto(chunks[chunk], row))
+                labels.append(photo_label)
+                if len(photos) == self.run.batch:
+                    yield photos[part], np.array(labels, np.int64)
+                    photos, labels = [], []
+
+    def _part(self) -> slice:
+        """This rank's photos among those of a batch."""
         photos_per_rank = self.run.batch // self.ranks
-        part = slice(self.rank * photos_per_rank, (self.rank + 1) * photos_per_rank)
-        batch: list[PendingPhoto] = []
-        for chunks, order in self._read_windows(reader):
-            for chunk, row in order.tolist():
-                batch.append(PendingPhoto(chunks[chunk], row))
-                if len(batch) == self.run.batch:
-                    yield batch[part]
-                    batch = []
+        return slice(self.rank * photos_per_rank, (self.rank + 1) * photos_per_rank)
 
-    def _read_windows(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Chunk]], IntArray]]:
-        """The chunks and the photo order of each window; a window is read while the one before it is trained on."""
+    def _read_windows(self, reader: ThreadPoolExecutor) -> Iterator[tuple[list[Future[Chunk]], IntArray, IntArray]]:
+        """The chunks of each window, the order of its photos, and their labels in this order.
+
+        A window is read while the one before it is trained on.
+        """
         head = parse_loss(self.run.loss).head
         photos = head.photos if isinstance(head, Triplet) else 1
         grouping = Grouping(self.data.labels, photos) if photos > 1 else None
-        previous: tuple[list[Future[Chunk]], IntArray] | None = None
-        for window in shuffled_windows(self.data.chunk_sizes, seed=self.run.seed, skip=self.skip, grouping=grouping):
-            current = [reader.submit(self.data.read, int(c)) for c in window.chunks], window.order
+        sizes = self.data.chunk_sizes
+        first_photo = np.cumsum(sizes) - sizes  # of each chunk
+        previous: tuple[list[Future[Chunk]], IntArray, IntArray] | None = None
+        for window in shuffled_windows(sizes, seed=self.run.seed, skip=self.skip, grouping=grouping):
+            labels = self.data.labels[first_photo[window.chunks][window.order[:, 0]] + window.order[:, 1]]
+            current = [reader.submit(self.data.read, int(c)) for c in window.chunks], window.order, labels
             if previous:
                 yield previous
             previous = current
 
-    def _decode_batch(self, photos: list[PendingPhoto], number: int) -> Batch:
-        """This rank's part of the batch with this number, decoded and augmented."""
+    def _submit(
+        self, decoder: ThreadPoolExecutor, photos: list[PendingPhoto], labels: IntArray, number: int
+    ) -> PendingBatch:
+        """Start to decode this rank's part of the batch with this number."""
         # random numbers are drawn for the photos of all ranks, so a photo gets the same ones on any number of ranks
-        random = np.random.default_rng([self.run.seed, number, 1]).random((self.run.batch, 4))
-        random = random[self.rank * len(photos) : (self.rank + 1) * len(photos)]
-        rows = [(photo.chunk.result(), photo.row) for photo in photos]
-        faces = [self._decode_face(c.jpeg[row], c.key[row], r) for (c, row), r in zip(rows, random, strict=True)]
-        label = np.array([c.label[row] for c, row in rows], np.int64)
-        return Batch(np.ascontiguousarray(np.stack(faces).transpose(0, 3, 1, 2)), label)
+        random = np.random.default_rng([self.run.seed, number, 1]).random((self.run.batch, 4))[self._part()]
+        faces = np.empty((len(photos), self.run.channels, self.run.size, self.run.size), np.uint8)
+        size = max(1, BATCHES_AHEAD * len(photos) // (2 * self.threads))  # two pieces for each thread
+        starts = range(0, len(photos), size)
+        pieces = [
+            decoder.submit(self._decode_piece, photos[i : i + size], random[i : i + size], faces[i : i + size])
+            for i in starts
+        ]
+        return PendingBatch(Batch(faces, labels[self._part()], labels), pieces)
+
+    def _decode_piece(self, photos: list[PendingPhoto], random: NDArray[np.float64], faces: NDArray[np.uint8]) -> None:
+        """Decode and augment photos [n] into faces [n, c, s, s]."""
+        for i, (chunk, row) in enumerate(photos):
+            content = chunk.result()
+            faces[i] = self._decode_face(content.jpeg[row], content.key[row], random[i]).transpose(2, 0, 1)
 
     def _decode_face(self, jpeg: bytes | None, key: str, random: NDArray[np.float64]) -> NDArray[np.uint8]:
         """One face; random [4] decides whether it is mirrored, whether augmented, by which change and how strongly."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import UserError
 from pipeline.sources.record_io import codec
 from pipeline.sources.record_io.checksums import Checksums, read_checksums
-from pipeline.sources.record_io.codec import DamagedRecord
 from trainer.data.chunk import Chunk, IntArray
+from trainer.data.record_index import read_index
+from trainer.distributed.host_arrays import once_a_host
 
 IDENTITIES = "identities.tsv"  # columns: label, identity, photos
 RECORDS_PER_CHUNK = 128  # about 1 MB, which one read takes; a .rec is often sorted by identity, short chunks mix better
@@ -26,18 +26,12 @@ class RecordFaces:
 
     @cached_property
     def records(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Start and end in bytes, and label, of every record that holds a picture: three arrays [n]."""
-        records = []
-        with open(self.path, "rb") as stream:
-            size = self.path.stat().st_size
-            try:
-                for start in _record_starts(self.path, stream.fileno(), size):
-                    header, has_picture, end = codec.read_head(stream.fileno(), start, size)
-                    if has_picture:
-                        records.append((start, end, _label(header.labels[0], start)))
-            except DamagedRecord as fault:
-                raise UserError(f"{self.path} is damaged or cut off: {fault}: export it again") from None
-        return tuple(np.array(records, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
+        """Start and end in bytes, and label, of every record that holds a picture: three arrays [n].
+
+        The ranks of a host index the file once; all ranks ask for it together, when the data set is opened.
+        """
+        starts, ends, labels = once_a_host(lambda: read_index(self.path))
+        return starts, ends, labels
 
     @property
     def labels(self) -> IntArray:
@@ -53,7 +47,10 @@ class RecordFaces:
     @cached_property
     def digest(self) -> str:
         """A digest of the labels and of where each record starts and ends."""
-        return blake2b(b"".join(a.tobytes() for a in self.records), digest_size=10).hexdigest()
+        hasher = blake2b(digest_size=10)
+        for column in self.records:
+            hasher.update(np.ascontiguousarray(column).data)
+        return hasher.hexdigest()
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -83,25 +80,3 @@ class RecordFaces:
                 self.checksums.check(start, record)
         keys = [f"the record at byte {s}" for s in starts]
         return Chunk(labels, [codec.unpack(codec.join(r))[1] for r in raw], keys)
-
-
-def _record_starts(file: Path, stream: int, size: int) -> list[int]:
-    """The byte at which each record starts: from the .idx beside the file, or else by reading through the file."""
-    index = file.with_suffix(".idx")
-    if not index.is_file():
-        return [start for start, _ in codec.scan(stream, size)]
-    try:
-        starts = sorted(int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip())
-        if starts and not 0 <= starts[0] <= starts[-1] < 1 << 62:
-            raise ValueError("no file is so long")
-        return starts
-    except (ValueError, IndexError):
-        raise UserError(
-            f"{index} does not list where the records of the .rec start: remove it, then the .rec itself is searched"
-        ) from None
-
-
-def _label(value: float, start: int) -> int:
-    if not abs(value) < 1 << 53 or not value.is_integer():  # a float holds whole numbers exactly up to 2^53
-        raise DamagedRecord(f"the record at byte {start} has the label {value}, which is not a whole number")
-    return int(value)

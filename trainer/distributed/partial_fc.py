@@ -2,33 +2,31 @@
 
 An et al., "Partial FC: Training 10 Million Identities on a Single Machine" (arXiv 2010.05222, section 3) and "Killing
 Two Birds with One Stone" (CVPR 2022, arXiv 2203.15565, section 3): a photo is compared with the classes of the batch
-and with a random share of the other classes. The sample depends on seed and step alone, not on the number of ranks.
+and with random other classes. The sample depends on the labels, seed and step alone, not on the number of ranks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer.distributed.ranks import collect_on_rank_0, gather, rank, rows_of_rank, world_size
-
-# every block of this many classes has its own random generator, so a rank can draw the random numbers of its own
-# classes without drawing those of all other classes
-_BLOCK = 4096
+from trainer.distributed.class_sample import random_rows, sample_classes
+from trainer.distributed.exchange import value_of_rank_0
+from trainer.distributed.ranks import collect_on_rank_0, rank, rows_of_rank, scatter_from_rank_0, world_size
+from trainer.distributed.transfer import copied_to_cpu, to_device
 
 
 class PartialFC(nn.Module):
     """This rank's rows [k, *row] of the classifier's weights; `weight` is the parameter that the optimizer changes.
 
-    classes: over all ranks; row: the shape of one class's weights. sample_rate: the probability that an update uses a
-    class that is not in its batch. update: which rows an update with a sample changes. "sparse": the sampled rows
-    only, with their own momentum and weight decay; `weight` then holds only these rows, as a new parameter in each
-    update, and the optimizer's state is replaced along with it. "dense": all rows; rows outside the sample have
-    gradient 0 and still change by momentum and weight decay, which costs the time of a full step. AdamW's step count,
-    by which it corrects its averages, is the same for all rows.
+    classes: over all ranks; row: the shape of one class's weights. sample_rate: the share of the classes that an update
+    uses, those of its batch among them (see class_sample.py). update: which rows an update with a sample changes.
+    "sparse": the sampled rows only, with their own momentum and weight decay; `weight` then holds only these rows, as a
+    new parameter in each update, and the optimizer's state is replaced along with it. "dense": all rows; rows outside
+    the sample have gradient 0 and still change by momentum and weight decay, which costs the time of a full step.
+    AdamW's step count, by which it corrects its averages, is the same for all rows.
     """
 
     rows: Tensor  # all of this rank's rows, when `weight` holds a sample of them
@@ -48,7 +46,7 @@ class PartialFC(nn.Module):
         self.sparse = sample_rate < 1 and update == "sparse"
         # a standard deviation of .01, as in the code that the papers' authors published
         initial = torch.from_numpy(
-            _random_rows(
+            random_rows(
                 self.owned, (seed,), lambda rng, n: rng.standard_normal((n, *row), np.float32) * np.float32(0.01)
             )
         )
@@ -57,16 +55,18 @@ class PartialFC(nn.Module):
         self.optimizer_rows: dict[str, Tensor] = {}  # optimizer state of all rows, when `weight` holds a sample of them
         self.sampled: Tensor | None = None  # numbers of the sampled rows, ascending; None: all rows are used
 
-    def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Sample the rows of one update: the classes of all ranks' labels [n], and a random share of the others."""
+    def begin_update(self, labels: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Sample the rows of one update; labels [batch]: of all ranks' photos, in CPU memory.
+
+        They are in CPU memory so that the size of the sample is known without waiting for a GPU's earlier work.
+        """
         if self.sample_rate == 1:
             return
-        label = gather(label)
-        rows_of_batch = label[(label >= self.owned.start) & (label < self.owned.stop)] - self.owned.start
-        random = torch.from_numpy(_random_rows(self.owned, (self.seed, step), lambda rng, n: rng.random(n, np.float32)))
-        is_sampled = (random <= self.sample_rate).to(label.device)  # may be none, when no class of the batch is owned
-        is_sampled[rows_of_batch] = True
-        self.sampled = is_sampled.nonzero()[:, 0]
+        classes = sample_classes(
+            labels.numpy(), self.owned, classes=self.classes, rate=self.sample_rate, seed=(self.seed, step)
+        )  # may be none, when no class of the batch is owned
+        sampled = torch.from_numpy(classes - self.owned.start)
+        self.sampled = to_device(sampled, self.weight.device)
         if self.sparse:
             self._replace_weight(nn.Parameter(self.rows[self.sampled]), optimizer)
 
@@ -125,52 +125,43 @@ class PartialFC(nn.Module):
         local = self.optimizer_rows if self.sparse else _row_state(optimizer, self.weight)
         rows = {"weight": self.all_rows()} | {f"optimizer.{name}": local[name] for name in sorted(local)}
         collected = {name: collect_on_rank_0(value, self.classes) for name, value in rows.items()}
-        scalars = {f"optimizer.{n}": v.cpu() for n, v in optimizer.state[self.weight].items() if _is_scalar(v)}
+        state = optimizer.state[self.weight]
+        scalars = {f"optimizer.{name}": copied_to_cpu(v) for name, v in state.items() if _is_scalar(v)}
         return {name: value for name, value in (collected | scalars).items() if value is not None and rank() == 0}
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
         """Load this rank's rows from a whole_state(), which any number of ranks may have written.
 
-        Raises UserError when the weights have another shape.
+        All ranks call this; the state is that of rank 0, which sends the other ranks their rows. Raises UserError when
+        the weights have another shape.
         """
         shape = (self.classes, *self.all_rows().shape[1:])
-        if "weight" not in state or state["weight"].shape != shape:
-            actual = tuple(state["weight"].shape) if "weight" in state else "none"
+        listed = value_of_rank_0(
+            lambda: {n: [list(v.shape), float(v) if _is_scalar(v) else 0] for n, v in state.items()}
+        )
+        if "weight" not in listed or tuple(listed["weight"][0]) != shape:
+            actual = tuple(listed["weight"][0]) if "weight" in listed else "none"
             raise UserError(
                 f"the checkpoint's classifier has the shape {actual}, this run's {shape}: "
                 "give the data set and loss that it was trained with"
             )
+        rows, device, weight_state = self.all_rows(), self.weight.device, optimizer.state[self.weight]
         with torch.no_grad():
-            self.all_rows().copy_(state["weight"][self.owned])
-        device, weight_state = self.weight.device, optimizer.state[self.weight]
+            rows.copy_(scatter_from_rank_0(state.get("weight"), self.classes, rows))
         weight_state.clear()
         self.optimizer_rows.clear()
-        for name, value in state.items():
-            if not name.startswith("optimizer."):
+        for key, (value_shape, number) in sorted(listed.items()):
+            name = key.removeprefix("optimizer.")
+            if name == key:
                 continue
-            name = name.removeprefix("optimizer.")
-            if _is_scalar(value):
+            if not value_shape:
                 on_device = _counts_steps_on_device(optimizer, self.weight)
-                weight_state[name] = value.to(device if on_device else "cpu", copy=True)
+                dtype = torch.float32 if on_device else torch.get_default_dtype()  # as torch's optimizers begin it
+                weight_state[name] = torch.tensor(number, dtype=dtype, device=device if on_device else "cpu")
             else:
                 row_state = self.optimizer_rows if self.sparse else weight_state
-                row_state[name] = value[self.owned].to(device, copy=True)
+                row_state[name] = scatter_from_rank_0(state.get(key), self.classes, rows)
         self.sampled = None
-
-
-def _random_rows(
-    classes: slice, seed: tuple[int, ...], draw: Callable[[np.random.Generator, int], NDArray[np.float32]]
-) -> NDArray[np.float32]:
-    """Random rows for consecutive classes; a class gets the same row on any number of ranks.
-
-    draw(rng, n): gives the rows of n classes. seed: with the number of a block of classes, it seeds the block's rng.
-    """
-    rows = []
-    for block in range(classes.start // _BLOCK, -(-classes.stop // _BLOCK)):
-        first = block * _BLOCK
-        count = min(classes.stop - first, _BLOCK)
-        rows.append(draw(np.random.default_rng((*seed, block)), count)[max(classes.start - first, 0) :])
-    return np.concatenate(rows)
 
 
 def _row_state(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> dict[str, Tensor]:

@@ -106,6 +106,33 @@ def collect_on_rank_0(local: Tensor, n: int) -> Tensor | None:
     return rows
 
 
+def scatter_from_rank_0(rows: Tensor | None, n: int, like: Tensor) -> Tensor:
+    """This rank's part of the n rows that rank 0 has, as a new tensor of the dtype and on the device of `like`.
+
+    rows: those of rank 0, in CPU memory; not used on the other ranks. like: this rank's rows [owned, ...] of now. All
+    ranks call this. The inverse of collect_on_rank_0: rank 0's device holds the rows of two ranks at a time.
+    """
+    if rank() > 0:
+        received = torch.empty_like(like, memory_format=torch.contiguous_format)
+        dist.recv(received, 0)
+        return received
+    if rows is None:
+        raise TypeError("rank 0 has no rows to send")
+    world = world_size()
+    for receiver in range(1, world):
+        part = rows[rows_of_rank(n, rank=receiver, world=world)]
+        dist.send(part.to(like.device, like.dtype).contiguous(), receiver)
+    return rows[rows_of_rank(n, rank=0, world=world)].to(like.device, like.dtype, copy=True)
+
+
+def copy_from_rank_0(x: Tensor) -> None:
+    """Replace x [any shape] on every rank by rank 0's; without gradient. All ranks call this."""
+    if world_size() > 1:
+        sent = x.detach().contiguous()  # channels last is not contiguous
+        dist.broadcast(sent, 0)
+        x.detach().copy_(sent)
+
+
 def _has_other_ranks() -> bool:
     return dist.is_available() and dist.is_initialized()
 

@@ -1,6 +1,7 @@
 """The learner: backbone, objective (loss and classifier), their optimizers and loss scaling, on this rank's device."""
 
 import os
+import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -44,8 +45,10 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
     """
     torch.manual_seed(run.seed)
     net = checkpoint.build_backbone(run)
-    if world_size() > 1:
-        net = synchronise_batch_norms(net)
+    if world_size() > 1 and run.norm == "sync":
+        net = synchronise_batch_norms(net, device)
+    # faces have one size, so cudnn may try all ways of a convolution once, and take the fastest
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.train(not start.freeze)
     if start.freeze:
@@ -62,13 +65,13 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
     if start.freeze and objective.fc is None:
         raise UserError(f"loss {run.loss} has no weights to train beside a frozen backbone: give one with a softmax")
     optimizers = (
-        _optimizer(run, start.parameter_groups(net)),
+        _optimizer(run, start.parameter_groups(net), device),
         # a triplet loss has no weights
-        _optimizer(run, [{"params": list(objective.parameters()) or [nn.Parameter(torch.zeros(1))]}]),
+        _optimizer(run, [{"params": list(objective.parameters()) or [nn.Parameter(torch.zeros(1))]}], device),
     )
     wrapped: nn.Module = torch.compile(net) if run.compile else net  # type: ignore[assignment]
     if world_size() > 1 and not start.freeze:
-        wrapped = DistributedDataParallel(wrapped, device_ids=[device.index] if device.type == "cuda" else None)
+        wrapped = _exchanging_gradients(wrapped, device)
     scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
     return Learner(net, wrapped, objective, optimizers, scaler, device, start)
 
@@ -88,7 +91,22 @@ def choose_device(name: str = "") -> torch.device:
     return device
 
 
-def _optimizer(run: Run, params: list[dict[str, Any]]) -> torch.optim.Optimizer:
+def _exchanging_gradients(net: nn.Module, device: torch.device) -> nn.Module:
+    """The network, whose gradients are averaged over ranks in the backward pass."""
+    with warnings.catch_warnings():  # newer torch has another name for broadcast_buffers, which torch 2.6 lacks
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(
+            net,
+            device_ids=[device.index] if device.type == "cuda" else None,
+            gradient_as_bucket_view=True,  # gradients lie where they are exchanged, and not twice in memory
+            # the statistics of batch norms: of norm local each rank has its own, of norm sync all have the same
+            broadcast_buffers=False,
+        )
+
+
+def _optimizer(run: Run, params: list[dict[str, Any]], device: torch.device) -> torch.optim.Optimizer:
+    # on a GPU one kernel steps all weights; a processor keeps the sums of earlier versions, to the last digit
+    fused = True if device.type == "cuda" else None
     if run.optimizer == "sgd":
-        return torch.optim.SGD(params, lr=run.lr, momentum=0.9, weight_decay=run.weight_decay)
-    return torch.optim.AdamW(params, lr=run.lr, weight_decay=run.weight_decay)
+        return torch.optim.SGD(params, lr=run.lr, momentum=0.9, weight_decay=run.weight_decay, fused=fused)
+    return torch.optim.AdamW(params, lr=run.lr, weight_decay=run.weight_decay, fused=fused)

@@ -1,22 +1,21 @@
 """The progress of a training, saved in its folder as two checkpoints.
 
-The training continues from last.pt. best.pt is the checkpoint with the best figure on the first test set.
+The training continues from last.pt (resume.py). best.pt is the model with the best figure on the first test set.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint
 from trainer.data.data_set import Faces, count_classes, identity_names
-from trainer.distributed.ranks import rank
-from trainer.loop.first_weights import load_first_weights
+from trainer.distributed.ranks import rank, world_size
+from trainer.distributed.transfer import copied_to_cpu
+from trainer.loop.background_task import BackgroundTask
 from trainer.loop.learner import Learner
-from trainer.run import Run, differing_fields
+from trainer.run import Run
 from trainer.whole_file import BEST, LAST
 
 
@@ -43,42 +42,11 @@ class Progress(NamedTuple):
     signal: int = 0
 
 
-def resume(training: Training) -> Progress:
-    """Load last.pt of the training's folder into the learner; returns its progress.
-
-    Without a last.pt it is of 0 updates, and the weights are those of the training's start. A finished training goes on
-    when the run has more updates and is the same otherwise. Raises UserError when last.pt is of another run or start,
-    or of a training on other data.
-    """
-    run, faces, out, learner = training
-    if not (out / LAST).exists():
-        load_first_weights(run, faces, learner)
-        return Progress(updates=0, best=-1.0)
-    saved = checkpoint.load(out / LAST)
-    updates = saved.seen // saved.run.batch
-    is_longer = updates == saved.run.steps < run.steps  # a finished training goes on to more updates
-    changed = differing_fields(replace(saved.run, steps=run.steps) if is_longer else saved.run, run)
-    changed += [f"another start: {name}" for name in _differing(saved.start, learner.start.settings)]
-    if changed:
-        raise UserError(f"{out} holds another training ({'; '.join(changed)}): give a new --out, or the same run")
-    if saved.data != faces.digest:
-        raise UserError(f"{out} holds a training on other data than {faces.path}: give a new --out, or the same data")
-    checkpoint.load_weights(learner.net, saved, path=out / LAST)
-    backbone_optimizer, objective_optimizer = learner.optimizers
-    backbone_optimizer.load_state_dict(saved.optimizer)
-    learner.objective.load_whole_state(saved.objective, objective_optimizer)
-    learner.scaler.load_state_dict(saved.scaler)
-    return Progress(updates=updates, best=saved.best)
-
-
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    return [name for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
-
-
-def save(training: Training, progress: Progress) -> Progress:
+def save(training: Training, progress: Progress, writer: BackgroundTask) -> Progress:
     """Write last.pt, and best.pt when the first test set's first figure is the best so far; all ranks call this.
 
-    Returns the progress with its `best` updated.
+    Returns the progress with its `best` updated, as soon as the state is copied to CPU memory: `writer` writes it to
+    the disk. best.pt is the model alone, from which no training continues.
     """
     run, faces, out, learner = training
     backbone_optimizer, objective_optimizer = learner.optimizers
@@ -93,14 +61,19 @@ def save(training: Training, progress: Progress) -> Progress:
         classes=count_classes(faces),
         seen=progress.updates * run.batch,
         best=max(progress.best, figure),
-        backbone={k: v.cpu() for k, v in learner.net.state_dict().items()},
-        optimizer=backbone_optimizer.state_dict(),
+        backbone=copied_to_cpu(learner.net.state_dict()),
+        optimizer=copied_to_cpu(backbone_optimizer.state_dict()),
         objective=objective,
         scaler=learner.scaler.state_dict(),
         start=learner.start.settings,
         names=identity_names(faces),
+        ranks=world_size(),
     )
-    if figure > progress.best:
-        checkpoint.save(out / BEST, saved)
-    checkpoint.save(out / LAST, saved)
+
+    def write() -> None:
+        if figure > progress.best:
+            checkpoint.save(out / BEST, saved.without_optimizer())
+        checkpoint.save(out / LAST, saved)
+
+    writer.start(write)
     return progress._replace(best=saved.best)

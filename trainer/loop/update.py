@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainer.data.batches import Batch
 from trainer.distributed.ranks import max_over_ranks, rank, world_size
+from trainer.distributed.transfer import to_device
 from trainer.embedder import to_input
 from trainer.loop.learner import Learner
 from trainer.loop.schedule import learning_rate
@@ -28,13 +29,13 @@ def update(run: Run, learner: Learner, batches: Iterator[Batch], step: int) -> t
     # seeded anew at each update, so dropout is the same after a stop
     torch.manual_seed((run.seed * 1_000_003 + step) * world_size() + rank())
     batch = next(batches)
-    faces, label = (torch.from_numpy(a).to(learner.device, non_blocking=True) for a in batch)
+    faces, label = (to_device(torch.from_numpy(a), learner.device) for a in (batch.faces, batch.label))
     _, objective_optimizer = learner.optimizers
     for optimizer in learner.optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(run, step) * group.get("lr_factor", 1.0)
-    learner.objective.begin_update(label, step, objective_optimizer)
+    learner.objective.begin_update(torch.from_numpy(batch.all_labels), step, objective_optimizer)
     batch_loss = torch.zeros((), device=learner.device)
     micro_batches = list(zip(faces.chunk(run.accumulate), label.chunk(run.accumulate), strict=True))
     for i, (x, y) in enumerate(micro_batches):

@@ -92,11 +92,11 @@ class Objective(nn.Module):
         self.parts, self.fc, self.centres, self.filter_cosine = parts, fc, centres, filter_cosine
         self.step = 0
 
-    def begin_update(self, label: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """Prepare an update; label [n]: the labels of all of this rank's micro-batches, step: the update's number."""
+    def begin_update(self, labels: Tensor, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Prepare the update of this number; labels [batch]: of all ranks' photos, in CPU memory."""
         self.step = step
         if self.fc:
-            self.fc.begin_update(label, step, optimizer)
+            self.fc.begin_update(labels, step, optimizer)
 
     def forward(self, x: Tensor, label: Tensor) -> Tensor:
         """The mean loss over all ranks' features [n, dim] and labels [n] in 0..classes-1; n is equal on all ranks."""
@@ -124,9 +124,9 @@ class Objective(nn.Module):
         )
 
     def load_whole_state(self, state: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
-        """Load this rank's part of a whole_state(), which any number of ranks may have written.
+        """Load this rank's part of the whole_state() that rank 0 has, which any number of ranks may have written.
 
-        Raises UserError when its weights or centres have another shape.
+        All ranks call this. Raises UserError when its weights or centres have another shape.
         """
         if self.fc:
             self.fc.load_whole_state(state, optimizer)

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
+from trainer.distributed.exchange import value_of_rank_0
 from trainer.distributed.ranks import (
     collect_on_rank_0,
     rank,
     rows_at,
     rows_of_rank,
+    scatter_from_rank_0,
     sum_as_input,
     sum_over_ranks,
     world_size,
@@ -160,11 +162,14 @@ class Centres(nn.Module):
         return {} if rows is None else {"centre": rows}
 
     def load_whole_state(self, state: Mapping[str, Tensor]) -> None:
-        """Load this rank's centres from a whole_state(). Raises UserError when it has none, or of another shape."""
+        """Load this rank's centres from the whole_state() that rank 0 has; all ranks call this.
+
+        Raises UserError when it has none, or of another shape.
+        """
         shape = (self.classes, self.rows.shape[1])
-        if "centre" not in state or state["centre"].shape != shape:
+        if value_of_rank_0(lambda: list(state["centre"].shape) if "centre" in state else []) != list(shape):
             raise UserError(
                 f"the checkpoint has no class centres of shape {shape}: "
                 "give the data set and loss that it was trained with"
             )
-        self.rows.copy_(state["centre"][self.owned])
+        self.rows.copy_(scatter_from_rank_0(state.get("centre"), self.classes, self.rows))

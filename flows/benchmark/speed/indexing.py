@@ -1,4 +1,4 @@
-"""Time and memory of indexing many small records of Parquet and of tar, beside bare reading of the same files.
+"""Time and memory of indexing many small records of Parquet, tar and .tar.gz, beside bare reading of the same files.
 
 Bare reading is what a few lines of Python do: pyarrow gives every row as a dictionary, tarfile every member and its
 bytes. Indexing lists the photos, with their identities and the places of their bytes. The whole index also sorts them
@@ -12,8 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,7 +74,7 @@ def measure_ways(records: int, measure: Callable[..., ProcessMeasurement]) -> di
     measure: calls a function with arguments and measures it.
     """
     measured = {}
-    for kind, write, bare in (("parquet", _write_parquet, _read_parquet), ("webdataset", _write_tar, _read_tar)):
+    for kind, write, bare in KINDS:
         with tempfile.TemporaryDirectory() as folder:  # one kind after the other, because a tar takes 512 MB
             data = Path(folder, "data")
             data.mkdir()
@@ -117,12 +118,12 @@ def _read_tar(_: str, folder: Path) -> int:
 
 
 def _listed(kind: str, folder: Path) -> int:
-    module = source_format(kind)
+    module = source_format(kind.split()[0])
     return sum(1 for part in module.parts(folder / "data") for _ in module.index(part))
 
 
 def _indexed(kind: str, folder: Path) -> int:
-    photos, _ = index_photos(str(folder / "root"), [Source("data", kind, str(folder / "data"))])
+    photos, _ = index_photos(str(folder / "root"), [Source("data", kind.split()[0], str(folder / "data"))])
     return len(photos)
 
 
@@ -139,8 +140,15 @@ def _write_parquet(folder: Path, shard: int, records: range) -> None:
     pq.write_table(pa.table(rows), folder / f"train-{shard:05}.parquet", row_group_size=ROW_GROUP)
 
 
-def _write_tar(folder: Path, shard: int, records: range) -> None:
+def _write_tar(folder: Path, shard: int, records: range, *, mode: str = "w", ending: str = ".tar") -> None:
     """A member for each record, in the folder of its identity."""
-    with tarfile.open(folder / f"{shard:05}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(folder / f"{shard:05}{ending}", cast("Any", mode), format=tarfile.USTAR_FORMAT) as tar:
         for i in records:
             tar.addfile(tarfile.TarInfo(f"{i % IDENTITIES}/{i}.jpg"), io.BytesIO())
+
+
+KINDS: tuple[tuple[str, Callable[[Path, int, range], None], Callable[[str, Path], int]], ...] = (
+    ("parquet", _write_parquet, _read_parquet),
+    ("webdataset", _write_tar, _read_tar),
+    ("webdataset .tar.gz", partial(_write_tar, mode="w:gz", ending=".tar.gz"), _read_tar),
+)

@@ -17,6 +17,7 @@ import onnxruntime
 
 from flows.benchmark.speed.varied_photos import decode_or_none
 from pipeline.faces import model_file
+from pipeline.faces.accelerator.providers import providers_of, usable_device
 from pipeline.faces.align import align_face, main_face
 from pipeline.faces.detect import OnnxDetector, detector_kind
 from pipeline.faces.embed import BATCH, OnnxEmbedder, embedder_format
@@ -80,7 +81,7 @@ def _plain_session(path: str) -> Any:
     """An onnxruntime session of a file with the default options, on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = model_file.THREADS
-    return onnxruntime.InferenceSession(path, options, providers=model_file.providers())
+    return onnxruntime.InferenceSession(path, options, providers=providers_of(usable_device()))
 
 
 def step_rates(models: Models, photos: Sequence[bytes], images: Sequence[Image]) -> Rates:

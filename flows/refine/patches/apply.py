@@ -95,8 +95,8 @@ def apply(
         hashes = hashes_of(current, without_hashes=without_hashes or not listed.header.hash, workers=workers)
         decisions = patch_decisions(current, listed, hashes=hashes)
         _check(current, patch, decisions, confirmed=yes)
-        name = author or f"patch {patch.name}"
-        recorded = record_list(current, decisions.verdicts, list_name=name, files=[patch])
+        name = f"patch {patch.name}"
+        recorded = record_list(current, decisions.verdicts, list_name=name, author=author, files=[patch])
         count = len(decisions.verdicts)
         log.info("%d decisions of the patch, %d of them new: labels are made again", count, recorded.new)
         refinement = label_again(root, settled_verdicts(root))
@@ -127,6 +127,7 @@ def not_matched(decisions: PatchDecisions) -> dict[str, Listed]:
         "are not in the data": decisions.unmatched,
         "of these have the key of another picture": decisions.other_picture,
         "of these have the key of a photo with other bytes and no picture to compare": decisions.not_compared,
+        "of these were erased here on request": decisions.erased,
         "of these may be several photos": decisions.several,
         "are in the data under an identity that is not theirs": decisions.claimed_otherwise,
     }

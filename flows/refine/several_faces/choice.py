@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from flows.prefect_runtime.task import as_task
 from flows.refine.several_faces.companions import Companions, build_companions
-from flows.refine.tables import SourcePaths, build_all_embeddings
+from flows.refine.tables import SourcePaths, build_all_embeddings, card_turn
 from pipeline import schema
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.faces.several_faces.candidates import MIN_PX, MOST, Part, candidate_shard
@@ -73,17 +73,18 @@ def build_candidates(
     parts: list[Part] = list(pairs) if tombstones is None else [(*pair, tombstones.digest) for pair in pairs]
     both = (former.photos, former.faces) if former.photos is not None and former.faces is not None else (None, None)
     earlier = zip(*(earlier_shards(*pair) for pair in zip((main.photos, main.faces), both, strict=True)), strict=True)
-    table: Table = as_task(build, name="candidates")(
-        root,
-        "candidates",
-        candidate_shard,
-        parts,
-        schema=schema.CANDIDATES,
-        params={"detector": detector, "most": MOST, "min_px": MIN_PX},
-        workers=workers,
-        unhashed={"root": root, "locations": source_paths, "tombstones": tombstones},
-        reuse=[parts_of_all_times(list(zip(*pair, strict=True))) for pair in earlier],
-    )
+    with card_turn(detector):
+        table: Table = as_task(build, name="candidates")(
+            root,
+            "candidates",
+            candidate_shard,
+            parts,
+            schema=schema.CANDIDATES,
+            params={"detector": detector, "most": MOST, "min_px": MIN_PX},
+            workers=workers,
+            unhashed={"root": root, "locations": source_paths, "tombstones": tombstones},
+            reuse=[parts_of_all_times(list(zip(*pair, strict=True))) for pair in earlier],
+        )
     return table
 
 

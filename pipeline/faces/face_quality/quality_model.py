@@ -5,7 +5,7 @@ learns what it foretells.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from pipeline.faces import model_file
+from pipeline.faces.accelerator.devices import chosen_name
+from pipeline.faces.accelerator.face_network import run_faces
+from pipeline.faces.accelerator.model_graphs import InputFormat
+from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
 from pipeline.tables.columns import Mask
 from pipeline.tables.table import Shard, read_shard
@@ -43,6 +47,7 @@ class FaceQualityModel:
     code has it (eDifFIQA, Babnik 2024; CR-FIQA, Boutros 2023); output one number for each face."""
 
     model: str
+    device: str = field(default_factory=chosen_name)  # changes results by rounding at most
 
     @property
     def named_by(self) -> list[Any]:
@@ -51,6 +56,9 @@ class FaceQualityModel:
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The model's outputs [n] for aligned faces [n, 112, 112, 3] in BGR."""
+        device = usable_device(self.device)
+        if device.on_card and len(faces):
+            return run_faces(self.model, InputFormat(127.5, 127.5), device, faces)[:, 0]
         name, batch = quality_model_format(self.model)
         x = (np.ascontiguousarray(faces[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32) - 127.5) / 127.5
         step, session = batch or max(1, len(x)), model_file.session(self.model)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.faces import quality
+from pipeline.faces.accelerator.photo_batches import detect_photos
 from pipeline.faces.align import NoFace, align_from_landmarks, share_inside
 from pipeline.faces.extract import ROWS, DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.model_file import PREPARE_THREADS
@@ -78,7 +79,14 @@ def candidate_shard(
     to_read = [photo for photo in photos if photo.photo.face_id not in earlier]
     decoded = prefetch(lambda photo: _decode(photo, locations), to_read, threads=PREPARE_THREADS)
     make_rows = partial(_rows, most=most, min_px=min_px)
-    made = prefetch(make_rows, (_detect(found, detector, make_rows) for found in decoded), threads=PREPARE_THREADS)
+    detected = detect_photos(
+        decoded,
+        detector,
+        image_of=lambda found: found.decoded.image,
+        alone=partial(_detect, detector=detector, make_rows=make_rows),
+        join=_detected,
+    )
+    made = prefetch(make_rows, detected, threads=PREPARE_THREADS)
     ids = [photo.photo.face_id for photo in photos]
     rows: Iterator[Row] = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
     if tombstones is not None:
@@ -139,6 +147,10 @@ def _detect(
         return _Detected(photo, decoded, decoded.image, detector(decoded.image))
     image = decode(decoded.data, decoded.shrink)
     return make_rows(_Detected(photo, decoded, image, detector(image)))
+
+
+def _detected(found: _Decoded, image: Image, faces: DetectedFaces) -> _Detected | list[Row]:
+    return _Detected(*found, image, faces)
 
 
 def _rows(found: _Detected | list[Row], *, most: int, min_px: float) -> list[Row]:

@@ -32,6 +32,11 @@ def picture_hash(picture: NDArray[np.uint8], key: bytes) -> Hash:
     return np.packbits(detail @ _signs(key) > 0)
 
 
+def is_plain(of_picture: Hash) -> bool:
+    """Whether a hash is of a picture without detail, such as one of a single colour: all such pictures share it."""
+    return not of_picture.any()
+
+
 def mirrored_hash(picture: NDArray[np.uint8], key: bytes) -> Hash:
     """The hash of the mirrored picture."""
     return picture_hash(np.ascontiguousarray(picture[:, ::-1]), key)

@@ -31,10 +31,11 @@ FOLDER = "erasures"
 KEY_FILE = f"{FOLDER}/key"
 SUFFIX = ".tombstones.json"
 FAILURE = "erased: removed on request"  # the `failure` of the photo's row of faces
+PLAIN = bytes(BITS // 8).hex()  # the hash of all plain pictures, which earlier versions kept
 
 
 class PhotoTombstone(NamedTuple):
-    """What is kept of an erased photo, in hexadecimal; picture "": the photo could not be read any more."""
+    """What is kept of an erased photo, in hexadecimal; picture "": the photo could not be read, or is plain."""
 
     bytes: str
     picture: str
@@ -93,7 +94,7 @@ def read_tombstones(root: str) -> Tombstones | None:
         photos += of_photos
         faces += of_faces
         digests.append(digest("tombstones", digests[-1], *(word for photo in of_photos for word in photo), *of_faces))
-    pictures = sorted({photo.picture for photo in photos} - {""})
+    pictures = sorted({photo.picture for photo in photos} - {"", PLAIN})
     key = existing_key(root)
     files = frozenset(photo.bytes for photo in photos)
     return Tombstones(key, digests[-1], tuple(digests[1:-1]), files, _hashes(pictures), _hashes(sorted(set(faces))))

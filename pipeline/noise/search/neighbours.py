@@ -16,6 +16,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.faces.accelerator.devices import chosen_name
 from pipeline.noise.search.pq_codes import code_layout
 
 BLOCK_ROWS = 65536  # at a time in an exact search: 128 MB of 512 float32
@@ -142,8 +143,8 @@ def _search_codes(query: Floats, x: Floats, codes: Codes, k: int) -> tuple[Float
 
 
 def gpu_count() -> int:
-    """How many GPUs faiss sees; 0 for a faiss that is built without GPU support."""
-    return int(faiss.get_num_gpus())
+    """How many GPUs faiss may use; 0 for a faiss that is built without GPU support, and where cpu was asked for."""
+    return 0 if chosen_name() == "cpu" else int(faiss.get_num_gpus())
 
 
 def _search_exactly(query: Floats, gallery: Floats, k: int) -> tuple[Floats, Indices]:

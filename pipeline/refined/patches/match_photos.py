@@ -42,7 +42,8 @@ MIN_COSINE = 0.5  # of one photo's embeddings in two copies: other people's hard
 class Matches:
     """For each of n photos of a patch: the row of the same photo in the copy (-1: none), and how it was found.
 
-    other_picture, not_compared: the copy's photo of the same key is another picture, or has nothing to compare it by.
+    other_picture, not_compared: the copy's photo of the same key is another picture, or has nothing to compare it by;
+    erased: it was erased on request.
     several: several photos of the copy may be the same one. identity: for each identity of the patch that of the copy.
     """
 
@@ -50,6 +51,7 @@ class Matches:
     way: NDArray[np.int8]
     other_picture: NDArray[np.bool_]
     not_compared: NDArray[np.bool_]
+    erased: NDArray[np.bool_]
     several: NDArray[np.bool_]
     identity: NDArray[np.int32]
 
@@ -75,17 +77,23 @@ class _Pairs:
 _Candidates = Callable[[IndexedPhotos, IndexedPhotos, Rows, Rows], _Pairs]
 
 
-def match_photos(patch: IndexedPhotos, copy: IndexedPhotos, *, by_key: bool = True) -> Matches:
+def match_photos(
+    patch: IndexedPhotos, copy: IndexedPhotos, *, by_key: bool = True, erased: NDArray[np.bool_] | None = None
+) -> Matches:
     """Match the photos of a patch with those of a copy of its data. by_key: whether the same key may say so.
 
-    Vectors count where both have them; they must be by the same model.
+    erased: which photos of the copy were erased on request, [len(copy)]; None: none was. Vectors count where both have
+    them; they must be by the same model.
     """
     matching = _Matching(patch, copy)
-    other_picture, not_compared = np.zeros((2, len(patch)), bool)
+    other_picture, not_compared, was_erased = np.zeros((3, len(patch)), bool)
     if by_key:
         pairs = _same_keys(patch, copy)
         matching.take(pairs[pairs.way > NONE])
         differ = pairs[pairs.way == NONE]
+        if erased is not None:
+            was_erased[differ.i] = erased[differ.j]
+            differ = differ[~erased[differ.j]]
         comparable = patch.has_hash[differ.i] | copy.has_hash[differ.j]
         comparable &= patch.has_hash.any() & copy.has_hash.any()
         other_picture[differ.i[comparable]] = True
@@ -104,6 +112,7 @@ def match_photos(patch: IndexedPhotos, copy: IndexedPhotos, *, by_key: bool = Tr
         matching.way,
         other_picture & unmatched,
         not_compared & unmatched,
+        was_erased & unmatched,
         several & unmatched,
         matching.identities(),
     )

@@ -9,6 +9,7 @@ is written whole or not at all. Appending the same answers again writes nothing.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +27,7 @@ TERMS_FILE = "ledger/terms.json"
 DEFAULT_VOTES = 2
 WITHDRAWN = "withdrawn"  # the purpose of a row that takes an answer back
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # stands for the time of rows without one, such as those of known truth
+SMALL_FILE_BYTES = 1 << 16
 CLOCK_STEP = timedelta(microseconds=1)  # the smallest difference between two times in the ledger
 PEOPLES_PURPOSES = ("case", "audit", "gold")  # purposes of questions that people answered
 ANSWER_COLUMNS = [c for c in LEDGER.names if c not in REF_COLUMNS]
@@ -115,12 +117,21 @@ def read(root: str, *, superseded: bool = False) -> pa.Table:
     Raises UserError when a file does not match its digest.
     """
     files = named_by_digest(root, FOLDER, what="people's answers")
-    parts = [from_parquet(data, LEDGER) for data in files]
+    parts = [_parsed(data) if len(data) <= SMALL_FILE_BYTES else from_parquet(data, LEDGER) for data in files]
     table = pa.concat_tables([LEDGER.empty_table(), *parts])
     order = pc.sort_indices(table, [("at", "ascending"), ("answer_id", "ascending"), ("finding_id", "ascending")])
     table = table.take(order)
-    if superseded:
-        return table
+    return table if superseded else in_force(table)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(data: bytes) -> pa.Table:
+    """The answers in a small file. A gallery writes one for each decision, and reads all of them after each."""
+    return from_parquet(data, LEDGER)
+
+
+def in_force(table: pa.Table) -> pa.Table:
+    """The answers of a ledger that were neither changed later nor withdrawn; table: all its rows, oldest first."""
     last: dict[tuple[str, str], int] = {}
     purposes = table["purpose"].to_pylist()
     columns = (table[c].to_pylist() for c in ("answer_id", "finding_id", "at"))

@@ -6,7 +6,6 @@ two identities. Where annotators answered about the same finding, their answers 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,8 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.refinement import Refinement
 from pipeline.review.answers import ledger
-from pipeline.review.answers.ledger import CLOCK_STEP, LedgerRow
+from pipeline.review.answers.answer_time import next_answer_time
+from pipeline.review.answers.ledger import LedgerRow
 from pipeline.review.answers.list_files import Line
 from pipeline.review.answers.listed_photos import ListedPhotos, identity_finder
 from pipeline.review.questions.finding_ref import FindingRef, finding_ref
@@ -79,26 +79,33 @@ def list_decisions(refinement: Refinement, lines: Sequence[Line], *, says: str) 
 
 
 def record_list(
-    refinement: Refinement, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path]
+    refinement: Refinement, verdicts: Iterable[ListVerdict], *, list_name: str, files: Sequence[Path], author: str = ""
 ) -> RecordedList:
     """Make verdicts those of a list; the same list adds none to the ledger.
 
     Earlier verdicts of the same files on what the data still holds are taken back where they are none of these, such
-    as those of another meaning (`says`). list_name: the value of the ledger's column `who`; files: the files of the
-    list, whose bytes identify it.
+    as those of another meaning (`says`). files: the files of the list, whose bytes identify it; list_name: what the
+    ledger's column `who` calls it; author: its name there instead, under which verdicts of another name are recorded.
     """
     in_force = _in_force(refinement.root, files)
     wanted = {v.finding.finding_id: v for v in verdicts}
-    answer_id, now = _answer_id(files), _time_of_new_answers(refinement.root)
+    rows = ledger.rows_of(ledger.read(refinement.root, superseded=True))
+    # of several lists the last one counts, even when the clock was put back between them
+    answer_id, now = _answer_id(files), next_answer_time(rows, prefix=ANSWER_PREFIX)
     new = [
-        LedgerRow(v.finding, v.verdict, list_name, "list", answer_id, at=now)
+        LedgerRow(v.finding, v.verdict, author or list_name, "list", answer_id, at=now)
         for finding, v in wanted.items()
-        if finding not in in_force or in_force[finding].verdict != v.verdict
+        if not _is_recorded(in_force.get(finding), v.verdict, author)
     ]
     others = {finding: row for finding, row in in_force.items() if finding not in wanted}
     there = _present(refinement, {row.finding.subject for row in others.values()})
     withdrawn = ledger.withdraw(refinement.root, (r for r in others.values() if r.finding.subject in there))
     return RecordedList(ledger.append(refinement.root, new), withdrawn)
+
+
+def _is_recorded(row: LedgerRow | None, verdict: str, author: str) -> bool:
+    """Whether a row in force has a verdict already, under the author's name where one is given."""
+    return row is not None and row.verdict == verdict and author in ("", row.who)
 
 
 def withdraw_list(root: str, files: Sequence[Path]) -> int:
@@ -110,13 +117,6 @@ def _in_force(root: str, files: Sequence[Path]) -> dict[str, LedgerRow]:
     """The answers of a list that count, by finding_id."""
     answer_id = _answer_id(files)
     return {r.finding.finding_id: r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer_id}
-
-
-def _time_of_new_answers(root: str) -> datetime:
-    """Now, or later: of several lists the last one counts, even when the clock was put back between them."""
-    rows = ledger.rows_of(ledger.read(root, superseded=True))
-    earlier = [r.at for r in rows if r.answer_id.startswith(ANSWER_PREFIX) and r.at is not None]
-    return max([datetime.now(UTC), *(at + CLOCK_STEP for at in earlier)])
 
 
 def _present(refinement: Refinement, subjects: Collection[str]) -> set[str]:

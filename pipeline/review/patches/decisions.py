@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.refined.patches.indexed_photos import index_photos
@@ -43,6 +44,7 @@ class PatchDecisions:
     unmatched: Listed
     other_picture: Listed  # not matched: the photo of the same key is another picture
     not_compared: Listed  # not matched: the photo of the same key has other bytes, and no picture to compare
+    erased: Listed  # not matched: the photo of the same key was erased here on request
     several: Listed  # not matched: several photos may be the same one
     claimed_otherwise: Listed  # matched, but under an identity that is not the one in the patch
     left: dict[str, int]  # matched photos about which the patch states nothing that holds in every copy, by reason
@@ -71,7 +73,7 @@ def patch_decisions(
     )
     copy = index_photos(patch_rows(refinement, hashes, vectors=vectors), with_vectors=vectors)
     listed = index_photos(patch.batches(), with_vectors=vectors)
-    matches = match_photos(listed, copy, by_key=by_key)
+    matches = match_photos(listed, copy, by_key=by_key, erased=_erased(refinement))
     stated = read_stated(patch, listed.names)
     found = np.flatnonzero(matches.row >= 0)
     identity = matches.identity
@@ -81,9 +83,8 @@ def patch_decisions(
     verdicts, removed = photo_verdicts(refinement, of_copy, copy.names)
     otherwise = np.zeros(len(listed), bool)
     otherwise[found[(claimed >= 0) & ~same_claim]] = True
-    unmatched, other_picture, not_compared, several, claimed_otherwise = _listed(
-        patch, [matches.row < 0, matches.other_picture, matches.not_compared, matches.several, otherwise]
-    )
+    kinds = [matches.row < 0, matches.other_picture, matches.not_compared, matches.erased, matches.several, otherwise]
+    unmatched, other_picture, not_compared, erased, several, claimed_otherwise = _listed(patch, kinds)
     nothing = Counter(stated.reason[found[stated.stated[found] == NOTHING]].tolist())
     mapped = np.flatnonzero(identity >= 0)
     return PatchDecisions(
@@ -93,6 +94,7 @@ def patch_decisions(
         unmatched,
         other_picture,
         not_compared,
+        erased,
         several,
         claimed_otherwise,
         left={stated.reasons[code] or "unnamed": photos for code, photos in sorted(nothing.items())},
@@ -102,6 +104,12 @@ def patch_decisions(
         removed=removed,
         with_vectors=vectors,
     )
+
+
+def _erased(refinement: Refinement) -> NDArray[np.bool_]:
+    """Which photos of a refinement were erased on request, row by row as its labels."""
+    shards = (np.asarray(pc.equal(rows["reason"], "erased")) for rows in refinement.labels.batches(["reason"]))
+    return np.concatenate([np.zeros(0, bool), *shards])
 
 
 def _listed(patch: Patch, kinds: Sequence[NDArray[np.bool_]]) -> list[Listed]:

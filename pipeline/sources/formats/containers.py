@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pipeline.errors import UserError
 from pipeline.sources.files import existing_path, file_stamp
 from pipeline.sources.formats.folder_walk import LINK_OUT
+from pipeline.sources.formats.other_formats import other_format
 from pipeline.sources.survey import Survey
 
 SET_APART = "file in a folder that begins with _"
@@ -35,25 +36,29 @@ def container_path(root: str | Path, file: str) -> Path:
     return Path(root, file) if file else Path(root)
 
 
-def containers(path: str | Path, suffix: str, *, hint: str) -> list[Container]:
-    """The file at a path, or all files with a suffix below a folder. Raises UserError with the hint for none."""
+def containers(path: str | Path, suffix: str, *, also: tuple[str, ...] = (), hint: str) -> list[Container]:
+    """The file at a path, or all files with a suffix below a folder; also: further suffixes.
+
+    Raises UserError with the hint for none.
+    """
     root = existing_path(path)
     if root.is_file():
         return [Container(str(root), "", *file_stamp(root))]
-    files = [file for file in _inside(root) if file.suffix == suffix and not _is_set_apart(root, file)]
+    ends = (suffix, *also)
+    files = [file for file in _inside(root) if file.name.endswith(ends) and not _is_set_apart(root, file)]
     if not files:
-        raise UserError(f"{root} holds no {suffix} file: {hint}")
+        raise UserError(f"{root} holds no {suffix} file: {other_format(root, otherwise=hint)}")
     return [Container(str(root), str(file.relative_to(root)), *file_stamp(file)) for file in files]
 
 
-def survey_beside(path: str | Path, suffix: str) -> Survey:
-    """The number of files of a source that are no containers, and of links that lead out of it."""
+def survey_beside(path: str | Path, suffix: str, *, also: tuple[str, ...] = ()) -> Survey:
+    """The number of files of a source that are no containers, and of links that lead out of it; see containers()."""
     root = existing_path(path)
     if root.is_file():
         return Survey({})
     inside = list(_inside(root))
-    others = sum(file.suffix != suffix for file in inside)
-    apart = sum(file.suffix == suffix and _is_set_apart(root, file) for file in inside)
+    others = sum(not file.name.endswith((suffix, *also)) for file in inside)
+    apart = sum(file.name.endswith((suffix, *also)) and _is_set_apart(root, file) for file in inside)
     counts = {
         f"no {suffix} file": others,
         SET_APART: apart,

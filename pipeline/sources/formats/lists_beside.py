@@ -1,5 +1,6 @@
 """Lists of labels that lie beside folders of photos, whose folders are used: whether the two agree."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -15,6 +16,7 @@ COMPARED = 100_000  # lines of a list
 MAX_LABELS = 0.5  # per photo; what has more is rather a score or a caption of each photo
 MIN_PHOTOS = 10  # of a list, before the number of its labels means something
 MAX_LISTS = 3  # that are told
+MAX_PARTS = 8  # folders of a folder that may be its parts, such as train and test, with a list in each
 
 
 def list_of_photos(path: Path) -> bool:
@@ -38,14 +40,24 @@ def lists_of(folder: Path) -> list[Path]:
     return [f for f in (*lists_beside(folder), *lists_beside(folder.parent)) if _names_photos_in(f, folder)]
 
 
-def disagreements(folder: Path, identity: Callable[[str], str | None]) -> Iterator[str]:
-    """A line for each list in a folder of photos whose labels disagree with the identities that the folders give.
+def _lists_in_parts(folder: Path) -> Iterator[Path]:
+    """The lists in a folder, and in the folders in it where these are few."""
+    yield from lists_beside(folder)
+    with os.scandir(folder) as entries:
+        parts = list(islice((e.path for e in entries if e.is_dir() and not e.name.startswith(".")), MAX_PARTS + 1))
+    for part in sorted(parts) if len(parts) <= MAX_PARTS else ():
+        yield from lists_beside(Path(part))
 
+
+def disagreements(folder: Path, identity: Callable[[str], str | None]) -> Iterator[str]:
+    """A line for each list whose labels disagree with the identities that the folders give.
+
+    It looks in a folder of photos, and in its parts if they are few.
     identity: of a photo's folder, whose path is relative to `folder`. Labels and folders agree where each label is one
     folder and each folder one label, whatever they are called.
     """
     real_folder = folder.resolve()
-    for file in islice(lists_beside(folder), MAX_LISTS):
+    for file in islice(_lists_in_parts(folder), MAX_LISTS):
         place = find_place(file)
         photos = [p for p in islice(listed_photos(file), COMPARED) if not p.fault]
         below = _place_of_photos(file)

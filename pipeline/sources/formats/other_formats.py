@@ -5,8 +5,8 @@ from pathlib import Path
 
 LOOKED_AT = 2000  # files of a folder
 FORMATS = {  # the end of a file's name, and what to do where there is one
-    ".tar.gz": "it holds a compressed .tar: make a .tar of it with `gunzip -k`, and give it as webdataset",
-    ".tgz": "it holds a compressed .tar: make a .tar of it with `gunzip -k`, and give it as webdataset",
+    ".tar.gz": "it holds compressed .tar files: give them as webdataset",
+    ".tgz": "it holds compressed .tar files: give them as webdataset",
     ".tar": "it holds .tar files: give them as webdataset",
     ".parquet": "it holds .parquet files: give them as parquet",
     ".rec": "it holds a .rec: give it as record-io",
@@ -24,8 +24,8 @@ FORMATS = {  # the end of a file's name, and what to do where there is one
 }
 
 
-def other_format(folder: Path) -> str:
-    """What to do about a folder without photos, as the end of a message."""
+def other_format(folder: Path, *, otherwise: str = "give a folder of identity/photo.jpg") -> str:
+    """What to do about a folder without photos, as the end of a message; otherwise: where nothing in it is known."""
     names = [path.name.lower() for path in islice(folder.rglob("*"), LOOKED_AT)]
     known = (advice for ending, advice in FORMATS.items() if any(name.endswith(ending) for name in names))
-    return next(known, "give a folder of identity/photo.jpg")
+    return next(known, otherwise)

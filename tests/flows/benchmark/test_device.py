@@ -3,13 +3,19 @@
 import pytest
 
 from flows.benchmark.device import device
+from flows.benchmark.speed.measured_process import ProcessMeasurement
 from pipeline.errors import UserError
 
 
 @pytest.mark.slow
-def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
+def test_every_measurement_has_its_rate_and_the_bare_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    # each has a process of its own elsewhere (see speed/test_measured_process.py), whose start takes seconds
+    monkeypatch.setattr(
+        "flows.benchmark.device.run_in_own_process", lambda f, *given: ProcessMeasurement(f(*given), 1.0, 1.0)
+    )
     rates = device(
         ["sample"],
+        detect_photos=2,
         embed_faces=16,
         gallery_size=2000,
         train_classes=[50],
@@ -20,7 +26,15 @@ def test_every_measurement_has_its_rate_and_the_bare_rate() -> None:
     )
     training = "train sample, 50 classes"
     names = [row["measured"] for row in rates.rows()]
-    assert names == ["embed, sample", "embed, sample, half precision", "the 5 nearest of 2,000", training]
+    assert names == [
+        "detect, detector, in batches",
+        "detect, detector, one at a time",
+        "embed, sample",
+        "embed, sample, half precision",
+        "embed, sample, checkpoint",
+        "the 5 nearest of 2,000",
+        training,
+    ]
     for row in rates.rows():
         ours, bare = float(row["a second"].split()[0]), float(row["bare"])
         assert min(ours, bare, float(row["memory GB"])) > 0

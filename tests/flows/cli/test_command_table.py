@@ -67,6 +67,15 @@ def test_every_option_has_a_help_text(commands: dict[str, Any]) -> None:
         assert parameter.help.rstrip().endswith((".", "exit")), (command, parameter.name)
 
 
+def test_every_command_with_models_has_a_device_and_says_where_they_run(commands: dict[str, Any]) -> None:
+    uses = {entry.name: entry.uses for entry in RUNNABLE}
+    assert len([name for name in uses if uses[name]]) > 15
+    for name, command in commands.items():
+        options = {p.name for p in command.params}
+        assert bool(uses[name]) == ("device" in options), name
+        assert uses[name] or not options & {"detector", "embedder", "model", "backbone"}, name
+
+
 def test_the_help_lists_exactly_the_recipes(commands: dict[str, Any]) -> None:
     (recipe,) = (o for o in commands["train"].params if o.name == "recipe")
     assert set(recipe.help.removeprefix("Recipe to train: ").rstrip(".").replace(" or ", ", ").split(", ")) == set(

@@ -95,6 +95,7 @@ def test_ctrl_c_of_a_terminal_ends_the_command_and_its_workers_which_print_nothi
             with suppress(ProcessLookupError):
                 os.killpg(begun.pid, signal.SIGKILL)
     assert err.splitlines()[-1] == STOPPED
-    ours = re.compile(r"\d\d:\d\d:\d\d (starting a Prefect server|[\w-]+: \d+ (of \d+ shards|files ignored))")
+    begins = r"detection, embedding and search on |starting a Prefect server|[\w-]+: \d+ (of \d+ shards|files ignored)"
+    ours = re.compile(rf"\d\d:\d\d:\d\d ({begins})")
     assert [line for line in err.splitlines()[:-1] if not ours.match(line)] == []
     assert begun.returncode == 130

@@ -10,6 +10,7 @@ import pytest
 from flows.benchmark.erasure.byte_scan import rows_of, stored_bytes, traces
 from flows.erase.flow import erase
 from flows.erase.results import ErasedPerson, FoundPerson
+from flows.erase.sheet import GENERATOR
 from flows.refine.export import export
 from flows.refine.flow import refine
 from flows.refine.patches.apply import apply as apply_patch
@@ -25,8 +26,8 @@ from pipeline.tables.table import load
 from tests.builders.file_trees import file_bytes
 from tests.builders.made_once import made_once
 from tests.builders.photos.erased_person import MODELS, NAME_OF_TWO, REASON, face_of, named, truth
+from tests.builders.processes.killed_erasure import kill_at_every_step
 from tests.builders.small_world import fates
-from tests.chaos.killed_command import KillPlan, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -37,11 +38,17 @@ def erased_once(tmp_path_factory: pytest.TempPathFactory, refined_once: Path) ->
 
     def make(folder: Path) -> None:
         shutil.copytree(refined_once, folder, dirs_exist_ok=True)
-        export(str(folder), folder / "exported", format="folder")
+        handed_on(folder)
         result = erase(str(folder), identity=NAME_OF_TWO, reason=REASON, yes=True)
         assert isinstance(result, ErasedPerson)
 
     return made_once(tmp_path_factory, "erased-root", make)
+
+
+def handed_on(root: Path) -> None:
+    """An export and a page below a root, which show the person."""
+    export(str(root), root / "exported", format="folder")
+    (root / "photos_of_ann.html").write_text(f"<!doctype html>{GENERATOR}")
 
 
 def erased_of(root: Path) -> set[str]:
@@ -105,6 +112,7 @@ def test_the_receipt_counts_and_names_nobody(erased_once: Path) -> None:
     assert receipt["found"]["photos of the person"] == len(gone) == receipt["removed"]["aligned faces"]
     assert receipt["removed"]["rows of answers and questions whose faces were taken out"] == 1
     assert receipt["removed"]["folders of exports"] == 1
+    assert receipt["removed"]["report pages, sheets and patches below the root"] == 2, "a page, the patch of the export"
     assert receipt["tables_before"] != receipt["tables_after"]
     assert receipt["reason"] == REASON
     assert REASON in (erased_once / "erasures/0001.receipt.txt").read_text()
@@ -142,15 +150,11 @@ def test_listed_photos_are_erased_and_none_comes_in_again(erased_once: Path, pho
     assert erased_of(root) == gone | {f"Somebody/{name}.jpg" for name in (*edits, "same")}
 
 
-@pytest.mark.parametrize("files", [10, 41])
-def test_killed_and_run_again_it_ends_with_the_same_bytes(
-    erased_once: Path, root: Path, photos: Path, files: int
+def test_killed_at_every_step_and_run_again_it_ends_with_the_same_bytes(
+    erased_once: Path, root: Path, photos: Path
 ) -> None:
-    export(str(root), root / "exported", format="folder")
-    words = ["erase", str(root), "--identity", NAME_OF_TWO, "--reason", REASON, "--yes"]
-    kill = KillPlan("file", 0.0, files, "SIGKILL")
-    assert run_command(words, root=root, log=root.parent / "log", kill=kill).killed
-    assert (root / INTENT_FILE).exists()
+    handed_on(root)
+    kill_at_every_step(root, NAME_OF_TWO, REASON)
     with pytest.raises(UserError, match=r"an erasure of .* was stopped: run `refinery erase"):
         refine.fn(str(root), ["image-folder", str(photos)], **MODELS)
     erase(str(root), yes=True)
@@ -173,7 +177,11 @@ def test_no_hash_of_an_erased_photo_is_kept_by_patches(erased_once: Path, refine
     root, gone = tmp_path / "root", erased_of(erased_once)
     shutil.copytree(erased_once, root)
     make_patch(str(refined_once), tmp_path / "old.patch")
-    apply_patch(str(root), tmp_path / "old.patch", yes=True)
+    applied = apply_patch(str(root), tmp_path / "old.patch", yes=True)
+    assert any(
+        line.startswith(f"{len(gone)} of these were erased here on request, such as") for line in applied.lines()
+    )
+    assert not any("another picture" in line for line in applied.lines())
     assert erased_of(root) == gone
     key_of = dict(rows_of(latest(str(root)).photos, "face_id", "key"))
     (table,) = (root / "picture_hashes").glob("*.json")

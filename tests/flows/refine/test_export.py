@@ -70,8 +70,9 @@ def test_any_number_of_workers_gives_the_same_bytes(root: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_export_is_verified_and_prints_its_account(
-    root: Path, tmp_path: Path, refinery: Command, format: str
+    root: Path, tmp_path: Path, refinery: Command, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The same command says that it is done, on another day, too, as after a kill that came after the last byte."""
     status, printed, err = refinery("export", root, "--out", tmp_path / "out", "--format", format)
     account = latest(str(root)).account
     assert status == 0, err
@@ -81,9 +82,30 @@ def test_every_export_is_verified_and_prints_its_account(
         assert all(f"{n} {reason}" in printed for reason, n in account.removed.items())
     assert ("its licence is not stated" in printed) == (format == "huggingface")
     assert refinery("verify", tmp_path / "out")[0] == 0
-    names = file_bytes(tmp_path / "out").keys()
+    files = file_bytes(tmp_path / "out")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    status, printed, err = refinery("export", root, "--out", tmp_path / "out", "--format", format)
+    assert status == 0, err
+    assert f"holds this {format} data set of {account.kept} photos of {account.identities_kept} identities" in printed
+    assert file_bytes(tmp_path / "out") == files
+    names = files.keys()
     assert {"README.md", "identities.tsv", "_changes/removed.tsv", "_changes/relabelled.parquet"} < names
     assert ("croissant.json" in names) == (format == "huggingface")
+
+
+def test_another_export_or_one_that_is_not_whole_is_not_taken_for_it(
+    root: Path, tmp_path: Path, refinery: Command
+) -> None:
+    words = ("export", root, "--out", tmp_path / "out", "--format", "webdataset")
+    assert refinery(*words)[0] == 0
+    for more in (("--seed", 1), ("--shard-size", "7"), ("--licence", "mit"), ("--format", "parquet")):
+        assert "holds something already" in error_line(refinery(*words, *more)), more
+    assert "nothing was written" in refinery(*words)[1]
+    (tmp_path / "out/train-00000.tar").rename(tmp_path / "away.tar")
+    assert "holds something already" in error_line(refinery(*words))
+    (tmp_path / "away.tar").rename(tmp_path / "out/train-00000.tar")
+    (tmp_path / "out/_changes/removed.tsv").write_text("mine")
+    assert "holds something already" in error_line(refinery(*words))
 
 
 def test_mistakes_in_sizes_and_licences_are_one_line(root: Path, tmp_path: Path, refinery: Command) -> None:

@@ -35,9 +35,10 @@ def in_a_list(rows: list[Row], out: Path) -> Path:
 
 
 def in_archives(rows: list[Row], out: Path) -> Path:
+    """Two archives, of which one is compressed."""
     out.mkdir()
-    for part in range(2):
-        with tarfile.open(out / f"{part}.tar", "w") as tar:
+    for part, name in enumerate(("0.tar", "1.tar.gz")):
+        with tarfile.open(out / name, "w:gz" if part else "w") as tar:
             for i, (path, identity, data) in enumerate(rows[part::2]):
                 suffix = path.rsplit(".", 1)[1]
                 for name, content in ((f"{i}.json", json.dumps({"label": identity}).encode()), (f"{i}.{suffix}", data)):

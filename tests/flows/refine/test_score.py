@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.benchmark.cases.planted import planted
+from flows.benchmark.peer_methods import SETTINGS
 from flows.refine.flow import refine
 from pipeline.refined.scoring.known_truth import read_truth
 from pipeline.refined.scoring.score import score
@@ -49,6 +51,11 @@ def test_planted_noise_is_found_and_scored_with_a_page(clean: Path, tmp_path: Pa
     assert sum(row["lost"] for row in values["clean_lost_by"] if row["measure"] == "faces in the photo") == (
         expected.clean_lost
     )
+    others = planted(root, noisy, only=["centre", "neighbours"]).rows()
+    assert [row["method"] for row in others] == ["refinery", "centre", "neighbours"]
+    assert others[0]["F1"] == f"{expected.noise.f1:.3f}"
+    assert all(0 < float(row["F1"]) <= 1 for row in others[1:])
+    assert all(float(row["setting"]) in SETTINGS[row["method"]][1] for row in others[1:])
     text = page.read_text()
     pictures = re.findall(r"data:image/jpeg;base64,[^\"]*", text)
     assert sum(map(len, pictures)) <= 20_000

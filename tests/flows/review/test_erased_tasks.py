@@ -1,6 +1,7 @@
 """Tasks that may show an erased person leave a real Label Studio, at once or with the next review command."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from flows.review.erased_tasks import remove_erased_tasks
 from flows.review.flow import send, status
-from flows.review.root_review import root_review
+from flows.review.root_review import PROJECTS_FILE, root_review
 from pipeline.erasure.open_tasks import items_about, open_items, remember_items
 from pipeline.erasure.receipt import Receipt, write_receipt
 from pipeline.review.answers import ledger
@@ -88,6 +89,26 @@ def test_tasks_of_a_review_with_another_name_are_removed(fresh_root: str, server
     left = [t for p in client.projects(root_review(fresh_root, "another")) for t in client.tasks(p.id)]
     assert left
     assert all(item not in t.items for t in left)
+
+
+def test_tasks_on_another_server_stay_remembered(root: str, server: Server) -> None:
+    """The root knows a project of a second server, which does not answer; then that project is gone from the list."""
+    remember_items(root, [read_question_log(root)[0].item])
+    file = Path(root, PROJECTS_FILE)
+    known = json.loads(file.read_text())
+    file.write_text(json.dumps(known | {"http://labels.example:80 another": {"1 2026-01-01": "faces of another"}}))
+    line = remove_erased_tasks(root, server.url)
+    assert re.match(
+        rf"1 tasks and \d+ pictures were removed from {server.url}; there may be more at http://labels", line
+    )
+    assert line.endswith(f"refinery erase {root} --yes --url http://labels.example:80")
+    assert open_items(root)
+    assert json.loads(Path(root, "erasures/0001.receipt.json").read_text())["open"]
+    assert remove_erased_tasks(root, server.url).startswith("0 tasks and 0 pictures")
+    file.write_text(json.dumps(known))
+    status.fn(root, url=server.url)
+    assert not open_items(root)
+    assert json.loads(Path(root, "erasures/0001.receipt.json").read_text())["open"] == ""
 
 
 def answer_one(server: Server, root: str, number: int) -> None:

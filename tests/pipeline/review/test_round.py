@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.review.answers import ledger
+from pipeline.review.questions.asked_for import ask_for
 from pipeline.review.questions.question import MIXED, PAIR
 from pipeline.review.round import RoundLimits, plan_round
 from tests.builders.tables.drawn_refinement import refined
@@ -25,6 +26,24 @@ def test_a_round_asks_nothing_twice(tmp_path):
 def asked(plan):
     """The number of questions of a round; a mixed page is one."""
     return sum(1 if q.question.page == MIXED else len(q.cases) for q in plan.questions)
+
+
+def test_photos_that_somebody_asked_for_come_first_until_they_have_a_verdict(tmp_path):
+    refinement, _ = refined(str(tmp_path))
+    labels = refinement.labels.read().to_pylist()
+    kept = [label["face_id"] for label in labels if label["claimed"] == "p05" and label["identity"] == "p05"][:2]
+    removed = next(label["face_id"] for label in labels if label["reason"] == "outlier")
+    no_face = next(label["face_id"] for label in labels if label["reason"] == "no_face")
+    assert ask_for(refinement.root, [*kept, removed, no_face]) == 4
+    assert ask_for(refinement.root, kept) == 0
+    plan = plan_round(refinement, (), {}, RoundLimits(budget=5, audit=0))  # a gold question may be one
+    cases = [c for q in plan.questions for c in q.cases if c.purpose == "case"]
+    assert {c.finding.subject for c in cases} >= {*kept, removed}
+    assert {c.id for c in cases} <= plan.wanted_items
+    rows = [row(c.id, "no", who, subject=c.finding.subject) for c in cases for who in ("ann", "bob", "eve")]
+    ledger.append(refinement.root, rows)
+    plan = plan_round(refinement, (), {}, RoundLimits(budget=5, audit=0))
+    assert not {c.id for q in plan.questions for c in q.cases} & {c.id for c in cases}
 
 
 @pytest.mark.parametrize("budget", [1, 7, 30, 60])

@@ -100,6 +100,41 @@ def test_what_is_no_list_of_boxes_is_one_line(tmp_path: Path, text: str, words: 
     assert "\n" not in str(error.value)
 
 
+def test_paths_are_compared_as_far_as_both_go(tmp_path: Path) -> None:
+    rows = "ann/2020/1.jpg,1,1,2,2\nbob/2020/1.jpg,2,2,2,2\n/home/me/in/cyd/3.jpg,3,3,2,2\n"
+    read = table(tmp_path, "boxes.csv", f"path,x,y,w,h\n{rows}")
+    found = {
+        "ann/2020/1.jpg": 1,
+        "in/bob/2020/1.png": 2,
+        "2020/1.jpg": None,  # two people's
+        "dan/2020/1.jpg": None,
+        "cyd/3.jpg": 3,
+        "in/cyd/3.jpg": 3,
+        "dan/cyd/3.jpg": None,
+        "3.jpg": None,
+    }
+    assert {key: box and box[0] for key, box in ((key, read.box_of(key)) for key in found)} == found
+
+
+def test_a_name_without_a_folder_that_several_folders_have_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_files(tmp_path / "in", {"Ann/1.jpg": b"x", "Ann/2.jpg": b"x", "Bob/1.jpg": b"x", "Bob/3.jpg": b"x"})
+    source = Source("in", "image-folder", str(tmp_path / "in"), boxes=(str(tmp_path / "boxes.csv"),))
+    header = "path,x,y,w,h\n"
+    (tmp_path / "boxes.csv").write_text(f"{header}1.jpg,1,1,9,9\n2.jpg,1,1,9,9\n")
+    words = r"--boxes .*boxes\.csv gives one box to photos of several folders, such as 'Ann/1\.jpg' and 'Bob/1\.jpg'"
+    with pytest.raises(UserError, match=words):
+        index_photos(str(tmp_path / "root"), [source])
+    (tmp_path / "in/loose_bb_in.csv").write_text(f"{header}1.jpg,1,1,9,9\n".replace("path", "NAME_ID"))
+    index_photos(str(tmp_path / "root"), [source._replace(boxes=())])
+    assert "loose_bb_in.csv gives one box to photos of several folders" in caplog.text
+    (tmp_path / "boxes.csv").write_text(f"{header}Ann/1.jpg,1,1,9,9\n2.jpg,1,1,9,9\n3.jpg,1,1,9,9\n")
+    photos, _ = index_photos(str(tmp_path / "root"), [source])
+    boxed = photos.read().filter(photos.read()["box"].is_valid())["key"].to_pylist()
+    assert sorted(boxed) == ["Ann/1.jpg", "Ann/2.jpg", "Bob/3.jpg"]
+
+
 def test_lists_are_found_beside_the_photos_of_their_part_alone(tmp_path: Path) -> None:
     root = tmp_path / "VGGFace2"
     put_files(root, {"train/n1/1.jpg": b"", "bb_landmark/loose_bb_train.csv": b""})

@@ -1,5 +1,6 @@
 """Batches: each face with its label, in the same order for any number of ranks and threads and after a stop."""
 
+import threading
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from pipeline.errors import UserError
 from tests.builders.photos import exported_faces
 from trainer.data.batches import BatchStream
+from trainer.data.chunk import Chunk
 from trainer.data.data_set import open_faces
 from trainer.data.decode import decode_face
+from trainer.data.parquet_faces import ParquetFaces
 from trainer.run import Run
 
 RUN = Run(batch=12, seed=3)
@@ -42,7 +45,11 @@ def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> No
             label_of[face.tobytes()] = label_of[np.ascontiguousarray(face[:, ::-1]).tobytes()] = int(label)
     batches = list(islice(BatchStream(faces, RUN), 4))
     assert [b.faces.shape for b in batches] == [(12, 3, 112, 112)] * 4
-    labels = [(label_of[f.transpose(1, 2, 0).tobytes()], int(y)) for b in batches for f, y in zip(*b, strict=True)]
+    labels = [
+        (label_of[f.transpose(1, 2, 0).tobytes()], int(y))
+        for b in batches
+        for f, y in zip(b.faces, b.label, strict=True)
+    ]
     assert all(expected == label for expected, label in labels)
     assert Counter(y for _, y in labels) == dict.fromkeys(range(6), 8)
 
@@ -51,12 +58,13 @@ def test_batches_hold_the_pictures_with_their_labels(make, tmp_path: Path) -> No
 def test_ranks_share_a_batch_and_a_stream_continues_after_a_stop(tmp_path: Path, loss: str) -> None:
     faces = open_faces(exported_faces.parquet(tmp_path / "data"))
     run = Run(batch=12, seed=3, augment=0.5, loss=loss)
-    whole = list(islice(BatchStream(faces, run, threads=2), 6))
+    whole = list(islice(BatchStream(faces, run, threads=9), 6))
     halves = [list(islice(BatchStream(faces, run, rank=rank, ranks=2), 6)) for rank in (0, 1)]
     later = list(islice(BatchStream(faces, run, skip=24), 4))
     for i, batch in enumerate(whole):
         assert np.array_equal(batch.faces, np.concatenate([h[i].faces for h in halves]))
         assert np.array_equal(batch.label, np.concatenate([h[i].label for h in halves]))
+        assert all(np.array_equal(b.all_labels, batch.label) for b in (batch, halves[0][i], halves[1][i]))
         assert i < 2 or np.array_equal(batch.faces, later[i - 2].faces)
 
 
@@ -82,3 +90,32 @@ def test_a_picture_that_cannot_be_decoded_is_named_with_its_position_in_the_file
     file.with_suffix(".crc32").unlink()  # as other programs write it
     with pytest.raises(UserError, match=r"the record at byte \d+ in .*train.rec is not a picture that can be decoded"):
         list(islice(BatchStream(open_faces(folder), RUN), 5))
+
+
+class Meeting(list[bytes]):
+    """Pictures of which the first is given out only when this many threads ask for one at the same time."""
+
+    def __init__(self, pictures: list[bytes], meeting: threading.Barrier) -> None:
+        super().__init__(pictures)
+        self.meeting, self.over = meeting, threading.Event()
+
+    def __getitem__(self, i):
+        if not self.over.is_set():
+            self.meeting.wait(timeout=60)
+            self.over.set()
+        return super().__getitem__(i)
+
+
+def test_twelve_threads_decode_at_the_same_time(tmp_path: Path) -> None:
+    faces = open_faces(exported_faces.parquet(tmp_path / "data", 6, 8, group=48))
+    chunks = [faces.read(i) for i in range(2)]
+    first = Meeting(chunks[0].jpeg, threading.Barrier(12))
+    second = Meeting(chunks[1].jpeg, first.meeting)
+    second.over = first.over
+
+    class MeetingFaces(ParquetFaces):
+        def read(self, chunk: int) -> Chunk:
+            return chunks[chunk]._replace(jpeg=(first, second)[chunk])
+
+    assert next(iter(BatchStream(MeetingFaces(faces.path, faces.files), RUN, threads=12))).faces.shape[0] == 12
+    assert first.over.is_set()

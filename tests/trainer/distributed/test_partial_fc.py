@@ -1,14 +1,11 @@
 """Partial FC on one rank: which classes are sampled, which rows an update changes, and with which momentum."""
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import UserError
-from trainer.distributed.partial_fc import _BLOCK, PartialFC, _random_rows
-from trainer.distributed.ranks import rows_of_rank
+from trainer.distributed.partial_fc import PartialFC
 
 CLASSES, DIM, STEPS = 12, 3, 6
 SGD = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}
@@ -23,10 +20,9 @@ def pull(rows: Tensor) -> Tensor:
     return (rows**2).sum() + rows.sum()
 
 
-def test_the_classes_of_the_batch_are_always_sampled_and_a_share_of_the_others() -> None:
+def test_the_classes_of_the_batch_are_always_sampled_and_exactly_a_tenth_of_all() -> None:
     fc = PartialFC(1000, (DIM,), sample_rate=0.1, seed=4)
     optimizer = torch.optim.SGD(fc.parameters(), lr=0.1)
-    counts = []
     for step in range(20):
         label = torch.tensor([0, 999, step, 500])
         fc.begin_update(label, step, optimizer)
@@ -34,22 +30,8 @@ def test_the_classes_of_the_batch_are_always_sampled_and_a_share_of_the_others()
         assert fc.sampled is not None
         absent = torch.tensor([c for c in range(1000) if c not in set(fc.sampled.tolist())])
         assert (fc.columns_of(absent) == -1).all()
-        counts.append(len(fc.sampled))
+        assert len(fc.sampled) == 100
         fc.end_update(optimizer)
-    assert 90 < np.mean(counts) < 120
-    assert len(set(counts)) > 1
-
-
-def test_the_sample_depends_on_seed_and_step_alone() -> None:
-    def sampled(seed: int, step: int) -> list[int]:
-        fc = PartialFC(200, (DIM,), sample_rate=0.2, seed=seed)
-        fc.begin_update(torch.tensor([3]), step, torch.optim.SGD(fc.parameters(), lr=0.1))
-        assert fc.sampled is not None
-        return fc.sampled.tolist()
-
-    assert sampled(1, 7) == sampled(1, 7)
-    assert sampled(1, 7) != sampled(1, 8)
-    assert sampled(1, 7) != sampled(2, 7)
 
 
 def test_a_sparse_step_is_sgd_on_each_sampled_row_with_its_own_momentum() -> None:
@@ -95,13 +77,14 @@ def test_a_dense_step_changes_rows_outside_the_sample_by_decay_and_momentum() ->
 
 
 @pytest.mark.parametrize("sample_rate", [1.0, 0.3])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "fused adamw"])
 def test_a_training_continued_from_a_loaded_state_ends_the_same(sample_rate: float, optimizer: str) -> None:
     def build() -> tuple[PartialFC, torch.optim.Optimizer]:
         fc = PartialFC(CLASSES, (DIM,), sample_rate=sample_rate, seed=1)
         if optimizer == "sgd":
             return fc, torch.optim.SGD(fc.parameters(), **SGD)
-        return fc, torch.optim.AdamW(fc.parameters(), lr=0.05, weight_decay=0.1)
+        fused = True if optimizer == "fused adamw" else None  # as on a GPU: it counts steps in a tensor there
+        return fc, torch.optim.AdamW(fc.parameters(), lr=0.05, weight_decay=0.1, fused=fused)
 
     def train(fc: PartialFC, optimizer: torch.optim.Optimizer, steps: range) -> None:
         for step in steps:
@@ -122,20 +105,6 @@ def test_a_training_continued_from_a_loaded_state_ends_the_same(sample_rate: flo
     assert torch.equal(again[0].all_rows(), once[0].all_rows())
     for name, value in once[0].whole_state(once[1]).items():
         assert torch.equal(again[0].whole_state(again[1])[name], value), name
-
-
-@pytest.mark.parametrize("world", [1, 2, 5])
-def test_rows_are_drawn_the_same_for_any_number_of_ranks(world: int) -> None:
-    n = 2 * _BLOCK + 5
-
-    def draw(rng: np.random.Generator, rows: int) -> NDArray[np.float32]:
-        return rng.random((rows, 2), np.float32)
-
-    by_rank = [_random_rows(rows_of_rank(n, rank=rank, world=world), (3,), draw) for rank in range(world)]
-    whole = _random_rows(slice(0, n), (3,), draw)
-    assert np.array_equal(np.concatenate(by_rank), whole)
-    assert len(np.unique(whole[:, 0])) > 0.99 * n
-    assert not np.array_equal(_random_rows(slice(0, n), (4,), draw), whole)
 
 
 def test_weights_start_small_and_differ() -> None:

@@ -53,7 +53,7 @@ def train(net: nn.Module, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def train_on_a_half() -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    net = synchronise_batch_norms(network())
+    net = synchronise_batch_norms(network(), torch.device("cpu"))
     each = 8 // world_size()
     half = slice(rank() * each, (rank() + 1) * each)
     return *train(DistributedDataParallel(net), batch()[half], target()[half]), net.state_dict()
@@ -77,7 +77,7 @@ def test_two_ranks_compute_what_one_rank_with_the_whole_batch_does(tmp_path: Pat
 
 
 def test_on_one_rank_it_is_torchs_own_norm() -> None:
-    ours, theirs = synchronise_batch_norms(network()), network()
+    ours, theirs = synchronise_batch_norms(network(), torch.device("cpu")), network()
     assert [type(m) for m in ours if isinstance(m, nn.modules.batchnorm._BatchNorm)] == [SyncNorm] * 3
     for a, b in zip(train(ours, batch(), target()), train(theirs, batch(), target()), strict=True):
         assert torch.equal(a, b)

@@ -65,8 +65,9 @@ class Training:
     def train(self, steps: range) -> list[float]:
         losses = []
         for step in steps:
-            micro = [self._part(*batch(2 * step + i, people=self.people)) for i in range(2)]
-            self.objective.begin_update(torch.cat([label for _, label in micro]), step, self.optimizers[-1])
+            whole = [batch(2 * step + i, people=self.people) for i in range(2)]
+            micro = [self._part(*part) for part in whole]
+            self.objective.begin_update(torch.cat([label for _, label in whole]), step, self.optimizers[-1])
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             for x, label in micro:

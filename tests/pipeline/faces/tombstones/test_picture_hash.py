@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.faces.tombstones.picture_hash import BITS, MAX_SHARE, is_near, mirrored_hash, picture_hash
+from pipeline.faces.tombstones.picture_hash import BITS, MAX_SHARE, is_near, is_plain, mirrored_hash, picture_hash
 
 KEY, OTHER_KEY = b"k" * 32, b"j" * 32
 Image = NDArray[np.uint8]
@@ -45,6 +45,14 @@ def test_an_edited_picture_is_near_and_others_are_not(edit: object) -> None:
         assert share(picture, edited) < MAX_SHARE / 2
         assert is_near(picture_hash(edited, KEY), hashes)
         assert not is_near(picture_hash(edited, KEY), np.delete(hashes, i, axis=0))
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (12, 140, 90)])
+def test_a_picture_of_one_colour_is_plain(colour: tuple[int, int, int]) -> None:
+    picture = np.full((90, 70, 3), colour, np.uint8)
+    assert is_plain(picture_hash(picture, KEY))
+    assert is_plain(picture_hash(jpeg(picture, 40), KEY))
+    assert not is_plain(picture_hash(drawn(1), KEY))
 
 
 def test_the_mirrored_hash_is_that_of_the_mirrored_picture() -> None:

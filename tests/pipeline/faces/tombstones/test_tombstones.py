@@ -48,6 +48,19 @@ def test_what_was_erased_is_known_again_and_nothing_else(tmp_path: Path) -> None
     assert not stones.holds_face(OTHER_PICTURE.tobytes())
 
 
+def test_pictures_of_one_colour_are_not_taken_for_an_erased_one(tmp_path: Path) -> None:
+    """As if one had been erased with its hash, which is that of all of them."""
+    key = make_key(str(tmp_path))
+    black, grey = np.zeros((50, 50), np.uint8), np.full((40, 60), 127, np.uint8)
+    photo = PhotoTombstone(file_digest(key, SHA), picture_hash(black, key).tobytes().hex())
+    write_tombstones(str(tmp_path), "0001", [photo], [])
+    stones = read_tombstones(str(tmp_path))
+    assert stones is not None
+    assert stones.holds_file(SHA)
+    assert not stones.holds_picture(black)
+    assert not stones.holds_picture(grey)
+
+
 def test_a_face_that_the_source_marks_is_erased_without_the_others_of_its_file(tmp_path: Path) -> None:
     key = make_key(str(tmp_path))
     write_tombstones(str(tmp_path), "0001", [PhotoTombstone(file_digest(key, SHA, BOX), "")], [])

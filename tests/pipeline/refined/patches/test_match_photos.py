@@ -32,6 +32,16 @@ def test_a_photo_takes_29_bytes() -> None:
     assert sum(column.nbytes for column in arrays) == 29 * 1000
 
 
+def test_a_photo_that_was_erased_in_the_copy_is_no_other_picture() -> None:
+    patch = [photo(f"a/{i}.jpg", "a", sha=i + 1, hash=PICTURES[i]) for i in range(3)]
+    copy = [photo("a/0.jpg", "A"), photo("a/1.jpg", "A", sha=9, hash=PICTURES[9]), photo("a/2.jpg", "A", sha=3)]
+    listed, present = (index_photos([patch_table(*rows)]) for rows in (patch, copy))
+    matches = match_photos(listed, present, erased=np.array([True, False, False]))
+    assert found(patch, copy, matches) == {"a/2.jpg": ("a/2.jpg", "key and bytes")}
+    assert (matches.erased.tolist(), matches.other_picture.tolist()) == ([True, False, False], [False, True, False])
+    assert not matches.not_compared.any()
+
+
 def test_each_way_and_each_reason_for_no_match() -> None:
     patch = [
         photo("a/1.jpg", "a", sha=1, hash=PICTURES[0]),

@@ -1,6 +1,7 @@
 """Published lists applied to a drawn refinement: their verdicts change the labels, once, and people overrule them."""
 
 import re
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -66,6 +67,11 @@ def test_a_clean_list_decides_on_listed_and_unlisted_photos(root: tuple[str, Ref
 
     again = apply_list(path, [right, relabel], says="right")
     assert again.new == 0
+    renamed = [Path(shutil.copy(file, tmp_path / f"renamed {file.name}")) for file in (right, relabel)]
+    assert apply_list(path, renamed, says="right").new == 0
+    assert apply_list(path, renamed, says="right", author="Ann").new == applied.decisions
+    assert lists.recorded_lists(path) == ["Ann"]
+    assert apply_list(path, [right, relabel], says="right", author="Ann").new == 0
     assert fates(path) == now
 
 

@@ -1,5 +1,6 @@
 """Labels in a list beside folders of photos: told where they disagree with the folders, and only there."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,12 @@ def test_a_list_above_a_folder_is_found_where_it_names_its_photos(tmp_path: Path
     put_files(tmp_path, {"images/1.jpg": b"x", "other/9.jpg": b"x", "a.txt": b"images/1.jpg 0\n"})
     put_files(tmp_path, {"b.txt": b"9.jpg 0\n"})
     assert lists_of((tmp_path / "images").resolve()) == [tmp_path.resolve() / "a.txt"]
+
+
+def test_a_list_in_a_part_of_the_data_is_told(tmp_path: Path) -> None:
+    """As the metadata.jsonl of Hugging Face's imagefolder, which lies in train/ with the photos."""
+    lines = [json.dumps({"file_name": f"{i}.jpg", "label": f"person {i // 2}"}) for i in range(12)]
+    put_files(tmp_path / "in", {f"train/{i}.jpg": b"x" for i in range(12)})
+    put_files(tmp_path / "in", {"train/metadata.jsonl": "\n".join(lines).encode()})
+    warnings = image_folder.survey(tmp_path / "in", options=FolderOptions()).warnings
+    assert any("train/metadata.jsonl gives 10 of 12 photos other labels" in line for line in warnings)

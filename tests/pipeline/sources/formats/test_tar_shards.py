@@ -1,10 +1,14 @@
 """WebDataset shards, written by Python's tarfile in every header format, and read without unpacking."""
 
+import gzip
 import io
 import json
+import os
+import random
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.errors import UserError
@@ -99,12 +103,15 @@ def test_links_devices_and_paths_that_lead_out_are_only_names(tmp_path: Path) ->
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no \.tar file"):
         tar_shards.parts(tmp_path)
+    put_files(tmp_path / "lmdb", {"data.mdb": b"", "lock.mdb": b""})
+    with pytest.raises(UserError, match=r"holds no \.tar file: it is an LMDB, which is not read: write its pictures"):
+        tar_shards.parts(tmp_path / "lmdb")
     whole = write_tar(tmp_path / "x.tar", {f"{i}.jpg": bytes(2000) for i in range(9)})
-    (tmp_path / "x.tar.gz").write_bytes(b"")
-    with pytest.raises(UserError, match=r"is compressed.*with `gunzip -k .*x\.tar\.gz`$"):
-        tar_shards.parts(tmp_path / "x.tar.gz")
+    (tmp_path / "x.tar.bz2").write_bytes(b"")
+    with pytest.raises(UserError, match=r"is compressed.*with `bunzip2 -k .*x\.tar\.bz2`$"):
+        tar_shards.parts(tmp_path / "x.tar.bz2")
     (warning,) = tar_shards.survey(tmp_path).warnings
-    assert warning.startswith("1 compressed archives are left out: make a .tar of each with `gunzip -k ")
+    assert warning.startswith("1 compressed archives are left out: make a .tar of each with `bunzip2 -k ")
     put_files(tmp_path / "b", {"it's.tar.zst": b""})
     with pytest.raises(UserError, match=r"with `unzstd '.*it'\"'\"'s\.tar\.zst'`$"):
         tar_shards.parts(tmp_path / "b")
@@ -146,3 +153,55 @@ def test_a_name_in_the_json_counts_before_the_number_in_the_cls(tmp_path: Path) 
     members |= {f"{key}.json": json.dumps(text).encode() for key, text in texts.items()}
     write_tar(tmp_path / "x.tar", dict(sorted(members.items())))
     assert [photo.identity for photo in indexed(tmp_path / "x.tar")] == ["3 Zoë\n", "7", "7", "7"]
+
+
+def test_a_compressed_archive_is_read_as_the_archive_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    members = {f"{i:03}.jpg": rng.bytes(int(n)) for i, n in enumerate(rng.integers(0, 30_000, 60))}
+    members |= {name.replace("jpg", "cls"): b"%d" % (i // 4) for i, name in enumerate(members)}
+    tar = write_tar(tmp_path / "in/x.tar", dict(sorted(members.items())))
+    (tmp_path / "in/y.tar.gz").write_bytes(gzip.compress(tar.read_bytes(), 1))
+    (tmp_path / "in/x.tar.gz").write_bytes(gzip.compress(tar.read_bytes(), 1))
+    photos = indexed(tmp_path / "in")
+    plain, packed = photos[: len(photos) // 2], photos[len(photos) // 2 :]
+    assert [p.key.removeprefix("x.tar/") for p in plain] == [p.key.removeprefix("y.tar.gz/") for p in packed]
+    assert [p.identity for p in plain] == [p.identity for p in packed]
+    for i in rng.permutation(len(plain)):
+        name = plain[i].key.removeprefix("x.tar/")
+        assert (
+            tar_shards.read(tmp_path / "in", packed[i]) == members[name] == tar_shards.read(tmp_path / "in", plain[i])
+        )
+    assert tar_shards.survey(tmp_path / "in").ignored == {"compressed copy of a .tar beside it": 1}
+    assert [p.key for p in indexed(tmp_path / "in/x.tar.gz")][:1] == ["x.tar.gz/000.jpg"]
+
+
+def test_a_compressed_archive_that_is_damaged_or_changed_is_told(tmp_path: Path) -> None:
+    content = write_tar(
+        tmp_path / "x.tar", {f"{i}.jpg": random.Random(i).randbytes(9000) for i in range(9)}
+    ).read_bytes()
+    whole = gzip.compress(content)
+    packed = tmp_path / "x.tgz"
+    checksum = bytearray(whole)
+    checksum[-6] ^= 1
+    for data in (whole[:5000], whole[: -len(whole) // 9], bytes(checksum), b"", content, gzip.compress(content[:5000])):
+        packed.write_bytes(data)
+        with pytest.raises(UserError, match=r"x\.tgz is damaged or no \.tar \(.*\): repair it or leave it out"):
+            indexed(packed)
+    packed.write_bytes(whole)
+    photo = indexed(packed)[4]
+    times = packed.stat()
+    packed.write_bytes(gzip.compress(content, 1))
+    with pytest.raises(PhotoChanged, match=r"x\.tgz changed since"):
+        tar_shards.read(packed, photo)
+    packed.write_bytes(whole[: len(whole) // 3])
+    os.utime(packed, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(PhotoChanged, match=r"x\.tgz is damaged"):
+        tar_shards.read(packed, photo)
+
+
+def test_a_header_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = tarfile.XHDTYPE, 1 << 22
+    (tmp_path / "x.tar.gz").write_bytes(gzip.compress(entry.tobuf(tarfile.USTAR_FORMAT) + bytes(1 << 22), 1))
+    with pytest.raises(UserError, match=r"damaged or no \.tar \(a header of 4194304 bytes\)"):
+        indexed(tmp_path / "x.tar.gz")

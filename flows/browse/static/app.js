@@ -1,0 +1,90 @@
+// The router: which page the part of the address after # shows. Each page is a function that fills an element.
+
+import { get, h } from "./dom.js";
+import { onChange, showMessage, undoLast } from "./decide.js";
+import { overviewPage } from "./overview.js";
+import { identitiesPage } from "./identities.js";
+import { identityPage } from "./identity.js";
+import { photoPage } from "./photo.js";
+import { findPage } from "./find.js";
+import { reviewPage } from "./review.js";
+import { historyPage } from "./history.js";
+
+const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage, find: findPage, review: reviewPage };
+const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History", find: "Find", review: "Review" };
+const STATE_MS = 1500;
+const main = document.getElementById("main");
+let version = -1;
+let shown = null; // the page on the screen: { leave, refresh }
+
+function place() {
+  const [name = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  let word = rest.join("/");
+  try {
+    word = decodeURIComponent(word);
+  } catch { /* an address that somebody typed: it names nothing, and the page says so */ }
+  return { name: name in PAGES ? name : "", word };
+}
+
+async function show({ focus = true } = {}) {
+  const { name, word } = place();
+  shown?.leave?.();
+  document.title = `${word && name === "identity" ? word : TITLES[name]} · refinery browse`;
+  for (const link of document.querySelectorAll("nav a")) {
+    const current = link.dataset.page === (name || "overview");
+    current ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
+  }
+  const page = h("div", { class: `page ${name || "overview"}` }, h("p", { class: "soft" }, "Loading …"));
+  main.replaceChildren(page);
+  const mine = (shown = { page });
+  await fill(mine, name, word);
+  if (focus && shown === mine) main.focus({ preventScroll: true });
+}
+
+async function fill(mine, name, word) {
+  try {
+    const made = await PAGES[name](mine.page, word);
+    if (shown !== mine) return made?.leave?.();
+    Object.assign(mine, made);
+  } catch (error) {
+    if (shown !== mine) return;
+    const waits = error.status === 202;
+    mine.page.replaceChildren(h("p", waits ? { class: "soft", role: "status" } : { class: "error", role: "alert" }, error.message, waits ? h("progress", { "aria-label": "working" }) : ""));
+    if (waits) setTimeout(() => shown === mine && show({ focus: false }), 700);
+    else if (error.status === undefined) throw error;
+  }
+}
+
+async function follow() {
+  const bar = document.getElementById("state");
+  try {
+    const state = await get("state");
+    const words = [`${state.root} · decisions by ${state.who}`];
+    if (!state.ready) words.push("reading the photos …");
+    else if (state.waiting) words.push("decisions are kept; the labels wait: a refinement is running");
+    else if (state.pending) words.push("labels are made again …");
+    if (state.failure) words.push(state.failure);
+    const text = words.join(" · ");
+    if (bar.textContent !== text) bar.textContent = text;
+    if (version >= 0 && state.version !== version) await shown?.refresh?.();
+    version = state.version;
+  } catch (error) {
+    bar.textContent = error.message;
+  }
+  setTimeout(follow, STATE_MS);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.key === "z") undoLast();
+  else if (event.key === "/") {
+    location.hash = "#/identities";
+    setTimeout(() => document.getElementById("query")?.focus(), 50);
+  } else return;
+  event.preventDefault();
+});
+onChange(() => shown?.refresh?.());
+window.addEventListener("hashchange", () => show());
+window.addEventListener("unhandledrejection", (event) => showMessage(String(event.reason?.message || event.reason)));
+show({ focus: false });
+follow();

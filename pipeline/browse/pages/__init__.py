@@ -1,0 +1,1 @@
+"""What the pages of `refinery browse` show, one module a page."""

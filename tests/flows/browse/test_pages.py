@@ -1,0 +1,180 @@
+"""The gallery in headless Chromium: every page, every kind of decision and its undo, by mouse and by keyboard."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.browse.gallery import Gallery
+from pipeline.browse.pages.photo_pictures import whole_photo
+from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from tests.builders.photos.refined_world import refined_world_of_run
+from tests.builders.processes.served_gallery import TOKEN, served, started, wait_until
+
+HOSTILE = '<img src=x onerror="document.title=1">'
+
+
+def test_no_page_makes_html_of_text() -> None:
+    folder = files("flows.browse") / "static"
+    scripts = {f.name: f.read_text() for f in folder.iterdir() if f.name.endswith(".js")}
+    assert len(scripts) > 5
+    makes_html = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function|srcdoc"
+    assert not [name for name, text in scripts.items() if re.search(makes_html, text)]
+    reached = {word for text in scripts.values() for word in re.findall(r"https?://[^\"'` ]+", text)}
+    assert reached <= {"http://www.w3.org/2000/svg"}
+
+
+class Pages:
+    """The gallery's pages in a browser."""
+
+    def __init__(self, page: Any, base: str, gallery: Gallery) -> None:
+        self.page, self.base, self.gallery = page, base, gallery
+        self.address = latest(gallery.root).labels.address
+
+    def open(self, place: str, wait_for: str) -> None:
+        self.page.goto(f"{self.base}/#/{place}")
+        self.page.wait_for_selector(wait_for)
+
+    def decided(self, *words: str) -> None:
+        """Wait for the message of a decision that says all this, then undo it with the key Z."""
+        self.page.wait_for_selector(f".toast:last-child:has-text('{words[0]}')")
+        text = self.page.inner_text(".toast:last-child")
+        assert all(word in text for word in words), text
+        self.page.keyboard.press("z")
+        self.page.wait_for_selector(".toast:last-child:has-text('Undone')")
+        while self.page.locator(".toast").count():
+            self.page.locator(".toast .quiet").first.click()
+
+    def choose(self, name: str) -> None:
+        self.page.fill("#ask-name", name)
+        self.page.locator(".choices button").get_by_text(name, exact=False).first.click()
+
+
+@pytest.fixture(scope="module")
+def pages(browser: Any, drawn_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    made = refined_world_of_run(drawn_world, tmp_path_factory)
+    root = str(shutil.copytree(made, tmp_path_factory.mktemp("gallery") / "root"))
+    ledger.set_votes_wanted(root, 1)
+    with started(root, "ann") as gallery, served(gallery) as base:
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"{base}/?token={TOKEN}")
+        yield Pages(page, base, gallery)
+        assert len(said) == 2  # of the two requests that are refused below, which Chromium reports by itself
+        assert all("422" in line for line in said)
+        page.context.close()
+
+
+def outlier_of(pages: Pages) -> tuple[str, str, list[str]]:
+    """A photo that was removed as an outlier, its claimed identity, and the other identities."""
+    snapshot = pages.gallery.loaded().snapshot
+    row = next(i for i in range(len(snapshot.photos)) if snapshot.reason(i) == "outlier")
+    names = snapshot.photos.names
+    name = names[snapshot.photos.claimed[row]]
+    others = [n for n in names[: snapshot.photos.claimed_names] if n != name]
+    return snapshot.photos.face_id(row), name, others
+
+
+@pytest.mark.slow
+def test_overview_and_list(pages: Pages) -> None:
+    page = pages.page
+    page.wait_for_selector("h1")
+    assert f"{latest(pages.gallery.root).account.ingested} photos" in page.inner_text(".lead")
+    assert "token" not in page.url
+    page.click("text=Look at the identities")
+    page.wait_for_selector(".row a")
+    page.keyboard.press("/")
+    page.keyboard.type(HOSTILE)
+    page.wait_for_selector("text=0 identities")
+    page.fill("#query", "")
+    page.select_option("#order", "size")
+    page.wait_for_selector("text=claimed >> nth=0")
+    page.locator(".row a").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".face")
+    pages.open("identity/" + HOSTILE.replace("/", "%2F"), "[role=alert]")
+    assert HOSTILE in page.inner_text("[role=alert]")
+
+
+@pytest.mark.slow
+def test_every_decision_about_an_identity(pages: Pages, shots: Path) -> None:
+    page, (face, name, others) = pages.page, outlier_of(pages)
+    pages.open(f"identity/{name}", ".face img")
+    removed = page.locator(f"[data-face='{face}']")
+    removed.click()
+    page.click("text=Keep")
+    pages.decided("Kept")
+    page.keyboard.press("Escape")
+    kept = page.locator("section:has(h2.kept) .face")
+    kept.first.focus()
+    page.keyboard.press(" ")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.locator(".face[aria-selected=true]").count() == 2
+    page.keyboard.press("u")
+    pages.decided("Unusable", "2 photos: kept → poor")
+    page.keyboard.press("Escape")
+    kept.first.click()
+    kept.last.click(modifiers=["Shift"])
+    assert page.locator(".face[aria-selected=true]").count() == kept.count()
+    page.keyboard.press("r")
+    pages.decided("Removed")
+    page.keyboard.press("Escape")
+    removed.click()
+    page.keyboard.press("m")
+    pages.choose(others[0])
+    pages.decided("Moved", "outlier → kept: misplaced")
+    page.keyboard.press("g")
+    pages.choose(others[1])
+    pages.decided("Merged")
+    page.keyboard.press("n")
+    pages.choose(others[1])
+    pages.decided("Not the same")
+    page.keyboard.press("Escape")
+    removed.click()
+    page.keyboard.press("s")
+    page.wait_for_selector(".toast:has-text('no group of these photos is a person')")
+    page.screenshot(path=shots / "browse-identity.png")
+
+
+@pytest.mark.slow
+def test_one_photo_and_whose_face_it_is(pages: Pages, shots: Path, tmp_path: Path) -> None:
+    page, (face, _, others) = pages.page, outlier_of(pages)
+    pages.open(f"photo/{face}", ".frame.chosen")
+    page.wait_for_selector(".scores .other", state="attached")
+    page.keyboard.press("k")
+    pages.decided("Kept")
+    page.locator("text=It is wrong >> visible=true").first.click()
+    page.wait_for_selector(".toast:has-text('Decided')")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    page.screenshot(path=shots / "browse-photo-390.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    snapshot = pages.gallery.loaded().snapshot
+    medoid = int(snapshot.photos.rows_of([snapshot.photos.medoids[others[0]]])[0])
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(whole_photo(snapshot, medoid).jpeg)
+    pages.open("find", "#photo")
+    page.set_input_files("#photo", photo)
+    page.wait_for_selector(".people a")
+    assert page.inner_text(".people a >> nth=0") == others[0]
+    pages.open("review", "h2:has-text('Annotators')")
+    assert "ann" in page.inner_text("main")
+
+
+@pytest.mark.slow
+def test_history_undoes_what_is_left(pages: Pages) -> None:
+    page, root = pages.page, pages.gallery.root
+    pages.open("history", ".events li")
+    assert page.locator(".events .withdrawn").count() == page.locator(".events li").count() - 1
+    page.click(".events li:first-child button")
+    page.wait_for_selector(".events li:first-child.withdrawn")
+    wait_until(lambda: not pages.gallery.is_pending)
+    assert latest(root).labels.address == pages.address  # nothing is left of all that was decided

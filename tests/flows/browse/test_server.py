@@ -1,0 +1,196 @@
+"""The gallery's port: who may use it, what it answers, and what a decision there does."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from flows.browse.endpoints import gallery_app
+from flows.browse.gallery import Gallery
+from flows.browse.guard import Guard
+from pipeline.browse.decisions.record import record
+from pipeline.browse.decisions.statements import Decision
+from pipeline.browse.snapshot import load_snapshot
+from pipeline.refined.labels import label_again
+from pipeline.refinement import latest
+from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import settled_verdicts
+from pipeline.root_lock import root_lock
+from tests.builders.processes.served_gallery import TOKEN, started, wait_until
+from tests.builders.tables.drawn_refinement import refined
+
+PORT = 8080
+OWN = f"http://127.0.0.1:{PORT}"
+
+
+class Opened:
+    """A gallery and a browser that was opened with the token."""
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.root = gallery.root
+        self.gallery = gallery
+        self.app = Guard(gallery_app(self.gallery), token=TOKEN, port=PORT)
+        self.client = TestClient(self.app, base_url=OWN)
+        assert self.client.get(f"/?token={TOKEN}", follow_redirects=False).status_code == 303
+
+    def get(self, path: str, **query: Any) -> Any:
+        answer = self.client.get(f"/api/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any, *, status: int = 200, **headers: str) -> Any:
+        answer = self.client.post(f"/api/{path}", json=body, headers={"Origin": OWN, **headers})
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.headers["content-type"] == "application/json" else answer.text
+
+    def labels(self) -> dict[str, tuple[str | None, str]]:
+        rows = latest(self.root).labels.read(["face_id", "identity", "reason"]).to_pylist()
+        return {row["face_id"]: (row["identity"], row["reason"]) for row in rows}
+
+    def labelled(self) -> None:
+        wait_until(lambda: not self.gallery.is_pending)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    root = str(tmp_path_factory.mktemp("browse"))
+    refined(root)
+    with started(root, "ann") as gallery:
+        yield Opened(gallery)
+
+
+def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> None:
+    def status(path: str = "/api/state", **headers: str) -> int:
+        stranger = TestClient(opened.app, base_url=headers.pop("base", OWN))
+        return stranger.get(path, headers=headers).status_code
+
+    good = f"refinery_browse_{PORT}={TOKEN}"
+    assert status(cookie=good) == 200
+    assert status() == status(cookie=f"refinery_browse_{PORT}=wrong") == status(cookie="refinery_browse_8081=a-token")
+    assert status() == status("/") == status("/static/app.js") == status("/?token=wrong") == 401
+    assert status(cookie=good, host="evil.example") == status(cookie=good, host="127.0.0.1:9") == 400
+    assert status(f"/?token={TOKEN}", host="evil.example:8080") == 400
+    # a page of another site, even with the cookie, changes nothing
+    body = {"kind": "merge", "name": "p01", "other": "p02"}
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        opened.post("decide", body, status=403, **headers)
+    assert opened.client.post("/api/decide", json=body).status_code == 403  # no Origin: no browser's change
+    cookie = TestClient(opened.app, base_url=OWN).get(f"/?token={TOKEN}", follow_redirects=False).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+def test_only_its_own_files_are_served_and_nothing_else_runs_in_a_page(opened: Opened) -> None:
+    page = opened.client.get("/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    for name in ("app.js", "style.css", "icon.svg"):
+        assert opened.client.get(f"/static/{name}").status_code == 200
+    for name in ("../flow.py", "..%2fflow.py", "%2e%2e/flow.py", "nothing.js", "....//flow.py"):
+        assert opened.client.get(f"/static/{name}").status_code == 404
+    for face in ("0" * 20, "../../labels", "..%2f..%2flabels", "%00", "é" * 30):
+        for kind in ("face", "photo"):
+            assert opened.client.get(f"/{kind}/{face}.jpg").status_code in (404, 422)
+    assert opened.client.get("/api/photo", params={"face": "f" * 20}).status_code == 404  # of another root
+
+
+def test_pages_have_what_the_tables_have(opened: Opened) -> None:
+    account = opened.get("overview")
+    assert sum(outcome["photos"] for outcome in account["outcomes"]) == account["ingested"] == 741
+    assert {"rule", "became", "decides"} <= account["thresholds"][0].keys()
+    page = opened.get("identities", order="removed", limit=3)
+    assert page["total"] == 65 + 3
+    assert page["rows"][0]["removed"] >= page["rows"][1]["removed"] >= page["rows"][2]["removed"] > 0
+    assert [row["name"] for row in opened.get("identities", query="Q0", order="name")["rows"]] == [
+        f"q{i:02d}" for i in range(4)
+    ]
+    view = opened.get("identity", name="p10")
+    assert sum(len(group["faces"]) for group in view["groups"]) == view["faces"] == 18
+    assert "p10" in view["persons"]
+    assert {"kept", "moved away", "removed"} == {group["fate"] for group in view["groups"]}
+    near = opened.get("identity/near", name="p00")
+    assert near[0]["name"] == "q00"
+    assert near[0]["score"] > near[1]["score"]
+    moved = next(f for g in opened.get("identity", name="p20")["groups"] for f in g["faces"] if f["identity"] == "p30")
+    photo = opened.get("photo", face=moved["face_id"])
+    assert photo["reason"] == "misplaced"
+    assert photo["words"]["fate"] == "kept under p30 (misplaced)"
+    assert [f["kind"] for f in photo["findings"] if f["decided"]] == ["misplaced"]
+    assert opened.get("photo/near", face=moved["face_id"])[0]["name"] == "p30"
+    assert opened.client.get("/api/identity", params={"name": "nobody"}).status_code == 422
+
+
+def test_a_decision_shows_at_once_then_is_in_the_labels_and_undo_brings_them_back(opened: Opened) -> None:
+    before, address = opened.labels(), latest(opened.root).labels.address
+    group = next(g for g in opened.get("identity", name="p05")["groups"] if g["reason"] == "outlier")
+    faces = [face["face_id"] for face in group["faces"]]
+    with root_lock(opened.root):  # a refinement runs
+        first = opened.post("decide", {"kind": "keep", "faces": faces})
+        assert (first["waiting"], first["photos"], first["votes"]) == (3, 0, 2)
+        opened.gallery.who = "bob"
+        again = opened.post("decide", {"kind": "keep", "faces": faces})
+        opened.gallery.who = "eve"  # where the machine is sure, it takes a third vote
+        third = opened.post("decide", {"kind": "keep", "faces": faces})
+        assert again["in_force"] < third["in_force"] == 3
+        assert again["photos"] + third["photos"] == 3
+        assert third["changes"] == [{"before": "outlier", "after": "kept", "photos": third["photos"]}]
+        assert {f["identity"] for g in opened.get("identity", name="p05")["groups"] for f in g["faces"]} == {"p05"}
+        wait_until(lambda: opened.get("state")["waiting"])
+        assert "is being refined already" in opened.get("state")["waiting"]
+        assert opened.labels() == before
+    opened.labelled()
+    changed = {face for face, fate in opened.labels().items() if fate != before[face]}
+    assert changed == set(faces)
+    events = opened.get("history")["events"]
+    assert [e["who"] for e in events] == ["eve", "bob", "ann"]
+    for event in events:
+        opened.post("undo", {"answer_id": event["answer_id"]})
+    opened.labelled()
+    assert latest(opened.root).labels.address == address
+    assert all(e["withdrawn"] for e in opened.get("history")["events"])
+    opened.post("undo", {"answer_id": events[0]["answer_id"]}, status=422)
+    opened.gallery.who = "ann"
+
+
+def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(tmp_path: Path) -> None:
+    snapshot = load_snapshot(refined(str(tmp_path))[0])
+    root, rows = snapshot.root, range(len(snapshot.photos))
+    ledger.set_votes_wanted(root, 1)
+    row = next(r for r in rows if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    answer = record(snapshot, Decision("unusable", (snapshot.photos.face_id(row),)), who="ann").answer_id
+    assert latest(root).account == snapshot.refinement.account  # killed here
+    with started(root, "ann") as gallery:
+        wait_until(lambda: not gallery.is_pending)
+        assert latest(root).account.removed["poor"] == 1
+        assert gallery.loaded().snapshot.reason(row) == "poor"
+        # what other commands do shows as well, here `review undo`
+        ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
+        assert label_again(root, settled_verdicts(root)).labels.address == snapshot.refinement.labels.address
+        wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
+
+
+def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opened) -> None:
+    face = opened.get("identity", name="p01")["groups"][0]["faces"][0]["face_id"]
+    for body in (
+        {"kind": "keep"},
+        {"kind": "keep", "faces": ["0" * 20]},
+        {"kind": "burn", "faces": [face]},
+        {"kind": "move", "faces": [face], "name": "<script>alert(1)</script>"},
+        {"kind": "merge", "name": "p01", "other": "p01"},
+        {"kind": "merge", "name": "p01", "other": "../../etc"},
+        {"kind": "split", "name": "p01"},
+        {"kind": "finding", "finding": "0" * 20, "verdict": "yes"},
+        {"kind": "keep", "faces": [face] * 6000},
+        {"faces": 1},
+    ):
+        answer = opened.post("decide", body, status=422)
+        assert "\n" not in answer["error"]
+    assert opened.client.get("/api/identities", params={"order": "x"}).status_code == 422
+    assert opened.post("ask", {"faces": [face]}) == {"new": 1}
+    opened.post("ask", {"faces": ["0" * 20]}, status=404)
+    opened.post("ask", {"faces": []}, status=422)
+    assert threading.active_count() < 40
