@@ -110,13 +110,13 @@ Track = Annotated[
 Fields = Annotated[
     bool, typer.Option("--fields", help="List all fields of a training with the recipe's values, and end.")
 ]
+Data = Annotated[Path | None, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The folder to write to.")]
 
 
 def train_recipe(
-    data: Annotated[
-        Path | None, typer.Argument(metavar="DATA", help="A folder that `refinery export` wrote, or a .rec.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The folder to write to.")] = None,
+    data: Data = None,
+    out: Out = None,
     *,
     recipe: Recipe = "sample",
     test_set: TestSets = NONE_GIVEN,
