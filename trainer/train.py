@@ -21,7 +21,7 @@ from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
-from trainer.distributed.ranks import join_ranks, max_over_ranks, rank, world_size
+from trainer.distributed.ranks import join_ranks, leave_ranks_at_exit, max_over_ranks, rank, world_size
 from trainer.export import to_onnx
 from trainer.loop.background_task import BackgroundTask
 from trainer.loop.finite_state import check_finite_state, finite_number
@@ -89,13 +89,14 @@ def train(
         if value < 1:
             raise UserError(f"{name} {value}: expected 1 or more")
     check_trackers(track)
-    join_ranks()
+    join_ranks(choose_device(device))
     faces = open_faces(data)
     _warn_about_single_photos(faces)
     run = with_recorded_norm(run, out)
     training = Training(run, faces, out, make_learner(run, count_classes(faces), choose_device(device), start))
     progress = resume(training)
     if progress.updates >= run.steps:
+        leave_ranks_at_exit()
         return _finished(training, Path(data), test_sets)
     _make_folder(out)
     if rank() == 0 and (out / RESULT).exists():
@@ -112,6 +113,7 @@ def train(
         checkpoint_every=checkpoint_every,
         track=track,
     )
+    leave_ranks_at_exit()
     result = _result(training, progress.loss, progress.figures)
     if rank() == 0 and progress.updates == run.steps:
         _write_result(training, result, Path(data))

@@ -12,7 +12,7 @@ import typer
 from flows.benchmark.speed.measured_process import PeakMemory, run_in_own_process
 from flows.benchmark.speed.model_rates import THREADS, Models, bare_rates, rate_of_all_models, step_rates
 from flows.benchmark.speed.varied_photos import decode_or_none, read_photos, write_varied_photos
-from flows.cli.options import Detector, Embedder, SecondEmbedder
+from flows.cli.options import Detector, Embedder, SecondEmbedder, StepSample
 from flows.cli.result import Result
 from flows.refine import flow
 from pipeline.faces.accelerator.providers import usable_device
@@ -77,7 +77,7 @@ def refine(
     embedder: Embedder,
     *,
     second_embedder: SecondEmbedder = "",
-    sample: Annotated[int, typer.Option(help="Photos on which single steps are measured.")] = 400,
+    sample: StepSample = 400,
     total_photos: Annotated[
         list[int],
         typer.Option(help="Number of photos to refine, made of those in PATH by changing them; may be repeated."),

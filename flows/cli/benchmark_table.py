@@ -43,6 +43,13 @@ BENCHMARKS = (
         EMBEDS,
     ),
     CommandEntry(
+        "benchmark host",
+        MEASURE,
+        "flows.benchmark.host.flow:host",
+        "Photos per second that a core prepares for a GPU, beside bare JPEG decoding.",
+        "refinery benchmark host image-folder PHOTOS",
+    ),
+    CommandEntry(
         "benchmark train",
         MEASURE,
         "flows.benchmark.training:train",

@@ -191,6 +191,8 @@ Licence = Annotated[
 ]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 
+StepSample = Annotated[int, typer.Option("--sample", help="Photos on which single steps are measured.")]
+
 # a training
 Recipe = Annotated[str, typer.Option(help="Recipe to train: sample, casia_r50, ms1m_r50, ms1m_r100 or amsoftmax_r20.")]
 Backbone = Annotated[str, typer.Option(help="Network, instead of the recipe's: iresnet50, mobilefacenet...")]

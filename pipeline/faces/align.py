@@ -33,17 +33,25 @@ def similarity_transform(src: NDArray[np.floating], dst: NDArray[np.floating]) -
 
     Rotation, one scale, translation, never a reflection: Umeyama, "Least-squares estimation of transformation
     parameters between two point patterns", PAMI 1991. In the plane his solution (equations 40 to 43, no reflection) is
-    the linear regression of one set of complex numbers on the other, which is ten times as fast as a singular value
-    decomposition. Raises ValueError when the points src coincide.
+    the linear regression of one set of complex numbers on the other, computed here in plain numbers: for five points
+    arrays take several times as long. Raises ValueError when the points src coincide.
     """
-    src_mean, dst_mean = src.mean(0), dst.mean(0)
-    z, w = ((p - m) @ (1, 1j) for p, m in ((src, src_mean), (dst, dst_mean)))
-    spread = np.vdot(z, z).real
-    if spread < 1e-9 * len(z):
+    points, targets = src.tolist(), dst.tolist()
+    (x, y), (u, v) = _mean(points), _mean(targets)
+    spread = cosine = sine = 0.0  # sums over the points: |z|^2, and the real and imaginary parts of conj(z) w
+    for (px, py), (tu, tv) in zip(points, targets, strict=True):
+        zx, zy, wx, wy = px - x, py - y, tu - u, tv - v
+        spread += zx * zx + zy * zy
+        cosine += zx * wx + zy * wy
+        sine += zx * wy - zy * wx
+    if spread < 1e-9 * len(points):
         raise ValueError("the landmarks coincide")
-    rotation = np.vdot(z, w) / spread  # a complex number: its argument is the angle, its absolute value the scale
-    matrix = np.array([[rotation.real, -rotation.imag], [rotation.imag, rotation.real]])
-    return np.column_stack([matrix, dst_mean - matrix @ src_mean])
+    a, b = cosine / spread, sine / spread  # the scale times the cosine and the sine of the angle
+    return np.array([[a, -b, u - (a * x - b * y)], [b, a, v - (b * x + a * y)]])
+
+
+def _mean(points: list[list[float]]) -> tuple[float, float]:
+    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
 
 
 def align_face(image: Image, landmarks: NDArray[np.floating], size: int = SIZE) -> Image:
@@ -101,7 +109,7 @@ def align_main_face(
     if not len(faces.scores):
         raise NoFace("the detector finds none")
     height, width = image.shape[:2]
-    whole = DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
+    whole = faces if shrink == 1 else DetectedFaces(faces.boxes * shrink, faces.scores, faces.landmarks * shrink)
     i = main_face(whole, width=width * shrink, height=height * shrink, box=box)
     return align_from_landmarks(image, faces.landmarks[i]), whole, i
 
@@ -121,6 +129,8 @@ def main_face(faces: DetectedFaces, *, width: int, height: int, box: Sequence[fl
     all are at most 1, else in pixels. Without a box the main face is the one with the largest area minus twice the
     squared distance from the photo's centre, which is InsightFace's rule.
     """
+    if len(faces.boxes) == 1:
+        return 0
     x1, y1, x2, y2 = faces.boxes.T
     if box is not None:
         box_px = np.array(box, float) * ([width, height] * 2 if max(box) <= 1 else 1)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +20,7 @@ from pipeline.faces.accelerator.model_graphs import InputFormat
 from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
 from pipeline.faces.protocols import FaceEmbedder, OnCard
+from pipeline.faces.rows.stored_faces import decode_faces
 from pipeline.schema import embeddings
 from pipeline.tables.columns import vector_column, vectors
 from pipeline.tables.prefetch import prefetch
@@ -218,7 +218,6 @@ def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int) -> Iterator[tuple[Ro
 
     def decode_batch(start: int) -> tuple[Rows, NDArray[np.uint8]]:
         batch = rows[start : start + size]
-        data = [np.frombuffer(jpegs[int(i)].as_buffer(), np.uint8) for i in batch]
-        return batch, np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
+        return batch, decode_faces([jpegs[int(i)].as_buffer() for i in batch])
 
     return prefetch(decode_batch, range(0, len(rows), size), threads=model_file.PREPARE_THREADS)

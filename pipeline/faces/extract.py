@@ -5,16 +5,14 @@ detected, and its main face is aligned. While the detector works on one photo, o
 align the faces of earlier ones.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import schema
 from pipeline.faces import quality
 from pipeline.faces.accelerator.photo_batches import detect_photos
 from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, fit_aligned_crop, main_face
@@ -33,7 +31,7 @@ from pipeline.faces.picture import (
 )
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.rows.earlier_faces import earlier_faces
-from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, PhotosReadAgain, photos_of
+from pipeline.faces.rows.face_row import FaceRow, PartWithTombstones, PhotosReadAgain, faces_table, photos_of
 from pipeline.faces.tombstones.tombstones import FAILURE, Tombstones
 from pipeline.sources.files import with_source_retries
 from pipeline.sources.index import PhotoRow, SourceLocation, read_photo
@@ -41,8 +39,8 @@ from pipeline.sources.photo import PhotoChanged, SourceUnreachable
 from pipeline.tables.prefetch import prefetch
 from pipeline.tables.table import Shard, read_shard
 
-ROWS = 128  # rows converted to columns at a time: as Python objects rows take twice as much memory
-LARGE = 3 << 24  # bytes of 16 megapixels, decoded; a worker decodes larger photos one at a time
+LARGE = 3 << 22  # bytes of 4 megapixels, decoded; a worker decodes larger photos one at a time
+CHUNK = 8  # photos that a thread gets at a time: they take a tenth of a millisecond each, and handing over as long
 MAX_OTHERS = 32767  # the largest value of the column `others`, which has 16 bits
 
 
@@ -93,7 +91,7 @@ def extract_shard(
         known = earlier.get(photo.face_id)
         return known or decode_photo(photo, aligned=aligned, locations=locations, tombstones=tombstones)
 
-    photos_decoded = prefetch(decoded, photos, threads=PREPARE_THREADS)
+    photos_decoded = prefetch(decoded, photos, threads=PREPARE_THREADS, per_thread=1, chunk=CHUNK)
     detected = detect_photos(
         (_without_erased(photo, tombstones) for photo in photos_decoded),
         detector,
@@ -101,8 +99,8 @@ def extract_shard(
         alone=partial(_detect, detector=detector, tombstones=tombstones),
         join=_detected,
     )
-    rows = prefetch(_face_row, detected, threads=PREPARE_THREADS)
-    table = pa.concat_tables(_tables(rows))
+    rows = prefetch(_face_row, detected, threads=PREPARE_THREADS, per_thread=1, chunk=CHUNK)
+    table = faces_table(rows)
     unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
     if pc.any(unread).as_py():
         lost = next(photo for photo, is_lost in zip(photos, unread.to_pylist(), strict=True) if is_lost)
@@ -111,12 +109,6 @@ def extract_shard(
             f"{locations[lost.source].path}, and run again"
         )
     return table
-
-
-def _tables(rows: Iterator[FaceRow]) -> Iterator[pa.Table]:
-    yield schema.FACES.empty_table()
-    while block := list(islice(rows, ROWS)):
-        yield pa.Table.from_pylist([row._asdict() for row in block], schema=schema.FACES)
 
 
 def decode_photo(

@@ -26,9 +26,14 @@ CHUNK = 256  # sketches in a matrix product: 2 MB; other numbers are not faster
 
 
 def sketch(face: Image) -> bytes:
-    """The sketch of an aligned face [h, w, 3]: the SIDE x SIDE bytes of a grey picture."""
-    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
-    return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8).tobytes()
+    """The sketch of an aligned face [h, w, 3], or of its grey values [h, w]: SIDE x SIDE bytes of a grey picture."""
+    small = cv2.resize(grey_values(face), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8).tobytes()
+
+
+def grey_values(face: Image) -> Image:
+    """The grey values [h, w] of a picture [h, w, 3]; one that is grey already stays as it is."""
+    return face if face.ndim == 2 else np.asarray(cv2.cvtColor(face, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
 def invented_pixels(pictures: NDArray[np.uint8]) -> Pixels:

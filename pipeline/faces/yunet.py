@@ -46,8 +46,9 @@ def fill_blob(image: Image, out: NDArray[np.float32]) -> NDArray[np.float32]:
     """Write the picture [h, w, 3] into the top left corner of `out` [1, 3, >= h, >= w], and zeros elsewhere."""
     height, width = image.shape[:2]
     out[:, :, height:], out[:, :, :, width:] = 0, 0
-    for channel, values in zip(out[0], cv2.split(image), strict=True):  # much faster than a transposition
-        channel[:height, :width] = values
+    channels = np.empty((3, height, width), np.uint8)
+    cv2.split(image, list(channels))  # much faster than a transposition, and than arrays of its own for each channel
+    out[0, :, :height, :width] = channels
     return out
 
 
@@ -77,5 +78,7 @@ def _grid_points(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[
 
 def _without_overlaps(boxes: NDArray[np.float32], scores: NDArray[np.float32], max_overlap: float) -> NDArray[np.intp]:
     """The indices [k] of the boxes that non-maximum suppression keeps, best first."""
+    if len(boxes) == 1:
+        return np.zeros(1, np.intp)
     sizes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     return np.asarray(cv2.dnn.NMSBoxes(sizes.tolist(), scores.tolist(), 0.0, max_overlap), np.intp).ravel()

@@ -179,6 +179,7 @@ def connect(workers: Workers) -> Client:
     config.set({f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in environment.items()})
     config.set({"distributed.worker.preload": [worker_process.__name__]})
     config.set({f"distributed.{of}.http.routes": [] for of in ("scheduler", "worker")})  # no pages for other users
+    config.set({"distributed.worker.profile.enabled": False})  # a hundred samples a second, for these pages
     cluster = LocalCluster(
         n_workers=workers,
         threads_per_worker=1,

@@ -4,23 +4,37 @@ Threads run in parallel because models, pyarrow and numpy release the interprete
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from threadpoolctl import threadpool_limits
 
 from pipeline.tables.shard_job import ShardJob, make_shard
 from pipeline.tables.table import Shard
 
+_threads: ContextVar[int] = ContextVar("threads", default=0)  # 0: as many as there are cores
+
+
+@contextmanager
+def shard_threads(threads: int) -> Iterator[None]:
+    """While this block runs, its builds without workers make so many shards at a time."""
+    token = _threads.set(threads)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+
 
 def run_on_threads(jobs: Sequence[ShardJob], on_shard: Callable[[Shard], None]) -> None:
-    """Make all shards, as many at a time as there are cores; on_shard is called with each finished shard.
+    """Make all shards, as many at a time as there are cores (or shard_threads() says); on_shard is called with each.
 
     When a shard fails, no further one is started; those in progress are finished, then the error is raised.
     """
     # BLAS computes on one thread, as in a worker process: with several threads it adds in another order, and the bytes
     # of a table would depend on the number of cores. The shards occupy all cores already.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_threads.get() or os.cpu_count() or 1) as pool:
         futures = [pool.submit(make_shard, job) for job in jobs]
         try:
             for future in as_completed(futures):

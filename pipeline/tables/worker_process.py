@@ -1,16 +1,19 @@
-"""How a worker process treats Ctrl-C and free memory.
+"""How a worker process treats Ctrl-C and free memory, and which GPU it uses.
 
 Ctrl-C: ignored, because the leading process ends its workers. Memory: by Dask's default a process returns free memory
 to the system at once, which makes each larger array a system call with page faults: a third of the time of stages with
 many small arrays. If a process never returned it, the memory of all stages would add up. So a process keeps free memory
-while it makes shards of one table, and returns it before the next table.
+while it makes shards of one table, and returns it before the next table. GPUs: the worker processes of a command are
+spread over those of the machine, each of them uses one.
 """
 
 import ctypes
 import logging
+import os
+import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,16 +21,39 @@ import pyarrow as pa
 
 # in bytes; glibc reads them as a process starts
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # CUDA's libraries read it when they are first used: numbers or names of GPUs
+GPU_FILE = re.compile(r"nvidia(\d+)")  # in /dev, of NVIDIA's driver
 _current_table = ""
 _releases: list[Callable[[], object]] = []
 
 
-def dask_setup(_worker: Any) -> None:
-    """Dask calls this function, by this name, in each worker process as it starts (see distributed.worker.preload)."""
+def dask_setup(worker: Any) -> None:
+    """Dask calls this function, by this name, in each worker process as it starts (see distributed.worker.preload).
+
+    worker: Dask's, whose name is its number among those of the command.
+    """
     ignore_ctrl_c()
+    files = os.listdir("/dev") if os.path.isdir("/dev") else []  # noqa: PTH208, PTH112  names alone
+    gpu = gpu_of_worker(getattr(worker, "name", None), os.environ, files)
+    if gpu is not None:
+        os.environ[VISIBLE_GPUS] = gpu
     # a worker outlives a leading process that a second Ctrl-C ended, for a moment: its heartbeat then finds nobody
     for handler in logging.getLogger("distributed").handlers:
         handler.addFilter(is_no_lost_connection)
+
+
+def gpu_of_worker(number: object, environment: Mapping[str, str], files: Sequence[str]) -> str | None:
+    """The GPU that this worker of a command uses, for VISIBLE_GPUS: the workers take the visible ones in turn.
+
+    files: the names in /dev. None: there is no GPU, or the worker has no number.
+    """
+    visible = environment.get(VISIBLE_GPUS)
+    if visible is None:
+        numbers = sorted(int(match[1]) for file in files if (match := GPU_FILE.fullmatch(file)))
+        gpus = [str(gpu) for gpu in numbers]
+    else:
+        gpus = [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
+    return gpus[number % len(gpus)] if gpus and isinstance(number, int) else None
 
 
 def is_no_lost_connection(record: logging.LogRecord) -> bool:

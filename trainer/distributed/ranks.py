@@ -5,13 +5,19 @@ of the gradient, which is the part that flows through its own rows of the classi
 gradient is the sum of the shares over ranks. A process that trains alone exchanges nothing.
 """
 
+import atexit
 import os
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.autograd import Function
+
+# how long a rank waits for another one, which may be rank 0 at a checkpoint, with all test sets to measure; by default
+# NCCL ends a training after ten minutes. torchrun ends the others at once when a rank fails
+WAIT_LIMIT = timedelta(hours=3)
 
 
 def rank() -> int:
@@ -24,10 +30,39 @@ def world_size() -> int:
     return dist.get_world_size() if _has_other_ranks() else 1
 
 
-def join_ranks() -> None:
-    """Connect this process to the other ranks when torchrun started several processes; else do nothing."""
+def join_ranks(device: torch.device) -> None:
+    """Connect this process to the other ranks when torchrun started several processes; else do nothing.
+
+    device: this rank's. Of several trainings in one process the later ones find the connection of the first.
+    """
+    atexit.unregister(_leave_ranks)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group(**group_options(device))
+
+
+def group_options(device: torch.device) -> dict[str, Any]:
+    """How ranks are connected that train on devices of this kind: by NCCL on GPUs, by gloo for tensors of a CPU.
+
+    NCCL gets the device, so that it is connected to this one at once, and not to the first one when it is first used.
+    """
+    if device.type == "cuda":
+        return {"backend": "cpu:gloo,cuda:nccl", "device_id": device, "timeout": WAIT_LIMIT}
+    return {"backend": "gloo", "timeout": WAIT_LIMIT}
+
+
+def leave_ranks_at_exit() -> None:
+    """End the connection to the other ranks when this process ends.
+
+    To be called when no exchange is to come. A rank that fails before that must not wait for the others, as NCCL does
+    where it ends a connection that they still use: torchrun ends them when the rank's process has ended.
+    """
+    atexit.unregister(_leave_ranks)
+    atexit.register(_leave_ranks)
+
+
+def _leave_ranks() -> None:
+    if _has_other_ranks():
+        dist.destroy_process_group()
 
 
 def rows_of_rank(n: int, *, rank: int, world: int) -> slice:

@@ -77,15 +77,23 @@ def make_learner(run: Run, classes: int, device: torch.device, start: Start = DE
 
 
 def choose_device(name: str = "") -> torch.device:
-    """The torch device with this name; without a name this rank's GPU, or the CPU where there is no GPU.
+    """The torch device with this name; without a name a GPU, or the CPU where there is no GPU.
 
-    Raises UserError when the device does not exist.
+    Of several ranks on a machine each takes the GPU of its own number, also as `cuda`, and torch and NCCL use no other.
+    A rank that sees a single GPU takes that one. Raises UserError when the device does not exist, or when all ranks of
+    a machine would take the same GPU.
     """
     if not name and torch.cuda.is_available():
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        name = "cuda"
+    if name.startswith("cuda:") and (ranks := int(os.environ.get("LOCAL_WORLD_SIZE", "1"))) > 1:
+        raise UserError(f"--device {name}: {ranks} ranks cannot share a GPU: give cuda, and each takes its own")
+    if name == "cuda":
+        name = f"cuda:{0 if torch.cuda.device_count() == 1 else int(os.environ.get('LOCAL_RANK', '0'))}"
     try:
         device = torch.device(name or "cpu")
         torch.zeros(1, device=device)
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"no device {name} here ({str(error).splitlines()[0]}): give cpu, or cuda:0") from None
     return device

@@ -71,8 +71,9 @@ export function showMessage(text, id = "") {
   setTimeout(close, SHOWN_MS);
 }
 
-/** Ask for an identity by part of its name; the promise gives its name, or null. proposed: names that are offered first. */
-export function askName(title, proposed = []) {
+/** Ask for an identity by part of its name; the promise gives its name, or null.
+ *  proposed: gives names that are offered first; later: a promise, after which it may give more. */
+export function askName(title, proposed, later) {
   return new Promise((resolve) => {
     const list = h("ul", { class: "choices" });
     const input = h("input", { type: "search", id: "ask-name", autocomplete: "off", spellcheck: "false" });
@@ -81,7 +82,7 @@ export function askName(title, proposed = []) {
     const fill = (rows) => list.replaceChildren(...rows);
     const offer = async () => {
       const query = input.value.trim();
-      if (!query) return fill(proposed.map((p) => choice(p.name, p.note)));
+      if (!query) return fill(proposed().map((p) => choice(p.name, p.note)));
       const page = await get("identities", { query, order: "name", limit: 12 });
       if (input.value.trim() === query) fill(page.rows.map((r) => choice(r.name, `${count(r.kept)} photos kept`)));
     };
@@ -98,5 +99,6 @@ export function askName(title, proposed = []) {
     dialog.showModal();
     input.focus();
     offer();
+    later?.then(() => dialog.isConnected && offer());
   });
 }

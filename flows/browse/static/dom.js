@@ -28,6 +28,14 @@ export function fill(element, ...children) {
   return filled(element, {}, children);
 }
 
+/** Whether a value differs from the one that `place` showed last; a page that shows the same is left alone. */
+export function changed(place, value) {
+  const text = JSON.stringify(value);
+  const differs = place.shownText !== text;
+  place.shownText = text;
+  return differs;
+}
+
 /** An answer that says why something was not done. */
 export class Refused extends Error {
   constructor(message, status) {

@@ -1,6 +1,6 @@
 // Every decision in the ledger, by whom and when, the last one first; each can be withdrawn.
 
-import { count, faceImage, fill, get, h, nameLink, photoAddress } from "./dom.js";
+import { changed, count, faceImage, fill, get, h, nameLink, photoAddress } from "./dom.js";
 import { undo } from "./decide.js";
 
 const PAGE = 50;
@@ -9,6 +9,7 @@ export async function historyPage(page) {
   let offset = 0;
   const load = async () => {
     const past = await get("history", { offset, limit: PAGE });
+    if (!changed(page, past)) return;
     const turn = (to) => () => { offset = to; load(); };
     fill(page, h("h1", {}, "History"),
       h("p", { class: "soft" }, `${count(past.total)} decisions of people and lists. An undone decision stays in the ledger, as withdrawn.`),

@@ -1,6 +1,6 @@
 // One identity: its faces as a wall, by fate and cluster, with the names that look like it beside it.
 
-import { count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
+import { changed, count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
 import { ask, askName, decide } from "./decide.js";
 
 const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, Enter opens.";
@@ -20,7 +20,9 @@ class Wall {
 
   async load() {
     const focused = document.activeElement?.dataset?.face;
-    this.view = await get("identity", { name: this.name });
+    const view = await get("identity", { name: this.name });
+    if (!changed(this, view)) return;
+    this.view = view;
     this.faces = this.view.groups.flatMap((g) => g.faces.map((f) => f.face_id));
     this.marked = new Set([...this.marked].filter((face) => this.faces.includes(face)));
     this.near ??= h("div", { class: "near" }, h("p", { class: "soft" }, "Comparing with all persons …"));
@@ -28,7 +30,7 @@ class Wall {
     if (focused) this.cell(focused)?.focus({ preventScroll: true });
     if (!this.asked) {
       this.asked = true;
-      get("identity/near", { name: this.view.persons[0] ?? this.name }).then((people) => this.showNear(people), () => fill(this.near));
+      this.later = get("identity/near", { name: this.view.persons[0] ?? this.name }).then((people) => this.showNear(people), () => fill(this.near));
     }
   }
 
@@ -141,12 +143,12 @@ class Wall {
 
   async move() {
     if (!this.marked.size) return;
-    const name = await askName(`Move ${count(this.marked.size)} photos to`, this.proposed());
+    const name = await askName(`Move ${count(this.marked.size)} photos to`, () => this.proposed(), this.later);
     if (name && (await decide({ kind: "move", faces: [...this.marked], name }))) this.clear();
   }
 
   async pair(kind) {
-    const other = await askName(kind === "merge" ? `${this.name} is the same person as` : `${this.name} is not`, this.proposed());
+    const other = await askName(kind === "merge" ? `${this.name} is the same person as` : `${this.name} is not`, () => this.proposed(), this.later);
     if (other) await decide({ kind, name: this.name, other });
   }
 

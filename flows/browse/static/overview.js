@@ -1,10 +1,11 @@
 // The first page: where all photos went, and the thresholds in words.
 
-import { count, fill, get, h, share } from "./dom.js";
+import { changed, count, fill, get, h, share } from "./dom.js";
 
 export async function overviewPage(page) {
   const load = async () => {
     const o = await get("overview");
+    if (!changed(page, o)) return;
     fill(page,
       h("h1", {}, `Refinement of ${o.sources.join(" + ") || "faces"}`),
       h("p", { class: "lead" }, `${count(o.ingested)} photos of ${count(o.identities_claimed)} claimed identities came in; ` +

@@ -1,6 +1,6 @@
 // One photo: the original with every face, its scores beside the thresholds, its findings and decisions in order.
 
-import { faceImage, fill, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
+import { changed, faceImage, fill, get, h, identityAddress, nameLink, number, svg } from "./dom.js";
 import { ask, askName, decide, undo } from "./decide.js";
 import { eventItem } from "./history.js";
 
@@ -11,7 +11,7 @@ export async function photoPage(page, face) {
   let view, near = null, whole = null;
   const load = async () => {
     view = await get("photo", { face });
-    draw();
+    if (changed(page, view)) draw();
   };
   const draw = () => fill(page,
     h("h1", {}, view.key), h("p", { class: "soft" }, `${view.source} · claimed as `, view.claimed ? nameLink(view.claimed) : "nobody",
@@ -26,7 +26,7 @@ export async function photoPage(page, face) {
     h("p", {}, h("strong", {}, "Why: "), `${view.words.why}.`), h("p", {}, h("strong", {}, "What would change it: "), `${view.words.change}.`));
   const act = (kind, more = {}) => decide({ kind, faces: [face], ...more });
   const move = async () => {
-    const proposed = (near ?? []).map((p) => ({ name: p.name, note: `score ${number(p.score)}` }));
+    const proposed = () => (near ?? []).map((p) => ({ name: p.name, note: `score ${number(p.score)}` }));
     const name = await askName("Move this photo to", proposed);
     if (name) act("move", { name });
   };

@@ -7,7 +7,7 @@ export async function reviewPage(page) {
     const r = await get("review");
     const votes = r.votes === 1 ? "One answer settles a finding" : `A finding needs ${r.votes} answers`;
     fill(page, h("h1", {}, "Review"),
-      h("p", { class: "lead" }, `${count(r.settled)} findings are settled by people, ${count(r.disputed)} are disputed, ${count(r.waiting)} wait for another answer. ${votes} in this root.`),
+      h("p", { class: "lead" }, `Findings settled by people: ${count(r.settled)}, disputed: ${count(r.disputed)}, waiting for another answer: ${count(r.waiting)}. ${votes} in this root.`),
       h("h2", {}, "What waits for people"),
       r.queue.length ? table("What waits for people", ["kind", "questions", "photos they are expected to correct", "minutes they take", "answered"],
         r.queue.map((q) => [q.kind, count(q.questions), number(q.corrections), number(q.minutes), count(q.answered)])) : h("p", {}, "Nothing: no answer is expected to correct a photo."),

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +21,7 @@ from pipeline.faces.accelerator.face_network import run_faces
 from pipeline.faces.accelerator.model_graphs import InputFormat
 from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
+from pipeline.faces.rows.stored_faces import decode_faces
 from pipeline.tables.columns import Mask
 from pipeline.tables.table import Shard, read_shard
 
@@ -117,10 +117,7 @@ def measure_shard(
     rows = np.flatnonzero(to_measure)
     for start in range(0, len(rows), batch):
         block = rows[start : start + batch]
-        data = [np.frombuffer(faces["jpeg"][int(i)].as_buffer(), np.uint8) for i in block]
-        measure[block] = quality_model(
-            np.stack([np.asarray(cv2.imdecode(d, cv2.IMREAD_COLOR), np.uint8) for d in data])
-        )
+        measure[block] = quality_model(decode_faces([faces["jpeg"][int(i)].as_buffer() for i in block]))
     return pa.table([faces["face_id"], faces["identity"], pa.array(measure, mask=~has_face)], schema=MEASURES)
 
 

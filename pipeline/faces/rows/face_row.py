@@ -1,8 +1,15 @@
 """A row of the faces table, and the parts that a shard of it is made from."""
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
+import pyarrow as pa
+
+from pipeline import schema
 from pipeline.tables.table import Shard
+
+ROWS = 128  # converted to columns at a time: as Python objects rows take twice as much memory
 
 
 class PhotosReadAgain(NamedTuple):
@@ -41,3 +48,11 @@ class FaceRow(NamedTuple):
     yaw: float | None = None
     size_px: float | None = None
     failure: str | None = None
+
+
+def faces_table(rows: Iterable[FaceRow]) -> pa.Table:
+    """The faces table of rows, which are taken ROWS at a time."""
+    remaining, blocks = iter(rows), [schema.FACES.empty_table()]
+    while block := list(islice(remaining, ROWS)):
+        blocks.append(pa.Table.from_pylist([row._asdict() for row in block], schema=schema.FACES))
+    return pa.concat_tables(blocks)

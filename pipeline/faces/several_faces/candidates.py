@@ -19,10 +19,11 @@ from pipeline import schema
 from pipeline.faces import quality
 from pipeline.faces.accelerator.photo_batches import detect_photos
 from pipeline.faces.align import NoFace, align_from_landmarks, share_inside
-from pipeline.faces.extract import ROWS, DecodedPhoto, decode_photo, row_of_face
+from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
+from pipeline.faces.rows.face_row import ROWS
 from pipeline.faces.tombstones.tombstones import Tombstones
 from pipeline.sources.index import PhotoRow, SourceLocation
 from pipeline.sources.photo import SourceUnreachable

@@ -17,6 +17,7 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.picture import MAX_FILE_BYTES, Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.quality import face_size
+from pipeline.faces.rows import face_row
 from pipeline.sources.index import Source, index_photos
 from pipeline.sources.photo import SourceUnreachable
 from pipeline.tables import storage
@@ -101,7 +102,7 @@ def test_every_photo_has_its_row_with_a_face_or_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aligned: bool, large: int
 ) -> None:
     monkeypatch.setattr(extract, "LARGE", large)
-    monkeypatch.setattr(extract, "ROWS", 4)
+    monkeypatch.setattr(face_row, "ROWS", 4)
     bad = {"b.jpg": b"", "c.jpg": b"<html>", "d.jpg": jpeg(200, 0)[:-900], "h.png": b"\x89PNG\r\n\x1a\n"}
     files = {f"{name}.jpg": jpeg(112 if aligned else 160, seed) for seed, name in enumerate("aefgijklm")} | bad
     faces_by_name = rows(tmp_path, files, face_in_the_middle, aligned=aligned)

@@ -6,12 +6,21 @@ import pytest
 
 from pipeline.faces import quality
 from pipeline.faces.align import TEMPLATE
+from pipeline.faces.sketch import sketch
 
 
 def test_blur_lowers_sharpness_and_light_raises_exposure() -> None:
     face = np.random.default_rng(0).integers(0, 255, (112, 112, 3), dtype=np.uint8)
     assert quality.sharpness(cv2.GaussianBlur(face, (0, 0), 2)) < quality.sharpness(face) / 10
     assert quality.exposure(np.full((112, 112, 3), 51, np.uint8)) == pytest.approx(0.2, abs=1e-3)
+
+
+def test_grey_values_have_the_measures_of_the_face() -> None:
+    face = np.random.default_rng(1).integers(0, 255, (112, 112, 3), dtype=np.uint8)
+    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY)
+    assert quality.measure_face(face) == (sketch(face), quality.sharpness(face), quality.exposure(face))
+    assert quality.measure_face(grey) == quality.measure_face(face)
+    assert quality.exposure(face) == grey.mean() / 255
 
 
 def test_yaw_is_zero_with_the_nose_in_the_middle_and_has_the_sign_of_its_offset() -> None:

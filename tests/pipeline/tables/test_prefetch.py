@@ -48,6 +48,18 @@ def test_an_error_is_raised_when_its_result_is_due_and_ends_the_work():
     assert max(started) < 20
 
 
+def test_items_in_chunks_come_in_order_and_a_few_chunks_ahead():
+    started = []
+    results = prefetch(lambda n: (started.append(n), n)[1], iter(range(10)), threads=2, per_thread=1, chunk=4)
+    assert next(results) == 0
+    wait_until(lambda: len(started) == 10, "the next two chunks are not started")
+    assert list(results) == list(range(1, 10))
+    threads = list(prefetch(lambda _: threading.get_ident(), range(8), chunk=4))
+    assert threads[:4] == threads[:1] * 4
+    with pytest.raises(ZeroDivisionError):
+        next(prefetch(lambda n: 1 / (n - 3), range(10), chunk=4))
+
+
 def test_an_error_of_the_iterable_is_raised():
     def items():
         yield 1

@@ -104,3 +104,21 @@ def test_a_worker_is_silent_of_a_leading_process_that_has_gone_and_of_nothing_el
     finally:
         for handler, filters in zip(logger.handlers, kept, strict=True):
             handler.filters[:] = filters
+
+
+@pytest.mark.parametrize(
+    ("number", "visible", "gpu"),
+    [
+        (0, None, "0"),
+        (3, None, "1"),
+        (1, "2,5", "5"),
+        (2, " GPU-a, GPU-b", "GPU-a"),
+        (0, "", None),
+        ("tcp://x", None, None),
+    ],
+)
+def test_the_workers_of_a_command_take_the_gpus_in_turn(number: object, visible: str | None, gpu: str | None) -> None:
+    environment = {} if visible is None else {worker_process.VISIBLE_GPUS: visible}
+    files = ["nvidiactl", "nvidia1", "nvidia-uvm", "nvidia0", "null"]
+    assert worker_process.gpu_of_worker(number, environment, files) == gpu
+    assert worker_process.gpu_of_worker(number, {}, ["nvidiactl", "null"]) is None

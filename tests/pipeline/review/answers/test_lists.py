@@ -12,7 +12,7 @@ from flows.refine.apply_list import apply_list
 from pipeline.errors import UserError
 from pipeline.refined.labels import label_again
 from pipeline.refinement import Refinement, latest
-from pipeline.review.answers import ledger, lists
+from pipeline.review.answers import answer_time, ledger, lists
 from pipeline.review.answers.list_files import Line, read_lists
 from pipeline.review.answers.votes import settled_verdicts
 from tests.builders.tables.drawn_refinement import refined
@@ -99,7 +99,7 @@ def test_the_last_list_counts_though_the_clock_went_back(
             return datetime.now(tz) + timedelta(days=1)
 
     with monkeypatch.context() as clock:
-        clock.setattr(lists, "datetime", Ahead)
+        clock.setattr(answer_time, "datetime", Ahead)
         apply_list(path, [written(tmp_path / "wrong.txt", [key])], says="wrong")
     assert fates(path)[key] == (None, "outlier")
     every = [k for k in fates(path) if k[:3] == key[:3]]
