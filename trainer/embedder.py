@@ -1,4 +1,4 @@
-"""The embedder that the pipeline uses when its model is a checkpoint and not an ONNX file.
+"""The embedder that the pipeline uses when its model is a checkpoint or .safetensors and not an ONNX file.
 
 It computes on a card where there is one, in bf16 there: bytes are copied from pinned memory and normalised on the card,
 a face and its mirror image are in one batch, and with REFINERY_COMPILE=1 torch compiles the network first.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer import checkpoint
+from trainer import checkpoint, safetensors_file
 from trainer.data.decode import resize_square
 from trainer.run import Run
 
@@ -31,12 +31,12 @@ torch.get_num_threads()
 
 @dataclass(frozen=True)
 class Embedder:
-    """Computes embeddings with the backbone in a checkpoint file.
+    """Computes embeddings with the backbone in a checkpoint, or in the model.safetensors of a training.
 
     flip: "add" adds the embedding of the mirrored face, "concatenate" appends it, "none" embeds the face only.
     """
 
-    model: str  # path of the checkpoint file
+    model: str  # path of the file
     flip: str = "none"
     precision: str = "fp32"  # or bf16
     device: str = ""  # such as cpu or cuda:1; "": a card where there is one
@@ -165,7 +165,9 @@ def _torch_device(name: str) -> torch.device:
 
 @cache
 def _load_once(path: str, device: str) -> tuple[nn.Module, Run]:
-    net, run = checkpoint.load_backbone(path, device=device)
+    is_published = path.endswith(safetensors_file.SUFFIX)
+    load_backbone = safetensors_file.load_backbone if is_published else checkpoint.load_backbone
+    net, run = load_backbone(path, device=device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return (torch.compile(net, dynamic=True) if os.environ.get("REFINERY_COMPILE") else net), run  # type: ignore[return-value]
 
@@ -175,4 +177,4 @@ def _file_digest(path: str) -> str:
     try:
         return blake2b(Path(path).read_bytes(), digest_size=10).hexdigest()
     except OSError as error:
-        raise UserError(f"cannot read the checkpoint {path} ({error.strerror}): give best.pt or last.pt") from None
+        raise UserError(f"cannot read {path} ({error.strerror}): give best.pt, last.pt or model.safetensors") from None

@@ -6,14 +6,13 @@ number.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import torch
 
 from pipeline.errors import UserError
 from pipeline.json_values import finite_or_null
@@ -21,7 +20,7 @@ from pipeline.tables.digests import digest_of_file, is_as_sealed, sealed
 from pipeline.whole_files import write_whole
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import Faces, count_classes, open_faces
-from trainer.distributed.ranks import join_ranks, leave_ranks_at_exit, max_over_ranks, rank, world_size
+from trainer.distributed.ranks import join_ranks, leave_ranks_at_exit, rank, world_size
 from trainer.export import to_onnx
 from trainer.loop.background_task import BackgroundTask
 from trainer.loop.finite_state import check_finite_state, finite_number
@@ -29,13 +28,14 @@ from trainer.loop.learner import DEFAULT_START, NO_TEACHING, choose_device, make
 from trainer.loop.progress import Progress, Training, save
 from trainer.loop.resume import resume, with_recorded_norm
 from trainer.loop.schedule import learning_rate
-from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal
+from trainer.loop.stop_signal import catch_stop_signals, exit_by_signal, signal_of_any_rank
 from trainer.loop.training_log import LOG, TrainingLog, log, logged_loss
 from trainer.loop.update import update
 from trainer.loop.validation import validate
 from trainer.pretrained.start import Start
 from trainer.pretrained.teacher import Teaching
 from trainer.run import Run
+from trainer.trackers.tracker import check_trackers, open_trackers
 from trainer.whole_file import LAST
 
 MODEL, RESULT = "model.onnx", "result.json"
@@ -71,6 +71,7 @@ def train(
     checkpoint_every: int = 1000,
     start: Start = DEFAULT_START,
     teaching: Teaching = NO_TEACHING,
+    track: Sequence[str] = (),
 ) -> TrainingResult:
     """Train a run on a refined data set (see open_faces) and return the result.
 
@@ -79,15 +80,15 @@ def train(
     on when the run has more updates; a stopped one continues. start: the first weights. teaching: the network from
     which it learns, if any.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
-    choose_device. threads: of decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current
-    update is finished (on several ranks: the updates up to the next line of the log) and a checkpoint is written.
+    choose_device. track: trackers besides TensorBoard (see trackers.tracker). threads: of decoding. log_every,
+    checkpoint_every: in updates. After SIGINT and SIGTERM the current update is finished (on several ranks: the updates
+    up to the next line of the log) and a checkpoint is written.
 
     Raises UserError for options out of range, for data that cannot be trained on, for the folder of another run, when
     the disk is full, and when loss or weights are no longer finite.
     """
-    for name, value in (("threads", threads), ("log_every", log_every), ("checkpoint_every", checkpoint_every)):
-        if value < 1:
-            raise UserError(f"{name} {value}: expected 1 or more")
+    _check_at_least_1(threads=threads, log_every=log_every, checkpoint_every=checkpoint_every)
+    check_trackers(track)
     join_ranks(choose_device(device))
     faces = open_faces(data)
     _warn_about_single_photos(faces)
@@ -104,9 +105,8 @@ def train(
         (out / RESULT).unlink()
     trained_photos = progress.updates * run.batch
     stream = BatchStream(faces, run, rank=rank(), ranks=world_size(), skip=trained_photos, threads=threads)
-    progress = _loop(
-        training, stream, progress, test_sets=test_sets, log_every=log_every, checkpoint_every=checkpoint_every
-    )
+    intervals = {"log_every": log_every, "checkpoint_every": checkpoint_every}
+    progress = _loop(training, stream, progress, test_sets=test_sets, track=track, **intervals)
     leave_ranks_at_exit()
     result = _result(training, progress.loss, progress.figures)
     if rank() == 0 and progress.updates == run.steps:
@@ -115,6 +115,13 @@ def train(
         log.info("stopped at step %d of %d: the same command continues from there", progress.updates, run.steps)
         exit_by_signal(progress.signal)
     return result
+
+
+def _check_at_least_1(**options: int) -> None:
+    """Raise UserError for an option below 1."""
+    for name, value in options.items():
+        if value < 1:
+            raise UserError(f"{name} {value}: expected 1 or more")
 
 
 def _make_folder(out: Path) -> None:
@@ -133,11 +140,13 @@ def _loop(
     test_sets: Mapping[str, Path],
     log_every: int,
     checkpoint_every: int,
+    track: Sequence[str],
 ) -> Progress:
     """Train until the run's last update or a stop signal; returns the progress after it."""
     run, learner = training.run, training.learner
     out = training.out if rank() == 0 else None
-    training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates)
+    trackers = open_trackers(track, out, run, updates=progress.updates) if out else []
+    training_log = TrainingLog(out, steps=run.steps, batch=run.batch, updates=progress.updates, trackers=trackers)
     batches = iter(stream)
     with catch_stop_signals() as signals, closing(training_log), BackgroundTask() as writer:
         for step in range(progress.updates, run.steps):
@@ -146,7 +155,7 @@ def _loop(
             updates = step + 1
             is_checkpoint = updates % checkpoint_every == 0 or updates == run.steps
             is_logged = updates % log_every == 0
-            signal = _signal_of_any_rank(signals, learner.device) if is_logged or world_size() == 1 else 0
+            signal = signal_of_any_rank(signals, learner.device) if is_logged or world_size() == 1 else 0
             progress = progress._replace(updates=updates, signal=signal)
             if is_logged or is_checkpoint or signal or updates == 1:
                 progress = progress._replace(loss=finite_number(loss, run, updates, subject="loss is"))
@@ -161,15 +170,6 @@ def _loop(
             if signal:
                 break
     return progress
-
-
-def _signal_of_any_rank(signals: list[int], device: torch.device) -> int:
-    """The number of a signal that any of the ranks has received, or 0 for none: the same on all ranks.
-
-    So all ranks write the checkpoint together, or none does.
-    """
-    number = signals[0] if signals else 0
-    return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number
 
 
 def _result(training: Training, loss: float | None, figures: Mapping[str, dict[str, float]]) -> TrainingResult:

@@ -68,7 +68,11 @@ Quality = Annotated[
 ]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 (or 112x96) crops already.")]
 Flip = Annotated[
-    str, typer.Option(help="How the mirrored face's embedding joins the face's own: none, add or concatenate.")
+    str,
+    typer.Option(
+        help="How the mirrored face's embedding joins the face's own: none, add or concatenate. Default: none; where "
+        "`evaluate` measures a .bin, templates or TinyFace, add, as their published figures are measured."
+    ),
 ]
 TestSets = Annotated[
     list[str],
@@ -142,7 +146,7 @@ Groups = Annotated[
     str,
     typer.Option(
         help="CSV or Parquet with columns identity, group (of people: refine calibrates its thresholds by it, review "
-        "asks annotators of it), and others that annotators should see."
+        "asks annotators of it, evaluate and train measure by it), and others that annotators should see."
     ),
 ]
 
@@ -178,6 +182,12 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn
 Draws = Annotated[int, typer.Option(help="Bootstrap samples of a test set for the 95% intervals; 0: no intervals.")]
 Format = Annotated[
     str, typer.Option(help="Format of the data set: parquet, recordio, folder, huggingface, webdataset or fiftyone.")
+]
+Licence = Annotated[
+    str,
+    typer.Option(
+        help="Licence of the photos, or of the model, for its card: an identifier (cc-by-nc-4.0) or the text's address."
+    ),
 ]
 Only = Annotated[list[str], typer.Option("--only", help="Measure only these; may be repeated. Default: all.")]
 

@@ -11,20 +11,34 @@ from pipeline.faces.protocols import FaceEmbedder
 
 
 class ComparedModels(NamedTuple):
-    """Models by short name, in the order given: embedders, and folders with embeddings of MegaFace's photos."""
+    """Models by short name, in the order given: embedders, and folders with embeddings of MegaFace's photos.
+
+    flip: how the embedders use the mirrored face; "" where the kind of the test set decides.
+    """
 
     embedders: dict[str, FaceEmbedder]
     stored: dict[str, StoredEmbeddings]
+    flip: str = ""
+
+    def with_default_flip(self, flip: str) -> dict[str, FaceEmbedder]:
+        """The embedders for a test set that is measured with this flip where the user gives none."""
+        if self.flip or not flip:
+            return self.embedders
+        return {name: load_embedder(embedder.model, flip) for name, embedder in self.embedders.items()}
 
 
 def load_compared_models(paths: Sequence[str], *, flip: str) -> ComparedModels:
-    """The models at these paths. Raises UserError for one that is given twice, and for a path that is not a model."""
+    """The models at these paths; flip: see ComparedModels.
+
+    Raises UserError for one that is given twice, and for a path that is not a model.
+    """
     models = [path for path in paths if not is_stored(path)]
     if len(set(models)) < len(models):
         raise UserError(f"a model is given twice ({', '.join(models)}): name each once")
     names = short_names(models, [Path(path).stem for path in models])
     embedders = {name: load_embedder(path, flip) for name, path in zip(names, models, strict=True)}
-    return ComparedModels(embedders, {Path(path).name: StoredEmbeddings(path) for path in paths if is_stored(path)})
+    stored = {Path(path).name: StoredEmbeddings(path) for path in paths if is_stored(path)}
+    return ComparedModels(embedders, stored, flip)
 
 
 def short_names(paths: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -1,19 +1,35 @@
 """`refinery evaluate`: the figures of models on test sets, and their differences, each with its 95% interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.cli.options import NONE_GIVEN, Against, Aligned, Cache, DaskWorkers, Detector, Draws, Flip, Seed, TestSets
+from flows.cli.options import (
+    NONE_GIVEN,
+    Against,
+    Aligned,
+    Cache,
+    DaskWorkers,
+    Detector,
+    Draws,
+    Far,
+    Flip,
+    Groups,
+    Seed,
+    TestSets,
+)
 from flows.cli.sizes import parse_workers
-from flows.evaluate import template_sets, video_sets
+from flows.evaluate import template_sets, tinyface_set, video_sets
+from flows.evaluate.by_group.pair_groups import measure_pair_groups
+from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.compared_models import ComparedModels, load_compared_models, short_names
-from flows.evaluate.measure_options import MeasureOptions
+from flows.evaluate.measure_options import MIRRORED, MeasureOptions
 from flows.evaluate.megaface import test_sets as megaface_sets
 from flows.evaluate.overlap import people_in_both
-from flows.evaluate.pair_sets import prepare_pairs
+from flows.evaluate.pair_sets import is_bin, prepare_pairs
 from flows.evaluate.results import Evaluation, Figure, MeasuredTestSet, Measurement
 from flows.evaluate.test_set_kinds import check_test_sets, group_by_kind
 from flows.evaluate.trillion_pairs_set import write_submissions
@@ -22,6 +38,37 @@ from pipeline.errors import UserError
 from pipeline.faces.packs import find_model
 from pipeline.sources.test_sets import megaface_devkit
 from pipeline.user_cache import faces_cache
+from trainer.evaluation.roc import NOT_ABOVE
+
+TarAt = Annotated[
+    str,
+    typer.Option(
+        "--tar-at",
+        help="The threshold of TAR at FAR, for pairs and templates: the lowest one whose FAR is not-above the one "
+        "asked for, or the one whose FAR is nearest, as InsightFace's script for IJB takes it.",
+    ),
+]
+WithoutOverlap = Annotated[
+    str,
+    typer.Option(
+        help="ROOT of a refinement: measure a second time without the people found both in its photos and in its "
+        "test sets."
+    ),
+]
+Kind = Annotated[
+    str,
+    typer.Option(
+        help="Kind of the test sets, where their files do not show it: pairs, templates, videos, megaface, "
+        "tinyface, trillion-pairs or results."
+    ),
+]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="Folder to write embeddings to: MegaFace's as its development kit reads them, Trillion-Pairs' as "
+        "they are submitted."
+    ),
+]
 
 
 def evaluate(
@@ -40,28 +87,13 @@ def evaluate(
     aligned: Aligned = False,
     by_norm: Annotated[bool, typer.Option(help="In templates, weigh a face by the length of its embedding.")] = True,
     by_score: Annotated[bool, typer.Option(help="In templates, weigh a face by the detector's score.")] = True,
-    flip: Flip = "none",
-    without_overlap: Annotated[
-        str,
-        typer.Option(
-            help="ROOT of a refinement: measure a second time without the people found both in its photos and in its "
-            "test sets."
-        ),
-    ] = "",
-    kind: Annotated[
-        str,
-        typer.Option(
-            help="Kind of the test sets, where their files do not show it: pairs, templates, videos, megaface, "
-            "trillion-pairs or results."
-        ),
-    ] = "",
-    features: Annotated[
-        str,
-        typer.Option(
-            help="Folder to write embeddings to: MegaFace's as its development kit reads them, Trillion-Pairs' as "
-            "they are submitted."
-        ),
-    ] = "",
+    flip: Flip = "",
+    groups: Groups = "",
+    far: Far = 1e-4,
+    tar_at: TarAt = NOT_ABOVE,
+    without_overlap: WithoutOverlap = "",
+    kind: Kind = "",
+    features: Features = "",
     draws: Draws = 1000,
     seed: Seed = 0,
     workers: DaskWorkers = "",
@@ -70,13 +102,15 @@ def evaluate(
 
     A --test-set is a .bin; a pairs.txt or its folder, or those of CALFW, CPLFW, CFP, AgeDB; folders of people (then all
     pairs of their photos); IJB-B or IJB-C (meta/ and loose_crop/); YouTube Faces; iQIYI-VID; MegaFace's probes and
-    distractors, or a .json of its development kit's results; Trillion-Pairs' testdata_lmk.txt.
+    distractors, or a .json of its development kit's results; TinyFace; Trillion-Pairs' testdata_lmk.txt.
     """
     if not test_set:
         raise UserError(f"nothing to measure {model} on: give --test-set")
     detector_file = find_model(detector, "detector") if detector else ""
     pool = parse_workers(workers)
-    options = MeasureOptions(detector_file, aligned, by_norm, by_score, features, draws, seed, pool)
+    options = MeasureOptions(
+        detector_file, aligned, by_norm, by_score, features, draws, seed, pool, tar_at, PersonGroups.read(groups), far
+    )
     by_kind = group_by_kind(test_set, kind)
     models = load_compared_models([model, *against], flip=flip)
     check_test_sets(by_kind, options, has_models=bool(models.embedders), has_stored=bool(models.stored))
@@ -100,13 +134,25 @@ def _measure_all(
         prepare_pairs(root, path, detector=options.detector, aligned=options.aligned, workers=options.workers)
         for path in by_kind["pairs"]
     ]
-    for name, pairs in zip(short_names(by_kind["pairs"], [p.name for p in prepared]), prepared, strict=True):
-        yield measure_pairs(root, models.embedders, pairs, options, name=name)
+    names = short_names(by_kind["pairs"], [p.name for p in prepared])
+    for path, name, pairs in zip(by_kind["pairs"], names, prepared, strict=True):
+        default = MIRRORED if is_bin(Path(path)) else ""
+        embedders = models.with_default_flip(default)
+        measured = measure_pairs(root, embedders, pairs, options, name=name)
+        if options.groups is not None:
+            by_group = measure_pair_groups(root, embedders, pairs, options, name=name, groups=options.groups)
+            measured = replace(measured, by_group=by_group)
+        yield _with_flip(measured, models.flip or default)
         if left_out is not None:
             second_name = f"{name} without overlap"
-            yield measure_pairs(root, models.embedders, pairs, options, name=second_name, left_out=left_out)
+            measured = measure_pairs(root, embedders, pairs, options, name=second_name, left_out=left_out)
+            yield _with_flip(measured, models.flip or default)
     for path in by_kind["templates"]:
-        yield template_sets.measure(root, models.embedders, path, options)
+        embedders = models.with_default_flip(MIRRORED)
+        yield _with_flip(template_sets.measure(root, embedders, path, options), models.flip or MIRRORED)
+    for path in by_kind["tinyface"]:
+        embedders = models.with_default_flip(MIRRORED)
+        yield _with_flip(tinyface_set.measure(root, embedders, path, options), models.flip or MIRRORED)
     for path in by_kind["videos"]:
         yield video_sets.measure(root, models.embedders, path, options)
     for path in by_kind["megaface"]:
@@ -115,6 +161,11 @@ def _measure_all(
         yield write_submissions(root, models.embedders, path, options)
     for path in by_kind["results"]:
         yield _read_results(path)
+
+
+def _with_flip(measurement: Measurement, flip: str) -> Measurement:
+    """A measurement that says how its models used the mirrored face."""
+    return replace(measurement, test_set=replace(measurement.test_set, flip=flip or "none"))
 
 
 def _read_results(path: str) -> Measurement:

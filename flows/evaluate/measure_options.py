@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
+from flows.evaluate.by_group.person_groups import PersonGroups
 from pipeline.tables.build import Workers
+from trainer.evaluation.roc import NOT_ABOVE
+
+# how the mirrored face's embedding joins the face's own where published figures do so: InsightFace's verification.py
+# for .bin files, its ijb_11.py and ijb_1n.py for templates, AdaFace's validate_tinyface.py
+MIRRORED = "add"
 
 
 @dataclass(frozen=True)
@@ -17,3 +23,6 @@ class MeasureOptions:
     draws: int = 1000  # bootstrap samples of the test set for the intervals
     seed: int = 0  # of these samples
     workers: Workers = None
+    far_rule: str = NOT_ABOVE  # how the threshold of a FAR is chosen, for pairs and templates
+    groups: PersonGroups | None = None  # by which figures are measured a second time
+    far: float = 1e-4  # at which impostors of different groups are compared

@@ -70,7 +70,7 @@ def prepare_pairs(
     path = Path(test_set).absolute()
     name = _name(path)
     listed = read_listed_pairs(test_set, detector=detector, aligned=aligned)
-    aligned = aligned or not detector or _is_bin(path)
+    aligned = aligned or not detector or is_bin(path)
     photos, source_paths = build_photos(root, [test_set_source(path)], workers=workers)
     face_detector = NoDetector() if aligned else OnnxDetector(find_model(detector, "detector"))
     faces = build_faces(root, photos, source_paths, face_detector, aligned=aligned, workers=workers)
@@ -104,9 +104,9 @@ def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = Fals
     """
     path = Path(test_set).absolute()
     photo_sets.parts(path)
-    if not (aligned or detector or _is_bin(path)):
+    if not (aligned or detector or is_bin(path)):
         raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
-    if not _is_bin(path) and pair_lists.find_pair_list(path) is None:
+    if not is_bin(path) and pair_lists.find_pair_list(path) is None:
         return None
     pairs = photo_sets.pairs(path)
     genuine = [p.same for p in pairs]
@@ -134,7 +134,7 @@ def _name(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def _is_bin(path: Path) -> bool:
+def is_bin(path: Path) -> bool:
     """Whether the photos lie in a .bin, aligned by definition."""
     return path.suffix == ".bin" or (path.is_dir() and any(path.glob("*.bin")))
 

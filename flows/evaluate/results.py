@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from flows.cli.result import Result
+from flows.evaluate.by_group.group_results import GroupResults
 from trainer.evaluation.roc import index_at_far
 from trainer.evaluation.verification import Verification
 
@@ -45,6 +46,7 @@ class MeasuredTestSet:
     pairs: int
     genuine: int
     missing: int
+    flip: str = "none"  # how the mirrored face's embedding joins the face's own
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Measurement:
     test_set: MeasuredTestSet
     figures: list[Figure]
     verifications: Mapping[str, Verification] = field(default_factory=dict)
+    by_group: GroupResults = field(default_factory=GroupResults)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Evaluation(Result):
     cosines: dict[str, dict[str, dict[str, float]]]
     draws: int
     rocs: dict[str, dict[str, list[list[float]]]] = field(default_factory=dict)
+    by_group: GroupResults = field(default_factory=GroupResults)
 
     @classmethod
     def of(cls, measurements: Iterable[Measurement], draws: int) -> "Evaluation":
@@ -83,6 +87,7 @@ class Evaluation(Result):
             log.info("%s: measured", name)
             evaluation.test_sets.append(measurement.test_set)
             evaluation.figures.extend(measurement.figures)
+            evaluation.by_group.extend(measurement.by_group)
             if verified:
                 evaluation.accuracy_sd[name] = {model: v.accuracy_sd for model, v in verified.items()}
                 evaluation.cosines[name] = {
@@ -106,6 +111,7 @@ class Evaluation(Result):
         """The sizes of the test sets, the thresholds, and what the columns mean."""
         sizes = [
             f"{t.test_set}: {t.pairs} pairs, {t.genuine} genuine; {t.missing} lack a face and count as different"
+            + ("" if t.flip == "none" else f"; flip: {t.flip}")
             for t in self.test_sets
         ]
         thresholds = [
@@ -116,7 +122,13 @@ class Evaluation(Result):
         less = [LESS_LEGEND] if any(f.against for f in self.figures) else []
         warned = sorted({(f.test_set, f.figure, f.warning) for f in self.figures if f.warning})
         warnings = [f"! {test}, {figure}: {warning}" for test, figure, warning in warned]
-        return [*sizes, *thresholds, LEGEND.format(draws=self.draws), *less, *warnings]
+        return [*sizes, *thresholds, LEGEND.format(draws=self.draws), *less, *warnings, *self.by_group.lines()]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field, and the gaps between groups."""
+        values = asdict(self)
+        values["by_group"]["gaps"] = [asdict(gap) for gap in self.by_group.gaps]
+        return values
 
 
 def _roc_points(verification: Verification) -> list[list[float]]:

@@ -1,12 +1,15 @@
 """IJB-B and IJB-C in `refinery evaluate`: faces aligned by the listed landmarks, embedded, and pooled to templates."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.by_group.figures import nobody, of_group
+from flows.evaluate.by_group.group_results import GroupFigure, GroupResults
+from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import without_face
@@ -41,17 +44,21 @@ def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: M
     )
     check_has_faces(faces, path)
     figures: list[Figure] = []
+    by_group = GroupResults()
     for title, embedder in models.items():
         x = _face_embeddings(embed_test_faces(root, faces, embedder, workers=options.workers), lists)
         score = lists.score if options.weigh_by_score else None
         templates = pool(x, lists.template, lists.medium, score=score, norm=options.weigh_by_norm)
         log.info("%s: %s, %d templates", lists.name, title, len(templates.ids))
         figures += _figures(lists, title, templates, options)
+        if options.groups is not None:
+            by_group.figures.extend(_group_figures(lists, title, templates, options, options.groups))
     pairs, missing = len(lists.pairs), without_face(faces)
     log.info("%s: %d template pairs of %d photos, %d without a face", lists.name, pairs, len(faces), missing)
-    return Measurement(
-        MeasuredTestSet(lists.name, str(Path(path)), pairs, int(lists.pairs[:, 2].sum()), missing=0), figures
-    )
+    if options.groups is not None and not by_group.figures:
+        by_group = nobody(lists.name)
+    test_set = MeasuredTestSet(lists.name, str(Path(path)), pairs, int(lists.pairs[:, 2].sum()), missing=0)
+    return Measurement(test_set, figures, by_group=by_group)
 
 
 def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
@@ -67,18 +74,49 @@ def _face_embeddings(table: Table, lists: ijb.IjbLists) -> NDArray[np.float32]:
     return np.asarray(np.concatenate(parts)[listed], np.float32)
 
 
-def _figures(lists: ijb.IjbLists, title: str, templates: Templates, options: MeasureOptions) -> Iterator[Figure]:
-    """1:1 verification of the listed pairs of templates, then 1:N identification in each gallery."""
-    verified = one_to_one(templates, lists.pairs[:, 0], lists.pairs[:, 1], lists.pairs[:, 2] == 1)
-    for far, rate in verified.tar.items():
-        yield _figure(lists.name, f"TAR@FAR={far:g}", title, rate)
+def _figures(
+    lists: ijb.IjbLists,
+    title: str,
+    templates: Templates,
+    options: MeasureOptions,
+    chosen: Collection[int] | None = None,
+) -> Iterator[Figure]:
+    """1:1 verification of the listed pairs of templates, then 1:N identification in each gallery.
+
+    chosen: templates of one group of people, of which all pairs and probes are; None: all. Galleries are always whole.
+    A part of the protocol that the group has no pairs or probes for has no figures.
+    """
+    a, b, same = lists.pairs.T
+    if chosen is not None:
+        ids = np.array(sorted(chosen), np.int64)
+        a, b, same = lists.pairs[np.isin(a, ids) & np.isin(b, ids)].T
+    if chosen is None or 0 < same.sum() < len(same):
+        verified = one_to_one(templates, a, b, same == 1, far_rule=options.far_rule)
+        for far, rate in verified.tar.items():
+            yield _figure(lists.name, f"TAR@FAR={far:g}", title, rate)
+    probes = {t: s for t, s in lists.probes.items() if chosen is None or t in chosen}
     for name, subjects in lists.galleries.items():
-        gallery, probes = (_listed_templates(templates, s, name) for s in (subjects, lists.probes))
-        identified = one_to_many(probes, gallery, samples=options.draws, seed=options.seed)
+        if chosen is not None and not set(probes.values()) & set(subjects.values()):
+            continue
+        gallery, searched = (_listed_templates(templates, s, name) for s in (subjects, probes))
+        identified = one_to_many(searched, gallery, samples=options.draws, seed=options.seed)
         for k, rate in identified.ranks.items():
             yield _figure(lists.name, f"{name} rank-{k}", title, rate)
         for fpir, rate in identified.tpir.items():
             yield _figure(lists.name, f"{name} TPIR@FPIR={fpir:g}", title, rate)
+
+
+def _group_figures(
+    lists: ijb.IjbLists, title: str, templates: Templates, options: MeasureOptions, groups: PersonGroups
+) -> list[GroupFigure]:
+    """The figures of each group of subjects; the lists of 1:N name the subject of a template."""
+    subjects = {t: s for listed in (*lists.galleries.values(), lists.probes) for t, s in listed.items()}
+    number = groups.numbers([str(s) for s in subjects.values()], lists.name)
+    figures: list[GroupFigure] = []
+    for g, group in enumerate(groups.names):
+        chosen = {t for t, n in zip(subjects, number.tolist(), strict=True) if n == g}
+        figures += of_group(group, _figures(lists, title, templates, options, chosen) if chosen else ())
+    return figures
 
 
 def _listed_templates(templates: Templates, subjects: Mapping[int, int], list_name: str) -> Templates:

@@ -16,6 +16,7 @@ from pipeline.tables.build import Workers
 from pipeline.tables.columns import vectors
 from trainer.evaluation.compare import compare
 from trainer.evaluation.pair_set import PairSet, load_pairs, pair_cosines, without_people
+from trainer.evaluation.roc import NOT_ABOVE
 from trainer.evaluation.verification import Verification, verify
 
 MIN_PASSING_IMPOSTORS = 10  # impostor pairs that a FAR must let pass, for a reliable true accept rate at it
@@ -29,17 +30,19 @@ def verify_model(
     left_out: Collection[str] = (),
     draws: int = 1000,
     seed: int = 0,
+    far_rule: str = NOT_ABOVE,
     workers: Workers = None,
 ) -> Verification:
     """A model's verification of a prepared set of pairs.
 
     left_out: people (identities) and photos (face_ids) whose pairs are left out. draws, seed: of bootstrap samples for
-    the intervals. Raises UserError where a cosine is not a number or no pair is left.
+    the intervals. far_rule: how the threshold of a FAR is chosen (see roc.py). Raises UserError where a cosine is not a
+    number or no pair is left.
     """
     pairs = selected_pairs(test, left_out)
     cosines = pair_set_cosines(root, embedder, test, pairs, workers=workers)
     try:
-        return verify(cosines, pairs.same, pairs.fold, unit=pairs.unit, samples=draws, seed=seed)
+        return verify(cosines, pairs.same, pairs.fold, unit=pairs.unit, far_rule=far_rule, samples=draws, seed=seed)
     except UserError as error:
         raise UserError(f"{embedder.model} on {test.name}: {error}") from None
 
@@ -54,9 +57,17 @@ def measure_pairs(
     left_out: Collection[str] = (),
 ) -> Measurement:
     """The figures of each model on a prepared set of pairs; name: that of the set in the results."""
-    draws, seed, workers = options.draws, options.seed, options.workers
     verifications = {
-        title: verify_model(root, embedder, test, left_out=left_out, draws=draws, seed=seed, workers=workers)
+        title: verify_model(
+            root,
+            embedder,
+            test,
+            left_out=left_out,
+            draws=options.draws,
+            seed=options.seed,
+            far_rule=options.far_rule,
+            workers=options.workers,
+        )
         for title, embedder in models.items()
     }
     pairs = selected_pairs(test, left_out)

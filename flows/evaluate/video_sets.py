@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.by_group.figures import of_group, verified_groups
+from flows.evaluate.by_group.group_results import GroupResults
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import NoDetector
@@ -26,6 +28,7 @@ from pipeline.sources.test_sets import video_lists
 from pipeline.sources.test_sets.video_lists import VideoSet
 from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
+from trainer.evaluation.by_group.group_pairs import GroupVerifications, verify_groups
 from trainer.evaluation.retrieval import K, average_precisions, mean_average_precision
 from trainer.evaluation.verification import Verification, verify
 
@@ -78,15 +81,39 @@ def _verification(
     """The listed pairs verified by each model."""
     genuine = np.array([pair.same for pair in lists.pairs])
     fold = np.array([pair.fold for pair in lists.pairs])
-    people = np.unique([pair.a.partition("/")[0] for pair in lists.pairs], return_inverse=True)[1]
+    a = [pair.a.partition("/")[0] for pair in lists.pairs]
+    b = [pair.b.partition("/")[0] for pair in lists.pairs]
+    people = np.unique(a, return_inverse=True)[1]
+    sides = None if options.groups is None else (options.groups.numbers(a, name), options.groups.numbers(b, name))
     verified: dict[str, Verification] = {}
+    of_groups: dict[str, GroupVerifications] = {}
     missing = 0
     for title, model_means in means.items():
         cosines = _pair_cosines(model_means, lists)
         missing = int((cosines == NO_FACE).sum())
-        verified[title] = verify(cosines, genuine, fold, unit=people, samples=options.draws, seed=options.seed)
+        verified[title] = verify(
+            cosines,
+            genuine,
+            fold,
+            unit=people,
+            far_rule=options.far_rule,
+            samples=options.draws,
+            seed=options.seed,
+        )
+        if sides is not None:
+            of_groups[title] = verify_groups(
+                cosines,
+                genuine,
+                fold,
+                sides,
+                unit=people,
+                far_rule=options.far_rule,
+                samples=options.draws,
+                seed=options.seed,
+            )
     test_set = MeasuredTestSet(name, path, len(lists.pairs), int(genuine.sum()), missing)
-    return Measurement(test_set, verification_figures(name, verified), verified)
+    by_group = GroupResults() if options.groups is None else verified_groups(name, options.groups, of_groups)
+    return Measurement(test_set, verification_figures(name, verified), verified, by_group)
 
 
 def _pair_cosines(means: Means, lists: VideoSet) -> NDArray[np.float32]:
@@ -102,19 +129,31 @@ def _retrieval(
 ) -> Measurement:
     """The mean average precision of each model in the search for the people's other videos."""
     figures: list[Figure] = []
+    by_group = GroupResults()
     missing = 0
     for title, model_means in means.items():
-        precisions = _average_precisions(model_means, lists)
+        people, precisions = _average_precisions(model_means, lists)
         missing = sum(video not in model_means for videos in lists.gallery.values() for video in videos)
-        value, low, high = mean_average_precision(precisions, samples=options.draws, seed=options.seed)
-        limits = (low, high) if options.draws else (None, None)
-        figures.append(Figure(name, f"mAP@{K}", title, "", value, *limits))
+        figures.append(_mean(name, title, precisions, options))
+        if options.groups is not None:
+            number = options.groups.numbers(people, name)
+            for g, group in enumerate(options.groups.names):
+                if (number == g).any():
+                    of_these = _mean(name, title, precisions[number == g], options)
+                    by_group.figures.extend(of_group(group, [of_these]))
     videos = sum(map(len, lists.gallery.values()))
-    return Measurement(MeasuredTestSet(name, path, videos, videos, missing), figures)
+    return Measurement(MeasuredTestSet(name, path, videos, videos, missing), figures, by_group=by_group)
 
 
-def _average_precisions(means: Means, lists: VideoSet) -> NDArray[np.float64]:
-    """The average precision of each person [people]; 0 for a person whose known videos show no face."""
+def _mean(name: str, title: str, precisions: NDArray[np.float64], options: MeasureOptions) -> Figure:
+    """The mean of some people's average precisions."""
+    value, low, high = mean_average_precision(precisions, samples=options.draws, seed=options.seed)
+    limits = (low, high) if options.draws else (None, None)
+    return Figure(name, f"mAP@{K}", title, "", value, *limits)
+
+
+def _average_precisions(means: Means, lists: VideoSet) -> tuple[list[str], NDArray[np.float64]]:
+    """The people, and the average precision of each; 0 for a person whose known videos show no face."""
     gallery = [(video, person) for person, videos in lists.gallery.items() for video in videos if video in means]
     if not gallery:
         raise UserError(f"no video of {lists.frames} that {video_lists.GALLERY} names shows a face")
@@ -129,4 +168,5 @@ def _average_precisions(means: Means, lists: VideoSet) -> NDArray[np.float64]:
     relevant = np.array([len(lists.gallery[p]) for p in searched])
     query_person = np.array([number.get(p, -1) for p in searched])
     precisions = average_precisions(queries, query_person, x, owner, relevant=relevant)
-    return np.concatenate([precisions, np.zeros(len(lists.gallery) - len(searched))])
+    others = [p for p in lists.gallery if p not in set(searched)]
+    return [*searched, *others], np.concatenate([precisions, np.zeros(len(others))])

@@ -45,7 +45,7 @@ def find(
     embedder: Embedder = "",
     cache: Cache = "",
     aligned: Aligned = False,
-    flip: Flip = "none",
+    flip: Flip = "",
     top: Annotated[int, typer.Option(help="Photos to show.")] = 24,
     far: Far = 1e-4,
     out: OutFile = Path("found.png"),
@@ -89,7 +89,7 @@ def models_of(root: str, flip: str) -> tuple[str, str, str]:
     if len(files) < 2 or not all(Path(file).exists() for file in files):
         missing = ", ".join(file for file in files if not Path(file).exists()) or "an older version wrote it"
         raise UserError(f"the models of {root} are not known here ({missing}): give --detector and --embedder")
-    if flip == "none":
+    if not flip:
         named = refinement.embeddings[0].manifest["params"]["embedder"]
         flip = str(named[2]) if isinstance(named, list) and len(named) > 2 else flip
     return files[0], files[1], flip

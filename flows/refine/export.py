@@ -1,6 +1,5 @@
 """`refinery export`: writes the refined data set for trainers, with its data card and lists of what was changed."""
 
-import re
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import DaskWorkers, Format, OutFolder, Root, Seed
+from flows.cli.options import DaskWorkers, Format, Licence, OutFolder, Root, Seed
 from flows.cli.result import Result
 from flows.cli.sizes import parse_shard_size, parse_workers
 from pipeline import refinement
@@ -18,11 +17,9 @@ from pipeline.refined import export as formats
 from pipeline.refined import shuffle
 from pipeline.refined.data_card import write_card
 from pipeline.refined.finished_export import holds_export
-from pipeline.refined.formats.hub_card import add_hub_files
+from pipeline.refined.formats.hub_card import add_hub_files, check_licence
 from pipeline.refined.review_summary import ReviewSummary
 from pipeline.review.summary import summarize_review
-
-LICENCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s\"'<>]+)?")
 
 READERS = {  # Python that opens a data set of formats made for one library
     "huggingface": 'datasets.load_dataset("{}")',
@@ -82,12 +79,7 @@ def export(
         str,
         typer.Option(help="Of huggingface and webdataset: the size of a file, as photos (10000) or as bytes (1GB)."),
     ] = "100MB",
-    licence: Annotated[
-        str,
-        typer.Option(
-            help="Licence of the photos for the data card: an identifier (cc-by-nc-4.0) or the text's address."
-        ),
-    ] = "",
+    licence: Licence = "",
     seed: Seed = 0,
     workers: DaskWorkers = "",
 ) -> ExportResult:
@@ -100,8 +92,7 @@ def export(
     if format not in formats.FORMATS or layout not in formats.LAYOUTS:
         known = f"{', '.join(formats.FORMATS)}, and of {', '.join(formats.LAYOUTS)}"
         raise UserError(f"--format {format} --layout {layout}: give one of {known}")
-    if not LICENCE.fullmatch(licence):
-        raise UserError(f"--licence {licence}: give an identifier like cc-by-nc-4.0, or the address of its text")
+    check_licence(licence)
     size, pool = parse_shard_size(shard_size), parse_workers(workers)
     current = refinement.latest(root)
     identities = shuffle.identities(root, current.labels, workers=pool)

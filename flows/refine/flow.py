@@ -64,7 +64,7 @@ def refine(
     reference: References = NONE_GIVEN,
     groups: Groups = "",
     aligned: Aligned = False,
-    flip: Flip = "none",
+    flip: Flip = "",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
     lost_per_noise: LostPerNoise = LOST_PER_NOISE,

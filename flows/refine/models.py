@@ -14,7 +14,7 @@ from pipeline.faces.model_file import resolve_model
 from pipeline.faces.packs import find_model
 from pipeline.faces.protocols import FaceEmbedder
 
-CHECKPOINTS = (".pt", ".pth", ".ckpt")
+CHECKPOINTS = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 class Models(NamedTuple):
@@ -31,7 +31,7 @@ class Models(NamedTuple):
 
 
 def load_models(
-    detector: str, embedder: str, second_embedder: str = "", *, quality: str = "", flip: str = "none"
+    detector: str, embedder: str, second_embedder: str = "", *, quality: str = "", flip: str = ""
 ) -> Models:
     """The models of a refinement. Raises UserError at once for a file that is not such a model: each is loaded here."""
     embedders = [model for model in (embedder, second_embedder) if model]
@@ -50,13 +50,14 @@ def load_quality_model(model: str) -> FaceQualityModel:
     return FaceQualityModel(path)
 
 
-def load_embedder(model: str, flip: str = "none") -> FaceEmbedder:
+def load_embedder(model: str, flip: str = "") -> FaceEmbedder:
     """The embedder in an ONNX file, an InsightFace pack or a checkpoint.
 
-    flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate. A checkpoint runs
-    in bf16 on a card, which its address says; an ONNX file as it is, in half precision if its weights are. The model is
-    loaded here, so that UserError is raised at once for a file that is not an embedder.
+    flip: how the mirrored face's embedding is combined with the face's own: none, add or concatenate; "": none. A
+    checkpoint runs in bf16 on a card, which its address says; an ONNX file as it is, in half precision if its weights
+    are. The model is loaded here, so that UserError is raised at once for a file that is not an embedder.
     """
+    flip = flip or "none"
     if not is_checkpoint(model):
         return OnnxEmbedder(find_model(model, "embedder"), flip)
     from trainer.embedder import Embedder  # torch takes seconds, and an ONNX model needs none

@@ -51,7 +51,7 @@ class RefineRequest:
         reference: Sequence[str] = (),
         groups: str = "",
         aligned: bool = False,
-        flip: str = "none",
+        flip: str = "",
         min_faces: int = 2,
         undecided: str = "keep",
         lost_per_noise: float = Rates().lost_per_noise,

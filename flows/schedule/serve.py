@@ -101,7 +101,7 @@ def serve(
     test_set: TestSets = NONE_GIVEN,
     reference: References = NONE_GIVEN,
     aligned: Aligned = False,
-    flip: Flip = "none",
+    flip: Flip = "",
     min_faces: MinFaces = 2,
     undecided: Undecided = "keep",
     lost_per_noise: LostPerNoise = LOST_PER_NOISE,

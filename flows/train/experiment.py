@@ -29,7 +29,8 @@ from flows.cli.options import (
     Steps,
     TestSets,
 )
-from flows.evaluate.pair_sets import prepare_pairs
+from flows.evaluate.measure_options import MIRRORED
+from flows.evaluate.pair_sets import is_bin, prepare_pairs
 from flows.evaluate.verify_pairs import verify_model
 from flows.prefect_runtime.recorded_flow import recorded_flow
 from flows.prefect_runtime.task import as_task
@@ -101,9 +102,10 @@ def experiment(
     trained = _train_arms(root, run, start, seeds, device=device)
     figures: list[ArmFigure] = []
     gains: list[Gain] = []
-    for test in tests:
+    for test, source in zip(tests, test_set, strict=True):
+        flip = MIRRORED if is_bin(Path(source)) else ""
         verified = {
-            arm: [verify_model(root, load_embedder(path), test, draws=draws) for path in models.checkpoints]
+            arm: [verify_model(root, load_embedder(path, flip), test, draws=draws) for path in models.checkpoints]
             for arm, models in trained.items()
         }
         figures += arm_figures(test.name, verified, {arm: models.photos for arm, models in trained.items()})

@@ -1,6 +1,7 @@
-"""The embedder of a checkpoint: it gives the same embeddings as the ONNX model and computes on one thread."""
+"""The embedder of a checkpoint or safetensors: it embeds as the ONNX model does, and computes on one thread."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +9,17 @@ import torch
 
 from pipeline.errors import UserError
 from pipeline.faces.embed import OnnxEmbedder
+from trainer import checkpoint
 from trainer import embedder as embedder_module
 from trainer.embedder import Embedder
+from trainer.safetensors_file import save_backbone
 from trainer.train import TrainingResult
 
 
 @pytest.mark.parametrize("flip", ["none", "add", "concatenate"])
-def test_a_checkpoint_embeds_like_its_onnx(trained: TrainingResult, flip: str) -> None:
+def test_a_checkpoint_and_safetensors_embed_like_the_onnx(trained: TrainingResult, tmp_path: Path, flip: str) -> None:
+    net, run = checkpoint.load_backbone(trained.checkpoint)
+    save_backbone(net, run, tmp_path / "model.safetensors")
     faces = np.random.default_rng(0).integers(0, 256, (9, 112, 112, 3), dtype=np.uint8)
     ours, theirs = Embedder(str(trained.checkpoint), flip), OnnxEmbedder(str(trained.onnx), flip)
     a, b = ours(faces), theirs(faces)
@@ -22,6 +27,10 @@ def test_a_checkpoint_embeds_like_its_onnx(trained: TrainingResult, flip: str) -
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     assert cosine.min() > 1 - 1e-5
     assert ours(faces[:0]).shape == (0, ours.dim)
+    published = Embedder(str(tmp_path / "model.safetensors"), flip)
+    assert (published(faces) == a).all()
+    assert published.dim == ours.dim
+    assert a == pytest.approx(b, abs=1e-4)
 
 
 def test_an_embedder_computes_on_one_thread_and_other_threads_keep_their_number(trained: TrainingResult) -> None:

@@ -8,7 +8,7 @@ time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,23 @@ class Identification:
             return None
         threshold = -np.partition(-self.nearest, false_positives)[false_positives]
         return self._accept_rate(self.genuine > np.maximum(threshold, self.nearest[self.probe]) + TIE, samples, seed)
+
+    def of_people(self, chosen: NDArray[np.bool_]) -> "Identification":
+        """The identification of some people's probes, at thresholds of all probes; chosen [people]: whose.
+
+        `probes`, `nearest` and the impostor pairs stay those of all.
+        """
+        pairs, number = chosen[self.person], np.cumsum(chosen) - 1
+        return replace(
+            self,
+            people=int(chosen.sum()),
+            pairs=int(pairs.sum()),
+            trials=self.trials[chosen],
+            hits=self.hits[:, chosen],
+            genuine=self.genuine[pairs],
+            person=number[self.person[pairs]],
+            probe=self.probe[pairs],
+        )
 
     def _accept_rate(self, accepted: NDArray[np.bool_], samples: int, seed: int) -> Interval:
         """The share of accepted genuine pairs, with a 95% interval; accepted: of each genuine pair [pairs]."""

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+# how the threshold of a false accept rate is chosen: the lowest one at which the rate is not above the one asked for,
+# or the one whose rate is nearest to it, as InsightFace's scripts for IJB do (recognition/_evaluation_/ijb/ijb_11.py)
+NOT_ABOVE, NEAREST = FAR_RULES = ("not-above", "nearest")
 
 
 class Ranking(NamedTuple):
@@ -57,8 +60,20 @@ def roc_curve(ranking: Ranking, weight: Floats | None = None) -> Roc:
     return Roc(np.append(0, far), np.append(0, tar), np.append(np.inf, ranking.cosine))
 
 
-def index_at_far(roc: Roc, far: float) -> int:
-    """The index in the curve of the lowest threshold that accepts at most this share of the impostor pairs."""
+def index_at_far(roc: Roc, far: float, rule: str = NOT_ABOVE) -> int:
+    """The index in the curve of the threshold of a false accept rate.
+
+    rule: NOT_ABOVE: the lowest threshold that accepts at most this share of the impostor pairs. NEAREST: the lowest of
+    those that accept the share nearest to it; of two shares as near the larger one.
+    """
+    below = _last_index(roc, far)
+    if rule == NOT_ABOVE or below + 1 == len(roc.far):
+        return below
+    above = roc.far[below + 1]
+    return _last_index(roc, above) if above - far <= (far - roc.far[below]) * (1 + 1e-9) else below
+
+
+def _last_index(roc: Roc, far: float) -> int:
     return int(np.searchsorted(roc.far, far * (1 + 1e-9), side="right")) - 1  # so 6 / 600 counts as .01, though rounded
 
 

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from trainer.evaluation import intervals
 from trainer.evaluation.finite_vectors import check_finite
 from trainer.evaluation.mates import TIE
-from trainer.evaluation.roc import Roc, index_at_far, rank_pairs, roc_curve
+from trainer.evaluation.roc import NOT_ABOVE, Roc, index_at_far, rank_pairs, roc_curve
 
 FARS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 FPIRS = (0.01, 0.1)
@@ -117,12 +117,18 @@ class OneToOne:
 
 
 def one_to_one(
-    templates: Templates, a: Codes, b: Codes, same: NDArray[np.bool_], *, fars: Sequence[float] = FARS
+    templates: Templates,
+    a: Codes,
+    b: Codes,
+    same: NDArray[np.bool_],
+    *,
+    fars: Sequence[float] = FARS,
+    far_rule: str = NOT_ABOVE,
 ) -> OneToOne:
     """1:1 verification of template pairs; a, b [n]: the ids of their templates, same [n]: which pairs are genuine.
 
-    Intervals are Wilson's, as of independent pairs. Raises UserError for templates without media, and when all pairs
-    are genuine or all are impostor pairs.
+    far_rule: how the threshold of a FAR is chosen (see roc.py). Intervals are Wilson's, as of independent pairs. Raises
+    UserError for templates without media, and when all pairs are genuine or all are impostor pairs.
     """
     same = np.asarray(same, bool)
     if same.all() or not same.any():
@@ -135,7 +141,7 @@ def one_to_one(
         cosine[at] = np.einsum("nd,nd->n", templates.x[i[at]], templates.x[j[at]])
     roc = roc_curve(rank_pairs(cosine, same))
     genuine, impostors = int(same.sum()), int((~same).sum())
-    tar = {far: _wilson(float(roc.tar[index_at_far(roc, far)]), genuine, far * impostors) for far in fars}
+    tar = {far: _wilson(float(roc.tar[index_at_far(roc, far, far_rule)]), genuine, far * impostors) for far in fars}
     return OneToOne(len(same), genuine, tar, roc)
 
 

@@ -16,6 +16,7 @@ from trainer.evaluation import intervals
 from trainer.evaluation.finite_vectors import check_finite
 from trainer.evaluation.pair_set import PairSet, pair_cosines, read_faces
 from trainer.evaluation.roc import (
+    NOT_ABOVE,
     Roc,
     area_under_curve,
     correct_pairs,
@@ -77,6 +78,7 @@ def verify(
     *,
     unit: NDArray[np.integer] | None = None,
     fars: Sequence[float] = FARS,
+    far_rule: str = NOT_ABOVE,
     samples: int = 1000,
     seed: int = 0,
 ) -> Verification:
@@ -84,8 +86,9 @@ def verify(
 
     unit: the numbers of a pair's one or two persons, [n] or [n, 2], for bootstrap samples (see intervals.py); None: a
     sample draws pairs and not persons. fars: false accept rates; those that allow less than one impostor pair are left
-    out. samples: number of bootstrap samples for the intervals, 0 for no intervals. Raises UserError when there are no
-    genuine or no impostor pairs, and for cosines that are not finite.
+    out. far_rule: how their thresholds are chosen (see roc.py). samples: number of bootstrap samples for the intervals,
+    0 for no intervals. Raises UserError when there are no genuine or no impostor pairs, and for cosines that are not
+    finite.
     """
     _check(cosine, same)
     ranking = rank_pairs(cosine, same)
@@ -95,10 +98,10 @@ def verify(
     by_fold = _by_fold(correct, fold)
     unit = np.arange(len(same)) if unit is None else unit
     sampled = [
-        _figures(roc_curve(ranking, w), _by_fold(correct, fold, w), fars)
+        _figures(roc_curve(ranking, w), _by_fold(correct, fold, w), fars, far_rule)
         for w in intervals.bootstrap_weights(unit, samples=samples, seed=seed)
     ]
-    figures = _figures(roc, by_fold, fars)
+    figures = _figures(roc, by_fold, fars, far_rule)
     bootstrap_figures = {name: np.array([s[name] for s in sampled], np.float64) for name in figures}
     return Verification(
         pairs=len(same),
@@ -108,7 +111,7 @@ def verify(
         auc=figures["AUC"],
         eer=figures["EER"],
         tar={far: figures[f"TAR@FAR={far:g}"] for far in fars},
-        cosine={far: float(roc.cosine[index_at_far(roc, far)]) for far in fars},
+        cosine={far: float(roc.cosine[index_at_far(roc, far, far_rule)]) for far in fars},
         interval={name: intervals.interval(values) for name, values in bootstrap_figures.items()},
         roc=roc,
         bootstrap_figures=bootstrap_figures,
@@ -116,12 +119,12 @@ def verify(
     )
 
 
-def _figures(roc: Roc, by_fold: Floats, fars: Sequence[float]) -> dict[str, float]:
+def _figures(roc: Roc, by_fold: Floats, fars: Sequence[float], far_rule: str) -> dict[str, float]:
     names = ["accuracy", *(f"TAR@FAR={far:g}" for far in fars), "AUC", "EER"]
     if np.isnan(roc.far[-1] + roc.tar[-1]):  # a sample of few people may hold only genuine or only impostor pairs
         return dict.fromkeys(names, float("nan"))
     accuracy = float(by_fold[~np.isnan(by_fold)].mean())  # nan: a sample of few people may hold no pair of a fold
-    tar = [float(roc.tar[index_at_far(roc, far)]) for far in fars]
+    tar = [float(roc.tar[index_at_far(roc, far, far_rule)]) for far in fars]
     return dict(zip(names, [accuracy, *tar, area_under_curve(roc), equal_error_rate(roc)], strict=True))
 
 

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+import torch
+
+from trainer.distributed.ranks import max_over_ranks, world_size
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -48,3 +52,12 @@ def exit_by_signal(number: int) -> NoReturn:
     if callable(signal.getsignal(number)):  # such as Prefect's, which marks its run as crashed
         signal.raise_signal(number)
     raise SystemExit(128 + number)
+
+
+def signal_of_any_rank(signals: list[int], device: torch.device) -> int:
+    """The number of a signal that any of the ranks has received, or 0 for none: the same on all ranks.
+
+    So all ranks write the checkpoint together, or none does.
+    """
+    number = signals[0] if signals else 0
+    return int(max_over_ranks(torch.tensor(number, device=device))) if world_size() > 1 else number

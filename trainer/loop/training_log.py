@@ -1,35 +1,39 @@
-"""The log of a training: lines for people, and the same numbers in log.jsonl and as TensorBoard files."""
+"""The log of a training: lines for people, and the same numbers in log.jsonl and for trackers."""
 
 import json
 import logging
 import math
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.json_values import finite_or_null
 from pipeline.whole_files import write_whole
+from trainer.trackers.tracker import Tracker
 
 log = logging.getLogger("refinery")
 LOG = "log.jsonl"
 
 
 class TrainingLog:
-    """Logs the numbers of one training, and writes them to log.jsonl and tensorboard/ in the folder `out`.
+    """Logs the numbers of one training, writes them to log.jsonl in the folder `out`, and gives them to trackers.
 
-    out: None on all ranks but rank 0; then nothing is logged or written. steps: all updates of the training. batch:
-    photos of an update. updates: the updates made before this process started.
+    out: None on all ranks but rank 0; then nothing is logged or written. trackers: closed with the log. steps: all
+    updates of the training. batch: photos of an update. updates: the updates made before this process started.
     """
 
-    def __init__(self, out: Path | None, *, steps: int, batch: int, updates: int) -> None:
+    def __init__(
+        self, out: Path | None, *, steps: int, batch: int, updates: int, trackers: Sequence[Tracker] = ()
+    ) -> None:
+        self.trackers = trackers
+        self.failed: list[Tracker] = []
         self.out, self.steps, self.batch = out, steps, batch
         self.first_updates = self.last_updates = updates
         self.first_time = self.last_time = time.monotonic()
         if out:
             _drop_lines_after(out / LOG, updates)
             self.lines = open(out / LOG, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
-            self.board = SummaryWriter(str(out / "tensorboard"), purge_step=updates or None)
 
     def log_update(self, updates: int, **numbers: float) -> None:
         """Log the loss and other numbers after `updates` updates, with the photos per second since the last line and
@@ -63,17 +67,28 @@ class TrainingLog:
         self._write(updates, {f"{name}/{figure}": value for figure, value in figures.items()})
 
     def close(self) -> None:
-        """Write buffered numbers to the disk and close the files."""
+        """Write buffered numbers to the disk, close the file, and end the trackers."""
         if self.out:
             self.lines.close()
-            self.board.close()
+            for tracker in self.trackers:
+                self._try(tracker, tracker.close)
 
     def _write(self, updates: int, numbers: dict[str, float]) -> None:
         # with loss scaling the gradient of an update that was left out is infinite
         self.lines.write(json.dumps(finite_or_null({"step": updates, **numbers}), allow_nan=False) + "\n")
         self.lines.flush()
-        for name, value in numbers.items():
-            self.board.add_scalar(name, value, updates)
+        for tracker in self.trackers:
+            self._try(tracker, partial(tracker.log, updates, numbers))
+
+    def _try(self, tracker: Tracker, step: Callable[[], None]) -> None:
+        """Let a tracker do something. One that fails, as where its server is gone, does not end the training."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  each tracker raises errors of its own
+            if tracker not in self.failed:
+                name, reason = type(tracker).__name__, (str(error).splitlines() or [type(error).__name__])[0]
+                log.warning("%s failed and may miss numbers, which log.jsonl has (%s)", name, reason[:160])
+                self.failed.append(tracker)
 
 
 def logged_loss(file: Path, updates: int) -> float | None:

@@ -25,6 +25,7 @@ from trainer.pretrained.measured_norms import measure_norms
 from trainer.pretrained.onnx_weights import onnx_state, pixel_scale, read_graph
 from trainer.pretrained.weight_file import read_weights
 from trainer.run import Run
+from trainer.safetensors_file import FIELDS, SUFFIX, described_run
 
 MIN_COSINE = 0.9999  # between the embeddings of an ONNX file and of the network with its weights
 TRIAL_FACES = 16  # that both compute; all faces given are used to measure statistics
@@ -98,6 +99,8 @@ def load_start(start: Start, run: Run, net: Backbone, *, faces: Tensor, names: t
         return _load_onnx(start.init, run, net, faces)
     if is_own_checkpoint(start.init):
         return _load_own(start, run, net, names=names, digest=digest)
+    if start.init.endswith(SUFFIX) and (described := described_run(start.init)) is not None:
+        return _load_published(start.init, described, run, net)
     named = rename(read_weights(start.init), path=start.init)
     _load_named(named, run, net, start.init)
     if named.unmeasured:
@@ -130,13 +133,25 @@ def load_state(net: Backbone, weights: Mapping[str, Tensor], path: str) -> None:
     net.load_state_dict(state)
 
 
+def _load_published(path: str, described: Run, run: Run, net: Backbone) -> Loaded:
+    """Load the model.safetensors of a training, which has no classifier."""
+    _check_network(path, described, run)
+    load_state(net, read_weights(path), path)
+    return Loaded(f"{path}: the backbone ({run.backbone}) is loaded; the classifier is new")
+
+
+def _check_network(path: str, own: Run, run: Run) -> None:
+    """Raise UserError where a file's network is not that of the run."""
+    fields = [f for f in FIELDS if getattr(own, f) != getattr(run, f)]
+    if fields:
+        wanted = ", ".join(f"{f} {getattr(own, f)}" for f in fields)
+        raise UserError(f"{path} holds a network of {wanted}: give the same (--backbone, --set FIELD=VALUE)")
+
+
 def _load_own(start: Start, run: Run, net: Backbone, *, names: tuple[str, ...], digest: str) -> Loaded:
     """Load a checkpoint of this package."""
     saved = checkpoint.load(start.init)
-    fields = [f for f in ("backbone", "embedding", "input") if getattr(saved.run, f) != getattr(run, f)]
-    if fields:
-        wanted = ", ".join(f"{f} {getattr(saved.run, f)}" for f in fields)
-        raise UserError(f"{start.init} holds a network of {wanted}: give the same (--backbone, --set FIELD=VALUE)")
+    _check_network(start.init, saved.run, run)
     load_state(net, saved.backbone, start.init)
     weight = saved.objective.get("weight")
     rows = {} if start.new_classifier or weight is None else _rows_of_identities(saved, names, digest)

@@ -47,12 +47,16 @@ class Block(NamedTuple):
 
 
 class Probes(NamedTuple):
-    """The probes that have a face: keys [n], unit embeddings [n, d], people's numbers [n]; and how many have none."""
+    """The probes that have a face: keys [n], unit embeddings [n, d], people's numbers [n]; and how many have none.
+
+    people: the person of each number.
+    """
 
     keys: list[str]
     x: Rows
     person: NDArray[np.int64]
     missing: int
+    people: list[str]
 
 
 class MegaFaceEmbeddings:
@@ -72,9 +76,10 @@ class MegaFaceEmbeddings:
         if not keys:
             raise UserError("the set holds no probe with a face: put probes into a folder for each person")
         people = [str(p) for b in blocks for p, has_face in zip(b.people, b.has_face, strict=True) if has_face]
-        person = np.unique(people, return_inverse=True)[1].astype(np.int64)
+        names, person = np.unique(people, return_inverse=True)
         missing = sum(int((~block.has_face).sum()) for block in blocks)
-        return Probes(keys, np.concatenate([block.x[block.has_face] for block in blocks]), person, missing)
+        x = np.concatenate([block.x[block.has_face] for block in blocks])
+        return Probes(keys, x, person.astype(np.int64), missing, names.tolist())
 
     def distractors(self) -> Iterator[tuple[list[str], Rows]]:
         """Keys [n] and unit embeddings [n, d] of the distractors that have a face, block by block."""

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.by_group.figures import nobody, of_group
+from flows.evaluate.by_group.group_results import GroupResults
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
-from flows.evaluate.megaface.embeddings import MegaFaceEmbeddings, StoredEmbeddings, write_devkit_files
+from flows.evaluate.megaface.embeddings import MegaFaceEmbeddings, Probes, StoredEmbeddings, write_devkit_files
 from flows.evaluate.megaface.noise_list_files import (
     DISTRACTOR_LIST,
     PROBE_LIST,
@@ -33,6 +35,7 @@ from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.sources.index import Source
 from pipeline.tables.table import Table
+from trainer.evaluation.by_group.group_pairs import NO_GROUP
 from trainer.evaluation.identification import FARS, FPR, Identification, identify, replace_noisy_probes
 
 log = logging.getLogger("refinery")
@@ -61,6 +64,7 @@ def measure(root: str, models: Models, path: str, options: MeasureOptions) -> li
     for list_name, listed in noise.items():
         log_unmatched(list_name, listed - _names(photos, list_name))
     figures: dict[str, list[Figure]] = {}
+    by_group: dict[str, GroupResults] = {}
     test_sets: dict[str, MeasuredTestSet] = {}
     for title, model in models.items():
         stored = model if isinstance(model, StoredEmbeddings) else None
@@ -76,8 +80,34 @@ def measure(root: str, models: Models, path: str, options: MeasureOptions) -> li
             log.info("%s: %s identified among %d distractors", test_set, title, identified.sizes[-1])
             pairs = identified.pairs
             figures.setdefault(test_set, []).extend(_figures(test_set, title, identified, options))
+            by_group.setdefault(test_set, GroupResults()).extend(
+                _of_groups(test_set, title, identified, probes, options)
+            )
             test_sets[test_set] = MeasuredTestSet(test_set, path, pairs, pairs, probes.missing)
-    return [Measurement(test_sets[test_set], figures[test_set]) for test_set in test_sets]
+    return [Measurement(test_sets[name], figures[name], by_group=by_group[name]) for name in test_sets]
+
+
+def _of_groups(
+    test_set: str, title: str, identified: Identification, probes: Probes, options: MeasureOptions
+) -> GroupResults:
+    """The figures of the probes of each group of people, among all distractors and at thresholds of all probes."""
+    if options.groups is None:
+        return GroupResults()
+    photos = np.bincount(probes.person)
+    with_mate = [name for name, n in zip(probes.people, photos.tolist(), strict=True) if n > 1]  # as identify() numbers
+    number = options.groups.numbers(with_mate, test_set)
+    if (number == NO_GROUP).all():
+        return nobody(test_set)
+    return GroupResults(
+        [
+            figure
+            for g in np.unique(number[number != NO_GROUP]).tolist()
+            for figure in of_group(
+                options.groups.names[g],
+                _figures(test_set, title, identified.of_people(number == g), options),
+            )
+        ]
+    )
 
 
 def _embed(

@@ -54,7 +54,7 @@ def calibrate(
     *,
     detector: Detector = "",
     aligned: Aligned = False,
-    flip: Flip = "none",
+    flip: Flip = "",
     workers: DaskWorkers = "",
 ) -> CohortResult:
     """Keep embeddings of other people's faces, on which thresholds for data of few identities are measured.

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.errors import UserError
 from pipeline.printable import printable
 from pipeline.refined.data_card import title
 from pipeline.refined.export import CARD, CROISSANT, Files
@@ -19,6 +20,7 @@ from pipeline.refined.review_summary import ReviewSummary
 from pipeline.refinement import Refinement
 from pipeline.tables.storage import json_bytes
 
+LICENCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s\"'<>]+)?")
 UNKNOWN = "unknown"  # an identifier that the hub knows
 # numbers of photos below which the hub calls a data set so
 SIZES = {10**3: "n<1K", 10**4: "1K<n<10K", 10**5: "10K<n<100K", 10**6: "100K<n<1M", 10**7: "1M<n<10M"}
@@ -43,7 +45,7 @@ def front_matter(name: str, shards: Files, licence: str) -> str:
     photos, arrow_bytes, file_bytes = (_total(shards, key) for key in ("rows", "arrow_bytes", "bytes"))
     features = [{"name": column, "dtype": f.get("dtype", f["_type"].lower())} for column, f in FEATURES.items()]
     fields: dict[str, Any] = {
-        **_licence(licence),
+        **licence_fields(licence),
         "pretty_name": printable(name),
         "task_categories": ["image-feature-extraction"],
         "tags": ["face-recognition", "croissant"],
@@ -60,7 +62,13 @@ def front_matter(name: str, shards: Files, licence: str) -> str:
     return f"---\n{yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=1000)}---\n"
 
 
-def _licence(licence: str) -> dict[str, str]:
+def check_licence(licence: str) -> None:
+    """Raise UserError for a licence that is neither an identifier nor an address."""
+    if not LICENCE.fullmatch(licence):
+        raise UserError(f"--licence {licence}: give an identifier like cc-by-nc-4.0, or the address of its text")
+
+
+def licence_fields(licence: str) -> dict[str, str]:
     """The hub's fields: an identifier in small letters, or "other" with the address of the text."""
     if not re.match("https?://", licence):
         return {"license": licence.lower() or UNKNOWN}

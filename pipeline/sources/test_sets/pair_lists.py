@@ -4,7 +4,9 @@ pairs.txt, pairs.csv                LFW, and LFW at Kaggle (see lfw)
 pairs_CALFW.txt, pairs_CPLFW.txt    CALFW and CPLFW (see lfw)
 Protocol/Split/FP, FF               CFP (see cfp)
 *_protocol_30_years.mat             AgeDB's own (see agedb)
-African_pairs.txt                   RFW: LFW's columns without a header, in txts/African, of photos in data/African
+African_pairs.txt                   RFW: LFW's columns without a header, in txts/African, of photos in data/African;
+                                    of RFW's root the lists of all its groups are taken together
+bfw-*-datatable.csv                 BFW: a header with p1, p2 and label, and perhaps fold
 *_pair.txt                          a line for each pair, `photo photo 1`, or 0: AgeDB-30 and others
 
 A list with another name is found by its name (it holds the word pair) or by its first lines: a folder with a list is
@@ -20,7 +22,7 @@ from pipeline.errors import UserError
 from pipeline.sources.photo_names import SUFFIX, SUFFIX_PATTERN, plain_path
 from pipeline.sources.test_sets import agedb, cfp
 from pipeline.sources.test_sets.lfw import is_lfw_pair, read_calfw, read_lfw, read_lfw_csv, read_lfw_rows
-from pipeline.sources.test_sets.listed_pairs import ListedPair, PairList, consecutive_folds
+from pipeline.sources.test_sets.listed_pairs import MAX_FOLDS, ListedPair, PairList, consecutive_folds
 from pipeline.sources.text_lists import columns, csv_rows, lines_of, whole_number
 
 READERS = {
@@ -30,6 +32,7 @@ READERS = {
 }
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv", ".lst", ".list")
 FIRST_LINES = 5  # in which a list of pairs shows its form: a header, and pairs
+BFW_COLUMNS = ("p1", "p2", "label")
 LABELS = {"1": True, "0": False, "-1": False}
 # photos with blanks in their names end with a suffix
 PHOTO_WITH_SUFFIX = re.compile(rf"\S.*?{SUFFIX_PATTERN}(?=\s|$)|\S+", re.IGNORECASE)
@@ -47,6 +50,8 @@ def find_pair_list(path: Path) -> PairList | None:
         file = path if path.is_file() and path.name == name else path / name
         if file.is_file():
             return PairList(file, file.parent, list(reader(file)))
+    if (rfw := _all_rfw_lists(path)) is not None:
+        return rfw
     protocols = agedb.protocols(path)
     files = protocols or ([path] if path.is_file() else _lists_in(path))
     if len(files) > 1:
@@ -69,6 +74,20 @@ def _rfw_root(path: Path) -> Path | None:
     return root if folder.parent.name == "txts" and (root / "data" / folder.name).is_dir() else None
 
 
+def _all_rfw_lists(path: Path) -> PairList | None:
+    """The lists of all groups of people in RFW's root; None for any other path."""
+    files = sorted(path.glob("txts/*/*_pairs.txt")) if path.is_dir() else []
+    files = [file for file in files if (path / "data" / file.parent.name).is_dir()]
+    if not files:
+        return None
+    pairs = [
+        pair._replace(a=f"{file.parent.name}/{pair.a}", b=f"{file.parent.name}/{pair.b}")
+        for file in files
+        for pair in _read_text(file)
+    ]
+    return PairList(path / "txts", path, pairs)
+
+
 def _lists_in(folder: Path) -> list[Path]:
     """The lists of pairs in a folder that READERS do not name; *_pair.txt and pairs.csv come before all others."""
     if known := sorted(folder.glob("*_pair.txt")) or sorted(folder.glob("pairs.csv")):
@@ -82,7 +101,10 @@ def _looks_like_pairs(file: Path) -> bool:
     """Whether one of a file's first lines is a pair; a file that is not text is no list."""
     try:
         if _is_csv(file):
-            return any(_is_pair(words) or _is_lfw_row(words) for _, words in islice(csv_rows(file), FIRST_LINES))
+            return any(
+                _is_pair(words) or _is_lfw_row(words) or set(BFW_COLUMNS) <= set(words)
+                for _, words in islice(csv_rows(file), FIRST_LINES)
+            )
         first = [_photo_columns(line) for _, line in islice(lines_of(file), FIRST_LINES)]
     except UserError:
         return False
@@ -135,6 +157,9 @@ def _is_lfw_row(words: Sequence[str]) -> bool:
 
 def _read_rows(file: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[ListedPair]:
     """The pairs of a list with a line for each: two photos, and 1 for a genuine pair, 0 or -1 for an impostor pair."""
+    if rows and _is_csv(file) and set(BFW_COLUMNS) <= set(rows[0][1]):
+        yield from _read_bfw(file, rows)
+        return
     if len(rows) > 1 and not _has_label(rows[0][1]) and _has_label(rows[1][1]) and _is_csv(file):
         rows = rows[1:]  # the header
     for number, words in rows:
@@ -149,6 +174,25 @@ def _read_rows(file: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[Li
         a, b = map(plain_path, photos[:2])
         person = str(PurePosixPath(a).parent).strip(".") or None
         yield ListedPair(a, b, is_same, fold, f"{file} line {number}", person)
+
+
+def _read_bfw(file: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[ListedPair]:
+    """The pairs of a table with named columns: two photos, 1 or 0, and perhaps the fold."""
+    (_, header), *body = rows
+    at = {name: header.index(name) for name in (*BFW_COLUMNS, "fold") if name in header}
+    short = next((number for number, words in body if len(words) <= max(at.values())), None)
+    wrong = short or next((number for number, words in body if words[at["label"]] not in LABELS), None)
+    if wrong is not None or not body:
+        raise UserError(f"{file} line {wrong or 1}: expected rows of {', '.join(at)} below the header")
+    same = [LABELS[words[at["label"]]] for _, words in body]
+    folds = [whole_number(words[at["fold"]]) for _, words in body] if "fold" in at else consecutive_folds(same)
+    for (number, words), is_same, fold in zip(body, same, folds, strict=True):
+        if fold is None or fold > MAX_FOLDS:
+            raise UserError(
+                f"{file} line {number}: the fold is {words[at['fold']]!r}, expected a number to {MAX_FOLDS}"
+            )
+        a, b = plain_path(words[at["p1"]]), plain_path(words[at["p2"]])
+        yield ListedPair(a, b, is_same, fold, f"{file} line {number}")
 
 
 def _has_label(words: Sequence[str]) -> bool:

@@ -45,7 +45,8 @@ def test_figures_of_models_and_their_difference(refinery: Command, tmp_path: Pat
     status, out, err = refinery(*words)
     assert status == 0, err
     assert "less raw" in out
-    assert "drawn: 24 pairs, 12 genuine; 0 lack a face" in out
+    assert "drawn: 24 pairs, 12 genuine; 0 lack a face and count as different; flip: add\n" in out
+    assert "lfw: 12 pairs, 6 genuine; 0 lack a face and count as different\n" in out
     assert "at a cosine of" in out
     assert " [" in out.split("drawn: 24 pairs")[0]
     assert " made" in err
@@ -143,14 +144,31 @@ def test_a_tar_at_a_far_of_few_impostor_pairs_has_a_warning(tmp_path: Path, embe
     assert [r[evaluation.figures[0].model][-1] for r in evaluation.rows() if r["figure"] == "TAR@FAR=0.01"] == ["!"]
 
 
+def test_the_threshold_of_a_far_is_not_above_it_or_nearest_to_it(tmp_path: Path, embedder: str) -> None:
+    folder = people_folders(tmp_path / "people", 5, 4)  # 160 impostor pairs: one may pass, and two are nearer to .01
+    rules = {}
+    for rule in ("not-above", "nearest"):
+        evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path), aligned=True, draws=0, tar_at=rule)
+        rules[rule] = evaluation.cosines["people"]["colour"]["FAR=0.01"]
+    test_set = prepare_pairs(str(tmp_path), str(folder), aligned=True)
+    pairs = load_pairs(test_set.folder)
+    impostors = np.sort(model_cosines(pairs, load_embedder(embedder))[~pairs.same])[::-1]
+    passing = {rule: int((impostors >= cosine - 1e-4).sum()) for rule, cosine in rules.items()}
+    assert rules["nearest"] < rules["not-above"]
+    assert passing["nearest"] > passing["not-above"] >= 1
+
+
 @pytest.mark.slow
 @pytest.mark.material
 def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
-    """On three of the ten folds."""
+    """On three of the ten folds; people of two made-up groups, by the first letter of their name."""
     models = [str(material / f"models/arcface_mobilefacenet_{name}.onnx") for name in ("ms1m", "casia")]
     _, *lines = (material / "lfw_pairs/pairs.txt").read_text().splitlines()
     pairs = [line.split("\t") for line in lines[:360]]
-    for person in {word for pair in pairs for word in pair if not word.isdigit()}:
+    people = sorted({word for pair in pairs for word in pair if not word.isdigit()})
+    group = {name: "A to J" if name < "K" else "K to Z" for name in people}
+    (tmp_path / "groups.csv").write_text("identity,group\n" + "".join(f"{p},{group[p]}\n" for p in people))
+    for person in people:
         shutil.copytree(material / "lfw_pairs/images" / person, tmp_path / "lfw/images" / person)
     (tmp_path / "lfw/pairs.txt").write_text("\n".join(["3\t60", *lines[:360]]) + "\n")
     evaluation = evaluate(
@@ -159,6 +177,8 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
         against=[models[1]],
         cache=str(tmp_path / "cache"),
         detector=str(material / "models/yunet_n_320_320.onnx"),
+        groups=str(tmp_path / "groups.csv"),
+        far=1e-3,
     )
     value = {(f.model.rsplit("_", 1)[1], f.figure): f for f in evaluation.figures if not f.against}
     assert value["ms1m", "accuracy"].value >= 0.985
@@ -166,6 +186,17 @@ def test_a_real_model_on_real_pairs(material: Path, tmp_path: Path) -> None:
     assert 0.97 <= value["casia", "accuracy"].value <= value["ms1m", "accuracy"].value
     (test_set,) = evaluation.test_sets
     assert (test_set.pairs, test_set.genuine, test_set.missing) == (360, 180, 0)
+    of_two = sum(len(pair) == 4 and group[pair[0]] != group[pair[2]] for pair in pairs)
+    assert f"{of_two} pairs of two groups and 0 with a person without" in evaluation.by_group.notes[0]
+    by_group = {(f.figure, f.group): f for f in evaluation.by_group.figures if f.model.endswith("ms1m")}
+    for name in ("A to J", "K to Z"):
+        assert by_group["accuracy", name].value > 0.96
+        assert by_group["TAR, one threshold", name].value > 0.93
+        assert 0.0001 < by_group["FAR, one threshold", name].value < 0.005
+    between = [r for r in evaluation.by_group.rates if r.enrolled != r.impostor and r.threshold == "one threshold"]
+    assert {r.value for r in between[:2]} == {between[0].value}, "at one threshold a rate has no direction"
+    photos = [sum(group[f.parent.name] == g for f in (tmp_path / "lfw/images").glob("*/*.jpg")) for g in group.values()]
+    assert between[0].pairs == min(photos) * max(photos)
 
 
 @pytest.mark.material
@@ -176,5 +207,5 @@ def test_a_real_bin_of_genuine_pairs_alone_is_an_error(material: Path, tmp_path:
     photos = pickle.loads((material / "test_bin/small_lfw.bin").read_bytes(), encoding="bytes")[0]
     mixed = photos + [photos[(i + 3 * (i % 2)) % 20] for i in range(20)]
     (tmp_path / "mixed.bin").write_bytes(pickle.dumps((mixed, [True] * 10 + [False] * 10)))
-    evaluation = evaluate(model, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), draws=100)
+    evaluation = evaluate(model, [str(tmp_path / "mixed.bin")], cache=str(tmp_path / "root"), flip="none", draws=100)
     assert {f.figure: f.value for f in evaluation.figures}["AUC"] == 1

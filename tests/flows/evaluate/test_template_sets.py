@@ -49,7 +49,7 @@ def write(folder: Path, name: str, lines: list[str]) -> None:
 
 
 def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
-    embed, media = load_embedder(embedder), {}
+    embed, media = load_embedder(embedder, "add"), {}
     score = {w[0]: float(w[-1]) for w in map(str.split, (layout / "meta/ijbc_name_5pts_score.txt").open())}
     for name, template, medium in map(str.split, (layout / "meta/ijbc_face_tid_mid.txt").open()):
         picture = cv2.imread(str(layout / "loose_crop" / name))
@@ -63,7 +63,9 @@ def by_hand(layout: Path, embedder: str) -> dict[int, np.ndarray]:
 
 def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: str, tmp_path: Path) -> None:
     assert ijb.is_ijb(layout)
-    evaluation = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), draws=20)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("identity,group\n" + "".join(f"{p},{'low' if p < 3 else 'high'}\n" for p in range(PEOPLE)))
+    evaluation = evaluate(embedder, [str(layout)], cache=str(tmp_path / "root"), groups=str(groups), draws=20)
     x = by_hand(layout, embedder)
     cosines = {(a, b): float(x[a] @ x[b]) for a in x for b in x if a < b}
     same = np.array([c for (a, b), c in cosines.items() if (a - 100) // 2 == (b - 100) // 2])
@@ -75,6 +77,14 @@ def test_figures_are_those_of_templates_pooled_by_hand(layout: Path, embedder: s
         1 + sum(x[101 + 2 * p] @ x[100 + 2 * g] > x[101 + 2 * p] @ x[100 + 2 * p] for g in range(4)) for p in range(4)
     ]
     assert values["G1 rank-1"].value == pytest.approx(np.mean(np.array(ranks) == 1))
+    of_group = {(f.figure, f.group): f.value for f in evaluation.by_group.figures}
+    assert of_group["G1 rank-1", "low"] == pytest.approx(np.mean(np.array(ranks[:3]) == 1))
+    assert of_group["G1 rank-1", "high"] == (ranks[3] == 1)
+    low = {pair: cosine for pair, cosine in cosines.items() if max(pair) < 106}
+    own = np.array([(a - 100) // 2 == (b - 100) // 2 for a, b in low])
+    impostors = np.sort(np.array(list(low.values()))[~own])[::-1]
+    expected = (np.array(list(low.values()))[own] > impostors[int(0.1 * len(impostors))]).mean()
+    assert of_group["TAR@FAR=0.1", "low"] == pytest.approx(expected)
     assert values["TAR@FAR=1e-06"].warning
     assert values["G1 TPIR@FPIR=0.01"].warning
     (test_set,) = evaluation.test_sets

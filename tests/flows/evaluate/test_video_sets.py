@@ -61,6 +61,13 @@ def iqiyi(folder: Path) -> Path:
     return out
 
 
+def halves(file: Path, names: list[str]) -> str:
+    """A file of groups: the first half of the people, and the second half."""
+    rows = [f"{name},{'first' if i < len(names) // 2 else 'second'}\n" for i, name in enumerate(names)]
+    file.write_text("identity,group\n" + "".join(rows))
+    return str(file)
+
+
 def mean(embedder: str, photos: list[Path]) -> np.ndarray:
     x = load_embedder(embedder)(np.stack([cv2.imread(str(p)) for p in photos]))
     x = (x / np.linalg.norm(x, axis=1, keepdims=True)).sum(0)
@@ -68,7 +75,9 @@ def mean(embedder: str, photos: list[Path]) -> np.ndarray:
 
 
 def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> None:
-    evaluation = evaluate(embedder, [str(youtube(tmp_path))], cache=str(tmp_path / "root"), aligned=True, draws=20)
+    groups = halves(tmp_path / "groups.csv", [f"P{p:02}" for p in range(PEOPLE)])
+    options = {"cache": str(tmp_path / "root"), "aligned": True, "draws": 20}
+    evaluation = evaluate(embedder, [str(youtube(tmp_path))], groups=groups, **options)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     ask = [(f"P{p:02}/0", f"P{p:02}/1") for p in range(PEOPLE)]
     other = [(f"P{p:02}/0", f"P{(p + 1) % PEOPLE:02}/2") for p in range(PEOPLE)]
@@ -79,22 +88,31 @@ def test_pairs_of_videos_are_pairs_of_means(tmp_path: Path, embedder: str) -> No
     assert figures["accuracy"] == pytest.approx(expected.accuracy)
     assert figures["AUC"] == pytest.approx(expected.auc, abs=0.02)  # vectors are kept in half precision
     assert (evaluation.test_sets[0].pairs, evaluation.test_sets[0].genuine) == (24, 12)
+    within = np.delete(np.arange(24), [11, 23])  # P05 with P06 and P11 with P00 are of two groups
+    of_groups = [verify(cosines[k], k % 2 == 0, k // 12, samples=0).auc for k in (within[:11], within[11:])]
+    by_group = [f.value for f in evaluation.by_group.figures if f.figure == "AUC"]
+    assert by_group == pytest.approx(of_groups, abs=0.02)
+    assert "2 pairs of two groups and 0 with a person without a group" in evaluation.by_group.notes[0]
     assert "YTF" in evaluation.cosines
 
 
 def test_videos_of_known_people_are_ranked(tmp_path: Path, embedder: str) -> None:
     folder = iqiyi(tmp_path)
-    evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20)
+    groups = halves(tmp_path / "groups.csv", [str(p) for p in range(PEOPLE)])
+    evaluation = evaluate(embedder, [str(folder)], cache=str(tmp_path / "root"), aligned=True, draws=20, groups=groups)
     x = {video: mean(embedder, photos) for video, photos in frames(tmp_path / "again")}
     sought = [v for v in x if v[-1] != "0"]
-    total = 0.0
+    precision = []
     for p in range(PEOPLE):
         order = sorted(sought, key=lambda v: -float(x[v] @ x[f"P{p:02}/0"]))
         right = [v.startswith(f"P{p:02}/") for v in order]
-        total += sum(sum(right[: i + 1]) / (i + 1) for i in range(len(right)) if right[i]) / 2
+        precision.append(sum(sum(right[: i + 1]) / (i + 1) for i in range(len(right)) if right[i]) / 2)
     (figure,) = evaluation.figures
     assert figure.figure == "mAP@100"
-    assert figure.value == pytest.approx(total / PEOPLE, abs=0.02)
+    assert figure.value == pytest.approx(np.mean(precision), abs=0.02)
+    of_group = {f.group: f.value for f in evaluation.by_group.figures}
+    expected = {"first": np.mean(precision[: PEOPLE // 2]), "second": np.mean(precision[PEOPLE // 2 :])}
+    assert of_group == pytest.approx(expected, abs=0.02)
     assert evaluation.test_sets[0].pairs == 24
 
 

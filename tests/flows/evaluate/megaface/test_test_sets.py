@@ -46,13 +46,21 @@ def unit_embeddings(embedder: str, photos: list[Path]) -> np.ndarray:
 
 def test_the_figures_are_those_of_identify(tmp_path: Path, embedder: str) -> None:
     tree, probes, distractors = layout(tmp_path)
-    evaluation = evaluate(embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=10)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("identity,group\n" + "".join(f"P{i:02},{'ab'[i % 2]}\n" for i in range(8)))
+    evaluation = evaluate(
+        embedder, [str(tree)], cache=str(tmp_path / "root"), aligned=True, draws=10, groups=str(groups)
+    )
     person = np.array([int(p.parent.name[1:]) for p in probes])
     expected = identify(unit_embeddings(embedder, probes), person, [unit_embeddings(embedder, distractors)])
     figures = {f.figure: f for f in evaluation.figures}
     assert figures[f"rank-1 of {DISTRACTORS}"].value == pytest.approx(expected.rank(1, DISTRACTORS)[0], abs=0.02)
     assert 0 < figures[f"rank-1 of {DISTRACTORS}"].value < 1
     assert (evaluation.test_sets[0].pairs, evaluation.test_sets[0].missing) == (8 * 4 * 3, 0)
+    first_hits = expected.hits[expected.sizes.index(DISTRACTORS), :, 0] / expected.trials  # of each person
+    by_group = {f.group: f.value for f in evaluation.by_group.figures if f.figure == f"rank-1 of {DISTRACTORS}"}
+    assert by_group == pytest.approx({"a": first_hits[::2].mean(), "b": first_hits[1::2].mean()}, abs=0.04)
+    assert by_group["a"] != by_group["b"]
 
 
 def test_lists_of_noise_give_the_refined_figures_too(tmp_path: Path, embedder: str) -> None:

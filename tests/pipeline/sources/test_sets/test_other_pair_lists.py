@@ -48,6 +48,35 @@ def test_names_with_blanks_in_a_pairs_txt(tmp_path: Path, separator: str, encodi
     assert read_pairs(tmp_path) == keys()
 
 
+def test_all_lists_of_rfw_are_one_test_set_whose_people_lie_below_their_group(tmp_path: Path) -> None:
+    for group in ("African", "Asian"):
+        write_photos(tmp_path / "data" / group, *(f"m.{p}/m.{p}_000{k}.jpg" for p in (1, 2) for k in (1, 2)))
+        (tmp_path / "txts" / group).mkdir(parents=True)
+        (tmp_path / f"txts/{group}/{group}_pairs.txt").write_text("m.1\t1\t2\nm.1\t2\tm.2\t1\n")
+    pairs = photo_sets.pairs(tmp_path)
+    assert [(p.a, p.same) for p in pairs] == [
+        (f"{group}/m.1/m.1_000{k}.jpg", k == 1) for group in ("African", "Asian") for k in (1, 2)
+    ]
+    photos = [photo for part in photo_sets.parts(tmp_path) for photo in photo_sets.index(part)]
+    assert {p.identity for p in photos} == {f"{g}/m.{p}" for g in ("African", "Asian") for p in (1, 2)}
+    assert photo_sets.read(tmp_path, next(p for p in photos if p.key == pairs[0].a))
+
+
+def test_bfw_names_its_columns(tmp_path: Path) -> None:
+    write_photos(tmp_path, *(f"asian_females/n{p}/{k}.jpg" for p in (1, 2) for k in (1, 2)))
+    file = tmp_path / "bfw-v0.1.5-datatable.csv"
+    first, mate, other = "asian_females/n1/1.jpg", "asian_females/n1/2.jpg", "asian_females/n2/2.jpg"
+    rows = [f"1,{first},{mate},1,0,0.9", f"3,{first},{other},0,0,0.1"]
+    file.write_text("\n".join(["fold,p1,p2,label,id1,vgg16", *rows]) + "\n")
+    for path in (file, tmp_path):
+        got = [(p.a, p.b, p.same, p.fold) for p in photo_sets.pairs(path)]
+        assert got == [(first, mate, True, 1), (first, other, False, 3)]
+    for row, message in (("x,a.jpg,b.jpg,1", "the fold is 'x'"), ("1,a.jpg,b.jpg,7", "line 2: expected rows of p1")):
+        file.write_text(f"fold,p1,p2,label\n{row}\n")
+        with pytest.raises(UserError, match=message):
+            photo_sets.pairs(file)
+
+
 def test_the_lists_of_rfw_lie_in_another_folder_than_its_photos(tmp_path: Path) -> None:
     photos(tmp_path / "data/African")
     photos(tmp_path / "data/Asian")

@@ -1,0 +1,1 @@
+"""Figures by group of people: gaps between groups, and impostors within and between groups."""
