@@ -86,4 +86,5 @@ def listening(port: int) -> socket.socket:
             raise UserError(f"--port {port}: give a number from 0 to 65535, 0 for any free port") from None
         log.info("port %d is taken (%s): another one is used", port, error.strerror)
         listener.bind(("127.0.0.1", 0))
+    listener.listen()  # before the address is told: who asks before the server has started waits for it
     return listener

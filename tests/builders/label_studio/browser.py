@@ -12,6 +12,7 @@ def logged_in(browser: Any, url: str, email: str) -> Any:
     """A browser page on which the annotator is logged in."""
     Annotator(url, email)
     page = browser.new_context(viewport=SIZE).new_page()
+    page.set_default_timeout(120_000)  # where other tests run beside, a page may take half a minute
     page.goto(f"{url}/user/login")
     page.fill("input[name=email]", email)
     page.fill("input[name=password]", PASSWORD)
@@ -32,4 +33,4 @@ def stream(page: Any, url: str, project: int) -> None:
 
 def submitted(page: Any) -> None:
     """Wait until the server has stored the answer."""
-    page.wait_for_selector("text=Annotation saved successfully", timeout=90_000)
+    page.wait_for_selector("text=Annotation saved successfully")

@@ -25,7 +25,7 @@ def test_mistakes_are_one_line_each(tmp_path_factory: pytest.TempPathFactory, tm
 def test_a_port_that_is_taken_gives_another_one_on_this_machine_alone() -> None:
     with listening(0) as first:
         port = first.getsockname()[1]
-        first.listen()
+        socket.create_connection(first.getsockname(), timeout=5).close()  # it waits for the server to start
         with listening(port) as second:
             assert second.getsockname()[0] == "127.0.0.1"
             assert second.getsockname()[1] != port

@@ -126,7 +126,7 @@ def test_a_list_that_is_applied_again_after_the_clock_was_put_back_counts(
 
     assert refinery("apply-list", root, file, "--says", "wrong")[0] == 0
     said = fates(root)
-    monkeypatch.setattr("pipeline.review.answers.lists.datetime", PutBack)
+    monkeypatch.setattr("pipeline.review.answers.answer_time.datetime", PutBack)
     assert refinery("apply-list", root, file, "--withdraw")[0] == 0
     assert fates(root) != said
     assert refinery("apply-list", root, file, "--says", "wrong")[0] == 0

@@ -21,7 +21,7 @@ def test_precision_and_recall_by_way_are_those_counted_by_hand() -> None:
     nothing = np.zeros(8, bool)
     row = np.array([1, 0, 2, 3, 4, 5, 6, -1])
     way = np.array([PICTURE, PICTURE, BYTES, BYTES, BYTES, PICTURE, PICTURE, 0], np.int8)
-    matches = Matches(row, way, nothing, nothing, nothing, np.array([OTHER_A, OTHER_B], np.int32))
+    matches = Matches(row, way, nothing, nothing, nothing, nothing, np.array([OTHER_A, OTHER_B], np.int32))
     by_bytes, by_picture, every, none = figures("c", matches, np.arange(8), given, own)
     assert (by_bytes["photos"], by_bytes["wrong photos"], by_bytes["the same fate"]) == (3, 0, "1.0000")
     assert (by_bytes["precision"], by_bytes["recall"]) == ("1.0000 of 2", "1.0000 of 2")
