@@ -10,7 +10,7 @@ READY := $(VENV)/.ready-$(EXTRA)
 export OMP_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE # where it is set, each process that a test starts compiles every module again
 
-# Two test processes, and four where some tests wait for servers; the tests of a file run in one of them. With -s or
+# Three test processes, and four where some tests wait for servers; the tests of a file run in one of them. With -s or
 # --pdb one process, whose output is seen.
 PYTEST = $(VENV)/bin/python -m pytest
 PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-loadscope-reorder)
@@ -32,9 +32,9 @@ demo: $(READY)
 
 # no servers, no trainings: about two minutes on two cores
 check: $(READY)
-	@$(PYTEST) $(call PARALLEL,2) -m "not (server or slow or mxnet or cluster)" $(SELECT)
+	@$(PYTEST) $(call PARALLEL,3) -m "not (server or slow or mxnet or cluster)" $(SELECT)
 
-# everything but what needs an idle machine: about twelve minutes on two cores
+# everything but what needs an idle machine: about eleven minutes on two cores
 test: $(READY)
 	@$(PYTEST) $(call PARALLEL,4) $(SELECT)
 

@@ -13,6 +13,8 @@ from pipeline.faces.embed import OnnxEmbedder, embedder_format
 from trainer.backbones import make_backbone
 from trainer.export import open_session, to_onnx
 
+pytestmark = pytest.mark.slow
+
 
 def network_with_statistics(name: str, **shape: int) -> nn.Module:
     """A network in training mode whose batch norms have updated their running statistics on a few batches."""

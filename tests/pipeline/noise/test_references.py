@@ -8,6 +8,8 @@ from pipeline.noise.stages import find_noise
 from pipeline.refined.labels import label
 from tests.builders.tables.drawn_vectors import DIM, person, tables, unit
 
+pytestmark = pytest.mark.slow
+
 NARROW = 1 / (1 + np.arange(DIM) / 20)  # of a model that uses some directions more than others, as all real ones do
 
 

@@ -77,6 +77,7 @@ def test_any_channels_size_and_embedding(name: str) -> None:
     assert not without_gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_recompute_changes_neither_gradients_nor_state(name: str) -> None:
     results = []

@@ -61,6 +61,7 @@ def test_samples_of_only_genuine_or_only_impostor_pairs_are_left_out() -> None:
     assert verified.interval["AUC"] == (1, 1)
 
 
+@pytest.mark.slow
 def test_intervals_of_independent_pairs_contain_the_truth_as_often_as_they_claim() -> None:
     truth = verify(*scored_pairs(400_000, 1000), samples=0, fars=(0.1,)).figures
     inside = dict.fromkeys(truth, 0)

@@ -17,6 +17,8 @@ from trainer.loop.learner import Learner, make_learner
 from trainer.loop.update import update
 from trainer.train import train
 
+pytestmark = pytest.mark.slow
+
 PLACES: dict[str, Callable[[Learner], torch.Tensor]] = {
     "a weight": lambda learner: next(learner.net.parameters()),
     "a running variance": lambda learner: learner.net.get_buffer("head.norm.running_var"),

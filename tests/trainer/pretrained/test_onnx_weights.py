@@ -22,6 +22,8 @@ from trainer.pretrained.measured_norms import measure_norms
 from trainer.pretrained.start import Start
 from trainer.run import Run
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 FACES = torch.rand(24, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) * 2 - 1
 RUN = replace(SMALL, backbone="iresnet18", input=f"3x{SIZE}x{SIZE}", embedding=32)

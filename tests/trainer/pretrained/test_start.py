@@ -24,6 +24,8 @@ from trainer.pretrained.start import Start
 from trainer.run import Run
 from trainer.train import train
 
+pytestmark = pytest.mark.slow
+
 RUN = replace(SMALL, backbone="iresnet18", input="3x32x32", embedding=32, steps=2)
 FACES = torch.rand(24, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
 

@@ -26,6 +26,7 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
     return nn.functional.cosine_similarity(a, b)
 
 
+@pytest.mark.slow
 def test_every_kind_of_file_gives_its_networks_features(trained: TrainingResult, data: Path, tmp_path: Path) -> None:
     faces = sample_faces(RUN, open_faces(data))
     with torch.no_grad():

@@ -19,6 +19,8 @@ from pipeline.tables.columns import vectors
 from pipeline.tables.table import Table
 from tests.builders.photos.tile_photos import TileDetector, TileEmbedder, tile, write_tile_photos
 
+pytestmark = pytest.mark.slow
+
 NOTHING = FormerTables(None, None)
 Photos = dict[str, Sequence[tuple[int, int]]]
 

@@ -20,6 +20,8 @@ from pipeline.sample.cases.grouped_population import DrawnGroup, GroupedPopulati
 from pipeline.tables.build import build
 from pipeline.tables.table import Table
 
+pytestmark = pytest.mark.slow
+
 ALONE = "far-0000"  # an identity that is taken out of its group
 DOUBLE = "close-0002"  # the identity of a person who has two
 USE_GROUPS = {"clusters", "persons", "suspects", "strays", "relations"}
