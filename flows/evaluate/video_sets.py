@@ -7,6 +7,7 @@ known videos of each person; a gallery is searched for the person's other videos
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,32 +86,16 @@ def _verification(
     b = [pair.b.partition("/")[0] for pair in lists.pairs]
     people = np.unique(a, return_inverse=True)[1]
     sides = None if options.groups is None else (options.groups.numbers(a, name), options.groups.numbers(b, name))
+    how: dict[str, Any] = {"unit": people, "far_rule": options.far_rule, "samples": options.draws, "seed": options.seed}
     verified: dict[str, Verification] = {}
     of_groups: dict[str, GroupVerifications] = {}
     missing = 0
     for title, model_means in means.items():
         cosines = _pair_cosines(model_means, lists)
         missing = int((cosines == NO_FACE).sum())
-        verified[title] = verify(
-            cosines,
-            genuine,
-            fold,
-            unit=people,
-            far_rule=options.far_rule,
-            samples=options.draws,
-            seed=options.seed,
-        )
+        verified[title] = verify(cosines, genuine, fold, **how)
         if sides is not None:
-            of_groups[title] = verify_groups(
-                cosines,
-                genuine,
-                fold,
-                sides,
-                unit=people,
-                far_rule=options.far_rule,
-                samples=options.draws,
-                seed=options.seed,
-            )
+            of_groups[title] = verify_groups(cosines, genuine, fold, sides, **how)
     test_set = MeasuredTestSet(name, path, len(lists.pairs), int(genuine.sum()), missing)
     by_group = GroupResults() if options.groups is None else verified_groups(name, options.groups, of_groups)
     return Measurement(test_set, verification_figures(name, verified), verified, by_group)
