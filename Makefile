@@ -17,15 +17,23 @@ PARALLEL = $(if $(filter -s --pdb,$(SELECT)),-n 0,-n $(1) --dist loadfile --no-l
 
 .PHONY: install demo check test cluster soak fuzz lint clean
 
-install: $(READY)
+# the marker is old meanwhile, so that an installation that fails is tried again, for the same kind of builds
+define SET_UP
+@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+@echo "installing into $(VENV) (about two minutes, once)"
+@rm -f $(filter-out $(READY),$(wildcard $(VENV)/.ready-*))
+@touch -c -t 200001010000 $(READY)
+@$(VENV)/bin/python -m flows.doctor.installed_builds $(EXTRA)
+@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev]'
+@touch $(READY)
+endef
+
+# also where everything seems to be there: it mends builds that have overwritten each other
+install:
+	$(SET_UP)
 
 $(READY): pyproject.toml constraints.txt
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (about two minutes, once)"
-	@rm -f $(VENV)/.ready-*
-	@$(VENV)/bin/python -m flows.doctor.installed_builds $(EXTRA)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA),dev]'
-	@touch $@
+	$(SET_UP)
 
 demo: $(READY)
 	@$(VENV)/bin/refinery demo --out $(OUT)

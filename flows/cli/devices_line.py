@@ -1,6 +1,7 @@
 """The first line of a run: which device detects, embeds, searches and trains; with a warning of a card left unused."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ EMBEDS = (DETECTION, EMBEDDING)
 REFINES = (*EMBEDS, SEARCH)
 TRAINS = (*REFINES, TRAINING)
 CARDS = Path("/proc/driver/nvidia/gpus")  # a folder for each card, with a file that names its model
-FAISS = f"faiss is the build for processors: {devices.INSTALL}"
+FAISS = f"faiss sees no card, or is the build for processors: {devices.INSTALL}"
 TORCH = f"torch has no CUDA, or none for this driver: {devices.INSTALL}"
 
 
@@ -26,6 +27,9 @@ def announced(uses: Sequence[str], *, checkpoints: bool = False, train_on: str =
     is a checkpoint, which torch runs. train_on: the device asked for to train. Raises UserError where a device was
     asked for on which models cannot run.
     """
+    if os.environ.get("RANK", "0") != "0":  # of torchrun: the first rank says it
+        yield
+        return
     first = _FirstLine(*_lines(uses, checkpoints=checkpoints, train_on=train_on))
     log.addFilter(first)
     try:
@@ -62,7 +66,7 @@ def _lines(uses: Sequence[str], *, checkpoints: bool, train_on: str) -> tuple[st
     problems: dict[str, list[str]] = {}
     for use in uses:
         places[use], problem = _place(use, checkpoints=checkpoints, train_on=train_on)
-        if problem and devices.DRIVER.exists() and (train_on if use == TRAINING else chosen_name()) != "cpu":
+        if problem and devices.DRIVER.exists() and _asked_for(use, train_on) != "cpu":
             problems.setdefault(problem, []).append(use)
     where = [(_named(device), [u for u in uses if places[u] == device]) for device in dict.fromkeys(places.values())]
     line = "; ".join(f"{_listed(names)} on {device}" for device, names in where)
@@ -77,12 +81,17 @@ def _place(use: str, *, checkpoints: bool, train_on: str) -> tuple[Device, str]:
 
         return (Device("cuda"), "") if gpu_count() else (Device("cpu"), FAISS)
     if use == TRAINING or (use == EMBEDDING and checkpoints):
-        name = train_on if use == TRAINING else chosen_name()
+        name = _asked_for(use, train_on)
         return (_torch_device(name), "") if name else _default_torch_device()
     from pipeline.faces.accelerator.providers import card_problem, usable_device
 
     device = usable_device()
     return device, "" if device.on_card else card_problem("cuda")
+
+
+def _asked_for(use: str, train_on: str) -> str:
+    """The name of the device asked for, "" where none was."""
+    return (train_on if use == TRAINING else "") or chosen_name()
 
 
 def _torch_device(name: str) -> Device:
@@ -101,7 +110,8 @@ def _named(device: Device) -> str:
     """The device and the model of its card, as the driver gives it."""
     if not device.on_card:
         return "the processor"
-    cards = sorted(CARDS.glob("*/information"))
+    # CUDA_VISIBLE_DEVICES leaves cards out of CUDA's numbers, and may change their order
+    cards = [] if "CUDA_VISIBLE_DEVICES" in os.environ else sorted(CARDS.glob("*/information"))
     models = [line.partition(":")[2].strip() for card in cards for line in card.read_text().splitlines()[:1]]
     notes = models[device.card : device.card + 1]
     if device.kind == "tensorrt":

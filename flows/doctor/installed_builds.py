@@ -90,9 +90,11 @@ def prepare(extra: str) -> None:
     installed = installed_versions()
     if names := to_uninstall(installed, extra):
         _pip("uninstall", "--yes", *names)
-    if extra == "gpu" and ("onnxruntime" in names or "onnxruntime" not in installed):
+    pinned = pinned_version(CONSTRAINTS.read_text())
+    # one of another version would not meet the pin: pip would put the real one over the files of the build for cards
+    if extra == "gpu" and ("onnxruntime" in names or installed.get("onnxruntime") != pinned + PLACEHOLDER):
         with tempfile.TemporaryDirectory() as folder:
-            wheel = write_placeholder(Path(folder), pinned_version(CONSTRAINTS.read_text()))
+            wheel = write_placeholder(Path(folder), pinned)
             _pip("install", "--no-deps", "--no-index", str(wheel))
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from flows.prefect_runtime.flow_run import in_flow_run
+from pipeline.faces.accelerator import devices
 
 LIMIT = "gpu"
-DRIVER = Path("/dev/nvidiactl")  # exists where the driver of an NVIDIA card is loaded
 
 
 @contextmanager
@@ -16,7 +15,7 @@ def gpu() -> Iterator[None]:
 
     A block that turns out not to use the GPU waits as well.
     """
-    if not in_flow_run() or not DRIVER.exists():
+    if not in_flow_run() or not devices.DRIVER.exists():
         yield
         return
     from prefect.concurrency.sync import concurrency  # loaded by now, with the flow

@@ -207,10 +207,10 @@ def _embedded(
     def embed(faces: tuple[Rows, NDArray[np.uint8]]) -> tuple[Rows, NDArray[np.float32]]:
         return faces[0], embedder(faces[1])
 
+    batches = _batches(jpegs, rows, face_network.faces_at_once(embedder, batch))
     if isinstance(embedder, OnCard) and embedder.on_card:
-        batches = _batches(jpegs, rows, face_network.BATCH)
         return prefetch(embed, batches, threads=IN_FLIGHT, per_thread=1)
-    return map(embed, _batches(jpegs, rows, batch))
+    return map(embed, batches)
 
 
 def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int) -> Iterator[tuple[Rows, NDArray[np.uint8]]]:

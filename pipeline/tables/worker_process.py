@@ -22,6 +22,7 @@ import pyarrow as pa
 # in bytes; glibc reads them as a process starts
 ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": 1 << 25, "MALLOC_TRIM_THRESHOLD_": 1 << 28}
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"  # CUDA's libraries read it when they are first used: numbers or names of GPUs
+DEVICE = "REFINERY_DEVICE"  # the device that was asked for, such as cuda:1; see faces.accelerator.devices
 GPU_FILE = re.compile(r"nvidia(\d+)")  # in /dev, of NVIDIA's driver
 _current_table = ""
 _releases: list[Callable[[], object]] = []
@@ -45,12 +46,14 @@ def dask_setup(worker: Any) -> None:
 def gpu_of_worker(number: object, environment: Mapping[str, str], files: Sequence[str]) -> str | None:
     """The GPU that this worker of a command uses, for VISIBLE_GPUS: the workers take the visible ones in turn.
 
-    files: the names in /dev. None: there is no GPU, or the worker has no number.
+    files: the names in /dev. None: there is no GPU, the worker has no number, or a GPU was chosen by its number.
     """
+    if ":" in environment.get(DEVICE, ""):
+        return None
     visible = environment.get(VISIBLE_GPUS)
     if visible is None:
-        numbers = sorted(int(match[1]) for file in files if (match := GPU_FILE.fullmatch(file)))
-        gpus = [str(gpu) for gpu in numbers]
+        # a container may hold nvidia3 alone: CUDA counts what it sees from 0
+        gpus = [str(gpu) for gpu in range(sum(bool(GPU_FILE.fullmatch(file)) for file in files))]
     else:
         gpus = [gpu.strip() for gpu in visible.split(",") if gpu.strip()]
     return gpus[number % len(gpus)] if gpus and isinstance(number, int) else None

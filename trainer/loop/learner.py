@@ -19,6 +19,7 @@ from trainer.pretrained.teacher import Teacher, Teaching, load_teacher
 from trainer.run import Run
 
 DEFAULT_START, NO_TEACHING = Start(), Teaching()
+DEVICE = "REFINERY_DEVICE"  # the variable that names the device that was asked for
 
 
 class Learner(NamedTuple):
@@ -99,12 +100,13 @@ def make_learner(
 
 
 def choose_device(name: str = "") -> torch.device:
-    """The torch device with this name; without a name a GPU, or the CPU where there is no GPU.
+    """The torch device with this name; without a name that of REFINERY_DEVICE, a GPU, or the CPU where there is none.
 
     Of several ranks on a machine each takes the GPU of its own number, also as `cuda`, and torch and NCCL use no other.
     A rank that sees a single GPU takes that one. Raises UserError when the device does not exist, or when all ranks of
     a machine would take the same GPU.
     """
+    name = (name or os.environ.get(DEVICE, "")).replace("tensorrt", "cuda")  # TensorRT runs ONNX models alone
     if not name and torch.cuda.is_available():
         name = "cuda"
     if name.startswith("cuda:") and (ranks := int(os.environ.get("LOCAL_WORLD_SIZE", "1"))) > 1:

@@ -79,11 +79,13 @@ def checkpoint_rate(network: str, faces: int) -> DeviceRate:
     """Faces a second from pixels to embeddings by a network of random weights in torch, as a checkpoint's; on a card in
     bf16."""
     from trainer.checkpoint import build_backbone  # torch takes seconds to load
-    from trainer.embedder import card_is_usable, embed_faces, network_on_device
+    from trainer.embedder import embed_faces, network_on_device
+    from trainer.loop.learner import choose_device
 
-    run, on_card = Run(backbone=network), card_is_usable()
+    run, device = Run(backbone=network), choose_device()
+    on_card = device.type == "cuda"
     precision = "bf16" if on_card else "fp32"
-    net = build_backbone(run).eval().to("cuda" if on_card else "cpu")
+    net = build_backbone(run).eval().to(device)
     batch = face_network.BATCH if on_card else BATCH
     pixels = _pixels(batch)
     batches = [pixels] * max(2, faces // batch)

@@ -10,6 +10,7 @@ from pipeline.faces.accelerator.byte_session import ByteSession
 from pipeline.faces.accelerator.devices import Device
 from pipeline.faces.accelerator.model_graphs import InputFormat
 from pipeline.faces.align import SIZE
+from pipeline.faces.protocols import OnCard
 from pipeline.tables import worker_process
 
 BATCH = 256  # faces: 10 MB of bytes
@@ -37,3 +38,8 @@ def face_session(path: str, how: InputFormat, device: Device) -> ByteSession:
 
 
 worker_process.on_table_change(_sessions.clear)
+
+
+def faces_at_once(model: object, batch: int) -> int:
+    """How many faces a model gets at a time: BATCH on a card, `batch` on a processor."""
+    return BATCH if isinstance(model, OnCard) and model.on_card else batch

@@ -4,13 +4,15 @@ From it the noise stages learn what lost information does to an embedding, witho
 person of its original. The sample has a fixed size, so that its cost does not grow with the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pipeline.faces.accelerator.face_network import faces_at_once
 from pipeline.faces.embed import check_embeddings
 from pipeline.faces.face_quality.degradations import STEPS
 from pipeline.faces.face_quality.quality_model import FaceQualityModel
@@ -50,23 +52,22 @@ def degraded_shard(
 ) -> pa.Table:
     """The sample's faces in every step of degradation; no rows for data with too few faces.
 
-    part: all shards of faces. batch: faces that a model gets at a time.
+    part: all shards of faces. batch: faces that a model gets at a time on a processor.
     """
     schema = degraded_schema([e.dim for e in embedders])
     originals = _sample(root, part)
     if not originals:
         return schema.empty_table()
     faces = [degrade(face) for face in originals.values() for degrade in STEPS.values()]
-    blocks = [np.stack(faces[start : start + batch]) for start in range(0, len(faces), batch)]
     columns = [
         pa.array([face_id for face_id in originals for _ in STEPS]),
         pa.array(list(STEPS) * len(originals)),
         pa.array([sharpness(face) for face in faces], pa.float32()),
         pa.nulls(len(faces), pa.float32())
         if quality_model is None
-        else pa.array(np.concatenate([quality_model(block) for block in blocks]), pa.float32()),
+        else pa.array(_in_batches(quality_model, faces, batch), pa.float32()),
     ]
-    x = [np.concatenate([embedder(block) for block in blocks]) for embedder in embedders]
+    x = [_in_batches(embedder, faces, batch) for embedder in embedders]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
         norms = [np.linalg.norm(rows, axis=1) for rows in x]
     for embedder, norm in zip(embedders, norms, strict=True):
@@ -75,6 +76,14 @@ def degraded_shard(
     for rows, norm in zip(x, norms, strict=True):
         columns.append(vector_column((rows / np.maximum(norm, 1e-12)[:, None]).astype(np.float16)))
     return pa.table(columns, schema=schema)
+
+
+def _in_batches(
+    model: Callable[[NDArray[np.uint8]], NDArray[np.float32]], faces: Sequence[Image], batch: int
+) -> NDArray[np.float32]:
+    """What a model gives for faces, which it gets as many at a time as suit where it runs."""
+    size = faces_at_once(model, batch)
+    return np.concatenate([model(np.stack(faces[start : start + size])) for start in range(0, len(faces), size)])
 
 
 def _sample(root: str, shards: Sequence[Shard]) -> dict[str, Image]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 from pipeline.faces import model_file
 from pipeline.faces.accelerator.devices import chosen_name
-from pipeline.faces.accelerator.face_network import run_faces
+from pipeline.faces.accelerator.face_network import faces_at_once, run_faces
 from pipeline.faces.accelerator.model_graphs import InputFormat
 from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
@@ -53,6 +53,11 @@ class FaceQualityModel:
     def named_by(self) -> list[Any]:
         """The digest of the model's file, not its path."""
         return ["face quality", model_file.digest_of(self.model)]
+
+    @property
+    def on_card(self) -> bool:
+        """Whether a card runs it. Raises UserError where the device cannot be used."""
+        return usable_device(self.device).on_card
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The model's outputs [n] for aligned faces [n, 112, 112, 3] in BGR."""
@@ -105,8 +110,8 @@ def measure_shard(
 ) -> pa.Table:
     """The model's output for each face of one shard of faces, row by row; null where there is no face.
 
-    batch: faces that the model gets at a time. reuse: pairs of a shard of faces of an earlier run and the shard of
-    measures that the same model made from it; the measures of unchanged faces are copied from there.
+    batch: faces that the model gets at a time on a processor. reuse: pairs of a shard of faces of an earlier run and
+    the shard of measures that the same model made from it; the measures of unchanged faces are copied from there.
     """
     faces = read_shard(root, part, ["face_id", "identity", "jpeg"])
     has_face = np.asarray(faces["jpeg"].is_valid())
@@ -115,6 +120,7 @@ def measure_shard(
         known, values = _unchanged(faces, read_shard(root, earlier_faces, ["face_id", "jpeg"]), root, earlier_measures)
         measure[known], to_measure[known] = values, False
     rows = np.flatnonzero(to_measure)
+    batch = faces_at_once(quality_model, batch)
     for start in range(0, len(rows), batch):
         block = rows[start : start + batch]
         measure[block] = quality_model(decode_faces([faces["jpeg"][int(i)].as_buffer() for i in block]))

@@ -52,12 +52,22 @@ def test_one_line_says_where_each_use_runs(
     with device_choice("tensorrt:1"):
         announce(*REFINES, checkpoints=True)
     announce(TRAINING, train_on="cuda:1")
+    with device_choice("cpu"):
+        announce(TRAINING)
+    with monkeypatch.context() as environment:
+        environment.setenv("RANK", "1")  # the first rank says it
+        announce(TRAINING)
+        environment.delenv("RANK")
+        environment.setenv("CUDA_VISIBLE_DEVICES", "1")  # the driver counts other cards than CUDA
+        announce("detection")
     card, engines = "NVIDIA T4", "engines that are not in the cache take minutes to build"
     assert caplog.messages == [
         "detection, embedding, search and training on cuda:0 (NVIDIA H200)",
         "detection on the processor",
         f"detection on tensorrt:1 ({card}; {engines}); embedding on cuda:1 ({card}); search on cuda:0 (NVIDIA H200)",
         "training on cuda:1 (NVIDIA T4)",
+        "training on the processor",
+        "detection on cuda:0",
     ]
 
 
@@ -86,7 +96,7 @@ def test_a_card_that_is_not_used_is_one_warning_with_the_remedy(
     assert warning == (
         "there is an NVIDIA card, and not all of this run uses it. "
         f"detection and embedding: {WRONG_CUDA}; "
-        "search: faiss is the build for processors: run `make EXTRA=gpu install`"
+        "search: faiss sees no card, or is the build for processors: run `make EXTRA=gpu install`"
     )
     caplog.clear()
     with device_choice("cpu"):

@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from pipeline.errors import UserError
+from pipeline.faces.accelerator import devices
+from pipeline.faces.accelerator.devices import device_choice
 from tests.builders.processes.trainings import SMALL
+from trainer.loop import learner
 from trainer.loop.learner import choose_device, make_learner
 
 
@@ -25,3 +28,12 @@ def test_cuda_is_the_card_of_the_ranks_own_number(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="64 ranks cannot share a GPU: give cuda"):
         choose_device("cuda:0")
     assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_without_a_name_the_device_that_was_asked_for_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert learner.DEVICE == devices.VARIABLE
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with device_choice("cpu"):
+        assert choose_device() == torch.device("cpu")
+    with device_choice("tensorrt:7"), pytest.raises(UserError, match="no device cuda:7 here"):
+        choose_device()
