@@ -1,10 +1,11 @@
 """What all tests share: the real photos and models, where there are any, and a small world made of them."""
 
 import csv
+import logging
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,28 @@ class FilesByServer(LoadFileScheduling):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     return FilesByServer(config, log)
+
+
+def _log_as_in_a_new_process() -> None:
+    """Undo what a command does to refinery's log: pytest's capture listens twice to a log that propagates again."""
+    log = logging.getLogger("refinery")
+    log.handlers = [handler for handler in log.handlers if type(handler) is not logging.StreamHandler]
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    """Take back what a test before did to the log, before pytest begins to listen."""
+    _log_as_in_a_new_process()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Take back what a fixture that ran a command did to the log, before pytest begins to listen."""
+    _log_as_in_a_new_process()
+    return (yield)
 
 
 @pytest.fixture(scope="session")

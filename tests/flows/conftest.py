@@ -1,6 +1,5 @@
 """Fixtures of the tests of flows."""
 
-import logging
 import os
 import shutil
 import sys
@@ -16,16 +15,6 @@ from tests.builders.label_studio.browser import BROWSERS
 from tests.builders.photos.drawn_world import drawn_world_of_run
 from tests.builders.processes.command_line import Command
 from tests.builders.processes.prefect_home import make_prefect_home
-
-
-@pytest.fixture(autouse=True)
-def log_as_before() -> Iterator[None]:
-    """Restore the settings of refinery's log, which a command changes, after each test."""
-    log = logging.getLogger("refinery")
-    level, propagate, handlers = log.level, log.propagate, log.handlers
-    yield
-    log.setLevel(level)
-    log.propagate, log.handlers = propagate, handlers
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ def test_options_of_folders_go_to_the_sources_that_have_them(tmp_path: Path) -> 
 def test_albums_are_told_and_one_person_with_an_identity_level(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("refinery").propagate = True
     write_photos(tmp_path / "set", "Ann/1.jpg", "Ann/2019/2.jpg", "Bob/3.jpg", "Bob/@eaDir/3.jpg/THUMB_M.jpg")
     words = ["image-folder", str(tmp_path / "set")]
     identities = []

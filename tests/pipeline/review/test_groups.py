@@ -1,7 +1,5 @@
 """Groups of annotators and rosters are read from the user's files; a wrong file gives an error in one line."""
 
-import logging
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,7 +82,6 @@ def test_groups_are_proposed_only_for_identities_without_one(drawn):
 
 
 def test_identities_of_the_file_are_found_in_the_data_or_counted(drawn, caplog):
-    logging.getLogger("refinery").propagate = True
     identity = next(i for i in drawn.refinement.labels.read(["claimed"])["claimed"].to_pylist() if i)
     north = GroupedIdentity("north", "")
     grouped = {f"./{identity}": north, "Nobody A": north, "Nobody B": north, "C": north, "D": north}

@@ -1,6 +1,5 @@
 """Published lists of noisy photos are compared with photos that are spelled otherwise."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,6 @@ def test_names_are_compared_without_suffix_and_blanks(tmp_path: Path, encoding: 
 
 
 def test_names_that_no_photo_has_are_counted_with_examples(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("refinery").propagate = True
     log_unmatched("facescrub_noises.txt", {"d", "b", "a", "c"})
     log_unmatched("megaface_noises.txt", set())
     assert caplog.messages == ["facescrub_noises.txt names 4 photos that are not there: 'a', 'b', 'c'"]
