@@ -1,6 +1,7 @@
 """What all tests share: the real photos and models, where there are any, and a small world made of them."""
 
 import csv
+import gc
 import logging
 import os
 import shutil
@@ -85,6 +86,12 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     """Take back what a fixture that ran a command did to the log, before pytest begins to listen."""
     _log_as_in_a_new_process()
     return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the libraries and the tests, which stay until the end."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 20)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 from flows.cli.app import build_app
+from tests.builders.source_code import ROOT, documents, name_of
 
-ROOT = Path(__file__).parent.parent
-NOT_DOCUMENTS = {".venv", ".git", "demo", "node_modules"}
-DOCUMENTS = sorted(p for p in ROOT.rglob("*.md") if not NOT_DOCUMENTS & set(p.relative_to(ROOT).parts))
+DOCUMENTS = documents()
 SCRIPTS = sorted((ROOT / "flows/examples").glob("*.sh"))
 NOT_OURS = ("http://", "https://", "#", "mailto:")
 
@@ -76,7 +75,7 @@ def test_a_wrong_command_would_be_noticed() -> None:
         check(["no-such-command"])
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(p.relative_to(ROOT)) for p in DOCUMENTS])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[name_of(p) for p in DOCUMENTS])
 def test_links_lead_somewhere(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -84,9 +83,9 @@ def test_links_lead_somewhere(document: Path) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (document.parent / path).resolve()
-        assert target.exists(), f"{document.relative_to(ROOT)}: {link}"
+        assert target.exists(), f"{name_of(document)}: {link}"
         if anchor:
-            assert anchor in anchors(target), f"{document.relative_to(ROOT)}: {link}"
+            assert anchor in anchors(target), f"{name_of(document)}: {link}"
 
 
 def anchors(document: Path) -> set[str]:

@@ -1,17 +1,30 @@
 """The repository's source code, for the tests of its laws: files, imports, import cycles, sizes."""
 
 import ast
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("pipeline", "flows", "trainer")
+NOT_OURS = ("demo", "node_modules", "shared")
 
 
 def python_files(*folders: str) -> list[Path]:
     """All Python files in folders of the repository."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+@cache
+def documents() -> tuple[Path, ...]:
+    """All Markdown files of the repository."""
+    found = []
+    for folder, below, names in os.walk(ROOT):
+        # a virtual environment alone has tens of thousands of folders
+        below[:] = [name for name in below if not name.startswith(".") and name not in NOT_OURS]
+        found += [Path(folder, name) for name in names if name.endswith(".md")]
+    return tuple(sorted(found))
 
 
 def name_of(path: Path) -> str:

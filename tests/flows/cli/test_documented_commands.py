@@ -3,24 +3,22 @@
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from flows.cli.command import build_command
 from flows.cli.command_table import COMMANDS
+from tests.builders.source_code import documents, name_of
 
-ROOT = Path(__file__).parents[3]
-TEXTS = [p for p in ROOT.rglob("*.md") if not {".venv", "shared"} & set(p.relative_to(ROOT).parts)]
 FENCED = re.compile(r"```(?:bash|sh)\n(.*?)```", re.DOTALL)
 INLINE = re.compile(r"`(refinery [a-z][^`]*)`")
 
 
 def documented() -> Iterator[tuple[str, str]]:
     """Each command in a shell block, and each with options between backticks, with its file."""
-    for path in TEXTS:
+    for path in documents():
         text = path.read_text()
-        name = str(path.relative_to(ROOT))
+        name = name_of(path)
         for block in FENCED.findall(text):
             for line in block.replace("\\\n", " ").splitlines():
                 command = line.partition(" #")[0].strip().removesuffix("&").removeprefix(".venv/bin/").strip()
