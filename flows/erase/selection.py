@@ -67,7 +67,7 @@ def select(refinement: Refinement, who: Person) -> Selection:
         raise UserError(f"--far {far:g}: give a share between 0 and 0.5")
     if list_file:
         return _of_list(refinement, Path(list_file))
-    detector, embedder, flip = models_of(refinement.root, "")
+    detector, embedder, flip = models_of(refinement.root)
     model = load_embedder(embedder, flip)
     if again:
         return _of_vectors(refinement, model, far)

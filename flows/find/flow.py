@@ -82,8 +82,11 @@ def find(
     return FindResult(str(photo), query.faces, searched, threshold, far, matches, str(out), gallery.guess)
 
 
-def models_of(root: str, flip: str) -> tuple[str, str, str]:
-    """The detector, the embedder and the flip with which a root was refined. Raises UserError where they are gone."""
+def models_of(root: str, flip: str = "") -> tuple[str, str, str]:
+    """The detector, the embedder and the flip with which a root was refined. Raises UserError where they are gone.
+
+    flip: another one in its place.
+    """
     refinement = latest(root)
     files = refinement.options.models[:2]
     if len(files) < 2 or not all(Path(file).exists() for file in files):
