@@ -7,9 +7,10 @@ name that somebody points at this machine reaches the port, and the Origin of ev
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
+
+from starlette.requests import cookie_parser
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -81,11 +82,9 @@ class Guard:
         await _answer(send, 303, b"", {"Location": "/", "Set-Cookie": cookie})
 
     def _has_cookie(self, headers: Mapping[str, str]) -> bool:
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return False
-        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self._token.encode())
+        # not SimpleCookie: it drops all cookies of a header where one of another program is no valid cookie
+        given = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
+        return hmac.compare_digest(given.encode(), self._token.encode())
 
     def _from_own_page(self, headers: Mapping[str, str]) -> bool:
         """Whether a change comes from a page of the gallery: browsers say from which with every change."""

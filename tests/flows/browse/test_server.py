@@ -69,6 +69,8 @@ def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> No
 
     good = f"refinery_browse_{PORT}={TOKEN}"
     assert status(cookie=good) == 200
+    for foreign in ('a={"x": 1}', "flag", "a@b=1", 'b="', "=; ;"):  # browsers send those of every local program, too
+        assert status(cookie=f"{foreign}; {good}; {foreign}") == 200
     assert status() == status(cookie=f"refinery_browse_{PORT}=wrong") == status(cookie="refinery_browse_8081=a-token")
     assert status() == status("/") == status("/static/app.js") == status("/?token=wrong") == 401
     assert status(cookie=good, host="evil.example") == status(cookie=good, host="127.0.0.1:9") == 400
