@@ -1,5 +1,6 @@
 """Endpoints of the pages that compute for a while: whose face is in a photo, and the state of the review."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.refinement import latest
 
+log = logging.getLogger("refinery")
 Value = TypeVar("Value")
 
 
@@ -43,7 +45,7 @@ class _Computed(Generic[Value]):
         self._running = False
 
     def of(self, version: Any) -> Value:
-        """The value of this version. Raises Loading while it is computed."""
+        """The value of this version. Raises Loading while it is computed, UserError where that failed."""
         with self._lock:
             if self._value is not None and self._value[0] == version:
                 if isinstance(self._value[1], UserError):
@@ -59,9 +61,11 @@ class _Computed(Generic[Value]):
             value: Value | UserError = self._compute()
         except UserError as error:
             value = error
-        finally:
-            self._running = False
-        self._value = (version, value)
+        except Exception as error:  # the page says it, and does not ask for the same again and again
+            log.warning("browse: %s", error, exc_info=True)
+            value = UserError(f"this could not be computed ({error or type(error).__name__}): see the log")
+        with self._lock:
+            self._value, self._running = (version, value), False
 
 
 class _Models:
@@ -76,7 +80,7 @@ class _Models:
         with self._lock:
             if self._loaded is None:
                 refinement = latest(self._root)
-                detector, first, flip = models_of(self._root, "none")
+                detector, first, flip = models_of(self._root)
                 files = [first, *refinement.options.models[2:]][: len(refinement.embeddings)]
                 embedders = [load_embedder(file, flip) for file in files]
                 if len(embedders) < len(refinement.embeddings):
