@@ -139,8 +139,11 @@ class Gallery:
             self._wake.wait(POLL_S)
             self._wake.clear()
 
+    def _published(self) -> str:
+        return repr(storage.get(self.root, FILE))
+
     def _load_if_changed(self) -> None:
-        now = repr(storage.get(self.root, FILE))
+        now = self._published()
         if now == self._seen:
             return
         with self._deciding:
@@ -154,9 +157,10 @@ class Gallery:
         with root_lock(self.root, wait_s=0):
             self.waiting, decided = "", self._decided
             refinement = label_again(self.root, settled_verdicts(self.root))
+            seen = self._published()  # before another process can publish a refinement, which is loaded then
         fresh = load_snapshot(refinement, self.loaded().snapshot)
         with self._deciding:
             if decided == self._decided:  # else a decision came meanwhile: it is shown, and is not in these labels
                 self._show(fresh)
-                self._seen = repr(storage.get(self.root, FILE))
+                self._seen = seen
             self._labelled = decided

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from flows.browse import gallery as gallery_module
 from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard
 from pipeline.browse.decisions.record import record
 from pipeline.browse.decisions.statements import Decision
-from pipeline.browse.snapshot import load_snapshot
+from pipeline.browse.snapshot import Snapshot, load_snapshot
 from pipeline.refined.labels import label_again
-from pipeline.refinement import latest
+from pipeline.refinement import Refinement, latest
 from pipeline.review.answers import ledger
 from pipeline.review.answers.votes import settled_verdicts
 from pipeline.root_lock import root_lock
@@ -175,6 +176,32 @@ def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(t
         wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
 
 
+def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = refined(str(tmp_path))[0].root
+    ledger.set_votes_wanted(root, 1)
+    gallery = Gallery(root, who="ann")
+    gallery._load_if_changed()
+    snapshot = gallery.loaded().snapshot
+    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    answer = gallery.decide(Decision("unusable", (snapshot.photos.face_id(row),))).answer_id
+
+    def load_late(refinement: Refinement, former: Snapshot | None) -> Snapshot:
+        """Load a refinement; meanwhile another command takes the answer back and labels again."""
+        ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
+        label_again(root, settled_verdicts(root))
+        return load_snapshot(refinement, former)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery_module, "PAUSE_S", 0.0)
+        patch.setattr(gallery_module, "load_snapshot", load_late)
+        gallery._label()
+    assert gallery.loaded().snapshot.reason(row) == "poor"
+    gallery._load_if_changed()
+    assert gallery.loaded().snapshot.reason(row) == ""
+
+
 def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opened) -> None:
     face = opened.get("identity", name="p01")["groups"][0]["faces"][0]["face_id"]
     for body in (
@@ -191,6 +218,13 @@ def test_decisions_about_what_is_not_there_are_refused_in_one_line(opened: Opene
     ):
         answer = opened.post("decide", body, status=422)
         assert "\n" not in answer["error"]
+    half = '{"kind": "finding", "finding": "\\ud800", "verdict": "yes"}'  # of a character
+    assert (
+        opened.client.post(
+            "/api/decide", content=half, headers={"Origin": OWN, "Content-Type": "application/json"}
+        ).status_code
+        == 422
+    )
     assert opened.client.get("/api/identities", params={"order": "x"}).status_code == 422
     assert opened.post("ask", {"faces": [face]}) == {"new": 1}
     opened.post("ask", {"faces": ["0" * 20]}, status=404)
