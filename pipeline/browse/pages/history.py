@@ -1,8 +1,11 @@
 """The decisions in the ledger, by whom and when, the last ones first; withdrawn ones stay in the list."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.browse.snapshot import Snapshot
 from pipeline.refined.reasons import FINDINGS
@@ -40,7 +43,7 @@ class HistoryPage:
 
 def history(snapshot: Snapshot, *, offset: int = 0, limit: int = 50, who: str = "") -> HistoryPage:
     """The decisions in the ledger, the last ones first; who: of this person or list alone."""
-    groups = _by_answer(ledger.rows_of(ledger.read(snapshot.root, superseded=True)))
+    groups = _by_answer(ledger.read(snapshot.root, superseded=True))
     groups = [rows for rows in groups if not who or rows[-1].who == who]
     chosen = groups[max(0, offset) : max(0, offset) + min(max(1, limit), 500)]
     return HistoryPage(len(groups), max(0, offset), [_event(snapshot, rows) for rows in chosen])
@@ -48,17 +51,20 @@ def history(snapshot: Snapshot, *, offset: int = 0, limit: int = 50, who: str = 
 
 def events_about(snapshot: Snapshot, findings: Collection[str]) -> list[Event]:
     """The decisions about some findings, the first one first; findings: finding_ids."""
-    rows = ledger.rows_of(ledger.read(snapshot.root, superseded=True))
-    groups = _by_answer(r for r in rows if r.finding.finding_id in findings)
+    table = ledger.read(snapshot.root, superseded=True)
+    about = pc.is_in(table["finding_id"], value_set=pa.array(sorted(findings), pa.string()))
+    groups = _by_answer(table.filter(about))
     return [_event(snapshot, group) for group in reversed(groups)]
 
 
-def _by_answer(rows: Iterable[LedgerRow]) -> list[list[LedgerRow]]:
-    """The rows of each decision by people or a list, oldest first within one, the last decision first."""
+def _by_answer(table: pa.Table) -> list[list[LedgerRow]]:
+    """The rows of each decision by people or a list, oldest first within one, the last decision first.
+
+    table: columns as LEDGER; the machine's views in it are left out.
+    """
     groups: dict[str, list[LedgerRow]] = defaultdict(list)
-    for row in rows:
-        if row.purpose != "policy":
-            groups[row.answer_id].append(row)
+    for row in ledger.rows_of(table.filter(pc.not_equal(table["purpose"], "policy"))):
+        groups[row.answer_id].append(row)
     return sorted(groups.values(), key=lambda g: (g[-1].at or NO_TIME, g[-1].answer_id), reverse=True)
 
 
