@@ -1,5 +1,6 @@
 """Every finding of a refinement in memory, with its verdict, and the photos and persons that it is about."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,6 +69,14 @@ class FindingIndex:
     def about_names(self, codes: list[int]) -> Rows:
         """The findings of which a person or an identity of these codes is the subject or the object."""
         return np.flatnonzero(np.isin(self.subject_name, codes) | np.isin(self.object_name, codes))
+
+    def moves_of(self, photos: Sequence[int]) -> Mapping[int, list[int]]:
+        """By photo, the findings that would move it to another person: of these photos."""
+        moves: dict[int, list[int]] = {photo: [] for photo in photos}
+        misplaced = np.flatnonzero(self.kind == "misplaced")
+        for finding in misplaced[np.isin(self.subject_row[misplaced], photos)].tolist():
+            moves[int(self.subject_row[finding])].append(finding)
+        return moves
 
     def shown(self, rows: Rows) -> list[ShownFinding]:
         """These findings as pages show them."""

@@ -40,28 +40,30 @@ class Effect(NamedTuple):
     snapshot: Snapshot
 
 
+def part_about(snapshot: Snapshot, findings: Iterable[FindingRef]) -> Neighbourhood:
+    """The part of the data set that answers about these findings can reach."""
+    return neighbourhood(snapshot, np.array(identities_of(snapshot, findings), np.int32))
+
+
 def identities_of(snapshot: Snapshot, findings: Iterable[FindingRef]) -> list[int]:
     """The codes of the identities that these findings are about."""
-    photos, codes = snapshot.photos, set[int]()
-    for ref in findings:
-        for name in (ref.subject, ref.object):
-            code = photos.code_of_name.get(name or "", -1)
-            codes.add(int(photos.identity_of_name[code]) if code >= 0 else -1)
-        rows = photos.rows_of([ref.subject, ref.object, ref.subject_face, ref.object_face])
-        codes.update(photos.claimed[rows[rows >= 0]].tolist())
-        moves = np.flatnonzero((snapshot.findings.kind == "misplaced") & np.isin(snapshot.findings.subject_row, rows))
-        targets = snapshot.findings.object_name[moves[snapshot.findings.subject_row[moves] >= 0]]
-        codes.update(photos.identity_of_name[targets[targets >= 0]].tolist())
+    photos, index, refs = snapshot.photos, snapshot.findings, list(findings)
+    names = {photos.code_of_name.get(name or "", -1) for ref in refs for name in (ref.subject, ref.object)}
+    codes = set(photos.identity_of_name[sorted(names - {-1})].tolist())
+    rows = photos.rows_of([f for r in refs for f in (r.subject, r.object, r.subject_face, r.object_face)])
+    rows = np.unique(rows[rows >= 0])
+    codes.update(photos.claimed[rows].tolist())
+    moves = np.flatnonzero(index.kind == "misplaced")
+    targets = index.object_name[moves[np.isin(index.subject_row[moves], rows)]]
+    codes.update(photos.identity_of_name[targets[targets >= 0]].tolist())
     return sorted(codes - {-1})
 
 
-def effect_of(snapshot: Snapshot, findings: Iterable[FindingRef], before: pa.Table, after: pa.Table) -> Effect:
-    """What changes when the answers about these findings change.
+def effect_of(snapshot: Snapshot, part: Neighbourhood, before: pa.Table, after: pa.Table) -> Effect:
+    """What changes when answers change that are about a part of the data set.
 
     before, after: all verdicts of people, columns as ANSWERS, as they refer to this refinement.
     """
-    identities = np.array(identities_of(snapshot, findings), np.int32)
-    part = neighbourhood(snapshot, identities)
     old, new = (resolve_part(snapshot, part, answers) for answers in (before, after))
     differs = np.zeros(len(part.rows), bool)
     for column in ("identity", "reason"):

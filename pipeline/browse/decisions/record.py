@@ -4,7 +4,7 @@ The answers go through the functions that answers from Label Studio go through: 
 of the vote, then the answers, then the vote. So a decision here counts as much as the same answer there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.browse.decisions.effect import Effect, effect_of, identities_of
-from pipeline.browse.decisions.neighbourhood import neighbourhood
+from pipeline.browse.decisions.effect import Effect, effect_of, part_about
+from pipeline.browse.decisions.neighbourhood import Neighbourhood
 from pipeline.browse.decisions.statements import Decision, Statement, statements_of
+from pipeline.browse.finding_index import FindingIndex
 from pipeline.browse.snapshot import Snapshot
 from pipeline.errors import UserError
 from pipeline.noise.policy import judge
@@ -38,12 +39,12 @@ GROUP = "gallery"  # in place of a group of annotators
 
 
 class Standing(NamedTuple):
-    """How many answers of a decision are in force, wait for another vote, are disputed, or are outvoted."""
+    """How many answers of a decision are in force, wait for another vote, are disputed, or are outvoted; undo: none."""
 
-    in_force: int
-    waiting: int
-    disputed: int
-    outvoted: int
+    in_force: int = 0
+    waiting: int = 0
+    disputed: int = 0
+    outvoted: int = 0
 
 
 class Recorded(NamedTuple):
@@ -62,7 +63,8 @@ def record(snapshot: Snapshot, decision: Decision, *, who: str) -> Recorded:
     before = settle(ledger.in_force(everything), votes=ledger.votes_wanted(root))
     at = next_answer_time(ledger.rows_of(everything), prefix=ANSWER_PREFIX)
     answer_id = ANSWER_PREFIX + digest("decision", who, at.isoformat(), *(s.ref.finding_id for s in said))
-    cases = _cases(snapshot, said)
+    part = part_about(snapshot, [s.ref for s in said])
+    cases = _cases(snapshot, part, said)
     views = machine_views(
         (case for case in cases if case is not None),
         answer_id=f"policy/{snapshot.refinement.decisions.address}",
@@ -71,7 +73,8 @@ def record(snapshot: Snapshot, decision: Decision, *, who: str) -> Recorded:
     answers = [Answer(s.ref.finding_id, s.choice, who, None, at, 0.0, "", answer_id) for s in said]
     rows = [replace(row, seconds=None) for row in to_ledger_rows(answers, _logged(said))[0]]  # nobody took the time
     ledger.append(root, [*views, *rows])  # one file: both or neither
-    return _recorded(snapshot, answer_id, said, before)
+    after = settle(ledger.read(root), votes=ledger.votes_wanted(root))
+    return Recorded(answer_id, _standing(said, after), _effect(snapshot, part, before, after))
 
 
 def undo(snapshot: Snapshot, answer_id: str) -> Recorded:
@@ -83,17 +86,14 @@ def undo(snapshot: Snapshot, answer_id: str) -> Recorded:
         raise UserError(f"no decision {answer_id[:60]!r} of a person is in force: reload the page")
     before = settle(table, votes=ledger.votes_wanted(root))
     ledger.withdraw(root, rows)
-    said = [Statement(row.finding, row.choice or "", "yes") for row in rows]
-    return _recorded(snapshot, answer_id, said, before)
-
-
-def _recorded(snapshot: Snapshot, answer_id: str, said: Sequence[Statement], before: Settlement) -> Recorded:
-    root = snapshot.root
     after = settle(ledger.read(root), votes=ledger.votes_wanted(root))
+    part = part_about(snapshot, [row.finding for row in rows])
+    return Recorded(answer_id, Standing(), _effect(snapshot, part, before, after))
+
+
+def _effect(snapshot: Snapshot, part: Neighbourhood, before: Settlement, after: Settlement) -> Effect:
     clusters = _clusters_of(snapshot, before.verdicts, after.verdicts)
-    verdicts = (current_answers(settlement.verdicts, clusters) for settlement in (before, after))
-    effect = effect_of(snapshot, [s.ref for s in said], *verdicts)
-    return Recorded(answer_id, _standing(said, after), effect)
+    return effect_of(snapshot, part, *(current_answers(s.verdicts, clusters) for s in (before, after)))
 
 
 def _clusters_of(snapshot: Snapshot, *verdicts: pa.Table) -> PersonClusters:
@@ -125,10 +125,9 @@ def _logged(said: Iterable[Statement]) -> list[LoggedItem]:
     ]
 
 
-def _cases(snapshot: Snapshot, said: Sequence[Statement]) -> list[Case | None]:
+def _cases(snapshot: Snapshot, part: Neighbourhood, said: Sequence[Statement]) -> list[Case | None]:
     """The machine's view on each statement; None where it has none, as on persons that it never compared."""
-    refs = [s.ref for s in said]
-    part = neighbourhood(snapshot, np.array(identities_of(snapshot, refs), np.int32))
+    refs, in_conflict = [s.ref for s in said], _in_conflict(snapshot.findings)
     limits = snapshot.refinement.thresholds
     verdicts = without_contradictions(part.findings, judge(part.findings, limits, snapshot.calibration))
     persons = len(snapshot.photos.persons)
@@ -139,7 +138,7 @@ def _cases(snapshot: Snapshot, said: Sequence[Statement]) -> list[Case | None]:
         if place is not None:
             cases.append(_case(s, str(verdicts[place]), round(float(beliefs[place]), 4)))
         else:
-            belief = _belief_without_finding(snapshot, s.ref) if s.ref.kind == "outlier" else None
+            belief = _belief_without_finding(snapshot, s.ref, in_conflict) if s.ref.kind == "outlier" else None
             cases.append(None if belief is None else _case(s, "no" if belief < UNKNOWN else "unsure", belief))
     return cases
 
@@ -149,7 +148,13 @@ def _case(said: Statement, verdict: str, belief: float) -> Case:
     return Case(said.ref, page, "", verdict, "", 0.0, 1, belief, same_means=said.same_means)
 
 
-def _belief_without_finding(snapshot: Snapshot, ref: FindingRef) -> float | None:
+def _in_conflict(index: FindingIndex) -> set[int]:
+    """The photos of which the same picture is claimed as another identity."""
+    rows = np.flatnonzero(index.kind == "conflict")
+    return {*index.subject_row[rows].tolist(), *index.object_row[rows].tolist()}
+
+
+def _belief_without_finding(snapshot: Snapshot, ref: FindingRef, in_conflict: Collection[int]) -> float | None:
     """The probability that a photo without an outlier finding does not show its claimed identity.
 
     As where people are asked about such photos: unknown for pictures under two identities and for identities without a
@@ -158,9 +163,8 @@ def _belief_without_finding(snapshot: Snapshot, ref: FindingRef) -> float | None
     row = int(snapshot.photos.rows_of([ref.subject])[0])
     if row < 0:
         return None
-    kinds = set(snapshot.findings.kind[snapshot.findings.about_photos(np.array([row]))].tolist())
     score = float(snapshot.photos.score[row])
-    if "conflict" in kinds or not np.isfinite(score):
+    if row in in_conflict or not np.isfinite(score):
         return UNKNOWN
     if snapshot.photos.cluster[row] == 0 and score < snapshot.genuine.mean:
         curve = snapshot.calibration.fused_curve

@@ -3,11 +3,12 @@
 A decision that could change no label is refused in one line that says what can be decided instead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.browse.snapshot import Snapshot
 from pipeline.errors import UserError
@@ -83,10 +84,12 @@ def _keep(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
 
 
 def _remove(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
-    for row, face, claimed in _photos(snapshot, decision):
+    photos = list(_photos(snapshot, decision))
+    moves = snapshot.findings.moves_of([row for row, *_ in photos])
+    for row, face, claimed in photos:
         _refuse_split(snapshot, row)
         yield _said(snapshot, "outlier", face, claimed, "other")
-        yield from _not_moved(snapshot, row)
+        yield from _not_moved(snapshot, moves[row])
 
 
 def _unusable(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
@@ -96,12 +99,14 @@ def _unusable(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
 
 def _move(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
     target = _existing_name(snapshot, decision.name)
-    for row, face, claimed in _photos(snapshot, decision, named=False):
+    photos = list(_photos(snapshot, decision, named=False))
+    moves = snapshot.findings.moves_of([row for row, *_ in photos])
+    for row, face, claimed in photos:
         if claimed == target:
             yield _said(snapshot, "outlier", face, claimed, "same")
             continue
         _refuse_split(snapshot, row)
-        yield from _not_moved(snapshot, row, but=target)
+        yield from _not_moved(snapshot, moves[row], but=target)
         yield _said(snapshot, "misplaced", face, target, "same")
         if claimed:
             yield _said(snapshot, "outlier", face, claimed, "other")
@@ -126,13 +131,13 @@ def _unsplit(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
 
 
 def _about_finding(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
-    rows = np.flatnonzero(np.asarray(snapshot.findings.table["finding_id"].to_numpy(), object) == decision.finding)
-    if not len(rows) or decision.verdict not in ("yes", "no"):
+    row = int(snapshot.findings.rows_of(pa.array([decision.finding], pa.string()))[0])
+    if row < 0 or decision.verdict not in ("yes", "no"):
         raise UserError(f"there is no finding {decision.finding[:40]!r} to say {decision.verdict[:10]!r} about")
-    kind = str(snapshot.findings.kind[rows[0]])
+    kind = str(snapshot.findings.kind[row])
     if kind in (*WITHOUT_FACE, "hub"):
         raise UserError(f"people do not decide about a finding of the kind {kind}")
-    subject, other = _sides(snapshot, int(rows[0]))
+    subject, other = _sides(snapshot, row)
     means = same_means(kind)
     yield Statement(ref_of(snapshot, kind, subject, other), "same" if decision.verdict == means else "different", means)
 
@@ -183,10 +188,9 @@ def _refuse_split(snapshot: Snapshot, row: int) -> None:
         )
 
 
-def _not_moved(snapshot: Snapshot, row: int, but: str = "") -> Iterator[Statement]:
-    """That a photo shows none of the other persons to whom findings would move it."""
-    index = snapshot.findings
-    for finding in np.flatnonzero((index.subject_row == row) & (index.kind == "misplaced")).tolist():
+def _not_moved(snapshot: Snapshot, moves: Iterable[int], but: str = "") -> Iterator[Statement]:
+    """That a photo shows none of the other persons to whom these findings would move it."""
+    for finding in moves:
         subject, other = _sides(snapshot, finding)
         if other != but:
             yield _said(snapshot, "misplaced", subject, other, "different")

@@ -1,10 +1,13 @@
 """A decision in the gallery counts as the same answer in Label Studio does, and undo takes it back."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.browse.decisions.record import record, undo
+from pipeline.browse.decisions.record import Standing, record, undo
 from pipeline.browse.decisions.statements import Decision
 from pipeline.browse.snapshot import Snapshot, load_snapshot
 from pipeline.errors import UserError
@@ -122,12 +125,38 @@ def test_every_kind_of_decision_and_its_undo(snapshot: Snapshot) -> None:
         assert made == changes, decision
         answers = ledger.answers_of_people(ledger.read(start.root))["answer_id"].unique().to_pylist()
         for answer in answers:
-            after = undo(after, answer).effect.snapshot
+            undone = undo(after, answer)
+            assert undone.standing == Standing()  # nothing was said that could wait or be outvoted
+            after = undone.effect.snapshot
         assert after.fates.identity.tolist() == start.fates.identity.tolist()
         assert after.fates.reason.tolist() == start.fates.reason.tolist()
     assert labelled(start.root).labels.address == start.refinement.labels.address
     with pytest.raises(UserError, match="no decision"):
         undo(start, "gallery/none")
+
+
+class Passes(np.ndarray[Any, Any]):
+    """The kinds of all findings, which count how often they are gone through."""
+
+    passes = 0
+
+    def __eq__(self, other: object) -> Any:
+        Passes.passes += 1
+        return self.view(np.ndarray) == other
+
+
+@pytest.mark.parametrize("kind", ["keep", "remove", "move"])
+def test_findings_are_gone_through_as_often_for_many_photos_as_for_one(snapshot: Snapshot, kind: str) -> None:
+    kept = [row for row in range(len(snapshot.photos)) if not snapshot.reason(row) and snapshot.photos.claimed[row] > 0]
+    counted = replace(snapshot, findings=replace(snapshot.findings, kind=snapshot.findings.kind.view(Passes)))
+    passes = []
+    for rows in (kept[:1], kept[1:26]):
+        Passes.passes = 0
+        faces = tuple(snapshot.photos.face_id(row) for row in rows)
+        said = record(counted, Decision(kind, faces, name="p01" if kind == "move" else ""), who="ann").standing
+        assert sum(said) >= len(faces)
+        passes.append(Passes.passes)
+    assert passes[1] <= passes[0] > 0
 
 
 def test_a_write_that_was_cut_short_leaves_nothing_and_the_decision_can_be_made_again(
