@@ -25,12 +25,17 @@ export async function ask(faces) {
   }
 }
 
+/** Withdraw a decision; returns whether that was done. */
 export async function undo(id) {
-  return send("undo", { answer_id: id }, "Undone");
+  const at = done.indexOf(id);
+  if (at >= 0) done.splice(at, 1); // at once, so that the next Z is about the decision before
+  const undone = await send("undo", { answer_id: id }, "Undone");
+  if (!undone && at >= 0) done.splice(at, 0, id);
+  return undone;
 }
 
 export function undoLast() {
-  const id = done.pop();
+  const id = done.at(-1);
   id ? undo(id) : showMessage("There is no decision of this page to undo: see History.");
 }
 
@@ -63,7 +68,7 @@ function sentences(o) {
 export function showMessage(text, id = "") {
   const close = () => toast.remove();
   const toast = h("div", { class: "toast" }, h("p", {}, text),
-    id && h("button", { type: "button", onclick: () => { close(); done.splice(done.indexOf(id), 1); undo(id); } }, "Undo (Z)"),
+    id && h("button", { type: "button", onclick: () => { close(); undo(id); } }, "Undo (Z)"),
     h("button", { type: "button", class: "quiet", "aria-label": "Close this message", onclick: close }, "×"));
   const box = document.getElementById("toasts");
   box.append(toast);
