@@ -7,8 +7,8 @@
 
 Boxes are in pixels of the published photo; IMDb-Face gives that photo's size, so its boxes are relative. One idea: a
 box belongs to the photo whose path ends as the line's does, or the other way round, whatever the suffix: lists and data
-sets begin at different folders. In memory a box is the hash of its path and four numbers, 24 bytes, so that the largest
-lists (3.3 million) fit.
+sets begin at different folders. In memory a listed path takes 16 bytes for its box, and 12 for each name that it is
+found by: one where it has one folder, one more for each further folder. So the largest lists (3.3 million) fit.
 """
 
 import csv
@@ -38,25 +38,26 @@ BoxFiles = tuple[tuple[str, int, int], ...]  # path, size and modification time 
 
 
 class BoxTable(NamedTuple):
-    """The boxes of lists: hashes [n] of photos' paths, sorted, and boxes [n, 4] (see photo.Photo)."""
+    """The boxes of lists: boxes [paths, 4] (see photo.Photo), found by the hashes [n] of photos' names, sorted."""
 
     hashes: NDArray[np.uint64]
+    paths: NDArray[np.int32]  # [n] the number of the listed path that has this name
     boxes: NDArray[np.float32]
 
     def box_of(self, key: str) -> Box | None:
         """The box of a photo by its key; None where no list has one, or several lists differ."""
-        row = self.row_of(key)
-        if row is None:
+        path = self.path_of(key)
+        if path is None:
             return None
-        x1, y1, x2, y2 = self.boxes[row].tolist()
+        x1, y1, x2, y2 = self.boxes[path].tolist()
         return (x1, y1, x2, y2)
 
-    def row_of(self, key: str) -> int | None:
-        """The row of a photo's box by its key: of the listed path that has most folders in common with it."""
+    def path_of(self, key: str) -> int | None:
+        """The number of the listed path that has most folders in common with a photo's key."""
         for name in _sought_names(folded_path(key)):
             row = int(np.searchsorted(self.hashes, _hash(name)))
             if row < len(self.hashes) and self.hashes[row] == _hash(name):
-                return row
+                return int(self.paths[row])
         return None
 
 
@@ -93,22 +94,23 @@ def read_boxes(files: BoxFiles) -> BoxTable:
 
     Raises UserError for a file that is no list of boxes, and for a line with other content.
     """
-    hashes, numbers = array("Q"), array("f")
-    for path, *_ in files:
-        for names, box in _rows(Path(path)):
+    hashes, numbers, values = array("Q"), array("i"), array("f")
+    for file, *_ in files:
+        for path, box in _rows(Path(file)):
             if all(map(math.isfinite, box)) and box[0] < box[2] and box[1] < box[3]:
-                for name in names:
+                for name in _listed_names(path):
                     hashes.append(int(_hash(name)))
-                    numbers.extend(box)
+                    numbers.append(len(values) // 4)
+                values.extend(box)
     order = np.argsort(np.frombuffer(hashes, np.uint64), kind="stable")
-    keys = np.frombuffer(hashes, np.uint64)[order]
-    boxes = np.frombuffer(numbers, np.float32).reshape(-1, 4)[order]
+    keys, paths = np.frombuffer(hashes, np.uint64)[order], np.frombuffer(numbers, np.int32)[order]
+    boxes = np.frombuffer(values, np.float32).reshape(-1, 4)
     if not len(keys):
         raise UserError(f"{files[0][0]} lists no box: give a list of boxes, or leave it out")
     first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    differs = np.r_[False, (boxes[1:] != boxes[:-1]).any(1) & (keys[1:] == keys[:-1])]
+    differs = np.r_[False, (boxes[paths[1:]] != boxes[paths[:-1]]).any(1) & (keys[1:] == keys[:-1])]
     same = np.add.reduceat(differs, first) == 0
-    return BoxTable(keys[first][same], boxes[first][same])
+    return BoxTable(keys[first][same], paths[first][same], boxes)
 
 
 def _sought_names(path: str) -> Iterator[str]:
@@ -140,8 +142,8 @@ class _Layout(NamedTuple):
     box: Callable[[Sequence[str]], Box]
 
 
-def _rows(file: Path) -> Iterator[tuple[list[str], Box]]:
-    """What each photo that a list names is found by, and its box."""
+def _rows(file: Path) -> Iterator[tuple[str, Box]]:
+    """Each path that a list names, folded, and its box; a line may name several for one photo."""
     lines = lines_of(file)
     header = next(lines, (0, ""))[1]
     layout = _layout(header)
@@ -155,12 +157,13 @@ def _rows(file: Path) -> Iterator[tuple[list[str], Box]]:
             cells = _cells(line, layout.delimiter)
             if len(cells) < layout.columns:
                 raise ValueError(line)
-            paths = map(folded_path, layout.names(cells))
-            yield [name for path in paths for name in _listed_names(path)], layout.box(cells)
+            paths, box = [folded_path(name) for name in layout.names(cells)], layout.box(cells)
         except (ValueError, ZeroDivisionError):
             raise UserError(
                 f"{file} line {number}: expected a photo and its box, found {line[:60]!r}: repair it or remove it"
             ) from None
+        for path in paths:
+            yield path, box
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

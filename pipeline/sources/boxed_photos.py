@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from pipeline.sources.box_lists import BoxFiles, BoxTable, read_boxes
 from pipeline.tables.table import Table
 
 log = logging.getLogger("refinery")
+MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, so that few different boxes have the same number (mod 2^64)
 
 
 class ListedSource(NamedTuple):
@@ -52,8 +54,11 @@ def tell_boxes(index: Table, sources: Sequence[ListedSource]) -> None:
 
 
 def _check_one_folder(index: Table, source: ListedSource) -> None:
-    """Raise UserError where a line of a given list fits photos of several folders; of another list it is a warning."""
-    pair = next(_of_one_line(index, source.name, read_boxes(source.files)), None)
+    """Raise UserError where a path in a given list fits photos of several folders; of another list it is a warning."""
+    repeated = _repeated_boxes(index, source.name)
+    if not len(repeated):  # so no list is read where all boxes differ
+        return
+    pair = next(_of_one_path(index, source.name, read_boxes(source.files), repeated), None)
     if pair is None:
         return
     one, other = (repr(key[:80]) for key in sorted(pair))
@@ -65,21 +70,40 @@ def _check_one_folder(index: Table, source: ListedSource) -> None:
     log.warning("%s: %s", fault, advice)
 
 
-def _of_one_line(index: Table, source: str, boxes: BoxTable) -> Iterator[tuple[str, str]]:
-    """Pairs of a source's photos in different folders whose box is the same row."""
-    folder_of: NDArray[np.int64] = np.zeros(len(boxes.hashes), np.int64)  # the first photo's, as a hash; 0: no photo
-    for key in _boxed_keys(index, source):
-        row = boxes.row_of(key)
-        if row is None:  # its box is the source's own
+def _repeated_boxes(index: Table, source: str) -> NDArray[np.uint64]:
+    """The numbers of the boxes that several photos of a source have, sorted."""
+    numbers = [np.empty(0, np.uint64), *(numbers for _, numbers in _boxed(index, source))]
+    values, counts = np.unique(np.concatenate(numbers), return_counts=True)
+    return values[counts > 1]
+
+
+def _of_one_path(index: Table, source: str, boxes: BoxTable, repeated: NDArray[np.uint64]) -> Iterator[tuple[str, str]]:
+    """Pairs of a source's photos in different folders whose box is that of the same listed path.
+
+    repeated: numbers of the boxes that several photos have; only these are looked at.
+    """
+    folder_of: NDArray[np.int64] = np.zeros(len(boxes.boxes), np.int64)  # the first photo's, as a hash; 0: no photo
+    for key in _keys(index, source, repeated):
+        path = boxes.path_of(key)
+        if path is None:  # its box is the source's own
             continue
         folder = hash(key.rpartition("/")[0]) or 1
-        if folder_of[row] not in (0, folder):
-            yield next(k for k in _boxed_keys(index, source) if boxes.row_of(k) == row), key
-        folder_of[row] = folder
+        if folder_of[path] not in (0, folder):
+            yield next(k for k in _keys(index, source, repeated) if boxes.path_of(k) == path), key
+        folder_of[path] = folder
 
 
-def _boxed_keys(index: Table, source: str) -> Iterator[str]:
-    """The keys of a source's photos that have a box."""
+def _keys(index: Table, source: str, chosen: NDArray[np.uint64]) -> Iterator[str]:
+    """The keys of a source's photos whose boxes have these numbers."""
+    for keys, numbers in _boxed(index, source):
+        yield from keys.filter(pa.array(np.isin(numbers, chosen))).to_pylist()
+
+
+def _boxed(index: Table, source: str) -> Iterator[tuple[pa.ChunkedArray, NDArray[np.uint64]]]:
+    """The keys of a source's photos that have a box, and a number for each box: equal ones have the same."""
     for rows in index.batches(["source", "key", "box"]):
-        of_source = pc.equal(rows["source"], source)
-        yield from rows["key"].filter(pc.and_(of_source, rows["box"].is_valid())).to_pylist()
+        rows = rows.filter(pc.and_(pc.equal(rows["source"], source), rows["box"].is_valid()))
+        if len(rows):
+            sides = rows["box"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            halves = np.ascontiguousarray(sides, np.float32).view(np.uint64).reshape(-1, 2)
+            yield rows["key"], halves[:, 0] * MIX + halves[:, 1]
