@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from flows.browse.decision_endpoints import decision_endpoints
+from flows.browse.decision_endpoints import MAX_NAME, decision_endpoints
 from flows.browse.further_pages import further_pages
 from flows.browse.gallery import Gallery, Loading, UnknownPhoto
 from flows.browse.states import State, state_of
@@ -32,15 +32,12 @@ KINDS_OF_FILES = {
     ".svg": "image/svg+xml",
 }
 CACHED_PHOTOS = 8
-MAX_NAME = 4000
 
 
 @dataclass(frozen=True)
 class Boxes:
     """The faces of a photo, as shares of its sides."""
 
-    width: int
-    height: int
     faces: list[BoxedFace]
 
 
@@ -160,8 +157,7 @@ def _pictures(gallery: Gallery) -> APIRouter:
     @router.get("/api/photo/boxes")
     def boxes(face: Annotated[str, Query(max_length=MAX_NAME)]) -> Boxes:
         loaded = gallery.loaded()
-        sides = photo_of(face).sides
-        return Boxes(*sides, boxed_faces(loaded.snapshot, loaded.row(face), sides))
+        return Boxes(boxed_faces(loaded.snapshot, loaded.row(face), photo_of(face).sides))
 
     return router
 

@@ -7,7 +7,7 @@ its root is never replaced.
 import mmap
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -19,11 +19,14 @@ MANIFEST = re.compile(r"[0-9a-f]{20}\.json")  # of a table, in the table's folde
 FOLDERS = (LEDGER, "asked", "review", "erasures", *RESULT_FOLDERS)
 
 
-def check_out(out: Path, mark: re.Pattern[bytes], *, kind: str, roots: Sequence[str] = ()) -> None:
+def check_out(
+    out: Path, mark: re.Pattern[bytes] | Callable[[Path], bool], *, kind: str, roots: Sequence[str] = ()
+) -> None:
     """Raise UserError where writing `out` would replace a file that the same command did not write, or one of a root.
 
-    mark: found in every file that the command writes, searched from the first byte on; kind: what the command writes,
-    for the message. An empty file, and what is no regular file, may be written to.
+    mark: found in every file that the command writes, searched from the first byte on; or a function that says of a
+    file whether the command wrote it. kind: what the command writes, for the message. An empty file, and what is no
+    regular file, may be written to.
     """
     for root in roots:
         if _is_part_of_root(out, root):
@@ -31,12 +34,16 @@ def check_out(out: Path, mark: re.Pattern[bytes], *, kind: str, roots: Sequence[
     try:
         if not out.is_file() or not out.stat().st_size:
             return
-        with open(out, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            is_earlier_output = mark.search(data) is not None
+        is_earlier_output = _holds(out, mark) if isinstance(mark, re.Pattern) else mark(out)
     except OSError as error:
         raise UserError(f"cannot write {out} ({error.strerror or error}): give another file") from None
     if not is_earlier_output:
         raise UserError(f"{out} is there already and is not {kind}: remove it, or give --out another name")
+
+
+def _holds(file: Path, mark: re.Pattern[bytes]) -> bool:
+    with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return mark.search(data) is not None
 
 
 def _is_part_of_root(out: Path, root: str) -> bool:

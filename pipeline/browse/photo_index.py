@@ -110,10 +110,6 @@ class PhotoIndex:
         shard = int(np.searchsorted(self.starts, row, side="right")) - 1
         return shard, row - int(self.starts[shard])
 
-    def claimed_by(self, codes: Iterable[int]) -> Rows:
-        """The photos whose claimed identity is among these."""
-        return np.flatnonzero(self.flags(codes)[self.claimed])
-
     def flags(self, codes: Iterable[int]) -> NDArray[np.bool_]:
         """A mask [names + 1] of some codes; its last entry, for the code -1, is False."""
         flags = np.zeros(len(self.names) + 1, bool)

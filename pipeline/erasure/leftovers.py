@@ -11,14 +11,13 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.refined.export import FILE_DIGESTS, MANIFEST
-from pipeline.refined.patches.patch_file import KEY
+from pipeline.refined.patches.patch_file import is_patch
 from pipeline.refinement import FILE, latest
 from pipeline.tables import storage
 from pipeline.tables.table import Table
 from pipeline.unreferenced import REMOVABLE_FILES, tables_of_trainings
 from pipeline.verification import is_export
 
-PARQUET, FRAME = b"PAR1", 12  # how a Parquet file begins, and the bytes around its content
 PAGES = (".html", ".png", ".jpg", ".jpeg", ".svg", ".pdf", ".webp", ".tif", ".tiff")
 ID_COLUMNS = ("face_id", "photo", "subject", "object", "medoid", "copy_of")  # that may name a face
 
@@ -92,18 +91,6 @@ def pages_below(root: str, marks: Collection[bytes]) -> list[str]:
         if path.is_symlink() or not path.is_file():
             continue
         is_page = path.suffix.lower() in PAGES and any(mark in path.read_bytes() for mark in marks)
-        if is_page or _is_patch(path):
+        if is_page or is_patch(path):
             pages.append(path.relative_to(base).as_posix())
     return sorted(pages)
-
-
-def _is_patch(path: Path) -> bool:
-    """Whether a file is a patch, which may hold vectors; only the end of a Parquet file is read."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        if size < FRAME or stream.read(4) != PARQUET:
-            return False
-        stream.seek(size - 8)
-        footer = int.from_bytes(stream.read(4), "little")
-        stream.seek(max(0, size - 8 - footer))
-        return KEY in stream.read(footer)

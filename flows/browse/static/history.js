@@ -1,4 +1,4 @@
-// Every decision in the ledger, by whom and when, the last one first; each can be withdrawn.
+// Every decision in the ledger, by whom and when, the last one first; those of people can be withdrawn.
 
 import { changed, count, faceImage, fill, get, h, nameLink, photoAddress } from "./dom.js";
 import { undo } from "./decide.js";

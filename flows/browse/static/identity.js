@@ -15,12 +15,12 @@ export async function identityPage(page, name) {
 
 class Wall {
   constructor(page, name) {
-    Object.assign(this, { page, name, marked: new Set(), anchor: null, at: null });
+    Object.assign(this, { page, name, marked: new Set(), anchor: null, at: null, offsets: [0] });
   }
 
   async load() {
     const focused = document.activeElement?.dataset?.face;
-    const view = await get("identity", { name: this.name });
+    const view = await get("identity", { name: this.name, offset: this.offsets.at(-1) });
     if (!changed(this, view)) return;
     this.view = view;
     this.faces = this.view.groups.flatMap((g) => g.faces.map((f) => f.face_id));
@@ -44,9 +44,16 @@ class Wall {
         `${count(row.kept)} photos are kept under this name; its person's cohesion is ${number(row.cohesion)}.`),
       this.persons(), this.bar,
       h("div", { class: "beside" },
-        h("div", { class: "wall" }, groups.map((g) => this.group(g)), leftOut > 0 && h("p", {}, `${count(leftOut)} further photos are not shown.`)),
+        h("div", { class: "wall" }, groups.map((g) => this.group(g)), this.turns(leftOut)),
         h("aside", { "aria-label": "Names that look like it" }, this.links(), h("h2", {}, "Most alike"), this.near)));
     this.drawBar();
+  }
+
+  /** The way to the other photos of a very large identity. */
+  turns(leftOut) {
+    const turn = (words, change) => h("button", { type: "button", onclick: () => { change(); this.anchor = null; this.load(); } }, words);
+    return h("p", { class: "pair" }, this.offsets.length > 1 && turn("Earlier photos", () => this.offsets.pop()),
+      leftOut > 0 && turn(`Further photos (${count(leftOut)})`, () => this.offsets.push(this.offsets.at(-1) + this.faces.length)));
   }
 
   persons() {

@@ -1,7 +1,6 @@
 """`refinery patch make`: writes the labels of a refinement as a patch for other copies of its data set."""
 
 import errno
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from flows.cli.result import Result
 from flows.cli.sizes import parse_workers
 from pipeline.errors import UserError
 from pipeline.refined.patches.make_patch import make_patch
-from pipeline.refined.patches.patch_file import KEY
+from pipeline.refined.patches.patch_file import is_patch
 from pipeline.refined.patches.picture_hash import picture_hashes
 from pipeline.refinement import Refinement, latest
 from pipeline.tables.table import Table
 from pipeline.whole_files import whole_file
 
-MARK = re.compile(rb"\APAR1(?s:.*)" + KEY)  # of every patch
 WithVectors = Annotated[
     bool,
     typer.Option(
@@ -94,7 +92,7 @@ def check_patch_out(out: Path, roots: list[str]) -> None:
     """Raise UserError where no patch can be written to a file, or one that is no patch would be replaced."""
     if not out.name:
         raise UserError(f"cannot write {str(out)!r}: give --out a file in a folder that exists")
-    check_out(out, MARK, kind="a patch", roots=roots)
+    check_out(out, is_patch, kind="a patch", roots=roots)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ class Event:
     lines: list[str]  # what was said, in words
     names: list[str]  # identities that it is about
     faces: list[str]  # face_ids that it is about
-    findings: int
     withdrawn: bool
     can_be_undone: bool  # here; lists are withdrawn by `refinery apply-list --withdraw`
 
@@ -84,7 +83,6 @@ def _event(snapshot: Snapshot, rows: list[LedgerRow]) -> Event:
         _lines(said),
         _names(snapshot, said),
         list(dict.fromkeys(r.finding.subject_face for r in said if r.finding.subject_face))[:NAMED],
-        len(said),
         withdrawn,
         not withdrawn and purpose in PEOPLES_PURPOSES,
     )

@@ -22,7 +22,6 @@ class ShownFace:
     claimed: str | None
     identity: str | None  # None: removed
     reason: str
-    probability: float | None  # that it is an outlier
     verdict: str  # on the finding that it is one; "" where there is none
     who: str  # who gave that verdict
 
@@ -34,8 +33,6 @@ class FaceGroup:
     title: str
     fate: str  # kept, relabelled, removed
     reason: str
-    cluster: int  # -1: of no cluster, or of several
-    person: str | None  # the person that the cluster is
     faces: list[ShownFace]
 
 
@@ -104,14 +101,14 @@ def _groups(snapshot: Snapshot, code: int, identity: int, rows: Rows) -> list[Fa
             strict=True,
         )
     )
-    probability, finding = _outlier_findings(snapshot, rows)
+    finding = _outlier_findings(snapshot, rows)
     cluster = _clusters(snapshot, identity, rows)
     groups: dict[_Key, list[ShownFace]] = {}
     for i, row in enumerate(rows.tolist()):
         kept_as, reason = int(fates.identity[row]), snapshot.reason(row)
         order = int(bool(reason)) if kept_as == code else 2 if kept_as >= 0 else 3
         key = _Key(order, reason, int(cluster[i]))
-        groups.setdefault(key, []).append(_face(snapshot, row, probability[i], int(finding[i])))
+        groups.setdefault(key, []).append(_face(snapshot, row, int(finding[i])))
     return [_group(key, faces, of_cluster, photos.names[code]) for key, faces in sorted(groups.items())]
 
 
@@ -131,10 +128,10 @@ def _group(key: _Key, faces: list[ShownFace], of_cluster: dict[int, str], name: 
     if person is not None and person != name:
         cluster += f" ({person})"
     reason = f": {key.reason}" if key.reason else ""
-    return FaceGroup(f"{fate}{reason}{cluster}", fate, key.reason, key.cluster, person, faces)
+    return FaceGroup(f"{fate}{reason}{cluster}", fate, key.reason, faces)
 
 
-def _face(snapshot: Snapshot, row: int, probability: float, finding: int) -> ShownFace:
+def _face(snapshot: Snapshot, row: int, finding: int) -> ShownFace:
     photos, index = snapshot.photos, snapshot.findings
     score = float(photos.score[row])
     return ShownFace(
@@ -143,22 +140,20 @@ def _face(snapshot: Snapshot, row: int, probability: float, finding: int) -> Sho
         snapshot.name(int(photos.claimed[row])),
         snapshot.name(int(snapshot.fates.identity[row])),
         snapshot.reason(row),
-        round(float(probability), 3) if np.isfinite(probability) else None,
         str(index.verdict[finding]) if finding >= 0 else "",
         str(index.who[finding]) if finding >= 0 else "",
     )
 
 
-def _outlier_findings(snapshot: Snapshot, rows: Rows) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], Rows]:
-    """For each photo the probability that it is an outlier (nan: none), and the row of that finding (-1: none)."""
+def _outlier_findings(snapshot: Snapshot, rows: Rows) -> Rows:
+    """For each photo the row of the finding that it is an outlier, -1: none."""
     index = snapshot.findings
     about = np.flatnonzero(np.isin(index.subject_row, rows) & (index.kind == "outlier"))
     place = {row: i for i, row in enumerate(rows.tolist())}
-    probability, finding = np.full(len(rows), np.nan), np.full(len(rows), -1, np.int64)
+    finding = np.full(len(rows), -1, np.int64)
     for at in about.tolist():
-        i = place[int(index.subject_row[at])]
-        probability[i], finding[i] = index.probability[at], at
-    return probability, finding
+        finding[place[int(index.subject_row[at])]] = at
+    return finding
 
 
 def _links(snapshot: Snapshot, table: IdentityTable, codes: list[int]) -> list[LinkedName]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.noise.calibration import read_calibration
-from pipeline.refined.reasons import FINDINGS, RELABELLED, REMOVED
+from pipeline.refined.reasons import RELABELLED, REMOVED
 from pipeline.refined.threshold_table import EXPLANATION, ThresholdRow, threshold_tables
 from pipeline.refinement import Refinement
 
@@ -44,7 +44,6 @@ class Overview:
     explanation: str
     measured: str  # what the thresholds were measured on
     warning: str  # where they are a guess; else ""
-    kinds: dict[str, str]  # kinds of findings in words
 
 
 def overview(refinement: Refinement) -> Overview:
@@ -70,7 +69,6 @@ def overview(refinement: Refinement) -> Overview:
         EXPLANATION,
         basis.line(refinement.options.references),
         basis.warning() if basis.is_guess else "",
-        dict(FINDINGS),
     )
 
 

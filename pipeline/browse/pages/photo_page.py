@@ -52,9 +52,7 @@ class PhotoView:
     claimed: str | None
     identity: str | None
     reason: str
-    cluster: int
     score: float | None
-    probability: float | None
     words: FateWords
     thresholds: list[DrawnThreshold]
     genuine_mean: float
@@ -71,7 +69,6 @@ def photo_view(snapshot: Snapshot, row: int) -> PhotoView:
     deciding = index.shown(np.array([at]))[0] if at >= 0 else None
     findings = _findings(snapshot, row)
     score = float(photos.score[row])
-    outlier = next((f.probability for f in findings if f.kind == "outlier" and f.about == "photo"), None)
     reason = snapshot.reason(row)
     return PhotoView(
         photos.face_id(row),
@@ -80,9 +77,7 @@ def photo_view(snapshot: Snapshot, row: int) -> PhotoView:
         claimed,
         identity,
         reason,
-        int(photos.cluster[row]),
         round(score, 2) if np.isfinite(score) else None,
-        outlier,
         fate_in_words(
             identity=identity,
             claimed=claimed,

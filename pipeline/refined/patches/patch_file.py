@@ -19,6 +19,7 @@ from pipeline.refined.patches.picture_hash import NAME as HASH_NAME
 from pipeline.refined.reasons import RELABELLED, REMOVED
 
 VERSION = 1  # of the columns and of the header; to be raised when a new version changes what they mean
+PARQUET, FRAME = b"PAR1", 12  # how a Parquet file begins and ends, and the bytes around its content
 KEY = b"refinery_patch"  # of the header in the metadata of the file
 DISPUTED = "disputed"  # the reason of photos about which merged patches differ: nothing is said about them
 REASONS = frozenset({"", DISPUTED, *REMOVED, *RELABELLED})
@@ -103,6 +104,20 @@ def write_patch(
         finished = header(rows)
         writer.add_key_value_metadata({KEY.decode(): finished.as_json().decode()})
     return finished
+
+
+def is_patch(path: Path) -> bool:
+    """Whether a file is a patch, of any version; only the end of a Parquet file is read."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        if size < FRAME or stream.read(4) != PARQUET:
+            return False
+        stream.seek(size - 8)
+        footer = int.from_bytes(stream.read(4), "little")
+        if stream.read() != PARQUET or footer > size - FRAME:
+            return False
+        stream.seek(size - 8 - footer)
+        return KEY in stream.read(footer)
 
 
 def read_patch(file: Path) -> Patch:

@@ -7,9 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.browse.gallery import Gallery
+from pipeline.browse.pages import identity_page
 from pipeline.browse.pages.photo_pictures import whole_photo
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
@@ -143,6 +145,27 @@ def test_every_decision_about_an_identity(pages: Pages, shots: Path) -> None:
     page.keyboard.press("s")
     page.wait_for_selector(".toast:has-text('no group of these photos is a person')")
     page.screenshot(path=shots / "browse-identity.png")
+
+
+@pytest.mark.slow
+def test_a_very_large_identity_has_further_pages(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity_page, "MAX_FACES", 3)
+    page, (_, name, _) = pages.page, outlier_of(pages)
+    snapshot = pages.gallery.loaded().snapshot
+    rows = np.flatnonzero(snapshot.photos.claimed == snapshot.photos.code_of_name[name]).tolist()
+    pages.open("", "text=Look at the identities")
+    pages.open(f"identity/{name}", "text=Further photos")
+    shown: list[str] = []
+    while True:
+        shown += page.locator(".face").evaluate_all("faces => faces.map((f) => f.dataset.face)")
+        if not page.locator("text=Further photos").count():
+            break
+        page.click("text=Further photos")
+        page.wait_for_selector(f"[data-face='{shown[-1]}']", state="detached")
+    assert len(shown) == len(set(shown)) > 3
+    assert {snapshot.photos.face_id(row) for row in rows} <= set(shown)
+    page.click("text=Earlier photos")
+    page.wait_for_selector("text=Further photos")
 
 
 @pytest.mark.slow

@@ -103,7 +103,7 @@ def decided(snapshot: Snapshot, decision: Decision) -> tuple[Snapshot, Changes]:
 
 def photo(snapshot: Snapshot, name: str, reason: str) -> tuple[str, ...]:
     """The face_id of a photo that is claimed as this identity and has this reason."""
-    rows = snapshot.photos.claimed_by([snapshot.photos.code_of_name[name]]).tolist()
+    rows = np.flatnonzero(snapshot.photos.claimed == snapshot.photos.code_of_name[name]).tolist()
     return (snapshot.photos.face_id(next(row for row in rows if snapshot.reason(row) == reason)),)
 
 

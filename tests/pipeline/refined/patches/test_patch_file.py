@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.refined.patches.patch_file import DISPUTED, KEY, PATCH, VERSION, PatchHeader, read_patch
+from pipeline.refined.patches.patch_file import DISPUTED, KEY, PATCH, VERSION, PatchHeader, is_patch, read_patch
 from tests.builders.flipped_bits import flip_bit
 from tests.builders.tables.patch_rows import patch_file, patch_table, photo
 
@@ -47,6 +47,15 @@ def test_rows_and_header_come_back_and_the_bytes_are_the_same_again(tmp_path: Pa
     assert patch.header == PatchHeader(photos=len(ROWS), hash="phash-64")
     patch_file(tmp_path / "again.patch", *ROWS)
     assert (tmp_path / "again.patch").read_bytes() == (tmp_path / "a.patch").read_bytes()
+
+
+def test_a_file_is_a_patch_by_its_header_alone(tmp_path: Path) -> None:
+    patch_file(tmp_path / "a.patch", *ROWS)
+    write_raw(tmp_path / "later.patch", patch_table(*ROWS), HEADER | {"version": VERSION + 1})
+    pq.write_table(pa.table({"word": [KEY]}), tmp_path / "word.parquet", compression="none", write_statistics=False)
+    (tmp_path / "text").write_bytes(b"PAR1 " + KEY)
+    assert KEY in (tmp_path / "word.parquet").read_bytes()
+    assert {f.name for f in tmp_path.iterdir() if is_patch(f)} == {"a.patch", "later.patch"}
 
 
 @pytest.mark.parametrize(
