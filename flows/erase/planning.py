@@ -22,6 +22,7 @@ from pipeline.erasure.receipt import digest_of_tables
 from pipeline.errors import UserError
 from pipeline.faces.tombstones.tombstones import make_key
 from pipeline.refinement import Refinement
+from pipeline.review.questions.asked_for import asked_for
 from pipeline.tables.face_rows import rows_of_faces
 
 
@@ -86,6 +87,7 @@ class Plan:
             "vectors of these faces": faces * len(refinement.embeddings),
             "further faces with their sketches": len(self.further),
             "rows of answers and questions whose faces were taken out": rows_about(root, ledger, ids),
+            "photos that annotators were to judge first": len(ids.intersection(asked_for(root))),
         }
         counts = self.found() | {
             "photos known again by their bytes": len({t.bytes for t in tombstones}),

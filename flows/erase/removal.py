@@ -20,6 +20,7 @@ from pipeline.erasure.receipt import Receipt, digest_of_tables, tool, write_rece
 from pipeline.faces.tombstones.tombstones import write_tombstones
 from pipeline.refinement import Refinement, publish
 from pipeline.report.html.page import GENERATOR as REPORT
+from pipeline.review.questions.asked_for import no_longer_ask_for
 from pipeline.sources.formats.folder_walk import SHEET_MARK
 from pipeline.tables import storage
 from pipeline.tables.build import recorded_tables
@@ -39,6 +40,7 @@ def carry_out(
     if intent.vector:
         write_vector(root, intent.number, intent.embedder, intent.vector)
     write_without_faces(root, intent.ledger, intent.ids)
+    no_longer_ask_for(root, intent.ids)
     with recorded_tables() as made:
         refinement = publish(root, build_refinement(root, request))
     if not intent.removals:  # counted once: a run that was stopped has removed some

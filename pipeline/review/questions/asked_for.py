@@ -35,6 +35,16 @@ def ask_for(root: str, faces: Collection[str]) -> int:
     return len(new)
 
 
+def no_longer_ask_for(root: str, faces: Collection[str]) -> None:
+    """Take photos out by face_id, as those of an erased person; without any photo left the file is removed."""
+    before = asked_for(root)
+    left = [face for face in before if face not in faces]
+    if before and not left:
+        storage.remove(root, FILE)
+    elif left != before:
+        storage.put_json(root, FILE, {"faces": left})
+
+
 def cases_asked_for(refinement: Refinement, candidates: Sequence[Case]) -> list[Case]:
     """The cases about these photos: those that exist anyway, and for other photos whether each shows its identity.
 

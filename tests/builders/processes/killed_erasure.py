@@ -8,6 +8,7 @@ from pathlib import Path
 STEPS = (
     (1, "write erasures/intent.json"),
     (1, "write ledger/"),
+    (1, "write asked/asked_for.json"),
     (2, "write faces/"),
     (1, "write refinement.json"),
     (1, "write erasures/intent.json"),

@@ -7,8 +7,10 @@ import pytest
 
 from flows.refine.flow import refine
 from pipeline.review.answers import ledger
+from pipeline.review.questions.asked_for import ask_for
 from tests.builders.made_once import made_once
 from tests.builders.photos.erased_person import MODELS, face_of, named
+from tests.builders.small_world import fates
 from tests.builders.tables.ledger_rows import row
 
 
@@ -24,6 +26,8 @@ def refined_once(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path
     def make(folder: Path) -> None:
         refine.fn(str(folder), ["image-folder", str(photos)], **MODELS)
         ledger.append(str(folder), [row("1", "yes", "ann", subject=face_of(folder, key)) for key in named(folder)[:1]])
+        staying = next(key for key in sorted(fates(folder)) if key not in named(folder))
+        ask_for(str(folder), [face_of(folder, key) for key in (named(folder)[0], staying)])
         (folder / "erasures").mkdir()
         (folder / "erasures/key").write_text("0f" * 32)
 

@@ -22,6 +22,7 @@ from pipeline.open_erasure import INTENT_FILE
 from pipeline.refined.patches.patch_file import read_patch
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
+from pipeline.review.questions.asked_for import asked_for
 from pipeline.tables.table import load
 from tests.builders.file_trees import file_bytes
 from tests.builders.made_once import made_once
@@ -95,6 +96,9 @@ def test_a_person_is_erased_under_every_name_and_from_every_file(
     assert not verify(str(erased_once)).faults
     answers = ledger.rows_of(ledger.read(str(erased_once)))
     assert [(a.who, a.finding.subject) for a in answers] == [("ann", "erased")]
+    left = asked_for(str(erased_once))
+    assert len(left) == len(asked_for(str(refined_once))) - 1 == 1, "of two photos that annotators were to judge"
+    assert left[0] not in {face_of(refined_once, key) for key in gone}
     assert not (erased_once / INTENT_FILE).exists()
 
 
@@ -111,6 +115,7 @@ def test_the_receipt_counts_and_names_nobody(erased_once: Path) -> None:
     gone = erased_of(erased_once)
     assert receipt["found"]["photos of the person"] == len(gone) == receipt["removed"]["aligned faces"]
     assert receipt["removed"]["rows of answers and questions whose faces were taken out"] == 1
+    assert receipt["removed"]["photos that annotators were to judge first"] == 1
     assert receipt["removed"]["folders of exports"] == 1
     assert receipt["removed"]["report pages, sheets and patches below the root"] == 2, "a page, the patch of the export"
     assert receipt["tables_before"] != receipt["tables_after"]
