@@ -53,7 +53,7 @@ def browse(
     who = _checked_name(who or getpass.getuser())
     if alone:
         ledger.set_votes_wanted(root, 1)
-    from flows.browse.server import serve  # a second to import: not before mistakes are told
+    from flows.browse.server import leave_threads, serve  # a second to import: not before mistakes are told
 
     with listening(port) as listener:
         at = listener.getsockname()[1]
@@ -65,7 +65,10 @@ def browse(
             if not no_browser:
                 webbrowser.open(address)
 
-        return ClosedGallery(root, serve(root, listener, port=at, who=who, opened=opened))
+        closed = serve(root, listener, port=at, who=who, opened=opened)
+        if closed.unfinished:
+            leave_threads()
+        return ClosedGallery(root, closed.pending)
 
 
 def _checked_name(who: str) -> str:

@@ -71,11 +71,15 @@ class Gallery:
         self._decided = int(list(refinement.ledger) != ledger_files(self.root))  # one that was killed left some
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread; labels that are being made are finished first."""
+    def end(self) -> None:
+        """Let the thread end; labels that are being made are finished first."""
         self._ended.set()
         self._wake.set()
-        self._thread.join()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the thread has ended, at most so long; returns whether it has."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     @property
     def is_ready(self) -> bool:

@@ -1,9 +1,19 @@
-"""The server of a gallery: uvicorn at a socket that listens already, until Ctrl-C or SIGTERM."""
+"""The server of a gallery: uvicorn at a socket that listens already, until Ctrl-C or SIGTERM, and two seconds longer.
 
+The server and the labels have threads of their own. What they have not finished when the time is over is left: every
+decision is in the ledger by then, and labels that a process did not finish are made by the next one.
+"""
+
+import atexit
+import os
 import signal
 import socket
+import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import uvicorn
 
@@ -11,11 +21,20 @@ from flows.browse.endpoints import gallery_app
 from flows.browse.gallery import Gallery
 from flows.browse.guard import Guard, new_token
 
-STOP_S = 2  # that open requests may take once the server is to end
+ANSWER_S = 1  # that open requests may take once the server is to end; uvicorn takes whole numbers
+STOP_S = 1.5  # until the server and the labels are left as they are
+LEAVE_S = 0.3  # from then on until the process ends, in which its result is printed
 
 
-def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Callable[[str], None]) -> bool:
-    """Serve the gallery of a root until it is stopped; returns whether decisions are left that the labels lack.
+class Closed(NamedTuple):
+    """How a gallery ended: whether decisions are left that the labels lack, and whether threads still compute."""
+
+    pending: bool
+    unfinished: bool
+
+
+def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Callable[[str], None]) -> Closed:
+    """Serve the gallery of a root until the process is told to stop.
 
     opened: gets the address to open, which holds the token.
     """
@@ -26,18 +45,44 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
         log_config=None,
         access_log=False,  # addresses hold names of people, and once the token
         server_header=False,
-        timeout_graceful_shutdown=STOP_S,
+        timeout_graceful_shutdown=ANSWER_S,
         lifespan="off",
         ws="none",
     )
     for sign in (signal.SIGTERM, signal.SIGHUP):  # by a service manager, or as the terminal closes
         if signal.getsignal(sign) is not signal.SIG_IGN:  # under nohup the terminal may close
             signal.signal(sign, signal.default_int_handler)
+    server = uvicorn.Server(config)
+    # a daemon: neither it nor the threads that it starts for requests are waited for when the process ends
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server", daemon=True)
     gallery.start()
     try:
+        thread.start()
         opened(f"http://127.0.0.1:{port}/?token={token}")
-        with suppress(KeyboardInterrupt):  # uvicorn ends, and gives the signal on
-            uvicorn.Server(config).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):
+            thread.join()
     finally:
-        gallery.stop()
-    return gallery.is_pending
+        deadline = time.monotonic() + STOP_S
+        server.should_exit = True
+        gallery.end()
+        thread.join(STOP_S)
+        is_ended = gallery.wait(max(0.0, deadline - time.monotonic()))
+    return Closed(gallery.is_pending, thread.is_alive() or not is_ended)
+
+
+def leave_threads() -> None:
+    """Let this process end with status 0 soon, though threads of it still compute.
+
+    They would be waited for as it ends; and where they compute outside of Python, they cannot be ended one by one.
+    """
+    timer = threading.Timer(LEAVE_S, _leave)
+    timer.daemon = True
+    timer.start()
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)

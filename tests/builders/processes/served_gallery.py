@@ -36,7 +36,8 @@ def started(root: str, who: str) -> Iterator[Gallery]:
         try:
             yield gallery
         finally:
-            gallery.stop()
+            gallery.end()
+            gallery.wait()
 
 
 @contextmanager
