@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.lost_answers import check_answers
@@ -89,13 +90,24 @@ def label(
         [tuple(tuple(table.shards) for table in tables)],
         schema=schema.LABELS,
         version=2,
-        params={"decisions": decisions.shards, "undecided": undecided, "min_faces": min_faces},
+        params={
+            "decisions": decisions.shards,
+            "undecided": undecided,
+            "min_faces": min_faces,
+            **({"people_move": True} if answers and _moves_any(answers) else {}),
+        },
         **run,
     )
     slices = _slices(resolved.shards[0], photos)
     labels = build(root, "labels", slice_shard, slices, schema=schema.LABELS, **run)
     account = account_labels(labels.batches(ACCOUNT_COLUMNS), ingested=len(photos))
     return Labelling(labels, decisions, account, answers, with_people)
+
+
+def _moves_any(answers: Table) -> bool:
+    """Whether people said of any face that it is another person; answers: columns as ANSWERS."""
+    rows = answers.read(["kind", "verdict"])
+    return bool(pc.any(pc.and_(pc.equal(rows["kind"], "misplaced"), pc.equal(rows["verdict"], "yes"))).as_py())
 
 
 def _slices(resolved: Shard, photos: Table) -> list[tuple[Shard, int, int]]:
@@ -169,20 +181,31 @@ def resolve_shard(
     decisions: Sequence[Shard],
     undecided: str,
     min_faces: int,
+    people_move: bool = False,
     root: str,
 ) -> pa.Table:
-    """The labels of a whole data set; part: the shards of its photos, clusters, persons and findings."""
+    """The labels of a whole data set; part: the shards of its photos, clusters, persons and findings.
+
+    people_move: whether people say of any face that it is another person. Else who decided makes no difference.
+    """
     photos, clusters, persons, findings = part
     claims = _read(root, photos, ("face_id", "key", "identity"))
     claims = claims.append_column("cluster", _read(root, clusters, ("cluster",))["cluster"])
+    decided = _read(root, decisions, ("verdict", "who") if people_move else ("verdict",))
     return resolve(
         claims,
         _read(root, persons, PERSON_COLUMNS),
         _read(root, findings, schema.FINDINGS.names),
-        _read(root, decisions, ("verdict",))["verdict"].to_pylist(),
+        decided["verdict"].to_pylist(),
         undecided=undecided,
         min_faces=min_faces,
+        by_people=by_people(decided) if people_move else None,
     )
+
+
+def by_people(decisions: pa.Table) -> NDArray[np.bool_]:
+    """Whether people gave each verdict; decisions: columns as DECISIONS."""
+    return np.asarray(pc.not_equal(decisions["who"], "policy").to_numpy(zero_copy_only=False), bool)
 
 
 def _read(root: str, shards: Sequence[Shard], columns: Sequence[str]) -> pa.Table:

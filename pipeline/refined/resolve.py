@@ -39,13 +39,15 @@ def resolve(
     *,
     undecided: str = "keep",
     min_faces: int = 2,
+    by_people: Sequence[bool] | NDArray[np.bool_] | None = None,
 ) -> pa.Table:
     """The labels of all photos (columns as LABELS), in the order of the claims: an identity, or null and a reason.
 
     claims: one row for each photo: face_id, key, identity (null: none claimed), cluster (null: no face). persons:
     person, identity, cluster, size, medoid. findings: columns as FINDINGS. verdicts: "yes", "no" or "unsure" for each
     finding. undecided: "keep" or "drop", what happens to photos whose outlier, mixed, overlap or conflict finding is
-    "unsure"; a split, misplaced or merge finding that is "unsure" changes nothing. min_faces: see step 10.
+    "unsure"; a split, misplaced or merge finding that is "unsure" changes nothing. min_faces: see step 10. by_people:
+    whether people gave each verdict; default: nobody did.
     The labels do not depend on the order of the rows. The steps, each applied to what the steps before it left:
 
      1. erased       a photo that was erased on request is removed.
@@ -53,7 +55,8 @@ def resolve(
      2. unreadable, no_face, poor    a photo without a usable face is removed.
      3. duplicate    of the duplicates of a picture under one identity all but the best are removed.
      4. split        a further person under an identity becomes an identity of its own, named identity~medoid.
-     5. misplaced    a face that is another person is relabelled as that person.
+     5. misplaced    a face that is another person is relabelled as that person. One that step 4 split off with its
+                     cluster stays there, unless people say whom it shows: another person, or its claimed identity.
      6. outlier, mixed    a face that is not the person of its identity is removed, and so are the remaining photos of
                      an identity in which no person is found.
      7. merge        persons are merged, the pair with the highest score first, if more than half of the pairs across
@@ -69,6 +72,7 @@ def resolve(
     if undecided not in ("keep", "drop"):
         raise ValueError(f"undecided is keep or drop, not {undecided!r}")
     verdicts = np.asarray(verdicts, object)
+    said = np.zeros(len(verdicts), bool) if by_people is None else np.asarray(by_people, bool)
     acting = _acting_findings(findings, verdicts, drop_undecided=undecided == "drop")
     numbers, claimed = _numbered_persons(claims, persons)
     fates = PhotoFates(claims["face_id"], claimed)
@@ -76,7 +80,9 @@ def resolve(
     for kind in ("unreadable", "no_face", "poor", "duplicate"):
         fates.remove(fates.rows_of(acting[kind].subjects), kind, acting[kind].rows)
     exists = relabels.split_identities(fates, claims, persons, numbers, acting["split"])
-    relabels.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
+    misplaced = acting["misplaced"]
+    relabels.relabel_misplaced(fates, numbers, exists, misplaced)
+    relabels.relabel_split_off(fates, claimed, numbers, exists, misplaced.among(said[misplaced.rows]))
     removals.remove_outliers(fates, acting["outlier"])
     removals.remove_mixed(fates, claimed, numbers, acting["mixed"])
     merged = merge_targets(persons, numbers, exists, findings, verdicts)

@@ -18,7 +18,7 @@ from pipeline.browse.finding_index import FindingIndex
 from pipeline.browse.photo_index import Rows, name_codes
 from pipeline.browse.snapshot import REASONS, Fates, Snapshot, with_fates
 from pipeline.refined.fate_changes import FateChange
-from pipeline.refined.labels import decide
+from pipeline.refined.labels import by_people, decide
 from pipeline.refined.resolve import resolve
 from pipeline.refined.verdicts import with_added_findings
 from pipeline.review.questions.finding_ref import FindingRef
@@ -94,6 +94,7 @@ def resolve_part(snapshot: Snapshot, part: Neighbourhood, answers: pa.Table) -> 
         decisions["verdict"].to_pylist(),
         undecided=options.undecided,
         min_faces=options.min_faces,
+        by_people=by_people(decisions),
     )
     return Resolved(findings, decisions, labels)
 

@@ -79,7 +79,10 @@ def _keep(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
             subject, other = _sides(snapshot, int(snapshot.fates.finding[row]))
             yield _said(snapshot, kind, subject, other, "same" if kind == "poor" else "different")
         if reason == "split":
-            raise UserError(f"{snapshot.name(int(snapshot.fates.identity[row]))} was split off: undo the split instead")
+            raise UserError(
+                f"{snapshot.name(int(snapshot.fates.identity[row]))} was split off: move this photo back to {claimed}, "
+                "or undo the split of all"
+            )
         yield _said(snapshot, "outlier", face, claimed, "same")
 
 
@@ -104,8 +107,9 @@ def _move(snapshot: Snapshot, decision: Decision) -> Iterator[Statement]:
     for row, face, claimed in photos:
         if claimed == target:
             yield _said(snapshot, "outlier", face, claimed, "same")
+            if snapshot.reason(row) == "split":  # alone: the others of its cluster stay where they are
+                yield _said(snapshot, "misplaced", face, claimed, "same")
             continue
-        _refuse_split(snapshot, row)
         yield from _not_moved(snapshot, moves[row], but=target)
         yield _said(snapshot, "misplaced", face, target, "same")
         if claimed:
@@ -179,12 +183,12 @@ def _sides(snapshot: Snapshot, finding: int) -> tuple[str, str | None]:
 
 
 def _refuse_split(snapshot: Snapshot, row: int) -> None:
-    """No answer about one photo counts while it is split off its identity with the others of its cluster."""
+    """That a photo is not its claimed identity is known of one that was split off with its cluster."""
     if snapshot.reason(row) == "split":
         person = snapshot.name(int(snapshot.fates.identity[row])) or "another person"
         raise UserError(
-            f"this photo was split off to {person} with all of its cluster: undo the split first, or say that the "
-            "face is unusable"
+            f"this photo was split off to {person} with all of its cluster: move it to the identity that it shows, "
+            "undo the split first, or say that the face is unusable"
         )
 
 

@@ -21,6 +21,11 @@ class ActingFindings(NamedTuple):
     subjects: list[str]
     objects: list[str | None]
 
+    def among(self, chosen: NDArray[np.bool_]) -> "ActingFindings":
+        """Those of the findings that are chosen."""
+        at = np.flatnonzero(chosen).tolist()
+        return ActingFindings(self.rows[at], [self.subjects[i] for i in at], [self.objects[i] for i in at])
+
 
 class PhotoFates:
     """For each photo [n]: the number of its person (-1: removed), the reason, and the row of the finding (-1: none).

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.refined.resolve_steps.photo_fates import ActingFindings, PhotoFates
+from pipeline.refined.resolve_steps.photo_fates import ActingFindings, Indices, PhotoFates
 
 
 def split_identities(
@@ -37,8 +37,37 @@ def relabel_misplaced(
 
     exists: by number whether the person is an identity, as split_identities() returns it.
     """
-    target = np.array([numbers.get(person or "", -1) for person in misplaced.objects], np.int64)
-    rows = fates.rows_of(misplaced.subjects)
-    acts = (target >= 0) & (rows >= 0) & exists[target]
+    rows, target = _faces_and_persons(fates, numbers, exists, misplaced)
+    acts = rows >= 0
     acts[acts] = (fates.person[rows[acts]] >= 0) & (fates.reason[rows[acts]] == "")
     fates.relabel(rows[acts], target[acts], "misplaced", misplaced.rows[acts])
+
+
+def relabel_split_off(
+    fates: PhotoFates,
+    claimed: Indices,
+    numbers: dict[str, int],
+    exists: NDArray[np.bool_],
+    misplaced: ActingFindings,
+) -> None:
+    """Relabel faces that were split off with their cluster, and of which people say whom they show.
+
+    One that shows its claimed identity is as if it had not been split off. claimed [n]: the number of each photo's
+    claimed identity; misplaced: the findings that people decided.
+    """
+    rows, target = _faces_and_persons(fates, numbers, exists, misplaced)
+    acts = rows >= 0
+    acts[acts] = (fates.reason[rows[acts]] == "split") & (fates.person[rows[acts]] != target[acts])
+    rows, target, finding = rows[acts], target[acts], misplaced.rows[acts]
+    back = claimed[rows] == target
+    fates.relabel(rows[~back], target[~back], "misplaced", finding[~back])
+    fates.relabel(rows[back], target[back], "", np.full(int(back.sum()), -1))
+
+
+def _faces_and_persons(
+    fates: PhotoFates, numbers: dict[str, int], exists: NDArray[np.bool_], misplaced: ActingFindings
+) -> tuple[Indices, Indices]:
+    """The row of the face of each finding, -1 where its person is no identity; and the number of the person."""
+    target = np.array([numbers.get(person or "", -1) for person in misplaced.objects], np.int64)
+    rows = fates.rows_of(misplaced.subjects)
+    return np.where((target >= 0) & exists[target], rows, -1), target

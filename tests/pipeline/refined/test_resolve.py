@@ -39,8 +39,11 @@ PERSONS = [
 ]
 
 
-def labels(findings, *, order=None, **options):
-    """Identity and reason of each face; findings: (kind, subject, object, verdict[, score])."""
+def labels(findings, *, order=None, people=(), **options):
+    """Identity and reason of each face; findings: (kind, subject, object, verdict[, score]).
+
+    people: the subjects of the findings that people decided.
+    """
     claims = pa.table(
         {
             "face_id": list(FACES),
@@ -68,7 +71,8 @@ def labels(findings, *, order=None, **options):
         claims, persons = claims.take(rng.permutation(len(claims))), persons.take(rng.permutation(len(persons)))
         shuffled = rng.permutation(len(table))
         table, verdicts = table.take(shuffled), verdicts[shuffled]
-    resolved = resolve(claims, persons, table, verdicts, **options)
+    by_people = [subject in people for subject in table["subject"].to_pylist()]
+    resolved = resolve(claims, persons, table, verdicts, by_people=by_people, **options)
     assert resolved.schema == schema.LABELS
     assert resolved["face_id"].equals(claims["face_id"])
     return {r["face_id"]: (r["identity"], r["reason"]) for r in resolved.to_pylist()}
@@ -120,6 +124,23 @@ def test_a_face_is_relabelled_as_a_further_person_only_when_that_is_an_identity(
     findings = [("outlier", "b4", "bo", "yes"), ("misplaced", "b4", "ana~a7", "yes")]
     assert labels(findings)["b4"] == (None, "outlier")
     assert labels([*findings, ("split", "a1", "a7", "yes")])["b4"] == ("ana~a7", "misplaced")
+
+
+def test_of_a_split_off_cluster_only_people_move_a_face_alone():
+    split = ("split", "a1", "a7", "yes")
+    findings = [split, ("misplaced", "a8", "bo", "yes")]
+    assert labels(findings)["a8"] == ("ana~a7", "split")
+    moved = labels(findings, people={"a8"})
+    assert moved["a8"] == ("bo", "misplaced")
+    assert {moved[f] for f in ("a7", "a9")} == {("ana~a7", "split")}
+    back = labels([split, ("misplaced", "a8", "ana", "yes")], people={"a8"})
+    assert back["a8"] == ("ana", "")
+    out = [split, ("misplaced", "a8", "ana", "yes"), ("outlier", "a8", "ana", "yes")]
+    assert labels(out, people={"a8"})["a8"] == (None, "outlier")
+    for other, verdict in (("ana~a7", "yes"), ("bo", "no"), ("nobody", "yes")):
+        assert labels([split, ("misplaced", "a8", other, verdict)], people={"a8"})["a8"] == ("ana~a7", "split")
+    alone = [split, *(("misplaced", f, "bo", "yes") for f in ("a7", "a8"))]
+    assert labels(alone, people={"a7", "a8"})["a9"] == (None, "too_few")
 
 
 def test_a_merge_takes_the_larger_persons_name_and_outliers_stay_out():
@@ -228,9 +249,9 @@ FINDINGS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(FINDINGS, st.integers(0, 99), st.sampled_from(["keep", "drop"]), st.integers(1, 3))
-def test_every_photo_is_kept_or_has_a_reason_and_order_changes_nothing(findings, order, undecided, min_faces):
-    resolved = labels(findings, undecided=undecided, min_faces=min_faces)
+@given(FINDINGS, st.integers(0, 99), st.sampled_from(["keep", "drop"]), st.integers(1, 3), st.sets(SUBJECTS))
+def test_every_photo_is_kept_or_has_a_reason_and_order_changes_nothing(findings, order, undecided, min_faces, people):
+    resolved = labels(findings, undecided=undecided, min_faces=min_faces, people=people)
     assert set(resolved) == set(FACES)
     assert all(identity is not None or reason for identity, reason in resolved.values())
-    assert labels(findings, order=order, undecided=undecided, min_faces=min_faces) == resolved
+    assert labels(findings, order=order, undecided=undecided, min_faces=min_faces, people=people) == resolved

@@ -52,6 +52,10 @@ def said(snapshot: Snapshot, rng: random.Random) -> list[tuple[FindingRef, str]]
             sides = (two[0], two[1]) if kind == "merge" else (face, two[0])
         ref = finding_ref(kind, *sides, photos.medoids)
         answered[ref.finding_id] = (ref, rng.choice(["yes", "no"]))
+    if rng.random() < 0.5:  # a face that was split off with its cluster, and is moved alone
+        face = photos.face_id(rng.choice([i for i in range(len(photos)) if snapshot.reason(i) == "split"]))
+        ref = finding_ref("misplaced", face, rng.choice(photos.names[: photos.claimed_names]), photos.medoids)
+        answered[ref.finding_id] = (ref, "yes")
     return list(answered.values())
 
 
