@@ -4,17 +4,18 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from flows.browse.decision_endpoints import MAX_NAME
 from flows.browse.gallery import Gallery, Loading
 from flows.find.flow import models_of
 from flows.refine.models import load_embedder
 from pipeline.browse.nearest import NearPerson
-from pipeline.browse.pages.review_page import ReviewView, review_view
+from pipeline.browse.pages.review_page import AnnotatorView, ReviewView, annotator_view, review_view
 from pipeline.errors import UserError
 from pipeline.faces.align import NoFace, align_main_face, fit_aligned_crop
 from pipeline.faces.detect import OnnxDetector
@@ -97,6 +98,10 @@ def further_pages(gallery: Gallery) -> APIRouter:
     @router.get("/review")
     def state_of_review() -> ReviewView:
         return review.of(latest(gallery.root).decisions.address + str(gallery.version))
+
+    @router.get("/annotator")
+    def annotator(name: Annotated[str, Query(max_length=MAX_NAME)]) -> AnnotatorView:
+        return annotator_view(gallery.root, name)
 
     @router.post("/find")
     async def find(request: Request) -> Found:

@@ -7,11 +7,12 @@ import { identitiesPage } from "./identities.js";
 import { identityPage } from "./identity.js";
 import { photoPage } from "./photo.js";
 import { findPage } from "./find.js";
-import { reviewPage } from "./review.js";
+import { annotatorPage, reviewPage } from "./review.js";
 import { historyPage } from "./history.js";
 
-const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage, find: findPage, review: reviewPage };
-const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History", find: "Find", review: "Review" };
+const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage, find: findPage, review: reviewPage, annotator: annotatorPage };
+const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History", find: "Find", review: "Review", annotator: "Annotator" };
+const PART_OF = { annotator: "review" }; // pages that the links at the top do not name
 const STATE_MS = 1500;
 const main = document.getElementById("main");
 let version = -1;
@@ -29,9 +30,9 @@ function place() {
 async function show({ focus = true } = {}) {
   const { name, word } = place();
   shown?.leave?.();
-  document.title = `${word && name === "identity" ? word : TITLES[name]} · refinery browse`;
+  document.title = `${word && (name === "identity" || name === "annotator") ? word : TITLES[name]} · refinery browse`;
   for (const link of document.querySelectorAll("nav a")) {
-    const current = link.dataset.page === (name || "overview");
+    const current = link.dataset.page === (PART_OF[name] ?? (name || "overview"));
     current ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   }
   const page = h("div", { class: `page ${name || "overview"}` }, h("p", { class: "soft" }, "Loading …"));

@@ -5,14 +5,15 @@ import { undo } from "./decide.js";
 
 const PAGE = 50;
 
-export async function historyPage(page) {
+/** who: of this person or list alone; "": of everybody. */
+export async function historyPage(page, who) {
   let offset = 0;
   const load = async () => {
-    const past = await get("history", { offset, limit: PAGE });
+    const past = await get("history", { offset, limit: PAGE, who });
     if (!changed(page, past)) return;
     const turn = (to) => () => { offset = to; load(); };
     fill(page, h("h1", {}, "History"),
-      h("p", { class: "soft" }, `${count(past.total)} decisions of people and lists. An undone decision stays in the ledger, as withdrawn.`),
+      h("p", { class: "soft" }, who ? [`${count(past.total)} decisions by ${who} (`, h("a", { href: "#/history" }, "all"), "). "] : `${count(past.total)} decisions of people and lists. `, "An undone decision stays in the ledger, as withdrawn."),
       past.events.length ? h("ol", { class: "events", start: offset + 1 }, past.events.map((e) => eventItem(e, () => undo(e.answer_id)))) : h("p", {}, "Nobody decided anything yet."),
       h("p", { class: "pair" }, offset > 0 && h("button", { type: "button", onclick: turn(Math.max(0, offset - PAGE)) }, "Later ones"),
         offset + PAGE < past.total && h("button", { type: "button", onclick: turn(offset + PAGE) }, "Earlier ones")));

@@ -1,4 +1,4 @@
-"""The command `refinery browse`: mistakes are one line, a port that is taken is no mistake, and it ends when told to."""
+"""The command `refinery browse`: mistakes are one line, a port that is taken is none, and it ends when told to."""
 
 import multiprocessing
 import os

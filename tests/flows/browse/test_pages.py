@@ -208,7 +208,12 @@ def test_one_photo_and_whose_face_it_is(pages: Pages, shots: Path, tmp_path: Pat
     page.wait_for_selector(".people a")
     assert page.inner_text(".people a >> nth=0") == others[0]
     pages.open("review", "h2:has-text('Annotators')")
-    assert "ann" in page.inner_text("main")
+    page.click("th a:text-is('ann')")
+    page.wait_for_selector("th:has-text('a photo that is not the person of its claimed identity')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert "Nobody else answered about the same findings" in page.inner_text(".lead")
+    page.click("text=Decisions by ann")
+    page.wait_for_selector("text=decisions by ann")
 
 
 @pytest.mark.slow

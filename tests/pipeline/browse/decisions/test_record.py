@@ -110,7 +110,7 @@ def photo(snapshot: Snapshot, name: str, reason: str) -> tuple[str, ...]:
 def test_every_kind_of_decision_and_its_undo(snapshot: Snapshot) -> None:
     start, face = snapshot, photo(snapshot, "p05", "")
     split = next(p for p in snapshot.photos.names[snapshot.photos.claimed_names :] if p.startswith("p10"))
-    # the machine doubts more that it is the claimed person than that it is another one, so that this takes one vote more
+    # the machine doubts more that it is the claimed person than that it is another one: this takes one vote more
     back = {("kept: split", "outlier"), ("outlier", "kept")}
     expected = [
         (Decision("keep", photo(snapshot, "p05", "outlier")), {("outlier", "kept")}),
