@@ -47,6 +47,7 @@ ONE_LABEL_STUDIO = (
         "tests/flows/review/test_browser.py",
         "tests/flows/review/test_own_review.py",
         "tests/flows/review/test_erased_tasks.py",
+        "tests/flows/review/test_gallery_decisions.py",
         "tests/chaos/test_annotator_attacks.py",
         "tests/pipeline/review/label_studio/",
     ),
