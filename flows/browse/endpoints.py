@@ -6,10 +6,11 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from flows.browse.decision_endpoints import MAX_NAME, decision_endpoints
 from flows.browse.further_pages import further_pages
@@ -75,6 +76,15 @@ def _own_files() -> APIRouter:
         return Response(
             contents["index.html"], media_type=KINDS_OF_FILES[".html"], headers={"Cache-Control": "no-store"}
         )
+
+    @router.get("/open")
+    def place(
+        photo: Annotated[str, Query(max_length=MAX_NAME)] = "",
+        identity: Annotated[str, Query(max_length=MAX_NAME)] = "",
+    ) -> Response:
+        """The page of a photo or an identity; what stands after # in an address gets lost where a key is asked for."""
+        page = f"photo/{quote(photo, safe='')}" if photo else f"identity/{quote(identity, safe='')}"
+        return RedirectResponse(f"/#/{page}", status_code=303)
 
     @router.get("/static/{name}")
     def own_file(name: str) -> Response:

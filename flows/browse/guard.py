@@ -32,11 +32,12 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-# a page elsewhere led here, so the browser sent no cookie; a click on the link is one from the gallery's own page
+# A page elsewhere led here, so the browser sent no cookie; a click on the link is one from the gallery's own page. The
+# link is to this page once more, which may be the way to a photo; where it holds a wrong key, to the first one.
 CLOSED_PAGE = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><title>refinery browse</title>'
     b"<p>Open the address that <code>refinery browse</code> printed: it holds the key to this page.</p>"
-    b'<p>If it is open in this browser already: <a href="/">go on</a>.</p></html>'
+    b'<p>If it is open in this browser already: <a href="%s">go on</a>.</p></html>'
 )
 
 
@@ -65,7 +66,7 @@ class Guard:
         elif scope["path"] == "/" and (given := _query_token(scope)):
             await self._open(send, given)
         elif not self._has_cookie(headers):
-            await _answer(send, 401, CLOSED_PAGE, {"Content-Type": "text/html; charset=utf-8"})
+            await _answer(send, 401, CLOSED_PAGE % b"", {"Content-Type": "text/html; charset=utf-8"})
         elif scope["method"] not in ("GET", "HEAD") and not self._from_own_page(headers):
             await _answer(send, 403, b"changes are made from the gallery's own pages\n")
         elif not _is_small(headers):
@@ -76,7 +77,7 @@ class Guard:
     async def _open(self, send: Send, given: str) -> None:
         """Exchange the token of the address that was opened for a cookie."""
         if not hmac.compare_digest(given.encode(), self._token.encode()):
-            await _answer(send, 401, CLOSED_PAGE, {"Content-Type": "text/html; charset=utf-8"})
+            await _answer(send, 401, CLOSED_PAGE % b"/", {"Content-Type": "text/html; charset=utf-8"})
             return
         cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
         await _answer(send, 303, b"", {"Location": "/", "Set-Cookie": cookie})

@@ -15,6 +15,7 @@ from flows.cli.options import NONE_GIVEN, Against, Each, Groups, Megabytes, OutF
 from flows.cli.out_file import check_out
 from flows.cli.result import Result
 from flows.report.comparison_page import comparison_page
+from flows.report.gallery_address import without_key
 from flows.report.refinement_page import refinement_page
 from flows.report.result_charts import is_evaluation
 from pipeline.errors import UserError
@@ -56,6 +57,9 @@ def report(
     groups: Groups = "",
     each: Each = 60,
     megabytes: Megabytes = 12.0,
+    gallery: Annotated[
+        str, typer.Option(help="Address of `refinery browse` of the same root, up to its port: faces link to it.")
+    ] = "",
     photo_megabytes: Annotated[
         float, typer.Option(help="Megabytes that whole photos may take, shown beside a face that is clicked on.")
     ] = 0.0,
@@ -74,6 +78,9 @@ def report(
         raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
     if photo_megabytes and against:
         raise UserError("--photo-megabytes with --against: give --photo-megabytes for a report of one root")
+    gallery = without_key(gallery)
+    if gallery and against:
+        raise UserError("--gallery with --against: give --gallery for a report of one root")
     check_out(out, page_mark("refinery report"), kind="a page of `refinery report`", roots=[root, *against])
     max_bytes = int(megabytes * MEGABYTE)
     if against:
@@ -87,7 +94,7 @@ def report(
             per_kind=each,
             max_bytes=max_bytes,
             photo_bytes=int(photo_megabytes * MEGABYTE),
-        )
+        )._replace(gallery=gallery)
     content = render(page).encode("utf-8", "replace")
     try:
         write_whole(out, content)

@@ -40,6 +40,10 @@ TYPICAL = (
     "The typical cosine is the one at which a pair of average faces has the score, by each embedder; for a face that "
     "is like many others it is higher."
 )
+BROWSE = (
+    '<p class="soft">Some findings of each kind are shown. <code>refinery browse ROOT</code> shows every identity and '
+    "photo, and takes decisions.</p>"
+)
 NO_EXPERIMENT = (
     '<p class="soft">No experiment was run: <code>refinery experiment</code> trains on all three data sets.</p>'
 )
@@ -80,7 +84,7 @@ def refinement_page(
         Section("went", "Where every photo went", chart_figures([flow]) + reason_table(counts.flow)),
         Section("noise", "Noise by size of identity, and by group", chart_figures(noise) + group_section(refinement)),
         Section("scores", "Calibration and thresholds", thresholds + _threshold_section(refinement, calibration)),
-        Section("findings", "Findings", finding_section(gallery)),
+        Section("findings", "Findings", BROWSE + finding_section(gallery)),
         Section("names", "Identities, the most changed first", identity_table(counts.identities, fates)),
         Section("lost", "Removed photos that may be correct", doubtful_removals_section(gallery)),
         Section(

@@ -17,7 +17,8 @@ DIALOG = (
     '<dialog id="enlarged" aria-label="A face, enlarged"><img alt=""><p><code></code></p>'
     '<figure hidden><img alt="the whole photo, its faces boxed">'
     "<figcaption>Amber: this face. White: other faces of the photo.</figcaption></figure>"
-    '<p><a target="_blank" rel="noreferrer">the whole photo</a></p>'
+    '<p><a id="file" target="_blank" rel="noreferrer">the whole photo</a></p>'
+    '<p><a id="in-gallery" target="_blank" rel="noreferrer">in the gallery: its findings, and decisions</a></p>'
     '<form method="dialog"><button autofocus>Close</button></form></dialog>'
 )
 GENERATOR = '<meta name="generator" content="{}">'  # shows which command wrote a page
@@ -43,6 +44,7 @@ class ReportPage(NamedTuple):
     entries: int = 0  # number of findings (or of photos that differ between two refinements) shown with faces
     faces: int = 0  # number of faces shown
     command: str = "refinery report"  # that wrote the page
+    gallery: str = ""  # the address of a gallery of the same data, without its key; "": not known
 
 
 def page_mark(command: str) -> re.Pattern[bytes]:
@@ -59,7 +61,8 @@ def render(page: ReportPage) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{GENERATOR.format(page.command)}'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<title>{title}</title><style>{STYLE}</style></head><body>"
+        f"<title>{title}</title><style>{STYLE}</style></head>"
+        f'<body data-gallery="{escape(page.gallery)}">'
         f'<a class="skip" href="#main">To the content</a><h1>{title}</h1><p class="soft">{escape(page.lead)}</p>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav><main id="main">{parts}</main>'
         f"{DIALOG}<script>{SCRIPT}</script></body></html>\n"

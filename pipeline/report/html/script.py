@@ -9,6 +9,9 @@ SCRIPT = """
 const element = id => document.getElementById(id);
 const lower = text => text.toLocaleLowerCase();
 const clear = node => { while (node.firstChild) node.firstChild.remove(); };
+// the address of a photo or an identity in the gallery of the same data, where the page has the gallery's address
+const inGallery = (kind, name) => document.body.dataset.gallery && name
+  ? `${document.body.dataset.gallery}/open?${kind}=${encodeURIComponent(name)}` : "";
 const number = text => { const n = parseFloat(text.replace(/[,%]/g, "")); return isNaN(n) ? null : n; };
 
 // cards: as many as fit a telephone's screen a few times over, then more at a click
@@ -53,7 +56,7 @@ const number = text => { const n = parseFloat(text.replace(/[,%]/g, "")); return
   document.addEventListener("click", event => {
     const face = event.target.closest("button.face");
     if (!face) return;
-    const picture = dialog.querySelector("img"), link = dialog.querySelector("a");
+    const picture = dialog.querySelector("img"), link = element("file");
     const whole = dialog.querySelector("figure"), photo = photos[face.dataset.face];
     whole.hidden = !photo;
     if (photo) whole.querySelector("img").src = photo; else whole.querySelector("img").removeAttribute("src");
@@ -62,6 +65,9 @@ const number = text => { const n = parseFloat(text.replace(/[,%]/g, "")); return
     dialog.querySelector("code").textContent = face.dataset.photo || "a photo of a test set";
     link.hidden = !face.dataset.file;
     if (face.dataset.file) link.href = face.dataset.file; else link.removeAttribute("href");
+    const there = inGallery("photo", face.dataset.face), open = element("in-gallery");
+    open.hidden = !there;
+    if (there) open.href = there; else open.removeAttribute("href");
     dialog.showModal();
   });
 })();
@@ -104,6 +110,16 @@ let sortIdentities = () => {};
     const title = document.createElement("h3");
     title.textContent = `Photos claimed as ${name}, and those that got this identity`;
     photos.append(title);
+    const there = inGallery("identity", name);
+    if (there) {
+      const line = document.createElement("p"), link = document.createElement("a");
+      link.href = there;
+      link.target = "_blank";
+      link.rel = "noreferrer";
+      link.textContent = "in the gallery: all its faces, and decisions";
+      line.append(link);
+      photos.append(line);
+    }
     if (!fates[name]) {
       const words = document.createElement("p");
       words.textContent = "They are not in this page: refinery labels writes a table of all photos.";

@@ -74,6 +74,11 @@ def test_the_port_answers_only_the_browser_that_was_opened(opened: Opened) -> No
         assert status(cookie=f"{foreign}; {good}; {foreign}") == 200
     assert status() == status(cookie=f"refinery_browse_{PORT}=wrong") == status(cookie="refinery_browse_8081=a-token")
     assert status() == status("/") == status("/static/app.js") == status("/?token=wrong") == 401
+    link = {"identity": '../<"é#'}
+    elsewhere = TestClient(opened.app, base_url=OWN).get("/open", params=link)
+    assert (elsewhere.status_code, 'href=""' in elsewhere.text) == (401, True)  # the same link, from the gallery's page
+    place = opened.client.get("/open", params=link, follow_redirects=False)
+    assert (place.status_code, place.headers["location"]) == (303, "/#/identity/..%2F%3C%22%C3%A9%23")
     assert status(cookie=good, host="evil.example") == status(cookie=good, host="127.0.0.1:9") == 400
     assert status(f"/?token={TOKEN}", host="evil.example:8080") == 400
     # a page of another site, even with the cookie, changes nothing

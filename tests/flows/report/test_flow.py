@@ -49,6 +49,7 @@ def page_file(root: Path, drawn_world: Path) -> ReportFile:
         evaluation=[root.parent / "e.json"],
         groups=str(root.parent / "groups.csv"),
         each=5,
+        gallery="http://127.0.0.1:8080/?token=a-key",
     )
 
 
@@ -91,8 +92,9 @@ def check_one_identity(page: Any, name: str) -> None:
 def check_enlarged(page: Any) -> None:
     """A face is enlarged, with the name and the file of its photo; a key closes it."""
     page.locator("#cards button.face:visible").first.click()
+    assert "http://127.0.0.1:8080/open?photo=" in page.locator("#in-gallery").get_attribute("href")
     assert page.locator("#enlarged code").inner_text().startswith("photos: ")
-    file = Path(unquote(urlparse(page.locator("#enlarged a").get_attribute("href")).path))
+    file = Path(unquote(urlparse(page.locator("#file").get_attribute("href")).path))
     assert file.is_file()
     assert page.locator("#enlarged code").inner_text().endswith(f"{file.parent.name}/{file.name}")
     page.keyboard.press("Escape")
