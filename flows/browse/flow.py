@@ -53,7 +53,7 @@ def browse(
     who = _checked_name(who or getpass.getuser())
     if alone:
         ledger.set_votes_wanted(root, 1)
-    from flows.browse.server import leave_threads, serve  # a second to import: not before mistakes are told
+    from flows.browse.server import end_soon, serve  # a second to import: not before mistakes are told
 
     with listening(port) as listener:
         at = listener.getsockname()[1]
@@ -66,8 +66,7 @@ def browse(
                 webbrowser.open(address)
 
         closed = serve(root, listener, port=at, who=who, opened=opened)
-        if closed.unfinished:
-            leave_threads()
+        end_soon(unfinished=closed.unfinished)
         return ClosedGallery(root, closed.pending)
 
 

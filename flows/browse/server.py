@@ -23,7 +23,7 @@ from flows.browse.guard import Guard, new_token
 
 ANSWER_S = 1  # that open requests may take once the server is to end; uvicorn takes whole numbers
 STOP_S = 1.5  # until the server and the labels are left as they are
-LEAVE_S = 0.3  # from then on until the process ends, in which its result is printed
+LEAVE_S = 0.4  # from then on until the process ends, in which its result is printed
 
 
 class Closed(NamedTuple):
@@ -70,14 +70,16 @@ def serve(root: str, listener: socket.socket, *, port: int, who: str, opened: Ca
     return Closed(gallery.is_pending, thread.is_alive() or not is_ended)
 
 
-def leave_threads() -> None:
-    """Let this process end with status 0 soon, though threads of it still compute.
+def end_soon(*, unfinished: bool) -> None:
+    """Let this process end with status 0 once its result is printed, without taking its libraries down one by one.
 
-    They would be waited for as it ends; and where they compute outside of Python, they cannot be ended one by one.
+    unfinished: whether threads of it still compute. They would be waited for, and where they compute outside of Python,
+    they cannot be ended one by one.
     """
-    timer = threading.Timer(LEAVE_S, _leave)
-    timer.daemon = True
-    timer.start()
+    if unfinished:
+        timer = threading.Timer(LEAVE_S, _leave)
+        timer.daemon = True
+        timer.start()
     atexit.register(_leave)
 
 
