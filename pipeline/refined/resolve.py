@@ -47,8 +47,7 @@ def resolve(
     person, identity, cluster, size, medoid. findings: columns as FINDINGS. verdicts: "yes", "no" or "unsure" for each
     finding. undecided: "keep" or "drop", what happens to photos whose outlier, mixed, overlap or conflict finding is
     "unsure"; a split, misplaced or merge finding that is "unsure" changes nothing. min_faces: see step 10. by_people:
-    whether people gave each verdict; default: nobody did.
-    The labels do not depend on the order of the rows. The steps, each applied to what the steps before it left:
+    whether people gave each verdict. The labels do not depend on the order of the rows. The steps, one after another:
 
      1. erased       a photo that was erased on request is removed.
         unnamed      a photo without a claimed identity is removed.
@@ -72,7 +71,6 @@ def resolve(
     if undecided not in ("keep", "drop"):
         raise ValueError(f"undecided is keep or drop, not {undecided!r}")
     verdicts = np.asarray(verdicts, object)
-    said = np.zeros(len(verdicts), bool) if by_people is None else np.asarray(by_people, bool)
     acting = _acting_findings(findings, verdicts, drop_undecided=undecided == "drop")
     numbers, claimed = _numbered_persons(claims, persons)
     fates = PhotoFates(claims["face_id"], claimed)
@@ -80,9 +78,9 @@ def resolve(
     for kind in ("unreadable", "no_face", "poor", "duplicate"):
         fates.remove(fates.rows_of(acting[kind].subjects), kind, acting[kind].rows)
     exists = relabels.split_identities(fates, claims, persons, numbers, acting["split"])
-    misplaced = acting["misplaced"]
-    relabels.relabel_misplaced(fates, numbers, exists, misplaced)
-    relabels.relabel_split_off(fates, claimed, numbers, exists, misplaced.among(said[misplaced.rows]))
+    relabels.relabel_misplaced(fates, numbers, exists, acting["misplaced"])
+    if by_people is not None:
+        relabels.relabel_split_off(fates, claimed, numbers, exists, acting["misplaced"].among(np.asarray(by_people)))
     removals.remove_outliers(fates, acting["outlier"])
     removals.remove_mixed(fates, claimed, numbers, acting["mixed"])
     merged = merge_targets(persons, numbers, exists, findings, verdicts)

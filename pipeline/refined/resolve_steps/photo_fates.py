@@ -22,8 +22,8 @@ class ActingFindings(NamedTuple):
     objects: list[str | None]
 
     def among(self, chosen: NDArray[np.bool_]) -> "ActingFindings":
-        """Those of the findings that are chosen."""
-        at = np.flatnonzero(chosen).tolist()
+        """Those of them that are chosen; chosen [m]: of all rows of the findings table."""
+        at = np.flatnonzero(chosen[self.rows]).tolist()
         return ActingFindings(self.rows[at], [self.subjects[i] for i in at], [self.objects[i] for i in at])
 
 

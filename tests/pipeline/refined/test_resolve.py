@@ -40,10 +40,7 @@ PERSONS = [
 
 
 def labels(findings, *, order=None, people=(), **options):
-    """Identity and reason of each face; findings: (kind, subject, object, verdict[, score]).
-
-    people: the subjects of the findings that people decided.
-    """
+    """Identity and reason of each face; findings: (kind, subject, object, verdict[, score]); people: their subjects."""
     claims = pa.table(
         {
             "face_id": list(FACES),
@@ -71,8 +68,8 @@ def labels(findings, *, order=None, people=(), **options):
         claims, persons = claims.take(rng.permutation(len(claims))), persons.take(rng.permutation(len(persons)))
         shuffled = rng.permutation(len(table))
         table, verdicts = table.take(shuffled), verdicts[shuffled]
-    by_people = [subject in people for subject in table["subject"].to_pylist()]
-    resolved = resolve(claims, persons, table, verdicts, by_people=by_people, **options)
+    said = [subject in people for subject in table["subject"].to_pylist()]
+    resolved = resolve(claims, persons, table, verdicts, by_people=said, **options)
     assert resolved.schema == schema.LABELS
     assert resolved["face_id"].equals(claims["face_id"])
     return {r["face_id"]: (r["identity"], r["reason"]) for r in resolved.to_pylist()}
@@ -92,9 +89,7 @@ def test_without_findings_every_photo_with_an_identity_is_kept():
 
 def test_photos_without_a_usable_face_are_removed_with_their_reason():
     resolved = labels([("no_face", "xx", None, "yes"), ("unreadable", "a1", None, "yes"), ("poor", "a2", None, "no")])
-    assert resolved["xx"] == (None, "no_face")
-    assert resolved["a1"] == (None, "unreadable")
-    assert resolved["a2"] == ("ana", "")
+    assert [resolved[face] for face in ("xx", "a1", "a2")] == [(None, "no_face"), (None, "unreadable"), ("ana", "")]
 
 
 def test_an_outlier_is_removed_and_an_undecided_one_as_the_option_says():
@@ -127,20 +122,18 @@ def test_a_face_is_relabelled_as_a_further_person_only_when_that_is_an_identity(
 
 
 def test_of_a_split_off_cluster_only_people_move_a_face_alone():
-    split = ("split", "a1", "a7", "yes")
-    findings = [split, ("misplaced", "a8", "bo", "yes")]
-    assert labels(findings)["a8"] == ("ana~a7", "split")
-    moved = labels(findings, people={"a8"})
-    assert moved["a8"] == ("bo", "misplaced")
-    assert {moved[f] for f in ("a7", "a9")} == {("ana~a7", "split")}
-    back = labels([split, ("misplaced", "a8", "ana", "yes")], people={"a8"})
-    assert back["a8"] == ("ana", "")
-    out = [split, ("misplaced", "a8", "ana", "yes"), ("outlier", "a8", "ana", "yes")]
-    assert labels(out, people={"a8"})["a8"] == (None, "outlier")
-    for other, verdict in (("ana~a7", "yes"), ("bo", "no"), ("nobody", "yes")):
-        assert labels([split, ("misplaced", "a8", other, verdict)], people={"a8"})["a8"] == ("ana~a7", "split")
-    alone = [split, *(("misplaced", f, "bo", "yes") for f in ("a7", "a8"))]
-    assert labels(alone, people={"a7", "a8"})["a9"] == (None, "too_few")
+    split, moved, back = (
+        ("split", "a1", "a7", "yes"),
+        ("misplaced", "a8", "bo", "yes"),
+        ("misplaced", "a8", "ana", "yes"),
+    )
+    assert labels([split, moved])["a8"] == ("ana~a7", "split")
+    resolved = labels([split, moved], people={"a8"})
+    assert (resolved["a8"], resolved["a7"], resolved["a9"]) == (("bo", "misplaced"), *[("ana~a7", "split")] * 2)
+    assert labels([split, back], people={"a8"})["a8"] == ("ana", "")
+    assert labels([split, back, ("outlier", "a8", "ana", "yes")], people={"a8"})["a8"] == (None, "outlier")
+    none = [split, ("misplaced", "a8", "ana~a7", "yes"), ("misplaced", "a8", "bo", "no")]
+    assert labels(none, people={"a8"})["a8"] == ("ana~a7", "split")
 
 
 def test_a_merge_takes_the_larger_persons_name_and_outliers_stay_out():
