@@ -152,8 +152,10 @@ class Gallery:
             return
         with self._deciding:
             former = self._loaded.snapshot if self._loaded else None
-            self._show(load_snapshot(latest(self.root), former))
+            snapshot = load_snapshot(latest(self.root), former)
+            self._show(snapshot)
             self._seen = now
+        snapshot.photos.prepare()
 
     def _label(self) -> None:
         """Make the labels again with all answers; decisions that come meanwhile are labelled the next time."""

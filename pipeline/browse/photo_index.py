@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.noise.scores.fusion import Calibration, fuse
-from pipeline.refined.verdicts import PersonCluster
+from pipeline.refined.verdicts import PersonCluster, PersonClusters
 from pipeline.refinement import Refinement
 from pipeline.tables.table import Shard, Table, read_shards
 
@@ -63,10 +63,10 @@ class PhotoIndex:
         return dict(zip(self.persons["person"].to_pylist(), self.persons["medoid"].to_pylist(), strict=True))
 
     @cached_property
-    def person_clusters(self) -> list[PersonCluster]:
-        """The clusters that are persons."""
+    def person_clusters(self) -> PersonClusters:
+        """The clusters that are persons, without faces."""
         columns = (self.persons[c].to_pylist() for c in PersonCluster._fields)
-        return [PersonCluster(*row) for row in zip(*columns, strict=True)]
+        return PersonClusters({}, (PersonCluster(*row) for row in zip(*columns, strict=True)))
 
     @cached_property
     def person_code(self) -> Codes:
@@ -83,6 +83,10 @@ class PhotoIndex:
         keys = _keys(self.ids)
         order = np.argsort(keys, kind="stable")
         return keys[order], order
+
+    def prepare(self) -> None:
+        """Make at once what is made when it is needed first, so that the first decision does not wait for it."""
+        _ = self.code_of_name, self.medoids, self.person_clusters, self.person_code, self.person_identity, self._sorted
 
     def face_id(self, row: int) -> str:
         """The face_id of a photo."""

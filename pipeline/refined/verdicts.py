@@ -7,6 +7,7 @@ is added for it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -39,6 +40,12 @@ class PersonClusters:
         self.cluster_of_face = cluster_of_face
         self.persons = {(p.identity, p.cluster): p for p in persons}
         self.names = {p.person for p in self.persons.values()}
+
+    def with_faces(self, cluster_of_face: Mapping[str, Cluster]) -> "PersonClusters":
+        """The same persons, with the clusters of other faces."""
+        other = copy(self)
+        other.cluster_of_face = cluster_of_face
+        return other
 
     def person_of(self, face: str | None) -> str | None:
         """The name of the person in whose cluster a face is; None for a face that is in no person's cluster."""

@@ -11,6 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +79,7 @@ def _first_line(error: OSError) -> str:
 def open_root(root: str) -> tuple[fs.FileSystem, str]:
     """The file system of a root and the root's path in it. Raises UserError for an unknown kind of address."""
     if "://" not in root:
-        return fs.LocalFileSystem(), str(Path(root).absolute())
+        return fs.LocalFileSystem(), _absolute(root, "" if root.startswith("/") else str(Path.cwd()))
     scheme, _, path = root.partition("://")
     if scheme in {"s3", "gs", "gcs", "hdfs", "file"}:
         return fs.FileSystem.from_uri(root)  # type: ignore[no-any-return]
@@ -86,6 +87,11 @@ def open_root(root: str) -> tuple[fs.FileSystem, str]:
         return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme))), "/" + path
     except (ValueError, ImportError) as error:
         raise UserError(f"cannot open the root {root} ({error}): give a folder or s3://...") from None
+
+
+@lru_cache(maxsize=64)  # pathlib takes as long as it takes to read a small file, and a ledger has many of these
+def _absolute(root: str, folder: str) -> str:
+    return str(Path(folder, root))
 
 
 def put(root: str, name: str, data: bytes | memoryview, *, durable: bool = True) -> None:

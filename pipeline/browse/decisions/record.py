@@ -105,7 +105,7 @@ def _clusters_of(snapshot: Snapshot, *verdicts: pa.Table) -> PersonClusters:
         for face, row in zip(faces, photos.rows_of(faces).tolist(), strict=True)
         if row >= 0 and photos.cluster[row] >= 0 and photos.claimed[row] >= 0
     }
-    return PersonClusters(cluster_of_face, photos.person_clusters)
+    return photos.person_clusters.with_faces(cluster_of_face)
 
 
 def _logged(said: Iterable[Statement]) -> list[LoggedItem]:
