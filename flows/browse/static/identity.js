@@ -3,7 +3,7 @@
 import { changed, count, faceImage, fill, get, h, nameLink, number, photoAddress } from "./dom.js";
 import { ask, askName, decide } from "./decide.js";
 
-const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, Enter opens.";
+const MARK_HELP = "Click marks a photo, Shift+click a row of them; arrows move, Space marks, C marks its cluster, Enter opens.";
 
 export async function identityPage(page, name) {
   const wall = new Wall(page, name);
@@ -64,12 +64,17 @@ class Wall {
   }
 
   group(g) {
-    const all = () => { g.faces.forEach((f) => this.marked.add(f.face_id)); this.update(); };
+    const all = () => this.markAll(g);
     return h("section", {},
       h("h2", { class: `fate ${className(g.fate)}` }, `${g.title} `, h("small", {}, count(g.faces.length))),
       h("button", { type: "button", class: "quiet", onclick: all, "aria-label": `Mark all ${g.faces.length} photos: ${g.title}` }, "Mark all"),
       h("div", { class: "faces", role: "listbox", "aria-multiselectable": "true", "aria-label": g.title },
         g.faces.map((f) => this.face(f))));
+  }
+
+  markAll(group) {
+    for (const face of group?.faces ?? []) this.marked.add(face.face_id);
+    this.update();
   }
 
   face(f) {
@@ -187,7 +192,8 @@ class Wall {
       s: () => this.act("split"), a: () => this.ask(), g: () => this.pair("merge"), n: () => this.pair("separate"),
       j: () => this.isSplit() && decide({ kind: "unsplit", name: this.name }), Escape: () => this.clear() };
     const cell = event.target.closest?.(".face");
-    if (cell) Object.assign(keys, { " ": () => this.click(cell.dataset.face, event), Enter: () => this.open(cell.dataset.face) });
+    if (cell) Object.assign(keys, { " ": () => this.click(cell.dataset.face, event), Enter: () => this.open(cell.dataset.face),
+      c: () => this.markAll(this.view.groups.find((g) => g.faces.some((f) => f.face_id === cell.dataset.face))) });
     const run = keys[event.key];
     if (run) {
       event.preventDefault();
