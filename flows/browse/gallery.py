@@ -150,11 +150,12 @@ class Gallery:
         now = self._published()
         if now == self._seen:
             return
+        former, decided = self._loaded, self._decided
+        snapshot = load_snapshot(latest(self.root), former.snapshot if former else None)  # no decision waits for this
         with self._deciding:
-            former = self._loaded.snapshot if self._loaded else None
-            snapshot = load_snapshot(latest(self.root), former)
-            self._show(snapshot)
-            self._seen = now
+            if decided == self._decided:  # else a decision came meanwhile, and the labels are made with it first
+                self._show(snapshot)
+                self._seen = now
         snapshot.photos.prepare()
 
     def _label(self) -> None:

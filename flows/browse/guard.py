@@ -36,6 +36,7 @@ HEADERS = {
 # link is to this page once more, which may be the way to a photo; where it holds a wrong key, to the first one.
 CLOSED_PAGE = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><title>refinery browse</title>'
+    b'<link rel="icon" href="/static/icon.svg">'
     b"<p>Open the address that <code>refinery browse</code> printed: it holds the key to this page.</p>"
     b'<p>If it is open in this browser already: <a href="%s">go on</a>.</p></html>'
 )

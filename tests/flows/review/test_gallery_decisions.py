@@ -9,10 +9,9 @@ import pytest
 
 from flows.review.flow import collect, send
 from flows.review.root_review import root_review
-from flows.review.undo import undo as undo_answers
 from pipeline.browse.decisions import record as gallery
 from pipeline.browse.decisions.statements import Decision
-from pipeline.browse.snapshot import load_snapshot
+from pipeline.browse.snapshot import Snapshot, load_snapshot
 from pipeline.refined.labels import label_again
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
@@ -73,26 +72,28 @@ def in_studio(server: Server, root: str, who: str, said: Said) -> None:
     collect.fn(root, url=server.url)
 
 
-def in_gallery(root: str, who: str, said: Said, items: list[LoggedItem]) -> list[str]:
-    """Decide the same in the gallery, and make the labels again; returns the ids of the decisions."""
+def in_gallery(snapshot: Snapshot, who: str, said: Said, items: list[LoggedItem]) -> list[str]:
+    """Decide the same in the gallery; returns the ids of the decisions."""
     made = []
     for item in items:
         finding, same = item.finding, said[item.item]
-        snapshot = load_snapshot(latest(root))
         decision = Decision("finding", finding=item.item, verdict="yes" if same == (item.same_means == "yes") else "no")
         if finding.kind == "outlier":
             decision = Decision("keep" if same else "remove", (finding.subject,))
         made.append(gallery.record(snapshot, decision, who=who).answer_id)
-    label_again(root, settled_verdicts(root))
     return made
 
 
-def state(root: str) -> tuple[list[dict[str, object]], list[str], list[str], bytes]:
-    """Verdicts, disputed and waiting findings, without times; and the bytes of the labels."""
-    settled, labels = settle(ledger.read(root), votes=2), latest(root).labels
-    verdicts = settled.verdicts.drop_columns(["at", "seconds", "group"]).to_pylist()
-    shards = b"".join((Path(root) / shard.path).read_bytes() for shard in labels.shards)
-    return verdicts, settled.disputed, settled.waiting, shards
+def votes(root: str) -> tuple[list[dict[str, object]], list[str], list[str]]:
+    """Verdicts, disputed and waiting findings, without times."""
+    settled = settle(ledger.read(root), votes=2)
+    return settled.verdicts.drop_columns(["at", "seconds", "group"]).to_pylist(), settled.disputed, settled.waiting
+
+
+def labels(root: str) -> list[bytes]:
+    """The bytes of the labels."""
+    shards = label_again(root, settled_verdicts(root)).labels.shards
+    return [(Path(root) / shard.path).read_bytes() for shard in shards]
 
 
 @pytest.mark.slow
@@ -102,30 +103,31 @@ def test_the_same_decisions_there_and_here_give_the_same_verdicts_and_labels(
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", server.token)
     drawn = made_once(tmp_path_factory, "reviewed", lambda folder: refined(str(folder)))
     there, here = (str(shutil.copytree(drawn, tmp_path / f"{tmp_path.name}-{name}")) for name in ("there", "here"))
-    before = state(there)
+    before = labels(there)
     send.fn(there, url=server.url, budget=30, audit=0)
     items, wrong = asked(there)
     right = {item: not same for item, same in wrong.items()}
     assert len(items) > 1
+    snapshots = [load_snapshot(latest(root)) for root in (there, here)]
     in_studio(server, there, ANN, wrong)
-    in_gallery(here, ANN, wrong, items)
-    assert state(there) == state(here)
-    assert len(state(here)[2]) == len(items), "each waits for a second answer"
+    in_gallery(snapshots[1], ANN, wrong, items)
+    assert votes(there) == votes(here)
+    assert len(votes(here)[2]) == len(items), "each waits for a second answer"
     # they disagree, one there and one here
-    others = in_gallery(there, BOB, right, items), in_gallery(here, BOB, right, items)
-    assert state(there) == state(here)
-    assert state(here)[2] == []
+    others = [in_gallery(snapshot, BOB, right, items) for snapshot in snapshots]
+    assert votes(there) == votes(here)
+    assert votes(here)[2] == []
     in_studio(server, there, EVE, wrong)
-    in_gallery(here, EVE, wrong, items)
-    assert state(there) == state(here)
-    for root, decisions in zip((there, here), others, strict=True):
+    in_gallery(snapshots[1], EVE, wrong, items)
+    assert votes(there) == votes(here)
+    assert labels(there) == labels(here)
+    for snapshot, decisions in zip(snapshots, others, strict=True):
         for decision in decisions:
-            gallery.undo(load_snapshot(latest(root)), decision)
-        in_gallery(root, CAT, wrong, items)
-    assert state(there) == state(here)
-    assert state(here)[1:3] == ([], []), "three against the machine settle each"
-    assert state(here)[3] != before[3]
+            gallery.undo(snapshot, decision)
+        in_gallery(snapshot, CAT, wrong, items)
+    assert votes(there) == votes(here)
+    assert votes(here)[1:] == ([], []), "three against the machine settle each"
+    assert labels(there) == labels(here) != before
     for root in (there, here):
-        for who in (ANN, EVE, CAT):
-            undo_answers.fn(root, by=who)
-        assert state(root) == before
+        ledger.withdraw(root, ledger.rows_of(ledger.answers_of_people(ledger.read(root))))
+        assert labels(root) == before

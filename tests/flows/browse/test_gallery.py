@@ -1,0 +1,80 @@
+"""A running gallery follows its root: what was left, what other commands publish, and what is decided meanwhile."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.browse import gallery as gallery_module
+from flows.browse.gallery import Gallery
+from pipeline.browse.decisions.record import record
+from pipeline.browse.decisions.statements import Decision
+from pipeline.browse.snapshot import Snapshot, load_snapshot
+from pipeline.refined.labels import label_again
+from pipeline.refinement import Refinement, latest
+from pipeline.review.answers import ledger
+from pipeline.review.answers.votes import settled_verdicts
+from tests.builders.processes.served_gallery import started, wait_until
+from tests.builders.tables.drawn_refinement import refined
+
+
+def test_decisions_of_a_gallery_that_was_killed_are_labelled_at_the_next_start(tmp_path: Path) -> None:
+    snapshot = load_snapshot(refined(str(tmp_path))[0])
+    root, rows = snapshot.root, range(len(snapshot.photos))
+    ledger.set_votes_wanted(root, 1)
+    row = next(r for r in rows if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    answer = record(snapshot, Decision("unusable", (snapshot.photos.face_id(row),)), who="ann").answer_id
+    assert latest(root).account == snapshot.refinement.account  # killed here
+    with started(root, "ann") as gallery:
+        wait_until(lambda: not gallery.is_pending)
+        assert latest(root).account.removed["poor"] == 1
+        assert gallery.loaded().snapshot.reason(row) == "poor"
+        # what other commands do shows as well, here `review undo`
+        ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
+        assert label_again(root, settled_verdicts(root)).labels.address == snapshot.refinement.labels.address
+        wait_until(lambda: gallery.loaded().snapshot.reason(row) == "")
+
+
+def test_a_refinement_that_is_published_while_labels_are_loaded_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = refined(str(tmp_path))[0].root
+    ledger.set_votes_wanted(root, 1)
+    gallery = Gallery(root, who="ann")
+    gallery._load_if_changed()
+    snapshot = gallery.loaded().snapshot
+    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+    answer = gallery.decide(Decision("unusable", (snapshot.photos.face_id(row),))).answer_id
+
+    def load_late(refinement: Refinement, former: Snapshot | None) -> Snapshot:
+        """Load a refinement; meanwhile another command takes the answer back and labels again."""
+        ledger.withdraw(root, [r for r in ledger.rows_of(ledger.read(root)) if r.answer_id == answer])
+        label_again(root, settled_verdicts(root))
+        return load_snapshot(refinement, former)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gallery_module, "PAUSE_S", 0.0)
+        patch.setattr(gallery_module, "load_snapshot", load_late)
+        gallery._label()
+    assert gallery.loaded().snapshot.reason(row) == "poor"
+    gallery._load_if_changed()
+    assert gallery.loaded().snapshot.reason(row) == ""
+
+
+def test_a_decision_does_not_wait_while_another_refinement_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = refined(str(tmp_path))[0].root
+    ledger.set_votes_wanted(root, 1)
+    gallery = Gallery(root, who="ann")
+    gallery._load_if_changed()
+    snapshot = gallery.loaded().snapshot
+    row = next(r for r in range(len(snapshot.photos)) if snapshot.reason(r) == "" and snapshot.fates.identity[r] >= 0)
+
+    def load_while_somebody_decides(refinement: Refinement, former: Snapshot | None) -> Snapshot:
+        gallery.decide(Decision("unusable", (snapshot.photos.face_id(row),)))
+        return load_snapshot(refinement, former)
+
+    gallery._seen = ""  # as after another command has published
+    monkeypatch.setattr(gallery_module, "load_snapshot", load_while_somebody_decides)
+    gallery._load_if_changed()
+    assert gallery.loaded().snapshot.reason(row) == "poor", "the decision stays shown"
