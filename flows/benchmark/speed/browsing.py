@@ -63,11 +63,12 @@ class BrowseMeasurement(Result):
 
 
 class _Timer:
-    """Requests to a gallery, with their seconds by kind."""
+    """Requests to a gallery, with their seconds by kind, and the CPU seconds that its process takes for them."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, client: httpx.Client, process: subprocess.Popen[str]) -> None:
+        self._client, self._process = client, psutil.Process(process.pid)
         self.seconds: dict[str, list[float]] = {}
+        self.cpu: dict[str, float] = {}
 
     def get(self, kind: str, path: str, **query: Any) -> Any:
         """The answer to a request for a page."""
@@ -79,17 +80,28 @@ class _Timer:
         return self._timed(kind, lambda: self._client.post(path, json=body, headers=headers))
 
     def _timed(self, kind: str, request: Callable[[], httpx.Response]) -> Any:
-        start = time.monotonic()
+        start, cpu = time.monotonic(), self._cpu_seconds()
         answer = request()
         self.seconds.setdefault(kind, []).append(time.monotonic() - start)
+        self.cpu[kind] = self.cpu.get(kind, 0.0) + self._cpu_seconds() - cpu
         if answer.status_code != 200:
             raise UserError(f"the gallery answered {answer.status_code}: {answer.text[:200]}")
         return answer.json() if "json" in answer.headers["content-type"] else answer.text
 
+    def _cpu_seconds(self) -> float:
+        times = self._process.cpu_times()
+        return times.user + times.system
+
     def rows(self) -> list[dict[str, Any]]:
-        """Number, median and maximum of each kind."""
+        """Number, median and maximum of each kind, and the mean CPU seconds, which other processes do not change."""
         return [
-            {"request": kind, "times": len(s), "median s": f"{median(s):.3f}", "longest s": f"{max(s):.3f}"}
+            {
+                "request": kind,
+                "times": len(s),
+                "median s": f"{median(s):.3f}",
+                "longest s": f"{max(s):.3f}",
+                "CPU s": f"{self.cpu[kind] / len(s):.3f}",
+            }
             for kind, s in self.seconds.items()
         ]
 
@@ -105,7 +117,7 @@ def browse(
     refinement, rng, start = latest(root), random.Random(seed), time.monotonic()  # noqa: S311  a choice of pages
     with _served(root) as (process, client, memory):
         start_s = time.monotonic() - start
-        timer = _Timer(client)
+        timer = _Timer(client, process)
         timer.get("first page", "/")
         timer.get("first page", "/api/overview")
         _wait(lambda: memory() > 0 and client.get("/api/state").json()["ready"], START_S, process)
