@@ -157,6 +157,7 @@ class Gallery:
                 self._show(snapshot)
                 self._seen = now
         snapshot.photos.prepare()
+        self.loaded().search.prepare()
 
     def _label(self) -> None:
         """Make the labels again with all answers; decisions that come meanwhile are labelled the next time."""

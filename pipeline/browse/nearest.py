@@ -47,6 +47,10 @@ class PersonSearch:
                 self._centres = [np.concatenate(part) for part in parts]
             return self._centres
 
+    def prepare(self) -> None:
+        """Read the centres now, so that the first search does not wait for it."""
+        self._loaded()
+
     def of_photo(self, row: int) -> list[NearPerson]:
         """The persons nearest to the face of a photo; none where the photo has no face."""
         shard, at = self._snapshot.photos.place(row)
