@@ -57,7 +57,7 @@ def report(
     groups: Groups = "",
     each: Each = 60,
     megabytes: Megabytes = 12.0,
-    gallery: Annotated[
+    browse: Annotated[
         str, typer.Option(help="Address of `refinery browse` of the same root, up to its port: faces link to it.")
     ] = "",
     photo_megabytes: Annotated[
@@ -78,9 +78,9 @@ def report(
         raise UserError(f"--each {each} {sizes}: give 1 or more, and 0 or more")
     if photo_megabytes and against:
         raise UserError("--photo-megabytes with --against: give --photo-megabytes for a report of one root")
-    gallery = without_key(gallery)
+    gallery = without_key(browse)
     if gallery and against:
-        raise UserError("--gallery with --against: give --gallery for a report of one root")
+        raise UserError("--browse with --against: give --browse for a report of one root")
     check_out(out, page_mark("refinery report"), kind="a page of `refinery report`", roots=[root, *against])
     max_bytes = int(megabytes * MEGABYTE)
     if against:

@@ -16,5 +16,5 @@ def without_key(gallery: str) -> str:
         return ""
     found = ADDRESS.fullmatch(gallery)
     if found is None:
-        raise UserError(f"--gallery {gallery[:40]!r}: give the address that `refinery browse` printed, up to its port")
+        raise UserError(f"--browse {gallery[:40]!r}: give the address that `refinery browse` printed, up to its port")
     return found[1]

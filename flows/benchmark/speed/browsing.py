@@ -90,7 +90,7 @@ class _Timer:
 
     def _cpu_seconds(self) -> float:
         times = self._process.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
 
     def rows(self) -> list[dict[str, Any]]:
         """Number, median and maximum of each kind, and the mean CPU seconds, which other processes do not change."""

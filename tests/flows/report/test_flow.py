@@ -49,7 +49,7 @@ def page_file(root: Path, drawn_world: Path) -> ReportFile:
         evaluation=[root.parent / "e.json"],
         groups=str(root.parent / "groups.csv"),
         each=5,
-        gallery="http://127.0.0.1:8080/?token=a-key",
+        browse="http://127.0.0.1:8080/?token=a-key",
     )
 
 

@@ -127,6 +127,10 @@ def test_every_kind_of_decision_and_its_undo(snapshot: Snapshot) -> None:
     for decision, changes in expected:
         after, made = decided(start, decision)
         assert made == changes, decision
+        if changes == {("kept: split", "kept: misplaced")}:  # the labels of all photos have it, too
+            shown = load_snapshot(labelled(start.root)).fates
+            assert shown.identity.tolist() == after.fates.identity.tolist()
+            assert shown.reason.tolist() == after.fates.reason.tolist()
         answers = ledger.answers_of_people(ledger.read(start.root))["answer_id"].unique().to_pylist()
         for answer in answers:
             undone = undo(after, answer)
