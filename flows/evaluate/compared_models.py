@@ -1,6 +1,7 @@
 """The models that an evaluation compares, and the short names by which its results show them."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,3 +45,13 @@ def load_compared_models(paths: Sequence[str], *, flip: str) -> ComparedModels:
 def short_names(paths: Sequence[str], names: Sequence[str]) -> list[str]:
     """The name of each path; the path itself where another one has the same name."""
     return [name if list(names).count(name) == 1 else path for path, name in zip(paths, names, strict=True)]
+
+
+def numbered_names(names: Sequence[str]) -> list[str]:
+    """The names, each once: a number follows a name that an earlier one has (lfw, lfw-2)."""
+    numbered: list[str] = []
+    for name in names:
+        is_taken = name in numbered
+        free = (f"{name}-{n}" for n in count(2) if f"{name}-{n}" not in {*names, *numbered})
+        numbered.append(next(free) if is_taken else name)
+    return numbered

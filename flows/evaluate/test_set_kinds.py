@@ -26,12 +26,17 @@ def group_by_kind(test_sets: Sequence[str], kind: str) -> dict[str, list[str]]:
     """The paths of the test sets by kind; kind: that of all of them, "" to recognise each by its files."""
     if kind and kind not in KINDS:
         raise UserError(f"--kind {kind}: give one of {', '.join(KINDS)}")
-    if len(set(test_sets)) < len(test_sets):
-        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
+    check_given_once(test_sets)
     by_kind: dict[str, list[str]] = {k: [] for k in KINDS}
     for path in test_sets:
         by_kind[kind or next(k for k, is_kind in KINDS.items() if is_kind(path))].append(path)
     return by_kind
+
+
+def check_given_once(test_sets: Sequence[str]) -> None:
+    """Raise UserError for a test set that is given twice."""
+    if len(set(test_sets)) < len(test_sets):
+        raise UserError(f"a test set is given twice: {', '.join(test_sets)}")
 
 
 def check_test_sets(

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from flows.evaluate.compared_models import short_names
+from flows.evaluate.compared_models import numbered_names
 from flows.evaluate.measure_options import MIRRORED, MeasureOptions
 from flows.evaluate.pair_sets import PreparedPairs, is_bin, prepare_pairs
-from flows.evaluate.test_set_kinds import check_options
+from flows.evaluate.test_set_kinds import check_given_once, check_options
 from trainer.run import Run
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def train_and_publish(
         run,
         data,
         out,
-        test_sets={Path(path).stem: pairs.folder for path, (pairs, _) in zip(test_sets, tests.values(), strict=True)},
+        test_sets={name: pairs.folder for name, (pairs, _) in tests.items()},
         device=loop.device,
         threads=loop.threads,
         log_every=loop.log_every,
@@ -77,12 +77,16 @@ def train_and_publish(
 
 
 def _prepared(out: Path, test_sets: Sequence[str], options: MeasureOptions) -> dict[str, tuple[PreparedPairs, str]]:
-    """The test sets by name, and how the mirrored face is used in each. Raises UserError for one that is none."""
+    """The test sets by name, and how the mirrored face is used in each.
+
+    Raises UserError for one that is none, and for one that is given twice.
+    """
     check_options(options)
+    check_given_once(test_sets)
     prepared = [
         prepare_pairs(str(out / "tests"), path, detector=options.detector, aligned=options.aligned)
         for path in test_sets
     ]
-    names = short_names(test_sets, [pairs.name for pairs in prepared])
+    names = numbered_names([pairs.name for pairs in prepared])  # no path: a card is published
     flips = [MIRRORED if is_bin(Path(path)) else "" for path in test_sets]
     return dict(zip(names, zip(prepared, flips, strict=True), strict=True))
