@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.errors import UserError
 from tests.builders.processes.trainings import RUN
@@ -71,6 +72,16 @@ def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
         with pytest.raises(UserError, match=rf"--track {name} needs {name}.*`pip install 'face-refinery\[{name}\]'`"):
             tracker.open_trackers([name], tmp_path, RUN, updates=0)
+
+
+def test_tensorboard_shows_each_update_of_a_continued_training_once(tmp_path: Path) -> None:
+    for first, last in ((1, 3), (3, 4)):  # the checkpoint was at 2; the first process went on to 3
+        (board,) = tracker.open_trackers([], tmp_path, RUN, updates=first - 1)
+        for updates in range(first, last + 1):
+            board.log(updates, {"loss": 1.0})
+        board.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
 
 
 def test_the_id_of_a_run_is_kept_in_its_folder(tmp_path: Path) -> None:
