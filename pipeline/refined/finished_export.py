@@ -16,7 +16,7 @@ from pipeline.refined.export import CARD, CROISSANT, FILE_DIGESTS, IDENTITIES, M
 from pipeline.tables.digests import is_as_sealed
 from pipeline.tables.table import Table
 
-EXPORTED = re.compile(rb"^Exported on (\d{4}-\d\d-\d\d) by ", re.MULTILINE)
+EXPORTED = re.compile(rb"^Exported on (\d{4}-\d\d-\d\d) by refinery ", re.MULTILINE)
 
 
 def holds_export(out: Path, identities: Table, card: Callable[[Path, Files], None]) -> bool:

@@ -15,6 +15,7 @@ from flows.train.release.card import Publication, card_text
 from flows.train.release.figures import measure
 from pipeline.errors import UserError
 from pipeline.refined.export import CARD
+from pipeline.refined.finished_export import EXPORTED
 from pipeline.whole_files import whole_file, write_whole
 from trainer import checkpoint
 from trainer.safetensors_file import save_backbone
@@ -73,11 +74,15 @@ def write_release(
 
 
 def _data_card(data: Path) -> str | None:
-    """The data card beside the data, without the YAML at its top; None where there is none."""
+    """The data card that an export wrote beside the data, without the YAML at its top; None where there is none.
+
+    Another README.md is the user's own, who did not write it to publish it.
+    """
     file = (data.parent if data.is_file() else data) / CARD
-    if not file.is_file():
+    written = file.read_bytes() if file.is_file() else b""
+    if not EXPORTED.search(written):
         return None
-    text = file.read_text("utf-8", "replace")
+    text = written.decode("utf-8", "replace")
     if text.startswith("---\n") and "\n---\n" in text[4:]:
         text = text[4:].partition("\n---\n")[2].lstrip("\n")
     return text

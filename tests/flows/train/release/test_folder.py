@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 TRAINING = ("--set", "embedding=32", "--batch", "16", "--steps", "6", "--device", "cpu", "--loss", "arcface:scale=16")
 GROUP = "A|B <i>*\x1b"  # the user's words, as hostile as they may be
 PEOPLE = 6
+DATA_CARD = "# Faces, refined\n\nExported on 2026-01-02 by refinery 1.0.\n"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def words(folder: Path) -> list[object]:
     """The words of the command that trains."""
     data = exported_faces.parquet(folder / "export", 8, 8)
-    (data / "README.md").write_text("---\nlicense: unknown\n---\n\n# Faces, refined\n")
+    (data / "README.md").write_text(f"---\nlicense: unknown\n---\n\n{DATA_CARD}")
     people = people_folders(folder / "[people]", PEOPLE, 4)
     groups = folder / "groups.csv"
     groups.write_text("identity,group\n" + "".join(f'P{p:02},"{(GROUP, "C")[p % 2]}"\n' for p in range(PEOPLE)))
@@ -132,7 +133,7 @@ def test_the_card_tells_figures_by_group_and_no_identity(release: Path, folder: 
         assert str(folder).encode() not in file.read_bytes(), "no path of this machine"
     assert "64 photos of 8 identities" in text
     assert "[data_card.md](data_card.md)" in text
-    assert (release / "data_card.md").read_text() == "# Faces, refined\n"
+    assert (release / "data_card.md").read_text() == DATA_CARD
 
 
 def test_the_command_of_the_card_trains_the_same_model(release: Path) -> None:
@@ -152,6 +153,21 @@ def test_a_second_run_writes_the_same_bytes_and_makes_what_is_gone(
     assert status == 0, err
     assert f"to publish, with its model card: {release}" in out
     assert {p.name: p.read_bytes() for p in release.iterdir()} == before
+
+
+def test_a_readme_beside_the_data_that_no_export_wrote_is_not_published(
+    folder: Path, release: Path, words: list[object], refinery: Command
+) -> None:
+    card = folder / "export/README.md"
+    written = card.read_text()
+    card.write_text("# My notes\n\nExported on 2026-01-02 by Alice from the disk of the lab.\n")
+    try:
+        assert refinery(*words)[0] == 0
+        assert not (release / "data_card.md").exists()
+        assert "the data set came without a data card" in (release / "README.md").read_text()
+    finally:
+        card.write_text(written)
+        assert refinery(*words)[0] == 0
 
 
 def test_mistakes_are_one_line_before_any_training(refinery: Command, words: list[object], tmp_path: Path) -> None:
