@@ -83,6 +83,7 @@ TRAINER = [
     "trainer.whole_file",
     "trainer.checkpoint",
     "trainer.safetensors_file",
+    "trainer.own_backbone",
     "trainer.data",
     "trainer.embedder",
     "trainer.pretrained",

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer import checkpoint, safetensors_file
 from trainer.data.decode import resize_square
+from trainer.own_backbone import load_backbone
 from trainer.run import Run
+from trainer.whole_file import file_digest
 
 FLIPS = ("none", "add", "concatenate")
 MEAN = STD = 127.5
@@ -53,7 +52,7 @@ class Embedder:
     @property
     def named_by(self) -> list[Any]:
         """The embedder's part of a table's name: the digest of the file, the flip and the precision."""
-        return ["checkpoint", _file_digest(self.model), self.flip, self.precision]
+        return ["checkpoint", _digest_once(self.model), self.flip, self.precision]
 
     @property
     def dim(self) -> int:
@@ -165,16 +164,11 @@ def _torch_device(name: str) -> torch.device:
 
 @cache
 def _load_once(path: str, device: str) -> tuple[nn.Module, Run]:
-    is_published = path.endswith(safetensors_file.SUFFIX)
-    load_backbone = safetensors_file.load_backbone if is_published else checkpoint.load_backbone
     net, run = load_backbone(path, device=device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return (torch.compile(net, dynamic=True) if os.environ.get("REFINERY_COMPILE") else net), run  # type: ignore[return-value]
 
 
 @cache
-def _file_digest(path: str) -> str:
-    try:
-        return blake2b(Path(path).read_bytes(), digest_size=10).hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}): give best.pt, last.pt or model.safetensors") from None
+def _digest_once(path: str) -> str:
+    return file_digest(path)

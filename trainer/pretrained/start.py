@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,12 +19,14 @@ from pipeline.errors import UserError
 from trainer import checkpoint
 from trainer.backbones.backbone import Backbone
 from trainer.export import open_session
+from trainer.own_backbone import is_own_checkpoint
 from trainer.pretrained.layouts import NamedWeights, rename
 from trainer.pretrained.measured_norms import measure_norms
 from trainer.pretrained.onnx_weights import onnx_state, pixel_scale, read_graph
 from trainer.pretrained.weight_file import read_weights
 from trainer.run import Run
 from trainer.safetensors_file import FIELDS, SUFFIX, described_run
+from trainer.whole_file import file_digest
 
 MIN_COSINE = 0.9999  # between the embeddings of an ONNX file and of the network with its weights
 TRIAL_FACES = 16  # that both compute; all faces given are used to measure statistics
@@ -202,26 +203,3 @@ def _cosines_to_file(path: str, net: Backbone, faces: Tensor) -> Iterator[float]
             yield math.nan
         else:
             yield float(torch.nn.functional.cosine_similarity(own, theirs, dim=0))
-
-
-def is_own_checkpoint(path: str) -> bool:
-    """Whether a file is a checkpoint of this package, by its keys. Raises UserError where it cannot be read."""
-    if Path(path).suffix == ".safetensors":
-        return False
-    try:
-        content = torch.load(path, map_location="meta", weights_only=True)
-    except Exception:  # noqa: BLE001  the reader of weights says what is wrong
-        return False
-    return isinstance(content, dict) and {"format", "run", "objective", "backbone"} <= content.keys()
-
-
-def file_digest(path: str) -> str:
-    """The digest of a file's bytes. Raises UserError where it cannot be read."""
-    try:
-        with open(path, "rb") as stream:
-            hasher = blake2b(digest_size=10)
-            while block := stream.read(1 << 20):
-                hasher.update(block)
-            return hasher.hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}): give a file of weights") from None

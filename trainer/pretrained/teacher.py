@@ -1,7 +1,7 @@
 """The teacher of a distillation: a network whose features a training imitates. It is never changed.
 
-It may be a checkpoint of this package, the weights of an IResNet of another program, or an ONNX file of the ArcFace
-kind, which computes on the CPU.
+It may be a checkpoint or the model.safetensors of a training, the weights of an IResNet of another program, or an
+ONNX file of the ArcFace kind, which computes on the CPU.
 """
 
 from collections.abc import Callable
@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.errors import UserError
-from trainer import checkpoint
 from trainer.backbones import make_backbone
 from trainer.export import open_session
 from trainer.losses.distillation import DistillationLoss, parse_distillation
+from trainer.own_backbone import own_backbone
 from trainer.pretrained.layouts import rename
 from trainer.pretrained.onnx_weights import pixel_scale, read_graph
-from trainer.pretrained.start import file_digest, is_own_checkpoint, load_state
+from trainer.pretrained.start import load_state
 from trainer.pretrained.weight_file import read_weights
 from trainer.run import Run
+from trainer.whole_file import file_digest
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,16 @@ def load_teacher(path: str, run: Run, device: torch.device) -> Teacher:
 
 
 def _network_features(path: str, run: Run, device: torch.device) -> Callable[[Tensor], Tensor]:
-    if is_own_checkpoint(path):
-        net, trained = checkpoint.load_backbone(path, device=str(device))
+    net: nn.Module
+    if own := own_backbone(path, device=str(device)):
+        net, trained = own
         if trained.input != run.input:
             raise UserError(f"the teacher {path} takes faces of {trained.input}, the run {run.input}: give another")
     else:
         named = rename(read_weights(path), path=path)
-        own = make_backbone(named.backbone, embedding=named.embedding, channels=run.channels, size=run.size)
-        load_state(own, named.weights, path)
-        net = own.to(device).eval()
+        other = make_backbone(named.backbone, embedding=named.embedding, channels=run.channels, size=run.size)
+        load_state(other, named.weights, path)
+        net = other.to(device).eval()
     net = net.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
 
     @torch.no_grad()

@@ -16,6 +16,7 @@ from trainer.loop.first_weights import sample_faces
 from trainer.loop.learner import make_learner
 from trainer.pretrained.start import Start
 from trainer.pretrained.teacher import Teaching, load_teacher
+from trainer.safetensors_file import save_backbone
 from trainer.train import TrainingResult, train
 
 CPU = torch.device("cpu")
@@ -30,8 +31,10 @@ def cosines(a: Tensor, b: Tensor) -> Tensor:
 def test_every_kind_of_file_gives_its_networks_features(trained: TrainingResult, data: Path, tmp_path: Path) -> None:
     faces = sample_faces(RUN, open_faces(data))
     with torch.no_grad():
-        expected = checkpoint.load_backbone(trained.checkpoint)[0](faces)
-    for file in (trained.checkpoint, trained.onnx):
+        net, run = checkpoint.load_backbone(trained.checkpoint)
+        expected = net(faces)
+    save_backbone(net, run, tmp_path / "model.safetensors")
+    for file in (trained.checkpoint, trained.onnx, tmp_path / "model.safetensors"):
         teacher = load_teacher(str(file), RUN, CPU)
         assert teacher.dim == 32
         actual = teacher.features(faces)
