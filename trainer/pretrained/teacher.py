@@ -1,7 +1,7 @@
 """The teacher of a distillation: a network whose features a training imitates. It is never changed.
 
 It may be a checkpoint or the model.safetensors of a training, the weights of an IResNet of another program, or an
-ONNX file of the ArcFace kind, which computes on the CPU.
+ONNX file of the ArcFace kind, which computes on one thread of the CPU.
 """
 
 from collections.abc import Callable
