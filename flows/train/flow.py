@@ -85,8 +85,8 @@ Teacher = Annotated[
     str,
     typer.Option(
         metavar="FILE",
-        help="Learn from this network as well (knowledge distillation): a checkpoint of `refinery train`, an ONNX file "
-        "(computed on the CPU), or another file of --init.",
+        help="Learn from this network as well (knowledge distillation): a checkpoint or model.safetensors of "
+        "`refinery train`, an ONNX file (computed on one thread of the CPU), or another file of --init.",
     ),
 ]
 Distill = Annotated[

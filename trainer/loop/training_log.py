@@ -71,24 +71,25 @@ class TrainingLog:
         if self.out:
             self.lines.close()
             for tracker in self.trackers:
-                self._try(tracker, tracker.close)
+                if tracker not in self.failed:
+                    self._try(tracker, tracker.close)
 
     def _write(self, updates: int, numbers: dict[str, float]) -> None:
         # with loss scaling the gradient of an update that was left out is infinite
         self.lines.write(json.dumps(finite_or_null({"step": updates, **numbers}), allow_nan=False) + "\n")
         self.lines.flush()
         for tracker in self.trackers:
-            self._try(tracker, partial(tracker.log, updates, numbers))
+            if tracker not in self.failed:  # it may wait minutes for its server each time
+                self._try(tracker, partial(tracker.log, updates, numbers))
 
     def _try(self, tracker: Tracker, step: Callable[[], None]) -> None:
-        """Let a tracker do something. One that fails, as where its server is gone, does not end the training."""
+        """Let a tracker do something. One that fails, as where its server is gone, gets nothing more from then on."""
         try:
             step()
         except Exception as error:  # noqa: BLE001  each tracker raises errors of its own
-            if tracker not in self.failed:
-                name, reason = type(tracker).__name__, (str(error).splitlines() or [type(error).__name__])[0]
-                log.warning("%s failed and may miss numbers, which log.jsonl has (%s)", name, reason[:160])
-                self.failed.append(tracker)
+            name, reason = type(tracker).__name__, (str(error).splitlines() or [type(error).__name__])[0]
+            log.warning("%s failed and gets no more numbers; log.jsonl has them all (%s)", name, reason[:160])
+            self.failed.append(tracker)
 
 
 def logged_loss(file: Path, updates: int) -> float | None:

@@ -23,20 +23,20 @@ class FakeTracker:
 
     breaks: int = 1000
     lines: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    calls: int = 0
     closed: int = 0
 
     def log(self, updates: int, numbers: Mapping[str, float]) -> None:
+        self.calls += 1
         if updates >= self.breaks:
             raise ConnectionError("the server is gone\nand more")
         self.lines.append((updates, dict(numbers)))
 
     def close(self) -> None:
         self.closed += 1
-        if self.breaks < 1000:
-            raise ConnectionError("still gone")
 
 
-def test_a_tracker_gets_every_number_and_one_that_fails_is_told_once(
+def test_a_tracker_gets_every_number_and_one_that_fails_is_named_once_and_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     good, bad = FakeTracker(), FakeTracker(breaks=2)
@@ -49,10 +49,10 @@ def test_a_tracker_gets_every_number_and_one_that_fails_is_told_once(
     assert [updates for updates, _ in good.lines] == [line["step"] for line in logged] == [1, 2, 3, 4, 4]
     assert [n["loss"] for _, n in good.lines[:4]] == [1, 1 / 2, 1 / 3, 1 / 4]
     assert good.lines[4] == (4, {"lfw/accuracy": 0.5})
-    assert (good.closed, bad.closed) == (1, 1)
-    assert [updates for updates, _ in bad.lines] == [1]
-    failures = [m for m in caplog.messages if "FakeTracker failed and may miss numbers" in m]
-    assert failures == ["FakeTracker failed and may miss numbers, which log.jsonl has (the server is gone)"]
+    assert (good.closed, good.calls) == (1, 5)
+    assert (bad.closed, bad.calls) == (0, 2)  # it may wait minutes for its server at each call
+    failures = [m for m in caplog.messages if "FakeTracker failed" in m]
+    assert failures == ["FakeTracker failed and gets no more numbers; log.jsonl has them all (the server is gone)"]
 
 
 def test_other_ranks_track_nothing(tmp_path: Path) -> None:
@@ -96,6 +96,7 @@ def test_the_id_of_a_run_is_kept_in_its_folder(tmp_path: Path) -> None:
 def test_mlflow_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_metric", pytest.fail)  # a line of the log is one request
     for updates in (1, 2):  # the second process continues the training
         _, tracked = tracker.open_trackers(["mlflow"], tmp_path, RUN, updates=updates - 1)
         tracked.log(updates, {"loss": 1.0 / updates, "lfw/TAR@FAR=0.1": 0.5, "gradient": math.inf})
