@@ -35,7 +35,7 @@ from trainer.loop.validation import validate
 from trainer.pretrained.start import Start
 from trainer.pretrained.teacher import Teaching
 from trainer.run import Run
-from trainer.trackers.tracker import check_trackers, open_trackers
+from trainer.trackers.tracker import open_trackers
 from trainer.whole_file import LAST
 
 MODEL, RESULT = "model.onnx", "result.json"
@@ -80,15 +80,14 @@ def train(
     on when the run has more updates; a stopped one continues. start: the first weights. teaching: the network from
     which it learns, if any.
     test_sets: folders of pairs (see evaluation.pair_set) by name, measured at each checkpoint. device: as in
-    choose_device. track: trackers besides TensorBoard (see trackers.tracker). threads: of decoding. log_every,
-    checkpoint_every: in updates. After SIGINT and SIGTERM the current update is finished (on several ranks: the updates
-    up to the next line of the log) and a checkpoint is written.
+    choose_device. track: trackers besides TensorBoard, as trackers.tracker.check_trackers() accepts them. threads: of
+    decoding. log_every, checkpoint_every: in updates. After SIGINT and SIGTERM the current update is finished (on
+    several ranks: the updates up to the next line of the log) and a checkpoint is written.
 
     Raises UserError for options out of range, for data that cannot be trained on, for the folder of another run, when
     the disk is full, and when loss or weights are no longer finite.
     """
     _check_at_least_1(threads=threads, log_every=log_every, checkpoint_every=checkpoint_every)
-    check_trackers(track)
     join_ranks(choose_device(device))
     faces = open_faces(data)
     _warn_about_single_photos(faces)

@@ -19,7 +19,7 @@ class MLflowTracker:
     """A run of MLflow. Raises UserError where mlflow is not installed, or its server does not answer."""
 
     def __init__(self, out: Path, run: Run, updates: int) -> None:  # noqa: ARG002  a number that comes twice is one
-        mlflow = optional_library("mlflow", "mlflow")
+        mlflow = optional_library("mlflow")
         self.metric = mlflow.entities.Metric
         place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(out / 'mlflow.db').absolute()}"
         try:

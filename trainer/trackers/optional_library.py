@@ -6,13 +6,13 @@ from types import ModuleType
 from pipeline.errors import UserError
 
 
-def optional_library(name: str, extra: str) -> ModuleType:
-    """The library of a name. Raises UserError with the command that installs it; extra: of this package."""
+def optional_library(name: str) -> ModuleType:
+    """The library of a tracker, which has its name. Raises UserError with the command that installs it."""
     try:
         return import_module(name)
     except ImportError as error:
         reason = "" if isinstance(error, ModuleNotFoundError) and error.name == name else f" ({error})"
         raise UserError(
-            f"--track {extra} needs {name}, which cannot be imported{reason}: "
-            f"install it with `pip install 'face-refinery[{extra}]'`"
+            f"--track {name} needs {name}, which cannot be imported{reason}: "
+            f"install it with `pip install 'face-refinery[{name}]'`"
         ) from None

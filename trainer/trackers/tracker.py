@@ -12,6 +12,7 @@ from typing import Protocol
 from pipeline.errors import UserError
 from trainer.run import Run
 from trainer.trackers.mlflow_run import MLflowTracker
+from trainer.trackers.optional_library import optional_library
 from trainer.trackers.tensorboard_files import TensorBoardFiles
 from trainer.trackers.wandb_run import WandbTracker
 
@@ -34,16 +35,17 @@ TRACKERS: dict[str, MakeTracker] = {"mlflow": MLflowTracker, "wandb": WandbTrack
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Raise UserError for a tracker that does not exist or is given twice."""
+    """Raise UserError for a tracker that does not exist or is given twice, or whose library cannot be imported."""
     unknown = [name for name in names if name not in TRACKERS]
     if unknown or len(set(names)) < len(names):
         raise UserError(f"--track {' --track '.join(names)}: give each of {', '.join(TRACKERS)} once at most")
+    for name in names:
+        optional_library(name)
 
 
 def open_trackers(names: Sequence[str], out: Path, run: Run, *, updates: int) -> list[Tracker]:
     """TensorBoard files in `out`, and the trackers with these names; updates: made before, of which numbers are there.
 
-    Raises UserError where a tracker's library is not installed or does not start.
+    names: checked by check_trackers. Raises UserError where a tracker does not start.
     """
-    check_trackers(names)
     return [TensorBoardFiles(out, run, updates), *(TRACKERS[name](out, run, updates) for name in names)]

@@ -19,7 +19,7 @@ class WandbTracker:
     """A run of Weights & Biases. Raises UserError where wandb is not installed, or its server does not answer."""
 
     def __init__(self, out: Path, run: Run, updates: int) -> None:  # noqa: ARG002  a number that comes twice is one
-        wandb = optional_library("wandb", "wandb")
+        wandb = optional_library("wandb")
         run_id = read_run_id(out, "wandb") or uuid.uuid4().hex[:8]
         try:
             self.run = wandb.init(

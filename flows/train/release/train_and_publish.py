@@ -55,7 +55,7 @@ def train_and_publish(
     from trainer.trackers.tracker import check_trackers
     from trainer.train import train
 
-    check_trackers(loop.track)
+    check_trackers(loop.track)  # before the photos of the test sets are read
     tests = _prepared(out, test_sets, options)
     result = train(
         run,

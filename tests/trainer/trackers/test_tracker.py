@@ -63,15 +63,15 @@ def test_other_ranks_track_nothing(tmp_path: Path) -> None:
     assert (other.lines, other.closed) == ([], 0)
 
 
-def test_mistakes_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="--track neptune: give each of mlflow, wandb once at most"):
-        tracker.open_trackers(["neptune"], tmp_path, RUN, updates=0)
+        tracker.check_trackers(["neptune"])
     with pytest.raises(UserError, match="once at most"):
         tracker.check_trackers(["wandb", "wandb"])
     for name in tracker.TRACKERS:
         monkeypatch.setitem(sys.modules, name, None)  # as where it is not installed
         with pytest.raises(UserError, match=rf"--track {name} needs {name}.*`pip install 'face-refinery\[{name}\]'`"):
-            tracker.open_trackers([name], tmp_path, RUN, updates=0)
+            tracker.check_trackers([name])
 
 
 def test_tensorboard_shows_each_update_of_a_continued_training_once(tmp_path: Path) -> None:
