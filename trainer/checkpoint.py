@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pipeline.errors import UserError
 from pipeline.whole_files import whole_file
 from trainer.backbones import make_backbone
+from trainer.losses.distillation import WEIGHT as TEACHER_MAP
 from trainer.run import Run, run_from_dict
 from trainer.whole_file import is_whole
 
@@ -45,8 +46,9 @@ class Checkpoint:
     ranks: int = 0  # that trained it last; 0: not recorded
 
     def without_optimizer(self) -> "Checkpoint":
-        """The model alone: backbone, classifier and class centres, a half or a third of the whole."""
-        objective = {name: value for name, value in self.objective.items() if not name.startswith("optimizer.")}
+        """The model alone: backbone, classifier, class centres and the map to a teacher, a third or half of all."""
+        states = ("optimizer.", f"{TEACHER_MAP}.")
+        objective = {name: value for name, value in self.objective.items() if not name.startswith(states)}
         return replace(self, optimizer={}, objective=objective, scaler={})
 
 

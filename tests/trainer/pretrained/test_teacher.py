@@ -63,6 +63,10 @@ def test_a_student_comes_nearer_to_its_teacher_and_continues_after_a_stop(
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(t, theirs[name]) for name, t in mine.items())
     matrix = saved.objective["teacher_map"]
+    model = saved.without_optimizer().objective
+    assert {name for name in saved.objective if "." in name and "teacher_map" in name}
+    assert {"weight", "teacher_map"} <= model.keys()
+    assert not [name for name in model if "." in name], "no momentum of the classifier or the matrix"
     first = make_learner(STUDENT, 8, CPU, teaching=teaching)
     assert first.objective.distillation is not None
     before = first.objective.distillation.matrix
