@@ -3,14 +3,17 @@
 One pair of processes does nearly all of it.
 """
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pipeline.errors import UserError
 from tests.builders.photos import exported_faces
@@ -21,6 +24,7 @@ from trainer import checkpoint
 from trainer.data.batches import BatchStream
 from trainer.data.data_set import count_classes, open_faces
 from trainer.distributed.exchange import gather_values
+from trainer.distributed.host_arrays import once_a_host
 from trainer.distributed.ranks import rank, world_size
 from trainer.loop.background_task import BackgroundTask
 from trainer.loop.learner import make_learner
@@ -60,6 +64,21 @@ def differing_statistics(training: Training) -> list[str]:
     return [name for name in values[0] if values[0][name] != values[1][name]]
 
 
+def index_that_the_second_host_cannot_read() -> str:
+    """What a rank raises; the first host's file of its index must not stay behind (see the fixture `ranks`)."""
+
+    def build() -> tuple[NDArray[np.int64], ...]:
+        if rank() == 1:
+            raise UserError("the second host cannot read train.rec")
+        return (np.arange(4),)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: f"host {rank()}")
+        with pytest.raises(UserError) as raised:
+            once_a_host(build)
+    return str(raised.value)
+
+
 def on_a_rank(data: Path, folder: Path) -> dict[str, Any]:
     """Everything that the tests look at."""
     torch.set_default_dtype(torch.float64)
@@ -74,6 +93,7 @@ def on_a_rank(data: Path, folder: Path) -> dict[str, Any]:
         make_updates(RUN, data, folder / "damaged", until=2)
     except UserError as error:
         result["error"] = str(error)
+    result["host error"] = index_that_the_second_host_cannot_read()
     torch.set_default_dtype(torch.float32)
     result |= {f"{norm}, costs": list(step_costs(replace(RUN, norm=norm, precision="bf16"), 8)) for norm in NORMS}
     return result
@@ -160,6 +180,10 @@ def test_the_log_says_that_norm_local_on_another_number_of_ranks_is_another_trai
 
 def test_every_rank_says_what_is_wrong_with_the_checkpoint(ranks: list[Any]) -> None:
     assert [("damaged/last.pt is not a checkpoint, or is damaged" in result["error"]) for result in ranks] == [True] * 2
+
+
+def test_every_rank_says_why_one_host_has_no_index(ranks: list[Any]) -> None:
+    assert [result["host error"] for result in ranks] == ["the second host cannot read train.rec"] * 2
 
 
 def test_local_norms_exchange_nothing_and_sync_norms_keep_no_more_for_the_backward_pass(ranks: list[Any]) -> None:

@@ -36,6 +36,8 @@ def once_a_host(build: Callable[[], Arrays]) -> Arrays:
             messages = list(error.messages)
     outcomes = gather_values([folder, messages])
     if failed := next((said for _, said in outcomes if said), None):
+        if folder:  # of this host, where another one failed
+            shutil.rmtree(folder, ignore_errors=True)
         raise UserError(*failed)
     try:
         return _mapped(outcomes[first][0]) or build()
