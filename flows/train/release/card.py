@@ -48,14 +48,15 @@ class Publication:
     """What a card tells about a training.
 
     recipe: the name of the recipe, run: its settings; start: what decided the first weights, and a teacher
-    (Learner.settings). photos, identities: of the data; data: its digest; data_card: the SHA-256 of its data card, ""
-    for none. files: the bytes and the SHA-256 of each file beside the card. licence: of the model as the user states
-    it, "" for none. draws: bootstrap samples.
+    (Learner.settings). ranks: that trained it; 0: not recorded. photos, identities: of the data; data: its digest;
+    data_card: the SHA-256 of its data card, "" for none. files: the bytes and the SHA-256 of each file beside the card.
+    licence: of the model as the user states it, "" for none. draws: bootstrap samples.
     """
 
     recipe: str
     run: Run
     start: Mapping[str, Any]
+    ranks: int
     photos: int
     identities: int
     data: str
@@ -121,9 +122,13 @@ def _training(published: Publication) -> Iterator[str]:
 
 
 def _command(published: Publication) -> str:
-    """The command that trains this run: the recipe, and the fields that differ from it."""
+    """The command that trains this run: the ranks, the recipe, and the fields that differ from it.
+
+    Norms and sums depend on the number of ranks.
+    """
     own, plain = asdict(published.run), asdict(recipe(published.recipe))
-    words = [f"refinery train DATA --recipe {published.recipe} --out OUT"]
+    words = [f"torchrun --nproc-per-node {published.ranks} --no-python" if published.ranks > 1 else ""]
+    words += [f"refinery train DATA --recipe {published.recipe} --out OUT"]
     for name, value in own.items():
         if value != plain[name]:
             words.append(

@@ -58,6 +58,7 @@ def write_release(
             recipe=recipe,
             run=saved.run,
             start=saved.start,
+            ranks=saved.ranks,
             photos=trained.photos,
             identities=trained.classes,
             data=saved.data,

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from pipeline.faces.embed import OnnxEmbedder
 from tests.builders.photos import exported_faces
 from tests.builders.photos.drawn_test_sets import bin_file, people_folders
 from tests.builders.processes.command_line import Command, error_line
+from trainer import checkpoint
 
 pytestmark = pytest.mark.slow
 TRAINING = ("--set", "embedding=32", "--batch", "16", "--steps", "6", "--device", "cpu", "--loss", "arcface:scale=16")
@@ -136,11 +138,25 @@ def test_the_card_tells_figures_by_group_and_no_identity(release: Path, folder: 
     assert (release / "data_card.md").read_text() == DATA_CARD
 
 
-def test_the_command_of_the_card_trains_the_same_model(release: Path) -> None:
-    (command,) = re.findall(r"^refinery train DATA --recipe.*", (release / "README.md").read_text(), re.MULTILINE)
-    assert command == (
-        "refinery train DATA --recipe sample --out OUT --set embedding=32 --loss arcface:scale=16 --batch 16 --steps 6"
-    )
+COMMAND = (
+    "refinery train DATA --recipe sample --out OUT --set embedding=32 --loss arcface:scale=16 --batch 16 --steps 6"
+)
+
+
+def test_the_command_of_the_card_names_what_differs_from_the_recipe_and_the_ranks(
+    release: Path, words: list[object], refinery: Command
+) -> None:
+    assert f"```bash\n{COMMAND}\n```" in (release / "README.md").read_text()
+    last = release.parent / "last.pt"
+    written = last.read_bytes()
+    checkpoint.save(last, replace(checkpoint.load(last), ranks=4))
+    try:
+        assert refinery(*words)[0] == 0
+        command = f"torchrun --nproc-per-node 4 --no-python {COMMAND}"
+        assert f"```bash\n{command}\n```" in (release / "README.md").read_text()
+    finally:
+        last.write_bytes(written)
+        assert refinery(*words)[0] == 0
 
 
 def test_a_second_run_writes_the_same_bytes_and_makes_what_is_gone(
