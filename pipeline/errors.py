@@ -1,4 +1,7 @@
-"""The exception for mistakes that a user can correct: its message says what is wrong, where, and what to do."""
+"""The exception for mistakes that a user can correct: its message says what is wrong, where, and what to do.
+
+The message of another library's error gets into it by its first line.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +21,11 @@ class UserError(Exception):
 
 class Unavailable(UserError):  # noqa: N818  it may end by itself, as nothing else that a user is told
     """A storage or a server does not answer, after all retries. The same call may succeed minutes later."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its class if empty; at most 160 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def check_all(*checks: Callable[[], Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from trainer.checkpoint import build_backbone
 from trainer.export import inference_copy, replace_file_when_written
 from trainer.run import Run
@@ -74,5 +74,4 @@ def load_backbone(path: str | Path, *, device: str = "cpu") -> tuple[nn.Module, 
 def _unreadable(path: str | Path, error: Exception) -> UserError:
     if isinstance(error, UserError):
         return error
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-    return UserError(f"{path} is not a model of a training, or is damaged ({reason}): give another file")
+    return UserError(f"{path} is not a model of a training, or is damaged ({first_line(error)}): give another file")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnx
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.faces import model_file
 from pipeline.faces.prelu import MAX_BYTES
 from pipeline.whole_files import write_whole
@@ -62,5 +62,5 @@ def _has_single_precision(model: onnx.ModelProto) -> bool:
 
 
 def _conversion_error(model: str, error: Exception) -> UserError:
-    reason = model_file.first_line(error)
+    reason = first_line(error)
     return UserError(f"{model} cannot be converted to half precision ({reason}): give another model")

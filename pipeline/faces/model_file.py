@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.faces.accelerator.devices import DRIVER
 from pipeline.faces.prelu import without_prelu
 from pipeline.tables import worker_process
@@ -95,8 +95,3 @@ def trial_run(path: str, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any
         raise UserError(f"{path} does not run ({reason}): give another model") from None
     finally:
         limit.cancel()
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or the name of its class if empty; at most 160 characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import fsspec
 from pyarrow import fs
 
-from pipeline.errors import Unavailable, UserError
+from pipeline.errors import Unavailable, UserError, first_line
 from pipeline.whole_files import sync_folder
 
 log = logging.getLogger("refinery")
@@ -62,7 +62,7 @@ def with_retries(root: str, access: Callable[[], Result]) -> Result:
         except OSError as error:
             if not is_transient(error) or time.monotonic() + wait_s > deadline:
                 raise
-            log.warning("%s does not answer (%s): next attempt in %.1f s", root, _first_line(error), wait_s)
+            log.warning("%s does not answer (%s): next attempt in %.1f s", root, first_line(error), wait_s)
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, 15.0)
 
@@ -70,10 +70,6 @@ def with_retries(root: str, access: Callable[[], Result]) -> Result:
 def is_transient(error: OSError) -> bool:
     """Whether an error of a storage may end by itself: it does not answer, or not now."""
     return error.errno in TRANSIENT_ERRNOS or any(word in str(error) for word in TRANSIENT_WORDS)
-
-
-def _first_line(error: OSError) -> str:
-    return str(error).partition("\n")[0][:200]
 
 
 def open_root(root: str) -> tuple[fs.FileSystem, str]:
@@ -168,7 +164,7 @@ def _read(root: str, name: str, access: Callable[[], Result]) -> Result:
         return with_retries(root, access)
     except OSError as error:
         raise _kind(error)(
-            f"cannot read {root}/{name} ({_first_line(error)}): check that it exists and may be read, and "
+            f"cannot read {root}/{name} ({first_line(error)}): check that it exists and may be read, and "
             "run again; finished shards stay"
         ) from None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from pipeline.errors import first_line
 from pipeline.json_values import finite_or_null
 from pipeline.whole_files import write_whole
 from trainer.trackers.tracker import Tracker
@@ -87,8 +88,8 @@ class TrainingLog:
         try:
             step()
         except Exception as error:  # noqa: BLE001  each tracker raises errors of its own
-            name, reason = type(tracker).__name__, (str(error).splitlines() or [type(error).__name__])[0]
-            log.warning("%s failed and gets no more numbers; log.jsonl has them all (%s)", name, reason[:160])
+            name = type(tracker).__name__
+            log.warning("%s failed and gets no more numbers; log.jsonl has them all (%s)", name, first_line(error))
             self.failed.append(tracker)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from trainer.backbones import make_backbone
 from trainer.export import open_session
 from trainer.losses.distillation import DistillationLoss, parse_distillation
@@ -75,7 +75,7 @@ def load_teacher(path: str, run: Run, device: torch.device) -> Teacher:
         vectors = features(torch.zeros(2, run.channels, run.size, run.size, device=device))
     except Exception as error:  # noqa: BLE001  torch and onnxruntime raise many kinds for faces of another shape
         raise UserError(
-            f"the teacher {path} does not take faces of {run.input} ({(str(error).splitlines() or ['?'])[0][:120]}): "
+            f"the teacher {path} does not take faces of {run.input} ({first_line(error)}): "
             "give one that does, or another --set input="
         ) from None
     if vectors.ndim != 2 or len(vectors) != 2:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 
 # under which the weights of a backbone lie in the checkpoints of other programs: PyTorch Lightning, arcface_torch
 NESTED = ("state_dict_backbone", "state_dict", "model", "backbone", "net")
@@ -53,8 +53,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             "give a file of the weights alone (a state_dict, or safetensors)"
         ) from None
     except DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise UserError(f"{path} is not a file of weights, or is damaged ({reason}): give another") from None
+        raise UserError(f"{path} is not a file of weights, or is damaged ({first_line(error)}): give another") from None
     tensors = _tensors(content)
     if not tensors:
         raise UserError(f"{path} holds no weights by name: give a file of a state_dict")

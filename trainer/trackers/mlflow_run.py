@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from trainer.run import Run
 from trainer.trackers.optional_library import optional_library
 from trainer.trackers.run_id import read_run_id, write_run_id
@@ -27,7 +27,7 @@ class MLflowTracker:
             self.run_id = read_run_id(out, "mlflow") or self._new_run(out, run)
             self.client.update_run(self.run_id, status="RUNNING")
         except Exception as error:  # noqa: BLE001  what mlflow raises has no common base
-            raise UserError(f"--track mlflow: MLflow does not start ({_first_line(error)})") from None
+            raise UserError(f"--track mlflow: MLflow does not start ({first_line(error)})") from None
 
     def log(self, updates: int, numbers: Mapping[str, float]) -> None:
         """Send finite numbers after this many updates."""
@@ -57,7 +57,3 @@ class MLflowTracker:
 def _allowed(name: str) -> str:
     """A name with the characters that MLflow allows alone: TAR@FAR=0.1 has others."""
     return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

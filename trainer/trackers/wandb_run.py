@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from trainer.run import Run
 from trainer.trackers.optional_library import optional_library
 from trainer.trackers.run_id import read_run_id, write_run_id
@@ -35,8 +35,7 @@ class WandbTracker:
                 ),
             )
         except Exception as error:  # noqa: BLE001  what wandb raises has no common base
-            line = (str(error).splitlines() or [type(error).__name__])[0][:160]
-            raise UserError(f"--track wandb: Weights & Biases does not start ({line})") from None
+            raise UserError(f"--track wandb: Weights & Biases does not start ({first_line(error)})") from None
         self.run.define_metric("*", step_metric="updates")
         write_run_id(out, "wandb", run_id)
 

@@ -5,10 +5,10 @@ import logging
 import numpy as np
 import onnx
 
+from pipeline.errors import first_line
 from pipeline.faces.accelerator.byte_session import ByteSession
 from pipeline.faces.accelerator.devices import Device
 from pipeline.faces.accelerator.model_graphs import InputFormat, free_batch, graph_input, take_bytes
-from pipeline.faces.model_file import first_line
 
 log = logging.getLogger("refinery")
 PICTURES = 3  # with which a rewritten graph is tried

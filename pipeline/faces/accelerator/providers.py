@@ -15,10 +15,9 @@ from typing import Any
 import onnxruntime
 from onnx import TensorProto, helper
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.faces.accelerator import devices
 from pipeline.faces.accelerator.devices import Device, chosen_name, parse_device
-from pipeline.faces.model_file import first_line
 from pipeline.user_cache import user_cache
 
 CUDA, TENSORRT, CPU = "CUDAExecutionProvider", "TensorrtExecutionProvider", "CPUExecutionProvider"
