@@ -1,7 +1,6 @@
 """`refinery evaluate`: the figures of models on test sets, and their differences, each with its 95% interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +22,7 @@ from flows.cli.options import (
 )
 from flows.cli.sizes import parse_workers
 from flows.evaluate import template_sets, tinyface_set, video_sets
-from flows.evaluate.by_group.pair_groups import measure_pair_groups
+from flows.evaluate.by_group.pair_groups import measure_pair_set
 from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.compared_models import ComparedModels, load_compared_models, short_names
 from flows.evaluate.measure_options import MIRRORED, MeasureOptions
@@ -138,21 +137,18 @@ def _measure_all(
     for path, name, pairs in zip(by_kind["pairs"], names, prepared, strict=True):
         default = MIRRORED if is_bin(Path(path)) else ""
         embedders = models.with_default_flip(default)
-        measured = measure_pairs(root, embedders, pairs, options, name=name)
-        if options.groups is not None:
-            by_group = measure_pair_groups(root, embedders, pairs, options, name=name, groups=options.groups)
-            measured = replace(measured, by_group=by_group)
-        yield _with_flip(measured, models.flip or default)
+        flip = models.flip or default
+        yield measure_pair_set(root, embedders, pairs, options, name=name).with_flip(flip)
         if left_out is not None:
             second_name = f"{name} without overlap"
             measured = measure_pairs(root, embedders, pairs, options, name=second_name, left_out=left_out)
-            yield _with_flip(measured, models.flip or default)
+            yield measured.with_flip(flip)
     for path in by_kind["templates"]:
         embedders = models.with_default_flip(MIRRORED)
-        yield _with_flip(template_sets.measure(root, embedders, path, options), models.flip or MIRRORED)
+        yield template_sets.measure(root, embedders, path, options).with_flip(models.flip or MIRRORED)
     for path in by_kind["tinyface"]:
         embedders = models.with_default_flip(MIRRORED)
-        yield _with_flip(tinyface_set.measure(root, embedders, path, options), models.flip or MIRRORED)
+        yield tinyface_set.measure(root, embedders, path, options).with_flip(models.flip or MIRRORED)
     for path in by_kind["videos"]:
         yield video_sets.measure(root, models.embedders, path, options)
     for path in by_kind["megaface"]:
@@ -161,11 +157,6 @@ def _measure_all(
         yield write_submissions(root, models.embedders, path, options)
     for path in by_kind["results"]:
         yield _read_results(path)
-
-
-def _with_flip(measurement: Measurement, flip: str) -> Measurement:
-    """A measurement that says how its models used the mirrored face."""
-    return replace(measurement, test_set=replace(measurement.test_set, flip=flip or "none"))
 
 
 def _read_results(path: str) -> Measurement:

@@ -104,8 +104,7 @@ def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = Fals
     """
     path = Path(test_set).absolute()
     photo_sets.parts(path)
-    if not (aligned or detector or is_bin(path)):
-        raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
+    check_aligned(test_set, detector=detector, aligned=aligned or is_bin(path))
     if not is_bin(path) and pair_lists.find_pair_list(path) is None:
         return None
     pairs = photo_sets.pairs(path)
@@ -117,6 +116,12 @@ def read_listed_pairs(test_set: str, *, detector: str = "", aligned: bool = Fals
     # in a .bin photos have numbers and people no names
     people = [p.person or p.a.rpartition("/")[0] or None for p in pairs]
     return _pairs_table([a, b, genuine, [p.fold for p in pairs], people, [None] * len(pairs)])
+
+
+def check_aligned(test_set: str, *, detector: str, aligned: bool) -> None:
+    """Raise UserError for photos or frames that are not said to be aligned, without a detector to align them."""
+    if not (detector or aligned):
+        raise UserError(f"{test_set} holds photos that are not aligned: give --detector, or --aligned if they are")
 
 
 def _pairs_table(columns: Sequence[Sequence[Any] | NDArray[Any]]) -> pa.Table:

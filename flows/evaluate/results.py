@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Measurement:
     figures: list[Figure]
     verifications: Mapping[str, Verification] = field(default_factory=dict)
     by_group: GroupResults = field(default_factory=GroupResults)
+
+    def with_flip(self, flip: str) -> "Measurement":
+        """The same measurement, which says how its models used the mirrored face; flip "": they did not."""
+        return replace(self, test_set=replace(self.test_set, flip=flip or "none"))
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,8 @@ def check_test_sets(
         video_sets.check(path, detector=detector, aligned=aligned)
     for path in by_kind["tinyface"]:
         tinyface_set.check(path, detector=detector, aligned=aligned)
-    if by_kind["megaface"] and has_models and not (detector or aligned):
-        raise UserError(
-            f"{by_kind['megaface'][0]} holds photos that are not aligned: give --detector, or --aligned if they are"
-        )
+    for path in by_kind["megaface"] if has_models else ():
+        pair_sets.check_aligned(path, detector=detector, aligned=aligned)
 
 
 def check_options(options: MeasureOptions) -> None:

@@ -10,7 +10,7 @@ from flows.evaluate.by_group.figures import of_group
 from flows.evaluate.by_group.group_results import GroupResults
 from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.measure_options import MeasureOptions
-from flows.evaluate.pair_sets import NoDetector, without_face
+from flows.evaluate.pair_sets import NoDetector, check_aligned, without_face
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
 from flows.refine.tables import build_faces, build_photos
 from flows.refine.test_sets import check_has_faces
@@ -31,8 +31,7 @@ Vectors = NDArray[np.float32]
 def check(path: str, *, detector: str, aligned: bool) -> None:
     """Raise UserError for a set that cannot be measured, before any photo is read."""
     tinyface.read_lists(path)
-    if not (detector or aligned):
-        raise UserError(f"{path} holds photos that are not aligned: give --detector, or --aligned if they are")
+    check_aligned(path, detector=detector, aligned=aligned)
 
 
 def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:

@@ -1,11 +1,11 @@
 """Verification of models on a prepared set of pairs, and the figures by which models are compared."""
 
-import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.evaluate.by_group.group_results import limits
 from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import PreparedPairs
@@ -96,23 +96,23 @@ def verification_figures(test_set: str, verifications: Mapping[str, Verification
     """Each model's figures, and the differences of the first model's figures to those of every other model."""
     first, *others = verifications
     figures = [
-        Figure(test_set, name, model, "", value, *_limits(*v.interval[name]), _warning(name, v))
+        Figure(test_set, name, model, "", value, *limits(*v.interval[name]), _warning(name, v))
         for model, v in verifications.items()
         for name, value in v.figures.items()
     ]
     for other in others:
         differences = compare(verifications[first], verifications[other])
         figures += [
-            Figure(test_set, name, first, other, d.value, *_limits(d.low, d.high)) for name, d in differences.items()
+            Figure(test_set, name, first, other, d.value, *limits(d.low, d.high)) for name, d in differences.items()
         ]
     return figures
 
 
-def _limits(low: float, high: float) -> tuple[float | None, float | None]:
-    return (None, None) if math.isnan(low) else (low, high)
-
-
 def _warning(figure: str, verification: Verification) -> str:
-    """Why a true accept rate is not reliable: hardly any impostor pair may pass at its false accept rate."""
-    passing = float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.genuine)
+    """Why a true accept rate is not reliable: see few_passing()."""
+    return few_passing(float(figure.partition("FAR=")[2] or "inf") * (verification.pairs - verification.genuine))
+
+
+def few_passing(passing: float) -> str:
+    """Why a rate is not reliable at a FAR that lets this many impostor pairs pass; "" where it is."""
     return f"{passing:.3g} impostor pairs may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""

@@ -16,7 +16,7 @@ from flows.evaluate.by_group.figures import of_group, verified_groups
 from flows.evaluate.by_group.group_results import GroupResults
 from flows.evaluate.embeddings import embed_test_faces
 from flows.evaluate.measure_options import MeasureOptions
-from flows.evaluate.pair_sets import NoDetector
+from flows.evaluate.pair_sets import NoDetector, check_aligned
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
 from flows.evaluate.verify_pairs import verification_figures
 from flows.refine.tables import build_faces, build_photos
@@ -41,8 +41,7 @@ NO_FACE = -1  # the cosine of a pair with a video that shows no face: below ever
 def check(path: str, *, detector: str, aligned: bool) -> None:
     """Raise UserError for a set of videos that cannot be measured, before any frame is read."""
     video_lists.read_lists(path)
-    if not (detector or aligned):
-        raise UserError(f"{path} holds frames that are not aligned: give --detector, or --aligned if they are")
+    check_aligned(path, detector=detector, aligned=aligned)
 
 
 def measure(root: str, models: Mapping[str, FaceEmbedder], path: str, options: MeasureOptions) -> Measurement:

@@ -15,6 +15,7 @@ from pipeline.errors import UserError
 from trainer.distributed.class_sample import random_rows, sample_classes
 from trainer.distributed.exchange import value_of_rank_0
 from trainer.distributed.ranks import collect_on_rank_0, rank, rows_of_rank, scatter_from_rank_0, world_size
+from trainer.distributed.replicated import counts_steps_on_device
 from trainer.distributed.transfer import copied_to_cpu, to_device
 
 
@@ -155,7 +156,7 @@ class PartialFC(nn.Module):
             if name == key:
                 continue
             if not value_shape:
-                on_device = _counts_steps_on_device(optimizer, self.weight)
+                on_device = counts_steps_on_device(optimizer, self.weight)
                 dtype = torch.float32 if on_device else torch.get_default_dtype()  # as torch's optimizers begin it
                 weight_state[name] = torch.tensor(number, dtype=dtype, device=device if on_device else "cpu")
             else:
@@ -172,9 +173,3 @@ def _row_state(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> dict[s
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 0
-
-
-def _counts_steps_on_device(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
-    """Whether this optimizer keeps its step count on the weight's device, and not on the CPU."""
-    group = next(g for g in optimizer.param_groups if any(p is weight for p in g["params"]))
-    return bool(group.get("fused") or group.get("capturable"))

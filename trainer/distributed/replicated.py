@@ -1,9 +1,12 @@
-"""Tensors that are equal on all ranks: every rank loads them from the state that rank 0 read from a checkpoint."""
+"""Tensors that are equal on all ranks: every rank loads them from the state that rank 0 read from a checkpoint.
+
+An optimizer's count of updates is one of them, and where it lies is the optimizer's choice.
+"""
 
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainer.distributed.ranks import max_over_ranks, rank, sum_over_ranks
 
@@ -19,3 +22,9 @@ def load_replicated(state: Mapping[str, Tensor], name: str, like: Tensor) -> Ten
         return None
     value = state[name].to(like, copy=True) if rank() == 0 else torch.zeros_like(like)
     return sum_over_ranks(value.contiguous())  # the others add zeros
+
+
+def counts_steps_on_device(optimizer: torch.optim.Optimizer, weight: nn.Parameter) -> bool:
+    """Whether this optimizer keeps its step count on the weight's device, and not on the CPU."""
+    group = next(g for g in optimizer.param_groups if any(p is weight for p in g["params"]))
+    return bool(group.get("fused") or group.get("capturable"))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from trainer.distributed.ranks import gather, rank, world_size
-from trainer.distributed.replicated import load_replicated
+from trainer.distributed.replicated import counts_steps_on_device, load_replicated
 from trainer.losses.l2_normalize import l2_normalize
 
 KINDS = ("cosine", "feature")
@@ -95,12 +95,10 @@ class Distillation(nn.Module):
         matrix = load_replicated(state, WEIGHT, self.matrix.detach())
         if matrix is None:
             raise UserError("the checkpoint has no matrix to this teacher's features: give the teacher that it had")
-        group = next(g for g in optimizer.param_groups if any(p is self.matrix for p in g["params"]))
-        is_counted_on_device = group.get("fused") or group.get("capturable")
         count = torch.zeros((), dtype=torch.get_default_dtype(), device=matrix.device)
         loaded = {name: load_replicated(state, f"{WEIGHT}.{name}", matrix) for name in MOMENTS}
         step = load_replicated(state, f"{WEIGHT}.step", count)
-        loaded["step"] = step if step is None or is_counted_on_device else step.cpu()
+        loaded["step"] = step if step is None or counts_steps_on_device(optimizer, self.matrix) else step.cpu()
         optimizer.state[self.matrix] = {name: value for name, value in loaded.items() if value is not None}
         with torch.no_grad():
             self.matrix.copy_(matrix)

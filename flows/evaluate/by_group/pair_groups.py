@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from flows.evaluate.by_group.person_groups import PersonGroups
 from flows.evaluate.embeddings import embed_test_faces, unit_rows
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import PreparedPairs
-from flows.evaluate.verify_pairs import MIN_PASSING_IMPOSTORS
+from flows.evaluate.results import Measurement
+from flows.evaluate.verify_pairs import few_passing, measure_pairs
 from pipeline.errors import UserError
 from pipeline.faces.protocols import FaceEmbedder
 from pipeline.tables.columns import vectors
@@ -72,12 +74,24 @@ def measure_pair_groups(
     return results
 
 
+def measure_pair_set(
+    root: str, models: Mapping[str, FaceEmbedder], test: PreparedPairs, options: MeasureOptions, *, name: str
+) -> Measurement:
+    """The figures of each model on a prepared set of pairs, and those by group where the options have groups."""
+    measured = measure_pairs(root, models, test, options, name=name)
+    if options.groups is None:
+        return measured
+    return replace(
+        measured, by_group=measure_pair_groups(root, models, test, options, name=name, groups=options.groups)
+    )
+
+
 def _rates(test_set: str, model: str, names: Sequence[str], rates: CrossGroup) -> GroupResults:
     """The rates of all impostor pairs of a test set's photos, and figures by group at both kinds of thresholds."""
     figures: list[GroupFigure] = []
     table: list[ImpostorRate] = []
     n = len(names)
-    few = [[_few(rates.far * rates.trials[g, h]) for h in range(n)] for g in range(n)]
+    few = [[few_passing(rates.far * rates.trials[g, h]) for h in range(n)] for g in range(n)]
     kinds = (
         (ONE, [rates.cosine] * n, rates.impostors, rates.genuine),
         (OWN, rates.own_cosine, rates.own_impostors, rates.own_genuine),
@@ -115,8 +129,3 @@ def _rates(test_set: str, model: str, names: Sequence[str], rates: CrossGroup) -
 
 def _cell(rates: Rates, *at: int) -> tuple[float, float | None, float | None]:
     return float(rates.value[at]), *limits(float(rates.low[at]), float(rates.high[at]))
-
-
-def _few(passing: float) -> str:
-    """Why a rate is not reliable: hardly any impostor pair may pass."""
-    return f"{passing:.3g} impostor pairs may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""

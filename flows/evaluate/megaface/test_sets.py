@@ -28,7 +28,7 @@ from flows.evaluate.megaface.noise_list_files import (
 )
 from flows.evaluate.pair_sets import NoDetector
 from flows.evaluate.results import Figure, MeasuredTestSet, Measurement
-from flows.evaluate.verify_pairs import MIN_PASSING_IMPOSTORS
+from flows.evaluate.verify_pairs import few_passing
 from flows.refine.source_pairs import survey_sources
 from flows.refine.tables import SourcePaths, build_faces, build_photos
 from pipeline.faces.detect import OnnxDetector
@@ -152,8 +152,7 @@ def _figures(test_set: str, title: str, identified: Identification, options: Mea
     def figure(name: str, value: tuple[float, float, float] | None, passing: float = np.inf) -> Iterator[Figure]:
         if value is not None:
             low, high = value[1:] if draws else (None, None)
-            few = f"{passing:.3g} impostors may pass: too few to say" if passing < MIN_PASSING_IMPOSTORS else ""
-            yield Figure(test_set, name, title, "", value[0], low, high, few)
+            yield Figure(test_set, name, title, "", value[0], low, high, few_passing(passing))
 
     for size in identified.sizes:
         for k in (1, 10):

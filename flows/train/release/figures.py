@@ -1,15 +1,13 @@
 """The figures of a model card: of the published weights, on each test set of the training, and by group of people."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from flows.evaluate.by_group.group_results import GroupFigure, GroupGap, GroupResults
-from flows.evaluate.by_group.pair_groups import measure_pair_groups
+from flows.evaluate.by_group.pair_groups import measure_pair_set
 from flows.evaluate.measure_options import MeasureOptions
 from flows.evaluate.pair_sets import PreparedPairs
 from flows.evaluate.results import Figure, Measurement
-from flows.evaluate.verify_pairs import measure_pairs
 from flows.refine.models import load_embedder
 from flows.train.release.markdown import bullets, escaped, table
 
@@ -20,15 +18,10 @@ def measure(
     root: str, model: Path, test_sets: Mapping[str, tuple[PreparedPairs, str]], options: MeasureOptions
 ) -> list[Measurement]:
     """The figures of a model on sets of pairs; test_sets: by name a set and how the mirrored face is used."""
-    measured = []
-    for name, (pairs, flip) in test_sets.items():
-        models = {MODEL: load_embedder(str(model), flip)}
-        measurement = measure_pairs(root, models, pairs, options, name=name)
-        if options.groups is not None:
-            by_group = measure_pair_groups(root, models, pairs, options, name=name, groups=options.groups)
-            measurement = replace(measurement, by_group=by_group)
-        measured.append(replace(measurement, test_set=replace(measurement.test_set, flip=flip or "none")))
-    return measured
+    return [
+        measure_pair_set(root, {MODEL: load_embedder(str(model), flip)}, pairs, options, name=name).with_flip(flip)
+        for name, (pairs, flip) in test_sets.items()
+    ]
 
 
 def figure_tables(measured: Sequence[Measurement], draws: int) -> list[str]:
