@@ -1,6 +1,5 @@
 """The laws of the architecture: which module may import which, where heavy libraries are met, how large code gets."""
 
-import ast
 from collections import Counter
 
 import pytest
@@ -15,7 +14,6 @@ from tests.builders.source_code import (
     module_of,
     name_of,
     python_files,
-    tree_of,
 )
 from tests.conftest import LONGEST_FILES
 
@@ -189,49 +187,6 @@ def test_no_file_or_function_or_folder_is_too_large() -> None:
 def test_the_formatter_decides_everywhere() -> None:
     marks = ("fmt: " + "skip", "fmt: " + "off")
     assert not [name_of(p) for p in (*FILES, *TEST_FILES) if any(mark in p.read_text() for mark in marks)]
-
-
-def test_nothing_unpickles_with_plain_pickle() -> None:
-    for path in FILES:
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "pickle":
-                assert node.attr not in ("load", "loads"), path
-
-
-def test_json_is_written_without_nan() -> None:
-    """No other program reads NaN or Infinity; pipeline.json_values.finite_or_null writes null in their place."""
-    written = []
-    for path in FILES:
-        assert not imports(path) & {"json.dump", "json.dumps"}, path
-        calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
-        strict = {id(call.func) for call in calls if "allow_nan=False" in [ast.unparse(k) for k in call.keywords]}
-        written += [
-            (name_of(path), id(node) in strict)
-            for node in ast.walk(tree_of(path))
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("json.dump", "json.dumps")
-        ]
-    assert len(written) > 10
-    assert not [name for name, is_strict in written if not is_strict]
-
-
-def test_the_time_of_day_is_read_only_where_a_wrong_clock_does_no_harm() -> None:
-    """Clocks jump. A lock says since when it is held, leftovers have an age; lists, cards, receipts have a date, and
-    MLflow's points a time."""
-    clocks = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("time", "time_ns"), ("date", "today")}
-    readers = {
-        name_of(p)
-        for p in FILES
-        for node in ast.walk(tree_of(p))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and (node.value.id, node.attr) in clocks
-    }
-    assert readers == {
-        "pipeline/root_lock.py",
-        "pipeline/unreferenced.py",
-        "pipeline/erasure/intent.py",
-        "pipeline/refined/data_card.py",
-        "pipeline/review/answers/answer_time.py",
-        "trainer/trackers/mlflow_run.py",
-    }
 
 
 def test_every_file_is_named_for_what_it_holds() -> None:

@@ -17,6 +17,7 @@ from pipeline.faces.accelerator.byte_session import IN_FLIGHT
 from pipeline.faces.accelerator.devices import chosen_name
 from pipeline.faces.accelerator.face_network import face_session, run_faces
 from pipeline.faces.accelerator.model_graphs import InputFormat
+from pipeline.faces.accelerator.preparation import prepare_threads
 from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.align import SIZE
 from pipeline.faces.protocols import FaceEmbedder, OnCard
@@ -207,17 +208,18 @@ def _embedded(
     def embed(faces: tuple[Rows, NDArray[np.uint8]]) -> tuple[Rows, NDArray[np.float32]]:
         return faces[0], embedder(faces[1])
 
-    batches = _batches(jpegs, rows, face_network.faces_at_once(embedder, batch))
+    size, threads = face_network.faces_at_once(embedder, batch), prepare_threads(embedder)
+    batches = _batches(jpegs, rows, size, threads)
     if isinstance(embedder, OnCard) and embedder.on_card:
         return prefetch(embed, batches, threads=IN_FLIGHT, per_thread=1)
     return map(embed, batches)
 
 
-def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int) -> Iterator[tuple[Rows, NDArray[np.uint8]]]:
+def _batches(jpegs: pa.ChunkedArray, rows: Rows, size: int, threads: int) -> Iterator[tuple[Rows, NDArray[np.uint8]]]:
     """Batches of `size` rows with their faces [n, 112, 112, 3]; other threads decode the next batches meanwhile."""
 
     def decode_batch(start: int) -> tuple[Rows, NDArray[np.uint8]]:
         batch = rows[start : start + size]
         return batch, decode_faces([jpegs[int(i)].as_buffer() for i in batch])
 
-    return prefetch(decode_batch, range(0, len(rows), size), threads=model_file.PREPARE_THREADS)
+    return prefetch(decode_batch, range(0, len(rows), size), threads=threads)

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from pipeline.faces import quality
 from pipeline.faces.accelerator.photo_batches import detect_photos
+from pipeline.faces.accelerator.preparation import prepare_threads
 from pipeline.faces.align import SIZE, NoFace, align_from_landmarks, align_main_face, fit_aligned_crop, main_face
 from pipeline.faces.detect import MAX_SIDE
-from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import (
     Image,
     MissingDecoder,
@@ -91,7 +91,8 @@ def extract_shard(
         known = earlier.get(photo.face_id)
         return known or decode_photo(photo, aligned=aligned, locations=locations, tombstones=tombstones)
 
-    photos_decoded = prefetch(decoded, photos, threads=PREPARE_THREADS, per_thread=1, chunk=CHUNK)
+    threads = prepare_threads(detector)
+    photos_decoded = prefetch(decoded, photos, threads=threads, per_thread=1, chunk=CHUNK)
     detected = detect_photos(
         (_without_erased(photo, tombstones) for photo in photos_decoded),
         detector,
@@ -99,7 +100,7 @@ def extract_shard(
         alone=partial(_detect, detector=detector, tombstones=tombstones),
         join=_detected,
     )
-    rows = prefetch(_face_row, detected, threads=PREPARE_THREADS, per_thread=1, chunk=CHUNK)
+    rows = prefetch(_face_row, detected, threads=threads, per_thread=1, chunk=CHUNK)
     table = faces_table(rows)
     unread = pc.and_(pc.is_null(table["sha"]), pc.is_in(table["face_id"], value_set=pa.array(read_again, pa.string())))
     if pc.any(unread).as_py():

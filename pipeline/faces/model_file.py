@@ -13,13 +13,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError, first_line
-from pipeline.faces.accelerator.devices import DRIVER
 from pipeline.faces.prelu import without_prelu
 from pipeline.tables import worker_process
 
 TRIAL_LIMIT_S = 120.0  # for one small input; the slowest model takes a second
 THREADS = 1  # for each session: shards are made in parallel already, and one thread adds numbers in a fixed order
-PREPARE_THREADS = 4 if DRIVER.exists() else 1  # that prepare the next input while a model runs; a card waits for them
 
 
 def resolve_model(name: str) -> str:

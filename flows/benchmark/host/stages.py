@@ -20,7 +20,6 @@ from flows.benchmark.speed.varied_photos import read_photos
 from flows.refine.tables import build_embeddings, build_faces, build_photos
 from pipeline.errors import UserError
 from pipeline.faces.detect import MAX_SIDE, OnnxDetector
-from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.picture import decode_shrink
 from pipeline.faces.picture_formats import jpeg
 from pipeline.sources.index import Source
@@ -29,7 +28,6 @@ from pipeline.tables.run_threads import shard_threads
 
 CORES = os.cpu_count() or 1
 BARE_PHOTOS = 5000  # that are decoded bare at most, because they lie in memory
-CARD_BATCH = 256  # faces in a batch on a GPU
 WARM_UP_PHOTOS = 16  # for each thread or process, which loads libraries meanwhile
 
 
@@ -72,8 +70,7 @@ def feed(source: str, path: str, n: int, processes: bool, wait_ms: float) -> Fee
     """The photo stages of a source on n threads or worker processes, with models that wait so long for each batch."""
     photos = read_photos(source, path, BARE_PHOTOS)
     with tempfile.TemporaryDirectory() as folder:
-        detector, embedder = stand_ins(Path(folder))
-        models = WaitingDetector(detector, wait_ms), WaitingEmbedder(embedder, wait_ms)
+        models = stand_ins(Path(folder), wait_ms)
         workers: Workers = n if processes else None
         warm_up = Path(folder, "photos", "all")
         warm_up.mkdir(parents=True)
@@ -92,10 +89,10 @@ def feed(source: str, path: str, n: int, processes: bool, wait_ms: float) -> Fee
     return Feeding(kind, n, count, end.wall - start.wall, end.cpu - start.cpu, bare_photos, *bare_times)
 
 
-def stand_ins(folder: Path) -> tuple[OnnxDetector, OnnxEmbedder]:
-    """A detector and an embedder that cost nothing, written to a folder; they run on the processor."""
+def stand_ins(folder: Path, wait_ms: float = 0.0) -> tuple[WaitingDetector, WaitingEmbedder]:
+    """A detector and an embedder, written to a folder, that cost nothing and wait so long for each batch."""
     detector = OnnxDetector(write_detector(folder / "detector.onnx"), device="cpu")
-    return detector, OnnxEmbedder(write_embedder(folder / "embedder.onnx"), device="cpu")
+    return WaitingDetector(detector, wait_ms), WaitingEmbedder(write_embedder(folder / "embedder.onnx"), wait_ms)
 
 
 def bare_decoding(photos: Sequence[bytes], threads: int) -> Seconds:
@@ -139,7 +136,7 @@ def _photo_stages(
     detector, embedder = models
     photos, locations = build_photos(str(root), [Source("data", *source)], shards=shards, workers=workers)
     faces = build_faces(str(root), photos, locations, detector, aligned=False, workers=workers)
-    build_embeddings(str(root), faces, embedder, workers=workers, batch=CARD_BATCH)
+    build_embeddings(str(root), faces, embedder, workers=workers)
     return len(photos)
 
 

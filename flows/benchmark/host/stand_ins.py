@@ -1,12 +1,15 @@
-"""Models that cost nothing: ONNX files with the inputs and outputs of YuNet and of an ArcFace embedder.
+"""Models that cost nothing: ONNX files with the inputs and outputs of YuNet and of an ArcFace embedder on a card.
 
 They answer at once, so that all the time of the photo stages is the processor's own work. With a wait for each batch
-they take as long as a GPU would, without using the processor meanwhile.
+they take as long as a GPU would, without using the processor meanwhile. They are given batches, two at a time, and
+prepared for by as many threads as a card's models are; each process has one card, on which one batch waits at a time.
 """
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.faces.accelerator import face_network
+from pipeline.faces.accelerator.byte_session import ByteSession
+from pipeline.faces.accelerator.devices import Device
+from pipeline.faces.accelerator.model_graphs import BYTES
 from pipeline.faces.align import SIZE, TEMPLATE
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.embed import OnnxEmbedder
+from pipeline.faces.model_file import digest_of
 from pipeline.faces.picture import Image
 from pipeline.faces.protocols import DetectedFaces
 from pipeline.faces.yunet import STRIDES
@@ -25,9 +32,11 @@ from pipeline.faces.yunet import STRIDES
 DIM = 512  # of the embeddings of most large models
 FACE_SHARE = 0.42  # of the picture's shorter side, which the aligned face spans; in LFW's photos it is as much
 OPSET, IR_VERSION = 17, 8
+FLOAT = TensorProto.FLOAT
 COARSEST = STRIDES[-1]
 OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # of YuNet, and the numbers of each for a point
 UNUSED = "_unused"
+_card = threading.Lock()  # which computes one batch at a time, while the next one is copied to it
 
 
 @dataclass(frozen=True)
@@ -54,37 +63,47 @@ class WaitingDetector:
     def detect_batch(self, images: Sequence[Image]) -> list[DetectedFaces]:
         """The faces in each picture."""
         faces = self.inner.detect_batch(images)
-        time.sleep(self.wait_ms / 1000)
+        _wait(self.wait_ms)
         return faces
 
 
 @dataclass(frozen=True)
 class WaitingEmbedder:
-    """An embedder that is called, and then waits as a GPU would compute (see protocols.FaceEmbedder)."""
+    """An embedder that gets bytes, as one on a GPU does, and waits as long for each batch (see protocols.FaceEmbedder).
 
-    inner: OnnxEmbedder
+    What a GPU does with the bytes, from their normalisation on, is left out: the vectors are some of the bytes.
+    """
+
+    model: str
     wait_ms: float
-
-    @property
-    def model(self) -> str:
-        """The path of the model's file."""
-        return self.inner.model
+    on_card: bool = True
 
     @property
     def named_by(self) -> Sequence[Any]:
-        """As of the embedder itself, whose results these are."""
-        return self.inner.named_by
+        """As of an embedder in a file."""
+        return ["embedder", digest_of(self.model)]
 
     @property
     def dim(self) -> int:
         """The length of an embedding."""
-        return self.inner.dim
+        return DIM
 
     def __call__(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The embeddings [n, dim] of aligned faces [n, 112, 112, 3]."""
-        embedded = self.inner(faces)
-        time.sleep(self.wait_ms / 1000)
+        """The embeddings [n, dim] of aligned faces [n, 112, 112, 3], as many as a card gets at a time."""
+        embedded: NDArray[np.float32] = _byte_session(self.model)(faces)[0]
+        _wait(self.wait_ms)
         return embedded
+
+
+def _wait(ms: float) -> None:
+    if ms:
+        with _card:
+            time.sleep(ms / 1000)
+
+
+@cache
+def _byte_session(path: str) -> ByteSession:
+    return ByteSession(onnx.load(path), Device("cpu"), most=face_network.BATCH)
 
 
 def write_detector(path: Path) -> str:
@@ -109,17 +128,19 @@ def write_detector(path: Path) -> str:
 
 
 def write_embedder(path: Path) -> str:
-    """Write an embedder of DIM numbers, which are some pixels of the face, and return its path.
+    """Write an embedder of DIM numbers, which are the bytes of some rows of the face, and return its path.
 
-    Its input is normalised to -1..1 by the caller, as that of most large models is.
+    Its input is bytes, as that of a model whose graph was rewritten for a card (see model_graphs.take_bytes).
     """
     nodes: list[onnx.NodeProto] = []
-    first, middle, columns = SIZE // 2 - 2, SIZE // 2 + 2, _constant(nodes, [-1, 3 * 4 * SIZE])
-    begin, end, axes = (_constant(nodes, values) for values in ([first], [middle], [2]))
-    nodes += [_node("Slice", ["input", begin, end, axes], "rows"), _node("Reshape", ["rows", columns], "pixels")]
+    first, rows = SIZE // 2, -(-DIM // (3 * SIZE))
+    begin, end, axes = (_constant(nodes, values) for values in ([first], [first + rows], [1]))
+    nodes += [_node("Slice", [BYTES, begin, end, axes], "rows")]
+    nodes += [_node("Reshape", ["rows", _constant(nodes, [-1, rows * 3 * SIZE])], "values")]
     begin, end, axes = (_constant(nodes, values) for values in ([0], [DIM], [1]))
-    nodes += [_node("Slice", ["pixels", begin, end, axes], "embedding")]
-    return _save(nodes, [_tensor("input", ["n", 3, SIZE, SIZE])], [_tensor("embedding", ["n", DIM])], path)
+    nodes += [_node("Slice", ["values", begin, end, axes], "some"), _node("Cast", ["some"], "embedding", to=FLOAT)]
+    faces = helper.make_tensor_value_info(BYTES, TensorProto.UINT8, ["n", SIZE, SIZE, 3])
+    return _save(nodes, [faces], [_tensor("embedding", ["n", DIM])], path)
 
 
 def _add_face(nodes: list[onnx.NodeProto]) -> None:
@@ -132,10 +153,10 @@ def _add_face(nodes: list[onnx.NodeProto]) -> None:
         _node("Squeeze", [f"points_{COARSEST}"], "points"),
         _node("Range", [zero, "points", one], "numbers"),
         _node("Equal", ["numbers", "middle"], "is_middle"),
-        _node("Cast", ["is_middle"], "likely", to=TensorProto.FLOAT),
+        _node("Cast", ["is_middle"], "likely", to=FLOAT),
         _node("Reshape", ["likely", _constant(nodes, [1, -1, 1])], "likely_column"),
         _node("Min", ["height", "width"], "shorter"),
-        _node("Cast", ["shorter"], "shorter_px", to=TensorProto.FLOAT),
+        _node("Cast", ["shorter"], "shorter_px", to=FLOAT),
         _node("Mul", ["shorter_px", _constant(nodes, [FACE_SHARE / COARSEST], np.float32)], "face_side"),
         _node("Log", ["face_side"], "size"),
         _node("Concat", [_constant(nodes, [0, 0], np.float32), "size", "size"], "box", axis=0),
@@ -157,7 +178,7 @@ def _constant(nodes: list[onnx.NodeProto], value: Any, dtype: type = np.int64) -
 
 
 def _tensor(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    return helper.make_tensor_value_info(name, FLOAT, shape)
 
 
 def _save(

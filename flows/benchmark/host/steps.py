@@ -3,13 +3,15 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from flows.benchmark.host.stages import CARD_BATCH, bare_decoding, stand_ins
+from flows.benchmark.host.stages import bare_decoding, stand_ins
 from flows.benchmark.speed.varied_photos import read_photos
 from flows.refine.tables import build_photos
 from pipeline.errors import UserError
+from pipeline.faces.accelerator import batch_detection, face_network
 from pipeline.faces.align import align_main_face
 from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
 from pipeline.faces.picture import Image
@@ -21,6 +23,7 @@ from pipeline.tables.digests import content_digest
 from pipeline.tables.parquet import from_parquet, to_parquet
 
 TURNS = 3  # of each step; the fastest one counts
+Item = TypeVar("Item")
 Steps = dict[str, float]  # microseconds of the processor for a photo, by step
 
 
@@ -57,17 +60,23 @@ def _photo_steps(rows: Sequence[PhotoRow], locations: Mapping[str, SourceLocatio
     decoded = [(photo, photo.image) for photo in read if isinstance(photo, DecodedPhoto) and photo.image is not None]
     if not decoded:
         raise UserError("none of the photos can be decoded: give a source that holds some")
-    detected = timed("input and output of the detector", lambda item: detector(item[1]), decoded)
+    decoded.sort(key=lambda item: detector.batch_key(item[1]))
+    alike = [list(images) for _, images in groupby((image for _, image in decoded), detector.batch_key)]
+    batches = [batch for images in alike for batch in _in_batches(images, batch_detection.BATCH)]
+    detected = chain.from_iterable(timed("input and output of the detector", detector.detect_batch, batches))
     found = [(photo, image, faces) for (photo, image), faces in zip(decoded, detected, strict=True)]
     cut_faces = timed("cut, measure and encode the face", lambda item: cut(*item), found)
     (table,) = timed("columns of the faces table", faces_table, [cut_faces])
     (data,) = timed("Parquet, written", to_parquet, [table])
     timed("Parquet, digest and read", lambda d: (content_digest(d), content_digest(d), from_parquet(bytes(d))), [data])
     jpegs = [row.jpeg for row in cut_faces if row.jpeg]
-    batches = [jpegs[i : i + CARD_BATCH] for i in range(0, len(jpegs), CARD_BATCH)]
-    faces = timed("decode the stored face", decode_faces, batches)
+    faces = timed("decode the stored face", decode_faces, _in_batches(jpegs, face_network.BATCH))
     timed("input and output of the embedder", embedder, faces)
     return steps
+
+
+def _in_batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _first(batches: Iterator[Any], count: int) -> Iterator[dict[str, Any]]:

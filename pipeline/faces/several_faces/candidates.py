@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pipeline import schema
 from pipeline.faces import quality
 from pipeline.faces.accelerator.photo_batches import detect_photos
+from pipeline.faces.accelerator.preparation import prepare_threads
 from pipeline.faces.align import NoFace, align_from_landmarks, share_inside
 from pipeline.faces.extract import DecodedPhoto, decode_photo, row_of_face
-from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, decode
 from pipeline.faces.protocols import DetectedFaces, FaceDetector
 from pipeline.faces.rows.face_row import ROWS
@@ -78,7 +78,8 @@ def candidate_shard(
     photos = _photos_of_several_faces(root, part)
     earlier = _earlier_candidates(root, photos, reuse)
     to_read = [photo for photo in photos if photo.photo.face_id not in earlier]
-    decoded = prefetch(lambda photo: _decode(photo, locations), to_read, threads=PREPARE_THREADS)
+    threads = prepare_threads(detector)
+    decoded = prefetch(lambda photo: _decode(photo, locations), to_read, threads=threads)
     make_rows = partial(_rows, most=most, min_px=min_px)
     detected = detect_photos(
         decoded,
@@ -87,7 +88,7 @@ def candidate_shard(
         alone=partial(_detect, detector=detector, make_rows=make_rows),
         join=_detected,
     )
-    made = prefetch(make_rows, detected, threads=PREPARE_THREADS)
+    made = prefetch(make_rows, detected, threads=threads)
     ids = [photo.photo.face_id for photo in photos]
     rows: Iterator[Row] = chain.from_iterable(earlier[photo] if photo in earlier else next(made) for photo in ids)
     if tombstones is not None:

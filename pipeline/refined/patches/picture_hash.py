@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.faces.model_file import PREPARE_THREADS
 from pipeline.faces.picture import Image, UnreadablePhoto, check_file_size, decode, decode_shrink
 from pipeline.faces.tombstones.tombstones import FAILURE, read_tombstones
 from pipeline.refinement import Refinement
@@ -71,7 +70,7 @@ def hash_shard(part: Part, *, root: str, locations: Mapping[str, SourceLocation]
     if unknown:
         raise UserError(f"{root} does not say where the source {min(unknown)} is: refine again, then make the patch")
     hash_of = partial(_hash, locations=locations, erased=erased)
-    hashes = prefetch(hash_of, photos, threads=PREPARE_THREADS)
+    hashes = prefetch(hash_of, photos)
     ids = pa.array([photo.face_id for photo in photos], pa.string())
     return pa.table([ids, pa.array(hashes, pa.uint64())], schema=HASHES)
 

@@ -1,11 +1,14 @@
 """The stand-ins are taken for real models, and answer as those do."""
 
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from flows.benchmark.host import stand_ins
 from flows.benchmark.host.stand_ins import (
     DIM,
     FACE_SHARE,
@@ -14,10 +17,13 @@ from flows.benchmark.host.stand_ins import (
     write_detector,
     write_embedder,
 )
+from pipeline.faces.accelerator.face_network import BATCH, faces_at_once
+from pipeline.faces.accelerator.preparation import CARD_THREADS, prepare_threads
 from pipeline.faces.align import SIZE
 from pipeline.faces.detect import OnnxDetector
-from pipeline.faces.embed import OnnxEmbedder
+from pipeline.faces.embed import _embedded
 from pipeline.faces.packs import find_model
+from pipeline.faces.picture import encode_jpeg
 from pipeline.faces.protocols import BatchDetector
 from pipeline.faces.quality import face_size, yaw
 
@@ -35,17 +41,22 @@ def test_the_detector_finds_one_upright_face_in_the_middle(height: int, width: i
 
 
 def test_the_embedder_gives_one_vector_for_each_face(tmp_path: Path) -> None:
-    embedder = OnnxEmbedder(find_model(write_embedder(tmp_path / "embedder.onnx"), "embedder"))
+    embedder = WaitingEmbedder(write_embedder(tmp_path / "embedder.onnx"), 0.0)
     faces = np.random.default_rng(0).integers(0, 256, (3, SIZE, SIZE, 3), np.uint8)
     embedded = embedder(faces)
     assert embedded.shape == (3, embedder.dim) == (3, DIM)
-    row = (faces[:, SIZE // 2 - 2, :, 2].astype(np.float32) - 127.5) / 127.5  # the red pixels of a row in the middle
-    assert np.allclose(embedded[:, :SIZE], row)
+    assert np.array_equal(embedded[:, : 3 * SIZE], faces[:, SIZE // 2].reshape(3, -1))  # a row in the middle
 
 
-def test_they_wait_once_for_each_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_wait_once_for_each_batch_and_one_batch_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+    at_once: list[bool] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        at_once.append(not stand_ins._card.locked())
+
+    monkeypatch.setattr(time, "sleep", sleep)
     inner = OnnxDetector(write_detector(tmp_path / "detector.onnx"), device="cpu")
     detector = WaitingDetector(inner, 20.0)
     assert isinstance(detector, BatchDetector)  # or the pipeline would give it one photo at a time
@@ -54,6 +65,19 @@ def test_they_wait_once_for_each_batch(tmp_path: Path, monkeypatch: pytest.Monke
     assert waits == [0.02]
     for faces, picture in zip(found, pictures, strict=True):
         assert np.allclose(faces.landmarks, inner(picture).landmarks)
-    embedder = WaitingEmbedder(OnnxEmbedder(write_embedder(tmp_path / "embedder.onnx"), device="cpu"), 30.0)
+    embedder = WaitingEmbedder(write_embedder(tmp_path / "embedder.onnx"), 30.0)
     assert len(embedder(np.zeros((5, SIZE, SIZE, 3), np.uint8))) == 5
     assert waits == [0.02, 0.03]
+    assert not any(at_once)
+
+
+def test_they_go_the_way_of_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = WaitingEmbedder(write_embedder(tmp_path / "embedder.onnx"), 0.0)
+    assert faces_at_once(embedder, 4) == BATCH
+    assert prepare_threads(embedder) == prepare_threads(WaitingDetector(OnnxDetector("d.onnx"), 0.0)) == CARD_THREADS
+    jpeg = encode_jpeg(np.full((SIZE, SIZE, 3), 90, np.uint8))
+    rows = np.arange(BATCH + 3)
+    in_flight = threading.Barrier(2, timeout=20)  # broken unless both batches are given to the embedder at a time
+    monkeypatch.setattr(stand_ins, "_wait", lambda _ms: in_flight.wait())
+    batches = [len(done) for done, _ in _embedded(pa.chunked_array([[jpeg] * len(rows)]), rows, embedder, 4)]
+    assert batches == [BATCH, 3]
