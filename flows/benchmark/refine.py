@@ -11,7 +11,13 @@ import typer
 
 from flows.benchmark.speed.measured_process import PeakMemory, run_in_own_process
 from flows.benchmark.speed.model_rates import THREADS, Models, bare_rates, rate_of_all_models, step_rates
-from flows.benchmark.speed.varied_photos import decode_or_none, read_photos, write_varied_photos
+from flows.benchmark.speed.varied_photos import (
+    NO_NUMBERS,
+    TotalPhotos,
+    decode_or_none,
+    read_photos,
+    write_varied_photos,
+)
 from flows.cli.options import Detector, Embedder, SecondEmbedder, StepSample
 from flows.cli.result import Result
 from flows.refine import flow
@@ -19,8 +25,6 @@ from pipeline.faces.accelerator.providers import usable_device
 from pipeline.faces.detect import OnnxDetector
 from pipeline.faces.embed import OnnxEmbedder
 from pipeline.faces.packs import find_model
-
-NO_NUMBERS: list[int] = []  # never changed
 
 
 class RefinementRate(NamedTuple):
@@ -78,10 +82,7 @@ def refine(
     *,
     second_embedder: SecondEmbedder = "",
     sample: StepSample = 400,
-    total_photos: Annotated[
-        list[int],
-        typer.Option(help="Number of photos to refine, made of those in PATH by changing them; may be repeated."),
-    ] = NO_NUMBERS,
+    total_photos: TotalPhotos = NO_NUMBERS,
     processes: Annotated[
         list[int], typer.Option(help="Number of worker processes to measure with; may be repeated. Default: threads.")
     ] = NO_NUMBERS,

@@ -43,6 +43,14 @@ BENCHMARKS = (
         EMBEDS,
     ),
     CommandEntry(
+        "benchmark upgrade",
+        MEASURE,
+        "flows.benchmark.speed.upgrade:upgrade",
+        "Refinements by this version beside those of another checkout, in turn.",
+        f"refinery benchmark upgrade ../before image-folder PHOTOS {MODELS}",
+        EMBEDS,
+    ),
+    CommandEntry(
         "benchmark host",
         MEASURE,
         "flows.benchmark.host.flow:host",

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
+import typer
 
 from pipeline.errors import UserError
 from pipeline.faces.picture import Image, UnreadablePhoto, decode, encode_jpeg
 from pipeline.schema import digest
 from pipeline.sources.kinds import source_format
+
+NO_NUMBERS: list[int] = []  # never changed
+TotalPhotos = Annotated[
+    list[int],
+    typer.Option(help="Number of photos to refine, made of those in PATH by changing them; may be repeated."),
+]
 
 
 def read_photos(kind: str, path: str, count: int) -> list[bytes]:
@@ -41,6 +49,23 @@ def write_varied_photos(kind: str, path: str, out: Path, count: int) -> Path:
         if written == written_before:
             raise UserError(f"no photo in {path} can be read: give a source that holds some")
         turn += 1
+    return out
+
+
+def write_scaled_photos(kind: str, path: str, out: Path, side_px: int) -> Path:
+    """Write the photos of a source to a folder, their longer side scaled to so many pixels, and return it.
+
+    Raises UserError for a source without a readable photo.
+    """
+    for number, (identity, data) in enumerate(_photos(kind, path)):
+        if (image := decode_or_none(data)) is not None:
+            folder = out / digest("name", identity or "")[:12]
+            folder.mkdir(parents=True, exist_ok=True)
+            scale = side_px / max(image.shape[:2])
+            scaled = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            (folder / f"{number}.jpg").write_bytes(encode_jpeg(np.asarray(scaled, np.uint8)))
+    if not out.exists():
+        raise UserError(f"no photo in {path} can be read: give a source that holds some")
     return out
 
 
