@@ -5,7 +5,8 @@ test: to 0.001 pixel and a score of 0.0001). With other pictures in its batch a 
 round differently; nothing else of a batch reaches a picture.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ class BatchNetwork:
     def __init__(self, path: str, kind: str, fixed_side: int | None, *, device: Device, max_overlap: float) -> None:
         side = fixed_side or TRIAL_SIDE
         self._run = batched_session(path, INPUTS[kind], (side, side), device, most=BATCH)
+        self._free: list[NDArray[np.uint8]] = []
         names = self._run.outputs
         self._order = [names.index(name) for name in yunet.OUTPUTS] if kind == "yunet" else range(len(names))
         self._decode: Decode = (
@@ -46,20 +48,46 @@ class BatchNetwork:
 
     def __call__(self, images: Sequence[Image], size: Size, min_score: float) -> list[DetectedFaces]:
         """The faces in each picture [h, w, 3], none of which is larger than the input's size (height, width)."""
-        canvas = np.zeros((len(images), *size, 3), np.uint8)
-        for place, image in zip(canvas, images, strict=True):
-            place[: image.shape[0], : image.shape[1]] = image
         faces = []
-        for start in range(0, len(canvas), self._run.most):
-            outputs = self._run(canvas[start : start + self._run.most])
+        for start in range(0, len(images), self._run.most):
+            some = images[start : start + self._run.most]
+            with self._canvas(self._run.filled_length(len(some)), size) as canvas:
+                _fill(canvas, some)
+                outputs = self._run(canvas)
             # a graph that could not be rewritten may have flat outputs, without a dimension of pictures
-            ordered = [outputs[i] if outputs[i].ndim == 3 else outputs[i][None] for i in self._order]
+            ordered = [(o if o.ndim == 3 else o[None])[: len(some)] for o in (outputs[i] for i in self._order)]
             faces += [self._decode(of_picture, size, min_score) for of_picture in zip(*ordered, strict=True)]
         return faces
+
+    @contextmanager
+    def _canvas(self, n: int, size: Size) -> Iterator[NDArray[np.uint8]]:
+        """An array [n, h, w, 3] with any values, for the block.
+
+        Its memory is kept for later batches: a new array's comes page by page, which takes longer than filling.
+        """
+        needed = n * size[0] * size[1] * 3
+        try:
+            memory = self._free.pop()
+        except IndexError:  # the first batch, or other threads have all of it
+            memory = np.empty(0, np.uint8)
+        if memory.size < needed:
+            memory = np.empty(needed, np.uint8)
+        yield memory[:needed].reshape(n, *size, 3)
+        self._free.append(memory)
 
     def on_device(self, pictures: NDArray[np.uint8]) -> Callable[[], None]:
         """A function that runs the network alone on pictures [n, h, w, 3] of its input's size, to measure it."""
         return self._run.on_device(pictures)
+
+
+def _fill(canvas: NDArray[np.uint8], images: Sequence[Image]) -> None:
+    """Write each picture into the top left corner of its place, and zeros elsewhere."""
+    for place, image in zip(canvas, images, strict=False):
+        height, width = image.shape[:2]
+        place[:height, :width] = image
+        place[height:] = 0
+        place[:height, width:] = 0
+    canvas[len(images) :] = 0
 
 
 def _scrfd_decoder(path: str, max_overlap: float) -> Decode:

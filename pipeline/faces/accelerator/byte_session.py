@@ -44,7 +44,7 @@ class ByteSession:
         Where the batch is one, an output that is flattened over all pictures is returned as it is.
         """
         n = len(pictures)
-        padding = (self.most if self.fixed else padded_length(n, self.most)) - n
+        padding = self.filled_length(n) - n
         if padding:
             pictures = np.concatenate([pictures, np.zeros((padding, *pictures.shape[1:]), np.uint8)])
         pictures = np.ascontiguousarray(pictures)  # on a processor the binding reads this very memory
@@ -52,6 +52,10 @@ class ByteSession:
         self.session.run_with_iobinding(binding)
         outputs: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
         return [output[:n] for output in outputs] if padding else outputs
+
+    def filled_length(self, n: int) -> int:
+        """The number of pictures to which a batch of n is filled up."""
+        return self.most if self.fixed else padded_length(n, self.most)
 
     def on_device(self, pictures: NDArray[np.uint8]) -> Callable[[], None]:
         """A function that runs the network alone: the pictures are on the device, and the outputs stay there."""

@@ -27,6 +27,7 @@ PROGRESSIVE_FRAMES = {0xC2, 0xCA}
 # what decoding needs: the frame, the tables, and the two application segments that tell the colour space
 KEPT_MARKERS = FRAME_MARKERS | {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE}
 SKIPPED_MARKERS = {*range(0xE0, 0xF0), 0xFE, 0xDC, 0xDE, 0xDF}  # metadata, comments, and what libjpeg ignores
+SEGMENT_MARKERS = KEPT_MARKERS | SKIPPED_MARKERS | {SOS}
 
 # libjpeg's warnings (jerror.h); the first one says nothing about the pixels
 HARMLESS_WARNING = "Invalid SOS parameters"
@@ -36,14 +37,6 @@ DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression", "Uns
 REFUSED_BY_TURBOJPEG = ("Could not determine subsampling", "Unknown Adobe color transform")
 
 MAX_SCANNED_PIXELS = 20 * MAX_PIXELS  # of all scans: each passes through the whole picture, however little it holds
-
-
-class Segment(NamedTuple):
-    """A marker and its segment: data[start:end], from the marker's last byte to the segment's end."""
-
-    marker: int
-    start: int
-    end: int
 
 
 class Stream(NamedTuple):
@@ -150,17 +143,27 @@ class _Frame:
             raise UnreadablePhoto(f"{self.scans} scans of {self.width}x{self.height} pixels would take minutes")
 
 
-def _segments(data: bytes, place: int) -> Iterator[Segment]:
-    """The segments from a place on, up to the end marker or what is no segment; a scan's data is passed over."""
-    while match := MARKER.search(data, place):
-        marker, place = match[1][0], match.end()
+def _segments(data: bytes, place: int) -> Iterator[tuple[int, int, int]]:
+    """The segments from a place on, up to the end marker or what is no segment; a scan's data is passed over.
+
+    Of each the marker's last byte, its place, and where the segment ends. Plain numbers: a photo has ten of them, and
+    every photo passes here.
+    """
+    size = len(data)
+    while True:
+        # a marker follows a segment at once, but for rare padding
+        if place + 1 < size and data[place] == 0xFF and 0 < data[place + 1] < 0xFF:
+            marker, place = data[place + 1], place + 2
+        elif match := MARKER.search(data, place):
+            marker, place = match[1][0], match.end()
+        else:
+            return
         if marker in BARE_MARKERS:
             continue
-        length = int.from_bytes(data[place : place + 2], "big")
-        known = marker in KEPT_MARKERS or marker in SKIPPED_MARKERS or marker == SOS
-        if not known or length < 2 or place + length > len(data):
+        length = data[place] << 8 | data[place + 1] if place + 1 < size else 0
+        if marker not in SEGMENT_MARKERS or length < 2 or place + length > size:
             return
-        yield Segment(marker, place - 1, place + length)
+        yield marker, place - 1, place + length
         place += length
         if marker == SOS:
             place = _scan_end(data, place)
