@@ -2,7 +2,9 @@
 
 import logging
 import math
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,12 +12,14 @@ import typer
 from flows.benchmark.host.stages import CORES, Feeding, feed
 from flows.benchmark.host.steps import Steps, step_times
 from flows.benchmark.speed.measured_process import run_in_own_process
+from flows.benchmark.speed.varied_photos import write_scaled_photos
 from flows.cli.options import StepSample
 from flows.cli.result import Result, text_table
 from pipeline.errors import UserError
 
 log = logging.getLogger("refinery")
 AT_ONCE = [1, 2, 4]
+MOST_SIDE = 10_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,9 @@ def host(
     model_ms_per_batch: Annotated[
         float, typer.Option(help="Milliseconds that each model waits for each batch, as a GPU would compute.")
     ] = 0.0,
+    side: Annotated[
+        int, typer.Option(help="Scale the photos to this longer side in pixels first, such as 1000; 0: as they are.")
+    ] = 0,
     sample: StepSample = 400,
 ) -> HostRates:
     """Measure the photo stages with models that cost nothing: what the processor can prepare for a GPU.
@@ -74,15 +81,19 @@ def host(
     are decoded bare, from memory. Photos per second and core count the seconds of the processor, so that other work
     on the machine disturbs little.
     """
-    if min([*at_once, sample]) < 1 or not 0 <= model_ms_per_batch < math.inf:
+    if min([*at_once, sample]) < 1 or not 0 <= model_ms_per_batch < math.inf or not 0 <= side <= MOST_SIDE:
         raise UserError(
-            f"--at-once {' '.join(map(str, at_once))} --sample {sample} --model-ms-per-batch {model_ms_per_batch:g}: "
-            "give 1 or more of shards and photos, and 0 or more milliseconds"
+            f"--at-once {' '.join(map(str, at_once))} --sample {sample} --model-ms-per-batch {model_ms_per_batch:g} "
+            f"--side {side}: give 1 or more of shards and photos, 0 or more milliseconds, and 0 to {MOST_SIDE} pixels"
         )
-    feedings = []
-    for processes in (False, True):
-        for n in at_once:
-            log.info("%d %s", n, "worker processes" if processes else "threads")
-            feedings.append(run_in_own_process(feed, source, path, n, processes, model_ms_per_batch).result)
-    steps: Steps = run_in_own_process(step_times, source, path, sample).result
+    with tempfile.TemporaryDirectory() as folder:
+        if side:
+            log.info("scale the photos to %d pixels", side)
+            source, path = "image-folder", str(write_scaled_photos(source, path, Path(folder, "scaled"), side))
+        feedings = []
+        for processes in (False, True):
+            for n in at_once:
+                log.info("%d %s", n, "worker processes" if processes else "threads")
+                feedings.append(run_in_own_process(feed, source, path, n, processes, model_ms_per_batch).result)
+        steps: Steps = run_in_own_process(step_times, source, path, sample).result
     return HostRates(feedings, steps, model_ms_per_batch)

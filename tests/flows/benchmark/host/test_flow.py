@@ -9,6 +9,7 @@ import pytest
 from flows.benchmark.host.flow import HostRates, host
 from flows.benchmark.host.stages import Feeding, feed
 from flows.benchmark.host.steps import step_times
+from flows.benchmark.speed.varied_photos import write_scaled_photos
 from pipeline.errors import UserError
 
 PHOTOS = 10
@@ -28,6 +29,18 @@ def test_all_photos_are_fed(photos: str) -> None:
     fed = feed("image-folder", photos, 1, False, 0.0)
     assert (fed.kind, fed.n, fed.photos, fed.bare_photos) == ("threads", 1, PHOTOS, 2 * PHOTOS)
     assert 0 < fed.bare_cpu_seconds < fed.cpu_seconds
+
+
+def test_photos_are_scaled_first(photos: str, tmp_path: Path) -> None:
+    scaled = write_scaled_photos("image-folder", photos, tmp_path / "scaled", 180)
+    files = sorted(scaled.rglob("*.jpg"))
+    assert {cv2.imread(str(file)).shape for file in files} == {(180, 160, 3)}
+    assert sorted(int(file.stem) for file in files) == list(range(PHOTOS))
+    assert len({file.parent for file in files}) == 2  # identities
+    (tmp_path / "none/a").mkdir(parents=True)
+    (tmp_path / "none/a/broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"no photo in .* can be read"):
+        write_scaled_photos("image-folder", str(tmp_path / "none"), tmp_path / "nothing", 180)
 
 
 def test_each_step_has_its_time(photos: str) -> None:
@@ -53,6 +66,8 @@ def test_the_table_says_what_a_core_prepares_beside_bare_decoding() -> None:
 def test_what_cannot_be_measured_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--at-once 0"):
         host("image-folder", str(tmp_path), at_once=[0])
+    with pytest.raises(UserError, match="--side -1"):
+        host("image-folder", str(tmp_path), side=-1)
     (tmp_path / "a").mkdir()
     cv2.imwrite(str(tmp_path / "a/1.png"), np.zeros((20, 20, 3), np.uint8))
     with pytest.raises(UserError, match="none of the photos is a JPEG"):
