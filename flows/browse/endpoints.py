@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from flows.browse.decision_endpoints import MAX_NAME, decision_endpoints
 from flows.browse.further_pages import further_pages
 from flows.browse.gallery import Gallery, Loading, UnknownPhoto
+from flows.browse.map_endpoints import map_endpoints
 from flows.browse.states import State, state_of
 from pipeline.browse.nearest import NearPerson
 from pipeline.browse.pages.history import HistoryPage, history
@@ -50,13 +51,16 @@ def gallery_app(gallery: Gallery) -> FastAPI:
     app.include_router(_pictures(gallery))
     app.include_router(decision_endpoints(gallery))
     app.include_router(further_pages(gallery))
+    app.include_router(map_endpoints(gallery))
     app.add_exception_handler(UserError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     return app
 
 
 def _refused(_: Request, error: Exception) -> Response:
-    status = 202 if isinstance(error, Loading) else 404 if isinstance(error, UnknownPhoto) else 422
+    if isinstance(error, Loading):
+        return JSONResponse({"error": str(error), "share": error.share}, status_code=202)
+    status = 404 if isinstance(error, UnknownPhoto) else 422
     return JSONResponse({"error": str(error)}, status_code=status)
 
 

@@ -1,17 +1,16 @@
 """Endpoints of the pages that compute for a while: whose face is in a photo, and the state of the review."""
 
-import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
+from flows.browse.computed import Computed
 from flows.browse.decision_endpoints import MAX_NAME
-from flows.browse.gallery import Gallery, Loading
+from flows.browse.gallery import Gallery
 from flows.find.flow import models_of
 from flows.refine.models import load_embedder
 from pipeline.browse.nearest import NearPerson
@@ -24,9 +23,6 @@ from pipeline.faces.picture import UnreadablePhoto, decode
 from pipeline.faces.protocols import FaceDetector, FaceEmbedder
 from pipeline.refinement import latest
 
-log = logging.getLogger("refinery")
-Value = TypeVar("Value")
-
 
 @dataclass(frozen=True)
 class Found:
@@ -34,39 +30,6 @@ class Found:
 
     faces: int
     persons: list[NearPerson]
-
-
-class _Computed(Generic[Value]):
-    """A value that is computed in the background, once for each version of what it is computed from."""
-
-    def __init__(self, compute: Callable[[], Value], waiting: str) -> None:
-        self._compute, self._waiting = compute, waiting
-        self._lock = threading.Lock()
-        self._value: tuple[Any, Value | UserError] | None = None
-        self._running = False
-
-    def of(self, version: Any) -> Value:
-        """The value of this version. Raises Loading while it is computed, UserError where that failed."""
-        with self._lock:
-            if self._value is not None and self._value[0] == version:
-                if isinstance(self._value[1], UserError):
-                    raise self._value[1]
-                return self._value[1]
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, args=(version,), daemon=True).start()
-        raise Loading(self._waiting)
-
-    def _run(self, version: Any) -> None:
-        try:
-            value: Value | UserError = self._compute()
-        except UserError as error:
-            value = error
-        except Exception as error:  # the page says it, and does not ask for the same again and again
-            log.warning("browse: %s", error, exc_info=True)
-            value = UserError(f"this could not be computed ({error or type(error).__name__}): see the log")
-        with self._lock:
-            self._value, self._running = (version, value), False
 
 
 class _Models:
@@ -93,7 +56,7 @@ class _Models:
 def further_pages(gallery: Gallery) -> APIRouter:
     """The endpoints of these pages."""
     router, models = APIRouter(prefix="/api"), _Models(gallery.root)
-    review = _Computed(lambda: review_view(latest(gallery.root)), "the questions are being counted: wait a moment")
+    review = Computed(lambda: review_view(latest(gallery.root)), "the questions are being counted: wait a moment")
 
     @router.get("/review")
     def state_of_review() -> ReviewView:

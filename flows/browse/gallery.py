@@ -28,7 +28,11 @@ POLL_S = 2.0  # between two looks at the root for another refinement
 
 
 class Loading(UserError):  # noqa: N818  it ends by itself
-    """The photos of the refinement are still being read."""
+    """Something is still being read or computed; share: that is done, where it is known."""
+
+    def __init__(self, message: str, share: float | None = None) -> None:
+        super().__init__(message)
+        self.share = share
 
 
 class UnknownPhoto(UserError):  # noqa: N818

@@ -6,14 +6,15 @@ import { overviewPage } from "./overview.js";
 import { identitiesPage } from "./identities.js";
 import { identityPage } from "./identity.js";
 import { photoPage } from "./photo.js";
+import { mapPage } from "./map.js";
 import { findPage } from "./find.js";
 import { annotatorPage, reviewPage } from "./review.js";
 import { historyPage } from "./history.js";
 
-const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, history: historyPage, find: findPage, review: reviewPage, annotator: annotatorPage };
-const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", history: "History", find: "Find", review: "Review", annotator: "Annotator" };
+const PAGES = { "": overviewPage, identities: identitiesPage, identity: identityPage, photo: photoPage, map: mapPage, history: historyPage, find: findPage, review: reviewPage, annotator: annotatorPage };
+const TITLES = { "": "Overview", identities: "Identities", identity: "Identity", photo: "Photo", map: "Map", history: "History", find: "Find", review: "Review", annotator: "Annotator" };
 const PART_OF = { annotator: "review" }; // pages that the links at the top do not name
-const STATE_MS = 1500;
+const STATE_MS = 1500, WAIT_MS = 700;
 const main = document.getElementById("main");
 let version = -1;
 let shown = null; // the page on the screen: { leave, refresh }
@@ -49,11 +50,24 @@ async function fill(mine, name, word) {
     Object.assign(mine, made);
   } catch (error) {
     if (shown !== mine) return;
-    const waits = error.status === 202;
-    mine.page.replaceChildren(h("p", waits ? { class: "soft", role: "status" } : { class: "error", role: "alert" }, error.message, waits ? h("progress", { "aria-label": "working" }) : ""));
-    if (waits) setTimeout(() => shown === mine && show({ focus: false }), 700);
-    else if (error.status === undefined) throw error;
+    if (error.status === 202) {
+      wait(mine.page, error);
+      setTimeout(() => shown === mine && fill(mine, name, word), WAIT_MS);
+      return;
+    }
+    mine.page.replaceChildren(h("p", { class: "error", role: "alert" }, error.message));
+    if (error.status === undefined) throw error;
   }
+}
+
+/** Say for what a page waits, and how much of it is done where that is known. */
+function wait(page, { message, share }) {
+  let bar = page.querySelector(":scope > .waiting progress");
+  if (bar?.parentNode.firstChild.textContent !== message) {
+    bar = h("progress", { "aria-label": "done", max: 1 });
+    page.replaceChildren(h("p", { class: "soft waiting", role: "status" }, message, bar));
+  }
+  share === null ? bar.removeAttribute("value") : (bar.value = share);
 }
 
 async function follow() {
@@ -78,6 +92,7 @@ async function follow() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
   if (event.key === "z") undoLast();
+  else if (event.key === "/" && shown?.search) shown.search();
   else if (event.key === "/") {
     location.hash = "#/identities";
     setTimeout(() => document.getElementById("query")?.focus(), 50);

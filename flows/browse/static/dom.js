@@ -38,15 +38,22 @@ export function changed(place, value) {
 
 /** An answer that says why something was not done. */
 export class Refused extends Error {
-  constructor(message, status) {
+  constructor(message, status, share = null) {
     super(message);
     this.status = status;
+    this.share = share; // that is done of what is waited for, where it is known
   }
 }
 
 export async function get(path, query = {}) {
   const words = new URLSearchParams(query).toString();
   return answer(await reach(() => fetch(`/api/${path}${words ? `?${words}` : ""}`)));
+}
+
+/** Bytes, as whole numbers of a kind that the caller knows. */
+export async function getBytes(path) {
+  const response = await reach(() => fetch(`/api/${path}`));
+  return response.status === 200 ? response.arrayBuffer() : answer(response);
 }
 
 export async function post(path, body) {
@@ -64,12 +71,14 @@ async function reach(request) {
 
 async function answer(response) {
   if (response.ok && response.status !== 202) return response.json(); // 202: it is being computed, ask again
-  let message = `the gallery answered ${response.status}`;
+  let message = `the gallery answered ${response.status}`, share = null;
   if (response.status === 401) message = "open the address that refinery browse printed: this browser has no key";
   try {
-    message = (await response.json()).error || message;
+    const said = await response.json();
+    message = said.error || message;
+    share = said.share ?? null;
   } catch { /* not JSON: the status says enough */ }
-  throw new Refused(message, response.status);
+  throw new Refused(message, response.status, share);
 }
 
 const whole = new Intl.NumberFormat("en");

@@ -1,23 +1,27 @@
 // The first page: where all photos went, and the thresholds in words.
 
 import { changed, count, fill, get, h, share } from "./dom.js";
+import { photoFlow } from "./photo_flow.js";
 
 export async function overviewPage(page) {
+  let flow = null;
   const load = async () => {
     const o = await get("overview");
     if (!changed(page, o)) return;
+    flow?.leave();
+    flow = photoFlow(o);
     fill(page,
       h("h1", {}, `Refinement of ${o.sources.join(" + ") || "faces"}`),
       h("p", { class: "lead" }, `${count(o.ingested)} photos of ${count(o.identities_claimed)} claimed identities came in; ` +
         `${count(o.kept)} photos of ${count(o.identities_kept)} identities are kept, ${count(o.relabelled)} of them under another identity than claimed.`),
       h("p", {}, h("a", { class: "button", href: "#/identities" }, "Look at the identities")),
-      h("h2", {}, "Where every photo went"), outcomes(o),
+      h("h2", {}, "Where every photo went"), flow.element, outcomes(o),
       h("h2", {}, "Thresholds"), h("p", {}, `They were ${o.measured}.`),
       o.warning && h("p", { class: "warning" }, h("strong", {}, "Warning: "), o.warning),
       h("p", { class: "soft" }, o.explanation), thresholds(o.thresholds));
   };
   await load();
-  return { refresh: load };
+  return { refresh: load, leave: () => flow.leave() };
 }
 
 function outcomes(o) {

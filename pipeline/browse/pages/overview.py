@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pipeline.browse.pages.photo_flow import Band, photo_flow
 from pipeline.noise.calibration import read_calibration
 from pipeline.refined.reasons import RELABELLED, REMOVED
 from pipeline.refined.threshold_table import EXPLANATION, ThresholdRow, threshold_tables
@@ -40,6 +41,7 @@ class Overview:
     identities_claimed: int
     identities_kept: int
     outcomes: list[Outcome]
+    flow: list[Band]
     thresholds: list[Threshold]
     explanation: str
     measured: str  # what the thresholds were measured on
@@ -65,6 +67,7 @@ def overview(refinement: Refinement) -> Overview:
         account.identities_claimed,
         account.identities_kept,
         outcomes,
+        photo_flow(account),
         [_threshold(row) for row in (*tables.findings, *tables.grouping)],
         EXPLANATION,
         basis.line(refinement.options.references),

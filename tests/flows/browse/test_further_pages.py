@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flows.browse import further_pages
-from flows.browse.further_pages import _Computed, _Models
+from flows.browse.computed import Computed
+from flows.browse.further_pages import _Models
 from flows.browse.gallery import Loading
 from flows.find import flow as find_flow
 from flows.refine.models import load_embedder
@@ -46,7 +47,7 @@ def test_what_fails_in_the_background_is_told_and_not_computed_again(caplog: pyt
             raise ValueError("a shard is damaged")
         return 7
 
-    computed = _Computed(compute, "wait")
+    computed = Computed(compute, "wait")
 
     def asked(version: str) -> int | str:
         try:
@@ -67,7 +68,7 @@ def test_what_fails_in_the_background_is_told_and_not_computed_again(caplog: pyt
 
 def test_the_end_of_a_computation_and_its_value_are_seen_together() -> None:
     """A page that asks between the two would begin the same computation again."""
-    computed = _Computed(lambda: 7, "wait")
+    computed = Computed(lambda: 7, "wait")
     computed._running = True
     thread = threading.Thread(target=computed._run, args=("one",))
     with computed._lock:  # somebody asks
