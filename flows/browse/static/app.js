@@ -90,7 +90,7 @@ async function follow() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
   if (event.key === "z") undoLast();
   else if (event.key === "/" && shown?.search) shown.search();
   else if (event.key === "/") {

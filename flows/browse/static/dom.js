@@ -22,10 +22,15 @@ function filled(element, properties, children) {
   return element;
 }
 
-/** Put these children in place of an element's own. */
+const FOCUSABLE = "a, button, input, select, [tabindex]";
+
+/** Put these children in place of an element's own; what stands where the focus was has the focus. */
 export function fill(element, ...children) {
+  const at = element.contains(document.activeElement) ? [...element.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement) : -1;
   element.replaceChildren();
-  return filled(element, {}, children);
+  filled(element, {}, children);
+  if (at >= 0) element.querySelectorAll(FOCUSABLE)[at]?.focus({ preventScroll: true });
+  return element;
 }
 
 /** Whether a value differs from the one that `place` showed last; a page that shows the same is left alone. */

@@ -39,17 +39,15 @@ export class ChosenList {
     const shown = [...this.chosen].slice(0, this.most);
     this.drawBar();
     const people = await this.persons.of(shown);
-    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.number : null;
     const left = this.chosen.size - shown.length;
     fill(this.list, people.filter((p) => this.chosen.has(p.number)).map((p) => this.item(p)),
       left > 0 && h("li", {}, h("button", { type: "button", onclick: () => { this.most += SHOWN; this.draw(); } }, `Show ${count(Math.min(left, SHOWN))} more of ${count(left)}`)));
-    if (focused !== null) this.list.querySelector(`input[data-number="${focused}"]`)?.focus();
   }
 
   item({ number, row, medoid, marks }) {
     const toggle = (event) => { event.target.checked ? this.marked.add(number) : this.marked.delete(number); this.drawBar(); };
     const drop = () => { this.chosen.delete(number); this.onChange(); };
-    return h("li", {}, h("input", { type: "checkbox", "data-number": number, "aria-label": `Mark ${row.name}`, checked: this.marked.has(number), onchange: toggle }),
+    return h("li", {}, h("input", { type: "checkbox", "aria-label": `Mark ${row.name}`, checked: this.marked.has(number), onchange: toggle }),
       faceImage(medoid, "", 40),
       h("span", { class: "who" }, nameLink(row.name), h("span", { class: "soft" }, ` ${count(row.kept)} kept, ${count(row.removed)} removed`,
         marks.map((name) => ` ${MARKS.find((m) => m.name === name).shape}`))),

@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.browse.gallery import Gallery
 from pipeline.browse.pages import identity_page
 from pipeline.browse.pages.photo_pictures import whole_photo
 from pipeline.refinement import latest
 from pipeline.review.answers import ledger
+from tests.builders.gallery.gallery_pages import Pages, faults_of_pages
+from tests.builders.gallery.gallery_use import (
+    decide_about_a_photo_by_key,
+    decide_by_mouse,
+    split_and_join,
+    use_map_by_key,
+    use_map_by_mouse,
+)
 from tests.builders.photos.refined_world import refined_world_of_run
 from tests.builders.processes.served_gallery import TOKEN, served, started, wait_until
 
@@ -29,32 +36,6 @@ def test_no_page_makes_html_of_text() -> None:
     assert not [name for name, text in scripts.items() if re.search(makes_html, text)]
     reached = {word for text in scripts.values() for word in re.findall(r"https?://[^\"'` ]+", text)}
     assert reached <= {"http://www.w3.org/2000/svg"}
-
-
-class Pages:
-    """The gallery's pages in a browser."""
-
-    def __init__(self, page: Any, base: str, gallery: Gallery) -> None:
-        self.page, self.base, self.gallery = page, base, gallery
-        self.address = latest(gallery.root).labels.address
-
-    def open(self, place: str, wait_for: str) -> None:
-        self.page.goto(f"{self.base}/#/{place}")
-        self.page.wait_for_selector(wait_for)
-
-    def decided(self, *words: str) -> None:
-        """Wait for the message of a decision that says all this, then undo it with the key Z."""
-        self.page.wait_for_selector(f".toast:last-child:has-text('{words[0]}')")
-        text = self.page.inner_text(".toast:last-child")
-        assert all(word in text for word in words), text
-        self.page.keyboard.press("z")
-        self.page.wait_for_selector(".toast:last-child:has-text('Undone')")
-        while self.page.locator(".toast").count():
-            self.page.locator(".toast .quiet").first.click()
-
-    def choose(self, name: str) -> None:
-        self.page.fill("#ask-name", name)
-        self.page.locator(".choices button").get_by_text(name, exact=False).first.click()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +80,7 @@ def test_overview_and_list(pages: Pages) -> None:
     page.wait_for_selector("text=0 identities")
     page.fill("#query", "")
     page.select_option("#order", "size")
-    page.wait_for_selector("text=claimed >> nth=0")
+    page.wait_for_selector(".figure:has-text('claimed')")
     page.locator(".row a").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -224,11 +205,40 @@ def test_one_photo_and_whose_face_it_is(pages: Pages, shots: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_every_decision_by_mouse_and_those_about_a_person_by_key(pages: Pages) -> None:
+    snapshot = pages.gallery.loaded().snapshot
+    face, name, others = outlier_of(pages)
+    decide_by_mouse(pages, face, name, others[0])
+    split_and_join(pages, snapshot.photos.names[snapshot.photos.claimed_names])
+    decide_about_a_photo_by_key(pages, face, others[0])
+
+
+@pytest.mark.slow
+def test_the_map_makes_a_list_and_decides_about_it(pages: Pages, shots: Path) -> None:
+    pages.page.set_viewport_size({"width": 1280, "height": 900})
+    current = use_map_by_key(pages)
+    use_map_by_mouse(pages)
+    pages.page.fill("#map-query", current)
+    pages.page.keyboard.press("Enter")
+    pages.page.wait_for_selector("output:has-text('1 ringed')")
+    pages.page.screenshot(path=shots / "browse-map.png")
+    pages.page.focus("canvas")
+    pages.page.keyboard.press("Enter")
+    pages.page.wait_for_selector(f"h1:text-is('{current}')")
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_on_any_page(pages: Pages) -> None:
+    face, name, _ = outlier_of(pages)
+    assert not faults_of_pages(pages, face, name)
+
+
+@pytest.mark.slow
 def test_history_undoes_what_is_left(pages: Pages) -> None:
     page, root = pages.page, pages.gallery.root
     pages.open("history", ".events li")
     assert page.locator(".events .withdrawn").count() == page.locator(".events li").count() - 1
-    page.click(".events li:first-child button")
-    page.wait_for_selector(".events li:first-child.withdrawn")
+    page.locator(".events li:not(.withdrawn) button").press("Enter")
+    page.wait_for_selector(".events:not(:has(li:not(.withdrawn)))")
     wait_until(lambda: not pages.gallery.is_pending)
     assert latest(root).labels.address == pages.address  # nothing is left of all that was decided
