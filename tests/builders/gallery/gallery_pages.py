@@ -55,14 +55,17 @@ class Pages:
         self.page.keyboard.press("Enter")
 
     def faults(self) -> list[str]:
-        """The serious and critical violations that axe-core finds on the page, in the light and in the dark."""
+        """What axe-core finds serious or critical, in the light and in the dark, and whether a phone shows the width."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
         found = []
         for scheme, options in LOOKED_AT.items():
             self.page.emulate_media(color_scheme=scheme)
             found += _serious(self.page.evaluate("(options) => axe.run(options)", options))
-        return found
+        self.page.set_viewport_size({"width": 390, "height": 844})
+        width = self.page.evaluate("document.documentElement.scrollWidth")
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+        return found + ([f"{width} pixels wide where 390 are there"] if width > 390 else [])
 
 
 def _serious(results: Any) -> list[str]:
